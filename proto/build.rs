@@ -1,0 +1,37 @@
+//! Compiles every `.proto` of this folder; no protoc is needed.
+
+use std::path::{Path, PathBuf};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let mut files = Vec::new();
+    collect(&root.join("chamois"), &mut files)?;
+    files.sort();
+    println!("cargo:rerun-if-changed=chamois");
+    println!("cargo:rerun-if-changed=third_party");
+
+    let mut compiler = protox::Compiler::new([root.clone(), root.join("third_party")])?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    // The runtime copy carries the options, which prost's own types would drop, but no comments.
+    std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .bytes(".chamois.raft.v1.RaftMessage")
+        .bytes(".chamois.raft.v1.SnapshotChunk")
+        .compile_well_known_types(false)
+        .compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|e| e == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

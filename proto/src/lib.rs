@@ -1,0 +1,30 @@
+//! The only generated code of Chamois: messages and gRPC stubs of `chamois/**/*.proto`, and the descriptor
+//! that gateway, authorizer and reflection read.
+#![allow(missing_docs, unreachable_pub, clippy::all)]
+
+/// Encoded `FileDescriptorSet` of every file, options included.
+pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
+
+macro_rules! package {
+    ($name:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $name, ".rs"));
+    };
+}
+
+pub mod google {
+    pub mod api {
+        package!("google.api");
+    }
+}
+
+pub mod chamois {
+    pub mod http { pub mod v1 { package!("chamois.http.v1"); } }
+    pub mod smd { pub mod v1 { package!("chamois.smd.v1"); } }
+    pub mod bss { pub mod v1 { package!("chamois.bss.v1"); } }
+    pub mod cloud_init { pub mod v1 { package!("chamois.cloud_init.v1"); } }
+    pub mod dhcp { pub mod v1 { package!("chamois.dhcp.v1"); } }
+    pub mod cluster { pub mod v1 { package!("chamois.cluster.v1"); } }
+    pub mod raft { pub mod v1 { package!("chamois.raft.v1"); } }
+}
+
+pub use chamois::{bss, cloud_init, cluster, dhcp, http, raft, smd};

@@ -1,0 +1,3 @@
+//! The replicated core.
+pub mod wal;
+pub mod checkpoint;
