@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
         .btree_map(".")
-        .bytes(".chamois.raft.v1.RaftMessage")
+        .bytes(".chamois.raft.v1.LogEntry")
         .bytes(".chamois.raft.v1.SnapshotChunk")
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;
