@@ -1,1 +1,30 @@
-//! placeholder
+//! The words of the domain as types: what may be written where a name, an address or a state is expected,
+//! how it is normalised, and what a business "no" is. Pure: no I/O, no clock, no randomness.
+#![forbid(unsafe_code)]
+
+mod boot_context;
+mod hms_type;
+mod invalid_value;
+mod ipv4_net;
+mod mac_addr;
+mod nid;
+mod node_state;
+mod node_urls;
+mod rejection;
+mod revision;
+mod role;
+mod text_serde;
+mod xname;
+
+pub use boot_context::BootContext;
+pub use hms_type::HmsType;
+pub use invalid_value::InvalidValue;
+pub use ipv4_net::Ipv4Net;
+pub use mac_addr::MacAddr;
+pub use nid::Nid;
+pub use node_state::NodeState;
+pub use node_urls::{NodeNetwork, NodeUrls};
+pub use rejection::Rejection;
+pub use revision::Revision;
+pub use role::{ROLES, SUB_ROLES, canonical_role, canonical_sub_role};
+pub use xname::{XNAME_LENGTH_MAX, Xname};
