@@ -1,0 +1,72 @@
+//! The request port: each request with the local address it was sent to. A socket bound to a whole interface
+//! must answer from the address that was asked (the service address): PXE ROMs drop other senders.
+
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+/// A datagram in the caller's buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Bytes in the buffer; a longer datagram is cut to it.
+    pub(crate) len: usize,
+    /// Who sent it.
+    pub(crate) peer: SocketAddrV4,
+    /// The local address it was sent to.
+    pub(crate) local: Ipv4Addr,
+}
+
+/// The request socket.
+#[derive(Debug)]
+pub(crate) struct Listener(UdpSocket);
+
+impl Listener {
+    /// Wraps a bound IPv4 socket.
+    ///
+    /// # Errors
+    /// When the system does not tell the address that datagrams were sent to.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Listener> {
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        Ok(Listener(socket))
+    }
+
+    /// Waits for the next datagram.
+    ///
+    /// # Errors
+    /// Of the socket, e.g. when its interface goes down; the next call may succeed.
+    pub(crate) async fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+        self.0
+            .async_io(Interest::READABLE, || receive_now(&self.0, buffer))
+            .await
+    }
+}
+
+fn receive_now(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Arrival> {
+    let mut control = nix::cmsg_space!(nix::libc::in_pktinfo);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<SockaddrIn>(
+        socket.as_raw_fd(),
+        &mut parts,
+        Some(&mut control),
+        MsgFlags::empty(),
+    )?;
+    let local = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))),
+        _ => None,
+    });
+    let peer = message
+        .address
+        .map(|address| SocketAddrV4::new(address.ip(), address.port()));
+    match (local, peer) {
+        (Some(local), Some(peer)) => Ok(Arrival {
+            len: message.bytes,
+            peer,
+            local,
+        }),
+        _ => Err(io::Error::other("a datagram came without its addresses")),
+    }
+}

@@ -1,0 +1,71 @@
+//! atftp and curl as they are in Debian, and the loaders of its `ipxe` package. Runs with CHAMOIS_E2E=1.
+#![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
+use std::io::Write;
+use std::process::Command;
+
+use tftp::{Count, Files, Limits, Server};
+use tokio::net::UdpSocket;
+
+/// Runs `command` off the runtime's threads; panics with its output if it fails.
+async fn run(mut command: Command) {
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap();
+    let output = output.expect("the client is installed (apt-get install atftp curl)");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn atftp_and_curl_read_what_is_in_the_folder() {
+    if std::env::var_os("CHAMOIS_E2E").is_none() {
+        // Not eprintln!: the test harness would keep it to itself.
+        let _ = std::io::stderr()
+            .write_all(b"NOT RUN: atftp_and_curl_read_what_is_in_the_folder: set CHAMOIS_E2E=1\n");
+        return;
+    }
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let content: Vec<u8> = (0..1 << 20).map(|n: u32| (n * 31 + n / 253) as u8).collect();
+    std::fs::write(folder.path().join("megabyte"), &content).unwrap();
+    let (files, skipped) = Files::load(&[folder.path()]);
+    assert!(skipped.is_empty(), "{skipped:?}");
+    let server = Server::new(files, Limits::default());
+    let counters = server.counters();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port().to_string();
+    tokio::spawn(async move { server.serve(socket, std::future::pending()).await });
+
+    for (n, options) in [
+        &[][..],
+        &["blksize 1468", "tsize 0"],
+        &["blksize 8192", "windowsize 16"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let target = out.path().join(format!("atftp{n}"));
+        let mut atftp = Command::new("atftp");
+        atftp.args(options.iter().flat_map(|option| ["--option", *option]));
+        atftp
+            .args(["--get", "--remote-file", "megabyte", "--local-file"])
+            .arg(&target);
+        atftp.args(["127.0.0.1", &port]);
+        run(atftp).await;
+        assert!(std::fs::read(&target).unwrap() == content, "atftp {options:?}");
+    }
+    let target = out.path().join("curl");
+    let mut curl = Command::new("curl");
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--tftp-blksize",
+        "1468",
+        "--max-time",
+        "20",
+        "--output",
+    ]);
+    curl.arg(&target).arg(format!("tftp://127.0.0.1:{port}/megabyte"));
+    run(curl).await;
+    assert!(std::fs::read(&target).unwrap() == content, "curl");
+    assert_eq!(counters.get(Count::TimedOut), 0);
+}
