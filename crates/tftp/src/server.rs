@@ -67,7 +67,7 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                Some(ended) = transfers.join_next() => self.note_ended(ended),
+                Some(ended) = transfers.join_next() => self.note_ended(&ended),
                 arrival = listener.receive(&mut buffer) => match arrival {
                     Ok(arrival) => self.take_request(&buffer[..arrival.len], arrival, &mut transfers),
                     Err(error) => {
@@ -80,7 +80,7 @@ impl Server {
         }
         let drained = async {
             while let Some(ended) = transfers.join_next().await {
-                self.note_ended(ended);
+                self.note_ended(&ended);
             }
         };
         // What is not done by then is cut off: the client goes on with another member.
@@ -162,7 +162,7 @@ impl Server {
         }
     }
 
-    fn note_ended(&self, ended: Result<(), tokio::task::JoinError>) {
+    fn note_ended(&self, ended: &Result<(), tokio::task::JoinError>) {
         if ended.is_err() {
             self.counters.add(Count::Panicked);
         }
