@@ -1,1 +1,28 @@
-//! placeholder
+//! What every gRPC port of Chamois shares: TLS with pinned members, the accept loop, who calls, the one
+//! authorizer, the read barrier, and the one map from errors to status codes.
+//!
+//! `OVERVIEW.md` beside `Cargo.toml` shows how a request passes through.
+
+pub mod authorizer;
+mod barrier;
+pub mod client;
+mod deadline;
+mod denials;
+mod error;
+mod guard;
+mod identity;
+mod rules;
+pub mod server;
+mod standard_services;
+pub mod tls;
+pub mod token;
+
+pub use barrier::Barrier;
+pub use error::{
+    Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S, REVISION, invalid,
+    set_http_header, set_http_status,
+};
+pub use guard::{CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded};
+pub use identity::{Caller, Identity, caller};
+pub use rules::{Rule, Rules, RulesError};
+pub use standard_services::add_standard_services;

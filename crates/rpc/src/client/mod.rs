@@ -1,0 +1,146 @@
+//! A gRPC channel to one of several members over TLS, for the command line, and for members among
+//! themselves.
+
+mod dial;
+mod send;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use rustls::ClientConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+
+use crate::tls::{self, Material, PinnedKeys, TlsError};
+pub use dial::{Dialler, Stream, tcp_dialler};
+use dial::{Endpoint, EndpointError};
+use send::Connections;
+
+/// Time for TCP connect, TLS and HTTP/2 together, to one endpoint.
+pub const CONNECT_AT_MOST: Duration = Duration::from_secs(3);
+/// Endpoints that one channel knows at most.
+pub const ENDPOINTS_MAX: usize = 32;
+
+/// How a client says who it is.
+pub enum Credentials {
+    /// Not at all.
+    None,
+    /// A bearer token, sent with every call.
+    Token(String),
+    /// A client certificate chain and its key.
+    Certificate(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+}
+
+/// Where to connect, whom to trust, who calls.
+pub struct Options {
+    /// `host:port` of the API ports, tried in this order.
+    pub endpoints: Vec<String>,
+    /// CA certificates that may sign the servers' certificates.
+    pub ca: Vec<CertificateDer<'static>>,
+    /// Who calls.
+    pub credentials: Credentials,
+}
+
+/// Why a channel could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// An endpoint that is not `host:port`, none, or too many.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Certificates or keys that cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A token with characters that no token has.
+    #[error("the bearer token holds characters that no token has; is it the right file?")]
+    Token,
+}
+
+/// A channel that generated clients take: `ClusterServiceClient::new(channel)`. Connects at the first
+/// call, stays with a member while it answers, moves on to the next when it does not. Cheap to clone.
+///
+/// A request that may have reached a member is never sent again by itself, so that nothing is done
+/// twice: the error says so (`chamois-outcome: unknown`), and the next call goes to the next member.
+#[derive(Clone)]
+pub struct Channel(Arc<Connections>);
+
+/// A channel to the API ports of a cluster.
+///
+/// # Errors
+/// If an endpoint, the CA or the credentials cannot be used. Nothing is dialled yet.
+pub fn connect(options: Options) -> Result<Channel, ConnectError> {
+    let (token, certificate) = match options.credentials {
+        Credentials::None => (None, None),
+        Credentials::Token(token) => (Some(token), None),
+        Credentials::Certificate(chain, key) => (None, Some((chain, key))),
+    };
+    let tls = tls::api_client_config(&options.ca, certificate)?;
+    let channel = Channel::new(&options.endpoints, tls, tcp_dialler())?;
+    match token {
+        Some(token) => channel.with_token(&token),
+        None => Ok(channel),
+    }
+}
+
+/// A channel to the peer port of member `id` at `address` (`host:port`); only that member's key is
+/// accepted there.
+///
+/// # Errors
+/// If the address or `material` cannot be used. Nothing is dialled yet.
+pub fn connect_to_member(
+    address: &str,
+    material: &Material,
+    pins: &PinnedKeys,
+    id: u64,
+    dialler: Dialler,
+) -> Result<Channel, ConnectError> {
+    Channel::new(
+        &[address.to_owned()],
+        tls::member_client_config(material, pins, id)?,
+        dialler,
+    )
+}
+
+impl Channel {
+    /// A channel over any TLS configuration and way of dialling.
+    ///
+    /// # Errors
+    /// If an endpoint is not `host:port`, or there are none or more than [`ENDPOINTS_MAX`].
+    pub fn new(endpoints: &[String], tls: ClientConfig, dialler: Dialler) -> Result<Self, ConnectError> {
+        let parsed: Result<Vec<Endpoint>, _> = endpoints.iter().map(|text| text.parse()).collect();
+        let parsed = parsed?;
+        if parsed.is_empty() || parsed.len() > ENDPOINTS_MAX {
+            return Err(EndpointError::Count(parsed.len()).into());
+        }
+        Ok(Self(Arc::new(Connections::new(parsed, tls, dialler))))
+    }
+
+    /// The same endpoints, with a bearer token on every call; connections are not shared with `self`.
+    ///
+    /// # Errors
+    /// If the token cannot be an HTTP header.
+    pub fn with_token(self, token: &str) -> Result<Self, ConnectError> {
+        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ConnectError::Token)?;
+        value.set_sensitive(true);
+        Ok(Self(Arc::new(self.0.with_authorization(value))))
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Response<Body>, Status>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(())) // waiting for a connection is part of the call
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let connections = Arc::clone(&self.0);
+        Box::pin(async move { connections.send(request).await })
+    }
+}

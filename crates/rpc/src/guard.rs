@@ -1,0 +1,213 @@
+//! The layer around all services: rule, identity, permission, read barrier, deadline, span, panics.
+//!
+//! The gRPC ports and the gateway call the same guarded service, so no way in goes past it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response, header};
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
+use crate::denials::Denials;
+use crate::token::Verifier;
+use crate::{Barrier, Caller, Error, Identity, Rule, Rules, authorizer};
+
+/// Metadata of a request: how fresh a read must be, if not as the method says.
+pub const CONSISTENCY: &str = "chamois-consistency";
+/// Value of [`CONSISTENCY`]: this member's applied state will do; answers even without a majority.
+pub const CONSISTENCY_LOCAL: &str = "local";
+
+/// Everything that happens before a handler runs; a tower layer for tonic routes, cheap to clone.
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
+    rules: Rules,
+    tokens: Option<Verifier>,
+    barrier: Arc<dyn Barrier>,
+    denials: Denials,
+}
+
+impl Guard {
+    /// A guard that knows methods by `rules`, bearer tokens by `tokens` (`None`: none is accepted) and
+    /// waits for `barrier` before linearizable reads.
+    pub fn new(rules: Rules, tokens: Option<Verifier>, barrier: Arc<dyn Barrier>) -> Self {
+        Self(Arc::new(Inner {
+            rules,
+            tokens,
+            barrier,
+            denials: Denials::default(),
+        }))
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded {
+            guard: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service behind the [`Guard`].
+#[derive(Clone)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone that was polled ready is the one that is called.
+        let clone = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, clone);
+        let guard = Arc::clone(&self.guard.0);
+        Box::pin(async move {
+            let answer = guard.run(ready, request).await;
+            Ok(answer.unwrap_or_else(|error| Status::from(error).into_http()))
+        })
+    }
+}
+
+impl Inner {
+    async fn run<S>(&self, inner: S, mut request: Request<Body>) -> Result<Response<Body>, Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let path = request.uri().path().to_owned();
+        let (rule, caller) = self.admit(&path, &request)?;
+        let span = tracing::info_span!("rpc", path, principal = %caller.identity);
+        request.extensions_mut().insert(caller);
+        let default = if rule.client_streaming {
+            DEADLINE_MAX
+        } else {
+            DEADLINE_DEFAULT
+        };
+        let at_most = deadline(request.headers(), default);
+        let answer = async {
+            if rule.linearizable && !asks_for_local(request.headers()) {
+                self.barrier.linearize().await?;
+            }
+            call_catching_panics(inner, request).await
+        };
+        match tokio::time::timeout(at_most, answer.instrument(span)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::DeadlineExceeded { after: at_most }),
+        }
+    }
+
+    /// Finds the rule and the caller of a request, and asks the authorizer.
+    fn admit(&self, path: &str, request: &Request<Body>) -> Result<(Rule, Caller), Error> {
+        let rule = self.rules.get(path).ok_or_else(|| Error::Unimplemented {
+            path: path.to_owned(),
+        })?;
+        let mut caller = Caller::of(request.extensions()).clone();
+        let decision = self
+            .identify(&caller.identity, request.headers())
+            .and_then(|identity| {
+                caller.identity = identity;
+                authorizer::authorize(path, rule, &caller.identity)
+            });
+        match decision {
+            Ok(()) => Ok((rule, caller)),
+            Err(error) => {
+                self.denials.log(path, &caller, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// The identity of the connection, or that of the bearer token where the connection has none.
+    ///
+    /// Nodes never rise by a token: their port is plain HTTP, and whoever listens there could repeat it.
+    fn identify(&self, connection: &Identity, headers: &HeaderMap) -> Result<Identity, Error> {
+        match connection {
+            Identity::Member(_) | Identity::User { .. } | Identity::Token { .. } | Identity::Node { .. } => {
+                Ok(connection.clone())
+            }
+            Identity::Anonymous | Identity::LegacyReader { .. } => match bearer_token(headers)? {
+                None => Ok(connection.clone()),
+                Some(token) => {
+                    let tokens = self.tokens.as_ref().ok_or_else(|| Error::Unauthenticated {
+                        reason: "this port accepts no bearer tokens".to_owned(),
+                    })?;
+                    Ok(Identity::Token {
+                        subject: tokens.verify(token)?.sub,
+                    })
+                }
+            },
+        }
+    }
+}
+
+/// The token of `authorization: Bearer <token>`; `None` without the header.
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok();
+    match text.and_then(|text| text.split_once(' ')) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Error::Unauthenticated {
+            reason: "the authorization header is not of the form `Bearer <token>`".to_owned(),
+        }),
+    }
+}
+
+fn asks_for_local(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONSISTENCY)
+        .is_some_and(|value| value == CONSISTENCY_LOCAL)
+}
+
+/// A panic in a handler is that request's `INTERNAL`; the member and its other requests go on.
+async fn call_catching_panics<S>(mut inner: S, request: Request<Body>) -> Result<Response<Body>, Error>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    // Nothing that the handler left half done is looked at again: its state is dropped with the future.
+    match call(&mut inner, request).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(never)) => match never {},
+        Err(_panic) => Err(Error::Internal(
+            "the handler of this method panicked; see the log".to_owned(),
+        )),
+    }
+}
+
+fn call<S: Service<Request<Body>>>(
+    inner: &mut S,
+    request: Request<Body>,
+) -> impl Future<Output = std::thread::Result<Result<S::Response, S::Error>>> {
+    let started = std::panic::catch_unwind(AssertUnwindSafe(|| inner.call(request)));
+    async {
+        match started {
+            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+            Err(panic) => Err(panic),
+        }
+    }
+}

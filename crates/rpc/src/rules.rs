@@ -1,0 +1,218 @@
+//! The rule of every method, read from the descriptor: nothing in Rust repeats what a .proto says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
+use proto::http::v1::{Consistency, MethodRule, Permission};
+
+/// Full name of our method option.
+const METHOD_OPTION: &str = "chamois.http.v1.method";
+
+/// Rules of the two standard services that [`crate::add_standard_services`] adds; their protos are not ours.
+const STANDARD: [(&str, Permission); 4] = [
+    ("/grpc.health.v1.Health/Check", Permission::Public),
+    ("/grpc.health.v1.Health/List", Permission::Public),
+    ("/grpc.health.v1.Health/Watch", Permission::Public),
+    (
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Permission::Administrator,
+    ),
+];
+
+/// What the guard needs to know about one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Who may call it.
+    pub permission: Permission,
+    /// Whether a read index comes before the handler.
+    pub linearizable: bool,
+    /// Whether callers from `anonymous-legacy-reads` may use it.
+    pub legacy_anonymous_read: bool,
+    /// The caller sends a stream, so how long the call takes is up to the caller.
+    pub client_streaming: bool,
+}
+
+/// Why the descriptor gives no rules: a mistake in a .proto file.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The bytes are not a descriptor set.
+    #[error("the descriptor set does not decode")]
+    Descriptor(#[from] prost_reflect::DescriptorError),
+    /// `chamois/http/v1/http.proto` is not part of it.
+    #[error("the descriptor set lacks the option {METHOD_OPTION}")]
+    OptionMissing,
+    /// A method without a rule. Denying it would hide the mistake until someone calls it.
+    #[error("{method} has no permission: give it `option (chamois.http.v1.method) = {{ permission: … }}`")]
+    NoPermission {
+        /// `/package.Service/Method`.
+        method: String,
+    },
+}
+
+/// The rules of all methods by their path; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Rules(Arc<HashMap<String, Rule>>);
+
+impl Rules {
+    /// Reads the rules of every method of every service in an encoded `FileDescriptorSet`
+    /// (`proto::DESCRIPTOR`), and adds those of health and reflection.
+    ///
+    /// # Errors
+    /// If it does not decode, or a method has no permission.
+    pub fn from_descriptor(descriptor: &[u8]) -> Result<Self, RulesError> {
+        let pool = DescriptorPool::decode(descriptor)?;
+        let option = pool
+            .get_extension_by_name(METHOD_OPTION)
+            .ok_or(RulesError::OptionMissing)?;
+        let mut rules = HashMap::new();
+        for method in pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+        {
+            let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+            let rule =
+                rule_of(&method, &option).ok_or_else(|| RulesError::NoPermission { method: path.clone() })?;
+            rules.insert(path, rule);
+        }
+        for (path, permission) in STANDARD {
+            rules.insert(path.to_owned(), standard_rule(permission));
+        }
+        Ok(Self(Arc::new(rules)))
+    }
+
+    /// The rule of `/package.Service/Method`; `None` for a path that no service has.
+    pub fn get(&self, path: &str) -> Option<Rule> {
+        self.0.get(path).copied()
+    }
+
+    /// Every path with its rule, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Rule)> {
+        self.0.iter().map(|(path, rule)| (path.as_str(), *rule))
+    }
+}
+
+fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Option<Rule> {
+    let options = method.options();
+    let value = options.get_extension(option);
+    let rule: MethodRule = value.as_message()?.transcode_to().ok()?;
+    let permission = match rule.permission() {
+        Permission::Unspecified => return None,
+        named => named,
+    };
+    Some(Rule {
+        permission,
+        linearizable: rule.consistency() == Consistency::Linearizable,
+        legacy_anonymous_read: rule.legacy_anonymous_read,
+        client_streaming: method.is_client_streaming(),
+    })
+}
+
+fn standard_rule(permission: Permission) -> Rule {
+    Rule {
+        permission,
+        linearizable: false,
+        legacy_anonymous_read: false,
+        client_streaming: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    /// A method that someone adds without saying who may call it must not reach a release.
+    #[test]
+    fn every_method_of_every_service_has_a_permission() {
+        let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+        let declared = FileDescriptorSet::decode(proto::DESCRIPTOR).unwrap();
+        let mut count = 0;
+        for file in &declared.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let rule = rules.get(&path).unwrap_or_else(|| panic!("{path} has no rule"));
+                    assert_ne!(rule.permission, Permission::Unspecified, "{path}");
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 30, "only {count} methods were looked at");
+        assert_eq!(rules.iter().count(), count + STANDARD.len());
+    }
+
+    /// The same descriptor without its options: the error names the method and the remedy.
+    #[test]
+    fn a_method_without_a_permission_is_refused_by_name() {
+        let stripped = without_method_options("chamois.cluster.v1");
+        let error = Rules::from_descriptor(&stripped).unwrap_err().to_string();
+        assert!(
+            error.starts_with("/chamois.cluster.v1.ClusterService/GetStatus has no permission"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn options_arrive_as_the_proto_files_say_them() {
+        let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+        let list = rules
+            .get("/chamois.smd.v1.ComponentService/ListComponents")
+            .unwrap();
+        assert_eq!(
+            list,
+            Rule {
+                permission: Permission::Administrator,
+                linearizable: true,
+                legacy_anonymous_read: true,
+                client_streaming: false
+            }
+        );
+        let script = rules
+            .get("/chamois.bss.v1.BootScriptService/GetBootScript")
+            .unwrap();
+        assert_eq!(
+            (script.permission, script.linearizable),
+            (Permission::Node, false)
+        );
+        assert!(
+            rules
+                .get("/chamois.raft.v1.PeerService/InstallSnapshot")
+                .unwrap()
+                .client_streaming
+        );
+        assert_eq!(rules.get("/chamois.smd.v1.ComponentService/DropEverything"), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_descriptor_are_an_error() {
+        assert!(matches!(
+            Rules::from_descriptor(&[0xff; 16]),
+            Err(RulesError::Descriptor(_))
+        ));
+        assert!(matches!(
+            Rules::from_descriptor(&[]),
+            Err(RulesError::OptionMissing)
+        ));
+    }
+
+    /// The descriptor set with the method options of one package removed.
+    fn without_method_options(package: &str) -> Vec<u8> {
+        // prost-types drops unknown options when it decodes, so only the one file goes through it.
+        let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
+        let mut out = Vec::new();
+        for file in pool.files() {
+            let bytes = if file.package_name() == package {
+                let stripped =
+                    prost_types::FileDescriptorProto::decode(file.encode_to_vec().as_slice()).unwrap();
+                stripped.encode_to_vec()
+            } else {
+                file.encode_to_vec()
+            };
+            prost::encoding::bytes::encode(1, &bytes, &mut out);
+        }
+        out
+    }
+}

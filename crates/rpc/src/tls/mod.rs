@@ -1,0 +1,142 @@
+//! TLS of the peer and API ports, both ends: whose key counts, and what a certificate may say.
+
+mod material;
+mod pinned;
+mod spiffe;
+mod users;
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::server::NoServerSessionStorage;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+pub use material::Material;
+pub use pinned::{PeerRefused, PinnedKeys};
+pub use spiffe::{NameError, SpiffeId};
+
+/// ALPN name of HTTP/2, the only protocol of the gRPC ports.
+const HTTP2: &[u8] = b"h2";
+
+/// Why a TLS configuration could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Bytes that should be PEM.
+    #[error("{what} is not a PEM file with at least one {block} block")]
+    Pem {
+        /// Which of the files.
+        what: &'static str,
+        /// What should be in it.
+        block: &'static str,
+    },
+    /// A certificate that does not parse, or a key that does not fit it.
+    #[error("the certificate or key cannot be used")]
+    Rustls(#[from] rustls::Error),
+    /// A CA certificate that cannot be a trust anchor.
+    #[error("the CA certificate cannot be used to check client certificates")]
+    Ca(#[from] rustls::server::VerifierBuilderError),
+    /// A file holds a key or certificate that cannot be a trust anchor.
+    #[error("the CA certificate cannot be used")]
+    Anchor(#[from] webpki::Error),
+}
+
+/// Which client certificates a server port asks for.
+#[derive(Clone, Debug)]
+pub enum ClientCerts {
+    /// Peer port: a member with its pinned key, nobody else; TLS 1.3.
+    RequiredMembers(PinnedKeys),
+    /// API port: none, or one that the CA signed for a user or member of `cluster`.
+    Optional {
+        /// The cluster's name: trust domain of the certificates.
+        cluster: String,
+    },
+}
+
+/// The crypto provider of everything in this process.
+pub fn crypto_provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// Makes aws-lc-rs the process's crypto provider; the first thing in `main`. Repeats do nothing.
+pub fn install_crypto_provider() {
+    // An error says that one is installed already, which is what was asked for.
+    let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// The TLS configuration of a server port that presents `material`.
+///
+/// Speaks HTTP/2 only; a port that speaks HTTP/1.1 too sets `alpn_protocols` itself. No session is ever
+/// resumed: a resumed one would not be checked against the pins or the CA again.
+///
+/// # Errors
+/// If the certificate and key do not fit, or the CA cannot be used.
+pub fn server_config(material: &Material, clients: ClientCerts) -> Result<ServerConfig, TlsError> {
+    let builder = ServerConfig::builder_with_provider(crypto_provider());
+    let builder = match clients {
+        ClientCerts::RequiredMembers(pins) => builder
+            .with_protocol_versions(&[&TLS13])?
+            .with_client_cert_verifier(Arc::new(pinned::MembersOnly::new(pins, &material.ca)?)),
+        ClientCerts::Optional { cluster } => builder
+            .with_protocol_versions(&[&TLS13, &TLS12])?
+            .with_client_cert_verifier(Arc::new(users::OptionalUsers::new(
+                cluster,
+                roots(&material.ca)?,
+            )?)),
+    };
+    let mut config = builder.with_single_cert(material.chain.clone(), material.key.clone_key())?;
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// The TLS configuration for dialling member `id` on its peer port as the member that `material` names.
+///
+/// # Errors
+/// If the certificate and key do not fit, or the CA cannot be used.
+pub fn member_client_config(
+    material: &Material,
+    pins: &PinnedKeys,
+    id: u64,
+) -> Result<ClientConfig, TlsError> {
+    let verifier = pinned::ThisMember::new(pins.clone(), id, &material.ca)?;
+    let mut config = ClientConfig::builder_with_provider(crypto_provider())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous() // the verifier is stricter than the usual one: one key, one name
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_client_auth_cert(material.chain.clone(), material.key.clone_key())?;
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// The TLS configuration for dialling an API port: the server's certificate must be signed by one of `ca`
+/// for the name or address dialled; `certificate` is what the client shows, if anything.
+///
+/// # Errors
+/// If `ca` is empty or unusable, or the certificate and key do not fit.
+pub fn api_client_config(
+    ca: &[CertificateDer<'static>],
+    certificate: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig, TlsError> {
+    let builder = ClientConfig::builder_with_provider(crypto_provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_root_certificates(roots(ca)?);
+    let mut config = match certificate {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    Ok(config)
+}
+
+fn roots(ca: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    for certificate in ca {
+        store.add(certificate.clone())?;
+    }
+    Ok(store)
+}
