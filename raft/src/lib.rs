@@ -1,3 +1,35 @@
-//! The replicated core.
-pub mod wal;
+//! The replicated core: openraft over a write-ahead log of our own, the applied state in memory, sled's
+//! checkpoint of it, and gRPC between members. Services see only [`Store`]; no other crate names openraft or sled.
+
 pub mod checkpoint;
+mod checkpointer;
+mod in_memory;
+mod log_store;
+mod log_tail;
+mod member;
+mod member_session;
+mod network;
+mod peer_service;
+mod peers;
+mod profile;
+mod published;
+mod replicated;
+mod snapshot_file;
+mod snapshot_stream;
+mod sources;
+mod state_machine;
+mod status;
+mod store;
+mod store_header;
+mod type_config;
+pub mod wal;
+mod wire;
+
+pub use member::{Member, MemberOptions};
+pub use peer_service::PeerPort;
+pub use peers::Dial;
+pub use profile::Profile;
+pub use snapshot_file::SnapshotFile;
+pub use sources::Sources;
+pub use store::{Committed, Store};
+pub use type_config::MemberNode;

@@ -1,0 +1,76 @@
+//! A store that applies in place: unit tests of services need no Raft.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proto::cluster::v1::ClusterStatus;
+use proto::raft::v1 as pb;
+use rpc::Error;
+use state::State;
+
+use crate::member_session::MemberSession;
+use crate::published::Published;
+use crate::sources::Sources;
+
+/// One process, one state. Without `majority` it behaves as a member cut off from the others.
+#[derive(Debug)]
+pub(crate) struct InMemory {
+    pub(crate) published: Arc<Published>,
+    writer: Mutex<State>,
+    session: MemberSession,
+    sources: Sources,
+    majority: bool,
+}
+
+impl InMemory {
+    pub(crate) fn new(majority: bool) -> InMemory {
+        InMemory::with_state(State::new(), majority)
+    }
+
+    pub(crate) fn with_state(state: State, majority: bool) -> InMemory {
+        let sources = Sources::deterministic(1);
+        InMemory {
+            published: Published::new(state.clone()),
+            writer: Mutex::new(state),
+            session: MemberSession::new(sources.clone()),
+            sources,
+            majority,
+        }
+    }
+
+    pub(crate) fn propose(&self, mut entry: pb::Entry) -> Result<pb::Outcome, Error> {
+        self.linearize()?;
+        let now_ms = (self.sources.now_ms)();
+        let ticket = self.session.begin(now_ms);
+        let header = entry.header.get_or_insert_default();
+        header.session.get_or_insert_with(|| ticket.session.clone());
+        header.proposed_at_ms = now_ms;
+        header.random = self.sources.random_16();
+        let mut state = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let index = state.applied_index() + 1;
+        let outcome = state.apply(index, &entry).outcome;
+        self.published.publish(state.clone());
+        Ok(outcome)
+    }
+
+    pub(crate) fn linearize(&self) -> Result<(), Error> {
+        if self.majority {
+            return Ok(());
+        }
+        Err(Error::NoQuorum { retry_after: Duration::from_secs(1) })
+    }
+
+    pub(crate) fn status(&self) -> ClusterStatus {
+        let state = self.published.load();
+        ClusterStatus {
+            cluster_name: state.cluster_name().to_owned(),
+            cluster_id: state.cluster_id().to_owned(),
+            member_id: 1,
+            leader_id: u64::from(self.majority),
+            applied_index: state.applied_index(),
+            digest: state.digest(),
+            feature_level: state.feature_level(),
+            ..ClusterStatus::default()
+        }
+    }
+}

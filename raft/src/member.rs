@@ -1,0 +1,221 @@
+//! Starting a member: open the log, load the state, start Raft, form the cluster if it is new.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver as _;
+use openraft::{Raft, async_runtime};
+use proto::cluster::v1::ClusterCommand;
+use proto::raft::v1::entry::Command;
+use proto::raft::v1::peer_service_server::PeerServiceServer;
+
+use crate::checkpointer::Checkpointer;
+use crate::log_store::LogStore;
+use crate::network::Network;
+use crate::peer_service::PeerPort;
+use crate::peers::{Dial, PEER_MESSAGE_BYTES_MAX, Peers};
+use crate::profile::{Profile, SNAPSHOT_LOG_BYTES};
+use crate::published::Published;
+use crate::replicated::Replicated;
+use crate::sources::Sources;
+use crate::state_machine::{Start, StateMachine, Unsaved};
+use crate::store::Store;
+use crate::type_config::{LogId, MemberNode, TypeConfig};
+use crate::wal::{self, Disk, Wal};
+use crate::{snapshot_file, store_header};
+
+/// How often the log's size is looked at for a snapshot.
+const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
+/// Pause between attempts to bootstrap the state or to learn a commit index.
+const STARTUP_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a member needs to start.
+pub struct MemberOptions {
+    /// This member's id; never reused in a cluster.
+    pub member_id: u64,
+    /// Name of the cluster, the same on every member.
+    pub cluster_name: String,
+    /// Folder of the log, the snapshots and the checkpoint; made if absent.
+    pub data_dir: PathBuf,
+    /// Timers.
+    pub profile: Profile,
+    /// How to reach the other members.
+    pub dial: Dial,
+    /// Time and randomness.
+    pub sources: Sources,
+    /// The log's disk.
+    pub disk: Arc<dyn Disk>,
+    /// The members of a new cluster; an existing store ignores them.
+    pub founding_members: BTreeMap<u64, MemberNode>,
+    /// First entry of a new cluster.
+    pub bootstrap: ClusterCommand,
+}
+
+/// A running member. Dropping it does not stop Raft; [`Member::shutdown`] does.
+#[derive(Debug)]
+pub struct Member {
+    store: Store,
+    replicated: Arc<Replicated>,
+    peer_port: PeerPort,
+    checkpointer: Checkpointer,
+}
+
+impl Member {
+    /// Starts Raft on the current runtime; it should be one of its own.
+    ///
+    /// # Errors
+    /// A folder of another member, a damaged log (the text says how to rejoin), a disk that fails.
+    pub async fn start(options: MemberOptions) -> io::Result<Member> {
+        let opened = tokio::task::spawn_blocking({
+            let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
+            let (cluster, member) = (options.cluster_name.clone(), options.member_id);
+            move || open(&folder, disk, &cluster, member)
+        });
+        let Opened { log, start, mut checkpointer } = opened.await.map_err(io::Error::other)??;
+        let pristine = log.is_pristine();
+        let published = Published::new(start.state.clone());
+        let unsaved = Arc::new(Mutex::new(Unsaved::default()));
+        let snapshots = options.data_dir.join("snapshots");
+        let machine =
+            StateMachine::new(start, snapshots.clone(), log.clone(), Arc::clone(&published), Arc::clone(&unsaved));
+        let peers = Peers::new(options.member_id, &options.cluster_name, Arc::clone(&options.dial));
+        let config = options.profile.raft_config(&options.cluster_name).map_err(io::Error::other)?;
+        let network = Network { peers: peers.clone() };
+        let raft: Raft<TypeConfig, StateMachine> =
+            Raft::new(options.member_id, config, network, log.clone(), machine).await.map_err(io::Error::other)?;
+        if pristine && options.founding_members.contains_key(&options.member_id) {
+            found(&raft, options.founding_members).await?;
+        }
+        let replicated = Arc::new(Replicated::new(raft, peers, options.profile, options.sources, published));
+        let store = Store::replicated(Arc::clone(&replicated));
+        checkpointer.run(unsaved);
+        tokio::spawn(bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap));
+        tokio::spawn(snapshot_by_size(Arc::clone(&replicated), log));
+        let peer_port = PeerPort { member: Arc::clone(&replicated), snapshots };
+        Ok(Member { store, replicated, peer_port, checkpointer })
+    }
+
+    /// The handle that services hold.
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    /// The service of the peer port.
+    pub fn peer_service(&self) -> PeerServiceServer<PeerPort> {
+        PeerServiceServer::new(self.peer_port.clone())
+            .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX)
+    }
+
+    /// Returns when Raft has stopped by itself, with the reason: the process must end and restart.
+    pub async fn failed(&self) -> String {
+        let mut metrics = self.replicated.raft().metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
+            }
+            if async_runtime::WatchReceiver::changed(&mut metrics).await.is_err() {
+                return "Raft's task has ended".to_owned();
+            }
+        }
+    }
+
+    /// Hands leadership to the member that is furthest, if this one leads; used before a planned stop.
+    pub async fn hand_over(&self) {
+        let raft = self.replicated.raft();
+        let metrics = raft.metrics().borrow_watched().clone();
+        let Some(replication) = metrics.replication.as_ref().filter(|_| metrics.current_leader == Some(metrics.id))
+        else {
+            return;
+        };
+        let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
+        let others = replication.iter().filter(|(id, _)| **id != metrics.id && voters.contains(*id));
+        if let Some((to, _)) = others.max_by_key(|(_, matched)| **matched)
+            && let Err(error) = raft.trigger().transfer_leader(*to).await
+        {
+            tracing::warn!(%error, to, "could not hand over leadership");
+        }
+    }
+
+    /// Stops Raft and stores the checkpoint.
+    pub async fn shutdown(self) {
+        if let Err(error) = self.replicated.raft().shutdown().await {
+            tracing::warn!(%error, "Raft did not stop cleanly");
+        }
+        self.checkpointer.stop().await;
+    }
+}
+
+struct Opened {
+    log: LogStore,
+    start: Start,
+    checkpointer: Checkpointer,
+}
+
+/// Opens everything of a data folder: header, log, then the newest state that fits the log.
+fn open(folder: &std::path::Path, disk: Arc<dyn Disk>, cluster: &str, member: u64) -> io::Result<Opened> {
+    let snapshots = folder.join("snapshots");
+    std::fs::create_dir_all(&snapshots)?;
+    store_header::claim(folder, cluster, member)?;
+    let (wal, recovered) =
+        Wal::open(&folder.join("log"), disk, wal::Options::default()).map_err(io::Error::other)?;
+    let log = LogStore::new(wal, recovered)?;
+    let mut start = Start::default();
+    if let Some((file, meta, state)) = snapshot_file::newest(&snapshots)? {
+        start.state = state;
+        start.last_applied = meta.last_log_id;
+        start.membership = meta.last_membership.clone();
+        start.snapshot = Some((meta, file));
+    }
+    let fits = |id: &LogId| start.last_applied.is_none_or(|snapshot| id.index > snapshot.index) && log.covers(id);
+    let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits);
+    if let Some(loaded) = loaded {
+        start.state = loaded.state;
+        start.last_applied = Some(loaded.last_applied);
+        start.membership = loaded.membership;
+    }
+    Ok(Opened { log, start, checkpointer })
+}
+
+/// Every founding member says the same; Raft elects one of them.
+async fn found(raft: &Raft<TypeConfig, StateMachine>, members: BTreeMap<u64, MemberNode>) -> io::Result<()> {
+    match raft.initialize(members).await {
+        Ok(()) => Ok(()),
+        // Another founder was quicker and this member has its entries already.
+        Err(openraft::error::RaftError::APIError(openraft::error::InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// Gives a new cluster its id, and marks this member as verified once a leader has confirmed a commit index.
+async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstrap: ClusterCommand) {
+    loop {
+        if store.linearize().await.is_ok() {
+            if !store.state().cluster_id().is_empty() {
+                replicated.set_verified();
+                return;
+            }
+            let principal = format!("member/{}", replicated.peers().member_id);
+            let proposed = store.propose(&principal, Command::Cluster(bootstrap.clone()), None).await;
+            tracing::info!(ok = proposed.is_ok(), "new cluster: bootstrap proposed");
+        }
+        tokio::time::sleep(STARTUP_PAUSE).await;
+    }
+}
+
+/// openraft counts entries; this counts bytes, whichever comes first.
+async fn snapshot_by_size(replicated: Arc<Replicated>, log: LogStore) {
+    let mut look = tokio::time::interval(SNAPSHOT_LOOK);
+    loop {
+        look.tick().await;
+        if log.bytes_since_snapshot() > SNAPSHOT_LOG_BYTES {
+            log.snapshot_taken();
+            if replicated.raft().trigger().snapshot().await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What this member answers to the others on the peer port.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt as _};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest, VoteResponse,
+};
+use proto::raft::v1 as pb;
+use proto::raft::v1::peer_service_server::PeerService;
+use rpc::{Caller, Identity};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::replicated::Replicated;
+use crate::type_config::TypeConfig;
+use crate::{snapshot_stream, wire};
+
+/// The peer port's service.
+#[derive(Clone, Debug)]
+pub struct PeerPort {
+    pub(crate) member: Arc<Replicated>,
+    pub(crate) snapshots: PathBuf,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl PeerPort {
+    /// A message must be for this member, of this cluster, and from the member whose certificate opened
+    /// the connection.
+    fn check(&self, header: Option<&pb::PeerHeader>, caller: &Caller) -> Result<(), Status> {
+        let peers = self.member.peers();
+        let header = header.ok_or_else(|| Status::invalid_argument("message without a header"))?;
+        if header.to != peers.member_id || header.cluster_name != *peers.cluster_name {
+            return Err(Status::failed_precondition(format!(
+                "this is member {} of {}, not member {} of {}",
+                peers.member_id, peers.cluster_name, header.to, header.cluster_name
+            )));
+        }
+        if !matches!(caller.identity, Identity::Member(id) if id == header.from) {
+            let text = format!("the connection is not that of member {}", header.from);
+            return Err(Status::permission_denied(text));
+        }
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl PeerService for PeerPort {
+    async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let answer = self.member.raft().vote(vote_request(request.into_inner())?).await.map_err(stopped)?;
+        Ok(Response::new(vote_response(&answer)))
+    }
+
+    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let answer = self.member.raft().pre_vote(vote_request(request.into_inner())?).await.map_err(stopped)?;
+        Ok(Response::new(vote_response(&answer)))
+    }
+
+    async fn append_entries(
+        &self,
+        request: Request<pb::AppendRequest>,
+    ) -> Result<Response<pb::AppendResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let append = append_request(request.into_inner())?;
+        let answer = self.member.raft().append_entries(append).await.map_err(stopped)?;
+        Ok(Response::new(append_response(answer)))
+    }
+
+    type StreamAppendStream = Answers<pb::StreamAppendResponse>;
+
+    async fn stream_append(
+        &self,
+        request: Request<Streaming<pb::AppendRequest>>,
+    ) -> Result<Response<Self::StreamAppendStream>, Status> {
+        let caller = rpc::caller(&request).clone();
+        let port = self.clone();
+        // A stream ends at its first bad element: what follows would leave a hole.
+        let requests = request.into_inner().scan(caller, move |caller, item| {
+            let checked = item.and_then(|message| {
+                port.check(message.header.as_ref(), caller)?;
+                Ok(append_request(message)?)
+            });
+            if let Err(status) = &checked {
+                tracing::debug!(%status, "append stream ends");
+            }
+            futures::future::ready(checked.ok())
+        });
+        let answers = self.member.raft().stream_append(requests).map(|item| match item {
+            Ok(result) => Ok(stream_response(result)),
+            Err(fatal) => Err(stopped(fatal)),
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<pb::SnapshotChunk>>,
+    ) -> Result<Response<pb::InstallSnapshotResponse>, Status> {
+        let caller = rpc::caller(&request).clone();
+        let received = snapshot_stream::incoming(&self.snapshots, request.into_inner()).await?;
+        self.check(Some(&received.header), &caller)?;
+        let snapshot = openraft::Snapshot { meta: received.meta, snapshot: received.file };
+        let answer = self.member.raft().install_full_snapshot(received.vote, snapshot).await.map_err(stopped)?;
+        Ok(Response::new(pb::InstallSnapshotResponse { vote: Some(wire::vote_to_wire(&answer.vote)) }))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<pb::TransferLeaderRequest>,
+    ) -> Result<Response<pb::TransferLeaderResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let request = request.into_inner();
+        let transfer = TransferLeaderRequest::new(
+            wire::vote_from_wire(request.from_leader)?,
+            request.to_member,
+            request.last_log_id.map(wire::log_id_from_wire),
+        );
+        let answer = self.member.raft().handle_transfer_leader(transfer).await.map_err(stopped)?;
+        let refused = answer.err().map(|error| error.to_string()).unwrap_or_default();
+        Ok(Response::new(pb::TransferLeaderResponse { refused }))
+    }
+
+    async fn propose(&self, request: Request<pb::ProposeRequest>) -> Result<Response<pb::Outcome>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let entry = request.into_inner().entry.ok_or_else(|| Status::invalid_argument("no entry"))?;
+        Ok(Response::new(self.member.propose_as_leader(entry).await?))
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<pb::ReadIndexRequest>,
+    ) -> Result<Response<pb::ReadIndexResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        Ok(Response::new(pb::ReadIndexResponse { index: self.member.read_index_as_leader().await? }))
+    }
+}
+
+/// Raft has stopped for good: the process is about to end.
+fn stopped(error: impl std::fmt::Display) -> Status {
+    Status::unavailable(format!("Raft has stopped on this member: {error}"))
+}
+
+fn vote_request(request: pb::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {
+    let vote = wire::vote_from_wire(request.vote)?;
+    let mut vote = VoteRequest::new(vote, request.last_log_id.map(wire::log_id_from_wire));
+    vote.leadership_transfer = request.leadership_transfer;
+    Ok(vote)
+}
+
+fn vote_response(answer: &VoteResponse<TypeConfig>) -> pb::VoteResponse {
+    pb::VoteResponse {
+        vote: Some(wire::vote_to_wire(&answer.vote)),
+        granted: answer.vote_granted,
+        last_log_id: answer.last_log_id.as_ref().map(wire::log_id_to_wire),
+    }
+}
+
+fn append_request(request: pb::AppendRequest) -> Result<AppendEntriesRequest<TypeConfig>, Status> {
+    let entries = request.entries.into_iter().map(|entry| wire::entry_from_wire(own_bytes(entry)));
+    Ok(AppendEntriesRequest {
+        vote: wire::vote_from_wire(request.vote)?,
+        prev_log_id: request.prev_log_id.map(wire::log_id_from_wire),
+        entries: entries.collect::<Result<_, _>>()?,
+        leader_commit: request.leader_commit.map(wire::log_id_from_wire),
+    })
+}
+
+/// A command decoded from a frame is a slice of it; copied, or one entry in memory would pin the whole frame.
+fn own_bytes(mut entry: pb::LogEntry) -> pb::LogEntry {
+    if let Some(pb::log_entry::Payload::Command(command)) = &mut entry.payload {
+        *command = bytes::Bytes::copy_from_slice(command);
+    }
+    entry
+}
+
+fn append_response(answer: AppendEntriesResponse<TypeConfig>) -> pb::AppendResponse {
+    use pb::append_response as wire_form;
+    let result = match answer {
+        AppendEntriesResponse::Success => wire_form::Result::Success(wire_form::Done {}),
+        AppendEntriesResponse::PartialSuccess(matched) => wire_form::Result::Partial(partial(matched)),
+        AppendEntriesResponse::Conflict => wire_form::Result::Conflict(wire_form::Done {}),
+        AppendEntriesResponse::HigherVote(vote) => wire_form::Result::HigherVote(wire::vote_to_wire(&vote)),
+    };
+    pb::AppendResponse { result: Some(result) }
+}
+
+fn stream_response(answer: openraft::raft::StreamAppendResult<TypeConfig>) -> pb::StreamAppendResponse {
+    use pb::stream_append_response::Result as Wire;
+    let result = match answer {
+        Ok(matched) => Wire::Matched(partial(matched)),
+        Err(StreamAppendError::Conflict(id)) => Wire::Conflict(wire::log_id_to_wire(&id)),
+        Err(StreamAppendError::HigherVote(vote)) => Wire::HigherVote(wire::vote_to_wire(&vote)),
+    };
+    pb::StreamAppendResponse { result: Some(result) }
+}
+
+fn partial(matched: Option<crate::type_config::LogId>) -> pb::append_response::Partial {
+    pb::append_response::Partial { matched: matched.as_ref().map(wire::log_id_to_wire) }
+}

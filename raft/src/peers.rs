@@ -1,0 +1,64 @@
+//! Clients to the other members: how to dial is handed in at start, so that tests and simulations dial otherwise.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use proto::raft::v1::PeerHeader;
+use proto::raft::v1::peer_service_client::PeerServiceClient;
+use tonic::transport::Channel;
+
+use crate::type_config::MemberNode;
+
+/// Bytes of one message between members, on both sides.
+pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Opens a lazily connecting channel to a member, pinned to its key.
+pub type Dial = Arc<dyn Fn(u64, &MemberNode) -> Channel + Send + Sync>;
+
+/// Whom this member talks to, and as whom.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    pub(crate) member_id: u64,
+    pub(crate) cluster_name: Arc<str>,
+    dial: Dial,
+    channels: Arc<Mutex<BTreeMap<u64, (MemberNode, Channel)>>>,
+}
+
+impl std::fmt::Debug for Peers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Peers of member {}", self.member_id)
+    }
+}
+
+impl Peers {
+    pub(crate) fn new(member_id: u64, cluster_name: &str, dial: Dial) -> Peers {
+        Peers { member_id, cluster_name: cluster_name.into(), dial, channels: Arc::default() }
+    }
+
+    pub(crate) fn header(&self, to: u64) -> PeerHeader {
+        PeerHeader { from: self.member_id, to, cluster_name: self.cluster_name.to_string() }
+    }
+
+    /// A client on a connection of its own.
+    pub(crate) fn dial(&self, to: u64, node: &MemberNode) -> PeerServiceClient<Channel> {
+        sized((self.dial)(to, node))
+    }
+
+    /// A client on the shared connection for forwarded requests.
+    pub(crate) fn shared(&self, to: u64, node: &MemberNode) -> PeerServiceClient<Channel> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = channels.get(&to).filter(|(known, _)| known == node).map(|(_, channel)| channel.clone());
+        let channel = known.unwrap_or_else(|| {
+            let channel = (self.dial)(to, node);
+            channels.insert(to, (node.clone(), channel.clone()));
+            channel
+        });
+        sized(channel)
+    }
+}
+
+fn sized(channel: Channel) -> PeerServiceClient<Channel> {
+    PeerServiceClient::new(channel)
+        .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX)
+}

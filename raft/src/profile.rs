@@ -1,0 +1,78 @@
+//! Timer profiles. openraft notices a dead leader after election-max + [min..max]: each profile states its window.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::{Config, SnapshotPolicy};
+
+/// Entries after which a snapshot is written; [`SNAPSHOT_LOG_BYTES`] may come first.
+const SNAPSHOT_ENTRIES: u64 = 50_000;
+/// Entries kept below a snapshot, so that a short outage replays the log instead of a snapshot.
+const ENTRIES_KEPT: u64 = 10_000;
+/// Bytes of log after which a snapshot is written.
+pub(crate) const SNAPSHOT_LOG_BYTES: u64 = 64 << 20;
+
+/// How quickly members notice a dead leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Heartbeat 100 ms, election 300–600 ms: a dead leader is noticed in 0.9–1.2 s.
+    #[default]
+    Lan,
+    /// Heartbeat 50 ms, election 150–300 ms: noticed in 450–600 ms. For quiet, fast machines.
+    Fast,
+    /// Heartbeat 300 ms, election 1–2 s: noticed in 3–4 s. For members in several places.
+    Wan,
+}
+
+impl Profile {
+    /// Heartbeat interval and the bounds of the election time-out, milliseconds.
+    fn timers(self) -> (u64, u64, u64) {
+        match self {
+            Profile::Lan => (100, 300, 600),
+            Profile::Fast => (50, 150, 300),
+            Profile::Wan => (300, 1_000, 2_000),
+        }
+    }
+
+    /// How long a linearizable request waits for a leader before it is answered with 503.
+    pub fn leaderless_max(self) -> Duration {
+        let (_, _, election_max) = self.timers();
+        Duration::from_millis(2 * election_max + 500)
+    }
+
+    /// openraft's configuration for this profile.
+    pub(crate) fn raft_config(self, cluster_name: &str) -> Result<Arc<Config>, openraft::ConfigError> {
+        let (heartbeat_interval, election_timeout_min, election_timeout_max) = self.timers();
+        let config = Config {
+            cluster_name: cluster_name.to_owned(),
+            heartbeat_interval,
+            election_timeout_min,
+            election_timeout_max,
+            enable_pre_vote: Some(true),
+            max_payload_entries: 1024,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+            max_in_snapshot_log_to_keep: ENTRIES_KEPT,
+            replication_lag_threshold: 2 * SNAPSHOT_ENTRIES,
+            purge_batch_size: 1000,
+            install_snapshot_timeout: 60_000,
+            ..Config::default()
+        };
+        config.validate().map(Arc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Upstream's rule: several heartbeats fit into the shortest election time-out, or elections come by themselves.
+    #[test]
+    fn every_profile_is_valid_and_leaves_room_for_heartbeats() {
+        for profile in [Profile::Lan, Profile::Fast, Profile::Wan] {
+            let config = profile.raft_config("test").unwrap();
+            assert!(config.heartbeat_interval * 3 <= config.election_timeout_min, "{profile:?}");
+            assert!(config.replication_lag_threshold > SNAPSHOT_ENTRIES);
+            assert_eq!(config.enable_pre_vote, Some(true));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The applied state as readers see it: one pointer load, no lock, one consistent revision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use state::State;
+use tokio::sync::watch;
+
+/// Written by whoever applies, read by everyone.
+#[derive(Debug)]
+pub(crate) struct Published {
+    state: ArcSwap<State>,
+    applied: watch::Sender<u64>,
+}
+
+impl Published {
+    pub(crate) fn new(state: State) -> Arc<Published> {
+        let applied = watch::Sender::new(state.applied_index());
+        Arc::new(Published { state: ArcSwap::from_pointee(state), applied })
+    }
+
+    pub(crate) fn load(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// Readers see `state` from here on; those waiting for its index are woken.
+    pub(crate) fn publish(&self, state: State) {
+        let index = state.applied_index();
+        self.state.store(Arc::new(state));
+        self.applied.send_replace(index);
+    }
+
+    /// Whether `index` is applied within `at_most`.
+    pub(crate) async fn wait_for(&self, index: u64, at_most: Duration) -> bool {
+        let mut applied = self.applied.subscribe();
+        let reached = applied.wait_for(|applied| *applied >= index);
+        matches!(tokio::time::timeout(at_most, reached).await, Ok(Ok(_)))
+    }
+
+    /// Changes with every applied batch.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+}

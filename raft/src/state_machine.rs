@@ -1,0 +1,239 @@
+//! openraft's state machine: runs committed entries through `state::State::apply` and publishes the result.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::{Stream, StreamExt as _};
+use openraft::entry::{EntryPayload, RaftEntry as _};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use proto::raft::v1 as pb;
+use state::{RowKey, State};
+
+use crate::log_store::LogStore;
+use crate::published::Published;
+use crate::snapshot_file::{self, SnapshotFile};
+use crate::type_config::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
+
+/// Entries applied under one publication.
+const APPLY_CHUNK_MAX: usize = 512;
+
+type Snapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
+
+/// What the checkpoint has not stored yet.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaved {
+    /// The newest applied state with its place in the log.
+    pub(crate) newest: Option<(State, LogId, StoredMembership)>,
+    /// Rows that differ from the stored ones.
+    pub(crate) changed: BTreeSet<RowKey>,
+    /// The state was replaced as a whole by a snapshot.
+    pub(crate) replaced: bool,
+}
+
+/// The state with its place in the log.
+#[derive(Debug)]
+pub(crate) struct StateMachine {
+    state: State,
+    last_applied: Option<LogId>,
+    membership: StoredMembership,
+    published: Arc<Published>,
+    unsaved: Arc<Mutex<Unsaved>>,
+    folder: PathBuf,
+    current: Arc<Mutex<Option<(SnapshotMeta, SnapshotFile)>>>,
+    log: LogStore,
+}
+
+/// Where a state machine begins: an empty state, a snapshot, or a checkpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    pub(crate) state: State,
+    pub(crate) last_applied: Option<LogId>,
+    pub(crate) membership: StoredMembership,
+    pub(crate) snapshot: Option<(SnapshotMeta, SnapshotFile)>,
+}
+
+impl StateMachine {
+    pub(crate) fn new(
+        start: Start,
+        folder: PathBuf,
+        log: LogStore,
+        published: Arc<Published>,
+        unsaved: Arc<Mutex<Unsaved>>,
+    ) -> StateMachine {
+        StateMachine {
+            state: start.state,
+            last_applied: start.last_applied,
+            membership: start.membership,
+            published,
+            unsaved,
+            folder,
+            current: Arc::new(Mutex::new(start.snapshot)),
+            log,
+        }
+    }
+
+    fn apply_one(&mut self, entry: &Entry, changed: &mut Vec<RowKey>) -> io::Result<Reply> {
+        let index = entry.index();
+        let outcome = match &entry.payload {
+            EntryPayload::Normal(command) => {
+                let decoded = state::decode_exact(&command.0).map_err(|error| unknown_entry(index, &error))?;
+                apply_guarded(&mut self.state, index, &decoded, changed)
+            }
+            EntryPayload::Blank => {
+                self.state.skip(index);
+                pb::Outcome { revision: index, result: None }
+            }
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+                self.state.skip(index);
+                pb::Outcome { revision: index, result: None }
+            }
+        };
+        self.last_applied = Some(entry.log_id);
+        Ok(Reply(outcome))
+    }
+
+    fn publish(&self, changed: Vec<RowKey>) {
+        if let Some(last) = self.last_applied {
+            let mut unsaved = lock(&self.unsaved);
+            unsaved.changed.extend(changed);
+            unsaved.newest = Some((self.state.clone(), last, self.membership.clone()));
+        }
+        self.published.publish(self.state.clone());
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last_applied, last_membership: self.membership.clone() }
+    }
+}
+
+/// A panic in `apply` is a deterministic outcome, the same on every member: the state stays as it was.
+fn apply_guarded(state: &mut State, index: u64, entry: &pb::Entry, changed: &mut Vec<RowKey>) -> pb::Outcome {
+    let before = state.clone();
+    match catch_unwind(AssertUnwindSafe(|| state.apply(index, entry))) {
+        Ok(applied) => {
+            changed.extend(applied.changed);
+            applied.outcome
+        }
+        Err(_) => {
+            tracing::error!(index, "applying an entry panicked; it is kept in the log and changed nothing");
+            *state = before;
+            state.skip(index);
+            let detail = format!("entry {index} could not be applied; please report it");
+            state::rejected(index, &model::Rejection::Bug { detail })
+        }
+    }
+}
+
+/// What this version does not understand it must not drop: the member stops.
+fn unknown_entry(index: u64, error: &dyn std::fmt::Display) -> io::Error {
+    let text = format!("entry {index} was written by a newer version and cannot be applied: {error}; upgrade");
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.last_applied, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + Send,
+    {
+        let mut chunks = entries.ready_chunks(APPLY_CHUNK_MAX);
+        while let Some(chunk) = chunks.next().await {
+            let (mut changed, mut replies) = (Vec::new(), Vec::new());
+            for item in chunk {
+                let (entry, responder) = item?;
+                let reply = self.apply_one(&entry, &mut changed)?;
+                replies.extend(responder.map(|responder| (responder, reply)));
+            }
+            self.publish(changed);
+            for (responder, reply) in replies {
+                responder.send(reply);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder {
+            state: self.state.clone(),
+            meta: self.meta(),
+            folder: self.folder.clone(),
+            current: Arc::clone(&self.current),
+            log: self.log.clone(),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> io::Result<()> {
+        let path = self.folder.join(snapshot_file::file_name(meta));
+        let (from, to) = (snapshot.path.clone(), path.clone());
+        let (read, state) = blocking(move || {
+            let read = snapshot_file::read(&from)?;
+            if from != to {
+                snapshot_file::adopt(&from, &to)?;
+            }
+            Ok(read)
+        })
+        .await?;
+        if read != *meta {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not the one announced"));
+        }
+        self.state = state;
+        self.last_applied = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        lock(&self.unsaved).replaced = true;
+        self.publish(Vec::new());
+        *lock(&self.current) = Some((meta.clone(), SnapshotFile { path }));
+        self.log.snapshot_taken();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        let current = lock(&self.current).clone();
+        Ok(current.map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}
+
+/// Writes a snapshot file from an O(1) copy of the state, beside `apply`.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    state: State,
+    meta: SnapshotMeta,
+    folder: PathBuf,
+    current: Arc<Mutex<Option<(SnapshotMeta, SnapshotFile)>>>,
+    log: LogStore,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        let (folder, meta, state) = (self.folder.clone(), self.meta.clone(), self.state.clone());
+        let snapshot = blocking(move || {
+            let file = snapshot_file::write(&folder, &meta, &state)?;
+            snapshot_file::remove_older(&folder, &file.path)?;
+            Ok(file)
+        })
+        .await?;
+        *lock(&self.current) = Some((self.meta.clone(), snapshot.clone()));
+        self.log.snapshot_taken();
+        tracing::info!(path = %snapshot.path.display(), "snapshot written");
+        Ok(Snapshot { meta: self.meta.clone(), snapshot })
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

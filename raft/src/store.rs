@@ -1,0 +1,155 @@
+//! `Store`: what services hold. Propose a change, read the applied state, ask for a read index.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::cluster::v1::ClusterStatus;
+use proto::raft::v1 as pb;
+use proto::raft::v1::entry::Command;
+use rpc::Error;
+use state::State;
+use tokio::sync::watch;
+
+use crate::in_memory::InMemory;
+use crate::replicated::Replicated;
+
+/// How long a member waits to have applied what the leader has acknowledged.
+const APPLY_WAIT: Duration = Duration::from_secs(10);
+
+/// The replicated state: a handle, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    backend: Backend,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    InMemory(Arc<InMemory>),
+    Replicated(Arc<Replicated>),
+}
+
+/// An acknowledged change: on disk on a majority, and applied by this member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed {
+    /// Log index of the change.
+    pub revision: u64,
+    /// What it created, updated and left as it was.
+    pub applied: pb::outcome::Applied,
+}
+
+impl Store {
+    /// A store of this process alone, applied in place: for unit tests and tools.
+    pub fn in_memory() -> Store {
+        Store { backend: Backend::InMemory(Arc::new(InMemory::new(true))) }
+    }
+
+    /// Like [`Store::in_memory`] with a state to begin with, but no majority: writes and read indexes fail.
+    pub fn in_memory_without_majority(state: State) -> Store {
+        Store { backend: Backend::InMemory(Arc::new(InMemory::with_state(state, false))) }
+    }
+
+    pub(crate) fn replicated(replicated: Arc<Replicated>) -> Store {
+        Store { backend: Backend::Replicated(replicated) }
+    }
+
+    /// The applied state of this member: a pointer load.
+    pub fn state(&self) -> Arc<State> {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.published.load(),
+            Backend::Replicated(member) => member.published.load(),
+        }
+    }
+
+    /// Proposes a change and waits until it is committed and applied here. A follower forwards it. Without
+    /// `session` the member gives it one of its own, so that its retries never apply twice.
+    ///
+    /// # Errors
+    /// A rejection as its own variant, with nothing changed; `NoQuorum` when nothing was sent;
+    /// `OutcomeUnknown` when the change may still be applied; `TooLarge` above 8 MiB.
+    pub async fn propose(
+        &self,
+        principal: &str,
+        command: Command,
+        session: Option<pb::ClientSession>,
+    ) -> Result<Committed, Error> {
+        let header = pb::Header { session, principal: principal.to_owned(), ..pb::Header::default() };
+        let entry = pb::Entry { header: Some(header), command: Some(command) };
+        let outcome = match &self.backend {
+            Backend::InMemory(memory) => memory.propose(entry)?,
+            Backend::Replicated(member) => member.propose(entry).await?,
+        };
+        if let Some(rejection) = state::rejection(&outcome) {
+            return Err(rejection.into());
+        }
+        if !self.wait_for(outcome.revision, APPLY_WAIT).await {
+            return Err(Error::NotReady {
+                retry_after: Duration::from_secs(1),
+                reason: "the change is stored, but this member has not applied it yet".to_owned(),
+            });
+        }
+        let applied = match outcome.result {
+            Some(pb::outcome::Result::Applied(applied)) => applied,
+            Some(pb::outcome::Result::Rejected(_)) | None => pb::outcome::Applied::default(),
+        };
+        Ok(Committed { revision: outcome.revision, applied })
+    }
+
+    /// Waits until the applied state holds every change acknowledged before this call, by a read index
+    /// that a majority confirmed.
+    ///
+    /// # Errors
+    /// `NoQuorum` without a majority within the bound of the timer profile.
+    pub async fn linearize(&self) -> Result<(), Error> {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.linearize(),
+            Backend::Replicated(member) => member.linearize().await,
+        }
+    }
+
+    /// Whether this member has applied `revision` within `at_most`.
+    pub async fn wait_for(&self, revision: u64, at_most: Duration) -> bool {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.published.wait_for(revision, at_most).await,
+            Backend::Replicated(member) => member.published.wait_for(revision, at_most).await,
+        }
+    }
+
+    /// The applied index, changing with every applied batch.
+    pub fn watch_applied(&self) -> watch::Receiver<u64> {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.published.watch(),
+            Backend::Replicated(member) => member.published.watch(),
+        }
+    }
+
+    /// Whether this member has applied up to a commit index learned from a leader since it started:
+    /// before that its state may be older than what nodes have seen, so node ports stay shut.
+    pub fn is_verified(&self) -> bool {
+        match &self.backend {
+            Backend::InMemory(_) => true,
+            Backend::Replicated(member) => member.is_verified(),
+        }
+    }
+
+    /// Whether a leader is known now.
+    pub fn has_leader(&self) -> bool {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.linearize().is_ok(),
+            Backend::Replicated(member) => member.leader().is_some(),
+        }
+    }
+
+    /// This member's own view of the cluster; needs no majority.
+    pub fn status(&self) -> ClusterStatus {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.status(),
+            Backend::Replicated(member) => member.status(),
+        }
+    }
+}
+
+impl rpc::Barrier for Store {
+    fn linearize(&self) -> futures::future::BoxFuture<'_, Result<(), Error>> {
+        Box::pin(Store::linearize(self))
+    }
+}
