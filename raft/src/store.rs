@@ -81,12 +81,7 @@ impl Store {
         if let Some(rejection) = state::rejection(&outcome) {
             return Err(rejection.into());
         }
-        if !self.wait_for(outcome.revision, APPLY_WAIT).await {
-            return Err(Error::NotReady {
-                retry_after: Duration::from_secs(1),
-                reason: "the change is stored, but this member has not applied it yet".to_owned(),
-            });
-        }
+        self.require_applied(outcome.revision, APPLY_WAIT).await?;
         let applied = match outcome.result {
             Some(pb::outcome::Result::Applied(applied)) => applied,
             Some(pb::outcome::Result::Rejected(_)) | None => pb::outcome::Applied::default(),
@@ -112,6 +107,18 @@ impl Store {
             Backend::InMemory(memory) => memory.published.wait_for(revision, at_most).await,
             Backend::Replicated(member) => member.published.wait_for(revision, at_most).await,
         }
+    }
+
+    /// [`Store::wait_for`] as a result: what a node has seen at `revision` it must not miss here.
+    ///
+    /// # Errors
+    /// `NotReady` when this member has not applied `revision` within `at_most`.
+    pub async fn require_applied(&self, revision: u64, at_most: Duration) -> Result<(), Error> {
+        if self.wait_for(revision, at_most).await {
+            return Ok(());
+        }
+        let reason = format!("it has not applied revision {revision} yet");
+        Err(Error::NotReady { retry_after: Duration::from_secs(1), reason })
     }
 
     /// The applied index, changing with every applied batch.
