@@ -4,6 +4,7 @@
 
 mod boot_context;
 mod hms_type;
+mod hostname;
 mod invalid_value;
 mod ipv4_net;
 mod mac_addr;
@@ -18,6 +19,7 @@ mod xname;
 
 pub use boot_context::BootContext;
 pub use hms_type::HmsType;
+pub use hostname::hostname;
 pub use invalid_value::InvalidValue;
 pub use ipv4_net::Ipv4Net;
 pub use mac_addr::MacAddr;
