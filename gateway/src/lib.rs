@@ -1,1 +1,111 @@
-//! placeholder
+//! HTTP/JSON to gRPC, driven by the descriptor: knows no service by name. `OVERVIEW.md` shows how.
+
+mod api;
+mod body;
+mod connections;
+mod files;
+mod json;
+mod nodes;
+mod options;
+mod port;
+mod problem;
+mod request;
+mod response;
+mod routes;
+mod schema;
+mod upstream;
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+
+use prost_reflect::DescriptorPool;
+use rpc::server::ConnectionLimits;
+use tokio::net::TcpListener;
+use tower::Service;
+
+pub use options::{BootFiles, Limits, Options};
+pub use port::Counters;
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct StartError {
+    place: String,
+    problem: String,
+}
+
+/// Both HTTP ports of a member; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    nodes: Arc<port::Port>,
+    api: Arc<port::Port>,
+    options: Arc<Options>,
+}
+
+impl Gateway {
+    /// Compiles the routes of `descriptor` (an encoded `FileDescriptorSet` with options) in front of
+    /// `service`, the guarded tonic service that the gRPC port serves too.
+    ///
+    /// # Errors
+    /// A route that cannot be served or is bound twice, or a folder of boot files that cannot be opened.
+    pub fn new<S>(descriptor: &[u8], service: S, options: Options) -> Result<Self, StartError>
+    where
+        S: Service<http::Request<tonic::body::Body>, Response = http::Response<tonic::body::Body>>,
+        S: Service<http::Request<tonic::body::Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let pool =
+            DescriptorPool::decode(descriptor).map_err(|error| StartError::new("descriptor", error))?;
+        let upstream = upstream::Upstream::new(service);
+        Ok(Self {
+            nodes: Arc::new(nodes::port(&pool, upstream.clone(), &options)?),
+            api: Arc::new(api::port(&pool, upstream, &options)?),
+            options: Arc::new(options),
+        })
+    }
+
+    /// Serves compute nodes on `listener`, plain HTTP/1.1, until `shutdown` completes and requests in
+    /// progress have ended. May run for several listeners at once; the limits are common to them.
+    pub async fn serve_nodes(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        connections::serve(Arc::clone(&self.nodes), listener, shutdown, nodes::greet).await;
+    }
+
+    /// Serves every route on `listener`, HTTPS with HTTP/1.1 and HTTP/2, until `shutdown` completes and
+    /// requests in progress have ended. `tls` comes from `rpc::tls::server_config` with optional client
+    /// certificates.
+    pub async fn serve_api(
+        &self,
+        listener: TcpListener,
+        tls: rustls::ServerConfig,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let greeter = api::Greeter::new(tls, &self.options);
+        let greet = |stream, peer| greeter.clone().greet(stream, peer);
+        connections::serve(Arc::clone(&self.api), listener, shutdown, greet).await;
+    }
+
+    /// Counters of the node port.
+    pub fn node_counters(&self) -> &Counters {
+        &self.nodes.counters
+    }
+
+    /// Counters of the API port.
+    pub fn api_counters(&self) -> &Counters {
+        &self.api.counters
+    }
+}
+
+impl StartError {
+    fn new(place: &str, problem: impl Display) -> Self {
+        Self {
+            place: place.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+fn port_limits(limits: &Limits) -> ConnectionLimits {
+    ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max)
+}

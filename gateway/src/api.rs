@@ -1,0 +1,95 @@
+//! The HTTPS port of today's OpenCHAMI clients: every route; who calls is in the certificate or the bearer token.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use prost_reflect::DescriptorPool;
+use rpc::tls::SpiffeId;
+use rpc::{Caller, Identity};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::connections::Greeted;
+use crate::port::{Counters, Port};
+use crate::routes::RouteTable;
+use crate::upstream::Upstream;
+use crate::{Options, StartError, body, port_limits};
+
+const PASSED: [&str; 4] = ["authorization", rpc::CONSISTENCY, "traceparent", "tracestate"];
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options) -> Result<Port, StartError> {
+    Ok(Port {
+        routes: RouteTable::new(pool, |_| true)?,
+        upstream,
+        prefixes: options.prefixes.clone(),
+        passed: PASSED.map(HeaderName::from_static).to_vec(),
+        files: None,
+        readiness: Some(Arc::clone(&options.readiness)),
+        limits: options.api,
+        bodies: body::Budget::new(options.api.bodies_bytes_max),
+        admission: port_limits(&options.api),
+        counters: Counters::default(),
+    })
+}
+
+/// The TLS half of the port.
+#[derive(Clone)]
+pub(crate) struct Greeter {
+    acceptor: TlsAcceptor,
+    is_legacy_reader: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    handshake_at_most: Duration,
+}
+
+impl Greeter {
+    /// `config` comes from `rpc::tls::server_config`, which checks client certificates.
+    pub(crate) fn new(mut config: rustls::ServerConfig, options: &Options) -> Self {
+        config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+        Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            is_legacy_reader: Arc::clone(&options.is_legacy_reader),
+            handshake_at_most: options.api.handshake_at_most,
+        }
+    }
+
+    pub(crate) async fn greet(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<Greeted<TlsStream<TcpStream>>> {
+        let local = stream.local_addr().ok();
+        let io = match tokio::time::timeout(self.handshake_at_most, self.acceptor.accept(stream)).await {
+            Ok(Ok(io)) => io,
+            Ok(Err(error)) => {
+                tracing::info!(%peer, %error, "TLS handshake refused");
+                return None;
+            }
+            Err(_) => {
+                tracing::info!(%peer, "TLS handshake took too long");
+                return None;
+            }
+        };
+        let http2 = io.get_ref().1.alpn_protocol() == Some(HTTP2);
+        let caller = Caller {
+            identity: self.identity(&io, peer.ip().to_canonical()),
+            peer: Some(peer),
+            local,
+        };
+        Some(Greeted { io, caller, http2 })
+    }
+
+    /// The handshake has checked the certificate's chain and cluster. A member's certificate gives no rights
+    /// here: its key is not checked against the pins. A bearer token is the guard's business.
+    fn identity(&self, io: &TlsStream<TcpStream>, address: IpAddr) -> Identity {
+        let certificate = io.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        match certificate.map(SpiffeId::of) {
+            Some(Ok(SpiffeId::User { name, .. })) => Identity::User { name },
+            _ if (self.is_legacy_reader)(address) => Identity::LegacyReader { address },
+            _ => Identity::Anonymous,
+        }
+    }
+}

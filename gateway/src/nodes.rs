@@ -1,0 +1,57 @@
+//! The plain HTTP port of compute nodes: boot script, cloud-init, boot files and what is public; nothing else.
+
+use std::net::SocketAddr;
+
+use http::HeaderName;
+use prost_reflect::DescriptorPool;
+use proto::http::v1::Permission;
+use rpc::{Caller, Identity};
+use tokio::net::TcpStream;
+
+use crate::connections::Greeted;
+use crate::files::Files;
+use crate::port::{Counters, Port};
+use crate::routes::RouteTable;
+use crate::upstream::Upstream;
+use crate::{Options, StartError, body, port_limits};
+
+/// No `authorization`: whoever listens on plain HTTP could repeat it.
+const PASSED: [&str; 2] = ["traceparent", "tracestate"];
+
+pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options) -> Result<Port, StartError> {
+    let serves = |permission| matches!(permission, Permission::Node | Permission::Public);
+    let files = options
+        .files
+        .as_ref()
+        .map(|files| Files::open(&files.folder, &files.prefix))
+        .transpose()?;
+    Ok(Port {
+        routes: RouteTable::new(pool, |rule| serves(rule.permission()))?,
+        upstream,
+        prefixes: options.prefixes.clone(),
+        passed: PASSED.map(HeaderName::from_static).to_vec(),
+        files,
+        readiness: None,
+        limits: options.nodes,
+        bodies: body::Budget::new(options.nodes.bodies_bytes_max),
+        admission: port_limits(&options.nodes),
+        counters: Counters::default(),
+    })
+}
+
+/// A node is who its address says; forwarded headers are never looked at.
+pub(crate) async fn greet(stream: TcpStream, peer: SocketAddr) -> Option<Greeted<TcpStream>> {
+    let local = stream.local_addr().ok();
+    let identity = Identity::Node {
+        address: peer.ip().to_canonical(),
+    };
+    Some(Greeted {
+        caller: Caller {
+            identity,
+            peer: Some(peer),
+            local,
+        },
+        io: stream,
+        http2: false,
+    })
+}

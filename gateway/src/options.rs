@@ -1,0 +1,107 @@
+//! What the owner of a gateway chooses, and the bounds on everything that a stranger can send.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the owner of a gateway chooses.
+#[derive(Clone)]
+pub struct Options {
+    /// Path prefixes of today's deployment that are taken off before a route is looked up. Default:
+    /// `/apis/smd` and `/apis/bss`.
+    pub prefixes: Vec<String>,
+    /// Boot files on the node port. Default: none.
+    pub files: Option<BootFiles>,
+    /// Whether a caller from this address, without credentials, is a legacy reader on the API port
+    /// (`anonymous-legacy-reads`). Default: nobody is.
+    pub is_legacy_reader: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    /// `/readyz` of the API port: why this member should get no requests now. Default: always ready.
+    pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Bounds of the node port.
+    pub nodes: Limits,
+    /// Bounds of the API port.
+    pub api: Limits,
+}
+
+/// A folder whose files nodes may fetch.
+#[derive(Clone, Debug)]
+pub struct BootFiles {
+    /// The folder. Links in it may point to files below it, nowhere else.
+    pub folder: PathBuf,
+    /// Where it is in the URL, beginning and ending with `/`, e.g. `/files/`.
+    pub prefix: String,
+}
+
+/// Bounds of one port.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once, from everywhere.
+    pub connections_max: usize,
+    /// Connections at once from one address.
+    pub connections_per_address_max: usize,
+    /// Time from accept to the end of the TLS handshake.
+    pub handshake_at_most: Duration,
+    /// Time for the headers of a request, and how long an HTTP/1.1 connection may be idle before it.
+    pub headers_at_most: Duration,
+    /// All headers of one request, bytes.
+    pub header_bytes_max: usize,
+    /// Path and query of one request, bytes.
+    pub uri_bytes_max: usize,
+    /// Body of one request, bytes.
+    pub body_bytes_max: usize,
+    /// Time for the body of one request.
+    pub body_at_most: Duration,
+    /// Bodies of all requests together, bytes.
+    pub bodies_bytes_max: usize,
+    /// Time for a service to answer.
+    pub answer_at_most: Duration,
+    /// HTTP/2: requests at once on one connection.
+    pub concurrent_streams_max: u32,
+    /// How long requests in progress may take after shutdown began.
+    pub drain_at_most: Duration,
+}
+
+impl Limits {
+    /// Bounds of the node port: many nodes, small requests.
+    pub fn nodes() -> Self {
+        Self {
+            connections_max: 16_384,
+            uri_bytes_max: 8 * 1024,
+            body_bytes_max: 64 * 1024, // phone-home with four host keys is 4 KiB
+            bodies_bytes_max: 64 << 20,
+            ..Self::api()
+        }
+    }
+
+    /// Bounds of the API port: imports of 10,000 nodes in one request.
+    pub fn api() -> Self {
+        Self {
+            connections_max: 4096,
+            connections_per_address_max: 1024,
+            handshake_at_most: Duration::from_secs(5),
+            headers_at_most: Duration::from_secs(30),
+            header_bytes_max: 128 * 1024,
+            uri_bytes_max: 60_000, // power-control asks for thousands of xnames in one query
+            body_bytes_max: 16 << 20,
+            body_at_most: Duration::from_secs(60),
+            bodies_bytes_max: 256 << 20,
+            answer_at_most: Duration::from_secs(30),
+            concurrent_streams_max: 128,
+            drain_at_most: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            prefixes: vec!["/apis/smd".to_owned(), "/apis/bss".to_owned()],
+            files: None,
+            is_legacy_reader: Arc::new(|_| false),
+            readiness: Arc::new(|| Ok(())),
+            nodes: Limits::nodes(),
+            api: Limits::api(),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One exchange, the same on both ports: find the route, transcode, ask the service, transcode back.
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, LOCATION};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, request};
+use rpc::server::ConnectionLimits;
+
+use crate::body::{self, Body, Budget};
+use crate::files::Files;
+use crate::options::Limits;
+use crate::problem::{self, Problem};
+use crate::request::{BadRequest, Parts, decode, encode};
+use crate::response::{Shown, show, text_field};
+use crate::routes::{self, Found, Route, RouteTable};
+use crate::upstream::{Call, Upstream};
+
+/// Why this member should get no requests now, if it should not.
+pub(crate) type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// One of the gateway's ports: which routes it has and what a connection may do.
+pub(crate) struct Port {
+    pub(crate) routes: RouteTable,
+    pub(crate) upstream: Upstream,
+    pub(crate) prefixes: Vec<String>,
+    /// HTTP headers that travel on as metadata.
+    pub(crate) passed: Vec<HeaderName>,
+    pub(crate) files: Option<Files>,
+    /// `/livez` and `/readyz`, where the port has them.
+    pub(crate) readiness: Option<Readiness>,
+    pub(crate) limits: Limits,
+    pub(crate) bodies: Budget,
+    pub(crate) admission: ConnectionLimits,
+    pub(crate) counters: Counters,
+}
+
+/// What a port has refused or survived since it was made.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections closed at once because too many were open, in all or from one address.
+    pub connections_refused: AtomicU64,
+    /// Requests that panicked; each is a bug, and was answered with 500.
+    pub panics: AtomicU64,
+}
+
+impl Port {
+    /// Answers one request of `caller`; whatever happens in it ends with an answer.
+    pub(crate) async fn answer<B>(&self, caller: rpc::Caller, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let (parts, body) = request.into_parts();
+        let peer = caller.peer;
+        let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
+        let answer = exchange.await.unwrap_or_else(|_| {
+            self.counters.panics.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(verb = %parts.method, path = parts.uri.path(), "a request panicked");
+            Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "this request met a bug; the log of this member has it",
+            ))
+        });
+        let response = answer.unwrap_or_else(|problem| {
+            tracing::debug!(verb = %parts.method, path = parts.uri.path(), detail = problem.detail, "problem");
+            let mut response = Response::new(body::full(problem.body()));
+            *response.status_mut() = problem.status;
+            *response.headers_mut() = problem.into_headers();
+            response
+        });
+        let status = response.status().as_u16();
+        tracing::debug!(?peer, verb = %parts.method, path = parts.uri.path(), status, "answered");
+        response
+    }
+
+    async fn exchange<B>(
+        &self,
+        caller: rpc::Caller,
+        parts: &request::Parts,
+        body: B,
+    ) -> Result<Response<Body>, Problem>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let path = self.own_path(&parts.uri)?;
+        if let Some(readiness) = &self.readiness
+            && let Some(answer) = probe(path, readiness)
+        {
+            return answer;
+        }
+        if let Some((files, name)) = self
+            .files
+            .as_ref()
+            .and_then(|files| Some((files, files.name(path)?)))
+        {
+            return files.answer(&parts.method, name, &parts.headers).await;
+        }
+        let segments = segments(path)?;
+        let (route, values) = match self.routes.find(&parts.method, &segments) {
+            Found::Route(route, values) => (route, values),
+            Found::OtherVerbs(allow) => return Err(Problem::other_verbs(&allow)),
+            Found::Nothing => {
+                return Err(Problem::new(
+                    StatusCode::NOT_FOUND,
+                    format!("no such route: {path}"),
+                ));
+            }
+        };
+        let message = self.message(route, &values, parts, body).await?;
+        let call = Call {
+            path: route.grpc_path.clone(),
+            message: message.into(),
+            caller,
+            headers: &parts.headers,
+            passed: &self.passed,
+            deadline: self.limits.answer_at_most,
+        };
+        respond(&self.routes, route, &self.upstream.call(call).await?)
+    }
+
+    /// The path without a prefix of today's deployment and without one trailing slash.
+    fn own_path<'u>(&self, uri: &'u Uri) -> Result<&'u str, Problem> {
+        let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
+        if length > self.limits.uri_bytes_max {
+            let limit = format!(
+                "path and query have {length} bytes, the limit is {}",
+                self.limits.uri_bytes_max
+            );
+            return Err(Problem::new(StatusCode::URI_TOO_LONG, limit));
+        }
+        let path = uri.path();
+        let rests = self
+            .prefixes
+            .iter()
+            .filter_map(|prefix| path.strip_prefix(prefix.as_str()));
+        let path = rests
+            .into_iter()
+            .find(|rest| rest.starts_with('/'))
+            .unwrap_or(path);
+        Ok(path.strip_suffix('/').unwrap_or(path))
+    }
+
+    async fn message<B>(
+        &self,
+        route: &Route,
+        values: &[&str],
+        parts: &request::Parts,
+        body: B,
+    ) -> Result<Vec<u8>, Problem>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let Limits {
+            body_bytes_max,
+            body_at_most,
+            ..
+        } = self.limits;
+        let received = if route.body == routes::Body::None {
+            None
+        } else if body.size_hint().lower() > body_bytes_max as u64 && parts.headers.contains_key(EXPECT) {
+            return Err(body::too_large(body_bytes_max)); // before the client sends it
+        } else {
+            Some(self.bodies.read(body, body_bytes_max, body_at_most).await?)
+        };
+        let said = Parts {
+            values,
+            query: parts.uri.query().unwrap_or(""),
+            says_form: says_form(&parts.headers),
+            body: received.as_ref().map_or(&[], |received| &received.bytes),
+        };
+        encode(&self.routes.schema, route, said).map_err(|error| {
+            let status = if error.malformed {
+                route.malformed_body
+            } else {
+                StatusCode::BAD_REQUEST
+            };
+            Problem::new(status, error.detail())
+        })
+    }
+}
+
+impl From<BadRequest> for Problem {
+    fn from(error: BadRequest) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.detail())
+    }
+}
+
+/// The decoded segments of a path.
+fn segments(path: &str) -> Result<Vec<Cow<'_, str>>, BadRequest> {
+    path.strip_prefix('/')
+        .unwrap_or(path)
+        .split('/')
+        .map(decode)
+        .collect()
+}
+
+fn says_form(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let kind = content_type.split(';').next().unwrap_or("").trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// `/livez`: the process answers. `/readyz`: it should get requests.
+fn probe(path: &str, readiness: &Readiness) -> Option<Result<Response<Body>, Problem>> {
+    match path {
+        "/livez" => Some(Ok(Response::new(body::full("ok\n")))),
+        "/readyz" => Some(
+            readiness()
+                .map(|()| Response::new(body::full("ok\n")))
+                .map_err(Problem::busy),
+        ),
+        _ => None,
+    }
+}
+
+fn respond(
+    table: &RouteTable,
+    route: &Route,
+    answer: &tonic::Response<Bytes>,
+) -> Result<Response<Body>, Problem> {
+    let wire = answer.get_ref();
+    let status = problem::overridden(answer.metadata()).unwrap_or(route.success);
+    let shown = if status == StatusCode::NO_CONTENT {
+        Ok(Shown::default())
+    } else {
+        show(&table.schema, route.output, wire)
+    };
+    let shown = shown.map_err(|error| {
+        tracing::error!(method = %route.grpc_path, %error, "bad response");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    })?;
+    let mut response = Response::new(body::full(shown.body));
+    *response.status_mut() = status;
+    *response.headers_mut() = problem::headers(answer.metadata());
+    let location = route.location.and_then(|number| text_field(wire, number));
+    for (name, text) in [
+        (LOCATION, location.unwrap_or("")),
+        (CONTENT_TYPE, shown.content_type.as_str()),
+    ] {
+        if !text.is_empty()
+            && let Ok(value) = HeaderValue::from_str(text)
+        {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}

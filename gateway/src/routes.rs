@@ -1,0 +1,342 @@
+//! The route table: `google.api.http` and `MethodRule` of every method, compiled once when the gateway starts.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
+use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor};
+use proto::google::api::{HttpRule, http_rule::Pattern};
+use proto::http::v1::MethodRule;
+
+use crate::StartError;
+use crate::schema::{MessageId, Schema, SchemaBuilder, extension};
+
+/// One HTTP binding of one method.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// `/package.Service/Method`.
+    pub(crate) grpc_path: PathAndQuery,
+    pub(crate) verb: Method,
+    /// As in the .proto, e.g. `/hsm/v2/State/Components/{id}`.
+    pub(crate) template: String,
+    /// Places of the request's fields that the path's variables fill, in the order of the path.
+    pub(crate) variables: Vec<usize>,
+    pub(crate) input: MessageId,
+    pub(crate) body: Body,
+    pub(crate) output: Output,
+    /// HTTP status of success.
+    pub(crate) success: StatusCode,
+    /// HTTP status of a body that does not decode.
+    pub(crate) malformed_body: StatusCode,
+    /// Number of the response's text field that becomes `Location`.
+    pub(crate) location: Option<u32>,
+}
+
+/// Where the HTTP body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Nowhere: the query fills the request.
+    None,
+    /// `body: "*"`: its keys are the request's fields.
+    Whole,
+    /// `body: "field"`: the place of that field; the query fills the others.
+    Field(usize),
+}
+
+/// What the HTTP response shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Nothing: no field of the response has a JSON form.
+    Empty,
+    /// `google.api.HttpBody`: its bytes as they are.
+    Raw,
+    /// The whole message.
+    Message(MessageId),
+    /// `response_body`: the value of the field at this place, bare.
+    Field(MessageId, usize),
+}
+
+/// All routes of one port.
+#[derive(Debug)]
+pub(crate) struct RouteTable {
+    pub(crate) schema: Schema,
+    routes: Vec<Route>,
+    root: Segment,
+}
+
+/// What the table has for a verb and a path.
+#[derive(Debug)]
+pub(crate) enum Found<'t, 'p> {
+    /// The route, and the values of its variables in the order of the path.
+    Route(&'t Route, Vec<&'p str>),
+    /// The path is known for these verbs only, e.g. `GET,POST`.
+    OtherVerbs(String),
+    /// No route has this path.
+    Nothing,
+}
+
+/// The part of the table below one path segment.
+#[derive(Debug, Default)]
+struct Segment {
+    literals: HashMap<String, Segment>,
+    variable: Option<Box<Segment>>,
+    /// Places in `routes` that end here.
+    ends: Vec<usize>,
+}
+
+impl RouteTable {
+    /// Compiles the routes of the methods whose rule `serves` wants.
+    ///
+    /// # Errors
+    /// A rule that this gateway cannot serve, or two methods bound to one route; the text names them.
+    pub(crate) fn new(
+        pool: &DescriptorPool,
+        serves: impl Fn(&MethodRule) -> bool,
+    ) -> Result<Self, StartError> {
+        let http = extension(pool, "google.api.http")?;
+        let method_rule = extension(pool, "chamois.http.v1.method")?;
+        let mut compiler = Compiler {
+            schema: SchemaBuilder::new(pool)?,
+            routes: Vec::new(),
+            root: Segment::default(),
+        };
+        for method in pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+        {
+            let Some(binding) = option::<HttpRule>(&method, &http)? else {
+                continue;
+            };
+            let rule: MethodRule = option(&method, &method_rule)?.ok_or_else(|| {
+                StartError::new(
+                    method.full_name(),
+                    "has a route but no (chamois.http.v1.method) option",
+                )
+            })?;
+            if serves(&rule) {
+                for bound in std::iter::once(&binding).chain(&binding.additional_bindings) {
+                    compiler
+                        .bind(&method, bound, &rule)
+                        .map_err(|problem| StartError::new(method.full_name(), problem))?;
+                }
+            }
+        }
+        Ok(Self {
+            schema: compiler.schema.finish(),
+            routes: compiler.routes,
+            root: compiler.root,
+        })
+    }
+
+    /// Finds the route of `verb` for the decoded `segments` of a path. A literal segment goes before a variable.
+    pub(crate) fn find<'p>(&self, verb: &Method, segments: &'p [Cow<'p, str>]) -> Found<'_, 'p> {
+        let mut values = Vec::new();
+        let mut other_verbs = Vec::new();
+        match self.search(&self.root, verb, segments, &mut values, &mut other_verbs) {
+            Some(route) => Found::Route(route, values),
+            None if other_verbs.is_empty() => Found::Nothing,
+            None => Found::OtherVerbs(other_verbs.join(",")),
+        }
+    }
+
+    /// Every route, in the order of the descriptor.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    fn search<'t, 'p>(
+        &'t self,
+        at: &'t Segment,
+        verb: &Method,
+        rest: &'p [Cow<'p, str>],
+        values: &mut Vec<&'p str>,
+        other_verbs: &mut Vec<&'t str>,
+    ) -> Option<&'t Route> {
+        let Some((first, rest)) = rest.split_first() else {
+            let ends = at.ends.iter().map(|end| &self.routes[*end]);
+            let found = ends.clone().find(|route| route.verb == *verb);
+            if found.is_none() {
+                other_verbs.extend(ends.map(|route| route.verb.as_str()));
+            }
+            return found;
+        };
+        if let Some(next) = at.literals.get(first.as_ref()) {
+            let found = self.search(next, verb, rest, values, other_verbs);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let next = at.variable.as_ref().filter(|_| !first.is_empty())?;
+        values.push(first);
+        let found = self.search(next, verb, rest, values, other_verbs);
+        if found.is_none() {
+            values.pop();
+        }
+        found
+    }
+}
+
+struct Compiler {
+    schema: SchemaBuilder,
+    routes: Vec<Route>,
+    root: Segment,
+}
+
+impl Compiler {
+    fn bind(
+        &mut self,
+        method: &MethodDescriptor,
+        binding: &HttpRule,
+        rule: &MethodRule,
+    ) -> Result<(), String> {
+        if method.is_client_streaming() || method.is_server_streaming() {
+            return Err("a streaming method has no HTTP route".into());
+        }
+        let (verb, template) = pattern(binding)?;
+        let input = self
+            .schema
+            .message(&method.input())
+            .map_err(|error| error.to_string())?;
+        let variables = self.place(method, &verb, template, input)?;
+        let field = |name: &str| self.schema.position(input, name);
+        let body = match binding.body.as_str() {
+            "" => Body::None,
+            "*" => Body::Whole,
+            name => Body::Field(field(name).ok_or_else(|| format!("body: no field {name} in the request"))?),
+        };
+        let location = method
+            .output()
+            .get_field_by_name(&rule.location_field)
+            .map(|field| field.number());
+        if location.is_none() && !rule.location_field.is_empty() {
+            return Err(format!(
+                "location_field: no field {} in the response",
+                rule.location_field
+            ));
+        }
+        let output = self.output(method, &binding.response_body)?;
+        self.routes.push(Route {
+            grpc_path: grpc_path(method)?,
+            verb,
+            template: template.to_owned(),
+            variables,
+            input,
+            body,
+            output,
+            success: status(rule.success_status, StatusCode::OK)?,
+            malformed_body: status(rule.malformed_body_status, StatusCode::BAD_REQUEST)?,
+            location,
+        });
+        Ok(())
+    }
+
+    /// Puts the route that is pushed next into the tree; gives the fields that its variables fill.
+    fn place(
+        &mut self,
+        method: &MethodDescriptor,
+        verb: &Method,
+        template: &str,
+        input: MessageId,
+    ) -> Result<Vec<usize>, String> {
+        let path = template
+            .strip_prefix('/')
+            .ok_or_else(|| format!("{template}: must begin with /"))?;
+        let mut variables = Vec::new();
+        let mut at = &mut self.root;
+        for segment in path.split('/') {
+            if let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+                let place = self.schema.position(input, name);
+                variables.push(place.ok_or_else(|| format!("{template}: no field {name} in the request"))?);
+                at = at.variable.get_or_insert_default();
+            } else if segment.is_empty() || segment.contains(['{', '}', '*', ':']) {
+                return Err(format!(
+                    "{template}: a segment is a literal or one whole {{field}}"
+                ));
+            } else {
+                at = at.literals.entry(segment.to_owned()).or_default();
+            }
+        }
+        if let Some(other) = at
+            .ends
+            .iter()
+            .map(|end| &self.routes[*end])
+            .find(|route| route.verb == *verb)
+        {
+            return Err(format!(
+                "{verb} {template} is bound to {} already ({})",
+                other.grpc_path, other.template
+            ));
+        }
+        at.ends.push(self.routes.len());
+        tracing::trace!(%verb, template, method = method.full_name(), "route");
+        Ok(variables)
+    }
+
+    fn output(&mut self, method: &MethodDescriptor, response_body: &str) -> Result<Output, String> {
+        if method.output().full_name() == "google.api.HttpBody" {
+            return Ok(Output::Raw);
+        }
+        let id = self
+            .schema
+            .message(&method.output())
+            .map_err(|error| error.to_string())?;
+        match response_body {
+            "" if self.schema.is_empty(id) => Ok(Output::Empty),
+            "" => Ok(Output::Message(id)),
+            name => {
+                let place = self.schema.position(id, name);
+                Ok(Output::Field(
+                    id,
+                    place.ok_or_else(|| format!("response_body: no field {name} in the response"))?,
+                ))
+            }
+        }
+    }
+}
+
+fn pattern(binding: &HttpRule) -> Result<(Method, &str), String> {
+    match &binding.pattern {
+        Some(Pattern::Get(path)) => Ok((Method::GET, path)),
+        Some(Pattern::Put(path)) => Ok((Method::PUT, path)),
+        Some(Pattern::Post(path)) => Ok((Method::POST, path)),
+        Some(Pattern::Delete(path)) => Ok((Method::DELETE, path)),
+        Some(Pattern::Patch(path)) => Ok((Method::PATCH, path)),
+        Some(Pattern::Custom(custom)) => {
+            let verb = Method::from_bytes(custom.kind.as_bytes())
+                .map_err(|error| format!("custom verb: {error}"))?;
+            Ok((verb, &custom.path))
+        }
+        None => Err("google.api.http names no verb".into()),
+    }
+}
+
+fn grpc_path(method: &MethodDescriptor) -> Result<PathAndQuery, String> {
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    path.parse().map_err(|error| format!("{path}: {error}"))
+}
+
+fn status(number: u32, otherwise: StatusCode) -> Result<StatusCode, String> {
+    if number == 0 {
+        return Ok(otherwise);
+    }
+    let number = u16::try_from(number).map_err(|error| error.to_string())?;
+    StatusCode::from_u16(number).map_err(|error| format!("status {number}: {error}"))
+}
+
+/// The option `extension` of `method`, `None` if it does not have it.
+fn option<T: prost::Message + Default>(
+    method: &MethodDescriptor,
+    extension: &ExtensionDescriptor,
+) -> Result<Option<T>, StartError> {
+    let options = method.options();
+    if !options.has_extension(extension) {
+        return Ok(None);
+    }
+    let value = options.get_extension(extension).into_owned();
+    let message = value
+        .as_message()
+        .map(DynamicMessage::transcode_to::<T>)
+        .transpose();
+    message.map_err(|error| StartError::new(method.full_name(), error))
+}
