@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ impl Member {
         let opened = tokio::task::spawn_blocking({
             let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
             let (cluster, member) = (options.cluster_name.clone(), options.member_id);
-            move || open(&folder, disk, &cluster, member)
+            let log_options = wal::Options::new(options.sources.random_u64());
+            move || open(&folder, disk, log_options, &cluster, member)
         });
         let Opened { log, start, mut checkpointer } = opened.await.map_err(io::Error::other)??;
         let pristine = log.is_pristine();
@@ -156,12 +157,20 @@ struct Opened {
 }
 
 /// Opens everything of a data folder: header, log, then the newest state that fits the log.
-fn open(folder: &std::path::Path, disk: Arc<dyn Disk>, cluster: &str, member: u64) -> io::Result<Opened> {
+fn open(
+    folder: &Path,
+    disk: Arc<dyn Disk>,
+    log_options: wal::Options,
+    cluster: &str,
+    member: u64,
+) -> io::Result<Opened> {
     let snapshots = folder.join("snapshots");
     std::fs::create_dir_all(&snapshots)?;
     store_header::claim(folder, cluster, member)?;
-    let (wal, recovered) =
-        Wal::open(&folder.join("log"), disk, wal::Options::default()).map_err(io::Error::other)?;
+    let (wal, recovered) = Wal::open(&folder.join("log"), disk, log_options).map_err(io::Error::other)?;
+    if recovered.cut_off_bytes > 0 {
+        tracing::info!(bytes = recovered.cut_off_bytes, "a torn tail that nobody was told of was cut off the log");
+    }
     let log = LogStore::new(wal, recovered)?;
     let mut start = Start::default();
     if let Some((file, meta, state)) = snapshot_file::newest(&snapshots)? {

@@ -42,6 +42,12 @@ impl Sources {
         }
     }
 
+    pub(crate) fn random_u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        (self.random)(&mut bytes);
+        u64::from_be_bytes(bytes)
+    }
+
     pub(crate) fn random_16(&self) -> Vec<u8> {
         let mut bytes = vec![0; 16];
         (self.random)(&mut bytes);

@@ -1,5 +1,6 @@
 //! This member's own view of the cluster.
 
+use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver as _;
 use proto::cluster::v1::{ClusterStatus, MemberStatus};
 
@@ -27,7 +28,7 @@ impl Replicated {
             leader_id: metrics.current_leader.unwrap_or(0),
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
-            committed_index: index(metrics.committed),
+            committed_index: index(metrics.local_committed),
             applied_index: state.applied_index(),
             snapshot_index: index(metrics.snapshot),
             digest: state.digest(),
