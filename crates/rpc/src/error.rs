@@ -56,7 +56,7 @@ pub enum Error {
         detail: String,
     },
     /// If-Match failed.
-    #[error("{id} is at revision {actual}, not {expected}; read it again, then repeat the change")]
+    #[error("{id} is at revision {actual}, not {expected}; read it again and repeat the change")]
     RevisionMismatch {
         /// Id of the object.
         id: String,
@@ -478,6 +478,11 @@ mod tests {
             },
             Rejection::Conflict {
                 detail: "both".into(),
+            },
+            Rejection::RevisionMismatch {
+                id: "x0".into(),
+                expected: 1,
+                actual: 7,
             },
             Rejection::SessionExpired,
             Rejection::FeatureLevel {

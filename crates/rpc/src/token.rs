@@ -34,6 +34,8 @@ pub fn audience(cluster: &str) -> String {
 pub struct Claims {
     /// Whom the token speaks for; becomes the principal.
     pub sub: String,
+    /// Who issued it; checked to be the issuer that the verifier knows, and one text, not a list.
+    pub iss: String,
     /// End of validity, seconds since the Unix epoch.
     pub exp: u64,
     /// Start of validity, if the token has one.

@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
 use super::{CONNECT_AT_MOST, ENDPOINTS_MAX};
+use crate::tls::problem_of;
 
 /// Pings while calls are open: a member that has frozen is noticed.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -116,7 +117,10 @@ async fn connect(
     dialler: Dialler,
 ) -> Result<Sender, Box<dyn std::error::Error + Send + Sync>> {
     let stream = dialler(endpoint.authority.to_string()).await?;
-    let stream = tls.connect(endpoint.name, stream).await?;
+    let stream = tls
+        .connect(endpoint.name, stream)
+        .await
+        .map_err(|error| problem_of(&error))?;
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)

@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt};
 
 use super::{Limits, Permit, PortKind};
 use crate::Caller;
+use crate::tls::problem_of;
 
 /// What all connections of a port share.
 pub(super) struct Shared {
@@ -60,7 +61,7 @@ impl Connection {
         let stream = match tokio::time::timeout(self.shared.limits.handshake_at_most, handshake).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                tracing::info!(%peer, %error, "TLS handshake refused");
+                tracing::info!(%peer, error = problem_of(&error), "TLS handshake refused");
                 return None;
             }
             Err(_) => {

@@ -38,8 +38,8 @@ pub enum TlsError {
     /// A CA certificate that cannot be a trust anchor.
     #[error("the CA certificate cannot be used to check client certificates")]
     Ca(#[from] rustls::server::VerifierBuilderError),
-    /// A file holds a key or certificate that cannot be a trust anchor.
-    #[error("the CA certificate cannot be used")]
+    /// A CA certificate that does not parse.
+    #[error("the CA certificate does not parse")]
     Anchor(#[from] webpki::Error),
 }
 
@@ -131,6 +131,15 @@ pub fn api_client_config(
     };
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
+}
+
+/// What went wrong in a handshake, in words: rustls shows what our verifiers say only as `Debug`.
+pub(crate) fn problem_of(error: &std::io::Error) -> String {
+    use rustls::{CertificateError, Error, OtherError};
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(Error::InvalidCertificate(CertificateError::Other(OtherError(ours)))) => ours.to_string(),
+        _ => error.to_string(),
+    }
 }
 
 fn roots(ca: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {

@@ -1,0 +1,151 @@
+//! What a stranger can hold open, and how a port is closed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use rpc::server::Limits;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tonic::Status;
+use tonic::body::Body;
+
+use crate::support::{Cluster, bounded, call, channel, principal, who_calls};
+
+/// Reads until the far end closes; `true` if it did so without sending anything but a TLS alert.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut received = Vec::new();
+    let _reset_counts_as_closed = bounded(stream.read_to_end(&mut received)).await;
+    received.len() < 16
+}
+
+/// A client that connects and says nothing must not hold a place for ever.
+#[tokio::test]
+async fn a_slow_handshake_is_dropped_and_others_are_served_meanwhile() {
+    let cluster = Cluster::new();
+    let limits = Limits {
+        handshake_at_most: Duration::from_millis(300),
+        ..Limits::api()
+    };
+    let port = cluster.api_port(1, who_calls(), limits).await;
+    let began = Instant::now();
+    let mut silent = TcpStream::connect(port.address).await.unwrap();
+    let client = channel(&[port.endpoint()], cluster.api_client(None));
+    assert_eq!(principal(&client).await.unwrap(), "anonymous");
+    assert!(is_closed(&mut silent).await);
+    assert!(
+        began.elapsed() >= limits.handshake_at_most,
+        "it was closed for another reason"
+    );
+}
+
+/// The connection over the limit is closed at once, and its place is free again after one has gone.
+#[tokio::test]
+async fn connections_from_one_address_are_limited() {
+    let cluster = Cluster::new();
+    let limits = Limits {
+        connections_per_address_max: 2,
+        ..Limits::api()
+    };
+    let port = cluster.api_port(1, who_calls(), limits).await;
+    let first = TcpStream::connect(port.address).await.unwrap();
+    let _second = TcpStream::connect(port.address).await.unwrap();
+    let mut third = TcpStream::connect(port.address).await.unwrap();
+    assert!(is_closed(&mut third).await);
+    drop(first);
+    let client = channel(&[port.endpoint()], cluster.api_client(None));
+    let served = async { while principal(&client).await.is_err() {} };
+    bounded(served).await;
+}
+
+/// Bytes that are no TLS end that connection and nothing else.
+#[tokio::test]
+async fn garbage_instead_of_tls_is_refused() {
+    let cluster = Cluster::new();
+    let port = cluster.api_port(1, who_calls(), Limits::api()).await;
+    let mut stream = TcpStream::connect(port.address).await.unwrap();
+    stream.try_write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert!(is_closed(&mut stream).await);
+    let client = channel(&[port.endpoint()], cluster.api_client(None));
+    assert_eq!(principal(&client).await.unwrap(), "anonymous");
+}
+
+/// More headers than the limit: refused by the HTTP/2 layer, not buffered.
+#[tokio::test]
+async fn a_header_list_over_the_limit_is_refused() {
+    let cluster = Cluster::new();
+    let port = cluster.api_port(1, who_calls(), Limits::api()).await;
+    let send = |bytes: usize| {
+        let client = channel(&[port.endpoint()], cluster.api_client(None));
+        let request = Request::post("/any.Service/Method")
+            .header("x-filler", "a".repeat(bytes))
+            .body(Body::empty())
+            .unwrap();
+        bounded(tower::ServiceExt::oneshot(client, request))
+    };
+    assert_eq!(send(8 * 1024).await.unwrap().status(), 200);
+    let over = send(32 * 1024).await;
+    assert!(
+        over.as_ref().map_or(true, |response| response.status() == 431),
+        "{over:?}"
+    );
+}
+
+/// Calls in progress end well when a member shuts down; new connections are not taken.
+#[tokio::test]
+async fn shutdown_lets_a_call_in_progress_end() {
+    let cluster = Cluster::new();
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let service = {
+        let (entered, release) = (Arc::clone(&entered), Arc::clone(&release));
+        tower::service_fn(move |_request: Request<Body>| {
+            let (entered, release) = (Arc::clone(&entered), Arc::clone(&release));
+            async move {
+                entered.notify_one();
+                release.notified().await;
+                Ok::<Response<Body>, _>(Status::new(tonic::Code::Ok, "").into_http())
+            }
+        })
+    };
+    let mut port = cluster.api_port(1, service, Limits::api()).await;
+    let client = channel(&[port.endpoint()], cluster.api_client(None));
+    let call = tokio::spawn(async move { call(&client, "/any.Service/Method").await });
+    bounded(entered.notified()).await;
+    port.begin_stop();
+    let refused = async { while TcpStream::connect(port.address).await.is_ok() {} };
+    bounded(refused).await;
+    release.notify_one();
+    assert_eq!(bounded(call).await.unwrap().unwrap().status(), 200);
+    bounded(port.task).await.unwrap();
+}
+
+/// A call that never ends must not keep a member from stopping.
+#[tokio::test]
+async fn shutdown_cuts_a_call_that_does_not_end() {
+    let cluster = Cluster::new();
+    let entered = Arc::new(Notify::new());
+    let service = {
+        let entered = Arc::clone(&entered);
+        tower::service_fn(move |_request: Request<Body>| {
+            entered.notify_one();
+            std::future::pending::<Result<Response<Body>, std::convert::Infallible>>()
+        })
+    };
+    let limits = Limits {
+        drain_at_most: Duration::from_millis(200),
+        ..Limits::api()
+    };
+    let mut port = cluster.api_port(1, service, limits).await;
+    let client = channel(&[port.endpoint()], cluster.api_client(None));
+    let call = tokio::spawn(async move { call(&client, "/any.Service/Method").await });
+    bounded(entered.notified()).await;
+    port.begin_stop();
+    bounded(port.task).await.unwrap();
+    let lost = bounded(call).await.unwrap().unwrap_err();
+    assert_eq!(
+        lost.metadata().get(rpc::OUTCOME).unwrap(),
+        rpc::OUTCOME_UNKNOWN,
+        "{lost:?}"
+    );
+}

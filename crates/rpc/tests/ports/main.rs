@@ -1,0 +1,10 @@
+//! The ports over real sockets on 127.0.0.1: who gets in, as whom, and what a stranger cannot do.
+#![allow(clippy::unwrap_used)] // in helpers of tests an unwrap is the assertion
+
+mod api_port;
+mod channel;
+mod guard;
+mod limits;
+mod peer_port;
+mod support;
+mod tokens;
