@@ -1,0 +1,111 @@
+//! The one function that changes the state.
+
+use model::Rejection;
+use proto::raft::v1::entry::Command;
+use proto::raft::v1::{Entry, Outcome, outcome};
+
+use crate::bounds::{NAME_BYTES_MAX, check_text};
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::outcome::{applied, rejected};
+use crate::session::Admission;
+use crate::{RowKey, State};
+
+/// What became of one entry.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// What the proposer is told.
+    pub outcome: Outcome,
+    /// Rows that were created, replaced or removed (`State::row` says which), sorted, each once. The header row is
+    /// always among them. Enough to keep a checkpoint up to date; indexes are rebuilt by `State::from_rows`.
+    pub changed: Vec<RowKey>,
+    /// The request was applied before and `outcome` is that of the first time.
+    pub replayed: bool,
+}
+
+impl State {
+    /// Applies the entry at log index `index`. Total: it always gives an outcome. A rejection changes nothing but
+    /// the applied index, the time and the client's session, which remembers the "no" for a repeat. A request that
+    /// is refused because of its session leaves no trace in the session either.
+    ///
+    /// An index that was applied already is refused as `Bug` and changes nothing at all.
+    pub fn apply(&mut self, index: u64, entry: &Entry) -> Applied {
+        if index <= self.applied_index {
+            let detail = format!(
+                "entry {index} was applied before, the state is at {}",
+                self.applied_index
+            );
+            let outcome = rejected(self.applied_index, &Rejection::Bug { detail });
+            return Applied {
+                outcome,
+                changed: Vec::new(),
+                replayed: false,
+            };
+        }
+        let header = entry.header.clone().unwrap_or_default();
+        let mut changes = Changes::default();
+        self.skip(index);
+        self.time_ms = self.time_ms.max(header.proposed_at_ms);
+        self.sessions.expire(self.time_ms, &mut changes);
+        let (outcome, replayed) = match self.sessions.admit(header.session.as_ref(), self.time_ms) {
+            Ok(Admission::Repeat(outcome)) => (outcome.as_ref().clone(), true),
+            Err(rejection) => (rejected(index, &rejection), false),
+            Ok(Admission::New(ticket)) => {
+                let (time_ms, random) = (self.time_ms, header.random.as_slice());
+                let at = LogPosition {
+                    index,
+                    time_ms,
+                    principal: &header.principal,
+                    random,
+                };
+                let outcome = self.run(entry.command.as_ref(), &at, &mut changes);
+                self.sessions
+                    .settle(&ticket, &outcome, self.time_ms, &mut changes);
+                (outcome, false)
+            }
+        };
+        changes.touch(RowKey::header());
+        let (digest, changed) = changes.into_parts();
+        self.digest.add(digest);
+        Applied {
+            outcome,
+            changed,
+            replayed,
+        }
+    }
+
+    /// An entry without a command of ours, i.e. a blank or a membership: only the applied index (and with it the
+    /// header row) moves.
+    pub fn skip(&mut self, index: u64) {
+        self.applied_index = self.applied_index.max(index);
+    }
+
+    fn run(&mut self, command: Option<&Command>, at: &LogPosition<'_>, changes: &mut Changes) -> Outcome {
+        match self.dispatch(command, at, changes) {
+            Ok(result) => applied(at.index, result),
+            Err(rejection) => rejected(at.index, &rejection),
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        command: Option<&Command>,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<outcome::Applied, Rejection> {
+        check_text("header.principal", at.principal, NAME_BYTES_MAX)?;
+        match command {
+            Some(Command::Smd(command)) => self.smd.apply(command, at, changes),
+            Some(Command::Bss(command)) => self.bss.apply(command, at, changes),
+            Some(Command::CloudInit(command)) => self.cloud_init.apply(command, at, changes),
+            Some(Command::Dhcp(command)) => self.dhcp.apply(command, at, changes),
+            Some(Command::Cluster(command)) => self.cluster.apply(command, at, changes),
+            None => Err(no_command()),
+        }
+    }
+}
+
+/// An entry that says nothing. (One that says something unknown is caught by `decode_exact`.)
+pub(crate) fn no_command() -> Rejection {
+    Rejection::invalid("command", "the entry holds no command")
+}

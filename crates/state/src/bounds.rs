@@ -1,0 +1,112 @@
+//! Bounds on everything that a client can put into the state, and the checks that share them.
+
+use model::Rejection;
+
+/// Objects or keys that one command may name.
+pub const IDS_PER_COMMAND_MAX: usize = 100_000;
+/// Bytes of a name: a key, a role, a network, a principal.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of a description.
+pub const DESCRIPTION_BYTES_MAX: usize = 1024;
+/// Bytes of the kernel parameters of one entry: four times what Linux reads.
+pub const PARAMS_BYTES_MAX: usize = 4 * 4096;
+/// Bytes of a kernel's or an initrd's URL.
+pub const URL_BYTES_MAX: usize = 2048;
+/// Bytes of the cloud-init data of one entry, encoded.
+pub const CLOUD_INIT_BYTES_MAX: usize = 256 * 1024;
+/// Levels of nesting of cloud-init data. A level costs three of the hundred that a protobuf decoder follows.
+pub const CLOUD_INIT_DEPTH_MAX: usize = 24;
+/// Bytes that one command may add to the state: its values times the keys it stores them under.
+pub const STORED_BYTES_PER_COMMAND_MAX: usize = 64 * 1024 * 1024;
+/// Addresses of one Ethernet interface.
+pub const ADDRESSES_PER_INTERFACE_MAX: usize = 64;
+/// Boot records kept per node; the oldest leaves first.
+pub const BOOT_RECORDS_PER_NODE_MAX: usize = 8;
+/// SSH host keys of one boot record.
+pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
+/// Bytes of one SSH host key.
+pub const HOST_KEY_BYTES_MAX: usize = 8192;
+/// Subnets of the cluster.
+pub const SUBNETS_MAX: usize = 4096;
+/// Routers or DNS servers of one subnet: what a DHCP option holds is 63.
+pub const SERVERS_PER_SUBNET_MAX: usize = 16;
+/// Bytes of a sealed secret.
+pub const SECRET_BYTES_MAX: usize = 64 * 1024;
+/// Clients with a live session.
+pub const CLIENTS_MAX: usize = 65_536;
+/// Outcomes kept per client.
+pub const OUTCOMES_PER_CLIENT_MAX: usize = 1024;
+/// Bytes of outcomes per client from which on no further request of it is taken.
+pub const OUTCOME_BYTES_PER_CLIENT_MAX: usize = 8 * 1024 * 1024;
+/// Log time without a request after which a client's session lapses, milliseconds.
+pub const SESSION_LAPSE_MS: u64 = 60 * 60 * 1000;
+
+/// A text of at most `bytes_max` bytes without control characters, so that it can neither break out of a line of a
+/// boot script, a log or a terminal, nor fill the memory.
+pub(crate) fn check_text(field: &str, text: &str, bytes_max: usize) -> Result<(), Rejection> {
+    if text.len() > bytes_max {
+        let problem = format!("it has {} bytes, at most {bytes_max} are accepted", text.len());
+        return Err(Rejection::invalid(field, problem));
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(control) => {
+            let problem = format!("it holds the control character {control:?}; write it as one line of text");
+            Err(Rejection::invalid(field, problem))
+        }
+        None => Ok(()),
+    }
+}
+
+/// As `check_text`, and not empty.
+pub(crate) fn check_name(field: &str, text: &str) -> Result<(), Rejection> {
+    if text.is_empty() {
+        return Err(Rejection::invalid(field, "it is missing"));
+    }
+    check_text(field, text, NAME_BYTES_MAX)
+}
+
+/// At most `items_max` items.
+pub(crate) fn check_count(field: &str, items: usize, items_max: usize) -> Result<(), Rejection> {
+    if items > items_max {
+        let problem = format!("{items} items are given, at most {items_max} are accepted in one request");
+        return Err(Rejection::invalid(field, problem));
+    }
+    Ok(())
+}
+
+/// Between one and `IDS_PER_COMMAND_MAX` items.
+pub(crate) fn check_ids(field: &str, items: usize) -> Result<(), Rejection> {
+    if items == 0 {
+        return Err(Rejection::invalid(field, "none is given; name at least one"));
+    }
+    check_count(field, items, IDS_PER_COMMAND_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_name_the_field_the_size_and_what_is_accepted() {
+        assert_eq!(check_text("params", "console=ttyS0 quiet", 32), Ok(()));
+        let long = check_text("params", &"x".repeat(33), 32).unwrap_err().to_string();
+        assert_eq!(long, "params: it has 33 bytes, at most 32 are accepted");
+        let many = check_ids("ids", IDS_PER_COMMAND_MAX + 1).unwrap_err().to_string();
+        assert_eq!(
+            many,
+            "ids: 100001 items are given, at most 100000 are accepted in one request"
+        );
+        assert!(check_ids("ids", 0).is_err() && check_ids("ids", 1).is_ok());
+        assert!(check_name("key", "").is_err());
+    }
+
+    #[test]
+    fn every_control_character_is_refused() {
+        for control in ['\n', '\r', '\0', '\t', '\u{1b}', '\u{7f}', '\u{85}'] {
+            assert!(
+                check_text("params", &format!("a{control}reboot"), 64).is_err(),
+                "{control:?}"
+            );
+        }
+    }
+}

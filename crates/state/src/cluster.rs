@@ -1,0 +1,202 @@
+//! The cluster itself: identity, feature level, sealed secrets.
+
+use std::sync::Arc;
+
+use model::Rejection;
+use proto::cluster::v1::cluster_command::{Bootstrap, Change, SetFeatureLevel};
+use proto::cluster::v1::{ClusterCommand, SealedSecret};
+use proto::raft::v1::outcome::Applied;
+use proto::raft::v1::snapshot_row::Row;
+
+use crate::apply::no_command;
+use crate::bounds::{SECRET_BYTES_MAX, check_name};
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::snapshot::SnapshotError;
+use crate::table::{Record, Table};
+use crate::{RowKey, RowKind};
+
+/// Feature level of a new cluster.
+pub const FEATURE_LEVEL_FIRST: u32 = 1;
+/// Highest feature level that this version understands. A member stops when the cluster goes beyond its own.
+pub const FEATURE_LEVEL_KNOWN: u32 = 1;
+
+/// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
+const CLUSTER_NAME_MAX: usize = 63;
+
+/// What the members agree on about themselves.
+#[derive(Clone)]
+pub struct Cluster {
+    id: String,
+    name: String,
+    feature_level: u32,
+    secrets: Table<SealedSecret>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        let (id, name) = (String::new(), String::new());
+        Cluster {
+            id,
+            name,
+            feature_level: FEATURE_LEVEL_FIRST,
+            secrets: Table::default(),
+        }
+    }
+}
+
+impl Cluster {
+    /// A sealed secret by name.
+    pub fn secret(&self, name: &str) -> Option<Arc<SealedSecret>> {
+        self.secrets.get(&name.to_owned()).cloned()
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn feature_level(&self) -> u32 {
+        self.feature_level
+    }
+
+    pub(crate) fn apply(
+        &mut self,
+        command: &ClusterCommand,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        match command.change.as_ref().ok_or_else(no_command)? {
+            Change::Bootstrap(bootstrap) => self.bootstrap(bootstrap, at, changes),
+            Change::SetFeatureLevel(set) => self.set_feature_level(set),
+        }
+    }
+
+    /// Several members may propose the first entry at once; the log orders them and the first one counts.
+    fn bootstrap(
+        &mut self,
+        bootstrap: &Bootstrap,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        if !self.id.is_empty() {
+            let value = self.id.clone();
+            return Ok(Applied {
+                unchanged: vec![self.name.clone()],
+                value,
+                ..Default::default()
+            });
+        }
+        check_cluster_name(&bootstrap.cluster_name)?;
+        if let Some(key) = &bootstrap.advert_key {
+            check_secret("advert_key", key)?;
+        }
+        let id = at.random_hex()?;
+        if let Some(key) = bootstrap.advert_key.clone() {
+            self.secrets.put(key.name.clone(), key, changes);
+        }
+        self.name.clone_from(&bootstrap.cluster_name);
+        self.id.clone_from(&id);
+        Ok(Applied {
+            created: vec![self.name.clone()],
+            value: id,
+            ..Default::default()
+        })
+    }
+
+    /// One step at a time: a slip of the finger must not put the cluster beyond every member.
+    fn set_feature_level(&mut self, set: &SetFeatureLevel) -> Result<Applied, Rejection> {
+        let value = self.feature_level.max(set.level).to_string();
+        if set.level <= self.feature_level {
+            return Ok(Applied {
+                unchanged: vec!["feature_level".into()],
+                value,
+                ..Default::default()
+            });
+        }
+        if set.level - self.feature_level > 1 {
+            let next = self.feature_level + 1;
+            return Err(Rejection::invalid(
+                "level",
+                format!("it is raised one by one; the next is {next}"),
+            ));
+        }
+        self.feature_level = set.level;
+        Ok(Applied {
+            updated: vec!["feature_level".into()],
+            value,
+            ..Default::default()
+        })
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.secrets
+            .values()
+            .map(|secret| secret.as_ref().clone().into_row())
+    }
+
+    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
+        let name = String::from_utf8(key.key().to_vec()).ok()?;
+        self.secrets
+            .get(&name)
+            .map(|secret| secret.as_ref().clone().into_row())
+    }
+
+    pub(crate) fn load(&mut self, row: SealedSecret, changes: &mut Changes) -> Result<(), SnapshotError> {
+        let key = self.secrets.check_load(&row, RowKind::Secret)?;
+        self.secrets.put(key, row, changes);
+        Ok(())
+    }
+
+    pub(crate) fn load_header(&mut self, id: String, name: String, feature_level: u32) {
+        (self.id, self.name, self.feature_level) = (id, name, feature_level);
+    }
+}
+
+fn check_cluster_name(name: &str) -> Result<(), Rejection> {
+    let label = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if name.is_empty()
+        || name.len() > CLUSTER_NAME_MAX
+        || !label
+        || name.starts_with('-')
+        || name.ends_with('-')
+    {
+        let problem = format!("write 1 to {CLUSTER_NAME_MAX} of a-z, 0-9 and inner dashes, e.g. prod-1");
+        return Err(Rejection::invalid("cluster_name", problem));
+    }
+    Ok(())
+}
+
+fn check_secret(field: &str, secret: &SealedSecret) -> Result<(), Rejection> {
+    check_name(&format!("{field}.name"), &secret.name)?;
+    if secret.ciphertext.is_empty() || secret.ciphertext.len() > SECRET_BYTES_MAX {
+        let problem = format!("it must have 1 to {SECRET_BYTES_MAX} bytes");
+        return Err(Rejection::invalid(&format!("{field}.ciphertext"), problem));
+    }
+    Ok(())
+}
+
+impl Record for SealedSecret {
+    type Key = String;
+
+    fn row_key(name: &String) -> RowKey {
+        RowKey::secret(name)
+    }
+
+    fn key(&self) -> Result<String, String> {
+        if self.name.is_empty() {
+            Err("a secret has no name".into())
+        } else {
+            Ok(self.name.clone())
+        }
+    }
+
+    fn into_row(self) -> Row {
+        Row::Secret(self)
+    }
+}

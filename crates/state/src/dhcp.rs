@@ -1,0 +1,248 @@
+//! DHCP's part of the state: the subnets that are served.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use model::{Ipv4Net, Rejection};
+use proto::dhcp::v1::dhcp_command::{Change, DeleteSubnet, PutSubnet};
+use proto::dhcp::v1::{DhcpCommand, Subnet};
+use proto::raft::v1::outcome::Applied;
+use proto::raft::v1::snapshot_row::Row;
+
+use crate::apply::no_command;
+use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::snapshot::SnapshotError;
+use crate::table::{Record, Table};
+use crate::{RowKey, RowKind};
+
+/// Smallest MTU of IPv4 (RFC 791), bytes.
+const MTU_MIN: u32 = 68;
+/// Largest MTU that option 26 can say, bytes.
+const MTU_MAX: u32 = 65_535;
+/// Shortest lease, seconds: below it nodes would do nothing but renew.
+const LEASE_TIME_S_MIN: u32 = 60;
+/// Longest domain name (RFC 1035), bytes.
+const DOMAIN_BYTES_MAX: usize = 253;
+
+/// Subnets by network; no two of them overlap.
+#[derive(Clone, Default)]
+pub struct Dhcp {
+    subnets: Table<Subnet>,
+}
+
+impl Dhcp {
+    /// The subnet in which an address lies.
+    pub fn subnet_of(&self, address: Ipv4Addr) -> Option<Arc<Subnet>> {
+        self.covering(address).map(|(_, subnet)| Arc::clone(subnet))
+    }
+
+    /// Every subnet, sorted by network.
+    pub fn subnets(&self) -> impl Iterator<Item = &Arc<Subnet>> {
+        self.subnets.values()
+    }
+
+    fn covering(&self, address: Ipv4Addr) -> Option<(&Ipv4Net, &Arc<Subnet>)> {
+        // Subnets do not overlap, so only the last one that starts at or before the address can hold it.
+        let host = single_address(address);
+        self.subnets
+            .range(..=host)
+            .next_back()
+            .filter(|(network, _)| network.contains(address))
+    }
+
+    pub(crate) fn apply(
+        &mut self,
+        command: &DhcpCommand,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        match command.change.as_ref().ok_or_else(no_command)? {
+            Change::PutSubnet(put) => self.put(put, at, changes),
+            Change::DeleteSubnet(delete) => self.delete(delete, changes),
+        }
+    }
+
+    fn put(
+        &mut self,
+        put: &PutSubnet,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let subnet = put
+            .subnet
+            .as_ref()
+            .ok_or_else(|| Rejection::invalid("subnet", "it is missing"))?;
+        let (network, mut subnet) = normalised(subnet)?;
+        self.check_overlap(&network)?;
+        let before = self.subnets.get(&network).cloned();
+        if before.is_none() && self.subnets.len() >= SUBNETS_MAX {
+            return Err(Rejection::invalid(
+                "subnet",
+                format!("there are {SUBNETS_MAX} subnets; delete one first"),
+            ));
+        }
+        let keys = vec![network.to_string()];
+        let applied = match &before {
+            Some(before) => {
+                subnet.meta = at.modified(before.meta.as_ref());
+                Applied {
+                    updated: keys,
+                    ..Default::default()
+                }
+            }
+            None => {
+                subnet.meta = at.created();
+                Applied {
+                    created: keys,
+                    ..Default::default()
+                }
+            }
+        };
+        self.subnets.put(network, subnet, changes);
+        Ok(applied)
+    }
+
+    fn check_overlap(&self, network: &Ipv4Net) -> Result<(), Rejection> {
+        let inside = self
+            .subnets
+            .range(*network..=single_address(network.broadcast()))
+            .map(|(other, _)| other);
+        let around = self.covering(network.network()).map(|(other, _)| other);
+        match inside.chain(around).find(|other| *other != network) {
+            Some(other) => {
+                let detail =
+                    format!("{network} overlaps {other}; delete {other} first or choose another network");
+                Err(Rejection::Conflict { detail })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn delete(&mut self, delete: &DeleteSubnet, changes: &mut Changes) -> Result<Applied, Rejection> {
+        let network: Ipv4Net = delete
+            .network
+            .parse()
+            .map_err(|e| Rejection::invalid("network", e))?;
+        self.subnets
+            .remove(&network, changes)
+            .ok_or_else(|| Rejection::not_found("subnet", network))?;
+        Ok(Applied {
+            deleted: vec![network.to_string()],
+            ..Default::default()
+        })
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.subnets
+            .values()
+            .map(|subnet| subnet.as_ref().clone().into_row())
+    }
+
+    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
+        let (address, prefix_len) = key.key().split_first_chunk::<4>()?;
+        let text = format!("{}/{}", Ipv4Addr::from(*address), prefix_len.first()?);
+        self.subnets
+            .get(&text.parse().ok()?)
+            .map(|subnet| subnet.as_ref().clone().into_row())
+    }
+
+    pub(crate) fn load(&mut self, row: Subnet, changes: &mut Changes) -> Result<(), SnapshotError> {
+        let key = self.subnets.check_load(&row, RowKind::Subnet)?;
+        self.check_overlap(&key)
+            .map_err(|rejection| SnapshotError::Malformed {
+                kind: RowKind::Subnet,
+                problem: rejection.to_string(),
+            })?;
+        self.subnets.put(key, row, changes);
+        Ok(())
+    }
+}
+
+fn single_address(address: Ipv4Addr) -> Ipv4Net {
+    format!("{address}/32")
+        .parse()
+        .expect("every address is a network of one")
+}
+
+fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
+    let network: Ipv4Net = subnet
+        .network
+        .parse()
+        .map_err(|e| Rejection::invalid("network", e))?;
+    let routers = addresses("routers", &subnet.routers)?;
+    if let Some(outside) = routers.iter().find(|router| !network.contains(**router)) {
+        let problem = format!("{outside} is not in {network}, so no node could reach it");
+        return Err(Rejection::invalid("routers", problem));
+    }
+    let dns_servers = addresses("dns_servers", &subnet.dns_servers)?;
+    check_domain(&subnet.domain)?;
+    if subnet.mtu != 0 && !(MTU_MIN..=MTU_MAX).contains(&subnet.mtu) {
+        let problem = format!("write {MTU_MIN} to {MTU_MAX} bytes, or 0 for no option 26");
+        return Err(Rejection::invalid("mtu", problem));
+    }
+    if subnet.lease_time_s != 0 && subnet.lease_time_s < LEASE_TIME_S_MIN {
+        let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for one hour");
+        return Err(Rejection::invalid("lease_time_s", problem));
+    }
+    let text = |addresses: Vec<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect();
+    Ok((
+        network,
+        Subnet {
+            network: network.to_string(),
+            routers: text(routers),
+            dns_servers: text(dns_servers),
+            domain: subnet.domain.to_ascii_lowercase(),
+            lease_time_s: subnet.lease_time_s,
+            mtu: subnet.mtu,
+            meta: None,
+        },
+    ))
+}
+
+fn addresses(field: &str, texts: &[String]) -> Result<Vec<Ipv4Addr>, Rejection> {
+    check_count(field, texts.len(), SERVERS_PER_SUBNET_MAX)?;
+    let parse = |text: &String| {
+        let address = text.parse::<Ipv4Addr>().ok();
+        address.ok_or_else(|| {
+            let problem = format!("`{}` is not an IPv4 address, e.g. 10.97.0.1", text.escape_debug());
+            Rejection::invalid(field, problem)
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn check_domain(domain: &str) -> Result<(), Rejection> {
+    let label = |label: &str| {
+        let known = label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        known && (1..=63).contains(&label.len())
+    };
+    if domain.is_empty() || (domain.len() <= DOMAIN_BYTES_MAX && domain.split('.').all(label)) {
+        return Ok(());
+    }
+    Err(Rejection::invalid(
+        "domain",
+        "write labels of letters, digits and dashes, e.g. cluster.example.org",
+    ))
+}
+
+impl Record for Subnet {
+    type Key = Ipv4Net;
+
+    fn row_key(network: &Ipv4Net) -> RowKey {
+        RowKey::subnet(network)
+    }
+
+    fn key(&self) -> Result<Ipv4Net, String> {
+        self.network
+            .parse()
+            .map_err(|error: model::InvalidValue| error.to_string())
+    }
+
+    fn into_row(self) -> Row {
+        Row::Subnet(self)
+    }
+}

@@ -1,0 +1,74 @@
+//! Where in the log a command stands: the only source of time, names and randomness for it.
+
+use model::Rejection;
+use proto::http::v1::{Change, ObjectMeta};
+
+use crate::rfc3339;
+
+/// Index, time, principal and random bytes of the entry that is being applied.
+pub(crate) struct LogPosition<'a> {
+    pub(crate) index: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) principal: &'a str,
+    pub(crate) random: &'a [u8],
+}
+
+impl LogPosition<'_> {
+    /// Meta of an object that this entry creates.
+    pub(crate) fn created(&self) -> Option<ObjectMeta> {
+        Some(ObjectMeta {
+            created: Some(self.change()),
+            modified: Some(self.change()),
+        })
+    }
+
+    /// Meta of an object that this entry changes.
+    pub(crate) fn modified(&self, before: Option<&ObjectMeta>) -> Option<ObjectMeta> {
+        let created = before.and_then(|meta| meta.created.clone());
+        Some(ObjectMeta {
+            created,
+            modified: Some(self.change()),
+        })
+    }
+
+    fn change(&self) -> Change {
+        Change {
+            revision: self.index,
+            at_ms: self.time_ms,
+            principal: self.principal.to_owned(),
+        }
+    }
+
+    /// The time as RFC 3339 text, UTC.
+    pub(crate) fn time_text(&self) -> String {
+        rfc3339::format(self.time_ms)
+    }
+
+    /// The leader's random bytes.
+    pub(crate) fn random(&self) -> Result<[u8; 16], Rejection> {
+        self.random.try_into().map_err(|_| {
+            Rejection::invalid(
+                "header.random",
+                "the entry must carry 16 random bytes, stamped by the leader",
+            )
+        })
+    }
+
+    /// Sixteen hex digits of the random bytes.
+    pub(crate) fn random_hex(&self) -> Result<String, Rejection> {
+        let random = self.random()?;
+        Ok(random[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Revision of the last change, 0 if the object carries none.
+pub(crate) fn modified_revision(meta: Option<&ObjectMeta>) -> u64 {
+    meta.and_then(|meta| meta.modified.as_ref())
+        .map_or(0, |change| change.revision)
+}
+
+/// Revision of the creation, 0 if the object carries none.
+pub(crate) fn created_revision(meta: Option<&ObjectMeta>) -> u64 {
+    meta.and_then(|meta| meta.created.as_ref())
+        .map_or(0, |change| change.revision)
+}

@@ -1,0 +1,218 @@
+//! The name of one snapshot row.
+
+use std::fmt;
+
+use model::{InvalidValue, Ipv4Net, MacAddr, Xname};
+
+/// Kinds of rows; the numbers are the field numbers of `chamois.raft.v1.SnapshotRow`, and so is their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum RowKind {
+    /// Applied index, time and identity of the cluster; one row.
+    Header = 1,
+    /// A client's stored outcomes.
+    Session = 2,
+    /// A sealed secret.
+    Secret = 3,
+    /// A component.
+    Component = 10,
+    /// An Ethernet interface.
+    EthernetInterface = 11,
+    /// The boot parameters of one key.
+    BootParameters = 20,
+    /// One boot of a node.
+    BootRecord = 21,
+    /// A node's instance-id.
+    Instance = 30,
+    /// A subnet.
+    Subnet = 40,
+}
+
+impl RowKind {
+    /// Every kind, in the order of the rows.
+    pub const ALL: [RowKind; 9] = [
+        RowKind::Header,
+        RowKind::Session,
+        RowKind::Secret,
+        RowKind::Component,
+        RowKind::EthernetInterface,
+        RowKind::BootParameters,
+        RowKind::BootRecord,
+        RowKind::Instance,
+        RowKind::Subnet,
+    ];
+}
+
+/// Names one row of a snapshot, e.g. in a checkpoint. Keys sort as the rows of a snapshot do, and so do their bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    kind: RowKind,
+    key: Vec<u8>,
+}
+
+impl RowKey {
+    /// What kind of row it names.
+    pub fn kind(&self) -> RowKind {
+        self.kind
+    }
+
+    /// One byte of kind, then the key.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1 + self.key.len());
+        bytes.push(self.kind as u8);
+        bytes.extend_from_slice(&self.key);
+        bytes
+    }
+
+    /// Reads what `to_bytes` wrote.
+    ///
+    /// # Errors
+    /// An empty text or an unknown kind. Whether a row of that key exists is another question: `State::row`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<RowKey, InvalidValue> {
+        let known = bytes.split_first().and_then(|(kind, key)| {
+            let kind = RowKind::ALL.into_iter().find(|known| *known as u8 == *kind)?;
+            Some(RowKey {
+                kind,
+                key: key.to_vec(),
+            })
+        });
+        known.ok_or_else(|| {
+            let given = bytes.escape_ascii().to_string();
+            InvalidValue::new(
+                "the key of a row",
+                &given,
+                "the first byte must be a known kind of row",
+            )
+        })
+    }
+
+    /// The header row.
+    pub fn header() -> RowKey {
+        RowKey {
+            kind: RowKind::Header,
+            key: Vec::new(),
+        }
+    }
+
+    pub(crate) fn session(client_id: &[u8; 16]) -> RowKey {
+        RowKey {
+            kind: RowKind::Session,
+            key: client_id.to_vec(),
+        }
+    }
+
+    /// An outcome is hashed under this key; it is part of its session's row.
+    pub(crate) fn session_outcome(client_id: &[u8; 16], seq: u64) -> RowKey {
+        RowKey {
+            kind: RowKind::Session,
+            key: [&client_id[..], &seq.to_be_bytes()].concat(),
+        }
+    }
+
+    pub(crate) fn secret(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Secret,
+            key: name.into(),
+        }
+    }
+
+    pub(crate) fn component(id: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::Component,
+            key: id.as_str().into(),
+        }
+    }
+
+    pub(crate) fn ethernet_interface(mac: &MacAddr) -> RowKey {
+        RowKey {
+            kind: RowKind::EthernetInterface,
+            key: mac.id().into_bytes(),
+        }
+    }
+
+    pub(crate) fn boot_parameters(key: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::BootParameters,
+            key: key.into(),
+        }
+    }
+
+    /// `revision` is that of the record's creation.
+    pub(crate) fn boot_record(node: &Xname, revision: u64) -> RowKey {
+        // The zero sorts a node's records before those of a longer name, as the table does.
+        let key = [node.as_str().as_bytes(), &[0], &revision.to_be_bytes()].concat();
+        RowKey {
+            kind: RowKind::BootRecord,
+            key,
+        }
+    }
+
+    pub(crate) fn instance(node: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::Instance,
+            key: node.as_str().into(),
+        }
+    }
+
+    pub(crate) fn subnet(network: &Ipv4Net) -> RowKey {
+        let key = [&network.network().octets()[..], &[network.prefix_len()]].concat();
+        RowKey {
+            kind: RowKind::Subnet,
+            key,
+        }
+    }
+
+    /// The key without its kind; `snapshot.rs` reads it back.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+impl fmt::Debug for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({})", self.kind, self.key.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Vec<RowKey> {
+        let (short, long): (Xname, Xname) = ("x0c0s0b0n1".parse().unwrap(), "x0c0s0b0n10".parse().unwrap());
+        vec![
+            RowKey::header(),
+            RowKey::session(&[7; 16]),
+            RowKey::secret("advert"),
+            RowKey::component(&short),
+            RowKey::component(&long),
+            RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 9])),
+            RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 10])),
+            RowKey::boot_parameters("Default"),
+            RowKey::boot_record(&short, 3),
+            RowKey::boot_record(&short, 256),
+            RowKey::boot_record(&long, 1),
+            RowKey::instance(&short),
+            RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
+            RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
+        ]
+    }
+
+    /// A checkpoint stores rows under these bytes and reads them back in byte order.
+    #[test]
+    fn bytes_are_read_back_and_sort_like_the_keys() {
+        let keys = keys();
+        assert!(keys.is_sorted());
+        assert!(keys.iter().map(RowKey::to_bytes).is_sorted());
+        for key in &keys {
+            assert_eq!(&RowKey::from_bytes(&key.to_bytes()).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        assert!(RowKey::from_bytes(&[]).is_err());
+        assert!(RowKey::from_bytes(&[0]).is_err());
+        assert!(RowKey::from_bytes(&[12, b'x']).is_err());
+    }
+}

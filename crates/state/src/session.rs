@@ -1,0 +1,281 @@
+//! Exactly once: what became of each client's requests.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+use model::Rejection;
+use prost::Message;
+use proto::raft::v1::{ClientSession, Outcome, SessionRow, StoredOutcome};
+
+use crate::bounds::{CLIENTS_MAX, OUTCOME_BYTES_PER_CLIENT_MAX, OUTCOMES_PER_CLIENT_MAX, SESSION_LAPSE_MS};
+use crate::changes::Changes;
+use crate::snapshot::SnapshotError;
+use crate::{RowKey, RowKind};
+
+type ClientId = [u8; 16];
+
+/// All clients with a live session. An outcome leaves only when its client has acknowledged it (`ack_below`) or with
+/// the whole session; a request whose outcome may have left is refused, never run again.
+#[derive(Clone, Default)]
+pub(crate) struct Sessions {
+    clients: OrdMap<ClientId, Session>,
+    by_last_use: OrdSet<(u64, ClientId)>,
+}
+
+#[derive(Clone, Default)]
+struct Session {
+    last_used_ms: u64,
+    ack_below: u64,
+    outcomes: OrdMap<u64, Arc<Outcome>>,
+    outcome_bytes: usize,
+}
+
+/// Whether a request is to be run.
+pub(crate) enum Admission {
+    /// It was run before; this was the outcome.
+    Repeat(Arc<Outcome>),
+    /// It is new; its outcome is stored under the ticket.
+    New(Ticket),
+}
+
+/// A request that was admitted.
+pub(crate) struct Ticket {
+    client_id: ClientId,
+    seq: u64,
+    ack_below: u64,
+    opened_at_ms: u64,
+}
+
+impl Sessions {
+    /// Decides about the request `session` at log time `time_ms`. Changes nothing.
+    ///
+    /// # Errors
+    /// `SessionExpired` if the request may have been run before, `Invalid` if it names no request or its client
+    /// keeps too many outcomes.
+    pub(crate) fn admit(
+        &self,
+        session: Option<&ClientSession>,
+        time_ms: u64,
+    ) -> Result<Admission, Rejection> {
+        let ticket = Ticket::read(session, time_ms)?;
+        let Some(known) = self.clients.get(&ticket.client_id) else {
+            return self.admit_client(ticket, time_ms);
+        };
+        if let Some(outcome) = known.outcomes.get(&ticket.seq) {
+            return Ok(Admission::Repeat(Arc::clone(outcome)));
+        }
+        if ticket.seq < known.ack_below {
+            return Err(Rejection::SessionExpired);
+        }
+        known.check_window(&ticket)?;
+        Ok(Admission::New(ticket))
+    }
+
+    /// An unknown client is new only as long as a session that it had could not have lapsed.
+    fn admit_client(&self, ticket: Ticket, time_ms: u64) -> Result<Admission, Rejection> {
+        if lapsed(ticket.opened_at_ms, time_ms) {
+            return Err(Rejection::SessionExpired);
+        }
+        if self.clients.len() >= CLIENTS_MAX {
+            let problem =
+                format!("{CLIENTS_MAX} clients have sessions; one lapses an hour after its last request");
+            return Err(Rejection::invalid("session.client_id", problem));
+        }
+        Ok(Admission::New(ticket))
+    }
+
+    /// Stores the outcome of an admitted request and drops those that its client has acknowledged.
+    pub(crate) fn settle(&mut self, ticket: &Ticket, outcome: &Outcome, time_ms: u64, changes: &mut Changes) {
+        let client_id = ticket.client_id;
+        let mut session = self.take(&client_id, changes);
+        session.last_used_ms = session.last_used_ms.max(time_ms).max(ticket.opened_at_ms);
+        session.ack_below = session.ack_below.max(ticket.ack_below);
+        while let Some((seq, dropped)) = session
+            .outcomes
+            .get_min()
+            .filter(|(seq, _)| *seq < session.ack_below)
+            .cloned()
+        {
+            session.remove_outcome(&client_id, seq, &dropped, changes);
+        }
+        session.add_outcome(&client_id, ticket.seq, outcome.clone(), changes);
+        self.store(client_id, session, changes);
+    }
+
+    /// Drops the sessions that have lapsed at `time_ms`.
+    pub(crate) fn expire(&mut self, time_ms: u64, changes: &mut Changes) {
+        while let Some((_, client_id)) = self
+            .by_last_use
+            .get_min()
+            .filter(|(used, _)| lapsed(*used, time_ms))
+            .copied()
+        {
+            let session = self.take(&client_id, changes);
+            for (seq, outcome) in &session.outcomes {
+                changes.hash(
+                    &RowKey::session_outcome(&client_id, *seq),
+                    Some(outcome.as_ref()),
+                    None,
+                );
+            }
+        }
+    }
+
+    /// Takes a client's session out, or a new one; its outcomes stay in the digest.
+    fn take(&mut self, client_id: &ClientId, changes: &mut Changes) -> Session {
+        let Some(session) = self.clients.remove(client_id) else {
+            return Session::default();
+        };
+        self.by_last_use.remove(&(session.last_used_ms, *client_id));
+        changes.record(RowKey::session(client_id), Some(&session.head(client_id)), None);
+        session
+    }
+
+    fn store(&mut self, client_id: ClientId, session: Session, changes: &mut Changes) {
+        changes.record(RowKey::session(&client_id), None, Some(&session.head(&client_id)));
+        self.by_last_use.insert((session.last_used_ms, client_id));
+        self.clients.insert(client_id, session);
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = SessionRow> + '_ {
+        self.clients
+            .iter()
+            .map(|(client_id, session)| session.row(client_id))
+    }
+
+    pub(crate) fn row(&self, client_id: &[u8]) -> Option<SessionRow> {
+        let client_id: ClientId = client_id.try_into().ok()?;
+        self.clients
+            .get(&client_id)
+            .map(|session| session.row(&client_id))
+    }
+
+    pub(crate) fn load(&mut self, row: SessionRow, changes: &mut Changes) -> Result<(), SnapshotError> {
+        let malformed = |problem: &str| SnapshotError::Malformed {
+            kind: RowKind::Session,
+            problem: problem.into(),
+        };
+        let client_id: ClientId = row
+            .client_id
+            .as_slice()
+            .try_into()
+            .map_err(|_| malformed("a client id has 16 bytes"))?;
+        if self.clients.contains_key(&client_id) {
+            return Err(SnapshotError::Duplicate {
+                key: RowKey::session(&client_id),
+            });
+        }
+        let mut session = Session {
+            last_used_ms: row.last_used_ms,
+            ack_below: row.ack_below,
+            ..Default::default()
+        };
+        for StoredOutcome { seq, outcome } in row.outcomes {
+            let outcome = outcome.ok_or_else(|| malformed("an outcome is missing"))?;
+            if session.outcomes.contains_key(&seq) {
+                return Err(malformed("two outcomes have the same seq"));
+            }
+            session.add_outcome(&client_id, seq, outcome, changes);
+        }
+        self.store(client_id, session, changes);
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Room for one more outcome, once those that the request acknowledges are gone.
+    fn check_window(&self, ticket: &Ticket) -> Result<(), Rejection> {
+        let settled = self.outcomes.range(..ticket.ack_below.max(self.ack_below));
+        let (count, bytes) = settled.fold((0, 0), |(n, bytes), (_, outcome)| {
+            (n + 1, bytes + outcome.encoded_len())
+        });
+        if self.outcomes.len() - count >= OUTCOMES_PER_CLIENT_MAX
+            || self.outcome_bytes - bytes >= OUTCOME_BYTES_PER_CLIENT_MAX
+        {
+            let problem = format!(
+                "{} outcomes ({} bytes) are not acknowledged, at most {OUTCOMES_PER_CLIENT_MAX} \
+                 ({OUTCOME_BYTES_PER_CLIENT_MAX} bytes) are kept; raise ack_below and repeat",
+                self.outcomes.len() - count,
+                self.outcome_bytes - bytes,
+            );
+            return Err(Rejection::invalid("session.ack_below", problem));
+        }
+        Ok(())
+    }
+
+    fn add_outcome(&mut self, client_id: &ClientId, seq: u64, outcome: Outcome, changes: &mut Changes) {
+        changes.hash(&RowKey::session_outcome(client_id, seq), None, Some(&outcome));
+        self.outcome_bytes += outcome.encoded_len();
+        self.outcomes.insert(seq, Arc::new(outcome));
+    }
+
+    fn remove_outcome(&mut self, client_id: &ClientId, seq: u64, outcome: &Outcome, changes: &mut Changes) {
+        changes.hash(&RowKey::session_outcome(client_id, seq), Some(outcome), None);
+        self.outcome_bytes -= outcome.encoded_len();
+        self.outcomes.remove(&seq);
+    }
+
+    /// The row without its outcomes, which are hashed one by one: a request must not cost the whole window.
+    fn head(&self, client_id: &ClientId) -> SessionRow {
+        SessionRow {
+            client_id: client_id.to_vec(),
+            last_used_ms: self.last_used_ms,
+            outcomes: Vec::new(),
+            ack_below: self.ack_below,
+        }
+    }
+
+    fn row(&self, client_id: &ClientId) -> SessionRow {
+        let stored = |(seq, outcome): (&u64, &Arc<Outcome>)| StoredOutcome {
+            seq: *seq,
+            outcome: Some(outcome.as_ref().clone()),
+        };
+        SessionRow {
+            outcomes: self.outcomes.iter().map(stored).collect(),
+            ..self.head(client_id)
+        }
+    }
+}
+
+impl Ticket {
+    fn read(session: Option<&ClientSession>, time_ms: u64) -> Result<Ticket, Rejection> {
+        let session = session.ok_or_else(|| {
+            Rejection::invalid(
+                "header.session",
+                "it is missing; the proposer must name every request",
+            )
+        })?;
+        let client_id = session.client_id.as_slice().try_into().map_err(|_| {
+            let problem = format!(
+                "it has {} bytes, 16 random ones are needed",
+                session.client_id.len()
+            );
+            Rejection::invalid("session.client_id", problem)
+        })?;
+        if session.seq == 0 || session.ack_below > session.seq {
+            let problem = "requests are numbered from 1, and only smaller ones may be acknowledged";
+            return Err(Rejection::invalid("session.seq", problem));
+        }
+        if session.opened_at_ms > time_ms.saturating_add(SESSION_LAPSE_MS) {
+            let problem =
+                "it is more than an hour ahead of the cluster's time; use the time that a member told";
+            return Err(Rejection::invalid("session.opened_at_ms", problem));
+        }
+        let ClientSession {
+            seq,
+            ack_below,
+            opened_at_ms,
+            ..
+        } = *session;
+        Ok(Ticket {
+            client_id,
+            seq,
+            ack_below,
+            opened_at_ms,
+        })
+    }
+}
+
+fn lapsed(since_ms: u64, time_ms: u64) -> bool {
+    since_ms.saturating_add(SESSION_LAPSE_MS) <= time_ms
+}

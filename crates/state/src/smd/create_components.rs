@@ -1,0 +1,177 @@
+//! Creating components: SMD's defaults and its `force`, unique NIDs, all or nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{HmsType, NodeState, Rejection, Xname, canonical_role, canonical_sub_role};
+use proto::raft::v1::outcome::Applied;
+use proto::smd::v1::Component;
+use proto::smd::v1::component::{Arch, Class, NetType};
+use proto::smd::v1::smd_command::CreateComponents;
+
+use super::components::{Components, flag_or_ok};
+use crate::bounds::{NAME_BYTES_MAX, check_ids, check_text};
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+
+/// SMD's role of a node that is posted without one.
+const NODE_ROLE_DEFAULT: &str = "Compute";
+
+impl Components {
+    /// Creates what does not exist yet. What exists stays as it is or, with `force`, takes over State, Flag, Subtype,
+    /// NetType, Arch and Class and nothing else. Nodes without a NID get the lowest free ones, after the NIDs that the
+    /// command itself names.
+    ///
+    /// Source: SMD `POST /State/Components` (its SQL's ON CONFLICT list).
+    pub(super) fn create(
+        &mut self,
+        create: &CreateComponents,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let given = normalise_all(&create.components)?;
+        let new: Vec<&(Xname, Component)> = given.iter().filter(|(id, _)| self.get(id).is_none()).collect();
+        let mut nids = self.assign_nids(&new)?;
+        let mut applied = Applied::default();
+        for (id, mut component) in given {
+            let key = id.to_string();
+            match self.get(&id).cloned() {
+                None => {
+                    component.nid = nids.remove(&id);
+                    component.meta = at.created();
+                    self.put(id, component, changes);
+                    applied.created.push(key);
+                }
+                Some(before) if create.force => {
+                    let meta = at.modified(before.meta.as_ref());
+                    self.put(id, overwritten(&before, component, meta), changes);
+                    applied.updated.push(key);
+                }
+                Some(_) => applied.unchanged.push(key),
+            }
+        }
+        Ok(applied)
+    }
+
+    /// The NID of each new component that has or needs one.
+    fn assign_nids(&self, new: &[&(Xname, Component)]) -> Result<BTreeMap<Xname, u64>, Rejection> {
+        let mut claimed: BTreeMap<u64, &Xname> = BTreeMap::new();
+        for (id, component) in new {
+            let Some(nid) = component.nid else { continue };
+            if let Some(owner) = self.nids.owner(nid).or(claimed.get(&nid).copied()) {
+                let detail =
+                    format!("it belongs to {owner}, so {id} cannot have it; leave it out to get a free one");
+                return Err(Rejection::AlreadyExists {
+                    kind: "NID".into(),
+                    id: nid.to_string(),
+                    detail,
+                });
+            }
+            claimed.insert(nid, id);
+        }
+        let mut free = self.nids.free().filter(|nid| !claimed.contains_key(nid));
+        let mut nids = BTreeMap::new();
+        for (id, component) in new {
+            let nid = component
+                .nid
+                .or_else(|| if id.is_node() { free.next() } else { None });
+            nids.extend(nid.map(|nid| (id.clone(), nid)));
+        }
+        Ok(nids)
+    }
+}
+
+/// What `force` leaves of the old component.
+fn overwritten(before: &Component, given: Component, meta: Option<proto::http::v1::ObjectMeta>) -> Component {
+    Component {
+        state: given.state,
+        flag: given.flag,
+        subtype: given.subtype,
+        net_type: given.net_type,
+        arch: given.arch,
+        class: given.class,
+        meta,
+        ..before.clone()
+    }
+}
+
+fn normalise_all(components: &[Component]) -> Result<Vec<(Xname, Component)>, Rejection> {
+    check_ids("components", components.len())?;
+    let mut seen = BTreeSet::new();
+    let mut normalised = Vec::with_capacity(components.len());
+    for (position, component) in components.iter().enumerate() {
+        let field = |name: &str| format!("components[{position}].{name}");
+        let (id, component) = normalise(component, field)?;
+        if !seen.insert(id.clone()) {
+            return Err(Rejection::invalid(
+                &field("id"),
+                format!("{id} is given twice in one request"),
+            ));
+        }
+        normalised.push((id, component));
+    }
+    Ok(normalised)
+}
+
+/// The component as it is stored, without its NID and meta.
+fn normalise(given: &Component, field: impl Fn(&str) -> String) -> Result<(Xname, Component), Rejection> {
+    let id: Xname = given
+        .id
+        .parse()
+        .map_err(|e| Rejection::invalid(&field("id"), e))?;
+    check_type(&id, &given.r#type, &field("type"))?;
+    NodeState::try_from(given.state)
+        .map_err(|_| Rejection::invalid(&field("state"), "it is missing; write a state, e.g. On or Ready"))?;
+    check_enum::<NetType>(&field("net_type"), given.net_type)?;
+    check_enum::<Arch>(&field("arch"), given.arch)?;
+    check_enum::<Class>(&field("class"), given.class)?;
+    let texts = [
+        ("software_status", &given.software_status),
+        ("role", &given.role),
+        ("sub_role", &given.sub_role),
+        ("subtype", &given.subtype),
+    ];
+    for (name, text) in texts {
+        check_text(&field(name), text, NAME_BYTES_MAX)?;
+    }
+    let role = if given.role.is_empty() && id.is_node() {
+        NODE_ROLE_DEFAULT
+    } else {
+        given.role.as_str()
+    };
+    let component = Component {
+        id: id.to_string(),
+        r#type: id.hms_type().to_string(),
+        flag: flag_or_ok(&field("flag"), given.flag)?,
+        enabled: Some(given.enabled.unwrap_or(true)),
+        role: canonical_role(role).unwrap_or(role).to_owned(),
+        sub_role: canonical_sub_role(&given.sub_role)
+            .unwrap_or(&given.sub_role)
+            .to_owned(),
+        meta: None,
+        ..given.clone()
+    };
+    Ok((id, component))
+}
+
+/// The type follows from the xname; a client may repeat it but not contradict it.
+fn check_type(id: &Xname, given: &str, field: &str) -> Result<(), Rejection> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let named: HmsType = given.parse().map_err(|e| Rejection::invalid(field, e))?;
+    if named != id.hms_type() {
+        let problem = format!("{id} is a {}, not a {named}; leave the type out", id.hms_type());
+        return Err(Rejection::invalid(field, problem));
+    }
+    Ok(())
+}
+
+fn check_enum<E: TryFrom<i32>>(field: &str, value: i32) -> Result<(), Rejection> {
+    match E::try_from(value) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Rejection::invalid(
+            field,
+            format!("{value} is not a value of this field"),
+        )),
+    }
+}

@@ -1,0 +1,158 @@
+//! SMD's part of the state: components and Ethernet interfaces.
+
+mod components;
+mod create_components;
+mod ethernet_interfaces;
+mod ip_addresses;
+mod nids;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{MacAddr, Rejection, Xname};
+use proto::raft::v1::outcome::Applied;
+use proto::raft::v1::snapshot_row::Row;
+use proto::smd::v1::smd_command::Change;
+use proto::smd::v1::{Component, EthernetInterface, SmdCommand};
+
+use self::components::Components;
+use self::ethernet_interfaces::EthernetInterfaces;
+use crate::apply::no_command;
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::snapshot::SnapshotError;
+use crate::table::Record;
+use crate::{RowKey, RowKind};
+
+/// Components and their Ethernet interfaces, found by xname, NID, MAC and address.
+#[derive(Clone, Default)]
+pub struct Smd {
+    components: Components,
+    interfaces: EthernetInterfaces,
+}
+
+impl Smd {
+    /// A component by its xname.
+    pub fn component(&self, id: &Xname) -> Option<Arc<Component>> {
+        self.components.get(id).cloned()
+    }
+
+    /// Every component, sorted by xname.
+    pub fn components(&self) -> impl Iterator<Item = &Arc<Component>> {
+        self.components.iter()
+    }
+
+    /// The owner of a NID.
+    pub fn component_by_nid(&self, nid: u64) -> Option<Arc<Component>> {
+        self.components.by_nid(nid).cloned()
+    }
+
+    /// An interface by its MAC.
+    pub fn interface(&self, mac: &MacAddr) -> Option<Arc<EthernetInterface>> {
+        self.interfaces.get(mac).cloned()
+    }
+
+    /// Every interface, sorted by MAC.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Arc<EthernetInterface>> {
+        self.interfaces.iter()
+    }
+
+    /// The interface that has an address. If interfaces have it in different networks, none is meant: whoever asks
+    /// for a node's identity must not be given another node's.
+    pub fn interface_by_ip(&self, ip: IpAddr) -> Option<Arc<EthernetInterface>> {
+        self.interfaces.by_ip(ip).cloned()
+    }
+
+    /// The interfaces of a component, sorted by MAC.
+    pub fn interfaces_of<'a>(
+        &'a self,
+        component: &Xname,
+    ) -> impl Iterator<Item = &'a Arc<EthernetInterface>> + use<'a> {
+        self.interfaces.of(component)
+    }
+
+    pub(crate) fn apply(
+        &mut self,
+        command: &SmdCommand,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        match command.change.as_ref().ok_or_else(no_command)? {
+            Change::CreateComponents(create) => self.components.create(create, at, changes),
+            Change::PatchState(patch) => self.components.patch_state(patch, at, changes),
+            Change::DeleteComponents(delete) => self.components.delete(delete, changes),
+            Change::CreateEthernetInterface(create) => self.interfaces.create(create, at, changes),
+            Change::PatchEthernetInterface(patch) => self.interfaces.patch(patch, at, changes),
+            Change::DeleteEthernetInterfaces(delete) => self.interfaces.delete(delete, changes),
+            Change::AddIpAddress(add) => self.interfaces.add_ip(add, at, changes),
+            Change::PatchIpAddress(patch) => self.interfaces.patch_ip(patch, at, changes),
+            Change::DeleteIpAddress(delete) => self.interfaces.delete_ip(delete, at, changes),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let components = self
+            .components
+            .iter()
+            .map(|component| component.as_ref().clone().into_row());
+        components.chain(
+            self.interfaces
+                .iter()
+                .map(|interface| interface.as_ref().clone().into_row()),
+        )
+    }
+
+    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
+        if key.kind() == RowKind::Component {
+            return self
+                .component(&xname_of_key(key)?)
+                .map(|component| component.as_ref().clone().into_row());
+        }
+        let mac = std::str::from_utf8(key.key()).ok()?.parse().ok()?;
+        self.interface(&mac)
+            .map(|interface| interface.as_ref().clone().into_row())
+    }
+
+    pub(crate) fn load_component(
+        &mut self,
+        row: Component,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.components.load(row, changes)
+    }
+
+    pub(crate) fn load_interface(
+        &mut self,
+        row: EthernetInterface,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.interfaces.load(row, changes)
+    }
+}
+
+/// The xname of something that boots.
+pub(crate) fn node(field: &str, text: &str) -> Result<Xname, Rejection> {
+    let id: Xname = text.parse().map_err(|e| Rejection::invalid(field, e))?;
+    if !id.is_node() {
+        let problem = format!(
+            "{id} is a {}, not a node; write e.g. x1000c0s0b0n0",
+            id.hms_type()
+        );
+        return Err(Rejection::invalid(field, problem));
+    }
+    Ok(id)
+}
+
+/// The xname in a stored object: always normalised.
+pub(crate) fn stored_xname(text: &str) -> Result<Xname, String> {
+    let parsed = text.parse::<Xname>().map_err(|error| error.to_string())?;
+    if parsed.as_str() != text {
+        Err(format!("`{text}` is not normalised"))
+    } else {
+        Ok(parsed)
+    }
+}
+
+pub(crate) fn xname_of_key(key: &RowKey) -> Option<Xname> {
+    std::str::from_utf8(key.key()).ok()?.parse().ok()
+}

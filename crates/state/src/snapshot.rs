@@ -1,0 +1,125 @@
+//! The state as sorted rows and back.
+
+use proto::raft::v1::snapshot_row::Row;
+use proto::raft::v1::{SnapshotRow, StateHeader};
+
+use crate::changes::Changes;
+use crate::{RowKey, RowKind, State};
+
+/// Format of the rows that this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// Why rows are not a state. Whoever read them must throw them away.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SnapshotError {
+    /// There is not exactly one header row.
+    #[error("the snapshot has {found} header rows instead of one")]
+    Header {
+        /// Number of header rows found.
+        found: usize,
+    },
+    /// Written by a version with other rows.
+    #[error("the snapshot has format {found}, this version reads {FORMAT}")]
+    Format {
+        /// Format of the snapshot.
+        found: u32,
+    },
+    /// Two rows have one key.
+    #[error("the snapshot has two rows {key:?}")]
+    Duplicate {
+        /// The key.
+        key: RowKey,
+    },
+    /// A row that no `apply` wrote.
+    #[error("the snapshot has a malformed row of kind {kind:?}: {problem}")]
+    Malformed {
+        /// Kind of the row.
+        kind: RowKind,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A row of a kind that this version does not know.
+    #[error("the snapshot has a row of a kind that this version does not know; upgrade this member")]
+    UnknownRow,
+}
+
+impl State {
+    /// Every row, sorted by key: the same bytes on every member at the same applied index.
+    pub fn rows(&self) -> impl Iterator<Item = SnapshotRow> + '_ {
+        std::iter::once(Row::Header(self.header()))
+            .chain(self.sessions.rows().map(Row::Session))
+            .chain(self.cluster.rows())
+            .chain(self.smd.rows())
+            .chain(self.bss.rows())
+            .chain(self.cloud_init.rows())
+            .chain(self.dhcp.rows())
+            .map(|row| SnapshotRow { row: Some(row) })
+    }
+
+    /// One row; `None` if there is no object of that key (any more).
+    pub fn row(&self, key: &RowKey) -> Option<SnapshotRow> {
+        let row = match key.kind() {
+            RowKind::Header => Row::Header(self.header()),
+            RowKind::Session => Row::Session(self.sessions.row(key.key())?),
+            RowKind::Secret => self.cluster.row(key)?,
+            RowKind::Component | RowKind::EthernetInterface => self.smd.row(key)?,
+            RowKind::BootParameters | RowKind::BootRecord => self.bss.row(key)?,
+            RowKind::Instance => self.cloud_init.row(key)?,
+            RowKind::Subnet => self.dhcp.row(key)?,
+        };
+        Some(SnapshotRow { row: Some(row) })
+    }
+
+    /// The state that has these rows, with its indexes and digest rebuilt. The order of the rows does not matter.
+    ///
+    /// # Errors
+    /// See `SnapshotError`; in particular two owners of something unique.
+    pub fn from_rows(rows: impl Iterator<Item = SnapshotRow>) -> Result<State, SnapshotError> {
+        let mut state = State::new();
+        let mut changes = Changes::default();
+        let mut headers = 0;
+        for SnapshotRow { row } in rows {
+            match row.ok_or(SnapshotError::UnknownRow)? {
+                Row::Header(header) => {
+                    headers += 1;
+                    state.load_header(header)?;
+                }
+                Row::Session(row) => state.sessions.load(row, &mut changes)?,
+                Row::Secret(row) => state.cluster.load(row, &mut changes)?,
+                Row::Component(row) => state.smd.load_component(row, &mut changes)?,
+                Row::EthernetInterface(row) => state.smd.load_interface(row, &mut changes)?,
+                Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
+                Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
+                Row::Instance(row) => state.cloud_init.load(row, &mut changes)?,
+                Row::Subnet(row) => state.dhcp.load(row, &mut changes)?,
+            }
+        }
+        if headers != 1 {
+            return Err(SnapshotError::Header { found: headers });
+        }
+        state.digest = changes.into_parts().0;
+        Ok(state)
+    }
+
+    pub(crate) fn header(&self) -> StateHeader {
+        StateHeader {
+            format: FORMAT,
+            feature_level: self.feature_level(),
+            applied_index: self.applied_index,
+            time_ms: self.time_ms,
+            cluster_id: self.cluster_id().to_owned(),
+            cluster_name: self.cluster_name().to_owned(),
+        }
+    }
+
+    fn load_header(&mut self, header: StateHeader) -> Result<(), SnapshotError> {
+        if header.format != FORMAT {
+            return Err(SnapshotError::Format { found: header.format });
+        }
+        self.applied_index = header.applied_index;
+        self.time_ms = header.time_ms;
+        self.cluster
+            .load_header(header.cluster_id, header.cluster_name, header.feature_level);
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! A sorted table of stored objects that keeps digest and changed rows in step.
+
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use prost::Message;
+use proto::raft::v1::snapshot_row::Row;
+
+use crate::changes::Changes;
+use crate::snapshot::SnapshotError;
+use crate::{RowKey, RowKind};
+
+/// An object that is one row of a snapshot. The object is the proto message itself.
+pub(crate) trait Record: Message + Clone {
+    /// What it is found by; its order is that of the row keys.
+    type Key: Ord + Clone;
+
+    /// The row of an object with this key.
+    fn row_key(key: &Self::Key) -> RowKey;
+
+    /// The key of a stored object.
+    ///
+    /// # Errors
+    /// What is wrong with a row that no `apply` wrote.
+    fn key(&self) -> Result<Self::Key, String>;
+
+    /// The object as a row.
+    fn into_row(self) -> Row;
+}
+
+/// Objects of one kind by key. Only `put` and `remove` change it, so nothing escapes the digest.
+#[derive(Clone)]
+pub(crate) struct Table<R: Record>(OrdMap<R::Key, Arc<R>>);
+
+impl<R: Record> Default for Table<R> {
+    fn default() -> Self {
+        Table(OrdMap::new())
+    }
+}
+
+impl<R: Record> Table<R> {
+    pub(crate) fn get(&self, key: &R::Key) -> Option<&Arc<R>> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sorted by key.
+    pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &Arc<R>> {
+        self.0.values()
+    }
+
+    /// Sorted by key.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &R::Key> {
+        self.0.keys()
+    }
+
+    pub(crate) fn range(
+        &self,
+        range: impl RangeBounds<R::Key>,
+    ) -> impl DoubleEndedIterator<Item = (&R::Key, &Arc<R>)> {
+        self.0.range(range)
+    }
+
+    /// Stores the object and returns the one that was there.
+    pub(crate) fn put(&mut self, key: R::Key, object: R, changes: &mut Changes) -> Option<Arc<R>> {
+        let row_key = R::row_key(&key);
+        let before = self.0.insert(key, Arc::new(object.clone()));
+        changes.record(row_key, before.as_deref(), Some(&object));
+        before
+    }
+
+    pub(crate) fn remove(&mut self, key: &R::Key, changes: &mut Changes) -> Option<Arc<R>> {
+        let before = self.0.remove(key)?;
+        changes.record(R::row_key(key), Some(before.as_ref()), None);
+        Some(before)
+    }
+
+    /// Checks a row of a snapshot before it is stored: its key can be read and is not there yet.
+    pub(crate) fn check_load(&self, row: &R, kind: RowKind) -> Result<R::Key, SnapshotError> {
+        let key = row
+            .key()
+            .map_err(|problem| SnapshotError::Malformed { kind, problem })?;
+        if self.0.contains_key(&key) {
+            return Err(SnapshotError::Duplicate {
+                key: R::row_key(&key),
+            });
+        }
+        Ok(key)
+    }
+}
