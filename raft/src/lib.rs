@@ -5,6 +5,8 @@ pub mod checkpoint;
 mod checkpointer;
 mod in_memory;
 mod log_store;
+#[cfg(test)]
+mod log_store_suite_test;
 mod log_tail;
 mod member;
 mod member_session;

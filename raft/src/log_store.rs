@@ -19,12 +19,17 @@ use crate::wal::{Mark, Record, Recovered, Wal};
 use crate::wire;
 
 /// A handle on the log of this member; clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct LogStore {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+impl Debug for LogStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "log up to {:?}", self.tail().last())
+    }
+}
+
 struct Shared {
     tail: Mutex<LogTail>,
     wal: Wal,
@@ -35,12 +40,10 @@ impl LogStore {
     /// # Errors
     /// A recovered record that does not decode: the log is not ours, or of a newer version.
     pub(crate) fn new(wal: Wal, recovered: Recovered) -> io::Result<LogStore> {
-        let mut tail = LogTail {
-            vote: recovered.vote.map(|bytes| decode_vote(&bytes)).transpose()?,
-            committed: recovered.committed.map(|bytes| decode_log_id(&bytes)).transpose()?,
-            purged: recovered.purged.map(|mark| decode_log_id(&mark.log_id)).transpose()?,
-            ..LogTail::default()
-        };
+        let mut tail = LogTail::default();
+        tail.vote = recovered.vote.map(|bytes| decode_vote(&bytes)).transpose()?;
+        tail.committed = recovered.committed.map(|bytes| decode_log_id(&bytes)).transpose()?;
+        tail.purged = recovered.purged.map(|mark| decode_log_id(&mark.log_id)).transpose()?;
         for record in recovered.entries {
             tail.push(wire::entry_from_wire(pb::LogEntry::decode(record.payload)?)?)?;
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use futures::{Stream, StreamExt as _};
 use openraft::base::{BoxFuture, BoxStream};
-use openraft::error::{NetworkError, RPCError, RemoteError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
