@@ -1,1 +1,30 @@
-//! placeholder
+//! DHCPv4 for nodes that SMD knows: addresses, boot options and nothing that this member does not have for certain.
+//!
+//! `OVERVIEW.md` tells what a packet goes through and what this crate never does.
+
+mod boot;
+mod counters;
+mod frame;
+mod network;
+mod policy;
+mod precheck;
+mod repeats;
+mod reply;
+mod request;
+mod routing;
+mod server;
+mod socket;
+mod subnets;
+#[cfg(test)]
+mod testing;
+
+pub use counters::{Count, Counters};
+pub use network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
+pub use policy::{Decision, decide};
+pub use precheck::{Checked, OPTIONS_MAX, check};
+pub use reply::Reply;
+pub use request::{Client, Request};
+pub use routing::{Destination, destination};
+pub use server::Server;
+pub use socket::DhcpSocket;
+pub use subnets::Subnets;

@@ -1,0 +1,159 @@
+//! What a node is told to boot: iPXE its script, firmware the iPXE loader that fits it.
+
+use dhcproto::v4::DhcpOption;
+
+use crate::counters::Count;
+use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
+use crate::reply::Reply;
+use crate::request::{Client, Request};
+
+/// Option 43 for PXE: sub-option 6 (discovery control) = 8, "boot the given file, ask no one else" (PXE 2.1).
+const PXE_VENDOR_OPTIONS: [u8; 4] = [6, 1, 8, 255];
+/// Option 175 for iPXE: 176 (no-pxedhcp) = 1 saves the seconds it would wait for a proxy server.
+const IPXE_VENDOR_OPTIONS: [u8; 3] = [176, 1, 1];
+const IPXE: u8 = 175;
+
+/// Adds boot options to the answer for a node. What cannot be booted gets its address all the same, and a note.
+pub(crate) fn add_boot_options(
+    reply: &mut Reply,
+    request: &Request<'_>,
+    network: &Network,
+    loaders: &Loaders,
+) {
+    match request.client {
+        Client::Ipxe => add_script(reply, request, network),
+        Client::Pxe => match loader(request, loaders, |arch| match arch {
+            // IANA "Processor Architecture Types": BIOS; UEFI of 32 bits, of x64, and EBC, which old x64 firmware says.
+            0 => Some(BIOS_LOADER),
+            6 | 7 | 9 => Some(UEFI_LOADER),
+            _ => None,
+        }) {
+            Ok(loader) => add_tftp(reply, network, loader),
+            Err(note) => reply.note = Some(note),
+        },
+        Client::Http => match loader(request, loaders, |arch| matches!(arch, 15 | 16).then_some(UEFI_LOADER)) {
+            Ok(loader) => add_http(reply, network, loader),
+            Err(note) => reply.note = Some(note),
+        },
+        Client::Other => {}
+    }
+}
+
+/// The loader for the first architecture of the list that has one.
+fn loader(
+    request: &Request<'_>,
+    loaders: &Loaders,
+    of: impl Fn(u16) -> Option<&'static str>,
+) -> Result<&'static str, Count> {
+    let loader = request.architectures.iter().find_map(|&arch| of(arch)).ok_or(Count::ArchitectureUnknown)?;
+    if loaders.contains(loader) { Ok(loader) } else { Err(Count::LoaderMissing) }
+}
+
+fn add_script(reply: &mut Reply, request: &Request<'_>, network: &Network) {
+    let url = network.script_url(request.mac);
+    reply.siaddr = network.service_address;
+    reply.options.push(DhcpOption::BootfileName(url.clone().into_bytes()));
+    reply.options.push(unknown(IPXE, &IPXE_VENDOR_OPTIONS));
+    reply.file = url;
+}
+
+fn add_tftp(reply: &mut Reply, network: &Network, loader: &str) {
+    let server = network.service_address.to_string();
+    reply.siaddr = network.service_address;
+    reply.options.push(DhcpOption::ClassIdentifier(b"PXEClient".to_vec()));
+    reply.options.push(DhcpOption::TFTPServerName(server.clone().into_bytes()));
+    reply.options.push(DhcpOption::BootfileName(loader.as_bytes().to_vec()));
+    reply.options.push(DhcpOption::VendorExtensions(PXE_VENDOR_OPTIONS.to_vec()));
+    (reply.file, reply.sname) = (loader.to_owned(), server);
+}
+
+/// Without option 60 the firmware ignores the offer; the URL must be absolute (UEFI 2.5 section 23.7).
+fn add_http(reply: &mut Reply, network: &Network, loader: &str) {
+    let url = network.loader_url(loader);
+    reply.siaddr = network.service_address;
+    reply.options.push(DhcpOption::ClassIdentifier(b"HTTPClient".to_vec()));
+    reply.options.push(DhcpOption::BootfileName(url.clone().into_bytes()));
+    reply.file = url;
+}
+
+fn unknown(code: u8, value: &[u8]) -> DhcpOption {
+    DhcpOption::Unknown(dhcproto::v4::UnknownOption::new(code.into(), value.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::RawPacket;
+    use dhcproto::v4::MessageType;
+    use std::net::Ipv4Addr;
+
+    fn boot(options: &[(u8, &[u8])], loaders: &[&str]) -> Reply {
+        let network =
+            Network { service_address: Ipv4Addr::new(10, 97, 0, 1), http_port: 8081, relayed_subnets: vec![] };
+        let packet = RawPacket::discover().options(options).bytes();
+        let mut reply = Reply::new(MessageType::Offer);
+        let loaders = Loaders::new(loaders.iter().copied());
+        add_boot_options(&mut reply, &Request::parse(&packet).unwrap(), &network, &loaders);
+        reply
+    }
+
+    fn pxe(arch: &[u8]) -> Reply {
+        boot(&[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, arch)], &[BIOS_LOADER, UEFI_LOADER])
+    }
+
+    #[test]
+    fn each_architecture_gets_its_loader() {
+        for (arch, loader) in [(0, BIOS_LOADER), (6, UEFI_LOADER), (7, UEFI_LOADER), (9, UEFI_LOADER)] {
+            let reply = pxe(&[0, arch]);
+            assert_eq!((reply.file.as_str(), reply.note), (loader, None), "{arch}");
+            assert_eq!(reply.sname, "10.97.0.1");
+        }
+    }
+
+    #[test]
+    fn the_first_architecture_with_a_loader_counts() {
+        assert_eq!(pxe(&[0, 11, 0, 7, 0, 0]).file, UEFI_LOADER);
+    }
+
+    #[test]
+    fn an_architecture_without_a_loader_gets_no_bootfile_and_a_note() {
+        for arch in [&[0, 11][..], &[0, 16], &[0, 27], &[0, 41]] {
+            let reply = pxe(arch);
+            assert_eq!(reply.note, Some(Count::ArchitectureUnknown), "{arch:?}");
+            assert!(reply.options.is_empty() && reply.siaddr.is_unspecified());
+        }
+        let no_list = boot(&[(60, b"PXEClient")], &[BIOS_LOADER]);
+        assert_eq!(no_list.note, Some(Count::ArchitectureUnknown));
+    }
+
+    #[test]
+    fn a_loader_that_is_not_in_the_folder_is_not_offered() {
+        let reply = boot(&[(60, b"PXEClient"), (93, &[0, 7])], &[BIOS_LOADER]);
+        assert_eq!(reply.note, Some(Count::LoaderMissing));
+        assert!(reply.options.is_empty() && reply.file.is_empty());
+    }
+
+    /// iPXE needs no loader, so a missing one must not matter.
+    #[test]
+    fn ipxe_gets_its_script_even_without_loaders() {
+        let reply = boot(&[(77, b"iPXE"), (60, b"PXEClient"), (93, &[0, 0])], &[]);
+        assert_eq!(reply.file, "http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1");
+        assert_eq!(reply.note, None);
+    }
+
+    #[test]
+    fn http_boot_gets_a_url_for_its_architectures_only() {
+        for arch in [15, 16] {
+            let reply = boot(&[(60, b"HTTPClient:Arch:00016"), (93, &[0, arch])], &[UEFI_LOADER]);
+            assert_eq!(reply.file, "http://10.97.0.1:8081/files/snponly.efi");
+        }
+        let reply = boot(&[(60, b"HTTPClient:Arch:00007"), (93, &[0, 7])], &[UEFI_LOADER]);
+        assert_eq!(reply.note, Some(Count::ArchitectureUnknown));
+    }
+
+    #[test]
+    fn who_does_not_ask_to_boot_gets_no_boot_options() {
+        let reply = boot(&[(60, b"udhcp 1.35")], &[BIOS_LOADER, UEFI_LOADER]);
+        assert_eq!(reply, Reply::new(MessageType::Offer));
+    }
+}

@@ -1,0 +1,110 @@
+//! What became of each packet, counted by a named reason; the names are the metric's labels.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counts {
+    ($($variant:ident $name:literal $doc:literal),+ $(,)?) => {
+        /// One thing worth counting: an answer, or the reason of a silence.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Count { $(#[doc = $doc] $variant),+ }
+
+        impl Count {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &[Count] = &[$(Count::$variant),+];
+
+            /// The reason as metrics and logs name it.
+            pub fn name(self) -> &'static str {
+                match self { $(Count::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+counts! {
+    Received "received" "Packets that arrived, whatever became of them.",
+    Offers "offers" "DHCPOFFER sent.",
+    Acks "acks" "DHCPACK sent in answer to a DHCPREQUEST.",
+    InformAcks "inform_acks" "DHCPACK sent in answer to a DHCPINFORM.",
+    Naks "naks" "DHCPNAK sent, after a majority confirmed what this member knows.",
+
+    TooShort "too_short" "Dropped: shorter than the fixed part of a DHCP message.",
+    TooLong "too_long" "Dropped: longer than an Ethernet frame carries.",
+    NotARequest "not_a_request" "Dropped: not a BOOTREQUEST.",
+    HardwareAddressTooLong "hardware_address_too_long" "Dropped: hlen above the 16 bytes of the field.",
+    NotEthernet "not_ethernet" "Dropped: a hardware address other than a MAC.",
+    WrongCookie "wrong_cookie" "Dropped: no DHCP magic cookie.",
+    TruncatedOption "truncated_option" "Dropped: an option reaches beyond its area.",
+    TooManyOptions "too_many_options" "Dropped: more options than any client sends.",
+    WrongOverload "wrong_overload" "Dropped: option 52 is not 1, 2 or 3.",
+    MalformedOption "malformed_option" "Dropped: an option that the answer depends on has a wrong length.",
+    NoMessageType "no_message_type" "Dropped: BOOTP without option 53.",
+    UnsupportedMessageType "unsupported_message_type" "Dropped: a message type that clients of this server do not send.",
+
+    UnknownMac "unknown_mac" "Silence: no ethernet interface has this MAC.",
+    NoAddressHere "no_address_here" "Silence: the interface has no address on the network it asks from.",
+    NoSubnet "no_subnet" "Silence: no subnet is defined for the network it asks from.",
+    RelayNotServed "relay_not_served" "Silence: the relay is in none of the subnets whose relays may ask here.",
+    OtherServer "other_server" "Silence: the client has chosen another server.",
+    NoAddressAsked "no_address_asked" "Silence: a DHCPREQUEST or DHCPINFORM that names no address.",
+    NotHolder "not_holder" "Silence: another member holds the service address and this is the first attempt.",
+    NoMajority "no_majority" "Silence: a DHCPNAK needs a majority, and there is none.",
+    TooManyNaks "too_many_naks" "Silence: too many DHCPNAKs wait for the majority.",
+    Released "released" "DHCPRELEASE by the owner; a reservation stays.",
+    ReleaseByOther "release_by_other" "DHCPRELEASE of an address that is not the client's.",
+    DeclinedReservation "declined_reservation" "Alarm: a client found its reserved address in use by someone else.",
+    DeclineByOther "decline_by_other" "DHCPDECLINE of an address that is not the client's.",
+
+    LoaderMissing "loader_missing" "Answered without a bootfile: the loader is not in the folder.",
+    ArchitectureUnknown "architecture_unknown" "Answered without a bootfile: no loader for this architecture.",
+    OptionsLeftOut "options_left_out" "Answered without the least options: the client takes no message that long.",
+
+    Unroutable "unroutable" "Not sent: only a real interface reaches a client without an address.",
+    SendFailed "send_failed" "Not sent: the system refused the packet.",
+    ReceiveFailed "receive_failed" "The socket failed; it is read again.",
+    Panicked "panicked" "A packet made the server panic and was dropped. A bug.",
+}
+
+/// The counters of one server; cheap to share, never reset.
+#[derive(Debug)]
+pub struct Counters([AtomicU64; Count::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters([const { AtomicU64::new(0) }; Count::ALL.len()])
+    }
+}
+
+impl Counters {
+    /// Counts one event.
+    pub fn add(&self, what: Count) {
+        self.0[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often `what` has happened since the start.
+    pub fn get(&self, what: Count) -> u64 {
+        self.0[what as usize].load(Ordering::Relaxed)
+    }
+
+    /// Every counter with its name, for metrics.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Count::ALL.iter().map(|&count| (count.name(), self.get(count)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_reason_has_a_counter_and_a_name_of_its_own() {
+        let counters = Counters::default();
+        for (n, &count) in Count::ALL.iter().enumerate() {
+            (0..=n).for_each(|_| counters.add(count));
+        }
+        let values: BTreeSet<u64> = counters.all().map(|(_, value)| value).collect();
+        let names: BTreeSet<&str> = counters.all().map(|(name, _)| name).collect();
+        assert_eq!(values.len(), Count::ALL.len());
+        assert_eq!(names.len(), Count::ALL.len());
+    }
+}

@@ -1,0 +1,241 @@
+//! A reply: what the policy wants to say, and its bytes.
+
+use std::net::Ipv4Addr;
+
+use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode};
+use dhcproto::{Encodable, Encoder};
+
+use crate::counters::Count;
+use crate::request::Request;
+
+/// Smallest BOOTP message (RFC 951); some relays and ROMs drop shorter ones.
+const MESSAGE_BYTES_MIN: usize = 300;
+/// Bytes of the `file` and `sname` fields, of which the last one ends the text.
+const FILE_BYTES: usize = 128;
+const SNAME_BYTES: usize = 64;
+const BROADCAST: u16 = 0x8000;
+
+const CLIENT_ID: u8 = 61;
+const RELAY_INFO: u8 = 82;
+const MACHINE_ID: u8 = 97;
+const END: u8 = 255;
+
+/// An answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// Option 53.
+    pub message_type: MessageType,
+    /// The address the client has already, echoed in a DHCPACK.
+    pub ciaddr: Ipv4Addr,
+    /// The client's address; 0.0.0.0 in a DHCPNAK and in the answer to a DHCPINFORM.
+    pub yiaddr: Ipv4Addr,
+    /// The server to boot from; 0.0.0.0 if the client is given nothing to boot.
+    pub siaddr: Ipv4Addr,
+    /// Text of the `file` field: option 67 for ROMs that read only the field. Left out when it does not fit.
+    pub file: String,
+    /// Text of the `sname` field, likewise option 66.
+    pub sname: String,
+    /// Options in their order on the wire, the first of which is the server identifier. Those of no need come
+    /// last: they are left out when the message would be longer than the client takes.
+    pub options: Vec<DhcpOption>,
+    /// Something worth counting that did not prevent the answer.
+    pub note: Option<Count>,
+}
+
+impl Reply {
+    /// A reply without addresses and options.
+    pub fn new(message_type: MessageType) -> Reply {
+        Reply {
+            message_type,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            yiaddr: Ipv4Addr::UNSPECIFIED,
+            siaddr: Ipv4Addr::UNSPECIFIED,
+            file: String::new(),
+            sname: String::new(),
+            options: Vec::new(),
+            note: None,
+        }
+    }
+
+    /// Writes the reply to `request` into `message`, which is cleared first. Options 61 and 97 of the request are
+    /// echoed byte for byte, 82 too and as the last one. True if every option found room.
+    pub fn write(&self, request: &Request<'_>, message: &mut Vec<u8>) -> bool {
+        let mut tail = Vec::new();
+        // RFC 6842: the client identifier is returned even in a DHCPNAK.
+        put_raw(&mut tail, CLIENT_ID, request.client_id.as_deref());
+        put_raw(&mut tail, MACHINE_ID, request.machine_id.as_deref());
+        put_raw(&mut tail, RELAY_INFO, request.relay_info.as_deref());
+        let room = request.message_bytes_max.saturating_sub(tail.len() + 1);
+
+        let mut part = Vec::new();
+        message.clear();
+        encode(&self.fixed(request), &mut part, message);
+        encode(&DhcpOption::MessageType(self.message_type), &mut part, message);
+        let mut complete = true;
+        for option in &self.options {
+            let before = message.len();
+            encode(option, &mut part, message);
+            if message.len() > room {
+                message.truncate(before);
+                complete = false;
+            }
+        }
+        message.extend_from_slice(&tail);
+        message.push(END);
+        message.resize(message.len().max(MESSAGE_BYTES_MIN), 0);
+        complete
+    }
+
+    fn fixed(&self, request: &Request<'_>) -> Message {
+        let (ciaddr, yiaddr, siaddr) = (self.ciaddr, self.yiaddr, self.siaddr);
+        let mut fixed =
+            Message::new_with_id(request.xid, ciaddr, yiaddr, siaddr, request.giaddr, &request.mac.0);
+        let is_relayed_nak = self.message_type == MessageType::Nak && request.is_relayed();
+        // A client that is refused has no address, so its relay must broadcast (RFC 2131 section 4.3.2).
+        let flags = if is_relayed_nak { request.flags | BROADCAST } else { request.flags };
+        fixed.set_opcode(Opcode::BootReply).set_flags(Flags::from(flags));
+        if !self.file.is_empty() && self.file.len() < FILE_BYTES {
+            fixed.set_fname(self.file.as_bytes());
+        }
+        if !self.sname.is_empty() && self.sname.len() < SNAME_BYTES {
+            fixed.set_sname(self.sname.as_bytes());
+        }
+        fixed
+    }
+}
+
+/// Appends `what` to `message`. dhcproto's encoder writes from the start of its buffer and an option that does not
+/// fit must be taken back, so each goes through `part`.
+fn encode(what: &impl Encodable, part: &mut Vec<u8>, message: &mut Vec<u8>) {
+    part.clear();
+    what.encode(&mut Encoder::new(part)).expect("writing to memory fails only when a length overflows usize");
+    message.extend_from_slice(part);
+}
+
+/// Appends an option as it came, split as RFC 3396 says if it is longer than 255 bytes.
+fn put_raw(message: &mut Vec<u8>, code: u8, value: Option<&[u8]>) {
+    let Some(value) = value else { return };
+    if value.is_empty() {
+        message.extend_from_slice(&[code, 0]);
+    }
+    for piece in value.chunks(255) {
+        message.push(code);
+        message.push(piece.len() as u8);
+        message.extend_from_slice(piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::precheck;
+    use crate::testing::RawPacket;
+
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
+
+    fn reply() -> Reply {
+        let mut reply = Reply::new(MessageType::Offer);
+        reply.yiaddr = Ipv4Addr::new(10, 97, 2, 1);
+        reply.options = vec![DhcpOption::ServerIdentifier(SERVER), DhcpOption::AddressLeaseTime(3600)];
+        reply
+    }
+
+    fn written(reply: &Reply, packet: &[u8]) -> (Vec<u8>, bool) {
+        let mut message = vec![7; 900];
+        let complete = reply.write(&Request::parse(packet).unwrap(), &mut message);
+        (message, complete)
+    }
+
+    #[test]
+    fn the_fixed_fields_of_the_request_come_back() {
+        let mut raw = RawPacket::discover();
+        (raw.flags, raw.giaddr) = (0x8001, Ipv4Addr::new(10, 98, 0, 1));
+        let (message, complete) = written(&reply(), &raw.bytes());
+        assert!(complete);
+        assert_eq!(message[..12], [2, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0x80, 1]);
+        assert_eq!(message[12..28], [[0; 4], [10, 97, 2, 1], [0; 4], [10, 98, 0, 1]].concat());
+        assert_eq!(message[28..34], RawPacket::MAC.0);
+        assert_eq!(message[236..243], [99, 130, 83, 99, 53, 1, 2]);
+        assert_eq!(message[243..249], [54, 4, 10, 97, 0, 1]);
+        assert_eq!(message.len(), MESSAGE_BYTES_MIN);
+    }
+
+    /// dhcproto would sort the sub-options; a relay compares bytes.
+    #[test]
+    fn options_61_97_and_82_come_back_byte_for_byte_and_82_is_last() {
+        let info = [9, 2, 0xde, 0xad, 1, 3, b'e', b't', b'h', 200, 250, 1];
+        let guid = [0; 17];
+        let packet =
+            RawPacket::discover().options(&[(82, &info), (97, &guid), (61, b"\x01\x02")]).bytes();
+        let (message, _) = written(&reply(), &packet);
+        let end = [&[61, 2, 1, 2, 97, 17][..], &guid, &[82, 12], &info, &[255]].concat();
+        let at = message.len() - message.iter().rev().position(|&b| b == 255).unwrap();
+        assert_eq!(message[at - end.len()..at], end);
+    }
+
+    #[test]
+    fn long_options_are_split_and_read_back_whole() {
+        let url = vec![b'u'; 600];
+        let mut long = reply();
+        long.options.push(DhcpOption::BootfileName(url.clone()));
+        let info: Vec<u8> = (0..400).map(|n| n as u8).collect();
+        let packet = RawPacket::discover()
+            .options(&[(57, &[5, 220]), (82, &info[..255]), (82, &info[255..])])
+            .bytes();
+        let (mut message, complete) = written(&long, &packet);
+        assert!(complete);
+        message[0] = 1; // the reader under test reads requests
+        let checked = precheck::check(&message).unwrap();
+        assert_eq!(checked.option(67).unwrap().as_ref(), url);
+        assert_eq!(checked.option(82).unwrap().as_ref(), info);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_from_the_end_and_the_echo_stays() {
+        let mut long = reply();
+        long.options.push(DhcpOption::DomainName("d".repeat(250)));
+        let info = vec![3; 200];
+        let packet = RawPacket::discover().options(&[(82, &info)]).bytes();
+        let (mut message, complete) = written(&long, &packet);
+        assert!(!complete && message.len() <= 548);
+        message[0] = 1;
+        let checked = precheck::check(&message).unwrap();
+        assert!(checked.option(15).is_none());
+        assert_eq!(checked.option(82).unwrap().as_ref(), info);
+        assert_eq!(checked.option(51).unwrap().as_ref(), 3600u32.to_be_bytes());
+    }
+
+    #[test]
+    fn file_and_sname_are_filled_when_the_text_fits_with_its_end() {
+        let mut boot = reply();
+        (boot.file, boot.sname) = ("f".repeat(127), "s".repeat(63));
+        let (message, _) = written(&boot, &RawPacket::discover().bytes());
+        assert_eq!(message[44..108], [vec![b's'; 63], vec![0]].concat());
+        assert_eq!(message[108..236], [vec![b'f'; 127], vec![0]].concat());
+        (boot.file, boot.sname) = ("f".repeat(128), "s".repeat(64));
+        let (message, _) = written(&boot, &RawPacket::discover().bytes());
+        assert_eq!(message[44..236], [0; 192]);
+    }
+
+    #[test]
+    fn a_relayed_refusal_asks_the_relay_to_broadcast() {
+        let nak = Reply { message_type: MessageType::Nak, ..reply() };
+        let mut raw = RawPacket::new(3);
+        assert_eq!(written(&nak, &raw.bytes()).0[10], 0);
+        raw.giaddr = Ipv4Addr::new(10, 98, 0, 1);
+        assert_eq!(written(&nak, &raw.bytes()).0[10], 0x80);
+    }
+
+    #[test]
+    fn dhcproto_reads_what_is_written() {
+        use dhcproto::v4::OptionCode;
+        use dhcproto::{Decodable, Decoder};
+        let (message, _) = written(&reply(), &RawPacket::discover().bytes());
+        let read = Message::decode(&mut Decoder::new(&message)).unwrap();
+        assert_eq!(read.yiaddr(), Ipv4Addr::new(10, 97, 2, 1));
+        assert_eq!(
+            read.opts().get(OptionCode::ServerIdentifier),
+            Some(&DhcpOption::ServerIdentifier(SERVER))
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! The server: one packet in, at most one out. Nothing on its way touches a disk, a lock or another host, except a
+//! DHCPNAK, which waits for the majority in a task of its own.
+
+use std::future::Future;
+use std::net::SocketAddrV4;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dhcproto::v4::MessageType;
+use raft::Store;
+use tokio::task::JoinSet;
+
+use crate::counters::{Count, Counters};
+use crate::network::{Loaders, Network};
+use crate::policy::{Decision, decide};
+use crate::repeats::Repeats;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::routing::destination;
+use crate::socket::{DhcpSocket, NotSent};
+
+/// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
+const PACKET_BYTES_MAX: usize = 2048;
+/// Refusals that may wait for the majority at a time, per socket.
+const NAKS_WAITING_MAX: usize = 64;
+/// Longest wait of a refusal: after that the client has asked again.
+const NAK_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Pause after an error of the socket, so that a lasting one does not spin.
+const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// The DHCP server of one network; clones share everything, so that it can run on several sockets.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    network: Network,
+    loaders: Loaders,
+    is_held: Box<dyn Fn() -> bool + Send + Sync>,
+    counters: Arc<Counters>,
+}
+
+impl Server {
+    /// A server that reads `store`. `is_held` says whether this member holds the network's service address now: then
+    /// it answers at once, else only what comes a second time.
+    pub fn new(
+        store: Store,
+        network: Network,
+        loaders: Loaders,
+        is_held: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Server {
+        let counters = Arc::default();
+        Server(Arc::new(Inner { store, network, loaders, is_held: Box::new(is_held), counters }))
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.0.counters.clone()
+    }
+
+    /// Answers what arrives on `socket` until `shutdown` resolves. Errors of the socket are counted and outlived: an
+    /// interface may go down and come back.
+    pub async fn run(&self, socket: DhcpSocket, shutdown: impl Future<Output = ()>) {
+        let mut worker = Worker {
+            server: self.clone(),
+            socket: Arc::new(socket),
+            repeats: Repeats::new(),
+            buffers: Buffers::default(),
+            naks: JoinSet::new(),
+        };
+        let mut packet = [0; PACKET_BYTES_MAX];
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let arrival = tokio::select! {
+                () = &mut shutdown => return,
+                arrival = worker.socket.receive(&mut packet) => arrival,
+            };
+            match arrival {
+                Ok(arrival) => worker.take(&packet[..arrival.len], arrival.sender),
+                Err(error) => {
+                    tracing::warn!(%error, "dhcp: the socket failed");
+                    self.0.counters.add(Count::ReceiveFailed);
+                    tokio::time::sleep(SOCKET_ERROR_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Reused for every reply.
+#[derive(Default)]
+struct Buffers {
+    message: Vec<u8>,
+    packet: Vec<u8>,
+}
+
+/// The server at work on one socket.
+struct Worker {
+    server: Server,
+    socket: Arc<DhcpSocket>,
+    repeats: Repeats,
+    buffers: Buffers,
+    naks: JoinSet<()>,
+}
+
+impl Worker {
+    /// Deals with one packet; a panic costs that packet only.
+    fn take(&mut self, packet: &[u8], sender: SocketAddrV4) {
+        let counters = self.server.counters();
+        counters.add(Count::Received);
+        // The state behind `self` is whole whatever happens: tables of fixed size, and buffers that are cleared before use.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(packet, sender)));
+        match outcome {
+            Ok(Some(count)) => counters.add(count),
+            Ok(None) => {}
+            Err(_) => counters.add(Count::Panicked),
+        }
+    }
+
+    /// What became of the packet; `None` if that is not known yet.
+    fn answer(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+        if packet.len() == PACKET_BYTES_MAX {
+            return Some(Count::TooLong);
+        }
+        let request = match Request::parse(packet) {
+            Ok(request) => request,
+            Err(why) => return Some(why),
+        };
+        match self.server.decide(&request) {
+            Decision::Silent(why) => Some(why),
+            _ if !self.may_answer(&request) => Some(Count::NotHolder),
+            Decision::Reply(reply) => {
+                Some(self.server.send(&self.socket, &mut self.buffers, &request, &reply, sender))
+            }
+            Decision::Nak(_) => self.start_nak(packet, sender),
+        }
+    }
+
+    /// The holder of the service address answers; the others when a client has asked in vain.
+    fn may_answer(&mut self, request: &Request<'_>) -> bool {
+        (self.server.0.is_held)() || self.repeats.note(request)
+    }
+
+    fn start_nak(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+        while let Some(ended) = self.naks.try_join_next() {
+            if ended.is_err() {
+                self.server.0.counters.add(Count::Panicked);
+            }
+        }
+        if self.naks.len() >= NAKS_WAITING_MAX {
+            return Some(Count::TooManyNaks);
+        }
+        let (server, socket, packet) = (self.server.clone(), self.socket.clone(), packet.to_vec());
+        self.naks.spawn(async move {
+            let count = server.refuse(&socket, &packet, sender).await;
+            server.0.counters.add(count);
+        });
+        None
+    }
+}
+
+impl Server {
+    fn decide(&self, request: &Request<'_>) -> Decision {
+        let state = self.0.store.state();
+        let decision = decide(&state, request, &self.0.network, &self.0.loaders);
+        if decision == Decision::Silent(Count::DeclinedReservation) {
+            tracing::warn!(
+                mac = %request.mac, address = ?request.requested,
+                "dhcp: the client found its reserved address in use; the reservation stays, find the other owner"
+            );
+        }
+        decision
+    }
+
+    /// Asks the majority, then decides again: by now the answer may be another one.
+    async fn refuse(&self, socket: &DhcpSocket, packet: &[u8], sender: SocketAddrV4) -> Count {
+        match tokio::time::timeout(NAK_WAIT_MAX, self.0.store.linearize()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Count::NoMajority,
+        }
+        let request = match Request::parse(packet) {
+            Ok(request) => request,
+            Err(why) => return why,
+        };
+        match self.decide(&request) {
+            Decision::Silent(why) => why,
+            Decision::Reply(reply) | Decision::Nak(reply) => {
+                self.send(socket, &mut Buffers::default(), &request, &reply, sender)
+            }
+        }
+    }
+
+    fn send(
+        &self,
+        socket: &DhcpSocket,
+        buffers: &mut Buffers,
+        request: &Request<'_>,
+        reply: &Reply,
+        sender: SocketAddrV4,
+    ) -> Count {
+        let complete = reply.write(request, &mut buffers.message);
+        let to = destination(request, reply, sender);
+        match socket.send(to, self.0.network.service_address, &buffers.message, &mut buffers.packet) {
+            Ok(()) => {}
+            Err(NotSent::Unroutable) => return Count::Unroutable,
+            Err(NotSent::Failed(error)) => {
+                tracing::debug!(%error, ?to, "dhcp: a reply could not be sent");
+                return Count::SendFailed;
+            }
+        }
+        tracing::debug!(mac = %request.mac, kind = ?reply.message_type, yiaddr = %reply.yiaddr, ?to, "dhcp: answered");
+        let left_out = (!complete).then_some(Count::OptionsLeftOut);
+        reply.note.into_iter().chain(left_out).for_each(|note| self.0.counters.add(note));
+        match (reply.message_type, request.message_type) {
+            (MessageType::Offer, _) => Count::Offers,
+            (MessageType::Nak, _) => Count::Naks,
+            (_, MessageType::Inform) => Count::InformAcks,
+            _ => Count::Acks,
+        }
+    }
+}
