@@ -1,0 +1,143 @@
+//! Whether this member holds a service address right now, as those who answer on it ask.
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How the address is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// Not by this member.
+    No,
+    /// By a claim that the helper confirmed; past this moment it may have removed the address.
+    Until(Instant),
+    /// By a bound socket, for as long as this process lives (loopback).
+    WhileBound,
+}
+
+impl Holding {
+    /// Whether the address is held at `now`.
+    pub fn at(self, now: Instant) -> bool {
+        match self {
+            Holding::No => false,
+            Holding::Until(end) => now < end,
+            Holding::WhileBound => true,
+        }
+    }
+}
+
+/// A handle on "do I hold it?"; cheap to clone and to ask.
+#[derive(Clone, Debug)]
+pub struct Held {
+    holding: watch::Receiver<Holding>,
+    edge: watch::Receiver<bool>,
+}
+
+impl Held {
+    /// The two ends: what decides, and what is asked.
+    pub(crate) fn new() -> (HeldSender, Held) {
+        let (holding, holding_rx) = watch::channel(Holding::No);
+        let (edge, edge_rx) = watch::channel(false);
+        (
+            HeldSender { holding, edge },
+            Held {
+                holding: holding_rx,
+                edge: edge_rx,
+            },
+        )
+    }
+
+    /// Whether this member holds the address at this very moment. It looks at the clock, so a process that
+    /// was stopped and goes on says "no" before it has had time to notice.
+    pub fn is_held(&self) -> bool {
+        self.holding.borrow().at(Instant::now())
+    }
+
+    /// Changes of the answer, for those who bind or release sockets by it. Before sending an answer
+    /// ask [`Held::is_held`]: a change may be told late, never the answer to that.
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.edge.clone()
+    }
+
+    /// Waits until this member holds the address.
+    ///
+    /// # Errors
+    /// When the decider has ended and the address will never be held.
+    pub async fn held(&self) -> Result<(), Ended> {
+        self.edge
+            .clone()
+            .wait_for(|held| *held)
+            .await
+            .map(drop)
+            .map_err(|_| Ended)
+    }
+}
+
+/// The task that decides about the address has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the service address is no longer looked after: its holder task has ended")]
+pub struct Ended;
+
+/// Where the decider writes. Dropping it says "no" for ever.
+#[derive(Debug)]
+pub(crate) struct HeldSender {
+    holding: watch::Sender<Holding>,
+    edge: watch::Sender<bool>,
+}
+
+impl HeldSender {
+    /// Publishes how the address is held; returns true if the answer changed.
+    pub(crate) fn set(&self, holding: Holding) -> bool {
+        self.holding.send_replace(holding);
+        let held = holding.at(Instant::now());
+        self.edge
+            .send_if_modified(|edge| std::mem::replace(edge, held) != held)
+    }
+}
+
+impl Drop for HeldSender {
+    fn drop(&mut self) {
+        self.set(Holding::No);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// The point of the type: the end of a claim needs nobody to announce it.
+    #[test]
+    fn a_claim_ends_by_itself() {
+        let end = Instant::now() + Duration::from_secs(60);
+        assert!(Holding::Until(end).at(end - Duration::from_nanos(1)));
+        assert!(!Holding::Until(end).at(end));
+        let (sender, held) = Held::new();
+        sender.set(Holding::Until(end));
+        assert!(held.is_held());
+        sender.holding.send_replace(Holding::Until(Instant::now())); // as if 60 s had passed: no edge is told
+        assert!(!held.is_held());
+    }
+
+    #[test]
+    fn renewals_are_no_change() {
+        let (sender, held) = Held::new();
+        let mut watch = held.watch();
+        assert!(sender.set(Holding::Until(Instant::now() + Duration::from_secs(60))));
+        assert!(*watch.borrow_and_update());
+        assert!(!sender.set(Holding::Until(Instant::now() + Duration::from_secs(61))));
+        assert!(!watch.has_changed().unwrap());
+        assert!(sender.set(Holding::No));
+        assert!(!*watch.borrow_and_update());
+    }
+
+    /// A decider that panicked must not leave a member answering for ever.
+    #[tokio::test]
+    async fn a_dropped_decider_means_no() {
+        let (sender, held) = Held::new();
+        sender.set(Holding::WhileBound);
+        assert!(held.is_held());
+        drop(sender);
+        assert!(!held.is_held());
+        assert_eq!(held.held().await, Err(Ended));
+    }
+}
