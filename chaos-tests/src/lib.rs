@@ -1,1 +1,4 @@
-//! placeholder
+//! Proofs by breaking things: power cuts, crash images, and what must hold after them.
+
+pub mod dice;
+pub mod disk;

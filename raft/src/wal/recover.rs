@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn only_the_segments_behind_the_last_gap_count() {
-        assert_eq!(consecutive_suffix(&[]), []);
+        assert!(consecutive_suffix(&[]).is_empty());
         assert_eq!(consecutive_suffix(&[4, 5, 6]), [4, 5, 6]);
         assert_eq!(consecutive_suffix(&[1, 2, 4, 6, 7]), [6, 7]);
     }

@@ -203,8 +203,8 @@ fn a_batch_inside_a_payload_does_not_vouch() {
     let dir = tempfile::tempdir().unwrap();
     let whole = stopped_log(dir.path());
     let path = newest(dir.path());
-    let good = fs::read(&path).unwrap();
-    let end = used(&good);
+    let mut torn = fs::read(&path).unwrap();
+    let end = used(&torn);
     let header = crate::wal::batch::BatchHeader {
         log_id: 12345, // the client does not know the log's id
         segment: crate::wal::segment::number_of(segments(dir.path()).last().unwrap()).unwrap(),
@@ -214,7 +214,6 @@ fn a_batch_inside_a_payload_does_not_vouch() {
         records_bytes: 0,
         records: 0,
     };
-    let mut torn = good.clone();
     torn[end + 512..end + 576].copy_from_slice(&header.encode().0);
     fs::write(&path, &torn).unwrap();
     assert_eq!(
