@@ -12,7 +12,7 @@ use openraft::raft::{
 };
 use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
-use tonic::transport::Channel;
+use rpc::client::Channel;
 
 use crate::peers::Peers;
 use crate::snapshot_file::SnapshotFile;
@@ -40,16 +40,20 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 }
 
 /// A client to one member for one purpose.
-#[derive(Debug)]
 pub(crate) struct Connection {
     header: pb::PeerHeader,
-    client: PeerServiceClient<Channel>,
+    client: Option<PeerServiceClient<Channel>>,
     pipelined: bool,
 }
 
 impl Connection {
     fn new(peers: &Peers, target: u64, node: &MemberNode, pipelined: bool) -> Connection {
         Connection { header: peers.header(target), client: peers.dial(target, node), pipelined }
+    }
+
+    fn client(&self) -> RpcResult<PeerServiceClient<Channel>> {
+        let no_address = || Unreachable::from_string(format!("member {} cannot be dialled", self.header.to));
+        self.client.clone().ok_or_else(|| RPCError::Unreachable(no_address()))
     }
 
     /// Bounds a call by openraft's deadline and maps its failure.
@@ -141,7 +145,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
         let request = Self::append_to_wire(&self.header, rpc);
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         append_response(self.call(&option, client.append_entries(request)).await?)
     }
 
@@ -159,7 +163,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         Box::pin(async move {
             let header = self.header.clone();
             let outgoing = input.map(move |rpc| Self::append_to_wire(&header, rpc));
-            let answers = self.client.stream_append(outgoing).await.map_err(|status| unreachable(&status))?;
+            let answers = self.client()?.stream_append(outgoing).await.map_err(|status| unreachable(&status))?;
             let answers = until_first_error(answers.into_inner().map(stream_result));
             Ok(Box::pin(answers) as BoxStream<'s, _>)
         })
@@ -170,7 +174,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         vote_response(self.call(&option, client.vote(self.vote_request(&rpc))).await?)
     }
 
@@ -179,7 +183,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         vote_response(self.call(&option, client.pre_vote(self.vote_request(&rpc))).await?)
     }
 
@@ -191,7 +195,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let chunks = snapshot_stream::outgoing(self.header.clone(), &vote, &snapshot);
-        let mut client = self.client.clone();
+        let mut client = self.client().map_err(streaming)?;
         let sent = self.call(&option, client.install_snapshot(chunks));
         tokio::select! {
             biased;
@@ -214,7 +218,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
             to_member: *rpc.to_node_id(),
             last_log_id: rpc.last_log_id().map(wire::log_id_to_wire),
         };
-        let mut client = self.client.clone();
+        let mut client = self.client()?;
         let answer = self.call(&option, client.transfer_leader(request)).await?;
         if answer.refused.is_empty() {
             return Ok(Ok(()));

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::raft::v1::PeerHeader;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
-use tonic::transport::Channel;
+use rpc::client::{Channel, ConnectError};
 
 use crate::type_config::MemberNode;
 
 /// Bytes of one message between members, on both sides.
 pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-/// Opens a lazily connecting channel to a member, pinned to its key.
-pub type Dial = Arc<dyn Fn(u64, &MemberNode) -> Channel + Send + Sync>;
+/// Makes a channel to a member, pinned to its key, that connects at its first call.
+pub type Dial = Arc<dyn Fn(u64, &MemberNode) -> Result<Channel, ConnectError> + Send + Sync>;
 
 /// Whom this member talks to, and as whom.
 #[derive(Clone)]
@@ -40,20 +40,24 @@ impl Peers {
     }
 
     /// A client on a connection of its own.
-    pub(crate) fn dial(&self, to: u64, node: &MemberNode) -> PeerServiceClient<Channel> {
-        sized((self.dial)(to, node))
+    pub(crate) fn dial(&self, to: u64, node: &MemberNode) -> Option<PeerServiceClient<Channel>> {
+        self.channel(to, node).map(sized)
     }
 
     /// A client on the shared connection for forwarded requests.
-    pub(crate) fn shared(&self, to: u64, node: &MemberNode) -> PeerServiceClient<Channel> {
+    pub(crate) fn shared(&self, to: u64, node: &MemberNode) -> Option<PeerServiceClient<Channel>> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = channels.get(&to).filter(|(known, _)| known == node).map(|(_, channel)| channel.clone());
-        let channel = known.unwrap_or_else(|| {
-            let channel = (self.dial)(to, node);
-            channels.insert(to, (node.clone(), channel.clone()));
-            channel
-        });
-        sized(channel)
+        if let Some((_, channel)) = channels.get(&to).filter(|(known, _)| known == node) {
+            return Some(sized(channel.clone()));
+        }
+        let channel = self.channel(to, node)?;
+        channels.insert(to, (node.clone(), channel.clone()));
+        Some(sized(channel))
+    }
+
+    /// An address or key that cannot be used stands in the log; it makes that member unreachable, not this one stop.
+    fn channel(&self, to: u64, node: &MemberNode) -> Option<Channel> {
+        (self.dial)(to, node).inspect_err(|error| tracing::error!(member = to, %error, "cannot dial")).ok()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A member of the cluster behind `Store`: proposals and read indexes, forwarded to the leader when it is another.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -140,12 +141,31 @@ impl Replicated {
         }
         let node = self.node(leader).ok_or(Attempt::NoLeader)?;
         let request = pb::ProposeRequest { header: Some(self.peers.header(leader)), entry: Some(entry.clone()) };
-        let mut client = self.peers.shared(leader, &node);
-        match tokio::time::timeout(ATTEMPT_DEADLINE, client.propose(request)).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) if is_final(&status) => Err(Attempt::Final(rejected_by_leader(&status))),
-            Ok(Err(status)) => Err(Attempt::Unknown(status.to_string())),
-            Err(_) => Err(Attempt::Unknown(format!("member {leader} did not answer"))),
+        let mut client = self.peers.shared(leader, &node).ok_or(Attempt::NoLeader)?;
+        match self.while_leading(leader, client.propose(request)).await {
+            Some(Ok(response)) => Ok(response.into_inner()),
+            Some(Err(status)) if is_final(&status) => Err(Attempt::Final(rejected_by_leader(&status))),
+            Some(Err(status)) => Err(Attempt::Unknown(status.to_string())),
+            None => Err(Attempt::Unknown(format!("member {leader} did not answer"))),
+        }
+    }
+
+    /// The answer of `leader`, unless it takes too long or another member leads meanwhile: a frozen leader
+    /// would never answer.
+    async fn while_leading<T>(&self, leader: u64, answer: impl Future<Output = T>) -> Option<T> {
+        let mut metrics = self.raft.metrics();
+        let deposed = async {
+            while metrics.borrow_watched().current_leader == Some(leader) {
+                if metrics.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = deposed => None,
+            () = tokio::time::sleep(ATTEMPT_DEADLINE) => None,
         }
     }
 
@@ -169,13 +189,13 @@ impl Replicated {
             return Err(Attempt::Final(Error::TooLarge { what, limit: ENTRY_LIMIT.to_owned() }));
         }
         let write = self.raft.client_write(Command(bytes.into()));
-        match tokio::time::timeout(ATTEMPT_DEADLINE, write).await {
-            Ok(Ok(response)) => Ok(response.data.0),
-            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to)))) => {
+        match self.while_leading(self.peers.member_id, write).await {
+            Some(Ok(response)) => Ok(response.data.0),
+            Some(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to)))) => {
                 Err(Attempt::Unknown(format!("this member does not lead: {to}")))
             }
-            Ok(Err(error)) => Err(Attempt::Final(Error::Internal(error.to_string()))),
-            Err(_) => Err(Attempt::Unknown("no majority answered".to_owned())),
+            Some(Err(error)) => Err(Attempt::Final(Error::Internal(error.to_string()))),
+            None => Err(Attempt::Unknown("no majority answered".to_owned())),
         }
     }
 
@@ -203,10 +223,12 @@ impl Replicated {
             return self.read_index_as_leader().await;
         }
         let node = self.node(leader).ok_or_else(|| self.no_quorum())?;
-        let mut client = self.peers.shared(leader, &node);
+        let mut client = self.peers.shared(leader, &node).ok_or_else(|| self.no_quorum())?;
         let request = pb::ReadIndexRequest { header: Some(self.peers.header(leader)) };
-        let answer = client.read_index(request).await.map_err(|status| Error::Internal(status.to_string()))?;
-        Ok(answer.into_inner().index)
+        match self.while_leading(leader, client.read_index(request)).await {
+            Some(Ok(answer)) => Ok(answer.into_inner().index),
+            Some(Err(_)) | None => Err(self.no_quorum()),
+        }
     }
 
     /// The index that a majority confirms as committed now.
