@@ -71,9 +71,11 @@ fn a_cut_makes_two_holders_and_the_heal_one() {
     }
     let mut world = World::new(2);
     let first = world.next_taker();
+    world.wait_announced(first, 3);
     world.cut(first);
     let second = world.next_taker();
     assert_ne!(first, second);
+    world.wait_announced(second, 3);
     assert_eq!(world.ask_who_answers(), second);
     world.heal(first);
     let loser = world.next_loser();
