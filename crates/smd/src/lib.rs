@@ -1,1 +1,42 @@
-//! placeholder
+//! SMD: the components of the system and their Ethernet interfaces, with the routes and semantics of HSM v2.
+//!
+//! `OVERVIEW.md` beside `Cargo.toml` says how a read and a write go, and what is never done.
+
+use proto::smd::v1::component_service_server::ComponentServiceServer;
+use proto::smd::v1::ethernet_interface_service_server::EthernetInterfaceServiceServer;
+use proto::smd::v1::service_status_service_server::ServiceStatusServiceServer;
+use raft::Store;
+use tonic::service::RoutesBuilder;
+
+mod component_filter;
+mod components;
+mod ethernet_interface_filter;
+mod ethernet_interfaces;
+mod filter;
+mod legacy;
+mod service_status;
+
+pub use components::ComponentService;
+pub use ethernet_interfaces::EthernetInterfaceService;
+pub use service_status::ServiceStatusService;
+
+/// Largest request, bytes: some 50,000 components in one change.
+const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Adds SMD's services to `routes`.
+pub fn add_services(routes: &mut RoutesBuilder, store: &Store) {
+    routes
+        .add_service(
+            ComponentServiceServer::new(ComponentService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            EthernetInterfaceServiceServer::new(EthernetInterfaceService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new(
+            store.clone(),
+        )));
+}

@@ -1,0 +1,230 @@
+//! HSM's State/Components.
+
+use model::{NodeState, Xname};
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::{
+    Component, CreateComponentsRequest, CreateComponentsResponse, DeleteComponentRequest,
+    DeleteComponentsRequest, DeleteResponse, GetComponentByNidRequest, GetComponentRequest,
+    ListComponentsRequest, ListComponentsResponse, PatchStateDataRequest, PatchStateDataResponse, SmdCommand,
+    component_service_server, smd_command,
+};
+use raft::{Committed, Store};
+use rpc::Error;
+use tonic::{Request, Response, Status};
+
+use crate::component_filter::{ComponentFilter, Projection};
+use crate::legacy;
+
+/// Components of the system.
+#[derive(Clone, Debug)]
+pub struct ComponentService {
+    store: Store,
+}
+
+impl ComponentService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> ComponentService {
+        ComponentService { store }
+    }
+
+    async fn propose(&self, principal: &str, change: smd_command::Change) -> Result<Committed, Error> {
+        self.store
+            .propose(principal, Command::Smd(SmdCommand { change: Some(change) }), None)
+            .await
+    }
+}
+
+#[tonic::async_trait]
+impl component_service_server::ComponentService for ComponentService {
+    #[tracing::instrument(name = "smd.list_components", skip_all)]
+    async fn list_components(
+        &self,
+        request: Request<ListComponentsRequest>,
+    ) -> Result<Response<ListComponentsResponse>, Status> {
+        let filter = ComponentFilter::parse(request.get_ref())?;
+        let projection = Projection::of(request.get_ref());
+        let state = self.store.state();
+        let wanted = state
+            .smd
+            .components()
+            .filter(|component| filter.admits(component));
+        let components = wanted
+            .map(|component| projection.of_component(component))
+            .collect();
+        Ok(Response::new(ListComponentsResponse {
+            components,
+            revision: state.applied_index(),
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.get_component", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn get_component(
+        &self,
+        request: Request<GetComponentRequest>,
+    ) -> Result<Response<Component>, Status> {
+        let id = &request.get_ref().id;
+        let xname: Xname = id.parse().map_err(|_| legacy::no_such_xname(id))?;
+        let component = self
+            .store
+            .state()
+            .smd
+            .component(&xname)
+            .ok_or_else(|| legacy::no_such_xname(id))?;
+        Ok(Response::new(component.as_ref().clone()))
+    }
+
+    #[tracing::instrument(name = "smd.get_component_by_nid", skip_all, fields(nid = ?request.get_ref().nid))]
+    async fn get_component_by_nid(
+        &self,
+        request: Request<GetComponentByNidRequest>,
+    ) -> Result<Response<Component>, Status> {
+        let text = &request.get_ref().nid;
+        let nid: u64 = text
+            .parse()
+            .map_err(|_| rpc::invalid("NID", "a required argument was not an integer"))?;
+        let missing = || Error::NotFound {
+            kind: "NID".to_owned(),
+            id: nid.to_string(),
+        };
+        let component = self.store.state().smd.component_by_nid(nid).ok_or_else(missing)?;
+        Ok(Response::new(component.as_ref().clone()))
+    }
+
+    #[tracing::instrument(name = "smd.create_components", skip_all)]
+    async fn create_components(
+        &self,
+        request: Request<CreateComponentsRequest>,
+    ) -> Result<Response<CreateComponentsResponse>, Status> {
+        let principal = rpc::caller(&request).identity.principal();
+        let CreateComponentsRequest { components, force } = request.into_inner();
+        if components.is_empty() {
+            return Err(Status::invalid_argument("Missing Components"));
+        }
+        let components = components
+            .into_iter()
+            .enumerate()
+            .map(normalised)
+            .collect::<Result<_, _>>()?;
+        let create = smd_command::CreateComponents { components, force };
+        let committed = self
+            .propose(&principal, smd_command::Change::CreateComponents(create))
+            .await?;
+        let Committed { revision, applied } = committed;
+        Ok(Response::new(CreateComponentsResponse {
+            revision,
+            created: applied.created,
+            updated: applied.updated,
+            unchanged: applied.unchanged,
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.patch_state", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn patch_state_data(
+        &self,
+        request: Request<PatchStateDataRequest>,
+    ) -> Result<Response<PatchStateDataResponse>, Status> {
+        let principal = rpc::caller(&request).identity.principal();
+        let patch = patch_of(request.get_ref())?;
+        let id = patch.id.clone();
+        let outcome = self
+            .propose(&principal, smd_command::Change::PatchState(patch))
+            .await;
+        let response = match legacy::unapplied_patch(outcome)? {
+            Some(Committed { revision, applied }) => PatchStateDataResponse {
+                revision,
+                applied: applied.updated.contains(&id),
+            },
+            None => PatchStateDataResponse {
+                revision: self.store.state().applied_index(),
+                applied: false,
+            },
+        };
+        Ok(Response::new(response))
+    }
+
+    #[tracing::instrument(name = "smd.delete_component", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn delete_component(
+        &self,
+        request: Request<DeleteComponentRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let principal = rpc::caller(&request).identity.principal();
+        let id: Xname = request
+            .get_ref()
+            .id
+            .parse()
+            .map_err(|problem| rpc::invalid("invalid xname", problem))?;
+        let delete = smd_command::DeleteComponents {
+            ids: vec![id.to_string()],
+            all: false,
+        };
+        let committed = self
+            .propose(&principal, smd_command::Change::DeleteComponents(delete))
+            .await?;
+        Ok(Response::new(legacy::deleted_one(&committed)))
+    }
+
+    #[tracing::instrument(name = "smd.delete_components", skip_all)]
+    async fn delete_components(
+        &self,
+        request: Request<DeleteComponentsRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let principal = rpc::caller(&request).identity.principal();
+        let delete = smd_command::DeleteComponents {
+            ids: Vec::new(),
+            all: true,
+        };
+        let outcome = self
+            .propose(&principal, smd_command::Change::DeleteComponents(delete))
+            .await;
+        Ok(Response::new(legacy::deleted_all(outcome)?))
+    }
+}
+
+/// A component as it stands in the log: its xname in normal form, without a meta of the client's. Spellings and
+/// defaults are `state`'s; what has no chance there is refused here, before it takes a place in the log.
+///
+/// # Errors
+/// `Invalid` naming the component by its place in the list.
+fn normalised((place, component): (usize, Component)) -> Result<Component, Error> {
+    let problem = |field: &str, problem: String| Error::Invalid {
+        field: "couldn't validate components".to_owned(),
+        problem: format!("Components[{place}].{field}: {problem}"),
+    };
+    let id: Xname = component
+        .id
+        .parse()
+        .map_err(|e: model::InvalidValue| problem("ID", e.to_string()))?;
+    if NodeState::try_from(component.state).is_err() {
+        return Err(problem("State", state_missing()));
+    }
+    Ok(Component {
+        id: id.to_string(),
+        meta: None,
+        ..component
+    })
+}
+
+/// # Errors
+/// `Invalid` for an id that is no xname or a missing state.
+fn patch_of(request: &PatchStateDataRequest) -> Result<smd_command::PatchState, Error> {
+    let id: Xname = request
+        .id
+        .parse()
+        .map_err(|problem| rpc::invalid("ID", problem))?;
+    let state = NodeState::try_from(request.state).map_err(|_| rpc::invalid("State", state_missing()))?;
+    Ok(smd_command::PatchState {
+        id: id.to_string(),
+        state: state as i32,
+        flag: request.flag,
+        force: request.force,
+        if_revision: request.if_revision,
+    })
+}
+
+fn state_missing() -> String {
+    format!(
+        "it is missing; write one of {}",
+        NodeState::ALL.map(NodeState::as_str).join(", ")
+    )
+}

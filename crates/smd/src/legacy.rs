@@ -1,0 +1,123 @@
+//! Where HSM v2 answers otherwise than the error map says: one pure function per quirk.
+
+use proto::smd::v1::DeleteResponse;
+use raft::Committed;
+use rpc::Error;
+use tonic::Status;
+
+/// A state patch of a component that does not exist, or that may not enter the state from where it is: HSM answers
+/// 204 and changes nothing. The native answer says `applied: false`; here that is `None`.
+///
+/// # Errors
+/// Everything else.
+pub(crate) fn unapplied_patch(outcome: Result<Committed, Error>) -> Result<Option<Committed>, Error> {
+    match outcome {
+        Ok(committed) => Ok(Some(committed)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Answer to the delete of one object.
+pub(crate) fn deleted_one(committed: &Committed) -> DeleteResponse {
+    DeleteResponse {
+        code: 0,
+        message: "deleted 1 entry".to_owned(),
+        revision: committed.revision,
+    }
+}
+
+/// Answer to the delete of a whole collection; HSM writes "entries" for one, too, and 404 for none.
+///
+/// # Errors
+/// `no entries to delete` for an empty collection, and everything else that went wrong.
+pub(crate) fn deleted_all(outcome: Result<Committed, Error>) -> Result<DeleteResponse, Status> {
+    match outcome {
+        Ok(Committed { revision, applied }) => Ok(DeleteResponse {
+            code: 0,
+            message: format!("deleted {} entries", applied.deleted.len()),
+            revision,
+        }),
+        Err(Error::NotFound { .. }) => Err(Status::not_found("no entries to delete")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A GET of something that is no xname is a GET of an object that does not exist.
+pub(crate) fn no_such_xname(id: &str) -> Error {
+    Error::NotFound {
+        kind: "xname".to_owned(),
+        id: id.escape_debug().to_string(),
+    }
+}
+
+/// Answer to an interface that does not exist, or whose id is no MAC.
+pub(crate) fn no_such_interface(id: &str) -> Error {
+    Error::NotFound {
+        kind: "component ethernet interface".to_owned(),
+        id: id.escape_debug().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::raft::v1::outcome::Applied;
+
+    use super::*;
+
+    fn committed(deleted: &[&str]) -> Committed {
+        let deleted = deleted.iter().map(|id| (*id).to_owned()).collect();
+        Committed {
+            revision: 9,
+            applied: Applied {
+                deleted,
+                ..Applied::default()
+            },
+        }
+    }
+
+    #[test]
+    fn deletes_are_counted_in_the_words_of_hsm() {
+        assert_eq!(deleted_one(&committed(&["a"])).message, "deleted 1 entry");
+        let all = deleted_all(Ok(committed(&["a", "b"]))).unwrap();
+        assert_eq!((all.message.as_str(), all.revision), ("deleted 2 entries", 9));
+        let none = deleted_all(Err(Error::NotFound {
+            kind: "component".into(),
+            id: "there are none".into(),
+        }));
+        let none = none.unwrap_err();
+        assert_eq!(
+            (none.code(), none.message()),
+            (tonic::Code::NotFound, "no entries to delete")
+        );
+        let no_quorum = Err(Error::NoQuorum {
+            retry_after: std::time::Duration::from_secs(1),
+        });
+        assert_eq!(
+            deleted_all(no_quorum).unwrap_err().code(),
+            tonic::Code::Unavailable
+        );
+    }
+
+    #[test]
+    fn only_a_missing_component_makes_a_patch_unapplied() {
+        let missing = Err(Error::NotFound {
+            kind: "component".into(),
+            id: "x0c0s0b0n0".into(),
+        });
+        assert!(unapplied_patch(missing).unwrap().is_none());
+        assert!(unapplied_patch(Ok(committed(&[]))).unwrap().is_some());
+        let lost = Err(Error::RevisionMismatch {
+            id: "x0c0s0b0n0".into(),
+            expected: 1,
+            actual: 2,
+        });
+        assert!(unapplied_patch(lost).is_err());
+    }
+
+    /// Ids come from URLs: they go into logs and terminals.
+    #[test]
+    fn ids_are_escaped() {
+        assert_eq!(no_such_xname("a\nb").to_string(), "no such xname: a\\nb");
+    }
+}
