@@ -135,6 +135,10 @@ impl DurableAndPending {
                 }
                 self.order.retain(|pending| *pending != Pending::File(*file));
             }
+            Operation::FailedSync { file } => {
+                self.files.entry(*file).or_default().pending.clear();
+                self.order.retain(|pending| *pending != Pending::File(*file));
+            }
             Operation::Create { .. } | Operation::Rename { .. } | Operation::Unlink { .. } => {
                 let subject = rename(&mut self.seen, operation, None);
                 self.pending_names.push((operation.clone(), subject));
@@ -257,7 +261,7 @@ fn length_of(operation: &Operation) -> usize {
 }
 
 /// Applies a write, or its first `at_most` bytes, or a new length.
-fn apply(bytes: &mut Vec<u8>, operation: &Operation, at_most: usize) {
+pub(super) fn apply(bytes: &mut Vec<u8>, operation: &Operation, at_most: usize) {
     match operation {
         Operation::Write { offset, data, .. } => {
             let data = &data[..data.len().min(at_most)];
@@ -292,7 +296,7 @@ fn apply_to_part(part: &mut [u8], start: usize, operation: &Operation) {
 
 /// Applies a change of names. `subject` is the file that a rename moved when it was made; it is
 /// looked up, and returned, when not given.
-fn rename(
+pub(super) fn rename(
     names: &mut BTreeMap<PathBuf, FileId>,
     operation: &Operation,
     subject: Option<FileId>,

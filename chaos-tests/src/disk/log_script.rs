@@ -75,7 +75,8 @@ impl LogModel {
         }
     }
 
-    fn choose_append(&self, dice: &mut Dice) -> LogCommand {
+    /// Entries of random number and size behind the last one.
+    pub fn choose_append(&self, dice: &mut Dice) -> LogCommand {
         let longest = [40, 400, 3000][dice.place(3)];
         let records = (0..1 + dice.below(8)).map(|ahead| {
             let salt = dice.bits().to_le_bytes();

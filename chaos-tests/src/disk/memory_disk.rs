@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raft::wal::{Disk, DiskFile};
 
-use super::crash_image::Image;
+use super::crash_image::{Image, apply, rename};
 use super::operation::{FileId, Operation};
 
 /// The disk; clones share it. Directories exist as soon as they are named.
@@ -22,6 +22,7 @@ struct Contents {
     recorded: Vec<Operation>,
     next_file: FileId,
     syncs: bool,
+    next_sync_fails: bool,
 }
 
 impl MemoryDisk {
@@ -46,12 +47,42 @@ impl MemoryDisk {
         disk
     }
 
+    /// The disk as the next process sees it when the one that did `operations`, from `start` on, was
+    /// killed: nothing is lost, and nothing more is durable than before.
+    pub fn after_kill(start: &Image, operations: &[Operation]) -> MemoryDisk {
+        let disk = MemoryDisk::new(start);
+        let mut contents = disk.contents();
+        for operation in operations {
+            match operation {
+                Operation::Write { file, .. } | Operation::SetLength { file, .. } => {
+                    apply(contents.files.entry(*file).or_default(), operation, usize::MAX);
+                }
+                _ => {
+                    if let (Operation::Create { file, .. }, Some(_)) =
+                        (operation, rename(&mut contents.names, operation, None))
+                    {
+                        contents.files.insert(*file, Vec::new());
+                        contents.next_file = contents.next_file.max(*file);
+                    }
+                }
+            }
+        }
+        contents.recorded = operations.to_vec();
+        drop(contents);
+        disk
+    }
+
+    /// Makes the next sync of a file fail, as a drive with a bad block does: once, and for good.
+    pub fn fail_next_sync(&self) {
+        self.contents().next_sync_fails = true;
+    }
+
     /// Adds a remark to what is recorded.
     pub fn remark(&self, remark: Operation) {
         self.contents().recorded.push(remark);
     }
 
-    /// Everything done so far, and which file had which name at the start.
+    /// Everything done so far.
     pub fn recorded(&self) -> Vec<Operation> {
         self.contents().recorded.clone()
     }
@@ -196,6 +227,10 @@ impl DiskFile for MemoryFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut contents = self.disk.contents();
+        if std::mem::take(&mut contents.next_sync_fails) {
+            contents.recorded.push(Operation::FailedSync { file: self.file });
+            return Err(io::Error::other("the drive reports an error"));
+        }
         if contents.syncs {
             contents.recorded.push(Operation::SyncFile { file: self.file });
         }

@@ -6,7 +6,10 @@
 //! under a running process: they show that the kernel really was asked to sync.
 
 pub mod crash_image;
+mod fs_shutdown;
 pub mod log_script;
 pub mod memory_disk;
 pub mod no_sync_disk;
 pub mod operation;
+pub mod power_cut;
+pub mod writer_process;

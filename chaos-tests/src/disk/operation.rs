@@ -48,6 +48,11 @@ pub enum Operation {
         /// Which file.
         file: FileId,
     },
+    /// A sync that failed: the kernel reports it once, keeps showing the bytes and never writes them.
+    FailedSync {
+        /// Which file.
+        file: FileId,
+    },
     /// The names in a directory made durable.
     SyncDir {
         /// Which directory.
