@@ -1,1 +1,18 @@
-//! placeholder
+//! Keys and who holds them: the cluster's CA, members' identities, the administrator's token, and sealed
+//! secrets. Knows no state and no log; `OVERVIEW.md` beside `Cargo.toml` shows who uses what.
+
+mod cluster_file;
+mod init_static;
+mod member_identity;
+mod pem;
+pub mod pki;
+mod sealing;
+mod static_file;
+mod token_issue;
+
+pub use cluster_file::ClusterMember;
+pub use init_static::{InitError, Report, init_static};
+pub use member_identity::{LoadError, MemberIdentity};
+pub use sealing::{KekError, SECRET_LENGTH_MAX, SealError, Sealer, Secret};
+pub use static_file::StaticFileError;
+pub use token_issue::{TOKEN_VALID_FOR, TokenError, TokenKey};

@@ -80,6 +80,15 @@ impl FromStr for Endpoint {
     }
 }
 
+/// The host of an endpoint `host:port`, without the brackets of an IPv6 address.
+///
+/// # Errors
+/// If `endpoint` is not of that form.
+pub fn endpoint_host(endpoint: &str) -> Result<String, EndpointError> {
+    let parsed: Endpoint = endpoint.parse()?;
+    Ok(parsed.name.to_str().into_owned())
+}
+
 /// Why one endpoint could not be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("{endpoint}: {problem}")]
@@ -157,6 +166,8 @@ mod tests {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.authority.as_str(), text);
         }
+        assert_eq!(endpoint_host("[fd00::1]:7441").unwrap(), "fd00::1");
+        assert_eq!(endpoint_host("admin1.example:7441").unwrap(), "admin1.example");
     }
 
     #[test]

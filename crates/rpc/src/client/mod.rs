@@ -17,8 +17,8 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::tls::{self, Material, PinnedKeys, TlsError};
-pub use dial::{Dialler, Stream, tcp_dialler};
-use dial::{Endpoint, EndpointError};
+use dial::Endpoint;
+pub use dial::{Dialler, EndpointError, Stream, endpoint_host, tcp_dialler};
 use send::Connections;
 
 /// Time for TCP connect, TLS and HTTP/2 together, to one endpoint.

@@ -1,0 +1,246 @@
+//! The cluster's certificate authority, and the certificates of members and users.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType,
+};
+use rpc::tls::SpiffeId;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Validity of the CA.
+pub const CA_VALID_FOR: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
+/// Validity of a member's certificate. Long, because nothing re-issues it yet: on the peer port the pinned
+/// key counts, but clients of the API check the date.
+pub const MEMBER_VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Validity of a user's certificate.
+pub const USER_VALID_FOR: Duration = DAY;
+/// Certificates begin this long before they are made, for clocks that are behind.
+const BACKDATED_BY: Duration = DAY;
+
+/// A certificate or key could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("could not make a certificate")]
+pub struct PkiError(#[from] rcgen::Error);
+
+/// The authority that signs members' and users' certificates. Its key exists here and in `ca.key` only.
+pub struct CertificateAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate_pem: String,
+    cluster: String,
+}
+
+/// A certificate with its key.
+pub struct Issued {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// The private key, PKCS#8 PEM.
+    pub key_pem: String,
+    /// The public key, SPKI in DER: what other members pin.
+    pub public_key: Vec<u8>,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued")
+            .field("certificate_pem", &self.certificate_pem)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CertificateAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateAuthority")
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CertificateAuthority {
+    /// A new authority for `cluster`, valid from `now` for [`CA_VALID_FOR`].
+    ///
+    /// # Errors
+    /// If the key or the certificate cannot be made.
+    pub fn generate(cluster: &str, now: SystemTime) -> Result<Self, PkiError> {
+        let key = KeyPair::generate()?;
+        let mut params = params(&format!("Chamois CA of {cluster}"), Vec::new(), now, CA_VALID_FOR)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate_pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate_pem,
+            cluster: cluster.to_owned(),
+        })
+    }
+
+    /// The authority's certificate, PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The authority's private key, PKCS#8 PEM. Whoever has it can become any user.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// A certificate for member `id`, good for serving and dialling under the host names and addresses
+    /// `names`.
+    ///
+    /// # Errors
+    /// If a name cannot stand in a certificate.
+    pub fn issue_member(&self, id: u64, names: Vec<String>, now: SystemTime) -> Result<Issued, PkiError> {
+        let name = SpiffeId::member(&self.cluster, id);
+        let mut params = params(
+            &format!("member {id} of {}", self.cluster),
+            names,
+            now,
+            MEMBER_VALID_FOR,
+        )?;
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        self.issue(params, &name)
+    }
+
+    /// A client certificate for user `name`, valid for [`USER_VALID_FOR`].
+    ///
+    /// # Errors
+    /// If the name cannot stand in a certificate.
+    pub fn issue_user(&self, name: &str, now: SystemTime) -> Result<Issued, PkiError> {
+        let mut params = params(name, Vec::new(), now, USER_VALID_FOR)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, &SpiffeId::user(&self.cluster, name))
+    }
+
+    fn issue(&self, mut params: CertificateParams, name: &SpiffeId) -> Result<Issued, PkiError> {
+        let key = KeyPair::generate()?;
+        params
+            .subject_alt_names
+            .push(SanType::URI(name.to_string().try_into()?));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let certificate_pem = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Issued {
+            certificate_pem,
+            key_pem: key.serialize_pem(),
+            public_key: key.subject_public_key_info(),
+        })
+    }
+}
+
+fn params(
+    common_name: &str,
+    names: Vec<String>,
+    now: SystemTime,
+    valid_for: Duration,
+) -> Result<CertificateParams, PkiError> {
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.not_before = (now - BACKDATED_BY).into();
+    params.not_after = (now + valid_for).into();
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use rpc::tls::Material;
+    use rustls_pki_types::{CertificateDer, UnixTime};
+    use webpki::KeyUsage;
+
+    use super::*;
+
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+    }
+
+    /// Checks `issued` as a TLS library would, at the time `at`.
+    fn verify(
+        ca: &CertificateAuthority,
+        issued: &Issued,
+        usage: KeyUsage,
+        at: SystemTime,
+    ) -> Result<(), webpki::Error> {
+        let material = material(ca, issued);
+        let anchor = webpki::anchor_from_trusted_cert(&material.ca[0])?;
+        let certificate = webpki::EndEntityCert::try_from(&material.chain[0])?;
+        let at = UnixTime::since_unix_epoch(at.duration_since(SystemTime::UNIX_EPOCH).unwrap());
+        let algorithms = rpc::tls::crypto_provider().signature_verification_algorithms.all;
+        certificate
+            .verify_for_usage(algorithms, &[anchor], &[], at, usage, None, None)
+            .map(|_| ())
+    }
+
+    fn material(ca: &CertificateAuthority, issued: &Issued) -> Material {
+        let (ca, chain, key) = (ca.certificate_pem(), &issued.certificate_pem, &issued.key_pem);
+        Material::from_pem(ca.as_bytes(), chain.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    fn certificate(ca: &CertificateAuthority, issued: &Issued) -> CertificateDer<'static> {
+        material(ca, issued).chain[0].clone()
+    }
+
+    #[test]
+    fn a_member_certificate_serves_and_dials_under_one_id() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let names = vec!["10.97.1.2".to_owned(), "admin2.example".to_owned()];
+        let issued = ca.issue_member(2, names, now()).unwrap();
+        verify(&ca, &issued, KeyUsage::server_auth(), now()).unwrap();
+        verify(&ca, &issued, KeyUsage::client_auth(), now()).unwrap();
+        let der = certificate(&ca, &issued);
+        assert_eq!(SpiffeId::of(&der), Ok(SpiffeId::member("demo", 2)));
+        let parsed = webpki::EndEntityCert::try_from(&der).unwrap();
+        for name in ["10.97.1.2", "admin2.example"] {
+            parsed
+                .verify_is_valid_for_subject_name(&name.try_into().unwrap())
+                .unwrap();
+        }
+        parsed
+            .verify_is_valid_for_subject_name(&"10.97.1.3".try_into().unwrap())
+            .unwrap_err();
+        assert_eq!(parsed.subject_public_key_info().as_ref(), issued.public_key);
+    }
+
+    /// A user's key must not be able to answer as a server.
+    #[test]
+    fn a_user_certificate_is_for_clients_and_for_a_day() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let issued = ca.issue_user("ada", now()).unwrap();
+        assert_eq!(
+            SpiffeId::of(&certificate(&ca, &issued)),
+            Ok(SpiffeId::user("demo", "ada"))
+        );
+        verify(&ca, &issued, KeyUsage::client_auth(), now() + DAY / 2).unwrap();
+        verify(&ca, &issued, KeyUsage::server_auth(), now()).unwrap_err();
+        verify(&ca, &issued, KeyUsage::client_auth(), now() + 2 * DAY).unwrap_err();
+    }
+
+    /// Clocks of fresh machines are wrong by hours.
+    #[test]
+    fn a_certificate_is_good_on_a_clock_that_is_behind() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let issued = ca.issue_member(1, Vec::new(), now()).unwrap();
+        verify(&ca, &issued, KeyUsage::server_auth(), now() - DAY / 2).unwrap();
+    }
+
+    #[test]
+    fn another_authority_of_the_same_name_signs_nothing_for_us() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let other = CertificateAuthority::generate("demo", now()).unwrap();
+        let issued = other.issue_user("ada", now()).unwrap();
+        verify(&ca, &issued, KeyUsage::client_auth(), now()).unwrap_err();
+    }
+
+    /// `{:?}` ends up in logs.
+    #[test]
+    fn debug_shows_no_private_key() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let issued = ca.issue_user("ada", now()).unwrap();
+        let shown = format!("{ca:?} {issued:?}");
+        assert!(!shown.contains("PRIVATE"), "{shown}");
+    }
+}
