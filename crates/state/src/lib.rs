@@ -50,6 +50,13 @@ pub struct State {
     pub cluster: cluster::Cluster,
 }
 
+impl std::fmt::Debug for State {
+    /// Where it stands, not what it holds: a state is too large for a log line, and holds what should not be in one.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "state at index {}", self.applied_index())
+    }
+}
+
 impl State {
     /// The state before the first entry.
     pub fn new() -> State {

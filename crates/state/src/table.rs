@@ -67,9 +67,9 @@ impl<R: Record> Table<R> {
 
     /// Stores the object and returns the one that was there.
     pub(crate) fn put(&mut self, key: R::Key, object: R, changes: &mut Changes) -> Option<Arc<R>> {
-        let row_key = R::row_key(&key);
-        let before = self.0.insert(key, Arc::new(object.clone()));
-        changes.record(row_key, before.as_deref(), Some(&object));
+        let (row_key, object) = (R::row_key(&key), Arc::new(object));
+        let before = self.0.insert(key, Arc::clone(&object));
+        changes.record(row_key, before.as_deref(), Some(object.as_ref()));
         before
     }
 

@@ -1,0 +1,305 @@
+//! Random logs: the same log gives the same state, and what must always hold does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use prost::Message;
+use proto::bss::v1::BootParametersEntry;
+use proto::bss::v1::bss_command;
+use proto::cloud_init::v1::cloud_init_command;
+use proto::cluster::v1::cluster_command;
+use proto::dhcp::v1::dhcp_command;
+use proto::raft::v1::Entry;
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, smd_command};
+use state::State;
+
+use crate::support::{IntoCommand, Log, START_MS, entry, session};
+use crate::{boot_records, cluster, instances, subnets};
+
+/// Few names, so that commands meet each other; some are wrong.
+fn xname() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => (0..5_u8).prop_map(|slot| format!("x0c0s{slot}b0n0")),
+        1 => Just("X0c0s01b0n0".to_owned()),
+        1 => Just("x0c0s0b0".to_owned()),
+        1 => Just("nowhere".to_owned()),
+    ]
+}
+
+fn mac() -> impl Strategy<Value = String> {
+    prop_oneof![9 => (0..4_u8).prop_map(|n| format!("02:00:00:00:00:0{n}")), 1 => Just("02:00".to_owned())]
+}
+
+fn mapping() -> impl Strategy<Value = IpAddressMapping> {
+    (0..5_u8, prop_oneof![Just(""), Just("blue")]).prop_map(|(n, network)| IpAddressMapping {
+        ip_address: format!("10.0.0.{n}"),
+        network: network.into(),
+    })
+}
+
+fn mappings() -> impl Strategy<Value = Vec<IpAddressMapping>> {
+    proptest::collection::vec(mapping(), 0..3)
+}
+
+fn component() -> impl Strategy<Value = Component> {
+    (xname(), 0..10_i32, proptest::option::of(0..5_u64)).prop_map(|(id, state, nid)| Component {
+        id,
+        state,
+        nid,
+        ..Default::default()
+    })
+}
+
+fn smd() -> impl Strategy<Value = Command> {
+    use smd_command::*;
+    let create = (proptest::collection::vec(component(), 0..4), any::<bool>());
+    let patch = (xname(), 0..9_i32, any::<bool>(), proptest::option::of(0..20_u64));
+    let deletes = || proptest::collection::vec(xname(), 0..3);
+    prop_oneof![
+        3 => create.prop_map(|(components, force)| CreateComponents { components, force }.into_command()),
+        2 => patch.prop_map(|(id, state, force, if_revision)| {
+            PatchState { id, state, force, if_revision, flag: 0 }.into_command()
+        }),
+        1 => deletes().prop_map(|ids| DeleteComponents { all: ids.is_empty(), ids }.into_command()),
+        3 => (mac(), xname(), mappings()).prop_map(|(mac_address, component_id, ip_addresses)| {
+            let interface = EthernetInterface { mac_address, component_id, ip_addresses, ..Default::default() };
+            CreateEthernetInterface { interface: Some(interface) }.into_command()
+        }),
+        2 => (mac(), proptest::option::of(xname()), proptest::option::of(mappings())).prop_map(|(id, component_id, items)| {
+            let ip_addresses = items.map(|items| IpAddresses { items });
+            PatchEthernetInterface { id, component_id, description: None, ip_addresses }.into_command()
+        }),
+        1 => proptest::collection::vec(mac(), 0..2).prop_map(|ids| {
+            DeleteEthernetInterfaces { all: ids.is_empty(), ids }.into_command()
+        }),
+        2 => (mac(), mapping()).prop_map(|(id, mapping)| AddIpAddress { id, mapping: Some(mapping) }.into_command()),
+        1 => (mac(), mapping()).prop_map(|(id, mapping)| {
+            PatchIpAddress { id, ip: mapping.ip_address, network: mapping.network }.into_command()
+        }),
+        1 => (mac(), mapping()).prop_map(|(id, mapping)| DeleteIpAddress { id, ip: mapping.ip_address }.into_command()),
+    ]
+}
+
+fn bss() -> impl Strategy<Value = Command> {
+    use bss_command::*;
+    let key = prop_oneof![
+        xname(),
+        mac(),
+        Just("Default".to_owned()),
+        Just("nid1".to_owned()),
+        Just("a b".to_owned())
+    ];
+    let keys = proptest::collection::vec(key, 0..3);
+    let image = || {
+        prop_oneof![
+            Just(String::new()),
+            Just("http://i/a".to_owned()),
+            Just("http://i/b\n".to_owned())
+        ]
+    };
+    (0..5_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
+        |(kind, keys, kernel, initrd, node, boot)| {
+            let values = Some(BootParametersEntry {
+                kernel: kernel.clone(),
+                initrd: initrd.clone(),
+                ..Default::default()
+            });
+            match kind {
+                0 => Create { keys, values }.into_command(),
+                1 => Replace { keys, values }.into_command(),
+                2 => Update { keys, values }.into_command(),
+                3 => Delete { keys, kernel, initrd }.into_command(),
+                _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
+            }
+        },
+    )
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let network = prop_oneof![
+        Just("10.0.0.0/8"),
+        Just("10.1.0.0/16"),
+        Just("10.2.0.0/16"),
+        Just("10.2.0.1/16")
+    ];
+    prop_oneof![
+        6 => smd(),
+        3 => bss(),
+        1 => xname().prop_map(|node| cloud_init_command::Change::AssignInstanceId(instances::assign(&node)).into_command()),
+        1 => (any::<bool>(), network).prop_map(|(put, network)| {
+            if put {
+                subnets::put(subnets::subnet(network)).into_command()
+            } else {
+                dhcp_command::DeleteSubnet { network: network.into() }.into_command()
+            }
+        }),
+        1 => (any::<bool>(), 0..4_u32).prop_map(|(first, level)| {
+            if first {
+                cluster::bootstrap("prod").into_command()
+            } else {
+                cluster_command::SetFeatureLevel { level }.into_command()
+            }
+        }),
+    ]
+}
+
+/// Entries of three clients, some of them sent twice, over some hours.
+fn log() -> impl Strategy<Value = Vec<Entry>> {
+    let step = (command(), 1..4_u8, 1..12_u64, 0..3_u64, 0..600_000_u64);
+    proptest::collection::vec(step, 1..60).prop_map(|steps| {
+        let mut now_ms = START_MS;
+        let entry = |(index, (command, client, seq, ack, passed))| {
+            now_ms += passed;
+            entry(
+                index,
+                now_ms,
+                session(client, seq, seq.saturating_sub(ack)),
+                command,
+            )
+        };
+        (1..).zip(steps).map(entry).collect()
+    })
+}
+
+fn apply_all(entries: &[Entry]) -> (State, Vec<Vec<u8>>) {
+    let mut state = State::new();
+    let outcomes = (1..)
+        .zip(entries)
+        .map(|(index, entry)| state.apply(index, entry).outcome.encode_to_vec());
+    let outcomes = outcomes.collect();
+    (state, outcomes)
+}
+
+fn bytes(state: &State) -> Vec<Vec<u8>> {
+    state.rows().map(|row| row.encode_to_vec()).collect()
+}
+
+/// The indexes, found again by looking at every object.
+fn check_indexes(state: &State) {
+    let mut nids = BTreeMap::new();
+    for component in state.smd.components() {
+        let id = component.id.parse().unwrap();
+        assert_eq!(state.smd.component(&id).as_ref(), Some(component));
+        assert_eq!(
+            component.nid.is_some(),
+            component
+                .nid
+                .is_some_and(|nid| nids.insert(nid, component).is_none())
+        );
+    }
+    for nid in 0..12 {
+        assert_eq!(
+            state.smd.component_by_nid(nid).as_ref(),
+            nids.get(&nid).copied(),
+            "NID {nid}"
+        );
+    }
+    let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut networks = BTreeSet::new();
+    let mut carried: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for interface in state.smd.interfaces() {
+        carried
+            .entry(&interface.component_id)
+            .or_default()
+            .push(&interface.id);
+        for mapping in &interface.ip_addresses {
+            assert!(
+                networks.insert((&mapping.ip_address, &mapping.network)),
+                "two owners of {mapping:?}"
+            );
+            owners
+                .entry(mapping.ip_address.clone())
+                .or_default()
+                .insert(&interface.id);
+        }
+    }
+    for n in 0..6 {
+        let ip = format!("10.0.0.{n}");
+        let only = owners
+            .get(&ip)
+            .filter(|ids| ids.len() == 1)
+            .and_then(|ids| ids.first().copied());
+        let found = state.smd.interface_by_ip(ip.parse().unwrap());
+        assert_eq!(
+            found.as_ref().map(|interface| interface.id.as_str()),
+            only,
+            "{ip}"
+        );
+    }
+    for component in [
+        "x0c0s0b0n0",
+        "x0c0s1b0n0",
+        "x0c0s2b0n0",
+        "x0c0s3b0n0",
+        "x0c0s4b0n0",
+        "x0c0s0b0",
+    ] {
+        let found: Vec<_> = state
+            .smd
+            .interfaces_of(&component.parse().unwrap())
+            .map(|i| i.id.as_str())
+            .collect();
+        assert_eq!(found, carried.get(component).cloned().unwrap_or_default());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// Two members, one of which was restored from the other's snapshot in the middle.
+    #[test]
+    fn the_same_log_gives_the_same_rows_digest_and_outcomes(entries in log(), cut in 0..60_usize) {
+        let (first, outcomes) = apply_all(&entries);
+        let cut = cut.min(entries.len());
+        let (early, _) = apply_all(&entries[..cut]);
+        let mut second = State::from_rows(early.rows()).unwrap();
+        prop_assert_eq!(bytes(&second), bytes(&early));
+        prop_assert_eq!(second.digest(), early.digest());
+        for (index, entry) in (1..).zip(&entries).skip(cut) {
+            let at = usize::try_from(index).unwrap() - 1;
+            prop_assert_eq!(&second.apply(index, entry).outcome.encode_to_vec(), &outcomes[at]);
+        }
+        prop_assert_eq!(bytes(&second), bytes(&first));
+        prop_assert_eq!(second.digest(), first.digest());
+    }
+
+    /// `Log::apply_entry` checks changed rows, restored state and the tracelessness of rejections after each entry.
+    #[test]
+    fn indexes_agree_with_the_objects_after_every_entry(entries in log()) {
+        let mut log = Log::new();
+        for entry in &entries {
+            log.apply_entry(entry);
+            check_indexes(&log.state);
+        }
+        check_indexes(&State::from_rows(log.state.rows()).unwrap());
+    }
+
+    /// `Log::apply_entry` checks that a repeat or a refusal touches no object.
+    #[test]
+    fn an_entry_that_comes_twice_is_replayed_or_refused(entries in log()) {
+        let mut log = Log::new();
+        for entry in &entries {
+            let first = log.apply_entry(entry).outcome;
+            let second = log.apply_entry(entry);
+            prop_assert!(second.replayed || state::rejection(&second.outcome).is_some());
+            prop_assert!(!second.replayed || second.outcome == first);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_log_is_read_back(entries in log()) {
+        for entry in &entries {
+            let bytes = state::encode_exact(entry).unwrap();
+            prop_assert_eq!(&state::decode_exact(&bytes).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic(junk in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(entry) = state::decode_exact(&junk) {
+            State::new().apply(1, &entry);
+        }
+        let _ = state::RowKey::from_bytes(&junk).map(|key| State::new().row(&key));
+    }
+}

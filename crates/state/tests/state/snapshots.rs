@@ -1,0 +1,300 @@
+//! Rows, snapshots, log position.
+
+use model::Rejection;
+use proto::raft::v1::snapshot_row::Row;
+use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
+use proto::smd::v1::{Component, EthernetInterface};
+use state::{RowKey, RowKind, SnapshotError, State, rejection};
+
+use crate::support::{Log, entry, session};
+use crate::{
+    boot_parameters, boot_records, cluster, create_components, ethernet_interfaces, instances, subnets,
+};
+
+/// One object of every kind.
+fn full() -> Log {
+    let mut log = Log::new();
+    log.ok(cluster::bootstrap("prod"));
+    log.ok(create_components::create(vec![create_components::component(
+        "x0c0s0b0n0",
+    )]));
+    log.ok(ethernet_interfaces::create(
+        "02:00:00:00:00:a1",
+        "x0c0s0b0n0",
+        &["10.97.0.17"],
+    ));
+    log.ok(boot_parameters::create(&["Default", "x0c0s0b0n0"], "quiet"));
+    log.ok(boot_records::command(boot_records::record("x0c0s0b0n0", "b1")));
+    log.ok(instances::assign("x0c0s0b0n0"));
+    log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
+    log
+}
+
+fn row(row: Row) -> SnapshotRow {
+    SnapshotRow { row: Some(row) }
+}
+
+fn header() -> SnapshotRow {
+    row(Row::Header(StateHeader {
+        format: 1,
+        feature_level: 1,
+        ..Default::default()
+    }))
+}
+
+fn restore(rows: Vec<SnapshotRow>) -> Result<State, SnapshotError> {
+    State::from_rows(rows.into_iter())
+}
+
+fn problem(rows: Vec<SnapshotRow>) -> SnapshotError {
+    match restore(rows) {
+        Ok(_) => panic!("the rows were taken"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn rows_come_by_kind_and_key_with_the_header_first() {
+    let kinds: Vec<&str> = full()
+        .state
+        .rows()
+        .map(|row| match row.row.unwrap() {
+            Row::Header(header) => {
+                assert_eq!(
+                    (header.format, header.applied_index, header.cluster_name.as_str()),
+                    (1, 7, "prod")
+                );
+                "header"
+            }
+            Row::Session(_) => "session",
+            Row::Secret(_) => "secret",
+            Row::Component(_) => "component",
+            Row::EthernetInterface(_) => "interface",
+            Row::BootParameters(_) => "parameters",
+            Row::BootRecord(_) => "record",
+            Row::Instance(_) => "instance",
+            Row::Subnet(_) => "subnet",
+        })
+        .collect();
+    let expected = [
+        "header",
+        "session",
+        "secret",
+        "component",
+        "interface",
+        "parameters",
+        "parameters",
+        "record",
+        "instance",
+        "subnet",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_restored_state_answers_and_goes_on_as_the_first_one() {
+    let mut log = full();
+    let mut rows: Vec<_> = log.state.rows().collect();
+    rows.reverse(); // the order does not matter
+    let mut restored = restore(rows).unwrap();
+    assert_eq!(restored.digest(), log.state.digest());
+    assert_eq!(
+        (restored.applied_index(), restored.time_ms()),
+        (log.state.applied_index(), log.state.time_ms())
+    );
+    assert_eq!(restored.cluster_id(), log.state.cluster_id());
+    assert_eq!(restored.smd.component_by_nid(1).unwrap().id, "x0c0s0b0n0");
+    assert_eq!(
+        restored
+            .smd
+            .interface_by_ip("10.97.0.17".parse().unwrap())
+            .unwrap()
+            .component_id,
+        "x0c0s0b0n0"
+    );
+    assert_eq!(
+        restored.smd.interfaces_of(&"x0c0s0b0n0".parse().unwrap()).count(),
+        1
+    );
+    let next = log.entry(create_components::create(vec![create_components::component(
+        "x0c0s1b0n0",
+    )]));
+    let index = log.next_index();
+    assert_eq!(
+        restored.apply(index, &next).outcome,
+        log.apply_entry(&next).outcome
+    );
+    assert_eq!(restored.digest(), log.state.digest());
+    assert!(restored.apply(index + 1, &next).replayed, "sessions come along");
+}
+
+/// `Log::apply_entry` checks that each row is found by its key.
+#[test]
+fn a_key_of_nothing_finds_nothing() {
+    let log = full();
+    let unknown = [
+        [RowKind::Session as u8, 1, 2, 3].to_vec(),
+        [&[RowKind::Component as u8][..], b"x0c0s9b0n0"].concat(),
+        [&[RowKind::Component as u8][..], b"\xff\xfe"].concat(),
+        [&[RowKind::EthernetInterface as u8][..], b"zz"].concat(),
+        [&[RowKind::BootParameters as u8][..], b"Compute"].concat(),
+        [&[RowKind::BootRecord as u8][..], b"x0"].concat(),
+        [
+            &[RowKind::BootRecord as u8][..],
+            b"x0c0s0b0n0\0\0\0\0\0\0\0\0\x09",
+        ]
+        .concat(),
+        [&[RowKind::Subnet as u8][..], b"\x0a"].concat(),
+        [&[RowKind::Secret as u8][..], b"none"].concat(),
+    ];
+    for bytes in unknown {
+        assert_eq!(
+            log.state.row(&RowKey::from_bytes(&bytes).unwrap()),
+            None,
+            "{bytes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_snapshot_needs_exactly_one_header_of_a_known_format() {
+    assert_eq!(problem(vec![]), SnapshotError::Header { found: 0 });
+    assert_eq!(
+        problem(vec![header(), header()]),
+        SnapshotError::Header { found: 2 }
+    );
+    let newer = row(Row::Header(StateHeader {
+        format: 2,
+        ..Default::default()
+    }));
+    assert_eq!(problem(vec![newer]), SnapshotError::Format { found: 2 });
+    assert_eq!(
+        problem(vec![header(), SnapshotRow { row: None }]),
+        SnapshotError::UnknownRow
+    );
+}
+
+/// A flipped bit that a checksum missed must not become a state that contradicts itself.
+#[test]
+fn rows_that_no_apply_wrote_are_refused() {
+    let component = |id: &str, nid| {
+        row(Row::Component(Component {
+            id: id.into(),
+            nid,
+            ..Default::default()
+        }))
+    };
+    let twice = problem(vec![header(), component("x0", None), component("x0", None)]);
+    assert!(matches!(twice, SnapshotError::Duplicate { .. }), "{twice}");
+    let interface = |id: &str, mac: &str, ip: &str| {
+        row(Row::EthernetInterface(EthernetInterface {
+            id: id.into(),
+            mac_address: mac.into(),
+            ip_addresses: vec![ethernet_interfaces::mapping(ip, "")],
+            ..Default::default()
+        }))
+    };
+    let outcome = |seq| StoredOutcome {
+        seq,
+        outcome: Some(Default::default()),
+    };
+    let session = |client_id: Vec<u8>, outcomes| {
+        row(Row::Session(SessionRow {
+            client_id,
+            outcomes,
+            ..Default::default()
+        }))
+    };
+    let subnet = |network| row(Row::Subnet(subnets::subnet(network)));
+    let malformed = [
+        (RowKind::Component, vec![component("X0", None)]),
+        (
+            RowKind::Component,
+            vec![component("x0c0s0b0n0", Some(1)), component("x0c0s1b0n0", Some(1))],
+        ),
+        (
+            RowKind::EthernetInterface,
+            vec![interface("0200000000a1", "02:00:00:00:00:a2", "10.0.0.1")],
+        ),
+        (
+            RowKind::EthernetInterface,
+            vec![
+                interface("0200000000a1", "02:00:00:00:00:a1", "10.0.0.1"),
+                interface("0200000000a2", "02:00:00:00:00:a2", "10.0.0.1"),
+            ],
+        ),
+        (
+            RowKind::EthernetInterface,
+            vec![interface("0200000000a1", "02:00:00:00:00:a1", "nowhere")],
+        ),
+        (
+            RowKind::BootRecord,
+            vec![row(Row::BootRecord(boot_records::record("x0c0s0b0n0", "b")))],
+        ),
+        (
+            RowKind::Subnet,
+            vec![subnet("10.97.0.0/16"), subnet("10.97.1.0/24")],
+        ),
+        (RowKind::Subnet, vec![subnet("here")]),
+        (RowKind::Session, vec![session(vec![1; 15], vec![])]),
+        (
+            RowKind::Session,
+            vec![session(vec![1; 16], vec![outcome(1), outcome(1)])],
+        ),
+        (
+            RowKind::Session,
+            vec![session(
+                vec![1; 16],
+                vec![StoredOutcome {
+                    seq: 1,
+                    outcome: None,
+                }],
+            )],
+        ),
+    ];
+    for (expected, rows) in malformed {
+        let error = problem([vec![header()], rows].concat());
+        assert!(
+            matches!(&error, SnapshotError::Malformed { kind, .. } if *kind == expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn time_never_goes_back_and_skipped_entries_count() {
+    let mut log = Log::new();
+    log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
+    let (time, digest) = (log.state.time_ms(), log.state.digest());
+    let early = entry(
+        2,
+        time - 5000,
+        session(7, 2, 0),
+        subnets::put(subnets::subnet("10.98.0.0/16")),
+    );
+    log.apply_entry(&early);
+    let stored = log.state.dhcp.subnet_of("10.98.0.1".parse().unwrap()).unwrap();
+    assert_eq!(
+        stored.meta.as_ref().unwrap().created.as_ref().unwrap().at_ms,
+        time
+    );
+    assert_eq!(log.state.time_ms(), time);
+    log.state.skip(9);
+    assert_eq!(log.state.applied_index(), 9);
+    assert_ne!(log.state.digest(), digest);
+}
+
+/// After a restart a member may be handed entries that its checkpoint holds already.
+#[test]
+fn an_entry_that_was_applied_is_not_applied_again() {
+    let mut log = Log::new();
+    let request = log.entry(subnets::put(subnets::subnet("10.97.0.0/16")));
+    log.apply_entry(&request);
+    let digest = log.state.digest();
+    for index in [0, 1] {
+        let applied = log.state.apply(index, &request);
+        assert!(matches!(rejection(&applied.outcome), Some(Rejection::Bug { .. })));
+        assert!(applied.changed.is_empty());
+    }
+    assert_eq!(log.state.digest(), digest);
+}
