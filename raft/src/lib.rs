@@ -30,7 +30,7 @@ mod wire;
 pub use member::{Member, MemberOptions};
 pub use peer_service::PeerPort;
 pub use peers::Dial;
-pub use profile::Profile;
+pub use profile::{Profile, Snapshots};
 pub use snapshot_file::SnapshotFile;
 pub use sources::Sources;
 pub use store::{Committed, Store};

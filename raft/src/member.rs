@@ -17,7 +17,7 @@ use crate::log_store::LogStore;
 use crate::network::Network;
 use crate::peer_service::PeerPort;
 use crate::peers::{Dial, PEER_MESSAGE_BYTES_MAX, Peers};
-use crate::profile::{Profile, SNAPSHOT_LOG_BYTES};
+use crate::profile::{Profile, Snapshots};
 use crate::published::Published;
 use crate::replicated::Replicated;
 use crate::sources::Sources;
@@ -42,6 +42,8 @@ pub struct MemberOptions {
     pub data_dir: PathBuf,
     /// Timers.
     pub profile: Profile,
+    /// When snapshot files are written.
+    pub snapshots: Snapshots,
     /// How to reach the other members.
     pub dial: Dial,
     /// Time and randomness.
@@ -83,7 +85,7 @@ impl Member {
         let machine =
             StateMachine::new(start, snapshots.clone(), log.clone(), Arc::clone(&published), Arc::clone(&unsaved));
         let peers = Peers::new(options.member_id, &options.cluster_name, Arc::clone(&options.dial));
-        let config = options.profile.raft_config(&options.cluster_name).map_err(io::Error::other)?;
+        let config = options.profile.raft_config(&options.cluster_name, options.snapshots).map_err(io::Error::other)?;
         let network = Network { peers: peers.clone() };
         let raft: Raft<TypeConfig, StateMachine> =
             Raft::new(options.member_id, config, network, log.clone(), machine).await.map_err(io::Error::other)?;
@@ -94,7 +96,7 @@ impl Member {
         let store = Store::replicated(Arc::clone(&replicated));
         checkpointer.run(unsaved);
         tokio::spawn(bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap));
-        tokio::spawn(snapshot_by_size(Arc::clone(&replicated), log));
+        tokio::spawn(snapshot_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes));
         let peer_port = PeerPort { member: Arc::clone(&replicated), snapshots };
         Ok(Member { store, replicated, peer_port, checkpointer })
     }
@@ -216,11 +218,11 @@ async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstr
 }
 
 /// openraft counts entries; this counts bytes, whichever comes first.
-async fn snapshot_by_size(replicated: Arc<Replicated>, log: LogStore) {
+async fn snapshot_by_size(replicated: Arc<Replicated>, log: LogStore, log_bytes_max: u64) {
     let mut look = tokio::time::interval(SNAPSHOT_LOOK);
     loop {
         look.tick().await;
-        if log.bytes_since_snapshot() > SNAPSHOT_LOG_BYTES {
+        if log.bytes_since_snapshot() > log_bytes_max {
             log.snapshot_taken();
             if replicated.raft().trigger().snapshot().await.is_err() {
                 return;

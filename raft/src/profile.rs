@@ -5,12 +5,23 @@ use std::time::Duration;
 
 use openraft::{Config, SnapshotPolicy};
 
-/// Entries after which a snapshot is written; [`SNAPSHOT_LOG_BYTES`] may come first.
-const SNAPSHOT_ENTRIES: u64 = 50_000;
-/// Entries kept below a snapshot, so that a short outage replays the log instead of a snapshot.
-const ENTRIES_KEPT: u64 = 10_000;
-/// Bytes of log after which a snapshot is written.
-pub(crate) const SNAPSHOT_LOG_BYTES: u64 = 64 << 20;
+/// When a snapshot file is written, and what stays in the log below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshots {
+    /// Entries after which a snapshot is written.
+    pub entries: u64,
+    /// Bytes of log after which one is written, if they come first.
+    pub log_bytes: u64,
+    /// Entries kept below a snapshot, so that a short outage replays the log instead of a snapshot.
+    pub entries_kept: u64,
+}
+
+impl Default for Snapshots {
+    /// 50,000 entries or 64 MiB; 10,000 entries kept.
+    fn default() -> Self {
+        Snapshots { entries: 50_000, log_bytes: 64 << 20, entries_kept: 10_000 }
+    }
+}
 
 /// How quickly members notice a dead leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +52,11 @@ impl Profile {
     }
 
     /// openraft's configuration for this profile.
-    pub(crate) fn raft_config(self, cluster_name: &str) -> Result<Arc<Config>, openraft::ConfigError> {
+    pub(crate) fn raft_config(
+        self,
+        cluster_name: &str,
+        snapshots: Snapshots,
+    ) -> Result<Arc<Config>, openraft::ConfigError> {
         let (heartbeat_interval, election_timeout_min, election_timeout_max) = self.timers();
         let config = Config {
             cluster_name: cluster_name.to_owned(),
@@ -50,9 +65,9 @@ impl Profile {
             election_timeout_max,
             enable_pre_vote: Some(true),
             max_payload_entries: 1024,
-            snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
-            max_in_snapshot_log_to_keep: ENTRIES_KEPT,
-            replication_lag_threshold: 2 * SNAPSHOT_ENTRIES,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.entries),
+            max_in_snapshot_log_to_keep: snapshots.entries_kept,
+            replication_lag_threshold: 2 * snapshots.entries,
             purge_batch_size: 1000,
             install_snapshot_timeout: 60_000,
             ..Config::default()
@@ -69,9 +84,9 @@ mod tests {
     #[test]
     fn every_profile_is_valid_and_leaves_room_for_heartbeats() {
         for profile in [Profile::Lan, Profile::Fast, Profile::Wan] {
-            let config = profile.raft_config("test").unwrap();
+            let config = profile.raft_config("test", Snapshots::default()).unwrap();
             assert!(config.heartbeat_interval * 3 <= config.election_timeout_min, "{profile:?}");
-            assert!(config.replication_lag_threshold > SNAPSHOT_ENTRIES);
+            assert!(config.replication_lag_threshold > Snapshots::default().entries);
             assert_eq!(config.enable_pre_vote, Some(true));
         }
     }

@@ -1,0 +1,220 @@
+//! Three members in one process, each on a runtime of its own, over real sockets, mTLS and disks.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use auth::pki::{CertificateAuthority, Issued};
+use proto::cluster::v1::{ClusterCommand, cluster_command};
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::{Component, SmdCommand, smd_command};
+use raft::wal::RealDisk;
+use raft::{Member, MemberNode, MemberOptions, Profile, Snapshots, Sources, Store};
+use rpc::server::PortKind;
+use rpc::tls::{ClientCerts, Material, PinnedKeys};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use tower::Layer as _;
+
+const CLUSTER: &str = "test";
+/// Bound of every wait for a condition.
+const AT_MOST: Duration = Duration::from_secs(30);
+
+pub(crate) struct Testbed {
+    folder: TempDir,
+    issued: BTreeMap<u64, Issued>,
+    ca: String,
+    addresses: BTreeMap<u64, SocketAddr>,
+    running: BTreeMap<u64, Running>,
+    snapshots: Snapshots,
+}
+
+struct Running {
+    runtime: Runtime,
+    store: Store,
+    _member: Member,
+}
+
+impl Testbed {
+    /// Three members that have elected a leader.
+    pub(crate) fn start() -> Testbed {
+        Testbed::with_snapshots(Snapshots::default())
+    }
+
+    pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
+        rpc::tls::install_crypto_provider();
+        let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
+        let issue = |id| (id, ca.issue_member(id, vec!["127.0.0.1".to_owned()], SystemTime::now()).unwrap());
+        let mut bed = Testbed {
+            folder: tempfile::tempdir().unwrap(),
+            issued: (1..=3).map(issue).collect(),
+            ca: ca.certificate_pem().to_owned(),
+            addresses: (1..=3).map(|id| (id, free_address())).collect(),
+            running: BTreeMap::new(),
+            snapshots,
+        };
+        (1..=3).for_each(|id| bed.launch(id));
+        bed.wait("bootstrap", |bed| bed.running.values().all(|r| r.store.is_verified()).then_some(()));
+        bed
+    }
+
+    pub(crate) fn launch(&mut self, id: u64) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let options = self.options(id);
+        let listener = std::net::TcpListener::bind(self.addresses[&id]).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (material, pins) = (self.material(id), self.pins());
+        let member = runtime.block_on(async move {
+            let member = Member::start(options).await.unwrap();
+            let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+            let guard = rpc::Guard::new(rules, None, Arc::new(member.store()));
+            let service = guard.layer(tonic::service::Routes::new(member.peer_service()).prepare());
+            let tls = rpc::tls::server_config(&material, ClientCerts::RequiredMembers(pins.clone())).unwrap();
+            let listener = TcpListener::from_std(listener).unwrap();
+            let acceptor = TlsAcceptor::from(Arc::new(tls));
+            tokio::spawn(rpc::server::serve(listener, acceptor, service, PortKind::Peer(pins), std::future::pending()));
+            member
+        });
+        self.running.insert(id, Running { runtime, store: member.store(), _member: member });
+    }
+
+    /// Ends a member without a word to anyone, as a crash of the process does.
+    pub(crate) fn kill(&mut self, id: u64) {
+        let Running { runtime, store, _member } = self.running.remove(&id).expect("it runs");
+        drop((store, _member));
+        runtime.shutdown_timeout(Duration::from_secs(10));
+    }
+
+    pub(crate) fn store(&self, id: u64) -> Store {
+        self.running[&id].store.clone()
+    }
+
+    /// Waits until every running member names the same running leader.
+    pub(crate) fn leader(&self) -> u64 {
+        self.wait("one leader", |bed| {
+            let named: Vec<u64> = bed.running.values().map(|r| r.store.status().leader_id).collect();
+            let agreed = named.iter().all(|id| *id == named[0]) && bed.running.contains_key(&named[0]);
+            agreed.then(|| named[0])
+        })
+    }
+
+    pub(crate) fn follower(&self) -> u64 {
+        let leader = self.leader();
+        *self.running.keys().find(|id| **id != leader).unwrap()
+    }
+
+    /// Waits until all running members have applied the same and hold the same; gives the digest.
+    pub(crate) fn same_everywhere(&self) -> String {
+        self.wait("the same state everywhere", |bed| {
+            let states: Vec<(u64, String)> = bed
+                .running
+                .values()
+                .map(|r| (r.store.state().applied_index(), r.store.state().digest()))
+                .collect();
+            states.iter().all(|state| *state == states[0]).then(|| states[0].1.clone())
+        })
+    }
+
+    pub(crate) fn wait<T>(&self, what: &str, condition: impl Fn(&Testbed) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(value) = condition(self) {
+                return value;
+            }
+            assert!(started.elapsed() < AT_MOST, "no {what} within {AT_MOST:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn block_on<T>(&self, id: u64, work: impl Future<Output = T>) -> T {
+        self.running[&id].runtime.block_on(work)
+    }
+
+    /// Creates a component through member `id`.
+    pub(crate) fn create(&self, id: u64, xname: &str) -> u64 {
+        let store = self.store(id);
+        self.block_on(id, store.propose("user/test", create(xname), None)).unwrap().revision
+    }
+
+    pub(crate) fn data_dir(&self, id: u64) -> std::path::PathBuf {
+        self.folder.path().join(format!("member-{id}"))
+    }
+
+    fn options(&self, id: u64) -> MemberOptions {
+        let node = |id: &u64| MemberNode {
+            peer_address: self.addresses[id].to_string(),
+            api_address: self.addresses[id].to_string(),
+            public_key: self.issued[id].public_key.clone(),
+        };
+        let (material, pins) = (self.material(id), self.pins());
+        let dial = move |to: u64, node: &MemberNode| {
+            let dialler = rpc::client::tcp_dialler();
+            rpc::client::connect_to_member(&node.peer_address, &material, &pins, to, dialler)
+        };
+        let bootstrap = cluster_command::Bootstrap { cluster_name: CLUSTER.to_owned(), ..Default::default() };
+        MemberOptions {
+            member_id: id,
+            cluster_name: CLUSTER.to_owned(),
+            data_dir: self.data_dir(id),
+            profile: Profile::Lan,
+            snapshots: self.snapshots,
+            dial: Arc::new(dial),
+            sources: Sources { now_ms: Sources::system(no_random()).now_ms, ..Sources::deterministic(id << 32) },
+            disk: Arc::new(RealDisk),
+            founding_members: (1..=3).map(|id| (id, node(&id))).collect(),
+            bootstrap: ClusterCommand { change: Some(cluster_command::Change::Bootstrap(bootstrap)) },
+        }
+    }
+
+    fn material(&self, id: u64) -> Material {
+        let issued = &self.issued[&id];
+        let (chain, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
+        Material::from_pem(self.ca.as_bytes(), chain, key).unwrap()
+    }
+
+    fn pins(&self) -> PinnedKeys {
+        PinnedKeys::new(CLUSTER, self.issued.iter().map(|(id, issued)| (*id, issued.public_key.clone())))
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        let ids: Vec<u64> = self.running.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.kill(id));
+    }
+}
+
+pub(crate) fn create(xname: &str) -> Command {
+    let component = Component {
+        id: xname.to_owned(),
+        state: proto::smd::v1::component::State::On.into(),
+        ..Component::default()
+    };
+    let create = smd_command::CreateComponents { components: vec![component], force: false };
+    Command::Smd(SmdCommand { change: Some(smd_command::Change::CreateComponents(create)) })
+}
+
+pub(crate) fn has(store: &Store, xname: &str) -> bool {
+    store.state().smd.component(&xname.parse().unwrap()).is_some()
+}
+
+pub(crate) fn file_names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn no_random() -> Arc<dyn Fn(&mut [u8]) + Send + Sync> {
+    Arc::new(|_| {})
+}
+
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
