@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use nix::errno::Errno;
@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use crate::request::decode;
 
 /// Bytes that one answer holds in memory at a time.
-const CHUNK_BYTES: u64 = 128 * 1024;
+const CHUNK_BYTES: u64 = 64 * 1024;
 /// The kernel asks to try again when a rename races with the look-up; this often it is believed.
 const RACES_MAX: usize = 16;
 
@@ -85,7 +85,7 @@ impl Files {
         let opened = tokio::task::spawn_blocking(move || this.open_file(&path)).await;
         let opened =
             opened.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-        let (file, size, etag) = opened.map_err(|error| missing(name, error))?;
+        let (file, size, etag) = opened.map_err(|error| missing(name, &error))?;
 
         let etag = HeaderValue::from_str(&etag).expect("hex digits in quotes are a legal header");
         let mut head = Response::builder()
@@ -171,27 +171,18 @@ fn safe_path(name: &str) -> Result<PathBuf, Problem> {
     Ok(path)
 }
 
-fn missing(name: &str, error: io::Error) -> Problem {
+fn missing(name: &str, error: &io::Error) -> Problem {
+    use Errno::{EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EXDEV};
     let errno = error.raw_os_error().map(Errno::from_raw);
-    match errno {
-        // EXDEV: a link out of the folder. To a stranger that is as good as nothing there.
-        Some(
-            Errno::ENOENT
-            | Errno::ENOTDIR
-            | Errno::EXDEV
-            | Errno::ELOOP
-            | Errno::EACCES
-            | Errno::ENAMETOOLONG,
-        )
-        | Some(Errno::ENXIO) => Problem::new(StatusCode::NOT_FOUND, format!("no such file: {name}")),
-        None if error.kind() == io::ErrorKind::NotFound => {
-            Problem::new(StatusCode::NOT_FOUND, format!("no such file: {name}"))
-        }
-        _ => {
-            tracing::error!(name, %error, "could not open a boot file");
-            Problem::busy("the file cannot be read at the moment")
-        }
+    // EXDEV: a link out of the folder. To a stranger that is as good as nothing there.
+    let absent = [ENOENT, ENOTDIR, EXDEV, ELOOP, EACCES, ENAMETOOLONG, ENXIO]
+        .map(Some)
+        .contains(&errno);
+    if absent || error.kind() == io::ErrorKind::NotFound {
+        return Problem::new(StatusCode::NOT_FOUND, format!("no such file: {name}"));
     }
+    tracing::error!(name, %error, "could not open a boot file");
+    Problem::busy("the file cannot be read at the moment")
 }
 
 fn outside(size: u64) -> Problem {
@@ -200,7 +191,7 @@ fn outside(size: u64) -> Problem {
         format!("the file has {size} bytes"),
     );
     let value = HeaderValue::from_str(&format!("bytes */{size}")).expect("digits are a legal header");
-    problem.headers.insert(HeaderName::from(CONTENT_RANGE), value);
+    problem.headers.insert(CONTENT_RANGE, value);
     problem
 }
 

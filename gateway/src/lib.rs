@@ -13,6 +13,8 @@ mod request;
 mod response;
 mod routes;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::convert::Infallible;

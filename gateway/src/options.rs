@@ -44,7 +44,7 @@ pub struct Limits {
     pub handshake_at_most: Duration,
     /// Time for the headers of a request, and how long an HTTP/1.1 connection may be idle before it.
     pub headers_at_most: Duration,
-    /// All headers of one request, bytes.
+    /// All headers of one request, bytes; over HTTP/1.1 also what is buffered of an answer.
     pub header_bytes_max: usize,
     /// Path and query of one request, bytes.
     pub uri_bytes_max: usize,
@@ -67,6 +67,7 @@ impl Limits {
     pub fn nodes() -> Self {
         Self {
             connections_max: 16_384,
+            header_bytes_max: 32 * 1024,
             uri_bytes_max: 8 * 1024,
             body_bytes_max: 64 * 1024, // phone-home with four host keys is 4 KiB
             bodies_bytes_max: 64 << 20,

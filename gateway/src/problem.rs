@@ -11,8 +11,8 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     /// What happened, and what to do.
     pub(crate) detail: String,
-    /// Sent beside it.
-    pub(crate) headers: HeaderMap,
+    /// Sent beside it; boxed, because results that hold a problem are everywhere.
+    pub(crate) headers: Box<HeaderMap>,
 }
 
 #[derive(serde::Serialize)]
@@ -29,7 +29,7 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Problem {
     pub(crate) fn into_headers(mut self) -> HeaderMap {
         self.headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        self.headers
+        *self.headers
     }
 }
 
@@ -74,7 +74,7 @@ impl From<Status> for Problem {
     fn from(status: Status) -> Self {
         let usual = http_status(status.code());
         let mut problem = Self::new(overridden(status.metadata()).unwrap_or(usual), status.message());
-        problem.headers = headers(status.metadata());
+        *problem.headers = headers(status.metadata());
         if problem.status == StatusCode::UNAUTHORIZED {
             problem
                 .headers

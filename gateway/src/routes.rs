@@ -141,6 +141,7 @@ impl RouteTable {
     }
 
     /// Every route, in the order of the descriptor.
+    #[cfg(test)]
     pub(crate) fn routes(&self) -> &[Route] {
         &self.routes
     }

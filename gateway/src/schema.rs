@@ -266,18 +266,19 @@ pub(crate) fn extension(pool: &DescriptorPool, name: &str) -> Result<ExtensionDe
 fn keys(descriptor: &MessageDescriptor, fields: &[Field]) -> Result<HashMap<String, usize>, StartError> {
     let mut keys = HashMap::new();
     for (position, field) in fields.iter().enumerate() {
-        keys.insert(field.key.clone(), position);
-        let lower = field.key.to_ascii_lowercase();
-        if keys
-            .insert(lower, position)
-            .is_some_and(|other| other != position)
-        {
+        if keys.insert(field.key.to_ascii_lowercase(), position).is_some() {
             return Err(StartError::new(
                 descriptor.full_name(),
                 format!("two fields are named {}", field.key),
             ));
         }
     }
+    keys.extend(
+        fields
+            .iter()
+            .enumerate()
+            .map(|(position, field)| (field.key.clone(), position)),
+    );
     for (position, field) in fields.iter().enumerate() {
         if let Some(native) = descriptor.get_field(field.number) {
             keys.entry(native.name().to_owned()).or_insert(position);

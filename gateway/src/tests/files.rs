@@ -1,0 +1,276 @@
+//! Boot files: whole, in part, by HEAD, by ETag; and never one byte from outside the folder.
+
+use std::os::unix::fs::symlink;
+
+use super::{Fake, Got, gateway, send_to};
+use crate::{BootFiles, Gateway, Options};
+
+/// A folder of boot files inside a folder that has a secret, and the gateway that serves it.
+struct Served {
+    parent: tempfile::TempDir,
+    gateway: Gateway,
+}
+
+fn content() -> Vec<u8> {
+    (0..300_000u32).map(|n| (n % 251) as u8).collect()
+}
+
+fn options(folder: &std::path::Path, prefix: &str) -> Options {
+    Options {
+        files: Some(BootFiles {
+            folder: folder.to_owned(),
+            prefix: prefix.into(),
+        }),
+        ..Options::default()
+    }
+}
+
+fn served() -> Served {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("files");
+    std::fs::create_dir_all(folder.join("images/v1")).unwrap();
+    std::fs::write(folder.join("vmlinuz"), content()).unwrap();
+    std::fs::write(folder.join("empty"), "").unwrap();
+    std::fs::write(folder.join("images/v1/init rd%2e"), "initrd").unwrap();
+    std::fs::write(parent.path().join("secret"), "secret").unwrap();
+    symlink("vmlinuz", folder.join("kernel")).unwrap();
+    symlink("../secret", folder.join("out")).unwrap();
+    symlink(parent.path().join("secret"), folder.join("out-absolute")).unwrap();
+    symlink("..", folder.join("up")).unwrap();
+    symlink("loop", folder.join("loop")).unwrap();
+    nix::unistd::mkfifo(&folder.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let gateway = gateway(&Fake::new(), options(&folder, "/files/"));
+    Served { parent, gateway }
+}
+
+impl Served {
+    async fn ask(&self, verb: &str, uri: &str, headers: &[(&str, &str)]) -> Got {
+        send_to(&self.gateway.nodes, verb, uri, headers, "").await
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_served_whole() {
+    let served = served();
+    let got = served.ask("GET", "/files/vmlinuz", &[]).await;
+    assert_eq!(
+        (
+            got.status,
+            got.header("content-length"),
+            got.header("accept-ranges")
+        ),
+        (200, "300000", "bytes")
+    );
+    assert!(got.body == content());
+    let through_link = served.ask("GET", "/files/kernel", &[]).await;
+    assert!(through_link.body == got.body);
+    assert_eq!(served.ask("GET", "/files/empty", &[]).await.status, 200);
+    let odd_name = served
+        .ask("GET", "/files/images/v1/init%20rd%252e?x=1", &[])
+        .await;
+    assert_eq!(odd_name.text(), "initrd");
+}
+
+/// OVMF asks HEAD first and needs the length.
+#[tokio::test]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let served = served();
+    let (head, get) = (
+        served.ask("HEAD", "/files/vmlinuz", &[]).await,
+        served.ask("GET", "/files/vmlinuz", &[]).await,
+    );
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.headers, get.headers);
+    let posted = served.ask("POST", "/files/vmlinuz", &[]).await;
+    assert_eq!((posted.status, posted.header("allow")), (405, "GET,HEAD"));
+}
+
+#[tokio::test]
+async fn one_range_is_served_exactly() {
+    let served = served();
+    let all = content();
+    for (range, first, end) in [
+        ("bytes=0-0", 0, 1),
+        ("bytes=131071-131073", 131_071, 131_074),
+        ("bytes=299990-", 299_990, 300_000),
+        ("bytes=-5", 299_995, 300_000),
+        ("bytes=-999999", 0, 300_000),
+        ("bytes=100-999999999", 100, 300_000),
+    ] {
+        let got = served.ask("GET", "/files/vmlinuz", &[("range", range)]).await;
+        let expected = format!("bytes {first}-{}/300000", end - 1);
+        assert_eq!(
+            (got.status, got.header("content-range")),
+            (206, expected.as_str()),
+            "{range}"
+        );
+        assert_eq!(got.header("content-length"), (end - first).to_string());
+        assert!(got.body == all[first..end], "{range}");
+    }
+    for range in ["bytes=300000-", "bytes=-0", "bytes=999999-999999"] {
+        let got = served.ask("GET", "/files/vmlinuz", &[("range", range)]).await;
+        assert_eq!(
+            (got.status, got.header("content-range")),
+            (416, "bytes */300000"),
+            "{range}"
+        );
+        assert_eq!(got.detail(), "the file has 300000 bytes");
+    }
+    for range in [
+        "bytes=5-3",
+        "bytes=a-b",
+        "bytes=",
+        "items=0-1",
+        "bytes=0-1,3-4",
+        "bytes=--1",
+        "bytes=18446744073709551616-",
+    ] {
+        assert_eq!(
+            served
+                .ask("GET", "/files/vmlinuz", &[("range", range)])
+                .await
+                .status,
+            200,
+            "{range}"
+        );
+    }
+    assert_eq!(
+        served
+            .ask("GET", "/files/empty", &[("range", "bytes=0-")])
+            .await
+            .status,
+        416
+    );
+}
+
+/// A resumed download must not join halves of two versions.
+#[tokio::test]
+async fn etags_tell_versions_apart() {
+    let served = served();
+    let etag = served
+        .ask("GET", "/files/vmlinuz", &[])
+        .await
+        .header("etag")
+        .to_owned();
+    assert_eq!(
+        served
+            .ask("GET", "/files/vmlinuz", &[("if-none-match", &etag)])
+            .await
+            .status,
+        304
+    );
+    let resume = [("range", "bytes=10-"), ("if-range", etag.as_str())];
+    assert_eq!(served.ask("GET", "/files/vmlinuz", &resume).await.status, 206);
+    std::fs::write(served.parent.path().join("files/vmlinuz"), "new").unwrap();
+    let got = served.ask("GET", "/files/vmlinuz", &resume).await;
+    assert_eq!((got.status, got.text()), (200, "new"));
+    assert_eq!(
+        served
+            .ask("GET", "/files/vmlinuz", &[("if-none-match", &etag)])
+            .await
+            .status,
+        200
+    );
+}
+
+/// Every spelling of "outside" that we know; none may ever answer 200.
+#[tokio::test]
+async fn nothing_outside_the_folder_is_served() {
+    let served = served();
+    let secret = served.parent.path().join("secret");
+    let absolute = format!("/files/{}", secret.display());
+    for uri in [
+        "/files/../secret",
+        "/files/images/../../secret",
+        "/files/%2e%2e/secret",
+        "/files/%2E./secret",
+        "/files/..%2fsecret",
+        "/files/%2e%2e%2fsecret",
+        "/files/..%5csecret",
+        "/files/..\\secret",
+        "/files/./vmlinuz",
+        "/files//etc/passwd",
+        absolute.as_str(),
+        "/files/%2fetc%2fpasswd",
+        "/files/vmlinuz%00.txt",
+        "/files/%00",
+        "/files/a%0ab",
+        "/files/%",
+        "/files/%2",
+        "/files/%zz",
+        "/files/%ff",
+        "/files/%c0%ae%c0%ae/secret",
+        "/files//",
+        "/files/images//v1",
+    ] {
+        let got = served.ask("GET", uri, &[]).await;
+        assert_eq!(got.status, 400, "{uri}: {got:?}");
+        assert!(!got.detail().is_empty());
+    }
+    for uri in [
+        "/files/%252e%252e/secret",
+        "/files/...",
+        "/files/out",
+        "/files/out-absolute",
+        "/files/up/secret",
+        "/files/up/files/vmlinuz",
+        "/files/loop",
+        "/files/fifo",
+        "/files/images",
+        "/files/vmlinuz/x",
+        "/files/nothing",
+        "/files/",
+        "/files",
+        "/filesvmlinuz",
+    ] {
+        let got = served.ask("GET", uri, &[]).await;
+        assert_eq!(got.status, 404, "{uri}: {got:?}");
+        assert!(got.detail().starts_with("no such"), "{uri}");
+    }
+    let long = format!("/files/{}", "a".repeat(300));
+    assert_eq!(served.ask("GET", &long, &[]).await.status, 404);
+}
+
+/// A short answer must not look like a whole one.
+#[tokio::test]
+async fn a_file_that_shrinks_meanwhile_breaks_the_answer() {
+    use http_body_util::BodyExt as _;
+    let served = served();
+    let request = http::Request::get("/files/vmlinuz")
+        .body(http_body_util::Full::<bytes::Bytes>::default())
+        .unwrap();
+    let response = served
+        .gateway
+        .nodes
+        .answer(rpc::Caller::anonymous(), request)
+        .await;
+    std::fs::File::options()
+        .write(true)
+        .open(served.parent.path().join("files/vmlinuz"))
+        .unwrap()
+        .set_len(10)
+        .unwrap();
+    let error = response.into_body().collect().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn a_folder_that_cannot_be_served_is_an_error_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (path, prefix, problem) in [
+        (folder.path().join("nothing"), "/files/", "ENOENT"),
+        (file, "/files/", "ENOTDIR"),
+        (folder.path().to_owned(), "/files", "must begin and end with /"),
+    ] {
+        let refused = Gateway::new(proto::DESCRIPTOR, Fake::new(), options(&path, prefix))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            refused.contains(problem) && refused.contains(&path.display().to_string()),
+            "{refused}"
+        );
+    }
+}

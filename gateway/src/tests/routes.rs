@@ -1,0 +1,340 @@
+//! The route table: complete, unambiguous, honest about verbs, and strict at start.
+
+use prost_reflect::DescriptorPool;
+
+use super::{Fake, gateway, send, send_to};
+use crate::routes::RouteTable;
+use crate::{Gateway, Options};
+
+/// What today's clients and nodes call, written down apart from the protos: nothing may get lost.
+const LEGACY: &[&str] = &[
+    "GET /hsm/v2/service/ready",
+    "GET /hsm/v2/service/liveness",
+    "GET /hsm/v2/State/Components",
+    "POST /hsm/v2/State/Components",
+    "DELETE /hsm/v2/State/Components",
+    "GET /hsm/v2/State/Components/x1",
+    "DELETE /hsm/v2/State/Components/x1",
+    "GET /hsm/v2/State/Components/ByNID/1",
+    "PATCH /hsm/v2/State/Components/x1/StateData",
+    "GET /hsm/v2/Inventory/EthernetInterfaces",
+    "POST /hsm/v2/Inventory/EthernetInterfaces",
+    "DELETE /hsm/v2/Inventory/EthernetInterfaces",
+    "GET /hsm/v2/Inventory/EthernetInterfaces/02",
+    "PATCH /hsm/v2/Inventory/EthernetInterfaces/02",
+    "DELETE /hsm/v2/Inventory/EthernetInterfaces/02",
+    "GET /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses",
+    "POST /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses",
+    "PATCH /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses/1",
+    "DELETE /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses/1",
+    "GET /boot/v1/bootparameters",
+    "POST /boot/v1/bootparameters",
+    "PUT /boot/v1/bootparameters",
+    "PATCH /boot/v1/bootparameters",
+    "DELETE /boot/v1/bootparameters",
+    "GET /boot/v1/bootscript",
+    "GET /boot/v1/service/status",
+    "GET /cloud-init/network-config",
+    "GET /cloud-init/meta-data",
+    "GET /cloud-init/user-data",
+    "GET /cloud-init/vendor-data",
+    "GET /cloud-init/b/7/meta-data",
+    "POST /cloud-init/phone-home/x1",
+];
+
+#[tokio::test]
+async fn every_legacy_route_exists() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    for line in LEGACY {
+        let (verb, uri) = line.split_once(' ').unwrap();
+        let got = send(&gateway, verb, uri, &[], "{}").await;
+        assert!(got.status < 300, "{line}: {got:?}");
+        assert_eq!(fake.take_asked().len(), 1, "{line}");
+    }
+}
+
+/// Whatever the descriptor says, in whatever service: each binding reaches its own method.
+#[tokio::test]
+async fn every_route_of_the_descriptor_reaches_its_method() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    let routes = gateway.api.routes.routes();
+    assert!(routes.len() >= 40, "{}", routes.len());
+    for route in routes {
+        let segments = route
+            .template
+            .split('/')
+            .map(|s| if s.starts_with('{') { "v" } else { s });
+        let uri = segments.collect::<Vec<_>>().join("/");
+        let got = send(&gateway, route.verb.as_str(), &uri, &[], "{}").await;
+        assert_eq!(got.status, route.success.as_u16(), "{route:?}: {got:?}");
+        assert_eq!(
+            fake.one_asked().path,
+            route.grpc_path.as_str(),
+            "{}",
+            route.template
+        );
+    }
+}
+
+/// The node port has what nodes need and what is public; the rest is as if it did not exist.
+#[tokio::test]
+async fn the_node_port_has_node_routes_only() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    for uri in [
+        "/boot/v1/bootscript?mac=1",
+        "/cloud-init/b/1/meta-data",
+        "/hsm/v2/service/ready",
+    ] {
+        assert_eq!(
+            send_to(&gateway.nodes, "GET", uri, &[], "").await.status,
+            200,
+            "{uri}"
+        );
+    }
+    fake.take_asked();
+    for (verb, uri) in [
+        ("GET", "/hsm/v2/State/Components"),
+        ("PUT", "/boot/v1/bootparameters"),
+        ("GET", "/chamois/v1/cluster"),
+        ("GET", "/apis/smd/hsm/v2/State/Components"),
+        ("GET", "/livez"),
+    ] {
+        assert_eq!(
+            send_to(&gateway.nodes, verb, uri, &[], "{}").await.status,
+            404,
+            "{uri}"
+        );
+    }
+    assert!(fake.take_asked().is_empty());
+    let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    use proto::http::v1::Permission;
+    for route in gateway.nodes.routes.routes() {
+        let permission = rules.get(route.grpc_path.as_str()).unwrap().permission;
+        assert!(
+            matches!(permission, Permission::Node | Permission::Public),
+            "{route:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_verb_is_405_and_says_which_are_allowed() {
+    let gateway = gateway(&Fake::new(), Options::default());
+    for (verb, uri, allow) in [
+        ("PUT", "/hsm/v2/State/Components", "GET,POST,DELETE"),
+        ("HEAD", "/hsm/v2/State/Components/x1", "GET,DELETE"),
+        ("OPTIONS", "/boot/v1/bootscript/", "GET"),
+        ("GET", "/hsm/v2/State/Components/x1/StateData", "PATCH"),
+    ] {
+        let got = send(&gateway, verb, uri, &[], "").await;
+        assert_eq!((got.status, got.header("allow")), (405, allow), "{uri}");
+        assert_eq!(got.detail(), format!("allow {allow}"));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_404() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    for uri in [
+        "/",
+        "/hsm",
+        "/hsm/v2/State",
+        "/hsm/v2//State/Components",
+        "/hsm/v2/State/Components//StateData",
+        "/hsm/v2/State/Components/x1/StateData/more",
+        "/HSM/v2/State/Components",
+        "/apis/smd",
+        "/apis/smdhsm/v2/State/Components",
+        "/apis/other/hsm/v2/State/Components",
+        "/boot/v1/",
+    ] {
+        let got = send(&gateway, "GET", uri, &[], "").await;
+        assert_eq!(got.status, 404, "{uri}: {got:?}");
+        assert!(got.detail().starts_with("no such route"), "{uri}");
+    }
+    assert!(fake.take_asked().is_empty());
+}
+
+/// A literal goes before a variable, and falls back to it when it leads nowhere.
+#[tokio::test]
+async fn literals_go_before_variables() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    for (uri, method) in [
+        ("/hsm/v2/State/Components/ByNID/5", "GetComponentByNid"),
+        ("/hsm/v2/State/Components/ByNID", "GetComponent"),
+        ("/hsm/v2/State/Components/x%2Fy", "GetComponent"),
+    ] {
+        send(&gateway, "GET", uri, &[], "").await;
+        assert!(fake.one_asked().path.ends_with(&format!("/{method}")), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn probes_answer_on_the_api_port() {
+    let mut options = Options {
+        readiness: std::sync::Arc::new(|| Err("no leader since 9 s".into())),
+        ..Options::default()
+    };
+    let unready = gateway(&Fake::new(), options.clone());
+    assert_eq!(send(&unready, "GET", "/livez", &[], "").await.text(), "ok\n");
+    let got = send(&unready, "GET", "/readyz?role=boot", &[], "").await;
+    assert_eq!(
+        (got.status, got.header("retry-after"), got.detail().as_str()),
+        (503, "1", "no leader since 9 s")
+    );
+    options.readiness = std::sync::Arc::new(|| Ok(()));
+    assert_eq!(
+        send(&gateway(&Fake::new(), options), "GET", "/readyz", &[], "")
+            .await
+            .status,
+        200
+    );
+}
+
+/// Starts a gateway with one service that has `methods` beside two messages.
+fn start(methods: &str) -> Result<Gateway, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"syntax = "proto3"; package t;
+        import "google/api/annotations.proto"; import "google/protobuf/timestamp.proto";
+        import "chamois/http/v1/http.proto";
+        message Ask {{ string id = 1; string sub = 2; map<string, string> labels = 3 [(chamois.http.v1.field).native_only = true]; }}
+        message Map {{ map<string, string> labels = 1; }}
+        message Time {{ google.protobuf.Timestamp at = 1; }}
+        message Fixed {{ repeated Nested nested = 1; message Nested {{ fixed32 number = 1; }} }}
+        message Twice {{ string a_b = 1 [json_name = "ID"]; string c = 2 [json_name = "id"]; }}
+        message Loop {{ Loop next = 1; string id = 2; }}
+        service S {{ {methods} }}"#
+    );
+    std::fs::write(folder.path().join("t.proto"), text).unwrap();
+    let protos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    let includes = [
+        folder.path().to_owned(),
+        protos.clone(),
+        protos.join("third_party"),
+    ];
+    let mut compiler = protox::Compiler::new(includes).unwrap();
+    compiler.include_imports(true).open_file("t.proto").unwrap();
+    let started = Gateway::new(
+        &compiler.encode_file_descriptor_set(),
+        Fake::new(),
+        Options::default(),
+    );
+    started.map_err(|error| error.to_string())
+}
+
+fn method(name: &str, ask: &str, answer: &str, http: &str, rule: &str) -> String {
+    format!(
+        "rpc {name}({ask}) returns ({answer}) {{ option (google.api.http) = {{ {http} }};
+         option (chamois.http.v1.method) = {{ permission: PERMISSION_PUBLIC {rule} }}; }}"
+    )
+}
+
+/// A .proto that cannot be served is refused at start, with the method's or field's name and the reason.
+#[test]
+fn what_cannot_be_served_is_an_error_at_start() {
+    let get = |ask, answer, http| method("Get", ask, answer, http, "");
+    let cases = [
+        (
+            get("Ask", "Ask", r#"get: "/a/{id}""#) + &method("Other", "Ask", "Ask", r#"get: "/a/{sub}""#, ""),
+            "t.S.Other: GET /a/{sub} is bound to /t.S/Get already (/a/{id})",
+        ),
+        (
+            get("Ask", "Ask", r#"get: "/a" additional_bindings { get: "/a" }"#),
+            "t.S.Get: GET /a is bound to /t.S/Get already (/a)",
+        ),
+        (
+            get("Ask", "Ask", r#"get: "/a/{nope}""#),
+            "t.S.Get: /a/{nope}: no field nope in the request",
+        ),
+        (
+            get("Ask", "Ask", r#"get: "/a/{labels}""#),
+            "t.S.Get: /a/{labels}: no field labels in the request",
+        ),
+        (get("Ask", "Ask", r#"get: "a""#), "t.S.Get: a: must begin with /"),
+        (
+            get("Ask", "Ask", r#"get: "/a/{id=**}""#),
+            "t.S.Get: /a/{id=**}: no field id=** in the request",
+        ),
+        (
+            get("Ask", "Ask", r#"get: "/a/x{id}""#),
+            "t.S.Get: /a/x{id}: a segment is a literal or one whole {field}",
+        ),
+        (
+            get("Ask", "Ask", r#"post: "/a" body: "nope""#),
+            "t.S.Get: body: no field nope in the request",
+        ),
+        (
+            get("Ask", "Ask", r#"get: "/a" response_body: "no""#),
+            "t.S.Get: response_body: no field no in the response",
+        ),
+        (get("Ask", "Ask", ""), "t.S.Get: google.api.http names no verb"),
+        (
+            method("Get", "Ask", "Ask", r#"get: "/a""#, "location_field: \"uri\""),
+            "t.S.Get: location_field: no field uri in the response",
+        ),
+        (
+            method("Get", "Ask", "Ask", r#"get: "/a""#, "success_status: 99"),
+            "t.S.Get: status 99: invalid status code",
+        ),
+        (
+            get("stream Ask", "Ask", r#"get: "/a""#),
+            "t.S.Get: a streaming method has no HTTP route",
+        ),
+        (
+            get("Map", "Ask", r#"get: "/a""#),
+            "t.S.Get: t.Map.labels: maps have no JSON form here; use a repeated message of key and value",
+        ),
+        (
+            get("Ask", "Time", r#"get: "/a""#),
+            "t.S.Get: t.Time.at: this well-known type has no JSON form here; use text or a number with its unit",
+        ),
+        (
+            get("Ask", "Fixed", r#"get: "/a""#),
+            "t.S.Get: t.Fixed.Nested.number: use int32, int64, uint32, uint64 or double; other numbers have no JSON form here",
+        ),
+        (
+            get("Ask", "Twice", r#"get: "/a""#),
+            "t.S.Get: t.Twice: two fields are named id",
+        ),
+        (
+            r#"rpc Get(Ask) returns (Ask) { option (google.api.http) = { get: "/a" }; }"#.into(),
+            "t.S.Get: has a route but no (chamois.http.v1.method) option",
+        ),
+    ];
+    for (methods, expected) in cases {
+        let refused = start(&methods)
+            .err()
+            .unwrap_or_else(|| panic!("started with {methods}"));
+        assert_eq!(refused, expected);
+    }
+    assert!(
+        start(&get(
+            "Loop",
+            "Loop",
+            r#"get: "/a/{id}" additional_bindings { put: "/a/{id}" body: "*" }"#
+        ))
+        .is_ok()
+    );
+}
+
+/// One template, two verbs, two methods: no conflict.
+#[test]
+fn verbs_share_a_path() {
+    let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
+    let table = RouteTable::new(&pool, |_| true).unwrap();
+    let path = "/hsm/v2/State/Components";
+    assert_eq!(
+        table
+            .routes()
+            .iter()
+            .filter(|route| route.template == path)
+            .count(),
+        3
+    );
+}

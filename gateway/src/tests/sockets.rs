@@ -1,0 +1,411 @@
+//! Both ports on real sockets: who calls, what is passed on, time-outs, limits and drain.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rpc::Identity;
+use rpc::tls::{ClientCerts, Material, api_client_config, install_crypto_provider, server_config};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Fake, gateway};
+use crate::{Gateway, Options};
+
+/// Nothing here takes longer, or the test fails.
+const BOUND: Duration = Duration::from_secs(20);
+
+async fn bounded<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, what).await.expect("took too long")
+}
+
+/// A port that is being served; dropping `stop` begins the drain.
+struct Serving {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+async fn serve_nodes(gateway: &Gateway) -> Serving {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let gateway = gateway.clone();
+    let ended = tokio::spawn(async move {
+        gateway
+            .serve_nodes(listener, async { stopped.await.unwrap_or(()) })
+            .await
+    });
+    Serving { address, stop, ended }
+}
+
+/// Writes `request` and reads until the other end closes.
+async fn talk(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    bounded(stream.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Who calls is the address of the connection, whatever headers say, and no credential travels on.
+#[tokio::test]
+async fn a_node_is_known_by_its_address_alone() {
+    let fake = Fake::new();
+    let serving = serve_nodes(&gateway(&fake, Options::default())).await;
+    let request = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 10.9.9.9\r\n\
+        Forwarded: for=10.9.9.9\r\nX-Real-IP: 10.9.9.9\r\nAuthorization: Bearer t\r\nTraceparent: 00-1-2-01\r\n\r\n";
+    let answer = talk(serving.address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let asked = fake.one_asked();
+    assert_eq!(
+        asked.caller.identity,
+        Identity::Node {
+            address: "127.0.0.1".parse().unwrap()
+        }
+    );
+    assert_eq!(asked.caller.local, Some(serving.address));
+    assert!(!asked.metadata.contains_key("authorization"));
+    assert!(!asked.metadata.contains_key("x-forwarded-for"));
+    assert_eq!(asked.metadata["traceparent"], "00-1-2-01");
+    assert_eq!(asked.metadata["grpc-timeout"], "30000000u");
+}
+
+/// iPXE keeps its connection for kernel and initrd.
+#[tokio::test]
+async fn the_node_port_keeps_connections_alive() {
+    let fake = Fake::new();
+    let serving = serve_nodes(&gateway(&fake, Options::default())).await;
+    let one = "GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let last = "GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = talk(serving.address, format!("{one}{one}{last}").as_bytes()).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 3, "{answer}");
+    assert_eq!(fake.take_asked().len(), 3);
+}
+
+/// HEAD of a boot file over the wire: the length of GET, no body, and the connection stays usable.
+#[tokio::test]
+async fn boot_files_go_over_the_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("initrd"), vec![b'i'; 1 << 20]).unwrap();
+    let files = crate::BootFiles {
+        folder: folder.path().to_owned(),
+        prefix: "/files/".into(),
+    };
+    let serving = serve_nodes(&gateway(
+        &Fake::new(),
+        Options {
+            files: Some(files),
+            ..Options::default()
+        },
+    ))
+    .await;
+    let request = b"HEAD /files/initrd HTTP/1.1\r\nHost: x\r\n\r\n\
+        GET /files/initrd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = talk(serving.address, request).await;
+    assert_eq!(answer.matches("content-length: 1048576").count(), 2);
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2);
+    assert!(!answer.contains("transfer-encoding"));
+    let body = answer.rsplit("\r\n\r\n").next().unwrap();
+    assert!(
+        body.len() == 1 << 20 && body.bytes().all(|byte| byte == b'i'),
+        "{}",
+        body.len()
+    );
+}
+
+/// A client that says its headers byte by byte is cut off; one that says nothing, too.
+#[tokio::test]
+async fn slow_headers_are_cut_off() {
+    let mut options = Options::default();
+    options.nodes.headers_at_most = Duration::from_millis(100);
+    let fake = Fake::new();
+    let serving = serve_nodes(&gateway(&fake, options)).await;
+    for request in [&b""[..], b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nX-A: b\r\n"] {
+        let answer = talk(serving.address, request).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+            "{answer}"
+        );
+    }
+    let whole = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert!(talk(serving.address, whole).await.starts_with("HTTP/1.1 200"));
+}
+
+/// A client that sends all of a body that is too large must be able to read why it was refused.
+#[tokio::test]
+async fn a_large_body_is_refused_readably() {
+    let serving = serve_nodes(&gateway(&Fake::new(), Options::default())).await;
+    let mut request = b"POST /cloud-init/phone-home/x1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n".to_vec();
+    request.resize(request.len() + 100_000, b'a');
+    let answer = talk(serving.address, &request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains("65536"),
+        "{answer}"
+    );
+}
+
+/// What is no HTTP, or too much of it, ends its own connection only.
+#[tokio::test]
+async fn garbage_ends_its_own_connection() {
+    let fake = Fake::new();
+    let serving = serve_nodes(&gateway(&fake, Options::default())).await;
+    let huge_header = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(1 << 20));
+    for request in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET\0/\0\r\n\r\n",
+        huge_header.as_bytes(),
+    ] {
+        let mut stream = TcpStream::connect(serving.address).await.unwrap();
+        // The answer may come, and the connection close, before all is written.
+        let _cut_short = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        let _reset = bounded(stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    let whole = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert!(talk(serving.address, whole).await.starts_with("HTTP/1.1 200"));
+}
+
+/// One address gets so many connections and no more; the others wait for nothing.
+#[tokio::test]
+async fn connections_per_address_are_limited_and_counted() {
+    let mut options = Options::default();
+    options.nodes.connections_per_address_max = 2;
+    let gateway = gateway(&Fake::new(), options);
+    let serving = serve_nodes(&gateway).await;
+    let _first = TcpStream::connect(serving.address).await.unwrap();
+    let second = TcpStream::connect(serving.address).await.unwrap();
+    assert_eq!(
+        talk(serving.address, b"").await,
+        "",
+        "the third is closed without a word"
+    );
+    assert_eq!(
+        gateway
+            .node_counters()
+            .connections_refused
+            .load(Ordering::Relaxed),
+        1
+    );
+    drop(second);
+    let whole = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    bounded(async {
+        loop {
+            let mut stream = TcpStream::connect(serving.address).await.unwrap();
+            let mut answer = Vec::new();
+            if stream.write_all(whole).await.is_ok()
+                && stream.read_to_end(&mut answer).await.is_ok()
+                && !answer.is_empty()
+            {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Shutdown closes the port and idle connections, and lets an answer in progress reach its client.
+#[tokio::test]
+async fn drain_lets_requests_end() {
+    let (entered, mut enters) = tokio::sync::mpsc::unbounded_channel();
+    let release = Arc::new(tokio::sync::Notify::new());
+    let waiting = Arc::clone(&release);
+    let service = tower::service_fn(move |_: http::Request<tonic::body::Body>| {
+        let (entered, waiting) = (entered.clone(), Arc::clone(&waiting));
+        async move {
+            entered.send(()).unwrap();
+            waiting.notified().await;
+            Ok::<_, std::convert::Infallible>(tonic::Status::not_found("gone").into_http())
+        }
+    });
+    let gateway = Gateway::new(proto::DESCRIPTOR, service, Options::default()).unwrap();
+    let Serving { address, stop, ended } = serve_nodes(&gateway).await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answer = tokio::spawn(talk(address, request));
+    bounded(enters.recv()).await.unwrap();
+    drop(stop);
+    bounded(idle.read_to_end(&mut Vec::new())).await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
+    release.notify_one();
+    assert!(bounded(answer).await.unwrap().starts_with("HTTP/1.1 404"));
+    bounded(ended).await.unwrap();
+}
+
+/// A CA, the server's material and a user's certificate.
+struct Pki {
+    server: Material,
+    user: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+    member: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+}
+
+fn pki() -> Pki {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    let issue = |names: Vec<SanType>| {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &ca).unwrap();
+        (
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+    };
+    let uri = |text: &str| SanType::URI(text.try_into().unwrap());
+    let (chain, key) = issue(vec![SanType::IpAddress("127.0.0.1".parse().unwrap())]);
+    Pki {
+        server: Material {
+            ca: vec![ca.der().clone()],
+            chain,
+            key,
+        },
+        user: issue(vec![uri("spiffe://demo/user/ada")]),
+        member: issue(vec![uri("spiffe://demo/member/1")]),
+    }
+}
+
+async fn serve_api(gateway: &Gateway, pki: &Pki) -> Serving {
+    install_crypto_provider();
+    let tls = server_config(
+        &pki.server,
+        ClientCerts::Optional {
+            cluster: "demo".into(),
+        },
+    )
+    .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let gateway = gateway.clone();
+    let ended = tokio::spawn(async move {
+        gateway
+            .serve_api(listener, tls, async { stopped.await.unwrap_or(()) })
+            .await
+    });
+    Serving { address, stop, ended }
+}
+
+async fn connect(
+    address: SocketAddr,
+    pki: &Pki,
+    certificate: Option<&(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    alpn: &[u8],
+) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    let certificate = certificate.map(|(chain, key)| (chain.clone(), key.clone_key()));
+    let mut config = api_client_config(&pki.server.ca, certificate).unwrap();
+    config.alpn_protocols = if alpn.is_empty() {
+        vec![]
+    } else {
+        vec![alpn.to_vec()]
+    };
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::from(address.ip());
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .unwrap()
+}
+
+const GET: &[u8] = b"GET /apis/smd/hsm/v2/State/Components HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+    Authorization: Bearer t\r\nChamois-Consistency: local\r\nX-Forwarded-For: 10.9.9.9\r\n\r\n";
+
+async fn get_over_http1(
+    address: SocketAddr,
+    pki: &Pki,
+    user: Option<&(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> String {
+    let mut stream = connect(address, pki, user, b"").await;
+    stream.write_all(GET).await.unwrap();
+    let mut answer = Vec::new();
+    bounded(stream.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Certificate, nothing, or an address from the list: and the bearer token travels on for the guard.
+#[tokio::test]
+async fn the_api_port_knows_callers_by_certificate_or_list() {
+    let fake = Fake::new();
+    let pki = pki();
+    let strict = serve_api(&gateway(&fake, Options::default()), &pki).await;
+    let listed = Options {
+        is_legacy_reader: Arc::new(|address| address.is_loopback()),
+        ..Options::default()
+    };
+    let lenient = serve_api(&gateway(&fake, listed), &pki).await;
+    let address = "127.0.0.1".parse().unwrap();
+    let ada = || Identity::User { name: "ada".into() };
+    for (port, certificate, identity) in [
+        (&strict, None, Identity::Anonymous),
+        (&strict, Some(&pki.user), ada()),
+        (&strict, Some(&pki.member), Identity::Anonymous),
+        (&lenient, None, Identity::LegacyReader { address }),
+        (&lenient, Some(&pki.user), ada()),
+    ] {
+        let answer = bounded(get_over_http1(port.address, &pki, certificate)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        let asked = fake.one_asked();
+        assert_eq!(asked.caller.identity, identity);
+        assert_eq!(asked.metadata["authorization"], "Bearer t");
+        assert_eq!(asked.metadata["chamois-consistency"], "local");
+        assert!(!asked.metadata.contains_key("x-forwarded-for"));
+    }
+}
+
+#[tokio::test]
+async fn the_api_port_speaks_http2() {
+    let fake = Fake::new();
+    let pki = pki();
+    let serving = serve_api(&gateway(&fake, Options::default()), &pki).await;
+    let io = connect(serving.address, &pki, None, b"h2").await;
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io))
+            .await
+            .unwrap();
+    let driven = tokio::spawn(connection);
+    for uri in [
+        "https://x/hsm/v2/State/Components?id=x1",
+        "https://x/hsm/v2/State/Components?id=x2",
+    ] {
+        let request = http::Request::get(uri)
+            .body(Full::<bytes::Bytes>::default())
+            .unwrap();
+        let response = bounded(client.send_request(request)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            r#"{"Components":[]}"#
+        );
+    }
+    assert_eq!(fake.take_asked().len(), 2);
+    drop(client);
+    bounded(driven).await.unwrap().unwrap();
+    drop(serving.stop);
+    bounded(serving.ended).await.unwrap();
+}
+
+/// A client that connects and never greets must not hold its place.
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_cut_off() {
+    let pki = pki();
+    let mut options = Options::default();
+    options.api.handshake_at_most = Duration::from_millis(50);
+    let serving = serve_api(&gateway(&Fake::new(), options), &pki).await;
+    assert_eq!(talk(serving.address, b"").await, "");
+    let plain = b"GET / HTTP/1.1\r\n\r\n";
+    let answer = talk(serving.address, plain).await;
+    assert!(!answer.contains("HTTP/1.1 200"), "{answer}");
+}
