@@ -7,6 +7,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -17,7 +18,7 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
-use crate::denials::Denials;
+use crate::log_limit::LogLimit;
 use crate::token::Verifier;
 use crate::{Barrier, Caller, Error, Identity, Rule, Rules, authorizer};
 
@@ -34,7 +35,7 @@ struct Inner {
     rules: Rules,
     tokens: Option<Verifier>,
     barrier: Arc<dyn Barrier>,
-    denials: Denials,
+    refusals: LogLimit,
 }
 
 impl Guard {
@@ -45,7 +46,7 @@ impl Guard {
             rules,
             tokens,
             barrier,
-            denials: Denials::default(),
+            refusals: LogLimit::default(),
         }))
     }
 }
@@ -135,9 +136,16 @@ impl Inner {
         match decision {
             Ok(()) => Ok((rule, caller)),
             Err(error) => {
-                self.denials.log(path, &caller, &error);
+                self.log_refusal(path, &caller, &error);
                 Err(error)
             }
+        }
+    }
+
+    fn log_refusal(&self, path: &str, caller: &Caller, error: &Error) {
+        if let Some(left_out) = self.refusals.admit(Instant::now()) {
+            let peer = caller.peer.map(|peer| peer.to_string()).unwrap_or_default();
+            tracing::info!(path, principal = %caller.identity, peer, left_out, "call refused: {error}");
         }
     }
 

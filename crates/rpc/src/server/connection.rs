@@ -1,8 +1,11 @@
 //! One connection from accept to close: handshake, who calls, HTTP/2, drain.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -18,6 +21,7 @@ use tower::{Service, ServiceExt};
 
 use super::{Limits, Permit, PortKind};
 use crate::Caller;
+use crate::log_limit::LogLimit;
 use crate::tls::problem_of;
 
 /// What all connections of a port share.
@@ -25,6 +29,7 @@ pub(super) struct Shared {
     pub(super) tls: TlsAcceptor,
     pub(super) kind: PortKind,
     pub(super) limits: Limits,
+    pub(super) refusals: LogLimit,
 }
 
 /// One accepted connection; holds its place until it ends.
@@ -52,38 +57,35 @@ impl Connection {
     }
 
     async fn handshake(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Caller)> {
-        let peer = self.peer;
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
+            tracing::debug!(peer = %self.peer, %error, "could not set TCP_NODELAY");
         }
         let local = stream.local_addr().ok();
         let handshake = self.shared.tls.accept(stream);
         let stream = match tokio::time::timeout(self.shared.limits.handshake_at_most, handshake).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::info!(%peer, error = problem_of(&error), "TLS handshake refused");
-                return None;
-            }
-            Err(_) => {
-                tracing::info!(%peer, "TLS handshake took too long");
-                return None;
-            }
+            Ok(Err(error)) => return self.refuse(&problem_of(&error)),
+            Err(_) => return self.refuse("the TLS handshake took too long"),
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         match self.shared.kind.identity(certificate) {
-            Ok(identity) => Some((
-                stream,
-                Caller {
+            Ok(identity) => {
+                let caller = Caller {
                     identity,
-                    peer: Some(peer),
+                    peer: Some(self.peer),
                     local,
-                },
-            )),
-            Err(error) => {
-                tracing::info!(%peer, %error, "connection refused");
-                None
+                };
+                Some((stream, caller))
             }
+            Err(error) => self.refuse(&error),
         }
+    }
+
+    fn refuse<T>(&self, problem: &(impl Display + ?Sized)) -> Option<T> {
+        if let Some(left_out) = self.shared.refusals.admit(Instant::now()) {
+            tracing::info!(peer = %self.peer, left_out, "connection refused: {problem}");
+        }
+        None
     }
 }
 
@@ -98,15 +100,28 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(caller.clone());
-        service.clone().oneshot(request)
-    });
+    let called = Arc::new(AtomicBool::new(false));
+    let service = {
+        let called = Arc::clone(&called);
+        service_fn(move |request: Request<Incoming>| {
+            called.store(true, Ordering::Relaxed);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(caller.clone());
+            service.clone().oneshot(request)
+        })
+    };
     let connection = builder(limits).serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    // Even one that sends no HTTP/2 preface, which hyper would wait for without end.
+    let silent_too_long = async {
+        tokio::time::sleep(limits.first_call_at_most).await;
+        if called.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = silent_too_long => return Ok(()),
         _ = draining.wait_for(|draining| *draining) => connection.as_mut().graceful_shutdown(),
     }
     connection.await

@@ -14,6 +14,8 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// Time from accept to the end of the TLS handshake.
     pub handshake_at_most: Duration,
+    /// Time from the handshake to the first call: a connection that never asks anything is closed.
+    pub first_call_at_most: Duration,
     /// Calls at once on one connection.
     pub concurrent_streams_max: u32,
     /// Streams that the client reset before they were accepted (rapid reset, CVE-2023-44487).
@@ -41,6 +43,7 @@ impl Limits {
             connections_max: 4096,
             connections_per_address_max: 512,
             handshake_at_most: Duration::from_secs(5),
+            first_call_at_most: Duration::from_secs(30),
             concurrent_streams_max: 256,
             pending_accept_reset_streams_max: 20,
             local_error_reset_streams_max: 256,

@@ -21,6 +21,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::Identity;
+use crate::log_limit::LogLimit;
 use crate::tls::{PeerRefused, PinnedKeys, SpiffeId};
 use connection::Connection;
 pub use limits::{ConnectionLimits, Limits, Permit};
@@ -92,7 +93,12 @@ pub async fn serve_with_limits<S>(
 {
     let (drain, draining) = watch::channel(false);
     let admission = ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max);
-    let shared = Arc::new(connection::Shared { tls, kind, limits });
+    let shared = Arc::new(connection::Shared {
+        tls,
+        kind,
+        limits,
+        refusals: LogLimit::default(),
+    });
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {

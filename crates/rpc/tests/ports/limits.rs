@@ -8,10 +8,11 @@ use rpc::server::Limits;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::support::{Cluster, bounded, call, channel, principal, who_calls};
+use crate::support::{Cluster, bounded, call, channel, header, principal, who_calls};
 
 /// Reads until the far end closes; `true` if it did so without sending anything but a TLS alert.
 async fn is_closed(stream: &mut TcpStream) -> bool {
@@ -38,6 +39,33 @@ async fn a_slow_handshake_is_dropped_and_others_are_served_meanwhile() {
         began.elapsed() >= limits.handshake_at_most,
         "it was closed for another reason"
     );
+}
+
+/// TLS done, then silence: not even the HTTP/2 preface. A connection in use is left alone.
+#[tokio::test]
+async fn a_connection_that_never_calls_is_closed() {
+    let cluster = Cluster::new();
+    let limits = Limits {
+        first_call_at_most: Duration::from_millis(300),
+        ..Limits::api()
+    };
+    let port = cluster.api_port(1, who_calls(), limits).await;
+    let client = channel(&[port.endpoint()], cluster.api_client(None));
+    let own_port = async || header(&call(&client, "/any.Service/Method").await.unwrap(), "peer").unwrap();
+    let before = own_port().await;
+    let began = Instant::now();
+    let stream = TcpStream::connect(port.address).await.unwrap();
+    let tls = TlsConnector::from(Arc::new(cluster.api_client(None)));
+    let mut silent = tls
+        .connect("127.0.0.1".try_into().unwrap(), stream)
+        .await
+        .unwrap();
+    let _eof_without_close_notify = bounded(silent.read_to_end(&mut Vec::new())).await;
+    assert!(
+        began.elapsed() >= limits.first_call_at_most,
+        "it was closed for another reason"
+    );
+    assert_eq!(own_port().await, before, "the connection in use was closed too");
 }
 
 /// The connection over the limit is closed at once, and its place is free again after one has gone.
