@@ -1,1 +1,67 @@
-fn main() {}
+//! `chamois`: parse, dispatch, exit code. What is behind each command is in the library and in `cli`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use chamois::{address_helper, logging, serve};
+use clap::Parser as _;
+use cli::{Cli, Command, GlobalArgs};
+
+/// Exit code of failures without a class of their own; the classes are in `cli::Kind`.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    // first: everything that touches TLS or a token expects one provider for the whole process
+    rpc::tls::install_crypto_provider();
+    // ends the process itself: 0 for --help and --version, 2 for what cannot be parsed
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, text }) => {
+            eprintln!("chamois: {text}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// What is said at the end, and the exit code.
+struct Failure {
+    code: u8,
+    text: String,
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    let default_filter = if matches!(command, Command::Client(_)) {
+        "warn"
+    } else {
+        "info"
+    };
+    logging::init(global.log.as_deref().unwrap_or(default_filter), global.log_format).map_err(failed)?;
+    match command {
+        Command::Serve(args) => serve::run(&args).map_err(failed),
+        Command::AddressHelper(args) => address_helper::run(args).map_err(failed),
+        Command::Client(command) => client(&global, command),
+    }
+}
+
+fn client(global: &GlobalArgs, command: cli::ClientCommand) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
+    runtime
+        .block_on(cli::run(global, command))
+        .map_err(|error| Failure {
+            code: error.exit_code(),
+            text: error.to_string(),
+        })
+}
+
+/// The error with all its causes, one after the other.
+fn failed(error: impl std::error::Error) -> Failure {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    Failure { code: FAILED, text }
+}

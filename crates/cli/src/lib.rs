@@ -1,1 +1,35 @@
-//! placeholder
+//! The command line: one file per command, tables for people, JSON and exit codes for programs.
+//!
+//! A client of the API like any other: it knows the protos and `rpc`'s channel, never the state.
+#![forbid(unsafe_code)]
+
+mod args;
+mod boot;
+mod cluster;
+mod component;
+mod connect;
+mod demo;
+mod error;
+mod init;
+mod output;
+mod subnet;
+mod utc;
+
+pub use args::{AddressHelperArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, ServeArgs};
+pub use demo::member_config_example;
+pub use error::{CliError, Kind};
+
+/// Runs a client command to its end; its answer goes to standard output.
+///
+/// # Errors
+/// With the class that decides the exit code, and the remedy in the text.
+pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
+    match command {
+        ClientCommand::Init(args) => init::run(&args),
+        ClientCommand::Cluster(command) => cluster::run(global, command).await,
+        ClientCommand::Component(command) => component::run(global, command).await,
+        ClientCommand::Boot(command) => boot::run(global, command).await,
+        ClientCommand::Subnet(command) => subnet::run(global, command).await,
+        ClientCommand::Demo(args) => demo::run(args).await,
+    }
+}

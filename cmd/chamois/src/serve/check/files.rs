@@ -1,0 +1,35 @@
+//! Directories that must be there. Loaders are not among them: a missing one is a warning at start.
+
+use std::path::Path;
+
+use super::Problems;
+use crate::serve::config::{Config, Role};
+
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    if config.data_dir.exists() {
+        directory("data-dir", &config.data_dir, problems);
+    } else if !config.data_dir.parent().is_some_and(Path::is_dir) {
+        problems.add(
+            "data-dir",
+            format_args!(
+                "{} and the directory above it do not exist; create it, owned by the user that runs chamois",
+                config.data_dir.display()
+            ),
+        );
+    }
+    if config.serves(Role::Boot) {
+        directory("boot.files-dir", &config.boot.files_dir, problems);
+    }
+}
+
+fn directory(key: &str, path: &Path, problems: &mut Problems) {
+    if let Err(error) = std::fs::read_dir(path) {
+        problems.add(
+            key,
+            format_args!(
+                "cannot open the directory {}: {error}; create it or name another",
+                path.display()
+            ),
+        );
+    }
+}

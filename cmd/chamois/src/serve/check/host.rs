@@ -1,0 +1,59 @@
+//! What this host has: its interfaces and their addresses, read once so that the checks stay pure.
+
+use std::net::Ipv4Addr;
+
+/// This host's interfaces.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// One entry per IPv4 address, and one without address for an interface that has none.
+    pub interfaces: Vec<Interface>,
+}
+
+/// An interface with one of its IPv4 addresses.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Name, e.g. `eth0`.
+    pub name: String,
+    /// Address and netmask.
+    pub address: Option<(Ipv4Addr, Ipv4Addr)>,
+}
+
+impl Host {
+    /// Asks the system.
+    ///
+    /// # Errors
+    /// What the system said; it only refuses when it is out of memory or descriptors.
+    pub fn read() -> std::io::Result<Self> {
+        let interfaces = nix::ifaddrs::getifaddrs()?
+            .map(|entry| Interface {
+                address: entry
+                    .address
+                    .as_ref()
+                    .and_then(|address| address.as_sockaddr_in())
+                    .zip(entry.netmask.as_ref().and_then(|mask| mask.as_sockaddr_in()))
+                    .map(|(address, mask)| (address.ip(), mask.ip())),
+                name: entry.interface_name,
+            })
+            .collect();
+        Ok(Self { interfaces })
+    }
+
+    /// Whether an interface of that name exists.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.interfaces.iter().any(|interface| interface.name == name)
+    }
+
+    /// Addresses with netmasks of an interface.
+    pub(super) fn addresses_of(&self, name: &str) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+        let named = self.interfaces.iter().filter(|interface| interface.name == name);
+        named.filter_map(|interface| interface.address).collect()
+    }
+
+    /// Names of all interfaces, for messages.
+    pub(super) fn names(&self) -> String {
+        let mut names: Vec<&str> = self.interfaces.iter().map(|i| i.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join(", ")
+    }
+}

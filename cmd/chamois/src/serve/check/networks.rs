@@ -1,0 +1,193 @@
+//! Networks against each other, the member list and this host's interfaces.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::{Host, Listed, Problems};
+use crate::serve::config::{AddressMode, Config, NetworkConfig, NetworkKind, Role};
+
+pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mut Problems) {
+    let mut names: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut services: BTreeMap<Ipv4Addr, &str> = BTreeMap::new();
+    for network in &config.networks {
+        let key = |name: &str| format!("network `{}`, {name}", network.name);
+        if names.insert(&network.name, ()).is_some() {
+            problems.add(&key("name"), "used twice; each network has its own name");
+        }
+        if let Some(address) = network.service_address
+            && let Some(other) = services.insert(address, &network.name)
+        {
+            problems.add(
+                &key("service-address"),
+                format_args!("{address} is also that of network `{other}`; each has its own"),
+            );
+        }
+        check_roles(network, problems);
+        check_peers(config, network, listed, problems);
+        match config.address.mode {
+            AddressMode::Loopback => check_loopback(network, problems),
+            AddressMode::Helper => check_interface(network, host, problems),
+        }
+    }
+    check_relayed(config, problems);
+}
+
+fn check_roles(network: &NetworkConfig, problems: &mut Problems) {
+    let key = format!("network `{}`, roles", network.name);
+    for (index, role) in network.roles.iter().enumerate() {
+        let allowed = match network.kind {
+            NetworkKind::Boot => true,
+            NetworkKind::Bmc => *role == Role::Dhcp,
+            NetworkKind::Management | NetworkKind::Peer => false,
+        };
+        if !allowed {
+            problems.add(
+                &key,
+                format_args!("`{role}` is not given to a {} network; remove it", network.kind),
+            );
+        }
+        if network.roles[..index].contains(role) {
+            problems.add(&key, format_args!("`{role}` is named twice; once is enough"));
+        }
+    }
+    if !network.roles.is_empty() && network.service_address.is_none() {
+        problems.add(
+            &format!("network `{}`, service-address", network.name),
+            "missing; with any role, name the address that nodes are to know, one that no host has",
+        );
+    }
+}
+
+fn check_peers(config: &Config, network: &NetworkConfig, listed: &Listed, problems: &mut Problems) {
+    let key = format!("network `{}`, peers", network.name);
+    if let Some(address) = network.service_address
+        && (address == network.member_address || network.peers.values().any(|own| *own == address))
+    {
+        problems.add(
+            &format!("network `{}`, service-address", network.name),
+            format_args!("{address} is a member's own address; name one that no host has"),
+        );
+    }
+    if network.roles.is_empty() && network.peers.is_empty() {
+        return;
+    }
+    for id in listed.ids.iter().filter(|id| !network.peers.contains_key(id)) {
+        problems.add(
+            &key,
+            format_args!("member {id} is missing; name its own address there"),
+        );
+    }
+    for id in network.peers.keys().filter(|id| !listed.ids.contains(id)) {
+        problems.add(
+            &key,
+            format_args!("member {id} is not in cluster.toml; remove it"),
+        );
+    }
+    let own = network.peers.get(&config.member.id);
+    if own.is_some_and(|own| *own != network.member_address) {
+        problems.add(
+            &key,
+            format_args!(
+                "member {} is this one, but its address differs from member-address {}",
+                config.member.id, network.member_address
+            ),
+        );
+    }
+}
+
+fn check_loopback(network: &NetworkConfig, problems: &mut Problems) {
+    let addresses = [
+        ("member-address", Some(network.member_address)),
+        ("service-address", network.service_address),
+    ];
+    for (name, address) in addresses {
+        if let Some(address) = address.filter(|address| !address.is_loopback()) {
+            problems.add(
+                &format!("network `{}`, {name}", network.name),
+                format_args!(
+                    "{address} is outside 127.0.0.0/8, which `address.mode = \"loopback\"` needs; \
+                     use an address of it, or mode `helper`"
+                ),
+            );
+        }
+    }
+    if network.interface != "lo" {
+        problems.add(
+            &format!("network `{}`, interface", network.name),
+            format_args!(
+                "`{}`; with `address.mode = \"loopback\"` it is `lo`",
+                network.interface
+            ),
+        );
+    }
+}
+
+fn check_interface(network: &NetworkConfig, host: &Host, problems: &mut Problems) {
+    let key = |name: &str| format!("network `{}`, {name}", network.name);
+    if !host.has(&network.interface) {
+        problems.add(
+            &key("interface"),
+            format_args!(
+                "`{}` does not exist; this host has {}",
+                network.interface,
+                host.names()
+            ),
+        );
+        return;
+    }
+    let addresses = host.addresses_of(&network.interface);
+    let Some((_, mask)) = addresses.iter().find(|(own, _)| *own == network.member_address) else {
+        let own: Vec<String> = addresses.iter().map(|(own, _)| own.to_string()).collect();
+        problems.add(
+            &key("member-address"),
+            format_args!(
+                "{} is not an address of `{}`, which has {}",
+                network.member_address,
+                network.interface,
+                if own.is_empty() {
+                    "none".to_owned()
+                } else {
+                    own.join(", ")
+                }
+            ),
+        );
+        return;
+    };
+    let network_of = |address: Ipv4Addr| address.to_bits() & mask.to_bits();
+    if let Some(address) = network.service_address
+        && network_of(address) != network_of(network.member_address)
+    {
+        problems.add(
+            &key("service-address"),
+            format_args!(
+                "{address} is outside the network of {} (netmask {mask}) on `{}`; nodes could not reach it",
+                network.member_address, network.interface
+            ),
+        );
+    }
+}
+
+/// A relay's network says which service address its nodes get, so it may stand in one place only.
+fn check_relayed(config: &Config, problems: &mut Problems) {
+    let all: Vec<_> = config
+        .networks
+        .iter()
+        .flat_map(|network| {
+            network
+                .relayed_subnets
+                .iter()
+                .map(move |subnet| (network, subnet))
+        })
+        .collect();
+    for (index, (network, subnet)) in all.iter().enumerate() {
+        for (other, overlapped) in all[..index]
+            .iter()
+            .filter(|(_, earlier)| earlier.overlaps(subnet))
+        {
+            problems.add(
+                &format!("network `{}`, relayed-subnets", network.name),
+                format_args!("{subnet} overlaps {overlapped} of network `{}`", other.name),
+            );
+        }
+    }
+}

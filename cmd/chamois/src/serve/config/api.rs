@@ -1,0 +1,25 @@
+//! `[api]`: the ports for administrators and services.
+
+use std::net::SocketAddr;
+
+use model::Ipv4Net;
+use serde::Deserialize;
+
+use super::value;
+
+/// `[api]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ApiConfig {
+    /// Address and port of the gRPC API (default port 7441): client certificate or bearer token.
+    #[serde(deserialize_with = "value::listen_address")]
+    pub grpc_listen: SocketAddr,
+    /// Address and port of the HTTPS API with OpenCHAMI's routes (default port 8443): bearer token or
+    /// client certificate.
+    #[serde(deserialize_with = "value::listen_address")]
+    pub https_listen: SocketAddr,
+    /// Networks (CIDR) whose hosts may do the GETs that today's `ochami` sends without a token. Off
+    /// (`[]`) unless you need it; each such read is logged.
+    #[serde(default, deserialize_with = "value::networks")]
+    pub anonymous_legacy_reads: Vec<Ipv4Net>,
+}

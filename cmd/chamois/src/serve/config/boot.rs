@@ -1,0 +1,29 @@
+//! `[boot]`: the plain HTTP port for compute nodes.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// `[boot]` of the configuration. Where the port is open is said by the role `boot` of the networks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BootConfig {
+    /// TCP port for boot scripts, cloud-init data and boot files.
+    pub http_port: u16,
+    /// Directory of the boot files (kernels, initial RAM disks), served under `/files/`. Must exist
+    /// with the role `boot`; readable by everyone on the boot network.
+    pub files_dir: PathBuf,
+    /// `true`: answer nodes before this member has heard from a leader since it started. For a black
+    /// start without a majority only: the data may be old, and the log says so.
+    pub serve_unverified: bool,
+}
+
+impl Default for BootConfig {
+    fn default() -> Self {
+        Self {
+            http_port: 8081,
+            files_dir: PathBuf::from("/var/lib/chamois/files"),
+            serve_unverified: false,
+        }
+    }
+}

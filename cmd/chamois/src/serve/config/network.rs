@@ -1,0 +1,85 @@
+//! `[[network]]`: one network that this host is on, and what it answers there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use model::Ipv4Net;
+use serde::Deserialize;
+
+use super::value;
+
+/// One `[[network]]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NetworkConfig {
+    /// Name of the network, the same on all members.
+    pub name: String,
+    /// What the network is for; limits which roles it may have.
+    pub kind: NetworkKind,
+    /// Name of the interface here, e.g. `eth0`; `lo` with `address.mode = "loopback"`.
+    pub interface: String,
+    /// This member's own address there. It stays with the member.
+    #[serde(deserialize_with = "value::ipv4")]
+    pub member_address: Ipv4Addr,
+    /// Every member's own address there, this one's included, by member id: adverts go to them.
+    #[serde(default, deserialize_with = "value::addresses_by_member")]
+    pub peers: BTreeMap<u64, Ipv4Addr>,
+    /// The address that nodes know. It moves to a living member when its holder dies. Needed with any
+    /// role.
+    #[serde(default, deserialize_with = "value::optional_ipv4")]
+    pub service_address: Option<Ipv4Addr>,
+    /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`.
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    /// Networks (CIDR) behind DHCP relays whose nodes are served through this network.
+    #[serde(default, deserialize_with = "value::networks")]
+    pub relayed_subnets: Vec<Ipv4Net>,
+}
+
+/// What a network is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkKind {
+    /// Compute nodes boot there: any role.
+    Boot,
+    /// BMCs: never the role `boot`, never `tftp`.
+    Bmc,
+    /// Administrators and services: no roles.
+    Management,
+    /// Members among themselves: no roles.
+    Peer,
+}
+
+/// What a member answers on a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Boot scripts, cloud-init data and boot files over plain HTTP.
+    Boot,
+    /// DHCPv4.
+    Dhcp,
+    /// Network boot loaders.
+    Tftp,
+}
+
+impl fmt::Display for NetworkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boot => "boot",
+            Self::Bmc => "bmc",
+            Self::Management => "management",
+            Self::Peer => "peer",
+        })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boot => "boot",
+            Self::Dhcp => "dhcp",
+            Self::Tftp => "tftp",
+        })
+    }
+}

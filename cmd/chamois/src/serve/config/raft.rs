@@ -1,0 +1,45 @@
+//! `[raft]`: timers and the peer port.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+
+use super::value;
+
+/// `[raft]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RaftConfig {
+    /// Heartbeat and election timers, the same on every member. Booting nodes do not wait for
+    /// elections, so the default prefers calm to speed.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Address and port for the other members (mTLS with pinned keys; default port 7440). They reach
+    /// it by this member's `address` in `cluster.toml`.
+    #[serde(deserialize_with = "value::listen_address")]
+    pub peer_listen: SocketAddr,
+}
+
+/// A set of timers. Detection of a dead leader takes election-max plus one election time-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Heartbeat 100 ms, election 300–600 ms: members in one room.
+    #[default]
+    Lan,
+    /// Heartbeat 50 ms, election 150–300 ms: idle machines and fast disks only.
+    Fast,
+    /// For members in different buildings.
+    Wan,
+}
+
+impl Profile {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Fast => "fast",
+            Self::Wan => "wan",
+        }
+    }
+}

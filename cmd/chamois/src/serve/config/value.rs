@@ -1,0 +1,69 @@
+//! Values of the configuration that need more than TOML's own types; each error says what is accepted.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use model::Ipv4Net;
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// An address and port to listen on, e.g. `10.97.1.1:7441`.
+pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    let address: SocketAddr = text.parse().map_err(|_| {
+        D::Error::custom(format!(
+            "`{text}` is not an address with a port; accepted is e.g. `10.97.1.1:7441` or `[fd00::1]:7441`"
+        ))
+    })?;
+    if address.port() == 0 {
+        return Err(D::Error::custom(format!(
+            "`{text}` has port 0; name the port that clients are to use"
+        )));
+    }
+    Ok(address)
+}
+
+/// An IPv4 address.
+pub(super) fn ipv4<'de, D: Deserializer<'de>>(from: D) -> Result<Ipv4Addr, D::Error> {
+    parse_ipv4(&String::deserialize(from)?)
+}
+
+/// An IPv4 address that may be absent.
+pub(super) fn optional_ipv4<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ipv4Addr>, D::Error> {
+    ipv4(from).map(Some)
+}
+
+/// A list of IPv4 networks.
+pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Net>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts
+        .iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|problem| D::Error::custom(format!("`{text}` is not a network: {problem}")))
+        })
+        .collect()
+}
+
+/// A table from member id to IPv4 address. TOML's keys are text, so the ids are parsed here.
+pub(super) fn addresses_by_member<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<u64, Ipv4Addr>, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(from)?;
+    texts
+        .iter()
+        .map(|(id, address)| {
+            let member = id.parse().map_err(|_| {
+                D::Error::custom(format!("`{id}` is not a member id; accepted is a number from 1"))
+            })?;
+            Ok((member, parse_ipv4(address)?))
+        })
+        .collect()
+}
+
+fn parse_ipv4<E: Error>(text: &str) -> Result<Ipv4Addr, E> {
+    text.parse().map_err(|_| {
+        E::custom(format!(
+            "`{text}` is not an IPv4 address; accepted is e.g. `10.97.1.1`"
+        ))
+    })
+}

@@ -1,0 +1,175 @@
+//! Who this member is, and what a new cluster begins with: from the directory that `chamois init` wrote.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use auth::{LoadError, MemberIdentity, SealError, Sealer};
+use proto::cluster::v1::{ClusterCommand, cluster_command};
+use raft::MemberNode;
+use rpc::tls::{Material, PinnedKeys};
+
+use super::check::Listed;
+use super::random;
+
+/// Name of the secret that signs the members' address adverts.
+pub(super) const ADVERT_KEY: &str = "advert-key";
+/// A new secret's version.
+const FIRST_VERSION: u32 = 1;
+
+/// Why an identity cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file is missing, malformed or does not fit the others.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The directory is another member's.
+    #[error(
+        "identity-dir is that of member {found}, but `member.id` is {configured}; name the directory `member-{configured}` that `chamois init --static` wrote"
+    )]
+    OtherMember {
+        /// What the configuration says.
+        configured: u64,
+        /// What the certificate says.
+        found: u64,
+    },
+}
+
+/// This member's identity.
+pub(super) struct Identity {
+    cluster: String,
+    id: u64,
+    /// Certificate, key and CA.
+    pub(super) material: Material,
+    /// The members' keys.
+    pub(super) pins: PinnedKeys,
+    /// Opens what is sealed in the state.
+    pub(super) sealer: Sealer,
+    /// Checks bearer tokens.
+    pub(super) tokens: rpc::token::Verifier,
+    /// The members that an empty store begins with.
+    pub(super) founding_members: BTreeMap<u64, MemberNode>,
+}
+
+impl Identity {
+    /// Loads and checks the directory of member `id`.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub(super) fn load(dir: &Path, id: u64) -> Result<Self, IdentityError> {
+        let loaded = MemberIdentity::load(dir)?;
+        if loaded.id != id {
+            return Err(IdentityError::OtherMember {
+                configured: id,
+                found: loaded.id,
+            });
+        }
+        let founding_members = loaded.members.into_iter().map(|member| {
+            let node = MemberNode {
+                peer_address: member.address,
+                api_address: member.api_address,
+                public_key: member.public_key,
+            };
+            (member.id, node)
+        });
+        Ok(Self {
+            founding_members: founding_members.collect(),
+            cluster: loaded.cluster,
+            id,
+            material: loaded.material,
+            pins: loaded.pins,
+            sealer: loaded.sealer,
+            tokens: loaded.tokens,
+        })
+    }
+
+    /// What the checks need to know.
+    pub(super) fn listed(&self) -> Listed {
+        let own = self.founding_members.get(&self.id);
+        let port = |node: &MemberNode| node.peer_address.rsplit(':').next()?.parse().ok();
+        Listed {
+            cluster: self.cluster.clone(),
+            ids: self.founding_members.keys().copied().collect(),
+            peer_port: own.and_then(port),
+        }
+    }
+
+    /// The first entry of a new cluster: its name and the sealed key of the adverts. Every founding member
+    /// offers one with a key of its own; the first in the log counts.
+    pub(super) fn bootstrap(&self) -> Result<ClusterCommand, SealError> {
+        let mut key = [0; 32];
+        random::fill(&mut key);
+        let advert_key = self.sealer.seal(ADVERT_KEY, FIRST_VERSION, &key)?;
+        let bootstrap = cluster_command::Bootstrap {
+            cluster_name: self.cluster.clone(),
+            advert_key: Some(advert_key),
+        };
+        Ok(ClusterCommand {
+            change: Some(cluster_command::Change::Bootstrap(bootstrap)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    fn identities() -> tempfile::TempDir {
+        rpc::tls::install_crypto_provider();
+        let dir = tempfile::tempdir().unwrap();
+        let mut text = "cluster = \"demo\"\n".to_owned();
+        for id in 1..=3 {
+            text += &format!(
+                "[[member]]\nid = {id}\naddress = \"127.9.1.{id}:7440\"\napi-address = \"127.9.1.{id}:7441\"\n"
+            );
+        }
+        std::fs::write(dir.path().join("static.toml"), text).unwrap();
+        let file = dir.path().join("static.toml");
+        auth::init_static(&file, &dir.path().join("out"), SystemTime::now()).unwrap();
+        dir
+    }
+
+    #[test]
+    fn the_checks_learn_cluster_members_and_port() {
+        let dir = identities();
+        let identity = Identity::load(&dir.path().join("out/member-2"), 2).unwrap();
+        let listed = identity.listed();
+        assert_eq!((listed.cluster.as_str(), listed.peer_port), ("demo", Some(7440)));
+        assert_eq!(listed.ids, [1, 2, 3]);
+    }
+
+    /// Two hosts with one identity would be one member twice.
+    #[test]
+    fn another_members_directory_is_refused_by_name() {
+        let dir = identities();
+        let error = Identity::load(&dir.path().join("out/member-3"), 2)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("member 3") && error.contains("`member-2`"),
+            "{error}"
+        );
+    }
+
+    /// Sealed before it reaches the log, and openable by every founding member.
+    #[test]
+    fn the_first_entry_carries_a_key_that_any_member_can_open() {
+        let dir = identities();
+        let load = |id: u64| Identity::load(&dir.path().join(format!("out/member-{id}")), id).unwrap();
+        let command = load(1).bootstrap().unwrap();
+        let Some(cluster_command::Change::Bootstrap(bootstrap)) = command.change else {
+            panic!("{command:?}")
+        };
+        let sealed = bootstrap.advert_key.unwrap();
+        let secret = load(3).sealer.open(&sealed).unwrap();
+        assert_eq!(secret.bytes().len(), 32);
+        assert!(
+            !sealed
+                .ciphertext
+                .windows(32)
+                .any(|window| window == secret.bytes())
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! `chamois serve`: one member. `OVERVIEW.md` beside `Cargo.toml` says in which order it starts and stops,
+//! and what happens when a part fails.
+
+mod api_ports;
+pub mod check;
+mod cluster_service;
+pub mod config;
+mod dial;
+mod drain;
+mod error;
+mod held_addresses;
+mod identity;
+mod node_ports;
+mod parent;
+mod peer_port;
+mod random;
+mod runtimes;
+mod services;
+mod tasks;
+
+use std::sync::Arc;
+
+use cli::ServeArgs;
+use raft::wal::RealDisk;
+use raft::{Member, MemberOptions, Profile, Snapshots, Sources};
+use tokio::runtime::Handle;
+
+pub use self::drain::Signals;
+pub use self::error::ServeError;
+
+use self::api_ports::ApiPorts;
+use self::check::Host;
+use self::config::Config;
+use self::drain::Drain;
+use self::held_addresses::HeldAddresses;
+use self::identity::Identity;
+use self::node_ports::NodePorts;
+use self::runtimes::Runtimes;
+use self::tasks::Tasks;
+
+/// Runs one member until SIGTERM or SIGINT; with `--check` only says whether it could.
+///
+/// # Errors
+/// See [`ServeError`]; before the first port is bound for everything that can be known by then.
+pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
+    if let Some(parent) = args.parent {
+        parent::end_with(parent)?;
+    }
+    let config = Config::load(&args.config)?;
+    let identity = Identity::load(&config.identity_dir, config.member.id)?;
+    let host = Host::read().map_err(|source| ServeError::System {
+        what: "its interfaces",
+        source,
+    })?;
+    check::check(&config, &identity.listed(), &host)?;
+    if args.check {
+        println!(
+            "{}: member {} of `{}` can start",
+            args.config.display(),
+            config.member.id,
+            config.cluster
+        );
+        return Ok(());
+    }
+    let runtimes = Runtimes::start()?;
+    runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
+}
+
+async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), ServeError> {
+    let mut signals = Signals::listen().map_err(|source| ServeError::System {
+        what: "its signals",
+        source,
+    })?;
+    let api_ports = ApiPorts::bind(&config, &identity.material).await?;
+    let address = config.raft.peer_listen;
+    // bound on the runtime that serves it: a socket belongs to the runtime it was made on
+    let peer_listener = raft.spawn(api_ports::listen("raft.peer-listen", address));
+    let peer_listener = peer_listener
+        .await
+        .map_err(ServeError::setup("the peer port"))??;
+    let member = start_member(&config, &identity, &raft).await?;
+    let store = member.store();
+
+    let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
+    peer_port::serve(
+        peer_listener,
+        &identity.material,
+        &identity.pins,
+        &member,
+        &raft,
+        &drain,
+        &mut tasks,
+    )?;
+    let services = services::assemble(&config, &store, identity.tokens.clone(), &held)?;
+    let gateway = api_ports::gateway(&config, &services, &store)?;
+    api_ports.serve(&services, &gateway, &drain, &mut tasks);
+    let node_ports = NodePorts {
+        config: Arc::new(config),
+        store,
+        gateway,
+        held,
+        sealer: identity.sealer,
+    };
+    let stop = drain.finishing();
+    tasks.spawn("the node ports", async move { node_ports.run(stop).await });
+
+    tokio::select! {
+        () = signals.received() => {}
+        error = tasks.failed() => return Err(error),
+        reason = member.failed() => return Err(ServeError::Ended { part: "Raft", reason }),
+    }
+    drain.run(member, tasks, &raft).await
+}
+
+async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Result<Member, ServeError> {
+    let options = MemberOptions {
+        member_id: config.member.id,
+        cluster_name: config.cluster.clone(),
+        data_dir: config.data_dir.clone(),
+        profile: match config.raft.profile {
+            config::Profile::Lan => Profile::Lan,
+            config::Profile::Fast => Profile::Fast,
+            config::Profile::Wan => Profile::Wan,
+        },
+        dial: dial::dialler(identity.material.clone(), identity.pins.clone()),
+        sources: Sources::system(Arc::new(random::fill)),
+        snapshots: Snapshots::default(),
+        disk: Arc::new(RealDisk),
+        founding_members: identity.founding_members.clone(),
+        bootstrap: identity
+            .bootstrap()
+            .map_err(ServeError::setup("the first entry of a new cluster"))?,
+    };
+    let started = raft.spawn(Box::pin(Member::start(options)));
+    let member = started
+        .await
+        .map_err(ServeError::setup("Raft"))?
+        .map_err(ServeError::Store)?;
+    tracing::info!(
+        member = config.member.id,
+        cluster = config.cluster,
+        "the store is open"
+    );
+    Ok(member)
+}

@@ -1,0 +1,63 @@
+//! Sockets on a whole interface: every address of it, the service address included while it is there, and
+//! no other interface.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UdpSocket};
+
+/// Connections that may wait to be accepted: a rack that powers on connects within one second.
+const BACKLOG: i32 = 4096;
+
+/// Listens for TCP connections on a port of an interface.
+pub(super) fn tcp(interface: &str, port: u16) -> io::Result<TcpListener> {
+    let socket = bound(interface, port, Type::STREAM, Protocol::TCP)?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Receives datagrams on a port of an interface.
+pub(super) fn udp(interface: &str, port: u16) -> io::Result<UdpSocket> {
+    UdpSocket::from_std(bound(interface, port, Type::DGRAM, Protocol::UDP)?.into())
+}
+
+fn bound(interface: &str, port: u16, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    // after a restart, connections of the life before are still in TIME_WAIT
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One port on two networks is the usual case, and two listeners on one network a mistake.
+    #[tokio::test]
+    async fn a_port_is_taken_once_per_interface() {
+        let first = tcp("lo", 0).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let again = tcp("lo", port);
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(tcp("no-such-interface", 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn datagrams_to_any_address_of_the_interface_arrive() {
+        let socket = udp("lo", 0).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut buffer = [0; 8];
+        for address in ["127.0.0.1", "127.3.2.1"] {
+            sender.send_to(b"hello", (address, port)).await.unwrap();
+            let received = tokio::time::timeout(std::time::Duration::from_secs(5), socket.recv(&mut buffer));
+            assert!(received.await.unwrap().unwrap() > 0, "{address}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What compute nodes reach: HTTP, DHCP and TFTP, per network and role. Opened only when this member's
+//! state is known to be fresh, and on the addresses that it may answer on.
+
+mod holding;
+mod interface;
+mod roles;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Sealer;
+use gateway::Gateway;
+use raft::Store;
+
+use self::holding::Holding;
+use self::roles::Roles;
+use super::ServeError;
+use super::config::{AddressMode, Config, NetworkConfig, Role};
+use super::drain::Stop;
+use super::held_addresses::HeldAddresses;
+use super::tasks::Tasks;
+
+/// How often a member that may not answer nodes yet looks whether it may.
+const VERIFIED_LOOK: Duration = Duration::from_millis(20);
+/// Boot files in progress get this long at the end; the gateway's own bound is shorter.
+const FINISH_MAX: Duration = Duration::from_secs(11);
+
+/// Everything that the node ports are made of.
+pub(super) struct NodePorts {
+    pub(super) config: Arc<Config>,
+    pub(super) store: Store,
+    pub(super) gateway: Gateway,
+    pub(super) held: HeldAddresses,
+    pub(super) sealer: Sealer,
+}
+
+impl NodePorts {
+    /// Waits until this member may answer nodes, then serves every network that has roles until `stop`.
+    ///
+    /// # Errors
+    /// A port that cannot be opened, or a part that ended by itself.
+    pub(super) async fn run(self, stop: Stop) -> Result<(), ServeError> {
+        tokio::select! {
+            () = stop.clone().reached() => return Ok(()),
+            () = self.until_allowed() => {}
+        }
+        let loaders = roles::load_loaders(&self.config.dhcp.loaders_dir, &self.config);
+        let mut tasks = Tasks::default();
+        for network in self
+            .config
+            .networks
+            .iter()
+            .filter(|network| !network.roles.is_empty())
+        {
+            let holding = self.hold(network).await?;
+            let roles = Roles::new(&self, network, &loaders, holding.held());
+            let stop = stop.clone();
+            tasks.spawn("a network's ports", async move {
+                let served = roles.serve(stop).await;
+                // last: whoever still fetches from the address has finished
+                holding.leave().await;
+                served
+            });
+        }
+        tokio::select! {
+            () = stop.reached() => {}
+            error = tasks.failed() => return Err(error),
+        }
+        tasks.wait_until_left(0, FINISH_MAX).await.map(drop)
+    }
+
+    /// The state is as new as the majority's was after this start, or the administrator wants old answers.
+    async fn until_allowed(&self) {
+        if self.config.boot.serve_unverified {
+            tracing::warn!(
+                applied_index = self.store.state().applied_index(),
+                "answering nodes without having heard from a leader (`boot.serve-unverified`): the data may be old"
+            );
+        }
+        while !(self.is_fresh() && self.has_advert_key()) {
+            tokio::time::sleep(VERIFIED_LOOK).await;
+        }
+        tracing::info!("opening the node ports");
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.config.boot.serve_unverified || self.store.is_verified()
+    }
+
+    /// Adverts are signed with a key from the log; on loopback there are none.
+    fn has_advert_key(&self) -> bool {
+        self.config.address.mode == AddressMode::Loopback || holding::sealed_key(&self.store).is_some()
+    }
+
+    async fn hold(&self, network: &NetworkConfig) -> Result<Holding, ServeError> {
+        let service = network
+            .service_address
+            .expect("checked at start: a network with roles has one");
+        let holding = match self.config.address.mode {
+            AddressMode::Loopback => Holding::on_loopback(service, &self.config),
+            AddressMode::Helper => {
+                let key = holding::advert_key(&self.store, &self.sealer)?;
+                Holding::with_helper(service, network, &self.config, key).await?
+            }
+        };
+        self.held.add(service, holding.held());
+        Ok(holding)
+    }
+}
+
+impl NetworkConfig {
+    fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}

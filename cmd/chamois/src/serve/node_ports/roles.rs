@@ -1,0 +1,206 @@
+//! The roles of one network on their sockets: on the interface, or on loopback addresses.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::Path;
+use std::sync::Arc;
+
+use address::{Held, loopback};
+use dhcp::{DhcpSocket, Loaders, Network};
+use gateway::Gateway;
+use tftp::{Files, Limits};
+use tokio::net::{TcpListener, UdpSocket};
+
+use super::{NodePorts, interface};
+use crate::serve::ServeError;
+use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
+use crate::serve::drain::Stop;
+use crate::serve::tasks::Tasks;
+
+/// Everything that is served on one network.
+pub(super) struct Roles {
+    config: Arc<Config>,
+    network: NetworkConfig,
+    service: Ipv4Addr,
+    held: Held,
+    gateway: Gateway,
+    dhcp: dhcp::Server,
+    tftp: tftp::Server,
+}
+
+/// Reads the boot loaders, and says what is missing: nodes that need it get no boot file.
+pub(super) fn load_loaders(folder: &Path, config: &Config) -> Files {
+    let (files, skipped) = Files::load(&[folder]);
+    if config.serves(Role::Tftp) || config.serves(Role::Dhcp) {
+        for skipped in skipped {
+            tracing::warn!(%skipped, "not served by TFTP");
+        }
+        for missing in Loaders::new(files.names()).missing() {
+            tracing::warn!(missing, folder = %folder.display(), "no such boot loader (`dhcp.loaders-dir`)");
+        }
+    }
+    files
+}
+
+impl Roles {
+    pub(super) fn new(ports: &NodePorts, network: &NetworkConfig, loaders: &Files, held: Held) -> Self {
+        let service = network
+            .service_address
+            .expect("checked at start: a network with roles has one");
+        let about = Network {
+            service_address: service,
+            http_port: ports.config.boot.http_port,
+            relayed_subnets: network.relayed_subnets.clone(),
+        };
+        let offered = if network.has(Role::Tftp) {
+            Loaders::new(loaders.names())
+        } else {
+            Loaders::default()
+        };
+        let answers = held.clone();
+        Self {
+            config: Arc::clone(&ports.config),
+            service,
+            gateway: ports.gateway.clone(),
+            dhcp: dhcp::Server::new(ports.store.clone(), about, offered, move || answers.is_held()),
+            tftp: tftp::Server::new(loaders.clone(), Limits::default()),
+            network: network.clone(),
+            held,
+        }
+    }
+
+    /// Serves all roles until `stop`, then to the end of what was begun.
+    pub(super) async fn serve(self, stop: Stop) -> Result<(), ServeError> {
+        let mut tasks = Tasks::default();
+        match self.config.address.mode {
+            AddressMode::Helper => self.on_interface(&stop, &mut tasks)?,
+            AddressMode::Loopback => {
+                self.on_member_address(&stop, &mut tasks)?;
+                self.on_service_address(&stop, &mut tasks);
+            }
+        }
+        tokio::select! {
+            () = stop.reached() => {}
+            error = tasks.failed() => return Err(error),
+        }
+        tasks.wait_until_left(0, super::FINISH_MAX).await.map(drop)
+    }
+
+    fn on_interface(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
+        let name = &self.network.interface;
+        let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+        if let Some((key, port)) = self.port_of(Role::Boot) {
+            let listener = interface::tcp(name, port).map_err(not_bound(key, any(port)))?;
+            tasks.spawn(
+                "HTTP for nodes",
+                http(self.gateway.clone(), listener, stop.clone()),
+            );
+        }
+        if let Some((key, port)) = self.port_of(Role::Dhcp) {
+            let socket = DhcpSocket::on_interface(name, port).map_err(not_bound(key, any(port)))?;
+            tasks.spawn("DHCP", dhcp(self.dhcp.clone(), socket, stop.clone()));
+        }
+        if let Some((key, port)) = self.port_of(Role::Tftp) {
+            let socket = interface::udp(name, port).map_err(not_bound(key, any(port)))?;
+            tasks.spawn("TFTP", tftp(self.tftp.clone(), socket, stop.clone()));
+        }
+        Ok(())
+    }
+
+    fn on_member_address(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
+        let own = self.network.member_address;
+        let at = |port| SocketAddrV4::new(own, port);
+        if let Some((key, port)) = self.port_of(Role::Boot) {
+            let listener = loopback::bind_tcp(at(port).into()).map_err(not_bound(key, at(port).into()))?;
+            tasks.spawn(
+                "HTTP for nodes",
+                http(self.gateway.clone(), listener, stop.clone()),
+            );
+        }
+        if let Some((key, port)) = self.port_of(Role::Dhcp) {
+            let socket = DhcpSocket::on_address(at(port)).map_err(not_bound(key, at(port).into()))?;
+            tasks.spawn("DHCP", dhcp(self.dhcp.clone(), socket, stop.clone()));
+        }
+        if let Some((key, port)) = self.port_of(Role::Tftp) {
+            let bound = std::net::UdpSocket::bind(at(port)).and_then(|socket| {
+                socket.set_nonblocking(true)?;
+                UdpSocket::from_std(socket)
+            });
+            let socket = bound.map_err(not_bound(key, at(port).into()))?;
+            tasks.spawn("TFTP", tftp(self.tftp.clone(), socket, stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// On loopback the sockets follow the lock: each role waits until this member holds the address.
+    fn on_service_address(&self, stop: &Stop, tasks: &mut Tasks) {
+        let service = self.service;
+        let at = move |port| SocketAddr::new(service.into(), port);
+        if let Some((_, port)) = self.port_of(Role::Boot) {
+            let (held, gateway, stop) = (self.held.clone(), self.gateway.clone(), stop.clone());
+            tasks.spawn("HTTP on the service address", async move {
+                let listener = stop.unless(loopback::tcp_listener(&held, at(port))).await;
+                let Some(listener) = listener else { return Ok(()) };
+                http(gateway, listener.map_err(followed)?, stop).await
+            });
+        }
+        if let Some((key, port)) = self.port_of(Role::Dhcp) {
+            let (held, server, stop) = (self.held.clone(), self.dhcp.clone(), stop.clone());
+            tasks.spawn("DHCP on the service address", async move {
+                let socket = stop.unless(loopback::udp_socket(&held, at(port))).await;
+                let Some(socket) = socket else { return Ok(()) };
+                let socket = socket
+                    .map_err(followed)?
+                    .into_std()
+                    .and_then(DhcpSocket::from_udp);
+                dhcp(server, socket.map_err(not_bound(key, at(port)))?, stop).await
+            });
+        }
+        if let Some((_, port)) = self.port_of(Role::Tftp) {
+            let (held, server, stop) = (self.held.clone(), self.tftp.clone(), stop.clone());
+            tasks.spawn("TFTP on the service address", async move {
+                let socket = stop.unless(loopback::udp_socket(&held, at(port))).await;
+                let Some(socket) = socket else { return Ok(()) };
+                tftp(server, socket.map_err(followed)?, stop).await
+            });
+        }
+    }
+
+    /// Key and value of a role's port, if the network has the role.
+    fn port_of(&self, role: Role) -> Option<(&'static str, u16)> {
+        let port = match role {
+            Role::Boot => ("boot.http-port", self.config.boot.http_port),
+            Role::Dhcp => ("dhcp.port", self.config.dhcp.port),
+            Role::Tftp => ("tftp.port", self.config.tftp.port),
+        };
+        self.network.has(role).then_some(port)
+    }
+}
+
+async fn http(gateway: Gateway, listener: TcpListener, stop: Stop) -> Result<(), ServeError> {
+    gateway.serve_nodes(listener, stop.reached()).await;
+    Ok(())
+}
+
+async fn dhcp(server: dhcp::Server, socket: DhcpSocket, stop: Stop) -> Result<(), ServeError> {
+    server.run(socket, stop.reached()).await;
+    Ok(())
+}
+
+async fn tftp(server: tftp::Server, socket: UdpSocket, stop: Stop) -> Result<(), ServeError> {
+    server
+        .serve(socket, stop.reached())
+        .await
+        .map_err(ServeError::setup("TFTP"))
+}
+
+fn not_bound(key: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServeError {
+    move |source| ServeError::Bind { key, address, source }
+}
+
+fn followed(error: loopback::FollowError) -> ServeError {
+    ServeError::Setup {
+        part: "a port on the service address",
+        source: error.into(),
+    }
+}

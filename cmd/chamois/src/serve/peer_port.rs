@@ -1,0 +1,42 @@
+//! The port for the other members: mTLS with pinned keys, on Raft's runtime.
+
+use std::sync::Arc;
+
+use raft::Member;
+use rpc::server::PortKind;
+use rpc::tls::{ClientCerts, Material, PinnedKeys};
+use rpc::{Guard, Rules};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio_rustls::TlsAcceptor;
+use tonic::service::Routes;
+use tower::Layer as _;
+
+use super::ServeError;
+use super::drain::Drain;
+use super::tasks::Tasks;
+
+/// Serves Raft's messages until the drain's end.
+pub(super) fn serve(
+    listener: TcpListener,
+    material: &Material,
+    pins: &PinnedKeys,
+    member: &Member,
+    raft: &Handle,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) -> Result<(), ServeError> {
+    let tls = rpc::tls::server_config(material, ClientCerts::RequiredMembers(pins.clone()))
+        .map_err(ServeError::setup("TLS of the peer port"))?;
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
+    // no tokens here: nothing but a pinned key opens this port
+    let guard = Guard::new(rules, None, Arc::new(member.store()));
+    let services = guard.layer(Routes::new(member.peer_service()));
+    let (tls, kind) = (TlsAcceptor::from(Arc::new(tls)), PortKind::Peer(pins.clone()));
+    let stop = drain.ending();
+    tasks.spawn_on(raft, "the peer port", async move {
+        rpc::server::serve(listener, tls, services, kind, stop.reached()).await;
+        Ok(())
+    });
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! All services of a member behind the one guard: the gRPC port and the gateway call the same value.
+
+use std::sync::Arc;
+
+use model::{NodeNetwork, NodeUrls};
+use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
+use raft::Store;
+use rpc::{Guard, Guarded, Rules};
+use tonic::service::{Routes, RoutesBuilder};
+use tower::Layer as _;
+
+use super::ServeError;
+use super::cluster_service::OwnStatus;
+use super::config::{Config, Role};
+use super::held_addresses::HeldAddresses;
+use super::random;
+
+/// The guarded services.
+pub(super) type Services = Guarded<Routes>;
+
+/// Puts the services of this member together.
+pub(super) fn assemble(
+    config: &Config,
+    store: &Store,
+    tokens: rpc::token::Verifier,
+    held: &HeldAddresses,
+) -> Result<Services, ServeError> {
+    let urls = Arc::new(node_urls(config));
+    let mut routes = RoutesBuilder::default();
+    smd::add_services(&mut routes, store);
+    let bss = bss::Config {
+        urls: Arc::clone(&urls),
+        retry_delay: bss::RetryDelay::from_seconds(config.bss.retry_delay_s),
+        boot_ids: bss::BootIds::new(random::number),
+    };
+    bss::add_services(&mut routes, store, &bss);
+    cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
+    dhcp::add_services(&mut routes, store);
+    let status = OwnStatus {
+        store: store.clone(),
+        held: held.clone(),
+    };
+    routes.add_service(ClusterServiceServer::new(status));
+    rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
+        .map_err(ServeError::setup("health and reflection"))?;
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
+    let guard = Guard::new(rules, Some(tokens), Arc::new(store.clone()));
+    Ok(guard.layer(routes.routes()))
+}
+
+/// Where nodes of each network find this cluster: always its service address.
+fn node_urls(config: &Config) -> NodeUrls {
+    let served = config
+        .networks
+        .iter()
+        .filter(|network| network.roles.contains(&Role::Boot));
+    let networks = served.filter_map(|network| {
+        let service = network.service_address?;
+        Some(NodeNetwork {
+            base: format!("http://{service}:{}", config.boot.http_port),
+            addresses: vec![service.into(), network.member_address.into()],
+            subnets: network.relayed_subnets.clone(),
+        })
+    });
+    NodeUrls::new(networks.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A URL with a member's own address would die with that member.
+    #[test]
+    fn nodes_are_told_service_addresses_only() {
+        let text = include_str!("../../../../deploy/examples/member-2.toml");
+        let config = Config::parse(text, Path::new("member-2.toml")).unwrap();
+        let urls = node_urls(&config);
+        for address in ["10.97.0.1", "10.97.1.2", "10.98.7.7", "192.0.2.1"] {
+            let base = urls.base_for([address.parse().unwrap()]);
+            assert_eq!(base, Some("http://10.97.0.1:8081"), "{address}");
+        }
+    }
+}

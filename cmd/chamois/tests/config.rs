@@ -1,0 +1,439 @@
+//! A configuration that cannot work is refused before a port is bound, with the key's name and the remedy;
+//! the examples are accepted, and show every key there is.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use chamois::serve::check::{Host, Interface, Listed, check};
+use chamois::serve::config::{Config, ConfigError};
+
+const EXAMPLE: &str = include_str!("../../../deploy/examples/member-1.toml");
+
+/// The example with its directories moved to where a test may write.
+fn example(dir: &Path) -> String {
+    std::fs::create_dir_all(dir.join("files")).unwrap();
+    EXAMPLE.replace("/var/lib/chamois", dir.to_str().unwrap())
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("chamois.toml"))
+}
+
+/// The host of member 1 of the example.
+fn host() -> Host {
+    let interface = |name: &str, address| Interface {
+        name: name.to_owned(),
+        address,
+    };
+    let mask16 = Ipv4Addr::new(255, 255, 0, 0);
+    Host {
+        interfaces: vec![
+            interface("lo", Some((Ipv4Addr::LOCALHOST, Ipv4Addr::new(255, 0, 0, 0)))),
+            interface("eth1", Some((Ipv4Addr::new(10, 97, 1, 1), mask16))),
+            interface("eth2", Some((Ipv4Addr::new(10, 99, 1, 1), mask16))),
+            interface("eth3", None),
+        ],
+    }
+}
+
+fn listed() -> Listed {
+    Listed {
+        cluster: "prod".into(),
+        ids: vec![1, 2, 3],
+        peer_port: Some(7440),
+    }
+}
+
+/// What `--check` would say about a text: the problems of parsing, or all those of checking.
+fn verdict(text: &str) -> Result<(), String> {
+    let config = parse(text).map_err(|error| error.to_string())?;
+    check(&config, &listed(), &host()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    verdict(&example(dir.path())).unwrap();
+}
+
+/// The three files differ only in what is each host's own.
+#[test]
+fn the_examples_of_all_members_parse_and_agree() {
+    let examples = [
+        EXAMPLE,
+        include_str!("../../../deploy/examples/member-2.toml"),
+        include_str!("../../../deploy/examples/member-3.toml"),
+    ];
+    let configs: Vec<Config> = examples.iter().map(|text| parse(text).unwrap()).collect();
+    for (config, id) in configs.iter().zip(1..) {
+        assert_eq!(config.member.id, id);
+        assert_eq!(
+            config.networks[0].service_address,
+            configs[0].networks[0].service_address
+        );
+        assert_eq!(config.networks[0].peers, configs[0].networks[0].peers);
+        assert_eq!(config.networks[0].peers[&id], config.networks[0].member_address);
+    }
+}
+
+/// An unknown key is answered with the list of accepted ones, so the list is asked for, section by
+/// section, and looked up in the example: a key that is added to the code and not shown there fails.
+#[test]
+fn the_example_shows_every_key_of_every_section() {
+    let mut keys = 0;
+    for section in [
+        "",
+        "[member]",
+        "[raft]",
+        "[api]",
+        "[boot]",
+        "[bss]",
+        "[dhcp]",
+        "[tftp]",
+        "[address]",
+        "[[network]]",
+    ] {
+        let text = if section.is_empty() {
+            format!("bogus = 1\n{EXAMPLE}")
+        } else {
+            EXAMPLE.replacen(section, &format!("{section}\nbogus = 1"), 1)
+        };
+        let error = parse(&text).unwrap_err().to_string();
+        let (_, accepted) = error
+            .split_once("accepted: ")
+            .unwrap_or_else(|| panic!("{section}: {error}"));
+        let accepted = accepted.split(". Did you mean").next().unwrap();
+        let from = EXAMPLE.split_once(section).map_or(EXAMPLE, |(_, rest)| rest);
+        for key in accepted.split(", ") {
+            let shown = from.contains(&format!("\n{key} = ")) || EXAMPLE.contains(&format!("[{key}]"));
+            assert!(shown, "`{key}` of `{section}` is not in the example");
+            keys += 1;
+        }
+    }
+    assert!(
+        keys > 35,
+        "only {keys} keys were found: is the error still a list?"
+    );
+}
+
+/// What stands in the example as a default is the default.
+#[test]
+fn keys_left_out_have_the_values_of_the_example() {
+    let shown = parse(EXAMPLE).unwrap();
+    let mut short = String::new();
+    let mut skipping = false;
+    for line in EXAMPLE.lines() {
+        let header = line.starts_with('[');
+        skipping = if header {
+            ["[boot]", "[bss]", "[dhcp]", "[tftp]", "[address]"].contains(&line)
+        } else {
+            skipping
+        };
+        let default = ["profile", "anonymous-legacy-reads"]
+            .iter()
+            .any(|key| line.starts_with(key));
+        if !skipping && !default {
+            short += line;
+            short.push('\n');
+        }
+    }
+    let defaults = parse(&short).unwrap();
+    assert_eq!(format!("{:?}", defaults.boot), format!("{:?}", shown.boot));
+    assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
+    assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
+    assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
+    assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
+    assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
+    assert_eq!(format!("{:?}", defaults.api), format!("{:?}", shown.api));
+}
+
+/// One changed line, and the words that the answer must have: the key, what is wrong, the remedy.
+struct Case {
+    from: &'static str,
+    to: &'static str,
+    says: &'static [&'static str],
+}
+
+const fn case(from: &'static str, to: &'static str, says: &'static [&'static str]) -> Case {
+    Case { from, to, says }
+}
+
+/// What the parser refuses: unknown keys, wrong types, values of the wrong form. All with the line.
+const REFUSED_BY_THE_PARSER: &[Case] = &[
+    case(
+        "data-dir =",
+        "data-dri =",
+        &["line 11", "data-dri", "Did you mean `data-dir`?"],
+    ),
+    case(
+        "[raft]\n",
+        "[raft]\nheartbeat = 1\n",
+        &["raft.heartbeat", "accepted: profile, peer-listen"],
+    ),
+    case("[tftp]\n", "[tfpt]\n", &["tfpt", "Did you mean `tftp`?"]),
+    case(
+        "http-port = 8081",
+        "http-port = \"8081\"",
+        &["boot.http-port", "expected u16"],
+    ),
+    case(
+        "http-port = 8081",
+        "http-port = 80810",
+        &["boot.http-port", "expected u16"],
+    ),
+    case("\nid = 1", "\nid = -1", &["member.id", "expected u64"]),
+    case("\nid = 1", "", &["[member]", "missing field `id`"]),
+    case(
+        "profile = \"lan\"",
+        "profile = \"lam\"",
+        &["raft.profile", "accepted: lan, fast, wan", "Did you mean `lan`?"],
+    ),
+    case(
+        "mode = \"helper\"",
+        "mode = \"vrrp\"",
+        &["address.mode", "accepted: helper, loopback"],
+    ),
+    case(
+        "\"dhcp\", \"tftp\"]",
+        "\"dhcp\", \"dns\"]",
+        &["network.roles", "`dns`", "boot, dhcp, tftp"],
+    ),
+    case(
+        "\"10.97.1.1:7440\"",
+        "\"10.97.1.1\"",
+        &["raft.peer-listen", "not an address with a port", "10.97.1.1:7441"],
+    ),
+    case(
+        "\"10.97.1.1:7441\"",
+        "\"10.97.1.1:0\"",
+        &["api.grpc-listen", "port 0"],
+    ),
+    case(
+        "anonymous-legacy-reads = []",
+        "anonymous-legacy-reads = [\"10.0.0.1/8\"]",
+        &["api.anonymous-legacy-reads", "10.0.0.0/8"],
+    ),
+    case(
+        "member-address = \"10.97.1.1\"",
+        "member-address = \"10.97.1\"",
+        &["network.member-address", "not an IPv4 address"],
+    ),
+    case(
+        "service-address = \"10.97.0.1\"",
+        "service-address = \"fd00::1\"",
+        &["network.service-address", "not an IPv4 address"],
+    ),
+    case(
+        "peers = { 1 =",
+        "peers = { one =",
+        &["network.peers", "`one` is not a member id"],
+    ),
+    case("cluster = \"prod\"", "cluster = ", &["line 9", "cluster"]),
+];
+
+#[test]
+fn what_does_not_parse_is_refused_with_line_key_and_remedy() {
+    for Case { from, to, says } in REFUSED_BY_THE_PARSER {
+        assert!(EXAMPLE.contains(from), "the example has no `{from}`");
+        let error = parse(&EXAMPLE.replacen(from, to, 1)).expect_err(to).to_string();
+        for word in *says {
+            assert!(
+                error.contains(word),
+                "`{to}` should be answered with `{word}`:\n{error}"
+            );
+        }
+    }
+}
+
+/// What parses and cannot work: against itself, the member list, this host.
+const REFUSED_BY_THE_CHECKS: &[Case] = &[
+    case(
+        "cluster = \"prod\"",
+        "cluster = \"test\"",
+        &["cluster: `test`", "was made for `prod`"],
+    ),
+    case("\nid = 1", "\nid = 4", &["member.id: 4 is not listed", "1, 2, 3"]),
+    case(
+        "10.97.1.1:7440",
+        "10.97.1.1:7450",
+        &["raft.peer-listen: port 7450", "will call port 7440"],
+    ),
+    case(
+        "10.97.1.1:8443",
+        "10.97.1.1:7441",
+        &["api.https-listen", "also taken by `api.grpc-listen`"],
+    ),
+    case(
+        "10.97.1.1:7441",
+        "0.0.0.0:7440",
+        &["api.grpc-listen", "also taken by `raft.peer-listen`"],
+    ),
+    case(
+        "10.97.1.1:8443",
+        "10.97.1.1:8081",
+        &["boot.http-port", "also taken by `api.https-listen`"],
+    ),
+    case(
+        "http-port = 8081",
+        "http-port = 0",
+        &["boot.http-port", "0 is not a port"],
+    ),
+    case(
+        "port = 69",
+        "port = 67",
+        &["tftp.port", "also taken by `dhcp.port`"],
+    ),
+    case(
+        "advert-port = 7442",
+        "advert-port = 67",
+        &["address.advert-port", "also taken by `dhcp.port`"],
+    ),
+    case(
+        "retry-delay-s = 0",
+        "retry-delay-s = 4000",
+        &["bss.retry-delay-s", "0 to 3600"],
+    ),
+    case("/data\"", "/nowhere/deeper/data\"", &["data-dir", "create it"]),
+    case(
+        "/files\"",
+        "/nofiles\"",
+        &["boot.files-dir", "create it or name another"],
+    ),
+    case(
+        "interface = \"eth1\"",
+        "interface = \"eth7\"",
+        &["network `boot`, interface", "this host has eth1, eth2, eth3, lo"],
+    ),
+    case(
+        "interface = \"eth1\"",
+        "interface = \"eth3\"",
+        &["network `boot`, member-address", "which has none"],
+    ),
+    case(
+        "member-address = \"10.97.1.1\"",
+        "member-address = \"10.97.1.9\"",
+        &["member-address", "not an address of `eth1`, which has 10.97.1.1"],
+    ),
+    case(
+        "\nservice-address = \"10.97.0.1\"",
+        "",
+        &["network `boot`, service-address: missing"],
+    ),
+    case(
+        "service-address = \"10.97.0.1\"",
+        "service-address = \"10.96.0.1\"",
+        &[
+            "network `boot`, service-address",
+            "outside the network of 10.97.1.1",
+        ],
+    ),
+    case(
+        "service-address = \"10.97.0.1\"",
+        "service-address = \"10.97.1.2\"",
+        &["service-address", "a member's own address"],
+    ),
+    case(
+        ", 3 = \"10.97.1.3\"",
+        "",
+        &["network `boot`, peers", "member 3 is missing"],
+    ),
+    case(
+        ", 3 = \"10.97.1.3\"",
+        ", 3 = \"10.97.1.3\", 4 = \"10.97.1.4\"",
+        &["member 4 is not in cluster.toml"],
+    ),
+    case(
+        "{ 1 = \"10.97.1.1\"",
+        "{ 1 = \"10.97.1.7\"",
+        &["member 1 is this one", "member-address 10.97.1.1"],
+    ),
+    case(
+        "kind = \"boot\"",
+        "kind = \"bmc\"",
+        &["`boot` is not given to a bmc network"],
+    ),
+    case(
+        "kind = \"boot\"",
+        "kind = \"management\"",
+        &["`dhcp` is not given to a management network"],
+    ),
+    case(
+        "[\"boot\", \"dhcp\", \"tftp\"]",
+        "[\"boot\", \"boot\"]",
+        &["`boot` is named twice"],
+    ),
+    case("name = \"bmc\"", "name = \"boot\"", &["name: used twice"]),
+    case(
+        "mode = \"helper\"",
+        "mode = \"loopback\"",
+        &["outside 127.0.0.0/8", "it is `lo`"],
+    ),
+    case(
+        "[\"10.98.0.0/16\"]",
+        "[\"10.98.0.0/16\", \"10.98.7.0/24\"]",
+        &["relayed-subnets", "10.98.7.0/24 overlaps 10.98.0.0/16"],
+    ),
+    case(
+        "kind = \"bmc\"",
+        "service-address = \"10.97.0.1\"\nkind = \"bmc\"",
+        &["is also that of network `boot`"],
+    ),
+];
+
+#[test]
+fn what_cannot_work_is_refused_with_key_and_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = example(dir.path());
+    for Case { from, to, says } in REFUSED_BY_THE_CHECKS {
+        assert!(good.contains(from), "the example has no `{from}`");
+        let error = verdict(&good.replacen(from, to, 1)).expect_err(to);
+        for word in *says {
+            assert!(
+                error.contains(word),
+                "`{to}` should be answered with `{word}`:\n{error}"
+            );
+        }
+    }
+}
+
+/// One run shows everything, so that a file is not mended one error at a time.
+#[test]
+fn all_problems_are_shown_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = example(dir.path())
+        .replace("\nid = 1", "\nid = 9")
+        .replace("port = 69", "port = 67");
+    let error = verdict(&text).unwrap_err();
+    assert!(
+        error.contains("member.id") && error.contains("tftp.port"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_is_missing_or_huge_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Config::load(&dir.path().join("none.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("none.toml") && error.contains("--config"),
+        "{error}"
+    );
+    let huge = dir.path().join("huge.toml");
+    std::fs::write(&huge, vec![b'#'; 2 << 20]).unwrap();
+    assert!(matches!(Config::load(&huge), Err(ConfigError::Read { .. })));
+}
+
+/// The demo writes configurations as an administrator would; the same checks read them.
+#[test]
+fn the_demos_configuration_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("member-1/files")).unwrap();
+    let text = cli::member_config_example(Ipv4Addr::new(127, 99, 0, 0), dir.path(), dir.path());
+    let listed = Listed {
+        cluster: "demo".into(),
+        ..listed()
+    };
+    check(&parse(&text).unwrap(), &listed, &host()).unwrap();
+}

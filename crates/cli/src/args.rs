@@ -1,0 +1,188 @@
+//! What can be typed: one command per verb, noun first, as `chamois cluster status`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::boot::BootCommand;
+use crate::cluster::ClusterCommand;
+use crate::component::ComponentCommand;
+use crate::demo::DemoArgs;
+use crate::init::InitArgs;
+use crate::output::Format;
+use crate::subnet::SubnetCommand;
+
+const EXAMPLES: &str = "\
+Examples:
+  chamois demo                                  a whole cluster with 1,000 nodes on this host, no root needed
+  chamois init --static cluster.toml --out id   certificates, keys and an administrator's token for new members
+  chamois serve --config chamois.toml --check   check a configuration
+  chamois cluster status                        who leads, who follows, how far
+  chamois component list --type Node -o json    the inventory
+  chamois boot script x1000c0s0b0n0             what a node would boot
+
+Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
+
+/// HPC system management: one binary, one replicated state.
+#[derive(Debug, Parser)]
+#[command(name = "chamois", version, about, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArgs {
+    /// Form of the answer
+    #[arg(
+        short,
+        long,
+        value_enum,
+        global = true,
+        default_value_t,
+        help_heading = "Global options"
+    )]
+    pub output: Format,
+    /// gRPC API of one or more members (host:port, comma list): the first that answers is asked
+    #[arg(
+        long,
+        global = true,
+        env = "CHAMOIS_ENDPOINTS",
+        value_delimiter = ',',
+        value_name = "HOST:PORT",
+        help_heading = "Global options"
+    )]
+    pub endpoints: Vec<String>,
+    /// Certificate of the cluster's CA (PEM)
+    #[arg(
+        long,
+        global = true,
+        env = "CHAMOIS_CA",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub ca: Option<PathBuf>,
+    /// File with a bearer token; CHAMOIS_TOKEN may hold the token itself
+    #[arg(
+        long,
+        global = true,
+        env = "CHAMOIS_TOKEN_FILE",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub token_file: Option<PathBuf>,
+    /// Seconds to wait for an answer, 1 to 300
+    #[arg(
+        long,
+        global = true,
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=300),
+        value_name = "SECONDS",
+        help_heading = "Global options"
+    )]
+    pub timeout: u64,
+    /// Form of the log on standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        env = "CHAMOIS_LOG_FORMAT",
+        default_value_t,
+        help_heading = "Global options"
+    )]
+    pub log_format: LogFormat,
+    /// What is logged, e.g. `info` or `warn,raft=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "CHAMOIS_LOG",
+        value_name = "FILTER",
+        help_heading = "Global options"
+    )]
+    pub log: Option<String>,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The commands: two that are a process of the cluster, run by `cmd/chamois`, and the client's.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one member of a cluster
+    Serve(ServeArgs),
+    /// Put service addresses on interfaces, for the member on this host (needs CAP_NET_ADMIN)
+    AddressHelper(AddressHelperArgs),
+    /// What this crate runs itself.
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// A command that this crate runs itself.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Write certificates, keys and an administrator's token for the members of a new cluster
+    Init(InitArgs),
+    /// The members themselves
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Nodes, BMCs and everything else that SMD tracks
+    #[command(subcommand)]
+    Component(ComponentCommand),
+    /// What nodes boot and what they booted
+    #[command(subcommand)]
+    Boot(BootCommand),
+    /// Networks that DHCP serves
+    #[command(subcommand)]
+    Subnet(SubnetCommand),
+    /// Start a cluster on this host, boot emulated nodes and kill members meanwhile
+    Demo(DemoArgs),
+}
+
+/// `chamois serve`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois serve --config /etc/chamois/chamois.toml
+  chamois serve --config /etc/chamois/chamois.toml --check
+
+SIGTERM and SIGINT end it in order: stop accepting, finish what runs, end (20 s at most).")]
+pub struct ServeArgs {
+    /// Configuration; every key is documented in deploy/examples/member-1.toml
+    #[arg(long, value_name = "FILE", default_value = "/etc/chamois/chamois.toml")]
+    pub config: PathBuf,
+    /// Check the configuration and this host against it, then end; no port is opened
+    #[arg(long)]
+    pub check: bool,
+    /// End when the process that started this one ends (set by `chamois demo`)
+    #[arg(long, hide = true, value_name = "PID")]
+    pub parent: Option<i32>,
+}
+
+/// `chamois address-helper`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  chamois address-helper --socket /run/chamois/address.sock --allow eth1=10.97.0.1
+
+An address is taken off its interface one second after the last claim for it, whatever became of the claimant.")]
+pub struct AddressHelperArgs {
+    /// Unix socket that the member claims addresses on (`address.helper-socket` of its configuration)
+    #[arg(long, value_name = "PATH", default_value = "/run/chamois/address.sock")]
+    pub socket: PathBuf,
+    /// A service address that it may put on an interface; once for each
+    #[arg(long, value_name = "INTERFACE=ADDRESS", required = true)]
+    pub allow: Vec<String>,
+}

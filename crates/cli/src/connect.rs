@@ -1,0 +1,260 @@
+//! From the global options to a channel that generated clients take.
+
+use std::path::Path;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use rpc::client::{Channel, Credentials, Options};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+
+use crate::args::GlobalArgs;
+use crate::error::{CliError, Kind};
+
+/// Lists of a large cluster exceed tonic's 4 MiB; this is also what a member sends at most.
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// A token file has at most this many bytes; a larger one is another file.
+const TOKEN_FILE_BYTES_MAX: u64 = 16 << 10;
+/// Where `chamois demo` and `chamois init` print what to set.
+const WHERE_FROM: &str = "`chamois init` and `chamois demo --keep` print the exports for all three.";
+
+/// Whom to ask and how to be believed; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// host:port of each member's gRPC API.
+    pub(crate) endpoints: Vec<String>,
+    ca: Vec<CertificateDer<'static>>,
+    token: Option<String>,
+    at_most: Duration,
+}
+
+/// A channel to any of the target's members, for the whole cluster.
+pub(crate) fn to_any(global: &GlobalArgs) -> Result<Connection, CliError> {
+    let target = Target::from_global(global)?;
+    target.connect(&target.endpoints)
+}
+
+impl Target {
+    /// From options and environment.
+    ///
+    /// # Errors
+    /// `Usage` naming the option that is missing and its environment variable.
+    pub(crate) fn from_global(global: &GlobalArgs) -> Result<Self, CliError> {
+        let endpoints: Vec<String> = global
+            .endpoints
+            .iter()
+            .filter(|e| !e.is_empty())
+            .cloned()
+            .collect();
+        if endpoints.is_empty() {
+            let text = "no endpoint: name a member with --endpoints host:7441 or CHAMOIS_ENDPOINTS";
+            return Err(CliError::new(Kind::Usage, text).with_remedy(WHERE_FROM));
+        }
+        let Some(ca) = &global.ca else {
+            let text = "no CA: name the cluster's CA certificate with --ca FILE or CHAMOIS_CA";
+            return Err(CliError::new(Kind::Usage, text).with_remedy(WHERE_FROM));
+        };
+        let token = match &global.token_file {
+            Some(path) => Some(read_token(path)?),
+            None => std::env::var("CHAMOIS_TOKEN")
+                .ok()
+                .filter(|token| !token.is_empty()),
+        };
+        let at_most = Duration::from_secs(global.timeout);
+        Ok(Self {
+            endpoints,
+            ca: read_ca(ca)?,
+            token,
+            at_most,
+        })
+    }
+
+    /// From values, for the demo; each call takes at most five seconds.
+    pub(crate) fn new(endpoints: Vec<String>, ca: &Path, token: String) -> Result<Self, CliError> {
+        Ok(Self {
+            endpoints,
+            ca: read_ca(ca)?,
+            token: Some(token),
+            at_most: Duration::from_secs(5),
+        })
+    }
+
+    /// A channel to one member. Nothing is dialled yet.
+    pub(crate) fn connect_one(&self, endpoint: &str) -> Result<Connection, CliError> {
+        self.connect(&[endpoint.to_owned()])
+    }
+
+    /// A channel to all members that begins with the `first`-th, so that clients spread over them.
+    pub(crate) fn connect_from(&self, first: usize) -> Result<Connection, CliError> {
+        let mut endpoints = self.endpoints.clone();
+        let first = first % endpoints.len().max(1);
+        endpoints.rotate_left(first);
+        self.connect(&endpoints)
+    }
+
+    /// The CA that signs the members' certificates.
+    pub(crate) fn ca(&self) -> &[CertificateDer<'static>] {
+        &self.ca
+    }
+
+    /// The bearer token, if there is one.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    fn connect(&self, endpoints: &[String]) -> Result<Connection, CliError> {
+        let endpoints = endpoints
+            .iter()
+            .map(|e| e.trim_start_matches("https://").to_owned())
+            .collect();
+        let credentials = self.token.clone().map_or(Credentials::None, Credentials::Token);
+        let options = Options {
+            endpoints,
+            ca: self.ca.clone(),
+            credentials,
+        };
+        let channel = rpc::client::connect(options)
+            .map_err(|error| CliError::new(Kind::Usage, error.to_string()).with_remedy(WHERE_FROM))?;
+        Ok(Connection {
+            channel,
+            at_most: self.at_most,
+        })
+    }
+}
+
+/// A channel whose calls all end in time, whatever the far end does.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    channel: Channel,
+    at_most: Duration,
+}
+
+impl Service<Request<Body>> for Connection {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Response<Body>, Status>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.channel.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let at_most = self.at_most;
+        // the member gives up too, so that it does not work for nobody (gRPC over HTTP/2, "Timeout")
+        request
+            .headers_mut()
+            .insert("grpc-timeout", timeout_header(at_most));
+        let answer = self.channel.call(request);
+        Box::pin(async move {
+            tokio::time::timeout(at_most, answer).await.unwrap_or_else(|_| {
+                let text = format!("no answer within {} s", at_most.as_secs());
+                Err(Status::deadline_exceeded(text))
+            })
+        })
+    }
+}
+
+fn timeout_header(at_most: Duration) -> HeaderValue {
+    HeaderValue::try_from(format!("{}m", at_most.as_millis())).expect("digits and a letter are a header")
+}
+
+fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliError> {
+    let refused = |cause: String| {
+        CliError::new(
+            Kind::Usage,
+            format!("cannot read the CA certificate {}: {cause}", path.display()),
+        )
+        .with_remedy("Name the file `ca.pem` of the cluster with --ca or CHAMOIS_CA.")
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(|e| refused(e.to_string()))?
+        .collect();
+    let certificates = certificates.map_err(|e| refused(e.to_string()))?;
+    if certificates.is_empty() {
+        return Err(refused("it holds no CERTIFICATE block".to_owned()));
+    }
+    Ok(certificates)
+}
+
+fn read_token(path: &Path) -> Result<String, CliError> {
+    let refused = |cause: String| {
+        CliError::new(
+            Kind::Usage,
+            format!("cannot read the token file {}: {cause}", path.display()),
+        )
+    };
+    let length = std::fs::metadata(path).map_err(|e| refused(e.to_string()))?.len();
+    if length > TOKEN_FILE_BYTES_MAX {
+        return Err(refused(format!("{length} bytes are too many for a token")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    match text.trim() {
+        "" => Err(refused("it is empty".to_owned())),
+        token => Ok(token.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::LogFormat;
+    use crate::output::Format;
+
+    fn global(endpoints: &[&str], ca: Option<&Path>, token_file: Option<&Path>) -> GlobalArgs {
+        GlobalArgs {
+            output: Format::Table,
+            endpoints: endpoints.iter().map(|e| (*e).to_owned()).collect(),
+            ca: ca.map(Path::to_owned),
+            token_file: token_file.map(Path::to_owned),
+            timeout: 1,
+            log_format: LogFormat::Text,
+            log: None,
+        }
+    }
+
+    fn refused(global: &GlobalArgs) -> String {
+        let error = Target::from_global(global).err().expect("is refused");
+        assert_eq!(error.kind(), Kind::Usage);
+        error.to_string()
+    }
+
+    /// Somebody who types the first command learns which three things it needs.
+    #[test]
+    fn what_is_missing_is_named_with_option_and_variable() {
+        let text = refused(&global(&[], None, None));
+        assert!(
+            text.contains("--endpoints") && text.contains("CHAMOIS_ENDPOINTS"),
+            "{text}"
+        );
+        let text = refused(&global(&["a:1"], None, None));
+        assert!(text.contains("--ca") && text.contains("CHAMOIS_CA"), "{text}");
+        let text = refused(&global(&["a:1"], Some(Path::new("/nonexistent/ca.pem")), None));
+        assert!(text.contains("/nonexistent/ca.pem"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_or_token_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty");
+        std::fs::write(&empty, "\n").unwrap();
+        let text = refused(&global(&["a:1"], Some(&empty), None));
+        assert!(text.contains("CERTIFICATE"), "{text}");
+        assert!(read_token(&empty).unwrap_err().to_string().contains("empty"));
+        let large = dir.path().join("large");
+        std::fs::write(&large, vec![b'a'; 20 << 10]).unwrap();
+        assert!(read_token(&large).unwrap_err().to_string().contains("too many"));
+    }
+
+    #[test]
+    fn a_token_file_may_end_with_a_newline() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        std::fs::write(&path, "abc.def.ghi\n").unwrap();
+        assert_eq!(read_token(&path).unwrap(), "abc.def.ghi");
+    }
+}

@@ -1,0 +1,201 @@
+//! `chamois demo`: a cluster of real processes on this host, emulated nodes that boot through it, writers
+//! that never stop, and members that die meanwhile.
+//!
+//! Everything is inside one 127.B.0.0/16 and one directory, so that demos run side by side and without
+//! root. The members are children of this process and end with it, however it ends.
+
+mod args;
+mod cluster;
+mod faults;
+mod files;
+mod fleet;
+mod identities;
+mod keep;
+mod layout;
+mod ledger;
+mod legacy_http;
+mod member_config;
+mod member_process;
+mod progress;
+mod read_back;
+mod seed;
+mod state_dir;
+mod summary;
+mod writers;
+
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) use self::args::DemoArgs;
+use self::cluster::Cluster;
+use self::fleet::Booted;
+use self::layout::Layout;
+use self::progress::Progress;
+use self::state_dir::StateDir;
+use self::summary::{Summary, rounded};
+use self::writers::{SharedLedger, Writers};
+use crate::cluster::status;
+use crate::error::{CliError, Kind};
+use crate::output;
+
+/// Writes that must have been acknowledged before the demo may say anything about them.
+const ACKNOWLEDGED_MIN: usize = 1000;
+/// After the last boot, the writers get this long to reach that number.
+const ACKNOWLEDGED_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// A member's configuration as the demo writes it, for the test that `serve` accepts it.
+pub fn member_config_example(
+    base: std::net::Ipv4Addr,
+    dir: &std::path::Path,
+    identity: &std::path::Path,
+) -> String {
+    member_config::render(&Layout::new(base, dir), 1, 3, identity)
+}
+
+/// Runs the demo; SIGTERM and SIGINT end it and its members at any time.
+pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
+    let cannot_listen = |error| CliError::other("cannot wait for signals", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_listen)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_listen)?;
+    let interrupted = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::pin!(interrupted);
+    // dropping the unfinished run kills the members: `MemberProcess` does
+    let finished = tokio::select! {
+        finished = Box::pin(boot_under_fire(&args)) => finished?,
+        () = &mut interrupted => {
+            return Err(CliError::new(Kind::Other, "interrupted; the members were ended"));
+        }
+    };
+    let Finished {
+        mut cluster,
+        summary,
+        state_dir,
+    } = finished;
+    if args.keep {
+        keep::announce(&cluster)?;
+        let ended = tokio::select! {
+            () = &mut interrupted => Ok(()),
+            error = keep::watch(&mut cluster) => Err(error),
+        };
+        cluster.stop().await?;
+        ended?;
+    } else {
+        cluster.stop().await?;
+    }
+    if !summary.is_success() {
+        let text = format!(
+            "{} nodes failed, {} writes were lost",
+            summary.failed, summary.lost_writes
+        );
+        let kept = format!("The members' data and logs: {}", state_dir.keep().display());
+        return Err(CliError::new(Kind::Other, text).with_remedy(kept));
+    }
+    Ok(())
+}
+
+struct Finished {
+    cluster: Cluster,
+    summary: Summary,
+    state_dir: StateDir,
+}
+
+async fn boot_under_fire(args: &DemoArgs) -> Result<Finished, CliError> {
+    let progress = Progress::new(args.nodes);
+    let net = fleet::claim_net()?;
+    let state_dir = StateDir::make(args.state_dir.as_deref())?;
+    let layout = Layout::new(net.base(), state_dir.path());
+    let executable =
+        std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
+    progress.note(&format!(
+        "starting {} members on {}",
+        args.members,
+        layout.network()
+    ));
+    let mut cluster = Cluster::start(layout, args.members, &executable).await?;
+    progress.note(&status::render(&cluster.views().await).to_string());
+    let ledger = SharedLedger::default();
+    let mut summary = Summary::default();
+    if args.nodes > 0 {
+        seed::subnet_and_nodes(&cluster, args.nodes, &progress).await?;
+        summary = measure(&mut cluster, net, args.nodes, &ledger, &progress).await?;
+    } else {
+        drop(net);
+    }
+    progress.finish();
+    progress.note(&status::render(&cluster.views().await).to_string());
+    progress.note(&summary.to_table(ledger.lock().unknown()));
+    if args.json {
+        output::print(summary.to_json())?;
+    }
+    Ok(Finished {
+        cluster,
+        summary,
+        state_dir,
+    })
+}
+
+/// Boots the fleet while writers write and members die, then counts.
+async fn measure(
+    cluster: &mut Cluster,
+    net: fleet::LoopbackNet,
+    nodes: u32,
+    ledger: &SharedLedger,
+    progress: &Progress,
+) -> Result<Summary, CliError> {
+    let target = cluster.target().clone();
+    let mut writers = Writers::start(&target, ledger)?;
+    let layout = cluster.layout().clone();
+    let (report, booted) = tokio::sync::watch::channel(0);
+    let fleet = fleet::boot(&layout, net, nodes, report, progress);
+    let faults = faults::inflict(cluster, nodes, booted, ledger, progress);
+    let (boots, kills) = tokio::select! {
+        ended = async { tokio::try_join!(fleet, faults) } => ended?,
+        error = writers.failed() => return Err(error),
+    };
+    enough_writes(&mut writers, ledger).await?;
+    writers.stop().await?;
+    progress.note("reading every acknowledged write back from every member");
+    let lost_writes = read_back::lost_writes(&target, ledger).await?;
+    Ok(summarize(&boots, &kills, ledger, lost_writes))
+}
+
+async fn enough_writes(writers: &mut Writers, ledger: &SharedLedger) -> Result<(), CliError> {
+    let deadline = Instant::now() + ACKNOWLEDGED_WAIT_MAX;
+    while ledger.lock().acknowledged() < ACKNOWLEDGED_MIN {
+        if Instant::now() > deadline {
+            let text = format!(
+                "{} writes were acknowledged, too few to count",
+                ledger.lock().acknowledged()
+            );
+            return Err(CliError::new(Kind::Unavailable, text));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            error = writers.failed() => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn summarize(boots: &Booted, kills: &[Instant], ledger: &SharedLedger, lost_writes: usize) -> Summary {
+    let ledger = ledger.lock();
+    let recoveries = kills.iter().filter_map(|kill| ledger.recovery(*kill));
+    let worst = recoveries.max().unwrap_or_default();
+    Summary {
+        booted: boots.booted,
+        failed: boots.failed,
+        seconds: rounded(boots.seconds, 2),
+        extra_boot_seconds_max: rounded(boots.extra_seconds_max, 2),
+        script_p50_ms: rounded(ledger::percentile(&boots.script_ms_sorted, 500), 1),
+        script_p99_ms: rounded(ledger::percentile(&boots.script_ms_sorted, 990), 1),
+        leaderless_ms: u64::try_from(worst.as_millis()).unwrap_or(u64::MAX),
+        acked_writes: ledger.acknowledged(),
+        lost_writes,
+    }
+}

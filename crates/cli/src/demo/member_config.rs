@@ -1,0 +1,95 @@
+//! The configuration file of one demo member, in the form that an administrator would write.
+
+use super::layout::{ADVERT_PORT, DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, PEER_PORT, TFTP_PORT};
+
+/// Name of the demo's cluster.
+pub(crate) const CLUSTER: &str = "demo";
+/// Where Debian's `ipxe` puts the loaders; without them BIOS and UEFI firmware gets no boot file, which
+/// the emulated nodes, being iPXE already, do not need.
+const LOADERS_DIR: &str = "/usr/lib/ipxe";
+
+/// The text of `chamois.toml` of member `id` out of `members`.
+pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std::path::Path) -> String {
+    let dir = layout.member_dir(id);
+    let peers: Vec<String> = (1..=members)
+        .map(|peer| format!("{peer} = \"{}\"", layout.member(peer)))
+        .collect();
+    let (own, service) = (layout.member(id), layout.service());
+    format!(
+        "cluster = \"{CLUSTER}\"\n\
+         data-dir = {data:?}\n\
+         identity-dir = {identity_dir:?}\n\
+         [member]\n\
+         id = {id}\n\
+         [raft]\n\
+         profile = \"lan\"\n\
+         peer-listen = \"{own}:{PEER_PORT}\"\n\
+         [api]\n\
+         grpc-listen = \"{own}:{GRPC_PORT}\"\n\
+         https-listen = \"{own}:{HTTPS_PORT}\"\n\
+         anonymous-legacy-reads = [\"127.0.0.0/8\"]\n\
+         [boot]\n\
+         http-port = {HTTP_PORT}\n\
+         files-dir = {files:?}\n\
+         [dhcp]\n\
+         port = {DHCP_PORT}\n\
+         loaders-dir = \"{LOADERS_DIR}\"\n\
+         [tftp]\n\
+         port = {TFTP_PORT}\n\
+         [address]\n\
+         mode = \"loopback\"\n\
+         advert-port = {ADVERT_PORT}\n\
+         [[network]]\n\
+         name = \"boot\"\n\
+         kind = \"boot\"\n\
+         interface = \"lo\"\n\
+         member-address = \"{own}\"\n\
+         peers = {{ {peers} }}\n\
+         service-address = \"{service}\"\n\
+         roles = [\"boot\", \"dhcp\", \"tftp\"]\n\
+         relayed-subnets = [\"{network}\"]\n",
+        data = dir.join("data"),
+        files = dir.join("files"),
+        peers = peers.join(", "),
+        network = layout.network(),
+    )
+}
+
+/// The text of the file that `chamois init --static` reads.
+pub(crate) fn render_static(layout: &Layout, members: u64) -> String {
+    let mut text = format!("cluster = \"{CLUSTER}\"\n");
+    for id in 1..=members {
+        let own = layout.member(id);
+        text += &format!(
+            "[[member]]\nid = {id}\naddress = \"{own}:{PEER_PORT}\"\napi-address = \"{own}:{GRPC_PORT}\"\n"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::path::Path;
+
+    use super::*;
+
+    /// `cmd/chamois` tests that `serve` accepts it; here only that it says what the layout says.
+    #[test]
+    fn the_configuration_is_toml_and_names_every_member() {
+        let layout = Layout::new(Ipv4Addr::new(127, 9, 0, 0), Path::new("/tmp/demo"));
+        let text = render(&layout, 2, 3, Path::new("/tmp/demo/identities/member-2"));
+        let table: toml::Table = text.parse().unwrap();
+        assert_eq!(table["raft"]["peer-listen"].as_str(), Some("127.9.1.2:7440"));
+        let network = &table["network"][0];
+        assert_eq!(network["service-address"].as_str(), Some("127.9.0.1"));
+        assert_eq!(network["peers"].as_table().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_static_list_has_all_members() {
+        let layout = Layout::new(Ipv4Addr::new(127, 9, 0, 0), Path::new("/tmp/demo"));
+        let table: toml::Table = render_static(&layout, 5).parse().unwrap();
+        assert_eq!(table["member"].as_array().unwrap().len(), 5);
+    }
+}

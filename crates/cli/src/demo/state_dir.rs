@@ -1,0 +1,85 @@
+//! The directory of one demo: named by the user and kept, or temporary and removed.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{CliError, Kind};
+
+/// Where everything of a demo is written. A temporary one is removed when this is dropped, unless `keep`
+/// was called.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl StateDir {
+    /// Makes `named`, which must be new or empty, or a temporary directory.
+    pub(crate) fn make(named: Option<&Path>) -> Result<Self, CliError> {
+        let path = match named {
+            Some(path) => path.to_owned(),
+            None => std::env::temp_dir().join(format!("chamois-demo-{}", std::process::id())),
+        };
+        let cannot = |error| CliError::other(&format!("cannot use the directory {}", path.display()), error);
+        std::fs::create_dir_all(&path).map_err(cannot)?;
+        if std::fs::read_dir(&path).map_err(cannot)?.next().is_some() {
+            let text = format!("{} is not empty", path.display());
+            return Err(CliError::new(Kind::Usage, text).with_remedy("Name a new or empty --state-dir."));
+        }
+        let path = path.canonicalize().map_err(cannot)?;
+        Ok(Self {
+            path,
+            temporary: named.is_none(),
+        })
+    }
+
+    /// Its absolute path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves it where it is, to be looked at.
+    pub(crate) fn keep(mut self) -> PathBuf {
+        self.temporary = false;
+        self.path.clone()
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(%error, dir = %self.path.display(), "could not remove the demo's directory");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The demo must never mix its data with somebody's files.
+    #[test]
+    fn a_directory_that_is_not_empty_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mine"), "").unwrap();
+        let error = StateDir::make(Some(dir.path())).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(dir.path().join("mine").exists());
+    }
+
+    #[test]
+    fn a_named_directory_stays_and_a_temporary_one_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = dir.path().join("new/deeper");
+        drop(StateDir::make(Some(&named)).unwrap());
+        assert!(named.is_dir());
+        let temporary = StateDir::make(None).unwrap();
+        let path = temporary.path().to_owned();
+        drop(temporary);
+        assert!(!path.exists());
+        let kept = StateDir::make(None).unwrap().keep();
+        assert!(kept.is_dir());
+        std::fs::remove_dir_all(kept).unwrap();
+    }
+}

@@ -1,0 +1,97 @@
+//! Tables for people, JSON for programs.
+
+use std::io::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage as _, SerializeOptions};
+
+use crate::error::CliError;
+
+/// Form of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document, with the key names of the HTTP API.
+    Json,
+}
+
+/// A table in the project's style.
+pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
+    table
+}
+
+/// Prints a line or a table. A closed pipe (`chamois … | head`) is not an error of ours.
+pub(crate) fn print(text: impl std::fmt::Display) -> Result<(), CliError> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::other("cannot write the answer", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a message as JSON; `name` is its full proto name.
+///
+/// # Errors
+/// Only when standard output cannot be written.
+pub(crate) fn print_json(name: &str, message: &impl prost::Message) -> Result<(), CliError> {
+    print(to_json(name, message)?)
+}
+
+fn to_json(name: &str, message: &impl prost::Message) -> Result<String, CliError> {
+    let unknown = |problem: String| CliError::other("cannot write the answer as JSON", problem);
+    let pool = DescriptorPool::decode(proto::DESCRIPTOR).map_err(|e| unknown(e.to_string()))?;
+    let descriptor = pool
+        .get_message_by_name(name)
+        .ok_or_else(|| unknown(name.to_owned()))?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
+        .map_err(|e| unknown(e.to_string()))?;
+    debug_assert_eq!(dynamic.descriptor().full_name(), name);
+    let options = SerializeOptions::new()
+        .skip_default_fields(false)
+        .stringify_64_bit_integers(false);
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::pretty(&mut bytes);
+    dynamic
+        .serialize_with_options(&mut serializer, &options)
+        .map_err(|e| unknown(e.to_string()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts read these keys; numbers must be numbers, and zero must not vanish.
+    #[test]
+    fn json_has_the_api_key_names_and_plain_numbers() {
+        let status = proto::cluster::v1::ClusterStatus {
+            cluster_name: "prod".into(),
+            member_id: 2,
+            applied_index: 1 << 40,
+            ..Default::default()
+        };
+        let text = to_json("chamois.cluster.v1.ClusterStatus", &status).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["clusterName"], "prod");
+        assert_eq!(value["appliedIndex"], 1_u64 << 40);
+        assert_eq!(value["leaderId"], 0, "zero is a fact, not an absence: {text}");
+    }
+
+    #[test]
+    fn a_table_shows_its_header_and_rows() {
+        let mut table = table(["ID", "STATE"]);
+        table.add_row(["x0c0s0b0n0", "Ready"]);
+        let text = table.to_string();
+        for word in ["ID", "STATE", "x0c0s0b0n0", "Ready"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}
