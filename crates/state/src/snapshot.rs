@@ -4,6 +4,7 @@ use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SnapshotRow, StateHeader};
 
 use crate::changes::Changes;
+use crate::table::Record;
 use crate::{RowKey, RowKind, State};
 
 /// Format of the rows that this version writes and reads.
@@ -41,6 +42,36 @@ pub enum SnapshotError {
     /// A row of a kind that this version does not know.
     #[error("the snapshot has a row of a kind that this version does not know; upgrade this member")]
     UnknownRow,
+}
+
+impl RowKey {
+    /// The key that a row is stored under.
+    ///
+    /// # Errors
+    /// `Malformed` or `UnknownRow` for a row that no `apply` wrote.
+    pub fn of(row: &SnapshotRow) -> Result<RowKey, SnapshotError> {
+        match row.row.as_ref().ok_or(SnapshotError::UnknownRow)? {
+            Row::Header(_) => Ok(RowKey::header()),
+            Row::Session(row) => {
+                let problem = "a client id has 16 bytes".to_owned();
+                let client_id = row.client_id.as_slice().try_into();
+                let kind = RowKind::Session;
+                Ok(RowKey::session(client_id.map_err(|_| SnapshotError::Malformed { kind, problem })?))
+            }
+            Row::Secret(row) => key_of(row, RowKind::Secret),
+            Row::Component(row) => key_of(row, RowKind::Component),
+            Row::EthernetInterface(row) => key_of(row, RowKind::EthernetInterface),
+            Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
+            Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
+            Row::Instance(row) => key_of(row, RowKind::Instance),
+            Row::Subnet(row) => key_of(row, RowKind::Subnet),
+        }
+    }
+}
+
+fn key_of<R: Record>(row: &R, kind: RowKind) -> Result<RowKey, SnapshotError> {
+    let key = row.key().map_err(|problem| SnapshotError::Malformed { kind, problem })?;
+    Ok(R::row_key(&key))
 }
 
 impl State {
