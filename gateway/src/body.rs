@@ -1,6 +1,7 @@
 //! Bodies: what the gateway sends, and bounded reading of what it gets.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,11 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
+
+/// A request's body.
+pub(crate) trait Incoming: http_body::Body<Data = Bytes, Error: Display> + Unpin {}
+
+impl<B: http_body::Body<Data = Bytes, Error: Display> + Unpin> Incoming for B {}
 
 /// A response's body.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -54,16 +60,12 @@ impl Budget {
     /// # Errors
     /// 413 over `bytes_max`, 408 when it takes longer than `time_max`, 503 when other bodies fill the
     /// budget, 400 when the connection breaks.
-    pub(crate) async fn read<B>(
+    pub(crate) async fn read(
         &self,
-        mut body: B,
+        mut body: impl Incoming,
         bytes_max: usize,
         time_max: Duration,
-    ) -> Result<Received, Problem>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-        B::Error: std::fmt::Display,
-    {
+    ) -> Result<Received, Problem> {
         let read = async {
             let mut share = Vec::new();
             let mut bytes = BytesMut::new();
@@ -109,11 +111,7 @@ pub(crate) fn too_large(bytes_max: usize) -> Problem {
 
 /// Takes up to `bytes_max` more off the connection: closing it at once would reset it, and a client that is
 /// still sending would never read why.
-pub(crate) async fn discard<B>(body: &mut B, bytes_max: usize)
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
+pub(crate) async fn discard(body: &mut impl Incoming, bytes_max: usize) {
     let mut left = bytes_max;
     while let Ok(Some(chunk)) = next_chunk(body).await {
         match left.checked_sub(chunk.len()) {
@@ -123,11 +121,7 @@ where
     }
 }
 
-async fn next_chunk<B>(body: &mut B) -> Result<Option<Bytes>, Problem>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
+async fn next_chunk<B: Incoming>(body: &mut B) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         let broken =
             |error: B::Error| Problem::new(StatusCode::BAD_REQUEST, format!("the body ended early: {error}"));

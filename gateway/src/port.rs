@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, LOCATION};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, request};
 use rpc::server::ConnectionLimits;
 
-use crate::body::{self, Body, Budget};
+use crate::body::{self, Body, Budget, Incoming};
 use crate::files::Files;
 use crate::options::Limits;
 use crate::problem::{self, Problem};
@@ -50,11 +50,11 @@ pub struct Counters {
 
 impl Port {
     /// Answers one request of `caller`; whatever happens in it ends with an answer.
-    pub(crate) async fn answer<B>(&self, caller: rpc::Caller, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-        B::Error: std::fmt::Display,
-    {
+    pub(crate) async fn answer(
+        &self,
+        caller: rpc::Caller,
+        request: Request<impl Incoming>,
+    ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let peer = caller.peer;
         let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
@@ -78,16 +78,12 @@ impl Port {
         response
     }
 
-    async fn exchange<B>(
+    async fn exchange(
         &self,
         caller: rpc::Caller,
         parts: &request::Parts,
-        body: B,
-    ) -> Result<Response<Body>, Problem>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-        B::Error: std::fmt::Display,
-    {
+        body: impl Incoming,
+    ) -> Result<Response<Body>, Problem> {
         let path = self.own_path(&parts.uri)?;
         if let Some(readiness) = &self.readiness
             && let Some(answer) = probe(path, readiness)
@@ -146,17 +142,13 @@ impl Port {
         Ok(path.strip_suffix('/').unwrap_or(path))
     }
 
-    async fn message<B>(
+    async fn message(
         &self,
         route: &Route,
         values: &[&str],
         parts: &request::Parts,
-        body: B,
-    ) -> Result<Vec<u8>, Problem>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-        B::Error: std::fmt::Display,
-    {
+        body: impl Incoming,
+    ) -> Result<Vec<u8>, Problem> {
         let Limits {
             body_bytes_max,
             body_at_most,
