@@ -1,0 +1,161 @@
+//! BSS's `/boot/v1/bootscript`: parse the question, look it up here, ask the majority before saying "unknown".
+
+use std::sync::Arc;
+
+use model::{BootContext, Xname};
+use proto::bss::v1::{GetBootScriptRequest, boot_script_service_server};
+use proto::google::api::HttpBody;
+use proto::smd::v1::Component;
+use raft::Store;
+use rpc::{Caller, Error};
+use state::State;
+use tonic::{Request, Response, Status};
+
+use crate::answer::{Answer, Found, Question, Terms};
+use crate::context::caught_up;
+use crate::lookup::Asked;
+use crate::{Config, legacy};
+
+/// Longest name in a question, bytes.
+const NAME_BYTES_MAX: usize = 128;
+/// Longest architecture in a question, bytes; iPXE's `${buildarch}` has at most eight.
+const ARCH_BYTES_MAX: usize = 32;
+
+/// Boot scripts for the nodes of this cluster.
+#[derive(Clone, Debug)]
+pub struct BootScriptService {
+    store: Store,
+    config: Config,
+}
+
+impl BootScriptService {
+    /// A service that answers from `store`.
+    #[must_use]
+    pub fn new(store: Store, config: Config) -> BootScriptService {
+        BootScriptService { store, config }
+    }
+
+    /// What is known of the node that is asked for. What this member has it says at once; that it has nothing may
+    /// only mean that it has not heard yet, so then the applied state is brought up to date first.
+    async fn find(&self, question: &Question) -> Result<(Arc<State>, Found), Error> {
+        let state = self.store.state();
+        let found = Found::look_up(&state, &question.asked);
+        if found.is_bootable() {
+            return Ok((state, found));
+        }
+        self.store.linearize().await?;
+        let state = self.store.state();
+        let found = Found::look_up(&state, &question.asked);
+        Ok((state, found))
+    }
+
+    fn base_url(&self, caller: &Caller, state: &State, component: Option<&Component>) -> Result<&str, Error> {
+        let of_connection = [caller.local, caller.peer]
+            .into_iter()
+            .flatten()
+            .map(|address| address.ip());
+        let of_node = component
+            .into_iter()
+            .flat_map(|component| addresses_of(state, component));
+        self.config
+            .urls
+            .base_for(of_connection.chain(of_node))
+            .ok_or_else(|| Error::Conflict {
+                detail: "this member serves no boot network; ask a member with a [[network]] of kind boot"
+                    .to_owned(),
+            })
+    }
+}
+
+#[tonic::async_trait]
+impl boot_script_service_server::BootScriptService for BootScriptService {
+    #[tracing::instrument(name = "bss.boot_script", skip_all)]
+    async fn get_boot_script(
+        &self,
+        request: Request<GetBootScriptRequest>,
+    ) -> Result<Response<HttpBody>, Status> {
+        let question = parse(request.get_ref())?;
+        let context = caught_up(&self.store, &request.get_ref().ctx).await?;
+        let (state, found) = self.find(&question).await?;
+        let terms = Terms {
+            base_url: self.base_url(rpc::caller(&request), &state, found.component.as_deref())?,
+            context: BootContext {
+                revision: state.applied_index(),
+                boot_id: context.map_or_else(|| self.config.boot_ids.next(), |context| context.boot_id),
+            },
+            retry_delay: self.config.retry_delay,
+        };
+        match Answer::to(&question, &found, &terms, &state) {
+            Answer::Script(text) => Ok(body("text/plain; charset=UTF-8", text)),
+            Answer::Json(text) => Ok(body("application/json; charset=UTF-8", text)),
+            Answer::NotConfigured(who) => Err(legacy::not_configured(&who)),
+        }
+    }
+}
+
+fn addresses_of(state: &State, component: &Component) -> Vec<std::net::IpAddr> {
+    let Ok(id) = component.id.parse::<Xname>() else {
+        return Vec::new();
+    };
+    let interfaces = state.smd.interfaces_of(&id);
+    interfaces
+        .flat_map(|interface| {
+            interface
+                .ip_addresses
+                .iter()
+                .filter_map(|mapping| mapping.ip_address.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// `mac` before `name` before `nid`. What is echoed into a script is parsed here, so nothing else gets in.
+fn parse(request: &GetBootScriptRequest) -> Result<Question, Status> {
+    let asked = if !request.mac.is_empty() {
+        Asked::Mac(
+            request
+                .mac
+                .parse()
+                .map_err(|problem| rpc::invalid("mac", problem))?,
+        )
+    } else if !request.name.is_empty() {
+        Asked::Name(name(&request.name)?)
+    } else {
+        // BSS takes a NID that is no number for none.
+        Asked::Nid(request.nid.parse().map_err(|_| legacy::nobody_named())?)
+    };
+    let is_arch = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if request.arch.len() > ARCH_BYTES_MAX || !request.arch.chars().all(is_arch) {
+        return Err(rpc::invalid("arch", "write letters, digits and `_`, e.g. x86_64 or arm64").into());
+    }
+    Ok(Question {
+        asked,
+        retry: request.retry.parse().unwrap_or(0),
+        arch: request.arch.clone(),
+        ts: request.ts.parse().ok(),
+        json: request.json == "1",
+    })
+}
+
+/// An xname in its normal form, or the key that the text is.
+fn name(text: &str) -> Result<String, Error> {
+    if let Ok(xname) = text.parse::<Xname>() {
+        return Ok(xname.to_string());
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    if text.len() <= NAME_BYTES_MAX && text.chars().all(is_name) {
+        return Ok(text.to_owned());
+    }
+    Err(rpc::invalid(
+        "name",
+        format!("write an xname, or a key of at most {NAME_BYTES_MAX} letters, digits and -_.:"),
+    ))
+}
+
+fn body(content_type: &str, text: String) -> Response<HttpBody> {
+    Response::new(HttpBody {
+        content_type: content_type.to_owned(),
+        data: text.into_bytes(),
+        extensions: Vec::new(),
+    })
+}

@@ -1,0 +1,118 @@
+//! Which boot parameters a node gets: pure look-ups in the state, in the order of BSS.
+
+use std::sync::Arc;
+
+use model::{MacAddr, Xname};
+use proto::bss::v1::BootParametersEntry;
+use proto::smd::v1::{Component, component};
+use state::State;
+
+/// Key of the entry for nodes that have none of their own.
+pub(crate) const DEFAULT_KEY: &str = "Default";
+/// Begins the key of the entry for unknown nodes of one architecture.
+pub(crate) const UNKNOWN_PREFIX: &str = "Unknown-";
+
+/// How a node is named in a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// By a MAC of its own.
+    Mac(MacAddr),
+    /// By xname; any other text is only ever a key.
+    Name(String),
+    /// By NID.
+    Nid(u64),
+}
+
+impl Asked {
+    /// The key of an entry that is stored for just this name.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Asked::Mac(mac) => mac.to_string(),
+            Asked::Name(name) => name.clone(),
+            Asked::Nid(nid) => nid_key(*nid),
+        }
+    }
+
+    /// The node that is meant, if SMD knows it. A node whose place is empty is not there.
+    pub(crate) fn component(&self, state: &State) -> Option<Arc<Component>> {
+        let component = match self {
+            Asked::Mac(mac) => state
+                .smd
+                .component(&state.smd.interface(mac)?.component_id.parse().ok()?),
+            Asked::Name(name) => state.smd.component(&name.parse().ok()?),
+            Asked::Nid(nid) => state.smd.component_by_nid(*nid),
+        }?;
+        let is_node = component.id.parse::<Xname>().is_ok_and(|id| id.is_node());
+        (is_node && component.state() != component::State::Empty).then_some(component)
+    }
+}
+
+/// The key of what is stored for a NID.
+pub(crate) fn nid_key(nid: u64) -> String {
+    format!("nid{nid}")
+}
+
+/// MACs of a node's interfaces, sorted.
+pub(crate) fn macs_of(state: &State, component: &Component) -> Vec<MacAddr> {
+    let Ok(id) = component.id.parse::<Xname>() else {
+        return Vec::new();
+    };
+    state
+        .smd
+        .interfaces_of(&id)
+        .filter_map(|interface| interface.mac_address.parse().ok())
+        .collect()
+}
+
+/// The entry of a node. First hit wins whole, nothing is merged: its own (see [`own_entry_of`]), its role's,
+/// `Default`.
+pub(crate) fn entry_of(
+    state: &State,
+    asked: &Asked,
+    component: Option<&Component>,
+) -> Option<Arc<BootParametersEntry>> {
+    let role = component
+        .map(|component| component.role.as_str())
+        .filter(|role| !role.is_empty());
+    own_entry_of(state, asked, component)
+        .or_else(|| role.and_then(|role| state.bss.entry(role)))
+        .or_else(|| state.bss.entry(DEFAULT_KEY))
+}
+
+/// The entry that a node has for itself: the component's xname, the name asked for, the component's other names
+/// (its MACs, then its NID).
+///
+/// BSS has no "other names": it turns a MAC or NID into the xname when parameters are stored. So do we
+/// ([`home_key`]), but a node may become known later than its parameters, and must then be found however it is
+/// asked for.
+pub(crate) fn own_entry_of(
+    state: &State,
+    asked: &Asked,
+    component: Option<&Component>,
+) -> Option<Arc<BootParametersEntry>> {
+    component
+        .and_then(|component| state.bss.entry(&component.id))
+        .or_else(|| state.bss.entry(&asked.key()))
+        .or_else(|| component.and_then(|component| by_other_names(state, component)))
+}
+
+/// The key that a change of `asked` means: that of the entry it has for itself, else its xname, else its name.
+pub(crate) fn home_key(state: &State, asked: &Asked) -> String {
+    let component = asked.component(state);
+    let entry = own_entry_of(state, asked, component.as_deref());
+    entry
+        .map(|entry| entry.key.clone())
+        .or_else(|| component.map(|component| component.id.clone()))
+        .unwrap_or_else(|| asked.key())
+}
+
+fn by_other_names(state: &State, component: &Component) -> Option<Arc<BootParametersEntry>> {
+    let macs = macs_of(state, component);
+    let by_mac = macs.iter().find_map(|mac| state.bss.entry(&mac.to_string()));
+    by_mac.or_else(|| state.bss.entry(&nid_key(component.nid?)))
+}
+
+/// The entry for unknown nodes of `arch`.
+pub(crate) fn entry_of_unknown(state: &State, arch: &str) -> Option<Arc<BootParametersEntry>> {
+    state.bss.entry(&format!("{UNKNOWN_PREFIX}{arch}"))
+}
