@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use openraft::{Config, SnapshotPolicy};
 
+/// Entries purged at once.
+const PURGE_BATCH_MAX: u64 = 1000;
+
 /// When a snapshot file is written, and what stays in the log below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshots {
@@ -68,7 +71,7 @@ impl Profile {
             snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.entries),
             max_in_snapshot_log_to_keep: snapshots.entries_kept,
             replication_lag_threshold: 2 * snapshots.entries,
-            purge_batch_size: 1000,
+            purge_batch_size: snapshots.entries_kept.clamp(1, PURGE_BATCH_MAX),
             install_snapshot_timeout: 60_000,
             ..Config::default()
         };

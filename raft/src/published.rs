@@ -1,6 +1,7 @@
 //! The applied state as readers see it: one pointer load, no lock, one consistent revision.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,12 +13,13 @@ use tokio::sync::watch;
 pub(crate) struct Published {
     state: ArcSwap<State>,
     applied: watch::Sender<u64>,
+    snapshots_installed: AtomicU64,
 }
 
 impl Published {
     pub(crate) fn new(state: State) -> Arc<Published> {
         let applied = watch::Sender::new(state.applied_index());
-        Arc::new(Published { state: ArcSwap::from_pointee(state), applied })
+        Arc::new(Published { state: ArcSwap::from_pointee(state), applied, snapshots_installed: AtomicU64::new(0) })
     }
 
     pub(crate) fn load(&self) -> Arc<State> {
@@ -29,6 +31,16 @@ impl Published {
         let index = state.applied_index();
         self.state.store(Arc::new(state));
         self.applied.send_replace(index);
+    }
+
+    /// Like [`Published::publish`] for a state that the leader sent as a snapshot.
+    pub(crate) fn publish_installed(&self, state: State) {
+        self.snapshots_installed.fetch_add(1, Ordering::Relaxed);
+        self.publish(state);
+    }
+
+    pub(crate) fn snapshots_installed(&self) -> u64 {
+        self.snapshots_installed.load(Ordering::Relaxed)
     }
 
     /// Whether `index` is applied within `at_most`.

@@ -96,13 +96,14 @@ impl StateMachine {
         Ok(Reply(outcome))
     }
 
-    fn publish(&self, changed: Vec<RowKey>) {
+    /// Hands the newest state to the checkpoint.
+    fn remember(&self, changed: Vec<RowKey>, replaced: bool) {
         if let Some(last) = self.last_applied {
             let mut unsaved = lock(&self.unsaved);
             unsaved.changed.extend(changed);
+            unsaved.replaced |= replaced;
             unsaved.newest = Some((self.state.clone(), last, self.membership.clone()));
         }
-        self.published.publish(self.state.clone());
     }
 
     fn meta(&self) -> SnapshotMeta {
@@ -158,7 +159,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let reply = self.apply_one(&entry, &mut changed)?;
                 replies.extend(responder.map(|responder| (responder, reply)));
             }
-            self.publish(changed);
+            self.remember(changed, false);
+            self.published.publish(self.state.clone());
             for (responder, reply) in replies {
                 responder.send(reply);
             }
@@ -193,8 +195,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.state = state;
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        lock(&self.unsaved).replaced = true;
-        self.publish(Vec::new());
+        self.remember(Vec::new(), true);
+        self.published.publish_installed(self.state.clone());
         *lock(&self.current) = Some((meta.clone(), SnapshotFile { path }));
         self.log.snapshot_taken();
         Ok(())

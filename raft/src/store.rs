@@ -138,6 +138,14 @@ impl Store {
         }
     }
 
+    /// How often this member was caught up by a snapshot of the leader since it started.
+    pub fn snapshots_installed(&self) -> u64 {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.published.snapshots_installed(),
+            Backend::Replicated(member) => member.published.snapshots_installed(),
+        }
+    }
+
     /// Whether a leader is known now.
     pub fn has_leader(&self) -> bool {
         match &self.backend {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -140,10 +139,6 @@ impl Testbed {
         self.block_on(id, store.propose("user/test", create(xname), None)).unwrap().revision
     }
 
-    pub(crate) fn data_dir(&self, id: u64) -> std::path::PathBuf {
-        self.folder.path().join(format!("member-{id}"))
-    }
-
     fn options(&self, id: u64) -> MemberOptions {
         let node = |id: &u64| MemberNode {
             peer_address: self.addresses[id].to_string(),
@@ -159,7 +154,7 @@ impl Testbed {
         MemberOptions {
             member_id: id,
             cluster_name: CLUSTER.to_owned(),
-            data_dir: self.data_dir(id),
+            data_dir: self.folder.path().join(format!("member-{id}")),
             profile: Profile::Lan,
             snapshots: self.snapshots,
             dial: Arc::new(dial),
@@ -200,15 +195,6 @@ pub(crate) fn create(xname: &str) -> Command {
 
 pub(crate) fn has(store: &Store, xname: &str) -> bool {
     store.state().smd.component(&xname.parse().unwrap()).is_some()
-}
-
-pub(crate) fn file_names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 fn no_random() -> Arc<dyn Fn(&mut [u8]) + Send + Sync> {
