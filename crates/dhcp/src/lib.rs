@@ -27,4 +27,4 @@ pub use request::{Client, Request};
 pub use routing::{Destination, destination};
 pub use server::Server;
 pub use socket::DhcpSocket;
-pub use subnets::Subnets;
+pub use subnets::{SubnetService, add_services};

@@ -206,3 +206,6 @@ impl Known<'_> {
         model::hostname(self.state.cluster_name(), nid.map(Nid), xname)
     }
 }
+
+#[cfg(test)]
+mod tests;

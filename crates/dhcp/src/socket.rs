@@ -5,14 +5,14 @@
 //! UDP headers of our own. That needs CAP_NET_RAW only and writes nothing into the system's ARP table.
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{self, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 
 use model::MacAddr;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use crate::frame;
 use crate::routing::Destination;
@@ -43,7 +43,7 @@ pub(crate) enum NotSent {
 /// Where a server listens and answers.
 #[derive(Debug)]
 pub struct DhcpSocket {
-    udp: AsyncFd<UdpSocket>,
+    udp: UdpSocket,
     link: Option<Link>,
 }
 
@@ -78,24 +78,24 @@ impl DhcpSocket {
     /// # Errors
     /// The address is not there or in use.
     pub fn on_address(address: SocketAddrV4) -> io::Result<DhcpSocket> {
-        DhcpSocket::from_udp(UdpSocket::bind(address)?)
+        DhcpSocket::from_udp(net::UdpSocket::bind(address)?)
     }
 
     /// As [`DhcpSocket::on_address`] with a socket that is bound already.
     ///
     /// # Errors
     /// If the system refuses the socket's options.
-    pub fn from_udp(udp: UdpSocket) -> io::Result<DhcpSocket> {
+    pub fn from_udp(udp: net::UdpSocket) -> io::Result<DhcpSocket> {
         DhcpSocket::new(udp, None)
     }
 
-    fn new(udp: UdpSocket, link: Option<Link>) -> io::Result<DhcpSocket> {
+    fn new(udp: net::UdpSocket, link: Option<Link>) -> io::Result<DhcpSocket> {
         udp.set_nonblocking(true)?;
         // Beyond the system's limit with CAP_NET_ADMIN, else up to it.
         if setsockopt(&udp, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).is_err() {
             setsockopt(&udp, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES)?;
         }
-        Ok(DhcpSocket { udp: AsyncFd::new(udp)?, link })
+        Ok(DhcpSocket { udp: UdpSocket::from_std(udp)?, link })
     }
 
     /// The local address; unspecified on an interface.
@@ -103,7 +103,7 @@ impl DhcpSocket {
     /// # Errors
     /// Of the system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.udp.get_ref().local_addr()
+        self.udp.local_addr()
     }
 
     /// Waits for the next datagram.
@@ -111,8 +111,7 @@ impl DhcpSocket {
     /// # Errors
     /// Of the socket, e.g. when its interface goes down; the next call may succeed.
     pub(crate) async fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
-        let received = self.udp.async_io(tokio::io::Interest::READABLE, |udp| udp.recv_from(buffer));
-        match received.await? {
+        match self.udp.recv_from(buffer).await? {
             (len, SocketAddr::V4(sender)) => Ok(Arrival { len, sender }),
             (_, SocketAddr::V6(sender)) => Err(io::Error::other(format!("a datagram of IPv6 from {sender}"))),
         }
@@ -144,7 +143,7 @@ impl DhcpSocket {
     }
 
     fn send_plain(&self, to: SocketAddrV4, message: &[u8]) -> io::Result<()> {
-        self.udp.get_ref().send_to(message, to).map(drop)
+        self.send_with(&[], to, message)
     }
 
     fn send_from(&self, source: Ipv4Addr, to: SocketAddrV4, message: &[u8]) -> io::Result<()> {
@@ -153,9 +152,13 @@ impl DhcpSocket {
             ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
-        let control = [ControlMessage::Ipv4PacketInfo(&info)];
-        let fd = self.udp.get_ref().as_raw_fd();
-        sendmsg(fd, &[IoSlice::new(message)], &control, MsgFlags::empty(), Some(&SockaddrIn::from(to)))?;
+        self.send_with(&[ControlMessage::Ipv4PacketInfo(&info)], to, message)
+    }
+
+    /// Past tokio, which may take a socket it has not polled yet for one that cannot be written.
+    fn send_with(&self, control: &[ControlMessage<'_>], to: SocketAddrV4, message: &[u8]) -> io::Result<()> {
+        let to = SockaddrIn::from(to);
+        sendmsg(self.udp.as_raw_fd(), &[IoSlice::new(message)], control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
         Ok(())
     }
 }
@@ -206,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn a_socket_on_an_address_receives_and_answers() {
         let socket = DhcpSocket::on_address(loopback()).unwrap();
-        let client = UdpSocket::bind(loopback()).unwrap();
+        let client = net::UdpSocket::bind(loopback()).unwrap();
         client.send_to(b"question", socket.local_addr().unwrap()).unwrap();
         let mut buffer = [0; 64];
         let arrival = socket.receive(&mut buffer).await.unwrap();
@@ -235,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_in_use_is_an_error() {
-        let taken = UdpSocket::bind(loopback()).unwrap();
+        let taken = net::UdpSocket::bind(loopback()).unwrap();
         let SocketAddr::V4(address) = taken.local_addr().unwrap() else { panic!() };
         assert!(DhcpSocket::on_address(address).is_err());
     }

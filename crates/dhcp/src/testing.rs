@@ -1,8 +1,13 @@
-//! Packets for tests, byte by byte.
+//! For tests, unit and integration alike: packets byte by byte, and a small world of nodes.
 
 use std::net::Ipv4Addr;
 
 use model::MacAddr;
+use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::smd_command::{Change, CreateComponents, CreateEthernetInterface};
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use raft::Store;
 
 /// A client's packet, built without the code under test.
 #[derive(Clone, Debug)]
@@ -16,8 +21,8 @@ pub(crate) struct RawPacket {
 }
 
 impl RawPacket {
-    /// The MAC of every packet that does not set another.
-    pub(crate) const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa1]);
+    /// The MAC of every packet that does not set another: that of the world's first node.
+    pub(crate) const MAC: MacAddr = NODE;
 
     /// A message of this type (option 53) without other options.
     pub(crate) fn new(message_type: u8) -> RawPacket {
@@ -60,4 +65,83 @@ impl RawPacket {
         packet.push(255);
         packet
     }
+}
+
+/// A node with NID 1, at `.2.1` of the first subnet.
+pub(crate) const NODE: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa1]);
+/// A node with an address in each of the first two subnets, at `.2.2`.
+pub(crate) const NODE_ON_TWO: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa2]);
+/// A node whose interface has no address yet.
+pub(crate) const NODE_WITHOUT_ADDRESS: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa3]);
+/// A node with an address in no subnet: 192.0.2.7.
+pub(crate) const NODE_ELSEWHERE: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa4]);
+/// A node at `.2.5` of the third subnet only.
+pub(crate) const NODE_ON_THIRD: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xa5]);
+/// A BMC, at `.3.1` of the first subnet.
+pub(crate) const BMC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xb1]);
+/// An interface nobody owns, at `.4.1` of the first subnet.
+pub(crate) const UNASSIGNED: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xc1]);
+
+/// A store with the subnets `a.b.0.0/16` (full of options), `a.b+1.0.0/16` (bare, leases of 600 s) and
+/// `a.b+2.0.0/16`, and the interfaces above.
+pub(crate) async fn world(a: u8, b: u8) -> Store {
+    let store = Store::in_memory();
+    let at = |net: u8, c: u8, d: u8| Ipv4Addr::new(a, b + net, c, d).to_string();
+    let first = Subnet {
+        network: format!("{a}.{b}.0.0/16"),
+        routers: vec![at(0, 0, 254)],
+        dns_servers: vec![at(0, 0, 53), at(0, 0, 54)],
+        domain: "demo.example".into(),
+        mtu: 9000,
+        ..Subnet::default()
+    };
+    let bare = |net: u8| Subnet { network: format!("{a}.{}.0.0/16", b + net), lease_time_s: 600, ..Subnet::default() };
+    for subnet in [first, bare(1), bare(2)] {
+        put_subnet(&store, subnet).await;
+    }
+    let state = proto::smd::v1::component::State::On.into();
+    let component = |id: &str, nid| Component { id: id.into(), nid, state, ..Component::default() };
+    let components =
+        vec![component("x1000c0s0b0n0", Some(1)), component("x1000c0s0b0n1", Some(2)), component("x1000c0s0b0", None)];
+    smd(&store, Change::CreateComponents(CreateComponents { components, force: false })).await;
+    for (mac, owner, addresses) in [
+        (NODE, "x1000c0s0b0n0", vec![at(0, 2, 1)]),
+        (NODE_ON_TWO, "x1000c0s0b0n1", vec![at(0, 2, 2), at(1, 2, 2)]),
+        (NODE_WITHOUT_ADDRESS, "x1000c0s0b0n2", vec![]),
+        (NODE_ELSEWHERE, "x1000c0s0b0n3", vec!["192.0.2.7".to_owned()]),
+        (NODE_ON_THIRD, "x1000c0s0b0n4", vec![at(2, 2, 5)]),
+        (BMC, "x1000c0s0b0", vec![at(0, 3, 1)]),
+        (UNASSIGNED, "", vec![at(0, 4, 1)]),
+    ] {
+        put_interface(&store, mac, owner, addresses).await;
+    }
+    store
+}
+
+/// Adds or replaces a subnet.
+pub(crate) async fn put_subnet(store: &Store, subnet: Subnet) {
+    let change = dhcp_command::Change::PutSubnet(dhcp_command::PutSubnet { subnet: Some(subnet) });
+    propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
+}
+
+/// Adds an ethernet interface.
+pub(crate) async fn put_interface(store: &Store, mac: MacAddr, owner: &str, addresses: Vec<String>) {
+    let mapping = |ip_address| IpAddressMapping { ip_address, network: String::new() };
+    let interface = EthernetInterface {
+        id: mac.id(),
+        mac_address: mac.to_string(),
+        component_id: owner.into(),
+        ip_addresses: addresses.into_iter().map(mapping).collect(),
+        ..EthernetInterface::default()
+    };
+    smd(store, Change::CreateEthernetInterface(CreateEthernetInterface { interface: Some(interface) })).await;
+}
+
+/// Applies a change of SMD's.
+pub(crate) async fn smd(store: &Store, change: Change) {
+    propose(store, Command::Smd(SmdCommand { change: Some(change) })).await;
+}
+
+async fn propose(store: &Store, command: Command) {
+    store.propose("user/test", command, None).await.expect("the change is legal");
 }

@@ -1,0 +1,243 @@
+//! A real client (udhcpc) on a real link: broadcasts in, frames to a client without an address out, renewal by unicast.
+//! In network namespaces of its own. Runs with CHAMOIS_E2E=1 as root.
+
+#![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../src/testing.rs"]
+mod testing;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dhcp::{BIOS_LOADER, Count, DhcpSocket, Loaders, Network, Server, UEFI_LOADER};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Longest wait for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Writes what it learned into a file named after the event, and takes the address as a real one does.
+const SCRIPT: &str = r#"#!/bin/sh
+case "$1" in
+bound) ip addr add "$ip/$mask" dev "$interface" ;;
+esac
+env >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1"
+"#;
+
+fn is_asked_for(test: &str) -> bool {
+    let asked = std::env::var_os("CHAMOIS_E2E").is_some();
+    if !asked {
+        // Not eprintln!: the test harness would keep it to itself.
+        let text = format!("NOT RUN: {test}: set CHAMOIS_E2E=1 (needs root, iproute2, util-linux and udhcpc)\n");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
+    }
+    asked
+}
+
+/// Runs `test` on a thread in a network namespace of its own, which ends with the thread.
+fn in_own_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let thread = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).expect("a new network namespace needs root");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(test());
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn run(command: &str) {
+    let mut words = command.split(' ');
+    let output = Command::new(words.next().unwrap()).args(words).output().expect(command);
+    assert!(output.status.success(), "{command}: {output:?}");
+}
+
+/// Waits for a condition without blocking the server, which runs on the same thread.
+async fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Process {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.0.id().try_into().unwrap())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The server's end of a cable, and a client's in a namespace of its own.
+struct Link {
+    client: Process,
+    out: tempfile::TempDir,
+}
+
+impl Link {
+    async fn new(client_mac: &str) -> Link {
+        run("ip link set lo up");
+        run("ip link add srv type veth peer name cli");
+        run("ip addr add 10.97.1.1/16 dev srv");
+        run("ip addr add 10.97.0.1/16 dev srv");
+        run("ip link set srv up");
+        let client = Process(Command::new("unshare").args(["--net", "sleep", "120"]).spawn().expect("unshare"));
+        let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let (own, pid) = (namespace("thread-self"), client.pid().to_string());
+        wait_for("the client's namespace", || namespace(&pid).is_some_and(|other| Some(other) != own)).await;
+        run(&format!("ip link set cli netns {pid}"));
+        let link = Link { client, out: tempfile::tempdir().unwrap() };
+        link.write_script();
+        for command in [&format!("ip link set cli address {client_mac}"), "ip link set lo up", "ip link set cli up"] {
+            run(&format!("nsenter --net=/proc/{pid}/ns/net {command}"));
+        }
+        link
+    }
+
+    fn write_script(&self) {
+        std::fs::write(self.path("script"), SCRIPT).unwrap();
+        std::fs::set_permissions(self.path("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.out.path().join(name)
+    }
+
+    /// Starts udhcpc at the client's end.
+    fn udhcpc(&self, options: &[&str]) -> Process {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.client.pid())).args(["udhcpc", "-i", "cli", "-f"]);
+        command.args(["-t", "5", "-T", "2", "-s"]).arg(self.path("script")).args(options);
+        command.env("OUT", self.out.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process(command.spawn().expect("udhcpc"))
+    }
+
+    /// Runs udhcpc until it has an address or gives up; what it learned on `bound`.
+    async fn lease(&self, options: &[&str]) -> Option<BTreeMap<String, String>> {
+        let mut udhcpc = self.udhcpc(&[&["-n", "-q"], options].concat());
+        let mut status = None;
+        wait_for("udhcpc ends", || {
+            status = udhcpc.0.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap().success().then(|| learned(&self.path("bound")))
+    }
+}
+
+fn learned(path: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+async fn server() -> Server {
+    let network =
+        Network { service_address: Ipv4Addr::new(10, 97, 0, 1), http_port: 8081, relayed_subnets: Vec::new() };
+    let store = testing::world(10, 97).await;
+    Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), || true)
+}
+
+fn serve(server: &Server) {
+    let socket = DhcpSocket::on_interface("srv", 67).expect("CAP_NET_RAW and CAP_NET_BIND_SERVICE");
+    let server = server.clone();
+    tokio::spawn(async move { server.run(socket, std::future::pending()).await });
+}
+
+#[test]
+fn udhcpc_gets_its_address_by_frame_and_by_broadcast() {
+    if !is_asked_for("udhcpc_gets_its_address_by_frame_and_by_broadcast") {
+        return;
+    }
+    in_own_network(|| async {
+        let link = Link::new("02:00:00:00:00:a1").await;
+        let server = server().await;
+        serve(&server);
+        let learned = link.lease(&["-O", "mtu"]).await.expect("an address, by frames to the MAC");
+        for (key, value) in [
+            ("ip", "10.97.2.1"),
+            ("mask", "16"),
+            ("router", "10.97.0.254"),
+            ("dns", "10.97.0.53 10.97.0.54"),
+            ("hostname", "nid0001"),
+            ("domain", "demo.example"),
+            ("serverid", "10.97.0.1"),
+            ("lease", "3600"),
+            ("mtu", "9000"),
+        ] {
+            assert_eq!(learned.get(key).map(String::as_str), Some(value), "{key} in {learned:?}");
+        }
+        run(&format!("nsenter --net=/proc/{}/ns/net ip addr flush dev cli", link.client.pid()));
+        link.lease(&["-B"]).await.expect("an address, by broadcast");
+        assert_eq!(server.counters().get(Count::Offers), 2);
+        assert_eq!(server.counters().get(Count::Acks), 2);
+        assert_eq!(server.counters().get(Count::SendFailed), 0);
+    });
+}
+
+#[test]
+fn a_pxe_client_is_told_its_loader() {
+    if !is_asked_for("a_pxe_client_is_told_its_loader") {
+        return;
+    }
+    in_own_network(|| async {
+        let link = Link::new("02:00:00:00:00:a1").await;
+        serve(&server().await);
+        let options = ["-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000", "-O", "bootfile", "-O", "tftp"];
+        let learned = link.lease(&options).await.expect("an address");
+        assert_eq!(learned.get("boot_file").map(String::as_str), Some(BIOS_LOADER), "{learned:?}");
+        assert_eq!(learned.get("siaddr").map(String::as_str), Some("10.97.0.1"));
+        assert_eq!(learned.get("tftp").map(String::as_str), Some("10.97.0.1"));
+    });
+}
+
+/// The renewal goes to the service address and its answer must come from there, though the member has another address
+/// on the interface that the system would rather send from.
+#[test]
+fn udhcpc_renews_by_unicast_from_the_service_address() {
+    if !is_asked_for("udhcpc_renews_by_unicast_from_the_service_address") {
+        return;
+    }
+    in_own_network(|| async {
+        let link = Link::new("02:00:00:00:00:a1").await;
+        let server = server().await;
+        serve(&server);
+        let udhcpc = link.udhcpc(&[]);
+        wait_for("the lease", || link.path("bound").exists()).await;
+        kill(udhcpc.pid(), Signal::SIGUSR1).unwrap();
+        wait_for("the renewal", || link.path("renew").exists()).await;
+        assert_eq!(learned(&link.path("renew")).get("ip").map(String::as_str), Some("10.97.2.1"));
+        assert_eq!(server.counters().get(Count::Acks), 2);
+        assert_eq!(server.counters().get(Count::Offers), 1, "the renewal was no new DORA");
+    });
+}
+
+#[test]
+fn an_unknown_mac_gets_nothing() {
+    if !is_asked_for("an_unknown_mac_gets_nothing") {
+        return;
+    }
+    in_own_network(|| async {
+        let link = Link::new("02:00:00:00:99:99").await;
+        let server = server().await;
+        serve(&server);
+        assert_eq!(link.lease(&["-t", "2", "-T", "1"]).await, None);
+        assert!(server.counters().get(Count::UnknownMac) >= 2);
+        assert_eq!(server.counters().get(Count::Offers), 0);
+    });
+}

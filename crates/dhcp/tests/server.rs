@@ -1,0 +1,301 @@
+//! The server over real UDP sockets on loopback, through a relay that does not listen on port 67: what the rootless lab
+//! and demo do.
+
+#![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
+
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../src/testing.rs"]
+mod testing;
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, UEFI_LOADER};
+use model::MacAddr;
+use raft::Store;
+use testing::RawPacket;
+use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(127, 97, 0, 1);
+const RELAY: Ipv4Addr = Ipv4Addr::new(127, 97, 9, 1);
+/// Sub-option 1 and, RFC 8357, 19; not in ascending order, as relays may send them.
+const RELAY_INFO: [u8; 9] = [19, 0, 1, 5, b'p', b'o', b'r', b't', b'7'];
+/// Longest wait for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Running {
+    address: SocketAddr,
+    counters: Arc<Counters>,
+    relay: UdpSocket,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start() -> Running {
+        Running::start_with(testing::world(127, 97).await, || true).await
+    }
+
+    async fn start_with(store: Store, is_held: impl Fn() -> bool + Send + Sync + 'static) -> Running {
+        let network = Network { service_address: SERVER, http_port: 8081, relayed_subnets: Vec::new() };
+        let server = Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), is_held);
+        let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
+        let (address, counters) = (socket.local_addr().unwrap(), server.counters());
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move { server.run(socket, async { drop(stopped.await) }).await });
+        let relay = UdpSocket::bind((RELAY, 0)).await.unwrap();
+        Running { address, counters, relay, stop, task }
+    }
+
+    async fn send(&self, packet: &[u8]) {
+        self.relay.send_to(packet, self.address).await.unwrap();
+    }
+
+    async fn receive(&self) -> Vec<u8> {
+        let mut answer = vec![0; 2048];
+        let (len, from) = tokio::time::timeout(PATIENCE, self.relay.recv_from(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(from, self.address);
+        answer.truncate(len);
+        answer
+    }
+
+    async fn ask(&self, raw: &RawPacket) -> Vec<u8> {
+        self.send(&raw.bytes()).await;
+        self.receive().await
+    }
+
+    async fn counted(&self, what: Count, n: u64) {
+        let reached = async {
+            while self.counters.get(what) < n {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(waited.is_ok(), "{} stays at {}", what.name(), self.counters.get(what));
+        assert_eq!(self.counters.get(what), n, "{}", what.name());
+    }
+
+    /// The packet gets no answer and is counted as `why`.
+    async fn ignores(&self, packet: &[u8], why: Count) {
+        let before = self.counters.get(why);
+        self.send(packet).await;
+        self.counted(why, before + 1).await;
+    }
+
+    /// Nothing is waiting for the relay. The counter of the last packet was awaited, so nothing is under way either.
+    fn assert_silent(&self) {
+        let nothing = self.relay.try_recv(&mut [0; 2048]);
+        assert_eq!(nothing.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+fn relayed(message_type: u8) -> RawPacket {
+    RawPacket { giaddr: RELAY, ..RawPacket::new(message_type) }
+}
+
+fn with_info(raw: RawPacket) -> RawPacket {
+    raw.options(&[(82, &RELAY_INFO)])
+}
+
+fn option(message: &[u8], wanted: u8) -> Option<&[u8]> {
+    let mut rest = &message[240..];
+    while rest[0] != 255 {
+        let len = usize::from(rest[1]);
+        if rest[0] == wanted {
+            return Some(&rest[2..2 + len]);
+        }
+        rest = &rest[2 + len..];
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {
+    let server = Running::start().await;
+    let offer = server.ask(&with_info(relayed(1))).await;
+    assert_eq!(option(&offer, 53), Some(&[2][..]));
+    assert_eq!(offer[16..20], [127, 97, 2, 1]);
+    let options = [(54, &SERVER.octets()[..]), (50, &offer[16..20])];
+    let ack = server.ask(&with_info(relayed(3).options(&options))).await;
+    assert_eq!(option(&ack, 53), Some(&[5][..]));
+    assert_eq!(ack[16..20], [127, 97, 2, 1]);
+    server.counted(Count::Offers, 1).await;
+    server.counted(Count::Acks, 1).await;
+}
+
+/// A relay finds the port of its client in it, so not a byte may change, sub-options that nobody knows included.
+#[tokio::test]
+async fn option_82_comes_back_byte_for_byte_and_last() {
+    let server = Running::start().await;
+    for info in [&RELAY_INFO[..], &[200, 3, 1, 2, 3, 19, 0, 2, 0], &[19, 0, 151, 1, 255, 1, 0]] {
+        let answer = server.ask(&relayed(1).options(&[(82, info), (61, &[0, b'x'])])).await;
+        let tail = [&[82, info.len() as u8][..], info, &[255]].concat();
+        let end = answer.iter().rposition(|&b| b == 255).unwrap();
+        assert!(answer[..=end].ends_with(&tail), "{info:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_script_url_names_the_service_address() {
+    let server = Running::start().await;
+    let offer = server.ask(&with_info(relayed(1).options(&[(77, b"iPXE")]))).await;
+    let url = b"http://127.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1";
+    assert_eq!(option(&offer, 67), Some(&url[..]));
+}
+
+/// The packets that are known to kill or mislead other servers (coresmd, dhcproto), and their relatives.
+#[tokio::test]
+async fn killer_packets_are_dropped_with_their_reason_and_the_server_lives() {
+    let server = Running::start().await;
+    let good = with_info(relayed(1));
+    let with = |code: u8, value: &[u8]| with_info(relayed(1).options(&[(code, value)])).bytes();
+    let changed = |at: usize, value: u8| {
+        let mut packet = good.bytes();
+        packet[at] = value;
+        packet
+    };
+    let cut = |len: usize| good.bytes()[..len].to_vec();
+    let cases: Vec<(Vec<u8>, Count)> = vec![
+        (with(93, &[0]), Count::MalformedOption),
+        (with(93, &[]), Count::MalformedOption),
+        (with(93, &[0, 7, 0]), Count::MalformedOption),
+        (with(50, &[1, 2, 3]), Count::MalformedOption),
+        (with(54, &[10]), Count::MalformedOption),
+        (with(57, &[1]), Count::MalformedOption),
+        (with(52, &[4]), Count::WrongOverload),
+        (changed(2, 255), Count::HardwareAddressTooLong),
+        (changed(2, 17), Count::HardwareAddressTooLong),
+        (changed(2, 16), Count::NotEthernet),
+        (changed(0, 2), Count::NotARequest),
+        (changed(236, 0), Count::WrongCookie),
+        (changed(242, 99), Count::UnsupportedMessageType),
+        (changed(241, 200), Count::TruncatedOption),
+        (cut(0), Count::TooShort),
+        (cut(239), Count::TooShort),
+        (cut(240), Count::NoMessageType),
+        (cut(241), Count::TruncatedOption),
+        ([good.bytes(), vec![0; 4000]].concat(), Count::TooLong),
+        ([cut(240), [12, 0].repeat(200)].concat(), Count::TooManyOptions),
+        (RawPacket { giaddr: Ipv4Addr::new(203, 0, 113, 1), ..good.clone() }.bytes(), Count::RelayNotServed),
+    ];
+    let n = cases.len();
+    for (packet, why) in cases {
+        server.ignores(&packet, why).await;
+    }
+    server.assert_silent();
+    server.counted(Count::Received, n as u64).await;
+    // Rubbish in what is only echoed or ignored draws an answer all the same.
+    for (code, value) in [(12, &b"\xff\xfe"[..]), (94, &[1]), (81, &[0, 0]), (124, &[0, 0, 1]), (43, &[255; 9])] {
+        server.send(&with(code, value)).await;
+        assert_eq!(server.receive().await[16..20], [127, 97, 2, 1], "{code}");
+    }
+    server.counted(Count::Panicked, 0).await;
+}
+
+#[tokio::test]
+async fn a_member_without_the_service_address_answers_the_repetition_only() {
+    let held = Arc::new(AtomicBool::new(false));
+    let is_held = held.clone();
+    let store = testing::world(127, 97).await;
+    let server = Running::start_with(store, move || is_held.load(Ordering::Relaxed)).await;
+    let discover = with_info(relayed(1));
+    server.ignores(&discover.bytes(), Count::NotHolder).await;
+    let other_attempt = RawPacket { xid: 7, ..discover.clone() };
+    server.ignores(&other_attempt.bytes(), Count::NotHolder).await;
+    server.assert_silent();
+    assert_eq!(server.ask(&discover).await[16..20], [127, 97, 2, 1]);
+    held.store(true, Ordering::Relaxed);
+    let first = RawPacket { xid: 8, ..discover };
+    assert_eq!(server.ask(&first).await[16..20], [127, 97, 2, 1]);
+}
+
+fn wrong_address() -> RawPacket {
+    with_info(relayed(3).options(&[(50, &[127, 97, 2, 99])]))
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_refused_when_a_majority_agrees() {
+    let server = Running::start().await;
+    let nak = server.ask(&wrong_address()).await;
+    assert_eq!(option(&nak, 53), Some(&[6][..]));
+    assert_eq!(option(&nak, 54), Some(&SERVER.octets()[..]));
+    assert_eq!(option(&nak, 82), Some(&RELAY_INFO[..]), "else the relay cannot deliver it");
+    assert_eq!(option(&nak, 51), None);
+    assert_eq!(nak[10] & 0x80, 0x80, "the relay is asked to broadcast");
+    assert_eq!(nak[12..20], [0; 8], "neither ciaddr nor yiaddr");
+    server.counted(Count::Naks, 1).await;
+}
+
+/// Design section 5: what a member has it may say at once, what it has not only after asking the majority.
+#[tokio::test]
+async fn without_a_majority_known_nodes_boot_and_nobody_is_refused() {
+    let state = testing::world(127, 97).await.state();
+    let store = Store::in_memory_without_majority(state.as_ref().clone());
+    let server = Running::start_with(store, || true).await;
+    server.ignores(&wrong_address().bytes(), Count::NoMajority).await;
+    server.assert_silent();
+    assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
+    let right = with_info(relayed(3).options(&[(50, &[127, 97, 2, 1])]));
+    assert_eq!(option(&server.ask(&right).await, 53), Some(&[5][..]));
+}
+
+#[tokio::test]
+async fn unknown_macs_hear_nothing_until_smd_knows_them() {
+    let store = testing::world(127, 97).await;
+    let server = Running::start_with(store.clone(), || true).await;
+    let mac = MacAddr([2, 0, 0, 0, 7, 7]);
+    let raw = with_info(RawPacket { mac, ..relayed(1) });
+    server.ignores(&raw.bytes(), Count::UnknownMac).await;
+    server.assert_silent();
+    testing::put_interface(&store, mac, "x1000c0s0b0n7", vec!["127.97.7.7".into()]).await;
+    assert_eq!(server.ask(&raw).await[16..20], [127, 97, 7, 7]);
+}
+
+#[tokio::test]
+async fn a_client_without_address_or_relay_cannot_be_reached_over_loopback() {
+    let server = Running::start().await;
+    server.ignores(&RawPacket::discover().bytes(), Count::Unroutable).await;
+}
+
+/// Only the packet is lost that meets the bug.
+#[tokio::test]
+async fn a_panic_costs_one_packet() {
+    let panics = Arc::new(AtomicBool::new(true));
+    let once = panics.clone();
+    let store = testing::world(127, 97).await;
+    let server = Running::start_with(store, move || {
+        assert!(!once.swap(false, Ordering::Relaxed), "a bug, put in by this test");
+        true
+    })
+    .await;
+    server.ignores(&with_info(relayed(1)).bytes(), Count::Panicked).await;
+    assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
+}
+
+/// A power-on storm arrives faster than it is read; the socket's buffer must hold it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_requests_is_answered_in_full() {
+    const NODES: u16 = 200;
+    let server = Running::start().await;
+    let packets: Vec<Vec<u8>> =
+        (0..NODES).map(|n| with_info(RawPacket { xid: n.into(), ..relayed(1) }).bytes()).collect();
+    for packet in &packets {
+        server.send(packet).await;
+    }
+    let mut xids = std::collections::BTreeSet::new();
+    while xids.len() < usize::from(NODES) {
+        let answer = server.receive().await;
+        xids.insert(u32::from_be_bytes(answer[4..8].try_into().unwrap()));
+    }
+    server.counted(Count::Offers, NODES.into()).await;
+}
+
+#[tokio::test]
+async fn the_server_ends_when_it_is_told() {
+    let server = Running::start().await;
+    server.stop.send(()).unwrap();
+    tokio::time::timeout(PATIENCE, server.task).await.expect("it ends").unwrap();
+}
