@@ -1,16 +1,31 @@
-//! Keeps sled's checkpoint of the applied state up to date, about every second, beside `apply`.
+//! Keeps sled's checkpoint of the applied state up to date, about every second, beside `apply`. Nothing waits
+//! for it: what it lacks is in snapshot and log, and a checkpoint in doubt is thrown away.
 
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use prost::Message as _;
+use proto::raft::v1 as pb;
 use state::State;
 
+use crate::checkpoint::Checkpoint;
 use crate::state_machine::Unsaved;
-use crate::type_config::{LogId, StoredMembership};
+use crate::type_config::{LogId, SnapshotMeta, StoredMembership};
+use crate::wire;
+
+/// Pause between two checkpoints.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The thread that stores what changed.
 #[derive(Debug, Default)]
-pub(crate) struct Checkpointer {}
+pub(crate) struct Checkpointer {
+    idle: Option<Checkpoint>,
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
 
 /// A checkpoint that fits the log.
 pub(crate) struct Loaded {
@@ -20,11 +35,115 @@ pub(crate) struct Loaded {
 }
 
 impl Checkpointer {
-    pub(crate) fn open(_folder: &Path, _fits: impl Fn(&LogId) -> bool) -> (Checkpointer, Option<Loaded>) {
-        (Checkpointer {}, None)
+    /// Opens the checkpoint; one that the log does not know is left unused and will be replaced as a whole.
+    pub(crate) fn open(folder: &Path, fits: impl Fn(&LogId) -> bool) -> io::Result<(Checkpointer, Option<Loaded>)> {
+        let (mut checkpoint, stored) = Checkpoint::open(folder)?;
+        let loaded = match stored {
+            Some(stored) => load(stored.state, &stored.place).filter(|loaded| fits(&loaded.last_applied)),
+            None => None,
+        };
+        if loaded.is_none() {
+            checkpoint.discard();
+        }
+        Ok((Checkpointer { idle: Some(checkpoint), running: None }, loaded))
     }
 
-    pub(crate) fn run(&mut self, _unsaved: Arc<Mutex<Unsaved>>) {}
+    /// Starts storing what `unsaved` collects.
+    pub(crate) fn run(&mut self, unsaved: Arc<Mutex<Unsaved>>) -> io::Result<()> {
+        let Some(mut checkpoint) = self.idle.take() else {
+            return Ok(());
+        };
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
+            loop {
+                let last = !matches!(stopped.recv_timeout(PAUSE), Err(RecvTimeoutError::Timeout));
+                if let Err(error) = store(&mut checkpoint, &unsaved) {
+                    tracing::error!(%error, "the checkpoint cannot be written; the next start replays the log");
+                    return;
+                }
+                if last {
+                    return;
+                }
+            }
+        })?;
+        self.running = Some((stop, thread));
+        Ok(())
+    }
 
-    pub(crate) async fn stop(self) {}
+    /// Stores what is left and ends the thread.
+    pub(crate) async fn stop(mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(ended, Ok(Ok(()))) {
+                tracing::error!("the checkpoint thread panicked");
+            }
+        }
+    }
+}
+
+fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<()> {
+    let taken = std::mem::take(&mut *unsaved.lock().unwrap_or_else(PoisonError::into_inner));
+    let Some((state, last_applied, membership)) = taken.newest else {
+        return Ok(());
+    };
+    let place = wire::snapshot_meta_to_wire(&SnapshotMeta {
+        last_log_id: Some(last_applied),
+        last_membership: membership,
+    });
+    let place = place.encode_to_vec();
+    if taken.replaced {
+        checkpoint.replace(&state, &place)
+    } else {
+        checkpoint.update(&state, &taken.changed, &place)
+    }
+}
+
+/// A stored place that does not decode is a checkpoint in doubt.
+fn load(state: State, place: &[u8]) -> Option<Loaded> {
+    let meta = wire::snapshot_meta_from_wire(pb::SnapshotMeta::decode(place).ok()?).ok()?;
+    let last_applied = meta.last_log_id.filter(|id| id.index == state.applied_index())?;
+    Some(Loaded { state, last_applied, membership: meta.last_membership })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::type_config::LeaderId;
+
+    fn log_id(index: u64) -> LogId {
+        LogId::new(LeaderId { term: 1, node_id: 1 }, index)
+    }
+
+    fn state_at(index: u64) -> State {
+        let mut state = State::new();
+        (1..=index).for_each(|index| state.skip(index));
+        state
+    }
+
+    async fn store_state(folder: &Path, index: u64) {
+        let (mut checkpointer, _) = Checkpointer::open(folder, |_| true).unwrap();
+        let unsaved = Arc::new(Mutex::new(Unsaved::default()));
+        checkpointer.run(Arc::clone(&unsaved)).unwrap();
+        unsaved.lock().unwrap().newest = Some((state_at(index), log_id(index), StoredMembership::default()));
+        checkpointer.stop().await;
+    }
+
+    /// A stop stores what is left, so that the next start replays nothing.
+    #[tokio::test]
+    async fn a_stop_stores_the_newest_state() {
+        let folder = tempfile::tempdir().unwrap();
+        store_state(folder.path(), 7).await;
+        let (_, loaded) = Checkpointer::open(folder.path(), |id| *id == log_id(7)).unwrap();
+        assert_eq!(loaded.expect("it fits").state.digest(), state_at(7).digest());
+    }
+
+    /// A checkpoint ahead of the log would bring back what the cluster may have decided otherwise.
+    #[tokio::test]
+    async fn a_checkpoint_that_the_log_does_not_know_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        store_state(folder.path(), 7).await;
+        let (_, loaded) = Checkpointer::open(folder.path(), |_| false).unwrap();
+        assert!(loaded.is_none());
+    }
 }

@@ -94,7 +94,7 @@ impl Member {
         }
         let replicated = Arc::new(Replicated::new(raft, peers, options.profile, options.sources, published));
         let store = Store::replicated(Arc::clone(&replicated));
-        checkpointer.run(unsaved);
+        checkpointer.run(unsaved)?;
         tokio::spawn(bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap));
         tokio::spawn(snapshot_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes));
         let peer_port = PeerPort { member: Arc::clone(&replicated), snapshots };
@@ -182,7 +182,7 @@ fn open(
         start.snapshot = Some((meta, file));
     }
     let fits = |id: &LogId| start.last_applied.is_none_or(|snapshot| id.index > snapshot.index) && log.covers(id);
-    let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits);
+    let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits)?;
     if let Some(loaded) = loaded {
         start.state = loaded.state;
         start.last_applied = Some(loaded.last_applied);
