@@ -9,7 +9,6 @@ use openraft::async_runtime::WatchReceiver as _;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{Raft, ReadPolicy};
 use proto::raft::v1 as pb;
-use prost::Message as _;
 use rpc::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -183,7 +182,7 @@ impl Replicated {
         let header = entry.header.get_or_insert_default();
         header.proposed_at_ms = self.published.load().time_ms().max((self.sources.now_ms)());
         header.random = self.sources.random_16();
-        let bytes = entry.encode_to_vec();
+        let bytes = state::encode_exact(&entry).map_err(|rejection| Attempt::Final(rejection.into()))?;
         if bytes.len() > ENTRY_BYTES_MAX {
             let what = format!("a change of {} bytes (send it in several requests)", bytes.len());
             return Err(Attempt::Final(Error::TooLarge { what, limit: ENTRY_LIMIT.to_owned() }));

@@ -65,7 +65,8 @@ impl Store {
     ///
     /// # Errors
     /// A rejection as its own variant, with nothing changed; `NoQuorum` when nothing was sent;
-    /// `OutcomeUnknown` when the change may still be applied; `TooLarge` above 8 MiB.
+    /// `OutcomeUnknown` when the change may still be applied; `TooLarge` above 8 MiB; `Invalid` for data that
+    /// nests too deeply to be read back from the log.
     pub async fn propose(
         &self,
         principal: &str,
@@ -74,6 +75,8 @@ impl Store {
     ) -> Result<Committed, Error> {
         let header = pb::Header { session, principal: principal.to_owned(), ..pb::Header::default() };
         let entry = pb::Entry { header: Some(header), command: Some(command) };
+        // What no member could decode would stop them all; here it is still a request that is refused.
+        state::encode_exact(&entry)?;
         let outcome = match &self.backend {
             Backend::InMemory(memory) => memory.propose(entry)?,
             Backend::Replicated(member) => member.propose(entry).await?,
@@ -166,5 +169,38 @@ impl Store {
 impl rpc::Barrier for Store {
     fn linearize(&self) -> futures::future::BoxFuture<'_, Result<(), Error>> {
         Box::pin(Store::linearize(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::value::Kind;
+    use prost_types::{Struct, Value};
+    use proto::bss::v1::{BootParametersEntry, BssCommand, CloudInit, bss_command};
+
+    use super::*;
+
+    fn nested(levels: usize) -> Command {
+        let user_data = (0..levels).fold(Struct::default(), |inner, _| {
+            let value = Value { kind: Some(Kind::StructValue(inner)) };
+            Struct { fields: [("a".to_owned(), value)].into() }
+        });
+        let cloud_init = Some(CloudInit { user_data: Some(user_data), ..Default::default() });
+        let values = Some(BootParametersEntry { cloud_init, ..Default::default() });
+        let change = bss_command::Change::Create(bss_command::Create { keys: vec!["Default".into()], values });
+        Command::Bss(BssCommand { change: Some(change) })
+    }
+
+    /// protobuf encodes any depth but decodes a hundred levels: once in the log, such an entry would end every
+    /// member, at each start again.
+    #[tokio::test]
+    async fn data_that_nests_too_deeply_is_refused_before_the_log() {
+        let store = Store::in_memory();
+        for levels in [33, 60, 1000] {
+            let refused = store.propose("user/admin", nested(levels), None).await;
+            assert!(matches!(&refused, Err(Error::Invalid { field, .. }) if field == "command"), "{refused:?}");
+        }
+        assert_eq!(store.state().applied_index(), 0, "nothing was appended");
+        store.propose("user/admin", nested(20), None).await.unwrap();
     }
 }
