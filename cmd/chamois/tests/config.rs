@@ -430,7 +430,7 @@ fn a_file_that_is_missing_or_huge_is_refused() {
 fn the_demos_configuration_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("member-1/files")).unwrap();
-    let text = cli::member_config_example(Ipv4Addr::new(127, 99, 0, 0), dir.path(), dir.path());
+    let text = cli::member_config_example(lab::claim_loopback_net().unwrap(), dir.path());
     let listed = Listed {
         cluster: "demo".into(),
         ..listed()

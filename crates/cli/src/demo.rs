@@ -25,11 +25,11 @@ mod writers;
 
 use std::time::{Duration, Instant};
 
+use lab::FleetReport;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::DemoArgs;
 use self::cluster::Cluster;
-use self::fleet::Booted;
 use self::layout::Layout;
 use self::progress::Progress;
 use self::state_dir::StateDir;
@@ -44,13 +44,9 @@ const ACKNOWLEDGED_MIN: usize = 1000;
 /// After the last boot, the writers get this long to reach that number.
 const ACKNOWLEDGED_WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// A member's configuration as the demo writes it, for the test that `serve` accepts it.
-pub fn member_config_example(
-    base: std::net::Ipv4Addr,
-    dir: &std::path::Path,
-    identity: &std::path::Path,
-) -> String {
-    member_config::render(&Layout::new(base, dir), 1, 3, identity)
+/// The configuration of member 1 as the demo writes it into `dir`, for the test that `serve` accepts it.
+pub fn member_config_example(net: lab::LoopbackNet, dir: &std::path::Path) -> String {
+    member_config::render(&Layout::new(net, dir), 1, 3, dir)
 }
 
 /// Runs the demo; SIGTERM and SIGINT end it and its members at any time.
@@ -107,9 +103,9 @@ struct Finished {
 
 async fn boot_under_fire(args: &DemoArgs) -> Result<Finished, CliError> {
     let progress = Progress::new(args.nodes);
-    let net = fleet::claim_net()?;
+    let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
     let state_dir = StateDir::make(args.state_dir.as_deref())?;
-    let layout = Layout::new(net.base(), state_dir.path());
+    let layout = Layout::new(net, state_dir.path());
     let executable =
         std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
     progress.note(&format!(
@@ -123,9 +119,7 @@ async fn boot_under_fire(args: &DemoArgs) -> Result<Finished, CliError> {
     let mut summary = Summary::default();
     if args.nodes > 0 {
         seed::subnet_and_nodes(&cluster, args.nodes, &progress).await?;
-        summary = measure(&mut cluster, net, args.nodes, &ledger, &progress).await?;
-    } else {
-        drop(net);
+        summary = measure(&mut cluster, args.nodes, &ledger, &progress).await?;
     }
     progress.finish();
     progress.note(&status::render(&cluster.views().await).to_string());
@@ -143,7 +137,6 @@ async fn boot_under_fire(args: &DemoArgs) -> Result<Finished, CliError> {
 /// Boots the fleet while writers write and members die, then counts.
 async fn measure(
     cluster: &mut Cluster,
-    net: fleet::LoopbackNet,
     nodes: u32,
     ledger: &SharedLedger,
     progress: &Progress,
@@ -152,7 +145,7 @@ async fn measure(
     let mut writers = Writers::start(&target, ledger)?;
     let layout = cluster.layout().clone();
     let (report, booted) = tokio::sync::watch::channel(0);
-    let fleet = fleet::boot(&layout, net, nodes, report, progress);
+    let fleet = fleet::boot(&layout, nodes, report, progress);
     let faults = faults::inflict(cluster, nodes, booted, ledger, progress);
     let (boots, kills) = tokio::select! {
         ended = async { tokio::try_join!(fleet, faults) } => ended?,
@@ -183,7 +176,7 @@ async fn enough_writes(writers: &mut Writers, ledger: &SharedLedger) -> Result<(
     Ok(())
 }
 
-fn summarize(boots: &Booted, kills: &[Instant], ledger: &SharedLedger, lost_writes: usize) -> Summary {
+fn summarize(boots: &FleetReport, kills: &[Instant], ledger: &SharedLedger, lost_writes: usize) -> Summary {
     let ledger = ledger.lock();
     let recoveries = kills.iter().filter_map(|kill| ledger.recovery(*kill));
     let worst = recoveries.max().unwrap_or_default();
@@ -191,9 +184,9 @@ fn summarize(boots: &Booted, kills: &[Instant], ledger: &SharedLedger, lost_writ
         booted: boots.booted,
         failed: boots.failed,
         seconds: rounded(boots.seconds, 2),
-        extra_boot_seconds_max: rounded(boots.extra_seconds_max, 2),
-        script_p50_ms: rounded(ledger::percentile(&boots.script_ms_sorted, 500), 1),
-        script_p99_ms: rounded(ledger::percentile(&boots.script_ms_sorted, 990), 1),
+        extra_boot_seconds_max: rounded(boots.extra_boot_seconds_max, 2),
+        script_p50_ms: rounded(boots.script_p50_ms, 1),
+        script_p99_ms: rounded(boots.script_p99_ms, 1),
         leaderless_ms: u64::try_from(worst.as_millis()).unwrap_or(u64::MAX),
         acked_writes: ledger.acknowledged(),
         lost_writes,

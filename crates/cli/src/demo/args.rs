@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Addresses 127.B.16.0 to 127.B.111.255 are the nodes'.
-pub(crate) const NODES_MAX: u32 = 96 * 256;
+/// Nodes that one loopback network has room for, and then some.
+pub(crate) const NODES_MAX: u32 = 20_000;
 
 /// `chamois demo`.
 #[derive(Clone, Debug, Args)]

@@ -15,7 +15,7 @@ use crate::error::CliError;
 /// How often the kept members are looked after.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// `endpoints.json`: a contract with tools outside the repository (design section 9); lists are in member
+/// `endpoints.json`: a contract with tools outside the repository; lists are in member
 /// order.
 #[derive(Debug, Serialize)]
 struct Endpoints {
@@ -128,45 +128,46 @@ fn write(layout: &Layout, name: &str, text: &str) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::path::Path;
 
     use super::*;
 
     fn endpoints() -> (Layout, Endpoints) {
-        let layout = Layout::new(Ipv4Addr::new(127, 5, 0, 0), Path::new("/tmp/demo"));
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
         let endpoints = describe(&layout, &[(1, 11), (2, 22)], "/tmp/demo/ca.pem".into(), "a.b.c");
         (layout, endpoints)
     }
 
-    /// Tools outside the repository read these keys; the forms are those of design section 9.
+    /// Tools outside the repository read these keys in these forms.
     #[test]
     fn endpoints_json_has_the_contracts_keys_and_forms() {
-        let value = serde_json::to_value(endpoints().1).unwrap();
-        assert_eq!(value["https"][1], "https://127.5.1.2:8443");
-        assert_eq!(value["http"][0], "http://127.5.1.1:8081");
-        assert_eq!(value["grpc"][0], "127.5.1.1:7441");
-        assert_eq!(value["raft"][1], "127.5.1.2:7440");
-        assert_eq!(value["pids"], serde_json::json!([11, 22]));
-        assert_eq!(value["ca"], "/tmp/demo/ca.pem");
-        assert_eq!(value["token"], "a.b.c");
-        let member = serde_json::json!({"id": 2, "pid": 22, "data_dir": "/tmp/demo/member-2/data"});
-        assert_eq!(value["members"][1], member);
-        assert_eq!(value.as_object().unwrap().len(), 8);
+        let (layout, endpoints) = endpoints();
+        let (one, two) = (layout.member(1), layout.member(2));
+        let expected = serde_json::json!({
+            "https": [format!("https://{one}:8443"), format!("https://{two}:8443")],
+            "http": [format!("http://{one}:8081"), format!("http://{two}:8081")],
+            "grpc": [format!("{one}:7441"), format!("{two}:7441")],
+            "raft": [format!("{one}:7440"), format!("{two}:7440")],
+            "pids": [11, 22],
+            "ca": "/tmp/demo/ca.pem",
+            "token": "a.b.c",
+            "members": [
+                { "id": 1, "pid": 11, "data_dir": "/tmp/demo/member-1/data" },
+                { "id": 2, "pid": 22, "data_dir": "/tmp/demo/member-2/data" },
+            ],
+        });
+        assert_eq!(serde_json::to_value(endpoints).unwrap(), expected);
     }
 
     #[test]
     fn exports_make_all_three_clients_talk_to_it() {
         let (layout, endpoints) = endpoints();
         let text = exports(&layout, &endpoints);
-        for needed in [
-            "CHAMOIS_ENDPOINTS=127.5.1.1:7441,127.5.1.2:7441",
-            "CHAMOIS_TOKEN=a.b.c",
-            "CURL_CA_BUNDLE",
-            "DEMO_ACCESS_TOKEN",
-        ] {
+        let grpc = format!("CHAMOIS_ENDPOINTS={0}:7441,{1}:7441", layout.member(1), layout.member(2));
+        for needed in [grpc.as_str(), "CHAMOIS_TOKEN=a.b.c", "CURL_CA_BUNDLE", "DEMO_ACCESS_TOKEN"] {
             assert!(text.contains(needed), "{needed}\n{text}");
         }
-        assert!(ochami_config(&endpoints).contains("uri: https://127.5.1.1:8443"));
+        let uri = format!("uri: https://{}:8443", layout.member(1));
+        assert!(ochami_config(&endpoints).contains(&uri));
     }
 }

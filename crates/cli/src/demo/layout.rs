@@ -2,6 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lab::LoopbackNet;
 
 /// Same as in production, where members have hosts of their own.
 pub(crate) const PEER_PORT: u16 = 7440;
@@ -13,48 +16,43 @@ pub(crate) const ADVERT_PORT: u16 = 7442;
 pub(crate) const DHCP_PORT: u16 = 6767;
 pub(crate) const TFTP_PORT: u16 = 6969;
 
-/// First node: 127.B.16.0.
-const NODES_OFFSET: u32 = 16 << 8;
-/// Members: 127.B.1.<id>.
-const MEMBERS_OFFSET: u32 = 1 << 8;
-/// Service address of the boot network: 127.B.0.1.
-const SERVICE_OFFSET: u32 = 1;
-
-/// Addresses and paths of one demo.
+/// Addresses and paths of one demo; cheap to clone. The network stays claimed until the last clone is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    base: Ipv4Addr,
+    net: Arc<LoopbackNet>,
     dir: PathBuf,
 }
 
 impl Layout {
-    /// `base` is 127.B.0.0; `dir` holds everything that is written.
-    pub(crate) fn new(base: Ipv4Addr, dir: &Path) -> Self {
-        Self {
-            base,
-            dir: dir.to_owned(),
-        }
+    /// Everything that is written goes below `dir`.
+    pub(crate) fn new(net: LoopbackNet, dir: &Path) -> Self {
+        Self { net: Arc::new(net), dir: dir.to_owned() }
     }
 
     /// The network, CIDR.
     pub(crate) fn network(&self) -> String {
-        format!("{}/16", self.base)
+        self.net.subnet().to_string()
     }
 
     /// The address that nodes know.
     pub(crate) fn service(&self) -> Ipv4Addr {
-        self.at(SERVICE_OFFSET)
+        self.net.service_address()
+    }
+
+    /// Where the emulated DHCP relay sits.
+    pub(crate) fn relay(&self) -> Ipv4Addr {
+        self.net.relay_address()
     }
 
     /// A member's own address.
     pub(crate) fn member(&self, id: u64) -> Ipv4Addr {
-        let id = u32::try_from(id).expect("a demo has at most five members");
-        self.at(MEMBERS_OFFSET + id)
+        self.net.member_address(id)
     }
 
     /// The address reserved for node `index`.
     pub(crate) fn node(&self, index: u32) -> Ipv4Addr {
-        self.at(NODES_OFFSET + index)
+        let address = self.net.node_address(index as usize);
+        address.expect("the number of nodes is bounded by the command line")
     }
 
     /// A port on a member's own address.
@@ -76,10 +74,6 @@ impl Layout {
     pub(crate) fn member_dir(&self, id: u64) -> PathBuf {
         self.dir.join(format!("member-{id}"))
     }
-
-    fn at(&self, offset: u32) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.base.to_bits() + offset)
-    }
 }
 
 /// Xname of node `index`: 2 nodes a BMC, 2 BMCs a slot, 8 slots a chassis, 8 chassis a cabinet.
@@ -89,6 +83,11 @@ pub(crate) fn xname(index: u32) -> String {
     let (slot, rest) = (rest % 8, rest / 8);
     let (chassis, cabinet) = (rest % 8, 1000 + rest / 8);
     format!("x{cabinet}c{chassis}s{slot}b{bmc}n{node}")
+}
+
+/// NID of node `index`.
+pub(crate) fn nid(index: u32) -> u64 {
+    u64::from(index) + 1
 }
 
 /// MAC of node `index`; 02 marks it as locally administered.
@@ -116,14 +115,14 @@ mod tests {
         assert_eq!(macs.len(), NODES_MAX as usize);
     }
 
-    /// Members, service address, relays and nodes share one /16 and must not meet.
+    /// As many nodes as the command line accepts have an address each.
     #[test]
-    fn addresses_do_not_meet() {
-        let layout = Layout::new(Ipv4Addr::new(127, 77, 0, 0), Path::new("/tmp/x"));
-        assert_eq!(layout.service().to_string(), "127.77.0.1");
-        assert_eq!(layout.member(3).to_string(), "127.77.1.3");
-        assert_eq!(layout.node(0).to_string(), "127.77.16.0");
-        assert_eq!(layout.node(NODES_MAX - 1).to_string(), "127.77.111.255");
-        assert_eq!(layout.network(), "127.77.0.0/16");
+    fn every_node_has_an_address_in_the_network() {
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/x"));
+        let network: model::Ipv4Net = layout.network().parse().unwrap();
+        let addresses: BTreeSet<Ipv4Addr> = (0..NODES_MAX).map(|index| layout.node(index)).collect();
+        assert_eq!(addresses.len(), NODES_MAX as usize);
+        assert!(addresses.iter().all(|address| network.contains(*address)));
+        assert!(!addresses.contains(&layout.service()) && !addresses.contains(&layout.member(5)));
     }
 }

@@ -64,12 +64,6 @@ impl Ledger {
     }
 }
 
-/// The value at a share of a sorted list, `per_mille` of 1000; 0 for an empty list (nearest rank).
-pub(crate) fn percentile(sorted: &[f64], per_mille: usize) -> f64 {
-    let rank = (sorted.len() * per_mille).div_ceil(1000).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,14 +114,5 @@ mod tests {
         ledger.acknowledge("late".into(), "2".into(), at(110), at(1500));
         ledger.acknowledge("first".into(), "3".into(), at(900), at(1000));
         assert_eq!(ledger.recovery(at(100)), Some(Duration::from_millis(900)));
-    }
-
-    #[test]
-    fn percentiles_are_nearest_rank() {
-        let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        assert_eq!(percentile(&values, 500).to_bits(), 50_f64.to_bits());
-        assert_eq!(percentile(&values, 990).to_bits(), 99_f64.to_bits());
-        assert_eq!(percentile(&[7.0], 500).to_bits(), 7_f64.to_bits());
-        assert_eq!(percentile(&[], 990).to_bits(), 0_f64.to_bits());
     }
 }

@@ -69,7 +69,6 @@ pub(crate) fn render_static(layout: &Layout, members: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::path::Path;
 
     use super::*;
@@ -77,18 +76,18 @@ mod tests {
     /// `cmd/chamois` tests that `serve` accepts it; here only that it says what the layout says.
     #[test]
     fn the_configuration_is_toml_and_names_every_member() {
-        let layout = Layout::new(Ipv4Addr::new(127, 9, 0, 0), Path::new("/tmp/demo"));
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
         let text = render(&layout, 2, 3, Path::new("/tmp/demo/identities/member-2"));
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table["raft"]["peer-listen"].as_str(), Some("127.9.1.2:7440"));
+        assert_eq!(table["raft"]["peer-listen"].as_str(), Some(layout.on_member(2, PEER_PORT).to_string().as_str()));
         let network = &table["network"][0];
-        assert_eq!(network["service-address"].as_str(), Some("127.9.0.1"));
+        assert_eq!(network["service-address"].as_str(), Some(layout.service().to_string().as_str()));
         assert_eq!(network["peers"].as_table().unwrap().len(), 3);
     }
 
     #[test]
     fn the_static_list_has_all_members() {
-        let layout = Layout::new(Ipv4Addr::new(127, 9, 0, 0), Path::new("/tmp/demo"));
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
         let table: toml::Table = render_static(&layout, 5).parse().unwrap();
         assert_eq!(table["member"].as_array().unwrap().len(), 5);
     }

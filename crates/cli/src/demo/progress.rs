@@ -27,9 +27,9 @@ impl Progress {
     }
 
     /// How many nodes are in which phase now.
-    pub(crate) fn show(&self, booted: u32, phases: &[(&str, u32)]) {
+    pub(crate) fn show(&self, booted: usize, phases: &[(&str, usize)]) {
         self.bar.set_message(phases_text(phases));
-        self.bar.set_position(u64::from(booted));
+        self.bar.set_position(booted as u64);
     }
 
     /// Takes the bar away.
@@ -38,7 +38,7 @@ impl Progress {
     }
 }
 
-fn phases_text(phases: &[(&str, u32)]) -> String {
+fn phases_text(phases: &[(&str, usize)]) -> String {
     let busy = phases.iter().filter(|(_, nodes)| *nodes > 0);
     busy.map(|(name, nodes)| format!("{name} {nodes}"))
         .collect::<Vec<_>>()

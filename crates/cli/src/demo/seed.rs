@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use super::files::{INITRD, KERNEL};
-use super::layout::{HTTP_PORT, HTTPS_PORT, Layout, mac, xname};
+use super::layout::{HTTP_PORT, HTTPS_PORT, Layout, mac, nid, xname};
 use super::legacy_http::LegacyClient;
 use super::progress::Progress;
 use crate::error::CliError;
@@ -68,9 +68,17 @@ async fn interfaces(cluster: &Cluster, lane: u32, nodes: u32) -> Result<(), CliE
     Ok(())
 }
 
-/// NIDs are left to the allocator, as `ochami` does.
 fn components(nodes: std::ops::Range<u32>) -> Value {
-    let one = |index| json!({ "ID": xname(index), "State": "On", "Enabled": true, "Role": "Compute", "Arch": "X86" });
+    let one = |index| {
+        json!({
+            "ID": xname(index),
+            "NID": nid(index),
+            "State": "On",
+            "Enabled": true,
+            "Role": "Compute",
+            "Arch": "X86",
+        })
+    };
     json!({ "Components": nodes.map(one).collect::<Vec<_>>() })
 }
 
@@ -95,7 +103,6 @@ fn interface(layout: &Layout, index: u32) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::path::Path;
 
     use super::*;
@@ -103,15 +110,15 @@ mod tests {
     /// The bodies are those of HSM v2 and BSS v1, key for key.
     #[test]
     fn bodies_are_what_todays_clients_send() {
-        let layout = Layout::new(Ipv4Addr::new(127, 5, 0, 0), Path::new("/tmp"));
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp"));
         let components = components(0..2);
         assert_eq!(components["Components"][1]["ID"], "x1000c0s0b0n1");
         let parameters = boot_parameters(&layout, 0..3);
         assert_eq!(parameters["hosts"].as_array().unwrap().len(), 3);
-        assert_eq!(parameters["kernel"], "http://127.5.0.1:8081/files/vmlinuz");
+        assert_eq!(parameters["kernel"], format!("http://{}:8081/files/vmlinuz", layout.service()));
         let interface = interface(&layout, 1);
         assert_eq!(interface["MACAddress"], "02:00:00:00:00:01");
-        assert_eq!(interface["IPAddresses"][0]["IPAddress"], "127.5.16.1");
+        assert_eq!(interface["IPAddresses"][0]["IPAddress"], layout.node(1).to_string());
     }
 
     /// Every node's interface is posted exactly once, whatever the number of lanes.

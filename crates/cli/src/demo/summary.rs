@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use crate::output;
 
-/// The result. Names and order of the keys are a contract (`docs/contracts.md`, design section 9).
+/// The result. Names and order of the keys are a contract with tools outside the repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Summary {
     /// Nodes that phoned home.
-    pub(crate) booted: u32,
+    pub(crate) booted: usize,
     /// Nodes that did not.
-    pub(crate) failed: u32,
+    pub(crate) failed: usize,
     /// From the first node's power-on to the last one's end.
     pub(crate) seconds: f64,
     /// Per node, the sum from a first failed request to the next answer; the longest of them.

@@ -1,0 +1,132 @@
+//! The executable as scripts and people meet it: exit codes, help, errors that teach.
+
+mod common;
+
+use common::{Single, chamois, outcome, text};
+
+/// Every command has at least one example, because that is what people read.
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for command in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["address-helper", "--help"],
+        &["init", "--help"],
+        &["cluster", "status", "--help"],
+        &["component", "list", "--help"],
+        &["boot", "script", "--help"],
+        &["boot", "status", "--help"],
+        &["subnet", "put", "--help"],
+        &["subnet", "delete", "--help"],
+        &["demo", "--help"],
+    ] {
+        let (code, out, err) = outcome(&chamois(command));
+        assert_eq!(code, 0, "{command:?}: {err}");
+        assert!(out.contains("Example") && out.contains("\n  chamois "), "{command:?}:\n{out}");
+    }
+}
+
+#[test]
+fn what_cannot_be_parsed_is_usage() {
+    for command in [
+        &[][..],
+        &["nodes"],
+        &["cluster", "status", "--bogus"],
+        &["demo", "--members", "2"],
+        &["demo", "--nodes", "many"],
+        &["subnet", "put", "10.97.0.0"],
+        &["component", "list", "-o", "yaml"],
+        &["address-helper"],
+    ] {
+        let (code, _, err) = outcome(&chamois(command));
+        assert_eq!(code, 2, "{command:?}: {err}");
+        assert!(!err.is_empty());
+    }
+}
+
+/// Whoever types the first command without anything set is told what to set.
+#[test]
+fn missing_endpoints_and_certificates_are_usage_with_the_variable_named() {
+    let (code, _, err) = outcome(&chamois(&["cluster", "status"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("CHAMOIS_ENDPOINTS") && err.contains("demo --keep"), "{err}");
+    let (code, _, err) = outcome(&chamois(&["cluster", "status", "--endpoints", "127.0.0.1:1", "--ca", "/none"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("/none"), "{err}");
+}
+
+#[test]
+fn serve_refuses_what_cannot_work_and_opens_nothing() {
+    let (code, _, err) = outcome(&chamois(&["serve", "--config", "/none/chamois.toml"]));
+    assert_eq!(code, 1);
+    assert!(err.contains("/none/chamois.toml"), "{err}");
+    let (code, _, err) = outcome(&chamois(&["serve", "--log", "raft=loud"]));
+    assert_eq!(code, 1);
+    assert!(err.contains("--log"), "{err}");
+}
+
+/// `--check` reads what a start would read: configuration, identity, host.
+#[test]
+fn check_accepts_a_good_directory_and_names_what_is_wrong_with_a_bad_one() {
+    let single = Single::prepare();
+    let config = single.config();
+    let check = || outcome(&chamois(&["serve", "--config", text(&config), "--check"]));
+    let (code, out, err) = check();
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("can start"), "{out}");
+    assert!(!single.dir.path().join("data").exists(), "--check writes nothing");
+    std::fs::remove_file(single.dir.path().join("identities/member-1/kek.key")).unwrap();
+    let (code, _, err) = check();
+    assert_eq!(code, 1);
+    assert!(err.contains("kek.key"), "{err}");
+}
+
+#[test]
+fn a_member_that_cannot_be_reached_is_unavailable() {
+    let single = Single::prepare();
+    let (code, _, err) = single.ask(&["cluster", "status"]);
+    assert_eq!(code, 6, "{err}");
+    assert!(err.contains(&format!("{}:7441", single.own())), "{err}");
+    let (code, _, err) = single.ask(&["boot", "script", "x0c0s0b0n0"]);
+    assert_eq!(code, 6, "{err}");
+}
+
+/// The whole surface against one real member.
+#[test]
+fn commands_against_a_member_answer_with_their_class() {
+    let single = Single::prepare();
+    let mut member = single.start();
+    member.until("the member leads", || single.ask(&["cluster", "status"]).1.contains("leader"));
+    let (code, out, _) = single.ask(&["cluster", "status", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &value[0]["role"]), (0, &"leader".into()));
+    assert_eq!(value[0]["held_addresses"][0], single.net.service_address().to_string());
+
+    let network = single.net.subnet().to_string();
+    let (code, out, err) = single.ask(&["subnet", "put", &network, "--dns", "127.0.0.53", "--mtu", "9000"]);
+    assert!(code == 0 && out.contains("9000") && out.contains("127.0.0.53"), "{out}{err}");
+    let (code, out, _) = single.ask(&["subnet", "list"]);
+    assert!(code == 0 && out.contains(&network), "{out}");
+    let (code, _, err) = single.ask(&["subnet", "put", "127.0.0.0/8"]);
+    assert_eq!(code, 4, "it overlaps: {err}");
+    assert!(err.contains(&network), "both networks are named: {err}");
+    let (code, out, _) = single.ask(&["subnet", "delete", &network]);
+    assert!(code == 0 && out.contains("deleted"), "{out}");
+    assert_eq!(single.ask(&["subnet", "delete", &network]).0, 3);
+
+    assert_eq!(single.ask(&["component", "list", "--type", "Node"]).0, 0);
+    let (code, _, err) = single.ask(&["component", "list", "--state", "Sleeping"]);
+    assert_eq!(code, 2, "{err}");
+    let (code, _, err) = single.ask(&["boot", "script", "x9999c0s0b0n0"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("component list"), "{err}");
+    let bad_token = single.dir.path().join("bad.token");
+    std::fs::write(&bad_token, "not.a.token").unwrap();
+    let mut args = single.client_args();
+    args[5] = text(&bad_token).to_owned();
+    let mut all = vec!["component", "list"];
+    all.extend(args.iter().map(String::as_str));
+    let (code, _, err) = outcome(&chamois(&all));
+    assert_eq!(code, 5, "{err}");
+    assert!(err.contains("CHAMOIS_TOKEN"), "{err}");
+}

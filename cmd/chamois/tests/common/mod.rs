@@ -1,0 +1,174 @@
+//! A cluster of one member on a loopback network of its own, for tests of the real executable.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The executable under test.
+pub const CHAMOIS: &str = env!("CARGO_BIN_EXE_chamois");
+
+/// Runs the executable to its end, without the caller's environment of endpoints and tokens.
+pub fn chamois(args: &[&str]) -> Output {
+    Command::new(CHAMOIS)
+        .args(args)
+        .env_remove("CHAMOIS_ENDPOINTS")
+        .env_remove("CHAMOIS_CA")
+        .env_remove("CHAMOIS_TOKEN")
+        .env_remove("CHAMOIS_TOKEN_FILE")
+        .output()
+        .unwrap()
+}
+
+/// Exit code, standard output, standard error.
+pub fn outcome(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// Identity and configuration of a cluster of one, not started.
+pub struct Single {
+    pub dir: tempfile::TempDir,
+    pub net: lab::LoopbackNet,
+}
+
+impl Single {
+    pub fn prepare() -> Self {
+        let single = Self { dir: tempfile::tempdir().unwrap(), net: lab::claim_loopback_net().unwrap() };
+        let own = single.own();
+        let path = |name: &str| single.dir.path().join(name);
+        std::fs::create_dir(path("files")).unwrap();
+        let members = format!(
+            "cluster = \"test\"\n[[member]]\nid = 1\naddress = \"{own}:7440\"\napi-address = \"{own}:7441\"\n"
+        );
+        std::fs::write(path("static.toml"), members).unwrap();
+        let (file, out) = (path("static.toml"), path("identities"));
+        let made = chamois(&["init", "--static", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        assert!(made.status.success(), "{:?}", outcome(&made));
+        std::fs::write(single.config(), single.configuration()).unwrap();
+        single
+    }
+
+    fn configuration(&self) -> String {
+        let (own, service, dir) = (self.own(), self.net.service_address(), self.dir.path());
+        format!(
+            "cluster = \"test\"\ndata-dir = {data:?}\nidentity-dir = {identity:?}\n[member]\nid = 1\n\
+             [raft]\nprofile = \"fast\"\npeer-listen = \"{own}:7440\"\n\
+             [api]\ngrpc-listen = \"{own}:7441\"\nhttps-listen = \"{own}:8443\"\n\
+             [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[address]\nmode = \"loopback\"\n\
+             [[network]]\nname = \"boot\"\nkind = \"boot\"\ninterface = \"lo\"\nmember-address = \"{own}\"\n\
+             peers = {{ 1 = \"{own}\" }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n",
+            data = dir.join("data"),
+            identity = dir.join("identities/member-1"),
+            files = dir.join("files"),
+        )
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("chamois.toml")
+    }
+
+    pub fn own(&self) -> Ipv4Addr {
+        self.net.member_address(1)
+    }
+
+    /// Where boot files are asked for.
+    pub fn http(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.net.service_address(), 8081)
+    }
+
+    /// Options that make a client command talk to the member.
+    pub fn client_args(&self) -> [String; 6] {
+        let path = |name: &str| self.dir.path().join(name).display().to_string();
+        [
+            "--endpoints".into(),
+            format!("{}:7441", self.own()),
+            "--ca".into(),
+            path("identities/ca.pem"),
+            "--token-file".into(),
+            path("identities/admin.token"),
+        ]
+    }
+
+    /// Runs a client command against the member.
+    pub fn ask(&self, args: &[&str]) -> (i32, String, String) {
+        let target = self.client_args();
+        let mut all: Vec<&str> = args.to_vec();
+        all.extend(target.iter().map(String::as_str));
+        outcome(&chamois(&all))
+    }
+
+    /// Starts the member and waits until nodes are answered on the service address.
+    pub fn start(&self) -> Member {
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let config = self.config();
+        let child = Command::new(CHAMOIS)
+            .args(["serve", "--config", config.to_str().unwrap(), "--parent", &std::process::id().to_string()])
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut member = Member { child, log: self.dir.path().join("log") };
+        member.until("the service address answers", || TcpStream::connect(self.http()).is_ok());
+        member
+    }
+}
+
+/// A running member; killed when dropped.
+pub struct Member {
+    pub child: Child,
+    log: PathBuf,
+}
+
+impl Member {
+    /// Waits for a condition, at most 30 s, and ends early when the member does.
+    pub fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "{what}: {ended:?}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    /// Its exit code, within a bound.
+    pub fn exit_code(&mut self, at_most: Duration) -> Option<i32> {
+        let deadline = Instant::now() + at_most;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        if let Ok(mut file) = std::fs::File::open(&self.log) {
+            let _ = file.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A path as text.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

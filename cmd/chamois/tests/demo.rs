@@ -1,0 +1,149 @@
+//! `chamois demo` with three real processes: its contract with tools outside the repository, on few nodes.
+
+mod common;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{CHAMOIS, chamois, outcome, text};
+
+const KEYS: [&str; 9] = [
+    "booted",
+    "failed",
+    "seconds",
+    "extra_boot_seconds_max",
+    "script_p50_ms",
+    "script_p99_ms",
+    "leaderless_ms",
+    "acked_writes",
+    "lost_writes",
+];
+
+/// Two members die, every node boots, every acknowledged write is on every member.
+#[test]
+fn a_small_fleet_boots_while_members_die() {
+    let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "30", "--json"]));
+    assert_eq!(code, 0, "{out}\n{err}");
+    let value: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let object = value.as_object().unwrap();
+    assert_eq!(object.len(), KEYS.len());
+    for key in KEYS {
+        assert!(object[key].is_number(), "{key}: {out}");
+    }
+    assert_eq!((&value["booted"], &value["failed"], &value["lost_writes"]), (&30.into(), &0.into(), &0.into()));
+    assert!(value["acked_writes"].as_u64() >= Some(1000), "{out}");
+    assert!(value["leaderless_ms"].as_u64() > Some(100), "the leader was killed, and an election takes time: {out}");
+    assert_eq!(err.matches("killed member").count(), 2, "{err}");
+}
+
+/// Whoever waits for `endpoints.json` finds a cluster to talk to; SIGTERM ends all of it.
+#[test]
+fn a_kept_cluster_answers_until_sigterm_and_leaves_no_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let mut demo = Kept(
+        Command::new(CHAMOIS)
+            .args(["demo", "--nodes", "0", "--keep", "--state-dir", text(&state)])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let endpoints = demo.endpoints(&state);
+    let members = endpoints["members"].as_array().unwrap();
+    assert_eq!(members.len(), 3);
+    for member in members {
+        assert!(std::path::Path::new(member["data_dir"].as_str().unwrap()).is_dir());
+    }
+    let grpc: Vec<&str> = endpoints["grpc"].as_array().unwrap().iter().map(|e| e.as_str().unwrap()).collect();
+    let token = dir.path().join("token");
+    std::fs::write(&token, endpoints["token"].as_str().unwrap()).unwrap();
+    let asked = chamois(&[
+        "cluster",
+        "status",
+        "-o",
+        "json",
+        "--endpoints",
+        grpc[2],
+        "--ca",
+        endpoints["ca"].as_str().unwrap(),
+        "--token-file",
+        text(&token),
+    ]);
+    let (code, out, err) = outcome(&asked);
+    assert_eq!(code, 0, "{err}");
+    let views: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(views.as_array().unwrap().len(), 3, "the others are learned from one: {out}");
+
+    demo.terminate();
+    assert!(demo.ended(Duration::from_secs(30)), "SIGTERM ends the demo");
+    for pid in endpoints["pids"].as_array().unwrap() {
+        assert!(!is_running(pid.as_u64().unwrap()), "member process {pid} is left over");
+    }
+}
+
+/// SIGKILL cannot be handled, so the kernel has to end the members.
+#[test]
+fn a_killed_demo_leaves_no_member() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let mut demo = Kept(
+        Command::new(CHAMOIS)
+            .args(["demo", "--nodes", "0", "--members", "1", "--keep", "--state-dir", text(&state)])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let endpoints = demo.endpoints(&state);
+    let pid = endpoints["pids"][0].as_u64().unwrap();
+    assert!(is_running(pid));
+    demo.0.kill().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_running(pid) {
+        assert!(Instant::now() < deadline, "member process {pid} outlived its demo");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A demo that is killed when dropped.
+struct Kept(Child);
+
+impl Kept {
+    fn endpoints(&mut self, state: &std::path::Path) -> serde_json::Value {
+        let file = state.join("endpoints.json");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !file.exists() {
+            let ended = self.0.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "no endpoints.json: {ended:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    }
+
+    fn terminate(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    fn ended(&mut self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        while Instant::now() < deadline {
+            if self.0.try_wait().unwrap().is_some() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether a process lives; a zombie that nobody has waited for does not count.
+fn is_running(pid: u64) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}

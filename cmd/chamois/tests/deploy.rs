@@ -1,0 +1,70 @@
+//! What is shipped beside the executable: units that are hardened, and that name what exists.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// `systemd-analyze security` of 2.0 or less, in tenths.
+const EXPOSURE_MAX: &str = "--threshold=20";
+
+fn unit(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd").join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(unit(name)).unwrap()
+}
+
+/// The member and the helper are separate, so that the member cannot change interfaces.
+#[test]
+fn only_the_helper_may_change_interfaces() {
+    let member = read("chamois.service");
+    let helper = read("chamois-address-helper.service");
+    let capabilities = |unit: &str| {
+        let line = unit.lines().find(|line| line.starts_with("CapabilityBoundingSet=")).unwrap().to_owned();
+        line.trim_start_matches("CapabilityBoundingSet=").to_owned()
+    };
+    assert_eq!(capabilities(&member), "CAP_NET_BIND_SERVICE CAP_NET_RAW");
+    assert_eq!(capabilities(&helper), "CAP_NET_ADMIN CAP_NET_RAW");
+    for unit in [member, helper] {
+        for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "MemoryDenyWriteExecute=yes", "PrivateDevices=yes"] {
+            assert!(unit.contains(line), "{line}");
+        }
+        assert!(!unit.contains("User=root") && unit.contains("User=chamois"));
+    }
+}
+
+/// systemd's own score; without the tool the test says that it did not run, in `.ci/run` that is a failure.
+#[test]
+fn units_are_hardened_to_systemds_own_measure() {
+    for name in ["chamois.service", "chamois-address-helper.service"] {
+        let analyzed = Command::new("systemd-analyze")
+            .args(["security", "--offline=true", EXPOSURE_MAX])
+            .arg(unit(name))
+            .output();
+        match analyzed {
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stdout);
+                assert!(output.status.success(), "{name}: {}", text.lines().last().unwrap_or_default());
+            }
+            Err(error) if std::env::var_os("CHAMOIS_E2E").is_some() => panic!("systemd-analyze: {error}"),
+            Err(error) => eprintln!("NOT RUN: systemd-analyze: {error}"),
+        }
+    }
+}
+
+/// The options in the units are options of the executable.
+#[test]
+fn units_start_commands_that_parse() {
+    use clap::Parser as _;
+    for name in ["chamois.service", "chamois-address-helper.service"] {
+        let text = read(name);
+        let starts = text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.starts_with("ExecStart"));
+        let mut seen = 0;
+        for (_, command) in starts {
+            let command = command.replace("$ALLOW", "--allow eth1=10.97.0.1");
+            cli::Cli::try_parse_from(command.split_whitespace()).unwrap();
+            seen += 1;
+        }
+        assert!(seen > 0, "{name}");
+    }
+}
