@@ -83,56 +83,25 @@ impl Files {
         let path = safe_path(name)?;
         let this = self.clone();
         let opened = tokio::task::spawn_blocking(move || this.open_file(&path)).await;
-        let opened =
-            opened.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-        let (file, size, etag) = opened.map_err(|error| missing(name, &error))?;
-
-        let etag = HeaderValue::from_str(&etag).expect("hex digits in quotes are a legal header");
-        let mut head = Response::builder()
-            .header(ETAG, &etag)
-            .header(ACCEPT_RANGES, "bytes")
-            .header(CONTENT_TYPE, "application/octet-stream");
-        if asked.get(IF_NONE_MATCH) == Some(&etag) {
-            return Ok(head
-                .status(StatusCode::NOT_MODIFIED)
-                .body(body::empty())
-                .expect("headers are legal"));
+        match opened.unwrap_or_else(|panicked| Err(io::Error::other(panicked))) {
+            Ok(opened) => opened.respond(verb, asked),
+            Err(error) => Err(missing(name, &error)),
         }
-        let range = asked
-            .get(RANGE)
-            .filter(|_| asked.get(IF_RANGE).is_none_or(|known| *known == etag));
-        let range = range
-            .and_then(|value| value.to_str().ok())
-            .map(|text| parse_range(text, size));
-        let (first, length) = match range {
-            None | Some(Range::Ignored) => (0, size),
-            Some(Range::Part { first, length }) => {
-                let last = first + length - 1;
-                head = head.status(StatusCode::PARTIAL_CONTENT);
-                head = head.header(CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
-                (first, length)
-            }
-            Some(Range::Outside) => return Err(outside(size)),
-        };
-        let sent = if verb == Method::HEAD {
-            body::empty()
-        } else {
-            chunks(file, first, length)
-        };
-        Ok(head
-            .header(CONTENT_LENGTH, length)
-            .body(sent)
-            .expect("headers are legal"))
     }
 
-    fn open_file(&self, path: &Path) -> io::Result<(File, u64, String)> {
+    fn open_file(&self, path: &Path) -> io::Result<Opened> {
         let file = File::from(self.look_up(path)?);
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
         let etag = format!("\"{:x}-{:x}-{:x}\"", meta.size(), meta.mtime(), meta.mtime_nsec());
-        Ok((file, meta.size(), etag))
+        let etag = HeaderValue::from_str(&etag).map_err(io::Error::other)?;
+        Ok(Opened {
+            file,
+            size: meta.size(),
+            etag,
+        })
     }
 
     /// The kernel itself refuses `..`, absolute symlinks and anything else that would leave the folder.
@@ -150,6 +119,66 @@ impl Files {
         }
         openat2(&*self.folder, path, how)
     }
+}
+
+/// A file that is about to be sent.
+struct Opened {
+    file: File,
+    /// Bytes.
+    size: u64,
+    /// Differs whenever the file was written.
+    etag: HeaderValue,
+}
+
+impl Opened {
+    fn respond(self, verb: &Method, asked: &HeaderMap) -> Result<Response<Body>, Problem> {
+        let mut response = Response::new(body::empty());
+        let headers = response.headers_mut();
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(ETAG, self.etag.clone());
+        if asked.get(IF_NONE_MATCH) == Some(&self.etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return Ok(response);
+        }
+        let (first, length) = match self.range(verb, asked) {
+            Range::Whole => (0, self.size),
+            Range::Part { first, length } => {
+                let part = format!("bytes {first}-{}/{}", first + length - 1, self.size);
+                headers.insert(CONTENT_RANGE, digits(&part));
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                (first, length)
+            }
+            Range::Outside => {
+                let detail = format!("the file has {} bytes", self.size);
+                let mut problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+                problem
+                    .headers
+                    .insert(CONTENT_RANGE, digits(&format!("bytes */{}", self.size)));
+                return Err(problem);
+            }
+        };
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        if verb == Method::GET {
+            *response.body_mut() = chunks(self.file, first, length);
+        }
+        Ok(response)
+    }
+
+    /// The range that counts: only of a GET, and only of the version that the client has a part of.
+    fn range(&self, verb: &Method, asked: &HeaderMap) -> Range {
+        let same_version = asked.get(IF_RANGE).is_none_or(|known| *known == self.etag);
+        match asked.get(RANGE).map(HeaderValue::to_str) {
+            Some(Ok(text)) if verb == Method::GET && same_version => parse_range(text, self.size),
+            _ => Range::Whole,
+        }
+    }
+}
+
+fn digits(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("letters and digits are a legal header")
 }
 
 /// The path below the folder that a raw URL path names.
@@ -185,21 +214,11 @@ fn missing(name: &str, error: &io::Error) -> Problem {
     Problem::busy("the file cannot be read at the moment")
 }
 
-fn outside(size: u64) -> Problem {
-    let mut problem = Problem::new(
-        StatusCode::RANGE_NOT_SATISFIABLE,
-        format!("the file has {size} bytes"),
-    );
-    let value = HeaderValue::from_str(&format!("bytes */{size}")).expect("digits are a legal header");
-    problem.headers.insert(CONTENT_RANGE, value);
-    problem
-}
-
 /// What a `Range` header asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
     /// Not understood, or several ranges: the whole file, as RFC 9110 (14.2) allows.
-    Ignored,
+    Whole,
     Part {
         first: u64,
         length: u64,
@@ -212,15 +231,15 @@ fn parse_range(text: &str, size: u64) -> Range {
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))
     else {
-        return Range::Ignored;
+        return Range::Whole;
     };
     let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if last < first => return Range::Ignored,
+        (Ok(first), Ok(last)) if last < first => return Range::Whole,
         (Ok(first), Ok(last)) => (first, last.min(size.saturating_sub(1))),
         (Ok(first), Err(_)) if last.is_empty() => (first, size.saturating_sub(1)),
         (Err(_), Ok(0)) if first.is_empty() => return Range::Outside,
         (Err(_), Ok(count)) if first.is_empty() => (size.saturating_sub(count), size.saturating_sub(1)),
-        _ => return Range::Ignored,
+        _ => return Range::Whole,
     };
     if first >= size {
         Range::Outside

@@ -81,6 +81,10 @@ async fn head_has_the_headers_of_get_and_no_body() {
     );
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.headers, get.headers);
+    let part = served
+        .ask("HEAD", "/files/vmlinuz", &[("range", "bytes=0-0")])
+        .await;
+    assert_eq!((part.status, &part.headers), (200, &get.headers));
     let posted = served.ask("POST", "/files/vmlinuz", &[]).await;
     assert_eq!((posted.status, posted.header("allow")), (405, "GET,HEAD"));
 }

@@ -521,107 +521,41 @@ async fn native_routes_come_by_the_same_descriptor() {
     .await;
 }
 
+const HSM: &str = "POST /hsm/v2/State/Components";
+
+/// Request line and body, status and detail of the answer.
+#[rustfmt::skip]
+const BAD: &[(&str, &str, u16, &str)] = &[
+    (HSM, "", 500, "error decoding JSON: the body is empty"),
+    (HSM, "{", 500, "error decoding JSON: EOF while parsing an object at line 1 column 1"),
+    (HSM, "[]", 500, "expected a JSON object, got an array"),
+    (HSM, r#"{"Components":{}}"#, 500, "Components: expected an array, got an object"),
+    (HSM, r#"{"Components":[{},{"Enabled":"fake"}]}"#, 500, "Components[1].Enabled: expected true or false, got a string"),
+    (HSM, r#"{"Components":[{"NID":1.5}]}"#, 500, "Components[0].NID: expected a whole number, or one as a string, got a number"),
+    (HSM, r#"{"Components":[null]}"#, 500, "Components[0]: expected an object, got null"),
+    (HSM, r#"{"Components":[{"NID":"seven"}]}"#, 400, r#"Components[0].NID: "seven" is not accepted; use a whole number"#),
+    (HSM, r#"{"Components":[{"NID":-1}]}"#, 400, "Components[0].NID: -1 is not between 0 and 18446744073709551615"),
+    (HSM, r#"{"Components":[{"Class":"Valley"}]}"#, 400, r#"Components[0].Class: "Valley" is not accepted; use River, Mountain, Hill"#),
+    (HSM, r#"{"Force":true,"force":false}"#, 400, "Force: the key stands twice, in different case"),
+    (HSM, r#"{"Force":true,"Force":true}"#, 400, "JSON refused: the key \"Force\" stands twice in one object at line 1 column 27"),
+    ("POST /boot/v1/bootparameters", "{", 400, "error decoding JSON: EOF while parsing an object at line 1 column 1"),
+    ("DELETE /boot/v1/bootparameters", "", 400, "error decoding JSON: the body is empty"),
+    ("PUT /boot/v1/bootparameters", r#"{"nids":["6"]}"#, 400, "nids[0]: expected a whole number, got a string"),
+    ("GET /hsm/v2/State/Components?stateonly=maybe", "", 400, r#"stateonly: "maybe" is not accepted; use true or false"#),
+];
+
 /// A body that is no JSON, or has a wrong JSON type, is 500 under `/hsm/v2` (clients rely on it), 400 elsewhere;
 /// JSON with a value that is not accepted is 400 everywhere.
 #[tokio::test]
 async fn a_bad_body_is_answered_with_the_routes_status_and_says_what_is_wrong() {
     let fake = Fake::new();
     let gateway = gateway(&fake, Options::default());
-    let hsm = "POST /hsm/v2/State/Components";
-    let cases = [
-        (hsm, "", 500, "error decoding JSON: the body is empty"),
-        (
-            hsm,
-            "{",
-            500,
-            "error decoding JSON: EOF while parsing an object at line 1 column 1",
-        ),
-        (hsm, "[]", 500, "expected a JSON object, got an array"),
-        (
-            hsm,
-            r#"{"Components":{}}"#,
-            500,
-            "Components: expected an array, got an object",
-        ),
-        (
-            hsm,
-            r#"{"Components":[{},{"Enabled":"fake"}]}"#,
-            500,
-            "Components[1].Enabled: expected true or false, got a string",
-        ),
-        (
-            hsm,
-            r#"{"Components":[{"NID":1.5}]}"#,
-            500,
-            "Components[0].NID: expected a whole number, or one as a string, got a number",
-        ),
-        (
-            hsm,
-            r#"{"Components":[null]}"#,
-            500,
-            "Components[0]: expected an object, got null",
-        ),
-        (
-            hsm,
-            r#"{"Components":[{"NID":"seven"}]}"#,
-            400,
-            r#"Components[0].NID: "seven" is not accepted; use a whole number"#,
-        ),
-        (
-            hsm,
-            r#"{"Components":[{"NID":-1}]}"#,
-            400,
-            "Components[0].NID: -1 is not between 0 and 18446744073709551615",
-        ),
-        (
-            hsm,
-            r#"{"Components":[{"Class":"Valley"}]}"#,
-            400,
-            r#"Components[0].Class: "Valley" is not accepted; use River, Mountain, Hill"#,
-        ),
-        (
-            hsm,
-            r#"{"Force":true,"force":false}"#,
-            400,
-            "Force: the key stands twice, in different case",
-        ),
-        (
-            hsm,
-            r#"{"Force":true,"Force":true}"#,
-            400,
-            "JSON refused: the key \"Force\" stands twice in one object at line 1 column 27",
-        ),
-        (
-            "POST /boot/v1/bootparameters",
-            "{",
-            400,
-            "error decoding JSON: EOF while parsing an object at line 1 column 1",
-        ),
-        (
-            "DELETE /boot/v1/bootparameters",
-            "",
-            400,
-            "error decoding JSON: the body is empty",
-        ),
-        (
-            "PUT /boot/v1/bootparameters",
-            r#"{"nids":["6"]}"#,
-            400,
-            "nids[0]: expected a whole number, got a string",
-        ),
-        (
-            "GET /hsm/v2/State/Components?stateonly=maybe",
-            "",
-            400,
-            r#"stateonly: "maybe" is not accepted; use true or false"#,
-        ),
-    ];
-    for (line, body, status, detail) in cases {
+    for (line, body, status, detail) in BAD {
         let (verb, uri) = line.split_once(' ').unwrap();
-        let got = send(&gateway, verb, uri, &[], body).await;
+        let got = send(&gateway, verb, uri, &[], *body).await;
         assert_eq!(
             (got.status, got.detail().as_str()),
-            (status, detail),
+            (*status, *detail),
             "{line} {body}"
         );
     }
