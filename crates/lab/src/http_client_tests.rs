@@ -26,11 +26,14 @@ fn ok(body: &str) -> Act {
     ))
 }
 
-/// Serves one connection per list of acts; returns the requests, each with the number of its connection and its peer.
-async fn serve(listener: TcpListener, connections: Vec<Vec<Act>>) -> Vec<(usize, Ipv4Addr, String)> {
+/// A request, with the number of its connection and its peer.
+type Seen = (usize, Ipv4Addr, String);
+
+/// Serves one connection per list of acts; returns the requests, and the connections that are to stay open.
+async fn serve(listener: TcpListener, connections: Vec<Vec<Act>>) -> (Vec<Seen>, Vec<TcpStream>) {
     let mut requests = Vec::new();
-    let mut stalled = Vec::new();
-    for (number, acts) in connections.into_iter().enumerate() {
+    let mut open = Vec::new();
+    'connections: for (number, acts) in connections.into_iter().enumerate() {
         let (mut stream, peer) = listener.accept().await.unwrap();
         let SocketAddr::V4(peer) = peer else {
             unreachable!()
@@ -44,15 +47,15 @@ async fn serve(listener: TcpListener, connections: Vec<Vec<Act>>) -> Vec<(usize,
             let (Act::Say(answer) | Act::Break(answer) | Act::Stall(answer)) = &act;
             stream.write_all(answer.as_bytes()).await.unwrap();
             if let Act::Break(_) = act {
-                break;
+                continue 'connections;
             }
         }
-        stalled.push(stream); // kept open, as a frozen holder's kernel does
+        open.push(stream); // as a frozen holder's kernel does
     }
-    requests
+    (requests, open)
 }
 
-async fn server(connections: Vec<Vec<Act>>) -> (Url, JoinHandle<Vec<(usize, Ipv4Addr, String)>>) {
+async fn server(connections: Vec<Vec<Act>>) -> (Url, JoinHandle<(Vec<Seen>, Vec<TcpStream>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/file?mac=02:03", listener.local_addr().unwrap())
         .parse()
@@ -78,7 +81,7 @@ async fn ipxe_asks_from_its_own_address_in_its_own_words_and_keeps_the_connectio
     assert_eq!(client.document(&url, &mut outage).await.unwrap().0, "one");
     assert_eq!(client.document(&url, &mut outage).await.unwrap().0, "two");
     assert_eq!(outage.total(), Duration::ZERO);
-    let requests = serving.await.unwrap();
+    let (requests, _) = serving.await.unwrap();
     assert_eq!(requests.len(), 2);
     assert!(
         requests
@@ -116,7 +119,7 @@ async fn cloud_init_opens_a_connection_for_each_request() {
     let mut outage = Outage::default();
     client.document(&url, &mut outage).await.unwrap();
     client.document(&url, &mut outage).await.unwrap();
-    let requests = serving.await.unwrap();
+    let (requests, _) = serving.await.unwrap();
     assert!(
         requests[1].2.contains("mac=02:03"),
         "it escapes no colon: {requests:?}"
@@ -284,7 +287,7 @@ async fn a_form_is_posted() {
         .post(&url, "hostname=a", &mut outage)
         .await
         .unwrap();
-    let request = &serving.await.unwrap()[0].2;
+    let request = &serving.await.unwrap().0[0].2;
     assert!(
         request.starts_with("POST ") && request.contains("application/x-www-form-urlencoded"),
         "{request}"
