@@ -1,4 +1,5 @@
 //! `/boot/v1/bootparameters`, method by method: what is stored under which key, and the status codes of BSS v1.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 mod common;
 
@@ -45,6 +46,9 @@ fn nids(nids: &[i64]) -> BootParameters {
         ..body()
     }
 }
+
+/// Makes a body bad.
+type Change = fn(&mut BootParameters);
 
 type Changed = Result<Response<BootParametersChange>, Status>;
 
@@ -243,7 +247,7 @@ async fn macs_are_written_with_colons() {
 #[tokio::test]
 async fn values_that_would_change_the_script_are_refused() {
     let store = seeded().await;
-    let cases: [(&str, fn(&mut BootParameters)); 10] = [
+    let cases: [(&str, Change); 10] = [
         ("params", |b| b.params = "quiet\nreboot".into()),
         ("params", |b| b.params = "quiet\r".into()),
         ("params", |b| b.params = "quiet || shell".into()),

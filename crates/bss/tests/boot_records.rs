@@ -1,4 +1,5 @@
 //! Boot records: newest first, and an honest no for a node that nobody knows.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What `/boot/v1/bootscript` answers: whole texts, status codes, and what a member without a majority says.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 mod common;
 

@@ -139,7 +139,7 @@ impl node_data_service_server::NodeDataService for NodeDataService {
             cluster_name: call.state.cluster_name(),
             base_url: &call.base_url,
         };
-        Ok(body(YAML, meta_data::render(&facts).map_err(not_rendered)?))
+        Ok(body(YAML, yaml(meta_data::render(&facts))?))
     }
 
     #[tracing::instrument(name = "cloud_init.user_data", skip_all)]
@@ -165,10 +165,7 @@ impl node_data_service_server::NodeDataService for NodeDataService {
             None => String::new(),
         };
         let url = format!("{}{boot}/phone-home/{}", call.base_url, call.node.xname);
-        Ok(body(
-            CLOUD_CONFIG,
-            vendor_data::render(&url).map_err(not_rendered)?,
-        ))
+        Ok(body(CLOUD_CONFIG, yaml(vendor_data::render(&url))?))
     }
 
     #[tracing::instrument(name = "cloud_init.phone_home", skip_all, fields(id = ?request.get_ref().id))]
@@ -200,6 +197,6 @@ fn body(content_type: &str, text: String) -> Response<HttpBody> {
     })
 }
 
-fn not_rendered(error: serde_yaml_ng::Error) -> Error {
-    Error::Internal(format!("the document could not be written as YAML: {error}"))
+fn yaml(rendered: serde_yaml_ng::Result<String>) -> Result<String, Error> {
+    rendered.map_err(|error| Error::Internal(format!("the document could not be written as YAML: {error}")))
 }

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn oversized_and_hostile_values_are_refused_by_name() {
-        let cases: [(&str, fn(&mut PhoneHomeRequest)); 3] = [
+        type Change = fn(&mut PhoneHomeRequest);
+        let cases: [(&str, Change); 3] = [
             ("hostname", |form| form.hostname = "h".repeat(254)),
             ("fqdn", |form| form.fqdn = "a\u{1b}[2Jb".into()),
             ("pub_key_rsa", |form| {

@@ -1,4 +1,5 @@
 //! The four documents: what each node gets, that no header changes it, and what is said without a majority.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 mod common;
 

@@ -432,7 +432,8 @@ mod tests {
             ..Component::default()
         };
         let node = node();
-        let cases: [(fn(&mut ListComponentsRequest), Component); 5] = [
+        type Ask = fn(&mut ListComponentsRequest);
+        let cases: [(Ask, Component); 5] = [
             (|_| (), node.clone()),
             (
                 |r| r.state_only = true,

@@ -1,4 +1,5 @@
 //! HSM's State/Components, method by method: what changes, what is answered, and with which code.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! HSM's Inventory/EthernetInterfaces, method by method: what changes, what is answered, and with which code.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 mod common;
 
@@ -50,6 +51,9 @@ async fn get(service: &EthernetInterfaceService, id: &str) -> Result<EthernetInt
         .map(tonic::Response::into_inner)
 }
 
+/// Makes a request bad.
+type Change = fn(&mut CreateEthernetInterfaceRequest);
+
 /// A service with the interface 02:00:00:00:00:a1 of x0c0s0b0n0 at 10.97.3.4.
 async fn with_one() -> EthernetInterfaceService {
     let service = EthernetInterfaceService::new(Store::in_memory());
@@ -84,7 +88,7 @@ async fn a_created_interface_is_found_under_its_uri() {
 #[tokio::test]
 async fn bad_interfaces_are_refused_by_field() {
     let service = EthernetInterfaceService::new(Store::in_memory());
-    let cases: [(&str, fn(&mut CreateEthernetInterfaceRequest)); 5] = [
+    let cases: [(&str, Change); 5] = [
         ("MACAddress: ", |r| r.mac_address = "02:00".into()),
         ("ComponentID: ", |r| r.component_id = "nonsense".into()),
         ("IPAddresses: `` is not an IP address", |r| {
