@@ -2,6 +2,7 @@
 
 mod files;
 mod golden;
+mod guarded;
 mod hostile;
 mod routes;
 mod sockets;
