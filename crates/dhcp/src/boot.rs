@@ -31,7 +31,9 @@ pub(crate) fn add_boot_options(
             Ok(loader) => add_tftp(reply, network, loader),
             Err(note) => reply.note = Some(note),
         },
-        Client::Http => match loader(request, loaders, |arch| matches!(arch, 15 | 16).then_some(UEFI_LOADER)) {
+        Client::Http => match loader(request, loaders, |arch| {
+            matches!(arch, 15 | 16).then_some(UEFI_LOADER)
+        }) {
             Ok(loader) => add_http(reply, network, loader),
             Err(note) => reply.note = Some(note),
         },
@@ -45,14 +47,24 @@ fn loader(
     loaders: &Loaders,
     of: impl Fn(u16) -> Option<&'static str>,
 ) -> Result<&'static str, Count> {
-    let loader = request.architectures.iter().find_map(|&arch| of(arch)).ok_or(Count::ArchitectureUnknown)?;
-    if loaders.contains(loader) { Ok(loader) } else { Err(Count::LoaderMissing) }
+    let loader = request
+        .architectures
+        .iter()
+        .find_map(|&arch| of(arch))
+        .ok_or(Count::ArchitectureUnknown)?;
+    if loaders.contains(loader) {
+        Ok(loader)
+    } else {
+        Err(Count::LoaderMissing)
+    }
 }
 
 fn add_script(reply: &mut Reply, request: &Request<'_>, network: &Network) {
     let url = network.script_url(request.mac);
     reply.siaddr = network.service_address;
-    reply.options.push(DhcpOption::BootfileName(url.clone().into_bytes()));
+    reply
+        .options
+        .push(DhcpOption::BootfileName(url.clone().into_bytes()));
     reply.options.push(unknown(IPXE, &IPXE_VENDOR_OPTIONS));
     reply.file = url;
 }
@@ -60,10 +72,18 @@ fn add_script(reply: &mut Reply, request: &Request<'_>, network: &Network) {
 fn add_tftp(reply: &mut Reply, network: &Network, loader: &str) {
     let server = network.service_address.to_string();
     reply.siaddr = network.service_address;
-    reply.options.push(DhcpOption::ClassIdentifier(b"PXEClient".to_vec()));
-    reply.options.push(DhcpOption::TFTPServerName(server.clone().into_bytes()));
-    reply.options.push(DhcpOption::BootfileName(loader.as_bytes().to_vec()));
-    reply.options.push(DhcpOption::VendorExtensions(PXE_VENDOR_OPTIONS.to_vec()));
+    reply
+        .options
+        .push(DhcpOption::ClassIdentifier(b"PXEClient".to_vec()));
+    reply
+        .options
+        .push(DhcpOption::TFTPServerName(server.clone().into_bytes()));
+    reply
+        .options
+        .push(DhcpOption::BootfileName(loader.as_bytes().to_vec()));
+    reply
+        .options
+        .push(DhcpOption::VendorExtensions(PXE_VENDOR_OPTIONS.to_vec()));
     (reply.file, reply.sname) = (loader.to_owned(), server);
 }
 
@@ -71,8 +91,12 @@ fn add_tftp(reply: &mut Reply, network: &Network, loader: &str) {
 fn add_http(reply: &mut Reply, network: &Network, loader: &str) {
     let url = network.loader_url(loader);
     reply.siaddr = network.service_address;
-    reply.options.push(DhcpOption::ClassIdentifier(b"HTTPClient".to_vec()));
-    reply.options.push(DhcpOption::BootfileName(url.clone().into_bytes()));
+    reply
+        .options
+        .push(DhcpOption::ClassIdentifier(b"HTTPClient".to_vec()));
+    reply
+        .options
+        .push(DhcpOption::BootfileName(url.clone().into_bytes()));
     reply.file = url;
 }
 
@@ -88,8 +112,11 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn boot(options: &[(u8, &[u8])], loaders: &[&str]) -> Reply {
-        let network =
-            Network { service_address: Ipv4Addr::new(10, 97, 0, 1), http_port: 8081, relayed_subnets: vec![] };
+        let network = Network {
+            service_address: Ipv4Addr::new(10, 97, 0, 1),
+            http_port: 8081,
+            relayed_subnets: vec![],
+        };
         let packet = RawPacket::discover().options(options).bytes();
         let mut reply = Reply::new(MessageType::Offer);
         let loaders = Loaders::new(loaders.iter().copied());
@@ -98,12 +125,20 @@ mod tests {
     }
 
     fn pxe(arch: &[u8]) -> Reply {
-        boot(&[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, arch)], &[BIOS_LOADER, UEFI_LOADER])
+        boot(
+            &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, arch)],
+            &[BIOS_LOADER, UEFI_LOADER],
+        )
     }
 
     #[test]
     fn each_architecture_gets_its_loader() {
-        for (arch, loader) in [(0, BIOS_LOADER), (6, UEFI_LOADER), (7, UEFI_LOADER), (9, UEFI_LOADER)] {
+        for (arch, loader) in [
+            (0, BIOS_LOADER),
+            (6, UEFI_LOADER),
+            (7, UEFI_LOADER),
+            (9, UEFI_LOADER),
+        ] {
             let reply = pxe(&[0, arch]);
             assert_eq!((reply.file.as_str(), reply.note), (loader, None), "{arch}");
             assert_eq!(reply.sname, "10.97.0.1");
@@ -137,14 +172,20 @@ mod tests {
     #[test]
     fn ipxe_gets_its_script_even_without_loaders() {
         let reply = boot(&[(77, b"iPXE"), (60, b"PXEClient"), (93, &[0, 0])], &[]);
-        assert_eq!(reply.file, "http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1");
+        assert_eq!(
+            reply.file,
+            "http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1"
+        );
         assert_eq!(reply.note, None);
     }
 
     #[test]
     fn http_boot_gets_a_url_for_its_architectures_only() {
         for arch in [15, 16] {
-            let reply = boot(&[(60, b"HTTPClient:Arch:00016"), (93, &[0, arch])], &[UEFI_LOADER]);
+            let reply = boot(
+                &[(60, b"HTTPClient:Arch:00016"), (93, &[0, arch])],
+                &[UEFI_LOADER],
+            );
             assert_eq!(reply.file, "http://10.97.0.1:8081/files/snponly.efi");
         }
         let reply = boot(&[(60, b"HTTPClient:Arch:00007"), (93, &[0, 7])], &[UEFI_LOADER]);

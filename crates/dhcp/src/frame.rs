@@ -52,7 +52,10 @@ fn checksum(start: u32, bytes: &[u8]) -> u16 {
 /// 16-bit words added up; at most 65,535 bytes, so 32 bits hold it.
 fn sum(bytes: &[u8]) -> u32 {
     let (words, last) = bytes.as_chunks::<2>();
-    let words: u32 = words.iter().map(|word| u32::from(u16::from_be_bytes(*word))).sum();
+    let words: u32 = words
+        .iter()
+        .map(|word| u32::from(u16::from_be_bytes(*word)))
+        .sum();
     words + last.first().map_or(0, |&byte| u32::from(byte) << 8)
 }
 
@@ -70,8 +73,8 @@ mod tests {
     #[test]
     fn the_checksum_is_that_of_rfc_1071() {
         let header = [
-            0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00,
-            0xc7,
+            0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0x00, 0x01, 0xc0,
+            0xa8, 0x00, 0xc7,
         ];
         assert_eq!(checksum(0, &header), 0xb861);
     }

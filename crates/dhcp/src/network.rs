@@ -24,12 +24,18 @@ pub struct Network {
 impl Network {
     /// URL of the boot script for the node with this MAC.
     pub(crate) fn script_url(&self, mac: MacAddr) -> String {
-        format!("http://{}:{}/boot/v1/bootscript?mac={mac}", self.service_address, self.http_port)
+        format!(
+            "http://{}:{}/boot/v1/bootscript?mac={mac}",
+            self.service_address, self.http_port
+        )
     }
 
     /// URL of a loader for UEFI HTTP boot.
     pub(crate) fn loader_url(&self, loader: &str) -> String {
-        format!("http://{}:{}/files/{loader}", self.service_address, self.http_port)
+        format!(
+            "http://{}:{}/files/{loader}",
+            self.service_address, self.http_port
+        )
     }
 }
 
@@ -45,7 +51,9 @@ impl Loaders {
 
     /// Loaders that some nodes need and that are not there: worth a warning at start.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> + '_ {
-        [BIOS_LOADER, UEFI_LOADER].into_iter().filter(|loader| !self.contains(loader))
+        [BIOS_LOADER, UEFI_LOADER]
+            .into_iter()
+            .filter(|loader| !self.contains(loader))
     }
 
     pub(crate) fn contains(&self, loader: &str) -> bool {
@@ -59,20 +67,32 @@ mod tests {
 
     #[test]
     fn a_missing_loader_is_named() {
-        assert_eq!(Loaders::default().missing().collect::<Vec<_>>(), [BIOS_LOADER, UEFI_LOADER]);
-        assert_eq!(Loaders::new([BIOS_LOADER, "other"]).missing().collect::<Vec<_>>(), [UEFI_LOADER]);
+        assert_eq!(
+            Loaders::default().missing().collect::<Vec<_>>(),
+            [BIOS_LOADER, UEFI_LOADER]
+        );
+        assert_eq!(
+            Loaders::new([BIOS_LOADER, "other"]).missing().collect::<Vec<_>>(),
+            [UEFI_LOADER]
+        );
         assert_eq!(Loaders::new([BIOS_LOADER, UEFI_LOADER]).missing().count(), 0);
     }
 
     #[test]
     fn urls_name_the_service_address() {
-        let network =
-            Network { service_address: Ipv4Addr::new(10, 97, 0, 1), http_port: 8081, relayed_subnets: vec![] };
+        let network = Network {
+            service_address: Ipv4Addr::new(10, 97, 0, 1),
+            http_port: 8081,
+            relayed_subnets: vec![],
+        };
         let mac = MacAddr([2, 0, 0, 0, 0, 0xa1]);
         assert_eq!(
             network.script_url(mac),
             "http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1"
         );
-        assert_eq!(network.loader_url("snponly.efi"), "http://10.97.0.1:8081/files/snponly.efi");
+        assert_eq!(
+            network.loader_url("snponly.efi"),
+            "http://10.97.0.1:8081/files/snponly.efi"
+        );
     }
 }

@@ -48,12 +48,22 @@ fn answer(
     }
     let interface = state.smd.interface(&request.mac).ok_or(Count::UnknownMac)?;
     let link = Link::of(state, request, network)?;
-    let client = Known { state, interface: &interface, link: &link, network, loaders };
+    let client = Known {
+        state,
+        interface: &interface,
+        link: &link,
+        network,
+        loaders,
+    };
     let address = link.address_of(&interface);
     match request.message_type {
         MessageType::Discover => {
             let address = address.ok_or(Count::NoAddressHere)?;
-            Ok(Decision::Reply(client.lease(request, MessageType::Offer, address)))
+            Ok(Decision::Reply(client.lease(
+                request,
+                MessageType::Offer,
+                address,
+            )))
         }
         MessageType::Request => client.answer_request(request, address),
         MessageType::Inform => client.answer_inform(request),
@@ -83,7 +93,10 @@ impl Link {
         let own = Link::around(state, network.service_address);
         let serves = |address: Ipv4Addr| {
             own.as_ref().is_ok_and(|own| own.net.contains(address))
-                || network.relayed_subnets.iter().any(|subnet| subnet.contains(address))
+                || network
+                    .relayed_subnets
+                    .iter()
+                    .any(|subnet| subnet.contains(address))
         };
         if request.is_relayed() {
             if !serves(request.giaddr) {
@@ -110,7 +123,10 @@ impl Link {
 }
 
 fn ipv4_addresses(interface: &EthernetInterface) -> impl Iterator<Item = Ipv4Addr> + '_ {
-    interface.ip_addresses.iter().filter_map(|mapping| mapping.ip_address.parse().ok())
+    interface
+        .ip_addresses
+        .iter()
+        .filter_map(|mapping| mapping.ip_address.parse().ok())
 }
 
 /// A client whose MAC is in SMD.
@@ -139,7 +155,8 @@ impl Known<'_> {
             return Err(Count::NoAddressHere);
         }
         let mut nak = Reply::new(MessageType::Nak);
-        nak.options.push(DhcpOption::ServerIdentifier(self.network.service_address));
+        nak.options
+            .push(DhcpOption::ServerIdentifier(self.network.service_address));
         Ok(Decision::Nak(nak))
     }
 
@@ -151,7 +168,8 @@ impl Known<'_> {
         }
         let mut ack = Reply::new(MessageType::Ack);
         ack.ciaddr = request.ciaddr;
-        ack.options.push(DhcpOption::ServerIdentifier(self.network.service_address));
+        ack.options
+            .push(DhcpOption::ServerIdentifier(self.network.service_address));
         self.add_network_options(&mut ack, request);
         Ok(Decision::Reply(ack))
     }
@@ -176,7 +194,12 @@ impl Known<'_> {
 
     fn add_network_options(&self, reply: &mut Reply, request: &Request<'_>) {
         let subnet = &self.link.subnet;
-        let addresses = |texts: &[String]| texts.iter().filter_map(|text| text.parse().ok()).collect::<Vec<_>>();
+        let addresses = |texts: &[String]| {
+            texts
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect::<Vec<_>>()
+        };
         let (routers, dns_servers) = (addresses(&subnet.routers), addresses(&subnet.dns_servers));
         reply.options.push(DhcpOption::SubnetMask(self.link.net.mask()));
         if !routers.is_empty() {
@@ -195,14 +218,20 @@ impl Known<'_> {
         if !subnet.domain.is_empty() {
             reply.options.push(DhcpOption::DomainName(subnet.domain.clone()));
         }
-        reply.options.push(DhcpOption::BroadcastAddr(self.link.net.broadcast()));
+        reply
+            .options
+            .push(DhcpOption::BroadcastAddr(self.link.net.broadcast()));
         if let Ok(mtu @ 1..) = u16::try_from(subnet.mtu) {
             reply.options.push(DhcpOption::InterfaceMtu(mtu));
         }
     }
 
     fn hostname(&self, xname: &Xname) -> String {
-        let nid = self.state.smd.component(xname).and_then(|component| component.nid);
+        let nid = self
+            .state
+            .smd
+            .component(xname)
+            .and_then(|component| component.nid);
         model::hostname(self.state.cluster_name(), nid.map(Nid), xname)
     }
 }

@@ -50,7 +50,11 @@ pub fn check(packet: &[u8]) -> Result<Checked<'_>, Count> {
     if fixed[236..] != COOKIE {
         return Err(Count::WrongCookie);
     }
-    let mut checked = Checked { fixed, options: [(PAD, &[]); OPTIONS_MAX], len: 0 };
+    let mut checked = Checked {
+        fixed,
+        options: [(PAD, &[]); OPTIONS_MAX],
+        len: 0,
+    };
     checked.walk(options)?;
     checked.walk_overloaded(fixed)?;
     Ok(checked)
@@ -59,9 +63,14 @@ pub fn check(packet: &[u8]) -> Result<Checked<'_>, Count> {
 impl<'a> Checked<'a> {
     /// The value of an option; pieces of a split option are joined in their order (RFC 3396), wherever they are.
     pub fn option(&self, code: u8) -> Option<Cow<'a, [u8]>> {
-        let mut pieces = self.options[..self.len].iter().filter(|(c, _)| *c == code).map(|(_, value)| *value);
+        let mut pieces = self.options[..self.len]
+            .iter()
+            .filter(|(c, _)| *c == code)
+            .map(|(_, value)| *value);
         let first = pieces.next()?;
-        let Some(second) = pieces.next() else { return Some(Cow::Borrowed(first)) };
+        let Some(second) = pieces.next() else {
+            return Some(Cow::Borrowed(first));
+        };
         let mut joined = [first, second].concat();
         pieces.for_each(|piece| joined.extend_from_slice(piece));
         Some(Cow::Owned(joined))
@@ -72,15 +81,21 @@ impl<'a> Checked<'a> {
     /// # Errors
     /// `MalformedOption` for any other length.
     pub(crate) fn exact<const N: usize>(&self, code: u8) -> Result<Option<[u8; N]>, Count> {
-        let Some(value) = self.option(code) else { return Ok(None) };
+        let Some(value) = self.option(code) else {
+            return Ok(None);
+        };
         let value = <[u8; N]>::try_from(value.as_ref()).map_err(|_| Count::MalformedOption)?;
         Ok(Some(value))
     }
 
     /// Option 52 says that `file`, `sname` or both hold options too; in that order (RFC 2131 section 4.1).
     fn walk_overloaded(&mut self, fixed: &'a [u8; FIXED_BYTES]) -> Result<(), Count> {
-        let Some(overload) = self.option(OVERLOAD) else { return Ok(()) };
-        let [overload @ 1..=3] = *overload else { return Err(Count::WrongOverload) };
+        let Some(overload) = self.option(OVERLOAD) else {
+            return Ok(());
+        };
+        let [overload @ 1..=3] = *overload else {
+            return Err(Count::WrongOverload);
+        };
         if overload & 1 != 0 {
             self.walk(&fixed[108..236])?;
         }
@@ -98,7 +113,9 @@ impl<'a> Checked<'a> {
                 END => break,
                 code => {
                     let (&len, rest) = rest.split_first().ok_or(Count::TruncatedOption)?;
-                    let (value, rest) = rest.split_at_checked(usize::from(len)).ok_or(Count::TruncatedOption)?;
+                    let (value, rest) = rest
+                        .split_at_checked(usize::from(len))
+                        .ok_or(Count::TruncatedOption)?;
                     let place = self.options.get_mut(self.len).ok_or(Count::TooManyOptions)?;
                     *place = (code, value);
                     self.len += 1;
@@ -150,7 +167,10 @@ mod tests {
     fn an_option_beyond_its_area_is_truncated_and_a_missing_end_is_not() {
         assert_eq!(reason(&with_options(&[53])), Count::TruncatedOption);
         assert_eq!(reason(&with_options(&[53, 1])), Count::TruncatedOption);
-        assert_eq!(reason(&with_options(&[53, 1, 1, 12, 200, b'a'])), Count::TruncatedOption);
+        assert_eq!(
+            reason(&with_options(&[53, 1, 1, 12, 200, b'a'])),
+            Count::TruncatedOption
+        );
         let packet = with_options(&[53, 1, 1]);
         assert_eq!(check(&packet).unwrap().option(53).unwrap().as_ref(), [1]);
     }
@@ -175,7 +195,10 @@ mod tests {
     fn more_options_than_the_limit_drop_the_packet() {
         let at_limit: Vec<u8> = (0..OPTIONS_MAX).flat_map(|_| [12, 0]).collect();
         assert!(check(&with_options(&at_limit)).is_ok());
-        assert_eq!(reason(&with_options(&[at_limit, vec![12, 0]].concat())), Count::TooManyOptions);
+        assert_eq!(
+            reason(&with_options(&[at_limit, vec![12, 0]].concat())),
+            Count::TooManyOptions
+        );
     }
 
     #[test]
@@ -193,11 +216,19 @@ mod tests {
     #[test]
     fn overload_with_a_wrong_value_or_a_value_beyond_the_field_drops_the_packet() {
         for options in [&[52, 1, 0][..], &[52, 1, 4], &[52, 0], &[52, 2, 1, 1]] {
-            assert_eq!(reason(&with_options(options)), Count::WrongOverload, "{options:?}");
+            assert_eq!(
+                reason(&with_options(options)),
+                Count::WrongOverload,
+                "{options:?}"
+            );
         }
         let mut packet = with_options(&[52, 1, 2, 53, 1, 1]);
         packet[44..46].copy_from_slice(&[61, 63]);
-        assert_eq!(reason(&packet), Count::TruncatedOption, "the value would reach from sname into file");
+        assert_eq!(
+            reason(&packet),
+            Count::TruncatedOption,
+            "the value would reach from sname into file"
+        );
     }
 
     #[test]

@@ -31,7 +31,11 @@ impl Repeats {
     /// Whether this message was here before; from now on it was.
     pub(crate) fn note(&mut self, request: &Request<'_>) -> bool {
         let message_type = MessageType::into(request.message_type);
-        let key = Key { mac: request.mac, xid: request.xid, message_type };
+        let key = Key {
+            mac: request.mac,
+            xid: request.xid,
+            message_type,
+        };
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let place = &mut self.0[hasher.finish() as usize % REMEMBERED_MAX];
@@ -53,9 +57,24 @@ mod tests {
         let mut repeats = Repeats::new();
         let first = RawPacket::discover();
         assert!(!note(&mut repeats, &first));
-        assert!(!note(&mut repeats, &RawPacket { xid: 9, ..first.clone() }));
-        assert!(!note(&mut repeats, &RawPacket { mac: MacAddr([2, 0, 0, 0, 0, 9]), ..first.clone() }));
-        assert!(!note(&mut repeats, &RawPacket::new(3)), "the DHCPREQUEST that follows");
+        assert!(!note(
+            &mut repeats,
+            &RawPacket {
+                xid: 9,
+                ..first.clone()
+            }
+        ));
+        assert!(!note(
+            &mut repeats,
+            &RawPacket {
+                mac: MacAddr([2, 0, 0, 0, 0, 9]),
+                ..first.clone()
+            }
+        ));
+        assert!(
+            !note(&mut repeats, &RawPacket::new(3)),
+            "the DHCPREQUEST that follows"
+        );
         assert!(note(&mut repeats, &first));
         assert!(note(&mut repeats, &first));
     }
@@ -64,7 +83,13 @@ mod tests {
     fn a_flood_of_strangers_takes_no_more_memory() {
         let mut repeats = Repeats::new();
         for xid in 0..3 * REMEMBERED_MAX as u32 {
-            note(&mut repeats, &RawPacket { xid, ..RawPacket::discover() });
+            note(
+                &mut repeats,
+                &RawPacket {
+                    xid,
+                    ..RawPacket::discover()
+                },
+            );
         }
         assert_eq!(repeats.0.len(), REMEMBERED_MAX);
     }

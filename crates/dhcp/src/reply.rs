@@ -88,11 +88,21 @@ impl Reply {
 
     fn fixed(&self, request: &Request<'_>) -> Message {
         let (ciaddr, yiaddr, siaddr) = (self.ciaddr, self.yiaddr, self.siaddr);
-        let mut fixed =
-            Message::new_with_id(request.xid, ciaddr, yiaddr, siaddr, request.giaddr, &request.mac.0);
+        let mut fixed = Message::new_with_id(
+            request.xid,
+            ciaddr,
+            yiaddr,
+            siaddr,
+            request.giaddr,
+            &request.mac.0,
+        );
         let is_relayed_nak = self.message_type == MessageType::Nak && request.is_relayed();
         // A client that is refused has no address, so its relay must broadcast (RFC 2131 section 4.3.2).
-        let flags = if is_relayed_nak { request.flags | BROADCAST } else { request.flags };
+        let flags = if is_relayed_nak {
+            request.flags | BROADCAST
+        } else {
+            request.flags
+        };
         fixed.set_opcode(Opcode::BootReply).set_flags(Flags::from(flags));
         if !self.file.is_empty() && self.file.len() < FILE_BYTES {
             fixed.set_fname(self.file.as_bytes());
@@ -108,7 +118,8 @@ impl Reply {
 /// fit must be taken back, so each goes through `part`.
 fn encode(what: &impl Encodable, part: &mut Vec<u8>, message: &mut Vec<u8>) {
     part.clear();
-    what.encode(&mut Encoder::new(part)).expect("writing to memory fails only when a length overflows usize");
+    what.encode(&mut Encoder::new(part))
+        .expect("writing to memory fails only when a length overflows usize");
     message.extend_from_slice(part);
 }
 
@@ -136,7 +147,10 @@ mod tests {
     fn reply() -> Reply {
         let mut reply = Reply::new(MessageType::Offer);
         reply.yiaddr = Ipv4Addr::new(10, 97, 2, 1);
-        reply.options = vec![DhcpOption::ServerIdentifier(SERVER), DhcpOption::AddressLeaseTime(3600)];
+        reply.options = vec![
+            DhcpOption::ServerIdentifier(SERVER),
+            DhcpOption::AddressLeaseTime(3600),
+        ];
         reply
     }
 
@@ -153,7 +167,10 @@ mod tests {
         let (message, complete) = written(&reply(), &raw.bytes());
         assert!(complete);
         assert_eq!(message[..12], [2, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0x80, 1]);
-        assert_eq!(message[12..28], [[0; 4], [10, 97, 2, 1], [0; 4], [10, 98, 0, 1]].concat());
+        assert_eq!(
+            message[12..28],
+            [[0; 4], [10, 97, 2, 1], [0; 4], [10, 98, 0, 1]].concat()
+        );
         assert_eq!(message[28..34], RawPacket::MAC.0);
         assert_eq!(message[236..243], [99, 130, 83, 99, 53, 1, 2]);
         assert_eq!(message[243..249], [54, 4, 10, 97, 0, 1]);
@@ -165,8 +182,9 @@ mod tests {
     fn options_61_97_and_82_come_back_byte_for_byte_and_82_is_last() {
         let info = [9, 2, 0xde, 0xad, 1, 3, b'e', b't', b'h', 200, 250, 1];
         let guid = [0; 17];
-        let packet =
-            RawPacket::discover().options(&[(82, &info), (97, &guid), (61, b"\x01\x02")]).bytes();
+        let packet = RawPacket::discover()
+            .options(&[(82, &info), (97, &guid), (61, b"\x01\x02")])
+            .bytes();
         let (message, _) = written(&reply(), &packet);
         let end = [&[61, 2, 1, 2, 97, 17][..], &guid, &[82, 12], &info, &[255]].concat();
         let at = message.len() - message.iter().rev().position(|&b| b == 255).unwrap();
@@ -219,7 +237,10 @@ mod tests {
 
     #[test]
     fn a_relayed_refusal_asks_the_relay_to_broadcast() {
-        let nak = Reply { message_type: MessageType::Nak, ..reply() };
+        let nak = Reply {
+            message_type: MessageType::Nak,
+            ..reply()
+        };
         let mut raw = RawPacket::new(3);
         assert_eq!(written(&nak, &raw.bytes()).0[10], 0);
         raw.giaddr = Ipv4Addr::new(10, 98, 0, 1);

@@ -92,9 +92,13 @@ impl<'a> Request<'a> {
         let checked = precheck::check(packet)?;
         let fixed = checked.fixed;
         let address = |at: usize| Ipv4Addr::new(fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]);
-        let [message_type] = checked.exact::<1>(code::MESSAGE_TYPE)?.ok_or(Count::NoMessageType)?;
+        let [message_type] = checked
+            .exact::<1>(code::MESSAGE_TYPE)?
+            .ok_or(Count::NoMessageType)?;
         let relay_info = checked.option(code::RELAY_INFO);
-        let message_size = checked.exact::<2>(code::MAX_MESSAGE_SIZE)?.map_or(0, u16::from_be_bytes);
+        let message_size = checked
+            .exact::<2>(code::MAX_MESSAGE_SIZE)?
+            .map_or(0, u16::from_be_bytes);
         Ok(Request {
             message_type: MessageType::from(message_type),
             xid: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
@@ -108,7 +112,9 @@ impl<'a> Request<'a> {
             architectures: architectures(&checked)?,
             client_id: checked.option(code::CLIENT_ID),
             machine_id: checked.option(code::MACHINE_ID),
-            relay_source_port: relay_info.as_deref().is_some_and(|info| has_sub_option(info, RELAY_SOURCE_PORT)),
+            relay_source_port: relay_info
+                .as_deref()
+                .is_some_and(|info| has_sub_option(info, RELAY_SOURCE_PORT)),
             relay_info,
             message_bytes_max: usize::from(message_size.clamp(MESSAGE_SIZE_MIN, MESSAGE_SIZE_MAX))
                 - IP_AND_UDP_BYTES,
@@ -145,7 +151,9 @@ fn is_ipxe_class(user_class: &[u8]) -> bool {
     }
     let mut rest = user_class;
     while let Some((&len, after)) = rest.split_first() {
-        let Some((class, after)) = after.split_at_checked(usize::from(len)) else { return false };
+        let Some((class, after)) = after.split_at_checked(usize::from(len)) else {
+            return false;
+        };
         if class == b"iPXE" {
             return true;
         }
@@ -156,7 +164,9 @@ fn is_ipxe_class(user_class: &[u8]) -> bool {
 
 /// Every architecture of option 93. A length that is odd or 0 drops the packet: it is what kills coresmd.
 fn architectures(checked: &Checked<'_>) -> Result<Vec<u16>, Count> {
-    let Some(value) = checked.option(code::ARCHITECTURES) else { return Ok(Vec::new()) };
+    let Some(value) = checked.option(code::ARCHITECTURES) else {
+        return Ok(Vec::new());
+    };
     match value.as_chunks::<2>() {
         ([], _) | (_, [_, ..]) => Err(Count::MalformedOption),
         (pairs, []) => Ok(pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect()),
@@ -167,7 +177,9 @@ fn architectures(checked: &Checked<'_>) -> Result<Vec<u16>, Count> {
 fn has_sub_option(relay_info: &[u8], wanted: u8) -> bool {
     let mut rest = relay_info;
     while let [code, len, after @ ..] = rest {
-        let Some((_, after)) = after.split_at_checked(usize::from(*len)) else { return false };
+        let Some((_, after)) = after.split_at_checked(usize::from(*len)) else {
+            return false;
+        };
         if *code == wanted {
             return true;
         }
@@ -198,7 +210,9 @@ mod tests {
         raw.flags = 0x8000;
         raw.ciaddr = Ipv4Addr::new(10, 97, 2, 1);
         raw.giaddr = Ipv4Addr::new(10, 98, 0, 1);
-        let packet = raw.options(&[(50, &[10, 97, 2, 2]), (54, &[10, 97, 0, 1])]).bytes();
+        let packet = raw
+            .options(&[(50, &[10, 97, 2, 2]), (54, &[10, 97, 0, 1])])
+            .bytes();
         let request = Request::parse(&packet).unwrap();
         assert_eq!(request.message_type, MessageType::Request);
         assert_eq!((request.xid, request.flags), (0x0102_0304, 0x8000));
@@ -215,16 +229,32 @@ mod tests {
         assert_eq!(client_of(&[(77, b"iPXE")]), Client::Ipxe);
         assert_eq!(client_of(&[(77, b"\x04iPXE")]), Client::Ipxe);
         assert_eq!(client_of(&[(77, b"\x03foo\x04iPXE")]), Client::Ipxe);
-        assert_eq!(client_of(&[(175, b"\xb1\x01\x00"), (60, b"PXEClient:Arch:00000:UNDI:002001")]), Client::Ipxe);
-        assert_eq!(client_of(&[(77, b"gPXE"), (60, b"PXEClient:Arch:00000")]), Client::Pxe);
-        assert_eq!(client_of(&[(77, b"\x05iPXE"), (60, b"PXEClient")]), Client::Pxe, "a torn class");
+        assert_eq!(
+            client_of(&[(175, b"\xb1\x01\x00"), (60, b"PXEClient:Arch:00000:UNDI:002001")]),
+            Client::Ipxe
+        );
+        assert_eq!(
+            client_of(&[(77, b"gPXE"), (60, b"PXEClient:Arch:00000")]),
+            Client::Pxe
+        );
+        assert_eq!(
+            client_of(&[(77, b"\x05iPXE"), (60, b"PXEClient")]),
+            Client::Pxe,
+            "a torn class"
+        );
         assert_eq!(client_of(&[(77, b"")]), Client::Other);
     }
 
     #[test]
     fn firmware_is_known_by_its_class() {
-        assert_eq!(client_of(&[(60, b"PXEClient:Arch:00007:UNDI:003016")]), Client::Pxe);
-        assert_eq!(client_of(&[(60, b"HTTPClient:Arch:00016:UNDI:003001")]), Client::Http);
+        assert_eq!(
+            client_of(&[(60, b"PXEClient:Arch:00007:UNDI:003016")]),
+            Client::Pxe
+        );
+        assert_eq!(
+            client_of(&[(60, b"HTTPClient:Arch:00016:UNDI:003001")]),
+            Client::Http
+        );
         assert_eq!(client_of(&[(60, b"udhcp 1.35")]), Client::Other);
         assert_eq!(client_of(&[]), Client::Other);
     }
@@ -253,9 +283,18 @@ mod tests {
     /// In dhcproto each of these drops the options behind it, the message type included.
     #[test]
     fn rubbish_in_options_that_are_only_echoed_or_ignored_changes_nothing() {
-        let rubbish: [(u8, &[u8]); 6] =
-            [(12, b"\xff\xfe"), (94, &[1]), (81, &[0, 0]), (82, &[1, 200, 3]), (61, &[]), (97, &[1])];
-        let packet = RawPacket::discover().options(&rubbish).options(&[(93, &[0, 7])]).bytes();
+        let rubbish: [(u8, &[u8]); 6] = [
+            (12, b"\xff\xfe"),
+            (94, &[1]),
+            (81, &[0, 0]),
+            (82, &[1, 200, 3]),
+            (61, &[]),
+            (97, &[1]),
+        ];
+        let packet = RawPacket::discover()
+            .options(&rubbish)
+            .options(&[(93, &[0, 7])])
+            .bytes();
         let request = Request::parse(&packet).unwrap();
         assert_eq!(request.architectures, [7]);
         assert_eq!(request.relay_info.as_deref(), Some(&[1, 200, 3][..]));
@@ -264,7 +303,9 @@ mod tests {
 
     #[test]
     fn the_relay_source_port_is_found_behind_other_sub_options() {
-        let packet = RawPacket::discover().options(&[(82, &[1, 3, b'e', b't', b'h', 19, 0])]).bytes();
+        let packet = RawPacket::discover()
+            .options(&[(82, &[1, 3, b'e', b't', b'h', 19, 0])])
+            .bytes();
         assert!(Request::parse(&packet).unwrap().relay_source_port);
     }
 
@@ -279,7 +320,9 @@ mod tests {
     #[test]
     fn the_size_of_the_answer_stays_between_what_all_take_and_one_frame() {
         let limit = |size: u16| {
-            let packet = RawPacket::discover().options(&[(57, &size.to_be_bytes())]).bytes();
+            let packet = RawPacket::discover()
+                .options(&[(57, &size.to_be_bytes())])
+                .bytes();
             Request::parse(&packet).unwrap().message_bytes_max
         };
         assert_eq!(limit(0), 548);

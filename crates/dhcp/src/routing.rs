@@ -30,7 +30,11 @@ pub enum Destination {
 /// The receiver of `reply`, given the packet's sender.
 pub fn destination(request: &Request<'_>, reply: &Reply, sender: SocketAddrV4) -> Destination {
     if request.is_relayed() {
-        let port = if request.relay_source_port { sender.port() } else { SERVER_PORT };
+        let port = if request.relay_source_port {
+            sender.port()
+        } else {
+            SERVER_PORT
+        };
         return Destination::Unicast(SocketAddrV4::new(request.giaddr, port));
     }
     if reply.message_type == MessageType::Nak {
@@ -42,7 +46,10 @@ pub fn destination(request: &Request<'_>, reply: &Reply, sender: SocketAddrV4) -
     if request.wants_broadcast() {
         return Destination::Broadcast;
     }
-    Destination::Link { mac: request.mac, to: SocketAddrV4::new(reply.yiaddr, CLIENT_PORT) }
+    Destination::Link {
+        mac: request.mac,
+        to: SocketAddrV4::new(reply.yiaddr, CLIENT_PORT),
+    }
 }
 
 #[cfg(test)]
@@ -67,14 +74,22 @@ mod tests {
 
     #[test]
     fn a_relay_is_answered_at_its_address_on_the_server_port() {
-        let relayed = RawPacket { giaddr: RELAY, ciaddr: ADDRESS, flags: 0x8000, ..RawPacket::discover() };
+        let relayed = RawPacket {
+            giaddr: RELAY,
+            ciaddr: ADDRESS,
+            flags: 0x8000,
+            ..RawPacket::discover()
+        };
         assert_eq!(route(&relayed, MessageType::Offer), unicast(RELAY, 67));
         assert_eq!(route(&relayed, MessageType::Nak), unicast(RELAY, 67));
     }
 
     #[test]
     fn a_relay_that_asks_for_it_is_answered_on_the_port_it_sent_from() {
-        let relayed = RawPacket { giaddr: RELAY, ..RawPacket::discover() };
+        let relayed = RawPacket {
+            giaddr: RELAY,
+            ..RawPacket::discover()
+        };
         let with_port = relayed.clone().options(&[(82, &[1, 1, b'x', 19, 0])]);
         assert_eq!(route(&with_port, MessageType::Offer), unicast(RELAY, 40_067));
         let torn = relayed.options(&[(82, &[1, 9, b'x', 19, 0])]);
@@ -85,18 +100,27 @@ mod tests {
     #[test]
     fn the_port_sub_option_means_nothing_without_a_relay() {
         let direct = RawPacket::discover().options(&[(82, &[19, 0])]);
-        assert!(matches!(route(&direct, MessageType::Offer), Destination::Link { .. }));
+        assert!(matches!(
+            route(&direct, MessageType::Offer),
+            Destination::Link { .. }
+        ));
     }
 
     #[test]
     fn a_client_with_an_address_is_answered_there() {
-        let renewing = RawPacket { ciaddr: ADDRESS, ..RawPacket::new(3) };
+        let renewing = RawPacket {
+            ciaddr: ADDRESS,
+            ..RawPacket::new(3)
+        };
         assert_eq!(route(&renewing, MessageType::Ack), unicast(ADDRESS, 68));
     }
 
     #[test]
     fn a_refusal_is_broadcast_even_to_a_client_with_an_address() {
-        let renewing = RawPacket { ciaddr: ADDRESS, ..RawPacket::new(3) };
+        let renewing = RawPacket {
+            ciaddr: ADDRESS,
+            ..RawPacket::new(3)
+        };
         assert_eq!(route(&renewing, MessageType::Nak), Destination::Broadcast);
     }
 
@@ -105,9 +129,15 @@ mod tests {
         let to = SocketAddrV4::new(ADDRESS, 68);
         assert_eq!(
             route(&RawPacket::discover(), MessageType::Offer),
-            Destination::Link { mac: RawPacket::MAC, to }
+            Destination::Link {
+                mac: RawPacket::MAC,
+                to
+            }
         );
-        let broadcast = RawPacket { flags: 0x8000, ..RawPacket::discover() };
+        let broadcast = RawPacket {
+            flags: 0x8000,
+            ..RawPacket::discover()
+        };
         assert_eq!(route(&broadcast, MessageType::Offer), Destination::Broadcast);
     }
 }

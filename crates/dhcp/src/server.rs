@@ -51,7 +51,13 @@ impl Server {
         is_held: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Server {
         let counters = Arc::default();
-        Server(Arc::new(Inner { store, network, loaders, is_held: Box::new(is_held), counters }))
+        Server(Arc::new(Inner {
+            store,
+            network,
+            loaders,
+            is_held: Box::new(is_held),
+            counters,
+        }))
     }
 
     /// What happened so far.
@@ -131,7 +137,10 @@ impl Worker {
             Decision::Silent(why) => Some(why),
             _ if !self.may_answer(&request) => Some(Count::NotHolder),
             Decision::Reply(reply) => {
-                Some(self.server.send(&self.socket, &mut self.buffers, &request, &reply, sender))
+                Some(
+                    self.server
+                        .send(&self.socket, &mut self.buffers, &request, &reply, sender),
+                )
             }
             Decision::Nak(_) => self.start_nak(packet, sender),
         }
@@ -201,7 +210,12 @@ impl Server {
     ) -> Count {
         let complete = reply.write(request, &mut buffers.message);
         let to = destination(request, reply, sender);
-        match socket.send(to, self.0.network.service_address, &buffers.message, &mut buffers.packet) {
+        match socket.send(
+            to,
+            self.0.network.service_address,
+            &buffers.message,
+            &mut buffers.packet,
+        ) {
             Ok(()) => {}
             Err(NotSent::Unroutable) => return Count::Unroutable,
             Err(NotSent::Failed(error)) => {
@@ -211,7 +225,11 @@ impl Server {
         }
         tracing::debug!(mac = %request.mac, kind = ?reply.message_type, yiaddr = %reply.yiaddr, ?to, "dhcp: answered");
         let left_out = (!complete).then_some(Count::OptionsLeftOut);
-        reply.note.into_iter().chain(left_out).for_each(|note| self.0.counters.add(note));
+        reply
+            .note
+            .into_iter()
+            .chain(left_out)
+            .for_each(|note| self.0.counters.add(note));
         match (reply.message_type, request.message_type) {
             (MessageType::Offer, _) => Count::Offers,
             (MessageType::Nak, _) => Count::Naks,

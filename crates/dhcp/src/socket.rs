@@ -70,7 +70,14 @@ impl DhcpSocket {
         // Protocol 0: this socket only sends.
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(0)))?;
         socket.set_nonblocking(true)?;
-        DhcpSocket::new(udp.into(), Some(Link { socket, interface_index, port }))
+        DhcpSocket::new(
+            udp.into(),
+            Some(Link {
+                socket,
+                interface_index,
+                port,
+            }),
+        )
     }
 
     /// Listens on one address, for relayed requests and renewals. Call it within a tokio runtime.
@@ -95,7 +102,10 @@ impl DhcpSocket {
         if setsockopt(&udp, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).is_err() {
             setsockopt(&udp, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES)?;
         }
-        Ok(DhcpSocket { udp: UdpSocket::from_std(udp)?, link })
+        Ok(DhcpSocket {
+            udp: UdpSocket::from_std(udp)?,
+            link,
+        })
     }
 
     /// The local address; unspecified on an interface.
@@ -129,9 +139,9 @@ impl DhcpSocket {
         match (to, &self.link) {
             (Destination::Unicast(to), None) => self.send_plain(to, message),
             // A member that does not hold the service address may not send from it: then its own does.
-            (Destination::Unicast(to), Some(_)) => {
-                self.send_from(source, to, message).or_else(|_| self.send_plain(to, message))
-            }
+            (Destination::Unicast(to), Some(_)) => self
+                .send_from(source, to, message)
+                .or_else(|_| self.send_plain(to, message)),
             (Destination::Broadcast, Some(link)) => {
                 let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT);
                 link.send(ETHERNET_BROADCAST, source, to, message, packet)
@@ -149,7 +159,9 @@ impl DhcpSocket {
     fn send_from(&self, source: Ipv4Addr, to: SocketAddrV4, message: &[u8]) -> io::Result<()> {
         let info = libc::in_pktinfo {
             ipi_ifindex: 0, // the socket is bound to its interface
-            ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
+            ipi_spec_dst: libc::in_addr {
+                s_addr: u32::from(source).to_be(),
+            },
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
         self.send_with(&[ControlMessage::Ipv4PacketInfo(&info)], to, message)
@@ -158,7 +170,13 @@ impl DhcpSocket {
     /// Past tokio, which may take a socket it has not polled yet for one that cannot be written.
     fn send_with(&self, control: &[ControlMessage<'_>], to: SocketAddrV4, message: &[u8]) -> io::Result<()> {
         let to = SockaddrIn::from(to);
-        sendmsg(self.udp.as_raw_fd(), &[IoSlice::new(message)], control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+        sendmsg(
+            self.udp.as_raw_fd(),
+            &[IoSlice::new(message)],
+            control,
+            MsgFlags::MSG_DONTWAIT,
+            Some(&to),
+        )?;
         Ok(())
     }
 }
@@ -215,7 +233,9 @@ mod tests {
         let arrival = socket.receive(&mut buffer).await.unwrap();
         assert_eq!(&buffer[..arrival.len], b"question");
         let to = Destination::Unicast(arrival.sender);
-        socket.send(to, Ipv4Addr::LOCALHOST, b"answer", &mut Vec::new()).unwrap();
+        socket
+            .send(to, Ipv4Addr::LOCALHOST, b"answer", &mut Vec::new())
+            .unwrap();
         let len = client.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..len], b"answer");
     }
@@ -224,7 +244,13 @@ mod tests {
     async fn a_socket_on_an_address_reaches_nobody_without_one() {
         let socket = DhcpSocket::on_address(loopback()).unwrap();
         let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 68);
-        for destination in [Destination::Broadcast, Destination::Link { mac: MacAddr([2; 6]), to }] {
+        for destination in [
+            Destination::Broadcast,
+            Destination::Link {
+                mac: MacAddr([2; 6]),
+                to,
+            },
+        ] {
             let sent = socket.send(destination, Ipv4Addr::LOCALHOST, b"x", &mut Vec::new());
             assert!(matches!(sent, Err(NotSent::Unroutable)), "{destination:?}");
         }
@@ -239,7 +265,9 @@ mod tests {
     #[tokio::test]
     async fn an_address_in_use_is_an_error() {
         let taken = net::UdpSocket::bind(loopback()).unwrap();
-        let SocketAddr::V4(address) = taken.local_addr().unwrap() else { panic!() };
+        let SocketAddr::V4(address) = taken.local_addr().unwrap() else {
+            panic!()
+        };
         assert!(DhcpSocket::on_address(address).is_err());
     }
 }

@@ -3,8 +3,8 @@
 use model::Ipv4Net;
 use proto::dhcp::v1::subnet_service_server::{self, SubnetServiceServer};
 use proto::dhcp::v1::{
-    DeleteSubnetRequest, DeleteSubnetResponse, DhcpCommand, ListSubnetsRequest, ListSubnetsResponse, PutSubnetRequest,
-    Subnet, dhcp_command,
+    DeleteSubnetRequest, DeleteSubnetResponse, DhcpCommand, ListSubnetsRequest, ListSubnetsResponse,
+    PutSubnetRequest, Subnet, dhcp_command,
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
@@ -34,7 +34,13 @@ impl SubnetService {
     }
 
     async fn propose(&self, principal: &str, change: dhcp_command::Change) -> Result<Committed, Error> {
-        self.store.propose(principal, Command::Dhcp(DhcpCommand { change: Some(change) }), None).await
+        self.store
+            .propose(
+                principal,
+                Command::Dhcp(DhcpCommand { change: Some(change) }),
+                None,
+            )
+            .await
     }
 }
 
@@ -45,19 +51,31 @@ impl subnet_service_server::SubnetService for SubnetService {
         &self,
         _request: Request<ListSubnetsRequest>,
     ) -> Result<Response<ListSubnetsResponse>, Status> {
-        let subnets = self.store.state().dhcp.subnets().map(|subnet| subnet.as_ref().clone()).collect();
+        let subnets = self
+            .store
+            .state()
+            .dhcp
+            .subnets()
+            .map(|subnet| subnet.as_ref().clone())
+            .collect();
         Ok(Response::new(ListSubnetsResponse { subnets }))
     }
 
     #[tracing::instrument(name = "dhcp.put_subnet", skip_all)]
     async fn put_subnet(&self, request: Request<PutSubnetRequest>) -> Result<Response<Subnet>, Status> {
         let principal = rpc::caller(&request).identity.principal();
-        let subnet = request.into_inner().subnet.ok_or_else(|| rpc::invalid("subnet", "it is missing"))?;
+        let subnet = request
+            .into_inner()
+            .subnet
+            .ok_or_else(|| rpc::invalid("subnet", "it is missing"))?;
         let net = network(&subnet.network)?;
         let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
-        self.propose(&principal, dhcp_command::Change::PutSubnet(put)).await?;
+        self.propose(&principal, dhcp_command::Change::PutSubnet(put))
+            .await?;
         let stored = self.store.state().dhcp.subnet_of(net.network());
-        let stored = stored.ok_or_else(|| Error::Conflict { detail: format!("{net} was deleted by someone else") })?;
+        let stored = stored.ok_or_else(|| Error::Conflict {
+            detail: format!("{net} was deleted by someone else"),
+        })?;
         Ok(Response::new(stored.as_ref().clone()))
     }
 
@@ -68,10 +86,20 @@ impl subnet_service_server::SubnetService for SubnetService {
     ) -> Result<Response<DeleteSubnetResponse>, Status> {
         let principal = rpc::caller(&request).identity.principal();
         // Any subnet that is there may go, so the text is all that is checked.
-        let network: Ipv4Net = request.get_ref().network.parse().map_err(|e| rpc::invalid("network", e))?;
-        let delete = dhcp_command::DeleteSubnet { network: network.to_string() };
-        let committed = self.propose(&principal, dhcp_command::Change::DeleteSubnet(delete)).await?;
-        Ok(Response::new(DeleteSubnetResponse { revision: committed.revision }))
+        let network: Ipv4Net = request
+            .get_ref()
+            .network
+            .parse()
+            .map_err(|e| rpc::invalid("network", e))?;
+        let delete = dhcp_command::DeleteSubnet {
+            network: network.to_string(),
+        };
+        let committed = self
+            .propose(&principal, dhcp_command::Change::DeleteSubnet(delete))
+            .await?;
+        Ok(Response::new(DeleteSubnetResponse {
+            revision: committed.revision,
+        }))
     }
 }
 
@@ -80,7 +108,8 @@ fn network(text: &str) -> Result<Ipv4Net, Error> {
     let network: Ipv4Net = text.parse().map_err(|e| rpc::invalid("network", e))?;
     if !PREFIX_LENGTHS.contains(&network.prefix_len()) {
         let (min, max) = (PREFIX_LENGTHS.start(), PREFIX_LENGTHS.end());
-        let problem = format!("{network} has a prefix length outside {min} to {max}; write e.g. 10.97.0.0/16");
+        let problem =
+            format!("{network} has a prefix length outside {min} to {max}; write e.g. 10.97.0.0/16");
         return Err(rpc::invalid("network", problem));
     }
     Ok(network)
@@ -102,12 +131,23 @@ mod tests {
     }
 
     async fn put(service: &SubnetService, subnet: Option<Subnet>) -> Result<Subnet, Status> {
-        service.put_subnet(Request::new(PutSubnetRequest { subnet })).await.map(Response::into_inner)
+        service
+            .put_subnet(Request::new(PutSubnetRequest { subnet }))
+            .await
+            .map(Response::into_inner)
     }
 
     async fn networks(service: &SubnetService) -> Vec<String> {
-        let listed = service.list_subnets(Request::new(ListSubnetsRequest {})).await.unwrap();
-        listed.into_inner().subnets.into_iter().map(|subnet| subnet.network).collect()
+        let listed = service
+            .list_subnets(Request::new(ListSubnetsRequest {}))
+            .await
+            .unwrap();
+        listed
+            .into_inner()
+            .subnets
+            .into_iter()
+            .map(|subnet| subnet.network)
+            .collect()
     }
 
     #[tokio::test]
@@ -116,15 +156,33 @@ mod tests {
         let stored = put(&service, Some(subnet("10.97.0.0/16"))).await.unwrap();
         assert_eq!(stored.domain, "demo.example", "the stored form is answered");
         let created = stored.meta.unwrap().created.unwrap().revision;
-        let changed = Subnet { lease_time_s: 600, ..subnet("10.97.0.0/16") };
+        let changed = Subnet {
+            lease_time_s: 600,
+            ..subnet("10.97.0.0/16")
+        };
         let stored = put(&service, Some(changed)).await.unwrap();
         let meta = stored.meta.unwrap();
-        assert_eq!((stored.lease_time_s, meta.created.unwrap().revision), (600, created));
+        assert_eq!(
+            (stored.lease_time_s, meta.created.unwrap().revision),
+            (600, created)
+        );
         assert!(meta.modified.unwrap().revision > created);
         assert_eq!(networks(&service).await, ["10.97.0.0/16"]);
 
-        let delete = |network: &str| Request::new(DeleteSubnetRequest { network: network.into() });
-        assert!(service.delete_subnet(delete("10.97.0.0/16")).await.unwrap().into_inner().revision > created);
+        let delete = |network: &str| {
+            Request::new(DeleteSubnetRequest {
+                network: network.into(),
+            })
+        };
+        assert!(
+            service
+                .delete_subnet(delete("10.97.0.0/16"))
+                .await
+                .unwrap()
+                .into_inner()
+                .revision
+                > created
+        );
         assert!(networks(&service).await.is_empty());
         let gone = service.delete_subnet(delete("10.97.0.0/16")).await.unwrap_err();
         assert_eq!(gone.code(), Code::NotFound);
@@ -134,7 +192,15 @@ mod tests {
     async fn an_overlap_names_both_networks() {
         let service = SubnetService::new(Store::in_memory());
         put(&service, Some(subnet("10.97.0.0/16"))).await.unwrap();
-        let refused = put(&service, Some(Subnet { routers: vec![], ..subnet("10.97.128.0/17") })).await.unwrap_err();
+        let refused = put(
+            &service,
+            Some(Subnet {
+                routers: vec![],
+                ..subnet("10.97.128.0/17")
+            }),
+        )
+        .await
+        .unwrap_err();
         assert!(refused.message().contains("10.97.0.0/16"), "{refused:?}");
         assert!(refused.message().contains("10.97.128.0/17"), "{refused:?}");
         assert_eq!(networks(&service).await, ["10.97.0.0/16"]);
@@ -151,15 +217,43 @@ mod tests {
             (Some(subnet("0.0.0.0/0")), "network"),
             (Some(subnet("10.97.0.0/31")), "network"),
             (Some(subnet("10.98.0.0/16")), "routers"),
-            (Some(Subnet { mtu: 20, ..subnet("10.97.0.0/16") }), "mtu"),
-            (Some(Subnet { lease_time_s: 1, ..subnet("10.97.0.0/16") }), "lease_time_s"),
-            (Some(Subnet { dns_servers: vec!["ns1".into()], ..subnet("10.97.0.0/16") }), "dns_servers"),
-            (Some(Subnet { domain: "a b".into(), ..subnet("10.97.0.0/16") }), "domain"),
+            (
+                Some(Subnet {
+                    mtu: 20,
+                    ..subnet("10.97.0.0/16")
+                }),
+                "mtu",
+            ),
+            (
+                Some(Subnet {
+                    lease_time_s: 1,
+                    ..subnet("10.97.0.0/16")
+                }),
+                "lease_time_s",
+            ),
+            (
+                Some(Subnet {
+                    dns_servers: vec!["ns1".into()],
+                    ..subnet("10.97.0.0/16")
+                }),
+                "dns_servers",
+            ),
+            (
+                Some(Subnet {
+                    domain: "a b".into(),
+                    ..subnet("10.97.0.0/16")
+                }),
+                "domain",
+            ),
         ];
         for (subnet, field) in bad {
             let refused = put(&service, subnet.clone()).await.unwrap_err();
             assert_eq!(refused.code(), Code::InvalidArgument, "{subnet:?}");
-            assert!(refused.message().starts_with(field), "{field}: {}", refused.message());
+            assert!(
+                refused.message().starts_with(field),
+                "{field}: {}",
+                refused.message()
+            );
         }
         assert!(networks(&service).await.is_empty());
     }

@@ -95,15 +95,34 @@ pub(crate) async fn world(a: u8, b: u8) -> Store {
         mtu: 9000,
         ..Subnet::default()
     };
-    let bare = |net: u8| Subnet { network: format!("{a}.{}.0.0/16", b + net), lease_time_s: 600, ..Subnet::default() };
+    let bare = |net: u8| Subnet {
+        network: format!("{a}.{}.0.0/16", b + net),
+        lease_time_s: 600,
+        ..Subnet::default()
+    };
     for subnet in [first, bare(1), bare(2)] {
         put_subnet(&store, subnet).await;
     }
     let state = proto::smd::v1::component::State::On.into();
-    let component = |id: &str, nid| Component { id: id.into(), nid, state, ..Component::default() };
-    let components =
-        vec![component("x1000c0s0b0n0", Some(1)), component("x1000c0s0b0n1", Some(2)), component("x1000c0s0b0", None)];
-    smd(&store, Change::CreateComponents(CreateComponents { components, force: false })).await;
+    let component = |id: &str, nid| Component {
+        id: id.into(),
+        nid,
+        state,
+        ..Component::default()
+    };
+    let components = vec![
+        component("x1000c0s0b0n0", Some(1)),
+        component("x1000c0s0b0n1", Some(2)),
+        component("x1000c0s0b0", None),
+    ];
+    smd(
+        &store,
+        Change::CreateComponents(CreateComponents {
+            components,
+            force: false,
+        }),
+    )
+    .await;
     for (mac, owner, addresses) in [
         (NODE, "x1000c0s0b0n0", vec![at(0, 2, 1)]),
         (NODE_ON_TWO, "x1000c0s0b0n1", vec![at(0, 2, 2), at(1, 2, 2)]),
@@ -126,7 +145,10 @@ pub(crate) async fn put_subnet(store: &Store, subnet: Subnet) {
 
 /// Adds an ethernet interface.
 pub(crate) async fn put_interface(store: &Store, mac: MacAddr, owner: &str, addresses: Vec<String>) {
-    let mapping = |ip_address| IpAddressMapping { ip_address, network: String::new() };
+    let mapping = |ip_address| IpAddressMapping {
+        ip_address,
+        network: String::new(),
+    };
     let interface = EthernetInterface {
         id: mac.id(),
         mac_address: mac.to_string(),
@@ -134,7 +156,13 @@ pub(crate) async fn put_interface(store: &Store, mac: MacAddr, owner: &str, addr
         ip_addresses: addresses.into_iter().map(mapping).collect(),
         ..EthernetInterface::default()
     };
-    smd(store, Change::CreateEthernetInterface(CreateEthernetInterface { interface: Some(interface) })).await;
+    smd(
+        store,
+        Change::CreateEthernetInterface(CreateEthernetInterface {
+            interface: Some(interface),
+        }),
+    )
+    .await;
 }
 
 /// Applies a change of SMD's.
@@ -143,5 +171,8 @@ pub(crate) async fn smd(store: &Store, change: Change) {
 }
 
 async fn propose(store: &Store, command: Command) {
-    store.propose("user/test", command, None).await.expect("the change is legal");
+    store
+        .propose("user/test", command, None)
+        .await
+        .expect("the change is legal");
 }

@@ -16,8 +16,9 @@ use model::MacAddr;
 use testing::{BMC, NODE, RawPacket};
 
 /// The parameter request list of iPXE's DHCPDISCOVER.
-const IPXE_WANTS: [u8; 24] =
-    [1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135, 175, 203, 77];
+const IPXE_WANTS: [u8; 24] = [
+    1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135, 175, 203, 77,
+];
 /// Its option 175: bus id and feature flags.
 const IPXE_SELF: [u8; 15] = [177, 5, 1, 0x1a, 0xf4, 0x10, 0x00, 24, 1, 1, 17, 1, 1, 19, 1];
 const GUID: [u8; 17] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
@@ -31,7 +32,12 @@ async fn answer_of(raw: &RawPacket) -> Vec<u8> {
     };
     let packet = raw.bytes();
     let request = Request::parse(&packet).unwrap();
-    match decide(&store.state(), &request, &network, &Loaders::new([BIOS_LOADER, UEFI_LOADER])) {
+    match decide(
+        &store.state(),
+        &request,
+        &network,
+        &Loaders::new([BIOS_LOADER, UEFI_LOADER]),
+    ) {
         Decision::Reply(reply) | Decision::Nak(reply) => {
             let mut message = Vec::new();
             assert!(reply.write(&request, &mut message), "every option fits");
@@ -70,7 +76,9 @@ fn render(message: &[u8]) -> String {
 }
 
 async fn check(name: &str, raw: &RawPacket) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     let got = render(&answer_of(raw).await);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &got).unwrap();
@@ -84,9 +92,18 @@ fn client_id(mac: MacAddr) -> Vec<u8> {
 }
 
 fn firmware(mac: MacAddr, class: &[u8], arch: &[u8]) -> RawPacket {
-    RawPacket { mac, ..RawPacket::discover() }.options(&[
+    RawPacket {
+        mac,
+        ..RawPacket::discover()
+    }
+    .options(&[
         (57, &[5, 192]),
-        (55, &[1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97]),
+        (
+            55,
+            &[
+                1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 43, 50, 51, 54, 58, 59, 60, 66, 67, 97,
+            ],
+        ),
         (97, &GUID),
         (94, &[1, 3, 16]),
         (93, arch),
@@ -110,12 +127,20 @@ fn ipxe(arch: &[u8], class: &[u8], user_class: &[u8]) -> RawPacket {
 
 #[tokio::test]
 async fn ipxe_of_a_bios() {
-    check("ipxe-bios.txt", &ipxe(&[0, 0], b"PXEClient:Arch:00000:UNDI:002001", b"iPXE")).await;
+    check(
+        "ipxe-bios.txt",
+        &ipxe(&[0, 0], b"PXEClient:Arch:00000:UNDI:002001", b"iPXE"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn ipxe_of_a_uefi() {
-    check("ipxe-efi.txt", &ipxe(&[0, 7], b"PXEClient:Arch:00007:UNDI:003010", b"iPXE")).await;
+    check(
+        "ipxe-efi.txt",
+        &ipxe(&[0, 7], b"PXEClient:Arch:00007:UNDI:003010", b"iPXE"),
+    )
+    .await;
 }
 
 /// A build without option 175 whose user class has the form of RFC 3004.
@@ -132,28 +157,48 @@ async fn rfc_3004_user_class() {
 
 #[tokio::test]
 async fn pxe_of_a_bios() {
-    check("bios-pxe.txt", &firmware(NODE, b"PXEClient:Arch:00000:UNDI:002001", &[0, 0])).await;
+    check(
+        "bios-pxe.txt",
+        &firmware(NODE, b"PXEClient:Arch:00000:UNDI:002001", &[0, 0]),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn pxe_of_ovmf() {
-    check("ovmf-pxe.txt", &firmware(NODE, b"PXEClient:Arch:00007:UNDI:003016", &[0, 7])).await;
+    check(
+        "ovmf-pxe.txt",
+        &firmware(NODE, b"PXEClient:Arch:00007:UNDI:003016", &[0, 7]),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn http_boot_of_ovmf() {
-    check("ovmf-http.txt", &firmware(NODE, b"HTTPClient:Arch:00016:UNDI:003016", &[0, 16])).await;
+    check(
+        "ovmf-http.txt",
+        &firmware(NODE, b"HTTPClient:Arch:00016:UNDI:003016", &[0, 16]),
+    )
+    .await;
 }
 
 /// It asks like a PXE client, and gets an address only.
 #[tokio::test]
 async fn bmc() {
-    check("bmc.txt", &firmware(BMC, b"PXEClient:Arch:00000:UNDI:002001", &[0, 0])).await;
+    check(
+        "bmc.txt",
+        &firmware(BMC, b"PXEClient:Arch:00000:UNDI:002001", &[0, 0]),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn acknowledgement_through_a_relay() {
-    let raw = RawPacket { giaddr: Ipv4Addr::new(10, 97, 9, 1), ..RawPacket::new(3) }.options(&[
+    let raw = RawPacket {
+        giaddr: Ipv4Addr::new(10, 97, 9, 1),
+        ..RawPacket::new(3)
+    }
+    .options(&[
         (54, &[10, 97, 0, 1]),
         (50, &[10, 97, 2, 1]),
         (61, &client_id(NODE)),

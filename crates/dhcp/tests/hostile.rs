@@ -45,11 +45,32 @@ fn seeds() -> Vec<Vec<u8>> {
     };
     let mut seeds: Vec<Vec<u8>> = (0..=9).map(|message_type| rich(message_type).bytes()).collect();
     let relay = Ipv4Addr::new(10, 98, 0, 1);
-    seeds.push(RawPacket { giaddr: relay, mac: NODE_ON_TWO, ..rich(1) }.bytes());
-    seeds.push(rich(3).options(&[(50, &[10, 97, 2, 1]), (54, &[10, 97, 0, 1])]).bytes());
+    seeds.push(
+        RawPacket {
+            giaddr: relay,
+            mac: NODE_ON_TWO,
+            ..rich(1)
+        }
+        .bytes(),
+    );
+    seeds.push(
+        rich(3)
+            .options(&[(50, &[10, 97, 2, 1]), (54, &[10, 97, 0, 1])])
+            .bytes(),
+    );
     seeds.push(rich(3).options(&[(50, &[10, 97, 2, 99])]).bytes());
-    seeds.push(RawPacket { ciaddr: Ipv4Addr::new(10, 97, 2, 1), ..rich(8) }.bytes());
-    seeds.push(RawPacket::discover().options(&[(77, b"\x04iPXE"), (52, &[3])]).bytes());
+    seeds.push(
+        RawPacket {
+            ciaddr: Ipv4Addr::new(10, 97, 2, 1),
+            ..rich(8)
+        }
+        .bytes(),
+    );
+    seeds.push(
+        RawPacket::discover()
+            .options(&[(77, b"\x04iPXE"), (52, &[3])])
+            .bytes(),
+    );
     seeds
 }
 
@@ -93,7 +114,9 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
             // What passes the check is safe for dhcproto too: its chaddr() panics on hlen above 16.
             let _ = Message::decode(&mut Decoder::new(&packet)).map(|message| message.chaddr().len());
         }
-        let Ok(request) = Request::parse(&packet) else { continue };
+        let Ok(request) = Request::parse(&packet) else {
+            continue;
+        };
         parsed += 1;
         let (reply, is_nak) = match decide(&state, &request, &network, &loaders) {
             Decision::Reply(reply) => (reply, false),
@@ -104,10 +127,18 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
         refused += usize::from(is_nak);
         reply.write(&request, &mut message);
         let read = Message::decode(&mut Decoder::new(&message)).unwrap();
-        let interface = state.smd.interface(&request.mac).expect("only known clients are answered");
+        let interface = state
+            .smd
+            .interface(&request.mac)
+            .expect("only known clients are answered");
         assert_eq!(read.opts().msg_type() == Some(MessageType::Nak), is_nak);
         assert_eq!(read.chaddr(), request.mac.0);
-        let own = |address: Ipv4Addr| interface.ip_addresses.iter().any(|own| own.ip_address == address.to_string());
+        let own = |address: Ipv4Addr| {
+            interface
+                .ip_addresses
+                .iter()
+                .any(|own| own.ip_address == address.to_string())
+        };
         assert!(read.yiaddr().is_unspecified() || own(read.yiaddr()), "{read:?}");
         if let Destination::Unicast(to) = destination(&request, &reply, sender) {
             assert!(*to.ip() == request.giaddr || *to.ip() == request.ciaddr);

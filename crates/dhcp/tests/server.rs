@@ -40,14 +40,24 @@ impl Running {
     }
 
     async fn start_with(store: Store, is_held: impl Fn() -> bool + Send + Sync + 'static) -> Running {
-        let network = Network { service_address: SERVER, http_port: 8081, relayed_subnets: Vec::new() };
+        let network = Network {
+            service_address: SERVER,
+            http_port: 8081,
+            relayed_subnets: Vec::new(),
+        };
         let server = Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), is_held);
         let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
         let (address, counters) = (socket.local_addr().unwrap(), server.counters());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move { server.run(socket, async { drop(stopped.await) }).await });
         let relay = UdpSocket::bind((RELAY, 0)).await.unwrap();
-        Running { address, counters, relay, stop, task }
+        Running {
+            address,
+            counters,
+            relay,
+            stop,
+            task,
+        }
     }
 
     async fn send(&self, packet: &[u8]) {
@@ -56,7 +66,10 @@ impl Running {
 
     async fn receive(&self) -> Vec<u8> {
         let mut answer = vec![0; 2048];
-        let (len, from) = tokio::time::timeout(PATIENCE, self.relay.recv_from(&mut answer)).await.unwrap().unwrap();
+        let (len, from) = tokio::time::timeout(PATIENCE, self.relay.recv_from(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(from, self.address);
         answer.truncate(len);
         answer
@@ -74,7 +87,12 @@ impl Running {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, reached).await;
-        assert!(waited.is_ok(), "{} stays at {}", what.name(), self.counters.get(what));
+        assert!(
+            waited.is_ok(),
+            "{} stays at {}",
+            what.name(),
+            self.counters.get(what)
+        );
         assert_eq!(self.counters.get(what), n, "{}", what.name());
     }
 
@@ -93,7 +111,10 @@ impl Running {
 }
 
 fn relayed(message_type: u8) -> RawPacket {
-    RawPacket { giaddr: RELAY, ..RawPacket::new(message_type) }
+    RawPacket {
+        giaddr: RELAY,
+        ..RawPacket::new(message_type)
+    }
 }
 
 fn with_info(raw: RawPacket) -> RawPacket {
@@ -130,8 +151,14 @@ async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {
 #[tokio::test]
 async fn option_82_comes_back_byte_for_byte_and_last() {
     let server = Running::start().await;
-    for info in [&RELAY_INFO[..], &[200, 3, 1, 2, 3, 19, 0, 2, 0], &[19, 0, 151, 1, 255, 1, 0]] {
-        let answer = server.ask(&relayed(1).options(&[(82, info), (61, &[0, b'x'])])).await;
+    for info in [
+        &RELAY_INFO[..],
+        &[200, 3, 1, 2, 3, 19, 0, 2, 0],
+        &[19, 0, 151, 1, 255, 1, 0],
+    ] {
+        let answer = server
+            .ask(&relayed(1).options(&[(82, info), (61, &[0, b'x'])]))
+            .await;
         let tail = [&[82, info.len() as u8][..], info, &[255]].concat();
         let end = answer.iter().rposition(|&b| b == 255).unwrap();
         assert!(answer[..=end].ends_with(&tail), "{info:?}");
@@ -179,7 +206,14 @@ async fn killer_packets_are_dropped_with_their_reason_and_the_server_lives() {
         (cut(241), Count::TruncatedOption),
         ([good.bytes(), vec![0; 4000]].concat(), Count::TooLong),
         ([cut(240), [12, 0].repeat(200)].concat(), Count::TooManyOptions),
-        (RawPacket { giaddr: Ipv4Addr::new(203, 0, 113, 1), ..good.clone() }.bytes(), Count::RelayNotServed),
+        (
+            RawPacket {
+                giaddr: Ipv4Addr::new(203, 0, 113, 1),
+                ..good.clone()
+            }
+            .bytes(),
+            Count::RelayNotServed,
+        ),
     ];
     let n = cases.len();
     for (packet, why) in cases {
@@ -188,7 +222,13 @@ async fn killer_packets_are_dropped_with_their_reason_and_the_server_lives() {
     server.assert_silent();
     server.counted(Count::Received, n as u64).await;
     // Rubbish in what is only echoed or ignored draws an answer all the same.
-    for (code, value) in [(12, &b"\xff\xfe"[..]), (94, &[1]), (81, &[0, 0]), (124, &[0, 0, 1]), (43, &[255; 9])] {
+    for (code, value) in [
+        (12, &b"\xff\xfe"[..]),
+        (94, &[1]),
+        (81, &[0, 0]),
+        (124, &[0, 0, 1]),
+        (43, &[255; 9]),
+    ] {
         server.send(&with(code, value)).await;
         assert_eq!(server.receive().await[16..20], [127, 97, 2, 1], "{code}");
     }
@@ -203,7 +243,10 @@ async fn a_member_without_the_service_address_answers_the_repetition_only() {
     let server = Running::start_with(store, move || is_held.load(Ordering::Relaxed)).await;
     let discover = with_info(relayed(1));
     server.ignores(&discover.bytes(), Count::NotHolder).await;
-    let other_attempt = RawPacket { xid: 7, ..discover.clone() };
+    let other_attempt = RawPacket {
+        xid: 7,
+        ..discover.clone()
+    };
     server.ignores(&other_attempt.bytes(), Count::NotHolder).await;
     server.assert_silent();
     assert_eq!(server.ask(&discover).await[16..20], [127, 97, 2, 1]);
@@ -222,7 +265,11 @@ async fn a_wrong_address_is_refused_when_a_majority_agrees() {
     let nak = server.ask(&wrong_address()).await;
     assert_eq!(option(&nak, 53), Some(&[6][..]));
     assert_eq!(option(&nak, 54), Some(&SERVER.octets()[..]));
-    assert_eq!(option(&nak, 82), Some(&RELAY_INFO[..]), "else the relay cannot deliver it");
+    assert_eq!(
+        option(&nak, 82),
+        Some(&RELAY_INFO[..]),
+        "else the relay cannot deliver it"
+    );
     assert_eq!(option(&nak, 51), None);
     assert_eq!(nak[10] & 0x80, 0x80, "the relay is asked to broadcast");
     assert_eq!(nak[12..20], [0; 8], "neither ciaddr nor yiaddr");
@@ -257,7 +304,9 @@ async fn unknown_macs_hear_nothing_until_smd_knows_them() {
 #[tokio::test]
 async fn a_client_without_address_or_relay_cannot_be_reached_over_loopback() {
     let server = Running::start().await;
-    server.ignores(&RawPacket::discover().bytes(), Count::Unroutable).await;
+    server
+        .ignores(&RawPacket::discover().bytes(), Count::Unroutable)
+        .await;
 }
 
 /// Only the packet is lost that meets the bug.
@@ -271,7 +320,9 @@ async fn a_panic_costs_one_packet() {
         true
     })
     .await;
-    server.ignores(&with_info(relayed(1)).bytes(), Count::Panicked).await;
+    server
+        .ignores(&with_info(relayed(1)).bytes(), Count::Panicked)
+        .await;
     assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
 }
 
@@ -280,8 +331,15 @@ async fn a_panic_costs_one_packet() {
 async fn a_storm_of_requests_is_answered_in_full() {
     const NODES: u16 = 200;
     let server = Running::start().await;
-    let packets: Vec<Vec<u8>> =
-        (0..NODES).map(|n| with_info(RawPacket { xid: n.into(), ..relayed(1) }).bytes()).collect();
+    let packets: Vec<Vec<u8>> = (0..NODES)
+        .map(|n| {
+            with_info(RawPacket {
+                xid: n.into(),
+                ..relayed(1)
+            })
+            .bytes()
+        })
+        .collect();
     for packet in &packets {
         server.send(packet).await;
     }
@@ -297,5 +355,8 @@ async fn a_storm_of_requests_is_answered_in_full() {
 async fn the_server_ends_when_it_is_told() {
     let server = Running::start().await;
     server.stop.send(()).unwrap();
-    tokio::time::timeout(PATIENCE, server.task).await.expect("it ends").unwrap();
+    tokio::time::timeout(PATIENCE, server.task)
+        .await
+        .expect("it ends")
+        .unwrap();
 }

@@ -8,7 +8,9 @@ use raft::Store;
 
 use super::*;
 use crate::network::{BIOS_LOADER, UEFI_LOADER};
-use crate::testing::{self, BMC, NODE_ELSEWHERE, NODE_ON_THIRD, NODE_ON_TWO, NODE_WITHOUT_ADDRESS, RawPacket, UNASSIGNED};
+use crate::testing::{
+    self, BMC, NODE_ELSEWHERE, NODE_ON_THIRD, NODE_ON_TWO, NODE_WITHOUT_ADDRESS, RawPacket, UNASSIGNED,
+};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 97, 2, 1);
@@ -22,7 +24,11 @@ const RELEASE: u8 = 7;
 const INFORM: u8 = 8;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn world() -> Store {
@@ -31,13 +37,22 @@ fn world() -> Store {
 
 fn network() -> Network {
     let relayed_subnets = vec!["10.98.0.0/16".parse().unwrap()];
-    Network { service_address: SERVER, http_port: 8081, relayed_subnets }
+    Network {
+        service_address: SERVER,
+        http_port: 8081,
+        relayed_subnets,
+    }
 }
 
 fn decide_in(store: &Store, raw: &RawPacket) -> Decision {
     let packet = raw.bytes();
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
-    decide(&store.state(), &Request::parse(&packet).unwrap(), &network(), &loaders)
+    decide(
+        &store.state(),
+        &Request::parse(&packet).unwrap(),
+        &network(),
+        &loaders,
+    )
 }
 
 fn decision(raw: &RawPacket) -> Decision {
@@ -59,12 +74,18 @@ fn silence(raw: &RawPacket) -> Count {
 }
 
 fn has(reply: &Reply, code: OptionCode) -> bool {
-    reply.options.iter().any(|option| OptionCode::from(option) == code)
+    reply
+        .options
+        .iter()
+        .any(|option| OptionCode::from(option) == code)
 }
 
 /// A DHCPREQUEST with these fields; `NONE` leaves one out.
 fn request(server_id: Ipv4Addr, requested: Ipv4Addr, ciaddr: Ipv4Addr) -> RawPacket {
-    let mut raw = RawPacket { ciaddr, ..RawPacket::new(REQUEST) };
+    let mut raw = RawPacket {
+        ciaddr,
+        ..RawPacket::new(REQUEST)
+    };
     for (code, address) in [(54, server_id), (50, requested)] {
         if !address.is_unspecified() {
             raw = raw.options(&[(code, &address.octets())]);
@@ -76,7 +97,10 @@ fn request(server_id: Ipv4Addr, requested: Ipv4Addr, ciaddr: Ipv4Addr) -> RawPac
 #[test]
 fn a_discover_of_a_known_mac_gets_its_reserved_address() {
     let offer = reply(&RawPacket::discover());
-    assert_eq!((offer.message_type, offer.yiaddr, offer.ciaddr), (MessageType::Offer, ADDRESS, NONE));
+    assert_eq!(
+        (offer.message_type, offer.yiaddr, offer.ciaddr),
+        (MessageType::Offer, ADDRESS, NONE)
+    );
     assert_eq!(
         offer.options,
         [
@@ -108,10 +132,17 @@ fn a_request_for_the_right_address_is_acknowledged_in_all_four_states() {
         ("SELECTING", request(SERVER, ADDRESS, NONE)),
         ("INIT-REBOOT", request(NONE, ADDRESS, NONE)),
         ("RENEWING and REBINDING", request(NONE, NONE, ADDRESS)),
-        ("RENEWING with 54, as some clients do", request(SERVER, NONE, ADDRESS)),
+        (
+            "RENEWING with 54, as some clients do",
+            request(SERVER, NONE, ADDRESS),
+        ),
     ] {
         let ack = reply(&raw);
-        assert_eq!((ack.message_type, ack.yiaddr, ack.ciaddr), (MessageType::Ack, ADDRESS, raw.ciaddr), "{state}");
+        assert_eq!(
+            (ack.message_type, ack.yiaddr, ack.ciaddr),
+            (MessageType::Ack, ADDRESS, raw.ciaddr),
+            "{state}"
+        );
         assert!(has(&ack, OptionCode::AddressLeaseTime), "{state}");
     }
 }
@@ -121,12 +152,19 @@ fn a_request_for_a_wrong_address_is_refused_with_54_and_nothing_else() {
     for (state, raw) in [
         ("SELECTING", request(SERVER, OTHER_ADDRESS, NONE)),
         ("INIT-REBOOT", request(NONE, OTHER_ADDRESS, NONE)),
-        ("INIT-REBOOT, other network", request(NONE, Ipv4Addr::new(172, 16, 0, 9), NONE)),
+        (
+            "INIT-REBOOT, other network",
+            request(NONE, Ipv4Addr::new(172, 16, 0, 9), NONE),
+        ),
         ("RENEWING and REBINDING", request(NONE, NONE, OTHER_ADDRESS)),
     ] {
-        let Decision::Nak(nak) = decision(&raw) else { panic!("{state}: {:?}", decision(&raw)) };
-        let expected =
-            Reply { options: vec![DhcpOption::ServerIdentifier(SERVER)], ..Reply::new(MessageType::Nak) };
+        let Decision::Nak(nak) = decision(&raw) else {
+            panic!("{state}: {:?}", decision(&raw))
+        };
+        let expected = Reply {
+            options: vec![DhcpOption::ServerIdentifier(SERVER)],
+            ..Reply::new(MessageType::Nak)
+        };
         assert_eq!(nak, expected, "{state}");
     }
 }
@@ -146,7 +184,10 @@ fn a_client_that_chose_another_server_hears_nothing() {
 #[test]
 fn an_unknown_mac_hears_nothing_whatever_it_asks() {
     for message_type in [DISCOVER, REQUEST, DECLINE, RELEASE, INFORM] {
-        let raw = RawPacket { mac: MacAddr([2, 9, 9, 9, 9, 9]), ..RawPacket::new(message_type) };
+        let raw = RawPacket {
+            mac: MacAddr([2, 9, 9, 9, 9, 9]),
+            ..RawPacket::new(message_type)
+        };
         let raw = raw.options(&[(50, &ADDRESS.octets())]);
         assert_eq!(silence(&raw), Count::UnknownMac, "{message_type}");
     }
@@ -161,8 +202,17 @@ fn a_request_that_names_no_address_hears_nothing() {
 #[test]
 fn a_known_mac_without_an_address_of_ours_is_never_refused() {
     for mac in [NODE_WITHOUT_ADDRESS, NODE_ELSEWHERE] {
-        assert_eq!(silence(&RawPacket { mac, ..RawPacket::discover() }), Count::NoAddressHere);
-        let raw = RawPacket { mac, ..request(NONE, Ipv4Addr::new(192, 0, 2, 7), NONE) };
+        assert_eq!(
+            silence(&RawPacket {
+                mac,
+                ..RawPacket::discover()
+            }),
+            Count::NoAddressHere
+        );
+        let raw = RawPacket {
+            mac,
+            ..request(NONE, Ipv4Addr::new(192, 0, 2, 7), NONE)
+        };
         assert_eq!(silence(&raw), Count::NoAddressHere);
     }
 }
@@ -170,14 +220,28 @@ fn a_known_mac_without_an_address_of_ours_is_never_refused() {
 #[test]
 fn a_node_whose_address_is_on_another_network_is_refused_here() {
     let mac = NODE_ON_THIRD;
-    assert_eq!(silence(&RawPacket { mac, ..RawPacket::discover() }), Count::NoAddressHere);
-    let raw = RawPacket { mac, ..request(NONE, Ipv4Addr::new(10, 99, 2, 5), NONE) };
-    assert!(matches!(decision(&raw), Decision::Nak(_)), "RFC 2131 4.3.2: the client is on the wrong network");
+    assert_eq!(
+        silence(&RawPacket {
+            mac,
+            ..RawPacket::discover()
+        }),
+        Count::NoAddressHere
+    );
+    let raw = RawPacket {
+        mac,
+        ..request(NONE, Ipv4Addr::new(10, 99, 2, 5), NONE)
+    };
+    assert!(
+        matches!(decision(&raw), Decision::Nak(_)),
+        "RFC 2131 4.3.2: the client is on the wrong network"
+    );
 }
 
 #[test]
 fn a_decline_of_a_reservation_is_an_alarm_and_keeps_it() {
-    let raw = |address: Ipv4Addr| RawPacket::new(DECLINE).options(&[(50, &address.octets()), (54, &SERVER.octets())]);
+    let raw = |address: Ipv4Addr| {
+        RawPacket::new(DECLINE).options(&[(50, &address.octets()), (54, &SERVER.octets())])
+    };
     assert_eq!(silence(&raw(ADDRESS)), Count::DeclinedReservation);
     assert_eq!(silence(&raw(OTHER_ADDRESS)), Count::DeclineByOther);
     assert_eq!(silence(&RawPacket::new(DECLINE)), Count::DeclineByOther);
@@ -185,18 +249,40 @@ fn a_decline_of_a_reservation_is_an_alarm_and_keeps_it() {
 
 #[test]
 fn a_release_counts_only_from_the_owner() {
-    let raw = |ciaddr| RawPacket { ciaddr, ..RawPacket::new(RELEASE) }.options(&[(54, &SERVER.octets())]);
+    let raw = |ciaddr| {
+        RawPacket {
+            ciaddr,
+            ..RawPacket::new(RELEASE)
+        }
+        .options(&[(54, &SERVER.octets())])
+    };
     assert_eq!(silence(&raw(ADDRESS)), Count::Released);
     assert_eq!(silence(&raw(OTHER_ADDRESS)), Count::ReleaseByOther);
-    assert_eq!(silence(&RawPacket { mac: BMC, ..raw(ADDRESS) }), Count::ReleaseByOther);
+    assert_eq!(
+        silence(&RawPacket {
+            mac: BMC,
+            ..raw(ADDRESS)
+        }),
+        Count::ReleaseByOther
+    );
 }
 
 #[test]
 fn an_inform_gets_options_but_no_address_and_no_times() {
-    let ack = reply(&RawPacket { ciaddr: OTHER_ADDRESS, ..RawPacket::new(INFORM) });
-    assert_eq!((ack.message_type, ack.yiaddr, ack.ciaddr), (MessageType::Ack, NONE, OTHER_ADDRESS));
+    let ack = reply(&RawPacket {
+        ciaddr: OTHER_ADDRESS,
+        ..RawPacket::new(INFORM)
+    });
+    assert_eq!(
+        (ack.message_type, ack.yiaddr, ack.ciaddr),
+        (MessageType::Ack, NONE, OTHER_ADDRESS)
+    );
     assert!(has(&ack, OptionCode::SubnetMask) && has(&ack, OptionCode::Hostname));
-    for code in [OptionCode::AddressLeaseTime, OptionCode::Renewal, OptionCode::Rebinding] {
+    for code in [
+        OptionCode::AddressLeaseTime,
+        OptionCode::Renewal,
+        OptionCode::Rebinding,
+    ] {
         assert!(!has(&ack, code), "{code:?}");
     }
 }
@@ -205,35 +291,66 @@ fn an_inform_gets_options_but_no_address_and_no_times() {
 #[test]
 fn an_inform_with_an_address_beyond_the_link_hears_nothing() {
     for ciaddr in [NONE, Ipv4Addr::new(203, 0, 113, 9), Ipv4Addr::new(10, 99, 2, 5)] {
-        assert_eq!(silence(&RawPacket { ciaddr, ..RawPacket::new(INFORM) }), Count::NoAddressAsked, "{ciaddr}");
+        assert_eq!(
+            silence(&RawPacket {
+                ciaddr,
+                ..RawPacket::new(INFORM)
+            }),
+            Count::NoAddressAsked,
+            "{ciaddr}"
+        );
     }
 }
 
 #[test]
 fn messages_of_servers_and_unknown_types_hear_nothing() {
     for message_type in [0, 2, 5, 6, 9, 10, 13, 200, 255] {
-        assert_eq!(silence(&RawPacket::new(message_type)), Count::UnsupportedMessageType, "{message_type}");
+        assert_eq!(
+            silence(&RawPacket::new(message_type)),
+            Count::UnsupportedMessageType,
+            "{message_type}"
+        );
     }
 }
 
 #[test]
 fn the_relay_decides_which_of_two_addresses_is_meant() {
-    let direct = RawPacket { mac: NODE_ON_TWO, ..RawPacket::discover() };
-    let relayed = RawPacket { giaddr: Ipv4Addr::new(10, 98, 0, 1), ..direct.clone() };
+    let direct = RawPacket {
+        mac: NODE_ON_TWO,
+        ..RawPacket::discover()
+    };
+    let relayed = RawPacket {
+        giaddr: Ipv4Addr::new(10, 98, 0, 1),
+        ..direct.clone()
+    };
     assert_eq!(reply(&direct).yiaddr, Ipv4Addr::new(10, 97, 2, 2));
     let offer = reply(&relayed);
     assert_eq!(offer.yiaddr, Ipv4Addr::new(10, 98, 2, 2));
-    assert!(offer.options.contains(&DhcpOption::AddressLeaseTime(600)), "options of the relay's subnet");
+    assert!(
+        offer.options.contains(&DhcpOption::AddressLeaseTime(600)),
+        "options of the relay's subnet"
+    );
     assert!(!has(&offer, OptionCode::Router) && !has(&offer, OptionCode::InterfaceMtu));
-    let near = RawPacket { giaddr: Ipv4Addr::new(10, 97, 255, 1), ..direct };
-    assert_eq!(reply(&near).yiaddr, Ipv4Addr::new(10, 97, 2, 2), "a relay within the server's own subnet");
+    let near = RawPacket {
+        giaddr: Ipv4Addr::new(10, 97, 255, 1),
+        ..direct
+    };
+    assert_eq!(
+        reply(&near).yiaddr,
+        Ipv4Addr::new(10, 97, 2, 2),
+        "a relay within the server's own subnet"
+    );
 }
 
 /// coresmd picks any address for a relay it does not know.
 #[test]
 fn a_relay_of_a_subnet_that_is_not_served_hears_nothing() {
     for giaddr in [Ipv4Addr::new(10, 99, 0, 1), Ipv4Addr::new(192, 0, 2, 1)] {
-        let raw = RawPacket { giaddr, mac: NODE_ON_THIRD, ..RawPacket::discover() };
+        let raw = RawPacket {
+            giaddr,
+            mac: NODE_ON_THIRD,
+            ..RawPacket::discover()
+        };
         assert_eq!(silence(&raw), Count::RelayNotServed, "{giaddr}");
     }
 }
@@ -241,7 +358,10 @@ fn a_relay_of_a_subnet_that_is_not_served_hears_nothing() {
 #[test]
 fn a_node_behind_a_relay_renews_without_it() {
     let ciaddr = Ipv4Addr::new(10, 98, 2, 2);
-    let ack = reply(&RawPacket { mac: NODE_ON_TWO, ..request(NONE, NONE, ciaddr) });
+    let ack = reply(&RawPacket {
+        mac: NODE_ON_TWO,
+        ..request(NONE, NONE, ciaddr)
+    });
     assert_eq!((ack.message_type, ack.yiaddr), (MessageType::Ack, ciaddr));
     assert!(ack.options.contains(&DhcpOption::AddressLeaseTime(600)));
 }
@@ -250,8 +370,16 @@ fn a_node_behind_a_relay_renews_without_it() {
 fn without_a_subnet_nobody_is_answered() {
     let raw = RawPacket::discover();
     let packet = raw.bytes();
-    let elsewhere = Network { service_address: Ipv4Addr::new(172, 16, 0, 1), ..network() };
-    let decision = decide(&world().state(), &Request::parse(&packet).unwrap(), &elsewhere, &Loaders::default());
+    let elsewhere = Network {
+        service_address: Ipv4Addr::new(172, 16, 0, 1),
+        ..network()
+    };
+    let decision = decide(
+        &world().state(),
+        &Request::parse(&packet).unwrap(),
+        &elsewhere,
+        &Loaders::default(),
+    );
     assert_eq!(decision, Decision::Silent(Count::NoSubnet));
 }
 
@@ -261,7 +389,13 @@ fn only_nodes_get_boot_options() {
     assert_eq!(reply(&RawPacket::discover().options(&pxe)).file, BIOS_LOADER);
     for mac in [BMC, UNASSIGNED] {
         for options in [&pxe[..], &[(77, b"iPXE")]] {
-            let offer = reply(&RawPacket { mac, ..RawPacket::discover() }.options(options));
+            let offer = reply(
+                &RawPacket {
+                    mac,
+                    ..RawPacket::discover()
+                }
+                .options(options),
+            );
             assert!(offer.file.is_empty() && offer.siaddr.is_unspecified(), "{mac}");
             assert!(!has(&offer, OptionCode::BootfileName) && !has(&offer, OptionCode::ClassIdentifier));
         }
@@ -270,9 +404,18 @@ fn only_nodes_get_boot_options() {
 
 #[test]
 fn a_component_without_nid_is_called_by_its_xname_and_an_unassigned_interface_not_at_all() {
-    let bmc = reply(&RawPacket { mac: BMC, ..RawPacket::discover() });
+    let bmc = reply(&RawPacket {
+        mac: BMC,
+        ..RawPacket::discover()
+    });
     assert!(bmc.options.contains(&DhcpOption::Hostname("x1000c0s0b0".into())));
-    assert!(!has(&reply(&RawPacket { mac: UNASSIGNED, ..RawPacket::discover() }), OptionCode::Hostname));
+    assert!(!has(
+        &reply(&RawPacket {
+            mac: UNASSIGNED,
+            ..RawPacket::discover()
+        }),
+        OptionCode::Hostname
+    ));
 }
 
 /// A change in SMD is seen by the next packet; there is no cache between.
@@ -280,8 +423,17 @@ fn a_component_without_nid_is_called_by_its_xname_and_an_unassigned_interface_no
 fn a_deleted_interface_is_unknown_at_once() {
     use proto::smd::v1::smd_command::{Change, DeleteEthernetInterfaces};
     let store = world();
-    assert!(matches!(decide_in(&store, &RawPacket::discover()), Decision::Reply(_)));
-    let delete = DeleteEthernetInterfaces { ids: vec![RawPacket::MAC.id()], all: false };
+    assert!(matches!(
+        decide_in(&store, &RawPacket::discover()),
+        Decision::Reply(_)
+    ));
+    let delete = DeleteEthernetInterfaces {
+        ids: vec![RawPacket::MAC.id()],
+        all: false,
+    };
     run(testing::smd(&store, Change::DeleteEthernetInterfaces(delete)));
-    assert_eq!(decide_in(&store, &RawPacket::discover()), Decision::Silent(Count::UnknownMac));
+    assert_eq!(
+        decide_in(&store, &RawPacket::discover()),
+        Decision::Silent(Count::UnknownMac)
+    );
 }
