@@ -38,7 +38,11 @@ mod tests {
             ("demo", None, "x1000c0s0b2n1"),
         ];
         for (cluster, nid, expected) in cases {
-            assert_eq!(hostname(cluster, nid.map(Nid), &xname), expected, "{cluster} {nid:?}");
+            assert_eq!(
+                hostname(cluster, nid.map(Nid), &xname),
+                expected,
+                "{cluster} {nid:?}"
+            );
         }
     }
 }
