@@ -1,4 +1,8 @@
 //! The executable as scripts and people meet it: exit codes, help, errors that teach.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
 
 mod common;
 
@@ -22,7 +26,10 @@ fn every_command_explains_itself_with_an_example() {
     ] {
         let (code, out, err) = outcome(&chamois(command));
         assert_eq!(code, 0, "{command:?}: {err}");
-        assert!(out.contains("Example") && out.contains("\n  chamois "), "{command:?}:\n{out}");
+        assert!(
+            out.contains("Example") && out.contains("\n  chamois "),
+            "{command:?}:\n{out}"
+        );
     }
 }
 
@@ -49,8 +56,18 @@ fn what_cannot_be_parsed_is_usage() {
 fn missing_endpoints_and_certificates_are_usage_with_the_variable_named() {
     let (code, _, err) = outcome(&chamois(&["cluster", "status"]));
     assert_eq!(code, 2);
-    assert!(err.contains("CHAMOIS_ENDPOINTS") && err.contains("demo --keep"), "{err}");
-    let (code, _, err) = outcome(&chamois(&["cluster", "status", "--endpoints", "127.0.0.1:1", "--ca", "/none"]));
+    assert!(
+        err.contains("CHAMOIS_ENDPOINTS") && err.contains("demo --keep"),
+        "{err}"
+    );
+    let (code, _, err) = outcome(&chamois(&[
+        "cluster",
+        "status",
+        "--endpoints",
+        "127.0.0.1:1",
+        "--ca",
+        "/none",
+    ]));
     assert_eq!(code, 2);
     assert!(err.contains("/none"), "{err}");
 }
@@ -96,15 +113,23 @@ fn a_member_that_cannot_be_reached_is_unavailable() {
 fn commands_against_a_member_answer_with_their_class() {
     let single = Single::prepare();
     let mut member = single.start();
-    member.until("the member leads", || single.ask(&["cluster", "status"]).1.contains("leader"));
+    member.until("the member leads", || {
+        single.ask(&["cluster", "status"]).1.contains("leader")
+    });
     let (code, out, _) = single.ask(&["cluster", "status", "-o", "json"]);
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &value[0]["role"]), (0, &"leader".into()));
-    assert_eq!(value[0]["held_addresses"][0], single.net.service_address().to_string());
+    assert_eq!(
+        value[0]["held_addresses"][0],
+        single.net.service_address().to_string()
+    );
 
     let network = single.net.subnet().to_string();
     let (code, out, err) = single.ask(&["subnet", "put", &network, "--dns", "127.0.0.53", "--mtu", "9000"]);
-    assert!(code == 0 && out.contains("9000") && out.contains("127.0.0.53"), "{out}{err}");
+    assert!(
+        code == 0 && out.contains("9000") && out.contains("127.0.0.53"),
+        "{out}{err}"
+    );
     let (code, out, _) = single.ask(&["subnet", "list"]);
     assert!(code == 0 && out.contains(&network), "{out}");
     let (code, _, err) = single.ask(&["subnet", "put", "127.0.0.0/8"]);

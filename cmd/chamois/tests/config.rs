@@ -1,5 +1,9 @@
 //! A configuration that cannot work is refused before a port is bound, with the key's name and the remedy;
 //! the examples are accepted, and show every key there is.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
 
 use std::net::Ipv4Addr;
 use std::path::Path;

@@ -1,4 +1,8 @@
 //! `chamois demo` with three real processes: its contract with tools outside the repository, on few nodes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
 
 mod common;
 
@@ -30,9 +34,15 @@ fn a_small_fleet_boots_while_members_die() {
     for key in KEYS {
         assert!(object[key].is_number(), "{key}: {out}");
     }
-    assert_eq!((&value["booted"], &value["failed"], &value["lost_writes"]), (&30.into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&value["booted"], &value["failed"], &value["lost_writes"]),
+        (&30.into(), &0.into(), &0.into())
+    );
     assert!(value["acked_writes"].as_u64() >= Some(1000), "{out}");
-    assert!(value["leaderless_ms"].as_u64() > Some(100), "the leader was killed, and an election takes time: {out}");
+    assert!(
+        value["leaderless_ms"].as_u64() > Some(100),
+        "the leader was killed, and an election takes time: {out}"
+    );
     assert_eq!(err.matches("killed member").count(), 2, "{err}");
 }
 
@@ -54,7 +64,12 @@ fn a_kept_cluster_answers_until_sigterm_and_leaves_no_process() {
     for member in members {
         assert!(std::path::Path::new(member["data_dir"].as_str().unwrap()).is_dir());
     }
-    let grpc: Vec<&str> = endpoints["grpc"].as_array().unwrap().iter().map(|e| e.as_str().unwrap()).collect();
+    let grpc: Vec<&str> = endpoints["grpc"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e.as_str().unwrap())
+        .collect();
     let token = dir.path().join("token");
     std::fs::write(&token, endpoints["token"].as_str().unwrap()).unwrap();
     let asked = chamois(&[
@@ -72,12 +87,19 @@ fn a_kept_cluster_answers_until_sigterm_and_leaves_no_process() {
     let (code, out, err) = outcome(&asked);
     assert_eq!(code, 0, "{err}");
     let views: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(views.as_array().unwrap().len(), 3, "the others are learned from one: {out}");
+    assert_eq!(
+        views.as_array().unwrap().len(),
+        3,
+        "the others are learned from one: {out}"
+    );
 
     demo.terminate();
     assert!(demo.ended(Duration::from_secs(30)), "SIGTERM ends the demo");
     for pid in endpoints["pids"].as_array().unwrap() {
-        assert!(!is_running(pid.as_u64().unwrap()), "member process {pid} is left over");
+        assert!(
+            !is_running(pid.as_u64().unwrap()),
+            "member process {pid} is left over"
+        );
     }
 }
 
@@ -88,7 +110,16 @@ fn a_killed_demo_leaves_no_member() {
     let state = dir.path().join("state");
     let mut demo = Kept(
         Command::new(CHAMOIS)
-            .args(["demo", "--nodes", "0", "--members", "1", "--keep", "--state-dir", text(&state)])
+            .args([
+                "demo",
+                "--nodes",
+                "0",
+                "--members",
+                "1",
+                "--keep",
+                "--state-dir",
+                text(&state),
+            ])
             .stderr(Stdio::null())
             .spawn()
             .unwrap(),
@@ -99,7 +130,10 @@ fn a_killed_demo_leaves_no_member() {
     demo.0.kill().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     while is_running(pid) {
-        assert!(Instant::now() < deadline, "member process {pid} outlived its demo");
+        assert!(
+            Instant::now() < deadline,
+            "member process {pid} outlived its demo"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -113,7 +147,10 @@ impl Kept {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !file.exists() {
             let ended = self.0.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "no endpoints.json: {ended:?}");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "no endpoints.json: {ended:?}"
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()

@@ -1,4 +1,8 @@
 //! What is shipped beside the executable: units that are hardened, and that name what exists.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +11,9 @@ use std::process::Command;
 const EXPOSURE_MAX: &str = "--threshold=20";
 
 fn unit(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy/systemd")
+        .join(name)
 }
 
 fn read(name: &str) -> String {
@@ -20,13 +26,22 @@ fn only_the_helper_may_change_interfaces() {
     let member = read("chamois.service");
     let helper = read("chamois-address-helper.service");
     let capabilities = |unit: &str| {
-        let line = unit.lines().find(|line| line.starts_with("CapabilityBoundingSet=")).unwrap().to_owned();
+        let line = unit
+            .lines()
+            .find(|line| line.starts_with("CapabilityBoundingSet="))
+            .unwrap()
+            .to_owned();
         line.trim_start_matches("CapabilityBoundingSet=").to_owned()
     };
     assert_eq!(capabilities(&member), "CAP_NET_BIND_SERVICE CAP_NET_RAW");
     assert_eq!(capabilities(&helper), "CAP_NET_ADMIN CAP_NET_RAW");
     for unit in [member, helper] {
-        for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "MemoryDenyWriteExecute=yes", "PrivateDevices=yes"] {
+        for line in [
+            "NoNewPrivileges=yes",
+            "ProtectSystem=strict",
+            "MemoryDenyWriteExecute=yes",
+            "PrivateDevices=yes",
+        ] {
             assert!(unit.contains(line), "{line}");
         }
         assert!(!unit.contains("User=root") && unit.contains("User=chamois"));
@@ -44,7 +59,11 @@ fn units_are_hardened_to_systemds_own_measure() {
         match analyzed {
             Ok(output) => {
                 let text = String::from_utf8_lossy(&output.stdout);
-                assert!(output.status.success(), "{name}: {}", text.lines().last().unwrap_or_default());
+                assert!(
+                    output.status.success(),
+                    "{name}: {}",
+                    text.lines().last().unwrap_or_default()
+                );
             }
             Err(error) if std::env::var_os("CHAMOIS_E2E").is_some() => panic!("systemd-analyze: {error}"),
             Err(error) => eprintln!("NOT RUN: systemd-analyze: {error}"),
@@ -58,7 +77,10 @@ fn units_start_commands_that_parse() {
     use clap::Parser as _;
     for name in ["chamois.service", "chamois-address-helper.service"] {
         let text = read(name);
-        let starts = text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.starts_with("ExecStart"));
+        let starts = text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter(|(key, _)| key.starts_with("ExecStart"));
         let mut seen = 0;
         for (_, command) in starts {
             let command = command.replace("$ALLOW", "--allow eth1=10.97.0.1");

@@ -1,4 +1,8 @@
 //! SIGTERM: no new requests, but whoever is being served is served to the end, and the end is bounded.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
 
 mod common;
 
@@ -15,7 +19,12 @@ const READ_BYTES: usize = 256 << 10;
 fn get(single: &Single, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(single.http()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", single.http()).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        single.http()
+    )
+    .unwrap();
     stream
 }
 
@@ -28,14 +37,29 @@ fn a_boot_file_in_progress_is_finished() {
     let mut stream = get(&single, "/files/vmlinuz");
     let mut received = vec![0; READ_BYTES];
     stream.read_exact(&mut received).unwrap();
-    assert!(received.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&received[..64]));
+    assert!(
+        received.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&received[..64])
+    );
 
     member.terminate();
-    member.until("new connections are refused", || TcpStream::connect(single.http()).is_err());
+    member.until("new connections are refused", || {
+        TcpStream::connect(single.http()).is_err()
+    });
     stream.read_to_end(&mut received).unwrap();
-    let head = received.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let head = received
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap()
+        + 4;
     assert_eq!(received.len() - head, FILE_BYTES);
-    assert_eq!(member.exit_code(Duration::from_secs(20)), Some(0), "{}", member.log());
+    assert_eq!(
+        member.exit_code(Duration::from_secs(20)),
+        Some(0),
+        "{}",
+        member.log()
+    );
 }
 
 /// A client that never reads on must not keep a member from ending.
@@ -49,7 +73,12 @@ fn the_end_is_bounded_whatever_clients_do() {
     stuck.read_exact(&mut first).unwrap();
     let told = Instant::now();
     member.terminate();
-    assert_eq!(member.exit_code(Duration::from_secs(25)), Some(0), "{}", member.log());
+    assert_eq!(
+        member.exit_code(Duration::from_secs(25)),
+        Some(0),
+        "{}",
+        member.log()
+    );
     assert!(told.elapsed() > Duration::from_secs(1), "it was given time");
 }
 
@@ -61,7 +90,12 @@ fn a_stopped_member_starts_again_with_what_it_had() {
     let mut member = single.start();
     assert_eq!(single.ask(&["subnet", "put", &network]).0, 0);
     member.terminate();
-    assert_eq!(member.exit_code(Duration::from_secs(20)), Some(0), "{}", member.log());
+    assert_eq!(
+        member.exit_code(Duration::from_secs(20)),
+        Some(0),
+        "{}",
+        member.log()
+    );
     let _again = single.start();
     let (code, out, err) = single.ask(&["subnet", "list"]);
     assert!(code == 0 && out.contains(&network), "{out}{err}");

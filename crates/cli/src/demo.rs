@@ -23,6 +23,7 @@ mod state_dir;
 mod summary;
 mod writers;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::FleetReport;
@@ -45,7 +46,7 @@ const ACKNOWLEDGED_MIN: usize = 1000;
 const ACKNOWLEDGED_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// The configuration of member 1 as the demo writes it into `dir`, for the test that `serve` accepts it.
-pub fn member_config_example(net: lab::LoopbackNet, dir: &std::path::Path) -> String {
+pub fn member_config_example(net: lab::LoopbackNet, dir: &Path) -> String {
     member_config::render(&Layout::new(net, dir), 1, 3, dir)
 }
 
@@ -61,51 +62,53 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     tokio::pin!(interrupted);
-    // dropping the unfinished run kills the members: `MemberProcess` does
+    let state_dir = StateDir::make(args.state_dir.as_deref())?;
+    // dropping an unfinished run kills the members: `MemberProcess` does
     let finished = tokio::select! {
-        finished = Box::pin(boot_under_fire(&args)) => finished?,
+        finished = Box::pin(boot_under_fire(&args, state_dir.path())) => finished,
         () = &mut interrupted => {
             return Err(CliError::new(Kind::Other, "interrupted; the members were ended"));
         }
     };
-    let Finished {
-        mut cluster,
-        summary,
-        state_dir,
-    } = finished;
-    if args.keep {
+    let ended = match finished {
+        Ok((cluster, summary)) => conclude(cluster, &summary, args.keep, &mut interrupted).await,
+        Err(error) => Err(error),
+    };
+    if ended.is_err() {
+        eprintln!("The members' data and logs: {}", state_dir.keep().display());
+    }
+    ended
+}
+
+/// Keeps the cluster until `interrupted` if asked to, ends it in order, and says whether all went well.
+async fn conclude(
+    mut cluster: Cluster,
+    summary: &Summary,
+    keep: bool,
+    interrupted: impl Future<Output = ()>,
+) -> Result<(), CliError> {
+    if keep {
         keep::announce(&cluster)?;
-        let ended = tokio::select! {
-            () = &mut interrupted => Ok(()),
-            error = keep::watch(&mut cluster) => Err(error),
-        };
-        cluster.stop().await?;
-        ended?;
-    } else {
-        cluster.stop().await?;
+        tokio::select! {
+            () = interrupted => {}
+            error = keep::watch(&mut cluster) => return Err(error),
+        }
     }
-    if !summary.is_success() {
-        let text = format!(
-            "{} nodes failed, {} writes were lost",
-            summary.failed, summary.lost_writes
-        );
-        let kept = format!("The members' data and logs: {}", state_dir.keep().display());
-        return Err(CliError::new(Kind::Other, text).with_remedy(kept));
+    cluster.stop().await?;
+    if summary.is_success() {
+        return Ok(());
     }
-    Ok(())
+    let text = format!(
+        "{} nodes failed, {} writes were lost",
+        summary.failed, summary.lost_writes
+    );
+    Err(CliError::new(Kind::Other, text))
 }
 
-struct Finished {
-    cluster: Cluster,
-    summary: Summary,
-    state_dir: StateDir,
-}
-
-async fn boot_under_fire(args: &DemoArgs) -> Result<Finished, CliError> {
+async fn boot_under_fire(args: &DemoArgs, dir: &Path) -> Result<(Cluster, Summary), CliError> {
     let progress = Progress::new(args.nodes);
     let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
-    let state_dir = StateDir::make(args.state_dir.as_deref())?;
-    let layout = Layout::new(net, state_dir.path());
+    let layout = Layout::new(net, dir);
     let executable =
         std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
     progress.note(&format!(
@@ -120,18 +123,14 @@ async fn boot_under_fire(args: &DemoArgs) -> Result<Finished, CliError> {
     if args.nodes > 0 {
         seed::subnet_and_nodes(&cluster, args.nodes, &progress).await?;
         summary = measure(&mut cluster, args.nodes, &ledger, &progress).await?;
+        progress.finish();
+        progress.note(&status::render(&cluster.views().await).to_string());
+        progress.note(&summary.to_table(ledger.lock().unknown()));
     }
-    progress.finish();
-    progress.note(&status::render(&cluster.views().await).to_string());
-    progress.note(&summary.to_table(ledger.lock().unknown()));
     if args.json {
         output::print(summary.to_json())?;
     }
-    Ok(Finished {
-        cluster,
-        summary,
-        state_dir,
-    })
+    Ok((cluster, summary))
 }
 
 /// Boots the fleet while writers write and members die, then counts.

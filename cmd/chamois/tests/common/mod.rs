@@ -8,10 +8,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The executable under test.
-pub const CHAMOIS: &str = env!("CARGO_BIN_EXE_chamois");
+pub(crate) const CHAMOIS: &str = env!("CARGO_BIN_EXE_chamois");
 
 /// Runs the executable to its end, without the caller's environment of endpoints and tokens.
-pub fn chamois(args: &[&str]) -> Output {
+pub(crate) fn chamois(args: &[&str]) -> Output {
     Command::new(CHAMOIS)
         .args(args)
         .env_remove("CHAMOIS_ENDPOINTS")
@@ -23,20 +23,27 @@ pub fn chamois(args: &[&str]) -> Output {
 }
 
 /// Exit code, standard output, standard error.
-pub fn outcome(output: &Output) -> (i32, String, String) {
+pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 /// Identity and configuration of a cluster of one, not started.
-pub struct Single {
-    pub dir: tempfile::TempDir,
-    pub net: lab::LoopbackNet,
+pub(crate) struct Single {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) net: lab::LoopbackNet,
 }
 
 impl Single {
-    pub fn prepare() -> Self {
-        let single = Self { dir: tempfile::tempdir().unwrap(), net: lab::claim_loopback_net().unwrap() };
+    pub(crate) fn prepare() -> Self {
+        let single = Self {
+            dir: tempfile::tempdir().unwrap(),
+            net: lab::claim_loopback_net().unwrap(),
+        };
         let own = single.own();
         let path = |name: &str| single.dir.path().join(name);
         std::fs::create_dir(path("files")).unwrap();
@@ -45,7 +52,13 @@ impl Single {
         );
         std::fs::write(path("static.toml"), members).unwrap();
         let (file, out) = (path("static.toml"), path("identities"));
-        let made = chamois(&["init", "--static", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        let made = chamois(&[
+            "init",
+            "--static",
+            file.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+        ]);
         assert!(made.status.success(), "{:?}", outcome(&made));
         std::fs::write(single.config(), single.configuration()).unwrap();
         single
@@ -66,21 +79,21 @@ impl Single {
         )
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("chamois.toml")
     }
 
-    pub fn own(&self) -> Ipv4Addr {
+    pub(crate) fn own(&self) -> Ipv4Addr {
         self.net.member_address(1)
     }
 
     /// Where boot files are asked for.
-    pub fn http(&self) -> SocketAddrV4 {
+    pub(crate) fn http(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.net.service_address(), 8081)
     }
 
     /// Options that make a client command talk to the member.
-    pub fn client_args(&self) -> [String; 6] {
+    pub(crate) fn client_args(&self) -> [String; 6] {
         let path = |name: &str| self.dir.path().join(name).display().to_string();
         [
             "--endpoints".into(),
@@ -93,7 +106,7 @@ impl Single {
     }
 
     /// Runs a client command against the member.
-    pub fn ask(&self, args: &[&str]) -> (i32, String, String) {
+    pub(crate) fn ask(&self, args: &[&str]) -> (i32, String, String) {
         let target = self.client_args();
         let mut all: Vec<&str> = args.to_vec();
         all.extend(target.iter().map(String::as_str));
@@ -101,46 +114,65 @@ impl Single {
     }
 
     /// Starts the member and waits until nodes are answered on the service address.
-    pub fn start(&self) -> Member {
-        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+    pub(crate) fn start(&self) -> Member {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"))
+            .unwrap();
         let config = self.config();
         let child = Command::new(CHAMOIS)
-            .args(["serve", "--config", config.to_str().unwrap(), "--parent", &std::process::id().to_string()])
+            .args([
+                "serve",
+                "--config",
+                config.to_str().unwrap(),
+                "--parent",
+                &std::process::id().to_string(),
+            ])
             .stderr(log)
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let mut member = Member { child, log: self.dir.path().join("log") };
-        member.until("the service address answers", || TcpStream::connect(self.http()).is_ok());
+        let mut member = Member {
+            child,
+            log: self.dir.path().join("log"),
+        };
+        member.until("the service address answers", || {
+            TcpStream::connect(self.http()).is_ok()
+        });
         member
     }
 }
 
 /// A running member; killed when dropped.
-pub struct Member {
-    pub child: Child,
+pub(crate) struct Member {
+    pub(crate) child: Child,
     log: PathBuf,
 }
 
 impl Member {
     /// Waits for a condition, at most 30 s, and ends early when the member does.
-    pub fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !condition() {
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "{what}: {ended:?}\n{}", self.log());
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "{what}: {ended:?}\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     }
 
     /// Its exit code, within a bound.
-    pub fn exit_code(&mut self, at_most: Duration) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self, at_most: Duration) -> Option<i32> {
         let deadline = Instant::now() + at_most;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -152,7 +184,7 @@ impl Member {
     }
 
     /// What it logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let mut text = String::new();
         if let Ok(mut file) = std::fs::File::open(&self.log) {
             let _ = file.read_to_string(&mut text);
@@ -169,6 +201,6 @@ impl Drop for Member {
 }
 
 /// A path as text.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

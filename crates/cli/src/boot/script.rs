@@ -35,9 +35,16 @@ pub(super) async fn run(global: &GlobalArgs, args: ScriptArgs) -> Result<(), Cli
     }
 }
 
+/// What iPXE's `${buildarch}` says on most nodes. With an architecture, BSS answers "unknown" for an unknown node;
+/// without one it sends a script that asks again. Known nodes get their script either way.
+const ARCH: &str = "x86_64";
+
 /// A number is a NID, what parses as a MAC is one, everything else is a name.
 fn request(node: &str) -> GetBootScriptRequest {
-    let mut request = GetBootScriptRequest::default();
+    let mut request = GetBootScriptRequest {
+        arch: ARCH.to_owned(),
+        ..GetBootScriptRequest::default()
+    };
     if node.bytes().all(|byte| byte.is_ascii_digit()) && node.len() != 12 {
         node.clone_into(&mut request.nid);
     } else if let Ok(mac) = node.parse::<MacAddr>() {

@@ -60,6 +60,9 @@ mod tests {
         let read = |name| std::fs::read(dir.path().join(name)).unwrap();
         assert_eq!((read(KERNEL).len(), read(INITRD).len()), (FILE_BYTES, FILE_BYTES));
         assert_ne!(read(KERNEL), read(INITRD));
-        assert_eq!((FileDigest::of(&read(KERNEL)), FileDigest::of(&read(INITRD))), (kernel(), initrd()));
+        assert_eq!(
+            (FileDigest::of(&read(KERNEL)), FileDigest::of(&read(INITRD))),
+            (kernel(), initrd())
+        );
     }
 }

@@ -34,7 +34,8 @@ pub(crate) async fn boot(
     booted: watch::Sender<u32>,
     progress: &Progress,
 ) -> Result<FleetReport, CliError> {
-    let fleet = Fleet::start(config(layout, nodes)?).map_err(|e| CliError::other("cannot emulate nodes", e))?;
+    let fleet =
+        Fleet::start(config(layout, nodes)?).map_err(|e| CliError::other("cannot emulate nodes", e))?;
     let mut counts = fleet.progress();
     let watching = async {
         while counts.changed().await.is_ok() {
@@ -49,7 +50,12 @@ pub(crate) async fn boot(
     watching.await;
     let report = fleet.finish().await;
     for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
-        progress.note(&format!("{} failed at {}: {}", failure.xname, failure.phase.as_str(), failure.reason));
+        progress.note(&format!(
+            "{} failed at {}: {}",
+            failure.xname,
+            failure.phase.as_str(),
+            failure.reason
+        ));
     }
     Ok(report)
 }
@@ -106,16 +112,30 @@ mod tests {
 
     #[test]
     fn nodes_are_busy_with_what_they_have_not_completed() {
-        let now = lab::Progress { total: 10, started: 8, completed: [6, 6, 3, 2, 1, 0], ..Default::default() };
-        let expected =
-            [("dhcp", 2), ("script", 0), ("kernel", 3), ("initrd", 1), ("cloud-init", 1), ("phone-home", 1)];
+        let now = lab::Progress {
+            total: 10,
+            started: 8,
+            completed: [6, 6, 3, 2, 1, 0],
+            ..Default::default()
+        };
+        let expected = [
+            ("dhcp", 2),
+            ("script", 0),
+            ("kernel", 3),
+            ("initrd", 1),
+            ("cloud-init", 1),
+            ("phone-home", 1),
+        ];
         assert_eq!(busy(&now), expected);
     }
 
     /// A small fleet lasts long enough to be shot at, a large one does not take for ever.
     #[test]
     fn the_rate_follows_the_number_of_nodes_within_limits() {
-        assert_eq!([rate(0), rate(30), rate(320), rate(1000), rate(20_000)], [5, 5, 20, 60, 60]);
+        assert_eq!(
+            [rate(0), rate(30), rate(320), rate(1000), rate(20_000)],
+            [5, 5, 20, 60, 60]
+        );
     }
 
     /// Seeds and judge must agree on who is who.

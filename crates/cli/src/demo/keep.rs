@@ -163,8 +163,17 @@ mod tests {
     fn exports_make_all_three_clients_talk_to_it() {
         let (layout, endpoints) = endpoints();
         let text = exports(&layout, &endpoints);
-        let grpc = format!("CHAMOIS_ENDPOINTS={0}:7441,{1}:7441", layout.member(1), layout.member(2));
-        for needed in [grpc.as_str(), "CHAMOIS_TOKEN=a.b.c", "CURL_CA_BUNDLE", "DEMO_ACCESS_TOKEN"] {
+        let grpc = format!(
+            "CHAMOIS_ENDPOINTS={0}:7441,{1}:7441",
+            layout.member(1),
+            layout.member(2)
+        );
+        for needed in [
+            grpc.as_str(),
+            "CHAMOIS_TOKEN=a.b.c",
+            "CURL_CA_BUNDLE",
+            "DEMO_ACCESS_TOKEN",
+        ] {
             assert!(text.contains(needed), "{needed}\n{text}");
         }
         let uri = format!("uri: https://{}:8443", layout.member(1));

@@ -26,7 +26,10 @@ pub(crate) struct Layout {
 impl Layout {
     /// Everything that is written goes below `dir`.
     pub(crate) fn new(net: LoopbackNet, dir: &Path) -> Self {
-        Self { net: Arc::new(net), dir: dir.to_owned() }
+        Self {
+            net: Arc::new(net),
+            dir: dir.to_owned(),
+        }
     }
 
     /// The network, CIDR.

@@ -79,9 +79,15 @@ mod tests {
         let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
         let text = render(&layout, 2, 3, Path::new("/tmp/demo/identities/member-2"));
         let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table["raft"]["peer-listen"].as_str(), Some(layout.on_member(2, PEER_PORT).to_string().as_str()));
+        assert_eq!(
+            table["raft"]["peer-listen"].as_str(),
+            Some(layout.on_member(2, PEER_PORT).to_string().as_str())
+        );
         let network = &table["network"][0];
-        assert_eq!(network["service-address"].as_str(), Some(layout.service().to_string().as_str()));
+        assert_eq!(
+            network["service-address"].as_str(),
+            Some(layout.service().to_string().as_str())
+        );
         assert_eq!(network["peers"].as_table().unwrap().len(), 3);
     }
 

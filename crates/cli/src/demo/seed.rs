@@ -115,10 +115,16 @@ mod tests {
         assert_eq!(components["Components"][1]["ID"], "x1000c0s0b0n1");
         let parameters = boot_parameters(&layout, 0..3);
         assert_eq!(parameters["hosts"].as_array().unwrap().len(), 3);
-        assert_eq!(parameters["kernel"], format!("http://{}:8081/files/vmlinuz", layout.service()));
+        assert_eq!(
+            parameters["kernel"],
+            format!("http://{}:8081/files/vmlinuz", layout.service())
+        );
         let interface = interface(&layout, 1);
         assert_eq!(interface["MACAddress"], "02:00:00:00:00:01");
-        assert_eq!(interface["IPAddresses"][0]["IPAddress"], layout.node(1).to_string());
+        assert_eq!(
+            interface["IPAddresses"][0]["IPAddress"],
+            layout.node(1).to_string()
+        );
     }
 
     /// Every node's interface is posted exactly once, whatever the number of lanes.
