@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::support::{Cluster, bounded, call, channel, header, principal, who_calls};
+use crate::support::{BOUND, Cluster, bounded, call, channel, header, principal, who_calls};
 
 /// Reads until the far end closes; `true` if it did so without sending anything but a TLS alert.
 async fn is_closed(stream: &mut TcpStream) -> bool {
@@ -120,7 +120,8 @@ async fn a_header_list_over_the_limit_is_refused() {
     );
 }
 
-/// Calls in progress end well when a member shuts down; new connections are not taken.
+/// Calls in progress end well when a member shuts down; new connections are not taken, and a client that
+/// keeps its connection does not hold the member up.
 #[tokio::test]
 async fn shutdown_lets_a_call_in_progress_end() {
     let cluster = Cluster::new();
@@ -136,8 +137,13 @@ async fn shutdown_lets_a_call_in_progress_end() {
             }
         })
     };
-    let mut port = cluster.api_port(1, service, Limits::api()).await;
+    let limits = Limits {
+        drain_at_most: 3 * BOUND,
+        ..Limits::api()
+    };
+    let mut port = cluster.api_port(1, service, limits).await;
     let client = channel(&[port.endpoint()], cluster.api_client(None));
+    let kept = client.clone();
     let call = tokio::spawn(async move { call(&client, "/any.Service/Method").await });
     bounded(entered.notified()).await;
     port.begin_stop();
@@ -146,6 +152,7 @@ async fn shutdown_lets_a_call_in_progress_end() {
     release.notify_one();
     assert_eq!(bounded(call).await.unwrap().unwrap().status(), 200);
     bounded(port.task).await.unwrap();
+    drop(kept);
 }
 
 /// A call that never ends must not keep a member from stopping.
