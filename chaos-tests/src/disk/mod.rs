@@ -12,4 +12,6 @@ pub mod memory_disk;
 pub mod no_sync_disk;
 pub mod operation;
 pub mod power_cut;
+pub mod recorder;
+pub mod state_script;
 pub mod writer_process;

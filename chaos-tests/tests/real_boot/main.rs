@@ -28,7 +28,7 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
     let mut members = Members::start(folder.path(), &files);
     seed(&members);
 
-    let first = members.make_leader_the_holder();
+    let first = members.make_the_holder_lead();
     let mut replies = DhcpReplies::watch(&folder.path().join("tcpdump.log"));
     let guest = Guest::power_on(folder.path().join("console.log"));
     assert_eq!(replies.next_source(), member_mac(first), "the OFFER came from the leader, which holds the address");

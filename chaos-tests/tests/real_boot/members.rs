@@ -105,7 +105,7 @@ roles = ["boot", "dhcp", "tftp"]
         wait("one leader", || {
             let named: Option<Vec<u64>> = self.serving.keys().map(|id| self.status(*id)?["leader_id"].as_u64()).collect();
             let named = named?;
-            (named[0] != 0 && named.iter().all(|id| *id == named[0])).then(|| named[0])
+            (self.serving.contains_key(&named[0]) && named.iter().all(|id| *id == named[0])).then(|| named[0])
         })
     }
 
@@ -122,18 +122,19 @@ roles = ["boot", "dhcp", "tftp"]
         String::from_utf8_lossy(&shown.stdout).contains(&format!("inet {SERVICE_ADDRESS}/"))
     }
 
-    /// Makes the leader the holder of the service address: a holder that does not lead is killed until it is so.
-    pub(crate) fn make_leader_the_holder(&mut self) -> u64 {
+    /// Makes the holder of the service address the leader: a leader that does not hold it is killed and
+    /// restarted until the election falls on the holder, whose address nobody takes away.
+    pub(crate) fn make_the_holder_lead(&mut self) -> u64 {
         for _ in 0..20 {
             let (leader, holder) = (self.leader(), self.holder());
             if leader == holder {
                 return leader;
             }
-            self.kill(holder);
-            wait("another holder", || self.serving.keys().any(|id| self.has_address(*id)).then_some(()));
-            self.launch(holder);
+            self.kill(leader);
+            self.leader();
+            self.launch(leader);
         }
-        panic!("the service address never came to the leader");
+        panic!("the holder of the service address was never elected");
     }
 
     fn status(&self, id: u64) -> Option<Value> {

@@ -61,7 +61,8 @@ impl Applied {
 
     fn store(&mut self, checkpoint: &mut Checkpoint) {
         let place = format!("place {}", self.state.applied_index());
-        self.stored.insert(self.state.applied_index(), self.state.digest());
+        self.stored
+            .insert(self.state.applied_index(), self.state.digest());
         checkpoint
             .update(&self.state, &std::mem::take(&mut self.changed), place.as_bytes())
             .unwrap();
@@ -225,7 +226,12 @@ fn damaged_files_are_noticed() {
                 // an older state that was stored whole: the log brings it up to date
                 Some(older) => {
                     let digest = applied.stored.get(&older.state.applied_index());
-                    assert_eq!(digest, Some(&older.state.digest()), "index {}", older.state.applied_index());
+                    assert_eq!(
+                        digest,
+                        Some(&older.state.digest()),
+                        "index {}",
+                        older.state.applied_index()
+                    );
                 }
                 None => rebuilt += 1,
             }
