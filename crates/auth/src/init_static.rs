@@ -304,21 +304,25 @@ mod tests {
             "{:?}",
             report.warnings
         );
-        for (path, expected) in [
-            ("ca.pem", PUBLIC),
-            ("ca.key", PRIVATE),
-            ("token.key", PRIVATE),
-            ("admin.token", PRIVATE),
-            ("member-1/ca.pem", PUBLIC),
-            ("member-1/member.pem", PUBLIC),
-            ("member-1/member.key", PRIVATE),
-            ("member-1/kek.key", PRIVATE),
-            ("member-2/token.pem", PUBLIC),
-            ("member-2/cluster.toml", PUBLIC),
+        for private in [
+            "ca.key",
+            "token.key",
+            "admin.token",
+            "member-1/member.key",
+            "member-2/kek.key",
         ] {
-            assert_eq!(mode(&out.join(path)) & 0o077, expected & 0o077, "{path}");
+            assert_eq!(mode(&out.join(private)), 0o600, "{private}");
         }
-        assert_eq!(mode(&out), FOLDER);
+        for public in [
+            "ca.pem",
+            "member-1/ca.pem",
+            "member-1/member.pem",
+            "member-2/token.pem",
+            "member-2/cluster.toml",
+        ] {
+            assert!(out.join(public).is_file(), "{public}");
+        }
+        assert_eq!(mode(&out), 0o700);
     }
 
     /// Members differ only in their own certificate and key; the CA's and the token's key stay behind.
