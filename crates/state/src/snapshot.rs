@@ -56,7 +56,9 @@ impl RowKey {
                 let problem = "a client id has 16 bytes".to_owned();
                 let client_id = row.client_id.as_slice().try_into();
                 let kind = RowKind::Session;
-                Ok(RowKey::session(client_id.map_err(|_| SnapshotError::Malformed { kind, problem })?))
+                Ok(RowKey::session(
+                    client_id.map_err(|_| SnapshotError::Malformed { kind, problem })?,
+                ))
             }
             Row::Secret(row) => key_of(row, RowKind::Secret),
             Row::Component(row) => key_of(row, RowKind::Component),
@@ -70,7 +72,9 @@ impl RowKey {
 }
 
 fn key_of<R: Record>(row: &R, kind: RowKind) -> Result<RowKey, SnapshotError> {
-    let key = row.key().map_err(|problem| SnapshotError::Malformed { kind, problem })?;
+    let key = row
+        .key()
+        .map_err(|problem| SnapshotError::Malformed { kind, problem })?;
     Ok(R::row_key(&key))
 }
 

@@ -42,10 +42,10 @@ impl Components {
         self.nids.owner(nid).and_then(|owner| self.table.get(owner))
     }
 
-    /// Sets state and flag of one component; the flag is OK unless given.
+    /// Sets state and flag of one component; the flag is OK unless given, and stays when it is Locked.
     ///
     /// A change that SMD does not allow from the present state is no error: the id comes back in `unchanged`.
-    /// Source: SMD `PATCH /State/Components/{xname}/StateData`.
+    /// Source: SMD `PATCH /State/Components/{xname}/StateData` (hmsds' UpdateCompStatesTx).
     pub(super) fn patch_state(
         &mut self,
         patch: &PatchState,
@@ -72,15 +72,17 @@ impl Components {
             });
         }
         let keys = vec![id.to_string()];
-        // A component that discovery stored without a state can only be given one by force, as in SMD.
-        let allowed =
-            NodeState::try_from(before.state).is_ok_and(|from| target.may_follow(from, patch.force));
-        if !allowed && !patch.force {
+        if !may_enter(before, target, flag, patch.force) {
             return Ok(Applied {
                 unchanged: keys,
                 ..Default::default()
             });
         }
+        let flag = if before.flag() == Flag::Locked {
+            before.flag
+        } else {
+            flag
+        };
         let meta = at.modified(before.meta.as_ref());
         let after = Component {
             state: patch.state,
@@ -158,6 +160,16 @@ impl Components {
         self.put(id, row, changes);
         Ok(())
     }
+}
+
+/// Whether SMD lets the component enter `target`. One without a state (from discovery) is given one by force only.
+fn may_enter(before: &Component, target: NodeState, flag: i32, force: bool) -> bool {
+    let from = NodeState::try_from(before.state).ok();
+    if target == NodeState::Ready && flag == i32::from(Flag::Warning) {
+        // The heartbeat tracker's "late": it must not turn a node back to Ready that has gone down meanwhile.
+        return from == Some(NodeState::Ready);
+    }
+    from.map_or(force, |from| target.may_follow(from, force))
 }
 
 /// SMD's default flag, unless one is given.

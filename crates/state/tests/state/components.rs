@@ -42,7 +42,7 @@ fn a_patch_sets_state_and_flag_and_nothing_else() {
     let before = node(&log);
     log.now_ms += 1000;
     let applied = log.ok(PatchState {
-        flag: Flag::Warning.into(),
+        flag: Flag::Alert.into(),
         ..patch(State::Ready)
     });
     assert_eq!(applied.updated, [NODE]);
@@ -52,7 +52,7 @@ fn a_patch_sets_state_and_flag_and_nothing_else() {
     });
     let expected = Component {
         state: State::Ready.into(),
-        flag: Flag::Warning.into(),
+        flag: Flag::Alert.into(),
         meta,
         ..before
     };
@@ -112,6 +112,46 @@ fn three_states_need_force_whatever_came_before() {
         });
         assert_eq!(node(&log).state(), state);
     }
+}
+
+/// SMD's heartbeat tracker says Ready with a Warning when a heartbeat is late; the node may have gone down meanwhile.
+#[test]
+fn ready_with_a_warning_is_only_for_what_is_ready() {
+    let mut log = log_with_node(State::Off);
+    for force in [false, true] {
+        let late = PatchState {
+            flag: Flag::Warning.into(),
+            force,
+            ..patch(State::Ready)
+        };
+        assert_eq!(log.ok(late).unchanged, [NODE]);
+    }
+    log.ok(patch(State::Ready));
+    log.ok(PatchState {
+        flag: Flag::Warning.into(),
+        ..patch(State::Ready)
+    });
+    assert_eq!(
+        (node(&log).state(), node(&log).flag()),
+        (State::Ready, Flag::Warning)
+    );
+}
+
+#[test]
+fn a_locked_flag_stays() {
+    let mut log = log_with_node(State::On);
+    log.ok(PatchState {
+        flag: Flag::Locked.into(),
+        ..patch(State::On)
+    });
+    log.ok(PatchState {
+        flag: Flag::Alert.into(),
+        ..patch(State::Off)
+    });
+    assert_eq!(
+        (node(&log).state(), node(&log).flag()),
+        (State::Off, Flag::Locked)
+    );
 }
 
 /// The HTTP layer makes SMD's 204 of it; the native API tells.

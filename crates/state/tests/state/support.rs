@@ -80,7 +80,11 @@ impl Log {
         let rows: Vec<_> = self.state.rows().collect();
         let checkpoint: Vec<_> = self.checkpoint.values().cloned().collect();
         assert_eq!(checkpoint, rows, "the checkpoint missed a change");
-        assert!(rows.iter().map(|row| RowKey::of(row).unwrap()).eq(self.checkpoint.keys().cloned()));
+        assert!(
+            rows.iter()
+                .map(|row| RowKey::of(row).unwrap())
+                .eq(self.checkpoint.keys().cloned())
+        );
         let restored = State::from_rows(rows.into_iter()).unwrap();
         assert_eq!(restored.digest(), self.state.digest());
         applied
