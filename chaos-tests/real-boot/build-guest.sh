@@ -4,7 +4,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(mkdir -p "$1" && cd "$1" && pwd)
-[ -s "$out/vmlinuz" ] && [ -s "$out/initrd" ] && exit 0
+if [ -s "$out/vmlinuz" ] && [ "$out/initrd" -nt "$here/guest-init.sh" ] && [ "$out/initrd" -nt "$here/guest-udhcpc.sh" ]; then
+  exit 0
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

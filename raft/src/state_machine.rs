@@ -92,6 +92,10 @@ impl StateMachine {
                 pb::Outcome { revision: index, result: None }
             }
         };
+        if self.state.feature_level() > state::cluster::FEATURE_LEVEL_KNOWN {
+            let level = format!("feature level {} is not known here", self.state.feature_level());
+            return Err(unknown_entry(index, &level));
+        }
         self.last_applied = Some(entry.log_id);
         Ok(Reply(outcome))
     }
