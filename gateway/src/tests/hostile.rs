@@ -63,6 +63,27 @@ async fn a_body_over_the_limit_is_413() {
     assert!(fake.take_asked().is_empty());
 }
 
+/// What is left of a body over the limit is taken off the connection, up to the limit once more: closed at once,
+/// it would be reset, and a client that is still sending would never read the answer.
+#[tokio::test]
+async fn a_client_that_is_still_sending_gets_its_answer() {
+    let mut options = Options::default();
+    options.api.body_bytes_max = 1000;
+    let gateway = gateway(&Fake::new(), options);
+    for (frames, taken) in [(4, 4), (100, 6)] {
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        let body = StreamBody::new(futures::stream::iter((0..frames).map(|_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b' '; 400])))
+        })));
+        let answered = gateway
+            .api
+            .answer(rpc::Caller::anonymous(), Request::post(POST).body(body).unwrap());
+        assert_eq!(answered.await.status(), 413);
+        assert_eq!(count.load(Ordering::Relaxed), taken, "of {frames}");
+    }
+}
+
 /// At the limit a body is read; nothing of it is cut off.
 #[tokio::test]
 async fn a_body_at_the_limit_is_read() {
