@@ -63,6 +63,7 @@ impl NodePorts {
             });
         }
         tokio::select! {
+            biased; // at the stop the tasks end too, and that is no failure
             () = stop.reached() => {}
             error = tasks.failed() => return Err(error),
         }

@@ -80,6 +80,7 @@ impl Roles {
             }
         }
         tokio::select! {
+            biased; // at the stop the tasks end too, and that is no failure
             () = stop.reached() => {}
             error = tasks.failed() => return Err(error),
         }
