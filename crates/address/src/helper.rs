@@ -319,3 +319,7 @@ async fn sleep_until(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "helper_tests.rs"]
+mod tests;

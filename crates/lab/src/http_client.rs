@@ -212,11 +212,16 @@ impl HttpClient {
     ) -> Result<Took, Interrupted> {
         if let Some((_, mut sender)) = self.kept.take().filter(|(server, _)| *server == url.server) {
             let asked = Instant::now();
-            // A kept connection that the server has closed meanwhile is no failure: iPXE opens another one.
-            if sender.ready().await.is_ok()
-                && let Ok(response) = self.answer(&mut sender, url, ask, asked).await
-            {
-                return self.receive(url, sender, response, asked, sink).await;
+            if sender.ready().await.is_ok() {
+                match self.answer(&mut sender, url, ask, asked).await {
+                    Ok(response) => return self.receive(url, sender, response, asked, sink).await,
+                    // closed meanwhile, which is no failure: iPXE opens another connection
+                    Err(Interrupted::Failed {
+                        error: FetchError::Broken(_),
+                        ..
+                    }) => {}
+                    Err(other) => return Err(other),
+                }
             }
         }
         let (asked, mut sender) = self.connect(url.server, outage).await?;

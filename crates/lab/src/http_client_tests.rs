@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 const QUICK: Pace = Pace::with_second(Duration::from_millis(20));
+const BOUND: Duration = Duration::from_secs(20);
 const SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 16, 3);
 
 /// What the server does with one connection, request by request.
@@ -66,9 +67,10 @@ async fn server(connections: Vec<Vec<Act>>) -> (Url, JoinHandle<(Vec<Seen>, Vec<
 async fn get(manners: Manners, connections: Vec<Vec<Act>>) -> (Result<Bytes, FetchError>, Duration) {
     let (url, serving) = server(connections).await;
     let mut outage = Outage::default();
-    let document = HttpClient::new(SOURCE, manners, QUICK)
-        .document(&url, &mut outage)
-        .await;
+    let mut client = HttpClient::new(SOURCE, manners, QUICK);
+    let document = timeout(BOUND, client.document(&url, &mut outage))
+        .await
+        .expect("an end in time");
     serving.abort();
     (document.map(|(document, _)| document), outage.total())
 }

@@ -33,6 +33,7 @@ pub(crate) enum Trick {
     None,
     KernelBreaksOnce,
     InitrdBreaksOnce,
+    InitrdStallsOnce,
     ScriptBreaksOnce,
     HttpComesLate,
     EveryOtherDhcpPacketIsLost,
@@ -309,6 +310,7 @@ impl Shared {
             (Trick::EverythingIsBusyOnce, _, 1) if !path.contains("phone-home") => End::Busy,
             (Trick::KernelBreaksOnce, "/files/kernel", 1) => End::Breaks(KERNEL.clone()),
             (Trick::InitrdBreaksOnce, "/files/initrd", 1) => End::Breaks(INITRD.clone()),
+            (Trick::InitrdStallsOnce, "/files/initrd", 1) => End::Stalls,
             (Trick::ScriptBreaksOnce, "/boot/v1/bootscript", 1) => End::Breaks(self.script(node)),
             (Trick::KernelHasAFlippedBit, "/files/kernel", _) => {
                 let mut bytes = KERNEL.to_vec();

@@ -101,6 +101,15 @@ async fn a_transfer_that_breaks_off_is_retried_by_the_script() {
     }
 }
 
+/// A frozen member answers nothing and closes nothing: only the keepalive frees the node, after 15 s of its time.
+#[tokio::test]
+async fn a_stalled_transfer_is_freed_and_retried() {
+    let (report, cluster) = boot(1, Trick::InitrdStallsOnce).await;
+    assert_eq!(report.booted, 1, "{:?}", report.failures);
+    assert_eq!(cluster.scripts_served(), 2);
+    assert!(report.extra_boot_seconds_max >= QUICK.seconds(15).as_secs_f64());
+}
+
 #[tokio::test]
 async fn nothing_listens_for_a_while_and_the_fleet_boots_all_the_same() {
     let (report, _cluster) = boot(5, Trick::HttpComesLate).await;
