@@ -10,6 +10,7 @@ use chaos_tests::disk::crash_image::{Image, Loss, after_power_cut};
 use chaos_tests::disk::log_script::{LogCommand, LogModel, judge};
 use chaos_tests::disk::memory_disk::MemoryDisk;
 use chaos_tests::disk::operation::Operation;
+use chaos_tests::privileged::count_from;
 use raft::wal::{OpenError, Options, Recovered, Wal};
 
 const DIR: &str = "/log";
@@ -217,7 +218,7 @@ fn run(seed: u64, images: u32, disk_of: fn(&Image) -> MemoryDisk) -> Tally {
 /// in flight; and every start succeeds by itself.
 #[test]
 fn nothing_acknowledged_is_lost_and_every_start_succeeds() {
-    let tally = run(1, 6000, MemoryDisk::new);
+    let tally = run(1, count_from("CHAMOIS_LOG_IMAGES", 6000), MemoryDisk::new);
     println!(
         "{} crash images, {} of them cut during recovery, {} after a kill, {} with a torn tail: {} failures",
         tally.images,

@@ -57,13 +57,13 @@ impl MemoryDisk {
                 Operation::Write { file, .. } | Operation::SetLength { file, .. } => {
                     apply(contents.files.entry(*file).or_default(), operation, usize::MAX);
                 }
-                _ => {
-                    if let (Operation::Create { file, .. }, Some(_)) =
-                        (operation, rename(&mut contents.names, operation, None))
-                    {
-                        contents.files.insert(*file, Vec::new());
-                        contents.next_file = contents.next_file.max(*file);
-                    }
+                Operation::Create { file, .. } => {
+                    rename(&mut contents.names, operation, None);
+                    contents.files.insert(*file, Vec::new());
+                    contents.next_file = contents.next_file.max(*file);
+                }
+                other => {
+                    rename(&mut contents.names, other, None);
                 }
             }
         }

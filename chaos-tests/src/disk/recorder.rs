@@ -62,7 +62,7 @@ impl Recorder {
         let bytes = std::fs::read(&record)?;
         let mut notes = Notes(&bytes);
         while let Some(note) = notes.next_note() {
-            translation.take(note)?;
+            translation.take(&note)?;
         }
         Ok(translation.operations)
     }
@@ -137,7 +137,7 @@ impl<'a> Translation<'a> {
             .unwrap_or(path)
     }
 
-    fn take(&mut self, note: Note<'_>) -> io::Result<()> {
+    fn take(&mut self, note: &Note<'_>) -> io::Result<()> {
         let known = self.files.get(&note.file).copied();
         let known =
             move || known.ok_or_else(|| io::Error::other("the record names a file that was never opened"));
@@ -179,7 +179,10 @@ impl<'a> Translation<'a> {
             8 => Operation::SyncDir {
                 dir: self.path(note.first),
             },
-            9 => return Ok(self.operations.extend(remark(note.first))),
+            9 => {
+                self.operations.extend(remark(note.first));
+                return Ok(());
+            }
             kind => return Err(io::Error::other(format!("the record has a note of kind {kind}"))),
         };
         rename(&mut self.names, &operation, None);
