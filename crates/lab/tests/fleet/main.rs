@@ -43,10 +43,10 @@ async fn must_fail(trick: Trick, phase: Phase, reason: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_nodes_boot_and_phone_home() {
-    let (report, cluster) = boot(200, Trick::None).await;
-    assert_eq!((report.booted, report.failed), (200, 0), "{:?}", report.failures);
-    assert_eq!(cluster.phoned_home().len(), 200, "each of its own");
+async fn a_thousand_nodes_boot_and_phone_home() {
+    let (report, cluster) = boot(1000, Trick::None).await;
+    assert_eq!((report.booted, report.failed), (1000, 0), "{:?}", report.failures);
+    assert_eq!(cluster.phoned_home().len(), 1000, "each of its own");
     assert!(report.script_p50_ms > 0.0 && report.script_p50_ms <= report.script_p99_ms);
     let first = &report.nodes[0];
     let ends: Vec<f64> = first.phase_end_seconds.iter().map(|end| end.unwrap()).collect();
