@@ -96,6 +96,14 @@ fn a_stopped_member_starts_again_with_what_it_had() {
         "{}",
         member.log()
     );
+    for line in member.log().lines() {
+        let entry: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        assert!(
+            entry["level"].is_string() && entry["message"].is_string(),
+            "{line}"
+        );
+    }
     let _again = single.start();
     let (code, out, err) = single.ask(&["subnet", "list"]);
     assert!(code == 0 && out.contains(&network), "{out}{err}");

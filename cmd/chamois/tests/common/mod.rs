@@ -32,7 +32,7 @@ pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
     )
 }
 
-/// Identity and configuration of a cluster of one, not started.
+/// Identity and configuration of member 1 of a cluster, not started. Usually it is the only member.
 pub(crate) struct Single {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) net: lab::LoopbackNet,
@@ -40,17 +40,24 @@ pub(crate) struct Single {
 
 impl Single {
     pub(crate) fn prepare() -> Self {
+        Self::prepare_one_of(1)
+    }
+
+    /// Member 1 of `members`, of which the others are never started.
+    pub(crate) fn prepare_one_of(members: u64) -> Self {
         let single = Self {
             dir: tempfile::tempdir().unwrap(),
             net: lab::claim_loopback_net().unwrap(),
         };
-        let own = single.own();
         let path = |name: &str| single.dir.path().join(name);
         std::fs::create_dir(path("files")).unwrap();
-        let members = format!(
-            "cluster = \"test\"\n[[member]]\nid = 1\naddress = \"{own}:7440\"\napi-address = \"{own}:7441\"\n"
-        );
-        std::fs::write(path("static.toml"), members).unwrap();
+        let mut list = "cluster = \"test\"\n".to_owned();
+        for id in 1..=members {
+            let own = single.net.member_address(id);
+            list +=
+                &format!("[[member]]\nid = {id}\naddress = \"{own}:7440\"\napi-address = \"{own}:7441\"\n");
+        }
+        std::fs::write(path("static.toml"), list).unwrap();
         let (file, out) = (path("static.toml"), path("identities"));
         let made = chamois(&[
             "init",
@@ -60,19 +67,23 @@ impl Single {
             out.to_str().unwrap(),
         ]);
         assert!(made.status.success(), "{:?}", outcome(&made));
-        std::fs::write(single.config(), single.configuration()).unwrap();
+        std::fs::write(single.config(), single.configuration(members)).unwrap();
         single
     }
 
-    fn configuration(&self) -> String {
+    fn configuration(&self, members: u64) -> String {
         let (own, service, dir) = (self.own(), self.net.service_address(), self.dir.path());
+        let peers: Vec<String> = (1..=members)
+            .map(|id| format!("{id} = \"{}\"", self.net.member_address(id)))
+            .collect();
         format!(
             "cluster = \"test\"\ndata-dir = {data:?}\nidentity-dir = {identity:?}\n[member]\nid = 1\n\
              [raft]\nprofile = \"fast\"\npeer-listen = \"{own}:7440\"\n\
              [api]\ngrpc-listen = \"{own}:7441\"\nhttps-listen = \"{own}:8443\"\n\
              [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[address]\nmode = \"loopback\"\n\
              [[network]]\nname = \"boot\"\nkind = \"boot\"\ninterface = \"lo\"\nmember-address = \"{own}\"\n\
-             peers = {{ 1 = \"{own}\" }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n",
+             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n",
+            peers = peers.join(", "),
             data = dir.join("data"),
             identity = dir.join("identities/member-1"),
             files = dir.join("files"),
@@ -115,6 +126,18 @@ impl Single {
 
     /// Starts the member and waits until nodes are answered on the service address.
     pub(crate) fn start(&self) -> Member {
+        let mut member = self.spawn();
+        member.until("the service address answers", || self.answers_nodes());
+        member
+    }
+
+    /// Whether somebody listens on the service address.
+    pub(crate) fn answers_nodes(&self) -> bool {
+        TcpStream::connect(self.http()).is_ok()
+    }
+
+    /// Starts the member.
+    pub(crate) fn spawn(&self) -> Member {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -126,6 +149,9 @@ impl Single {
                 "serve",
                 "--config",
                 config.to_str().unwrap(),
+                "--log-format",
+                "json",
+                // the kernel ends the member with this test's thread, however that ends
                 "--parent",
                 &std::process::id().to_string(),
             ])
@@ -133,14 +159,10 @@ impl Single {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let mut member = Member {
+        Member {
             child,
             log: self.dir.path().join("log"),
-        };
-        member.until("the service address answers", || {
-            TcpStream::connect(self.http()).is_ok()
-        });
-        member
+        }
     }
 }
 

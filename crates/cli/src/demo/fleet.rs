@@ -14,10 +14,10 @@ use crate::error::CliError;
 
 /// Nodes are switched on over about this long, so that both members die while some boot; a rack's
 /// power-on is no quicker.
-const POWER_ON_S: u32 = 16;
+const POWER_ON_S: u32 = 10;
 /// Limits of the rate, nodes per second: two cores carry the members and the nodes.
 const STARTS_PER_SECOND_MIN: u32 = 5;
-const STARTS_PER_SECOND_MAX: u32 = 60;
+const STARTS_PER_SECOND_MAX: u32 = 150;
 /// Nodes that boot at the same time, at most.
 const BOOTING_MAX: usize = 400;
 /// A real node is given minutes; one that needs this long has failed.
@@ -134,7 +134,7 @@ mod tests {
     fn the_rate_follows_the_number_of_nodes_within_limits() {
         assert_eq!(
             [rate(0), rate(30), rate(320), rate(1000), rate(20_000)],
-            [5, 5, 20, 60, 60]
+            [5, 5, 32, 100, 150]
         );
     }
 
