@@ -20,6 +20,8 @@ mod snapshot_file;
 mod snapshot_stream;
 mod sources;
 mod state_machine;
+#[cfg(test)]
+mod state_machine_test;
 mod status;
 mod store;
 mod store_header;

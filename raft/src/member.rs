@@ -188,6 +188,11 @@ fn open(
         start.last_applied = Some(loaded.last_applied);
         start.membership = loaded.membership;
     }
+    let level = start.state.feature_level();
+    if level > state::cluster::FEATURE_LEVEL_KNOWN {
+        let text = format!("the store is at feature level {level}, which this version does not know; upgrade it");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
     Ok(Opened { log, start, checkpointer })
 }
 

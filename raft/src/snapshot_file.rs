@@ -155,3 +155,89 @@ fn checksum(length: u32, bytes: &[u8]) -> u32 {
 fn invalid(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::type_config::{LeaderId, LogId};
+
+    fn meta(index: u64) -> SnapshotMeta {
+        let last = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
+        SnapshotMeta { last_log_id: Some(last), ..SnapshotMeta::default() }
+    }
+
+    /// A state with a subnet in it, so that there is more than the header row.
+    fn state_at(index: u64) -> State {
+        use pb::entry::Command;
+        use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
+        let mut state = State::new();
+        (1..index).for_each(|index| state.skip(index));
+        let subnet = Subnet { network: "10.0.0.0/16".to_owned(), ..Subnet::default() };
+        let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
+        let session = pb::ClientSession { client_id: vec![1; 16], seq: 1, ack_below: 1, opened_at_ms: 0 };
+        let entry = pb::Entry {
+            header: Some(pb::Header { session: Some(session), random: vec![0; 16], ..pb::Header::default() }),
+            command: Some(Command::Dhcp(DhcpCommand { change: Some(dhcp_command::Change::PutSubnet(put)) })),
+        };
+        assert!(state::rejection(&state.apply(index, &entry).outcome).is_none());
+        state
+    }
+
+    #[test]
+    fn a_snapshot_reads_back_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = state_at(5);
+        let file = write(folder.path(), &meta(5), &written).unwrap();
+        let (read_meta, read_state) = read(&file.path).unwrap();
+        assert_eq!((read_meta, read_state.digest()), (meta(5), written.digest()));
+    }
+
+    /// Disks rot: whatever single bit flips, the file is refused, never read as another state.
+    #[test]
+    fn no_flipped_bit_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write(folder.path(), &meta(5), &state_at(5)).unwrap();
+        let good = std::fs::read(&file.path).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            std::fs::write(&file.path, &bad).unwrap();
+            assert!(read(&file.path).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write(folder.path(), &meta(5), &state_at(5)).unwrap();
+        let good = std::fs::read(&file.path).unwrap();
+        for length in 0..good.len() {
+            std::fs::write(&file.path, &good[..length]).unwrap();
+            assert!(read(&file.path).is_err(), "{length} bytes");
+        }
+    }
+
+    /// The newest readable one counts; what a crash left half-written goes.
+    #[test]
+    fn a_damaged_newest_file_gives_way_to_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &meta(5), &state_at(5)).unwrap();
+        let damaged = write(folder.path(), &meta(9), &state_at(9)).unwrap();
+        std::fs::write(&damaged.path, b"CHMSNAP1 torn").unwrap();
+        std::fs::write(folder.path().join("snap-1.tmp"), b"half").unwrap();
+        std::fs::write(folder.path().join("from-2.incoming"), b"half").unwrap();
+        let (_, found, _) = newest(folder.path()).unwrap().expect("the older one");
+        assert_eq!(found, meta(5));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn older_snapshots_are_removed_and_the_kept_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &meta(5), &state_at(5)).unwrap();
+        let kept = write(folder.path(), &meta(10), &state_at(10)).unwrap();
+        remove_older(folder.path(), &kept.path).unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        assert_eq!(left, [kept.path]);
+    }
+}

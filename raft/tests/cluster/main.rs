@@ -121,3 +121,25 @@ fn a_member_far_behind_is_caught_up_by_a_snapshot() {
     bed.wait("the state after a restart", |bed| has(&bed.store(behind), "x6c0s399b0n0").then_some(()));
     bed.same_everywhere();
 }
+
+/// A message must be for this member, of this cluster, and from the member whose certificate opened the connection.
+#[test]
+fn a_message_under_a_false_name_is_refused() {
+    use proto::raft::v1::{PeerHeader, ReadIndexRequest};
+    let bed = Testbed::start();
+    let leader = bed.leader();
+    let from = bed.follower();
+    let ask = |header: Option<PeerHeader>| {
+        let mut client = bed.peer_client(from, leader);
+        bed.block_on(from, client.read_index(ReadIndexRequest { header })).map_err(|status| status.code())
+    };
+    let header = PeerHeader { from, to: leader, cluster_name: "test".to_owned() };
+    assert!(ask(Some(header.clone())).is_ok());
+    let other = 6 - from - leader;
+    let ask = |header| ask(header).map(|_| ());
+    assert_eq!(ask(Some(PeerHeader { from: other, ..header.clone() })), Err(tonic::Code::PermissionDenied));
+    assert_eq!(ask(Some(PeerHeader { to: other, ..header.clone() })), Err(tonic::Code::FailedPrecondition));
+    let elsewhere = PeerHeader { cluster_name: "prod".to_owned(), ..header };
+    assert_eq!(ask(Some(elsewhere)), Err(tonic::Code::FailedPrecondition));
+    assert_eq!(ask(None), Err(tonic::Code::InvalidArgument));
+}

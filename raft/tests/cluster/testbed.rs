@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use auth::pki::{CertificateAuthority, Issued};
 use proto::cluster::v1::{ClusterCommand, cluster_command};
 use proto::raft::v1::entry::Command;
+use proto::raft::v1::peer_service_client::PeerServiceClient;
 use proto::smd::v1::{Component, SmdCommand, smd_command};
 use raft::wal::RealDisk;
 use raft::{Member, MemberNode, MemberOptions, Profile, Snapshots, Sources, Store};
@@ -137,6 +138,15 @@ impl Testbed {
     pub(crate) fn create(&self, id: u64, xname: &str) -> u64 {
         let store = self.store(id);
         self.block_on(id, store.propose("user/test", create(xname), None)).unwrap().revision
+    }
+
+    /// A client of the peer port of member `to`, with the certificate of member `from`.
+    pub(crate) fn peer_client(&self, from: u64, to: u64) -> PeerServiceClient<rpc::client::Channel> {
+        let (material, address) = (self.material(from), self.addresses[&to].to_string());
+        let dialler = rpc::client::tcp_dialler();
+        PeerServiceClient::new(
+            rpc::client::connect_to_member(&address, &material, &self.pins(), to, dialler).unwrap(),
+        )
     }
 
     fn options(&self, id: u64) -> MemberOptions {
