@@ -163,6 +163,37 @@ fn run(seed: u64, images: u32, forget_syncs: bool) -> Tally {
     bench.tally
 }
 
+/// A recorder that misses a call would make images that cannot be: played back in full, the record must give
+/// the very files that the process left.
+#[test]
+fn the_record_is_complete() {
+    let bench = Bench::new(3, false);
+    let mut start = Image::default();
+    for from in [0, 100] {
+        let mut recorded = bench.record(&start, from, 15);
+        assert!(recorded.len() > 100, "{} operations", recorded.len());
+        let left = Image::read_below(&bench.root()).expect("the files are readable");
+        let sync = |name: &Path| Operation::SyncDir {
+            dir: name.parent().unwrap_or(Path::new("")).to_path_buf(),
+        };
+        let everything: Vec<Operation> = left
+            .files
+            .keys()
+            .map(|name| sync(name))
+            .chain((0..100).map(|file| Operation::SyncFile { file }))
+            .collect();
+        recorded.extend(everything);
+        let played = after_power_cut(&start, &recorded, Loss::Everything, &mut Dice::new(0));
+        assert!(
+            played == left,
+            "{:?} instead of {:?}",
+            played.files.keys(),
+            left.files.keys()
+        );
+        start = left;
+    }
+}
+
 #[test]
 fn whatever_is_broken_is_noticed_and_rebuilt() {
     let tally = run(1, count_from("CHAMOIS_CHECKPOINT_IMAGES", 400), false);

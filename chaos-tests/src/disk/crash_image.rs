@@ -18,6 +18,26 @@ pub struct Image {
 }
 
 impl Image {
+    /// The files below `root`, which may not hold anything else.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn read_below(root: &Path) -> std::io::Result<Image> {
+        let mut image = Image::default();
+        let mut dirs = vec![root.to_path_buf()];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else if let Ok(name) = path.strip_prefix(root) {
+                    image.files.insert(name.to_path_buf(), std::fs::read(&path)?);
+                }
+            }
+        }
+        Ok(image)
+    }
+
     /// Writes the image below `root`, for programs that bring their own I/O.
     ///
     /// # Errors
@@ -326,5 +346,134 @@ pub(super) fn rename(
             gone
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn path(name: &str) -> PathBuf {
+        Path::new("/dir").join(name)
+    }
+
+    fn create(name: &str, file: FileId) -> Operation {
+        Operation::Create {
+            path: path(name),
+            file,
+        }
+    }
+
+    fn write(file: FileId, offset: u64, byte: u8, length: usize) -> Operation {
+        Operation::Write {
+            file,
+            offset,
+            data: vec![byte; length],
+        }
+    }
+
+    fn sync_dir() -> Operation {
+        Operation::SyncDir { dir: "/dir".into() }
+    }
+
+    /// All different images of one moment, over many throws.
+    fn images(start: &Image, operations: &[Operation]) -> BTreeSet<Vec<(PathBuf, Vec<u8>)>> {
+        let mut dice = Dice::new(1);
+        let image = |_| {
+            let loss = Loss::choose(&mut dice);
+            after_power_cut(start, operations, loss, &mut dice)
+                .files
+                .into_iter()
+                .collect()
+        };
+        (0..400).map(image).collect()
+    }
+
+    fn start_with(bytes: Vec<u8>) -> Image {
+        Image {
+            files: [(path("a"), bytes)].into(),
+        }
+    }
+
+    #[test]
+    fn what_is_synced_is_always_there() {
+        let synced = Operation::SyncFile { file: 1 };
+        let found = images(
+            &Image::default(),
+            &[create("a", 1), write(1, 0, 7, 3000), synced, sync_dir()],
+        );
+        assert_eq!(found, [vec![(path("a"), vec![7; 3000])]].into());
+    }
+
+    /// Without a sync of the directory the file may be nameless, without its own it may have no bytes.
+    #[test]
+    fn a_name_and_its_bytes_are_lost_independently() {
+        let found = images(&Image::default(), &[create("a", 1), write(1, 0, 7, 512)]);
+        for expected in [vec![], vec![(path("a"), vec![])], vec![(path("a"), vec![7; 512])]] {
+            assert!(found.contains(&expected), "{expected:?} of {}", found.len());
+        }
+        assert!(
+            found.iter().flatten().any(|(_, bytes)| bytes.len() % 512 != 0),
+            "a write torn at any byte"
+        );
+    }
+
+    /// Every combination of the four sectors of an overwritten file, and nothing else in a sector.
+    #[test]
+    fn overwritten_sectors_are_lost_one_by_one() {
+        let found = images(&start_with(vec![1; 2048]), &[write(1, 0, 2, 2048)]);
+        let mut combinations = BTreeSet::new();
+        for image in &found {
+            let sectors: Vec<u8> = image[0].1.chunks(512).map(|sector| sector[0]).collect();
+            if image[0]
+                .1
+                .chunks(512)
+                .all(|sector| sector.iter().all(|byte| *byte == sector[0]))
+            {
+                combinations.insert(sectors);
+            }
+        }
+        assert_eq!(combinations.len(), 16, "{combinations:?}");
+    }
+
+    /// A sector keeps its own order: the second write of it never without the first.
+    #[test]
+    fn a_later_write_never_comes_without_an_earlier_one_of_the_same_sector() {
+        let found = images(
+            &start_with(vec![1; 512]),
+            &[write(1, 0, 2, 100), write(1, 100, 3, 100)],
+        );
+        assert!(
+            found
+                .iter()
+                .all(|image| image[0].1[150] != 3 || image[0].1[50] == 2)
+        );
+        assert!(found.len() > 2);
+    }
+
+    #[test]
+    fn a_failed_sync_loses_what_it_was_asked_to_keep() {
+        let failed = Operation::FailedSync { file: 1 };
+        let found = images(&start_with(vec![1; 512]), &[write(1, 0, 2, 512), failed]);
+        assert_eq!(found, [vec![(path("a"), vec![1; 512])]].into());
+    }
+
+    #[test]
+    fn a_removal_and_a_rename_are_undone_or_done() {
+        let unlinked = images(&start_with(vec![1]), &[Operation::Unlink { path: path("a") }]);
+        assert_eq!(unlinked, [vec![], vec![(path("a"), vec![1])]].into());
+        let rename = Operation::Rename {
+            from: path("a"),
+            to: path("b"),
+        };
+        let renamed = images(&start_with(vec![1]), std::slice::from_ref(&rename));
+        assert_eq!(
+            renamed,
+            [vec![(path("b"), vec![1])], vec![(path("a"), vec![1])]].into()
+        );
+        let synced = images(&start_with(vec![1]), &[rename, sync_dir()]);
+        assert_eq!(synced, [vec![(path("b"), vec![1])]].into());
     }
 }

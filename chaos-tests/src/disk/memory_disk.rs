@@ -250,3 +250,56 @@ impl DiskFile for MemoryFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A killed process loses nothing that it wrote, and makes nothing durable.
+    #[test]
+    fn the_next_process_sees_what_a_killed_one_wrote() {
+        let disk = MemoryDisk::new(&Image::default());
+        let file = disk.create(Path::new("/dir/a")).unwrap();
+        file.preallocate(10).unwrap();
+        file.write_at(b"abc", 2).unwrap();
+        disk.create(Path::new("/dir/b")).unwrap();
+        disk.unlink(Path::new("/dir/b")).unwrap();
+        let recorded = disk.recorded();
+        let next = MemoryDisk::after_kill(&Image::default(), &recorded);
+        assert_eq!(next.image(), disk.image());
+        assert_eq!(next.image().files[Path::new("/dir/a")], b"\0\0abc\0\0\0\0\0");
+        assert_eq!(next.recorded().len(), recorded.len());
+        next.create(Path::new("/dir/c"))
+            .unwrap()
+            .write_at(b"c", 0)
+            .unwrap();
+        assert_eq!(
+            next.image().files[Path::new("/dir/c")],
+            b"c",
+            "a new file is a file of its own"
+        );
+    }
+
+    #[test]
+    fn it_answers_as_a_disk_does() {
+        let disk = MemoryDisk::new(&Image::default());
+        let missing = disk.open(Path::new("/dir/a")).err().unwrap();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        let file = disk.create(Path::new("/dir/a")).unwrap();
+        let twice = disk.create(Path::new("/dir/a")).err().unwrap();
+        assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
+        file.write_at(b"abc", 0).unwrap();
+        let short = file.read_at(&mut [0; 4], 0).unwrap_err();
+        assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+        let lock = disk.lock(Path::new("/dir/lock")).unwrap();
+        assert_eq!(
+            disk.lock(Path::new("/dir/lock")).err().unwrap().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(lock);
+        disk.lock(Path::new("/dir/lock")).unwrap();
+        disk.fail_next_sync();
+        assert!(file.sync_data().is_err());
+        assert!(file.sync_data().is_ok());
+    }
+}

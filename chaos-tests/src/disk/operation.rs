@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub type FileId = u64;
 
 /// One call that changes files or makes a change durable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// A new, empty file.
     Create {

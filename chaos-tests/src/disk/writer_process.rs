@@ -88,3 +88,48 @@ fn take(said: &mut Said, line: &str) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_numbers_count_and_other_lines_do_not() {
+        let mut said = Said::default();
+        for line in [
+            "issued 1",
+            "issued 2",
+            "acknowledged 1",
+            "hello",
+            "issued many",
+            "lost 7",
+        ] {
+            take(&mut said, line);
+        }
+        assert_eq!(
+            said,
+            Said {
+                issued: 2,
+                acknowledged: 1,
+                ended: false
+            }
+        );
+    }
+
+    #[test]
+    fn a_process_is_heard_to_its_end() {
+        let arguments = ["-c".into(), "echo issued 3; echo acknowledged 2".into()];
+        let process = WriterProcess::start("sh", Path::new("-e"), &arguments).unwrap();
+        assert_eq!(process.wait_for_acknowledged(2).acknowledged, 2);
+        let mut process = process;
+        process.child.wait().unwrap();
+        assert_eq!(
+            process.last_words(),
+            Said {
+                issued: 3,
+                acknowledged: 2,
+                ended: true
+            }
+        );
+    }
+}
