@@ -191,4 +191,33 @@ mod tests {
         other.run_to(120);
         assert_ne!(other.state.digest(), whole.state.digest());
     }
+
+    /// The judge must see a row too few, another history, and a place of another index.
+    #[test]
+    fn the_judge_accepts_the_very_state_and_nothing_else() {
+        let mut judge = StateJudge::new(3);
+        let mut script = ScriptedState::new(3, State::new());
+        script.run_to(60);
+        let loaded = |state: &State, place: &str| Loaded {
+            state: state.clone(),
+            place: place.into(),
+        };
+        assert_eq!(judge.judge(&loaded(&script.state, "60")), Ok(60));
+        assert!(judge.judge(&loaded(&script.state, "59")).is_err());
+        let mut other = ScriptedState::new(4, State::new());
+        other.run_to(60);
+        assert!(judge.judge(&loaded(&other.state, "60")).is_err());
+        let component = |row: &proto::raft::v1::SnapshotRow| {
+            RowKey::of(row).is_ok_and(|key| key.kind() == state::RowKind::Component)
+        };
+        let missing = script.state.rows().position(|row| component(&row)).unwrap();
+        let rows = script
+            .state
+            .rows()
+            .enumerate()
+            .filter(|(at, _)| *at != missing)
+            .map(|(_, row)| row);
+        let fewer = State::from_rows(rows).unwrap();
+        assert!(judge.judge(&loaded(&fewer, "60")).is_err());
+    }
 }
