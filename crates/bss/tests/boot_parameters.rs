@@ -129,16 +129,13 @@ async fn macs_and_nids_are_stored_under_the_node_that_has_them() {
 /// Parameters that came before the node are changed where they are, so that nothing shadows the change.
 #[tokio::test]
 async fn an_entry_is_changed_where_it_is() {
-    let store = Store::in_memory();
-    create(&store, macs(&[MAC])).await.unwrap();
-    let seeded = seeded().await;
-    // The same entry in a system that knows the node.
-    common::put(&seeded, MAC, "old").await;
-    replace(&seeded, nids(&[1])).await.unwrap();
-    assert_eq!(keys(&seeded), [MAC]);
-    assert_eq!(seeded.state().bss.entry(MAC).unwrap().params, "console=ttyS0");
+    let store = seeded().await;
+    common::put(&store, MAC, "old").await;
+    replace(&store, nids(&[1])).await.unwrap();
+    assert_eq!(keys(&store), [MAC]);
+    assert_eq!(store.state().bss.entry(MAC).unwrap().params, "console=ttyS0");
     delete(
-        &seeded,
+        &store,
         BootParameters {
             nids: vec![1],
             ..BootParameters::default()
@@ -146,7 +143,7 @@ async fn an_entry_is_changed_where_it_is() {
     )
     .await
     .unwrap();
-    assert!(keys(&seeded).is_empty());
+    assert!(keys(&store).is_empty());
 }
 
 #[tokio::test]
@@ -247,6 +244,7 @@ async fn macs_are_written_with_colons() {
 #[tokio::test]
 async fn values_that_would_change_the_script_are_refused() {
     let store = seeded().await;
+    let before = store.state().applied_index();
     let cases: [(&str, Change); 10] = [
         ("params", |b| b.params = "quiet\nreboot".into()),
         ("params", |b| b.params = "quiet\r".into()),
@@ -276,6 +274,11 @@ async fn values_that_would_change_the_script_are_refused() {
             );
         }
     }
+    assert_eq!(
+        store.state().applied_index(),
+        before,
+        "refused before it took a place in the log"
+    );
     assert!(keys(&store).is_empty());
     let harmless = BootParameters {
         params: "ds=nocloud;s=http://s/ a#b x=||".into(),
