@@ -20,39 +20,49 @@ pub(crate) fn add_boot_options(
     network: &Network,
     loaders: &Loaders,
 ) {
-    match request.client {
-        Client::Ipxe => add_script(reply, request, network),
-        Client::Pxe => match loader(request, loaders, |arch| match arch {
-            // IANA "Processor Architecture Types": BIOS; UEFI of 32 bits, of x64, and EBC, which old x64 firmware says.
-            0 => Some(BIOS_LOADER),
-            6 | 7 | 9 => Some(UEFI_LOADER),
-            _ => None,
-        }) {
-            Ok(loader) => add_tftp(reply, network, loader),
-            Err(note) => reply.note = Some(note),
-        },
-        Client::Http => match loader(request, loaders, |arch| {
-            matches!(arch, 15 | 16).then_some(UEFI_LOADER)
-        }) {
-            Ok(loader) => add_http(reply, network, loader),
-            Err(note) => reply.note = Some(note),
-        },
-        Client::Other => {}
+    let offered = match request.client {
+        Client::Ipxe => {
+            add_script(reply, request, network);
+            Ok(())
+        }
+        Client::Pxe => loader(request, pxe_loader)
+            .and_then(|loader| existing(loader, loaders.has_over_tftp(loader)))
+            .map(|loader| add_tftp(reply, network, loader)),
+        Client::Http => loader(request, http_loader)
+            .and_then(|loader| existing(loader, loaders.has_over_http(loader)))
+            .map(|loader| add_http(reply, network, loader)),
+        Client::Other => Ok(()),
+    };
+    if let Err(note) = offered {
+        reply.note = Some(note);
     }
 }
 
+/// IANA "Processor Architecture Types": BIOS; UEFI of 32 bits, of x64, and EBC, which old x64 firmware says.
+fn pxe_loader(architecture: u16) -> Option<&'static str> {
+    match architecture {
+        0 => Some(BIOS_LOADER),
+        6 | 7 | 9 => Some(UEFI_LOADER),
+        _ => None,
+    }
+}
+
+/// The same for HTTP boot: UEFI of 32 bits and of x64.
+fn http_loader(architecture: u16) -> Option<&'static str> {
+    matches!(architecture, 15 | 16).then_some(UEFI_LOADER)
+}
+
 /// The loader for the first architecture of the list that has one.
-fn loader(
-    request: &Request<'_>,
-    loaders: &Loaders,
-    of: impl Fn(u16) -> Option<&'static str>,
-) -> Result<&'static str, Count> {
-    let loader = request
+fn loader(request: &Request<'_>, of: fn(u16) -> Option<&'static str>) -> Result<&'static str, Count> {
+    request
         .architectures
         .iter()
-        .find_map(|&arch| of(arch))
-        .ok_or(Count::ArchitectureUnknown)?;
-    if loaders.contains(loader) {
+        .find_map(|&architecture| of(architecture))
+        .ok_or(Count::ArchitectureUnknown)
+}
+
+fn existing(loader: &'static str, exists: bool) -> Result<&'static str, Count> {
+    if exists {
         Ok(loader)
     } else {
         Err(Count::LoaderMissing)
@@ -119,7 +129,7 @@ mod tests {
         };
         let packet = RawPacket::discover().options(options).bytes();
         let mut reply = Reply::new(MessageType::Offer);
-        let loaders = Loaders::new(loaders.iter().copied());
+        let loaders = Loaders::new(loaders.iter().copied()).and_over_http(loaders.iter().copied());
         add_boot_options(&mut reply, &Request::parse(&packet).unwrap(), &network, &loaders);
         reply
     }
@@ -190,6 +200,24 @@ mod tests {
         }
         let reply = boot(&[(60, b"HTTPClient:Arch:00007"), (93, &[0, 7])], &[UEFI_LOADER]);
         assert_eq!(reply.note, Some(Count::ArchitectureUnknown));
+    }
+
+    /// The loaders folder is served by TFTP only; what is not below `/files/` would be a 404 in the firmware.
+    #[test]
+    fn a_loader_that_only_tftp_has_is_not_offered_over_http() {
+        let packet = RawPacket::discover()
+            .options(&[(60, b"HTTPClient"), (93, &[0, 16])])
+            .bytes();
+        let network = Network {
+            service_address: Ipv4Addr::new(10, 97, 0, 1),
+            http_port: 8081,
+            relayed_subnets: vec![],
+        };
+        let mut reply = Reply::new(MessageType::Offer);
+        let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+        add_boot_options(&mut reply, &Request::parse(&packet).unwrap(), &network, &loaders);
+        assert_eq!(reply.note, Some(Count::LoaderMissing));
+        assert!(reply.options.is_empty() && reply.file.is_empty());
     }
 
     #[test]

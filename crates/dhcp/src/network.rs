@@ -39,25 +39,43 @@ impl Network {
     }
 }
 
-/// The loaders that are there to be fetched: by TFTP, and by HTTP below `/files/`.
+/// The loaders that are there to be fetched; others are never offered, so no node waits for a file that is missing.
 #[derive(Clone, Debug, Default)]
-pub struct Loaders(BTreeSet<String>);
+pub struct Loaders {
+    over_tftp: BTreeSet<String>,
+    over_http: BTreeSet<String>,
+}
 
 impl Loaders {
-    /// The names that the TFTP server has; others are never offered, so no node waits for a file that is missing.
+    /// The names that the TFTP server has, and none over HTTP.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Loaders {
-        Loaders(names.into_iter().map(str::to_owned).collect())
+        let over_tftp = names.into_iter().map(str::to_owned).collect();
+        Loaders {
+            over_tftp,
+            over_http: BTreeSet::new(),
+        }
     }
 
-    /// Loaders that some nodes need and that are not there: worth a warning at start.
+    /// And the names that the nodes' HTTP server has below `/files/`, for UEFI HTTP boot.
+    #[must_use]
+    pub fn and_over_http<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Loaders {
+        self.over_http.extend(names.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Loaders that some nodes need and that TFTP does not have: worth a warning at start.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> + '_ {
         [BIOS_LOADER, UEFI_LOADER]
             .into_iter()
-            .filter(|loader| !self.contains(loader))
+            .filter(|loader| !self.over_tftp.contains(*loader))
     }
 
-    pub(crate) fn contains(&self, loader: &str) -> bool {
-        self.0.contains(loader)
+    pub(crate) fn has_over_tftp(&self, loader: &str) -> bool {
+        self.over_tftp.contains(loader)
+    }
+
+    pub(crate) fn has_over_http(&self, loader: &str) -> bool {
+        self.over_http.contains(loader)
     }
 }
 

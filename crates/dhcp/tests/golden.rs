@@ -36,7 +36,7 @@ async fn answer_of(raw: &RawPacket) -> Vec<u8> {
         &store.state(),
         &request,
         &network,
-        &Loaders::new([BIOS_LOADER, UEFI_LOADER]),
+        &Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]),
     ) {
         Decision::Reply(reply) | Decision::Nak(reply) => {
             let mut message = Vec::new();

@@ -103,7 +103,7 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
         http_port: 8081,
         relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
     };
-    let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+    let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]);
     let sender = SocketAddrV4::new(Ipv4Addr::new(10, 97, 5, 5), 1067);
     let (seeds, mut random, mut message) = (seeds(), Random(0x5eed_cafe), Vec::new());
     let (mut parsed, mut answered, mut refused) = (0, 0, 0);
