@@ -1,4 +1,5 @@
 //! Rules about the code itself: who may depend on whom, and what must not be in the tree at all.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -34,7 +35,16 @@ const ONLY_IN: &[(&str, &[&str])] = &[("openraft", &["raft"]), ("sled", &["raft"
 /// The state machine is a pure function: these may not be linked into it, except below `proto`, whose stubs
 /// bring tonic along.
 const PURE: &[&str] = &["model", "state"];
-const IMPURE: &[&str] = &["tokio", "hyper", "sled", "openraft", "rand", "getrandom", "nix", "socket2"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "sled",
+    "openraft",
+    "rand",
+    "getrandom",
+    "nix",
+    "socket2",
+];
 
 /// What `cargo metadata` says of the tree as it is built.
 struct Tree {
@@ -49,32 +59,74 @@ fn text(value: &Value) -> String {
 }
 
 fn tree() -> Tree {
-    let arguments = ["metadata", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"];
+    let arguments = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ];
     let output = Command::new(env!("CARGO")).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let names: BTreeMap<String, String> = packages.iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect();
+    let names: BTreeMap<String, String> = packages
+        .iter()
+        .map(|p| (text(&p["id"]), text(&p["name"])))
+        .collect();
     let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in packages {
-        versions.entry(text(&package["name"])).or_default().insert(text(&package["version"]));
+        versions
+            .entry(text(&package["name"]))
+            .or_default()
+            .insert(text(&package["version"]));
     }
-    let is_normal = |d: &&Value| d["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null());
-    let normal = metadata["resolve"]["nodes"].as_array().unwrap().iter().map(|node| {
-        let dependencies = node["deps"].as_array().unwrap().iter().filter(is_normal);
-        (text(&node["id"]), dependencies.map(|d| text(&d["pkg"])).collect())
-    });
-    let members = metadata["workspace_members"].as_array().unwrap().iter().map(text).collect();
-    Tree { names, versions, normal: normal.collect(), members }
+    let is_normal = |d: &&Value| {
+        d["dep_kinds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|kind| kind["kind"].is_null())
+    };
+    let normal = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| {
+            let dependencies = node["deps"].as_array().unwrap().iter().filter(is_normal);
+            (text(&node["id"]), dependencies.map(|d| text(&d["pkg"])).collect())
+        });
+    let members = metadata["workspace_members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(text)
+        .collect();
+    Tree {
+        names,
+        versions,
+        normal: normal.collect(),
+        members,
+    }
 }
 
 impl Tree {
     fn member(&self, name: &str) -> &String {
-        self.members.iter().find(|id| self.names[*id] == name).unwrap_or_else(|| panic!("no crate {name}"))
+        self.members
+            .iter()
+            .find(|id| self.names[*id] == name)
+            .unwrap_or_else(|| panic!("no crate {name}"))
     }
 
     fn direct(&self, name: &str) -> BTreeSet<&str> {
-        self.normal[self.member(name)].iter().map(|id| self.names[id].as_str()).collect()
+        self.normal[self.member(name)]
+            .iter()
+            .map(|id| self.names[id].as_str())
+            .collect()
     }
 
     /// Everything that `roots` reach, without going into `except`.
@@ -96,10 +148,18 @@ fn our_crates_depend_one_way() {
     let ours: BTreeSet<&str> = tree.members.iter().map(|id| tree.names[id].as_str()).collect();
     for (name, allowed) in ALLOWED {
         for dependency in tree.direct(name).intersection(&ours) {
-            assert!(allowed.contains(dependency), "{name} must not depend on {dependency}");
+            assert!(
+                allowed.contains(dependency),
+                "{name} must not depend on {dependency}"
+            );
         }
     }
-    let listed: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| name).chain(UNBOUND).copied().collect();
+    let listed: BTreeSet<&str> = ALLOWED
+        .iter()
+        .map(|(name, _)| name)
+        .chain(UNBOUND)
+        .copied()
+        .collect();
     assert_eq!(ours, listed, "every crate has its line in ALLOWED");
 }
 
@@ -109,7 +169,10 @@ fn openraft_and_sled_stay_behind_the_facade() {
     for (foreign, homes) in ONLY_IN {
         for id in &tree.members {
             let name = tree.names[id].as_str();
-            assert!(homes.contains(&name) || !tree.direct(name).contains(foreign), "{name} names {foreign}");
+            assert!(
+                homes.contains(&name) || !tree.direct(name).contains(foreign),
+                "{name} names {foreign}"
+            );
         }
     }
 }
@@ -130,14 +193,25 @@ fn the_state_machine_reaches_nothing_impure() {
 #[test]
 fn ring_is_not_in_the_tree() {
     let tree = tree();
-    assert!(!tree.reachable(&tree.members, "").contains("ring"), "aws-lc-rs is the provider, ring must stay out");
+    assert!(
+        !tree.reachable(&tree.members, "").contains("ring"),
+        "aws-lc-rs is the provider, ring must stay out"
+    );
 }
 
 /// Neither may move without the storage suites; the third panics on hostile bytes in other versions' own ways.
 #[test]
 fn unstable_crates_are_pinned_exactly() {
     let tree = tree();
-    for (name, version) in [("openraft", "0.10.0-alpha.37"), ("sled", "0.34.7"), ("dhcproto", "0.15.0")] {
-        assert_eq!(tree.versions[name], BTreeSet::from([version.to_owned()]), "{name}");
+    for (name, version) in [
+        ("openraft", "0.10.0-alpha.37"),
+        ("sled", "0.34.7"),
+        ("dhcproto", "0.15.0"),
+    ] {
+        assert_eq!(
+            tree.versions[name],
+            BTreeSet::from([version.to_owned()]),
+            "{name}"
+        );
     }
 }

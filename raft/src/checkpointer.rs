@@ -36,7 +36,10 @@ pub(crate) struct Loaded {
 
 impl Checkpointer {
     /// Opens the checkpoint; one that the log does not know is left unused and will be replaced as a whole.
-    pub(crate) fn open(folder: &Path, fits: impl Fn(&LogId) -> bool) -> io::Result<(Checkpointer, Option<Loaded>)> {
+    pub(crate) fn open(
+        folder: &Path,
+        fits: impl Fn(&LogId) -> bool,
+    ) -> io::Result<(Checkpointer, Option<Loaded>)> {
         let (mut checkpoint, stored) = Checkpoint::open(folder)?;
         let loaded = match stored {
             Some(stored) => load(stored.state, &stored.place).filter(|loaded| fits(&loaded.last_applied)),
@@ -45,7 +48,13 @@ impl Checkpointer {
         if loaded.is_none() {
             checkpoint.discard();
         }
-        Ok((Checkpointer { idle: Some(checkpoint), running: None }, loaded))
+        Ok((
+            Checkpointer {
+                idle: Some(checkpoint),
+                running: None,
+            },
+            loaded,
+        ))
     }
 
     /// Starts storing what `unsaved` collects.
@@ -103,7 +112,11 @@ fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<()
 fn load(state: State, place: &[u8]) -> Option<Loaded> {
     let meta = wire::snapshot_meta_from_wire(pb::SnapshotMeta::decode(place).ok()?).ok()?;
     let last_applied = meta.last_log_id.filter(|id| id.index == state.applied_index())?;
-    Some(Loaded { state, last_applied, membership: meta.last_membership })
+    Some(Loaded {
+        state,
+        last_applied,
+        membership: meta.last_membership,
+    })
 }
 
 #[cfg(test)]

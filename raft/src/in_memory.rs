@@ -46,7 +46,10 @@ impl InMemory {
         header.session.get_or_insert_with(|| ticket.session.clone());
         header.proposed_at_ms = now_ms;
         header.random = self.sources.random_16();
-        let mut state = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .writer
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let index = state.applied_index() + 1;
         let outcome = state.apply(index, &entry).outcome;
         self.published.publish(state.clone());
@@ -57,7 +60,9 @@ impl InMemory {
         if self.majority {
             return Ok(());
         }
-        Err(Error::NoQuorum { retry_after: Duration::from_secs(1) })
+        Err(Error::NoQuorum {
+            retry_after: Duration::from_secs(1),
+        })
     }
 
     pub(crate) fn status(&self) -> ClusterStatus {

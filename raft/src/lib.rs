@@ -34,6 +34,6 @@ pub use peer_service::PeerPort;
 pub use peers::Dial;
 pub use profile::{Profile, Snapshots};
 pub use snapshot_file::SnapshotFile;
-pub use sources::Sources;
+pub use sources::{NowMs, Random, Sources};
 pub use store::{Committed, Store};
 pub use type_config::MemberNode;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use openraft::entry::RaftEntry as _;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
-use proto::raft::v1 as pb;
 use prost::Message as _;
+use proto::raft::v1 as pb;
 use tokio::sync::oneshot;
 
 use crate::log_tail::{LogTail, command_bytes};
@@ -42,13 +42,25 @@ impl LogStore {
     pub(crate) fn new(wal: Wal, recovered: Recovered) -> io::Result<LogStore> {
         let mut tail = LogTail::default();
         tail.vote = recovered.vote.map(|bytes| decode_vote(&bytes)).transpose()?;
-        tail.committed = recovered.committed.map(|bytes| decode_log_id(&bytes)).transpose()?;
-        tail.purged = recovered.purged.map(|mark| decode_log_id(&mark.log_id)).transpose()?;
+        tail.committed = recovered
+            .committed
+            .map(|bytes| decode_log_id(&bytes))
+            .transpose()?;
+        tail.purged = recovered
+            .purged
+            .map(|mark| decode_log_id(&mark.log_id))
+            .transpose()?;
         for record in recovered.entries {
             tail.push(wire::entry_from_wire(pb::LogEntry::decode(record.payload)?)?)?;
         }
-        let shared = Shared { tail: Mutex::new(tail), wal, bytes_since_snapshot: AtomicU64::new(0) };
-        Ok(LogStore { shared: Arc::new(shared) })
+        let shared = Shared {
+            tail: Mutex::new(tail),
+            wal,
+            bytes_since_snapshot: AtomicU64::new(0),
+        };
+        Ok(LogStore {
+            shared: Arc::new(shared),
+        })
     }
 
     /// Whether the log holds nothing at all: a member that never voted and never stored an entry.
@@ -63,7 +75,9 @@ impl LogStore {
         if tail.purged.is_some_and(|purged| id.index <= purged.index) {
             return tail.purged.is_some_and(|purged| purged == *id);
         }
-        tail.range(id.index..=id.index).first().is_some_and(|entry| entry.log_id == *id)
+        tail.range(id.index..=id.index)
+            .first()
+            .is_some_and(|entry| entry.log_id == *id)
     }
 
     /// Bytes of commands appended since the last call of [`LogStore::snapshot_taken`].
@@ -91,7 +105,8 @@ impl LogStore {
                 tx.send(result).ok(); // nobody waits any more: the member is stopping
             }),
         );
-        rx.await.map_err(|_| io::Error::other("the storage thread has ended"))?
+        rx.await
+            .map_err(|_| io::Error::other("the storage thread has ended"))?
     }
 }
 
@@ -117,7 +132,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
         let tail = self.tail();
-        Ok(LogState { last_purged_log_id: tail.purged, last_log_id: tail.last() })
+        Ok(LogState {
+            last_purged_log_id: tail.purged,
+            last_log_id: tail.last(),
+        })
     }
 
     async fn get_log_reader(&mut self) -> LogStore {
@@ -152,13 +170,20 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             let mut tail = self.tail();
             for entry in entries {
                 let payload = Bytes::from(wire::entry_to_wire(&entry).encode_to_vec());
-                records.push(Record { index: entry.index(), payload });
+                records.push(Record {
+                    index: entry.index(),
+                    payload,
+                });
                 let bytes = command_bytes(&entry) as u64;
-                self.shared.bytes_since_snapshot.fetch_add(bytes, Ordering::Relaxed);
+                self.shared
+                    .bytes_since_snapshot
+                    .fetch_add(bytes, Ordering::Relaxed);
                 tail.push(entry)?;
             }
         }
-        self.shared.wal.append(records, Box::new(move |result| callback.io_completed(result)));
+        self.shared
+            .wal
+            .append(records, Box::new(move |result| callback.io_completed(result)));
         Ok(())
     }
 
@@ -170,7 +195,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
         self.tail().purge(log_id);
-        let mark = Mark { index: log_id.index, log_id: encode_log_id(&log_id) };
+        let mark = Mark {
+            index: log_id.index,
+            log_id: encode_log_id(&log_id),
+        };
         self.durable(|wal, done| wal.purge(mark, done)).await
     }
 }

@@ -39,14 +39,22 @@ impl LogTail {
 
     /// Drops every entry after `last`.
     pub(crate) fn truncate_after(&mut self, last: Option<u64>) {
-        while self.entries.back().is_some_and(|entry| last.is_none_or(|last| entry.index() > last)) {
+        while self
+            .entries
+            .back()
+            .is_some_and(|entry| last.is_none_or(|last| entry.index() > last))
+        {
             self.entries.pop_back();
         }
     }
 
     /// Drops every entry up to `upto`, itself included.
     pub(crate) fn purge(&mut self, upto: LogId) {
-        while self.entries.front().is_some_and(|entry| entry.index() <= upto.index) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| entry.index() <= upto.index)
+        {
             self.entries.pop_front();
         }
         if self.purged.is_none_or(|purged| purged.index < upto.index) {
@@ -85,7 +93,9 @@ impl LogTail {
             Bound::Unbounded => u64::MAX,
         };
         let clamp = |index: u64| {
-            usize::try_from(index.saturating_sub(first)).unwrap_or(usize::MAX).min(self.entries.len())
+            usize::try_from(index.saturating_sub(first))
+                .unwrap_or(usize::MAX)
+                .min(self.entries.len())
         };
         let (from, to) = (clamp(start), clamp(end));
         self.entries.range(from..to.max(from))
@@ -110,7 +120,10 @@ mod tests {
     }
 
     fn entry(index: u64, bytes: usize) -> Entry {
-        Entry { log_id: log_id(index), payload: EntryPayload::Normal(Command(vec![0; bytes].into())) }
+        Entry {
+            log_id: log_id(index),
+            payload: EntryPayload::Normal(Command(vec![0; bytes].into())),
+        }
     }
 
     fn tail(indexes: std::ops::RangeInclusive<u64>) -> LogTail {

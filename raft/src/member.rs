@@ -77,28 +77,68 @@ impl Member {
             let log_options = wal::Options::new(options.sources.random_u64());
             move || open(&folder, disk, log_options, &cluster, member)
         });
-        let Opened { log, start, mut checkpointer } = opened.await.map_err(io::Error::other)??;
+        let Opened {
+            log,
+            start,
+            mut checkpointer,
+        } = opened.await.map_err(io::Error::other)??;
         let pristine = log.is_pristine();
         let published = Published::new(start.state.clone());
         let unsaved = Arc::new(Mutex::new(Unsaved::default()));
         let snapshots = options.data_dir.join("snapshots");
-        let machine =
-            StateMachine::new(start, snapshots.clone(), log.clone(), Arc::clone(&published), Arc::clone(&unsaved));
-        let peers = Peers::new(options.member_id, &options.cluster_name, Arc::clone(&options.dial));
-        let config = options.profile.raft_config(&options.cluster_name, options.snapshots).map_err(io::Error::other)?;
+        let machine = StateMachine::new(
+            start,
+            snapshots.clone(),
+            log.clone(),
+            Arc::clone(&published),
+            Arc::clone(&unsaved),
+        );
+        let peers = Peers::new(
+            options.member_id,
+            &options.cluster_name,
+            Arc::clone(&options.dial),
+        );
+        let config = options
+            .profile
+            .raft_config(&options.cluster_name, options.snapshots)
+            .map_err(io::Error::other)?;
         let network = Network { peers: peers.clone() };
         let raft: Raft<TypeConfig, StateMachine> =
-            Raft::new(options.member_id, config, network, log.clone(), machine).await.map_err(io::Error::other)?;
+            Raft::new(options.member_id, config, network, log.clone(), machine)
+                .await
+                .map_err(io::Error::other)?;
         if pristine && options.founding_members.contains_key(&options.member_id) {
             found(&raft, options.founding_members).await?;
         }
-        let replicated = Arc::new(Replicated::new(raft, peers, options.profile, options.sources, published));
+        let replicated = Arc::new(Replicated::new(
+            raft,
+            peers,
+            options.profile,
+            options.sources,
+            published,
+        ));
         let store = Store::replicated(Arc::clone(&replicated));
         checkpointer.run(unsaved)?;
-        tokio::spawn(bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap));
-        tokio::spawn(snapshot_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes));
-        let peer_port = PeerPort { member: Arc::clone(&replicated), snapshots };
-        Ok(Member { store, replicated, peer_port, checkpointer })
+        tokio::spawn(bootstrap_and_verify(
+            store.clone(),
+            Arc::clone(&replicated),
+            options.bootstrap,
+        ));
+        tokio::spawn(snapshot_by_size(
+            Arc::clone(&replicated),
+            log,
+            options.snapshots.log_bytes,
+        ));
+        let peer_port = PeerPort {
+            member: Arc::clone(&replicated),
+            snapshots,
+        };
+        Ok(Member {
+            store,
+            replicated,
+            peer_port,
+            checkpointer,
+        })
     }
 
     /// The handle that services hold.
@@ -130,12 +170,17 @@ impl Member {
     pub async fn hand_over(&self) {
         let raft = self.replicated.raft();
         let metrics = raft.metrics().borrow_watched().clone();
-        let Some(replication) = metrics.replication.as_ref().filter(|_| metrics.current_leader == Some(metrics.id))
+        let Some(replication) = metrics
+            .replication
+            .as_ref()
+            .filter(|_| metrics.current_leader == Some(metrics.id))
         else {
             return;
         };
         let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
-        let others = replication.iter().filter(|(id, _)| **id != metrics.id && voters.contains(*id));
+        let others = replication
+            .iter()
+            .filter(|(id, _)| **id != metrics.id && voters.contains(*id));
         if let Some((to, _)) = others.max_by_key(|(_, matched)| **matched)
             && let Err(error) = raft.trigger().transfer_leader(*to).await
         {
@@ -171,7 +216,10 @@ fn open(
     store_header::claim(folder, cluster, member)?;
     let (wal, recovered) = Wal::open(&folder.join("log"), disk, log_options).map_err(io::Error::other)?;
     if recovered.cut_off_bytes > 0 {
-        tracing::info!(bytes = recovered.cut_off_bytes, "a torn tail that nobody was told of was cut off the log");
+        tracing::info!(
+            bytes = recovered.cut_off_bytes,
+            "a torn tail that nobody was told of was cut off the log"
+        );
     }
     let log = LogStore::new(wal, recovered)?;
     let mut start = Start::default();
@@ -181,7 +229,12 @@ fn open(
         start.membership = meta.last_membership.clone();
         start.snapshot = Some((meta, file));
     }
-    let fits = |id: &LogId| start.last_applied.is_none_or(|snapshot| id.index > snapshot.index) && log.covers(id);
+    let fits = |id: &LogId| {
+        start
+            .last_applied
+            .is_none_or(|snapshot| id.index > snapshot.index)
+            && log.covers(id)
+    };
     let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits)?;
     if let Some(loaded) = loaded {
         start.state = loaded.state;
@@ -190,10 +243,15 @@ fn open(
     }
     let level = start.state.feature_level();
     if level > state::cluster::FEATURE_LEVEL_KNOWN {
-        let text = format!("the store is at feature level {level}, which this version does not know; upgrade it");
+        let text =
+            format!("the store is at feature level {level}, which this version does not know; upgrade it");
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
-    Ok(Opened { log, start, checkpointer })
+    Ok(Opened {
+        log,
+        start,
+        checkpointer,
+    })
 }
 
 /// Every founding member says the same; Raft elects one of them.
@@ -215,7 +273,9 @@ async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstr
                 return;
             }
             let principal = format!("member/{}", replicated.peers().member_id);
-            let proposed = store.propose(&principal, Command::Cluster(bootstrap.clone()), None).await;
+            let proposed = store
+                .propose(&principal, Command::Cluster(bootstrap.clone()), None)
+                .await;
             tracing::info!(ok = proposed.is_ok(), "new cluster: bootstrap proposed");
         }
         tokio::time::sleep(STARTUP_PAUSE).await;

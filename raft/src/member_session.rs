@@ -35,7 +35,10 @@ impl MemberSession {
             next_seq: 1,
             in_flight: BTreeSet::new(),
         };
-        MemberSession { sources, inner: Mutex::new(inner) }
+        MemberSession {
+            sources,
+            inner: Mutex::new(inner),
+        }
     }
 
     /// A session for one request. `now_ms` is cluster time. The request is over when the ticket drops.
@@ -61,7 +64,9 @@ impl MemberSession {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

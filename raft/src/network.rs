@@ -48,12 +48,18 @@ pub(crate) struct Connection {
 
 impl Connection {
     fn new(peers: &Peers, target: u64, node: &MemberNode, pipelined: bool) -> Connection {
-        Connection { header: peers.header(target), client: peers.dial(target, node), pipelined }
+        Connection {
+            header: peers.header(target),
+            client: peers.dial(target, node),
+            pipelined,
+        }
     }
 
     fn client(&self) -> RpcResult<PeerServiceClient<Channel>> {
         let no_address = || Unreachable::from_string(format!("member {} cannot be dialled", self.header.to));
-        self.client.clone().ok_or_else(|| RPCError::Unreachable(no_address()))
+        self.client
+            .clone()
+            .ok_or_else(|| RPCError::Unreachable(no_address()))
     }
 
     /// Bounds a call by openraft's deadline and maps its failure.
@@ -73,7 +79,7 @@ impl Connection {
         }
     }
 
-    fn append_to_wire(header: &pb::PeerHeader, rpc: AppendEntriesRequest<TypeConfig>) -> pb::AppendRequest {
+    fn append_to_wire(header: &pb::PeerHeader, rpc: &AppendEntriesRequest<TypeConfig>) -> pb::AppendRequest {
         pb::AppendRequest {
             header: Some(header.clone()),
             vote: Some(wire::vote_to_wire(&rpc.vote)),
@@ -104,20 +110,24 @@ fn malformed(error: wire::Malformed) -> RPCError<TypeConfig> {
 
 fn vote_response(response: pb::VoteResponse) -> RpcResult<VoteResponse<TypeConfig>> {
     let vote = wire::vote_from_wire(response.vote).map_err(malformed)?;
-    Ok(VoteResponse::new(vote, response.last_log_id.map(wire::log_id_from_wire), response.granted))
+    Ok(VoteResponse::new(
+        vote,
+        response.last_log_id.map(wire::log_id_from_wire),
+        response.granted,
+    ))
 }
 
 fn append_response(response: pb::AppendResponse) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
     use pb::append_response::Result as Wire;
     match response.result {
         Some(Wire::Success(_)) => Ok(AppendEntriesResponse::Success),
-        Some(Wire::Partial(p)) => {
-            Ok(AppendEntriesResponse::PartialSuccess(p.matched.map(wire::log_id_from_wire)))
-        }
+        Some(Wire::Partial(p)) => Ok(AppendEntriesResponse::PartialSuccess(
+            p.matched.map(wire::log_id_from_wire),
+        )),
         Some(Wire::Conflict(_)) => Ok(AppendEntriesResponse::Conflict),
-        Some(Wire::HigherVote(vote)) => {
-            Ok(AppendEntriesResponse::HigherVote(wire::vote_from_wire(Some(vote)).map_err(malformed)?))
-        }
+        Some(Wire::HigherVote(vote)) => Ok(AppendEntriesResponse::HigherVote(
+            wire::vote_from_wire(Some(vote)).map_err(malformed)?,
+        )),
         None => Err(malformed(wire::Malformed("append answer without a result"))),
     }
 }
@@ -129,9 +139,9 @@ fn stream_result(
     match item.map_err(|status| unreachable(&status))?.result {
         Some(Wire::Matched(p)) => Ok(Ok(p.matched.map(wire::log_id_from_wire))),
         Some(Wire::Conflict(id)) => Ok(Err(StreamAppendError::Conflict(wire::log_id_from_wire(id)))),
-        Some(Wire::HigherVote(vote)) => {
-            Ok(Err(StreamAppendError::HigherVote(wire::vote_from_wire(Some(vote)).map_err(malformed)?)))
-        }
+        Some(Wire::HigherVote(vote)) => Ok(Err(StreamAppendError::HigherVote(
+            wire::vote_from_wire(Some(vote)).map_err(malformed)?,
+        ))),
         None => Err(malformed(wire::Malformed("append answer without a result"))),
     }
 }
@@ -144,7 +154,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
-        let request = Self::append_to_wire(&self.header, rpc);
+        let request = Self::append_to_wire(&self.header, &rpc);
         let mut client = self.client()?;
         append_response(self.call(&option, client.append_entries(request)).await?)
     }
@@ -162,8 +172,12 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         }
         Box::pin(async move {
             let header = self.header.clone();
-            let outgoing = input.map(move |rpc| Self::append_to_wire(&header, rpc));
-            let answers = self.client()?.stream_append(outgoing).await.map_err(|status| unreachable(&status))?;
+            let outgoing = input.map(move |rpc| Self::append_to_wire(&header, &rpc));
+            let answers = self
+                .client()?
+                .stream_append(outgoing)
+                .await
+                .map_err(|status| unreachable(&status))?;
             let answers = until_first_error(answers.into_inner().map(stream_result));
             Ok(Box::pin(answers) as BoxStream<'s, _>)
         })
@@ -184,7 +198,10 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
         let mut client = self.client()?;
-        vote_response(self.call(&option, client.pre_vote(self.vote_request(&rpc))).await?)
+        vote_response(
+            self.call(&option, client.pre_vote(self.vote_request(&rpc)))
+                .await?,
+        )
     }
 
     async fn full_snapshot(

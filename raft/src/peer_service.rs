@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest,
+    VoteResponse,
 };
 use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_server::PeerService;
@@ -50,13 +51,26 @@ impl PeerPort {
 impl PeerService for PeerPort {
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        let answer = self.member.raft().vote(vote_request(request.into_inner())?).await.map_err(stopped)?;
+        let answer = self
+            .member
+            .raft()
+            .vote(vote_request(request.get_ref())?)
+            .await
+            .map_err(stopped)?;
         Ok(Response::new(vote_response(&answer)))
     }
 
-    async fn pre_vote(&self, request: Request<pb::VoteRequest>) -> Result<Response<pb::VoteResponse>, Status> {
+    async fn pre_vote(
+        &self,
+        request: Request<pb::VoteRequest>,
+    ) -> Result<Response<pb::VoteResponse>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        let answer = self.member.raft().pre_vote(vote_request(request.into_inner())?).await.map_err(stopped)?;
+        let answer = self
+            .member
+            .raft()
+            .pre_vote(vote_request(request.get_ref())?)
+            .await
+            .map_err(stopped)?;
         Ok(Response::new(vote_response(&answer)))
     }
 
@@ -67,7 +81,7 @@ impl PeerService for PeerPort {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
         let append = append_request(request.into_inner())?;
         let answer = self.member.raft().append_entries(append).await.map_err(stopped)?;
-        Ok(Response::new(append_response(answer)))
+        Ok(Response::new(append_response(&answer)))
     }
 
     type StreamAppendStream = Answers<pb::StreamAppendResponse>;
@@ -82,7 +96,7 @@ impl PeerService for PeerPort {
         let requests = request.into_inner().scan(caller, move |caller, item| {
             let checked = item.and_then(|message| {
                 port.check(message.header.as_ref(), caller)?;
-                Ok(append_request(message)?)
+                append_request(message)
             });
             if let Err(status) = &checked {
                 tracing::debug!(%status, "append stream ends");
@@ -90,7 +104,7 @@ impl PeerService for PeerPort {
             futures::future::ready(checked.ok())
         });
         let answers = self.member.raft().stream_append(requests).map(|item| match item {
-            Ok(result) => Ok(stream_response(result)),
+            Ok(result) => Ok(stream_response(&result)),
             Err(fatal) => Err(stopped(fatal)),
         });
         Ok(Response::new(Box::pin(answers)))
@@ -101,11 +115,23 @@ impl PeerService for PeerPort {
         request: Request<Streaming<pb::SnapshotChunk>>,
     ) -> Result<Response<pb::InstallSnapshotResponse>, Status> {
         let caller = rpc::caller(&request).clone();
-        let received = snapshot_stream::incoming(&self.snapshots, request.into_inner()).await?;
-        self.check(Some(&received.header), &caller)?;
-        let snapshot = openraft::Snapshot { meta: received.meta, snapshot: received.file };
-        let answer = self.member.raft().install_full_snapshot(received.vote, snapshot).await.map_err(stopped)?;
-        Ok(Response::new(pb::InstallSnapshotResponse { vote: Some(wire::vote_to_wire(&answer.vote)) }))
+        let mut chunks = request.into_inner();
+        let announced = snapshot_stream::announced(&mut chunks).await?;
+        self.check(Some(&announced.header), &caller)?; // before a byte reaches the disk
+        let file = snapshot_stream::receive(&self.snapshots, announced.header.from, &mut chunks).await?;
+        let snapshot = openraft::Snapshot {
+            meta: announced.meta,
+            snapshot: file,
+        };
+        let answer = self
+            .member
+            .raft()
+            .install_full_snapshot(announced.vote, snapshot)
+            .await
+            .map_err(stopped)?;
+        Ok(Response::new(pb::InstallSnapshotResponse {
+            vote: Some(wire::vote_to_wire(&answer.vote)),
+        }))
     }
 
     async fn transfer_leader(
@@ -119,14 +145,22 @@ impl PeerService for PeerPort {
             request.to_member,
             request.last_log_id.map(wire::log_id_from_wire),
         );
-        let answer = self.member.raft().handle_transfer_leader(transfer).await.map_err(stopped)?;
+        let answer = self
+            .member
+            .raft()
+            .handle_transfer_leader(transfer)
+            .await
+            .map_err(stopped)?;
         let refused = answer.err().map(|error| error.to_string()).unwrap_or_default();
         Ok(Response::new(pb::TransferLeaderResponse { refused }))
     }
 
     async fn propose(&self, request: Request<pb::ProposeRequest>) -> Result<Response<pb::Outcome>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        let entry = request.into_inner().entry.ok_or_else(|| Status::invalid_argument("no entry"))?;
+        let entry = request
+            .into_inner()
+            .entry
+            .ok_or_else(|| Status::invalid_argument("no entry"))?;
         Ok(Response::new(self.member.propose_as_leader(entry).await?))
     }
 
@@ -135,7 +169,9 @@ impl PeerService for PeerPort {
         request: Request<pb::ReadIndexRequest>,
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        Ok(Response::new(pb::ReadIndexResponse { index: self.member.read_index_as_leader().await? }))
+        Ok(Response::new(pb::ReadIndexResponse {
+            index: self.member.read_index_as_leader().await?,
+        }))
     }
 }
 
@@ -144,7 +180,7 @@ fn stopped(error: impl std::fmt::Display) -> Status {
     Status::unavailable(format!("Raft has stopped on this member: {error}"))
 }
 
-fn vote_request(request: pb::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {
+fn vote_request(request: &pb::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {
     let vote = wire::vote_from_wire(request.vote)?;
     let mut vote = VoteRequest::new(vote, request.last_log_id.map(wire::log_id_from_wire));
     vote.leadership_transfer = request.leadership_transfer;
@@ -160,7 +196,10 @@ fn vote_response(answer: &VoteResponse<TypeConfig>) -> pb::VoteResponse {
 }
 
 fn append_request(request: pb::AppendRequest) -> Result<AppendEntriesRequest<TypeConfig>, Status> {
-    let entries = request.entries.into_iter().map(|entry| wire::entry_from_wire(own_bytes(entry)));
+    let entries = request
+        .entries
+        .into_iter()
+        .map(|entry| wire::entry_from_wire(own_bytes(entry)));
     Ok(AppendEntriesRequest {
         vote: wire::vote_from_wire(request.vote)?,
         prev_log_id: request.prev_log_id.map(wire::log_id_from_wire),
@@ -177,27 +216,31 @@ fn own_bytes(mut entry: pb::LogEntry) -> pb::LogEntry {
     entry
 }
 
-fn append_response(answer: AppendEntriesResponse<TypeConfig>) -> pb::AppendResponse {
+fn append_response(answer: &AppendEntriesResponse<TypeConfig>) -> pb::AppendResponse {
     use pb::append_response as wire_form;
     let result = match answer {
         AppendEntriesResponse::Success => wire_form::Result::Success(wire_form::Done {}),
-        AppendEntriesResponse::PartialSuccess(matched) => wire_form::Result::Partial(partial(matched)),
+        AppendEntriesResponse::PartialSuccess(matched) => {
+            wire_form::Result::Partial(partial(matched.as_ref()))
+        }
         AppendEntriesResponse::Conflict => wire_form::Result::Conflict(wire_form::Done {}),
-        AppendEntriesResponse::HigherVote(vote) => wire_form::Result::HigherVote(wire::vote_to_wire(&vote)),
+        AppendEntriesResponse::HigherVote(vote) => wire_form::Result::HigherVote(wire::vote_to_wire(vote)),
     };
     pb::AppendResponse { result: Some(result) }
 }
 
-fn stream_response(answer: openraft::raft::StreamAppendResult<TypeConfig>) -> pb::StreamAppendResponse {
+fn stream_response(answer: &openraft::raft::StreamAppendResult<TypeConfig>) -> pb::StreamAppendResponse {
     use pb::stream_append_response::Result as Wire;
     let result = match answer {
-        Ok(matched) => Wire::Matched(partial(matched)),
-        Err(StreamAppendError::Conflict(id)) => Wire::Conflict(wire::log_id_to_wire(&id)),
-        Err(StreamAppendError::HigherVote(vote)) => Wire::HigherVote(wire::vote_to_wire(&vote)),
+        Ok(matched) => Wire::Matched(partial(matched.as_ref())),
+        Err(StreamAppendError::Conflict(id)) => Wire::Conflict(wire::log_id_to_wire(id)),
+        Err(StreamAppendError::HigherVote(vote)) => Wire::HigherVote(wire::vote_to_wire(vote)),
     };
     pb::StreamAppendResponse { result: Some(result) }
 }
 
-fn partial(matched: Option<crate::type_config::LogId>) -> pb::append_response::Partial {
-    pb::append_response::Partial { matched: matched.as_ref().map(wire::log_id_to_wire) }
+fn partial(matched: Option<&crate::type_config::LogId>) -> pb::append_response::Partial {
+    pb::append_response::Partial {
+        matched: matched.map(wire::log_id_to_wire),
+    }
 }

@@ -32,11 +32,20 @@ impl std::fmt::Debug for Peers {
 
 impl Peers {
     pub(crate) fn new(member_id: u64, cluster_name: &str, dial: Dial) -> Peers {
-        Peers { member_id, cluster_name: cluster_name.into(), dial, channels: Arc::default() }
+        Peers {
+            member_id,
+            cluster_name: cluster_name.into(),
+            dial,
+            channels: Arc::default(),
+        }
     }
 
     pub(crate) fn header(&self, to: u64) -> PeerHeader {
-        PeerHeader { from: self.member_id, to, cluster_name: self.cluster_name.to_string() }
+        PeerHeader {
+            from: self.member_id,
+            to,
+            cluster_name: self.cluster_name.to_string(),
+        }
     }
 
     /// A client on a connection of its own.
@@ -57,7 +66,9 @@ impl Peers {
 
     /// An address or key that cannot be used stands in the log; it makes that member unreachable, not this one stop.
     fn channel(&self, to: u64, node: &MemberNode) -> Option<Channel> {
-        (self.dial)(to, node).inspect_err(|error| tracing::error!(member = to, %error, "cannot dial")).ok()
+        (self.dial)(to, node)
+            .inspect_err(|error| tracing::error!(member = to, %error, "cannot dial"))
+            .ok()
     }
 }
 

@@ -22,7 +22,11 @@ pub struct Snapshots {
 impl Default for Snapshots {
     /// 50,000 entries or 64 MiB; 10,000 entries kept.
     fn default() -> Self {
-        Snapshots { entries: 50_000, log_bytes: 64 << 20, entries_kept: 10_000 }
+        Snapshots {
+            entries: 50_000,
+            log_bytes: 64 << 20,
+            entries_kept: 10_000,
+        }
     }
 }
 
@@ -88,7 +92,10 @@ mod tests {
     fn every_profile_is_valid_and_leaves_room_for_heartbeats() {
         for profile in [Profile::Lan, Profile::Fast, Profile::Wan] {
             let config = profile.raft_config("test", Snapshots::default()).unwrap();
-            assert!(config.heartbeat_interval * 3 <= config.election_timeout_min, "{profile:?}");
+            assert!(
+                config.heartbeat_interval * 3 <= config.election_timeout_min,
+                "{profile:?}"
+            );
             assert!(config.replication_lag_threshold > Snapshots::default().entries);
             assert_eq!(config.enable_pre_vote, Some(true));
         }

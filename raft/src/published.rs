@@ -19,7 +19,11 @@ pub(crate) struct Published {
 impl Published {
     pub(crate) fn new(state: State) -> Arc<Published> {
         let applied = watch::Sender::new(state.applied_index());
-        Arc::new(Published { state: ArcSwap::from_pointee(state), applied, snapshots_installed: AtomicU64::new(0) })
+        Arc::new(Published {
+            state: ArcSwap::from_pointee(state),
+            applied,
+            snapshots_installed: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn load(&self) -> Arc<State> {

@@ -103,13 +103,24 @@ impl Replicated {
     }
 
     fn node(&self, id: u64) -> Option<MemberNode> {
-        self.raft.metrics().borrow_watched().membership_config.get_node(&id).cloned()
+        self.raft
+            .metrics()
+            .borrow_watched()
+            .membership_config
+            .get_node(&id)
+            .cloned()
     }
 
     /// Proposes here or at the leader until an outcome is known or the deadline has passed.
     pub(crate) async fn propose(&self, mut entry: pb::Entry) -> Result<pb::Outcome, Error> {
-        let _permit = self.in_flight.acquire().await.map_err(|_| Error::Internal("stopping".to_owned()))?;
-        let ticket = self.session.begin(self.published.load().time_ms().max((self.sources.now_ms)()));
+        let _permit = self
+            .in_flight
+            .acquire()
+            .await
+            .map_err(|_| Error::Internal("stopping".to_owned()))?;
+        let ticket = self
+            .session
+            .begin(self.published.load().time_ms().max((self.sources.now_ms)()));
         let header = entry.header.get_or_insert_default();
         header.session.get_or_insert_with(|| ticket.session.clone());
         let started = Instant::now();
@@ -139,7 +150,10 @@ impl Replicated {
             return self.append(entry.clone()).await;
         }
         let node = self.node(leader).ok_or(Attempt::NoLeader)?;
-        let request = pb::ProposeRequest { header: Some(self.peers.header(leader)), entry: Some(entry.clone()) };
+        let request = pb::ProposeRequest {
+            header: Some(self.peers.header(leader)),
+            entry: Some(entry.clone()),
+        };
         let mut client = self.peers.shared(leader, &node).ok_or(Attempt::NoLeader)?;
         match self.while_leading(leader, client.propose(request)).await {
             Some(Ok(response)) => Ok(response.into_inner()),
@@ -185,7 +199,10 @@ impl Replicated {
         let bytes = state::encode_exact(&entry).map_err(|rejection| Attempt::Final(rejection.into()))?;
         if bytes.len() > ENTRY_BYTES_MAX {
             let what = format!("a change of {} bytes (send it in several requests)", bytes.len());
-            return Err(Attempt::Final(Error::TooLarge { what, limit: ENTRY_LIMIT.to_owned() }));
+            return Err(Attempt::Final(Error::TooLarge {
+                what,
+                limit: ENTRY_LIMIT.to_owned(),
+            }));
         }
         let write = self.raft.client_write(Command(bytes.into()));
         match self.while_leading(self.peers.member_id, write).await {
@@ -223,7 +240,9 @@ impl Replicated {
         }
         let node = self.node(leader).ok_or_else(|| self.no_quorum())?;
         let mut client = self.peers.shared(leader, &node).ok_or_else(|| self.no_quorum())?;
-        let request = pb::ReadIndexRequest { header: Some(self.peers.header(leader)) };
+        let request = pb::ReadIndexRequest {
+            header: Some(self.peers.header(leader)),
+        };
         match self.while_leading(leader, client.read_index(request)).await {
             Some(Ok(answer)) => Ok(answer.into_inner().index),
             Some(Err(_)) | None => Err(self.no_quorum()),
@@ -237,15 +256,23 @@ impl Replicated {
     }
 
     fn no_quorum(&self) -> Error {
-        Error::NoQuorum { retry_after: self.profile.leaderless_max() }
+        Error::NoQuorum {
+            retry_after: self.profile.leaderless_max(),
+        }
     }
 }
 
 /// Errors of the leader that another attempt would meet again.
 fn is_final(status: &tonic::Status) -> bool {
-    matches!(status.code(), tonic::Code::OutOfRange | tonic::Code::ResourceExhausted | tonic::Code::InvalidArgument)
+    matches!(
+        status.code(),
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted | tonic::Code::InvalidArgument
+    )
 }
 
 fn rejected_by_leader(status: &tonic::Status) -> Error {
-    Error::TooLarge { what: status.message().to_owned(), limit: ENTRY_LIMIT.to_owned() }
+    Error::TooLarge {
+        what: status.message().to_owned(),
+        limit: ENTRY_LIMIT.to_owned(),
+    }
 }

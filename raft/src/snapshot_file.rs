@@ -48,7 +48,9 @@ pub(crate) fn write(folder: &Path, meta: &SnapshotMeta, state: &State) -> io::Re
 /// Gives a finished file its final name, durably.
 pub(crate) fn adopt(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)?;
-    let folder = to.parent().ok_or_else(|| io::Error::other("a snapshot file needs a folder"))?;
+    let folder = to
+        .parent()
+        .ok_or_else(|| io::Error::other("a snapshot file needs a folder"))?;
     File::open(folder)?.sync_all()
 }
 
@@ -163,7 +165,10 @@ mod tests {
 
     fn meta(index: u64) -> SnapshotMeta {
         let last = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
-        SnapshotMeta { last_log_id: Some(last), ..SnapshotMeta::default() }
+        SnapshotMeta {
+            last_log_id: Some(last),
+            ..SnapshotMeta::default()
+        }
     }
 
     /// A state with a subnet in it, so that there is more than the header row.
@@ -172,12 +177,26 @@ mod tests {
         use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
         let mut state = State::new();
         (1..index).for_each(|index| state.skip(index));
-        let subnet = Subnet { network: "10.0.0.0/16".to_owned(), ..Subnet::default() };
+        let subnet = Subnet {
+            network: "10.0.0.0/16".to_owned(),
+            ..Subnet::default()
+        };
         let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
-        let session = pb::ClientSession { client_id: vec![1; 16], seq: 1, ack_below: 1, opened_at_ms: 0 };
+        let session = pb::ClientSession {
+            client_id: vec![1; 16],
+            seq: 1,
+            ack_below: 1,
+            opened_at_ms: 0,
+        };
         let entry = pb::Entry {
-            header: Some(pb::Header { session: Some(session), random: vec![0; 16], ..pb::Header::default() }),
-            command: Some(Command::Dhcp(DhcpCommand { change: Some(dhcp_command::Change::PutSubnet(put)) })),
+            header: Some(pb::Header {
+                session: Some(session),
+                random: vec![0; 16],
+                ..pb::Header::default()
+            }),
+            command: Some(Command::Dhcp(DhcpCommand {
+                change: Some(dhcp_command::Change::PutSubnet(put)),
+            })),
         };
         assert!(state::rejection(&state.apply(index, &entry).outcome).is_none());
         state
@@ -237,7 +256,10 @@ mod tests {
         write(folder.path(), &meta(5), &state_at(5)).unwrap();
         let kept = write(folder.path(), &meta(10), &state_at(10)).unwrap();
         remove_older(folder.path(), &kept.path).unwrap();
-        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        let left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
         assert_eq!(left, [kept.path]);
     }
 }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// Milliseconds since the Unix epoch, never going back.
+pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Fills the slice with unpredictable bytes.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// Time and randomness of one member.
 #[derive(Clone)]
 pub struct Sources {
     /// Milliseconds since the Unix epoch, never going back.
-    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub now_ms: NowMs,
     /// Fills the slice with unpredictable bytes.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Random,
 }
 
 impl std::fmt::Debug for Sources {
@@ -20,10 +25,13 @@ impl std::fmt::Debug for Sources {
 
 impl Sources {
     /// The wall clock read once, then the monotonic clock; randomness as given.
-    pub fn system(random: Arc<dyn Fn(&mut [u8]) + Send + Sync>) -> Sources {
+    pub fn system(random: Random) -> Sources {
         let (started, at_start) = (Instant::now(), wall_clock_ms());
         let elapsed = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Sources { now_ms: Arc::new(move || at_start.saturating_add(elapsed())), random }
+        Sources {
+            now_ms: Arc::new(move || at_start.saturating_add(elapsed())),
+            random,
+        }
     }
 
     /// Counts up from fixed values: the same in every run.
@@ -56,7 +64,9 @@ impl Sources {
 }
 
 fn wall_clock_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -79,17 +79,24 @@ impl StateMachine {
         let index = entry.index();
         let outcome = match &entry.payload {
             EntryPayload::Normal(command) => {
-                let decoded = state::decode_exact(&command.0).map_err(|error| unknown_entry(index, &error))?;
+                let decoded =
+                    state::decode_exact(&command.0).map_err(|error| unknown_entry(index, &error))?;
                 apply_guarded(&mut self.state, index, &decoded, changed)
             }
             EntryPayload::Blank => {
                 self.state.skip(index);
-                pb::Outcome { revision: index, result: None }
+                pb::Outcome {
+                    revision: index,
+                    result: None,
+                }
             }
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 self.state.skip(index);
-                pb::Outcome { revision: index, result: None }
+                pb::Outcome {
+                    revision: index,
+                    result: None,
+                }
             }
         };
         if self.state.feature_level() > state::cluster::FEATURE_LEVEL_KNOWN {
@@ -111,7 +118,10 @@ impl StateMachine {
     }
 
     fn meta(&self) -> SnapshotMeta {
-        SnapshotMeta { last_log_id: self.last_applied, last_membership: self.membership.clone() }
+        SnapshotMeta {
+            last_log_id: self.last_applied,
+            last_membership: self.membership.clone(),
+        }
     }
 }
 
@@ -124,7 +134,10 @@ fn apply_guarded(state: &mut State, index: u64, entry: &pb::Entry, changed: &mut
             applied.outcome
         }
         Err(_) => {
-            tracing::error!(index, "applying an entry panicked; it is kept in the log and changed nothing");
+            tracing::error!(
+                index,
+                "applying an entry panicked; it is kept in the log and changed nothing"
+            );
             *state = before;
             state.skip(index);
             let detail = format!("entry {index} could not be applied; please report it");
@@ -135,7 +148,8 @@ fn apply_guarded(state: &mut State, index: u64, entry: &pb::Entry, changed: &mut
 
 /// What this version does not understand it must not drop: the member stops.
 fn unknown_entry(index: u64, error: &dyn std::fmt::Display) -> io::Error {
-    let text = format!("entry {index} was written by a newer version and cannot be applied: {error}; upgrade");
+    let text =
+        format!("entry {index} was written by a newer version and cannot be applied: {error}; upgrade");
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
@@ -194,7 +208,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         })
         .await?;
         if read != *meta {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not the one announced"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the snapshot is not the one announced",
+            ));
         }
         self.state = state;
         self.last_applied = meta.last_log_id;
@@ -236,10 +253,15 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         *lock(&self.current) = Some((self.meta.clone(), snapshot.clone()));
         self.log.snapshot_taken();
         tracing::info!(path = %snapshot.path.display(), "snapshot written");
-        Ok(Snapshot { meta: self.meta.clone(), snapshot })
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot,
+        })
     }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }

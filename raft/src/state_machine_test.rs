@@ -25,29 +25,57 @@ struct Bench {
 
 fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let (wal, recovered) = Wal::open(&folder.path().join("log"), Arc::new(RealDisk), Options::new(1)).unwrap();
+    let (wal, recovered) =
+        Wal::open(&folder.path().join("log"), Arc::new(RealDisk), Options::new(1)).unwrap();
     let log = LogStore::new(wal, recovered).unwrap();
     let published = Published::new(state::State::new());
     let unsaved = Arc::new(Mutex::new(Unsaved::default()));
-    let machine =
-        StateMachine::new(Start::default(), folder.path().to_owned(), log, Arc::clone(&published), unsaved);
-    Bench { machine, published, _folder: folder }
+    let machine = StateMachine::new(
+        Start::default(),
+        folder.path().to_owned(),
+        log,
+        Arc::clone(&published),
+        unsaved,
+    );
+    Bench {
+        machine,
+        published,
+        _folder: folder,
+    }
 }
 
 impl Bench {
     async fn apply(&mut self, index: u64, command: impl Into<Bytes>) -> std::io::Result<()> {
         let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
-        let entry = Entry { log_id, payload: EntryPayload::Normal(Command(command.into())) };
+        let entry = Entry {
+            log_id,
+            payload: EntryPayload::Normal(Command(command.into())),
+        };
         self.machine.apply(stream::iter([Ok((entry, None))])).await
     }
 }
 
 fn raise_to(level: u32, seq: u64) -> Vec<u8> {
-    let session = pb::ClientSession { client_id: vec![1; 16], seq, ack_below: 1, opened_at_ms: 0 };
+    let session = pb::ClientSession {
+        client_id: vec![1; 16],
+        seq,
+        ack_below: 1,
+        opened_at_ms: 0,
+    };
     let raise = cluster_command::SetFeatureLevel { level };
-    let command = ClusterCommand { change: Some(cluster_command::Change::SetFeatureLevel(raise)) };
-    let header = pb::Header { session: Some(session), random: vec![0; 16], ..pb::Header::default() };
-    pb::Entry { header: Some(header), command: Some(pb::entry::Command::Cluster(command)) }.encode_to_vec()
+    let command = ClusterCommand {
+        change: Some(cluster_command::Change::SetFeatureLevel(raise)),
+    };
+    let header = pb::Header {
+        session: Some(session),
+        random: vec![0; 16],
+        ..pb::Header::default()
+    };
+    pb::Entry {
+        header: Some(header),
+        command: Some(pb::entry::Command::Cluster(command)),
+    }
+    .encode_to_vec()
 }
 
 /// A newer version's field, dropped silently, would make this member's state differ from the others'.
@@ -57,7 +85,12 @@ async fn an_entry_with_an_unknown_field_stops_the_member() {
     let mut bytes = raise_to(1, 1);
     bytes.extend([0xfa, 0x3f, 0x01, 0x07]); // field 1023, length-delimited, one byte
     let error = bench.apply(1, bytes).await.unwrap_err();
-    assert!(error.to_string().contains("entry 1 was written by a newer version"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("entry 1 was written by a newer version"),
+        "{error}"
+    );
     assert_eq!(bench.published.load().applied_index(), 0, "nothing was published");
 }
 
@@ -72,10 +105,16 @@ async fn bytes_that_are_no_entry_stop_the_member() {
 async fn a_feature_level_above_the_known_one_stops_the_member() {
     let mut bench = bench();
     for level in 1..=state::cluster::FEATURE_LEVEL_KNOWN {
-        bench.apply(u64::from(level), raise_to(level, u64::from(level))).await.unwrap();
+        bench
+            .apply(u64::from(level), raise_to(level, u64::from(level)))
+            .await
+            .unwrap();
     }
     let level = state::cluster::FEATURE_LEVEL_KNOWN + 1;
-    let error = bench.apply(u64::from(level), raise_to(level, u64::from(level))).await.unwrap_err();
+    let error = bench
+        .apply(u64::from(level), raise_to(level, u64::from(level)))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("feature level"), "{error}");
 }
 
@@ -84,7 +123,14 @@ async fn a_feature_level_above_the_known_one_stops_the_member() {
 async fn a_blank_entry_moves_the_applied_index() {
     let mut bench = bench();
     let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, 1);
-    let blank = Entry { log_id, payload: EntryPayload::Blank };
-    bench.machine.apply(stream::iter([Ok((blank, None))])).await.unwrap();
+    let blank = Entry {
+        log_id,
+        payload: EntryPayload::Blank,
+    };
+    bench
+        .machine
+        .apply(stream::iter([Ok((blank, None))]))
+        .await
+        .unwrap();
     assert_eq!(bench.published.load().applied_index(), 1);
 }

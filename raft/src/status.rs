@@ -48,7 +48,9 @@ fn matched_index(metrics: &Metrics, id: u64) -> Option<u64> {
     if id == metrics.id {
         return metrics.last_log_index;
     }
-    replication.get(&id).map(|matched| matched.map_or(0, |id| id.index))
+    replication
+        .get(&id)
+        .map(|matched| matched.map_or(0, |id| id.index))
 }
 
 fn last_seen_ms(metrics: &Metrics, id: u64) -> Option<u64> {

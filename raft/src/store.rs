@@ -40,16 +40,22 @@ pub struct Committed {
 impl Store {
     /// A store of this process alone, applied in place: for unit tests and tools.
     pub fn in_memory() -> Store {
-        Store { backend: Backend::InMemory(Arc::new(InMemory::new(true))) }
+        Store {
+            backend: Backend::InMemory(Arc::new(InMemory::new(true))),
+        }
     }
 
     /// Like [`Store::in_memory`] with a state to begin with, but no majority: writes and read indexes fail.
     pub fn in_memory_without_majority(state: State) -> Store {
-        Store { backend: Backend::InMemory(Arc::new(InMemory::with_state(state, false))) }
+        Store {
+            backend: Backend::InMemory(Arc::new(InMemory::with_state(state, false))),
+        }
     }
 
     pub(crate) fn replicated(replicated: Arc<Replicated>) -> Store {
-        Store { backend: Backend::Replicated(replicated) }
+        Store {
+            backend: Backend::Replicated(replicated),
+        }
     }
 
     /// The applied state of this member: a pointer load.
@@ -73,8 +79,15 @@ impl Store {
         command: Command,
         session: Option<pb::ClientSession>,
     ) -> Result<Committed, Error> {
-        let header = pb::Header { session, principal: principal.to_owned(), ..pb::Header::default() };
-        let entry = pb::Entry { header: Some(header), command: Some(command) };
+        let header = pb::Header {
+            session,
+            principal: principal.to_owned(),
+            ..pb::Header::default()
+        };
+        let entry = pb::Entry {
+            header: Some(header),
+            command: Some(command),
+        };
         // What no member could decode would stop them all; here it is still a request that is refused.
         state::encode_exact(&entry)?;
         let outcome = match &self.backend {
@@ -89,7 +102,10 @@ impl Store {
             Some(pb::outcome::Result::Applied(applied)) => applied,
             Some(pb::outcome::Result::Rejected(_)) | None => pb::outcome::Applied::default(),
         };
-        Ok(Committed { revision: outcome.revision, applied })
+        Ok(Committed {
+            revision: outcome.revision,
+            applied,
+        })
     }
 
     /// Waits until the applied state holds every change acknowledged before this call, by a read index
@@ -121,7 +137,10 @@ impl Store {
             return Ok(());
         }
         let reason = format!("it has not applied revision {revision} yet");
-        Err(Error::NotReady { retry_after: Duration::from_secs(1), reason })
+        Err(Error::NotReady {
+            retry_after: Duration::from_secs(1),
+            reason,
+        })
     }
 
     /// The applied index, changing with every applied batch.
@@ -182,12 +201,25 @@ mod tests {
 
     fn nested(levels: usize) -> Command {
         let user_data = (0..levels).fold(Struct::default(), |inner, _| {
-            let value = Value { kind: Some(Kind::StructValue(inner)) };
-            Struct { fields: [("a".to_owned(), value)].into() }
+            let value = Value {
+                kind: Some(Kind::StructValue(inner)),
+            };
+            Struct {
+                fields: [("a".to_owned(), value)].into(),
+            }
         });
-        let cloud_init = Some(CloudInit { user_data: Some(user_data), ..Default::default() });
-        let values = Some(BootParametersEntry { cloud_init, ..Default::default() });
-        let change = bss_command::Change::Create(bss_command::Create { keys: vec!["Default".into()], values });
+        let cloud_init = Some(CloudInit {
+            user_data: Some(user_data),
+            ..Default::default()
+        });
+        let values = Some(BootParametersEntry {
+            cloud_init,
+            ..Default::default()
+        });
+        let change = bss_command::Change::Create(bss_command::Create {
+            keys: vec!["Default".into()],
+            values,
+        });
         Command::Bss(BssCommand { change: Some(change) })
     }
 
@@ -198,7 +230,10 @@ mod tests {
         let store = Store::in_memory();
         for levels in [33, 60, 1000] {
             let refused = store.propose("user/admin", nested(levels), None).await;
-            assert!(matches!(&refused, Err(Error::Invalid { field, .. }) if field == "command"), "{refused:?}");
+            assert!(
+                matches!(&refused, Err(Error::Invalid { field, .. }) if field == "command"),
+                "{refused:?}"
+            );
         }
         assert_eq!(store.state().applied_index(), 0, "nothing was appended");
         store.propose("user/admin", nested(20), None).await.unwrap();

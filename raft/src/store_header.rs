@@ -17,11 +17,14 @@ pub(crate) fn claim(folder: &Path, cluster_name: &str, member_id: u64) -> io::Re
     let expected = format!("format = {FORMAT}\ncluster = \"{cluster_name}\"\nmember-id = {member_id}\n");
     match fs::read_to_string(folder.join(FILE)) {
         Ok(found) if found == expected => Ok(()),
-        Ok(found) => Err(io::Error::new(io::ErrorKind::InvalidData, format!(
-            "{} belongs to another store:\n{found}this member needs:\n{expected}Give it its own data-dir; a member \
+        Ok(found) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!(
+                "{} belongs to another store:\n{found}this member needs:\n{expected}Give it its own data-dir; a member \
              that lost its disk must join again under a new id.",
-            folder.display()
-        ))),
+                folder.display()
+            ),
+        )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => write(folder, &expected),
         Err(error) => Err(error),
     }

@@ -29,20 +29,40 @@ impl From<Malformed> for std::io::Error {
 
 pub(crate) fn vote_to_wire(vote: &Vote) -> pb::RaftVote {
     let leader = vote.leader_id();
-    pb::RaftVote { term: leader.term, member_id: leader.node_id, committed: vote.is_committed() }
+    pb::RaftVote {
+        term: leader.term,
+        member_id: leader.node_id,
+        committed: vote.is_committed(),
+    }
 }
 
 pub(crate) fn vote_from_wire(vote: Option<pb::RaftVote>) -> Result<Vote, Malformed> {
     let vote = vote.ok_or(Malformed("vote is missing"))?;
-    Ok(Vote::from_leader_id(LeaderId { term: vote.term, node_id: vote.member_id }, vote.committed))
+    Ok(Vote::from_leader_id(
+        LeaderId {
+            term: vote.term,
+            node_id: vote.member_id,
+        },
+        vote.committed,
+    ))
 }
 
 pub(crate) fn log_id_to_wire(id: &LogId) -> pb::LogId {
-    pb::LogId { term: id.leader_id.term, member_id: id.leader_id.node_id, index: id.index }
+    pb::LogId {
+        term: id.leader_id.term,
+        member_id: id.leader_id.node_id,
+        index: id.index,
+    }
 }
 
 pub(crate) fn log_id_from_wire(id: pb::LogId) -> LogId {
-    LogId::new(LeaderId { term: id.term, node_id: id.member_id }, id.index)
+    LogId::new(
+        LeaderId {
+            term: id.term,
+            node_id: id.member_id,
+        },
+        id.index,
+    )
 }
 
 pub(crate) fn entry_to_wire(entry: &Entry) -> pb::LogEntry {
@@ -51,7 +71,10 @@ pub(crate) fn entry_to_wire(entry: &Entry) -> pb::LogEntry {
         EntryPayload::Normal(command) => pb::log_entry::Payload::Command(command.0.clone()),
         EntryPayload::Membership(m) => pb::log_entry::Payload::Membership(membership_to_wire(m)),
     };
-    pb::LogEntry { log_id: Some(log_id_to_wire(&entry.log_id)), payload: Some(payload) }
+    pb::LogEntry {
+        log_id: Some(log_id_to_wire(&entry.log_id)),
+        payload: Some(payload),
+    }
 }
 
 /// The command's bytes are copied when `entry` came from the network, or one command would pin a whole frame.
@@ -70,9 +93,14 @@ pub(crate) fn membership_to_wire(membership: &Membership) -> pb::Membership {
         configs: membership
             .get_joint_config()
             .iter()
-            .map(|set| pb::membership::VoterSet { ids: set.iter().copied().collect() })
+            .map(|set| pb::membership::VoterSet {
+                ids: set.iter().copied().collect(),
+            })
             .collect(),
-        nodes: membership.nodes().map(|(id, node)| node_to_wire(*id, node)).collect(),
+        nodes: membership
+            .nodes()
+            .map(|(id, node)| node_to_wire(*id, node))
+            .collect(),
     }
 }
 
@@ -86,8 +114,11 @@ fn node_to_wire(id: u64, node: &MemberNode) -> pb::MemberNode {
 }
 
 pub(crate) fn membership_from_wire(membership: pb::Membership) -> Result<Membership, Malformed> {
-    let configs: Vec<BTreeSet<u64>> =
-        membership.configs.into_iter().map(|set| set.ids.into_iter().collect()).collect();
+    let configs: Vec<BTreeSet<u64>> = membership
+        .configs
+        .into_iter()
+        .map(|set| set.ids.into_iter().collect())
+        .collect();
     let nodes: BTreeMap<u64, MemberNode> = membership
         .nodes
         .into_iter()
@@ -113,9 +144,14 @@ pub(crate) fn stored_membership_to_wire(stored: &StoredMembership) -> pb::Stored
     }
 }
 
-pub(crate) fn stored_membership_from_wire(stored: pb::StoredMembership) -> Result<StoredMembership, Malformed> {
+pub(crate) fn stored_membership_from_wire(
+    stored: pb::StoredMembership,
+) -> Result<StoredMembership, Malformed> {
     let membership = membership_from_wire(stored.membership.ok_or(Malformed("membership is missing"))?)?;
-    Ok(StoredMembership::new(stored.log_id.map(log_id_from_wire), membership))
+    Ok(StoredMembership::new(
+        stored.log_id.map(log_id_from_wire),
+        membership,
+    ))
 }
 
 pub(crate) fn snapshot_meta_to_wire(meta: &SnapshotMeta) -> pb::SnapshotMeta {
@@ -126,7 +162,9 @@ pub(crate) fn snapshot_meta_to_wire(meta: &SnapshotMeta) -> pb::SnapshotMeta {
 }
 
 pub(crate) fn snapshot_meta_from_wire(meta: pb::SnapshotMeta) -> Result<SnapshotMeta, Malformed> {
-    let membership = meta.last_membership.ok_or(Malformed("snapshot without membership"))?;
+    let membership = meta
+        .last_membership
+        .ok_or(Malformed("snapshot without membership"))?;
     Ok(SnapshotMeta {
         last_log_id: meta.last_log_id.map(log_id_from_wire),
         last_membership: stored_membership_from_wire(membership)?,
@@ -159,7 +197,10 @@ mod tests {
             EntryPayload::Normal(Command("abc".into())),
             EntryPayload::Membership(membership()),
         ] {
-            let entry = Entry { log_id: log_id(3, 7), payload };
+            let entry = Entry {
+                log_id: log_id(3, 7),
+                payload,
+            };
             assert_eq!(entry_from_wire(entry_to_wire(&entry)).unwrap(), entry);
         }
     }
@@ -178,20 +219,37 @@ mod tests {
             last_log_id: Some(log_id(5, 90)),
             last_membership: StoredMembership::new(Some(log_id(1, 1)), membership()),
         };
-        assert_eq!(snapshot_meta_from_wire(snapshot_meta_to_wire(&meta)).unwrap(), meta);
+        assert_eq!(
+            snapshot_meta_from_wire(snapshot_meta_to_wire(&meta)).unwrap(),
+            meta
+        );
         let empty = SnapshotMeta::default();
-        assert_eq!(snapshot_meta_from_wire(snapshot_meta_to_wire(&empty)).unwrap(), empty);
+        assert_eq!(
+            snapshot_meta_from_wire(snapshot_meta_to_wire(&empty)).unwrap(),
+            empty
+        );
     }
 
     /// A stranger's bytes may decode as a message with parts missing; that is an error, never a default.
     #[test]
     fn missing_parts_are_refused() {
         assert!(vote_from_wire(None).is_err());
-        assert!(entry_from_wire(pb::LogEntry { log_id: None, payload: None }).is_err());
-        let no_payload = pb::LogEntry { log_id: Some(log_id_to_wire(&log_id(1, 1))), payload: None };
+        assert!(
+            entry_from_wire(pb::LogEntry {
+                log_id: None,
+                payload: None
+            })
+            .is_err()
+        );
+        let no_payload = pb::LogEntry {
+            log_id: Some(log_id_to_wire(&log_id(1, 1))),
+            payload: None,
+        };
         assert!(entry_from_wire(no_payload).is_err());
-        let voter_without_node =
-            pb::Membership { configs: vec![pb::membership::VoterSet { ids: vec![9] }], nodes: vec![] };
+        let voter_without_node = pb::Membership {
+            configs: vec![pb::membership::VoterSet { ids: vec![9] }],
+            nodes: vec![],
+        };
         assert!(membership_from_wire(voter_without_node).is_err());
     }
 }

@@ -35,7 +35,10 @@ impl Guest {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("qemu-system-x86_64 must be installed");
-        Guest { console, _qemu: Process(qemu) }
+        Guest {
+            console,
+            _qemu: Process(qemu),
+        }
     }
 
     /// What stands on the console so far.
@@ -53,15 +56,30 @@ pub(crate) struct DhcpReplies {
 impl DhcpReplies {
     pub(crate) fn watch(errors: &Path) -> DhcpReplies {
         let mut tcpdump = inside(&bridge_namespace(), "tcpdump")
-            .args(["-l", "-n", "-e", "-i", "br0", "--immediate-mode", "udp src port 67"])
+            .args([
+                "-l",
+                "-n",
+                "-e",
+                "-i",
+                "br0",
+                "--immediate-mode",
+                "udp src port 67",
+            ])
             .stdout(Stdio::piped())
             .stderr(File::create(errors).unwrap())
             .spawn()
             .expect("tcpdump must be installed");
         let lines = BufReader::new(tcpdump.stdout.take().expect("piped"));
-        let watching = || fs::read_to_string(errors).ok().filter(|text| text.contains("listening on"));
+        let watching = || {
+            fs::read_to_string(errors)
+                .ok()
+                .filter(|text| text.contains("listening on"))
+        };
         crate::members::wait("tcpdump to listen", watching);
-        DhcpReplies { lines, _tcpdump: Process(tcpdump) }
+        DhcpReplies {
+            lines,
+            _tcpdump: Process(tcpdump),
+        }
     }
 
     /// Waits for the next reply and gives the MAC that the frame came from.
@@ -69,6 +87,9 @@ impl DhcpReplies {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         // 12:00:00.000000 02:97:00:00:01:01 > 52:54:00:97:00:01, ethertype IPv4 …
-        line.split_whitespace().nth(1).unwrap_or_else(|| panic!("not a frame: {line:?}")).to_owned()
+        line.split_whitespace()
+            .nth(1)
+            .unwrap_or_else(|| panic!("not a frame: {line:?}"))
+            .to_owned()
     }
 }

@@ -1,5 +1,6 @@
 //! A compute node boots through a three-member cluster while the member that answered it dies: real firmware
 //! (QEMU, Debian's iPXE), a real kernel, real processes, one namespace each.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod guest;
 mod members;
@@ -31,16 +32,27 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
     let first = members.make_the_holder_lead();
     let mut replies = DhcpReplies::watch(&folder.path().join("tcpdump.log"));
     let guest = Guest::power_on(folder.path().join("console.log"));
-    assert_eq!(replies.next_source(), member_mac(first), "the OFFER came from the leader, which holds the address");
+    assert_eq!(
+        replies.next_source(),
+        member_mac(first),
+        "the OFFER came from the leader, which holds the address"
+    );
     members.kill(first);
     println!("member {first}, leader and holder of the service address, killed after its OFFER");
 
     let console = wait_for_guest(&guest);
     check_console(&console);
     let survivor = 1 + first % 3;
-    let shown = members.chamois(survivor).args(["boot", "status", XNAME]).output().unwrap();
+    let shown = members
+        .chamois(survivor)
+        .args(["boot", "status", XNAME])
+        .output()
+        .unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("PHONED HOME") && shown.contains(ADDRESS), "boot status: {shown}");
+    assert!(
+        shown.contains("PHONED HOME") && shown.contains(ADDRESS),
+        "boot status: {shown}"
+    );
     println!("{shown}");
 }
 
@@ -60,7 +72,9 @@ fn seed(members: &Members) {
     members.post(
         leader,
         "/hsm/v2/State/Components",
-        &format!(r#"{{"Components":[{{"ID":"{XNAME}","Type":"Node","State":"On","Role":"Compute","NID":1}}]}}"#),
+        &format!(
+            r#"{{"Components":[{{"ID":"{XNAME}","Type":"Node","State":"On","Role":"Compute","NID":1}}]}}"#
+        ),
     );
     members.post(
         leader,
@@ -91,14 +105,27 @@ fn wait_with_console(guest: &Guest, mark: &str) {
     let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wait(mark, || guest.console().contains(mark).then_some(()));
     }));
-    assert!(seen.is_ok(), "the guest did not come to {mark:?}; its console:\n{}", guest.console());
+    assert!(
+        seen.is_ok(),
+        "the guest did not come to {mark:?}; its console:\n{}",
+        guest.console()
+    );
 }
 
 fn check_console(console: &str) {
     for document in ["network-config", "meta-data", "user-data", "vendor-data"] {
-        assert!(console.contains(&format!("GUEST fetched {document}")), "{document} is missing:\n{console}");
+        assert!(
+            console.contains(&format!("GUEST fetched {document}")),
+            "{document} is missing:\n{console}"
+        );
     }
-    assert!(console.contains(&format!("GUEST lease {ADDRESS}")), "the lease is not the node's:\n{console}");
-    assert!(console.contains("server 10.97.0.1"), "the server identifier is not the service address:\n{console}");
+    assert!(
+        console.contains(&format!("GUEST lease {ADDRESS}")),
+        "the lease is not the node's:\n{console}"
+    );
+    assert!(
+        console.contains("server 10.97.0.1"),
+        "the server identifier is not the service address:\n{console}"
+    );
     assert!(console.contains("GUEST phoned home"), "no phone-home:\n{console}");
 }

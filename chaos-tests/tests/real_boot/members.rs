@@ -26,14 +26,31 @@ impl Members {
     pub(crate) fn start(folder: &Path, files: &Path) -> Members {
         let mut description = String::from("cluster = \"boot\"\n");
         for id in 1..=3 {
-            writeln!(description, "[[member]]\nid = {id}\naddress = \"10.97.1.{id}:7440\"").unwrap();
-            writeln!(description, "api-address = \"10.97.1.{id}:7441\"\nnames = [\"{SERVICE_ADDRESS}\"]").unwrap();
+            writeln!(
+                description,
+                "[[member]]\nid = {id}\naddress = \"10.97.1.{id}:7440\""
+            )
+            .unwrap();
+            writeln!(
+                description,
+                "api-address = \"10.97.1.{id}:7441\"\nnames = [\"{SERVICE_ADDRESS}\"]"
+            )
+            .unwrap();
         }
         fs::write(folder.join("static.toml"), description).unwrap();
         let (from, to) = (folder.join("static.toml"), folder.join("identities"));
-        succeed(Command::new(executable()).args(["init", "--static"]).arg(from).arg("--out").arg(to));
-        let mut members =
-            Members { folder: folder.to_owned(), helpers: BTreeMap::new(), serving: BTreeMap::new() };
+        succeed(
+            Command::new(executable())
+                .args(["init", "--static"])
+                .arg(from)
+                .arg("--out")
+                .arg(to),
+        );
+        let mut members = Members {
+            folder: folder.to_owned(),
+            helpers: BTreeMap::new(),
+            serving: BTreeMap::new(),
+        };
         for id in 1..=3 {
             fs::write(members.file(id, "toml"), members.config(id, files)).unwrap();
             members.start_helper(id);
@@ -75,7 +92,12 @@ roles = ["boot", "dhcp", "tftp"]
     fn start_helper(&mut self, id: u64) {
         let socket = self.file_named(&format!("helper-{id}.sock"));
         let helper = inside(&member_namespace(id), executable().to_str().unwrap())
-            .args(["address-helper", "--allow", &format!("eth0={SERVICE_ADDRESS}"), "--socket"])
+            .args([
+                "address-helper",
+                "--allow",
+                &format!("eth0={SERVICE_ADDRESS}"),
+                "--socket",
+            ])
             .arg(&socket)
             .stderr(self.log(&format!("helper-{id}.log")))
             .spawn()
@@ -103,7 +125,11 @@ roles = ["boot", "dhcp", "tftp"]
     /// The leader that every running member names.
     pub(crate) fn leader(&self) -> u64 {
         wait("one leader", || {
-            let named: Option<Vec<u64>> = self.serving.keys().map(|id| self.status(*id)?["leader_id"].as_u64()).collect();
+            let named: Option<Vec<u64>> = self
+                .serving
+                .keys()
+                .map(|id| self.status(*id)?["leader_id"].as_u64())
+                .collect();
             let named = named?;
             (self.serving.contains_key(&named[0]) && named.iter().all(|id| *id == named[0])).then(|| named[0])
         })
@@ -112,13 +138,19 @@ roles = ["boot", "dhcp", "tftp"]
     /// The member on whose interface the service address is.
     pub(crate) fn holder(&self) -> u64 {
         wait("one holder of the service address", || {
-            let holders: Vec<u64> = self.serving.keys().copied().filter(|id| self.has_address(*id)).collect();
+            let holders: Vec<u64> = self
+                .serving
+                .keys()
+                .copied()
+                .filter(|id| self.has_address(*id))
+                .collect();
             (holders.len() == 1).then(|| holders[0])
         })
     }
 
     fn has_address(&self, id: u64) -> bool {
-        let shown = succeed(Command::new("ip").args(["-n", &member_namespace(id), "addr", "show", "dev", "eth0"]));
+        let shown =
+            succeed(Command::new("ip").args(["-n", &member_namespace(id), "addr", "show", "dev", "eth0"]));
         String::from_utf8_lossy(&shown.stdout).contains(&format!("inet {SERVICE_ADDRESS}/"))
     }
 
@@ -138,17 +170,31 @@ roles = ["boot", "dhcp", "tftp"]
     }
 
     fn status(&self, id: u64) -> Option<Value> {
-        let output = self.chamois(id).args(["cluster", "status", "-o", "json"]).output().unwrap();
+        let output = self
+            .chamois(id)
+            .args(["cluster", "status", "-o", "json"])
+            .output()
+            .unwrap();
         let status: Value = serde_json::from_slice(&output.stdout).ok()?;
         // One object per endpoint asked; only one was.
-        Some(if status.is_array() { status[0].clone() } else { status })
+        Some(if status.is_array() {
+            status[0].clone()
+        } else {
+            status
+        })
     }
 
     /// The command line, talking to member `id` as the administrator.
     pub(crate) fn chamois(&self, id: u64) -> Command {
         let mut command = inside(&bridge_namespace(), executable().to_str().unwrap());
         command
-            .args(["--timeout", "5", "--endpoints", &format!("10.97.1.{id}:7441"), "--ca"])
+            .args([
+                "--timeout",
+                "5",
+                "--endpoints",
+                &format!("10.97.1.{id}:7441"),
+                "--ca",
+            ])
             .arg(self.file_named("identities/ca.pem"))
             .arg("--token-file")
             .arg(self.file_named("identities/admin.token"));
@@ -159,11 +205,26 @@ roles = ["boot", "dhcp", "tftp"]
     pub(crate) fn post(&self, id: u64, path: &str, body: &str) -> String {
         let token = fs::read_to_string(self.file_named("identities/admin.token")).unwrap();
         let mut curl = inside(&bridge_namespace(), "curl");
-        curl.args(["-sS", "--fail-with-body", "--max-time", "20", "--cacert"]).arg(self.file_named("identities/ca.pem"));
-        curl.args(["-H", &format!("Authorization: Bearer {}", token.trim()), "-X", "POST", "-d", body]);
-        let output = curl.arg(format!("https://10.97.1.{id}:8443{path}")).output().unwrap();
+        curl.args(["-sS", "--fail-with-body", "--max-time", "20", "--cacert"])
+            .arg(self.file_named("identities/ca.pem"));
+        curl.args([
+            "-H",
+            &format!("Authorization: Bearer {}", token.trim()),
+            "-X",
+            "POST",
+            "-d",
+            body,
+        ]);
+        let output = curl
+            .arg(format!("https://10.97.1.{id}:8443{path}"))
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "POST {path}: {text} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "POST {path}: {text} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         text
     }
 
@@ -176,7 +237,11 @@ roles = ["boot", "dhcp", "tftp"]
     }
 
     fn log(&self, name: &str) -> File {
-        File::options().append(true).create(true).open(self.file_named(name)).unwrap()
+        File::options()
+            .append(true)
+            .create(true)
+            .open(self.file_named(name))
+            .unwrap()
     }
 }
 
@@ -184,7 +249,11 @@ roles = ["boot", "dhcp", "tftp"]
 fn executable() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let path = own.parent().and_then(Path::parent).unwrap().join("chamois");
-    assert!(path.exists(), "{} is missing: run `cargo build -p chamois` first", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build -p chamois` first",
+        path.display()
+    );
     path
 }
 

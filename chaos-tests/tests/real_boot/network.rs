@@ -20,7 +20,17 @@ impl Network {
         let bridge = bridge_namespace();
         ip(&["netns", "add", &bridge]);
         in_bridge(&["link", "set", "lo", "up"]);
-        in_bridge(&["link", "add", "br0", "type", "bridge", "stp_state", "0", "forward_delay", "0"]);
+        in_bridge(&[
+            "link",
+            "add",
+            "br0",
+            "type",
+            "bridge",
+            "stp_state",
+            "0",
+            "forward_delay",
+            "0",
+        ]);
         in_bridge(&["addr", "add", "10.97.9.9/16", "dev", "br0"]);
         in_bridge(&["link", "set", "br0", "up"]);
         for id in 1..=members {
@@ -37,18 +47,33 @@ impl Network {
         ip(&["netns", "add", &own]);
         let mac = member_mac(id);
         ip(&[
-            "link", "add", &port, "netns", &bridge, "type", "veth", "peer", "name", "eth0", "address", &mac, "netns", &own,
+            "link", "add", &port, "netns", &bridge, "type", "veth", "peer", "name", "eth0", "address", &mac,
+            "netns", &own,
         ]);
         in_bridge(&["link", "set", &port, "master", "br0"]);
         in_bridge(&["link", "set", &port, "up"]);
         ip(&["-n", &own, "link", "set", "lo", "up"]);
-        ip(&["-n", &own, "addr", "add", &format!("10.97.1.{id}/16"), "dev", "eth0"]);
+        ip(&[
+            "-n",
+            &own,
+            "addr",
+            "add",
+            &format!("10.97.1.{id}/16"),
+            "dev",
+            "eth0",
+        ]);
         ip(&["-n", &own, "link", "set", "eth0", "up"]);
     }
 
     fn remove(&self) {
-        for namespace in (1..=self.members).map(member_namespace).chain([bridge_namespace()]) {
-            Command::new("ip").args(["netns", "delete", &namespace]).output().ok();
+        for namespace in (1..=self.members)
+            .map(member_namespace)
+            .chain([bridge_namespace()])
+        {
+            Command::new("ip")
+                .args(["netns", "delete", &namespace])
+                .output()
+                .ok();
         }
     }
 }
@@ -81,7 +106,10 @@ pub(crate) fn inside(namespace: &str, program: &str) -> Command {
 
 fn in_bridge(arguments: &[&str]) {
     let namespace = bridge_namespace();
-    let all: Vec<&str> = ["-n", &namespace].into_iter().chain(arguments.iter().copied()).collect();
+    let all: Vec<&str> = ["-n", &namespace]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
     ip(&all);
 }
 
@@ -91,8 +119,14 @@ fn ip(arguments: &[&str]) {
 
 /// Runs a command that must succeed.
 pub(crate) fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output
 }
 

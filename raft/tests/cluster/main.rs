@@ -1,4 +1,5 @@
 //! What a cluster of three promises, over real sockets, mTLS and disks.
+#![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod testbed;
 
@@ -29,7 +30,10 @@ fn a_linearizable_read_on_a_follower_sees_every_acknowledged_write() {
         let xname = format!("x1c0s{n}b0n0");
         bed.create(leader, &xname);
         bed.block_on(follower, bed.store(follower).linearize()).unwrap();
-        assert!(has(&bed.store(follower), &xname), "read {n} missed an acknowledged write");
+        assert!(
+            has(&bed.store(follower), &xname),
+            "read {n} missed an acknowledged write"
+        );
     }
 }
 
@@ -46,7 +50,9 @@ fn a_restart_of_all_members_loses_nothing() {
     bed.leader();
     for n in 0..50 {
         let xname = format!("x2c0s{n}b0n0");
-        bed.wait("the write after the restart", |bed| has(&bed.store(1), &xname).then_some(()));
+        bed.wait("the write after the restart", |bed| {
+            has(&bed.store(1), &xname).then_some(())
+        });
     }
     assert_eq!(bed.same_everywhere(), before);
 }
@@ -61,8 +67,12 @@ fn the_cluster_survives_its_leader() {
     let survivor = 1 + first % 3;
     bed.create(survivor, "x3c0s1b0n0");
     bed.launch(first);
-    bed.wait("the returned member to catch up", |bed| has(&bed.store(first), "x3c0s1b0n0").then_some(()));
-    bed.wait("its ports to open", |bed| bed.store(first).is_verified().then_some(()));
+    bed.wait("the returned member to catch up", |bed| {
+        has(&bed.store(first), "x3c0s1b0n0").then_some(())
+    });
+    bed.wait("its ports to open", |bed| {
+        bed.store(first).is_verified().then_some(())
+    });
     bed.same_everywhere();
 }
 
@@ -75,9 +85,17 @@ fn without_a_majority_nothing_is_acknowledged_and_reads_stay() {
     let left = bed.leader();
     (1..=3).filter(|id| *id != left).for_each(|id| bed.kill(id));
     let store = bed.store(left);
-    let refused = bed.block_on(left, store.propose("user/test", create("x4c0s1b0n0"), None)).unwrap_err();
-    assert!(matches!(refused, rpc::Error::NoQuorum { .. } | rpc::Error::OutcomeUnknown), "{refused}");
-    assert!(matches!(bed.block_on(left, store.linearize()), Err(rpc::Error::NoQuorum { .. })));
+    let refused = bed
+        .block_on(left, store.propose("user/test", create("x4c0s1b0n0"), None))
+        .unwrap_err();
+    assert!(
+        matches!(refused, rpc::Error::NoQuorum { .. } | rpc::Error::OutcomeUnknown),
+        "{refused}"
+    );
+    assert!(matches!(
+        bed.block_on(left, store.linearize()),
+        Err(rpc::Error::NoQuorum { .. })
+    ));
     assert!(has(&store, "x4c0s0b0n0"));
     assert!(!has(&store, "x4c0s1b0n0"));
 }
@@ -94,7 +112,11 @@ fn a_retry_through_another_member_applies_once() {
     };
     let propose = |id: u64| {
         let store = bed.store(id);
-        bed.block_on(id, store.propose("user/test", create("x5c0s0b0n0"), Some(session.clone()))).unwrap()
+        bed.block_on(
+            id,
+            store.propose("user/test", create("x5c0s0b0n0"), Some(session.clone())),
+        )
+        .unwrap()
     };
     let (first, second) = (propose(1), propose(2));
     assert_eq!(first, second, "the stored outcome is given again");
@@ -104,7 +126,11 @@ fn a_retry_through_another_member_applies_once() {
 /// A member away for longer than the log reaches gets a snapshot, and then holds the same state.
 #[test]
 fn a_member_far_behind_is_caught_up_by_a_snapshot() {
-    let mut bed = Testbed::with_snapshots(Snapshots { entries: 100, entries_kept: 10, log_bytes: 1 << 30 });
+    let mut bed = Testbed::with_snapshots(Snapshots {
+        entries: 100,
+        entries_kept: 10,
+        log_bytes: 1 << 30,
+    });
     let behind = bed.follower();
     bed.kill(behind);
     let writer = bed.leader();
@@ -112,13 +138,20 @@ fn a_member_far_behind_is_caught_up_by_a_snapshot() {
         bed.create(writer, &format!("x6c0s{n}b0n0"));
     }
     bed.launch(behind);
-    bed.wait("the snapshot to arrive", |bed| has(&bed.store(behind), "x6c0s399b0n0").then_some(()));
-    assert!(bed.store(behind).snapshots_installed() > 0, "the log was replayed instead");
+    bed.wait("the snapshot to arrive", |bed| {
+        has(&bed.store(behind), "x6c0s399b0n0").then_some(())
+    });
+    assert!(
+        bed.store(behind).snapshots_installed() > 0,
+        "the log was replayed instead"
+    );
     bed.same_everywhere();
     // What came by snapshot must survive a restart like everything else.
     bed.kill(behind);
     bed.launch(behind);
-    bed.wait("the state after a restart", |bed| has(&bed.store(behind), "x6c0s399b0n0").then_some(()));
+    bed.wait("the state after a restart", |bed| {
+        has(&bed.store(behind), "x6c0s399b0n0").then_some(())
+    });
     bed.same_everywhere();
 }
 
@@ -131,15 +164,35 @@ fn a_message_under_a_false_name_is_refused() {
     let from = bed.follower();
     let ask = |header: Option<PeerHeader>| {
         let mut client = bed.peer_client(from, leader);
-        bed.block_on(from, client.read_index(ReadIndexRequest { header })).map_err(|status| status.code())
+        bed.block_on(from, client.read_index(ReadIndexRequest { header }))
+            .map_err(|status| status.code())
     };
-    let header = PeerHeader { from, to: leader, cluster_name: "test".to_owned() };
+    let header = PeerHeader {
+        from,
+        to: leader,
+        cluster_name: "test".to_owned(),
+    };
     assert!(ask(Some(header.clone())).is_ok());
     let other = 6 - from - leader;
     let ask = |header| ask(header).map(|_| ());
-    assert_eq!(ask(Some(PeerHeader { from: other, ..header.clone() })), Err(tonic::Code::PermissionDenied));
-    assert_eq!(ask(Some(PeerHeader { to: other, ..header.clone() })), Err(tonic::Code::FailedPrecondition));
-    let elsewhere = PeerHeader { cluster_name: "prod".to_owned(), ..header };
+    assert_eq!(
+        ask(Some(PeerHeader {
+            from: other,
+            ..header.clone()
+        })),
+        Err(tonic::Code::PermissionDenied)
+    );
+    assert_eq!(
+        ask(Some(PeerHeader {
+            to: other,
+            ..header.clone()
+        })),
+        Err(tonic::Code::FailedPrecondition)
+    );
+    let elsewhere = PeerHeader {
+        cluster_name: "prod".to_owned(),
+        ..header
+    };
     assert_eq!(ask(Some(elsewhere)), Err(tonic::Code::FailedPrecondition));
     assert_eq!(ask(None), Err(tonic::Code::InvalidArgument));
 }

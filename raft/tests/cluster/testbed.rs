@@ -48,7 +48,13 @@ impl Testbed {
     pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
-        let issue = |id| (id, ca.issue_member(id, vec!["127.0.0.1".to_owned()], SystemTime::now()).unwrap());
+        let issue = |id| {
+            (
+                id,
+                ca.issue_member(id, vec!["127.0.0.1".to_owned()], SystemTime::now())
+                    .unwrap(),
+            )
+        };
         let mut bed = Testbed {
             folder: tempfile::tempdir().unwrap(),
             issued: (1..=3).map(issue).collect(),
@@ -58,12 +64,18 @@ impl Testbed {
             snapshots,
         };
         (1..=3).for_each(|id| bed.launch(id));
-        bed.wait("bootstrap", |bed| bed.running.values().all(|r| r.store.is_verified()).then_some(()));
+        bed.wait("bootstrap", |bed| {
+            bed.running.values().all(|r| r.store.is_verified()).then_some(())
+        });
         bed
     }
 
     pub(crate) fn launch(&mut self, id: u64) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let options = self.options(id);
         let listener = std::net::TcpListener::bind(self.addresses[&id]).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -76,15 +88,32 @@ impl Testbed {
             let tls = rpc::tls::server_config(&material, ClientCerts::RequiredMembers(pins.clone())).unwrap();
             let listener = TcpListener::from_std(listener).unwrap();
             let acceptor = TlsAcceptor::from(Arc::new(tls));
-            tokio::spawn(rpc::server::serve(listener, acceptor, service, PortKind::Peer(pins), std::future::pending()));
+            tokio::spawn(rpc::server::serve(
+                listener,
+                acceptor,
+                service,
+                PortKind::Peer(pins),
+                std::future::pending(),
+            ));
             member
         });
-        self.running.insert(id, Running { runtime, store: member.store(), _member: member });
+        self.running.insert(
+            id,
+            Running {
+                runtime,
+                store: member.store(),
+                _member: member,
+            },
+        );
     }
 
     /// Ends a member without a word to anyone, as a crash of the process does.
     pub(crate) fn kill(&mut self, id: u64) {
-        let Running { runtime, store, _member } = self.running.remove(&id).expect("it runs");
+        let Running {
+            runtime,
+            store,
+            _member,
+        } = self.running.remove(&id).expect("it runs");
         drop((store, _member));
         runtime.shutdown_timeout(Duration::from_secs(10));
     }
@@ -115,7 +144,10 @@ impl Testbed {
                 .values()
                 .map(|r| (r.store.state().applied_index(), r.store.state().digest()))
                 .collect();
-            states.iter().all(|state| *state == states[0]).then(|| states[0].1.clone())
+            states
+                .iter()
+                .all(|state| *state == states[0])
+                .then(|| states[0].1.clone())
         })
     }
 
@@ -137,7 +169,9 @@ impl Testbed {
     /// Creates a component through member `id`.
     pub(crate) fn create(&self, id: u64, xname: &str) -> u64 {
         let store = self.store(id);
-        self.block_on(id, store.propose("user/test", create(xname), None)).unwrap().revision
+        self.block_on(id, store.propose("user/test", create(xname), None))
+            .unwrap()
+            .revision
     }
 
     /// A client of the peer port of member `to`, with the certificate of member `from`.
@@ -160,7 +194,10 @@ impl Testbed {
             let dialler = rpc::client::tcp_dialler();
             rpc::client::connect_to_member(&node.peer_address, &material, &pins, to, dialler)
         };
-        let bootstrap = cluster_command::Bootstrap { cluster_name: CLUSTER.to_owned(), ..Default::default() };
+        let bootstrap = cluster_command::Bootstrap {
+            cluster_name: CLUSTER.to_owned(),
+            ..Default::default()
+        };
         MemberOptions {
             member_id: id,
             cluster_name: CLUSTER.to_owned(),
@@ -168,10 +205,15 @@ impl Testbed {
             profile: Profile::Lan,
             snapshots: self.snapshots,
             dial: Arc::new(dial),
-            sources: Sources { now_ms: Sources::system(no_random()).now_ms, ..Sources::deterministic(id << 32) },
+            sources: Sources {
+                now_ms: Sources::system(no_random()).now_ms,
+                ..Sources::deterministic(id << 32)
+            },
             disk: Arc::new(RealDisk),
             founding_members: (1..=3).map(|id| (id, node(&id))).collect(),
-            bootstrap: ClusterCommand { change: Some(cluster_command::Change::Bootstrap(bootstrap)) },
+            bootstrap: ClusterCommand {
+                change: Some(cluster_command::Change::Bootstrap(bootstrap)),
+            },
         }
     }
 
@@ -182,7 +224,12 @@ impl Testbed {
     }
 
     fn pins(&self) -> PinnedKeys {
-        PinnedKeys::new(CLUSTER, self.issued.iter().map(|(id, issued)| (*id, issued.public_key.clone())))
+        PinnedKeys::new(
+            CLUSTER,
+            self.issued
+                .iter()
+                .map(|(id, issued)| (*id, issued.public_key.clone())),
+        )
     }
 }
 
@@ -199,18 +246,26 @@ pub(crate) fn create(xname: &str) -> Command {
         state: proto::smd::v1::component::State::On.into(),
         ..Component::default()
     };
-    let create = smd_command::CreateComponents { components: vec![component], force: false };
-    Command::Smd(SmdCommand { change: Some(smd_command::Change::CreateComponents(create)) })
+    let create = smd_command::CreateComponents {
+        components: vec![component],
+        force: false,
+    };
+    Command::Smd(SmdCommand {
+        change: Some(smd_command::Change::CreateComponents(create)),
+    })
 }
 
 pub(crate) fn has(store: &Store, xname: &str) -> bool {
     store.state().smd.component(&xname.parse().unwrap()).is_some()
 }
 
-fn no_random() -> Arc<dyn Fn(&mut [u8]) + Send + Sync> {
+fn no_random() -> raft::Random {
     Arc::new(|_| {})
 }
 
 fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
