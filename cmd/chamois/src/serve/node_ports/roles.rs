@@ -57,6 +57,9 @@ impl Roles {
         } else {
             Loaders::default()
         };
+        // UEFI HTTP boot fetches its loader from the boot files.
+        let is_file = |name: &&str| ports.config.boot.files_dir.join(name).is_file();
+        let offered = offered.and_over_http([dhcp::UEFI_LOADER].into_iter().filter(is_file));
         let answers = held.clone();
         Self {
             config: Arc::clone(&ports.config),
