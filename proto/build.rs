@@ -11,7 +11,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=third_party");
 
     let mut compiler = protox::Compiler::new([root.clone(), root.join("third_party")])?;
-    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_files(&files)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // The runtime copy carries the options, which prost's own types would drop, but no comments.
     std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;

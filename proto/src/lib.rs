@@ -18,13 +18,41 @@ pub mod google {
 }
 
 pub mod chamois {
-    pub mod http { pub mod v1 { package!("chamois.http.v1"); } }
-    pub mod smd { pub mod v1 { package!("chamois.smd.v1"); } }
-    pub mod bss { pub mod v1 { package!("chamois.bss.v1"); } }
-    pub mod cloud_init { pub mod v1 { package!("chamois.cloud_init.v1"); } }
-    pub mod dhcp { pub mod v1 { package!("chamois.dhcp.v1"); } }
-    pub mod cluster { pub mod v1 { package!("chamois.cluster.v1"); } }
-    pub mod raft { pub mod v1 { package!("chamois.raft.v1"); } }
+    pub mod http {
+        pub mod v1 {
+            package!("chamois.http.v1");
+        }
+    }
+    pub mod smd {
+        pub mod v1 {
+            package!("chamois.smd.v1");
+        }
+    }
+    pub mod bss {
+        pub mod v1 {
+            package!("chamois.bss.v1");
+        }
+    }
+    pub mod cloud_init {
+        pub mod v1 {
+            package!("chamois.cloud_init.v1");
+        }
+    }
+    pub mod dhcp {
+        pub mod v1 {
+            package!("chamois.dhcp.v1");
+        }
+    }
+    pub mod cluster {
+        pub mod v1 {
+            package!("chamois.cluster.v1");
+        }
+    }
+    pub mod raft {
+        pub mod v1 {
+            package!("chamois.raft.v1");
+        }
+    }
 }
 
 pub use chamois::{bss, cloud_init, cluster, dhcp, http, raft, smd};
