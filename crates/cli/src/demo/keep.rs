@@ -1,6 +1,9 @@
 //! `--keep`: the cluster stays, and whoever started the demo learns how to talk to it.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddrV4;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use super::layout::{GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, PEER_PORT};
 use super::member_config::CLUSTER;
 use crate::error::CliError;
 
+const OWNER_ONLY: u32 = 0o600;
 /// How often the kept members are looked after.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -121,9 +125,18 @@ fn ochami_config(endpoints: &Endpoints) -> String {
     )
 }
 
+/// Writes a file that only the owner may read: two of the three hold the token.
 fn write(layout: &Layout, name: &str, text: &str) -> Result<(), CliError> {
     let path = layout.dir().join(name);
-    std::fs::write(&path, text).map_err(|e| CliError::other(&format!("cannot write {}", path.display()), e))
+    let opened = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(OWNER_ONLY)
+        .open(&path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|e| CliError::other(&format!("cannot write {}", path.display()), e))
 }
 
 #[cfg(test)]

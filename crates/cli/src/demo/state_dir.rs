@@ -1,8 +1,15 @@
 //! The directory of one demo: named by the user and kept, or temporary and removed.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::mkdtemp;
+
 use crate::error::{CliError, Kind};
+
+/// It holds an administrator's token.
+const OWNER_ONLY: u32 = 0o700;
 
 /// Where everything of a demo is written. A temporary one is removed when this is dropped, unless `keep`
 /// was called.
@@ -15,20 +22,28 @@ pub(crate) struct StateDir {
 impl StateDir {
     /// Makes `named`, which must be new or empty, or a temporary directory.
     pub(crate) fn make(named: Option<&Path>) -> Result<Self, CliError> {
-        let path = match named {
-            Some(path) => path.to_owned(),
-            None => std::env::temp_dir().join(format!("chamois-demo-{}", std::process::id())),
+        let Some(path) = named else {
+            let template = std::env::temp_dir().join("chamois-demo-XXXXXX");
+            let path =
+                mkdtemp(&template).map_err(|e| CliError::other("cannot make a temporary directory", e))?;
+            return Ok(Self {
+                path,
+                temporary: true,
+            });
         };
         let cannot = |error| CliError::other(&format!("cannot use the directory {}", path.display()), error);
-        std::fs::create_dir_all(&path).map_err(cannot)?;
-        if std::fs::read_dir(&path).map_err(cannot)?.next().is_some() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(OWNER_ONLY)
+            .create(path)
+            .map_err(cannot)?;
+        if std::fs::read_dir(path).map_err(cannot)?.next().is_some() {
             let text = format!("{} is not empty", path.display());
             return Err(CliError::new(Kind::Usage, text).with_remedy("Name a new or empty --state-dir."));
         }
-        let path = path.canonicalize().map_err(cannot)?;
         Ok(Self {
-            path,
-            temporary: named.is_none(),
+            path: path.canonicalize().map_err(cannot)?,
+            temporary: false,
         })
     }
 
@@ -66,6 +81,20 @@ mod tests {
         let error = StateDir::make(Some(dir.path())).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(dir.path().join("mine").exists());
+    }
+
+    /// Tokens and keys lie in it.
+    #[test]
+    fn only_the_owner_may_look_into_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        for made in [
+            StateDir::make(None).unwrap(),
+            StateDir::make(Some(&dir.path().join("new"))).unwrap(),
+        ] {
+            let mode = std::fs::metadata(made.path()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, OWNER_ONLY, "{}", made.path().display());
+        }
     }
 
     #[test]
