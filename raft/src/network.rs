@@ -170,9 +170,16 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         if !self.pipelined {
             return stream_append_sequential(self, input, option);
         }
+        let mut input = input;
         Box::pin(async move {
+            // openraft's pause after a failure lies in the request stream: asked for a request first, a dead peer
+            // is not dialled thousands of times a second.
+            let Some(first) = input.next().await else {
+                return Ok(Box::pin(futures::stream::empty()) as BoxStream<'s, _>);
+            };
             let header = self.header.clone();
-            let outgoing = input.map(move |rpc| Self::append_to_wire(&header, &rpc));
+            let outgoing = futures::stream::iter([first]).chain(input);
+            let outgoing = outgoing.map(move |rpc| Self::append_to_wire(&header, &rpc));
             let answers = self
                 .client()?
                 .stream_append(outgoing)

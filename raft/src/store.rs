@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::BootContext;
 use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
@@ -15,6 +16,9 @@ use crate::replicated::Replicated;
 
 /// How long a member waits to have applied what the leader has acknowledged.
 const APPLY_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a member that is behind what a node has seen may take before the node is told to come back.
+const CONTEXT_WAIT: Duration = Duration::from_millis(500);
 
 /// The replicated state: a handle, cheap to clone.
 #[derive(Clone, Debug)]
@@ -141,6 +145,20 @@ impl Store {
             retry_after: Duration::from_secs(1),
             reason,
         })
+    }
+
+    /// The boot context in a node's URL, after this member has applied the revision that it names: a node must
+    /// never meet older data than it has seen in the same boot. An empty text is no context.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is no context, `NotReady` for a member that stays behind for 500 ms.
+    pub async fn boot_context(&self, text: &str) -> Result<Option<BootContext>, Error> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let context: BootContext = text.parse().map_err(|problem| rpc::invalid("ctx", problem))?;
+        self.require_applied(context.revision, CONTEXT_WAIT).await?;
+        Ok(Some(context))
     }
 
     /// The applied index, changing with every applied batch.

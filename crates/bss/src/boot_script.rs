@@ -12,7 +12,6 @@ use state::State;
 use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
-use crate::context::caught_up;
 use crate::lookup::Asked;
 use crate::{Config, legacy};
 
@@ -75,7 +74,7 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
         request: Request<GetBootScriptRequest>,
     ) -> Result<Response<HttpBody>, Status> {
         let question = parse(request.get_ref())?;
-        let context = caught_up(&self.store, &request.get_ref().ctx).await?;
+        let context = self.store.boot_context(&request.get_ref().ctx).await?;
         let (state, found) = self.find(&question).await?;
         let terms = Terms {
             base_url: self.base_url(rpc::caller(&request), &state, found.component.as_deref())?,

@@ -18,7 +18,6 @@ mod answer;
 mod boot_parameters;
 mod boot_records;
 mod boot_script;
-mod context;
 pub mod ipxe;
 mod legacy;
 mod lookup;

@@ -9,7 +9,6 @@ use proto::cloud_init::v1::node_data_service_server::NodeDataServiceServer;
 use raft::Store;
 use tonic::service::RoutesBuilder;
 
-mod context;
 pub mod meta_data;
 pub mod network_config;
 mod node;

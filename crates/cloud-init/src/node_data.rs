@@ -15,7 +15,6 @@ use rpc::{Caller, Error};
 use state::State;
 use tonic::{Request, Response, Status};
 
-use crate::context::caught_up;
 use crate::meta_data::NodeFacts;
 use crate::node::Node;
 use crate::{meta_data, network_config, phone_home, user_data, vendor_data};
@@ -47,7 +46,7 @@ impl NodeDataService {
     }
 
     async fn call(&self, caller: &Caller, context: &str) -> Result<Call, Error> {
-        let context = caught_up(&self.store, context).await?;
+        let context = self.store.boot_context(context).await?;
         let (node, state) = Node::of_caller(&self.store, caller).await?;
         let local = caller.local.map(|local| local.ip());
         let base = self
