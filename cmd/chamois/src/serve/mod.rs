@@ -11,6 +11,7 @@ mod error;
 mod held_addresses;
 mod identity;
 mod node_ports;
+mod open_files;
 mod parent;
 mod peer_port;
 mod random;
@@ -62,6 +63,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         );
         return Ok(());
     }
+    open_files::raise_limit();
     let runtimes = Runtimes::start()?;
     runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
 }
