@@ -35,7 +35,7 @@ pub(crate) fn deleted_all(outcome: Result<Committed, Error>) -> Result<DeleteRes
     match outcome {
         Ok(Committed { revision, applied }) => Ok(DeleteResponse {
             code: 0,
-            message: format!("deleted {} entries", applied.deleted.len()),
+            message: format!("deleted {} entries", applied.deleted_count),
             revision,
         }),
         Err(Error::NotFound { .. }) => Err(Status::not_found("no entries to delete")),
@@ -66,10 +66,11 @@ mod tests {
     use super::*;
 
     fn committed(deleted: &[&str]) -> Committed {
-        let deleted = deleted.iter().map(|id| (*id).to_owned()).collect();
+        let deleted: Vec<String> = deleted.iter().map(|id| (*id).to_owned()).collect();
         Committed {
             revision: 9,
             applied: Applied {
+                deleted_count: deleted.len() as u64,
                 deleted,
                 ..Applied::default()
             },

@@ -4,6 +4,9 @@ use model::Rejection;
 
 /// Objects or keys that one command may name.
 pub const IDS_PER_COMMAND_MAX: usize = 100_000;
+/// Keys that an outcome lists of what is gone, or of what a delete without names changed: an outcome is stored with
+/// its session and must fit into a message between members, however much `all` takes away.
+pub const IDS_LISTED_MAX: usize = 10_000;
 /// Bytes of a name: a key, a role, a network, a principal.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Bytes of a description.

@@ -13,6 +13,7 @@ use crate::apply::no_command;
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -128,10 +129,7 @@ impl Dhcp {
         self.subnets
             .remove(&network, changes)
             .ok_or_else(|| Rejection::not_found("subnet", network))?;
-        Ok(Applied {
-            deleted: vec![network.to_string()],
-            ..Default::default()
-        })
+        Ok(deleted(std::iter::once(network.to_string())))
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {

@@ -6,10 +6,21 @@ use proto::raft::v1::Outcome;
 use proto::raft::v1::outcome::rejected::Kind;
 use proto::raft::v1::outcome::{Applied, Rejected, Result as Wire};
 
+use crate::bounds::IDS_LISTED_MAX;
+
 pub(crate) fn applied(revision: u64, applied: Applied) -> Outcome {
     Outcome {
         revision,
         result: Some(Wire::Applied(applied)),
+    }
+}
+
+/// What a delete says: how many are gone, and the first of them.
+pub(crate) fn deleted(ids: impl ExactSizeIterator<Item = String>) -> Applied {
+    Applied {
+        deleted_count: ids.len() as u64,
+        deleted: ids.take(IDS_LISTED_MAX).collect(),
+        ..Default::default()
     }
 }
 

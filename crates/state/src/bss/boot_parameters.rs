@@ -14,11 +14,12 @@ use proto::raft::v1::snapshot_row::Row;
 use super::boot_key::normalise_boot_key;
 use super::merge_patch::{depth, merge};
 use crate::bounds::{
-    CLOUD_INIT_BYTES_MAX, CLOUD_INIT_DEPTH_MAX, IDS_PER_COMMAND_MAX, PARAMS_BYTES_MAX,
+    CLOUD_INIT_BYTES_MAX, CLOUD_INIT_DEPTH_MAX, IDS_LISTED_MAX, IDS_PER_COMMAND_MAX, PARAMS_BYTES_MAX,
     STORED_BYTES_PER_COMMAND_MAX, URL_BYTES_MAX, check_count, check_ids, check_text,
 };
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -144,7 +145,8 @@ impl BootParameters {
             return Err(Rejection::not_found(KIND, missing));
         }
         let cleared = self.cleared(&keys, delete)?;
-        let updated = cleared.iter().map(|entry| entry.key.clone()).collect();
+        let listed = cleared.iter().take(IDS_LISTED_MAX);
+        let updated = listed.map(|entry| entry.key.clone()).collect();
         for mut entry in cleared {
             entry.meta = at.modified(entry.meta.as_ref());
             self.table.put(entry.key.clone(), entry, changes);
@@ -153,9 +155,8 @@ impl BootParameters {
             self.table.remove(key, changes);
         }
         Ok(Applied {
-            deleted: keys,
             updated,
-            ..Default::default()
+            ..deleted(keys.into_iter())
         })
     }
 

@@ -15,6 +15,7 @@ use super::stored_xname;
 use crate::bounds::check_ids;
 use crate::changes::Changes;
 use crate::log_position::{LogPosition, modified_revision};
+use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -119,10 +120,7 @@ impl Components {
         for id in &ids {
             self.remove(id, changes);
         }
-        Ok(Applied {
-            deleted: ids.iter().map(Xname::to_string).collect(),
-            ..Default::default()
-        })
+        Ok(deleted(ids.iter().map(Xname::to_string)))
     }
 
     pub(super) fn put(&mut self, id: Xname, component: Component, changes: &mut Changes) {

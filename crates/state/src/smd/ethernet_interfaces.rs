@@ -17,6 +17,7 @@ use super::ip_addresses::{address, normalise_mappings};
 use crate::bounds::{DESCRIPTION_BYTES_MAX, check_ids, check_text};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -173,10 +174,7 @@ impl EthernetInterfaces {
         for mac in &macs {
             self.remove(mac, changes);
         }
-        Ok(Applied {
-            deleted: macs.iter().map(MacAddr::id).collect(),
-            ..Default::default()
-        })
+        Ok(deleted(macs.iter().map(MacAddr::id)))
     }
 
     pub(super) fn existing(&self, id: &str) -> Result<(MacAddr, Arc<EthernetInterface>), Rejection> {

@@ -12,6 +12,7 @@ use super::ethernet_interfaces::EthernetInterfaces;
 use crate::bounds::{ADDRESSES_PER_INTERFACE_MAX, NAME_BYTES_MAX, check_count, check_text};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::outcome::deleted;
 
 /// Word for the kind in rejections.
 const KIND: &str = "IP address";
@@ -95,10 +96,7 @@ impl EthernetInterfaces {
         let mut after = before.as_ref().clone();
         after.ip_addresses.remove(position);
         self.replace(mac, &before, after, at, changes);
-        Ok(Applied {
-            deleted: vec![ip],
-            ..Default::default()
-        })
+        Ok(deleted(std::iter::once(ip)))
     }
 }
 

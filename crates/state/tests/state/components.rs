@@ -258,6 +258,26 @@ fn deletion_is_all_or_nothing_and_counts() {
     assert_eq!(log.invalid(ids(&[])).0, "ids");
 }
 
+/// An outcome is kept with its session and travels between members: it must not grow with the collection.
+#[test]
+fn deleting_all_counts_all_and_lists_the_first() {
+    use state::bounds::IDS_LISTED_MAX;
+    let mut log = Log::new();
+    let xname = |n: usize| format!("x{}c{}s{}b0n0", n / 512, n / 64 % 8, n % 64);
+    let many = IDS_LISTED_MAX + 1;
+    log.ok(create((0..many).map(|n| component(&xname(n))).collect()));
+    let all = DeleteComponents {
+        all: true,
+        ..Default::default()
+    };
+    let applied = log.ok(all);
+    assert_eq!(
+        (applied.deleted_count, applied.deleted.len()),
+        (many as u64, IDS_LISTED_MAX)
+    );
+    assert_eq!(log.state.smd.components().count(), 0);
+}
+
 #[test]
 fn components_are_listed_by_xname_and_found_by_nid() {
     let mut log = Log::new();
