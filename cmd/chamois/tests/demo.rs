@@ -28,7 +28,12 @@ const KEYS: [&str; 9] = [
 fn a_small_fleet_boots_while_members_die() {
     let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "30", "--json"]));
     assert_eq!(code, 0, "{out}\n{err}");
-    let value: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        out.lines().count(),
+        1,
+        "people's text is on standard error: {out}"
+    );
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     let object = value.as_object().unwrap();
     assert_eq!(object.len(), KEYS.len());
     for key in KEYS {
@@ -44,16 +49,36 @@ fn a_small_fleet_boots_while_members_die() {
         "the leader was killed, and an election takes time: {out}"
     );
     assert_eq!(err.matches("killed member").count(), 2, "{err}");
+    assert!(err.contains("writes lost"), "the summary for people: {err}");
+}
+
+/// Without `--json` a pipe or a file gets everything that a person reads, and nothing else is said.
+#[test]
+fn people_read_standard_output() {
+    let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "5", "--members", "1"]));
+    assert_eq!(code, 0, "{out}\n{err}");
+    for needed in [
+        "ENDPOINT",
+        "leader",
+        "seeding 5 nodes",
+        "killed member 1",
+        "PASS",
+        "writes lost",
+    ] {
+        assert!(out.contains(needed), "{needed}:\n{out}");
+    }
+    assert_eq!(err, "");
 }
 
 /// Whoever waits for `endpoints.json` finds a cluster to talk to; SIGTERM ends all of it.
 #[test]
 fn a_kept_cluster_answers_until_sigterm_and_leaves_no_process() {
     let dir = tempfile::tempdir().unwrap();
-    let state = dir.path().join("state");
+    let (state, printed) = (dir.path().join("state"), dir.path().join("printed"));
     let mut demo = Kept(
         Command::new(CHAMOIS)
             .args(["demo", "--nodes", "0", "--keep", "--state-dir", text(&state)])
+            .stdout(std::fs::File::create(&printed).unwrap())
             .stderr(Stdio::null())
             .spawn()
             .unwrap(),
@@ -93,6 +118,8 @@ fn a_kept_cluster_answers_until_sigterm_and_leaves_no_process() {
         "the others are learned from one: {out}"
     );
 
+    let printed = std::fs::read_to_string(printed).unwrap();
+    assert!(printed.contains("export CHAMOIS_ENDPOINTS="), "{printed}");
     demo.terminate();
     assert!(demo.ended(Duration::from_secs(30)), "SIGTERM ends the demo");
     for pid in endpoints["pids"].as_array().unwrap() {

@@ -63,15 +63,19 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     };
     tokio::pin!(interrupted);
     let state_dir = StateDir::make(args.state_dir.as_deref())?;
+    let progress = Progress::new(args.nodes, args.json);
     // dropping an unfinished run kills the members: `MemberProcess` does
     let finished = tokio::select! {
-        finished = Box::pin(boot_under_fire(&args, state_dir.path())) => finished,
+        finished = Box::pin(boot_under_fire(&args, state_dir.path(), &progress)) => finished,
         () = &mut interrupted => {
             return Err(CliError::new(Kind::Other, "interrupted; the members were ended"));
         }
     };
     let ended = match finished {
-        Ok((cluster, summary)) => conclude(cluster, &summary, args.keep, &mut interrupted).await,
+        Ok((cluster, summary)) => {
+            let announce = args.keep.then_some(&progress);
+            conclude(cluster, &summary, announce, &mut interrupted).await
+        }
         Err(error) => Err(error),
     };
     if ended.is_err() {
@@ -80,15 +84,16 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     ended
 }
 
-/// Keeps the cluster until `interrupted` if asked to, ends it in order, and says whether all went well.
+/// Keeps the cluster until `interrupted` if there is somewhere to announce it, ends it in order, and says
+/// whether all went well.
 async fn conclude(
     mut cluster: Cluster,
     summary: &Summary,
-    keep: bool,
+    announce: Option<&Progress>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
-    if keep {
-        keep::announce(&cluster)?;
+    if let Some(progress) = announce {
+        keep::announce(&cluster, progress)?;
         tokio::select! {
             () = interrupted => {}
             error = keep::watch(&mut cluster) => return Err(error),
@@ -105,27 +110,27 @@ async fn conclude(
     Err(CliError::new(Kind::Other, text))
 }
 
-async fn boot_under_fire(args: &DemoArgs, dir: &Path) -> Result<(Cluster, Summary), CliError> {
-    let progress = Progress::new(args.nodes);
+async fn boot_under_fire(
+    args: &DemoArgs,
+    dir: &Path,
+    progress: &Progress,
+) -> Result<(Cluster, Summary), CliError> {
     let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
     let layout = Layout::new(net, dir);
     let executable =
         std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
-    progress.note(&format!(
-        "starting {} members on {}",
-        args.members,
-        layout.network()
-    ));
+    let (members, network) = (args.members, layout.network());
+    progress.note(format_args!("starting {members} members on {network}"));
     let mut cluster = Cluster::start(layout, args.members, &executable).await?;
-    progress.note(&status::render(&cluster.views().await).to_string());
+    progress.note(status::render(&cluster.views().await));
     let ledger = SharedLedger::default();
     let mut summary = Summary::default();
     if args.nodes > 0 {
-        seed::subnet_and_nodes(&cluster, args.nodes, &progress).await?;
-        summary = measure(&mut cluster, args.nodes, &ledger, &progress).await?;
+        seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
+        summary = measure(&mut cluster, args.nodes, &ledger, progress).await?;
         progress.finish();
-        progress.note(&status::render(&cluster.views().await).to_string());
-        progress.note(&summary.to_table(ledger.lock().unknown()));
+        progress.note(status::render(&cluster.views().await));
+        progress.note(summary.to_table(ledger.lock().unknown()));
     }
     if args.json {
         output::print(summary.to_json())?;

@@ -24,7 +24,7 @@ pub struct DemoArgs {
     /// Members of the cluster: 1, 3 or 5
     #[arg(long, default_value_t = 3, value_parser = members)]
     pub members: u64,
-    /// End with one line of JSON on standard output
+    /// End with one line of JSON on standard output; all that people read goes to standard error
     #[arg(long)]
     pub json: bool,
     /// Leave the cluster running until SIGTERM or Ctrl-C

@@ -32,7 +32,7 @@ pub(crate) async fn inflict(
     let leader = cluster.leader().await?;
     let first = kill(cluster, leader, ledger).await?;
     let recovery = ledger.lock().recovery(first).unwrap_or_default();
-    progress.note(&format!(
+    progress.note(format_args!(
         "killed member {leader}, the leader, at {} of {nodes} boots; next write acknowledged after {} ms; restarted it",
         *booted.borrow(),
         recovery.as_millis(),
@@ -41,7 +41,7 @@ pub(crate) async fn inflict(
     cluster.caught_up(leader, RECOVERY_MAX).await?;
     let holder = cluster.holder(RECOVERY_MAX).await?;
     let second = kill(cluster, holder, ledger).await?;
-    progress.note(&format!(
+    progress.note(format_args!(
         "killed member {holder}, which held {}, at {} of {nodes} boots; restarted it",
         cluster.layout().service(),
         *booted.borrow(),

@@ -50,7 +50,7 @@ pub(crate) async fn boot(
     watching.await;
     let report = fleet.finish().await;
     for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
-        progress.note(&format!(
+        progress.note(format_args!(
             "{} failed at {}: {}",
             failure.xname,
             failure.phase.as_str(),

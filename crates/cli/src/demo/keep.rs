@@ -13,6 +13,7 @@ use super::cluster::Cluster;
 use super::identities;
 use super::layout::{GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, PEER_PORT};
 use super::member_config::CLUSTER;
+use super::progress::Progress;
 use crate::error::CliError;
 
 const OWNER_ONLY: u32 = 0o600;
@@ -41,7 +42,7 @@ struct Member {
 }
 
 /// Writes `endpoints.json` and `ochami.yaml`, and prints what to export.
-pub(crate) fn announce(cluster: &Cluster) -> Result<(), CliError> {
+pub(crate) fn announce(cluster: &Cluster, progress: &Progress) -> Result<(), CliError> {
     let layout = cluster.layout();
     let ca = identities::ca(layout);
     let token = cluster.target().token().unwrap_or_default();
@@ -57,8 +58,8 @@ pub(crate) fn announce(cluster: &Cluster) -> Result<(), CliError> {
         layout.dir().join("endpoints.json"),
     )
     .map_err(|e| CliError::other("cannot write endpoints.json", e))?;
-    eprintln!("{}", exports(layout, &endpoints));
-    eprintln!("The cluster runs until SIGTERM or Ctrl-C.");
+    progress.note(exports(layout, &endpoints));
+    progress.note("The cluster runs until SIGTERM or Ctrl-C.");
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn subnet_and_nodes(
     progress: &Progress,
 ) -> Result<(), CliError> {
     let layout = cluster.layout();
-    progress.note(&format!("seeding {nodes} nodes through /hsm/v2 and /boot/v1"));
+    progress.note(format_args!("seeding {nodes} nodes through /hsm/v2 and /boot/v1"));
     let endpoints = &cluster.target().endpoints;
     let connection = cluster.target().connect_one(&endpoints[0])?;
     let subnet = Subnet {
