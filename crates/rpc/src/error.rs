@@ -20,6 +20,11 @@ pub const OUTCOME: &str = "chamois-outcome";
 /// Value of [`OUTCOME`].
 pub const OUTCOME_UNKNOWN: &str = "unknown";
 
+/// When reading back after [`Error::OutcomeUnknown`] makes sense: an election has ended by then.
+const OUTCOME_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Least hint that is sent: `Retry-After: 0` would make every client hammer a cluster in trouble.
+const RETRY_AFTER_S_MIN: u64 = 1;
+
 /// Why a request was not honoured. Every service returns this; only this file knows gRPC codes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -103,7 +108,7 @@ pub enum Error {
         reason: String,
     },
     /// The change may or may not have been made.
-    #[error("the outcome is not known yet; repeat the request with the same request id")]
+    #[error("the outcome is not known yet: the change may have been made; read back before you repeat")]
     OutcomeUnknown,
     /// A bound of this member is reached; nothing was changed.
     #[error("too many {what} at once; nothing was changed")]
@@ -223,7 +228,9 @@ impl From<Error> for Status {
             Error::NoQuorum { retry_after } | Error::NotReady { retry_after, .. } => {
                 with_retry(Self::unavailable(text), retry_after)
             }
-            Error::OutcomeUnknown => outcome_unknown(with_retry(Self::unavailable(text), Duration::ZERO)),
+            Error::OutcomeUnknown => {
+                outcome_unknown(with_retry(Self::unavailable(text), OUTCOME_RETRY_AFTER))
+            }
             Error::Overloaded { retry_after, .. } => {
                 with_retry(http_status(Self::resource_exhausted(text), 503), retry_after)
             }
@@ -254,12 +261,12 @@ fn outcome_unknown(mut status: Status) -> Status {
     status
 }
 
-/// Rounds up: a client that comes a moment too early has waited for nothing.
+/// Rounds up: a client that comes a moment too early has waited for nothing. Never zero.
 fn with_retry(mut status: Status, retry_after: Duration) -> Status {
     let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
     status
         .metadata_mut()
-        .insert(RETRY_AFTER_S, MetadataValue::from(seconds));
+        .insert(RETRY_AFTER_S, MetadataValue::from(seconds.max(RETRY_AFTER_S_MIN)));
     status
 }
 
@@ -273,12 +280,10 @@ mod tests {
         status.metadata().get(key).map(|value| value.to_str().unwrap())
     }
 
-    /// What the gateway and every client depend on, written down apart from the map.
-    #[test]
-    fn every_error_has_its_code_and_http_status() {
+    /// Every variant with its code and HTTP status; `retry_after` goes into those that have one.
+    fn every_error(retry_after: Duration) -> Vec<(Error, Code, Option<&'static str>)> {
         let s = String::new;
-        let second = Duration::from_secs(1);
-        for (error, code, http) in [
+        vec![
             (
                 Error::Invalid {
                     field: s(),
@@ -326,10 +331,10 @@ mod tests {
                 Code::ResourceExhausted,
                 Some("413"),
             ),
-            (Error::NoQuorum { retry_after: second }, Code::Unavailable, None),
+            (Error::NoQuorum { retry_after }, Code::Unavailable, None),
             (
                 Error::NotReady {
-                    retry_after: second,
+                    retry_after,
                     reason: s(),
                 },
                 Code::Unavailable,
@@ -339,13 +344,13 @@ mod tests {
             (
                 Error::Overloaded {
                     what: s(),
-                    retry_after: second,
+                    retry_after,
                 },
                 Code::ResourceExhausted,
                 Some("503"),
             ),
             (
-                Error::DeadlineExceeded { after: second },
+                Error::DeadlineExceeded { after: retry_after },
                 Code::DeadlineExceeded,
                 None,
             ),
@@ -361,12 +366,40 @@ mod tests {
                 None,
             ),
             (Error::Internal(s()), Code::Internal, None),
-        ] {
+        ]
+    }
+
+    /// What the gateway and every client depend on, written down apart from the map.
+    #[test]
+    fn every_error_has_its_code_and_http_status() {
+        for (error, code, http) in every_error(Duration::from_secs(1)) {
             let name = format!("{error:?}");
             let status = Status::from(error);
             assert_eq!(status.code(), code, "{name}");
             assert_eq!(text(&status, HTTP_STATUS), http, "{name}");
         }
+    }
+
+    /// iPXE, cloud-init and curl take `Retry-After: 0` at its word.
+    #[test]
+    fn no_error_says_come_back_at_once() {
+        for (error, ..) in every_error(Duration::ZERO) {
+            let name = format!("{error:?}");
+            let status = Status::from(error);
+            assert_ne!(text(&status, RETRY_AFTER_S), Some("0"), "{name}");
+        }
+    }
+
+    /// HTTP has no request ids, so the remedy must be one that every caller has.
+    #[test]
+    fn an_unknown_outcome_tells_everybody_what_to_do() {
+        let status = Status::from(Error::OutcomeUnknown);
+        assert_eq!(text(&status, RETRY_AFTER_S), Some("1"));
+        assert!(
+            status.message().contains("read back before you repeat"),
+            "{status:?}"
+        );
+        assert!(!status.message().contains("request id"), "{status:?}");
     }
 
     /// `Retry-After: 0` after 300 ms would make a client hammer a cluster that is electing.
