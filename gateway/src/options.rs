@@ -67,6 +67,7 @@ impl Limits {
     pub fn nodes() -> Self {
         Self {
             connections_max: 16_384,
+            connections_per_address_max: 64, // a node uses a few; no node may take the others' places
             header_bytes_max: 32 * 1024,
             uri_bytes_max: 8 * 1024,
             body_bytes_max: 64 * 1024, // phone-home with four host keys is 4 KiB
