@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, LOCATION};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, request};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, LOCATION};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
+use http_body::Body as _;
 use rpc::server::ConnectionLimits;
 
 use crate::body::{self, Body, Budget, Incoming};
@@ -73,6 +74,11 @@ impl Port {
             *response.headers_mut() = problem.into_headers();
             response
         });
+        let response = if parts.method == Method::HEAD {
+            without_body(response)
+        } else {
+            response
+        };
         let status = response.status().as_u16();
         tracing::debug!(?peer, verb = %parts.method, path = parts.uri.path(), status, "answered");
         response
@@ -182,6 +188,18 @@ impl From<BadRequest> for Problem {
     fn from(error: BadRequest) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.detail())
     }
+}
+
+/// The answer to HEAD: the length stays. hyper drops the body on HTTP/1.1, but on HTTP/2 it would send it, and
+/// the client would end the stream with PROTOCOL_ERROR.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response
+            .headers_mut()
+            .entry(CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    response.map(|_| body::empty())
 }
 
 /// The decoded segments of a path.

@@ -131,7 +131,11 @@ async fn another_verb_is_405_and_says_which_are_allowed() {
     ] {
         let got = send(&gateway, verb, uri, &[], "").await;
         assert_eq!((got.status, got.header("allow")), (405, allow), "{uri}");
-        assert_eq!(got.detail(), format!("allow {allow}"));
+        if verb == "HEAD" {
+            assert_eq!(got.body, "", "{uri}");
+        } else {
+            assert_eq!(got.detail(), format!("allow {allow}"));
+        }
     }
 }
 

@@ -215,6 +215,31 @@ async fn connections_per_address_are_limited_and_counted() {
     .await;
 }
 
+/// Sixteen nodes gone mad must not take the places of thousands.
+#[tokio::test]
+async fn a_node_gets_64_connections_by_default() {
+    let gateway = gateway(&Fake::new(), Options::default());
+    let serving = serve_nodes(&gateway).await;
+    let refused = || {
+        let counters = gateway.node_counters();
+        counters.connections_refused.load(Ordering::Relaxed)
+    };
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(TcpStream::connect(serving.address).await.unwrap());
+    }
+    assert_eq!(talk(serving.address, b"").await, "", "the 65th is closed");
+    assert_eq!(refused(), 1);
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(serving.address).await.unwrap();
+    let whole = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    other.write_all(whole).await.unwrap();
+    let mut answer = Vec::new();
+    bounded(other.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "another node is served");
+}
+
 /// Shutdown closes the port and idle connections, and lets an answer in progress reach its client.
 #[tokio::test]
 async fn drain_lets_requests_end() {
@@ -395,6 +420,32 @@ async fn the_api_port_speaks_http2() {
     bounded(driven).await.unwrap().unwrap();
     drop(serving.stop);
     bounded(serving.ended).await.unwrap();
+}
+
+/// A body after HEAD is a protocol error on HTTP/2: the client would see a broken stream instead of the status.
+#[tokio::test]
+async fn head_has_the_length_and_no_body_on_http2() {
+    let pki = pki();
+    let serving = serve_api(&gateway(&Fake::new(), Options::default()), &pki).await;
+    let io = connect(serving.address, &pki, None, b"h2").await;
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    for (uri, status) in [
+        ("https://x/no/such/route", 404),
+        ("https://x/hsm/v2/State/Components", 405),
+        ("https://x/livez", 200),
+    ] {
+        let request = http::Request::head(uri).body(Full::<bytes::Bytes>::default());
+        let response = bounded(client.send_request(request.unwrap())).await.unwrap();
+        assert_eq!(response.status(), status, "{uri}");
+        let length = response.headers()["content-length"].to_str().unwrap().to_owned();
+        assert_ne!(length, "0", "{uri}");
+        let body = bounded(response.into_body().collect()).await;
+        assert!(body.expect("the stream ends well").to_bytes().is_empty(), "{uri}");
+    }
 }
 
 /// A client that connects and never greets must not hold its place.
