@@ -13,6 +13,9 @@ use raft::checkpoint::Checkpoint;
 
 const WRITER: &str = env!("CARGO_BIN_EXE_checkpoint-writer");
 
+/// Images of one run, unless `CHAMOIS_CHECKPOINT_IMAGES` says otherwise: some 20 s on two cores.
+const IMAGES: u32 = 2000;
+
 /// What the starts found.
 #[derive(Debug, Default)]
 struct Tally {
@@ -196,8 +199,14 @@ fn the_record_is_complete() {
 
 #[test]
 fn whatever_is_broken_is_noticed_and_rebuilt() {
-    let tally = run(1, count_from("CHAMOIS_CHECKPOINT_IMAGES", 400), false);
+    let images = count_from("CHAMOIS_CHECKPOINT_IMAGES", IMAGES);
+    let tally = run(1, images, false);
     println!("{tally:?}");
+    assert!(tally.images >= images, "{tally:?}");
+    assert!(
+        tally.in_recovery * 5 > images,
+        "too few starts were cut: {tally:?}"
+    );
     assert!(tally.failures.is_empty(), "{:#?}", tally.failures);
     assert!(
         tally.newest * 2 > tally.images,
