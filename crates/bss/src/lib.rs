@@ -30,8 +30,9 @@ pub use boot_script::BootScriptService;
 pub use ipxe::RetryDelay;
 pub use service_status::ServiceStatusService;
 
-/// Largest request, bytes: the parameters of some 100,000 nodes by MAC in one change.
-const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest request, bytes: what the gateway takes. A change may have half of that, which `Store::propose` checks
+/// and explains (413); a smaller limit here would answer first, without a remedy.
+const REQUEST_BYTES_MAX: usize = 16 << 20;
 
 /// What BSS needs to know of this member.
 #[derive(Clone, Debug)]

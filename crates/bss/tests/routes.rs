@@ -3,6 +3,8 @@
 
 mod common;
 
+use proto::bss::v1::BootParameters;
+use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
 use raft::Store;
 use tonic::codegen::Service as _;
 use tonic::codegen::http::Request;
@@ -53,4 +55,25 @@ async fn every_method_is_served() {
             .as_deref(),
         Some(UNIMPLEMENTED)
     );
+}
+
+/// The answer must say what to do, not that some decoder has a limit.
+#[tokio::test]
+async fn a_change_of_nine_megabytes_is_too_large_and_says_so() {
+    let mut builder = Routes::builder();
+    bss::add_services(
+        &mut builder,
+        &Store::in_memory(),
+        &common::config(bss::RetryDelay::Growing),
+    );
+    let mut client = BootParametersServiceClient::new(builder.routes());
+    let request = BootParameters {
+        hosts: vec!["x0c0s0b0n0".to_owned()],
+        params: "x".repeat(9 << 20),
+        ..BootParameters::default()
+    };
+    let refused = client.create_boot_parameters(request).await.unwrap_err();
+    let http_status = refused.metadata().get(rpc::HTTP_STATUS);
+    assert_eq!(http_status.unwrap(), "413", "{refused:?}");
+    assert!(refused.message().contains("limit of"), "{refused:?}");
 }
