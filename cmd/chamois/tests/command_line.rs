@@ -16,6 +16,7 @@ fn every_command_explains_itself_with_an_example() {
         &["serve", "--help"],
         &["address-helper", "--help"],
         &["init", "--help"],
+        &["token", "issue", "--help"],
         &["cluster", "status", "--help"],
         &["component", "list", "--help"],
         &["boot", "script", "--help"],
@@ -44,6 +45,8 @@ fn what_cannot_be_parsed_is_usage() {
         &["subnet", "put", "10.97.0.0"],
         &["component", "list", "-o", "yaml"],
         &["address-helper"],
+        &["token", "issue"],
+        &["token", "issue", "--key", "k", "--subject", "../x"],
     ] {
         let (code, _, err) = outcome(&chamois(command));
         assert_eq!(code, 2, "{command:?}: {err}");
@@ -91,7 +94,10 @@ fn check_accepts_a_good_directory_and_names_what_is_wrong_with_a_bad_one() {
     let (code, out, err) = check();
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("can start"), "{out}");
-    assert!(!single.dir.path().join("data").exists(), "--check writes nothing");
+    assert!(
+        !single.dir.path().join("data-1").exists(),
+        "--check writes nothing"
+    );
     std::fs::remove_file(single.dir.path().join("identities/member-1/kek.key")).unwrap();
     let (code, _, err) = check();
     assert_eq!(code, 1);
@@ -154,4 +160,26 @@ fn commands_against_a_member_answer_with_their_class() {
     let (code, _, err) = outcome(&chamois(&all));
     assert_eq!(code, 5, "{err}");
     assert!(err.contains("CHAMOIS_TOKEN"), "{err}");
+}
+
+/// A token ends after a day; whoever has the key makes the next one without asking anybody.
+#[test]
+fn a_member_accepts_the_token_that_was_issued_last() {
+    let single = Single::prepare();
+    let key = single.dir.path().join("identities/token.key");
+    let token = single.dir.path().join("identities/admin.token");
+    std::fs::write(&token, "ended").unwrap();
+    let (code, out, err) = outcome(&chamois(&["token", "issue", "--key", text(&key)]));
+    assert_eq!(code, 0, "{err}");
+    let exported = format!("export CHAMOIS_TOKEN_FILE={}\n", token.display());
+    assert!(out.contains(&exported), "{out}");
+    let _member = single.start();
+    let (code, _, err) = single.ask(&["component", "list"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = outcome(&chamois(&["token", "issue", "--key", "/none/token.key"]));
+    assert_eq!(code, 2);
+    assert!(
+        err.contains("/none/token.key") && err.contains("chamois init"),
+        "{err}"
+    );
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::cluster_file::{ClusterFile, ClusterMember};
-use crate::pki::{CertificateAuthority, Issued, PkiError};
+use crate::pki::{CertificateAuthority, PkiError};
 use crate::sealing::{KekError, Sealer};
 use crate::static_file::{StaticFile, StaticFileError};
 use crate::token_issue::{TOKEN_VALID_FOR, TokenError, TokenKey};
@@ -34,6 +34,8 @@ pub struct Report {
     pub token: PathBuf,
     /// When that token ends.
     pub token_expires: SystemTime,
+    /// `host:port` of each member's gRPC API, in the order of the file.
+    pub endpoints: Vec<String>,
     /// What works, but is probably not what was meant.
     pub warnings: Vec<String>,
 }
@@ -111,6 +113,11 @@ pub fn init_static(file: &Path, out: &Path, now: SystemTime) -> Result<Report, I
             .collect(),
         token: out.join("admin.token"),
         token_expires: now + TOKEN_VALID_FOR,
+        endpoints: parsed
+            .members
+            .iter()
+            .map(|member| member.api_address.clone())
+            .collect(),
         warnings: parsed.warnings(),
         cluster: parsed.cluster,
     })
@@ -154,53 +161,47 @@ fn make(file: &StaticFile, now: SystemTime) -> Result<Vec<NewFile>, InitError> {
     .to_text()?;
 
     let mut files = vec![
-        NewFile {
-            path: "ca.pem".into(),
-            mode: PUBLIC,
-            content: ca.certificate_pem().to_owned(),
-        },
-        NewFile {
-            path: "ca.key".into(),
-            mode: PRIVATE,
-            content: ca.key_pem(),
-        },
-        NewFile {
-            path: "token.key".into(),
-            mode: PRIVATE,
-            content: token_key.to_pem(),
-        },
-        NewFile {
-            path: "admin.token".into(),
-            mode: PRIVATE,
-            content: token_key.issue(&file.cluster, ADMINISTRATOR, now)?,
-        },
+        public("ca.pem", ca.certificate_pem()),
+        private("ca.key", &ca.key_pem()),
+        public("cluster.toml", &cluster),
+        public("token.pem", &token_key.public_pem()),
+        private("token.key", &token_key.to_pem()),
+        private(
+            "admin.token",
+            &token_key.issue(&file.cluster, ADMINISTRATOR, now)?,
+        ),
     ];
-    for (
-        member,
-        Issued {
-            certificate_pem,
-            key_pem,
-            ..
-        },
-    ) in issued
-    {
+    for (member, issued) in issued {
+        let of_member = [
+            public("ca.pem", ca.certificate_pem()),
+            public("member.pem", &issued.certificate_pem),
+            private("member.key", &issued.key_pem),
+            private("kek.key", &kek),
+            public("token.pem", &token_key.public_pem()),
+            public("cluster.toml", &cluster),
+        ];
         let folder = PathBuf::from(folder_of(member.id));
-        for (name, mode, content) in [
-            ("ca.pem", PUBLIC, ca.certificate_pem().to_owned()),
-            ("member.pem", PUBLIC, certificate_pem),
-            ("member.key", PRIVATE, key_pem),
-            ("kek.key", PRIVATE, kek.clone()),
-            ("token.pem", PUBLIC, token_key.public_pem()),
-            ("cluster.toml", PUBLIC, cluster.clone()),
-        ] {
-            files.push(NewFile {
-                path: folder.join(name),
-                mode,
-                content,
-            });
-        }
+        files.extend(of_member.map(|file| NewFile {
+            path: folder.join(&file.path),
+            ..file
+        }));
     }
     Ok(files)
+}
+
+fn public(name: &str, content: &str) -> NewFile {
+    NewFile {
+        path: name.into(),
+        mode: PUBLIC,
+        content: content.to_owned(),
+    }
+}
+
+fn private(name: &str, content: &str) -> NewFile {
+    NewFile {
+        mode: PRIVATE,
+        ..public(name, content)
+    }
 }
 
 /// Writes all files to a folder beside `out`, then gives it its name.
@@ -313,8 +314,11 @@ mod tests {
         ] {
             assert_eq!(mode(&out.join(private)), 0o600, "{private}");
         }
+        assert_eq!(report.endpoints, ["127.0.0.1:7441", "127.0.0.2:7441"]);
         for public in [
             "ca.pem",
+            "token.pem",
+            "cluster.toml",
             "member-1/ca.pem",
             "member-1/member.pem",
             "member-2/token.pem",

@@ -9,6 +9,7 @@ pub mod pki;
 mod sealing;
 mod static_file;
 mod token_issue;
+mod token_issuer;
 
 pub use cluster_file::ClusterMember;
 pub use init_static::{InitError, Report, init_static};
@@ -16,3 +17,4 @@ pub use member_identity::{LoadError, MemberIdentity};
 pub use sealing::{KekError, SECRET_LENGTH_MAX, SealError, Sealer, Secret};
 pub use static_file::StaticFileError;
 pub use token_issue::{TOKEN_VALID_FOR, TokenError, TokenKey};
+pub use token_issuer::{TokenIssuer, write_token};

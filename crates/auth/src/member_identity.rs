@@ -104,12 +104,12 @@ impl MemberIdentity {
 }
 
 /// The folder that is being loaded.
-struct Files<'a> {
-    dir: &'a Path,
+pub(crate) struct Files<'a> {
+    pub(crate) dir: &'a Path,
 }
 
 impl Files<'_> {
-    fn wrong(&self, name: &str, problem: &(impl ToString + ?Sized), remedy: &str) -> LoadError {
+    pub(crate) fn wrong(&self, name: &str, problem: &(impl ToString + ?Sized), remedy: &str) -> LoadError {
         let (problem, remedy) = (problem.to_string().trim_end().to_owned(), remedy.to_owned());
         LoadError {
             file: self.dir.join(name),
@@ -119,7 +119,7 @@ impl Files<'_> {
         }
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>, LoadError> {
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, LoadError> {
         let unreadable = |source: io::Error| {
             let remedy = match source.kind() {
                 io::ErrorKind::NotFound => {
@@ -143,7 +143,7 @@ impl Files<'_> {
         Ok(content)
     }
 
-    fn read_private(&self, name: &str) -> Result<Vec<u8>, LoadError> {
+    pub(crate) fn read_private(&self, name: &str) -> Result<Vec<u8>, LoadError> {
         let content = self.read(name)?;
         let path = self.dir.join(name);
         if path
@@ -156,7 +156,7 @@ impl Files<'_> {
         Ok(content)
     }
 
-    fn cluster(&self) -> Result<ClusterFile, LoadError> {
+    pub(crate) fn cluster(&self) -> Result<ClusterFile, LoadError> {
         let name = "cluster.toml";
         let text = String::from_utf8(self.read(name)?)
             .map_err(|_| self.wrong(name, "not UTF-8 text", COPY_AGAIN))?;

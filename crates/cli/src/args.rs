@@ -11,11 +11,13 @@ use crate::demo::DemoArgs;
 use crate::init::InitArgs;
 use crate::output::Format;
 use crate::subnet::SubnetCommand;
+use crate::token::TokenCommand;
 
 const EXAMPLES: &str = "\
 Examples:
   chamois demo                                  a whole cluster with 1,000 nodes on this host, no root needed
   chamois init --static cluster.toml --out id   certificates, keys and an administrator's token for new members
+  chamois token issue --key id/token.key        another administrator's token, when the first has ended
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
@@ -135,6 +137,9 @@ pub enum Command {
 pub enum ClientCommand {
     /// Write certificates, keys and an administrator's token for the members of a new cluster
     Init(InitArgs),
+    /// Administrators' bearer tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -98,7 +98,7 @@ fn classify(code: Code) -> (Kind, Option<&'static str>) {
         Code::Unauthenticated => (
             Kind::Denied,
             Some(
-                "Set CHAMOIS_TOKEN or --token-file to a token that has not expired; `chamois init` writes the first one.",
+                "Set CHAMOIS_TOKEN or --token-file to a token that has not expired; `chamois init` writes the first one, `chamois token issue` the next.",
             ),
         ),
         Code::PermissionDenied => (
@@ -154,7 +154,7 @@ mod tests {
         let text = CliError::from(Status::unauthenticated("the token has expired")).to_string();
         assert!(text.contains("the token has expired"), "{text}");
         assert!(
-            text.contains("CHAMOIS_TOKEN") && text.contains("chamois init"),
+            text.contains("CHAMOIS_TOKEN") && text.contains("chamois token issue"),
             "{text}"
         );
     }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::error::{CliError, Kind};
 use crate::output;
-use crate::utc;
+use crate::token::issue::exports;
 
 /// `chamois init`.
 #[derive(Clone, Debug, Args)]
@@ -24,7 +24,8 @@ FILE lists the members of the new cluster:
   api-address = \"10.97.1.1:7441\"        # gRPC API
   names = [\"10.97.0.1\", \"admin1.hpc\"]  # more that clients dial: service addresses, host names
 
-Copy DIR/member-<id> to that member as its `identity-dir`, and keep DIR offline: it holds the CA's key.")]
+Copy DIR/member-<id> to that member as its `identity-dir`, and keep DIR offline: it holds the CA's key and the key
+that `chamois token issue` signs with.")]
 pub struct InitArgs {
     /// Members of the new cluster
     #[arg(long = "static", value_name = "FILE")]
@@ -67,11 +68,6 @@ fn explain(error: &InitError) -> CliError {
 }
 
 fn describe(report: &Report, out: &Path) -> String {
-    let unix_ms = report
-        .token_expires
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis();
     let mut text = format!(
         "cluster `{}`: copy each directory to its member as `identity-dir`\n",
         report.cluster
@@ -79,15 +75,9 @@ fn describe(report: &Report, out: &Path) -> String {
     for (id, identity) in report.members.iter().zip(&report.identities) {
         text += &format!("  member {id}: {}\n", identity.display());
     }
-    text + &format!(
-        "administrator, until {expires}:\n\
-         export CHAMOIS_CA={ca}\n\
-         export CHAMOIS_TOKEN_FILE={token}\n\
-         export CHAMOIS_ENDPOINTS=<host>:7441",
-        expires = utc::timestamp(u64::try_from(unix_ms).unwrap_or(u64::MAX)),
-        ca = out.join("ca.pem").display(),
-        token = report.token.display(),
-    )
+    let ca = out.join("ca.pem");
+    let exports = exports(report.token_expires, &ca, &report.token, &report.endpoints);
+    text + &format!("administrator, {exports}")
 }
 
 #[cfg(test)]
@@ -109,6 +99,7 @@ mod tests {
             "ca.pem",
             "CHAMOIS_TOKEN_FILE=",
             "admin.token",
+            "CHAMOIS_ENDPOINTS=127.9.1.1:7441",
         ] {
             assert!(text.contains(needed), "{needed}\n{text}");
         }

@@ -13,6 +13,7 @@ mod error;
 mod init;
 mod output;
 mod subnet;
+mod token;
 mod utc;
 
 pub use args::{AddressHelperArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, ServeArgs};
@@ -26,6 +27,7 @@ pub use error::{CliError, Kind};
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     match command {
         ClientCommand::Init(args) => init::run(&args),
+        ClientCommand::Token(command) => token::run(command),
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
