@@ -4,6 +4,8 @@
 pub mod checkpoint;
 mod checkpointer;
 mod in_memory;
+mod introduction;
+mod known_stores;
 mod log_store;
 #[cfg(test)]
 mod log_store_suite_test;
@@ -16,7 +18,11 @@ mod peers;
 mod profile;
 mod published;
 mod replicated;
+mod small_file;
 mod snapshot_file;
+#[cfg(test)]
+mod snapshot_file_test;
+mod snapshot_folder;
 mod snapshot_stream;
 mod sources;
 mod state_machine;

@@ -13,6 +13,7 @@ use proto::raft::v1::entry::Command;
 use proto::raft::v1::peer_service_server::PeerServiceServer;
 
 use crate::checkpointer::Checkpointer;
+use crate::known_stores::KnownStores;
 use crate::log_store::LogStore;
 use crate::network::Network;
 use crate::peer_service::PeerPort;
@@ -25,7 +26,7 @@ use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
 use crate::type_config::{LogId, MemberNode, TypeConfig};
 use crate::wal::{self, Disk, Wal};
-use crate::{snapshot_file, store_header};
+use crate::{introduction, snapshot_folder, store_header};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
@@ -75,9 +76,11 @@ impl Member {
             let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
             let (cluster, member) = (options.cluster_name.clone(), options.member_id);
             let log_options = wal::Options::new(options.sources.random_u64());
-            move || open(&folder, disk, log_options, &cluster, member)
+            let fresh_store_id = format!("{:016x}", options.sources.random_u64());
+            move || open(&folder, disk, log_options, &cluster, member, &fresh_store_id)
         });
         let Opened {
+            stores,
             log,
             start,
             mut checkpointer,
@@ -96,6 +99,7 @@ impl Member {
         let peers = Peers::new(
             options.member_id,
             &options.cluster_name,
+            stores,
             Arc::clone(&options.dial),
         );
         let config = options
@@ -129,10 +133,8 @@ impl Member {
             log,
             options.snapshots.log_bytes,
         ));
-        let peer_port = PeerPort {
-            member: Arc::clone(&replicated),
-            snapshots,
-        };
+        tokio::spawn(introduction::introduce(Arc::clone(&replicated)));
+        let peer_port = PeerPort::new(Arc::clone(&replicated), snapshots);
         Ok(Member {
             store,
             replicated,
@@ -198,6 +200,7 @@ impl Member {
 }
 
 struct Opened {
+    stores: KnownStores,
     log: LogStore,
     start: Start,
     checkpointer: Checkpointer,
@@ -210,10 +213,12 @@ fn open(
     log_options: wal::Options,
     cluster: &str,
     member: u64,
+    fresh_store_id: &str,
 ) -> io::Result<Opened> {
     let snapshots = folder.join("snapshots");
     std::fs::create_dir_all(&snapshots)?;
-    store_header::claim(folder, cluster, member)?;
+    let store = store_header::claim(folder, cluster, member, fresh_store_id)?;
+    let stores = KnownStores::open(folder, store)?;
     let (wal, recovered) = Wal::open(&folder.join("log"), disk, log_options).map_err(io::Error::other)?;
     if recovered.cut_off_bytes > 0 {
         tracing::info!(
@@ -223,7 +228,7 @@ fn open(
     }
     let log = LogStore::new(wal, recovered)?;
     let mut start = Start::default();
-    if let Some((file, meta, state)) = snapshot_file::newest(&snapshots)? {
+    if let Some((file, meta, state)) = snapshot_folder::newest(&snapshots)? {
         start.state = state;
         start.last_applied = meta.last_log_id;
         start.membership = meta.last_membership.clone();
@@ -248,6 +253,7 @@ fn open(
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     Ok(Opened {
+        stores,
         log,
         start,
         checkpointer,

@@ -1,6 +1,7 @@
 //! Raft's outgoing messages over gRPC: replication as one pipelined stream, heartbeats on a connection of their own.
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use openraft::base::{BoxFuture, BoxStream};
@@ -18,6 +19,9 @@ use crate::peers::Peers;
 use crate::snapshot_file::SnapshotFile;
 use crate::type_config::{MemberNode, TypeConfig, Vote};
 use crate::{snapshot_stream, wire};
+
+/// A snapshot that goes slower, with the receiver's reading of it, is given up and begun again.
+const SNAPSHOT_BYTES_PER_SECOND_MIN: u64 = 4 << 20;
 
 type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 
@@ -41,7 +45,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
 /// A client to one member for one purpose.
 pub(crate) struct Connection {
-    header: pb::PeerHeader,
+    target: u64,
+    peers: Peers,
     client: Option<PeerServiceClient<Channel>>,
     pipelined: bool,
 }
@@ -49,39 +54,39 @@ pub(crate) struct Connection {
 impl Connection {
     fn new(peers: &Peers, target: u64, node: &MemberNode, pipelined: bool) -> Connection {
         Connection {
-            header: peers.header(target),
+            target,
+            peers: peers.clone(),
             client: peers.dial(target, node),
             pipelined,
         }
     }
 
     fn client(&self) -> RpcResult<PeerServiceClient<Channel>> {
-        let no_address = || Unreachable::from_string(format!("member {} cannot be dialled", self.header.to));
+        let no_address = || Unreachable::from_string(format!("member {} cannot be dialled", self.target));
         self.client
             .clone()
             .ok_or_else(|| RPCError::Unreachable(no_address()))
     }
 
-    /// Bounds a call by openraft's deadline and maps its failure.
+    /// Bounds a call and maps its failure.
     async fn call<T>(
         &self,
-        option: &RPCOption,
+        at_most: Duration,
         answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> RpcResult<T> {
-        match tokio::time::timeout(option.hard_ttl(), answer).await {
+        match tokio::time::timeout(at_most, answer).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(unreachable(&status)),
             Err(_) => Err(RPCError::Unreachable(Unreachable::from_string(format!(
-                "member {} did not answer within {:?}",
-                self.header.to,
-                option.hard_ttl()
+                "member {} did not answer within {at_most:?}",
+                self.target
             )))),
         }
     }
 
-    fn append_to_wire(header: &pb::PeerHeader, rpc: &AppendEntriesRequest<TypeConfig>) -> pb::AppendRequest {
+    fn append_to_wire(header: pb::PeerHeader, rpc: &AppendEntriesRequest<TypeConfig>) -> pb::AppendRequest {
         pb::AppendRequest {
-            header: Some(header.clone()),
+            header: Some(header),
             vote: Some(wire::vote_to_wire(&rpc.vote)),
             prev_log_id: rpc.prev_log_id.as_ref().map(wire::log_id_to_wire),
             entries: rpc.entries.iter().map(wire::entry_to_wire).collect(),
@@ -91,7 +96,7 @@ impl Connection {
 
     fn vote_request(&self, rpc: &VoteRequest<TypeConfig>) -> pb::VoteRequest {
         pb::VoteRequest {
-            header: Some(self.header.clone()),
+            header: Some(self.peers.header(self.target)),
             vote: Some(wire::vote_to_wire(&rpc.vote)),
             last_log_id: rpc.last_log_id.as_ref().map(wire::log_id_to_wire),
             leadership_transfer: rpc.leadership_transfer,
@@ -154,9 +159,12 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
-        let request = Self::append_to_wire(&self.header, &rpc);
+        let request = Self::append_to_wire(self.peers.header(self.target), &rpc);
         let mut client = self.client()?;
-        append_response(self.call(&option, client.append_entries(request)).await?)
+        append_response(
+            self.call(option.hard_ttl(), client.append_entries(request))
+                .await?,
+        )
     }
 
     fn stream_append<'s, S>(
@@ -177,9 +185,9 @@ impl RaftNetworkV2<TypeConfig> for Connection {
             let Some(first) = input.next().await else {
                 return Ok(Box::pin(futures::stream::empty()) as BoxStream<'s, _>);
             };
-            let header = self.header.clone();
+            let (peers, target) = (self.peers.clone(), self.target);
             let outgoing = futures::stream::iter([first]).chain(input);
-            let outgoing = outgoing.map(move |rpc| Self::append_to_wire(&header, &rpc));
+            let outgoing = outgoing.map(move |rpc| Self::append_to_wire(peers.header(target), &rpc));
             let answers = self
                 .client()?
                 .stream_append(outgoing)
@@ -196,7 +204,10 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
         let mut client = self.client()?;
-        vote_response(self.call(&option, client.vote(self.vote_request(&rpc))).await?)
+        vote_response(
+            self.call(option.hard_ttl(), client.vote(self.vote_request(&rpc)))
+                .await?,
+        )
     }
 
     async fn pre_vote(
@@ -206,7 +217,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
     ) -> RpcResult<VoteResponse<TypeConfig>> {
         let mut client = self.client()?;
         vote_response(
-            self.call(&option, client.pre_vote(self.vote_request(&rpc)))
+            self.call(option.hard_ttl(), client.pre_vote(self.vote_request(&rpc)))
                 .await?,
         )
     }
@@ -218,9 +229,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let chunks = snapshot_stream::outgoing(self.header.clone(), &vote, &snapshot);
+        let header = self.peers.header(self.target);
+        let unreadable = |error| streaming(RPCError::Network(NetworkError::new(&error)));
+        let chunks = snapshot_stream::outgoing(header, &vote, &snapshot).map_err(unreadable)?;
+        let bytes = snapshot.snapshot.file.metadata().map_err(unreadable)?.len();
+        let at_most = option.hard_ttl() + Duration::from_secs(bytes / SNAPSHOT_BYTES_PER_SECOND_MIN);
         let mut client = self.client().map_err(streaming)?;
-        let sent = self.call(&option, client.install_snapshot(chunks));
+        let sent = self.call(at_most, client.install_snapshot(chunks));
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
@@ -237,13 +252,15 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
         let request = pb::TransferLeaderRequest {
-            header: Some(self.header.clone()),
+            header: Some(self.peers.header(self.target)),
             from_leader: Some(wire::vote_to_wire(rpc.from_leader())),
             to_member: *rpc.to_node_id(),
             last_log_id: rpc.last_log_id().map(wire::log_id_to_wire),
         };
         let mut client = self.client()?;
-        let answer = self.call(&option, client.transfer_leader(request)).await?;
+        let answer = self
+            .call(option.hard_ttl(), client.transfer_leader(request))
+            .await?;
         if answer.refused.is_empty() {
             return Ok(Ok(()));
         }

@@ -12,6 +12,7 @@ use openraft::raft::{
 use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_server::PeerService;
 use rpc::{Caller, Identity};
+use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::replicated::Replicated;
@@ -22,14 +23,25 @@ use crate::{snapshot_stream, wire};
 #[derive(Clone, Debug)]
 pub struct PeerPort {
     pub(crate) member: Arc<Replicated>,
-    pub(crate) snapshots: PathBuf,
+    snapshots: PathBuf,
+    /// Held by the snapshot that is being received: one at a time. Counts them, for their files' names.
+    receiving: Arc<Mutex<u64>>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl PeerPort {
+    /// `snapshots` is the folder that snapshots are received into.
+    pub(crate) fn new(member: Arc<Replicated>, snapshots: PathBuf) -> PeerPort {
+        PeerPort {
+            member,
+            snapshots,
+            receiving: Arc::default(),
+        }
+    }
+
     /// A message must be for this member, of this cluster, and from the member whose certificate opened
-    /// the connection.
+    /// the connection; and both must still have the disks that they had.
     fn check(&self, header: Option<&pb::PeerHeader>, caller: &Caller) -> Result<(), Status> {
         let peers = self.member.peers();
         let header = header.ok_or_else(|| Status::invalid_argument("message without a header"))?;
@@ -43,7 +55,10 @@ impl PeerPort {
             let text = format!("the connection is not that of member {}", header.from);
             return Err(Status::permission_denied(text));
         }
-        Ok(())
+        let (to_store, from_store) = (&header.to_store, &header.from_store);
+        peers
+            .stores
+            .check(peers.member_id, to_store, header.from, from_store)
     }
 }
 
@@ -118,7 +133,13 @@ impl PeerService for PeerPort {
         let mut chunks = request.into_inner();
         let announced = snapshot_stream::announced(&mut chunks).await?;
         self.check(Some(&announced.header), &caller)?; // before a byte reaches the disk
-        let file = snapshot_stream::receive(&self.snapshots, announced.header.from, &mut chunks).await?;
+        let mut transfers = self
+            .receiving
+            .try_lock()
+            .map_err(|_| Status::unavailable("another snapshot is being received; try again later"))?;
+        *transfers += 1;
+        let name = format!("from-{}-{transfers}.incoming", announced.header.from);
+        let file = snapshot_stream::receive(self.snapshots.join(name), &announced, &mut chunks).await?;
         let snapshot = openraft::Snapshot {
             meta: announced.meta,
             snapshot: file,
@@ -162,6 +183,15 @@ impl PeerService for PeerPort {
             .entry
             .ok_or_else(|| Status::invalid_argument("no entry"))?;
         Ok(Response::new(self.member.propose_as_leader(entry).await?))
+    }
+
+    async fn introduce(
+        &self,
+        request: Request<pb::IntroduceRequest>,
+    ) -> Result<Response<pb::IntroduceResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let store = self.member.peers().stores.own().to_owned();
+        Ok(Response::new(pb::IntroduceResponse { store }))
     }
 
     async fn read_index(

@@ -7,6 +7,7 @@ use proto::raft::v1::PeerHeader;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
 use rpc::client::{Channel, ConnectError};
 
+use crate::known_stores::KnownStores;
 use crate::type_config::MemberNode;
 
 /// Bytes of one message between members, on both sides.
@@ -20,6 +21,7 @@ pub type Dial = Arc<dyn Fn(u64, &MemberNode) -> Result<Channel, ConnectError> + 
 pub(crate) struct Peers {
     pub(crate) member_id: u64,
     pub(crate) cluster_name: Arc<str>,
+    pub(crate) stores: Arc<KnownStores>,
     dial: Dial,
     channels: Arc<Mutex<BTreeMap<u64, (MemberNode, Channel)>>>,
 }
@@ -31,20 +33,24 @@ impl std::fmt::Debug for Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(member_id: u64, cluster_name: &str, dial: Dial) -> Peers {
+    pub(crate) fn new(member_id: u64, cluster_name: &str, stores: KnownStores, dial: Dial) -> Peers {
         Peers {
             member_id,
             cluster_name: cluster_name.into(),
+            stores: Arc::new(stores),
             dial,
             channels: Arc::default(),
         }
     }
 
+    /// The header of a message to a member; made for each one, since the store of a member may be learned late.
     pub(crate) fn header(&self, to: u64) -> PeerHeader {
         PeerHeader {
             from: self.member_id,
             to,
             cluster_name: self.cluster_name.to_string(),
+            from_store: self.stores.own().to_owned(),
+            to_store: self.stores.of(to),
         }
     }
 

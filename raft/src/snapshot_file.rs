@@ -1,147 +1,235 @@
 //! A snapshot as a file: frames of (length, CRC-32, bytes). The first frame is the meta, the last one counts
 //! the rows; a file without it is not a snapshot. Equal on all members at the same log id.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message as _;
 use proto::raft::v1 as pb;
-use state::State;
+use state::cluster::FEATURE_LEVEL_KNOWN;
+use state::{SnapshotError, State};
 
+use crate::snapshot_folder;
 use crate::type_config::SnapshotMeta;
 use crate::wire;
 
 const MAGIC: &[u8; 8] = b"CHMSNAP1";
-/// A row is an object, so this bound is generous; it keeps a flipped length from asking for gigabytes.
-const FRAME_BYTES_MAX: usize = 16 << 20;
+/// What the magics of all versions begin with.
+const MAGIC_OF_ANY_VERSION: &[u8] = b"CHMSNAP";
+/// The largest row is a session: outcomes of just under 8 MiB (`state::bounds::OUTCOME_BYTES_PER_CLIENT_MAX`) and one
+/// more, whose keys stood in an entry of at most 8 MiB or are bounded by `IDS_LISTED_MAX`. Four times that, since
+/// a row that cannot be read back is a state that is lost; a flipped length still cannot ask for gigabytes.
+const FRAME_BYTES_MAX: usize = 64 << 20;
 
-/// A finished snapshot file of this member, or one that the leader is sending.
+/// A finished snapshot file of this member, or one that the leader sent.
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
     pub(crate) path: PathBuf,
+    /// Open since the file was whole: it can be sent even when its name is gone.
+    pub(crate) file: Arc<File>,
+    /// What a received file was found to hold.
+    pub(crate) verified: Option<State>,
+    /// Removes a received file that is not installed.
+    pub(crate) _incoming: Option<Arc<Incoming>>,
+}
+
+/// The name of a file that is being received; the file goes with the last handle, unless it was given another name.
+#[derive(Debug)]
+pub(crate) struct Incoming(pub(crate) PathBuf);
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        match std::fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %self.0.display(), %error, "a received snapshot could not be removed");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// Why a snapshot file is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The disk says no; the file may be good.
+    #[error("the snapshot file cannot be read: {0}")]
+    Io(io::Error),
+    /// It is not what was written.
+    #[error("the snapshot file is damaged: {0}")]
+    Damaged(String),
+    /// It is what was written, by a version that knows more.
+    #[error("the snapshot file was written by a newer version: {0}; upgrade this member")]
+    Newer(String),
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        let kind = match &error {
+            ReadError::Io(cause) => cause.kind(),
+            ReadError::Damaged(_) | ReadError::Newer(_) => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::Damaged("it ends early".to_owned()),
+            _ => ReadError::Io(error),
+        }
+    }
+}
+
+impl SnapshotFile {
+    /// A file of this member, which stays open.
+    pub(crate) fn open(path: PathBuf) -> io::Result<SnapshotFile> {
+        let file = File::open(&path)?;
+        Ok(SnapshotFile {
+            path,
+            file: Arc::new(file),
+            verified: None,
+            _incoming: None,
+        })
+    }
 }
 
 /// Writes `state` to `folder/snap-<index>` so that after a power cut the file is whole or not there.
 ///
 /// # Errors
-/// Whatever the file system says; nothing is left behind under the final name.
+/// Whatever the file system says; `InvalidInput` for a row that could not be read back. Nothing is left behind
+/// under the final name.
 pub(crate) fn write(folder: &Path, meta: &SnapshotMeta, state: &State) -> io::Result<SnapshotFile> {
-    let path = folder.join(file_name(meta));
+    write_rows(folder, meta, state.rows().map(|row| row.encode_to_vec()))
+}
+
+pub(crate) fn write_rows(
+    folder: &Path,
+    meta: &SnapshotMeta,
+    encoded: impl Iterator<Item = Vec<u8>>,
+) -> io::Result<SnapshotFile> {
+    let path = folder.join(snapshot_folder::file_name(meta));
     let temporary = path.with_extension("tmp");
-    let mut out = BufWriter::new(File::create(&temporary)?);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    let mut out = BufWriter::new(options.open(&temporary)?);
     out.write_all(MAGIC)?;
     frame(&mut out, &wire::snapshot_meta_to_wire(meta).encode_to_vec())?;
     let mut rows = 0u64;
-    for row in state.rows() {
-        frame(&mut out, &row.encode_to_vec())?;
+    for row in encoded {
+        frame(&mut out, &row)?;
         rows += 1;
     }
     frame(&mut out, &[])?;
     frame(&mut out, &rows.to_be_bytes())?;
-    out.into_inner().map_err(|e| e.into_error())?.sync_all()?;
-    adopt(&temporary, &path)?;
-    Ok(SnapshotFile { path })
-}
-
-/// Gives a finished file its final name, durably.
-pub(crate) fn adopt(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::rename(from, to)?;
-    let folder = to
-        .parent()
-        .ok_or_else(|| io::Error::other("a snapshot file needs a folder"))?;
-    File::open(folder)?.sync_all()
-}
-
-/// `snap-<index of the last entry, 20 digits>`: names sort as indexes do.
-pub(crate) fn file_name(meta: &SnapshotMeta) -> String {
-    format!("snap-{:020}", meta.last_log_id.map_or(0, |id| id.index))
+    let file = out.into_inner().map_err(|e| e.into_error())?;
+    file.sync_all()?;
+    snapshot_folder::adopt(&temporary, &path)?;
+    Ok(SnapshotFile {
+        path,
+        file: Arc::new(file),
+        verified: None,
+        _incoming: None,
+    })
 }
 
 /// Reads and checks a whole file.
 ///
 /// # Errors
-/// `InvalidData` for anything that is not exactly what [`write`] wrote.
-pub(crate) fn read(path: &Path) -> io::Result<(SnapshotMeta, State)> {
+/// `Damaged` for anything that no [`write`] wrote, `Newer` for what another version's did.
+pub(crate) fn read(path: &Path) -> Result<(SnapshotMeta, State), ReadError> {
     let mut input = BufReader::new(File::open(path)?);
     let mut magic = [0; MAGIC.len()];
     input.read_exact(&mut magic)?;
     if &magic != MAGIC {
-        return Err(invalid("not a snapshot file of this format"));
+        return Err(match magic.starts_with(MAGIC_OF_ANY_VERSION) {
+            true => ReadError::Newer(format!("its format is {}", magic.escape_ascii())),
+            false => damaged("it does not begin as a snapshot does"),
+        });
     }
-    let meta = wire::snapshot_meta_from_wire(pb::SnapshotMeta::decode(next_frame(&mut input)?)?)?;
+    let meta: pb::SnapshotMeta = decode_exact(&next_frame(&mut input)?)?;
+    let meta = wire::snapshot_meta_from_wire(meta).map_err(|e| damaged(&e.to_string()))?;
     let mut rows = Vec::new();
     loop {
         let bytes = next_frame(&mut input)?;
         if bytes.is_empty() {
             break;
         }
-        rows.push(pb::SnapshotRow::decode(bytes)?);
+        rows.push(decode_exact(&bytes)?);
     }
     if next_frame(&mut input)?.as_ref() != (rows.len() as u64).to_be_bytes() {
-        return Err(invalid("the snapshot file does not hold the rows it counts"));
+        return Err(damaged("it does not hold the rows that it counts"));
     }
-    let state = State::from_rows(rows.into_iter()).map_err(|e| invalid(&e.to_string()))?;
+    let state = State::from_rows(rows.into_iter()).map_err(|error| match error {
+        SnapshotError::Format { .. } | SnapshotError::UnknownRow => ReadError::Newer(error.to_string()),
+        SnapshotError::Header { .. } | SnapshotError::Duplicate { .. } | SnapshotError::Malformed { .. } => {
+            damaged(&error.to_string())
+        }
+    })?;
+    check_level(state.feature_level())?;
     Ok((meta, state))
 }
 
-/// The newest readable snapshot in `folder`; unreadable and unfinished files are removed, with a warning.
-pub(crate) fn newest(folder: &Path) -> io::Result<Option<(SnapshotFile, SnapshotMeta, State)>> {
-    let mut names: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if name.ends_with(".tmp") || name.ends_with(".incoming") {
-            std::fs::remove_file(&path)?;
-        } else if name.starts_with("snap-") {
-            names.push(path);
-        }
+/// Reads a whole file that must be the snapshot `announced`.
+///
+/// # Errors
+/// As [`read`]; `Damaged` for another snapshot.
+pub(crate) fn verify(path: &Path, announced: &SnapshotMeta) -> Result<State, ReadError> {
+    let (meta, state) = read(path)?;
+    if meta != *announced {
+        return Err(damaged("it is not the snapshot that was announced"));
     }
-    names.sort();
-    while let Some(path) = names.pop() {
-        match read(&path) {
-            Ok((meta, state)) => return Ok(Some((SnapshotFile { path }, meta, state))),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "snapshot file is damaged and is removed");
-                std::fs::remove_file(&path)?;
-            }
-        }
-    }
-    Ok(None)
+    Ok(state)
 }
 
-/// Removes every snapshot file older than `keep`.
-pub(crate) fn remove_older(folder: &Path, keep: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if name.starts_with("snap-") && !name.contains('.') && path.as_path() < keep {
-            std::fs::remove_file(&path)?;
-        }
+fn check_level(level: u32) -> Result<(), ReadError> {
+    if level > FEATURE_LEVEL_KNOWN {
+        return Err(ReadError::Newer(format!(
+            "it is at feature level {level}, this version knows {FEATURE_LEVEL_KNOWN}"
+        )));
     }
     Ok(())
 }
 
+/// A message that this version knows to the last byte: what it would drop, another member would keep.
+fn decode_exact<M: prost::Message + Default>(bytes: &Bytes) -> Result<M, ReadError> {
+    let unknown = || ReadError::Newer("a row holds something that this version does not know".to_owned());
+    let message = M::decode(bytes.clone()).map_err(|_| unknown())?;
+    if message.encode_to_vec() != *bytes {
+        return Err(unknown());
+    }
+    Ok(message)
+}
+
 fn frame(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).map_err(|_| invalid("a snapshot row is too large"))?;
+    let too_large = || {
+        let text = format!("a snapshot row of {} bytes could not be read back", bytes.len());
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    };
+    if bytes.len() > FRAME_BYTES_MAX {
+        return Err(too_large());
+    }
+    let length = u32::try_from(bytes.len()).map_err(|_| too_large())?;
     out.write_all(&length.to_be_bytes())?;
     out.write_all(&checksum(length, bytes).to_be_bytes())?;
     out.write_all(bytes)
 }
 
-fn next_frame(input: &mut impl Read) -> io::Result<Bytes> {
+fn next_frame(input: &mut impl Read) -> Result<Bytes, ReadError> {
     let mut head = [0; 8];
     input.read_exact(&mut head)?;
     let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
     let expected = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
     if length as usize > FRAME_BYTES_MAX {
-        return Err(invalid("a frame of the snapshot file is longer than any row"));
+        return Err(damaged("a frame is longer than any row"));
     }
     let mut bytes = vec![0; length as usize];
     input.read_exact(&mut bytes)?;
     if checksum(length, &bytes) != expected {
-        return Err(invalid("a frame of the snapshot file fails its check"));
+        return Err(damaged("a frame fails its check"));
     }
     Ok(Bytes::from(bytes))
 }
@@ -154,112 +242,6 @@ fn checksum(length: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn invalid(text: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::type_config::{LeaderId, LogId};
-
-    fn meta(index: u64) -> SnapshotMeta {
-        let last = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
-        SnapshotMeta {
-            last_log_id: Some(last),
-            ..SnapshotMeta::default()
-        }
-    }
-
-    /// A state with a subnet in it, so that there is more than the header row.
-    fn state_at(index: u64) -> State {
-        use pb::entry::Command;
-        use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
-        let mut state = State::new();
-        (1..index).for_each(|index| state.skip(index));
-        let subnet = Subnet {
-            network: "10.0.0.0/16".to_owned(),
-            ..Subnet::default()
-        };
-        let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
-        let session = pb::ClientSession {
-            client_id: vec![1; 16],
-            seq: 1,
-            ack_below: 1,
-            opened_at_ms: 0,
-        };
-        let entry = pb::Entry {
-            header: Some(pb::Header {
-                session: Some(session),
-                random: vec![0; 16],
-                ..pb::Header::default()
-            }),
-            command: Some(Command::Dhcp(DhcpCommand {
-                change: Some(dhcp_command::Change::PutSubnet(put)),
-            })),
-        };
-        assert!(state::rejection(&state.apply(index, &entry).outcome).is_none());
-        state
-    }
-
-    #[test]
-    fn a_snapshot_reads_back_as_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let written = state_at(5);
-        let file = write(folder.path(), &meta(5), &written).unwrap();
-        let (read_meta, read_state) = read(&file.path).unwrap();
-        assert_eq!((read_meta, read_state.digest()), (meta(5), written.digest()));
-    }
-
-    /// Disks rot: whatever single bit flips, the file is refused, never read as another state.
-    #[test]
-    fn no_flipped_bit_passes() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = write(folder.path(), &meta(5), &state_at(5)).unwrap();
-        let good = std::fs::read(&file.path).unwrap();
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1 << (at % 8);
-            std::fs::write(&file.path, &bad).unwrap();
-            assert!(read(&file.path).is_err(), "byte {at}");
-        }
-    }
-
-    #[test]
-    fn a_file_cut_anywhere_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = write(folder.path(), &meta(5), &state_at(5)).unwrap();
-        let good = std::fs::read(&file.path).unwrap();
-        for length in 0..good.len() {
-            std::fs::write(&file.path, &good[..length]).unwrap();
-            assert!(read(&file.path).is_err(), "{length} bytes");
-        }
-    }
-
-    /// The newest readable one counts; what a crash left half-written goes.
-    #[test]
-    fn a_damaged_newest_file_gives_way_to_the_one_before() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &meta(5), &state_at(5)).unwrap();
-        let damaged = write(folder.path(), &meta(9), &state_at(9)).unwrap();
-        std::fs::write(&damaged.path, b"CHMSNAP1 torn").unwrap();
-        std::fs::write(folder.path().join("snap-1.tmp"), b"half").unwrap();
-        std::fs::write(folder.path().join("from-2.incoming"), b"half").unwrap();
-        let (_, found, _) = newest(folder.path()).unwrap().expect("the older one");
-        assert_eq!(found, meta(5));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn older_snapshots_are_removed_and_the_kept_one_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &meta(5), &state_at(5)).unwrap();
-        let kept = write(folder.path(), &meta(10), &state_at(10)).unwrap();
-        remove_older(folder.path(), &kept.path).unwrap();
-        let left: Vec<_> = std::fs::read_dir(folder.path())
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .collect();
-        assert_eq!(left, [kept.path]);
-    }
+fn damaged(text: &str) -> ReadError {
+    ReadError::Damaged(text.to_owned())
 }

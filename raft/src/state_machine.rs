@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{Stream, StreamExt as _};
@@ -15,6 +15,7 @@ use state::{RowKey, State};
 use crate::log_store::LogStore;
 use crate::published::Published;
 use crate::snapshot_file::{self, SnapshotFile};
+use crate::snapshot_folder;
 use crate::type_config::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// Entries applied under one publication.
@@ -197,28 +198,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> io::Result<()> {
-        let path = self.folder.join(snapshot_file::file_name(meta));
-        let (from, to) = (snapshot.path.clone(), path.clone());
-        let (read, state) = blocking(move || {
-            let read = snapshot_file::read(&from)?;
-            if from != to {
-                snapshot_file::adopt(&from, &to)?;
-            }
-            Ok(read)
-        })
-        .await?;
-        if read != *meta {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the snapshot is not the one announced",
-            ));
-        }
+        let (folder, announced) = (self.folder.clone(), meta.clone());
+        let (file, state) = blocking(move || adopted(&folder, &announced, snapshot)).await?;
         self.state = state;
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.remember(Vec::new(), true);
         self.published.publish_installed(self.state.clone());
-        *lock(&self.current) = Some((meta.clone(), SnapshotFile { path }));
+        offer(&self.current, meta, &file);
         self.log.snapshot_taken();
         Ok(())
     }
@@ -226,6 +213,39 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
         let current = lock(&self.current).clone();
         Ok(current.map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}
+
+/// Gives a snapshot its final name. One that a peer sent was read on its way in; what it held counts, and it is
+/// not read again.
+fn adopted(folder: &Path, meta: &SnapshotMeta, snapshot: SnapshotFile) -> io::Result<(SnapshotFile, State)> {
+    let state = match &snapshot.verified {
+        Some(state) => state.clone(),
+        None => snapshot_file::verify(&snapshot.path, meta)?,
+    };
+    let path = folder.join(snapshot_folder::file_name(meta));
+    if snapshot.path != path {
+        snapshot_folder::adopt(&snapshot.path, &path)?;
+        snapshot_folder::remove_older(folder)?;
+    }
+    let file = SnapshotFile {
+        path,
+        file: snapshot.file,
+        verified: None,
+        _incoming: None,
+    };
+    Ok((file, state))
+}
+
+/// A build that took longer than an install must not bring an older snapshot back: the log below the newer one is
+/// purged, and a follower that is sent the older one could never go on from it.
+fn offer(current: &Mutex<Option<(SnapshotMeta, SnapshotFile)>>, meta: &SnapshotMeta, file: &SnapshotFile) {
+    let mut current = lock(current);
+    if current
+        .as_ref()
+        .is_none_or(|(have, _)| have.last_log_id < meta.last_log_id)
+    {
+        *current = Some((meta.clone(), file.clone()));
     }
 }
 
@@ -246,11 +266,11 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         let (folder, meta, state) = (self.folder.clone(), self.meta.clone(), self.state.clone());
         let snapshot = blocking(move || {
             let file = snapshot_file::write(&folder, &meta, &state)?;
-            snapshot_file::remove_older(&folder, &file.path)?;
+            snapshot_folder::remove_older(&folder)?;
             Ok(file)
         })
         .await?;
-        *lock(&self.current) = Some((self.meta.clone(), snapshot.clone()));
+        offer(&self.current, &self.meta, &snapshot);
         self.log.snapshot_taken();
         tracing::info!(path = %snapshot.path.display(), "snapshot written");
         Ok(Snapshot {

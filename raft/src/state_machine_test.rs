@@ -1,11 +1,11 @@
-//! What a state machine does with entries that it must not apply.
+//! What a state machine does with entries that it must not apply, and with snapshots that cross.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::stream;
 use openraft::entry::EntryPayload;
-use openraft::storage::RaftStateMachine as _;
+use openraft::storage::{RaftSnapshotBuilder as _, RaftStateMachine as _};
 use prost::Message as _;
 use proto::cluster::v1::{ClusterCommand, cluster_command};
 use proto::raft::v1 as pb;
@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::log_store::LogStore;
 use crate::published::Published;
+use crate::snapshot_file::{self, SnapshotFile};
+use crate::snapshot_file_test::{meta, state_at};
+use crate::snapshot_folder::file_name;
 use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::type_config::{Command, Entry, LeaderId, LogId};
 use crate::wal::{Options, RealDisk, Wal};
@@ -20,7 +23,7 @@ use crate::wal::{Options, RealDisk, Wal};
 struct Bench {
     machine: StateMachine,
     published: Arc<Published>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn bench() -> Bench {
@@ -40,7 +43,7 @@ fn bench() -> Bench {
     Bench {
         machine,
         published,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -52,6 +55,23 @@ impl Bench {
             payload: EntryPayload::Normal(Command(command.into())),
         };
         self.machine.apply(stream::iter([Ok((entry, None))])).await
+    }
+
+    /// A snapshot at `index` under a name that a received file has.
+    fn received(&self, index: u64) -> SnapshotFile {
+        let file = snapshot_file::write(self.folder.path(), &meta(index), &state_at(index)).unwrap();
+        let path = self.folder.path().join(format!("from-2-{index}.incoming"));
+        std::fs::rename(file.path, &path).unwrap();
+        SnapshotFile::open(path).unwrap()
+    }
+
+    /// The finished snapshot files, oldest first.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with("snap-")).collect();
+        names.sort();
+        names
     }
 }
 
@@ -133,4 +153,60 @@ async fn a_blank_entry_moves_the_applied_index() {
         .await
         .unwrap();
     assert_eq!(bench.published.load().applied_index(), 1);
+}
+
+/// A build runs beside the rest; an install that overtakes it has purged the log that follows on the built one.
+#[tokio::test]
+async fn a_build_that_ends_after_an_install_does_not_bring_its_snapshot_back() {
+    let mut bench = bench();
+    bench.apply(1, raise_to(1, 1)).await.unwrap();
+    let mut slow = bench.machine.get_snapshot_builder().await;
+    let received = bench.received(9);
+    bench.machine.install_snapshot(&meta(9), received).await.unwrap();
+    slow.build_snapshot().await.unwrap();
+    let current = bench.machine.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!(current.meta, meta(9));
+    assert_eq!(
+        current.snapshot.path,
+        bench.folder.path().join(file_name(&meta(9)))
+    );
+}
+
+/// A member that only installs would fill its disk otherwise.
+#[tokio::test]
+async fn installs_keep_the_newest_two_files() {
+    let mut bench = bench();
+    for index in [5, 7, 9] {
+        let received = bench.received(index);
+        bench
+            .machine
+            .install_snapshot(&meta(index), received)
+            .await
+            .unwrap();
+    }
+    assert_eq!(bench.files(), [file_name(&meta(7)), file_name(&meta(9))]);
+    assert_eq!(bench.published.load().applied_index(), 9);
+}
+
+/// A refused file must not get the name that the next start trusts.
+#[tokio::test]
+async fn another_snapshot_than_announced_is_not_installed() {
+    let mut bench = bench();
+    let received = bench.received(9);
+    assert!(bench.machine.install_snapshot(&meta(10), received).await.is_err());
+    assert_eq!(
+        (bench.files().len(), bench.published.load().applied_index()),
+        (0, 0)
+    );
+}
+
+/// What was read on its way in is not read again: the file may be large.
+#[tokio::test]
+async fn a_verified_snapshot_is_not_read_twice() {
+    let mut bench = bench();
+    let mut received = bench.received(9);
+    received.verified = Some(state_at(9));
+    std::fs::write(&received.path, b"not looked at").unwrap();
+    bench.machine.install_snapshot(&meta(9), received).await.unwrap();
+    assert_eq!(bench.published.load().digest(), state_at(9).digest());
 }

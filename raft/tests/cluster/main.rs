@@ -1,6 +1,8 @@
 //! What a cluster of three promises, over real sockets, mTLS and disks.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod bad_snapshot;
+mod lost_disk;
 mod testbed;
 
 use raft::Snapshots;
@@ -171,6 +173,7 @@ fn a_message_under_a_false_name_is_refused() {
         from,
         to: leader,
         cluster_name: "test".to_owned(),
+        ..PeerHeader::default()
     };
     assert!(ask(Some(header.clone())).is_ok());
     let other = 6 - from - leader;

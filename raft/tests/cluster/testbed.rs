@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use auth::pki::{CertificateAuthority, Issued};
@@ -21,6 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
 const CLUSTER: &str = "test";
+/// Starts of members: each has randomness of its own, as processes have.
+static STARTS: AtomicU64 = AtomicU64::new(0);
 /// Bound of every wait for a condition.
 const AT_MOST: Duration = Duration::from_secs(30);
 
@@ -166,6 +169,19 @@ impl Testbed {
         self.running[&id].runtime.block_on(work)
     }
 
+    /// The folder of a member's log, snapshots and checkpoint.
+    pub(crate) fn data_dir(&self, id: u64) -> std::path::PathBuf {
+        self.folder.path().join(format!("member-{id}"))
+    }
+
+    pub(crate) fn spawn(
+        &self,
+        id: u64,
+        work: impl Future<Output: Send> + Send + 'static,
+    ) -> tokio::task::AbortHandle {
+        self.running[&id].runtime.spawn(work).abort_handle()
+    }
+
     /// Creates a component through member `id`.
     pub(crate) fn create(&self, id: u64, xname: &str) -> u64 {
         let store = self.store(id);
@@ -201,13 +217,13 @@ impl Testbed {
         MemberOptions {
             member_id: id,
             cluster_name: CLUSTER.to_owned(),
-            data_dir: self.folder.path().join(format!("member-{id}")),
+            data_dir: self.data_dir(id),
             profile: Profile::Lan,
             snapshots: self.snapshots,
             dial: Arc::new(dial),
             sources: Sources {
                 now_ms: Sources::system(no_random()).now_ms,
-                ..Sources::deterministic(id << 32)
+                ..Sources::deterministic((id << 32) + STARTS.fetch_add(1, Ordering::Relaxed))
             },
             disk: Arc::new(RealDisk),
             founding_members: (1..=3).map(|id| (id, node(&id))).collect(),
