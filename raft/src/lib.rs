@@ -1,6 +1,7 @@
 //! The replicated core: openraft over a write-ahead log of our own, the applied state in memory, sled's
 //! checkpoint of it, and gRPC between members. Services see only [`Store`]; no other crate names openraft or sled.
 
+mod background;
 pub mod checkpoint;
 mod checkpointer;
 mod in_memory;
@@ -17,6 +18,7 @@ mod peer_service;
 mod peers;
 mod profile;
 mod published;
+mod read_index;
 mod replicated;
 mod small_file;
 mod snapshot_file;

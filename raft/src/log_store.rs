@@ -53,10 +53,11 @@ impl LogStore {
         for record in recovered.entries {
             tail.push(wire::entry_from_wire(pb::LogEntry::decode(record.payload)?)?)?;
         }
+        let bytes_since_snapshot = AtomicU64::new(tail.bytes());
         let shared = Shared {
             tail: Mutex::new(tail),
             wal,
-            bytes_since_snapshot: AtomicU64::new(0),
+            bytes_since_snapshot,
         };
         Ok(LogStore {
             shared: Arc::new(shared),
@@ -83,6 +84,11 @@ impl LogStore {
     /// Bytes of commands appended since the last call of [`LogStore::snapshot_taken`].
     pub(crate) fn bytes_since_snapshot(&self) -> u64 {
         self.shared.bytes_since_snapshot.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of commands in the log, those below the last snapshot included.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tail().bytes()
     }
 
     pub(crate) fn snapshot_taken(&self) {
@@ -123,7 +129,11 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
-        Ok(self.tail().limited_range(start, end))
+        let entries = self.tail().limited_range(start, end);
+        // Later entries in place of purged ones would be a hole in a follower's log, and an error would stop the
+        // leader; nothing at all is a heartbeat, and the follower gets the snapshot.
+        let whole = entries.first().is_none_or(|first| first.index() == start);
+        Ok(if whole { entries } else { Vec::new() })
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct LogTail {
     pub(crate) committed: Option<LogId>,
     pub(crate) purged: Option<LogId>,
     entries: VecDeque<Entry>,
+    bytes: u64,
 }
 
 impl LogTail {
@@ -33,6 +34,7 @@ impl LogTail {
             let text = format!("entry {} does not follow {}", entry.index(), last.index);
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
         }
+        self.bytes += command_bytes(&entry) as u64;
         self.entries.push_back(entry);
         Ok(())
     }
@@ -44,7 +46,8 @@ impl LogTail {
             .back()
             .is_some_and(|entry| last.is_none_or(|last| entry.index() > last))
         {
-            self.entries.pop_back();
+            let dropped = self.entries.pop_back();
+            self.forget(dropped);
         }
     }
 
@@ -55,11 +58,21 @@ impl LogTail {
             .front()
             .is_some_and(|entry| entry.index() <= upto.index)
         {
-            self.entries.pop_front();
+            let dropped = self.entries.pop_front();
+            self.forget(dropped);
         }
         if self.purged.is_none_or(|purged| purged.index < upto.index) {
             self.purged = Some(upto);
         }
+    }
+
+    /// Bytes of the commands held here.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn forget(&mut self, dropped: Option<Entry>) {
+        self.bytes -= dropped.map_or(0, |entry| command_bytes(&entry) as u64);
     }
 
     /// The entries of `range` that are there.
@@ -164,6 +177,18 @@ mod tests {
         assert!(tail.push(entry(10, 1)).is_ok());
         tail.purge(log_id(5));
         assert_eq!(tail.purged, Some(log_id(9)));
+    }
+
+    /// The size that the snapshot policy goes by must not drift.
+    #[test]
+    fn bytes_follow_what_is_held() {
+        let mut tail = tail(1..=10);
+        assert_eq!(tail.bytes(), 100);
+        tail.purge(log_id(4));
+        tail.truncate_after(Some(8));
+        assert_eq!(tail.bytes(), 40);
+        tail.purge(log_id(20));
+        assert_eq!(tail.bytes(), 0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use proto::cluster::v1::ClusterCommand;
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::peer_service_server::PeerServiceServer;
 
+use crate::background::Background;
 use crate::checkpointer::Checkpointer;
 use crate::known_stores::KnownStores;
 use crate::log_store::LogStore;
@@ -20,6 +21,7 @@ use crate::peer_service::PeerPort;
 use crate::peers::{Dial, PEER_MESSAGE_BYTES_MAX, Peers};
 use crate::profile::{Profile, Snapshots};
 use crate::published::Published;
+use crate::read_index::{self, ReadIndexes};
 use crate::replicated::Replicated;
 use crate::sources::Sources;
 use crate::state_machine::{Start, StateMachine, Unsaved};
@@ -64,6 +66,7 @@ pub struct Member {
     replicated: Arc<Replicated>,
     peer_port: PeerPort,
     checkpointer: Checkpointer,
+    background: Background,
 }
 
 impl Member {
@@ -114,32 +117,36 @@ impl Member {
         if pristine && options.founding_members.contains_key(&options.member_id) {
             found(&raft, options.founding_members).await?;
         }
+        let (read_indexes, requests) = ReadIndexes::new();
         let replicated = Arc::new(Replicated::new(
             raft,
             peers,
             options.profile,
             options.sources,
             published,
+            read_indexes,
         ));
         let store = Store::replicated(Arc::clone(&replicated));
         checkpointer.run(unsaved)?;
-        tokio::spawn(bootstrap_and_verify(
-            store.clone(),
-            Arc::clone(&replicated),
-            options.bootstrap,
-        ));
-        tokio::spawn(snapshot_by_size(
-            Arc::clone(&replicated),
-            log,
-            options.snapshots.log_bytes,
-        ));
-        tokio::spawn(introduction::introduce(Arc::clone(&replicated)));
+        let mut background = Background::new();
+        let reader = Arc::clone(&replicated);
+        background.spawn("read index", async move {
+            read_index::run(requests, || reader.read_index()).await
+        });
+        let verifier = bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap);
+        background.spawn("bootstrap", verifier);
+        let watcher = Arc::clone(&replicated);
+        background.spawn("majority", async move { watcher.watch_majority().await });
+        let sizes = bound_log_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes);
+        background.spawn("log size", sizes);
+        background.spawn("introduction", introduction::introduce(Arc::clone(&replicated)));
         let peer_port = PeerPort::new(Arc::clone(&replicated), snapshots);
         Ok(Member {
             store,
             replicated,
             peer_port,
             checkpointer,
+            background,
         })
     }
 
@@ -155,8 +162,16 @@ impl Member {
             .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX)
     }
 
-    /// Returns when Raft has stopped by itself, with the reason: the process must end and restart.
+    /// Returns when Raft or a task of this member has stopped by itself, with the reason: the process must end
+    /// and restart.
     pub async fn failed(&self) -> String {
+        tokio::select! {
+            reason = self.raft_failed() => reason,
+            reason = self.background.failed() => reason,
+        }
+    }
+
+    async fn raft_failed(&self) -> String {
         let mut metrics = self.replicated.raft().metrics();
         loop {
             if let Err(fatal) = &metrics.borrow_watched().running_state {
@@ -192,6 +207,7 @@ impl Member {
 
     /// Stops Raft and stores the checkpoint.
     pub async fn shutdown(self) {
+        drop(self.background);
         if let Err(error) = self.replicated.raft().shutdown().await {
             tracing::warn!(%error, "Raft did not stop cleanly");
         }
@@ -273,7 +289,7 @@ async fn found(raft: &Raft<TypeConfig, StateMachine>, members: BTreeMap<u64, Mem
 /// Gives a new cluster its id, and marks this member as verified once a leader has confirmed a commit index.
 async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstrap: ClusterCommand) {
     loop {
-        if store.linearize().await.is_ok() {
+        if replicated.reach_read_index().await.is_ok() {
             if !store.state().cluster_id().is_empty() {
                 replicated.set_verified();
                 return;
@@ -288,16 +304,25 @@ async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstr
     }
 }
 
-/// openraft counts entries; this counts bytes, whichever comes first.
-async fn snapshot_by_size(replicated: Arc<Replicated>, log: LogStore, log_bytes_max: u64) {
+/// openraft counts entries; this counts bytes, whichever comes first. What a snapshot holds and the log keeps for
+/// short outages is purged early when it alone is larger than that.
+async fn bound_log_by_size(replicated: Arc<Replicated>, log: LogStore, log_bytes_max: u64) {
     let mut look = tokio::time::interval(SNAPSHOT_LOOK);
     loop {
         look.tick().await;
+        let trigger = replicated.raft().trigger();
         if log.bytes_since_snapshot() > log_bytes_max {
             log.snapshot_taken();
-            if replicated.raft().trigger().snapshot().await.is_err() {
+            if trigger.snapshot().await.is_err() {
                 return;
             }
+        }
+        let snapshot = replicated.raft().metrics().borrow_watched().snapshot;
+        if log.bytes() > 2 * log_bytes_max
+            && let Some(snapshot) = snapshot
+            && trigger.purge_log(snapshot.index).await.is_err()
+        {
+            return;
         }
     }
 }

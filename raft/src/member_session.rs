@@ -3,12 +3,24 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use proto::raft::v1::ClientSession;
+use model::Rejection;
+use proto::raft::v1::{self as pb, ClientSession};
 
 use crate::sources::Sources;
 
 /// Idle longer than this, a member takes a new id: the cluster forgets a client after an hour.
 const IDLE_MS_MAX: u64 = 10 * 60 * 1000;
+
+/// Sequence numbers between the oldest request in flight and the newest; the state keeps 1,024 outcomes of a client.
+const SPAN_MAX: u64 = 512;
+
+/// Whether the state refused a request because its session holds too many outcomes; nothing was applied then.
+pub(crate) fn is_full(outcome: &pb::Outcome) -> bool {
+    let Some(Rejection::Invalid { field, .. }) = state::rejection(outcome) else {
+        return false;
+    };
+    field == "session.ack_below"
+}
 
 /// Hands out `(client_id, seq)` and knows which are still in flight.
 #[derive(Debug)]
@@ -44,11 +56,10 @@ impl MemberSession {
     /// A session for one request. `now_ms` is cluster time. The request is over when the ticket drops.
     pub(crate) fn begin(&self, now_ms: u64) -> Ticket<'_> {
         let mut inner = self.lock();
-        let idle = now_ms.saturating_sub(inner.last_used_ms) > IDLE_MS_MAX;
-        if inner.in_flight.is_empty() && idle {
-            inner.client_id = self.sources.random_16();
-            inner.opened_at_ms = now_ms;
-            inner.next_seq = 1;
+        let idle = now_ms.saturating_sub(inner.last_used_ms) > IDLE_MS_MAX && inner.in_flight.is_empty();
+        let oldest = inner.in_flight.first().copied().unwrap_or(inner.next_seq);
+        if idle || inner.next_seq - oldest >= SPAN_MAX {
+            inner.restart(self.sources.random_16(), now_ms);
         }
         inner.last_used_ms = now_ms;
         let seq = inner.next_seq;
@@ -63,10 +74,28 @@ impl MemberSession {
         Ticket { owner: self, session }
     }
 
+    /// Takes a new id because the session of `ticket` is full, unless another request has done so already.
+    pub(crate) fn renew(&self, ticket: &Ticket<'_>, now_ms: u64) {
+        let mut inner = self.lock();
+        if inner.client_id == ticket.session.client_id {
+            inner.restart(self.sources.random_16(), now_ms);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Requests in flight under the old id go on there.
+    fn restart(&mut self, client_id: Vec<u8>, now_ms: u64) {
+        self.client_id = client_id;
+        self.opened_at_ms = now_ms;
+        self.next_seq = 1;
+        self.in_flight.clear();
     }
 }
 
@@ -124,5 +153,30 @@ mod tests {
         let slow = session.begin(NOW);
         let later = session.begin(NOW + 10 * IDLE_MS_MAX);
         assert_eq!(slow.session.client_id, later.session.client_id);
+    }
+
+    /// One request that hangs must not fill the session for all the others.
+    #[test]
+    fn a_request_that_hangs_does_not_hold_the_session_back() {
+        let session = MemberSession::new(Sources::deterministic(1));
+        let stuck = session.begin(NOW);
+        for _ in 1..SPAN_MAX {
+            assert_eq!(session.begin(NOW).session.client_id, stuck.session.client_id);
+        }
+        let next = session.begin(NOW);
+        assert_ne!(next.session.client_id, stuck.session.client_id);
+        assert_eq!((next.session.seq, next.session.ack_below), (1, 1));
+        drop(stuck); // an old id's end leaves the new one alone
+        assert_eq!(session.begin(NOW).session.ack_below, 1);
+    }
+
+    #[test]
+    fn a_full_session_is_renewed_once() {
+        let session = MemberSession::new(Sources::deterministic(1));
+        let (first, second) = (session.begin(NOW), session.begin(NOW));
+        session.renew(&first, NOW);
+        let renewed = session.begin(NOW).session.client_id.clone();
+        session.renew(&second, NOW);
+        assert_eq!(session.begin(NOW).session.client_id, renewed);
     }
 }

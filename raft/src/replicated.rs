@@ -13,23 +13,23 @@ use rpc::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::member_session::MemberSession;
+use crate::member_session::{self, MemberSession};
 use crate::peers::Peers;
 use crate::profile::Profile;
 use crate::published::Published;
+use crate::read_index::ReadIndexes;
 use crate::sources::Sources;
 use crate::state_machine::StateMachine;
 use crate::type_config::{Command, MemberNode, TypeConfig};
 
-/// An entry's encoded size.
-const ENTRY_BYTES_MAX: usize = 8 << 20;
-const ENTRY_LIMIT: &str = "8 MiB";
 /// Proposals of this member under way at once; the session window of the state is larger.
 const PROPOSALS_IN_FLIGHT_MAX: usize = 512;
 /// How long a proposal is retried before its outcome is called unknown.
 const PROPOSE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt at one leader may take.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3);
+/// Sessions of its own that a member tries for one request, when others have filled the one before.
+const OWN_SESSIONS_MAX: usize = 3;
 /// Pause before a new attempt while no leader is known or the known one does not answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -42,6 +42,8 @@ pub(crate) struct Replicated {
     session: MemberSession,
     in_flight: Semaphore,
     verified: AtomicBool,
+    majority: AtomicBool,
+    read_indexes: ReadIndexes,
     pub(crate) published: Arc<Published>,
 }
 
@@ -68,6 +70,7 @@ impl Replicated {
         profile: Profile,
         sources: Sources,
         published: Arc<Published>,
+        read_indexes: ReadIndexes,
     ) -> Replicated {
         Replicated {
             raft,
@@ -77,6 +80,8 @@ impl Replicated {
             sources,
             in_flight: Semaphore::new(PROPOSALS_IN_FLIGHT_MAX),
             verified: AtomicBool::new(false),
+            majority: AtomicBool::new(true),
+            read_indexes,
             published,
         }
     }
@@ -97,55 +102,79 @@ impl Replicated {
         self.verified.store(true, Ordering::Release);
     }
 
-    /// The leader, if one is known.
+    /// Whether a majority has answered this member lately. A leader that lost its majority does not step down,
+    /// and pre-vote keeps followers naming it, so the leader's name says nothing.
+    pub(crate) fn has_majority(&self) -> bool {
+        self.majority.load(Ordering::Acquire)
+    }
+
+    /// The leader, if one is named.
     pub(crate) fn leader(&self) -> Option<u64> {
-        self.raft.metrics().borrow_watched().current_leader
+        self.raft.server_metrics().borrow_watched().current_leader
     }
 
     fn node(&self, id: u64) -> Option<MemberNode> {
-        self.raft
-            .metrics()
-            .borrow_watched()
-            .membership_config
-            .get_node(&id)
-            .cloned()
+        let metrics = self.raft.server_metrics();
+        let node = metrics.borrow_watched().membership_config.get_node(&id).cloned();
+        node
+    }
+
+    fn cluster_time_ms(&self) -> u64 {
+        self.published.load().time_ms().max((self.sources.now_ms)())
     }
 
     /// Proposes here or at the leader until an outcome is known or the deadline has passed.
     pub(crate) async fn propose(&self, mut entry: pb::Entry) -> Result<pb::Outcome, Error> {
-        let _permit = self
-            .in_flight
-            .acquire()
-            .await
-            .map_err(|_| Error::Internal("stopping".to_owned()))?;
-        let ticket = self
-            .session
-            .begin(self.published.load().time_ms().max((self.sources.now_ms)()));
-        let header = entry.header.get_or_insert_default();
-        header.session.get_or_insert_with(|| ticket.session.clone());
+        let permit = tokio::time::timeout(ATTEMPT_DEADLINE, self.in_flight.acquire()).await;
+        let _permit = permit.map_err(|_| Error::Overloaded {
+            what: "changes under way on this member".to_owned(),
+            retry_after: ATTEMPT_DEADLINE,
+        })?;
+        let own_session = entry.header.get_or_insert_default().session.is_none();
+        if !own_session {
+            return self.settle(&entry).await;
+        }
+        for _ in 0..OWN_SESSIONS_MAX {
+            let ticket = self.session.begin(self.cluster_time_ms());
+            entry.header.get_or_insert_default().session = Some(ticket.session.clone());
+            let outcome = self.settle(&entry).await?;
+            if !member_session::is_full(&outcome) {
+                return Ok(outcome);
+            }
+            self.session.renew(&ticket, self.cluster_time_ms()); // nothing was applied: safe under a new id
+        }
+        Err(Error::Internal("this member's sessions are full".to_owned()))
+    }
+
+    /// Tries until the outcome of `entry` is known.
+    async fn settle(&self, entry: &pb::Entry) -> Result<pb::Outcome, Error> {
         let started = Instant::now();
         let mut last_failure = None;
         loop {
-            match self.attempt(&entry).await {
+            match self.attempt(entry).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(Attempt::Final(error)) => return Err(error),
                 Err(Attempt::NoLeader) => {}
                 Err(Attempt::Unknown(reason)) => last_failure = Some(reason),
             }
             let waited = started.elapsed();
-            if last_failure.is_none() && waited > self.profile.leaderless_max() {
-                return Err(self.no_quorum());
+            let leaderless = waited > self.profile.leaderless_max() || !self.has_majority();
+            match &last_failure {
+                None if leaderless => return Err(self.no_quorum()),
+                Some(reason) if waited > PROPOSE_DEADLINE || !self.has_majority() => {
+                    tracing::warn!(reason, "the outcome of a proposal stays unknown");
+                    return Err(Error::OutcomeUnknown);
+                }
+                Some(_) | None => tokio::time::sleep(RETRY_PAUSE).await,
             }
-            if waited > PROPOSE_DEADLINE {
-                tracing::warn!(reason = last_failure, "the outcome of a proposal stays unknown");
-                return Err(Error::OutcomeUnknown);
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
     async fn attempt(&self, entry: &pb::Entry) -> Result<pb::Outcome, Attempt> {
-        let leader = self.leader().ok_or(Attempt::NoLeader)?;
+        let leader = self
+            .leader()
+            .filter(|_| self.has_majority())
+            .ok_or(Attempt::NoLeader)?;
         if leader == self.peers.member_id {
             return self.append(entry.clone()).await;
         }
@@ -157,8 +186,7 @@ impl Replicated {
         let mut client = self.peers.shared(leader, &node).ok_or(Attempt::NoLeader)?;
         match self.while_leading(leader, client.propose(request)).await {
             Some(Ok(response)) => Ok(response.into_inner()),
-            Some(Err(status)) if is_final(&status) => Err(Attempt::Final(rejected_by_leader(&status))),
-            Some(Err(status)) => Err(Attempt::Unknown(status.to_string())),
+            Some(Err(status)) => Err(forward_failure(&status)),
             None => Err(Attempt::Unknown(format!("member {leader} did not answer"))),
         }
     }
@@ -166,7 +194,7 @@ impl Replicated {
     /// The answer of `leader`, unless it takes too long or another member leads meanwhile: a frozen leader
     /// would never answer.
     async fn while_leading<T>(&self, leader: u64, answer: impl Future<Output = T>) -> Option<T> {
-        let mut metrics = self.raft.metrics();
+        let mut metrics = self.raft.server_metrics();
         let deposed = async {
             while metrics.borrow_watched().current_leader == Some(leader) {
                 if metrics.changed().await.is_err() {
@@ -194,59 +222,79 @@ impl Replicated {
     /// Stamps what only the leader may stamp, and appends.
     async fn append(&self, mut entry: pb::Entry) -> Result<pb::Outcome, Attempt> {
         let header = entry.header.get_or_insert_default();
-        header.proposed_at_ms = self.published.load().time_ms().max((self.sources.now_ms)());
+        header.proposed_at_ms = self.cluster_time_ms();
         header.random = self.sources.random_16();
         let bytes = state::encode_exact(&entry).map_err(|rejection| Attempt::Final(rejection.into()))?;
-        if bytes.len() > ENTRY_BYTES_MAX {
-            let what = format!("a change of {} bytes (send it in several requests)", bytes.len());
-            return Err(Attempt::Final(Error::TooLarge {
-                what,
-                limit: ENTRY_LIMIT.to_owned(),
-            }));
-        }
         let write = self.raft.client_write(Command(bytes.into()));
         match self.while_leading(self.peers.member_id, write).await {
             Some(Ok(response)) => Ok(response.data.0),
-            Some(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to)))) => {
-                Err(Attempt::Unknown(format!("this member does not lead: {to}")))
-            }
-            Some(Err(error)) => Err(Attempt::Final(Error::Internal(error.to_string()))),
+            Some(Err(error)) => Err(append_failure(error)),
             None => Err(Attempt::Unknown("no majority answered".to_owned())),
         }
     }
 
     /// A read index from the leader, then the wait until this member has applied it.
     pub(crate) async fn linearize(&self) -> Result<(), Error> {
+        if !self.has_majority() {
+            return Err(self.no_quorum());
+        }
+        self.reach_read_index().await
+    }
+
+    /// [`Replicated::linearize`] whatever was known of the majority before; the answer is remembered.
+    pub(crate) async fn reach_read_index(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.profile.leaderless_max();
         loop {
-            if let Ok(Ok(index)) = tokio::time::timeout_at(deadline, self.read_index()).await {
+            if let Ok(Some(index)) = tokio::time::timeout_at(deadline, self.read_indexes.next()).await {
+                self.majority.store(true, Ordering::Release);
                 let left = deadline.saturating_duration_since(Instant::now());
                 return match self.published.wait_for(index, left).await {
                     true => Ok(()),
-                    false => Err(self.no_quorum()),
+                    false => Err(Error::NotReady {
+                        retry_after: Duration::from_secs(1),
+                        reason: "it is behind the leader".to_owned(),
+                    }),
                 };
             }
             if Instant::now() >= deadline {
+                self.majority.store(false, Ordering::Release);
                 return Err(self.no_quorum());
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
-    async fn read_index(&self) -> Result<u64, Error> {
-        let leader = self.leader().ok_or_else(|| self.no_quorum())?;
-        if leader == self.peers.member_id {
-            return self.read_index_as_leader().await;
+    /// Asks for a read index again and again, so that [`Replicated::has_majority`] stays true to the facts.
+    pub(crate) async fn watch_majority(&self) {
+        loop {
+            let had = self.has_majority();
+            let has = !matches!(self.reach_read_index().await, Err(Error::NoQuorum { .. }));
+            if had != has {
+                tracing::warn!(has_majority = has, "the majority of members");
+            }
+            let pause = if has {
+                self.profile.leaderless_max() / 2
+            } else {
+                RETRY_PAUSE
+            };
+            tokio::time::sleep(pause).await;
         }
-        let node = self.node(leader).ok_or_else(|| self.no_quorum())?;
-        let mut client = self.peers.shared(leader, &node).ok_or_else(|| self.no_quorum())?;
+    }
+
+    /// One round: the index that the leader confirms, asked of it if it is another member.
+    pub(crate) async fn read_index(&self) -> Option<u64> {
+        let leader = self.leader()?;
+        if leader == self.peers.member_id {
+            let confirmed = self.while_leading(leader, self.read_index_as_leader()).await;
+            return confirmed?.ok();
+        }
+        let node = self.node(leader)?;
+        let mut client = self.peers.shared(leader, &node)?;
         let request = pb::ReadIndexRequest {
             header: Some(self.peers.header(leader)),
         };
-        match self.while_leading(leader, client.read_index(request)).await {
-            Some(Ok(answer)) => Ok(answer.into_inner().index),
-            Some(Err(_)) | None => Err(self.no_quorum()),
-        }
+        let answer = self.while_leading(leader, client.read_index(request)).await;
+        Some(answer?.ok()?.into_inner().index)
     }
 
     /// The index that a majority confirms as committed now.
@@ -262,17 +310,58 @@ impl Replicated {
     }
 }
 
-/// Errors of the leader that another attempt would meet again.
-fn is_final(status: &tonic::Status) -> bool {
-    matches!(
-        status.code(),
-        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted | tonic::Code::InvalidArgument
-    )
+/// What a leader's refusal of a forwarded proposal means. What it did not append carries no word of an unknown
+/// outcome, and may simply be tried again.
+fn forward_failure(status: &tonic::Status) -> Attempt {
+    let outcome_unknown = status.metadata().contains_key(rpc::OUTCOME);
+    match status.code() {
+        tonic::Code::Unavailable | tonic::Code::ResourceExhausted if !outcome_unknown => Attempt::NoLeader,
+        tonic::Code::InvalidArgument | tonic::Code::PermissionDenied | tonic::Code::FailedPrecondition => {
+            Attempt::Final(Error::Internal(format!(
+                "the leader refused: {}",
+                status.message()
+            )))
+        }
+        _ => Attempt::Unknown(status.to_string()),
+    }
 }
 
-fn rejected_by_leader(status: &tonic::Status) -> Error {
-    Error::TooLarge {
-        what: status.message().to_owned(),
-        limit: ENTRY_LIMIT.to_owned(),
+fn append_failure(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> Attempt {
+    match error {
+        // Said before anything is appended.
+        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => Attempt::NoLeader,
+        // Another leader's log replaced ours: it may hold the entry all the same.
+        RaftError::APIError(ClientWriteError::LogEntryDiscarded(to)) => Attempt::Unknown(to.to_string()),
+        RaftError::APIError(error) => Attempt::Final(Error::Internal(error.to_string())),
+        RaftError::Fatal(fatal) => {
+            tracing::error!(%fatal, "Raft has stopped on this member");
+            Attempt::Final(Error::OutcomeUnknown)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "Try again" and "may have happened" must not be confused: the one is safe, the other needs the same session.
+    #[test]
+    fn a_leaders_refusal_is_read_as_it_is_meant() {
+        let no_quorum = Error::NoQuorum {
+            retry_after: Duration::from_secs(1),
+        };
+        assert!(matches!(forward_failure(&no_quorum.into()), Attempt::NoLeader));
+        assert!(matches!(
+            forward_failure(&Error::OutcomeUnknown.into()),
+            Attempt::Unknown(_)
+        ));
+        assert!(matches!(
+            forward_failure(&tonic::Status::deadline_exceeded("late")),
+            Attempt::Unknown(_)
+        ));
+        assert!(matches!(
+            forward_failure(&tonic::Status::permission_denied("no")),
+            Attempt::Final(_)
+        ));
     }
 }

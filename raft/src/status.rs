@@ -31,6 +31,7 @@ impl Replicated {
             committed_index: index(metrics.local_committed),
             applied_index: state.applied_index(),
             snapshot_index: index(metrics.snapshot),
+            purged_index: index(metrics.purged),
             digest: state.digest(),
             members: members.collect(),
             held_addresses: Vec::new(),

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 use crate::in_memory::InMemory;
 use crate::replicated::Replicated;
 
+/// A change's encoded size.
+const ENTRY_BYTES_MAX: usize = 8 << 20;
 /// How long a member waits to have applied what the leader has acknowledged.
 const APPLY_WAIT: Duration = Duration::from_secs(10);
 
@@ -93,7 +95,7 @@ impl Store {
             command: Some(command),
         };
         // What no member could decode would stop them all; here it is still a request that is refused.
-        state::encode_exact(&entry)?;
+        check_size(state::encode_exact(&entry)?.len())?;
         let outcome = match &self.backend {
             Backend::InMemory(memory) => memory.propose(entry)?,
             Backend::Replicated(member) => member.propose(entry).await?,
@@ -186,11 +188,11 @@ impl Store {
         }
     }
 
-    /// Whether a leader is known now.
+    /// Whether a leader with a majority behind it has answered lately: within 2 to 3 times the bound of the profile.
     pub fn has_leader(&self) -> bool {
         match &self.backend {
             Backend::InMemory(memory) => memory.linearize().is_ok(),
-            Backend::Replicated(member) => member.leader().is_some(),
+            Backend::Replicated(member) => member.has_majority(),
         }
     }
 
@@ -201,6 +203,17 @@ impl Store {
             Backend::Replicated(member) => member.status(),
         }
     }
+}
+
+/// The header that the leader completes takes some of the room.
+fn check_size(bytes: usize) -> Result<(), Error> {
+    if bytes <= ENTRY_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        what: format!("a change of {bytes} bytes (send it in several requests)"),
+        limit: "8 MiB".to_owned(),
+    })
 }
 
 impl rpc::Barrier for Store {
