@@ -1,11 +1,15 @@
-//! A cluster of one member on a loopback network of its own, for tests of the real executable.
+//! Members on a loopback network of their own, usually one, for tests of the real executable.
 #![allow(dead_code, reason = "each test file uses its part")]
+
+pub(crate) mod http;
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 /// The executable under test.
 pub(crate) const CHAMOIS: &str = env!("CARGO_BIN_EXE_chamois");
@@ -32,7 +36,7 @@ pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
     )
 }
 
-/// Identity and configuration of member 1 of a cluster, not started. Usually it is the only member.
+/// Identities and configurations of a cluster, not started. Usually it has member 1 only.
 pub(crate) struct Single {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) net: lab::LoopbackNet,
@@ -43,7 +47,7 @@ impl Single {
         Self::prepare_one_of(1)
     }
 
-    /// Member 1 of `members`, of which the others are never started.
+    /// Member 1 of `members`; the others run only if a test starts them.
     pub(crate) fn prepare_one_of(members: u64) -> Self {
         let single = Self {
             dir: tempfile::tempdir().unwrap(),
@@ -67,31 +71,40 @@ impl Single {
             out.to_str().unwrap(),
         ]);
         assert!(made.status.success(), "{:?}", outcome(&made));
-        std::fs::write(single.config(), single.configuration(members)).unwrap();
+        for id in 1..=members {
+            std::fs::write(single.config_of(id), single.configuration(id, members)).unwrap();
+        }
         single
     }
 
-    fn configuration(&self, members: u64) -> String {
-        let (own, service, dir) = (self.own(), self.net.service_address(), self.dir.path());
+    fn configuration(&self, id: u64, members: u64) -> String {
+        let (own, service) = (self.net.member_address(id), self.net.service_address());
+        let dir = self.dir.path();
         let peers: Vec<String> = (1..=members)
             .map(|id| format!("{id} = \"{}\"", self.net.member_address(id)))
             .collect();
         format!(
-            "cluster = \"test\"\ndata-dir = {data:?}\nidentity-dir = {identity:?}\n[member]\nid = 1\n\
+            "cluster = \"test\"\ndata-dir = {data:?}\nidentity-dir = {identity:?}\n[member]\nid = {id}\n\
              [raft]\nprofile = \"fast\"\npeer-listen = \"{own}:7440\"\n\
              [api]\ngrpc-listen = \"{own}:7441\"\nhttps-listen = \"{own}:8443\"\n\
              [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[address]\nmode = \"loopback\"\n\
              [[network]]\nname = \"boot\"\nkind = \"boot\"\ninterface = \"lo\"\nmember-address = \"{own}\"\n\
-             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n",
+             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n\
+             relayed-subnets = [\"{network}\"]\n",
+            network = self.net.subnet(),
             peers = peers.join(", "),
-            data = dir.join("data"),
-            identity = dir.join("identities/member-1"),
+            data = dir.join(format!("data-{id}")),
+            identity = dir.join(format!("identities/member-{id}")),
             files = dir.join("files"),
         )
     }
 
     pub(crate) fn config(&self) -> PathBuf {
-        self.dir.path().join("chamois.toml")
+        self.config_of(1)
+    }
+
+    fn config_of(&self, id: u64) -> PathBuf {
+        self.dir.path().join(format!("member-{id}.toml"))
     }
 
     pub(crate) fn own(&self) -> Ipv4Addr {
@@ -138,12 +151,18 @@ impl Single {
 
     /// Starts the member.
     pub(crate) fn spawn(&self) -> Member {
+        self.spawn_member(1)
+    }
+
+    /// Starts member `id`.
+    pub(crate) fn spawn_member(&self, id: u64) -> Member {
+        let log_file = self.dir.path().join(format!("log-{id}"));
         let log = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(self.dir.path().join("log"))
+            .open(&log_file)
             .unwrap();
-        let config = self.config();
+        let config = self.config_of(id);
         let child = Command::new(CHAMOIS)
             .args([
                 "serve",
@@ -159,10 +178,7 @@ impl Single {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Member {
-            child,
-            log: self.dir.path().join("log"),
-        }
+        Member { child, log: log_file }
     }
 }
 
@@ -189,8 +205,13 @@ impl Member {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Sends a signal. A member that was stopped is killed like any other when this is dropped.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        nix::sys::signal::kill(pid, signal).unwrap();
     }
 
     /// Its exit code, within a bound.

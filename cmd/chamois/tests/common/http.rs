@@ -1,0 +1,109 @@
+//! HTTP/1.1 as nodes and administrators speak it, one request a connection; bounded in time.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+/// Nothing that is asked here may take longer.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// A status with its headers and body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+    }
+
+    /// `Retry-After` in seconds.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.header("retry-after")?.parse().ok()
+    }
+}
+
+/// GET without TLS, as a node does.
+pub(crate) fn get(address: impl Into<SocketAddr>, path: &str) -> Answer {
+    let address = address.into();
+    exchange(connect(address), &format!("GET {path} HTTP/1.1"), address, "", "")
+}
+
+/// The HTTPS API as the administrator calls it.
+pub(crate) struct Administrator {
+    tls: Arc<ClientConfig>,
+    token: String,
+}
+
+impl Administrator {
+    /// With the CA and the token that `chamois init` wrote into `identities`.
+    pub(crate) fn new(identities: &Path) -> Self {
+        let ca = CertificateDer::from_pem_file(identities.join("ca.pem")).unwrap();
+        let mut tls = rpc::tls::api_client_config(&[ca], None).unwrap();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self {
+            tls: Arc::new(tls),
+            token: std::fs::read_to_string(identities.join("admin.token")).unwrap(),
+        }
+    }
+
+    /// One request; `body` is JSON or empty.
+    pub(crate) fn send(&self, ip: impl Into<IpAddr>, method: &str, path: &str, body: &str) -> Answer {
+        let address = SocketAddr::new(ip.into(), 8443);
+        let name = ServerName::IpAddress(address.ip().into());
+        let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
+        let stream = StreamOwned::new(connection, connect(address));
+        let line = format!("{method} {path} HTTP/1.1");
+        let authorization = format!(
+            "Authorization: Bearer {}\r\nContent-Type: application/json\r\n",
+            self.token
+        );
+        exchange(stream, &line, address, &authorization, body)
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, ANSWER_MAX).unwrap();
+    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+    stream
+}
+
+fn exchange(
+    mut stream: impl Read + Write,
+    line: &str,
+    host: SocketAddr,
+    headers: &str,
+    body: &str,
+) -> Answer {
+    write!(
+        stream,
+        "{line}\r\nHost: {host}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    // a peer that closes without TLS's own farewell has still answered; the status line is judged below
+    let ended = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer to {line}: {ended:?}: {text}"));
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
+}
