@@ -49,6 +49,18 @@ pub struct Counters {
     pub panics: AtomicU64,
 }
 
+impl Counters {
+    /// Every counter with its name, for metrics.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        [
+            ("connections_refused", &self.connections_refused),
+            ("panics", &self.panics),
+        ]
+        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+        .into_iter()
+    }
+}
+
 impl Port {
     /// Answers one request of `caller`; whatever happens in it ends with an answer.
     pub(crate) async fn answer(

@@ -42,6 +42,22 @@ const LEGACY: &[&str] = &[
     "POST /cloud-init/phone-home/x1",
 ];
 
+/// Prometheus scrapes the API port; a node has no business with what other nodes did.
+#[tokio::test]
+async fn metrics_are_on_the_api_port_only() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    assert_eq!(send(&gateway, "GET", "/metrics", &[], "").await.status, 200);
+    assert_eq!(
+        fake.one_asked().path,
+        "/chamois.cluster.v1.MetricsService/GetMetrics"
+    );
+    assert_eq!(
+        send_to(&gateway.nodes, "GET", "/metrics", &[], "").await.status,
+        404
+    );
+}
+
 #[tokio::test]
 async fn every_legacy_route_exists() {
     let fake = Fake::new();
