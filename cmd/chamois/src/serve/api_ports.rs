@@ -85,7 +85,11 @@ pub(super) async fn listen(key: &'static str, address: SocketAddr) -> Result<Tcp
         .map_err(|source| ServeError::Bind { key, address, source })
 }
 
-fn ready(store: &Store) -> Result<(), String> {
+/// Whether this member should be sent requests: `/readyz` and gRPC health say the same.
+///
+/// # Errors
+/// Why not.
+pub(super) fn ready(store: &Store) -> Result<(), String> {
     if !store.is_verified() {
         return Err("this member has not heard from a leader since it started".to_owned());
     }

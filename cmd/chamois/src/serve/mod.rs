@@ -5,9 +5,11 @@ mod api_ports;
 pub mod check;
 mod cluster_service;
 pub mod config;
+mod counters;
 mod dial;
 mod drain;
 mod error;
+mod health;
 mod held_addresses;
 mod identity;
 mod node_ports;
@@ -22,9 +24,11 @@ mod tasks;
 use std::sync::Arc;
 
 use cli::ServeArgs;
+use gateway::Gateway;
 use raft::wal::RealDisk;
-use raft::{Member, MemberOptions, Profile, Snapshots, Sources};
+use raft::{Member, MemberOptions, Profile, Snapshots, Sources, Store};
 use tokio::runtime::Handle;
+use tonic_health::server::HealthReporter;
 
 pub use self::drain::Signals;
 pub use self::error::ServeError;
@@ -32,6 +36,7 @@ pub use self::error::ServeError;
 use self::api_ports::ApiPorts;
 use self::check::Host;
 use self::config::Config;
+use self::counters::{Counters, Server};
 use self::drain::Drain;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
@@ -93,14 +98,18 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         &drain,
         &mut tasks,
     )?;
-    let services = services::assemble(&config, &store, identity.tokens.clone(), &held)?;
+    let counters = Counters::default();
+    let (services, reporter) =
+        services::assemble(&config, &store, identity.tokens.clone(), &held, &counters).await?;
     let gateway = api_ports::gateway(&config, &services, &store)?;
+    report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
     api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let node_ports = NodePorts {
         config: Arc::new(config),
         store,
         gateway,
         held,
+        counters,
         sealer: identity.sealer,
     };
     let stop = drain.finishing();
@@ -112,6 +121,25 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         reason = member.failed() => return Err(ServeError::Ended { part: "Raft", reason }),
     }
     drain.run(member, tasks, &raft).await
+}
+
+/// What others may know of this member all the time: health over gRPC, and its counters in the log.
+fn report(
+    store: &Store,
+    gateway: &Gateway,
+    reporter: HealthReporter,
+    counters: &Counters,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) {
+    let store = store.clone();
+    let ready = move || api_ports::ready(&store).is_ok();
+    tasks.spawn("health", health::report(reporter, ready, drain.finishing()));
+    let nodes = gateway.clone();
+    counters.add(Server::Gateway, "nodes", move || nodes.node_counters().all());
+    let api = gateway.clone();
+    counters.add(Server::Gateway, "api", move || api.api_counters().all());
+    tasks.spawn("counters", counters.clone().log(drain.finishing()));
 }
 
 async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Result<Member, ServeError> {

@@ -4,27 +4,30 @@ use std::sync::Arc;
 
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
+use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
 use raft::Store;
 use rpc::{Guard, Guarded, Rules};
 use tonic::service::{Routes, RoutesBuilder};
+use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
-use super::ServeError;
 use super::cluster_service::OwnStatus;
 use super::config::{Config, Role};
+use super::counters::Counters;
 use super::held_addresses::HeldAddresses;
-use super::random;
+use super::{ServeError, health, random};
 
 /// The guarded services.
 pub(super) type Services = Guarded<Routes>;
 
-/// Puts the services of this member together.
-pub(super) fn assemble(
+/// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
+pub(super) async fn assemble(
     config: &Config,
     store: &Store,
     tokens: rpc::token::Verifier,
     held: &HeldAddresses,
-) -> Result<Services, ServeError> {
+    counters: &Counters,
+) -> Result<(Services, HealthReporter), ServeError> {
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
     smd::add_services(&mut routes, store);
@@ -41,11 +44,13 @@ pub(super) fn assemble(
         held: held.clone(),
     };
     routes.add_service(ClusterServiceServer::new(status));
-    rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
+    routes.add_service(MetricsServiceServer::new(counters.clone()));
+    let reporter = rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
         .map_err(ServeError::setup("health and reflection"))?;
+    health::not_yet(&reporter).await;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(rules, Some(tokens), Arc::new(store.clone()));
-    Ok(guard.layer(routes.routes()))
+    Ok((guard.layer(routes.routes()), reporter))
 }
 
 /// Where nodes of each network find this cluster: always its service address.

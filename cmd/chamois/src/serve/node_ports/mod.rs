@@ -16,6 +16,7 @@ use self::holding::Holding;
 use self::roles::Roles;
 use super::ServeError;
 use super::config::{AddressMode, Config, NetworkConfig, Role};
+use super::counters::Counters;
 use super::drain::Stop;
 use super::held_addresses::HeldAddresses;
 use super::tasks::Tasks;
@@ -31,6 +32,7 @@ pub(super) struct NodePorts {
     pub(super) store: Store,
     pub(super) gateway: Gateway,
     pub(super) held: HeldAddresses,
+    pub(super) counters: Counters,
     pub(super) sealer: Sealer,
 }
 

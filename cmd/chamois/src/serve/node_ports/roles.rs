@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use super::{NodePorts, interface};
 use crate::serve::ServeError;
 use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
+use crate::serve::counters::Server;
 use crate::serve::drain::Stop;
 use crate::serve::tasks::Tasks;
 
@@ -61,12 +62,24 @@ impl Roles {
         let is_file = |name: &&str| ports.config.boot.files_dir.join(name).is_file();
         let offered = offered.and_over_http([dhcp::UEFI_LOADER].into_iter().filter(is_file));
         let answers = held.clone();
+        let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || answers.is_held());
+        let tftp = tftp::Server::new(loaders.clone(), Limits::default());
+        if network.has(Role::Dhcp) {
+            let counted = dhcp.counters();
+            let read = move || counted.all().collect::<Vec<_>>();
+            ports.counters.add(Server::Dhcp, &network.name, read);
+        }
+        if network.has(Role::Tftp) {
+            let counted = tftp.counters();
+            let read = move || counted.all().collect::<Vec<_>>();
+            ports.counters.add(Server::Tftp, &network.name, read);
+        }
         Self {
             config: Arc::clone(&ports.config),
             service,
             gateway: ports.gateway.clone(),
-            dhcp: dhcp::Server::new(ports.store.clone(), about, offered, move || answers.is_held()),
-            tftp: tftp::Server::new(loaders.clone(), Limits::default()),
+            dhcp,
+            tftp,
             network: network.clone(),
             held,
         }

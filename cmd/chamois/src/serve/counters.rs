@@ -1,0 +1,229 @@
+//! What the servers of this member have counted, gathered in one place: for `/metrics`, and for the log.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use proto::cluster::v1::GetMetricsRequest;
+use proto::cluster::v1::metrics_service_server::MetricsService;
+use proto::google::api::HttpBody;
+use tonic::{Request, Response, Status};
+
+use super::ServeError;
+use super::drain::Stop;
+
+/// Pause between two looks for the log: an operator sees in the same minute that packets are dropped.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+/// Of Prometheus' text format.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+
+type Read = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
+/// One server's counters.
+struct Source {
+    server: Server,
+    /// Value of the server's label: which network, or which port.
+    place: String,
+    read: Read,
+}
+
+/// Whose counters they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Server {
+    /// Answers and reasons of silence, per network.
+    Dhcp,
+    /// Transfers, refusals and bytes, per network.
+    Tftp,
+    /// What the HTTP ports refused or survived, per port.
+    Gateway,
+}
+
+/// All sources; cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Counters(Arc<Mutex<Vec<Source>>>);
+
+/// Every count by server, place and reason.
+type Counts = BTreeMap<(Server, String, &'static str), u64>;
+
+impl Server {
+    /// Metric, name of the label that tells its series apart, and what it counts.
+    fn metric(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Dhcp => (
+                "chamois_dhcp_packets_total",
+                "network",
+                "DHCP packets by what became of them.",
+            ),
+            Self::Tftp => (
+                "chamois_tftp_events_total",
+                "network",
+                "TFTP requests by what became of them; `bytes` counts bytes of data.",
+            ),
+            Self::Gateway => (
+                "chamois_gateway_events_total",
+                "port",
+                "What the HTTP ports refused or survived.",
+            ),
+        }
+    }
+
+    /// As the log names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dhcp => "dhcp",
+            Self::Tftp => "tftp",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+impl Counters {
+    /// Adds the counters of one server; `place` is its network or port.
+    pub(super) fn add<I>(
+        &self,
+        server: Server,
+        place: impl Into<String>,
+        read: impl Fn() -> I + Send + Sync + 'static,
+    ) where
+        I: IntoIterator<Item = (&'static str, u64)>,
+    {
+        let source = Source {
+            server,
+            place: place.into(),
+            read: Box::new(move || read().into_iter().collect()),
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    fn now(&self) -> Counts {
+        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = Counts::new();
+        for source in sources.iter() {
+            for (reason, count) in (source.read)() {
+                *counts
+                    .entry((source.server, source.place.clone(), reason))
+                    .or_default() += count;
+            }
+        }
+        counts
+    }
+
+    /// Logs every minute, and at the drain, what has been counted since the last time, if anything was.
+    pub(super) async fn log(self, stop: Stop) -> Result<(), ServeError> {
+        let mut before = Counts::new();
+        loop {
+            let goes_on = stop.unless(tokio::time::sleep(LOG_PAUSE)).await.is_some();
+            let now = self.now();
+            for ((server, place), increments) in increments(&before, &now) {
+                tracing::info!(server = server.name(), place, increments, "counted");
+            }
+            before = now;
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// `offers +3, unknown_mac +1` per server and place; nothing for those that did not count.
+fn increments(before: &Counts, now: &Counts) -> BTreeMap<(Server, String), String> {
+    let mut lines: BTreeMap<(Server, String), String> = BTreeMap::new();
+    for (key, count) in now {
+        let increment = count.saturating_sub(before.get(key).copied().unwrap_or(0));
+        if increment > 0 {
+            let (server, place, reason) = key;
+            let line = lines.entry((*server, place.clone())).or_default();
+            let comma = if line.is_empty() { "" } else { ", " };
+            let _infallible = write!(line, "{comma}{reason} +{increment}");
+        }
+    }
+    lines
+}
+
+/// Prometheus' text format. Places come from the configuration and may hold any character.
+fn prometheus(counts: &Counts) -> String {
+    let mut text = String::new();
+    let mut last = None;
+    for ((server, place, reason), count) in counts {
+        let (metric, label, help) = server.metric();
+        if last.replace(*server) != Some(*server) {
+            let _infallible = writeln!(text, "# HELP {metric} {help}\n# TYPE {metric} counter");
+        }
+        let place = place
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        let _infallible = writeln!(
+            text,
+            "{metric}{{{label}=\"{place}\",reason=\"{reason}\"}} {count}"
+        );
+    }
+    text
+}
+
+#[tonic::async_trait]
+impl MetricsService for Counters {
+    async fn get_metrics(&self, _: Request<GetMetricsRequest>) -> Result<Response<HttpBody>, Status> {
+        Ok(Response::new(HttpBody {
+            content_type: CONTENT_TYPE.to_owned(),
+            data: prometheus(&self.now()).into_bytes(),
+            ..HttpBody::default()
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    fn counted(offers: u64) -> (Counters, Arc<AtomicU64>) {
+        let (counters, value) = (Counters::default(), Arc::new(AtomicU64::new(offers)));
+        let read = Arc::clone(&value);
+        counters.add(Server::Dhcp, "boot", move || {
+            [("offers", read.load(Ordering::Relaxed)), ("unknown_mac", 1)]
+        });
+        counters.add(Server::Gateway, "nodes", || [("connections_refused", 0)]);
+        (counters, value)
+    }
+
+    /// Prometheus refuses the whole page for one wrong line.
+    #[tokio::test]
+    async fn metrics_are_prometheus_text() {
+        let (counters, _) = counted(7);
+        counters.add(Server::Dhcp, "a\"\\\n", || [("offers", 2)]);
+        let answer = counters.get_metrics(Request::new(GetMetricsRequest {})).await;
+        let body = answer.unwrap().into_inner();
+        assert_eq!(body.content_type, "text/plain; version=0.0.4");
+        let expected = "\
+# HELP chamois_dhcp_packets_total DHCP packets by what became of them.
+# TYPE chamois_dhcp_packets_total counter
+chamois_dhcp_packets_total{network=\"a\\\"\\\\\\n\",reason=\"offers\"} 2
+chamois_dhcp_packets_total{network=\"boot\",reason=\"offers\"} 7
+chamois_dhcp_packets_total{network=\"boot\",reason=\"unknown_mac\"} 1
+# HELP chamois_gateway_events_total What the HTTP ports refused or survived.
+# TYPE chamois_gateway_events_total counter
+chamois_gateway_events_total{port=\"nodes\",reason=\"connections_refused\"} 0
+";
+        assert_eq!(String::from_utf8(body.data.to_vec()).unwrap(), expected);
+    }
+
+    /// A quiet member must not fill the log, and a busy one says only what is new.
+    #[test]
+    fn the_log_has_what_changed_and_nothing_else() {
+        let (counters, offers) = counted(7);
+        let first = counters.now();
+        let lines = increments(&Counts::new(), &first);
+        let boot = (Server::Dhcp, "boot".to_owned());
+        assert_eq!(
+            lines,
+            BTreeMap::from([(boot.clone(), "offers +7, unknown_mac +1".to_owned())])
+        );
+        assert!(increments(&first, &counters.now()).is_empty());
+        offers.store(9, Ordering::Relaxed);
+        let lines = increments(&first, &counters.now());
+        assert_eq!(lines, BTreeMap::from([(boot, "offers +2".to_owned())]));
+    }
+}
