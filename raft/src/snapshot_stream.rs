@@ -42,7 +42,7 @@ pub(crate) fn outgoing(
     let data = futures::stream::unfold((file, 0), |(file, offset)| async move {
         let reader = Arc::clone(&file);
         let read = tokio::task::spawn_blocking(move || read_chunk(&reader, offset)).await;
-        let data = match read.map_err(io::Error::other).flatten() {
+        let data = match read.map_err(io::Error::other).and_then(|data| data) {
             Ok(data) if data.is_empty() => return None,
             Ok(data) => data,
             Err(error) => {
