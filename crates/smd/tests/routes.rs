@@ -1,6 +1,8 @@
 //! Every method of this package's protos has a service behind it.
 #![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
+use proto::smd::v1::CreateEthernetInterfaceRequest;
+use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use raft::Store;
 use tonic::codegen::Service as _;
 use tonic::codegen::http::Request;
@@ -47,4 +49,21 @@ async fn every_method_is_served() {
             .as_deref(),
         Some(UNIMPLEMENTED)
     );
+}
+
+/// The answer must say what to do, not that some decoder has a limit.
+#[tokio::test]
+async fn a_change_of_nine_megabytes_is_too_large_and_says_so() {
+    let mut builder = Routes::builder();
+    smd::add_services(&mut builder, &Store::in_memory());
+    let mut client = EthernetInterfaceServiceClient::new(builder.routes());
+    let request = CreateEthernetInterfaceRequest {
+        mac_address: "02:00:00:00:00:a1".to_owned(),
+        description: "x".repeat(9 << 20),
+        ..CreateEthernetInterfaceRequest::default()
+    };
+    let refused = client.create_ethernet_interface(request).await.unwrap_err();
+    let http_status = refused.metadata().get(rpc::HTTP_STATUS);
+    assert_eq!(http_status.unwrap(), "413", "{refused:?}");
+    assert!(refused.message().contains("several requests"), "{refused:?}");
 }
