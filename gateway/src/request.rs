@@ -228,9 +228,15 @@ fn put_text(field: &Field, text: &str, out: &mut Vec<u8>) -> Result<(), BadReque
 fn put_json(schema: &Schema, field: &Field, json: &Json, out: &mut Vec<u8>) -> Result<(), BadRequest> {
     let put = match json {
         Json::Null if !matches!(field.kind, Kind::Value) => Ok(()),
-        Json::List(list) if field.repeated => list.iter().enumerate().try_for_each(|(at, item)| {
-            put_one(schema, field, item, out).map_err(|error| error.within(&format!("[{at}]")))
-        }),
+        Json::List(list) if field.repeated => {
+            if let Some(number) = field.presence_number {
+                encode_key(number, WireType::Varint, out);
+                encode_varint(1, out);
+            }
+            list.iter().enumerate().try_for_each(|(at, item)| {
+                put_one(schema, field, item, out).map_err(|error| error.within(&format!("[{at}]")))
+            })
+        }
         other if field.repeated => Err(wrong_type("an array", other)),
         one => put_one(schema, field, one, out),
     };

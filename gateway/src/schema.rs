@@ -43,6 +43,8 @@ pub(crate) struct Field {
     pub(crate) has_presence: bool,
     pub(crate) always_present: bool,
     pub(crate) accepts_string: bool,
+    /// Of a list: the number of the bool that says that the request has it, even if it is empty.
+    pub(crate) presence_number: Option<u32>,
 }
 
 /// The kinds of field that our protos use; another one is an error at start.
@@ -240,6 +242,15 @@ impl SchemaBuilder {
                 );
             }
         };
+        let presence_number = match rule.presence_field.as_str() {
+            "" => None,
+            name => match field.parent_message().get_field_by_name(name) {
+                Some(flag) if field.is_list() && matches!(flag.kind(), ProtoKind::Bool) => {
+                    Some(flag.number())
+                }
+                _ => return refuse("presence_field needs a list, and a bool field of its message"),
+            },
+        };
         Ok(Field {
             number: field.number(),
             key: field.json_name().to_owned(),
@@ -249,6 +260,7 @@ impl SchemaBuilder {
             has_presence: field.supports_presence(),
             always_present: rule.always_present,
             accepts_string: rule.accepts_string,
+            presence_number,
         })
     }
 }

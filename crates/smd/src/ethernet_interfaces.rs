@@ -251,7 +251,8 @@ fn new_interface(request: &CreateEthernetInterfaceRequest) -> Result<EthernetInt
 fn patch_of(request: &PatchEthernetInterfaceRequest) -> Result<smd_command::PatchEthernetInterface, Status> {
     let id = interface_id(&request.id)?.id();
     let component_id = request.component_id.as_deref().map(component).transpose()?;
-    if component_id.is_none() && request.description.is_none() && request.ip_addresses.is_empty() {
+    let replaces = request.replace_ip_addresses || !request.ip_addresses.is_empty();
+    if component_id.is_none() && request.description.is_none() && !replaces {
         return Err(Status::invalid_argument(
             "Request must have at least one patch field.",
         ));
@@ -261,7 +262,7 @@ fn patch_of(request: &PatchEthernetInterfaceRequest) -> Result<smd_command::Patc
         id,
         component_id: component_id.map(|xname| xname.map(|xname| xname.to_string()).unwrap_or_default()),
         description: request.description.clone(),
-        ip_addresses: (!items.is_empty()).then_some(smd_command::IpAddresses { items }),
+        ip_addresses: replaces.then_some(smd_command::IpAddresses { items }),
     })
 }
 

@@ -191,6 +191,20 @@ async fn a_patch_changes_what_it_has_and_answers_with_the_object() {
     assert_eq!(get(&service, ID).await.unwrap(), patched);
 }
 
+/// HSM: a list that is there and empty takes all addresses away.
+#[tokio::test]
+async fn a_patch_with_an_empty_list_clears_the_addresses() {
+    let service = with_one().await;
+    let request = PatchEthernetInterfaceRequest {
+        id: ID.to_owned(),
+        replace_ip_addresses: true,
+        ..Default::default()
+    };
+    let patched = service.patch_ethernet_interface(admin(request)).await;
+    assert_eq!(patched.unwrap().into_inner().ip_addresses, []);
+    assert_eq!(get(&service, ID).await.unwrap().ip_addresses, []);
+}
+
 #[tokio::test]
 async fn a_patch_of_nothing_is_refused() {
     let service = with_one().await;

@@ -275,6 +275,37 @@ async fn the_path_wins_over_the_body() {
     assert!(fake.take_asked().is_empty());
 }
 
+/// `[]` is a value of its own where a patch has a list; absence and null are not.
+#[tokio::test]
+async fn an_empty_list_is_told_from_none() {
+    let mapping = smd::IpAddressMapping {
+        ip_address: "10.97.3.4".into(),
+        ..Default::default()
+    };
+    for (body, items, present) in [
+        (r#"{"IPAddresses":[]}"#, vec![], true),
+        (
+            r#"{"ipaddresses":[{"IPAddress":"10.97.3.4"}]}"#,
+            vec![mapping],
+            true,
+        ),
+        (r#"{"IPAddresses":null}"#, vec![], false),
+        (r#"{"replace_ip_addresses":true}"#, vec![], false),
+        ("{}", vec![], false),
+    ] {
+        let fake = Fake::new();
+        let uri = "/hsm/v2/Inventory/EthernetInterfaces/0200000000a1";
+        let got = send(&gateway(&fake, Options::default()), "PATCH", uri, &[], body).await;
+        assert_eq!(got.status, 200, "{body}: {got:?}");
+        let asked = smd::PatchEthernetInterfaceRequest::decode(fake.one_asked().message).unwrap();
+        assert_eq!(
+            (asked.ip_addresses, asked.replace_ip_addresses),
+            (items, present),
+            "{body}"
+        );
+    }
+}
+
 /// `native_only` fields are not read from legacy JSON either.
 #[tokio::test]
 async fn native_fields_are_not_read_from_legacy_bodies() {

@@ -228,6 +228,7 @@ fn start(methods: &str) -> Result<Gateway, String> {
         message Time {{ google.protobuf.Timestamp at = 1; }}
         message Fixed {{ repeated Nested nested = 1; message Nested {{ fixed32 number = 1; }} }}
         message Twice {{ string a_b = 1 [json_name = "ID"]; string c = 2 [json_name = "id"]; }}
+        message Flag {{ repeated string ids = 1 [(chamois.http.v1.field).presence_field = "has"]; string has = 2; }}
         message Loop {{ Loop next = 1; string id = 2; }}
         service S {{ {methods} }}"#
     );
@@ -317,6 +318,10 @@ fn what_cannot_be_served_is_an_error_at_start() {
         (
             get("Ask", "Fixed", r#"get: "/a""#),
             "t.S.Get: t.Fixed.Nested.number: use int32, int64, uint32, uint64 or double; other numbers have no JSON form here",
+        ),
+        (
+            get("Flag", "Ask", r#"get: "/a""#),
+            "t.S.Get: t.Flag.ids: presence_field needs a list, and a bool field of its message",
         ),
         (
             get("Ask", "Twice", r#"get: "/a""#),
