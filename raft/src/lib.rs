@@ -14,6 +14,7 @@ mod log_tail;
 mod member;
 mod member_session;
 mod network;
+mod newest_state;
 mod peer_service;
 mod peers;
 mod profile;

@@ -81,6 +81,11 @@ impl LogStore {
             .is_some_and(|entry| entry.log_id == *id)
     }
 
+    /// Index of the last entry that is purged, 0 if none is: an older state cannot be brought up to date.
+    pub(crate) fn purged_index(&self) -> u64 {
+        self.tail().purged.map_or(0, |purged| purged.index)
+    }
+
     /// Bytes of commands appended since the last call of [`LogStore::snapshot_taken`].
     pub(crate) fn bytes_since_snapshot(&self) -> u64 {
         self.shared.bytes_since_snapshot.load(Ordering::Relaxed)

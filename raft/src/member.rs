@@ -26,9 +26,9 @@ use crate::replicated::Replicated;
 use crate::sources::Sources;
 use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
-use crate::type_config::{LogId, MemberNode, TypeConfig};
+use crate::type_config::{MemberNode, TypeConfig};
 use crate::wal::{self, Disk, Wal};
-use crate::{introduction, snapshot_folder, store_header};
+use crate::{introduction, newest_state, store_header};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
@@ -243,31 +243,7 @@ fn open(
         );
     }
     let log = LogStore::new(wal, recovered)?;
-    let mut start = Start::default();
-    if let Some((file, meta, state)) = snapshot_folder::newest(&snapshots)? {
-        start.state = state;
-        start.last_applied = meta.last_log_id;
-        start.membership = meta.last_membership.clone();
-        start.snapshot = Some((meta, file));
-    }
-    let fits = |id: &LogId| {
-        start
-            .last_applied
-            .is_none_or(|snapshot| id.index > snapshot.index)
-            && log.covers(id)
-    };
-    let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits)?;
-    if let Some(loaded) = loaded {
-        start.state = loaded.state;
-        start.last_applied = Some(loaded.last_applied);
-        start.membership = loaded.membership;
-    }
-    let level = start.state.feature_level();
-    if level > state::cluster::FEATURE_LEVEL_KNOWN {
-        let text =
-            format!("the store is at feature level {level}, which this version does not know; upgrade it");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-    }
+    let (start, checkpointer) = newest_state::load(folder, &log)?;
     Ok(Opened {
         stores,
         log,

@@ -48,6 +48,30 @@ fn a_member_that_lost_its_disk_is_no_part_of_the_majority() {
     assert!(!has(&bed.store(lost), "x7c0s2b0n0"), "it is sent nothing");
 }
 
+/// The leader is gone and with it the only other copy: a follower that had nothing to say to the lost one before must
+/// still not elect it, nor be elected by it.
+#[test]
+fn a_member_that_lost_its_disk_has_no_vote() {
+    let mut bed = Testbed::start();
+    let leader = bed.leader();
+    wait_until_all_have_met(&bed);
+    let (lost, left) = (1 + leader % 3, 1 + (leader + 1) % 3);
+    bed.kill(lost);
+    bed.kill(leader);
+    std::fs::remove_dir_all(bed.data_dir(lost)).unwrap();
+    bed.launch(lost);
+    for id in [left, lost] {
+        let store = bed.store(id);
+        let proposed = store.propose("user/test", create("x7c0s4b0n0"), None);
+        assert!(
+            bed.block_on(id, proposed).is_err(),
+            "member {id} found a majority"
+        );
+    }
+    bed.launch(leader);
+    bed.create(left, "x7c0s5b0n0");
+}
+
 /// A restart of all is no loss: the ids are on the disks.
 #[test]
 fn members_with_their_disks_know_each_other_again() {
