@@ -13,7 +13,7 @@ use crate::network::{Process, bridge_namespace, inside, member_namespace, succee
 
 const SERVICE_ADDRESS: &str = "10.97.0.1";
 /// Bound of every wait for a condition.
-const AT_MOST: Duration = Duration::from_secs(60);
+const AT_MOST: Duration = Duration::from_secs(120);
 
 pub(crate) struct Members {
     folder: PathBuf,
