@@ -1,0 +1,152 @@
+//! README.md and ARCHITECTURE.md say what is so: commands parse, files and tests exist, output is real.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use common::{chamois, outcome};
+
+const README: &str = include_str!("../../../README.md");
+const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
+const CI: &str = include_str!("../../../.ci/run");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The lines of the fenced blocks of one language, a list for each block.
+fn blocks(language: &str) -> Vec<Vec<&'static str>> {
+    let mut found = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if line.strip_prefix("```") == Some(language) {
+            found.push(lines.by_ref().take_while(|line| *line != "```").collect());
+        } else if line.starts_with("```") {
+            lines.by_ref().take_while(|line| *line != "```").for_each(drop);
+        }
+    }
+    found
+}
+
+/// A shell line without its comment.
+fn command(line: &str) -> &str {
+    line.split(" #").next().unwrap_or_default().trim()
+}
+
+/// What is in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// A new user needs two commands, and the second is what every change must pass.
+#[test]
+fn two_commands_are_all_and_the_second_is_ci() {
+    let first: Vec<&str> = blocks("sh")[0].iter().map(|line| command(line)).collect();
+    assert_eq!(first, ["cargo demo", "cargo test --workspace"]);
+    let in_ci = |line: &str| line.starts_with("step ") && line.ends_with(first[1]);
+    assert!(
+        CI.lines().any(in_ci),
+        ".ci/run has no step that runs {}",
+        first[1]
+    );
+}
+
+#[test]
+fn every_command_in_the_readme_parses() {
+    let blocks = blocks("sh");
+    let commands = blocks.iter().flatten().map(|line| command(line));
+    let mut seen = 0;
+    for line in commands.filter(|line| line.starts_with("chamois ")) {
+        if let Err(error) = cli::Cli::try_parse_from(line.split_whitespace()) {
+            panic!("{line}: {error}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 8, "{seen} commands: are the blocks still marked `sh`?");
+}
+
+/// The output in the README is that of the demo: the same rows, in the same order.
+#[test]
+fn the_demo_shown_is_the_demo() {
+    let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "5", "--members", "1"]));
+    assert_eq!(code, 0, "{err}");
+    let shown = &blocks("text")[0];
+    let labels = |lines: &[&str]| -> Vec<String> {
+        let result = lines.iter().skip_while(|line| !line.contains("RESULT"));
+        let cells = result.filter_map(|line| line.strip_prefix("│ "));
+        cells
+            .map(|cells| cells.split("  ").next().unwrap().to_owned())
+            .collect()
+    };
+    let real = labels(&out.lines().collect::<Vec<_>>());
+    assert_eq!(real.len(), 11, "{out}");
+    assert_eq!(labels(shown), real);
+    assert!(shown.iter().any(|line| line.contains("PASS")));
+    assert_eq!(
+        shown
+            .iter()
+            .filter(|line| line.starts_with("killed member"))
+            .count(),
+        2
+    );
+}
+
+/// Every path that a person is sent to exists.
+#[test]
+fn files_that_are_named_exist() {
+    let links = README
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    let is_path = |text: &&str| {
+        let known = [
+            "proto/",
+            "crates/",
+            "cmd/",
+            "raft/",
+            "gateway/",
+            "chaos-tests/",
+            "deploy/",
+            ".ci/",
+        ];
+        known.iter().any(|folder| text.starts_with(folder)) && !text.contains(['<', '*', ' '])
+    };
+    let named = quoted(README).chain(quoted(ARCHITECTURE)).filter(is_path);
+    for path in links.chain(named) {
+        assert!(root().join(path).exists(), "{path} is named and is not there");
+    }
+}
+
+/// An invariant without a test is a wish: each row names a file and a test in it.
+#[test]
+fn every_invariant_has_a_test_of_that_name() {
+    let section = ARCHITECTURE.split("## Invariants").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    assert!(rows.len() >= 8, "{section}");
+    for row in rows {
+        let tests = row.split('|').nth(2).unwrap();
+        let (mut file, mut found) = (String::new(), 0);
+        for name in quoted(tests) {
+            if name.contains('/') {
+                file = std::fs::read_to_string(root().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            } else {
+                assert!(
+                    file.contains(&format!("fn {name}(")),
+                    "{name} is not in its file: {row}"
+                );
+                found += 1;
+            }
+        }
+        assert!(found > 0, "no test: {row}");
+    }
+}
