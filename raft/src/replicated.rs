@@ -114,9 +114,8 @@ impl Replicated {
     }
 
     fn node(&self, id: u64) -> Option<MemberNode> {
-        let metrics = self.raft.server_metrics();
-        let node = metrics.borrow_watched().membership_config.get_node(&id).cloned();
-        node
+        let membership = Arc::clone(&self.raft.server_metrics().borrow_watched().membership_config);
+        membership.get_node(&id).cloned()
     }
 
     fn cluster_time_ms(&self) -> u64 {
