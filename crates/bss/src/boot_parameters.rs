@@ -199,14 +199,19 @@ enum Query {
 
 impl Query {
     fn parse(request: &ListBootParametersRequest) -> Result<Query, Status> {
-        let names = items(&request.name).map(|name| Ok(Asked::Name(parameters::host_key(name)?)));
-        let macs = items(&request.mac).map(|mac| {
+        let filter = request.filter.clone().unwrap_or_default();
+        let names = items(&request.name)
+            .chain(items(&filter.hosts))
+            .map(|name| Ok(Asked::Name(parameters::host_key(name)?)));
+        let macs = items(&request.mac).chain(items(&filter.macs)).map(|mac| {
             mac.parse()
                 .map(Asked::Mac)
                 .map_err(|problem| Status::from(rpc::invalid("mac", problem)))
         });
-        let nids =
-            items(&request.nid).map(|nid| nid.parse().map(Asked::Nid).map_err(|_| legacy::invalid_nid(nid)));
+        let filter_nids: Vec<String> = filter.nids.iter().map(i64::to_string).collect();
+        let nids = items(&request.nid)
+            .chain(items(&filter_nids))
+            .map(|nid| nid.parse().map(Asked::Nid).map_err(|_| legacy::invalid_nid(nid)));
         let parts: [(&'static str, Vec<Asked>); 3] = [
             ("Hosts", names.collect::<Result<_, Error>>()?),
             ("MACs", macs.collect::<Result<_, Status>>()?),
@@ -218,6 +223,12 @@ impl Query {
             .map(|(kind, _)| *kind)
             .collect();
         let asked: Vec<_> = parts.into_iter().flat_map(|(_, asked)| asked).collect();
+        for (field, text) in [("kernel", &filter.kernel), ("initrd", &filter.initrd)] {
+            if kinds.is_empty() && !text.is_empty() {
+                let problem = "entries are not looked up by image; ask by hosts, macs or nids, or for all";
+                return Err(rpc::invalid(field, problem).into());
+            }
+        }
         Ok(if kinds.is_empty() {
             Query::All
         } else {

@@ -88,6 +88,7 @@ fn query(name: &[&str], mac: &[&str], nid: &[&str]) -> ListBootParametersRequest
         name: owned(name),
         mac: owned(mac),
         nid: owned(nid),
+        filter: None,
     }
 }
 
@@ -489,6 +490,43 @@ async fn a_list_shows_one_item_per_key_in_the_field_it_belongs_to() {
         .await
         .unwrap();
     assert!(empty.is_empty(), "all of nothing is no error");
+}
+
+/// BSS takes the question as a body too; ignoring it would answer with everybody's parameters.
+#[tokio::test]
+async fn a_list_is_asked_for_by_body_too() {
+    let store = seeded().await;
+    for body in [hosts(&["x0c0s0b0n0"]), macs(&[UNKNOWN_MAC]), nids(&[77])] {
+        replace(&store, body).await.unwrap();
+    }
+    let ask = async |filter| {
+        let request = ListBootParametersRequest {
+            filter: Some(filter),
+            ..Default::default()
+        };
+        list(&store, request).await
+    };
+    for body in [hosts(&["x0c0s0b0n0"]), macs(&[UNKNOWN_MAC]), nids(&[77])] {
+        let question = BootParameters {
+            hosts: body.hosts.clone(),
+            macs: body.macs.clone(),
+            nids: body.nids.clone(),
+            ..Default::default()
+        };
+        assert_eq!(ask(question).await.unwrap(), [body]);
+    }
+    let nobody = BootParameters {
+        hosts: vec!["x9c0s0b0n0".to_owned()],
+        ..Default::default()
+    };
+    assert_eq!(ask(nobody).await.unwrap_err().code(), Code::NotFound);
+    let image = BootParameters {
+        kernel: "http://i/k".to_owned(),
+        ..Default::default()
+    };
+    let refused = ask(image).await.unwrap_err();
+    assert!(refused.message().starts_with("kernel: "), "{refused:?}");
+    assert_eq!(ask(BootParameters::default()).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

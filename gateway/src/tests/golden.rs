@@ -306,6 +306,38 @@ async fn an_empty_list_is_told_from_none() {
     }
 }
 
+/// A GET may have the body that its route names, and hardly ever has it.
+#[tokio::test]
+async fn the_body_of_a_get_may_be_absent() {
+    let filter = bss::BootParameters {
+        hosts: vec!["x1".into()],
+        nids: vec![7],
+        ..Default::default()
+    };
+    for (body, filter) in [
+        ("", None),
+        (" \r\n", None),
+        ("{}", Some(bss::BootParameters::default())),
+        (r#"{"hosts":["x1"],"nids":[7]}"#, Some(filter)),
+    ] {
+        let fake = Fake::new();
+        let uri = "/boot/v1/bootparameters?mac=02:00:00:00:00:01";
+        let got = send(&gateway(&fake, Options::default()), "GET", uri, &[], body).await;
+        assert_eq!(got.status, 200, "{body}: {got:?}");
+        let asked = bss::ListBootParametersRequest::decode(fake.one_asked().message).unwrap();
+        assert_eq!((asked.mac.len(), asked.filter), (1, filter), "{body}");
+    }
+    let got = send(
+        &gateway(&Fake::new(), Options::default()),
+        "GET",
+        "/boot/v1/bootparameters",
+        &[],
+        "hosts",
+    )
+    .await;
+    assert_eq!(got.status, 400, "{got:?}");
+}
+
 /// `native_only` fields are not read from legacy JSON either.
 #[tokio::test]
 async fn native_fields_are_not_read_from_legacy_bodies() {
