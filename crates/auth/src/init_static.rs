@@ -17,7 +17,7 @@ use crate::token_issue::{TOKEN_VALID_FOR, TokenError, TokenKey};
 const ADMINISTRATOR: &str = "admin";
 /// File modes: what anyone may read, and what only the owner may.
 const PUBLIC: u32 = 0o644;
-const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 /// Folders hold keys.
 const FOLDER: u32 = 0o700;
 
@@ -245,7 +245,8 @@ fn write_files(folder: &Path, files: &[NewFile]) -> Result<(), InitError> {
     step(folder, File::open(folder).and_then(|folder| folder.sync_all()))
 }
 
-fn write_new(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+/// Makes a file that is not there yet; it is on disk when this returns.
+pub(crate) fn write_new(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

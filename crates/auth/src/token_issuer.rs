@@ -1,22 +1,19 @@
 //! `chamois token issue`: further administrators' tokens, from the folder that `chamois init --static` wrote.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
 use rpc::token::{Verifier, audience, issuer};
 
 use crate::cluster_file::ClusterFile;
+use crate::init_static::{PRIVATE, write_new};
 use crate::member_identity::{Files, LoadError};
 use crate::token_issue::{TokenError, TokenKey};
 
 /// What to do when the key or what belongs to it is not there.
 const WHERE: &str =
     "name `token.key` in the folder that `chamois init --static` wrote, and leave that folder together";
-/// A token is its bearer's only.
-const PRIVATE: u32 = 0o600;
 
 /// A cluster's token key together with the cluster that it is for.
 #[derive(Debug)]
@@ -90,22 +87,13 @@ pub fn write_token(out: &Path, token: &str) -> io::Result<()> {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial = out.with_file_name(name);
-    let written = write_new(&partial, token).and_then(|()| std::fs::rename(&partial, out));
+    let written =
+        write_new(&partial, PRIVATE, token.as_bytes()).and_then(|()| std::fs::rename(&partial, out));
     if written.is_err() {
         // best effort: the error that matters is at hand, and the name says what it is
         let _ = std::fs::remove_file(&partial);
     }
     written
-}
-
-fn write_new(path: &Path, token: &str) -> io::Result<()> {
-    let mut file: File = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(PRIVATE)
-        .open(path)?;
-    file.write_all(token.as_bytes())?;
-    file.sync_all()
 }
 
 fn look_there(error: LoadError) -> LoadError {
