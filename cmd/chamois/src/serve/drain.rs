@@ -74,6 +74,11 @@ impl Stop {
         let _ = self.phases.wait_for(|now| *now >= self.at).await;
     }
 
+    /// Whether it is time to stop.
+    pub(super) fn is_reached(&self) -> bool {
+        *self.phases.borrow() >= self.at
+    }
+
     /// The outcome of `waiting`, or `None` when it is time to stop before there is one.
     pub(super) async fn unless<T>(&self, waiting: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -84,6 +89,11 @@ impl Stop {
 }
 
 impl Drain {
+    /// Tells nodes' and administrators' servers to finish.
+    pub(super) fn finish(&self) {
+        self.0.send_replace(Phase::Finishing);
+    }
+
     /// For the servers of nodes and administrators.
     pub(super) fn finishing(&self) -> Stop {
         Stop {
@@ -106,7 +116,7 @@ impl Drain {
     /// When a part failed while it finished; being cut off by a bound is only logged.
     pub(super) async fn run(self, member: Member, mut tasks: Tasks, raft: &Handle) -> Result<(), ServeError> {
         tracing::info!("stopping: no new requests, finishing what runs");
-        self.0.send_replace(Phase::Finishing);
+        self.finish();
         let handing_over = raft.spawn(async move {
             bounded("handing over leadership", RAFT_STEP_MAX, member.hand_over()).await;
             member

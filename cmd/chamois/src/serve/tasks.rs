@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 
 use super::ServeError;
+use super::drain::Stop;
 
 type Ended = (&'static str, Result<(), ServeError>);
 
@@ -49,6 +50,22 @@ impl Tasks {
             },
             // nothing runs, so nothing can fail
             None => std::future::pending().await,
+        }
+    }
+
+    /// Completes at the stop; before it, with the first task that ends. A task that the stop ended is no failure,
+    /// even when it is seen first.
+    ///
+    /// # Errors
+    /// See [`Tasks::failed`].
+    pub(super) async fn failed_before(&mut self, stop: &Stop) -> Result<(), ServeError> {
+        match stop.unless(self.failed()).await {
+            Some(error) if !stop.is_reached() => Err(error),
+            Some(error) => {
+                tracing::debug!(%error, "ended by the stop");
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -111,6 +128,20 @@ mod tests {
         tasks.spawn("the peer port", async { panic!("no more descriptors") });
         let text = tasks.failed().await.to_string();
         assert!(text.contains("panicked: no more descriptors"), "{text}");
+    }
+
+    /// At the stop every part ends, and one of them may be seen to end before the stop itself is.
+    #[tokio::test]
+    async fn a_task_that_the_stop_ended_is_no_failure() {
+        let drain = crate::serve::drain::Drain::default();
+        let stop = drain.finishing();
+        let mut tasks = Tasks::default();
+        tasks.spawn("HTTP for nodes", async { Ok(()) });
+        drain.finish();
+        tasks.failed_before(&stop).await.unwrap();
+        let running = crate::serve::drain::Drain::default();
+        tasks.spawn("HTTP for nodes", async { Ok(()) });
+        tasks.failed_before(&running.finishing()).await.unwrap_err();
     }
 
     #[tokio::test]

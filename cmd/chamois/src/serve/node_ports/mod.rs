@@ -64,11 +64,7 @@ impl NodePorts {
                 served
             });
         }
-        tokio::select! {
-            biased; // at the stop the tasks end too, and that is no failure
-            () = stop.reached() => {}
-            error = tasks.failed() => return Err(error),
-        }
+        tasks.failed_before(&stop).await?;
         tasks.wait_until_left(0, FINISH_MAX).await.map(drop)
     }
 

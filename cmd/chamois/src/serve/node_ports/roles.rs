@@ -95,11 +95,7 @@ impl Roles {
                 self.on_service_address(&stop, &mut tasks);
             }
         }
-        tokio::select! {
-            biased; // at the stop the tasks end too, and that is no failure
-            () = stop.reached() => {}
-            error = tasks.failed() => return Err(error),
-        }
+        tasks.failed_before(&stop).await?;
         tasks.wait_until_left(0, super::FINISH_MAX).await.map(drop)
     }
 
