@@ -8,7 +8,7 @@ mod common;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::Single;
 use proto::cluster::v1::GetMetricsRequest;
@@ -44,8 +44,16 @@ async fn a_dropped_packet_can_be_seen() {
     let single = Single::prepare();
     let mut member = single.start();
     let mut health = HealthClient::new(connect(options(&single, Credentials::None)).unwrap());
-    let answer = health.check(HealthCheckRequest::default()).await.unwrap();
-    assert_eq!(answer.into_inner().status(), ServingStatus::Serving);
+    // the member looks at itself once in a while
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let answer = health.check(HealthCheckRequest::default()).await.unwrap();
+        if answer.into_inner().status() == ServingStatus::Serving {
+            break;
+        }
+        assert!(Instant::now() < deadline, "a ready member is not healthy");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 
     let refused = metrics(&single, Credentials::None).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated, "{refused:?}");
