@@ -29,8 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Composes everything, or tests it.
 const UNBOUND: &[&str] = &["chamois", "chaos-tests"];
 
-/// Crates of others that only these of ours may name; `chaos-tests` cuts the power under them.
-const ONLY_IN: &[(&str, &[&str])] = &[("openraft", &["raft"]), ("sled", &["raft", "chaos-tests"])];
+/// Crates of others that only these of ours may name.
+const ONLY_IN: &[(&str, &[&str])] = &[("openraft", &["raft"]), ("sled", &["raft"])];
 
 /// The state machine is a pure function: these may not be linked into it, except below `proto`, whose stubs
 /// bring tonic along.

@@ -53,9 +53,4 @@ impl Published {
         let reached = applied.wait_for(|applied| *applied >= index);
         matches!(tokio::time::timeout(at_most, reached).await, Ok(Ok(_)))
     }
-
-    /// Changes with every applied batch.
-    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
-        self.applied.subscribe()
-    }
 }

@@ -9,7 +9,6 @@ use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
 use rpc::Error;
 use state::State;
-use tokio::sync::watch;
 
 use crate::in_memory::InMemory;
 use crate::replicated::Replicated;
@@ -161,14 +160,6 @@ impl Store {
         let context: BootContext = text.parse().map_err(|problem| rpc::invalid("ctx", problem))?;
         self.require_applied(context.revision, CONTEXT_WAIT).await?;
         Ok(Some(context))
-    }
-
-    /// The applied index, changing with every applied batch.
-    pub fn watch_applied(&self) -> watch::Receiver<u64> {
-        match &self.backend {
-            Backend::InMemory(memory) => memory.published.watch(),
-            Backend::Replicated(member) => member.published.watch(),
-        }
     }
 
     /// Whether this member has applied up to a commit index learned from a leader since it started:
