@@ -28,6 +28,11 @@ pub mod chamois {
             package!("chamois.smd.v1");
         }
     }
+    pub mod boot_file {
+        pub mod v1 {
+            package!("chamois.boot_file.v1");
+        }
+    }
     pub mod bss {
         pub mod v1 {
             package!("chamois.bss.v1");
@@ -55,4 +60,4 @@ pub mod chamois {
     }
 }
 
-pub use chamois::{bss, cloud_init, cluster, dhcp, http, raft, smd};
+pub use chamois::{boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd};

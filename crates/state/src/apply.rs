@@ -99,6 +99,7 @@ impl State {
             Some(Command::Bss(command)) => self.bss.apply(command, at, changes),
             Some(Command::CloudInit(command)) => self.cloud_init.apply(command, at, changes),
             Some(Command::Dhcp(command)) => self.dhcp.apply(command, at, changes),
+            Some(Command::BootFile(command)) => self.boot_files.apply(command, at, changes),
             Some(Command::Cluster(command)) => self.cluster.apply(command, at, changes),
             None => Err(no_command()),
         }

@@ -4,6 +4,7 @@
 #![deny(clippy::float_arithmetic, clippy::float_cmp, clippy::iter_over_hash_type)]
 
 mod apply;
+pub mod boot_files;
 pub mod bounds;
 pub mod bss;
 mod changes;
@@ -42,10 +43,12 @@ pub struct State {
     pub smd: smd::Smd,
     /// Boot parameters and boot records.
     pub bss: bss::Bss,
-    /// Instance-ids.
+    /// Instance-ids, and what administrators set for nodes and groups.
     pub cloud_init: cloud_init::CloudInit,
     /// Subnets.
     pub dhcp: dhcp::Dhcp,
+    /// The catalogue of boot files.
+    pub boot_files: boot_files::BootFiles,
     /// The cluster's id, name, feature level and sealed secrets.
     pub cluster: cluster::Cluster,
 }

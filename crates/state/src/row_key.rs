@@ -18,28 +18,43 @@ pub enum RowKind {
     Component = 10,
     /// An Ethernet interface.
     EthernetInterface = 11,
+    /// A group of components.
+    Group = 12,
     /// The boot parameters of one key.
     BootParameters = 20,
     /// One boot of a node.
     BootRecord = 21,
     /// A node's instance-id.
     Instance = 30,
+    /// What cloud-init is told about every node; one row.
+    ClusterDefaults = 31,
+    /// What cloud-init gives the members of a group.
+    CloudInitGroup = 32,
+    /// What cloud-init is told about one node.
+    InstanceInfo = 33,
     /// A subnet.
     Subnet = 40,
+    /// A boot file of the catalogue.
+    BootFile = 50,
 }
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 9] = [
+    pub const ALL: [RowKind; 14] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
         RowKind::Component,
         RowKind::EthernetInterface,
+        RowKind::Group,
         RowKind::BootParameters,
         RowKind::BootRecord,
         RowKind::Instance,
+        RowKind::ClusterDefaults,
+        RowKind::CloudInitGroup,
+        RowKind::InstanceInfo,
         RowKind::Subnet,
+        RowKind::BootFile,
     ];
 }
 
@@ -130,6 +145,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn group(label: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Group,
+            key: label.into(),
+        }
+    }
+
     pub(crate) fn boot_parameters(key: &str) -> RowKey {
         RowKey {
             kind: RowKind::BootParameters,
@@ -151,6 +173,34 @@ impl RowKey {
         RowKey {
             kind: RowKind::Instance,
             key: node.as_str().into(),
+        }
+    }
+
+    pub(crate) fn cluster_defaults() -> RowKey {
+        RowKey {
+            kind: RowKind::ClusterDefaults,
+            key: Vec::new(),
+        }
+    }
+
+    pub(crate) fn cloud_init_group(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::CloudInitGroup,
+            key: name.into(),
+        }
+    }
+
+    pub(crate) fn instance_info(node: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::InstanceInfo,
+            key: node.as_str().into(),
+        }
+    }
+
+    pub(crate) fn boot_file(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::BootFile,
+            key: name.into(),
         }
     }
 
@@ -188,13 +238,18 @@ mod tests {
             RowKey::component(&long),
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 9])),
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 10])),
+            RowKey::group("compute"),
             RowKey::boot_parameters("Default"),
             RowKey::boot_record(&short, 3),
             RowKey::boot_record(&short, 256),
             RowKey::boot_record(&long, 1),
             RowKey::instance(&short),
+            RowKey::cluster_defaults(),
+            RowKey::cloud_init_group("compute"),
+            RowKey::instance_info(&short),
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
+            RowKey::boot_file("debian/vmlinuz"),
         ]
     }
 
@@ -213,6 +268,6 @@ mod tests {
     fn other_bytes_are_refused() {
         assert!(RowKey::from_bytes(&[]).is_err());
         assert!(RowKey::from_bytes(&[0]).is_err());
-        assert!(RowKey::from_bytes(&[12, b'x']).is_err());
+        assert!(RowKey::from_bytes(&[99, b'x']).is_err());
     }
 }

@@ -63,10 +63,15 @@ impl RowKey {
             Row::Secret(row) => key_of(row, RowKind::Secret),
             Row::Component(row) => key_of(row, RowKind::Component),
             Row::EthernetInterface(row) => key_of(row, RowKind::EthernetInterface),
+            Row::Group(row) => key_of(row, RowKind::Group),
             Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
             Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
             Row::Instance(row) => key_of(row, RowKind::Instance),
+            Row::ClusterDefaults(row) => key_of(row, RowKind::ClusterDefaults),
+            Row::CloudInitGroup(row) => key_of(row, RowKind::CloudInitGroup),
+            Row::InstanceInfo(row) => key_of(row, RowKind::InstanceInfo),
             Row::Subnet(row) => key_of(row, RowKind::Subnet),
+            Row::BootFile(row) => key_of(row, RowKind::BootFile),
         }
     }
 }
@@ -88,6 +93,7 @@ impl State {
             .chain(self.bss.rows())
             .chain(self.cloud_init.rows())
             .chain(self.dhcp.rows())
+            .chain(self.boot_files.rows())
             .map(|row| SnapshotRow { row: Some(row) })
     }
 
@@ -97,10 +103,14 @@ impl State {
             RowKind::Header => Row::Header(self.header()),
             RowKind::Session => Row::Session(self.sessions.row(key.key())?),
             RowKind::Secret => self.cluster.row(key)?,
-            RowKind::Component | RowKind::EthernetInterface => self.smd.row(key)?,
+            RowKind::Component | RowKind::EthernetInterface | RowKind::Group => self.smd.row(key)?,
             RowKind::BootParameters | RowKind::BootRecord => self.bss.row(key)?,
-            RowKind::Instance => self.cloud_init.row(key)?,
+            RowKind::Instance
+            | RowKind::ClusterDefaults
+            | RowKind::CloudInitGroup
+            | RowKind::InstanceInfo => self.cloud_init.row(key)?,
             RowKind::Subnet => self.dhcp.row(key)?,
+            RowKind::BootFile => self.boot_files.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
     }
@@ -123,10 +133,15 @@ impl State {
                 Row::Secret(row) => state.cluster.load(row, &mut changes)?,
                 Row::Component(row) => state.smd.load_component(row, &mut changes)?,
                 Row::EthernetInterface(row) => state.smd.load_interface(row, &mut changes)?,
+                Row::Group(row) => state.smd.load_group(row, &mut changes)?,
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
                 Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
-                Row::Instance(row) => state.cloud_init.load(row, &mut changes)?,
+                Row::Instance(row) => state.cloud_init.load_instance(row, &mut changes)?,
+                Row::ClusterDefaults(row) => state.cloud_init.load_defaults(row, &mut changes)?,
+                Row::CloudInitGroup(row) => state.cloud_init.load_group(row, &mut changes)?,
+                Row::InstanceInfo(row) => state.cloud_init.load_info(row, &mut changes)?,
                 Row::Subnet(row) => state.dhcp.load(row, &mut changes)?,
+                Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
             }
         }
         if headers != 1 {

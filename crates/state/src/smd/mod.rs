@@ -3,6 +3,7 @@
 mod components;
 mod create_components;
 mod ethernet_interfaces;
+mod groups;
 mod ip_addresses;
 mod nids;
 
@@ -13,10 +14,11 @@ use model::{MacAddr, Rejection, Xname};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::smd_command::Change;
-use proto::smd::v1::{Component, EthernetInterface, SmdCommand};
+use proto::smd::v1::{Component, EthernetInterface, Group, SmdCommand};
 
 use self::components::Components;
 use self::ethernet_interfaces::EthernetInterfaces;
+use self::groups::Groups;
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
@@ -29,6 +31,7 @@ use crate::{RowKey, RowKind};
 pub struct Smd {
     components: Components,
     interfaces: EthernetInterfaces,
+    groups: Groups,
 }
 
 impl Smd {
@@ -71,6 +74,21 @@ impl Smd {
         self.interfaces.of(component)
     }
 
+    /// A group by its label.
+    pub fn group(&self, label: &str) -> Option<Arc<Group>> {
+        self.groups.get(label).cloned()
+    }
+
+    /// Every group, sorted by label.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.iter()
+    }
+
+    /// Labels of the groups that a component is a member of, sorted.
+    pub fn group_labels_of<'a>(&'a self, component: &'a Xname) -> impl Iterator<Item = &'a str> {
+        self.groups.labels_of(component)
+    }
+
     pub(crate) fn apply(
         &mut self,
         command: &SmdCommand,
@@ -87,6 +105,12 @@ impl Smd {
             Change::AddIpAddress(add) => self.interfaces.add_ip(add, at, changes),
             Change::PatchIpAddress(patch) => self.interfaces.patch_ip(patch, at, changes),
             Change::DeleteIpAddress(delete) => self.interfaces.delete_ip(delete, at, changes),
+            Change::CreateGroup(_)
+            | Change::PatchGroup(_)
+            | Change::DeleteGroup(_)
+            | Change::AddGroupMember(_)
+            | Change::ReplaceGroupMembers(_)
+            | Change::RemoveGroupMember(_) => Err(no_command()),
         }
     }
 
@@ -95,11 +119,12 @@ impl Smd {
             .components
             .iter()
             .map(|component| component.as_ref().clone().into_row());
-        components.chain(
-            self.interfaces
-                .iter()
-                .map(|interface| interface.as_ref().clone().into_row()),
-        )
+        let interfaces = self
+            .interfaces
+            .iter()
+            .map(|interface| interface.as_ref().clone().into_row());
+        let groups = self.groups.iter().map(|group| group.as_ref().clone().into_row());
+        components.chain(interfaces).chain(groups)
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
@@ -108,7 +133,11 @@ impl Smd {
                 .component(&xname_of_key(key)?)
                 .map(|component| component.as_ref().clone().into_row());
         }
-        let mac = std::str::from_utf8(key.key()).ok()?.parse().ok()?;
+        let text = std::str::from_utf8(key.key()).ok()?;
+        if key.kind() == RowKind::Group {
+            return self.group(text).map(|group| group.as_ref().clone().into_row());
+        }
+        let mac = text.parse().ok()?;
         self.interface(&mac)
             .map(|interface| interface.as_ref().clone().into_row())
     }
@@ -127,6 +156,10 @@ impl Smd {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.interfaces.load(row, changes)
+    }
+
+    pub(crate) fn load_group(&mut self, row: Group, changes: &mut Changes) -> Result<(), SnapshotError> {
+        self.groups.load(row, changes)
     }
 }
 

@@ -70,10 +70,15 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Secret(_) => "secret",
             Row::Component(_) => "component",
             Row::EthernetInterface(_) => "interface",
+            Row::Group(_) => "group",
             Row::BootParameters(_) => "parameters",
             Row::BootRecord(_) => "record",
             Row::Instance(_) => "instance",
+            Row::ClusterDefaults(_) => "defaults",
+            Row::CloudInitGroup(_) => "cloud-init group",
+            Row::InstanceInfo(_) => "instance info",
             Row::Subnet(_) => "subnet",
+            Row::BootFile(_) => "boot file",
         })
         .collect();
     let expected = [

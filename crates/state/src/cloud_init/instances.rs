@@ -1,46 +1,39 @@
-//! Cloud-Init's part of the state: the instance-id of each node.
+//! The instance-id of each node.
 
 use std::sync::Arc;
 
 use model::{Rejection, Xname};
-use proto::cloud_init::v1::cloud_init_command::{AssignInstanceId, Change};
-use proto::cloud_init::v1::{CloudInitCommand, Instance};
+use proto::cloud_init::v1::Instance;
+use proto::cloud_init::v1::cloud_init_command::AssignInstanceId;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use crate::apply::no_command;
+use crate::RowKey;
+use crate::RowKind;
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
-use crate::smd::{node, xname_of_key};
+use crate::smd::node;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
-use crate::{RowKey, RowKind};
 
 /// Instance-ids by node. They are random and never derived, so that one is only reused on purpose.
 #[derive(Clone, Default)]
-pub struct CloudInit {
+pub(super) struct Instances {
     instances: Table<Instance>,
 }
 
-impl CloudInit {
-    /// What is stored of a node.
-    pub fn instance(&self, node: &Xname) -> Option<Arc<Instance>> {
-        self.instances.get(node).cloned()
+impl Instances {
+    pub(super) fn get(&self, node: &Xname) -> Option<&Arc<Instance>> {
+        self.instances.get(node)
     }
 
-    pub(crate) fn apply(
-        &mut self,
-        command: &CloudInitCommand,
-        at: &LogPosition<'_>,
-        changes: &mut Changes,
-    ) -> Result<Applied, Rejection> {
-        match command.change.as_ref().ok_or_else(no_command)? {
-            Change::AssignInstanceId(assign) => self.assign(assign, at, changes),
-        }
+    /// Sorted by node.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Instance>> {
+        self.instances.values()
     }
 
     /// The first one stays: two members may propose it for the same first request of a node.
-    fn assign(
+    pub(super) fn assign(
         &mut self,
         assign: &AssignInstanceId,
         at: &LogPosition<'_>,
@@ -70,20 +63,7 @@ impl CloudInit {
         })
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.instances
-            .values()
-            .map(|instance| instance.as_ref().clone().into_row())
-    }
-
-    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
-        let node = xname_of_key(key)?;
-        self.instances
-            .get(&node)
-            .map(|instance| instance.as_ref().clone().into_row())
-    }
-
-    pub(crate) fn load(&mut self, row: Instance, changes: &mut Changes) -> Result<(), SnapshotError> {
+    pub(super) fn load(&mut self, row: Instance, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.instances.check_load(&row, RowKind::Instance)?;
         self.instances.put(key, row, changes);
         Ok(())

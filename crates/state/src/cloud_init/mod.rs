@@ -1,0 +1,140 @@
+//! Cloud-Init's part of the state: instance-ids, and what administrators set for the cluster, groups and nodes.
+
+mod cluster_defaults;
+mod groups;
+mod instance_info;
+mod instances;
+
+use std::sync::Arc;
+
+use model::{Rejection, Xname};
+use proto::cloud_init::v1::cloud_init_command::Change;
+use proto::cloud_init::v1::{CloudInitCommand, ClusterDefaults, Group, Instance, InstanceInfo};
+use proto::raft::v1::outcome::Applied;
+use proto::raft::v1::snapshot_row::Row;
+
+use self::instances::Instances;
+use crate::apply::no_command;
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::smd::xname_of_key;
+use crate::snapshot::SnapshotError;
+use crate::table::{Record, Table};
+use crate::{RowKey, RowKind};
+
+/// What cloud-init knows beside SMD's inventory.
+#[derive(Clone, Default)]
+pub struct CloudInit {
+    instances: Instances,
+    defaults: Table<ClusterDefaults>,
+    groups: Table<Group>,
+    infos: Table<InstanceInfo>,
+}
+
+impl CloudInit {
+    /// The instance-id of a node.
+    pub fn instance(&self, node: &Xname) -> Option<Arc<Instance>> {
+        self.instances.get(node).cloned()
+    }
+
+    /// What is said about every node; `None` until it was set.
+    pub fn cluster_defaults(&self) -> Option<Arc<ClusterDefaults>> {
+        self.defaults.get(&()).cloned()
+    }
+
+    /// A group by its name.
+    pub fn group(&self, name: &str) -> Option<Arc<Group>> {
+        self.groups.get(&name.to_owned()).cloned()
+    }
+
+    /// Every group, sorted by name.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.values()
+    }
+
+    /// What is said about one node.
+    pub fn instance_info(&self, node: &Xname) -> Option<Arc<InstanceInfo>> {
+        self.infos.get(node).cloned()
+    }
+
+    /// What is said about single nodes, sorted by node.
+    pub fn instance_infos(&self) -> impl Iterator<Item = &Arc<InstanceInfo>> {
+        self.infos.values()
+    }
+
+    pub(crate) fn apply(
+        &mut self,
+        command: &CloudInitCommand,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        match command.change.as_ref().ok_or_else(no_command)? {
+            Change::AssignInstanceId(assign) => self.instances.assign(assign, at, changes),
+            Change::UpdateClusterDefaults(_)
+            | Change::PutGroup(_)
+            | Change::DeleteGroup(_)
+            | Change::PutInstanceInfo(_)
+            | Change::DeleteInstanceInfo(_) => Err(no_command()),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let instances = self.instances.iter().map(|row| row.as_ref().clone().into_row());
+        let defaults = self.defaults.values().map(|row| row.as_ref().clone().into_row());
+        let groups = self.groups.values().map(|row| row.as_ref().clone().into_row());
+        let infos = self.infos.values().map(|row| row.as_ref().clone().into_row());
+        instances.chain(defaults).chain(groups).chain(infos)
+    }
+
+    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
+        match key.kind() {
+            RowKind::ClusterDefaults => Some(self.cluster_defaults()?.as_ref().clone().into_row()),
+            RowKind::CloudInitGroup => {
+                let name = std::str::from_utf8(key.key()).ok()?;
+                Some(self.group(name)?.as_ref().clone().into_row())
+            }
+            RowKind::InstanceInfo => {
+                let info = self.instance_info(&xname_of_key(key)?)?;
+                Some(info.as_ref().clone().into_row())
+            }
+            _ => {
+                let instance = self.instance(&xname_of_key(key)?)?;
+                Some(instance.as_ref().clone().into_row())
+            }
+        }
+    }
+
+    pub(crate) fn load_instance(
+        &mut self,
+        row: Instance,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.instances.load(row, changes)
+    }
+
+    pub(crate) fn load_defaults(
+        &mut self,
+        row: ClusterDefaults,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.defaults.check_load(&row, RowKind::ClusterDefaults)?;
+        self.defaults.put((), row, changes);
+        Ok(())
+    }
+
+    pub(crate) fn load_group(&mut self, row: Group, changes: &mut Changes) -> Result<(), SnapshotError> {
+        let key = self.groups.check_load(&row, RowKind::CloudInitGroup)?;
+        self.groups.put(key, row, changes);
+        Ok(())
+    }
+
+    pub(crate) fn load_info(
+        &mut self,
+        row: InstanceInfo,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        let key = self.infos.check_load(&row, RowKind::InstanceInfo)?;
+        self.infos.put(key, row, changes);
+        Ok(())
+    }
+}
