@@ -167,6 +167,13 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         Ok(body(CLOUD_CONFIG, yaml(vendor_data::render(&url))?))
     }
 
+    async fn get_group_data(
+        &self,
+        _: Request<proto::cloud_init::v1::GroupDataRequest>,
+    ) -> Result<Response<HttpBody>, Status> {
+        Err(Status::unimplemented("this member does not serve the data of groups"))
+    }
+
     #[tracing::instrument(name = "cloud_init.phone_home", skip_all, fields(id = ?request.get_ref().id))]
     async fn phone_home(
         &self,
