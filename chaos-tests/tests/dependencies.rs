@@ -23,7 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tftp", &[]),
     ("address", &[]),
     ("lab", &["model"]),
-    ("cli", &["model", "proto", "rpc", "auth", "lab", "address"]),
+    ("bench", &["rpc"]),
+    ("cli", &["model", "proto", "rpc", "auth", "lab", "bench", "address"]),
 ];
 
 /// Composes everything, or tests it.

@@ -2,18 +2,17 @@
 //! (QEMU, Debian's iPXE), a real kernel, real processes, one namespace each.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-mod guest;
-mod members;
-mod network;
+mod dhcp_replies;
 
 use std::path::Path;
 
-use guest::{DhcpReplies, GUEST_MAC, Guest};
-use members::{Members, wait};
-use network::{Network, member_mac};
+use chaos_tests::members::{Members, MembersConfig, Node, wait};
+use dhcp_replies::DhcpReplies;
+use lab::machine::{Firmware, Guest, GuestConfig, GuestImage, Network, member_mac};
 
 const XNAME: &str = "x1000c0s0b0n0";
 const ADDRESS: &str = "10.97.5.1";
+const GUEST_MAC: &str = "52:54:00:97:00:01";
 
 /// The leader holds the service address, sends the OFFER, and is killed right then. The guest must get all
 /// the rest (lease, script, kernel, initramfs, four documents) and phone home, and the cluster must show it.
@@ -24,14 +23,15 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
     }
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("files");
-    build_guest(&files);
-    let _network = Network::create(3);
-    let mut members = Members::start(folder.path(), &files);
+    guest_image().copy_to(&files).unwrap();
+    let network = Network::create("", 3).unwrap();
+    network.add_tap("tap0").unwrap();
+    let mut members = Members::start(&network, folder.path(), &files, &MembersConfig::default());
     seed(&members);
 
     let first = members.make_the_holder_lead();
-    let mut replies = DhcpReplies::watch(&folder.path().join("tcpdump.log"));
-    let guest = Guest::power_on(folder.path().join("console.log"));
+    let mut replies = DhcpReplies::watch(&network.bridge(), &folder.path().join("tcpdump.log"));
+    let guest = power_on(&network, folder.path());
     assert_eq!(
         replies.next_source(),
         member_mac(first),
@@ -57,40 +57,32 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
 }
 
 /// The padding of the initramfs differs from run to run, so it is made once per target folder.
-fn build_guest(files: &Path) {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest");
-    guest::build(&cache);
-    std::fs::create_dir_all(files).unwrap();
-    for name in ["vmlinuz", "initrd"] {
-        std::fs::copy(cache.join(name), files.join(name)).unwrap();
-    }
+fn guest_image() -> GuestImage {
+    GuestImage::build(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest")).unwrap()
+}
+
+fn power_on(network: &Network, folder: &Path) -> Guest {
+    let config = GuestConfig {
+        firmware: Firmware::BiosIpxe,
+        mac: GUEST_MAC.to_owned(),
+        tap: "tap0".to_owned(),
+        console: folder.join("console.log"),
+    };
+    Guest::power_on(&network.bridge(), &config).unwrap()
 }
 
 /// The node, its NIC, its network and what it boots, by the calls that today's scripts make.
 fn seed(members: &Members) {
     let leader = members.leader();
-    members.post(
-        leader,
-        "/hsm/v2/State/Components",
-        &format!(
-            r#"{{"Components":[{{"ID":"{XNAME}","Type":"Node","State":"On","Role":"Compute","NID":1}}]}}"#
-        ),
-    );
-    members.post(
-        leader,
-        "/hsm/v2/Inventory/EthernetInterfaces",
-        &format!(
-            r#"{{"MACAddress":"{GUEST_MAC}","ComponentID":"{XNAME}","IPAddresses":[{{"IPAddress":"{ADDRESS}"}}]}}"#
-        ),
-    );
-    members.post(leader, "/chamois/v1/subnets", r#"{"network":"10.97.0.0/16"}"#);
-    members.post(
-        leader,
-        "/boot/v1/bootparameters",
-        &format!(
-            r#"{{"macs":["{GUEST_MAC}"],"params":"console=ttyS0","kernel":"http://10.97.0.1:8081/files/vmlinuz","initrd":"http://10.97.0.1:8081/files/initrd"}}"#
-        ),
-    );
+    let node = Node {
+        xname: XNAME.to_owned(),
+        nid: 1,
+        mac: GUEST_MAC.to_owned(),
+        address: ADDRESS.to_owned(),
+    };
+    members.add_node(leader, &node);
+    members.add_subnet(leader);
+    members.add_boot(leader, GUEST_MAC, "console=ttyS0");
 }
 
 /// Three waits in a row, because firmware, kernel and documents each may take one client's time-out.

@@ -2,7 +2,8 @@
 //! and check that everything they are given is meant for them. For tests, the demo and benchmarks.
 //!
 //! Nothing here shares code with the servers: DHCP packets, iPXE scripts and cloud-init documents are read
-//! anew, so that a mistake in a server is not repeated by its judge. Start with [`Fleet`].
+//! anew, so that a mistake in a server is not repeated by its judge. Start with [`Fleet`]; real guests by real
+//! firmware are in [`machine`].
 #![forbid(unsafe_code)]
 
 mod cloud_init;
@@ -10,6 +11,7 @@ mod dhcp_client;
 mod dhcp_packet;
 mod fleet;
 mod http_client;
+pub mod machine;
 mod net;
 mod node;
 mod outage;

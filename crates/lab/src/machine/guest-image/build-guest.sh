@@ -1,13 +1,9 @@
 #!/usr/bin/env bash
-# Makes the guest of the real boot in folder $1: Debian's kernel as `vmlinuz` and a busybox initramfs as
+# Makes the guests' image in folder $1: Debian's kernel as `vmlinuz` and a busybox initramfs as
 # `initrd`, padded to 2 MiB so that a transfer takes long enough to be interrupted.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(mkdir -p "$1" && cd "$1" && pwd)
-if [ -s "$out/vmlinuz" ] && [ "$out/initrd" -nt "$here/guest-init.sh" ] && [ "$out/initrd" -nt "$here/guest-udhcpc.sh" ]; then
-  exit 0
-fi
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
