@@ -379,6 +379,16 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     ),
     case(
         "kind = \"bmc\"",
+        "router-advertisements = true\nkind = \"bmc\"",
+        &["network `bmc`, router-advertisements", "of kind bmc with 0 roles"],
+    ),
+    case(
+        "mode = \"helper\"",
+        "mode = \"loopback\"",
+        &["router-advertisements: loopback has no IPv6 link"],
+    ),
+    case(
+        "kind = \"bmc\"",
         "service-address = \"10.97.0.1\"\nkind = \"bmc\"",
         &["is also that of network `boot`"],
     ),

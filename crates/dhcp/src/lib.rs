@@ -1,4 +1,5 @@
 //! DHCPv4 for nodes that SMD knows: addresses, boot options and nothing that this member does not have for certain.
+//! And the Router Advertisements without which iPXE stalls, where a network asks for them.
 //!
 //! `OVERVIEW.md` tells what a packet goes through and what this crate never does.
 
@@ -11,6 +12,7 @@ mod precheck;
 mod repeats;
 mod reply;
 mod request;
+mod router_advert;
 mod routing;
 mod server;
 mod socket;
@@ -24,6 +26,7 @@ pub use policy::{Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};
 pub use reply::Reply;
 pub use request::{Client, Request};
+pub use router_advert::{RouterAdvertCounters, RouterAdverts};
 pub use routing::{Destination, destination};
 pub use server::Server;
 pub use socket::DhcpSocket;

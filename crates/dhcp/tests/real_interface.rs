@@ -4,26 +4,24 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
 #[allow(dead_code, reason = "shared with other tests")]
+mod namespace;
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../src/testing.rs"]
 mod testing;
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use dhcp::{BIOS_LOADER, Count, DhcpSocket, Loaders, Network, Server, UEFI_LOADER};
-use nix::sched::{CloneFlags, setns, unshare};
+use namespace::{PATIENCE, Process, in_own_network, is_asked_for, other_namespace, run, run_in, wait_for};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use testing::RawPacket;
 
-/// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Writes what it learned into a file named after the event, and takes the address as a real one does.
 const SCRIPT: &str = r#"#!/bin/sh
 case "$1" in
@@ -31,66 +29,6 @@ bound) ip addr add "$ip/$mask" dev "$interface" ;;
 esac
 env >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1"
 "#;
-
-fn is_asked_for(test: &str) -> bool {
-    let asked = std::env::var_os("CHAMOIS_E2E").is_some_and(|value| value == "1");
-    if !asked {
-        // Not eprintln!: the test harness would keep it to itself.
-        let text =
-            format!("NOT RUN: {test}: set CHAMOIS_E2E=1 (needs root, iproute2, util-linux and udhcpc)\n");
-        std::io::stderr().write_all(text.as_bytes()).unwrap();
-    }
-    asked
-}
-
-/// Runs `test` on a thread in a network namespace of its own, which ends with the thread.
-fn in_own_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    let thread = std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).expect("a new network namespace needs root");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(test());
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-fn run(command: &str) {
-    let mut words = command.split(' ');
-    let output = Command::new(words.next().unwrap())
-        .args(words)
-        .output()
-        .expect(command);
-    assert!(output.status.success(), "{command}: {output:?}");
-}
-
-/// Waits for a condition without blocking the server, which runs on the same thread.
-async fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Process {
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.0.id().try_into().unwrap())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The server's end of a cable, and a client's in a namespace of its own.
 struct Link {
@@ -105,18 +43,8 @@ impl Link {
         run("ip addr add 10.97.1.1/16 dev srv");
         run("ip addr add 10.97.0.1/16 dev srv");
         run("ip link set srv up");
-        let client = Process(
-            Command::new("unshare")
-                .args(["--net", "sleep", "120"])
-                .spawn()
-                .expect("unshare"),
-        );
-        let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-        let (own, pid) = (namespace("thread-self"), client.pid().to_string());
-        wait_for("the client's namespace", || {
-            namespace(&pid).is_some_and(|other| Some(other) != own)
-        })
-        .await;
+        let client = other_namespace().await;
+        let pid = client.pid();
         run(&format!("ip link set cli netns {pid}"));
         let link = Link {
             client,
@@ -128,7 +56,7 @@ impl Link {
             "ip link set lo up",
             "ip link set cli up",
         ] {
-            run(&format!("nsenter --net=/proc/{pid}/ns/net {command}"));
+            run_in(pid, command);
         }
         link
     }
@@ -226,10 +154,7 @@ fn udhcpc_gets_its_address_by_frame_and_by_broadcast() {
                 "{key} in {learned:?}"
             );
         }
-        run(&format!(
-            "nsenter --net=/proc/{}/ns/net ip addr flush dev cli",
-            link.client.pid()
-        ));
+        run_in(link.client.pid(), "ip addr flush dev cli");
         link.lease(&["-B"]).await.expect("an address, by broadcast");
         assert_eq!(server.counters().get(Count::Offers), 2);
         assert_eq!(server.counters().get(Count::Acks), 2);
@@ -300,9 +225,7 @@ fn a_renewal_by_unicast_is_answered_from_the_service_address() {
         let link = Link::new("02:00:00:00:00:a1").await;
         serve(&server().await);
         let pid = link.client.pid();
-        run(&format!(
-            "nsenter --net=/proc/{pid}/ns/net ip addr add 10.97.2.1/16 dev cli"
-        ));
+        run_in(pid, "ip addr add 10.97.2.1/16 dev cli");
         let client = std::thread::spawn(move || renew(pid));
         wait_for("the answer", || client.is_finished()).await;
         assert_eq!(client.join().unwrap(), "10.97.0.1:67".parse().unwrap());

@@ -35,6 +35,8 @@ pub(super) enum Server {
     Dhcp,
     /// Transfers, refusals and bytes, per network.
     Tftp,
+    /// Router Advertisements and what asked for them, per network.
+    RouterAdverts,
     /// What the HTTP ports refused or survived, per port.
     Gateway,
 }
@@ -60,6 +62,11 @@ impl Server {
                 "network",
                 "TFTP requests by what became of them; `bytes` counts bytes of data.",
             ),
+            Self::RouterAdverts => (
+                "chamois_router_advertisements_total",
+                "network",
+                "Router Solicitations heard and Router Advertisements sent.",
+            ),
             Self::Gateway => (
                 "chamois_gateway_events_total",
                 "port",
@@ -73,6 +80,7 @@ impl Server {
         match self {
             Self::Dhcp => "dhcp",
             Self::Tftp => "tftp",
+            Self::RouterAdverts => "router advertisements",
             Self::Gateway => "gateway",
         }
     }

@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
             );
         }
         check_roles(network, problems);
+        check_router_advertisements(config, network, problems);
         check_peers(config, network, listed, problems);
         match config.address.mode {
             AddressMode::Loopback => check_loopback(network, problems),
@@ -54,6 +55,30 @@ fn check_roles(network: &NetworkConfig, problems: &mut Problems) {
         problems.add(
             &format!("network `{}`, service-address", network.name),
             "missing; with any role, name the address that nodes are to know, one that no host has",
+        );
+    }
+}
+
+/// They help firmware that boots, and need a real link.
+fn check_router_advertisements(config: &Config, network: &NetworkConfig, problems: &mut Problems) {
+    if !network.router_advertisements {
+        return;
+    }
+    let key = format!("network `{}`, router-advertisements", network.name);
+    if network.kind != NetworkKind::Boot || network.roles.is_empty() {
+        problems.add(
+            &key,
+            format_args!(
+                "only for a boot network with roles; this one is of kind {} with {} roles: remove it",
+                network.kind,
+                network.roles.len()
+            ),
+        );
+    }
+    if config.address.mode == AddressMode::Loopback {
+        problems.add(
+            &key,
+            "loopback has no IPv6 link; remove it, or use an interface and `address.mode = \"helper\"`",
         );
     }
 }

@@ -35,6 +35,10 @@ pub struct NetworkConfig {
     /// Networks (CIDR) behind DHCP relays whose nodes are served through this network.
     #[serde(default, deserialize_with = "value::networks")]
     pub relayed_subnets: Vec<Ipv4Net>,
+    /// `true`: answer IPv6 Router Solicitations with "no router here", so that iPXE does not wait some 13 s for a
+    /// router before it boots over IPv4. For boot networks without an IPv6 router of their own.
+    #[serde(default)]
+    pub router_advertisements: bool,
 }
 
 /// What a network is for.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use address::{Held, loopback};
-use dhcp::{DhcpSocket, Loaders, Network};
+use dhcp::{DhcpSocket, Loaders, Network, RouterAdverts};
 use gateway::Gateway;
 use tftp::{Files, Limits};
 use tokio::net::{TcpListener, UdpSocket};
@@ -14,13 +14,14 @@ use tokio::net::{TcpListener, UdpSocket};
 use super::{NodePorts, interface};
 use crate::serve::ServeError;
 use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
-use crate::serve::counters::Server;
+use crate::serve::counters::{Counters, Server};
 use crate::serve::drain::Stop;
 use crate::serve::tasks::Tasks;
 
 /// Everything that is served on one network.
 pub(super) struct Roles {
     config: Arc<Config>,
+    counters: Counters,
     network: NetworkConfig,
     service: Ipv4Addr,
     held: Held,
@@ -76,6 +77,7 @@ impl Roles {
         }
         Self {
             config: Arc::clone(&ports.config),
+            counters: ports.counters.clone(),
             service,
             gateway: ports.gateway.clone(),
             dhcp,
@@ -117,6 +119,24 @@ impl Roles {
             let socket = interface::udp(name, port).map_err(not_bound(key, any(port)))?;
             tasks.spawn("TFTP", tftp(self.tftp.clone(), socket, stop.clone()));
         }
+        if self.network.router_advertisements {
+            self.advertise_no_router(stop, tasks)?;
+        }
+        Ok(())
+    }
+
+    fn advertise_no_router(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
+        let adverts = RouterAdverts::on_interface(&self.network.interface).map_err(ServeError::setup(
+            "router advertisements; they need IPv6 on the interface and CAP_NET_RAW (or leave `router-advertisements` out)",
+        ))?;
+        let counted = adverts.counters();
+        self.counters
+            .add(Server::RouterAdverts, &self.network.name, move || counted.all());
+        let stop = stop.clone();
+        tasks.spawn("router advertisements", async move {
+            adverts.run(stop.reached()).await;
+            Ok(())
+        });
         Ok(())
     }
 
