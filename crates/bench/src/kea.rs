@@ -1,0 +1,171 @@
+//! Kea's DHCPv4 server as Debian has it: the peer of our DHCP. Reservations in its configuration, leases in its
+//! memfile, which it persists as it does by default; one thread, as it is by default.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::tools::{KEA, find};
+use crate::{BenchError, Child};
+
+/// Same as ours, so that neither has more to do: no lease runs out in a run.
+const LEASE_TIME_S: u32 = 3600;
+/// 10,000 reservations are read in well under a second.
+const START_MAX: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(50);
+
+/// What the server is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens: an address of the loopback interface.
+    pub address: Ipv4Addr,
+    /// Its port.
+    pub port: u16,
+    /// The subnet of relay and clients, CIDR.
+    pub subnet: String,
+    /// MAC (`02:00:…`) and address of each client.
+    pub reservations: Vec<(String, Ipv4Addr)>,
+}
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct Kea {
+    child: Child,
+    version: String,
+}
+
+impl Kea {
+    /// Starts it with its configuration, leases and log below `dir`, and waits until it listens.
+    ///
+    /// # Errors
+    /// `Missing` without Kea on this host; `Ended` with its log if it refuses its configuration.
+    pub async fn start(settings: &Settings, dir: &Path) -> Result<Kea, BenchError> {
+        let program = find(KEA)?;
+        let version = version_of(&program).await?;
+        let file = dir.join("kea.json");
+        std::fs::write(&file, configuration(settings, &dir.join("kea-leases.csv")))
+            .map_err(BenchError::step("cannot write Kea's configuration"))?;
+        let mut command = Command::new(&program);
+        command
+            .arg("-c")
+            .arg(&file)
+            .arg("-p")
+            .arg(settings.port.to_string());
+        command.env("KEA_LOCKFILE_DIR", dir).env("KEA_PIDFILE_DIR", dir);
+        let mut child = Child::start("kea-dhcp4", command, dir.join("kea.log"))?;
+        listening(&mut child, settings.port).await?;
+        Ok(Kea { child, version })
+    }
+
+    /// `Kea 2.2.0`.
+    pub fn name(&self) -> &str {
+        &self.version
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.pid()
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        self.child.stop().await;
+    }
+}
+
+/// Waits until a UDP socket of this network namespace is bound to `port`.
+async fn listening(child: &mut Child, port: u16) -> Result<(), BenchError> {
+    let deadline = Instant::now() + START_MAX;
+    loop {
+        child.check_running()?;
+        let sockets = std::fs::read_to_string("/proc/net/udp");
+        if is_bound(&sockets.map_err(BenchError::step("cannot list sockets"))?, port) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(BenchError::TimedOut {
+                what: format!("Kea to listen on port {port}"),
+                seconds: START_MAX.as_secs(),
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// proc(5): the second column is the local address, `<hex address>:<hex port>`.
+fn is_bound(sockets: &str, port: u16) -> bool {
+    let wanted = format!(":{port:04X}");
+    let mut locals = sockets.lines().filter_map(|line| line.split_whitespace().nth(1));
+    locals.any(|local| local.ends_with(&wanted))
+}
+
+fn configuration(settings: &Settings, leases: &Path) -> String {
+    let reservations: Vec<_> = settings
+        .reservations
+        .iter()
+        .map(|(mac, address)| json!({ "hw-address": mac, "ip-address": address.to_string() }))
+        .collect();
+    json!({ "Dhcp4": {
+        "interfaces-config": {
+            "interfaces": [format!("lo/{}", settings.address)],
+            "dhcp-socket-type": "udp",
+        },
+        "lease-database": { "type": "memfile", "persist": true, "name": leases },
+        "valid-lifetime": LEASE_TIME_S,
+        "host-reservation-identifiers": ["hw-address"],
+        "subnet4": [{ "subnet": settings.subnet, "reservations": reservations }],
+        "loggers": [{
+            "name": "kea-dhcp4",
+            "severity": "WARN",
+            "output_options": [{ "output": "stderr" }],
+        }],
+    }})
+    .to_string()
+}
+
+async fn version_of(program: &PathBuf) -> Result<String, BenchError> {
+    let output = Command::new(program).arg("-v").output().await;
+    let output = output.map_err(BenchError::step("cannot run kea-dhcp4"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(format!("Kea {}", text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            address: Ipv4Addr::new(127, 9, 0, 2),
+            port: 6768,
+            subnet: "127.9.0.0/16".into(),
+            reservations: vec![("02:00:00:00:00:07".into(), Ipv4Addr::new(127, 9, 16, 8))],
+        }
+    }
+
+    #[test]
+    fn the_configuration_has_the_reservations_and_one_socket() {
+        let text = configuration(&settings(), Path::new("/tmp/leases.csv"));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let dhcp = &value["Dhcp4"];
+        assert_eq!(dhcp["interfaces-config"]["interfaces"][0], "lo/127.9.0.2");
+        assert_eq!(dhcp["interfaces-config"]["dhcp-socket-type"], "udp");
+        let reservation = &dhcp["subnet4"][0]["reservations"][0];
+        assert_eq!(reservation["hw-address"], "02:00:00:00:00:07");
+        assert_eq!(reservation["ip-address"], "127.9.16.8");
+        assert_eq!(
+            dhcp["lease-database"]["persist"], true,
+            "its default, and ours is durable too"
+        );
+    }
+
+    #[test]
+    fn a_bound_port_is_found_among_the_sockets() {
+        let sockets = "  sl  local_address rem_address   st\n   7: 0201097F:1A70 00000000:0000 07\n";
+        assert!(is_bound(sockets, 6768));
+        assert!(!is_bound(sockets, 67));
+    }
+}

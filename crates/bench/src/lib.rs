@@ -1,0 +1,30 @@
+//! Measuring: a closed loop of clients, what it cost the servers, the peers that are measured beside us, and the
+//! report. It knows no server of ours; `cli` brings those, `chamois bench` is there.
+//!
+//! A figure counts only beside its peer's in the same run: the machine, the disk and the neighbours change from hour
+//! to hour by more than most improvements.
+#![forbid(unsafe_code)]
+
+mod child;
+mod cost;
+mod error;
+pub mod etcd;
+mod http_get;
+pub mod kea;
+mod load;
+mod machine;
+mod namespace;
+pub mod perfdhcp;
+mod report;
+mod rounds;
+mod tools;
+
+pub use child::Child;
+pub use cost::{Cost, Meter};
+pub use error::BenchError;
+pub use http_get::HttpGet;
+pub use load::{Load, Operation, Span, drive};
+pub use machine::Machine;
+pub use namespace::{enter as enter_namespace, is_inside as is_in_namespace, prepare as prepare_loopback};
+pub use report::{Aim, Report, Row};
+pub use rounds::Rounds;

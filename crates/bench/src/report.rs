@@ -1,0 +1,200 @@
+//! The result: one line of JSON whose keys are a contract with tools outside the repository.
+
+use serde::Serialize;
+
+use crate::Machine;
+
+/// What is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aim {
+    /// Ours is at least this.
+    AtLeast(f64),
+    /// Ours is below this.
+    Below(f64),
+    /// Ours is exactly zero.
+    Zero,
+    /// The ratio to the peer is at least this.
+    RatioAtLeast(f64),
+}
+
+/// One figure, beside the peer's where one ran.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What was measured.
+    pub name: String,
+    /// Unit of `ours` and `peer`.
+    pub unit: &'static str,
+    /// Our figure, the median of the rounds.
+    pub ours: f64,
+    /// The peer's in the same run.
+    pub peer: Option<f64>,
+    /// Who the peer is.
+    pub peer_name: Option<String>,
+    /// Above 1: ours is better, whichever way better is.
+    pub ratio: Option<f64>,
+    /// What is aimed at, in words.
+    pub aim: Option<String>,
+    /// Whether it is met; null without an aim, and where the peer that it speaks of did not run.
+    pub met: Option<bool>,
+}
+
+/// A benchmark's result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Which benchmark.
+    pub bench: &'static str,
+    /// On what it ran.
+    pub machine: Machine,
+    /// The figures.
+    pub results: Vec<Row>,
+}
+
+/// Whether more or less of a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Better {
+    More,
+    Less,
+}
+
+impl Row {
+    /// A figure of which more is better, as a rate.
+    pub fn more(name: impl Into<String>, unit: &'static str, ours: f64, peer: Option<f64>) -> Row {
+        Row::new(name.into(), unit, ours, peer, Better::More)
+    }
+
+    /// A figure of which less is better, as a time.
+    pub fn less(name: impl Into<String>, unit: &'static str, ours: f64, peer: Option<f64>) -> Row {
+        Row::new(name.into(), unit, ours, peer, Better::Less)
+    }
+
+    fn new(name: String, unit: &'static str, ours: f64, peer: Option<f64>, better: Better) -> Row {
+        let ratio = peer.and_then(|peer| match better {
+            Better::More => quotient(ours, peer),
+            Better::Less => quotient(peer, ours),
+        });
+        Row {
+            name,
+            unit,
+            ours: rounded(ours, 3),
+            peer: peer.map(|peer| rounded(peer, 3)),
+            peer_name: None,
+            ratio: ratio.map(|ratio| rounded(ratio, 2)),
+            aim: None,
+            met: None,
+        }
+    }
+
+    /// Names the peer, if it ran.
+    #[must_use]
+    pub fn beside(mut self, peer_name: &str) -> Row {
+        self.peer_name = self.peer.map(|_| peer_name.to_owned());
+        self
+    }
+
+    /// Says what is aimed at, and whether it is met.
+    #[must_use]
+    pub fn aiming(mut self, aim: Aim) -> Row {
+        let (text, met) = match aim {
+            Aim::AtLeast(least) => (format!(">= {least}"), Some(self.ours >= least)),
+            Aim::Below(bound) => (format!("< {bound}"), Some(self.ours < bound)),
+            Aim::Zero => ("0".to_owned(), Some(self.ours == 0.0)),
+            Aim::RatioAtLeast(least) => (
+                format!(">= {least}x the peer"),
+                self.ratio.map(|ratio| ratio >= least),
+            ),
+        };
+        self.aim = Some(text);
+        self.met = met;
+        self
+    }
+}
+
+impl Report {
+    /// The contract's one line.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers always serialize")
+    }
+}
+
+fn quotient(above: f64, below: f64) -> Option<f64> {
+    (below > 0.0).then(|| above / below)
+}
+
+/// More digits than the clock deserves only blur.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let machine = Machine {
+            cpu: "a processor".into(),
+            cores: 2,
+            memory_gib: 24,
+            kernel: "6.1".into(),
+            load_before: 0.5,
+            conditions: vec!["5 s".into()],
+        };
+        let rate = Row::more("writes", "1/s", 15_000.0, Some(10_000.0)).beside("etcd 3.4");
+        Report {
+            bench: "write",
+            machine,
+            results: vec![
+                rate.aiming(Aim::RatioAtLeast(1.5)),
+                Row::less("p99", "ms", 12.345_67, None),
+            ],
+        }
+    }
+
+    /// Tools outside the repository read exactly these keys.
+    #[test]
+    fn the_json_line_has_the_contracts_keys() {
+        let value: serde_json::Value = serde_json::from_str(&report().to_json()).unwrap();
+        let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let mut expected = ["bench", "machine", "results"].map(str::to_owned).to_vec();
+        expected.sort();
+        let mut found = keys(&value);
+        found.sort();
+        assert_eq!(found, expected);
+        let expected = serde_json::json!({
+            "name": "writes", "unit": "1/s", "ours": 15000.0, "peer": 10000.0, "peer_name": "etcd 3.4",
+            "ratio": 1.5, "aim": ">= 1.5x the peer", "met": true,
+        });
+        assert_eq!(value["results"][0], expected);
+        let alone = &value["results"][1];
+        assert_eq!(alone["ours"], 12.346);
+        for key in ["peer", "peer_name", "ratio", "aim", "met"] {
+            assert!(alone[key].is_null(), "{key} without a peer and an aim: {alone}");
+        }
+        assert!(!report().to_json().contains('\n'));
+    }
+
+    /// Half the time is twice as good, as is twice the rate.
+    #[test]
+    fn a_ratio_above_one_means_that_ours_is_better() {
+        assert_eq!(Row::more("rate", "1/s", 20.0, Some(10.0)).ratio, Some(2.0));
+        assert_eq!(Row::less("time", "ms", 10.0, Some(20.0)).ratio, Some(2.0));
+        assert_eq!(Row::less("time", "ms", 0.0, Some(20.0)).ratio, None);
+    }
+
+    #[test]
+    fn aims_are_judged_as_far_as_they_can_be() {
+        let row = |ours, peer| Row::more("x", "1/s", ours, peer);
+        for (judged, met) in [
+            (row(15.0, None).aiming(Aim::AtLeast(15.0)), Some(true)),
+            (row(14.9, None).aiming(Aim::AtLeast(15.0)), Some(false)),
+            (row(80.0, None).aiming(Aim::Below(80.0)), Some(false)),
+            (row(0.0, None).aiming(Aim::Zero), Some(true)),
+            (row(1.0, None).aiming(Aim::Zero), Some(false)),
+            (row(14.0, Some(10.0)).aiming(Aim::RatioAtLeast(1.5)), Some(false)),
+            (row(14.0, None).aiming(Aim::RatioAtLeast(1.5)), None),
+        ] {
+            assert_eq!(judged.met, met, "{judged:?}");
+            assert!(judged.aim.is_some());
+        }
+    }
+}
