@@ -20,6 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::arp;
+use crate::arp_rules;
 use crate::claim::{Reply, Request, Target, read_line};
 use crate::claim_table::{ClaimTable, Claimed, ClientId};
 use crate::netlink::Netlink;
@@ -196,11 +197,23 @@ impl Addresses {
                 source,
             })?;
         }
-        Ok(Addresses {
+        let mut addresses = Addresses {
             table: ClaimTable::new(allowed),
             netlink,
             announcements: BTreeMap::new(),
-        })
+        };
+        addresses.bind_arp();
+        Ok(addresses)
+    }
+
+    /// Without it the addresses work all the same, but other networks of this host hear of them.
+    fn bind_arp(&mut self) {
+        if self.table.targets().all(|target| target.interface == "lo") {
+            return; // nobody hears of them anyway
+        }
+        if let Err(error) = arp_rules::apply(&mut self.netlink) {
+            tracing::warn!(%error, "could not keep ARP to each address's interface; set net.ipv4.conf.all.arp_ignore = 1 and arp_announce = 2");
+        }
     }
 
     async fn serve(&mut self, queue: &mut mpsc::Receiver<Asked>, shutdown: impl Future<Output = ()>) {
@@ -264,6 +277,7 @@ impl Addresses {
         }
         if claimed == Claimed::Added {
             tracing::info!(%target, "address added");
+            self.bind_arp(); // interfaces may have come since the start
             self.announce(target);
         }
         Ok(())

@@ -10,6 +10,7 @@
 
 pub mod advert;
 mod arp;
+mod arp_rules;
 pub mod claim;
 mod claim_table;
 pub mod client;

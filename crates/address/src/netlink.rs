@@ -66,11 +66,15 @@ impl Netlink {
     /// Sends one request and returns the kernel's errno for it, 0 for success.
     fn ask(&mut self, kind: u16, flags: i32, target: &Target, life_s: Option<u32>) -> io::Result<i32> {
         let interface = if_nametoindex(target.interface.as_str())?;
+        self.exchange(kind, flags, &address_body(interface, target, life_s))
+    }
+
+    /// Sends one message with this body and returns the kernel's errno for it, 0 for success.
+    pub(crate) fn exchange(&mut self, kind: u16, flags: i32, body: &[u8]) -> io::Result<i32> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = request(kind, flags, self.sequence, interface, target, life_s);
         sendto(
             self.socket.as_raw_fd(),
-            &request,
+            &message(kind, flags, self.sequence, body),
             &NetlinkAddr::new(0, 0),
             MsgFlags::empty(),
         )?;
@@ -91,16 +95,8 @@ impl Netlink {
     }
 }
 
-/// `struct nlmsghdr`, `struct ifaddrmsg`, then attributes (linux/netlink.h, linux/if_addr.h; rtnetlink(7)).
-fn request(
-    kind: u16,
-    flags: i32,
-    sequence: u32,
-    interface: u32,
-    target: &Target,
-    life_s: Option<u32>,
-) -> Vec<u8> {
-    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags;
+/// `struct ifaddrmsg`, then attributes (linux/if_addr.h; rtnetlink(7)).
+fn address_body(interface: u32, target: &Target, life_s: Option<u32>) -> Vec<u8> {
     let mut body = Vec::with_capacity(64);
     body.extend_from_slice(&[libc::AF_INET as u8, 32, 0, libc::RT_SCOPE_UNIVERSE]);
     body.extend_from_slice(&interface.to_ne_bytes());
@@ -114,6 +110,12 @@ fn request(
             .collect();
         attribute(&mut body, libc::IFA_CACHEINFO, &info);
     }
+    body
+}
+
+/// `struct nlmsghdr` (linux/netlink.h), then the body.
+fn message(kind: u16, flags: i32, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags;
     let length = u32::try_from(HEADER_BYTES + body.len()).expect("a request has some 60 bytes");
     let flags = u16::try_from(flags).expect("netlink flags fit 16 bits");
     let mut message = Vec::with_capacity(HEADER_BYTES + body.len());
@@ -122,12 +124,12 @@ fn request(
     message.extend_from_slice(&flags.to_ne_bytes());
     message.extend_from_slice(&sequence.to_ne_bytes());
     message.extend_from_slice(&0u32.to_ne_bytes()); // port: the kernel fills it
-    message.extend_from_slice(&body);
+    message.extend_from_slice(body);
     message
 }
 
 /// Our attributes all have a multiple of four bytes, so none needs padding.
-fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub(crate) fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
     let length = u16::try_from(4 + value.len()).expect("an attribute has at most 20 bytes");
     body.extend_from_slice(&length.to_ne_bytes());
     body.extend_from_slice(&kind.to_ne_bytes());
@@ -154,7 +156,12 @@ mod tests {
     /// As `ip addr add 10.97.0.1/32 dev <3> valid_lft 3 preferred_lft 3` sends it (seen with strace).
     #[test]
     fn the_request_has_the_kernels_layout() {
-        let message = request(libc::RTM_NEWADDR, libc::NLM_F_CREATE, 7, 3, &target(), Some(3));
+        let message = message(
+            libc::RTM_NEWADDR,
+            libc::NLM_F_CREATE,
+            7,
+            &address_body(3, &target(), Some(3)),
+        );
         assert_eq!(message.len(), 16 + 8 + 8 + 8 + 20);
         assert_eq!(message[..4], 60u32.to_ne_bytes());
         assert_eq!(message[4..6], 20u16.to_ne_bytes());

@@ -13,18 +13,21 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
-use super::config::{Config, Role};
+use super::config::{Config, NetworkConfig, Role};
 use super::drain::Drain;
+use super::node_ports::interface::tcp_at;
 use super::services::Services;
 use super::tasks::Tasks;
 
 /// Where boot files are in a node's URL.
 const FILES_PREFIX: &str = "/files/";
+/// Where a host's packets to itself arrive.
+const LOOPBACK: &str = "lo";
 
 /// Both ports, bound but not served yet.
 pub(super) struct ApiPorts {
-    grpc: TcpListener,
-    https: TcpListener,
+    grpc: Vec<TcpListener>,
+    https: Vec<TcpListener>,
     tls: ServerConfig,
 }
 
@@ -36,8 +39,8 @@ impl ApiPorts {
         };
         let tls = rpc::tls::server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
         Ok(Self {
-            grpc: listen("api.grpc-listen", config.api.grpc_listen).await?,
-            https: listen("api.https-listen", config.api.https_listen).await?,
+            grpc: listen("api.grpc-listen", config.api.grpc_listen, &config.networks).await?,
+            https: listen("api.https-listen", config.api.https_listen, &config.networks).await?,
             tls,
         })
     }
@@ -45,16 +48,20 @@ impl ApiPorts {
     /// Serves both until the drain.
     pub(super) fn serve(self, services: &Services, gateway: &Gateway, drain: &Drain, tasks: &mut Tasks) {
         let acceptor = TlsAcceptor::from(Arc::new(self.tls.clone()));
-        let (listener, services, stop) = (self.grpc, services.clone(), drain.finishing());
-        tasks.spawn("the gRPC port", async move {
-            rpc::server::serve(listener, acceptor, services, PortKind::Api, stop.reached()).await;
-            Ok(())
-        });
-        let (listener, gateway, tls, stop) = (self.https, gateway.clone(), self.tls, drain.finishing());
-        tasks.spawn("the HTTPS port", async move {
-            gateway.serve_api(listener, tls, stop.reached()).await;
-            Ok(())
-        });
+        for listener in self.grpc {
+            let (acceptor, services, stop) = (acceptor.clone(), services.clone(), drain.finishing());
+            tasks.spawn("the gRPC port", async move {
+                rpc::server::serve(listener, acceptor, services, PortKind::Api, stop.reached()).await;
+                Ok(())
+            });
+        }
+        for listener in self.https {
+            let (gateway, tls, stop) = (gateway.clone(), self.tls.clone(), drain.finishing());
+            tasks.spawn("the HTTPS port", async move {
+                gateway.serve_api(listener, tls, stop.reached()).await;
+                Ok(())
+            });
+        }
     }
 }
 
@@ -78,11 +85,25 @@ pub(super) fn gateway(config: &Config, services: &Services, store: &Store) -> Re
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
 }
 
-/// Binds a TCP port; `key` is where the configuration names it.
-pub(super) async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Bind { key, address, source })
+/// Binds a TCP port; `key` is where the configuration names it. If the address is this member's own on one of its
+/// networks, only what arrives on that network's interface, or from this host, is listened to: Linux would answer for it
+/// on every interface, those of nodes and BMCs included. An unspecified address asks for just that.
+pub(super) async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+    networks: &[NetworkConfig],
+) -> Result<Vec<TcpListener>, ServeError> {
+    let failed = |source| ServeError::Bind { key, address, source };
+    let SocketAddr::V4(v4) = address else {
+        return Ok(vec![TcpListener::bind(address).await.map_err(failed)?]);
+    };
+    match networks.iter().find(|network| network.member_address == *v4.ip()) {
+        Some(network) if network.interface != LOOPBACK => [&network.interface, LOOPBACK]
+            .into_iter()
+            .map(|interface| tcp_at(interface, v4).map_err(failed))
+            .collect(),
+        Some(_) | None => Ok(vec![TcpListener::bind(address).await.map_err(failed)?]),
+    }
 }
 
 /// Whether this member should be sent requests: `/readyz` and gRPC health say the same.
@@ -146,7 +167,9 @@ mod tests {
     async fn a_taken_port_is_named_with_its_key() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
-        let text = listen("api.grpc-listen", address).await.unwrap_err().to_string();
+        let text = listen("api.grpc-listen", address, &[])
+            .await
+            .unwrap_err().to_string();
         assert!(
             text.contains("api.grpc-listen") && text.contains(&address.to_string()),
             "{text}"

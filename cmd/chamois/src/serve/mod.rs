@@ -79,10 +79,11 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         source,
     })?;
     let api_ports = ApiPorts::bind(&config, &identity.material).await?;
-    let address = config.raft.peer_listen;
+    let (address, networks) = (config.raft.peer_listen, config.networks.clone());
     // bound on the runtime that serves it: a socket belongs to the runtime it was made on
-    let peer_listener = raft.spawn(api_ports::listen("raft.peer-listen", address));
-    let peer_listener = peer_listener
+    let peer_listeners =
+        raft.spawn(async move { api_ports::listen("raft.peer-listen", address, &networks).await });
+    let peer_listeners = peer_listeners
         .await
         .map_err(ServeError::setup("the peer port"))??;
     let member = start_member(&config, &identity, &raft).await?;
@@ -90,7 +91,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
 
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     peer_port::serve(
-        peer_listener,
+        peer_listeners,
         &identity.material,
         &identity.pins,
         &member,

@@ -18,7 +18,7 @@ use super::tasks::Tasks;
 
 /// Serves Raft's messages until the drain's end.
 pub(super) fn serve(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     material: &Material,
     pins: &PinnedKeys,
     member: &Member,
@@ -32,11 +32,14 @@ pub(super) fn serve(
     // no tokens here: nothing but a pinned key opens this port
     let guard = Guard::new(rules, None, Arc::new(member.store()));
     let services = guard.layer(Routes::new(member.peer_service()));
-    let (tls, kind) = (TlsAcceptor::from(Arc::new(tls)), PortKind::Peer(pins.clone()));
-    let stop = drain.ending();
-    tasks.spawn_on(raft, "the peer port", async move {
-        rpc::server::serve(listener, tls, services, kind, stop.reached()).await;
-        Ok(())
-    });
+    let tls = TlsAcceptor::from(Arc::new(tls));
+    for listener in listeners {
+        let (tls, services, stop) = (tls.clone(), services.clone(), drain.ending());
+        let kind = PortKind::Peer(pins.clone());
+        tasks.spawn_on(raft, "the peer port", async move {
+            rpc::server::serve(listener, tls, services, kind, stop.reached()).await;
+            Ok(())
+        });
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Taking part in who holds a network's service address.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use address::claim::Target;
@@ -11,8 +11,8 @@ use address::{AdvertKey, Held, Holder, HolderConfig, client};
 use auth::Sealer;
 use proto::cluster::v1::SealedSecret;
 use raft::Store;
-use tokio::net::UdpSocket;
 
+use super::interface;
 use crate::serve::ServeError;
 use crate::serve::config::{Config, NetworkConfig};
 use crate::serve::identity::ADVERT_KEY;
@@ -42,10 +42,10 @@ impl Holding {
         key: AdvertKey,
     ) -> Result<Self, ServeError> {
         let port = config.address.advert_port;
-        let own = SocketAddr::new(network.member_address.into(), port);
-        let socket = UdpSocket::bind(own).await.map_err(|source| ServeError::Bind {
+        let own = SocketAddrV4::new(network.member_address, port);
+        let socket = interface::udp_at(&network.interface, own).map_err(|source| ServeError::Bind {
             key: "address.advert-port",
-            address: own,
+            address: own.into(),
             source,
         })?;
         let target = Target {

@@ -1,5 +1,5 @@
-//! Sockets on a whole interface: every address of it, the service address included while it is there, and
-//! no other interface.
+//! Sockets on an interface: every address of it, the service address included while it is there, or one. What
+//! arrives on another interface does not reach them, though Linux takes an address as the host's and not the interface's.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -12,17 +12,27 @@ const BACKLOG: i32 = 4096;
 
 /// Listens for TCP connections on a port of an interface.
 pub(super) fn tcp(interface: &str, port: u16) -> io::Result<TcpListener> {
-    let socket = bound(interface, port, Type::STREAM, Protocol::TCP)?;
+    tcp_at(interface, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))
+}
+
+/// Listens for TCP connections to an address that arrive on an interface.
+pub(in crate::serve) fn tcp_at(interface: &str, address: SocketAddrV4) -> io::Result<TcpListener> {
+    let socket = bound(interface, address, Type::STREAM, Protocol::TCP)?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
 /// Receives datagrams on a port of an interface.
 pub(super) fn udp(interface: &str, port: u16) -> io::Result<UdpSocket> {
-    UdpSocket::from_std(bound(interface, port, Type::DGRAM, Protocol::UDP)?.into())
+    udp_at(interface, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))
 }
 
-fn bound(interface: &str, port: u16, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+/// Receives datagrams to an address that arrive on an interface.
+pub(super) fn udp_at(interface: &str, address: SocketAddrV4) -> io::Result<UdpSocket> {
+    UdpSocket::from_std(bound(interface, address, Type::DGRAM, Protocol::UDP)?.into())
+}
+
+fn bound(interface: &str, address: SocketAddrV4, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
     // after a restart, connections of the life before are still in TIME_WAIT
@@ -30,7 +40,7 @@ fn bound(interface: &str, port: u16, kind: Type, protocol: Protocol) -> io::Resu
         socket.set_reuse_address(true)?;
     }
     socket.bind_device(Some(interface.as_bytes()))?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+    socket.bind(&address.into())?;
     Ok(socket)
 }
 

@@ -2,7 +2,7 @@
 //! state is known to be fresh, and on the addresses that it may answer on.
 
 mod holding;
-mod interface;
+pub(super) mod interface;
 mod roles;
 
 use std::sync::Arc;
