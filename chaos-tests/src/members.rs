@@ -253,66 +253,28 @@ roles = ["boot", "dhcp", "tftp"]
 
     /// What `chamois cluster status` says when member `id` is asked; `None` when it does not answer.
     pub fn status(&self, id: u64) -> Option<Value> {
-        let output = self
-            .chamois(id)
-            .args(["cluster", "status", "-o", "json"])
-            .output()
-            .unwrap();
-        let status: Value = serde_json::from_slice(&output.stdout).ok()?;
-        // One object per endpoint asked; only one was.
-        Some(if status.is_array() {
-            status[0].clone()
-        } else {
-            status
-        })
+        self.administrator().status(id)
     }
 
     /// The command line, talking to member `id` as the administrator.
     pub fn chamois(&self, id: u64) -> Command {
-        let mut command = self.bridge.command(executable());
-        command
-            .args([
-                "--timeout",
-                "5",
-                "--endpoints",
-                &format!("{}:7441", member_address(id)),
-                "--ca",
-            ])
-            .arg(self.file_named("identities/ca.pem"))
-            .arg("--token-file")
-            .arg(self.file_named("identities/admin.token"));
-        command
+        self.administrator().chamois(id)
     }
 
-    /// `curl` with the administrator's token, as today's scripts do it; gives the body, or what went wrong.
+    /// [`Administrator::request`].
     ///
     /// # Errors
     /// No answer, or an error status; with the body.
     pub fn request(&self, id: u64, method: &str, path: &str, body: &str) -> Result<String, String> {
-        let token = fs::read_to_string(self.file_named("identities/admin.token")).unwrap();
-        let mut curl = self.bridge.command("curl");
-        curl.args(["-sS", "--fail-with-body", "--max-time", "20", "--cacert"])
-            .arg(self.file_named("identities/ca.pem"))
-            .args([
-                "-H",
-                &format!("Authorization: Bearer {}", token.trim()),
-                "-X",
-                method,
-                "-d",
-                body,
-            ]);
-        let output = curl
-            .arg(format!("https://{}:8443{path}", member_address(id)))
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            return Ok(text);
+        self.administrator().request(id, method, path, body)
+    }
+
+    /// Who may change things, beside whoever breaks and mends the members.
+    pub fn administrator(&self) -> Administrator {
+        Administrator {
+            folder: self.folder.clone(),
+            bridge: self.bridge.clone(),
         }
-        Err(format!(
-            "{method} {path}: {text} {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))
     }
 
     /// [`Members::request`] that must succeed.
@@ -368,6 +330,70 @@ roles = ["boot", "dhcp", "tftp"]
             .create(true)
             .open(self.file_named(name))
             .unwrap()
+    }
+}
+
+/// The administrator of a cluster: identities from its folder, calls from the bridge.
+#[derive(Clone, Debug)]
+pub struct Administrator {
+    folder: PathBuf,
+    bridge: Namespace,
+}
+
+impl Administrator {
+    /// [`Members::status`].
+    pub fn status(&self, id: u64) -> Option<Value> {
+        let output = self
+            .chamois(id)
+            .args(["cluster", "status", "-o", "json"])
+            .output()
+            .unwrap();
+        let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+        // One object per endpoint asked; only one was.
+        Some(if status.is_array() {
+            status[0].clone()
+        } else {
+            status
+        })
+    }
+
+    /// [`Members::chamois`].
+    pub fn chamois(&self, id: u64) -> Command {
+        let mut command = self.bridge.command(executable());
+        command
+            .args(["--timeout", "5", "--endpoints"])
+            .arg(format!("{}:7441", member_address(id)))
+            .arg("--ca")
+            .arg(self.folder.join("identities/ca.pem"))
+            .arg("--token-file")
+            .arg(self.folder.join("identities/admin.token"));
+        command
+    }
+
+    /// `curl` with the administrator's token, as today's scripts do it; gives the body, or what went wrong.
+    ///
+    /// # Errors
+    /// No answer, or an error status; with the body.
+    pub fn request(&self, id: u64, method: &str, path: &str, body: &str) -> Result<String, String> {
+        let token = fs::read_to_string(self.folder.join("identities/admin.token")).unwrap();
+        let mut curl = self.bridge.command("curl");
+        curl.args(["-sS", "--fail-with-body", "--max-time", "20", "--cacert"])
+            .arg(self.folder.join("identities/ca.pem"))
+            .arg("-H")
+            .arg(format!("Authorization: Bearer {}", token.trim()))
+            .args(["-X", method, "-d", body]);
+        let output = curl
+            .arg(format!("https://{}:8443{path}", member_address(id)))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(text);
+        }
+        Err(format!(
+            "{method} {path}: {text} {}",
+            String::from_utf8_lossy(&output.stderr)
+        ))
     }
 }
 
