@@ -20,6 +20,9 @@ pub struct Timing {
     /// Silence of holders after which the first in rank takes the address. At least four adverts long,
     /// so that a few lost datagrams move nothing.
     pub takeover_after: Duration,
+    /// Silence of holders after which the first in rank of the others answers what any member can (DHCP) in their
+    /// place, before it takes the address. Two adverts long; an answer too many is harmless, a move is not.
+    pub stand_in_after: Duration,
     /// Each further member in rank waits this much longer, so that normally one takes, and the next one
     /// does if it cannot.
     pub rank_step: Duration,
@@ -36,6 +39,7 @@ impl Default for Timing {
             advertise_every: Duration::from_millis(200),
             live_for: Duration::from_millis(1000),
             takeover_after: Duration::from_millis(900),
+            stand_in_after: Duration::from_millis(500),
             rank_step: Duration::from_millis(300),
             barred_for: Duration::from_millis(2000),
             frozen_after: crate::claim::CLAIM_LIFE,
@@ -94,6 +98,8 @@ pub struct Election {
     left: bool,
     /// Another member holds the address too and will give it up or die; or it was away and may have held it.
     contested: bool,
+    /// When a holder was last heard; the start, and the end of a freeze, count as hearing one.
+    holder_heard: Duration,
     /// When the first in rank may take the address.
     vacant_at: Duration,
     barred_until: Duration,
@@ -112,6 +118,7 @@ impl Election {
             holding: false,
             left: false,
             contested: false,
+            holder_heard: now,
             vacant_at: now + timing.takeover_after,
             barred_until: now,
             last_input: now,
@@ -122,6 +129,22 @@ impl Election {
     /// Whether this member means to hold the address. It *holds* it only while its claim is confirmed too.
     pub fn holds(&self) -> bool {
         self.holding
+    }
+
+    /// When another member that holds the address was last heard.
+    pub fn holder_heard(&self) -> Duration {
+        self.holder_heard
+    }
+
+    /// Whether this member, which holds nothing, is the one to answer for a holder that has fallen silent: the first
+    /// in rank among those that live and do not hold the address.
+    pub fn stands_in(&self, now: Duration) -> bool {
+        let silent = now.saturating_sub(self.holder_heard) >= self.timing.stand_in_after;
+        let may_answer = !self.holding && !self.left && now >= self.barred_until;
+        let mut before_me = self
+            .live(now)
+            .filter(|(id, seen)| !seen.holds && self.outranks(*id, self.me));
+        silent && may_answer && before_me.next().is_none()
     }
 
     /// Takes note of `input` at `now` and says what to do, in order.
@@ -146,6 +169,7 @@ impl Election {
         let frozen = now.saturating_sub(self.last_input) > self.timing.frozen_after;
         self.last_input = now;
         if frozen {
+            self.holder_heard = now;
             self.vacant_at = now + self.timing.takeover_after;
             self.lose(now, outputs);
         }
@@ -156,6 +180,7 @@ impl Election {
         self.contested |= self.holding && (holds || was_away);
         let before = self.others.insert(from, Seen { at: now, holds });
         if holds {
+            self.holder_heard = now;
             self.vacant_at = now + self.timing.takeover_after;
             if self.holding && self.outranks(from, self.me) {
                 self.release(now, outputs);

@@ -108,6 +108,12 @@ impl World {
         (0..self.elections.len()).filter(running).collect()
     }
 
+    fn standing_in(&self) -> Vec<usize> {
+        let running =
+            |id: &usize| self.processes[*id] == Process::Running && self.elections[*id].stands_in(self.now);
+        (0..self.elections.len()).filter(running).collect()
+    }
+
     fn only_holder(&self) -> usize {
         let holders = self.holders();
         assert_eq!(holders.len(), 1, "at {:?}: {holders:?}", self.now);
@@ -147,6 +153,50 @@ fn a_dead_holder_is_followed_by_exactly_one_other() {
     let second = world.only_holder();
     assert_ne!(first, second);
     assert_eq!(world.takes, vec![first, second]);
+}
+
+/// Until the address has moved somebody must answer what needs no address: one member, and the one that will take it.
+#[test]
+fn one_member_stands_in_for_a_silent_holder_and_then_takes_its_place() {
+    let mut world = World::new(3);
+    world.run(SETTLED);
+    let first = world.only_holder();
+    assert!(world.standing_in().is_empty(), "while the holder is heard");
+    world.processes[first] = Process::Dead;
+    world.run(ms(450 - 200)); // the last advert may be an advert's pause old
+    assert!(world.standing_in().is_empty(), "two lost adverts are no death");
+    world.run(ms(300));
+    let stand_in = world.standing_in();
+    assert_eq!(stand_in.len(), 1);
+    assert!(world.holders().is_empty(), "before anyone has taken the address");
+    world.run(ms(900));
+    assert_eq!(world.holders(), stand_in);
+    assert!(world.standing_in().is_empty(), "it holds the address itself now");
+}
+
+/// The silence that a member missed while it was stopped is its own.
+#[test]
+fn a_frozen_member_stands_in_for_nobody_when_it_wakes() {
+    let mut world = World::new(2);
+    world.run(SETTLED);
+    let bystander = 1 - world.only_holder();
+    world.processes[bystander] = Process::Frozen;
+    world.run(ms(5000));
+    world.inbox[bystander].clear();
+    world.processes[bystander] = Process::Running;
+    world.step();
+    assert!(world.standing_in().is_empty());
+}
+
+#[test]
+fn who_left_or_has_just_started_stands_in_for_nobody() {
+    let mut world = World::new(1);
+    world.run(ms(490));
+    assert!(world.standing_in().is_empty(), "it has not listened long enough");
+    world.run(ms(20));
+    assert_eq!(world.standing_in(), vec![0]);
+    world.input(0, Input::Leave);
+    assert!(world.standing_in().is_empty());
 }
 
 /// No preemption: a move costs every booting node a retry, so a return must cost nothing.

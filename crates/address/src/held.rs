@@ -11,7 +11,7 @@ pub enum Holding {
     /// By a claim that the helper confirmed; past this moment it may have removed the address.
     Until(Instant),
     /// By a bound socket, for as long as this process lives (loopback).
-    WhileBound,
+    UntilToldOtherwise,
 }
 
 impl Holding {
@@ -20,15 +20,25 @@ impl Holding {
         match self {
             Holding::No => false,
             Holding::Until(end) => now < end,
-            Holding::WhileBound => true,
+            Holding::UntilToldOtherwise => true,
         }
     }
+}
+
+/// What a member that does not hold the address knows of the one that does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// When a holder was last heard; none where members do not hear each other (loopback).
+    pub(crate) holder_heard: Option<Instant>,
+    /// Until when this member answers in the place of a holder that has fallen silent.
+    pub(crate) stands_in_until: Option<Instant>,
 }
 
 /// A handle on "do I hold it?"; cheap to clone and to ask.
 #[derive(Clone, Debug)]
 pub struct Held {
     holding: watch::Receiver<Holding>,
+    standing: watch::Receiver<Standing>,
     edge: watch::Receiver<bool>,
 }
 
@@ -36,11 +46,17 @@ impl Held {
     /// The two ends: what decides, and what is asked.
     pub(crate) fn new() -> (HeldSender, Held) {
         let (holding, holding_rx) = watch::channel(Holding::No);
+        let (standing, standing_rx) = watch::channel(Standing::default());
         let (edge, edge_rx) = watch::channel(false);
         (
-            HeldSender { holding, edge },
+            HeldSender {
+                holding,
+                standing,
+                edge,
+            },
             Held {
                 holding: holding_rx,
+                standing: standing_rx,
                 edge: edge_rx,
             },
         )
@@ -50,6 +66,18 @@ impl Held {
     /// was stopped and goes on says "no" before it has had time to notice.
     pub fn is_held(&self) -> bool {
         self.holding.borrow().at(Instant::now())
+    }
+
+    /// Whether this member answers for a holder that has fallen silent, until somebody has taken the address: what
+    /// any member may say to a node that knows no address yet. It looks at the clock, as [`Held::is_held`] does.
+    pub fn stands_in(&self) -> bool {
+        let until = self.standing.borrow().stands_in_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// When another member that holds the address was last heard; `None` where members do not hear each other.
+    pub fn holder_heard(&self) -> Option<Instant> {
+        self.standing.borrow().holder_heard
     }
 
     /// Changes of the answer, for those who bind or release sockets by it. Before sending an answer
@@ -81,6 +109,7 @@ pub struct Ended;
 #[derive(Debug)]
 pub(crate) struct HeldSender {
     holding: watch::Sender<Holding>,
+    standing: watch::Sender<Standing>,
     edge: watch::Sender<bool>,
 }
 
@@ -92,11 +121,17 @@ impl HeldSender {
         self.edge
             .send_if_modified(|edge| std::mem::replace(edge, held) != held)
     }
+
+    /// Publishes how this member stands to the holder.
+    pub(crate) fn set_standing(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
 }
 
 impl Drop for HeldSender {
     fn drop(&mut self) {
         self.set(Holding::No);
+        self.set_standing(Standing::default());
     }
 }
 
@@ -130,11 +165,29 @@ mod tests {
         assert!(!*watch.borrow_and_update());
     }
 
+    /// A decider that is late, or was stopped, must not leave two members answering for ever.
+    #[test]
+    fn standing_in_ends_by_itself_and_with_its_decider() {
+        let (sender, held) = Held::new();
+        let standing = |until| Standing {
+            holder_heard: None,
+            stands_in_until: Some(until),
+        };
+        assert!(!held.stands_in());
+        sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
+        assert!(held.stands_in() && !held.is_held());
+        sender.set_standing(standing(Instant::now()));
+        assert!(!held.stands_in());
+        sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
+        drop(sender);
+        assert!(!held.stands_in());
+    }
+
     /// A decider that panicked must not leave a member answering for ever.
     #[tokio::test]
     async fn a_dropped_decider_means_no() {
         let (sender, held) = Held::new();
-        sender.set(Holding::WhileBound);
+        sender.set(Holding::UntilToldOtherwise);
         assert!(held.is_held());
         drop(sender);
         assert!(!held.is_held());

@@ -19,12 +19,14 @@ use crate::claim::CLAIM_LIFE;
 use crate::client::{ClaimPort, ClaimState};
 use crate::election::{Election, Input, Output, Timing};
 use crate::freshness::Freshness;
-use crate::held::{Held, HeldSender, Holding};
+use crate::held::{Held, HeldSender, Holding, Standing};
 
 /// UDP port of the adverts unless the configuration says otherwise.
 pub const ADVERT_PORT: u16 = 7442;
 /// How often the election looks at the clock.
 const TICK_EVERY: Duration = Duration::from_millis(50);
+/// A decision to stand in for a silent holder is good for this long: some ticks, so that a late one changes nothing.
+const STANDING_LIFE: Duration = Duration::from_millis(250);
 /// How long leaving may take: the helper needs microseconds.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -199,6 +201,16 @@ impl Part {
     }
 
     fn input(&mut self, input: Input) {
+        self.act(input);
+        let now = self.origin.elapsed();
+        let stands_in = self.election.stands_in(now);
+        self.held.set_standing(Standing {
+            holder_heard: Some(self.origin + self.election.holder_heard()),
+            stands_in_until: stands_in.then(|| self.origin + now + STANDING_LIFE),
+        });
+    }
+
+    fn act(&mut self, input: Input) {
         for output in self.election.handle(self.origin.elapsed(), input) {
             match output {
                 Output::Take => {

@@ -116,6 +116,39 @@ async fn one_of_three_holds_and_another_follows_when_it_is_gone() {
     );
 }
 
+/// The helper of the survivor never grants the address, so only its standing in can be seen.
+#[tokio::test]
+async fn a_survivor_stands_in_before_it_has_the_address() {
+    let (sockets, peers) = sockets(2).await;
+    let mut sockets = sockets.into_iter();
+    let first = Holder::start(config(1, &peers), sockets.next().unwrap(), FakeHelper::obliging()).unwrap();
+    holding(std::slice::from_ref(&first), 1).await;
+    let (_helper, port) = FakeHelper::new();
+    let second = Holder::start(config(2, &peers), sockets.next().unwrap(), port).unwrap();
+    let held = second.held();
+    let started = Instant::now();
+    let until = async |what: &str, condition: &dyn Fn() -> bool| {
+        let reached = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(BOUND, reached).await.expect(what);
+    };
+    until("the holder is heard", &|| {
+        held.holder_heard()
+            .is_some_and(|at| at > started + Duration::from_millis(600))
+    })
+    .await;
+    assert!(
+        !held.stands_in(),
+        "600 ms after the start, with a holder that is heard"
+    );
+    drop(first);
+    until("the survivor stands in", &|| held.stands_in()).await;
+    assert!(!held.is_held());
+}
+
 /// A drain hands over without the silence of a death, and the leaver has released before `leave` returns.
 #[tokio::test]
 async fn a_leaving_holder_has_released_when_it_returns() {
