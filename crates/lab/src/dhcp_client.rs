@@ -91,10 +91,10 @@ impl DhcpClient<'_> {
         let Some(offer) = self.ask(&mut exchange, question, began, rng, outage).await else {
             return Ok(Err(Unlucky::Silence));
         };
-        self.check(&offer)?;
+        let selected = self.check(&offer)?;
         let request = Question {
             kind: Kind::Request,
-            selected: Some((self.relay.server(), offer.address)),
+            selected: Some((selected, offer.address)),
             ..question
         };
         let Some(ack) = self.ask(&mut exchange, request, began, rng, outage).await else {
@@ -145,8 +145,9 @@ impl DhcpClient<'_> {
         u16::try_from(began.elapsed().as_nanos() / second.as_nanos()).unwrap_or(u16::MAX)
     }
 
-    /// Whether an answer is for this node, from the server it knows, and came back as the relay needs it.
-    fn check(&self, answer: &Answer) -> Result<(), DhcpError> {
+    /// Whether an answer is for this node, from a server it may know, and came back as the relay needs it; gives the
+    /// server.
+    fn check(&self, answer: &Answer) -> Result<Ipv4Addr, DhcpError> {
         if answer.mac != self.mac {
             return Err(wrong(answer, &format!("it is for {}, another node", answer.mac)));
         }
@@ -156,16 +157,16 @@ impl DhcpClient<'_> {
                 &format!("it gives {}, not this node's {}", answer.address, self.expected),
             ));
         }
-        let server = self.relay.server();
-        if answer.server != Some(server) {
+        let Some(server) = answer.server.filter(|server| self.relay.serves(*server)) else {
             let named = answer
                 .server
                 .map_or("nothing".to_owned(), |named| named.to_string());
+            let servers = self.relay.server_names();
             return Err(wrong(
                 answer,
-                &format!("option 54 names {named}, not the service address {server}"),
+                &format!("option 54 names {named}, not the service address {servers}"),
             ));
-        }
+        };
         if answer.relay != self.relay.address()
             || answer.relay_information.as_deref() != Some(RELAY_INFORMATION)
         {
@@ -177,7 +178,7 @@ impl DhcpClient<'_> {
         if answer.lease_s.is_none_or(|seconds| seconds == 0) {
             return Err(wrong(answer, "no lease time (option 51)"));
         }
-        Ok(())
+        Ok(server)
     }
 }
 

@@ -23,8 +23,9 @@ use crate::report::{FleetReport, NodeFailure, NodeReport};
 pub struct FleetConfig {
     /// The nodes, in the order in which they are switched on.
     pub nodes: Vec<NodeSpec>,
-    /// Service address and port of DHCP. All URLs that nodes are given must use this address.
-    pub dhcp_server: SocketAddrV4,
+    /// Address and port of DHCP: the service address, or each member's own where there is none. All URLs that nodes
+    /// are given must use one of these addresses.
+    pub dhcp_servers: Vec<SocketAddrV4>,
     /// Where the relay sits (`giaddr`).
     pub relay_address: Ipv4Addr,
     /// The kernel that every node must get.
@@ -76,7 +77,7 @@ impl Fleet {
             return Err(FleetError::NothingMayStart);
         }
         let address = config.relay_address;
-        let relay = Relay::open(address, config.dhcp_server, config.seed)
+        let relay = Relay::open(address, config.dhcp_servers.clone(), config.seed)
             .map_err(|source| FleetError::Relay { address, source })?;
         let (progress, receiver) = watch::channel(Progress {
             total: config.nodes.len(),

@@ -334,15 +334,16 @@ impl Boot<'_> {
         Ok(url)
     }
 
-    /// An address that names one machine dies with it: nodes must be given the service address alone.
+    /// An address that names one machine dies with it: nodes must be given the service address alone, or, where there
+    /// is none, addresses that all stand for the cluster.
     fn on_service_address(&self, what: &str, url: &Url) -> Result<(), String> {
-        let service_address = self.site.relay.server();
-        if *url.server.ip() == service_address {
+        if self.site.relay.serves(*url.server.ip()) {
             return Ok(());
         }
         Err(format!(
-            "{what} names {}, not the service address {service_address}",
-            url.server.ip()
+            "{what} names {}, not the service address {}",
+            url.server.ip(),
+            self.site.relay.server_names()
         ))
     }
 

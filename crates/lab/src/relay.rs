@@ -25,7 +25,7 @@ type Waiting = BTreeMap<u32, mpsc::Sender<Answer>>;
 pub(crate) struct Relay {
     socket: Arc<UdpSocket>,
     address: Ipv4Addr,
-    server: SocketAddrV4,
+    servers: Vec<SocketAddrV4>,
     shared: Arc<Mutex<Shared>>,
     reader: JoinHandle<()>,
 }
@@ -37,8 +37,8 @@ struct Shared {
 }
 
 impl Relay {
-    /// A relay at `address`, on a port that is not 67, for the server at `server`.
-    pub(crate) fn open(address: Ipv4Addr, server: SocketAddrV4, seed: u64) -> io::Result<Relay> {
+    /// A relay at `address`, on a port that is not 67, that passes each question on to all of `servers`.
+    pub(crate) fn open(address: Ipv4Addr, servers: Vec<SocketAddrV4>, seed: u64) -> io::Result<Relay> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         socket.set_nonblocking(true)?;
@@ -52,7 +52,7 @@ impl Relay {
         Ok(Relay {
             socket,
             address,
-            server,
+            servers,
             shared,
             reader,
         })
@@ -63,9 +63,15 @@ impl Relay {
         self.address
     }
 
-    /// The server's address, which is also its identity (option 54).
-    pub(crate) fn server(&self) -> Ipv4Addr {
-        *self.server.ip()
+    /// Whether `address` is one of the servers', which are also their identities (option 54).
+    pub(crate) fn serves(&self, address: Ipv4Addr) -> bool {
+        self.servers.iter().any(|server| *server.ip() == address)
+    }
+
+    /// The servers' addresses, for messages.
+    pub(crate) fn server_names(&self) -> String {
+        let names: Vec<String> = self.servers.iter().map(|server| server.ip().to_string()).collect();
+        names.join(", ")
     }
 
     /// Begins an exchange under an xid of its own.
@@ -127,7 +133,9 @@ pub(crate) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Sends a question. That it could not be sent is a loss like any other on the way.
     pub(crate) async fn send(&self, packet: &[u8]) {
-        let _ = self.relay.socket.send_to(packet, self.relay.server).await;
+        for server in &self.relay.servers {
+            let _ = self.relay.socket.send_to(packet, server).await;
+        }
     }
 
     /// Waits for the next answer under this xid.
@@ -158,7 +166,7 @@ mod tests {
         let SocketAddr::V4(address) = server.local_addr().unwrap() else {
             unreachable!()
         };
-        (server, Relay::open(Ipv4Addr::LOCALHOST, address, 1).unwrap())
+        (server, Relay::open(Ipv4Addr::LOCALHOST, vec![address], 1).unwrap())
     }
 
     fn question(exchange: &Exchange<'_>, last_byte: u8) -> Vec<u8> {

@@ -29,12 +29,12 @@ pub(crate) enum Command {
     Chain(Url),
 }
 
-/// A command, and what is done if it fails; without that the script ends there with a failure.
+/// A command, and what is done if it fails, and if that fails; without that the script ends there with a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     label: Option<String>,
     command: Option<Command>,
-    or_else: Option<Command>,
+    or_else: Vec<Command>,
 }
 
 /// Why a text is not a boot script.
@@ -101,7 +101,7 @@ impl Script {
         Run {
             script: self,
             next: 0,
-            failing: None,
+            failing: Vec::new(),
             done_max: Run::COMMANDS_MAX,
         }
     }
@@ -123,8 +123,8 @@ pub(crate) enum Step {
 pub(crate) struct Run {
     script: Script,
     next: usize,
-    /// What to do if the command under way fails.
-    failing: Option<Command>,
+    /// What to do if the command under way fails, the next alternative last.
+    failing: Vec<Command>,
     done_max: u32,
 }
 
@@ -135,22 +135,24 @@ impl Run {
     /// The next step after a command that ended well (`Ok`) or not; the first call says `Ok`.
     pub(crate) fn next(&mut self, last: Result<(), ()>) -> Step {
         if last.is_err() {
-            match self.failing.take() {
-                Some(or_else) => return self.perform(or_else, None),
+            match self.failing.pop() {
+                Some(or_else) => return self.perform(or_else),
                 None => return Step::End { failed: true },
             }
         }
+        self.failing.clear(); // what was there in case of failure
         while let Some(line) = self.script.0.get(self.next).cloned() {
             self.next += 1;
             if let Some(command) = line.command {
-                return self.perform(command, line.or_else);
+                self.failing = line.or_else;
+                self.failing.reverse();
+                return self.perform(command);
             }
         }
         Step::End { failed: false }
     }
 
-    fn perform(&mut self, command: Command, or_else: Option<Command>) -> Step {
-        self.failing = or_else;
+    fn perform(&mut self, command: Command) -> Step {
         let Some(left) = self.done_max.checked_sub(1) else {
             return Step::Endless;
         };
@@ -199,7 +201,7 @@ fn parse_line(line: &str) -> Result<Line, String> {
     let nothing = Line {
         label: None,
         command: None,
-        or_else: None,
+        or_else: Vec::new(),
     };
     if line.is_empty() || line.starts_with('#') {
         return Ok(nothing);
@@ -216,10 +218,7 @@ fn parse_line(line: &str) -> Result<Line, String> {
     }
     let mut parts = words.split(|word| *word == "||");
     let command = parse_command(parts.next().unwrap_or_default())?;
-    let or_else = parts.next().map(parse_command).transpose()?;
-    if parts.next().is_some() {
-        return Err("a second `||` has no place in a boot script".to_owned());
-    }
+    let or_else = parts.map(parse_command).collect::<Result<_, _>>()?;
     Ok(Line {
         command: Some(command),
         or_else,
@@ -332,6 +331,22 @@ mod tests {
         assert_eq!(self::run("#!ipxe\n").next(Ok(())), Step::End { failed: false });
     }
 
+    /// Alternatives are tried from left to right, as iPXE does; what follows a success is left out.
+    #[test]
+    fn alternatives_are_tried_in_turn() {
+        let text = "#!ipxe\n:again\nchain http://127.9.1.1/s || chain http://127.9.1.2/s || goto again\nboot\n";
+        let chain = |member: u8| Step::Do(Command::Chain(url(&format!("http://127.9.1.{member}/s"))));
+        let mut failing = run(text);
+        assert_eq!(failing.next(Ok(())), chain(1));
+        assert_eq!(failing.next(Err(())), chain(2));
+        assert_eq!(failing.next(Err(())), chain(1), "round again");
+        let mut second = run(text);
+        assert_eq!(second.next(Ok(())), chain(1));
+        assert_eq!(second.next(Err(())), chain(2));
+        assert_eq!(second.next(Ok(())), Step::Do(Command::Boot));
+        assert_eq!(second.next(Err(())), Step::End { failed: true }, "`boot` has no alternative");
+    }
+
     /// The classic hole: parameters with a line break become a command.
     #[test]
     fn an_injected_line_is_refused() {
@@ -368,7 +383,6 @@ mod tests {
         assert!(refused("#!ipxe\nkernel http://boot.example/k\n").contains("boot.example"));
         assert!(refused("#!ipxe\nsleep 3600\n").contains("3600"));
         assert!(refused("#!ipxe\ninitrd http://127.9.0.1/i extra\n").contains("extra"));
-        assert!(refused("#!ipxe\nboot || boot || boot\n").contains("||"));
         assert!(refused("#!ipxe\nboot ||\n").contains("missing"));
         assert_eq!(
             refused(&format!("#!ipxe\n{}", "#\n".repeat(40_000))),

@@ -66,7 +66,7 @@ fn config(layout: &Layout, nodes: u32) -> Result<FleetConfig, CliError> {
     Ok(FleetConfig {
         starts_per_second: rate(nodes.len()),
         nodes,
-        dhcp_server: SocketAddrV4::new(layout.service(), DHCP_PORT),
+        dhcp_servers: vec![SocketAddrV4::new(layout.service(), DHCP_PORT)],
         relay_address: layout.relay(),
         kernel: files::kernel(),
         initrd: files::initrd(),
