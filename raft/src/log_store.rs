@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::log_tail::{LogTail, command_bytes};
 use crate::type_config::{Entry, LogId, TypeConfig, Vote};
-use crate::wal::{Mark, Record, Recovered, Wal};
+use crate::wal::{Counts, Mark, Record, Recovered, Wal};
 use crate::wire;
 
 /// A handle on the log of this member; clones share it.
@@ -94,6 +94,11 @@ impl LogStore {
     /// Bytes of commands in the log, those below the last snapshot included.
     pub(crate) fn bytes(&self) -> u64 {
         self.tail().bytes()
+    }
+
+    /// What the write-ahead log has written since it was opened.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        self.shared.wal.counts()
     }
 
     pub(crate) fn snapshot_taken(&self) {

@@ -67,6 +67,7 @@ pub struct Member {
     peer_port: PeerPort,
     checkpointer: Checkpointer,
     background: Background,
+    log_counts: Arc<wal::Counts>,
 }
 
 impl Member {
@@ -137,6 +138,7 @@ impl Member {
         background.spawn("bootstrap", verifier);
         let watcher = Arc::clone(&replicated);
         background.spawn("majority", async move { watcher.watch_majority().await });
+        let log_counts = log.counts();
         let sizes = bound_log_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes);
         background.spawn("log size", sizes);
         background.spawn("introduction", introduction::introduce(Arc::clone(&replicated)));
@@ -147,7 +149,13 @@ impl Member {
             peer_port,
             checkpointer,
             background,
+            log_counts,
         })
+    }
+
+    /// What this member's log has written since it was opened.
+    pub fn log_counts(&self) -> Arc<wal::Counts> {
+        Arc::clone(&self.log_counts)
     }
 
     /// The handle that services hold.

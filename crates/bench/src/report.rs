@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::Machine;
+use crate::{Machine, Rounds};
 
 /// What is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +36,12 @@ pub struct Row {
     pub aim: Option<String>,
     /// Whether it is met; null without an aim, and where the peer that it speaks of did not run.
     pub met: Option<bool>,
+    /// Smallest and largest of our rounds; for people.
+    #[serde(skip)]
+    pub ours_spread: Option<(f64, f64)>,
+    /// The same of the peer's.
+    #[serde(skip)]
+    pub peer_spread: Option<(f64, f64)>,
 }
 
 /// A benchmark's result.
@@ -58,29 +64,32 @@ enum Better {
 
 impl Row {
     /// A figure of which more is better, as a rate.
-    pub fn more(name: impl Into<String>, unit: &'static str, ours: f64, peer: Option<f64>) -> Row {
+    pub fn more(name: impl Into<String>, unit: &'static str, ours: &Rounds, peer: Option<&Rounds>) -> Row {
         Row::new(name.into(), unit, ours, peer, Better::More)
     }
 
     /// A figure of which less is better, as a time.
-    pub fn less(name: impl Into<String>, unit: &'static str, ours: f64, peer: Option<f64>) -> Row {
+    pub fn less(name: impl Into<String>, unit: &'static str, ours: &Rounds, peer: Option<&Rounds>) -> Row {
         Row::new(name.into(), unit, ours, peer, Better::Less)
     }
 
-    fn new(name: String, unit: &'static str, ours: f64, peer: Option<f64>, better: Better) -> Row {
-        let ratio = peer.and_then(|peer| match better {
-            Better::More => quotient(ours, peer),
-            Better::Less => quotient(peer, ours),
+    fn new(name: String, unit: &'static str, ours: &Rounds, peer: Option<&Rounds>, better: Better) -> Row {
+        let (figure, beside) = (ours.median().unwrap_or(0.0), peer.and_then(Rounds::median));
+        let ratio = beside.and_then(|peer| match better {
+            Better::More => quotient(figure, peer),
+            Better::Less => quotient(peer, figure),
         });
         Row {
             name,
             unit,
-            ours: rounded(ours, 3),
-            peer: peer.map(|peer| rounded(peer, 3)),
+            ours: rounded(figure, 3),
+            peer: beside.map(|peer| rounded(peer, 3)),
             peer_name: None,
             ratio: ratio.map(|ratio| rounded(ratio, 2)),
             aim: None,
             met: None,
+            ours_spread: ours.spread(),
+            peer_spread: peer.and_then(Rounds::spread),
         }
     }
 
@@ -130,6 +139,20 @@ fn rounded(value: f64, digits: i32) -> f64 {
 mod tests {
     use super::*;
 
+    fn rounds(figure: f64) -> Rounds {
+        let mut rounds = Rounds::default();
+        rounds.add(figure);
+        rounds
+    }
+
+    fn more(name: &str, ours: f64, peer: Option<f64>) -> Row {
+        Row::more(name, "1/s", &rounds(ours), peer.map(rounds).as_ref())
+    }
+
+    fn less(ours: f64, peer: f64) -> Row {
+        Row::less("time", "ms", &rounds(ours), Some(&rounds(peer)))
+    }
+
     fn report() -> Report {
         let machine = Machine {
             cpu: "a processor".into(),
@@ -139,13 +162,13 @@ mod tests {
             load_before: 0.5,
             conditions: vec!["5 s".into()],
         };
-        let rate = Row::more("writes", "1/s", 15_000.0, Some(10_000.0)).beside("etcd 3.4");
+        let rate = more("writes", 15_000.0, Some(10_000.0)).beside("etcd 3.4");
         Report {
             bench: "write",
             machine,
             results: vec![
                 rate.aiming(Aim::RatioAtLeast(1.5)),
-                Row::less("p99", "ms", 12.345_67, None),
+                Row::less("p99", "ms", &rounds(12.345_67), None),
             ],
         }
     }
@@ -176,14 +199,14 @@ mod tests {
     /// Half the time is twice as good, as is twice the rate.
     #[test]
     fn a_ratio_above_one_means_that_ours_is_better() {
-        assert_eq!(Row::more("rate", "1/s", 20.0, Some(10.0)).ratio, Some(2.0));
-        assert_eq!(Row::less("time", "ms", 10.0, Some(20.0)).ratio, Some(2.0));
-        assert_eq!(Row::less("time", "ms", 0.0, Some(20.0)).ratio, None);
+        assert_eq!(more("rate", 20.0, Some(10.0)).ratio, Some(2.0));
+        assert_eq!(less(10.0, 20.0).ratio, Some(2.0));
+        assert_eq!(less(0.0, 20.0).ratio, None);
     }
 
     #[test]
     fn aims_are_judged_as_far_as_they_can_be() {
-        let row = |ours, peer| Row::more("x", "1/s", ours, peer);
+        let row = |ours, peer| more("x", ours, peer);
         for (judged, met) in [
             (row(15.0, None).aiming(Aim::AtLeast(15.0)), Some(true)),
             (row(14.9, None).aiming(Aim::AtLeast(15.0)), Some(false)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchCommand;
 use crate::boot::BootCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
@@ -154,6 +155,9 @@ pub enum ClientCommand {
     Subnet(SubnetCommand),
     /// Start a cluster on this host, boot emulated nodes and kill members meanwhile
     Demo(DemoArgs),
+    /// Measure a cluster on this host, beside what others use
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 /// `chamois serve`.

@@ -29,11 +29,12 @@ use std::time::{Duration, Instant};
 use lab::FleetReport;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) use self::args::DemoArgs;
-use self::cluster::Cluster;
-use self::layout::Layout;
-use self::progress::Progress;
-use self::state_dir::StateDir;
+pub(crate) use self::args::{DemoArgs, NODES_MAX};
+pub(crate) use self::cluster::Cluster;
+pub(crate) use self::layout::{DHCP_PORT, GRPC_PORT, HTTP_PORT, Layout, mac, xname};
+pub(crate) use self::progress::Progress;
+pub(crate) use self::seed::subnet_and_nodes;
+pub(crate) use self::state_dir::StateDir;
 use self::summary::{Summary, rounded};
 use self::writers::{SharedLedger, Writers};
 use crate::cluster::status;

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod boot;
 mod cluster;
 mod component;
@@ -33,5 +34,6 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Boot(command) => boot::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Demo(args) => demo::run(args).await,
+        ClientCommand::Bench(command) => bench::run(command).await,
     }
 }

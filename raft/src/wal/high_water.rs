@@ -108,6 +108,11 @@ impl HighWater {
         Ok(())
     }
 
+    /// Whether [`HighWater::sync`] has something to do.
+    pub(super) fn needs_sync(&self) -> bool {
+        !self.synced
+    }
+
     /// Makes the last written level durable; free if it is.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if !self.synced {

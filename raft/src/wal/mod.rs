@@ -4,6 +4,7 @@
 //! described in `OVERVIEW.md` beside this file.
 
 mod batch;
+mod counts;
 mod disk;
 mod entry_index;
 mod error;
@@ -27,6 +28,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
+pub use counts::Counts;
 pub use disk::{Disk, DiskFile};
 pub use error::OpenError;
 pub use real_disk::RealDisk;
@@ -212,6 +214,11 @@ impl Wal {
             entry_index::read_entry(index, location, &*file)
         };
         range.map(read).collect()
+    }
+
+    /// What was written since the log was opened.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.shared.counts)
     }
 
     /// The error that stopped the log, if one did. Every later call fails with it.

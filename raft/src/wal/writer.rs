@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::batch::{self, BatchHeader, Position};
+use super::counts::Counts;
 use super::disk::Disk;
 use super::entry_index::{EntryIndex, Location};
 use super::error::Failure;
@@ -36,6 +37,7 @@ pub(super) struct Command {
 pub(super) struct Shared {
     pub(super) index: RwLock<EntryIndex>,
     pub(super) failure: OnceLock<Failure>,
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Shared {
@@ -112,7 +114,7 @@ impl Writer {
     /// Brings the mark to disk when there is time for it.
     fn settle(&mut self) {
         if self.shared.failure.get().is_none() {
-            self.guard("sync the high-water mark", |writer| writer.high_water.sync());
+            self.guard("sync the high-water mark", Writer::sync_mark);
         }
     }
 
@@ -148,6 +150,8 @@ impl Writer {
         segment
             .write_batch(bytes)
             .map_err(|error| Failure::new("write and sync a batch", &error))?;
+        self.shared.counts.synced();
+        self.shared.counts.wrote(changes.len());
         for change in changes {
             if let Change::Entry(record) = change {
                 segment.note_entry(record.index);
@@ -193,7 +197,15 @@ impl Writer {
         self.high_water.write(self.level)?;
         let vote = changes.iter().any(|change| matches!(change, Change::Vote(_)));
         if vote || self.level.batch.is_multiple_of(BATCHES_PER_MARK_SYNC) {
+            self.sync_mark()?;
+        }
+        Ok(())
+    }
+
+    fn sync_mark(&mut self) -> io::Result<()> {
+        if self.high_water.needs_sync() {
             self.high_water.sync()?;
+            self.shared.counts.synced();
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ pub(super) enum Server {
     RouterAdverts,
     /// What the HTTP ports refused or survived, per port.
     Gateway,
+    /// What Raft's log has written.
+    Raft,
 }
 
 /// All sources; cheap to clone.
@@ -72,6 +74,11 @@ impl Server {
                 "port",
                 "What the HTTP ports refused or survived.",
             ),
+            Self::Raft => (
+                "chamois_raft_events_total",
+                "part",
+                "What Raft's log has written; `syncs` counts calls that bring it to disk.",
+            ),
         }
     }
 
@@ -82,6 +89,7 @@ impl Server {
             Self::Tftp => "tftp",
             Self::RouterAdverts => "router advertisements",
             Self::Gateway => "gateway",
+            Self::Raft => "raft",
         }
     }
 }

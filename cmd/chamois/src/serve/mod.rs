@@ -14,6 +14,7 @@ mod held_addresses;
 mod identity;
 mod node_ports;
 mod open_files;
+mod open_roles;
 mod parent;
 mod peer_port;
 mod random;
@@ -41,6 +42,7 @@ use self::drain::Drain;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
 use self::node_ports::NodePorts;
+use self::open_roles::OpenRoles;
 use self::runtimes::Runtimes;
 use self::tasks::Tasks;
 
@@ -100,9 +102,12 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         &mut tasks,
     )?;
     let counters = Counters::default();
+    let log = member.log_counts();
+    counters.add(Server::Raft, "log", move || log.all());
     let (services, reporter) =
         services::assemble(&config, &store, identity.tokens.clone(), &held, &counters).await?;
-    let gateway = api_ports::gateway(&config, &services, &store)?;
+    let open_roles = OpenRoles::new(&config, drain.finishing());
+    let gateway = api_ports::gateway(&config, &services, &store, &open_roles)?;
     report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
     api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let node_ports = NodePorts {
@@ -110,6 +115,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         store,
         gateway,
         held,
+        open_roles,
         counters,
         sealer: identity.sealer,
     };

@@ -123,8 +123,8 @@ etcd_server_leader_changes_seen_total 1
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 64];
-            stream.read(&mut request).await.unwrap();
+            let mut request = vec![0; b"GET /metrics HTTP/1.0\r\n\r\n".len()];
+            stream.read_exact(&mut request).await.unwrap();
             let page = format!("HTTP/1.0 200 OK\r\n\r\n{PAGE}");
             stream.write_all(page.as_bytes()).await.unwrap();
         });

@@ -23,13 +23,7 @@ impl StateDir {
     /// Makes `named`, which must be new or empty, or a temporary directory.
     pub(crate) fn make(named: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = named else {
-            let template = std::env::temp_dir().join("chamois-demo-XXXXXX");
-            let path =
-                mkdtemp(&template).map_err(|e| CliError::other("cannot make a temporary directory", e))?;
-            return Ok(Self {
-                path,
-                temporary: true,
-            });
+            return Self::temporary_in(&std::env::temp_dir());
         };
         let cannot = |error| CliError::other(&format!("cannot use the directory {}", path.display()), error);
         DirBuilder::new()
@@ -44,6 +38,16 @@ impl StateDir {
         Ok(Self {
             path: path.canonicalize().map_err(cannot)?,
             temporary: false,
+        })
+    }
+
+    /// Makes a temporary directory below `parent`.
+    pub(crate) fn temporary_in(parent: &Path) -> Result<Self, CliError> {
+        let path = mkdtemp(&parent.join("chamois-demo-XXXXXX"))
+            .map_err(|e| CliError::other("cannot make a temporary directory", e))?;
+        Ok(Self {
+            path,
+            temporary: true,
         })
     }
 

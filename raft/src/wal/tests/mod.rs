@@ -217,3 +217,20 @@ fn a_gap_stops_the_log_and_leaves_no_trace() {
     drop(wal);
     assert_eq!(open(dir.path()).unwrap().1.entries, records(0..3, 10));
 }
+
+/// Group commit must show in the counts: an append of many entries costs one sync, two appends that are waited for
+/// cost two.
+#[test]
+fn syncs_are_counted_by_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wal, _) = open(dir.path()).unwrap();
+    let batches = |wal: &Wal| wal.counts().all().map(|(_, count)| count);
+    now(|done| wal.append(records(0..10, 100), done)).unwrap();
+    let [syncs, written, changes] = batches(&wal);
+    assert_eq!((written, changes), (1, 10));
+    assert!(syncs >= 1);
+    now(|done| wal.append(records(10..11, 100), done)).unwrap();
+    let [more_syncs, written, changes] = batches(&wal);
+    assert_eq!((written, changes), (2, 11));
+    assert!(more_syncs > syncs);
+}

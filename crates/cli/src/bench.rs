@@ -1,0 +1,96 @@
+//! `chamois bench`: how fast a cluster of real processes on this host is, beside what others use for the same, and
+//! what it costs. Client, servers and disk share the host: ratios within one run count, figures only beside it.
+
+mod args;
+mod bootscript;
+mod dhcp;
+mod progress;
+mod servers;
+mod table;
+mod write;
+
+use bench::{BenchError, Report};
+use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::args::{BootscriptArgs, Common, DhcpArgs, WriteArgs};
+use crate::error::{CliError, Kind};
+use crate::output;
+
+/// `chamois bench`.
+#[derive(Clone, Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  chamois bench bootscript               boot scripts a second, 10,000 nodes, 64 and 512 connections
+  chamois bench write --json             writes beside etcd (package etcd-server); one line of JSON, last
+  chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin)
+
+Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
+pub enum BenchCommand {
+    /// Boot scripts over HTTP, as nodes ask for them
+    Bootscript(BootscriptArgs),
+    /// Acknowledged writes, beside etcd
+    Write(WriteArgs),
+    /// DHCP exchanges of nodes with reserved addresses, beside Kea
+    Dhcp(DhcpArgs),
+}
+
+impl BenchCommand {
+    fn common(&self) -> &Common {
+        match self {
+            Self::Bootscript(args) => &args.common,
+            Self::Write(args) => &args.common,
+            Self::Dhcp(args) => &args.common,
+        }
+    }
+}
+
+/// Runs one benchmark; SIGTERM and SIGINT end it and its servers at any time.
+pub(crate) async fn run(command: BenchCommand) -> Result<(), CliError> {
+    if matches!(command, BenchCommand::Dhcp(_)) && !bench::is_in_namespace() {
+        let never = bench::enter_namespace()?;
+        match never {}
+    }
+    let cannot_listen = |error| CliError::other("cannot wait for signals", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_listen)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_listen)?;
+    let json = command.common().json;
+    // dropping an unfinished run kills its servers
+    let report = tokio::select! {
+        report = Box::pin(measure(command)) => report?,
+        _ = terminate.recv() => return Err(interrupted()),
+        _ = interrupt.recv() => return Err(interrupted()),
+    };
+    let table = table::render(&report);
+    if json {
+        eprintln!("{table}");
+        return output::print(report.to_json());
+    }
+    output::print(table)
+}
+
+async fn measure(command: BenchCommand) -> Result<Report, CliError> {
+    match command {
+        BenchCommand::Bootscript(args) => bootscript::measure(&args).await,
+        BenchCommand::Write(args) => write::measure(&args).await,
+        BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
+    }
+}
+
+fn interrupted() -> CliError {
+    CliError::new(Kind::Other, "interrupted; the servers were ended")
+}
+
+impl From<BenchError> for CliError {
+    fn from(error: BenchError) -> Self {
+        let kind = match &error {
+            BenchError::Missing { .. } => Kind::Usage,
+            BenchError::TimedOut { .. } | BenchError::NothingAnswered { .. } => Kind::Unavailable,
+            BenchError::Step { .. }
+            | BenchError::Ended { .. }
+            | BenchError::Output { .. }
+            | BenchError::Connect(_) => Kind::Other,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

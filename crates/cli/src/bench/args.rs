@@ -1,0 +1,128 @@
+//! Options of `chamois bench`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bench::Span;
+use clap::Args;
+
+use crate::demo::NODES_MAX;
+
+/// Clients or connections of one load at most; the API takes no more from one address.
+const CLIENTS_MAX: i64 = 512;
+/// Of a load's time comes the same again before it, up to this, so that caches and connections are warm.
+const WARM_UP_MAX: Duration = Duration::from_secs(2);
+
+/// What every benchmark takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Seconds of each load, after a warm-up of up to two
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub seconds: u64,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// End with one line of JSON on standard output; all that people read goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Directory for data, keys and logs, on the disk to be measured; must be new or empty, and stays.
+    /// Default: a temporary one below /var/tmp, removed at the end
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Common {
+    /// How long each load lasts.
+    pub(crate) fn span(&self) -> Span {
+        let measured = Duration::from_secs(self.seconds);
+        Span {
+            warm_up: measured.min(WARM_UP_MAX),
+            measured,
+        }
+    }
+}
+
+/// `chamois bench bootscript`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench bootscript
+  chamois bench bootscript --connections 64 --seconds 20 --json
+
+Three members; every connection asks for one node after the other, and every script is checked to be that node's.")]
+pub struct BootscriptArgs {
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// Connections at once, one load for each
+    #[arg(long, value_delimiter = ',', default_value = "64,512",
+        value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub connections: Vec<u32>,
+}
+
+/// `chamois bench write`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench write
+  chamois bench write --clients 256 --state-dir /srv/bench
+
+Three members of each, beside each other, on the same disk, everything under TLS; requests go to the leader. Ours sets
+the boot parameters of one node, etcd's puts a key of 32 bytes; key and value are 288 bytes together on both sides.
+Without etcd (package etcd-server) ours is measured alone.")]
+pub struct WriteArgs {
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Clients at once, four to a connection; one load for each
+    #[arg(long, value_delimiter = ',', default_value = "1,64,256",
+        value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub clients: Vec<u32>,
+}
+
+/// `chamois bench dhcp`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench dhcp
+  chamois bench dhcp --rates 4000,8000 --rounds 1 --json
+
+Three members, and one Kea with the same reservations; perfdhcp plays a relay, first at rising rates until more than 1 %
+is lost, then all clients at once. It runs in a network namespace of its own. Needs perfdhcp (package kea-admin); without
+Kea (package kea-dhcp4-server) ours is measured alone.")]
+pub struct DhcpArgs {
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Nodes with reserved addresses
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// Exchanges a second, rising
+    #[arg(long, value_delimiter = ',',
+        default_value = "2000,3000,4000,5000,6000,7000,8000,10000,12000,14000,17000,20000",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rates: Vec<u32>,
+    /// Clients that come all at once; 0 leaves that out
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(0..=i64::from(NODES_MAX)))]
+    pub avalanche: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warm_up_is_bounded() {
+        let common = |seconds| Common {
+            seconds,
+            rounds: 1,
+            json: false,
+            state_dir: None,
+        };
+        assert_eq!(common(1).span().warm_up, Duration::from_secs(1));
+        assert_eq!(common(60).span().warm_up, WARM_UP_MAX);
+    }
+}

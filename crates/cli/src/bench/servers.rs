@@ -1,0 +1,110 @@
+//! Our side of every benchmark: a cluster of three member processes, and nodes in it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bench::Meter;
+use proto::cluster::v1::GetMetricsRequest;
+use proto::cluster::v1::metrics_service_client::MetricsServiceClient;
+
+use crate::demo::{Cluster, Layout, Progress as DemoProgress, StateDir, subnet_and_nodes};
+use crate::error::{CliError, Kind};
+
+/// Members of the cluster.
+pub(crate) const MEMBERS: u64 = 3;
+/// A disk, where /tmp may be memory.
+const DATA_PARENT: &str = "/var/tmp";
+/// From the start of a cluster to a holder of its service address.
+const HOLDER_MAX: Duration = Duration::from_secs(20);
+/// Metric and series of the syncs of a member's log.
+const LOG_SYNCS: &str = "chamois_raft_events_total{part=\"log\",reason=\"syncs\"}";
+
+/// A running cluster with its directory.
+pub(crate) struct Servers {
+    pub(crate) cluster: Cluster,
+    /// Removed when this is dropped, if it is a temporary one.
+    _dir: StateDir,
+}
+
+/// What the members have counted since they started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Syncs of all members' logs.
+    pub(crate) log_syncs: u64,
+    /// The newest term: an election raises it.
+    pub(crate) term: u64,
+}
+
+impl Servers {
+    /// Starts it, with its data in `named` or in a temporary directory.
+    pub(crate) async fn start(named: Option<&Path>) -> Result<Self, CliError> {
+        let dir = match named {
+            Some(_) => StateDir::make(named)?,
+            None => StateDir::temporary_in(Path::new(DATA_PARENT))?,
+        };
+        let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
+        let layout = Layout::new(net, dir.path());
+        let executable =
+            std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
+        let mut cluster = Cluster::start(layout, MEMBERS, &executable).await?;
+        cluster.holder(HOLDER_MAX).await?;
+        Ok(Self { cluster, _dir: dir })
+    }
+
+    /// Puts `nodes` nodes with addresses and boot parameters in.
+    pub(crate) async fn seed(&self, nodes: u32) -> Result<(), CliError> {
+        let for_people = DemoProgress::new(nodes, true);
+        subnet_and_nodes(&self.cluster, nodes, &for_people).await
+    }
+
+    /// Measures all members.
+    pub(crate) fn meter(&self) -> Meter {
+        Meter::new(self.cluster.processes().into_iter().map(|(_, pid)| pid))
+    }
+
+    /// What all members have counted.
+    pub(crate) async fn counts(&self) -> Result<Counts, CliError> {
+        let mut counts = Counts::default();
+        let target = self.cluster.target();
+        for endpoint in &target.endpoints {
+            let mut metrics = MetricsServiceClient::new(target.connect_one(endpoint)?);
+            let page = metrics.get_metrics(GetMetricsRequest {}).await?.into_inner().data;
+            counts.log_syncs += log_syncs_in(&String::from_utf8_lossy(&page))?;
+        }
+        let views = self.cluster.views().await;
+        let terms = views
+            .iter()
+            .filter_map(|view| Some(view.answer.as_ref().ok()?.term));
+        counts.term = terms.max().unwrap_or(0);
+        Ok(counts)
+    }
+
+    /// Ends the members in order.
+    pub(crate) async fn stop(mut self) -> Result<(), CliError> {
+        self.cluster.stop().await
+    }
+}
+
+fn log_syncs_in(page: &str) -> Result<u64, CliError> {
+    let value = page
+        .lines()
+        .find_map(|line| line.strip_prefix(LOG_SYNCS)?.trim().parse().ok());
+    value.ok_or_else(|| CliError::new(Kind::Other, format!("a member's metrics have no {LOG_SYNCS}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_syncs_of_the_log_are_found_on_the_page() {
+        let page = format!("# TYPE chamois_raft_events_total counter\n{LOG_SYNCS} 42\n");
+        assert_eq!(log_syncs_in(&page).unwrap(), 42);
+        assert!(
+            log_syncs_in("")
+                .unwrap_err()
+                .to_string()
+                .contains("chamois_raft_events_total")
+        );
+    }
+}
