@@ -19,6 +19,7 @@ mod socket;
 mod subnets;
 #[cfg(test)]
 mod testing;
+mod waiting;
 
 pub use counters::{Count, Counters};
 pub use network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
@@ -31,3 +32,4 @@ pub use routing::{Destination, destination};
 pub use server::Server;
 pub use socket::DhcpSocket;
 pub use subnets::{SubnetService, add_services};
+pub use waiting::Turn;

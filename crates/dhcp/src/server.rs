@@ -10,6 +10,7 @@ use std::time::Duration;
 use dhcproto::v4::MessageType;
 use raft::Store;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::counters::{Count, Counters};
 use crate::network::{Loaders, Network};
@@ -19,6 +20,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::routing::destination;
 use crate::socket::{DhcpSocket, NotSent};
+use crate::waiting::{self, Kept, Turn, Waiting};
 
 /// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
 const PACKET_BYTES_MAX: usize = 2048;
@@ -37,25 +39,25 @@ struct Inner {
     store: Store,
     network: Network,
     loaders: Loaders,
-    is_held: Box<dyn Fn() -> bool + Send + Sync>,
+    turn: Box<dyn Fn() -> Turn + Send + Sync>,
     counters: Arc<Counters>,
 }
 
 impl Server {
-    /// A server that reads `store`. `is_held` says whether this member holds the network's service address now: then
-    /// it answers at once, else only what comes a second time.
+    /// A server that reads `store`. `turn` says whether it is this member's turn to answer now: then it answers at
+    /// once, else what comes a second time, and what it has kept when its turn comes within two seconds.
     pub fn new(
         store: Store,
         network: Network,
         loaders: Loaders,
-        is_held: impl Fn() -> bool + Send + Sync + 'static,
+        turn: impl Fn() -> Turn + Send + Sync + 'static,
     ) -> Server {
         let counters = Arc::default();
         Server(Arc::new(Inner {
             store,
             network,
             loaders,
-            is_held: Box::new(is_held),
+            turn: Box::new(turn),
             counters,
         }))
     }
@@ -72,15 +74,22 @@ impl Server {
             server: self.clone(),
             socket: Arc::new(socket),
             repeats: Repeats::new(),
+            waiting: Waiting::default(),
             buffers: Buffers::default(),
             naks: JoinSet::new(),
         };
         let mut packet = [0; PACKET_BYTES_MAX];
         let mut shutdown = std::pin::pin!(shutdown);
+        let mut look = Instant::now();
         loop {
             let arrival = tokio::select! {
                 () = &mut shutdown => return,
                 arrival = worker.socket.receive(&mut packet) => arrival,
+                () = tokio::time::sleep_until(look), if !worker.waiting.is_empty() => {
+                    worker.look_at_waiting();
+                    look = Instant::now() + waiting::LOOK_EVERY;
+                    continue;
+                }
             };
             match arrival {
                 Ok(arrival) => worker.take(&packet[..arrival.len], arrival.sender),
@@ -106,6 +115,7 @@ struct Worker {
     server: Server,
     socket: Arc<DhcpSocket>,
     repeats: Repeats,
+    waiting: Waiting,
     buffers: Buffers,
     naks: JoinSet<()>,
 }
@@ -113,18 +123,30 @@ struct Worker {
 impl Worker {
     /// Deals with one packet; a panic costs that packet only.
     fn take(&mut self, packet: &[u8], sender: SocketAddrV4) {
+        self.server.0.counters.add(Count::Received);
+        self.guarded(|worker| worker.answer(packet, sender));
+    }
+
+    /// Answers what has waited for this member's turn, and lets go of what the holder has had time to answer.
+    fn look_at_waiting(&mut self) {
+        let settled = self.waiting.settle((self.server.0.turn)(), Instant::now());
+        (0..settled.left).for_each(|_| self.server.0.counters.add(Count::NotHolder));
+        for Kept { packet, sender, .. } in settled.due {
+            self.guarded(|worker| worker.answer_in_place_of_the_holder(&packet, sender));
+        }
+    }
+
+    /// Counts what became of a packet; `None` if that is not known yet.
+    fn guarded(&mut self, deal: impl FnOnce(&mut Self) -> Option<Count>) {
         let counters = self.server.counters();
-        counters.add(Count::Received);
         // The state behind `self` is whole whatever happens: tables of fixed size, and buffers that are cleared before use.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.answer(packet, sender)));
-        match outcome {
+        match catch_unwind(AssertUnwindSafe(|| deal(self))) {
             Ok(Some(count)) => counters.add(count),
             Ok(None) => {}
             Err(_) => counters.add(Count::Panicked),
         }
     }
 
-    /// What became of the packet; `None` if that is not known yet.
     fn answer(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
         if packet.len() == PACKET_BYTES_MAX {
             return Some(Count::TooLong);
@@ -135,20 +157,70 @@ impl Worker {
         };
         match self.server.decide(&request) {
             Decision::Silent(why) => Some(why),
-            _ if !self.may_answer(&request) => Some(Count::NotHolder),
+            decision => match (self.server.0.turn)() {
+                Turn::Own => self.say(decision, &request, packet, sender),
+                Turn::StandIn => self.answer_in_place_of_the_holder(packet, sender),
+                // a client that has asked in vain
+                Turn::Other { .. } if self.repeats.note(&request) => {
+                    self.no_longer_waits(&request);
+                    self.say(decision, &request, packet, sender)
+                }
+                Turn::Other { .. } => self.keep(&request, packet, sender),
+            },
+        }
+    }
+
+    /// Decides anew: the state may be another one than when the packet came.
+    fn answer_in_place_of_the_holder(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+        let request = match Request::parse(packet) {
+            Ok(request) => request,
+            Err(why) => return Some(why),
+        };
+        match self.server.decide(&request) {
+            Decision::Silent(why) => Some(why),
+            decision => {
+                self.server.0.counters.add(Count::StoodIn);
+                self.say(decision, &request, packet, sender)
+            }
+        }
+    }
+
+    fn say(
+        &mut self,
+        decision: Decision,
+        request: &Request<'_>,
+        packet: &[u8],
+        sender: SocketAddrV4,
+    ) -> Option<Count> {
+        match decision {
+            Decision::Silent(why) => Some(why),
             Decision::Reply(reply) => {
                 Some(
                     self.server
-                        .send(&self.socket, &mut self.buffers, &request, &reply, sender),
+                        .send(&self.socket, &mut self.buffers, request, &reply, sender),
                 )
             }
             Decision::Nak(_) => self.start_nak(packet, sender),
         }
     }
 
-    /// The holder of the service address answers; the others when a client has asked in vain.
-    fn may_answer(&mut self, request: &Request<'_>) -> bool {
-        (self.server.0.is_held)() || self.repeats.note(request)
+    /// Another member should answer; should it turn out that it cannot, the packet is still here.
+    fn keep(&mut self, request: &Request<'_>, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+        let kept = Kept {
+            packet: packet.to_vec(),
+            sender,
+            arrived: Instant::now(),
+        };
+        match self.waiting.keep(request.mac, kept) {
+            Ok(earlier) => earlier.map(|_| Count::NotHolder),
+            Err(_) => Some(Count::NotHolder),
+        }
+    }
+
+    fn no_longer_waits(&mut self, request: &Request<'_>) {
+        if self.waiting.forget(request.mac).is_some() {
+            self.server.0.counters.add(Count::NotHolder);
+        }
     }
 
     fn start_nak(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {

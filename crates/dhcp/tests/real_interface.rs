@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dhcp::{BIOS_LOADER, Count, DhcpSocket, Loaders, Network, Server, UEFI_LOADER};
+use dhcp::{BIOS_LOADER, Count, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
 use namespace::{PATIENCE, Process, in_own_network, is_asked_for, other_namespace, run, run_in, wait_for};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
@@ -115,7 +115,9 @@ async fn server() -> Server {
         relayed_subnets: Vec::new(),
     };
     let store = testing::world(10, 97).await;
-    Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), || true)
+    Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), || {
+        Turn::Own
+    })
 }
 
 fn serve(server: &Server) {

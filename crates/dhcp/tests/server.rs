@@ -8,11 +8,11 @@
 mod testing;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, UEFI_LOADER};
+use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
 use model::MacAddr;
 use raft::Store;
 use testing::RawPacket;
@@ -36,16 +36,16 @@ struct Running {
 
 impl Running {
     async fn start() -> Running {
-        Running::start_with(testing::world(127, 97).await, || true).await
+        Running::start_with(testing::world(127, 97).await, || Turn::Own).await
     }
 
-    async fn start_with(store: Store, is_held: impl Fn() -> bool + Send + Sync + 'static) -> Running {
+    async fn start_with(store: Store, turn: impl Fn() -> Turn + Send + Sync + 'static) -> Running {
         let network = Network {
             service_address: SERVER,
             http_port: 8081,
             relayed_subnets: Vec::new(),
         };
-        let server = Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), is_held);
+        let server = Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), turn);
         let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
         let (address, counters) = (socket.local_addr().unwrap(), server.counters());
         let (stop, stopped) = oneshot::channel();
@@ -235,12 +235,51 @@ async fn killer_packets_are_dropped_with_their_reason_and_the_server_lives() {
     server.counted(Count::Panicked, 0).await;
 }
 
+/// Whose turn it is, in the test's hand.
+#[derive(Clone)]
+struct Turns(Arc<Mutex<Turn>>);
+
+impl Turns {
+    fn new(turn: Turn) -> Turns {
+        Turns(Arc::new(Mutex::new(turn)))
+    }
+
+    fn set(&self, turn: Turn) {
+        *self.0.lock().unwrap() = turn;
+    }
+
+    async fn server(&self) -> Running {
+        let turn = self.0.clone();
+        Running::start_with(testing::world(127, 97).await, move || *turn.lock().unwrap()).await
+    }
+}
+
+/// A holder that was heard after every packet of the test.
+fn a_living_holder() -> Turn {
+    Turn::Other {
+        heard: Some(tokio::time::Instant::now() + Duration::from_secs(600)),
+    }
+}
+
+/// A holder that is not heard, as on loopback, and long dead on a network.
+const UNHEARD: Turn = Turn::Other { heard: None };
+
+impl Running {
+    /// Returns when everything that was sent before has been dealt with.
+    async fn has_read_everything(&self) {
+        let stranger = RawPacket {
+            mac: MacAddr([2, 0, 0, 0, 7, 7]),
+            ..relayed(1)
+        };
+        self.ignores(&with_info(stranger).bytes(), Count::UnknownMac)
+            .await;
+    }
+}
+
 #[tokio::test]
 async fn a_member_without_the_service_address_answers_the_repetition_only() {
-    let held = Arc::new(AtomicBool::new(false));
-    let is_held = held.clone();
-    let store = testing::world(127, 97).await;
-    let server = Running::start_with(store, move || is_held.load(Ordering::Relaxed)).await;
+    let turns = Turns::new(a_living_holder());
+    let server = turns.server().await;
     let discover = with_info(relayed(1));
     server.ignores(&discover.bytes(), Count::NotHolder).await;
     let other_attempt = RawPacket {
@@ -250,9 +289,90 @@ async fn a_member_without_the_service_address_answers_the_repetition_only() {
     server.ignores(&other_attempt.bytes(), Count::NotHolder).await;
     server.assert_silent();
     assert_eq!(server.ask(&discover).await[16..20], [127, 97, 2, 1]);
-    held.store(true, Ordering::Relaxed);
+    turns.set(Turn::Own);
     let first = RawPacket { xid: 8, ..discover };
     assert_eq!(server.ask(&first).await[16..20], [127, 97, 2, 1]);
+    server.counted(Count::StoodIn, 0).await;
+}
+
+/// What came between the death of the holder and the takeover needs no repetition, which would cost its client seconds.
+#[tokio::test]
+async fn what_waited_is_answered_when_the_turn_comes() {
+    for turn in [Turn::Own, Turn::StandIn] {
+        let turns = Turns::new(UNHEARD);
+        let server = turns.server().await;
+        let options = [(54, &SERVER.octets()[..]), (50, &[127, 97, 2, 1])];
+        server
+            .send(&with_info(relayed(3).options(&options)).bytes())
+            .await;
+        server.has_read_everything().await;
+        server.assert_silent();
+        turns.set(turn);
+        let ack = server.receive().await;
+        assert_eq!(option(&ack, 53), Some(&[5][..]));
+        assert_eq!(ack[16..20], [127, 97, 2, 1]);
+        server.counted(Count::StoodIn, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_stands_in_answers_at_once() {
+    let server = Turns::new(Turn::StandIn).server().await;
+    assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
+    server.counted(Count::StoodIn, 1).await;
+    server.counted(Count::Offers, 1).await;
+}
+
+/// A DHCPREQUEST is the sign that its DHCPDISCOVER was answered.
+#[tokio::test]
+async fn a_client_that_went_on_is_not_answered_about_what_lies_behind_it() {
+    let turns = Turns::new(UNHEARD);
+    let server = turns.server().await;
+    server.send(&with_info(relayed(1)).bytes()).await;
+    let options = [(54, &SERVER.octets()[..]), (50, &[127, 97, 2, 1])];
+    server
+        .send(&with_info(relayed(3).options(&options)).bytes())
+        .await;
+    server.counted(Count::NotHolder, 1).await;
+    turns.set(Turn::Own);
+    assert_eq!(option(&server.receive().await, 53), Some(&[5][..]));
+    server.counted(Count::Acks, 1).await;
+    server.counted(Count::Offers, 0).await;
+}
+
+#[tokio::test]
+async fn a_repetition_is_answered_once_whatever_waited() {
+    let turns = Turns::new(UNHEARD);
+    let server = turns.server().await;
+    server.send(&with_info(relayed(1)).bytes()).await;
+    assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
+    server.counted(Count::NotHolder, 1).await;
+    turns.set(Turn::Own);
+    let other = RawPacket {
+        mac: testing::NODE_ON_TWO,
+        ..relayed(1)
+    };
+    assert_eq!(server.ask(&with_info(other)).await[16..20], [127, 97, 2, 2]);
+    server.counted(Count::Offers, 2).await;
+    server.counted(Count::StoodIn, 0).await;
+}
+
+/// Standing in changes who speaks, not what may be said without a majority.
+#[tokio::test]
+async fn who_stands_in_refuses_only_with_a_majority() {
+    let turns = Turns::new(UNHEARD);
+    let server = turns.server().await;
+    server.send(&wrong_address().bytes()).await;
+    server.has_read_everything().await;
+    server.assert_silent();
+    turns.set(Turn::StandIn);
+    assert_eq!(option(&server.receive().await, 53), Some(&[6][..]));
+
+    let state = testing::world(127, 97).await.state();
+    let store = Store::in_memory_without_majority(state.as_ref().clone());
+    let server = Running::start_with(store, || Turn::StandIn).await;
+    server.ignores(&wrong_address().bytes(), Count::NoMajority).await;
+    server.assert_silent();
 }
 
 fn wrong_address() -> RawPacket {
@@ -281,7 +401,7 @@ async fn a_wrong_address_is_refused_when_a_majority_agrees() {
 async fn without_a_majority_known_nodes_boot_and_nobody_is_refused() {
     let state = testing::world(127, 97).await.state();
     let store = Store::in_memory_without_majority(state.as_ref().clone());
-    let server = Running::start_with(store, || true).await;
+    let server = Running::start_with(store, || Turn::Own).await;
     server.ignores(&wrong_address().bytes(), Count::NoMajority).await;
     server.assert_silent();
     assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
@@ -292,7 +412,7 @@ async fn without_a_majority_known_nodes_boot_and_nobody_is_refused() {
 #[tokio::test]
 async fn unknown_macs_hear_nothing_until_smd_knows_them() {
     let store = testing::world(127, 97).await;
-    let server = Running::start_with(store.clone(), || true).await;
+    let server = Running::start_with(store.clone(), || Turn::Own).await;
     let mac = MacAddr([2, 0, 0, 0, 7, 7]);
     let raw = with_info(RawPacket { mac, ..relayed(1) });
     server.ignores(&raw.bytes(), Count::UnknownMac).await;
@@ -317,7 +437,7 @@ async fn a_panic_costs_one_packet() {
     let store = testing::world(127, 97).await;
     let server = Running::start_with(store, move || {
         assert!(!once.swap(false, Ordering::Relaxed), "a bug, put in by this test");
-        true
+        Turn::Own
     })
     .await;
     server

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use address::{Held, loopback};
-use dhcp::{DhcpSocket, Loaders, Network, RouterAdverts};
+use dhcp::{DhcpSocket, Loaders, Network, RouterAdverts, Turn};
 use gateway::Gateway;
 use tftp::{Files, Limits};
 use tokio::net::{TcpListener, UdpSocket};
@@ -63,7 +63,7 @@ impl Roles {
         let is_file = |name: &&str| ports.config.boot.files_dir.join(name).is_file();
         let offered = offered.and_over_http([dhcp::UEFI_LOADER].into_iter().filter(is_file));
         let answers = held.clone();
-        let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || answers.is_held());
+        let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || turn(&answers));
         let tftp = tftp::Server::new(loaders.clone(), Limits::default());
         if network.has(Role::Dhcp) {
             let counted = dhcp.counters();
@@ -207,6 +207,19 @@ impl Roles {
             Role::Tftp => ("tftp.port", self.config.tftp.port),
         };
         self.network.has(role).then_some(port)
+    }
+}
+
+/// DHCP questions reach every member of a link, and any member has the answer: one of them gives it.
+fn turn(held: &Held) -> Turn {
+    if held.is_held() {
+        Turn::Own
+    } else if held.stands_in() {
+        Turn::StandIn
+    } else {
+        Turn::Other {
+            heard: held.holder_heard(),
+        }
     }
 }
 

@@ -1,0 +1,188 @@
+//! Packets that the holder of the service address should answer, kept for a moment in case it cannot. Pure.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use model::MacAddr;
+use tokio::time::Instant;
+
+/// Clients whose packet waits, at most; what comes beyond is left to the holder, and to the client's repetition.
+const WAITING_MAX: usize = 4096;
+/// A packet waits no longer: by then the address has moved, or the client has asked again.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// A holder that was heard this long after a packet came has had time to answer it, a power-on storm's queue included.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(250);
+/// Pause between two looks at what waits.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Whose turn it is to answer, as this member sees it now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// This member's: it holds the service address.
+    Own,
+    /// This member's, in the place of a holder that has fallen silent.
+    StandIn,
+    /// Another member's.
+    Other {
+        /// When the holder was last heard; `None` where members do not hear each other.
+        heard: Option<Instant>,
+    },
+}
+
+/// One packet as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) packet: Vec<u8>,
+    pub(crate) sender: SocketAddrV4,
+    pub(crate) arrived: Instant,
+}
+
+/// The newest packet of each client that waits.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(BTreeMap<MacAddr, Kept>);
+
+/// What has been decided about packets that waited.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// To be answered now.
+    pub(crate) due: Vec<Kept>,
+    /// Left to the holder.
+    pub(crate) left: usize,
+}
+
+impl Waiting {
+    /// Keeps a packet; one that the client sent before is no longer of use, and is given back. `Err` with this packet
+    /// when there is no room.
+    pub(crate) fn keep(&mut self, mac: MacAddr, kept: Kept) -> Result<Option<Kept>, Kept> {
+        if self.0.len() >= WAITING_MAX && !self.0.contains_key(&mac) {
+            return Err(kept);
+        }
+        Ok(self.0.insert(mac, kept))
+    }
+
+    /// The client has been answered, or asks something new.
+    pub(crate) fn forget(&mut self, mac: MacAddr) -> Option<Kept> {
+        self.0.remove(&mac)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes out what need not wait any longer.
+    pub(crate) fn settle(&mut self, turn: Turn, now: Instant) -> Settled {
+        let heard = match turn {
+            Turn::Own | Turn::StandIn => {
+                let due = std::mem::take(&mut self.0).into_values().collect();
+                return Settled { due, left: 0 };
+            }
+            Turn::Other { heard } => heard,
+        };
+        let before = self.0.len();
+        self.0.retain(|_, kept| {
+            let answered = heard.is_some_and(|heard| heard >= kept.arrived + ANSWERED_WITHIN);
+            !answered && now < kept.arrived + WAIT_MAX
+        });
+        Settled {
+            due: Vec::new(),
+            left: before - self.0.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn kept(arrived: Instant) -> Kept {
+        Kept {
+            packet: vec![1],
+            sender: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+            arrived,
+        }
+    }
+
+    fn mac(n: usize) -> MacAddr {
+        let [.., a, b] = n.to_be_bytes();
+        MacAddr([2, 0, 0, 0, a, b])
+    }
+
+    fn with_one(arrived: Instant) -> Waiting {
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.keep(mac(1), kept(arrived)), Ok(None));
+        waiting
+    }
+
+    /// The holder lived when the packet came and a while after: it has answered, and a second answer would be waste.
+    #[test]
+    fn a_packet_is_left_to_a_holder_that_was_heard_after_it() {
+        let came = Instant::now();
+        let mut waiting = with_one(came);
+        let heard = |millis| Turn::Other {
+            heard: Some(came + Duration::from_millis(millis)),
+        };
+        let now = came + Duration::from_millis(300);
+        assert_eq!(waiting.settle(heard(0), now), Settled::default(), "before it");
+        assert_eq!(
+            waiting.settle(heard(249), now),
+            Settled::default(),
+            "it may have died with the packet unread"
+        );
+        assert_eq!(waiting.settle(heard(250), now), Settled { due: vec![], left: 1 });
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_answered_when_the_turn_comes() {
+        let came = Instant::now();
+        for turn in [Turn::Own, Turn::StandIn] {
+            let mut waiting = with_one(came);
+            let settled = waiting.settle(turn, came + Duration::from_millis(900));
+            assert_eq!(settled.due, vec![kept(came)]);
+            assert!(waiting.is_empty(), "answered once");
+        }
+    }
+
+    /// On loopback no holder is heard: only the time ends the waiting.
+    #[test]
+    fn nothing_waits_for_ever() {
+        let came = Instant::now();
+        let mut waiting = with_one(came);
+        let unheard = Turn::Other { heard: None };
+        let just_before = came + WAIT_MAX - Duration::from_nanos(1);
+        assert_eq!(waiting.settle(unheard, just_before), Settled::default());
+        assert_eq!(
+            waiting.settle(unheard, came + WAIT_MAX),
+            Settled { due: vec![], left: 1 }
+        );
+    }
+
+    /// A DHCPREQUEST says that its DHCPDISCOVER has been answered.
+    #[test]
+    fn a_client_waits_with_its_newest_packet_only() {
+        let came = Instant::now();
+        let mut waiting = with_one(came);
+        let newer = kept(came + Duration::from_secs(1));
+        assert_eq!(waiting.keep(mac(1), newer.clone()), Ok(Some(kept(came))));
+        assert_eq!(waiting.forget(mac(1)), Some(newer));
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_flood_takes_no_more_memory_and_no_place_of_those_before_it() {
+        let came = Instant::now();
+        let mut waiting = Waiting::default();
+        for n in 0..WAITING_MAX {
+            assert_eq!(waiting.keep(mac(n), kept(came)), Ok(None));
+        }
+        assert_eq!(waiting.keep(mac(WAITING_MAX), kept(came)), Err(kept(came)));
+        assert_eq!(
+            waiting.keep(mac(7), kept(came)),
+            Ok(Some(kept(came))),
+            "who waits already may ask anew"
+        );
+        assert_eq!(waiting.0.len(), WAITING_MAX);
+    }
+}
