@@ -24,10 +24,24 @@ pub const AT_MOST: Duration = Duration::from_secs(120);
 pub struct MembersConfig {
     /// Lines within `[[network]]` of the boot network, e.g. router advertisements.
     pub network_lines: String,
-    /// Whole tables at the end of the file.
+    /// Whole tables at the end of the file; `{id}` stands for the member's id.
     pub tables: String,
     /// Lines within `[boot]`.
     pub boot_lines: String,
+    /// Further addresses that the helpers may touch, as `INTERFACE=ADDRESS`.
+    pub helper_allows: Vec<String>,
+    /// The first half of the addresses that API and peer port listen on, e.g. `10.99` for `10.99.1.<id>`, if that is not
+    /// the boot network.
+    pub api_network: Option<String>,
+}
+
+impl MembersConfig {
+    fn api_address(&self, id: u64) -> String {
+        match &self.api_network {
+            Some(network) => format!("{network}.1.{id}"),
+            None => member_address(id),
+        }
+    }
 }
 
 /// Members 1 to 3 of a cluster on a [`Network`].
@@ -39,6 +53,7 @@ pub struct Members {
     helpers: BTreeMap<u64, Process>,
     serving: BTreeMap<u64, Process>,
     frozen: BTreeSet<u64>,
+    config: MembersConfig,
 }
 
 impl Members {
@@ -53,10 +68,11 @@ impl Members {
             helpers: BTreeMap::new(),
             serving: BTreeMap::new(),
             frozen: BTreeSet::new(),
+            config: config.clone(),
         };
         members.make_identities();
         for id in members.ids() {
-            fs::write(members.file(id, "toml"), members.config(id, files, config)).unwrap();
+            fs::write(members.file(id, "toml"), members.config_file(id, files)).unwrap();
             members.start_helper(id);
             members.launch(id);
         }
@@ -80,7 +96,7 @@ impl Members {
     fn make_identities(&self) {
         let mut description = String::from("cluster = \"boot\"\n");
         for id in self.ids() {
-            let own = member_address(id);
+            let own = self.config.api_address(id);
             writeln!(description, "[[member]]\nid = {id}\naddress = \"{own}:7440\"").unwrap();
             writeln!(
                 description,
@@ -98,7 +114,7 @@ impl Members {
         .unwrap();
     }
 
-    fn config(&self, id: u64, files: &Path, config: &MembersConfig) -> String {
+    fn config_file(&self, id: u64, files: &Path) -> String {
         let (folder, files, own) = (self.folder.display(), files.display(), member_address(id));
         let peers: Vec<String> = self
             .ids()
@@ -107,9 +123,13 @@ impl Members {
             .collect();
         let MembersConfig {
             network_lines,
-            tables,
             boot_lines,
-        } = config;
+            ..
+        } = &self.config;
+        let (api, tables) = (
+            self.config.api_address(id),
+            self.config.tables.replace("{id}", &id.to_string()),
+        );
         format!(
             r#"cluster = "boot"
 data-dir = "{folder}/data-{id}"
@@ -117,10 +137,10 @@ identity-dir = "{folder}/identities/member-{id}"
 [member]
 id = {id}
 [raft]
-peer-listen = "{own}:7440"
+peer-listen = "{api}:7440"
 [api]
-grpc-listen = "{own}:7441"
-https-listen = "{own}:8443"
+grpc-listen = "{api}:7441"
+https-listen = "{api}:8443"
 [boot]
 files-dir = "{files}"
 {boot_lines}
@@ -144,14 +164,13 @@ roles = ["boot", "dhcp", "tftp"]
 
     fn start_helper(&mut self, id: u64) {
         let socket = self.file_named(&format!("helper-{id}.sock"));
-        let helper = self.namespaces[&id]
-            .command(executable())
-            .args([
-                "address-helper",
-                "--allow",
-                &format!("eth0={SERVICE_ADDRESS}"),
-                "--socket",
-            ])
+        let mut helper = self.namespaces[&id].command(executable());
+        helper.args(["address-helper", "--allow", &format!("eth0={SERVICE_ADDRESS}")]);
+        for further in &self.config.helper_allows {
+            helper.args(["--allow", further]);
+        }
+        let helper = helper
+            .arg("--socket")
             .arg(&socket)
             .stderr(self.log(&format!("helper-{id}.log")))
             .spawn()
@@ -274,6 +293,7 @@ roles = ["boot", "dhcp", "tftp"]
         Administrator {
             folder: self.folder.clone(),
             bridge: self.bridge.clone(),
+            config: self.config.clone(),
         }
     }
 
@@ -338,6 +358,7 @@ roles = ["boot", "dhcp", "tftp"]
 pub struct Administrator {
     folder: PathBuf,
     bridge: Namespace,
+    config: MembersConfig,
 }
 
 impl Administrator {
@@ -362,7 +383,7 @@ impl Administrator {
         let mut command = self.bridge.command(executable());
         command
             .args(["--timeout", "5", "--endpoints"])
-            .arg(format!("{}:7441", member_address(id)))
+            .arg(format!("{}:7441", self.config.api_address(id)))
             .arg("--ca")
             .arg(self.folder.join("identities/ca.pem"))
             .arg("--token-file")
@@ -383,7 +404,7 @@ impl Administrator {
             .arg(format!("Authorization: Bearer {}", token.trim()))
             .args(["-X", method, "-d", body]);
         let output = curl
-            .arg(format!("https://{}:8443{path}", member_address(id)))
+            .arg(format!("https://{}:8443{path}", self.config.api_address(id)))
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,0 +1,92 @@
+//! What a bridge drops and counts between its ports: losses, cuts, packets held back. By nftables in the bridge's own
+//! hooks, because those of IP do not see what raw sockets send and receive.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // for tests only
+
+use std::fmt::Write as _;
+
+use lab::machine::{Namespace, Network, run};
+use serde_json::Value;
+
+/// Where the type of a DHCP message is, from the start of the UDP header in bits: every client and Chamois put option 53
+/// first. 8 bytes of UDP, 240 of BOOTP and cookie, code and length of the option.
+const DHCP_MESSAGE_TYPE: &str = "@th,2000,8";
+const REQUEST: u8 = 3;
+const NAK: u8 = 6;
+
+/// The filter of the bridges of a network. Ports are named as in [`Network::plug`].
+#[derive(Debug)]
+pub struct BridgeFilter(Namespace);
+
+impl BridgeFilter {
+    /// A filter that only counts: DHCPNAKs by the port they come from.
+    pub fn new(network: &Network, servers: &[&str]) -> BridgeFilter {
+        let filter = BridgeFilter(network.bridge());
+        let mut rules = String::from(
+            "table bridge chamois {\n chain forward { type filter hook forward priority 0; }\n \
+             chain arriving { type filter hook prerouting priority 0; }\n}\n",
+        );
+        for port in servers {
+            writeln!(rules, "add counter bridge chamois nak-{port}").unwrap();
+            writeln!(
+                rules,
+                "add rule bridge chamois arriving iifname {port} ether type ip udp sport 67 {DHCP_MESSAGE_TYPE} {NAK} counter name nak-{port}"
+            )
+            .unwrap();
+        }
+        filter.nft(&rules);
+        filter
+    }
+
+    /// Nothing passes between these two sets of ports, broadcasts included.
+    pub fn cut(&self, one: &[&str], other: &[&str]) {
+        for (from, to) in [(one, other), (other, one)] {
+            self.forward(&format!("iifname {} oifname {} drop", set(from), set(to)));
+        }
+    }
+
+    /// Each packet is lost with this probability, whoever sends it.
+    pub fn lose(&self, percent: u8) {
+        self.nft("add counter bridge chamois lost");
+        self.forward(&format!(
+            "numgen random mod 100 < {percent} counter name lost drop"
+        ));
+    }
+
+    /// DHCPREQUESTs from these ports do not pass; how many were held, [`BridgeFilter::counted`] `held-<port>` says.
+    pub fn hold_requests(&self, ports: &[&str]) {
+        for port in ports {
+            self.nft(&format!("add counter bridge chamois held-{port}"));
+            self.forward(&format!(
+                "iifname {port} ether type ip udp dport 67 {DHCP_MESSAGE_TYPE} {REQUEST} counter name held-{port} drop"
+            ));
+        }
+    }
+
+    /// Everything passes again; counters stay.
+    pub fn clear(&self) {
+        self.nft("flush chain bridge chamois forward");
+    }
+
+    /// Packets counted so far under this name.
+    pub fn counted(&self, name: &str) -> u64 {
+        let mut nft = self.0.command("nft");
+        let listed = run(nft.args(["-j", "list", "counters", "table", "bridge", "chamois"])).unwrap();
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        let counters = listed["nftables"].as_array().unwrap().iter();
+        let mut named = counters.filter(|entry| entry["counter"]["name"] == name);
+        let counter = named.next().unwrap_or_else(|| panic!("no counter {name}"));
+        counter["counter"]["packets"].as_u64().unwrap()
+    }
+
+    fn forward(&self, rule: &str) {
+        self.nft(&format!("add rule bridge chamois forward {rule}"));
+    }
+
+    fn nft(&self, rules: &str) {
+        run(self.0.command("nft").arg(rules)).unwrap();
+    }
+}
+
+fn set(ports: &[&str]) -> String {
+    format!("{{ {} }}", ports.join(", "))
+}

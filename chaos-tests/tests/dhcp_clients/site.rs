@@ -1,0 +1,279 @@
+//! A site with three members, real clients on their network, and two racks behind relays.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use chaos_tests::bridge_filter::BridgeFilter;
+use chaos_tests::dhcp_clients::{Client, Event, History, Kind, Lease, shared_addresses};
+use chaos_tests::members::{Members, MembersConfig, Node, SERVICE_ADDRESS, wait_at_most};
+use lab::machine::{Namespace, Network, Process, run};
+
+/// The shortest that Chamois accepts.
+const LEASE_S: u32 = 60;
+/// Ports of the members on the bridge.
+pub(crate) const MEMBERS: [&str; 3] = ["m1", "m2", "m3"];
+
+/// A client at its place.
+pub(crate) struct Seat {
+    pub(crate) client: Client,
+    /// The port of the members' bridge that its packets pass: its own or its relay's.
+    pub(crate) port: String,
+    expected: Lease,
+}
+
+/// Where a client sits.
+#[derive(Clone, Copy)]
+enum Place {
+    /// On the members' network.
+    Direct,
+    /// In rack 1 or 2, behind a relay.
+    Rack(u8),
+}
+
+use Kind::{Dhclient, Dhcpcd, Udhcpc};
+use Place::{Direct, Rack};
+
+/// Two of each on the members' network, one in each rack.
+const SEATS: [(Kind, Place); 8] = [
+    (Udhcpc, Direct),
+    (Dhclient, Direct),
+    (Dhcpcd, Direct),
+    (Udhcpc, Direct),
+    (Dhclient, Direct),
+    (Dhcpcd, Direct),
+    (Udhcpc, Rack(1)),
+    (Dhclient, Rack(2)),
+];
+/// They bind once and then live through everything.
+const RESIDENTS: [(Kind, Place); 2] = [(Dhclient, Direct), (Dhcpcd, Direct)];
+
+pub(crate) struct Site {
+    pub(crate) members: Members,
+    pub(crate) filter: BridgeFilter,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) residents: Vec<Seat>,
+    /// Clients whose MACs nobody knows.
+    pub(crate) strangers: Vec<Client>,
+    history: History,
+    _relays: Vec<Process>,
+    _network: Network,
+}
+
+impl Site {
+    pub(crate) fn start(folder: &Path) -> Site {
+        let mut network = Network::create("d", 3).unwrap();
+        let relays = vec![
+            // rack 1 knows the service address, rack 2 the members; rack 2 adds option 82
+            add_rack(&mut network, 1, &[SERVICE_ADDRESS]),
+            add_rack(&mut network, 2, &["-a", "10.97.1.1", "10.97.1.2", "10.97.1.3"]),
+        ];
+        let config = MembersConfig {
+            network_lines: r#"relayed-subnets = ["10.101.0.0/16", "10.102.0.0/16"]"#.to_owned(),
+            ..MembersConfig::default()
+        };
+        let files = folder.join("files");
+        std::fs::create_dir_all(&files).unwrap();
+        let members = Members::start(&network, folder, &files, &config);
+        let leader = members.leader();
+        for (net, router) in [
+            ("10.97.0.0/16", "10.97.0.254"),
+            ("10.101.0.0/16", "10.101.0.1"),
+            ("10.102.0.0/16", "10.102.0.1"),
+        ] {
+            let body = format!(r#"{{"network":"{net}","routers":["{router}"],"leaseTimeS":{LEASE_S}}}"#);
+            members.post(leader, "/chamois/v1/subnets", &body);
+        }
+        let history = History::new(folder.join("history"));
+        let mut nid = 0;
+        let mut seat = |&(kind, place): &(Kind, Place)| {
+            nid += 1;
+            let seat = add_seat(&mut network, nid, kind, place, folder, &history);
+            members.add_node(leader, &node(nid, &seat.expected));
+            seat
+        };
+        let seats: Vec<Seat> = SEATS.iter().map(&mut seat).collect();
+        let residents: Vec<Seat> = RESIDENTS.iter().map(&mut seat).collect();
+        let strangers = [101, 102].map(|number| {
+            let namespace = add_client(&mut network, number, "br0");
+            Client::new(&format!("c{number}"), Udhcpc, namespace, folder, &history)
+        });
+        Site {
+            filter: BridgeFilter::new(&network, &MEMBERS),
+            members,
+            seats,
+            residents,
+            strangers: strangers.into(),
+            history,
+            _relays: relays,
+            _network: network,
+        }
+    }
+
+    /// Everything the clients wrote down from event `since` on.
+    pub(crate) fn events(&self, since: usize) -> Vec<Event> {
+        self.history.events().split_off(since)
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.history.events().len()
+    }
+
+    /// Switches the seats on, all at once and without memory.
+    pub(crate) fn power_on(&mut self, seats: &[usize]) -> usize {
+        let since = self.now();
+        for seat in seats {
+            self.seats[*seat].client.start();
+        }
+        since
+    }
+
+    pub(crate) fn power_off(&mut self) {
+        for seat in &mut self.seats {
+            seat.client.power_off();
+        }
+    }
+
+    /// Waits until each of the seats has written down one of these events after `since`; then judges the whole history.
+    pub(crate) fn wait_for(&self, seats: &[usize], whats: &[&str], since: usize) {
+        let waiting = || {
+            let events = self.events(since);
+            let heard = |name: &str| {
+                let mut own = events.iter().filter(|event| event.client == name);
+                own.any(|event| whats.contains(&event.what.as_str()))
+            };
+            let missing = seats
+                .iter()
+                .filter(|seat| !heard(self.seats[**seat].client.name()));
+            missing.copied().collect::<Vec<usize>>()
+        };
+        wait_at_most(chaos_tests::members::AT_MOST, || {
+            waiting().is_empty().then_some(())
+        });
+        for missing in waiting() {
+            let client = &self.seats[missing].client;
+            panic!(
+                "{:?} {} is without {whats:?}; it said:\n{}",
+                client.kind(),
+                client.name(),
+                client.said()
+            );
+        }
+        self.judge();
+    }
+
+    /// Whatever any client was ever given was its own, whole, and nobody else's at the time.
+    pub(crate) fn judge(&self) {
+        let events = self.history.events();
+        for event in &events {
+            let Some(lease) = &event.lease else { continue };
+            let mut all = self.seats.iter().chain(&self.residents);
+            let seat = all.find(|seat| seat.client.name() == event.client);
+            assert_eq!(Some(lease), seat.map(|seat| &seat.expected), "{event:?}");
+        }
+        assert_eq!(shared_addresses(&events), []);
+    }
+}
+
+/// A rack: its own bridge, and a relay that is its router too.
+fn add_rack(network: &mut Network, rack: u8, arguments: &[&str]) -> Process {
+    let (bridge, own) = (format!("rack{rack}"), format!("r{rack}"));
+    let (upstream, downstream) = (format!("10.97.3.{rack}"), format!("10.10{rack}.0.1"));
+    network
+        .add_bridge(&bridge, &format!("10.10{rack}.9.9/16"))
+        .unwrap();
+    let relay = network.add_namespace(&own).unwrap();
+    let at = |address: &str| Some(format!("{address}/16"));
+    let (up_mac, down_mac) = (
+        format!("02:97:00:00:03:0{rack}"),
+        format!("02:97:00:01:03:0{rack}"),
+    );
+    network
+        .plug(&relay, "up0", &own, "br0", &up_mac, at(&upstream).as_deref())
+        .unwrap();
+    let port = format!("{own}d");
+    network
+        .plug(
+            &relay,
+            "dn0",
+            &port,
+            &bridge,
+            &down_mac,
+            at(&downstream).as_deref(),
+        )
+        .unwrap();
+    run(relay
+        .command("sh")
+        .args(["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]))
+    .unwrap();
+    for id in 1..=network.members() {
+        let route = ["route", "add", &format!("10.10{rack}.0.0/16"), "via", &upstream];
+        network.member(id).ip(&route).unwrap();
+    }
+    let mut dhcrelay = relay.command("dhcrelay");
+    dhcrelay.args(["-4", "-d", "--no-pid", "-iu", "up0", "-id", "dn0"]);
+    let log = std::process::Stdio::null;
+    Process::new(
+        dhcrelay
+            .args(arguments)
+            .stdout(log())
+            .stderr(log())
+            .spawn()
+            .unwrap(),
+    )
+}
+
+fn add_seat(
+    network: &mut Network,
+    nid: u8,
+    kind: Kind,
+    place: Place,
+    folder: &Path,
+    history: &History,
+) -> Seat {
+    let name = format!("c{nid}");
+    let (bridge, port, net, router) = match place {
+        Direct => ("br0".to_owned(), name.clone(), 97, Ipv4Addr::new(10, 97, 0, 254)),
+        Rack(rack) => (
+            format!("rack{rack}"),
+            format!("r{rack}"),
+            100 + rack,
+            Ipv4Addr::new(10, 100 + rack, 0, 1),
+        ),
+    };
+    let namespace = add_client(network, nid, &bridge);
+    let expected = Lease {
+        address: Ipv4Addr::new(10, net, 5, nid),
+        mask: Ipv4Addr::new(255, 255, 0, 0),
+        router,
+        hostname: format!("bo{nid:04}"),
+        server: SERVICE_ADDRESS.parse().unwrap(),
+        lease_s: LEASE_S,
+    };
+    Seat {
+        client: Client::new(&name, kind, namespace, folder, history),
+        port,
+        expected,
+    }
+}
+
+fn add_client(network: &mut Network, number: u8, bridge: &str) -> Namespace {
+    let name = format!("c{number}");
+    let namespace = network.add_namespace(&name).unwrap();
+    network
+        .plug(&namespace, "eth0", &name, bridge, &mac(number), None)
+        .unwrap();
+    namespace
+}
+
+fn mac(number: u8) -> String {
+    format!("02:97:00:00:05:{number:02x}")
+}
+
+fn node(nid: u8, lease: &Lease) -> Node {
+    Node {
+        xname: format!("x1000c0s{nid}b0n0"),
+        nid: nid.into(),
+        mac: mac(nid),
+        address: lease.address.to_string(),
+    }
+}
