@@ -150,7 +150,7 @@ async fn measure(
     let mut writers = Writers::start(&target, ledger)?;
     let layout = cluster.layout().clone();
     let (report, booted) = tokio::sync::watch::channel(0);
-    let fleet = fleet::boot(&layout, nodes, report, progress);
+    let fleet = fleet::boot(&layout, cluster.size(), nodes, report, progress);
     let faults = faults::inflict(cluster, nodes, booted, ledger, progress);
     let (boots, kills) = tokio::select! {
         ended = async { tokio::try_join!(fleet, faults) } => ended?,

@@ -42,6 +42,7 @@ async fn acquire(acts: &[Act]) -> (Result<DhcpLease, DhcpError>, Vec<(u32, u16)>
     let serving = tokio::spawn(serve(server, *address.ip(), acts.to_vec()));
     let relay = Relay::open(
         Ipv4Addr::LOCALHOST,
+        vec![*address.ip()],
         vec![SocketAddrV4::new(*address.ip(), address.port())],
         5,
     )

@@ -23,9 +23,11 @@ use crate::report::{FleetReport, NodeFailure, NodeReport};
 pub struct FleetConfig {
     /// The nodes, in the order in which they are switched on.
     pub nodes: Vec<NodeSpec>,
-    /// Address and port of DHCP: the service address, or each member's own where there is none. All URLs that nodes
-    /// are given must use one of these addresses.
-    pub dhcp_servers: Vec<SocketAddrV4>,
+    /// The identity of the DHCP server: the service address, or each member's own where there is none. All URLs that
+    /// nodes are given must use one of these addresses.
+    pub dhcp_servers: Vec<Ipv4Addr>,
+    /// Where the relay passes each question on: every member's own address, as a broadcast on one link reaches all.
+    pub relayed_to: Vec<SocketAddrV4>,
     /// Where the relay sits (`giaddr`).
     pub relay_address: Ipv4Addr,
     /// The kernel that every node must get.
@@ -77,7 +79,8 @@ impl Fleet {
             return Err(FleetError::NothingMayStart);
         }
         let address = config.relay_address;
-        let relay = Relay::open(address, config.dhcp_servers.clone(), config.seed)
+        let (servers, passed_to) = (config.dhcp_servers.clone(), config.relayed_to.clone());
+        let relay = Relay::open(address, servers, passed_to, config.seed)
             .map_err(|source| FleetError::Relay { address, source })?;
         let (progress, receiver) = watch::channel(Progress {
             total: config.nodes.len(),

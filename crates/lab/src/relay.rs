@@ -25,7 +25,8 @@ type Waiting = BTreeMap<u32, mpsc::Sender<Answer>>;
 pub(crate) struct Relay {
     socket: Arc<UdpSocket>,
     address: Ipv4Addr,
-    servers: Vec<SocketAddrV4>,
+    servers: Vec<Ipv4Addr>,
+    passed_to: Vec<SocketAddrV4>,
     shared: Arc<Mutex<Shared>>,
     reader: JoinHandle<()>,
 }
@@ -37,8 +38,14 @@ struct Shared {
 }
 
 impl Relay {
-    /// A relay at `address`, on a port that is not 67, that passes each question on to all of `servers`.
-    pub(crate) fn open(address: Ipv4Addr, servers: Vec<SocketAddrV4>, seed: u64) -> io::Result<Relay> {
+    /// A relay at `address`, on a port that is not 67, that passes each question on to all of `passed_to` and takes
+    /// answers that name one of `servers`.
+    pub(crate) fn open(
+        address: Ipv4Addr,
+        servers: Vec<Ipv4Addr>,
+        passed_to: Vec<SocketAddrV4>,
+        seed: u64,
+    ) -> io::Result<Relay> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         socket.set_nonblocking(true)?;
@@ -53,6 +60,7 @@ impl Relay {
             socket,
             address,
             servers,
+            passed_to,
             shared,
             reader,
         })
@@ -65,12 +73,12 @@ impl Relay {
 
     /// Whether `address` is one of the servers', which are also their identities (option 54).
     pub(crate) fn serves(&self, address: Ipv4Addr) -> bool {
-        self.servers.iter().any(|server| *server.ip() == address)
+        self.servers.contains(&address)
     }
 
     /// The servers' addresses, for messages.
     pub(crate) fn server_names(&self) -> String {
-        let names: Vec<String> = self.servers.iter().map(|server| server.ip().to_string()).collect();
+        let names: Vec<String> = self.servers.iter().map(Ipv4Addr::to_string).collect();
         names.join(", ")
     }
 
@@ -133,7 +141,7 @@ pub(crate) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Sends a question. That it could not be sent is a loss like any other on the way.
     pub(crate) async fn send(&self, packet: &[u8]) {
-        for server in &self.relay.servers {
+        for server in &self.relay.passed_to {
             let _ = self.relay.socket.send_to(packet, server).await;
         }
     }
@@ -166,7 +174,8 @@ mod tests {
         let SocketAddr::V4(address) = server.local_addr().unwrap() else {
             unreachable!()
         };
-        (server, Relay::open(Ipv4Addr::LOCALHOST, vec![address], 1).unwrap())
+        let relay = Relay::open(Ipv4Addr::LOCALHOST, vec![*address.ip()], vec![address], 1);
+        (server, relay.unwrap())
     }
 
     fn question(exchange: &Exchange<'_>, last_byte: u8) -> Vec<u8> {

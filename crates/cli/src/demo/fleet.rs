@@ -30,12 +30,13 @@ const SEED: u64 = 3;
 /// Boots `nodes` nodes and waits for the last; `booted` follows the number of those that are up.
 pub(crate) async fn boot(
     layout: &Layout,
+    members: usize,
     nodes: u32,
     booted: watch::Sender<u32>,
     progress: &Progress,
 ) -> Result<FleetReport, CliError> {
-    let fleet =
-        Fleet::start(config(layout, nodes)?).map_err(|e| CliError::other("cannot emulate nodes", e))?;
+    let fleet = Fleet::start(config(layout, members, nodes)?)
+        .map_err(|e| CliError::other("cannot emulate nodes", e))?;
     let mut counts = fleet.progress();
     let watching = async {
         while counts.changed().await.is_ok() {
@@ -60,13 +61,17 @@ pub(crate) async fn boot(
     Ok(report)
 }
 
-fn config(layout: &Layout, nodes: u32) -> Result<FleetConfig, CliError> {
+fn config(layout: &Layout, members: usize, nodes: u32) -> Result<FleetConfig, CliError> {
     let nodes: Result<Vec<NodeSpec>, CliError> = (0..nodes).map(|index| node(layout, index)).collect();
     let nodes = nodes?;
     Ok(FleetConfig {
         starts_per_second: rate(nodes.len()),
         nodes,
-        dhcp_servers: vec![SocketAddrV4::new(layout.service(), DHCP_PORT)],
+        dhcp_servers: vec![layout.service()],
+        relayed_to: (1..)
+            .take(members)
+            .map(|id| SocketAddrV4::new(layout.member(id), DHCP_PORT))
+            .collect(),
         relay_address: layout.relay(),
         kernel: files::kernel(),
         initrd: files::initrd(),
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn every_node_expects_what_was_seeded() {
         let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
-        let config = config(&layout, 40).unwrap();
+        let config = config(&layout, 3, 40).unwrap();
         assert_eq!(config.nodes.len(), 40);
         assert_eq!(config.nodes[7].xname.as_str(), xname(7));
         assert_eq!(config.nodes[7].nid, 8);

@@ -13,7 +13,8 @@ const QUICK: Pace = Pace::with_second(Duration::from_millis(10));
 fn config(cluster: &Cluster) -> FleetConfig {
     FleetConfig {
         nodes: cluster.nodes(),
-        dhcp_servers: vec![cluster.dhcp_server()],
+        dhcp_servers: vec![*cluster.dhcp_server().ip()],
+        relayed_to: vec![cluster.dhcp_server()],
         relay_address: cluster.net.relay_address(),
         kernel: FileDigest::of(&KERNEL),
         initrd: FileDigest::of(&INITRD),
