@@ -1,0 +1,177 @@
+//! When a phase of a boot has come, and when it is over: by what was seen on the cable and on the console.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cell::Phase;
+use crate::wire::Fact;
+
+/// A transfer is under way when this much of it has passed.
+const TFTP_BLOCKS: u16 = 20;
+const LOADER_BYTES: usize = 40_000;
+const KERNEL_BYTES: usize = 4_000_000;
+const INITRD_BYTES: usize = 500_000;
+
+const SCRIPT: &str = "/boot/v1/bootscript";
+const LOADER: &str = "/files/snponly.efi";
+const KERNEL: &str = "/files/vmlinuz";
+const INITRD: &str = "/files/initrd";
+
+/// What a boot has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The first offer: the source of its frame.
+    pub(crate) offer_from: Option<String>,
+    pub(crate) router_adverts: usize,
+    /// Time to the first request of a boot script.
+    pub(crate) script_after: Option<Duration>,
+    tftp_file: Option<String>,
+    tftp_block: u16,
+    /// By path (without its query): what the guest was sent at most over one connection.
+    received: BTreeMap<String, usize>,
+    asked: Vec<String>,
+    kernel_runs: bool,
+}
+
+impl Progress {
+    /// Takes note of a fact that was seen `after` the power came on; whether it begins something new.
+    pub(crate) fn note(&mut self, fact: &Fact, after: Duration) -> bool {
+        match fact {
+            Fact::Offer { from } => {
+                self.offer_from.get_or_insert_with(|| from.clone());
+                true
+            }
+            Fact::TftpRequest { file } => self.tftp_file.replace(file.clone()).is_none(),
+            Fact::TftpBlock { number } => {
+                self.tftp_block = self.tftp_block.max(*number);
+                false
+            }
+            Fact::Asked { path, .. } => {
+                let path = without_query(path);
+                if path == SCRIPT {
+                    self.script_after.get_or_insert(after);
+                }
+                self.asked.push(path);
+                true
+            }
+            Fact::Received { path, bytes, .. } => {
+                let most = self.received.entry(without_query(path)).or_default();
+                *most = (*most).max(*bytes);
+                false
+            }
+            Fact::RouterAdvert { lifetime_s } => {
+                self.router_adverts += usize::from(*lifetime_s == 0);
+                false
+            }
+        }
+    }
+
+    /// Takes note of the console.
+    pub(crate) fn note_console(&mut self, console: &str) {
+        self.kernel_runs = self.kernel_runs || console.contains("GUEST init");
+    }
+
+    fn received(&self, path: &str) -> usize {
+        self.received.get(path).copied().unwrap_or_default()
+    }
+
+    fn has_asked(&self, end: &str) -> bool {
+        self.asked.iter().any(|path| path.ends_with(end))
+    }
+}
+
+fn without_query(path: &str) -> String {
+    path.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// Whether the boot is in this phase, or further.
+pub(crate) fn has_come(phase: Phase, progress: &Progress) -> bool {
+    match phase {
+        Phase::Offer => progress.offer_from.is_some(),
+        Phase::Tftp => progress.tftp_block >= TFTP_BLOCKS,
+        Phase::FirmwareHttp => progress.received(LOADER) >= LOADER_BYTES,
+        Phase::Script => progress.received(SCRIPT) > 0,
+        Phase::Kernel => progress.received(KERNEL) >= KERNEL_BYTES,
+        Phase::Initrd => progress.received(INITRD) >= INITRD_BYTES,
+        Phase::BeforeCloudInit => progress.kernel_runs,
+        Phase::CloudInit => progress.has_asked("/user-data"),
+    }
+}
+
+/// Whether what the phase transfers has arrived in full, or the phase after it has begun. `folder` has the files.
+pub(crate) fn is_over(phase: Phase, progress: &Progress, folder: &Path) -> bool {
+    let is_whole = |path: &str| {
+        let name = path.strip_prefix('/').expect("a path of a URL");
+        let size = std::fs::metadata(folder.join(name)).map_or(0, |meta| meta.len());
+        progress.received(path) as u64 >= size
+    };
+    match phase {
+        Phase::Offer => !progress.asked.is_empty() || progress.tftp_file.is_some(),
+        Phase::Tftp => !progress.asked.is_empty(),
+        Phase::FirmwareHttp => is_whole(LOADER),
+        Phase::Script => progress.received(KERNEL) >= KERNEL_BYTES,
+        Phase::Kernel => is_whole(KERNEL),
+        Phase::Initrd => is_whole(INITRD),
+        Phase::BeforeCloudInit => progress.has_asked("/meta-data"),
+        Phase::CloudInit => progress.has_asked("/vendor-data"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(facts: &[Fact]) -> Progress {
+        let mut progress = Progress::default();
+        for fact in facts {
+            progress.note(fact, Duration::from_secs(1));
+        }
+        progress
+    }
+
+    fn received(path: &str, bytes: usize) -> Fact {
+        let (path, port) = (path.to_owned(), 1);
+        Fact::Received { path, port, bytes }
+    }
+
+    #[test]
+    fn nothing_has_come_before_anything_was_seen() {
+        for phase in Phase::ALL {
+            assert!(!has_come(phase, &Progress::default()), "{phase}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_is_under_way_between_its_first_megabytes_and_its_last() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("files")).unwrap();
+        std::fs::write(folder.path().join("files/vmlinuz"), vec![0; KERNEL_BYTES + 10]).unwrap();
+        let over = |bytes| {
+            let progress = after(&[received(KERNEL, bytes)]);
+            (
+                has_come(Phase::Kernel, &progress),
+                is_over(Phase::Kernel, &progress, folder.path()),
+            )
+        };
+        assert_eq!(over(KERNEL_BYTES - 1), (false, false));
+        assert_eq!(over(KERNEL_BYTES), (true, false));
+        assert_eq!(over(KERNEL_BYTES + 10), (true, true));
+    }
+
+    #[test]
+    fn the_first_offer_counts_and_a_later_one_changes_nothing() {
+        let offer = |from: &str| Fact::Offer {
+            from: from.to_owned(),
+        };
+        let progress = after(&[offer("a"), offer("b")]);
+        assert_eq!(progress.offer_from.as_deref(), Some("a"));
+        assert!(!is_over(Phase::Offer, &progress, Path::new("/")));
+    }
+
+    #[test]
+    fn only_advertisements_of_no_router_count() {
+        let advert = |lifetime_s| Fact::RouterAdvert { lifetime_s };
+        assert_eq!(after(&[advert(0), advert(1800), advert(0)]).router_adverts, 2);
+    }
+}

@@ -1,0 +1,334 @@
+//! What goes over the guest's cable, as facts: tcpdump hands the frames on as they pass.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use chaos_tests::members::wait;
+use lab::machine::{Namespace, Process};
+
+use crate::frame::{self, Body, Frame};
+
+const DHCP_SERVER: u16 = 67;
+const TFTP: u16 = 69;
+const NODE_HTTP: u16 = 8081;
+/// Bytes of pcap's file header and of the header before each frame.
+const FILE_HEADER: usize = 24;
+const FRAME_HEADER: usize = 16;
+
+/// Something that was seen on the cable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// A DHCPOFFER for the guest, and the source of its frame.
+    Offer { from: String },
+    /// The guest asks for a file by TFTP.
+    TftpRequest { file: String },
+    /// A data block for the guest.
+    TftpBlock { number: u16 },
+    /// The guest asks by HTTP, over the connection from this port of its own.
+    Asked { method: String, path: String, port: u16 },
+    /// The guest was sent this much of the answer so far, headers included.
+    Received { path: String, port: u16, bytes: usize },
+    /// A router advertisement with this lifetime.
+    RouterAdvert { lifetime_s: u16 },
+}
+
+/// A watched cable.
+pub(crate) struct Wire {
+    facts: Receiver<Fact>,
+    texts: Receiver<Document>,
+    _tcpdump: Process,
+}
+
+/// A piece of an answer to the guest that is text: a script or a document of cloud-init.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+impl Wire {
+    /// Watches interface `tap` until it is dropped.
+    pub(crate) fn watch(namespace: &Namespace, tap: &str, folder: &Path) -> Wire {
+        let errors = folder.join("tcpdump.log");
+        let mut child = namespace
+            .command("tcpdump")
+            .args(["-U", "--immediate-mode", "-B", "16384", "-i", tap, "-w", "-"])
+            .stdout(Stdio::piped())
+            .stderr(File::create(&errors).unwrap())
+            .spawn()
+            .expect("tcpdump must be installed");
+        let frames = child.stdout.take().expect("piped");
+        let ((to_facts, facts), (to_texts, texts)) = (channel(), channel());
+        // It ends with tcpdump, or when nobody listens any more.
+        std::thread::spawn(move || {
+            let mut reader = Reader::default();
+            each_frame(frames, |bytes| {
+                let Some(frame) = frame::parse(bytes) else {
+                    return true;
+                };
+                let document = reader.document(&frame);
+                let fact = reader.fact(&frame);
+                document.is_none_or(|document| to_texts.send(document).is_ok())
+                    && fact.is_none_or(|fact| to_facts.send(fact).is_ok())
+            });
+        });
+        wait("tcpdump to listen", || {
+            fs::read_to_string(&errors)
+                .ok()
+                .filter(|text| text.contains("listening on"))
+        });
+        Wire {
+            facts,
+            texts,
+            _tcpdump: Process::new(child),
+        }
+    }
+
+    /// The next fact, or `None` after `bound`.
+    pub(crate) fn next(&self, bound: Duration) -> Option<Fact> {
+        match self.facts.recv_timeout(bound) {
+            Ok(fact) => Some(fact),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("tcpdump has ended"),
+        }
+    }
+
+    /// The documents that the guest was sent since the last call, in order.
+    pub(crate) fn documents(&self) -> Vec<Document> {
+        self.texts.try_iter().collect()
+    }
+}
+
+/// Calls `each` with every frame of a pcap stream until it says no or the stream ends.
+fn each_frame(mut stream: impl Read, mut each: impl FnMut(&[u8]) -> bool) {
+    let mut header = [0; FILE_HEADER];
+    if stream.read_exact(&mut header).is_err() {
+        return;
+    }
+    let mut frame = Vec::new();
+    let mut header = [0; FRAME_HEADER];
+    while stream.read_exact(&mut header).is_ok() {
+        let length = u32::from_ne_bytes([header[8], header[9], header[10], header[11]]);
+        frame.resize(length as usize, 0);
+        if stream.read_exact(&mut frame).is_err() || !each(&frame) {
+            return;
+        }
+    }
+}
+
+/// Remembers what each of the guest's ports is used for.
+#[derive(Default)]
+struct Reader {
+    /// By the guest's port: the path asked for last, and the bytes sent since.
+    answers: BTreeMap<u16, (String, usize)>,
+    /// The guest's ports that asked for a file by TFTP.
+    transfers: Vec<u16>,
+}
+
+impl Reader {
+    fn fact(&mut self, frame: &Frame<'_>) -> Option<Fact> {
+        match frame.body {
+            Body::Udp {
+                from: DHCP_SERVER,
+                payload,
+                ..
+            } if is_offer(payload) => Some(Fact::Offer {
+                from: frame.source.map(|byte| format!("{byte:02x}")).join(":"),
+            }),
+            Body::Udp {
+                from,
+                to: TFTP,
+                payload,
+            } => {
+                self.transfers.push(from);
+                let file = tftp_request(payload)?;
+                Some(Fact::TftpRequest { file })
+            }
+            Body::Udp { to, payload, .. } if self.transfers.contains(&to) => {
+                tftp_block(payload).map(|number| Fact::TftpBlock { number })
+            }
+            Body::Tcp {
+                from,
+                to: NODE_HTTP,
+                payload,
+            } => self.asked(from, payload),
+            Body::Tcp {
+                from: NODE_HTTP,
+                to,
+                payload,
+            } => self.received(to, payload),
+            Body::RouterAdvert { lifetime_s } => Some(Fact::RouterAdvert { lifetime_s }),
+            _ => None,
+        }
+    }
+
+    fn asked(&mut self, port: u16, payload: &[u8]) -> Option<Fact> {
+        let text = std::str::from_utf8(payload.split(|byte| *byte == b'\r').next()?).ok()?;
+        let mut words = text.split(' ');
+        let (method, path) = (words.next()?, words.next()?);
+        if !["GET", "HEAD", "POST"].contains(&method) {
+            return None;
+        }
+        self.answers.insert(port, (path.to_owned(), 0));
+        Some(Fact::Asked {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            port,
+        })
+    }
+
+    fn received(&mut self, port: u16, payload: &[u8]) -> Option<Fact> {
+        let (path, bytes) = self.answers.get_mut(&port)?;
+        *bytes += payload.len();
+        (!payload.is_empty()).then(|| Fact::Received {
+            path: path.clone(),
+            port,
+            bytes: *bytes,
+        })
+    }
+
+    /// Scripts and documents are short: each fits one segment, or two of which both are looked at.
+    fn document(&self, frame: &Frame<'_>) -> Option<Document> {
+        let Body::Tcp {
+            from: NODE_HTTP,
+            to,
+            payload,
+        } = frame.body
+        else {
+            return None;
+        };
+        let (path, _) = self.answers.get(&to)?;
+        (!path.starts_with("/files/") && !payload.is_empty()).then(|| Document {
+            path: path.clone(),
+            text: String::from_utf8_lossy(payload).into_owned(),
+        })
+    }
+}
+
+/// Option 53 of a reply is 2. It stands anywhere behind the magic cookie.
+fn is_offer(packet: &[u8]) -> bool {
+    let mut options = packet.get(240..).unwrap_or_default();
+    while let [code, length, rest @ ..] = options {
+        if (*code, *length) == (53, 1) {
+            return rest.first() == Some(&2);
+        }
+        options = rest.get(usize::from(*length)..).unwrap_or_default();
+    }
+    false
+}
+
+fn tftp_request(packet: &[u8]) -> Option<String> {
+    let name = packet.strip_prefix(&[0, 1])?.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
+fn tftp_block(packet: &[u8]) -> Option<u16> {
+    let number = packet.strip_prefix(&[0, 3])?.get(..2)?;
+    Some(u16::from_be_bytes([number[0], number[1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(from: u16, to: u16, payload: &[u8]) -> Frame<'_> {
+        Frame {
+            source: [2, 0x97, 0, 0, 1, 3],
+            body: Body::Tcp { from, to, payload },
+        }
+    }
+
+    #[test]
+    fn an_answer_is_counted_for_the_path_asked_for_last() {
+        let mut reader = Reader::default();
+        let asked = reader.fact(&tcp(
+            49152,
+            8081,
+            b"GET /files/vmlinuz HTTP/1.1\r\nHost: x\r\n\r\n",
+        ));
+        let path = "/files/vmlinuz".to_owned();
+        assert!(matches!(asked, Some(Fact::Asked { path: of, .. }) if of == path));
+        assert_eq!(
+            reader.fact(&tcp(8081, 49152, b"")),
+            None,
+            "an acknowledgement says nothing"
+        );
+        for bytes in [4, 8] {
+            let received = Fact::Received {
+                path: path.clone(),
+                port: 49152,
+                bytes,
+            };
+            assert_eq!(reader.fact(&tcp(8081, 49152, b"abcd")), Some(received));
+        }
+        reader.fact(&tcp(49152, 8081, b"GET /other HTTP/1.1\r\n\r\n"));
+        let received = reader.fact(&tcp(8081, 49152, b"abcd"));
+        assert!(
+            matches!(received, Some(Fact::Received { bytes: 4, .. })),
+            "{received:?}"
+        );
+    }
+
+    #[test]
+    fn files_are_no_documents_and_scripts_are() {
+        let mut reader = Reader::default();
+        reader.fact(&tcp(1, 8081, b"GET /files/initrd HTTP/1.1\r\n\r\n"));
+        reader.fact(&tcp(2, 8081, b"GET /boot/v1/bootscript?mac=x HTTP/1.1\r\n\r\n"));
+        assert_eq!(reader.document(&tcp(8081, 1, b"#!ipxe")), None);
+        let script = reader.document(&tcp(8081, 2, b"#!ipxe")).unwrap();
+        assert_eq!(
+            (script.path.as_str(), script.text.as_str()),
+            ("/boot/v1/bootscript?mac=x", "#!ipxe")
+        );
+    }
+
+    #[test]
+    fn an_offer_is_told_from_an_ack_wherever_the_option_stands() {
+        let mut packet = vec![0; 240];
+        packet.extend([54, 4, 10, 97, 0, 1, 53, 1, 2, 255]);
+        assert!(is_offer(&packet));
+        packet[248] = 5;
+        assert!(!is_offer(&packet));
+        assert!(!is_offer(&packet[..239]));
+    }
+
+    #[test]
+    fn blocks_count_only_for_ports_that_asked() {
+        let mut reader = Reader::default();
+        let udp = |from, to, payload| Frame {
+            source: [0; 6],
+            body: Body::Udp { from, to, payload },
+        };
+        let block: &[u8] = &[0, 3, 0, 7, 1, 2];
+        assert_eq!(reader.fact(&udp(40000, 2000, block)), None);
+        let request = reader.fact(&udp(2000, 69, b"\x00\x01undionly.kpxe\0octet\0"));
+        let file = "undionly.kpxe".to_owned();
+        assert_eq!(request, Some(Fact::TftpRequest { file }));
+        assert_eq!(
+            reader.fact(&udp(40000, 2000, block)),
+            Some(Fact::TftpBlock { number: 7 })
+        );
+    }
+
+    #[test]
+    fn frames_of_a_stream_are_taken_until_nobody_wants_them() {
+        let mut stream = vec![0; FILE_HEADER];
+        for frame in [b"one".as_slice(), b"three", b"x"] {
+            let mut header = [0; FRAME_HEADER];
+            header[8..12].copy_from_slice(&u32::try_from(frame.len()).unwrap().to_ne_bytes());
+            stream.extend(header);
+            stream.extend(frame);
+        }
+        let mut seen = Vec::new();
+        each_frame(stream.as_slice(), |frame| {
+            seen.push(frame.len());
+            seen.len() < 2
+        });
+        assert_eq!(seen, [3, 5]);
+    }
+}
