@@ -13,7 +13,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::connections::Greeted;
+use crate::loaders::Loaders;
 use crate::port::{Counters, Port};
+use crate::probes::Probes;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body, port_limits};
@@ -29,7 +31,8 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         prefixes: options.prefixes.clone(),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         files: None,
-        readiness: Some(Arc::clone(&options.readiness)),
+        loaders: Loaders::none(),
+        probes: Probes::of_the_api(options),
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
         admission: port_limits(&options.api),

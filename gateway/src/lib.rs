@@ -5,9 +5,11 @@ mod body;
 mod connections;
 mod files;
 mod json;
+mod loaders;
 mod nodes;
 mod options;
 mod port;
+mod probes;
 mod problem;
 mod request;
 mod response;
@@ -27,6 +29,7 @@ use rpc::server::ConnectionLimits;
 use tokio::net::TcpListener;
 use tower::Service;
 
+pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Limits, Options};
 pub use port::Counters;
 

@@ -10,7 +10,9 @@ use tokio::net::TcpStream;
 
 use crate::connections::Greeted;
 use crate::files::Files;
+use crate::loaders::Loaders;
 use crate::port::{Counters, Port};
+use crate::probes::Probes;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body, port_limits};
@@ -31,7 +33,8 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         prefixes: options.prefixes.clone(),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         files,
-        readiness: None,
+        loaders: Loaders::new(&options.loaders),
+        probes: Probes::of_nodes(options),
         limits: options.nodes,
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),
         admission: port_limits(&options.nodes),

@@ -1,9 +1,12 @@
 //! What the owner of a gateway chooses, and the bounds on everything that a stranger can send.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 /// What the owner of a gateway chooses.
 #[derive(Clone)]
@@ -18,6 +21,11 @@ pub struct Options {
     pub is_legacy_reader: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// `/readyz` of the API port: why this member should get no requests now. Default: always ready.
     pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// `/readyz?role=ROLE` of both ports: why nodes should not be sent to this member for that role now. Default:
+    /// always ready.
+    pub role_readiness: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    /// Boot loaders by name, for UEFI HTTP boot, on the node port below [`crate::LOADERS_PREFIX`]. Default: none.
+    pub loaders: BTreeMap<String, Bytes>,
     /// Bounds of the node port.
     pub nodes: Limits,
     /// Bounds of the API port.
@@ -102,6 +110,8 @@ impl Default for Options {
             files: None,
             is_legacy_reader: Arc::new(|_| false),
             readiness: Arc::new(|| Ok(())),
+            role_readiness: Arc::new(|_| Ok(())),
+            loaders: BTreeMap::new(),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -14,7 +13,9 @@ use rpc::server::ConnectionLimits;
 
 use crate::body::{self, Body, Budget, Incoming};
 use crate::files::Files;
+use crate::loaders::Loaders;
 use crate::options::Limits;
+use crate::probes::Probes;
 use crate::problem::{self, Problem};
 use crate::request::{BadRequest, Parts, decode, encode};
 use crate::response::{Shown, show, text_field};
@@ -22,8 +23,6 @@ use crate::routes::{self, Found, Route, RouteTable};
 use crate::upstream::{Call, Upstream};
 
 /// Why this member should get no requests now, if it should not.
-pub(crate) type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
-
 /// One of the gateway's ports: which routes it has and what a connection may do.
 pub(crate) struct Port {
     pub(crate) routes: RouteTable,
@@ -32,8 +31,9 @@ pub(crate) struct Port {
     /// HTTP headers that travel on as metadata.
     pub(crate) passed: Vec<HeaderName>,
     pub(crate) files: Option<Files>,
-    /// `/livez` and `/readyz`, where the port has them.
-    pub(crate) readiness: Option<Readiness>,
+    /// What is answered before any route.
+    pub(crate) loaders: Loaders,
+    pub(crate) probes: Probes,
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
     pub(crate) admission: ConnectionLimits,
@@ -103,9 +103,10 @@ impl Port {
         body: impl Incoming,
     ) -> Result<Response<Body>, Problem> {
         let path = self.own_path(&parts.uri)?;
-        if let Some(readiness) = &self.readiness
-            && let Some(answer) = probe(path, readiness)
-        {
+        if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
+            return answer;
+        }
+        if let Some(answer) = self.loaders.answer(&parts.method, path) {
             return answer;
         }
         if let Some((files, name)) = self
@@ -230,19 +231,6 @@ fn says_form(headers: &HeaderMap) -> bool {
         .unwrap_or("");
     let kind = content_type.split(';').next().unwrap_or("").trim();
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-/// `/livez`: the process answers. `/readyz`: it should get requests.
-fn probe(path: &str, readiness: &Readiness) -> Option<Result<Response<Body>, Problem>> {
-    match path {
-        "/livez" => Some(Ok(Response::new(body::full("ok\n")))),
-        "/readyz" => Some(
-            readiness()
-                .map(|()| Response::new(body::full("ok\n")))
-                .map_err(Problem::busy),
-        ),
-        _ => None,
-    }
 }
 
 fn respond(

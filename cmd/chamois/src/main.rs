@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use chamois::{address_helper, logging, serve};
+use chamois::{address_helper, address_watchdog, logging, serve};
 use clap::Parser as _;
 use cli::{Cli, Command, GlobalArgs};
 
@@ -41,6 +41,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args).map_err(failed),
         Command::AddressHelper(args) => address_helper::run(args).map_err(failed),
+        Command::AddressWatchdog(args) => address_watchdog::run(&args).map_err(failed),
         Command::Client(command) => client(&global, command),
     }
 }

@@ -373,6 +373,16 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["outside 127.0.0.0/8", "it is `lo`"],
     ),
     case(
+        "mode = \"helper\"",
+        "mode = \"list\"",
+        &["service-address: 10.97.0.1 would never be used", "remove it, or use mode `helper` or `external`"],
+    ),
+    case(
+        "mode = \"helper\"",
+        "mode = \"anycast\"",
+        &["`anycast` is not a value here", "helper, loopback, external, list"],
+    ),
+    case(
         "[\"10.98.0.0/16\"]",
         "[\"10.98.0.0/16\", \"10.98.7.0/24\"]",
         &["relayed-subnets", "10.98.7.0/24 overlaps 10.98.0.0/16"],
@@ -408,6 +418,34 @@ fn what_cannot_work_is_refused_with_key_and_remedy() {
             );
         }
     }
+}
+
+/// `external`: the address may be routed, and members need not know each other's.
+#[test]
+fn an_external_address_may_be_anywhere_but_not_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let external = example(dir.path())
+        .replace("mode = \"helper\"", "mode = \"external\"")
+        .replace("\npeers = { 1 = \"10.97.1.1\", 2 = \"10.97.1.2\", 3 = \"10.97.1.3\" }", "");
+    verdict(&external).unwrap();
+    verdict(&external.replace("service-address = \"10.97.0.1\"", "service-address = \"192.0.2.7\"")).unwrap();
+    let none = verdict(&external.replace("\nservice-address = \"10.97.0.1\"", "")).unwrap_err();
+    assert!(none.contains("service-address: missing"), "{none}");
+    let on_lo = external.replace("interface = \"eth1\"", "interface = \"lo\"");
+    let on_lo = verdict(&on_lo).unwrap_err();
+    assert!(on_lo.contains("name the interface that nodes are on"), "{on_lo}");
+}
+
+/// `list`: what nodes are told is `peers`, so that must be whole.
+#[test]
+fn a_list_needs_every_members_address_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = example(dir.path())
+        .replace("mode = \"helper\"", "mode = \"list\"")
+        .replace("\nservice-address = \"10.97.0.1\"", "");
+    verdict(&list).unwrap();
+    let short = verdict(&list.replace(", 3 = \"10.97.1.3\"", "")).unwrap_err();
+    assert!(short.contains("member 3 is missing"), "{short}");
 }
 
 /// One run shows everything, so that a file is not mended one error at a time.

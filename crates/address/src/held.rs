@@ -10,7 +10,8 @@ pub enum Holding {
     No,
     /// By a claim that the helper confirmed; past this moment it may have removed the address.
     Until(Instant),
-    /// By a bound socket, for as long as this process lives (loopback).
+    /// Until told otherwise: by a bound socket (loopback), because it is seen on an interface (external), or
+    /// because every member has its own (list).
     UntilToldOtherwise,
 }
 
@@ -60,6 +61,15 @@ impl Held {
                 edge: edge_rx,
             },
         )
+    }
+
+    /// For an address that nobody else can have: the member's own, where no service address moves.
+    #[must_use]
+    pub fn always() -> Held {
+        let (_, mut held) = Held::new();
+        held.holding = watch::channel(Holding::UntilToldOtherwise).1;
+        held.edge = watch::channel(true).1;
+        held
     }
 
     /// Whether this member holds the address at this very moment. It looks at the clock, so a process that

@@ -1,9 +1,11 @@
 //! Service addresses: which member holds the address that nodes know on a network, and how it gets there.
 //!
-//! Two ways to hold one, behind the same [`Held`]:
+//! Ways to hold one, behind the same [`Held`]:
 //! - [`Holder`]: members advertise to each other over UDP ([`advert`]), a pure state machine decides
 //!   ([`election`]), and a separate privileged process ([`helper`]) adds and removes the address.
 //! - [`loopback`]: rootless; binding a UDP port on the 127/8 address is the lock.
+//! - [`external`]: somebody else moves it; this side sees whether it is here.
+//! - [`Held::always`]: there is none that moves; nodes know every member's own.
 //!
 //! Start with `OVERVIEW.md`.
 #![forbid(unsafe_code)]
@@ -15,12 +17,14 @@ pub mod claim;
 mod claim_table;
 pub mod client;
 pub mod election;
+pub mod external;
 pub mod freshness;
 mod held;
 pub mod helper;
 pub mod holder;
 pub mod loopback;
 mod netlink;
+pub mod watchdog;
 
 pub use advert::AdvertKey;
 pub use held::{Held, Holding};

@@ -2,7 +2,8 @@
 //!
 //! One UDP port on the service address is the lock ([`hold`]); it is bound without SO_REUSEADDR, so that
 //! exactly one process has it, and the kernel gives it back when that process dies. The sockets of the roles
-//! follow the lock ([`tcp_listener`], [`udp_socket`]). Unlike a real address, a *frozen* holder keeps its lock.
+//! follow the lock ([`tcp_listener`], [`udp_socket`]). A *frozen* holder would keep it, so it is ended
+//! ([`watchdog`](crate::watchdog)).
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,14 +11,18 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use crate::held::{Ended, Held, HeldSender, Holding};
+use crate::watchdog::{BEAT_EVERY, Watchdog, WatchdogCommand};
 
 /// Pause between two attempts to bind.
 pub const BIND_EVERY: Duration = Duration::from_millis(100);
 /// Attempts for a socket that follows the lock. The dead holder's sockets close within milliseconds of each
 /// other; longer than this means that something else has the port.
 pub const FOLLOW_ATTEMPTS_MAX: u32 = 100;
+/// Pause before a watchdog that has ended or could not be started is started anew.
+const WATCHDOG_PAUSE: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -43,15 +48,17 @@ impl Drop for LoopbackHolder {
 
 /// Starts trying for the lock: a UDP port on the service address that nothing else uses
 /// (by custom [`ADVERT_PORT`](crate::holder::ADVERT_PORT)).
-pub fn hold(lock: SocketAddr) -> LoopbackHolder {
+///
+/// Without a `watchdog`, for tests, a frozen holder keeps the lock.
+pub fn hold(lock: SocketAddr, watchdog: Option<WatchdogCommand>) -> LoopbackHolder {
     let (sender, held) = Held::new();
     LoopbackHolder {
         held,
-        task: tokio::spawn(keep_lock(lock, sender)),
+        task: tokio::spawn(keep_lock(lock, watchdog, sender)),
     }
 }
 
-async fn keep_lock(lock: SocketAddr, held: HeldSender) {
+async fn keep_lock(lock: SocketAddr, watchdog: Option<WatchdogCommand>, held: HeldSender) {
     let mut refused = false;
     let socket = loop {
         match UdpSocket::bind(lock).await {
@@ -66,12 +73,36 @@ async fn keep_lock(lock: SocketAddr, held: HeldSender) {
         tokio::time::sleep(BIND_EVERY).await;
     };
     tracing::info!(%lock, "holding the service address");
-    held.set(Holding::WhileBound);
+    held.set(Holding::UntilToldOtherwise);
+    tokio::join!(drop_what_arrives(&socket), beat(watchdog));
+}
+
+/// Nobody has business here: what arrives is dropped, so that the buffer is never full of it.
+async fn drop_what_arrives(socket: &UdpSocket) {
     let mut nothing = [0; 1];
     loop {
-        // nobody has business here: what arrives is dropped, so that the buffer is never full of it
         if socket.recv(&mut nothing).await.is_err() {
             tokio::time::sleep(BIND_EVERY).await;
+        }
+    }
+}
+
+/// Tells the watchdog that this process lives; one that has ended is started anew.
+async fn beat(command: Option<WatchdogCommand>) {
+    let Some(command) = command else { return };
+    let mut running: Option<Watchdog> = None;
+    let mut beats = tokio::time::interval(BEAT_EVERY);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        let beaten = match &mut running {
+            Some(watchdog) => watchdog.beat().await,
+            None => command.start().map(|watchdog| running = Some(watchdog)),
+        };
+        if let Err(error) = beaten {
+            running = None;
+            tracing::warn!(%error, "no watchdog: if this process is frozen, it keeps the service address");
+            tokio::time::sleep(WATCHDOG_PAUSE).await;
         }
     }
 }
@@ -163,9 +194,9 @@ mod tests {
     #[tokio::test]
     async fn one_holds_and_the_next_follows_when_it_lets_go() {
         let lock = free_address().await;
-        let first = hold(lock);
+        let first = hold(lock, None);
         wait_held(&first.held()).await;
-        let second = hold(lock);
+        let second = hold(lock, None);
         let refused = timeout(BIND_EVERY * 5, second.held().held()).await;
         assert!(refused.is_err(), "while one holds, another must not");
         let first_held = first.held();
@@ -178,7 +209,7 @@ mod tests {
     async fn roles_follow_the_lock() {
         let (lock, http) = (free_address().await, free_address().await);
         let taken = UdpSocket::bind(lock).await.unwrap();
-        let holder = hold(lock);
+        let holder = hold(lock, None);
         let held = holder.held();
         let listener = tokio::spawn(async move { tcp_listener(&held, http).await });
         tokio::time::sleep(BIND_EVERY * 2).await; // gives a wrong order the chance to show
@@ -192,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn a_follower_waits_for_a_port_that_is_still_closing() {
         let (lock, port) = (free_address().await, free_address().await);
-        let holder = hold(lock);
+        let holder = hold(lock, None);
         let held = holder.held();
         wait_held(&held).await;
         let closing = UdpSocket::bind(port).await.unwrap();
@@ -204,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_can_not_be_bound_is_an_error_that_names_it() {
-        let holder = hold(free_address().await);
+        let holder = hold(free_address().await, None);
         let elsewhere: SocketAddr = "192.0.2.1:9".parse().unwrap(); // TEST-NET, on no interface
         let error = timeout(BOUND, udp_socket(&holder.held(), elsewhere))
             .await

@@ -19,7 +19,7 @@ fn member_process() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let holder = loopback::hold(lock);
+        let holder = loopback::hold(lock, None);
         println!("\n@ waiting");
         let listener = loopback::tcp_listener(&holder.held(), lock).await.unwrap();
         println!("\n@ listening");

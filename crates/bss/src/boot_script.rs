@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
 use crate::lookup::Asked;
-use crate::{Config, legacy};
+use crate::{Config, alternatives, legacy};
 
 /// Longest name in a question, bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -85,7 +85,11 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
             retry_delay: self.config.retry_delay,
         };
         match Answer::to(&question, &found, &terms, &state) {
-            Answer::Script(text) => Ok(body("text/plain; charset=UTF-8", text)),
+            Answer::Script(text) => {
+                let others = self.config.urls.alternatives(terms.base_url);
+                let text = alternatives::spread(&text, terms.base_url, others);
+                Ok(body("text/plain; charset=UTF-8", text))
+            }
             Answer::Json(text) => Ok(body("application/json; charset=UTF-8", text)),
             Answer::NotConfigured(who) => Err(legacy::not_configured(&who)),
         }

@@ -14,6 +14,7 @@ use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
 use raft::Store;
 use tonic::service::RoutesBuilder;
 
+mod alternatives;
 mod answer;
 mod boot_parameters;
 mod boot_records;

@@ -128,6 +128,9 @@ pub enum Command {
     Serve(ServeArgs),
     /// Put service addresses on interfaces, for the member on this host (needs CAP_NET_ADMIN)
     AddressHelper(AddressHelperArgs),
+    /// End the member that started this when it is frozen while it holds an address on loopback
+    #[command(hide = true)]
+    AddressWatchdog(AddressWatchdogArgs),
     /// What this crate runs itself.
     #[command(flatten)]
     Client(ClientCommand),
@@ -194,4 +197,12 @@ pub struct AddressHelperArgs {
     /// A service address that it may put on an interface; once for each
     #[arg(long, value_name = "INTERFACE=ADDRESS", required = true)]
     pub allow: Vec<String>,
+}
+
+/// `chamois address-watchdog`, which only a member starts.
+#[derive(Clone, Debug, Args)]
+pub struct AddressWatchdogArgs {
+    /// The member's process; its heartbeats come on standard input
+    #[arg(long, value_name = "PID")]
+    pub parent: i32,
 }

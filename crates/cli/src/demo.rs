@@ -1,5 +1,5 @@
 //! `chamois demo`: a cluster of real processes on this host, emulated nodes that boot through it, writers
-//! that never stop, and members that die meanwhile.
+//! that never stop, and members that die meanwhile. `--real` boots a real guest instead.
 //!
 //! Everything is inside one 127.B.0.0/16 and one directory, so that demos run side by side and without
 //! root. The members are children of this process and end with it, however it ends.
@@ -17,6 +17,7 @@ mod legacy_http;
 mod member_config;
 mod member_process;
 mod progress;
+mod real;
 mod read_back;
 mod seed;
 mod state_dir;
@@ -30,6 +31,7 @@ use lab::FleetReport;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::{DemoArgs, NODES_MAX};
+use self::faults::{Faults, Inflicted};
 pub(crate) use self::cluster::Cluster;
 pub(crate) use self::layout::{DHCP_PORT, GRPC_PORT, HTTP_PORT, Layout, mac, xname};
 pub(crate) use self::progress::Progress;
@@ -53,6 +55,7 @@ pub fn member_config_example(net: lab::LoopbackNet, dir: &Path) -> String {
 
 /// Runs the demo; SIGTERM and SIGINT end it and its members at any time.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
+    args.check()?;
     let cannot_listen = |error| CliError::other("cannot wait for signals", error);
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot_listen)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_listen)?;
@@ -63,6 +66,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     tokio::pin!(interrupted);
+    if args.real {
+        return real::run(args.state_dir.as_deref(), interrupted).await;
+    }
     let state_dir = StateDir::make(args.state_dir.as_deref())?;
     let progress = Progress::new(args.nodes, args.json);
     // dropping an unfinished run kills the members: `MemberProcess` does
@@ -117,7 +123,7 @@ async fn boot_under_fire(
     progress: &Progress,
 ) -> Result<(Cluster, Summary), CliError> {
     let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
-    let layout = Layout::new(net, dir);
+    let layout = Layout::new(net, dir).with(args.addresses);
     let executable =
         std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
     let (members, network) = (args.members, layout.network());
@@ -128,7 +134,7 @@ async fn boot_under_fire(
     let mut summary = Summary::default();
     if args.nodes > 0 {
         seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
-        summary = measure(&mut cluster, args.nodes, &ledger, progress).await?;
+        summary = measure(&mut cluster, args, &ledger, progress).await?;
         progress.finish();
         progress.note(status::render(&cluster.views().await));
         progress.note(summary.to_table(ledger.lock().unknown()));
@@ -142,7 +148,7 @@ async fn boot_under_fire(
 /// Boots the fleet while writers write and members die, then counts.
 async fn measure(
     cluster: &mut Cluster,
-    nodes: u32,
+    args: &DemoArgs,
     ledger: &SharedLedger,
     progress: &Progress,
 ) -> Result<Summary, CliError> {
@@ -150,9 +156,17 @@ async fn measure(
     let mut writers = Writers::start(&target, ledger)?;
     let layout = cluster.layout().clone();
     let (report, booted) = tokio::sync::watch::channel(0);
-    let fleet = fleet::boot(&layout, cluster.size(), nodes, report, progress);
-    let faults = faults::inflict(cluster, nodes, booted, ledger, progress);
-    let (boots, kills) = tokio::select! {
+    let fleet = fleet::boot(&layout, cluster.size(), args.nodes, report, progress);
+    let faults = Faults {
+        cluster,
+        nodes: args.nodes,
+        booted,
+        ledger,
+        progress,
+        freeze: args.freeze,
+    };
+    let faults = faults.inflict();
+    let (boots, inflicted) = tokio::select! {
         ended = async { tokio::try_join!(fleet, faults) } => ended?,
         error = writers.failed() => return Err(error),
     };
@@ -160,7 +174,7 @@ async fn measure(
     writers.stop().await?;
     progress.note("reading every acknowledged write back from every member");
     let lost_writes = read_back::lost_writes(&target, ledger).await?;
-    Ok(summarize(&boots, &kills, ledger, lost_writes))
+    Ok(summarize(&boots, &inflicted, ledger, lost_writes))
 }
 
 async fn enough_writes(writers: &mut Writers, ledger: &SharedLedger) -> Result<(), CliError> {
@@ -181,9 +195,14 @@ async fn enough_writes(writers: &mut Writers, ledger: &SharedLedger) -> Result<(
     Ok(())
 }
 
-fn summarize(boots: &FleetReport, kills: &[Instant], ledger: &SharedLedger, lost_writes: usize) -> Summary {
+fn summarize(
+    boots: &FleetReport,
+    inflicted: &Inflicted,
+    ledger: &SharedLedger,
+    lost_writes: usize,
+) -> Summary {
     let ledger = ledger.lock();
-    let recoveries = kills.iter().filter_map(|kill| ledger.recovery(*kill));
+    let recoveries = inflicted.kills.iter().filter_map(|kill| ledger.recovery(*kill));
     let worst = recoveries.max().unwrap_or_default();
     Summary {
         booted: boots.booted,
@@ -195,5 +214,6 @@ fn summarize(boots: &FleetReport, kills: &[Instant], ledger: &SharedLedger, lost
         leaderless_ms: u64::try_from(worst.as_millis()).unwrap_or(u64::MAX),
         acked_writes: ledger.acknowledged(),
         lost_writes,
+        frozen: inflicted.freezes.len(),
     }
 }

@@ -3,7 +3,7 @@
 use dhcproto::v4::DhcpOption;
 
 use crate::counters::Count;
-use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
+use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
 use crate::reply::Reply;
 use crate::request::{Client, Request};
 
@@ -38,18 +38,34 @@ pub(crate) fn add_boot_options(
     }
 }
 
-/// IANA "Processor Architecture Types": BIOS; UEFI of 32 bits, of x64, and EBC, which old x64 firmware says.
+/// IANA "Processor Architecture Types": BIOS; UEFI of 32 bits; of x64, which says 7 or, as the RFC has it, 9; ARM64.
 fn pxe_loader(architecture: u16) -> Option<&'static str> {
     match architecture {
         0 => Some(BIOS_LOADER),
-        6 | 7 | 9 => Some(UEFI_LOADER),
+        6 => Some(UEFI_IA32_LOADER),
+        7 | 9 => Some(UEFI_LOADER),
+        11 => Some(UEFI_ARM64_LOADER),
         _ => None,
     }
 }
 
-/// The same for HTTP boot: UEFI of 32 bits and of x64.
+/// The same for HTTP boot of UEFI.
 fn http_loader(architecture: u16) -> Option<&'static str> {
-    matches!(architecture, 15 | 16).then_some(UEFI_LOADER)
+    match architecture {
+        15 => Some(UEFI_IA32_LOADER),
+        16 => Some(UEFI_LOADER),
+        19 => Some(UEFI_ARM64_LOADER),
+        _ => None,
+    }
+}
+
+/// The loader that a client needs, whether it is there or not.
+pub(crate) fn wanted_loader(request: &Request<'_>) -> Option<&'static str> {
+    match request.client {
+        Client::Pxe => loader(request, pxe_loader).ok(),
+        Client::Http => loader(request, http_loader).ok(),
+        Client::Ipxe | Client::Other => None,
+    }
 }
 
 /// The loader for the first architecture of the list that has one.
@@ -134,20 +150,20 @@ mod tests {
         reply
     }
 
+    const ALL: [&str; 4] = [BIOS_LOADER, UEFI_LOADER, UEFI_IA32_LOADER, UEFI_ARM64_LOADER];
+
     fn pxe(arch: &[u8]) -> Reply {
-        boot(
-            &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, arch)],
-            &[BIOS_LOADER, UEFI_LOADER],
-        )
+        boot(&[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, arch)], &ALL)
     }
 
     #[test]
     fn each_architecture_gets_its_loader() {
         for (arch, loader) in [
             (0, BIOS_LOADER),
-            (6, UEFI_LOADER),
+            (6, UEFI_IA32_LOADER),
             (7, UEFI_LOADER),
             (9, UEFI_LOADER),
+            (11, UEFI_ARM64_LOADER),
         ] {
             let reply = pxe(&[0, arch]);
             assert_eq!((reply.file.as_str(), reply.note), (loader, None), "{arch}");
@@ -157,12 +173,12 @@ mod tests {
 
     #[test]
     fn the_first_architecture_with_a_loader_counts() {
-        assert_eq!(pxe(&[0, 11, 0, 7, 0, 0]).file, UEFI_LOADER);
+        assert_eq!(pxe(&[0, 27, 0, 7, 0, 0]).file, UEFI_LOADER);
     }
 
     #[test]
     fn an_architecture_without_a_loader_gets_no_bootfile_and_a_note() {
-        for arch in [&[0, 11][..], &[0, 16], &[0, 27], &[0, 41]] {
+        for arch in [&[0, 10][..], &[0, 16], &[0, 27], &[0, 41]] {
             let reply = pxe(arch);
             assert_eq!(reply.note, Some(Count::ArchitectureUnknown), "{arch:?}");
             assert!(reply.options.is_empty() && reply.siaddr.is_unspecified());
@@ -191,18 +207,30 @@ mod tests {
 
     #[test]
     fn http_boot_gets_a_url_for_its_architectures_only() {
-        for arch in [15, 16] {
-            let reply = boot(
-                &[(60, b"HTTPClient:Arch:00016"), (93, &[0, arch])],
-                &[UEFI_LOADER],
-            );
-            assert_eq!(reply.file, "http://10.97.0.1:8081/files/snponly.efi");
+        for (arch, loader) in [
+            (15, "snponly-i386.efi"),
+            (16, "snponly.efi"),
+            (19, "snponly-arm64.efi"),
+        ] {
+            let reply = boot(&[(60, b"HTTPClient:Arch:00016"), (93, &[0, arch])], &ALL);
+            assert_eq!(reply.file, format!("http://10.97.0.1:8081/loaders/{loader}"));
         }
         let reply = boot(&[(60, b"HTTPClient:Arch:00007"), (93, &[0, 7])], &[UEFI_LOADER]);
         assert_eq!(reply.note, Some(Count::ArchitectureUnknown));
     }
 
-    /// The loaders folder is served by TFTP only; what is not below `/files/` would be a 404 in the firmware.
+    /// A loader for x64 does not start on 32 bits, and the firmware would say nothing about it.
+    #[test]
+    fn a_firmware_of_32_bits_is_not_given_the_loader_of_64() {
+        let ia32: [(u8, &[u8]); 2] = [(60, b"PXEClient"), (93, &[0, 6])];
+        let reply = boot(&ia32, &[BIOS_LOADER, UEFI_LOADER]);
+        assert_eq!(reply.note, Some(Count::LoaderMissing));
+        let packet = RawPacket::discover().options(&ia32).bytes();
+        let wanted = wanted_loader(&Request::parse(&packet).unwrap());
+        assert_eq!(wanted, Some(UEFI_IA32_LOADER), "the log names it");
+    }
+
+    /// Without the role `boot` there is no HTTP server; its URL would lead nowhere.
     #[test]
     fn a_loader_that_only_tftp_has_is_not_offered_over_http() {
         let packet = RawPacket::discover()

@@ -6,6 +6,7 @@
 mod boot;
 mod counters;
 mod frame;
+mod missing_loader;
 mod network;
 mod policy;
 mod precheck;
@@ -22,7 +23,7 @@ mod testing;
 mod waiting;
 
 pub use counters::{Count, Counters};
-pub use network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
+pub use network::{BIOS_LOADER, Loaders, Network, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
 pub use policy::{Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};
 pub use reply::Reply;

@@ -7,8 +7,12 @@ use model::{Ipv4Net, MacAddr};
 
 /// Loader of a BIOS: iPXE over the card's own UNDI driver.
 pub const BIOS_LOADER: &str = "undionly.kpxe";
-/// Loader of a UEFI: iPXE over the firmware's own network protocol.
+/// Loader of a UEFI on x64: iPXE over the firmware's own network protocol.
 pub const UEFI_LOADER: &str = "snponly.efi";
+/// The same for a UEFI of 32 bits (iPXE's `bin-i386-efi/snponly.efi`), which does not start the one for x64.
+pub const UEFI_IA32_LOADER: &str = "snponly-i386.efi";
+/// The same for a UEFI on 64-bit ARM (iPXE's `bin-arm64-efi/snponly.efi`).
+pub const UEFI_ARM64_LOADER: &str = "snponly-arm64.efi";
 
 /// One `[[network]]` of the configuration, as DHCP sees it.
 #[derive(Clone, Debug)]
@@ -30,10 +34,10 @@ impl Network {
         )
     }
 
-    /// URL of a loader for UEFI HTTP boot.
+    /// URL of a loader for UEFI HTTP boot; the node port has them below `/loaders/` (`gateway::LOADERS_PREFIX`).
     pub(crate) fn loader_url(&self, loader: &str) -> String {
         format!(
-            "http://{}:{}/files/{loader}",
+            "http://{}:{}/loaders/{loader}",
             self.service_address, self.http_port
         )
     }
@@ -56,14 +60,14 @@ impl Loaders {
         }
     }
 
-    /// And the names that the nodes' HTTP server has below `/files/`, for UEFI HTTP boot.
+    /// And the names that the nodes' HTTP server has below `/loaders/`, for UEFI HTTP boot.
     #[must_use]
     pub fn and_over_http<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Loaders {
         self.over_http.extend(names.into_iter().map(str::to_owned));
         self
     }
 
-    /// Loaders that some nodes need and that TFTP does not have: worth a warning at start.
+    /// Loaders that most sites' nodes need and that TFTP does not have: worth a warning at start.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> + '_ {
         [BIOS_LOADER, UEFI_LOADER]
             .into_iter()
@@ -110,7 +114,7 @@ mod tests {
         );
         assert_eq!(
             network.loader_url("snponly.efi"),
-            "http://10.97.0.1:8081/files/snponly.efi"
+            "http://10.97.0.1:8081/loaders/snponly.efi"
         );
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::counters::{Count, Counters};
+use crate::missing_loader::MissingLoaderLog;
 use crate::network::{Loaders, Network};
 use crate::policy::{Decision, decide};
 use crate::repeats::Repeats;
@@ -41,6 +42,7 @@ struct Inner {
     loaders: Loaders,
     turn: Box<dyn Fn() -> Turn + Send + Sync>,
     counters: Arc<Counters>,
+    missing_loaders: MissingLoaderLog,
 }
 
 impl Server {
@@ -59,6 +61,7 @@ impl Server {
             loaders,
             turn: Box::new(turn),
             counters,
+            missing_loaders: MissingLoaderLog::new(Instant::now()),
         }))
     }
 
@@ -296,6 +299,9 @@ impl Server {
             }
         }
         tracing::debug!(mac = %request.mac, kind = ?reply.message_type, yiaddr = %reply.yiaddr, ?to, "dhcp: answered");
+        if let Some(note) = reply.note {
+            self.0.missing_loaders.note(request, note, Instant::now());
+        }
         let left_out = (!complete).then_some(Count::OptionsLeftOut);
         reply
             .note

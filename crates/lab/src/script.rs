@@ -334,7 +334,8 @@ mod tests {
     /// Alternatives are tried from left to right, as iPXE does; what follows a success is left out.
     #[test]
     fn alternatives_are_tried_in_turn() {
-        let text = "#!ipxe\n:again\nchain http://127.9.1.1/s || chain http://127.9.1.2/s || goto again\nboot\n";
+        let text =
+            "#!ipxe\n:again\nchain http://127.9.1.1/s || chain http://127.9.1.2/s || goto again\nboot\n";
         let chain = |member: u8| Step::Do(Command::Chain(url(&format!("http://127.9.1.{member}/s"))));
         let mut failing = run(text);
         assert_eq!(failing.next(Ok(())), chain(1));
@@ -344,7 +345,11 @@ mod tests {
         assert_eq!(second.next(Ok(())), chain(1));
         assert_eq!(second.next(Err(())), chain(2));
         assert_eq!(second.next(Ok(())), Step::Do(Command::Boot));
-        assert_eq!(second.next(Err(())), Step::End { failed: true }, "`boot` has no alternative");
+        assert_eq!(
+            second.next(Err(())),
+            Step::End { failed: true },
+            "`boot` has no alternative"
+        );
     }
 
     /// The classic hole: parameters with a line break become a command.

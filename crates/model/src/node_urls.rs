@@ -1,6 +1,7 @@
 //! Which URL a node is given: always one on the service address of the network it is on, so that a dead member is
 //! never named.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::Ipv4Net;
@@ -20,12 +21,29 @@ pub struct NodeNetwork {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeUrls {
     networks: Vec<NodeNetwork>,
+    alternatives: BTreeMap<String, Vec<String>>,
 }
 
 impl NodeUrls {
     /// From the networks of the configuration; the first one counts for callers that are on none of them.
     pub fn new(networks: Vec<NodeNetwork>) -> Self {
-        Self { networks }
+        Self {
+            networks,
+            alternatives: BTreeMap::new(),
+        }
+    }
+
+    /// Where no service address moves: who is given `base` is also told `others`, the other members', to try in turn.
+    #[must_use]
+    pub fn and_alternatives(mut self, base: &str, others: Vec<String>) -> Self {
+        self.alternatives.insert(base.to_owned(), others);
+        self
+    }
+
+    /// The base URLs of the other members for a node that is given `base`; none where `base` is a service address,
+    /// which always leads to a living member.
+    pub fn alternatives(&self, base: &str) -> &[String] {
+        self.alternatives.get(base).map_or(&[], Vec::as_slice)
     }
 
     /// The base URL for a node that is known by `addresses`, the most telling first: this member's end of the
@@ -94,6 +112,14 @@ mod tests {
             let addresses = addresses.iter().map(|a| a.parse().unwrap());
             assert_eq!(urls().base_for(addresses), Some(base));
         }
+    }
+
+    #[test]
+    fn alternatives_belong_to_the_base_they_were_given_for() {
+        let others = vec!["http://10.97.1.2:8081".to_owned()];
+        let urls = urls().and_alternatives("http://10.97.1.1:8081", others.clone());
+        assert_eq!(urls.alternatives("http://10.97.1.1:8081"), others);
+        assert!(urls.alternatives("http://10.99.0.1:8081").is_empty());
     }
 
     /// A member without such a network must not invent a URL.

@@ -4,6 +4,7 @@ mod files;
 mod golden;
 mod guarded;
 mod hostile;
+mod loaders;
 mod routes;
 mod sockets;
 mod transcoding;

@@ -202,7 +202,7 @@ async fn probes_answer_on_the_api_port() {
     };
     let unready = gateway(&Fake::new(), options.clone());
     assert_eq!(send(&unready, "GET", "/livez", &[], "").await.text(), "ok\n");
-    let got = send(&unready, "GET", "/readyz?role=boot", &[], "").await;
+    let got = send(&unready, "GET", "/readyz", &[], "").await;
     assert_eq!(
         (got.status, got.header("retry-after"), got.detail().as_str()),
         (503, "1", "no leader since 9 s")
@@ -214,6 +214,27 @@ async fn probes_answer_on_the_api_port() {
             .status,
         200
     );
+}
+
+/// keepalived asks the one, a load balancer on the nodes' network may only reach the other; both say the same.
+#[tokio::test]
+async fn the_readiness_of_a_role_is_asked_on_both_ports() {
+    let options = Options {
+        readiness: std::sync::Arc::new(|| Err("no leader since 9 s".into())),
+        role_readiness: std::sync::Arc::new(|role| match role {
+            "boot" => Ok(()),
+            other => Err(format!("{other} is closed")),
+        }),
+        ..Options::default()
+    };
+    let gateway = gateway(&Fake::new(), options);
+    for (uri, status) in [("/readyz?role=boot", 200), ("/readyz?x=1&role=dhcp", 503)] {
+        assert_eq!(send(&gateway, "GET", uri, &[], "").await.status, status, "{uri}");
+        assert_eq!(send_to(&gateway.nodes, "GET", uri, &[], "").await.status, status, "{uri}");
+    }
+    assert_eq!(send(&gateway, "GET", "/readyz?role=dhcp", &[], "").await.detail(), "dhcp is closed");
+    assert_eq!(send_to(&gateway.nodes, "GET", "/readyz", &[], "").await.status, 200, "the port of role boot");
+    assert_eq!(send_to(&gateway.nodes, "GET", "/livez", &[], "").await.status, 404);
 }
 
 /// Starts a gateway with one service that has `methods` beside two messages.

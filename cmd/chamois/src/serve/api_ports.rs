@@ -15,7 +15,9 @@ use tokio_rustls::TlsAcceptor;
 use super::ServeError;
 use super::config::{Config, NetworkConfig, Role};
 use super::drain::Drain;
+use super::loaders;
 use super::node_ports::interface::tcp_at;
+use super::open_roles::OpenRoles;
 use super::services::Services;
 use super::tasks::Tasks;
 
@@ -66,7 +68,13 @@ impl ApiPorts {
 }
 
 /// The gateway in front of the services; it serves the node ports too.
-pub(super) fn gateway(config: &Config, services: &Services, store: &Store) -> Result<Gateway, ServeError> {
+pub(super) fn gateway(
+    config: &Config,
+    services: &Services,
+    store: &Store,
+    open_roles: &OpenRoles,
+    loaders: &tftp::Files,
+) -> Result<Gateway, ServeError> {
     let readers = config.api.anonymous_legacy_reads.clone();
     if !readers.is_empty() {
         tracing::warn!(networks = %list(&readers), "anonymous legacy reads are allowed (`api.anonymous-legacy-reads`)");
@@ -75,11 +83,13 @@ pub(super) fn gateway(config: &Config, services: &Services, store: &Store) -> Re
         folder: config.boot.files_dir.clone(),
         prefix: FILES_PREFIX.to_owned(),
     };
-    let store = store.clone();
+    let (store, open_roles) = (store.clone(), open_roles.clone());
     let options = Options {
         files: config.serves(Role::Boot).then_some(files),
         is_legacy_reader: Arc::new(move |address| contains(&readers, address)),
         readiness: Arc::new(move || ready(&store)),
+        role_readiness: Arc::new(move |role| open_roles.ready(role)),
+        loaders: loaders::by_name(loaders),
         ..Options::default()
     };
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))

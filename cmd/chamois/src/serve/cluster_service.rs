@@ -47,7 +47,7 @@ mod tests {
                 .unwrap();
             answer.into_inner().held_addresses
         };
-        let holder = loopback::hold(lock);
+        let holder = loopback::hold(lock, None);
         service.held.add(std::net::Ipv4Addr::LOCALHOST, holder.held());
         assert!(ask().await.is_empty(), "another socket has the lock still");
         drop(probe);

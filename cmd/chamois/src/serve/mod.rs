@@ -12,6 +12,7 @@ mod error;
 mod health;
 mod held_addresses;
 mod identity;
+mod loaders;
 mod node_ports;
 mod open_files;
 mod open_roles;
@@ -107,13 +108,15 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let (services, reporter) =
         services::assemble(&config, &store, identity.tokens.clone(), &held, &counters).await?;
     let open_roles = OpenRoles::new(&config, drain.finishing());
-    let gateway = api_ports::gateway(&config, &services, &store, &open_roles)?;
+    let loaders = loaders::load(&config);
+    let gateway = api_ports::gateway(&config, &services, &store, &open_roles, &loaders)?;
     report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
     api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let node_ports = NodePorts {
         config: Arc::new(config),
         store,
         gateway,
+        loaders,
         held,
         open_roles,
         counters,

@@ -1,5 +1,6 @@
 //! All services of a member behind the one guard: the gRPC port and the gateway call the same value.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use model::{NodeNetwork, NodeUrls};
@@ -12,7 +13,7 @@ use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
 use super::cluster_service::OwnStatus;
-use super::config::{Config, Role};
+use super::config::{AddressMode, Config, Role};
 use super::counters::Counters;
 use super::held_addresses::HeldAddresses;
 use super::{ServeError, health, random};
@@ -53,21 +54,30 @@ pub(super) async fn assemble(
     Ok((guard.layer(routes.routes()), reporter))
 }
 
-/// Where nodes of each network find this cluster: always its service address.
+/// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.
 fn node_urls(config: &Config) -> NodeUrls {
     let served = config
         .networks
         .iter()
         .filter(|network| network.roles.contains(&Role::Boot));
-    let networks = served.filter_map(|network| {
-        let service = network.service_address?;
+    let url = |address: Ipv4Addr| format!("http://{address}:{}", config.boot.http_port);
+    let networks = served.clone().filter_map(|network| {
+        let address = config.node_address(network)?;
         Some(NodeNetwork {
-            base: format!("http://{service}:{}", config.boot.http_port),
-            addresses: vec![service.into(), network.member_address.into()],
+            base: url(address),
+            addresses: vec![address.into(), network.member_address.into()],
             subnets: network.relayed_subnets.clone(),
         })
     });
-    NodeUrls::new(networks.collect())
+    let urls = NodeUrls::new(networks.collect());
+    if config.address.mode != AddressMode::List {
+        return urls;
+    }
+    served.fold(urls, |urls, network| {
+        let others = network.peers.iter().filter(|(id, _)| **id != config.member.id);
+        let others = others.map(|(_, address)| url(*address)).collect();
+        urls.and_alternatives(&url(network.member_address), others)
+    })
 }
 
 #[cfg(test)]
@@ -82,9 +92,22 @@ mod tests {
         let text = include_str!("../../../../deploy/examples/member-2.toml");
         let config = Config::parse(text, Path::new("member-2.toml")).unwrap();
         let urls = node_urls(&config);
+        assert!(urls.alternatives("http://10.97.0.1:8081").is_empty());
         for address in ["10.97.0.1", "10.97.1.2", "10.98.7.7", "192.0.2.1"] {
             let base = urls.base_for([address.parse().unwrap()]);
             assert_eq!(base, Some("http://10.97.0.1:8081"), "{address}");
         }
+    }
+
+    #[test]
+    fn without_a_service_address_nodes_are_told_every_members_own() {
+        let text = include_str!("../../../../deploy/examples/member-2.toml")
+            .replace("mode = \"helper\"", "mode = \"list\"")
+            .replace("\nservice-address", "\n#");
+        let config = Config::parse(&text, Path::new("member-2.toml")).unwrap();
+        let urls = node_urls(&config);
+        let own = urls.base_for(["10.97.1.2".parse().unwrap()]).unwrap();
+        assert_eq!(own, "http://10.97.1.2:8081");
+        assert_eq!(urls.alternatives(own), ["http://10.97.1.1:8081", "http://10.97.1.3:8081"]);
     }
 }

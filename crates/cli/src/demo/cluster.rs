@@ -93,9 +93,13 @@ impl Cluster {
         .await
     }
 
-    /// The member that holds the service address.
+    /// The member that holds the service address; without one, a member that does not lead: nodes use it as well as
+    /// any other.
     pub(crate) async fn holder(&mut self, at_most: Duration) -> Result<u64, CliError> {
-        let service = self.layout.service().to_string();
+        let Some(service) = self.layout.moving().map(|service| service.to_string()) else {
+            let leader = self.leader().await?;
+            return Ok(if leader == 1 && self.size() > 1 { 2 } else { 1 });
+        };
         self.find("a holder of the service address", at_most, move |statuses| {
             let holds = |status: &&ClusterStatus| status.held_addresses.contains(&service);
             statuses.iter().find(holds).map(|status| status.member_id)
@@ -118,6 +122,21 @@ impl Cluster {
     /// SIGKILL.
     pub(crate) async fn kill(&mut self, id: u64) -> Result<(), CliError> {
         self.member(id).kill().await
+    }
+
+    /// SIGSTOP: it keeps its sockets and answers nothing.
+    pub(crate) fn freeze(&mut self, id: u64) -> Result<(), CliError> {
+        self.member(id).freeze()
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&mut self, id: u64) -> Result<(), CliError> {
+        self.member(id).thaw()
+    }
+
+    /// Waits until the watchdog of a frozen member has ended it.
+    pub(crate) async fn ended_while_frozen(&mut self, id: u64, at_most: Duration) -> Result<(), CliError> {
+        self.member(id).ended_while_frozen(at_most).await
     }
 
     /// Starts a killed member again, on its own data.

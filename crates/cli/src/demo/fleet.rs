@@ -67,7 +67,7 @@ fn config(layout: &Layout, members: usize, nodes: u32) -> Result<FleetConfig, Cl
     Ok(FleetConfig {
         starts_per_second: rate(nodes.len()),
         nodes,
-        dhcp_servers: vec![layout.service()],
+        dhcp_servers: layout.told_to_nodes(members as u64),
         relayed_to: (1..)
             .take(members)
             .map(|id| SocketAddrV4::new(layout.member(id), DHCP_PORT))
@@ -152,5 +152,15 @@ mod tests {
         assert_eq!(config.nodes[7].xname.as_str(), xname(7));
         assert_eq!(config.nodes[7].nid, 8);
         assert_eq!(config.nodes[7].address, layout.node(7));
+    }
+
+    /// What the judge lets nodes be told: one address that moves, or all that do not.
+    #[test]
+    fn nodes_know_the_service_address_or_every_member() {
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
+        let known = |layout: &Layout| config(layout, 3, 1).unwrap().dhcp_servers;
+        assert_eq!(known(&layout), [layout.service()]);
+        let list = layout.clone().with(crate::demo::args::Addresses::List);
+        assert_eq!(known(&list), [1, 2, 3].map(|id| layout.member(id)));
     }
 }

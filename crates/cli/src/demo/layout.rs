@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use lab::LoopbackNet;
 
+use super::args::Addresses;
+
 /// Same as in production, where members have hosts of their own.
 pub(crate) const PEER_PORT: u16 = 7440;
 pub(crate) const GRPC_PORT: u16 = 7441;
@@ -21,6 +23,7 @@ pub(crate) const TFTP_PORT: u16 = 6969;
 pub(crate) struct Layout {
     net: Arc<LoopbackNet>,
     dir: PathBuf,
+    addresses: Addresses,
 }
 
 impl Layout {
@@ -29,17 +32,40 @@ impl Layout {
         Self {
             net: Arc::new(net),
             dir: dir.to_owned(),
+            addresses: Addresses::default(),
+        }
+    }
+
+    /// The same, with another way for nodes to find a living member.
+    pub(crate) fn with(mut self, addresses: Addresses) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// The address that moves to a living member.
+    pub(crate) fn service(&self) -> Ipv4Addr {
+        self.net.service_address()
+    }
+
+    /// The same; none where nodes know every member's own.
+    pub(crate) fn moving(&self) -> Option<Ipv4Addr> {
+        match self.addresses {
+            Addresses::Service => Some(self.service()),
+            Addresses::List => None,
+        }
+    }
+
+    /// The addresses that nodes may be told.
+    pub(crate) fn told_to_nodes(&self, members: u64) -> Vec<Ipv4Addr> {
+        match self.moving() {
+            Some(service) => vec![service],
+            None => (1..=members).map(|id| self.member(id)).collect(),
         }
     }
 
     /// The network, CIDR.
     pub(crate) fn network(&self) -> String {
         self.net.subnet().to_string()
-    }
-
-    /// The address that nodes know.
-    pub(crate) fn service(&self) -> Ipv4Addr {
-        self.net.service_address()
     }
 
     /// Where the emulated DHCP relay sits.

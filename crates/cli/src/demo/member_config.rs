@@ -14,7 +14,11 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
     let peers: Vec<String> = (1..=members)
         .map(|peer| format!("{peer} = \"{}\"", layout.member(peer)))
         .collect();
-    let (own, service) = (layout.member(id), layout.service());
+    let own = layout.member(id);
+    let (mode, service) = match layout.moving() {
+        Some(service) => ("loopback", format!("service-address = \"{service}\"\n")),
+        None => ("list", String::new()),
+    };
     format!(
         "cluster = \"{CLUSTER}\"\n\
          data-dir = {data:?}\n\
@@ -37,7 +41,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          [tftp]\n\
          port = {TFTP_PORT}\n\
          [address]\n\
-         mode = \"loopback\"\n\
+         mode = \"{mode}\"\n\
          advert-port = {ADVERT_PORT}\n\
          [[network]]\n\
          name = \"boot\"\n\
@@ -45,7 +49,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          interface = \"lo\"\n\
          member-address = \"{own}\"\n\
          peers = {{ {peers} }}\n\
-         service-address = \"{service}\"\n\
+         {service}\
          roles = [\"boot\", \"dhcp\", \"tftp\"]\n\
          relayed-subnets = [\"{network}\"]\n",
         data = dir.join("data"),
@@ -86,7 +90,7 @@ mod tests {
         let network = &table["network"][0];
         assert_eq!(
             network["service-address"].as_str(),
-            Some(layout.service().to_string().as_str())
+            layout.moving().map(|service| service.to_string()).as_deref()
         );
         assert_eq!(network["peers"].as_table().unwrap().len(), 3);
     }

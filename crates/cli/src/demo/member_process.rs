@@ -23,6 +23,7 @@ pub(crate) struct MemberProcess {
     executable: PathBuf,
     dir: PathBuf,
     child: Option<Child>,
+    frozen: bool,
 }
 
 impl MemberProcess {
@@ -33,6 +34,7 @@ impl MemberProcess {
             executable: executable.to_owned(),
             dir: dir.to_owned(),
             child: None,
+            frozen: false,
         };
         member.spawn()?;
         Ok(member)
@@ -57,6 +59,44 @@ impl MemberProcess {
                 .map_err(|e| CliError::other("cannot kill a member", e))?;
         }
         Ok(())
+    }
+
+    /// Stops it: every thread, at once, as a hypervisor that pauses a machine does.
+    pub(crate) fn freeze(&mut self) -> Result<(), CliError> {
+        self.frozen = true;
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets a frozen one go on.
+    pub(crate) fn thaw(&mut self) -> Result<(), CliError> {
+        self.frozen = false;
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Waits until its watchdog has ended it; only a frozen holder of the service address has one that bites.
+    pub(crate) async fn ended_while_frozen(&mut self, at_most: Duration) -> Result<(), CliError> {
+        let Some(child) = &mut self.child else {
+            return Ok(());
+        };
+        match tokio::time::timeout(at_most, child.wait()).await {
+            Ok(Ok(_)) => {
+                (self.child, self.frozen) = (None, false);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(CliError::other("cannot wait for a member", error)),
+            Err(_) => Err(CliError::other(
+                &format!("member {} holds the service address and is frozen", self.id),
+                "its watchdog did not end it",
+            )),
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), CliError> {
+        let pid = self.pid().ok_or_else(|| {
+            CliError::other(&format!("cannot send {signal} to member {}", self.id), "it does not run")
+        })?;
+        let pid = Pid::from_raw(i32::try_from(pid).expect("Linux process ids fit into an i32"));
+        kill(pid, signal).map_err(|e| CliError::other(&format!("cannot send {signal} to member {}", self.id), e))
     }
 
     /// Starts it again on the same data.
@@ -87,6 +127,8 @@ impl MemberProcess {
         };
         match child.try_wait() {
             Ok(None) => Ok(()),
+            // its watchdog: `ended_while_frozen` takes note
+            Ok(Some(_)) if self.frozen => Ok(()),
             Ok(Some(status)) => Err(self.ended(status)),
             Err(error) => Err(CliError::other("cannot ask after a member", error)),
         }
@@ -183,6 +225,37 @@ mod tests {
         assert_ne!(member.pid().unwrap(), first);
         member.stop().await.unwrap();
         assert!(member.pid().is_none());
+    }
+
+    /// The demo must wait for the watchdog, and not take its work for a member that ended by itself.
+    #[tokio::test]
+    async fn the_end_of_a_frozen_member_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let executable = script(dir.path(), "exec sleep 60");
+        let mut member = MemberProcess::start(&executable, 1, dir.path()).unwrap();
+        member.freeze().unwrap();
+        let lives = member.ended_while_frozen(Duration::from_millis(50)).await;
+        assert!(lives.unwrap_err().to_string().contains("watchdog"));
+        member.signal(Signal::SIGKILL).unwrap();
+        let pid = member.pid().unwrap();
+        until("the child is gone", || !is_alive(pid)).await;
+        member.check_running().unwrap();
+        member.ended_while_frozen(Duration::from_secs(10)).await.unwrap();
+        assert!(member.pid().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_thawed_member_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("mark");
+        let executable = script(dir.path(), &format!("while :; do date +%N > {}; sleep 0.01; done", mark.display()));
+        let mut member = MemberProcess::start(&executable, 1, dir.path()).unwrap();
+        until("the first mark", || mark.exists()).await;
+        member.freeze().unwrap();
+        std::fs::remove_file(&mark).unwrap_or_default();
+        member.thaw().unwrap();
+        until("another mark", || mark.exists()).await;
+        member.kill().await.unwrap();
     }
 
     /// The reader of the message needs the log's last words, not a path to look up.

@@ -83,7 +83,9 @@ fn components(nodes: std::ops::Range<u32>) -> Value {
 }
 
 fn boot_parameters(layout: &Layout, nodes: std::ops::Range<u32>) -> Value {
-    let files = format!("http://{}:{HTTP_PORT}/files", layout.service());
+    // without a service address any member will do: the script names them all
+    let host = layout.moving().unwrap_or_else(|| layout.member(1));
+    let files = format!("http://{host}:{HTTP_PORT}/files");
     json!({
         "hosts": nodes.map(xname).collect::<Vec<_>>(),
         "params": "console=ttyS0 ip=dhcp",
@@ -117,7 +119,7 @@ mod tests {
         assert_eq!(parameters["hosts"].as_array().unwrap().len(), 3);
         assert_eq!(
             parameters["kernel"],
-            format!("http://{}:8081/files/vmlinuz", layout.service())
+            format!("http://{}:8081/files/vmlinuz", layout.moving().unwrap())
         );
         let interface = interface(&layout, 1);
         assert_eq!(interface["MACAddress"], "02:00:00:00:00:01");

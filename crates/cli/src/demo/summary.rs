@@ -25,6 +25,14 @@ pub(crate) struct Summary {
     pub(crate) acked_writes: usize,
     /// Of these, the ones that some member did not have at the end.
     pub(crate) lost_writes: usize,
+    /// Members that were frozen; only with `--freeze`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) frozen: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Summary {
@@ -64,6 +72,9 @@ impl Summary {
         ] {
             table.add_row([name.to_owned(), value]);
         }
+        if self.frozen > 0 {
+            table.add_row(["members frozen".to_owned(), self.frozen.to_string()]);
+        }
         table.to_string()
     }
 }
@@ -95,6 +106,15 @@ mod tests {
             "{\"booted\":1000,\"failed\":0,\"seconds\":21.5,\"extra_boot_seconds_max\":0.0,\"script_p50_ms\":0.0,\
              \"script_p99_ms\":0.0,\"leaderless_ms\":0,\"acked_writes\":1234,\"lost_writes\":0}"
         );
+    }
+
+    /// Added keys come last, and only where they mean something.
+    #[test]
+    fn frozen_members_are_counted_where_there_are_any() {
+        let frozen = Summary { frozen: 2, ..summary() };
+        assert!(frozen.to_json().ends_with("\"lost_writes\":0,\"frozen\":2}"));
+        assert!(frozen.to_table(0).contains("members frozen"));
+        assert!(!summary().to_table(0).contains("frozen"));
     }
 
     #[test]

@@ -22,18 +22,23 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
                 format_args!("{address} is also that of network `{other}`; each has its own"),
             );
         }
-        check_roles(network, problems);
+        check_roles(config, network, problems);
         check_router_advertisements(config, network, problems);
         check_peers(config, network, listed, problems);
         match config.address.mode {
             AddressMode::Loopback => check_loopback(network, problems),
-            AddressMode::Helper => check_interface(network, host, problems),
+            AddressMode::List => check_list(network, host, problems),
+            AddressMode::External => check_external(network, host, problems),
+            AddressMode::Helper => {
+                check_interface(network, host, problems);
+                check_reachable(network, host, problems);
+            }
         }
     }
     check_relayed(config, problems);
 }
 
-fn check_roles(network: &NetworkConfig, problems: &mut Problems) {
+fn check_roles(config: &Config, network: &NetworkConfig, problems: &mut Problems) {
     let key = format!("network `{}`, roles", network.name);
     for (index, role) in network.roles.iter().enumerate() {
         let allowed = match network.kind {
@@ -51,7 +56,7 @@ fn check_roles(network: &NetworkConfig, problems: &mut Problems) {
             problems.add(&key, format_args!("`{role}` is named twice; once is enough"));
         }
     }
-    if !network.roles.is_empty() && network.service_address.is_none() {
+    if !network.roles.is_empty() && config.node_address(network).is_none() {
         problems.add(
             &format!("network `{}`, service-address", network.name),
             "missing; with any role, name the address that nodes are to know, one that no host has",
@@ -75,7 +80,7 @@ fn check_router_advertisements(config: &Config, network: &NetworkConfig, problem
             ),
         );
     }
-    if config.address.mode == AddressMode::Loopback {
+    if config.address.mode == AddressMode::Loopback || network.is_loopback() {
         problems.add(
             &key,
             "loopback has no IPv6 link; remove it, or use an interface and `address.mode = \"helper\"`",
@@ -93,7 +98,8 @@ fn check_peers(config: &Config, network: &NetworkConfig, listed: &Listed, proble
             format_args!("{address} is a member's own address; name one that no host has"),
         );
     }
-    if network.roles.is_empty() && network.peers.is_empty() {
+    let has_use = !network.roles.is_empty() && config.address.mode != AddressMode::External;
+    if !has_use && network.peers.is_empty() {
         return;
     }
     for id in listed.ids.iter().filter(|id| !network.peers.contains_key(id)) {
@@ -161,7 +167,7 @@ fn check_interface(network: &NetworkConfig, host: &Host, problems: &mut Problems
         return;
     }
     let addresses = host.addresses_of(&network.interface);
-    let Some((_, mask)) = addresses.iter().find(|(own, _)| *own == network.member_address) else {
+    if !addresses.iter().any(|(own, _)| *own == network.member_address) {
         let own: Vec<String> = addresses.iter().map(|(own, _)| own.to_string()).collect();
         problems.add(
             &key("member-address"),
@@ -176,19 +182,55 @@ fn check_interface(network: &NetworkConfig, host: &Host, problems: &mut Problems
                 }
             ),
         );
+    }
+}
+
+/// The helper adds the address without a route, so nodes must find it on the link.
+fn check_reachable(network: &NetworkConfig, host: &Host, problems: &mut Problems) {
+    let addresses = host.addresses_of(&network.interface);
+    let own = addresses.iter().find(|(own, _)| *own == network.member_address);
+    let (Some((_, mask)), Some(address)) = (own, network.service_address) else {
         return;
     };
     let network_of = |address: Ipv4Addr| address.to_bits() & mask.to_bits();
-    if let Some(address) = network.service_address
-        && network_of(address) != network_of(network.member_address)
-    {
+    if network_of(address) != network_of(network.member_address) {
         problems.add(
-            &key("service-address"),
+            &format!("network `{}`, service-address", network.name),
             format_args!(
                 "{address} is outside the network of {} (netmask {mask}) on `{}`; nodes could not reach it",
                 network.member_address, network.interface
             ),
         );
+    }
+}
+
+/// The address may be on another interface (anycast on `lo`) or on none (a load balancer's): that is the mover's.
+fn check_external(network: &NetworkConfig, host: &Host, problems: &mut Problems) {
+    if network.is_loopback() {
+        problems.add(
+            &format!("network `{}`, interface", network.name),
+            "`lo`; with `address.mode = \"external\"` name the interface that nodes are on, even if the address itself \
+             is put on `lo` (anycast)",
+        );
+        return;
+    }
+    check_interface(network, host, problems);
+}
+
+fn check_list(network: &NetworkConfig, host: &Host, problems: &mut Problems) {
+    if let Some(address) = network.service_address {
+        problems.add(
+            &format!("network `{}`, service-address", network.name),
+            format_args!(
+                "{address} would never be used: with `address.mode = \"list\"` nodes are told the addresses in `peers`; \
+                 remove it, or use mode `helper` or `external`"
+            ),
+        );
+    }
+    if network.is_loopback() {
+        check_loopback(network, problems);
+    } else {
+        check_interface(network, host, problems);
     }
 }
 

@@ -8,11 +8,12 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AddressConfig {
-    /// Who puts a service address on the interface.
+    /// How nodes find a living member.
     pub mode: AddressMode,
     /// Unix socket of `chamois address-helper`; used with mode `helper`.
     pub helper_socket: PathBuf,
-    /// UDP port on which the members tell each other who holds what; the same on all members.
+    /// UDP port on which the members tell each other who holds what; the same on all members. Used with `helper`; with
+    /// `loopback` it is the lock.
     pub advert_port: u16,
 }
 
@@ -26,7 +27,7 @@ impl Default for AddressConfig {
     }
 }
 
-/// Who puts a service address on the interface.
+/// How nodes find a living member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressMode {
@@ -35,4 +36,10 @@ pub enum AddressMode {
     Helper,
     /// Binding the address is holding it: for members on 127.0.0.0/8 of one host, without root.
     Loopback,
+    /// Something else brings the service address to a living member: keepalived, anycast, a load balancer. It asks
+    /// `/readyz?role=boot`; this member never touches the address and only looks whether it has it.
+    External,
+    /// No address moves. Nodes are told every member's own (`peers`) and try one after the other; what holds a single
+    /// URL, such as cloud-init's `ds=`, names the member that was asked.
+    List,
 }

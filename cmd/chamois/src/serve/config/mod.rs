@@ -16,6 +16,7 @@ mod raft;
 mod tftp;
 mod value;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -97,6 +98,14 @@ impl Config {
     /// `Syntax`, as `load`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::syntax(path, text, &error))
+    }
+
+    /// The address that this member tells the nodes of a network: the service address, or in mode `list` its own.
+    pub fn node_address(&self, network: &NetworkConfig) -> Option<Ipv4Addr> {
+        match self.address.mode {
+            AddressMode::List => Some(network.member_address),
+            AddressMode::Helper | AddressMode::Loopback | AddressMode::External => network.service_address,
+        }
     }
 
     /// Whether any network has this role here.

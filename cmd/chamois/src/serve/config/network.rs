@@ -22,11 +22,12 @@ pub struct NetworkConfig {
     /// This member's own address there. It stays with the member.
     #[serde(deserialize_with = "value::ipv4")]
     pub member_address: Ipv4Addr,
-    /// Every member's own address there, this one's included, by member id: adverts go to them.
+    /// Every member's own address there, this one's included, by member id: adverts go to them, and in address mode
+    /// `list` nodes are told them. Not needed with `external`.
     #[serde(default, deserialize_with = "value::addresses_by_member")]
     pub peers: BTreeMap<u64, Ipv4Addr>,
     /// The address that nodes know. It moves to a living member when its holder dies. Needed with any
-    /// role.
+    /// role, except in address mode `list`, which has none.
     #[serde(default, deserialize_with = "value::optional_ipv4")]
     pub service_address: Option<Ipv4Addr>,
     /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`.
@@ -39,6 +40,13 @@ pub struct NetworkConfig {
     /// router before it boots over IPv4. For boot networks without an IPv6 router of their own.
     #[serde(default)]
     pub router_advertisements: bool,
+}
+
+impl NetworkConfig {
+    /// Whether everything of it is on this host's loopback interface, as in a demo.
+    pub fn is_loopback(&self) -> bool {
+        self.interface == "lo"
+    }
 }
 
 /// What a network is for.
@@ -86,4 +94,9 @@ impl fmt::Display for Role {
             Self::Tftp => "tftp",
         })
     }
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 3] = [Role::Boot, Role::Dhcp, Role::Tftp];
 }

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use address::claim::Target;
 use address::election::Timing;
+use address::external::ExternalWatch;
 use address::loopback::{self, LoopbackHolder};
+use address::watchdog::WatchdogCommand;
 use address::{AdvertKey, Held, Holder, HolderConfig, client};
 use auth::Sealer;
 use proto::cluster::v1::SealedSecret;
@@ -23,15 +25,26 @@ pub(super) enum Holding {
     Loopback(LoopbackHolder),
     /// Adverts between the members, the address helper on this host.
     Helper(Holder),
+    /// Something else moves the address; this member sees whether it is here.
+    External(ExternalWatch),
+    /// The member's own address, which nobody else can have.
+    Own(Held),
 }
 
 impl Holding {
     /// Binding the advert port on the service address is holding it.
-    pub(super) fn on_loopback(service: Ipv4Addr, config: &Config) -> Self {
-        Self::Loopback(loopback::hold(SocketAddr::new(
-            service.into(),
-            config.address.advert_port,
-        )))
+    pub(super) fn on_loopback(service: Ipv4Addr, config: &Config) -> Result<Self, ServeError> {
+        let executable = std::env::current_exe().map_err(ServeError::setup("the address watchdog"))?;
+        let lock = SocketAddr::new(service.into(), config.address.advert_port);
+        let watchdog = WatchdogCommand::new(executable);
+        Ok(Self::Loopback(loopback::hold(lock, Some(watchdog))))
+    }
+
+    /// Looks where the address is, and leaves it there.
+    pub(super) fn seen(service: Ipv4Addr) -> Result<Self, ServeError> {
+        ExternalWatch::start(service)
+            .map(Self::External)
+            .map_err(ServeError::setup("the watch for the service address"))
     }
 
     /// Adverts from and to the members' own addresses.
@@ -77,6 +90,8 @@ impl Holding {
         match self {
             Self::Loopback(holder) => holder.held(),
             Self::Helper(holder) => holder.held(),
+            Self::External(watch) => watch.held(),
+            Self::Own(held) => held.clone(),
         }
     }
 
@@ -84,6 +99,8 @@ impl Holding {
     pub(super) async fn leave(self) {
         match self {
             Self::Loopback(holder) => drop(holder),
+            // whoever moves it learned from `/readyz` that this member stops
+            Self::External(_) | Self::Own(_) => {}
             Self::Helper(holder) => holder.leave().await,
         }
     }

@@ -8,6 +8,7 @@ mod roles;
 use std::sync::Arc;
 use std::time::Duration;
 
+use address::Held;
 use auth::Sealer;
 use gateway::Gateway;
 use raft::Store;
@@ -19,6 +20,7 @@ use super::config::{AddressMode, Config, NetworkConfig, Role};
 use super::counters::Counters;
 use super::drain::Stop;
 use super::held_addresses::HeldAddresses;
+use super::open_roles::OpenRoles;
 use super::tasks::Tasks;
 
 /// How often a member that may not answer nodes yet looks whether it may.
@@ -31,7 +33,9 @@ pub(super) struct NodePorts {
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
     pub(super) gateway: Gateway,
+    pub(super) loaders: tftp::Files,
     pub(super) held: HeldAddresses,
+    pub(super) open_roles: OpenRoles,
     pub(super) counters: Counters,
     pub(super) sealer: Sealer,
 }
@@ -46,7 +50,6 @@ impl NodePorts {
             () = stop.clone().reached() => return Ok(()),
             () = self.until_allowed() => {}
         }
-        let loaders = roles::load_loaders(&self.config.dhcp.loaders_dir, &self.config);
         let mut tasks = Tasks::default();
         for network in self
             .config
@@ -55,7 +58,7 @@ impl NodePorts {
             .filter(|network| !network.roles.is_empty())
         {
             let holding = self.hold(network).await?;
-            let roles = Roles::new(&self, network, &loaders, holding.held());
+            let roles = Roles::new(&self, network, holding.held());
             let stop = stop.clone();
             tasks.spawn("a network's ports", async move {
                 let served = roles.serve(stop).await;
@@ -86,17 +89,20 @@ impl NodePorts {
         self.config.boot.serve_unverified || self.store.is_verified()
     }
 
-    /// Adverts are signed with a key from the log; on loopback there are none.
+    /// Adverts are signed with a key from the log; only mode `helper` has any.
     fn has_advert_key(&self) -> bool {
-        self.config.address.mode == AddressMode::Loopback || holding::sealed_key(&self.store).is_some()
+        self.config.address.mode != AddressMode::Helper || holding::sealed_key(&self.store).is_some()
     }
 
     async fn hold(&self, network: &NetworkConfig) -> Result<Holding, ServeError> {
-        let service = network
-            .service_address
+        let service = self
+            .config
+            .node_address(network)
             .expect("checked at start: a network with roles has one");
         let holding = match self.config.address.mode {
-            AddressMode::Loopback => Holding::on_loopback(service, &self.config),
+            AddressMode::Loopback => Holding::on_loopback(service, &self.config)?,
+            AddressMode::External => Holding::seen(service)?,
+            AddressMode::List => Holding::Own(Held::always()),
             AddressMode::Helper => {
                 let key = holding::advert_key(&self.store, &self.sealer)?;
                 Holding::with_helper(service, network, &self.config, key).await?

@@ -2,13 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::Path;
 use std::sync::Arc;
 
 use address::{Held, loopback};
-use dhcp::{DhcpSocket, Loaders, Network, RouterAdverts, Turn};
+use dhcp::{DhcpSocket, Network, RouterAdverts, Turn};
 use gateway::Gateway;
-use tftp::{Files, Limits};
+use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::{NodePorts, interface};
@@ -16,12 +15,15 @@ use crate::serve::ServeError;
 use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
 use crate::serve::counters::{Counters, Server};
 use crate::serve::drain::Stop;
+use crate::serve::loaders;
+use crate::serve::open_roles::OpenRoles;
 use crate::serve::tasks::Tasks;
 
 /// Everything that is served on one network.
 pub(super) struct Roles {
     config: Arc<Config>,
     counters: Counters,
+    open_roles: OpenRoles,
     network: NetworkConfig,
     service: Ipv4Addr,
     held: Held,
@@ -30,41 +32,21 @@ pub(super) struct Roles {
     tftp: tftp::Server,
 }
 
-/// Reads the boot loaders, and says what is missing: nodes that need it get no boot file.
-pub(super) fn load_loaders(folder: &Path, config: &Config) -> Files {
-    let (files, skipped) = Files::load(&[folder]);
-    if config.serves(Role::Tftp) || config.serves(Role::Dhcp) {
-        for skipped in skipped {
-            tracing::warn!(%skipped, "not served by TFTP");
-        }
-        for missing in Loaders::new(files.names()).missing() {
-            tracing::warn!(missing, folder = %folder.display(), "no such boot loader (`dhcp.loaders-dir`)");
-        }
-    }
-    files
-}
-
 impl Roles {
-    pub(super) fn new(ports: &NodePorts, network: &NetworkConfig, loaders: &Files, held: Held) -> Self {
-        let service = network
-            .service_address
+    pub(super) fn new(ports: &NodePorts, network: &NetworkConfig, held: Held) -> Self {
+        let service = ports
+            .config
+            .node_address(network)
             .expect("checked at start: a network with roles has one");
         let about = Network {
             service_address: service,
             http_port: ports.config.boot.http_port,
             relayed_subnets: network.relayed_subnets.clone(),
         };
-        let offered = if network.has(Role::Tftp) {
-            Loaders::new(loaders.names())
-        } else {
-            Loaders::default()
-        };
-        // UEFI HTTP boot fetches its loader from the boot files.
-        let is_file = |name: &&str| ports.config.boot.files_dir.join(name).is_file();
-        let offered = offered.and_over_http([dhcp::UEFI_LOADER].into_iter().filter(is_file));
+        let offered = loaders::offered(&ports.loaders, network);
         let answers = held.clone();
         let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || turn(&answers));
-        let tftp = tftp::Server::new(loaders.clone(), Limits::default());
+        let tftp = tftp::Server::new(ports.loaders.clone(), Limits::default());
         if network.has(Role::Dhcp) {
             let counted = dhcp.counters();
             let read = move || counted.all().collect::<Vec<_>>();
@@ -78,6 +60,7 @@ impl Roles {
         Self {
             config: Arc::clone(&ports.config),
             counters: ports.counters.clone(),
+            open_roles: ports.open_roles.clone(),
             service,
             gateway: ports.gateway.clone(),
             dhcp,
@@ -91,12 +74,16 @@ impl Roles {
     pub(super) async fn serve(self, stop: Stop) -> Result<(), ServeError> {
         let mut tasks = Tasks::default();
         match self.config.address.mode {
-            AddressMode::Helper => self.on_interface(&stop, &mut tasks)?,
+            AddressMode::List if self.network.is_loopback() => self.on_member_address(&stop, &mut tasks)?,
+            AddressMode::Helper | AddressMode::External | AddressMode::List => {
+                self.on_interface(&stop, &mut tasks)?;
+            }
             AddressMode::Loopback => {
                 self.on_member_address(&stop, &mut tasks)?;
                 self.on_service_address(&stop, &mut tasks);
             }
         }
+        self.open_roles.add(&self.network.roles);
         tasks.failed_before(&stop).await?;
         tasks.wait_until_left(0, super::FINISH_MAX).await.map(drop)
     }
