@@ -10,6 +10,7 @@ mod deadline;
 mod error;
 mod guard;
 mod identity;
+mod known_tokens;
 mod log_limit;
 mod rules;
 pub mod server;

@@ -11,6 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 
 use crate::Error;
+use crate::known_tokens::{self, KnownTokens};
 
 /// Tokens longer than this are refused before anything is decoded, bytes.
 pub const TOKEN_LENGTH_MAX: usize = 8 * 1024;
@@ -66,6 +67,7 @@ pub struct Verifier {
     keys: Arc<BTreeMap<String, DecodingKey>>,
     validation: Arc<Validation>,
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    known: KnownTokens,
 }
 
 impl fmt::Debug for Verifier {
@@ -103,6 +105,7 @@ impl Verifier {
             keys: Arc::new(keys),
             validation: Arc::new(validation),
             now: Arc::new(SystemTime::now),
+            known: KnownTokens::default(),
         })
     }
 
@@ -123,15 +126,27 @@ impl Verifier {
         if token.len() > TOKEN_LENGTH_MAX {
             return Err(refused("it is longer than 8 KiB"));
         }
+        let digest = known_tokens::digest(token);
+        let claims = match self.known.claims(&digest) {
+            Some(claims) => claims,
+            None => {
+                let claims = self.signed_claims(token)?;
+                self.known.remember(digest, &claims);
+                claims
+            }
+        };
+        self.check_time(&claims)?;
+        Ok(claims)
+    }
+
+    /// The claims of a token that one of the keys has signed, for this cluster.
+    fn signed_claims(&self, token: &str) -> Result<Claims, Error> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| refused("it is not an ES256 JWT"))?;
         // Only the key id of our own keys counts; `jku`, `jwk`, `x5u` and `x5c` are never looked at.
         let key = header.kid.and_then(|kid| self.keys.get(&kid));
         let key = key.ok_or_else(|| refused("its `kid` names none of this cluster's token keys"))?;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
-            .map_err(|e| refused(problem_of(e.kind())))?
-            .claims;
-        self.check_time(&claims)?;
-        Ok(claims)
+        let decoded = jsonwebtoken::decode::<Claims>(token, key, &self.validation);
+        Ok(decoded.map_err(|e| refused(problem_of(e.kind())))?.claims)
     }
 
     fn check_time(&self, claims: &Claims) -> Result<(), Error> {

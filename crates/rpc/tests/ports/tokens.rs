@@ -1,5 +1,7 @@
 //! Bearer tokens: one good one, and every way that others have been fooled.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -271,4 +273,37 @@ fn the_system_clock_is_the_default() {
     verifier
         .verify(&issuer.sign(&Claims::default().with("exp", json!(now - 100))))
         .unwrap_err();
+}
+
+/// Only the signature of a token is remembered: when its time is over it is refused, however often it has passed.
+#[test]
+fn a_token_that_has_passed_still_expires() {
+    let issuer = Issuer::new();
+    let token = issuer.sign(&Claims::default());
+    let clock = Arc::new(AtomicU64::new(NOW));
+    let hands = Arc::clone(&clock);
+    let verifier = issuer
+        .verifier()
+        .with_clock(move || UNIX_EPOCH + Duration::from_secs(hands.load(Ordering::Relaxed)));
+    for _ in 0..3 {
+        assert_eq!(verifier.verify(&token).unwrap().sub, "admin");
+    }
+    clock.store(NOW + 3600 + rpc::token::LEEWAY_S, Ordering::Relaxed);
+    let text = verifier.verify(&token).unwrap_err().to_string();
+    assert!(text.contains("expired"), "{text}");
+}
+
+/// A token that differs in one character from one that has passed is another token.
+#[test]
+fn a_changed_copy_of_a_token_that_has_passed_is_refused() {
+    let issuer = Issuer::new();
+    let verifier = issuer.verifier();
+    let token = issuer.sign(&Claims::default());
+    verifier.verify(&token).unwrap();
+    let changed = match token.strip_suffix('A') {
+        Some(rest) => format!("{rest}Q"),
+        None => format!("{}A", &token[..token.len() - 1]),
+    };
+    assert!(verifier.verify(&changed).is_err());
+    assert!(verifier.verify(&token[..token.len() - 1]).is_err());
 }
