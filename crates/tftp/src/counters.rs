@@ -22,6 +22,7 @@ macro_rules! counts {
 
 counts! {
     Requests "requests" "Read requests that arrived, whatever became of them.",
+    CarriedOn "carried_on" "Transfers taken over in the middle from another member.",
     Completed "completed" "Files sent to the last block and acknowledged.",
     Bytes "bytes" "Bytes of file data sent, retransmissions included.",
     SizeProbes "size_probes" "UEFI's question for `tsize`, ended by error 8: not a failure.",

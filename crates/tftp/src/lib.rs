@@ -8,6 +8,7 @@ mod files;
 mod listen;
 mod options;
 mod packet;
+mod resume;
 mod sender;
 mod server;
 mod slots;

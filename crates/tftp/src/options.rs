@@ -69,6 +69,24 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
+    /// The same, one block at a time.
+    pub(crate) fn without_window(self) -> Granted {
+        Granted {
+            windowsize: None,
+            ..self
+        }
+    }
+
+    /// What a transfer has that another member began: its OACK is long sent.
+    pub(crate) fn carried_on(blksize: usize) -> Granted {
+        Granted {
+            blksize: Some(blksize as u64),
+            tsize: None,
+            timeout_s: None,
+            windowsize: None,
+        }
+    }
+
     /// Bytes a block.
     pub(crate) fn blksize(&self) -> usize {
         self.blksize.map_or(usize::from(BLKSIZE_DEFAULT), |n| n as usize)

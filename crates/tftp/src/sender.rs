@@ -44,6 +44,13 @@ impl Sender {
         }
     }
 
+    /// Goes on behind block `acked`, which the client has; `None` if there is nothing behind it.
+    pub(crate) fn behind(data: Bytes, blksize: usize, acked: u16) -> Option<Sender> {
+        let mut sender = Sender::new(data, blksize, 1);
+        (sender.acked, sender.sent) = (acked.into(), acked.into());
+        (sender.acked < sender.blocks).then_some(sender)
+    }
+
     /// The next block that may be sent now, with its number on the wire; `None` until an acknowledgement
     /// opens the window.
     pub(crate) fn next_block(&mut self) -> Option<(u16, &[u8])> {
@@ -197,5 +204,24 @@ mod tests {
             prop_assert!(done || !lossless);
             if done { prop_assert_eq!(got, expected); }
         }
+    }
+
+    #[test]
+    fn a_file_is_carried_on_behind_the_block_that_the_client_has() {
+        let data = Bytes::from_iter(0..250_u8);
+        let mut sender = Sender::behind(data.clone(), 100, 1).unwrap();
+        assert_eq!(sender.next_block(), Some((2, &data[100..200])));
+        assert_eq!(sender.next_block(), None, "one at a time");
+        assert_eq!(sender.acknowledge(2), Progress::Advanced);
+        assert_eq!(sender.next_block(), Some((3, &data[200..])));
+        assert_eq!(sender.acknowledge(3), Progress::Done);
+    }
+
+    #[test]
+    fn behind_the_last_block_and_beyond_it_is_nothing() {
+        let data = Bytes::from_iter(0..250_u8);
+        assert!(Sender::behind(data.clone(), 100, 2).is_some());
+        assert!(Sender::behind(data.clone(), 100, 3).is_none());
+        assert!(Sender::behind(data, 100, 60_000).is_none());
     }
 }

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -15,7 +16,9 @@ use crate::counters::{Count, Counters};
 use crate::files::Files;
 use crate::listen::{Arrival, Listener};
 use crate::options::Granted;
-use crate::packet::{self, ErrorCode, REQUEST_BYTES_MAX, Request};
+use crate::packet::{self, ErrorCode, REQUEST_BYTES_MAX, Reply, Request};
+use crate::resume::Resumable;
+use crate::sender::Sender;
 use crate::slots::{Limits, Slot, Slots};
 use crate::transfer::{End, Transfer};
 
@@ -28,6 +31,7 @@ const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Server {
     files: Arc<Files>,
+    resumable: Arc<Resumable>,
     counters: Arc<Counters>,
     slots: Arc<Slots>,
 }
@@ -36,6 +40,7 @@ impl Server {
     /// A server of these files.
     pub fn new(files: Files, limits: Limits) -> Server {
         Server {
+            resumable: Arc::new(Resumable::of(&files)),
             files: Arc::new(files),
             counters: Arc::default(),
             slots: Arc::new(Slots::new(limits)),
@@ -59,6 +64,37 @@ impl Server {
     /// Only if the socket cannot be used at all. Later errors are counted and outlived: an interface may go
     /// down and come back.
     pub async fn serve(&self, socket: UdpSocket, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let decide = |packet: &[u8], arrival| self.decide(packet, arrival);
+        self.serve_with(socket, shutdown, decide).await
+    }
+
+    /// The ports from which transfers come that another member may carry on. A server that takes over a service
+    /// address must be heard there: [`Server::carry_on`].
+    pub fn resume_ports(&self) -> Vec<u16> {
+        self.resumable.ports().collect()
+    }
+
+    /// Carries on transfers that another member began: serves the ACKs that arrive on `socket`, which is bound to
+    /// `port`, one of [`Server::resume_ports`], with SO_REUSEADDR. Otherwise as [`Server::serve`].
+    ///
+    /// # Errors
+    /// As [`Server::serve`].
+    pub async fn carry_on(
+        &self,
+        port: u16,
+        socket: UdpSocket,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let decide = |packet: &[u8], arrival| self.decide_to_carry_on(port, packet, arrival);
+        self.serve_with(socket, shutdown, decide).await
+    }
+
+    async fn serve_with(
+        &self,
+        socket: UdpSocket,
+        shutdown: impl Future<Output = ()>,
+        decide: impl Fn(&[u8], Arrival) -> Result<Accepted, Count>,
+    ) -> io::Result<()> {
         let listener = Listener::new(socket)?;
         let mut transfers = JoinSet::new();
         // One byte more than a request may have, so that a longer one is seen to be too long.
@@ -69,7 +105,10 @@ impl Server {
                 () = &mut shutdown => break,
                 Some(ended) = transfers.join_next() => self.note_ended(&ended),
                 arrival = listener.receive(&mut buffer) => match arrival {
-                    Ok(arrival) => self.take_request(&buffer[..arrival.len], arrival, &mut transfers),
+                    Ok(arrival) => {
+                        let outcome = catch_unwind(AssertUnwindSafe(|| decide(&buffer[..arrival.len], arrival)));
+                        self.act(outcome, arrival, &mut transfers);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "tftp: the request socket failed");
                         self.counters.add(Count::SocketError);
@@ -88,9 +127,13 @@ impl Server {
         Ok(())
     }
 
-    /// Decides about one packet of the request port; a panic in here costs that packet only.
-    fn take_request(&self, packet: &[u8], arrival: Arrival, transfers: &mut JoinSet<()>) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.decide(packet, arrival)));
+    /// Starts what was decided; a panic in the decision costs that packet only.
+    fn act(
+        &self,
+        outcome: std::thread::Result<Result<Accepted, Count>>,
+        arrival: Arrival,
+        transfers: &mut JoinSet<()>,
+    ) {
         match outcome {
             Ok(Ok(accepted)) => drop(transfers.spawn(self.clone().transfer(accepted))),
             Ok(Err(refused)) => self.refuse(refused, arrival),
@@ -112,12 +155,37 @@ impl Server {
             return Err(Count::NotFound);
         };
         let slot = Slots::claim(&self.slots, arrival.peer)?;
-        let granted = wanted.grant(data.len() as u64);
+        let mut granted = wanted.grant(data.len() as u64);
+        let port = self.resumable.port(&data, granted.blksize());
+        if port.is_some() {
+            // Whoever carries it on does not know the window, and boots are not won by it.
+            granted = granted.without_window();
+        }
         Ok(Accepted {
             slot,
-            data,
+            work: Work::Begin(data),
             granted,
             local: arrival.local,
+            port,
+        })
+    }
+
+    /// An ACK of a transfer that nobody here runs: the kernel hands those that run to their own sockets.
+    fn decide_to_carry_on(&self, port: u16, packet: &[u8], arrival: Arrival) -> Result<Accepted, Count> {
+        let Reply::Ack(block) = packet::parse_reply(packet) else {
+            return Err(Count::Unexpected);
+        };
+        let (data, blksize) = self.resumable.transfer(port).ok_or(Count::Unexpected)?;
+        let sender = Sender::behind(data, blksize, block).ok_or(Count::Unexpected)?;
+        let slot = Slots::claim(&self.slots, arrival.peer)?;
+        self.counters.add(Count::CarriedOn);
+        tracing::debug!(peer = %arrival.peer, block, port, "tftp: a transfer is carried on");
+        Ok(Accepted {
+            slot,
+            work: Work::CarryOn(sender),
+            granted: Granted::carried_on(blksize),
+            local: arrival.local,
+            port: Some(port),
         })
     }
 
@@ -172,16 +240,47 @@ impl Server {
 /// A request that gets its file.
 struct Accepted {
     slot: Slot,
-    data: Bytes,
+    work: Work,
     granted: Granted,
     local: Ipv4Addr,
+    /// Where another member would go on.
+    port: Option<u16>,
+}
+
+/// What there is to send.
+enum Work {
+    /// All of it.
+    Begin(Bytes),
+    /// The rest.
+    CarryOn(Sender),
 }
 
 impl Accepted {
     async fn run(self) -> io::Result<(End, u64)> {
-        let socket = UdpSocket::bind((self.local, 0)).await?;
-        // Connected: the kernel drops packets of any other sender.
-        socket.connect(self.slot.peer()).await?;
-        Transfer::new(&socket, self.granted).run(self.data).await
+        let peer = self.slot.peer();
+        let socket = match self.port {
+            // A port that someone else has makes a transfer that nobody can carry on.
+            Some(port) => connected(self.local, port, peer).or_else(|_| connected(self.local, 0, peer)),
+            None => connected(self.local, 0, peer),
+        }?;
+        let transfer = Transfer::new(&socket, self.granted);
+        match self.work {
+            Work::Begin(data) => transfer.run(data).await,
+            Work::CarryOn(sender) => transfer.carry_on(sender).await,
+        }
     }
+}
+
+/// A socket that hears this client only: the kernel drops packets of any other sender, and prefers it to the
+/// socket that listens on the same port.
+fn connected(local: Ipv4Addr, port: u16, peer: SocketAddrV4) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(port != 0)?;
+    socket.bind(&SocketAddrV4::new(local, port).into())?;
+    socket.connect(&peer.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    // What came between the two calls above may be another client's.
+    while socket.try_recv(&mut [0]).is_ok() {}
+    Ok(socket)
 }

@@ -13,6 +13,8 @@ use crate::sender::{Progress, Sender};
 
 /// Times a packet is sent again before the client counts as gone.
 const RETRANSMISSIONS_MAX: u32 = 5;
+/// The same for a transfer that another member began: its client repeats its ACKs, and a forged ACK is worth little.
+const RETRANSMISSIONS_CARRIED_ON_MAX: u32 = 1;
 /// Longest transfer in all; a client that crawls must not hold a slot for ever.
 const TRANSFER_TIME_MAX: Duration = Duration::from_secs(300);
 /// Packets of a client within a transfer are ACK (4 bytes) and ERROR; the text of the latter is cut.
@@ -60,11 +62,17 @@ impl<'a> Transfer<'a> {
     /// # Errors
     /// Of the socket, other than the client's port being closed.
     pub(crate) async fn run(mut self, data: Bytes) -> io::Result<(End, u64)> {
-        let end = match self.run_to_end(data).await {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => End::AbortedByClient,
-            other => other?,
-        };
-        Ok((end, self.bytes_sent))
+        let end = self.run_to_end(data).await;
+        self.ended(end)
+    }
+
+    /// Sends what is behind the block that the client has from another member.
+    ///
+    /// # Errors
+    /// As [`Transfer::run`].
+    pub(crate) async fn carry_on(mut self, sender: Sender) -> io::Result<(End, u64)> {
+        let sent = self.send_blocks(sender, RETRANSMISSIONS_CARRIED_ON_MAX).await;
+        self.ended(sent)
     }
 
     async fn run_to_end(&mut self, data: Bytes) -> io::Result<End> {
@@ -73,7 +81,16 @@ impl<'a> Transfer<'a> {
         {
             return Ok(end);
         }
-        self.send_file(data).await
+        let sender = Sender::new(data, self.granted.blksize(), self.granted.windowsize());
+        self.send_blocks(sender, RETRANSMISSIONS_MAX).await
+    }
+
+    fn ended(&self, end: io::Result<End>) -> io::Result<(End, u64)> {
+        let end = match end {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => End::AbortedByClient,
+            other => other?,
+        };
+        Ok((end, self.bytes_sent))
     }
 
     /// Sends the OACK until block 0 is acknowledged; `Some` if the transfer ends here.
@@ -94,10 +111,9 @@ impl<'a> Transfer<'a> {
         Ok(Some(End::TimedOut))
     }
 
-    async fn send_file(&mut self, data: Bytes) -> io::Result<End> {
-        let mut sender = Sender::new(data, self.granted.blksize(), self.granted.windowsize());
+    async fn send_blocks(&mut self, mut sender: Sender, retransmissions_max: u32) -> io::Result<End> {
         let mut retransmissions = 0;
-        while retransmissions <= RETRANSMISSIONS_MAX && Instant::now() < self.deadline {
+        while retransmissions <= retransmissions_max && Instant::now() < self.deadline {
             while let Some((number, block)) = sender.next_block() {
                 packet::write_data(&mut self.packet, number, block);
                 self.bytes_sent += block.len() as u64;

@@ -106,18 +106,28 @@ async fn options_are_granted_clamped_and_then_kept() {
         ("timeout", "2"),
     ];
     let (options, data) = client.read("undionly.kpxe", &asked).await.unwrap();
-    let expected = [
-        ("tsize", "74213"),
-        ("blksize", "1468"),
-        ("timeout", "2"),
-        ("windowsize", "16"),
-    ];
+    // No window: another member can carry a transfer of this block size on, one block at a time.
+    let expected = [("tsize", "74213"), ("blksize", "1468"), ("timeout", "2")];
     assert_eq!(
         options,
         expected.map(|(key, value)| (key.to_string(), value.to_string()))
     );
     assert_eq!(data, content(74_213));
     assert_eq!(client.largest_block, 1468);
+}
+
+#[tokio::test]
+async fn a_window_is_granted_and_clamped_where_nobody_could_carry_the_transfer_on() {
+    let server = Running::start(Limits::default()).await;
+    let mut client = server.client().await;
+    let asked = [("blksize", "1400"), ("windowsize", "40")];
+    let (options, data) = client.read("undionly.kpxe", &asked).await.unwrap();
+    let expected = [("blksize", "1400"), ("windowsize", "16")];
+    assert_eq!(
+        options,
+        expected.map(|(key, value)| (key.to_string(), value.to_string()))
+    );
+    assert_eq!(data, content(74_213));
 }
 
 #[tokio::test]

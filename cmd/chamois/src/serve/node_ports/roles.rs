@@ -105,11 +105,28 @@ impl Roles {
         if let Some((key, port)) = self.port_of(Role::Tftp) {
             let socket = interface::udp(name, port).map_err(not_bound(key, any(port)))?;
             tasks.spawn("TFTP", tftp(self.tftp.clone(), socket, stop.clone()));
+            self.carry_transfers_on(stop, tasks);
         }
         if self.network.router_advertisements {
             self.advertise_no_router(stop, tasks)?;
         }
         Ok(())
+    }
+
+    /// Hears the ACKs of TFTP transfers that another member began. A port that is taken costs its takeover only.
+    fn carry_transfers_on(&self, stop: &Stop, tasks: &mut Tasks) {
+        for port in self.tftp.resume_ports() {
+            match interface::shared_udp(&self.network.interface, port) {
+                Ok(socket) => {
+                    let (server, stop) = (self.tftp.clone(), stop.clone());
+                    tasks.spawn("TFTP of other members", async move {
+                        let carried = server.carry_on(port, socket, stop.reached()).await;
+                        carried.map_err(ServeError::setup("TFTP of other members"))
+                    });
+                }
+                Err(error) => tracing::warn!(port, %error, "transfers from this UDP port cannot be taken over"),
+            }
+        }
     }
 
     fn advertise_no_router(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
