@@ -17,7 +17,8 @@ pub(super) fn tcp(interface: &str, port: u16) -> io::Result<TcpListener> {
 
 /// Listens for TCP connections to an address that arrive on an interface.
 pub(in crate::serve) fn tcp_at(interface: &str, address: SocketAddrV4) -> io::Result<TcpListener> {
-    let socket = bound(interface, address, Type::STREAM, Protocol::TCP)?;
+    // after a restart, connections of the life before are still in TIME_WAIT
+    let socket = bound(interface, address, Type::STREAM, Protocol::TCP, true)?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
@@ -29,16 +30,26 @@ pub(super) fn udp(interface: &str, port: u16) -> io::Result<UdpSocket> {
 
 /// Receives datagrams to an address that arrive on an interface.
 pub(super) fn udp_at(interface: &str, address: SocketAddrV4) -> io::Result<UdpSocket> {
-    UdpSocket::from_std(bound(interface, address, Type::DGRAM, Protocol::UDP)?.into())
+    UdpSocket::from_std(bound(interface, address, Type::DGRAM, Protocol::UDP, false)?.into())
 }
 
-fn bound(interface: &str, address: SocketAddrV4, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+/// Receives datagrams on a port of an interface beside sockets that are connected to one client each: those hear
+/// their clients, this one the rest.
+pub(super) fn shared_udp(interface: &str, port: u16) -> io::Result<UdpSocket> {
+    let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+    UdpSocket::from_std(bound(interface, any, Type::DGRAM, Protocol::UDP, true)?.into())
+}
+
+fn bound(
+    interface: &str,
+    address: SocketAddrV4,
+    kind: Type,
+    protocol: Protocol,
+    reuse_address: bool,
+) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
-    // after a restart, connections of the life before are still in TIME_WAIT
-    if kind == Type::STREAM {
-        socket.set_reuse_address(true)?;
-    }
+    socket.set_reuse_address(reuse_address)?;
     socket.bind_device(Some(interface.as_bytes()))?;
     socket.bind(&address.into())?;
     Ok(socket)
