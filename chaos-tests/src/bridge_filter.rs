@@ -7,11 +7,14 @@ use std::fmt::Write as _;
 use lab::machine::{Namespace, Network, run};
 use serde_json::Value;
 
-/// Where the type of a DHCP message is, from the start of the UDP header in bits: every client and Chamois put option 53
-/// first. 8 bytes of UDP, 240 of BOOTP and cookie, code and length of the option.
-const DHCP_MESSAGE_TYPE: &str = "@th,2000,8";
-const REQUEST: u8 = 3;
-const NAK: u8 = 6;
+/// A DHCPNAK, by bits from the start of the UDP header: 8 bytes of UDP, 240 of BOOTP and cookie, then option 53, which
+/// Chamois puts first.
+const NAK: &str = "udp sport 67 @th,2000,8 6";
+/// A DHCPREQUEST likewise: option 53 first, as udhcpc and dhclient have it, or after option 50, as dhcpcd does.
+const REQUESTS: [&str; 2] = [
+    "udp dport 67 @th,1984,8 53 @th,2000,8 3",
+    "udp dport 67 @th,1984,16 0x3204 @th,2032,8 53 @th,2048,8 3",
+];
 
 /// The filter of the bridges of a network. Ports are named as in [`Network::plug`].
 #[derive(Debug)]
@@ -29,7 +32,7 @@ impl BridgeFilter {
             writeln!(rules, "add counter bridge chamois nak-{port}").unwrap();
             writeln!(
                 rules,
-                "add rule bridge chamois arriving iifname {port} ether type ip udp sport 67 {DHCP_MESSAGE_TYPE} {NAK} counter name nak-{port}"
+                "add rule bridge chamois arriving iifname {port} ether type ip {NAK} counter name nak-{port}"
             )
             .unwrap();
         }
@@ -56,9 +59,11 @@ impl BridgeFilter {
     pub fn hold_requests(&self, ports: &[&str]) {
         for port in ports {
             self.nft(&format!("add counter bridge chamois held-{port}"));
-            self.forward(&format!(
-                "iifname {port} ether type ip udp dport 67 {DHCP_MESSAGE_TYPE} {REQUEST} counter name held-{port} drop"
-            ));
+            for request in REQUESTS {
+                self.forward(&format!(
+                    "iifname {port} ether type ip {request} counter name held-{port} drop"
+                ));
+            }
         }
     }
 

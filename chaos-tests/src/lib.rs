@@ -6,3 +6,4 @@ pub mod dice;
 pub mod disk;
 pub mod members;
 pub mod privileged;
+pub mod probe;

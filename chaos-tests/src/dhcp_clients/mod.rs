@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // see above
 
 mod history;
+mod rack;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -16,6 +17,7 @@ use lab::machine::{Namespace, Process};
 use nix::sys::signal::Signal;
 
 pub use history::{Event, History, shared_addresses};
+pub use rack::Rack;
 
 const SCRIPT: &str = include_str!("record-lease.sh");
 /// Short times between tries, so that a test with losses ends soon; everything else is the client's default.

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use chaos_tests::bridge_filter::BridgeFilter;
-use chaos_tests::dhcp_clients::{Client, Event, History, Kind, Lease, shared_addresses};
+use chaos_tests::dhcp_clients::{Client, Event, History, Kind, Lease, Rack, shared_addresses};
 use chaos_tests::members::{Members, MembersConfig, Node, SERVICE_ADDRESS, wait_at_most};
-use lab::machine::{Namespace, Network, Process, run};
+use lab::machine::{Namespace, Network};
 
 /// The shortest that Chamois accepts.
 const LEASE_S: u32 = 60;
@@ -27,11 +27,11 @@ enum Place {
     /// On the members' network.
     Direct,
     /// In rack 1 or 2, behind a relay.
-    Rack(u8),
+    Behind(u8),
 }
 
 use Kind::{Dhclient, Dhcpcd, Udhcpc};
-use Place::{Direct, Rack};
+use Place::{Behind, Direct};
 
 /// Two of each on the members' network, one in each rack.
 const SEATS: [(Kind, Place); 8] = [
@@ -41,8 +41,8 @@ const SEATS: [(Kind, Place); 8] = [
     (Udhcpc, Direct),
     (Dhclient, Direct),
     (Dhcpcd, Direct),
-    (Udhcpc, Rack(1)),
-    (Dhclient, Rack(2)),
+    (Udhcpc, Behind(1)),
+    (Dhclient, Behind(2)),
 ];
 /// They bind once and then live through everything.
 const RESIDENTS: [(Kind, Place); 2] = [(Dhclient, Direct), (Dhcpcd, Direct)];
@@ -55,17 +55,17 @@ pub(crate) struct Site {
     /// Clients whose MACs nobody knows.
     pub(crate) strangers: Vec<Client>,
     history: History,
-    _relays: Vec<Process>,
+    _racks: Vec<Rack>,
     _network: Network,
 }
 
 impl Site {
     pub(crate) fn start(folder: &Path) -> Site {
         let mut network = Network::create("d", 3).unwrap();
-        let relays = vec![
+        let racks = vec![
             // rack 1 knows the service address, rack 2 the members; rack 2 adds option 82
-            add_rack(&mut network, 1, &[SERVICE_ADDRESS]),
-            add_rack(&mut network, 2, &["-a", "10.97.1.1", "10.97.1.2", "10.97.1.3"]),
+            Rack::add(&mut network, 1, &[SERVICE_ADDRESS]),
+            Rack::add(&mut network, 2, &["-a", "10.97.1.1", "10.97.1.2", "10.97.1.3"]),
         ];
         let config = MembersConfig {
             network_lines: r#"relayed-subnets = ["10.101.0.0/16", "10.102.0.0/16"]"#.to_owned(),
@@ -104,7 +104,7 @@ impl Site {
             residents,
             strangers: strangers.into(),
             history,
-            _relays: relays,
+            _racks: racks,
             _network: network,
         }
     }
@@ -174,54 +174,6 @@ impl Site {
     }
 }
 
-/// A rack: its own bridge, and a relay that is its router too.
-fn add_rack(network: &mut Network, rack: u8, arguments: &[&str]) -> Process {
-    let (bridge, own) = (format!("rack{rack}"), format!("r{rack}"));
-    let (upstream, downstream) = (format!("10.97.3.{rack}"), format!("10.10{rack}.0.1"));
-    network
-        .add_bridge(&bridge, &format!("10.10{rack}.9.9/16"))
-        .unwrap();
-    let relay = network.add_namespace(&own).unwrap();
-    let at = |address: &str| Some(format!("{address}/16"));
-    let (up_mac, down_mac) = (
-        format!("02:97:00:00:03:0{rack}"),
-        format!("02:97:00:01:03:0{rack}"),
-    );
-    network
-        .plug(&relay, "up0", &own, "br0", &up_mac, at(&upstream).as_deref())
-        .unwrap();
-    let port = format!("{own}d");
-    network
-        .plug(
-            &relay,
-            "dn0",
-            &port,
-            &bridge,
-            &down_mac,
-            at(&downstream).as_deref(),
-        )
-        .unwrap();
-    run(relay
-        .command("sh")
-        .args(["-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]))
-    .unwrap();
-    for id in 1..=network.members() {
-        let route = ["route", "add", &format!("10.10{rack}.0.0/16"), "via", &upstream];
-        network.member(id).ip(&route).unwrap();
-    }
-    let mut dhcrelay = relay.command("dhcrelay");
-    dhcrelay.args(["-4", "-d", "--no-pid", "-iu", "up0", "-id", "dn0"]);
-    let log = std::process::Stdio::null;
-    Process::new(
-        dhcrelay
-            .args(arguments)
-            .stdout(log())
-            .stderr(log())
-            .spawn()
-            .unwrap(),
-    )
-}
-
 fn add_seat(
     network: &mut Network,
     nid: u8,
@@ -233,7 +185,7 @@ fn add_seat(
     let name = format!("c{nid}");
     let (bridge, port, net, router) = match place {
         Direct => ("br0".to_owned(), name.clone(), 97, Ipv4Addr::new(10, 97, 0, 254)),
-        Rack(rack) => (
+        Behind(rack) => (
             format!("rack{rack}"),
             format!("r{rack}"),
             100 + rack,
