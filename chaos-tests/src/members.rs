@@ -28,6 +28,8 @@ pub struct MembersConfig {
     pub tables: String,
     /// Lines within `[boot]`.
     pub boot_lines: String,
+    /// Address mode `external`: no helper runs, the test itself brings the service address to a member.
+    pub external: bool,
     /// Further addresses that the helpers may touch, as `INTERFACE=ADDRESS`.
     pub helper_allows: Vec<String>,
     /// The first half of the addresses that API and peer port listen on, e.g. `10.99` for `10.99.1.<id>`, if that is not
@@ -73,7 +75,9 @@ impl Members {
         members.make_identities();
         for id in members.ids() {
             fs::write(members.file(id, "toml"), members.config_file(id, files)).unwrap();
-            members.start_helper(id);
+            if !config.external {
+                members.start_helper(id);
+            }
             members.launch(id);
         }
         members
@@ -124,8 +128,10 @@ impl Members {
         let MembersConfig {
             network_lines,
             boot_lines,
+            external,
             ..
         } = &self.config;
+        let mode = if *external { "external" } else { "helper" };
         let (api, tables) = (
             self.config.api_address(id),
             self.config.tables.replace("{id}", &id.to_string()),
@@ -145,7 +151,7 @@ https-listen = "{api}:8443"
 files-dir = "{files}"
 {boot_lines}
 [address]
-mode = "helper"
+mode = "{mode}"
 helper-socket = "{folder}/helper-{id}.sock"
 [[network]]
 name = "boot"

@@ -1,0 +1,156 @@
+//! Address mode `external`: a real keepalived moves the service address by `/readyz?role=boot`, with the example that is
+//! shipped. Needs root and Debian's keepalived; with CHAMOIS_E2E=1.
+#![allow(clippy::unwrap_used)] // a test ends at the first thing that is not as expected
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use chaos_tests::members::{Members, MembersConfig, SERVICE_ADDRESS, wait};
+use chaos_tests::privileged::is_wanted;
+use lab::machine::{Network, Process, member_address, require_tool, run};
+
+const EXAMPLE: &str = include_str!("../../../deploy/examples/keepalived/keepalived.conf");
+const SCRIPT: &str = include_str!("../../../deploy/examples/keepalived/chamois-ready.sh");
+
+/// The member that nodes reach dies, freezes, drains: each time keepalived brings the address to one that answers them.
+#[test]
+fn keepalived_brings_the_address_to_a_member_that_answers_nodes() {
+    if !is_wanted("keepalived_brings_the_address_to_a_member_that_answers_nodes") {
+        return;
+    }
+    require_tool("keepalived").unwrap();
+    let network = Network::create("k", 3).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("files");
+    fs::create_dir(&files).unwrap();
+    let config = MembersConfig {
+        external: true,
+        ..MembersConfig::default()
+    };
+    let mut members = Members::start(&network, folder.path(), &files, &config);
+    wait("three members that may be sent nodes", || {
+        members
+            .ids()
+            .iter()
+            .all(|id| is_ready(&network, *id))
+            .then_some(())
+    });
+    let _keepalived: Vec<Process> = members
+        .ids()
+        .iter()
+        .map(|id| start(&network, *id, folder.path()))
+        .collect();
+    let first = members.holder();
+    members.add_subnet(first);
+    assert!(
+        answers_nodes(&network),
+        "the holder answers on the address that keepalived gave it"
+    );
+
+    members.kill(first);
+    let second = wait("another holder", || {
+        Some(members.holder()).filter(|id| *id != first)
+    });
+    assert!(answers_nodes(&network));
+
+    members.launch(first);
+    wait("the first member again", || {
+        is_ready(&network, first).then_some(())
+    });
+    members.freeze(second);
+    wait("the frozen member to lose it", || {
+        (!members.has_address(second)).then_some(())
+    });
+    let third = members.holder();
+    assert!(answers_nodes(&network));
+    members.thaw(second);
+    wait("the thawed member", || is_ready(&network, second).then_some(()));
+    assert_eq!(members.holder(), third, "nobody preempts");
+}
+
+/// The example as it is shipped passes keepalived's own check, in a place that has its interface.
+#[test]
+fn the_example_passes_keepaliveds_check() {
+    if !is_wanted("the_example_passes_keepaliveds_check") {
+        return;
+    }
+    require_tool("keepalived").unwrap();
+    let network = Network::create("j", 1).unwrap();
+    let inside = network.member(1);
+    inside.ip(&["link", "set", "eth0", "down"]).unwrap();
+    inside.ip(&["link", "set", "eth0", "name", "eth1"]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (conf, script) = (
+        folder.path().join("keepalived.conf"),
+        folder.path().join("ready.sh"),
+    );
+    install_script(&script);
+    let text = EXAMPLE.replace("/etc/keepalived/chamois-ready.sh", script.to_str().unwrap());
+    fs::write(&conf, text).unwrap();
+    run(inside.command("keepalived").args(["-t", "-f"]).arg(&conf)).unwrap();
+}
+
+/// keepalived beside member `id`, with the example's file changed only in what its comments say.
+fn start(network: &Network, id: u64, folder: &Path) -> Process {
+    let own = member_address(id);
+    let script = folder.join("chamois-ready.sh");
+    install_script(&script);
+    let peers: Vec<String> = (1..=network.members())
+        .filter(|peer| *peer != id)
+        .map(member_address)
+        .collect();
+    let text = EXAMPLE
+        .replace("/etc/keepalived/chamois-ready.sh", script.to_str().unwrap())
+        .replace("10.97.1.2\n        10.97.1.3", "PEERS")
+        .replace("10.97.1.1", &own)
+        .replace("PEERS", &peers.join("\n"))
+        .replace("chamois-1", &format!("chamois-{id}"))
+        .replace("eth1", "eth0");
+    let conf = folder.join(format!("keepalived-{id}.conf"));
+    fs::write(&conf, text).unwrap();
+    let pid = |name: &str| folder.join(format!("keepalived-{id}.{name}.pid"));
+    let child = network
+        .member(id)
+        .command("keepalived")
+        .args(["--dont-fork", "--log-console", "--vrrp", "--use-file"])
+        .arg(&conf)
+        .arg("--pid")
+        .arg(pid("main"))
+        .arg("--vrrp_pid")
+        .arg(pid("vrrp"))
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(folder.join(format!("keepalived-{id}.log"))).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Process::new(child)
+}
+
+/// `enable_script_security` wants a script, and folders above it, that only root may write.
+fn install_script(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, SCRIPT).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// What keepalived's script would be told from outside the host.
+fn is_ready(network: &Network, id: u64) -> bool {
+    let url = format!("https://{}:8443/readyz?role=boot", member_address(id));
+    let mut curl = network.bridge().command("curl");
+    curl.args(["-sSfk", "--max-time", "2", "-o", "/dev/null", &url]);
+    succeeds(&mut curl)
+}
+
+/// Whether the node port answers on the service address: readiness there is a node's own question.
+fn answers_nodes(network: &Network) -> bool {
+    let url = format!("http://{SERVICE_ADDRESS}:8081/readyz");
+    let mut curl = network.bridge().command("curl");
+    curl.args(["-sSf", "--max-time", "5", "-o", "/dev/null", &url]);
+    succeeds(&mut curl)
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().unwrap().status.success()
+}
