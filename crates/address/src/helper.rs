@@ -23,6 +23,7 @@ use crate::arp;
 use crate::arp_rules;
 use crate::claim::{Reply, Request, Target, read_line};
 use crate::claim_table::{ClaimTable, Claimed, ClientId};
+use crate::connections;
 use crate::netlink::Netlink;
 
 /// Connections at a time; further ones wait. A member needs one for each of its addresses.
@@ -304,6 +305,16 @@ impl Addresses {
     fn remove(&mut self, target: &Target) {
         if let Some(announcing) = self.announcements.remove(target) {
             announcing.abort();
+        }
+        // First: a reset is sent from the address.
+        match connections::reset(target.address) {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::warn!(%target, count, "connections reset, so that their nodes ask again at once")
+            }
+            Err(error) => {
+                tracing::warn!(%target, %error, "could not reset connections: their nodes wait for a time-out")
+            }
         }
         if let Err(error) = self.netlink.remove(target) {
             tracing::error!(%target, %error, "could not remove the address; its lifetime in the kernel will");

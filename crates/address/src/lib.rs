@@ -16,6 +16,7 @@ mod arp_rules;
 pub mod claim;
 mod claim_table;
 pub mod client;
+mod connections;
 pub mod election;
 pub mod external;
 pub mod freshness;
