@@ -52,6 +52,34 @@ fn a_small_fleet_boots_while_members_die() {
     assert!(err.contains("writes lost"), "the summary for people: {err}");
 }
 
+/// A frozen leader costs an election, a frozen holder its life; no node and no acknowledged write is lost by either.
+#[test]
+fn a_small_fleet_boots_while_members_are_frozen() {
+    let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "60", "--freeze", "--json"]));
+    assert_eq!(code, 0, "{out}\n{err}");
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let counts = ["booted", "failed", "lost_writes", "frozen"].map(|key| value[key].as_u64());
+    assert_eq!(counts, [Some(60), Some(0), Some(0), Some(2)], "{out}");
+    for key in KEYS {
+        assert!(value[key].is_number(), "{key}: {out}");
+    }
+    assert_eq!(err.matches("killed member").count(), 2, "{err}");
+    assert_eq!(err.matches("froze member").count(), 2, "{err}");
+    assert!(err.contains("its watchdog ended it, another member took the address"), "{err}");
+}
+
+/// Without an address that moves, nodes try one member after the other while two of them die.
+#[test]
+fn a_small_fleet_boots_without_a_service_address() {
+    let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "60", "--addresses", "list", "--json"]));
+    assert_eq!(code, 0, "{out}\n{err}");
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let counts = ["booted", "failed", "lost_writes"].map(|key| value[key].as_u64());
+    assert_eq!(counts, [Some(60), Some(0), Some(0)], "{out}");
+    assert_eq!(err.matches("killed member").count(), 2, "{err}");
+    assert!(err.contains("one of those that nodes use"), "{err}");
+}
+
 /// Without `--json` a pipe or a file gets everything that a person reads, and nothing else is said.
 #[test]
 fn people_read_standard_output() {
