@@ -33,6 +33,9 @@ pub(crate) struct Boot {
 pub(crate) enum Failure {
     /// The transfer was over before the member was broken: nothing was tried. The cell is run again.
     Missed,
+    /// The firmware's own HTTP client was cut off: it asks once, whatever a server does, and goes on with its next
+    /// boot option.
+    FirmwareGaveUp,
     /// What must hold does not.
     Wrong(String),
 }
@@ -70,7 +73,7 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
         |error: String| Failure::Wrong(format!("{error}; the end of its console:\n{}", tail(&console)));
     let time = outcome.map_err(|failure| match failure {
         Failure::Wrong(error) => last(error),
-        Failure::Missed => Failure::Missed,
+        other => other,
     })?;
     lane.edits = edited?;
     stale.transpose()?;
@@ -147,6 +150,9 @@ impl<'l> Attempt<'l> {
             let console = self.guest.console();
             self.progress.note_console(&console);
             if let Some(text) = checks::left_the_path(&console) {
+                if self.is_cut_off_in_the_firmware() {
+                    return Err(Failure::FirmwareGaveUp);
+                }
                 return Err(Failure::Wrong(format!("it left the boot path: {text:?}")));
             }
             if console.contains("GUEST done") {
@@ -161,6 +167,15 @@ impl<'l> Attempt<'l> {
                 )));
             }
         }
+    }
+
+    /// Before anything of ours runs on the guest.
+    fn is_cut_off_in_the_firmware(&self) -> bool {
+        let in_firmware = self
+            .cell
+            .fault
+            .is_some_and(|(phase, _)| phase == Phase::FirmwareHttp);
+        in_firmware && self.broken.is_some() && self.progress.script_after.is_none()
     }
 
     fn finished(&mut self, console: &str) -> Result<Duration, Failure> {

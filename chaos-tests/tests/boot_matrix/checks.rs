@@ -64,7 +64,9 @@ pub(crate) fn documents(
         }
         for found in numbers_behind(text, "/cloud-init/b/", 16) {
             if found < revision {
-                return Err(format!("{path} was rendered at {found:x} after {revision:x}:\n{text}"));
+                return Err(format!(
+                    "{path} was rendered at {found:x} after {revision:x}:\n{text}"
+                ));
             }
             (revision, revisions_seen) = (found, revisions_seen + 1);
         }

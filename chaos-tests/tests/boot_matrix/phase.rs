@@ -14,7 +14,10 @@ const KERNEL_BYTES: usize = 4_000_000;
 const INITRD_BYTES: usize = 500_000;
 
 const SCRIPT: &str = "/boot/v1/bootscript";
-const LOADER: &str = "/files/snponly.efi";
+/// Wherever the offer says that it is.
+const LOADER: &str = "/snponly.efi";
+/// Bytes of Debian's.
+const LOADER_SIZE: u64 = 173_792;
 const KERNEL: &str = "/files/vmlinuz";
 const INITRD: &str = "/files/initrd";
 
@@ -72,8 +75,9 @@ impl Progress {
         self.kernel_runs = self.kernel_runs || console.contains("GUEST init");
     }
 
-    fn received(&self, path: &str) -> usize {
-        self.received.get(path).copied().unwrap_or_default()
+    fn received(&self, end: &str) -> usize {
+        let of_path = self.received.iter().filter(|(path, _)| path.ends_with(end));
+        of_path.map(|(_, bytes)| *bytes).max().unwrap_or_default()
     }
 
     fn has_asked(&self, end: &str) -> bool {
@@ -109,7 +113,7 @@ pub(crate) fn is_over(phase: Phase, progress: &Progress, folder: &Path) -> bool 
     match phase {
         Phase::Offer => !progress.asked.is_empty() || progress.tftp_file.is_some(),
         Phase::Tftp => !progress.asked.is_empty(),
-        Phase::FirmwareHttp => is_whole(LOADER),
+        Phase::FirmwareHttp => progress.received(LOADER) as u64 >= LOADER_SIZE,
         Phase::Script => progress.received(KERNEL) >= KERNEL_BYTES,
         Phase::Kernel => is_whole(KERNEL),
         Phase::Initrd => is_whole(INITRD),

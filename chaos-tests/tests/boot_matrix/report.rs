@@ -9,8 +9,19 @@ use lab::machine::Firmware;
 use crate::boot::Boot;
 use crate::cell::{Cell, Fault, Phase};
 
-/// Every boot of a run and how it went; the text says what is wrong.
-pub(crate) type Results = Vec<(Cell, Result<Boot, String>)>;
+/// Every boot of a run and how it went.
+pub(crate) type Results = Vec<(Cell, Result<Boot, Lost>)>;
+
+/// Why a guest did not boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// [`crate::boot::Failure::FirmwareGaveUp`]: no server can help it, so the table says so and no test fails.
+    InFirmware,
+    /// What is wrong.
+    Wrong(String),
+}
+
+const GAVE_UP: &str = "gives up †";
 
 /// Median of the undisturbed boots of each path, and the table of the rest; in Markdown.
 pub(crate) fn table(results: &Results) -> String {
@@ -33,6 +44,11 @@ pub(crate) fn table(results: &Results) -> String {
         }
     }
     text.push_str(&worst(results, &medians));
+    if text.contains(GAVE_UP) {
+        text.push_str(
+            "† UEFI's own HTTP client asks for its loader once and goes on with its next boot option.\n",
+        );
+    }
     text
 }
 
@@ -71,7 +87,8 @@ fn shown(results: &Results, firmware: Firmware, phase: Phase, fault: Fault, medi
             extra(boot.time, median),
             if boot.was_leader { "*" } else { "" }
         ),
-        Err(_) => "FAILED".to_owned(),
+        Err(Lost::InFirmware) => GAVE_UP.to_owned(),
+        Err(Lost::Wrong(_)) => "FAILED".to_owned(),
     });
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -119,7 +136,7 @@ mod tests {
             (cell(Some((Phase::Tftp, Fault::Kill))), Ok(boot(34, true))),
             (
                 cell(Some((Phase::Tftp, Fault::Freeze))),
-                Err("it was reset".to_owned()),
+                Err(Lost::Wrong("it was reset".to_owned())),
             ),
             (cell(Some((Phase::Kernel, Fault::LinkDown))), Ok(boot(45, false))),
         ];
