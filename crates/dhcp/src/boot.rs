@@ -30,7 +30,8 @@ pub(crate) fn add_boot_options(
             .map(|loader| add_tftp(reply, network, loader)),
         Client::Http => loader(request, http_loader)
             .and_then(|loader| existing(loader, loaders.has_over_http(loader)))
-            .map(|loader| add_http(reply, network, loader)),
+            .and_then(|loader| network.loader_url(loader).ok_or(Count::LoaderMissing))
+            .map(|url| add_http(reply, network, url)),
         Client::Other => Ok(()),
     };
     if let Err(note) = offered {
@@ -86,7 +87,9 @@ fn existing(loader: &'static str, exists: bool) -> Result<&'static str, Count> {
 }
 
 fn add_script(reply: &mut Reply, request: &Request<'_>, network: &Network) {
-    let url = network.script_url(request.mac);
+    let Some(url) = network.script_url(request.mac) else {
+        return; // nobody has scripts on this network
+    };
     reply.siaddr = network.service_address;
     reply
         .options
@@ -114,8 +117,7 @@ fn add_tftp(reply: &mut Reply, network: &Network, loader: &str) {
 }
 
 /// Without option 60 the firmware ignores the offer; the URL must be absolute (UEFI 2.5 section 23.7).
-fn add_http(reply: &mut Reply, network: &Network, loader: &str) {
-    let url = network.loader_url(loader);
+fn add_http(reply: &mut Reply, network: &Network, url: String) {
     reply.siaddr = network.service_address;
     reply
         .options
@@ -140,7 +142,7 @@ mod tests {
     fn boot(options: &[(u8, &[u8])], loaders: &[&str]) -> Reply {
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
-            http_port: 8081,
+            http_port: Some(8081),
             relayed_subnets: vec![],
         };
         let packet = RawPacket::discover().options(options).bytes();
@@ -238,7 +240,7 @@ mod tests {
             .bytes();
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
-            http_port: 8081,
+            http_port: Some(8081),
             relayed_subnets: vec![],
         };
         let mut reply = Reply::new(MessageType::Offer);
@@ -246,6 +248,28 @@ mod tests {
         add_boot_options(&mut reply, &Request::parse(&packet).unwrap(), &network, &loaders);
         assert_eq!(reply.note, Some(Count::LoaderMissing));
         assert!(reply.options.is_empty() && reply.file.is_empty());
+    }
+
+    /// A node's NIC among the BMCs, say: it has its address there, and nothing to boot from.
+    #[test]
+    fn nobody_is_sent_to_an_http_server_that_is_not_there() {
+        let network = Network {
+            service_address: Ipv4Addr::new(10, 98, 0, 1),
+            http_port: None,
+            relayed_subnets: vec![],
+        };
+        let loaders = Loaders::new([]).and_over_http([UEFI_LOADER]);
+        let asked: [&[(u8, &[u8])]; 2] = [
+            &[(77, b"iPXE"), (60, b"PXEClient"), (93, &[0, 0])],
+            &[(60, b"HTTPClient"), (93, &[0, 16])],
+        ];
+        for options in asked {
+            let packet = RawPacket::discover().options(options).bytes();
+            let mut reply = Reply::new(MessageType::Offer);
+            add_boot_options(&mut reply, &Request::parse(&packet).unwrap(), &network, &loaders);
+            reply.note = None;
+            assert_eq!(reply, Reply::new(MessageType::Offer));
+        }
     }
 
     #[test]

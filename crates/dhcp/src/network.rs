@@ -19,27 +19,26 @@ pub const UEFI_ARM64_LOADER: &str = "snponly-arm64.efi";
 pub struct Network {
     /// Server identifier, `siaddr` and host of all URLs, whichever member answers.
     pub service_address: Ipv4Addr,
-    /// Port of the nodes' HTTP server.
-    pub http_port: u16,
+    /// Port of the nodes' HTTP server; `None` where nobody serves it (no role `boot`, e.g. among BMCs): then nobody is
+    /// sent there.
+    pub http_port: Option<u16>,
     /// Subnets, besides the one of the service address, whose relays and nodes may ask here.
     pub relayed_subnets: Vec<Ipv4Net>,
 }
 
 impl Network {
     /// URL of the boot script for the node with this MAC.
-    pub(crate) fn script_url(&self, mac: MacAddr) -> String {
-        format!(
-            "http://{}:{}/boot/v1/bootscript?mac={mac}",
-            self.service_address, self.http_port
-        )
+    pub(crate) fn script_url(&self, mac: MacAddr) -> Option<String> {
+        Some(format!("{}/boot/v1/bootscript?mac={mac}", self.http()?))
     }
 
     /// URL of a loader for UEFI HTTP boot; the node port has them below `/loaders/` (`gateway::LOADERS_PREFIX`).
-    pub(crate) fn loader_url(&self, loader: &str) -> String {
-        format!(
-            "http://{}:{}/loaders/{loader}",
-            self.service_address, self.http_port
-        )
+    pub(crate) fn loader_url(&self, loader: &str) -> Option<String> {
+        Some(format!("{}/loaders/{loader}", self.http()?))
+    }
+
+    fn http(&self) -> Option<String> {
+        Some(format!("http://{}:{}", self.service_address, self.http_port?))
     }
 }
 
@@ -104,16 +103,16 @@ mod tests {
     fn urls_name_the_service_address() {
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
-            http_port: 8081,
+            http_port: Some(8081),
             relayed_subnets: vec![],
         };
         let mac = MacAddr([2, 0, 0, 0, 0, 0xa1]);
         assert_eq!(
-            network.script_url(mac),
+            network.script_url(mac).unwrap(),
             "http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1"
         );
         assert_eq!(
-            network.loader_url("snponly.efi"),
+            network.loader_url("snponly.efi").unwrap(),
             "http://10.97.0.1:8081/loaders/snponly.efi"
         );
     }

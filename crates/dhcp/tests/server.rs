@@ -42,7 +42,7 @@ impl Running {
     async fn start_with(store: Store, turn: impl Fn() -> Turn + Send + Sync + 'static) -> Running {
         let network = Network {
             service_address: SERVER,
-            http_port: 8081,
+            http_port: Some(8081),
             relayed_subnets: Vec::new(),
         };
         let server = Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), turn);

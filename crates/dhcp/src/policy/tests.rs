@@ -39,7 +39,7 @@ fn network() -> Network {
     let relayed_subnets = vec!["10.98.0.0/16".parse().unwrap()];
     Network {
         service_address: SERVER,
-        http_port: 8081,
+        http_port: Some(8081),
         relayed_subnets,
     }
 }

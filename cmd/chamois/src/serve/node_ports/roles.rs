@@ -40,7 +40,7 @@ impl Roles {
             .expect("checked at start: a network with roles has one");
         let about = Network {
             service_address: service,
-            http_port: ports.config.boot.http_port,
+            http_port: network.has(Role::Boot).then_some(ports.config.boot.http_port),
             relayed_subnets: network.relayed_subnets.clone(),
         };
         let offered = loaders::offered(&ports.loaders, network);
@@ -124,7 +124,9 @@ impl Roles {
                         carried.map_err(ServeError::setup("TFTP of other members"))
                     });
                 }
-                Err(error) => tracing::warn!(port, %error, "transfers from this UDP port cannot be taken over"),
+                Err(error) => {
+                    tracing::warn!(port, %error, "transfers from this UDP port cannot be taken over")
+                }
             }
         }
     }
