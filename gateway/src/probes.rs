@@ -47,7 +47,11 @@ impl Probes {
         }
     }
 
-    fn readiness(&self, role: Option<&str>, member: Option<&MemberReadiness>) -> Result<Response<Body>, Problem> {
+    fn readiness(
+        &self,
+        role: Option<&str>,
+        member: Option<&MemberReadiness>,
+    ) -> Result<Response<Body>, Problem> {
         let ready = match (role, member) {
             (Some(role), _) => (self.role)(role),
             (None, Some(member)) => member(),

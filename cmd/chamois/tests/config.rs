@@ -375,12 +375,18 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     case(
         "mode = \"helper\"",
         "mode = \"list\"",
-        &["service-address: 10.97.0.1 would never be used", "remove it, or use mode `helper` or `external`"],
+        &[
+            "service-address: 10.97.0.1 would never be used",
+            "remove it, or use mode `helper` or `external`",
+        ],
     ),
     case(
         "mode = \"helper\"",
         "mode = \"anycast\"",
-        &["`anycast` is not a value here", "helper, loopback, external, list"],
+        &[
+            "`anycast` is not a value here",
+            "helper, loopback, external, list",
+        ],
     ),
     case(
         "[\"10.98.0.0/16\"]",
@@ -426,9 +432,16 @@ fn an_external_address_may_be_anywhere_but_not_nowhere() {
     let dir = tempfile::tempdir().unwrap();
     let external = example(dir.path())
         .replace("mode = \"helper\"", "mode = \"external\"")
-        .replace("\npeers = { 1 = \"10.97.1.1\", 2 = \"10.97.1.2\", 3 = \"10.97.1.3\" }", "");
+        .replace(
+            "\npeers = { 1 = \"10.97.1.1\", 2 = \"10.97.1.2\", 3 = \"10.97.1.3\" }",
+            "",
+        );
     verdict(&external).unwrap();
-    verdict(&external.replace("service-address = \"10.97.0.1\"", "service-address = \"192.0.2.7\"")).unwrap();
+    verdict(&external.replace(
+        "service-address = \"10.97.0.1\"",
+        "service-address = \"192.0.2.7\"",
+    ))
+    .unwrap();
     let none = verdict(&external.replace("\nservice-address = \"10.97.0.1\"", "")).unwrap_err();
     assert!(none.contains("service-address: missing"), "{none}");
     let on_lo = external.replace("interface = \"eth1\"", "interface = \"lo\"");

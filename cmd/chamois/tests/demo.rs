@@ -65,13 +65,23 @@ fn a_small_fleet_boots_while_members_are_frozen() {
     }
     assert_eq!(err.matches("killed member").count(), 2, "{err}");
     assert_eq!(err.matches("froze member").count(), 2, "{err}");
-    assert!(err.contains("its watchdog ended it, another member took the address"), "{err}");
+    assert!(
+        err.contains("its watchdog ended it, another member took the address"),
+        "{err}"
+    );
 }
 
 /// Without an address that moves, nodes try one member after the other while two of them die.
 #[test]
 fn a_small_fleet_boots_without_a_service_address() {
-    let (code, out, err) = outcome(&chamois(&["demo", "--nodes", "60", "--addresses", "list", "--json"]));
+    let (code, out, err) = outcome(&chamois(&[
+        "demo",
+        "--nodes",
+        "60",
+        "--addresses",
+        "list",
+        "--json",
+    ]));
     assert_eq!(code, 0, "{out}\n{err}");
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     let counts = ["booted", "failed", "lost_writes"].map(|key| value[key].as_u64());

@@ -14,7 +14,9 @@ const FETCHES: [&str; 3] = ["kernel ", "initrd ", "chain "];
 /// A kernel's command line goes with the member it was fetched from: `ds=` then names one that just answered.
 #[must_use]
 pub(crate) fn spread(script: &str, own: &str, others: &[String]) -> String {
-    let members: Vec<&str> = std::iter::once(own).chain(others.iter().map(String::as_str)).collect();
+    let members: Vec<&str> = std::iter::once(own)
+        .chain(others.iter().map(String::as_str))
+        .collect();
     let mut spread = String::with_capacity(script.len() * members.len());
     for line in script.lines() {
         match fetch_from(line, &members) {
@@ -64,7 +66,9 @@ mod tests {
     const OWN: &str = "http://10.97.1.2:8081";
 
     fn others() -> Vec<String> {
-        ["http://10.97.1.1:8081", "http://10.97.1.3:8081"].map(str::to_owned).to_vec()
+        ["http://10.97.1.1:8081", "http://10.97.1.3:8081"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// The whole script as a node of a cluster without a service address gets it.
@@ -124,9 +128,14 @@ mod tests {
     /// An administrator's own `||` or data source must neither be split nor moved.
     #[test]
     fn the_administrators_words_are_kept() {
-        let script = "kernel http://10.97.1.2:8081/k x=||y ds=nocloud;s=http://elsewhere/ || goto boot_retry\n";
+        let script =
+            "kernel http://10.97.1.2:8081/k x=||y ds=nocloud;s=http://elsewhere/ || goto boot_retry\n";
         let text = spread(script, OWN, &others());
-        assert_eq!(text.matches("x=||y ds=nocloud;s=http://elsewhere/").count(), 3, "{text}");
+        assert_eq!(
+            text.matches("x=||y ds=nocloud;s=http://elsewhere/").count(),
+            3,
+            "{text}"
+        );
         assert_eq!(text.matches("goto").count(), 1, "{text}");
     }
 }

@@ -421,8 +421,15 @@ async fn without_a_service_address_a_script_names_every_member() {
     let store = seeded().await;
     put(&store, "Default", "d").await;
     let mut config = config(RetryDelay::Growing);
-    let others = vec!["http://10.97.0.2:8081".to_owned(), "http://10.97.0.3:8081".to_owned()];
-    let urls = config.urls.as_ref().clone().and_alternatives("http://10.97.0.1:8081", others);
+    let others = vec![
+        "http://10.97.0.2:8081".to_owned(),
+        "http://10.97.0.3:8081".to_owned(),
+    ];
+    let urls = config
+        .urls
+        .as_ref()
+        .clone()
+        .and_alternatives("http://10.97.0.1:8081", others);
     config.urls = std::sync::Arc::new(urls);
     let service = BootScriptService::new(store, config);
     let answer = service
@@ -437,8 +444,15 @@ async fn without_a_service_address_a_script_names_every_member() {
     };
     let tries: Vec<&str> = chain.split(" || ").collect();
     for (tried, member) in tries.iter().zip(1..=3) {
-        assert!(tried.starts_with(&format!("chain http://10.97.0.{member}:8081/boot/")), "{chain}");
+        assert!(
+            tried.starts_with(&format!("chain http://10.97.0.{member}:8081/boot/")),
+            "{chain}"
+        );
     }
     assert_eq!(tries.last(), Some(&"goto boot_retry"));
-    assert_eq!(text.matches("http://i/").count(), 2, "the kernel's own host is no member: {text}");
+    assert_eq!(
+        text.matches("http://i/").count(),
+        2,
+        "the kernel's own host is no member: {text}"
+    );
 }

@@ -17,7 +17,9 @@ mod subnet;
 mod token;
 mod utc;
 
-pub use args::{AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, ServeArgs};
+pub use args::{
+    AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, ServeArgs,
+};
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
 

@@ -56,7 +56,10 @@ impl OpenRoles {
         if open.contains(&role) {
             Ok(())
         } else {
-            Err("this member has not heard from a leader since it started, so it answers no node yet".to_owned())
+            Err(
+                "this member has not heard from a leader since it started, so it answers no node yet"
+                    .to_owned(),
+            )
         }
     }
 }
@@ -69,8 +72,10 @@ mod tests {
     use crate::serve::drain::Drain;
 
     fn config() -> Config {
-        let text = include_str!("../../../../deploy/examples/member-1.toml")
-            .replace("roles = [\"boot\", \"dhcp\", \"tftp\"]", "roles = [\"boot\", \"dhcp\"]");
+        let text = include_str!("../../../../deploy/examples/member-1.toml").replace(
+            "roles = [\"boot\", \"dhcp\", \"tftp\"]",
+            "roles = [\"boot\", \"dhcp\"]",
+        );
         Config::parse(&text, Path::new("member-1.toml")).unwrap()
     }
 
@@ -92,7 +97,12 @@ mod tests {
     fn what_can_never_be_ready_is_told_apart() {
         let drain = Drain::default();
         let roles = OpenRoles::new(&config(), drain.finishing());
-        assert!(roles.ready("bot").unwrap_err().contains("accepted: boot, dhcp, tftp"));
+        assert!(
+            roles
+                .ready("bot")
+                .unwrap_err()
+                .contains("accepted: boot, dhcp, tftp")
+        );
         assert!(roles.ready("tftp").unwrap_err().contains("[[network]]"));
     }
 }

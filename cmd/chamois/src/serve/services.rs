@@ -108,6 +108,9 @@ mod tests {
         let urls = node_urls(&config);
         let own = urls.base_for(["10.97.1.2".parse().unwrap()]).unwrap();
         assert_eq!(own, "http://10.97.1.2:8081");
-        assert_eq!(urls.alternatives(own), ["http://10.97.1.1:8081", "http://10.97.1.3:8081"]);
+        assert_eq!(
+            urls.alternatives(own),
+            ["http://10.97.1.1:8081", "http://10.97.1.3:8081"]
+        );
     }
 }

@@ -105,7 +105,11 @@ mod tests {
 
     #[test]
     fn one_member_alone_is_not_frozen() {
-        let text = parse(&["--freeze", "--members", "1"]).unwrap().check().unwrap_err().to_string();
+        let text = parse(&["--freeze", "--members", "1"])
+            .unwrap()
+            .check()
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("--members 3 or 5"), "{text}");
         assert!(parse(&["--freeze"]).unwrap().check().is_ok());
     }

@@ -89,7 +89,8 @@ impl Faults<'_> {
     /// A leader that is not the holder goes on later, on its own data and with its old ideas of the term.
     async fn freeze_the_leader(&mut self) -> Result<Instant, CliError> {
         let leader = self.cluster.leader().await?;
-        let holds = self.cluster.layout().moving().is_some() && leader == self.cluster.holder(RECOVERY_MAX).await?;
+        let holds =
+            self.cluster.layout().moving().is_some() && leader == self.cluster.holder(RECOVERY_MAX).await?;
         let at = Instant::now();
         self.cluster.freeze(leader)?;
         self.acknowledged_since(at, leader).await?;

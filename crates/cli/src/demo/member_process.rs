@@ -93,10 +93,14 @@ impl MemberProcess {
 
     fn signal(&self, signal: Signal) -> Result<(), CliError> {
         let pid = self.pid().ok_or_else(|| {
-            CliError::other(&format!("cannot send {signal} to member {}", self.id), "it does not run")
+            CliError::other(
+                &format!("cannot send {signal} to member {}", self.id),
+                "it does not run",
+            )
         })?;
         let pid = Pid::from_raw(i32::try_from(pid).expect("Linux process ids fit into an i32"));
-        kill(pid, signal).map_err(|e| CliError::other(&format!("cannot send {signal} to member {}", self.id), e))
+        kill(pid, signal)
+            .map_err(|e| CliError::other(&format!("cannot send {signal} to member {}", self.id), e))
     }
 
     /// Starts it again on the same data.
@@ -248,7 +252,10 @@ mod tests {
     async fn a_thawed_member_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let mark = dir.path().join("mark");
-        let executable = script(dir.path(), &format!("while :; do date +%N > {}; sleep 0.01; done", mark.display()));
+        let executable = script(
+            dir.path(),
+            &format!("while :; do date +%N > {}; sleep 0.01; done", mark.display()),
+        );
         let mut member = MemberProcess::start(&executable, 1, dir.path()).unwrap();
         until("the first mark", || mark.exists()).await;
         member.freeze().unwrap();

@@ -71,7 +71,10 @@ fn show(state_dir: Option<&Path>, stop: &AtomicBool) -> Result<(), CliError> {
         require_tool(tool)?;
     }
     let cache = cache_dir();
-    tell(&format!("the guest's kernel and initramfs are kept in {}", cache.display()));
+    tell(&format!(
+        "the guest's kernel and initramfs are kept in {}",
+        cache.display()
+    ));
     let image = GuestImage::build(&cache)?;
     if !nix::unistd::geteuid().is_root() {
         return rootless::run_again(state_dir);
@@ -79,7 +82,10 @@ fn show(state_dir: Option<&Path>, stop: &AtomicBool) -> Result<(), CliError> {
     let dir = StateDir::make(state_dir)?;
     let booted = boot(dir.path(), &image, stop);
     if booted.is_err() {
-        eprintln!("The members' data and logs, the guest's console: {}", dir.keep().display());
+        eprintln!(
+            "The members' data and logs, the guest's console: {}",
+            dir.keep().display()
+        );
     }
     booted
 }
@@ -87,7 +93,9 @@ fn show(state_dir: Option<&Path>, stop: &AtomicBool) -> Result<(), CliError> {
 /// Kernel and initramfs outlive the demo: they are downloaded once.
 fn cache_dir() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home);
     base.unwrap_or_else(std::env::temp_dir).join("chamois/guest")
 }
 
@@ -140,7 +148,10 @@ impl Story<'_> {
         if self.console.has(PHONED_HOME) {
             Ok(())
         } else {
-            Err(CliError::new(Kind::Other, "the guest came to its end without phoning home"))
+            Err(CliError::new(
+                Kind::Other,
+                "the guest came to its end without phoning home",
+            ))
         }
     }
 
@@ -162,7 +173,10 @@ impl Story<'_> {
                 std::thread::sleep(LOOK);
                 continue;
             };
-            return Err(CliError::new(Kind::Other, format!("{failed}: {}", texts.join(" or "))));
+            return Err(CliError::new(
+                Kind::Other,
+                format!("{failed}: {}", texts.join(" or ")),
+            ));
         }
     }
 
@@ -170,7 +184,9 @@ impl Story<'_> {
         let holder = self.members.healthy()?;
         let at = Instant::now();
         self.members.kill(holder);
-        tell(&format!("killed member {holder}, which held {SERVICE_ADDRESS}, {when}"));
+        tell(&format!(
+            "killed member {holder}, which held {SERVICE_ADDRESS}, {when}"
+        ));
         let heir = self.members.holder()?;
         self.kills.push(at.elapsed());
         tell(&format!(
@@ -182,10 +198,17 @@ impl Story<'_> {
 
     fn summary(&self) -> String {
         let mut table = output::table(["RESULT", "PASS"]);
-        let takeovers: Vec<String> = self.kills.iter().map(|took| format!("{} ms", took.as_millis())).collect();
+        let takeovers: Vec<String> = self
+            .kills
+            .iter()
+            .map(|took| format!("{} ms", took.as_millis()))
+            .collect();
         for (name, value) in [
             ("guest", format!("{XNAME} booted and phoned home")),
-            ("seconds from power-on", format!("{:.1}", self.began.elapsed().as_secs_f64())),
+            (
+                "seconds from power-on",
+                format!("{:.1}", self.began.elapsed().as_secs_f64()),
+            ),
             ("members killed under it", self.kills.len().to_string()),
             ("address taken over after", takeovers.join(", ")),
         ] {

@@ -111,7 +111,10 @@ mod tests {
     /// Added keys come last, and only where they mean something.
     #[test]
     fn frozen_members_are_counted_where_there_are_any() {
-        let frozen = Summary { frozen: 2, ..summary() };
+        let frozen = Summary {
+            frozen: 2,
+            ..summary()
+        };
         assert!(frozen.to_json().ends_with("\"lost_writes\":0,\"frozen\":2}"));
         assert!(frozen.to_table(0).contains("members frozen"));
         assert!(!summary().to_table(0).contains("frozen"));

@@ -39,7 +39,12 @@ pub(super) struct Members {
 impl Members {
     /// Identities, configurations and helpers in `dir`, boot files from `files`; returns when a member holds the
     /// service address and all are ready.
-    pub(super) fn start(network: &Network, dir: &Path, files: &Path, stop: &AtomicBool) -> Result<Self, CliError> {
+    pub(super) fn start(
+        network: &Network,
+        dir: &Path,
+        files: &Path,
+        stop: &AtomicBool,
+    ) -> Result<Self, CliError> {
         let ids = 1..=network.members();
         let list = dir.join("static.toml");
         write(&list, &static_list(ids.clone()))?;
@@ -81,8 +86,14 @@ impl Members {
             "hosts": [xname], "params": "console=ttyS0 quiet",
             "kernel": format!("{files}/vmlinuz"), "initrd": format!("{files}/initrd"),
         });
-        self.post("/chamois/v1/subnets", &json!({"network": "10.97.0.0/16"}).to_string())?;
-        self.post("/hsm/v2/State/Components", &json!({"Components": [node]}).to_string())?;
+        self.post(
+            "/chamois/v1/subnets",
+            &json!({"network": "10.97.0.0/16"}).to_string(),
+        )?;
+        self.post(
+            "/hsm/v2/State/Components",
+            &json!({"Components": [node]}).to_string(),
+        )?;
         self.post("/hsm/v2/Inventory/EthernetInterfaces", &interface.to_string())?;
         self.post("/boot/v1/bootparameters", &boot.to_string())
     }
@@ -95,7 +106,9 @@ impl Members {
 
     /// Waits for the member on whose interface the service address is.
     pub(super) fn holder(&mut self) -> Result<u64, CliError> {
-        self.wait("a holder of the service address", |members| members.seen_holder().is_some())?;
+        self.wait("a holder of the service address", |members| {
+            members.seen_holder().is_some()
+        })?;
         self.seen_holder()
             .ok_or_else(|| CliError::other("the service address", "it moved while it was looked at"))
     }
@@ -120,7 +133,9 @@ impl Members {
         let socket = self.dir.join(format!("helper-{id}.sock"));
         let mut helper = self.namespaces[&id].command(&self.executable);
         let allow = format!("eth0={SERVICE_ADDRESS}");
-        helper.args(["address-helper", "--allow", &allow, "--socket"]).arg(&socket);
+        helper
+            .args(["address-helper", "--allow", &allow, "--socket"])
+            .arg(&socket);
         let process = self.spawn(&mut helper, &format!("helper-{id}.log"))?;
         self.helpers.push(process);
         self.wait("an address helper", |_| socket.exists())
@@ -134,17 +149,28 @@ impl Members {
             .open(self.dir.join(log))
             .map_err(cannot)?;
         let command = command.env_remove("CHAMOIS_TOKEN").stdin(Stdio::null());
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().map_err(cannot)?;
+        let child = command
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(cannot)?;
         Ok(Process::new(child))
     }
 
     fn is_healthy(&self) -> bool {
         let ready = |id: &u64| run(self.curl(*id, "/readyz?role=boot").arg("--fail")).is_ok();
-        self.namespaces.keys().all(|id| self.serving.contains_key(id) && ready(id)) && self.seen_holder().is_some()
+        self.namespaces
+            .keys()
+            .all(|id| self.serving.contains_key(id) && ready(id))
+            && self.seen_holder().is_some()
     }
 
     fn seen_holder(&self) -> Option<u64> {
-        let holds = |id: &u64| self.namespaces[id].has_address("eth0", SERVICE_ADDRESS).unwrap_or(false);
+        let holds = |id: &u64| {
+            self.namespaces[id]
+                .has_address("eth0", SERVICE_ADDRESS)
+                .unwrap_or(false)
+        };
         self.serving.keys().copied().find(holds)
     }
 
@@ -159,7 +185,9 @@ impl Members {
 
     fn post(&self, path: &str, body: &str) -> Result<(), CliError> {
         let authorization = format!("Authorization: Bearer {}", self.token);
-        run(self.curl(1, path).args(["--fail-with-body", "-H", &authorization, "-d", body]))?;
+        run(self
+            .curl(1, path)
+            .args(["--fail-with-body", "-H", &authorization, "-d", body]))?;
         Ok(())
     }
 
@@ -188,7 +216,8 @@ impl Members {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    std::fs::write(path, text).map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
+    std::fs::write(path, text)
+        .map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
 }
 
 /// The file that `chamois init --static` reads.
@@ -206,7 +235,9 @@ fn static_list(ids: impl Iterator<Item = u64>) -> String {
 
 fn config(dir: &Path, files: &Path, id: u64, ids: impl Iterator<Item = u64>) -> String {
     let own = member_address(id);
-    let peers: Vec<String> = ids.map(|id| format!("{id} = \"{}\"", member_address(id))).collect();
+    let peers: Vec<String> = ids
+        .map(|id| format!("{id} = \"{}\"", member_address(id)))
+        .collect();
     format!(
         r#"cluster = "{CLUSTER}"
 data-dir = {data:?}

@@ -20,9 +20,14 @@ const REMEDY: &str = "Run it as root: sudo chamois demo --real";
 /// This host gives users no namespaces or no taps, or the demo in them failed.
 pub(super) fn run_again(state_dir: Option<&Path>) -> Result<(), CliError> {
     require_tool("unshare")?;
-    File::options().read(true).write(true).open(TUN).map_err(|error| {
-        CliError::other(&format!("cannot open {TUN} for the guest's network card"), error).with_remedy(REMEDY)
-    })?;
+    File::options()
+        .read(true)
+        .write(true)
+        .open(TUN)
+        .map_err(|error| {
+            CliError::other(&format!("cannot open {TUN} for the guest's network card"), error)
+                .with_remedy(REMEDY)
+        })?;
     let new_namespaces = ["--user", "--map-root-user", "--net", "--mount"];
     let allowed = Command::new("unshare").args(new_namespaces).arg("true").output();
     let allowed = allowed.map_err(|error| CliError::other("cannot run unshare", error))?;
@@ -32,14 +37,22 @@ pub(super) fn run_again(state_dir: Option<&Path>) -> Result<(), CliError> {
     }
     let own = std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
     let mut inside = Command::new("unshare");
-    inside.args(new_namespaces).args(["sh", "-c", INSIDE, "sh"]).arg(own);
+    inside
+        .args(new_namespaces)
+        .args(["sh", "-c", INSIDE, "sh"])
+        .arg(own);
     inside.args(["demo", "--real"]);
     if let Some(dir) = state_dir {
         inside.arg("--state-dir").arg(dir);
     }
-    let ended = inside.status().map_err(|error| CliError::other("cannot run unshare", error))?;
+    let ended = inside
+        .status()
+        .map_err(|error| CliError::other("cannot run unshare", error))?;
     if ended.success() {
         return Ok(());
     }
-    Err(CliError::new(Kind::Other, "the demo in its own namespaces failed, see above"))
+    Err(CliError::new(
+        Kind::Other,
+        "the demo in its own namespaces failed, see above",
+    ))
 }
