@@ -3,6 +3,7 @@
 use dhcproto::v4::DhcpOption;
 
 use crate::counters::Count;
+use crate::first_script::FIRST_SCRIPT;
 use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
 use crate::reply::Reply;
 use crate::request::{Client, Request};
@@ -22,7 +23,7 @@ pub(crate) fn add_boot_options(
 ) {
     let offered = match request.client {
         Client::Ipxe => {
-            add_script(reply, request, network);
+            add_script(reply, request, network, loaders);
             Ok(())
         }
         Client::Pxe => loader(request, pxe_loader)
@@ -86,9 +87,14 @@ fn existing(loader: &'static str, exists: bool) -> Result<&'static str, Count> {
     }
 }
 
-fn add_script(reply: &mut Reply, request: &Request<'_>, network: &Network) {
-    let Some(url) = network.script_url(request.mac) else {
+fn add_script(reply: &mut Reply, request: &Request<'_>, network: &Network, loaders: &Loaders) {
+    let Some(script) = network.script_url(request.mac) else {
         return; // nobody has scripts on this network
+    };
+    let url = if loaders.has_over_tftp(FIRST_SCRIPT) {
+        network.first_script_url()
+    } else {
+        script
     };
     reply.siaddr = network.service_address;
     reply
@@ -270,6 +276,12 @@ mod tests {
             reply.note = None;
             assert_eq!(reply, Reply::new(MessageType::Offer));
         }
+    }
+
+    #[test]
+    fn ipxe_is_sent_to_the_first_script_where_tftp_has_it() {
+        let reply = boot(&[(77, b"iPXE")], &[BIOS_LOADER, FIRST_SCRIPT]);
+        assert_eq!(reply.file, "tftp://10.97.0.1/boot.ipxe");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod boot;
 mod counters;
+mod first_script;
 mod frame;
 mod missing_loader;
 mod network;
@@ -23,6 +24,7 @@ mod testing;
 mod waiting;
 
 pub use counters::{Count, Counters};
+pub use first_script::FIRST_SCRIPT;
 pub use network::{BIOS_LOADER, Loaders, Network, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
 pub use policy::{Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};

@@ -1,9 +1,10 @@
 //! What a server knows of the network it answers on, and of the loaders it can hand out.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::Ipv4Addr;
 
-use model::{Ipv4Net, MacAddr};
+use model::Ipv4Net;
 
 /// Loader of a BIOS: iPXE over the card's own UNDI driver.
 pub const BIOS_LOADER: &str = "undionly.kpxe";
@@ -27,8 +28,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// URL of the boot script for the node with this MAC.
-    pub(crate) fn script_url(&self, mac: MacAddr) -> Option<String> {
+    /// URL of the boot script for the node with this MAC, or for what iPXE makes of it.
+    pub(crate) fn script_url(&self, mac: impl fmt::Display) -> Option<String> {
         Some(format!("{}/boot/v1/bootscript?mac={mac}", self.http()?))
     }
 
@@ -84,6 +85,8 @@ impl Loaders {
 
 #[cfg(test)]
 mod tests {
+    use model::MacAddr;
+
     use super::*;
 
     #[test]

@@ -43,10 +43,15 @@ impl Roles {
             http_port: network.has(Role::Boot).then_some(ports.config.boot.http_port),
             relayed_subnets: network.relayed_subnets.clone(),
         };
-        let offered = loaders::offered(&ports.loaders, network);
+        let mut files = ports.loaders.clone();
+        // Emulated nodes on loopback go straight to their own script.
+        if let Some(script) = about.first_script().filter(|_| !network.is_loopback()) {
+            files.insert(dhcp::FIRST_SCRIPT, script);
+        }
+        let offered = loaders::offered(&files, network);
         let answers = held.clone();
         let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || turn(&answers));
-        let tftp = tftp::Server::new(ports.loaders.clone(), Limits::default());
+        let tftp = tftp::Server::new(files, Limits::default());
         if network.has(Role::Dhcp) {
             let counted = dhcp.counters();
             let read = move || counted.all().collect::<Vec<_>>();
