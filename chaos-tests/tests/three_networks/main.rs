@@ -5,7 +5,7 @@
 mod world;
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Instant;
 
 use chaos_tests::members::wait;
@@ -175,11 +175,8 @@ fn a_rack_is_sent_to_the_network_its_relay_reaches(world: &World) {
         (offer.address, offer.server()),
         ([10, 101, 5, 1].into(), [10, 97, 0, 1].into())
     );
-    let url = offer.boot_file().unwrap();
-    assert_eq!(
-        url,
-        format!("http://10.97.0.1:8081/boot/v1/bootscript?mac={}", text(RACK_NODE))
-    );
+    assert_eq!(offer.boot_file().unwrap(), "tftp://10.97.0.1/boot.ipxe");
+    let url = format!("http://10.97.0.1:8081/boot/v1/bootscript?mac={}", text(RACK_NODE));
     world
         .rack
         .ip(&["addr", "add", "10.101.5.1/16", "dev", "eth0"])
@@ -205,25 +202,32 @@ fn a_rack_is_sent_to_the_network_its_relay_reaches(world: &World) {
 /// Adverts that no member made, on every network to every address: nobody answers them, nothing moves.
 fn forged_adverts_change_nothing(world: &World) {
     let holders = || [Net::Boot, Net::Bmc].map(|net| world.holder(net));
-    let before = holders();
-    for from in NETS {
-        for (net, id, address) in addresses(world) {
-            if net != from {
-                world.route(from, address, id);
-            }
-            let answers = inside(world.asker(from), || {
-                let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
-                let to = SocketAddrV4::new(address, ADVERTS);
-                for seed in 1..=FORGED {
-                    let forged: Vec<u8> = (0..120).map(|at: u8| at.wrapping_mul(seed)).collect();
-                    socket.send_to(&forged, to).ok(); // refused where nobody listens
+    let (before, addresses) = (holders(), addresses(world));
+    std::thread::scope(|scope| {
+        for from in NETS {
+            for (net, id, address) in &addresses {
+                if *net != from {
+                    world.route(from, *address, *id);
                 }
-                udp_answers(to, b"chamois")
-            });
-            assert_eq!(answers, [], "adverts to {address} from {from:?}");
+                scope.spawn(move || {
+                    let answers = inside(world.asker(from), || forge(*address));
+                    assert_eq!(answers, [], "adverts to {address} from {from:?}");
+                });
+            }
         }
-    }
+    });
     assert_eq!(holders(), before);
+}
+
+/// Sends forged adverts and gives what comes back for one more.
+fn forge(address: Ipv4Addr) -> Vec<(SocketAddr, Vec<u8>)> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let to = SocketAddrV4::new(address, ADVERTS);
+    for seed in 1..=FORGED {
+        let forged: Vec<u8> = (0..120).map(|at: u8| at.wrapping_mul(seed)).collect();
+        socket.send_to(&forged, to).ok(); // refused where nobody listens
+    }
+    udp_answers(to, b"chamois")
 }
 
 /// The holder's cable of one network is pulled: that network's address moves and is served; the other's stays, though the
