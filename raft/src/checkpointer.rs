@@ -1,12 +1,12 @@
-//! Keeps sled's checkpoint of the applied state up to date, about every second, beside `apply`. Nothing waits
-//! for it: what it lacks is in snapshot and log, and a checkpoint in doubt is thrown away.
+//! Keeps sled's checkpoint of the applied state up to date beside `apply`, about every second and less often under
+//! many changes. Nothing waits for it: what it lacks is in snapshot and log, and a checkpoint in doubt is thrown away.
 
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use proto::raft::v1 as pb;
@@ -17,8 +17,12 @@ use crate::state_machine::Unsaved;
 use crate::type_config::{LogId, SnapshotMeta, StoredMembership};
 use crate::wire;
 
-/// Pause between two checkpoints.
+/// Pause between two checkpoints, and the longest one.
 const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The pause is so many times as long as the checkpoint took: under many changes its syncs would take the disk from the
+/// log, and most rows change again before the next. What it then lacks longer, a start replays from the log.
+const PAUSE_PER_STORE: u32 = 20;
 
 /// The thread that stores what changed.
 #[derive(Debug, Default)]
@@ -64,8 +68,10 @@ impl Checkpointer {
         };
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
+            let mut pause = PAUSE;
             loop {
-                let last = !matches!(stopped.recv_timeout(PAUSE), Err(RecvTimeoutError::Timeout));
+                let last = !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout));
+                let started = Instant::now();
                 if let Err(error) = store(&mut checkpoint, &unsaved) {
                     tracing::error!(%error, "the checkpoint cannot be written; the next start replays the log");
                     return;
@@ -73,6 +79,7 @@ impl Checkpointer {
                 if last {
                     return;
                 }
+                pause = pause_after(started.elapsed());
             }
         })?;
         self.running = Some((stop, thread));
@@ -89,6 +96,10 @@ impl Checkpointer {
             }
         }
     }
+}
+
+fn pause_after(took: Duration) -> Duration {
+    (took * PAUSE_PER_STORE).clamp(PAUSE, PAUSE_MAX)
 }
 
 fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<()> {
@@ -126,6 +137,14 @@ mod tests {
 
     fn log_id(index: u64) -> LogId {
         LogId::new(LeaderId { term: 1, node_id: 1 }, index)
+    }
+
+    /// A quiet member stores every second; a busy one spends a twentieth of its time on it; none waits for ever.
+    #[test]
+    fn the_pause_grows_with_the_work() {
+        assert_eq!(pause_after(Duration::from_millis(3)), PAUSE);
+        assert_eq!(pause_after(Duration::from_millis(400)), Duration::from_secs(8));
+        assert_eq!(pause_after(Duration::from_secs(60)), PAUSE_MAX);
     }
 
     fn state_at(index: u64) -> State {

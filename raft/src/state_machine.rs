@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use proto::raft::v1 as pb;
 use state::{RowKey, State};
 
+use crate::apply_chunk::ApplyChunk;
 use crate::log_store::LogStore;
 use crate::published::Published;
 use crate::snapshot_file::{self, SnapshotFile};
@@ -76,16 +76,21 @@ impl StateMachine {
         }
     }
 
-    fn apply_one(&mut self, entry: &Entry, changed: &mut Vec<RowKey>) -> io::Result<Reply> {
+    fn apply_one(
+        &mut self,
+        entry: &Entry,
+        chunk: &mut ApplyChunk,
+        changed: &mut Vec<RowKey>,
+    ) -> io::Result<Reply> {
         let index = entry.index();
         let outcome = match &entry.payload {
             EntryPayload::Normal(command) => {
                 let decoded =
                     state::decode_exact(&command.0).map_err(|error| unknown_entry(index, &error))?;
-                apply_guarded(&mut self.state, index, &decoded, changed)
+                chunk.apply(&mut self.state, index, decoded, changed)
             }
             EntryPayload::Blank => {
-                self.state.skip(index);
+                chunk.skip(&mut self.state, index);
                 pb::Outcome {
                     revision: index,
                     result: None,
@@ -93,7 +98,7 @@ impl StateMachine {
             }
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
-                self.state.skip(index);
+                chunk.skip(&mut self.state, index);
                 pb::Outcome {
                     revision: index,
                     result: None,
@@ -126,27 +131,6 @@ impl StateMachine {
     }
 }
 
-/// A panic in `apply` is a deterministic outcome, the same on every member: the state stays as it was.
-fn apply_guarded(state: &mut State, index: u64, entry: &pb::Entry, changed: &mut Vec<RowKey>) -> pb::Outcome {
-    let before = state.clone();
-    match catch_unwind(AssertUnwindSafe(|| state.apply(index, entry))) {
-        Ok(applied) => {
-            changed.extend(applied.changed);
-            applied.outcome
-        }
-        Err(_) => {
-            tracing::error!(
-                index,
-                "applying an entry panicked; it is kept in the log and changed nothing"
-            );
-            *state = before;
-            state.skip(index);
-            let detail = format!("entry {index} could not be applied; please report it");
-            state::rejected(index, &model::Rejection::Bug { detail })
-        }
-    }
-}
-
 /// What this version does not understand it must not drop: the member stops.
 fn unknown_entry(index: u64, error: &dyn std::fmt::Display) -> io::Error {
     let text =
@@ -173,9 +157,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mut chunks = entries.ready_chunks(APPLY_CHUNK_MAX);
         while let Some(chunk) = chunks.next().await {
             let (mut changed, mut replies) = (Vec::new(), Vec::new());
+            let mut applying = ApplyChunk::new(&self.state);
             for item in chunk {
                 let (entry, responder) = item?;
-                let reply = self.apply_one(&entry, &mut changed)?;
+                let reply = self.apply_one(&entry, &mut applying, &mut changed)?;
                 replies.extend(responder.map(|responder| (responder, reply)));
             }
             self.remember(changed, false);
