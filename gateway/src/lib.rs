@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tower::Service;
 
 pub use loaders::LOADERS_PREFIX;
-pub use options::{BootFiles, Limits, Options};
+pub use options::{BootFiles, Limits, Options, RoleReadiness};
 pub use port::Counters;
 
 /// Why a gateway cannot start.

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+/// Why nodes should not be sent to a member for the role of this name.
+pub type RoleReadiness = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 /// What the owner of a gateway chooses.
 #[derive(Clone)]
 pub struct Options {
@@ -23,7 +26,7 @@ pub struct Options {
     pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// `/readyz?role=ROLE` of both ports: why nodes should not be sent to this member for that role now. Default:
     /// always ready.
-    pub role_readiness: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    pub role_readiness: RoleReadiness,
     /// Boot loaders by name, for UEFI HTTP boot, on the node port below [`crate::LOADERS_PREFIX`]. Default: none.
     pub loaders: BTreeMap<String, Bytes>,
     /// Bounds of the node port.

@@ -6,10 +6,10 @@ use http::{Response, StatusCode};
 
 use crate::Options;
 use crate::body::{self, Body};
+use crate::options::RoleReadiness;
 use crate::problem::Problem;
 
 type MemberReadiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
-type RoleReadiness = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// The role that `/readyz` without one means on the node port: it is the port of that role.
 const NODE_PORTS_ROLE: &str = "boot";

@@ -51,5 +51,10 @@ async fn nothing_but_the_listed_names_is_a_loader() {
 #[tokio::test]
 async fn the_api_port_has_no_loaders() {
     let gateway = gateway(&Fake::new(), options());
-    assert_eq!(send(&gateway, "GET", "/loaders/snponly.efi", &[], "").await.status, 404);
+    assert_eq!(
+        send(&gateway, "GET", "/loaders/snponly.efi", &[], "")
+            .await
+            .status,
+        404
+    );
 }

@@ -230,11 +230,25 @@ async fn the_readiness_of_a_role_is_asked_on_both_ports() {
     let gateway = gateway(&Fake::new(), options);
     for (uri, status) in [("/readyz?role=boot", 200), ("/readyz?x=1&role=dhcp", 503)] {
         assert_eq!(send(&gateway, "GET", uri, &[], "").await.status, status, "{uri}");
-        assert_eq!(send_to(&gateway.nodes, "GET", uri, &[], "").await.status, status, "{uri}");
+        assert_eq!(
+            send_to(&gateway.nodes, "GET", uri, &[], "").await.status,
+            status,
+            "{uri}"
+        );
     }
-    assert_eq!(send(&gateway, "GET", "/readyz?role=dhcp", &[], "").await.detail(), "dhcp is closed");
-    assert_eq!(send_to(&gateway.nodes, "GET", "/readyz", &[], "").await.status, 200, "the port of role boot");
-    assert_eq!(send_to(&gateway.nodes, "GET", "/livez", &[], "").await.status, 404);
+    assert_eq!(
+        send(&gateway, "GET", "/readyz?role=dhcp", &[], "").await.detail(),
+        "dhcp is closed"
+    );
+    assert_eq!(
+        send_to(&gateway.nodes, "GET", "/readyz", &[], "").await.status,
+        200,
+        "the port of role boot"
+    );
+    assert_eq!(
+        send_to(&gateway.nodes, "GET", "/livez", &[], "").await.status,
+        404
+    );
 }
 
 /// Starts a gateway with one service that has `methods` beside two messages.
