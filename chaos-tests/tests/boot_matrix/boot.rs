@@ -184,6 +184,12 @@ impl<'l> Attempt<'l> {
         if !console.contains("GUEST phoned home") {
             return Err(Failure::Wrong("it could not phone home".to_owned()));
         }
+        if !self.progress.is_path_of(self.cell.firmware) {
+            return Err(Failure::Wrong(format!(
+                "it booted by another path: {:?}",
+                self.progress
+            )));
+        }
         if self.cell.fault.is_some() && self.broken.is_none() {
             return Err(Failure::Wrong(
                 "its phase never came, so nothing was broken".to_owned(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use lab::machine::Firmware;
+
 use crate::cell::Phase;
 use crate::wire::Fact;
 
@@ -29,7 +31,7 @@ pub(crate) struct Progress {
     pub(crate) router_adverts: usize,
     /// Time to the first request of a boot script.
     pub(crate) script_after: Option<Duration>,
-    tftp_file: Option<String>,
+    tftp_files: Vec<String>,
     tftp_block: u16,
     /// By path (without its query): what the guest was sent at most over one connection.
     received: BTreeMap<String, usize>,
@@ -45,7 +47,10 @@ impl Progress {
                 self.offer_from.get_or_insert_with(|| from.clone());
                 true
             }
-            Fact::TftpRequest { file } => self.tftp_file.replace(file.clone()).is_none(),
+            Fact::TftpRequest { file } => {
+                self.tftp_files.push(file.clone());
+                true
+            }
             Fact::TftpBlock { number } => {
                 self.tftp_block = self.tftp_block.max(*number);
                 false
@@ -68,6 +73,23 @@ impl Progress {
                 false
             }
         }
+    }
+
+    /// Whether the loaders were fetched that this firmware's path consists of, and no others.
+    pub(crate) fn is_path_of(&self, firmware: Firmware) -> bool {
+        let by_tftp = |name: &str| self.tftp_files.iter().any(|file| file == name);
+        let fetched = (
+            by_tftp("undionly.kpxe"),
+            by_tftp("snponly.efi"),
+            self.has_asked(LOADER),
+        );
+        fetched
+            == match firmware {
+                Firmware::BiosIpxe => (false, false, false),
+                Firmware::BiosPxe => (true, false, false),
+                Firmware::UefiPxe => (false, true, false),
+                Firmware::UefiHttp => (false, false, true),
+            }
     }
 
     /// Takes note of the console.
@@ -111,7 +133,7 @@ pub(crate) fn is_over(phase: Phase, progress: &Progress, folder: &Path) -> bool 
         progress.received(path) as u64 >= size
     };
     match phase {
-        Phase::Offer => !progress.asked.is_empty() || progress.tftp_file.is_some(),
+        Phase::Offer => !progress.asked.is_empty() || !progress.tftp_files.is_empty(),
         Phase::Tftp => !progress.asked.is_empty(),
         Phase::FirmwareHttp => progress.received(LOADER) as u64 >= LOADER_SIZE,
         Phase::Script => progress.received(KERNEL) >= KERNEL_BYTES,
@@ -171,6 +193,28 @@ mod tests {
         let progress = after(&[offer("a"), offer("b")]);
         assert_eq!(progress.offer_from.as_deref(), Some("a"));
         assert!(!is_over(Phase::Offer, &progress, Path::new("/")));
+    }
+
+    #[test]
+    fn a_path_is_told_by_its_loaders() {
+        let tftp = |file: &str| Fact::TftpRequest {
+            file: file.to_owned(),
+        };
+        let http = Fact::Asked {
+            method: "GET".to_owned(),
+            path: "/loaders/snponly.efi".to_owned(),
+            port: 1,
+        };
+        let walked = [
+            vec![tftp("boot.ipxe")],
+            vec![tftp("undionly.kpxe"), tftp("boot.ipxe")],
+            vec![tftp("snponly.efi")],
+            vec![http],
+        ];
+        for (firmware, facts) in Firmware::ALL.into_iter().zip(&walked) {
+            let is_path_of = Firmware::ALL.map(|of| after(facts).is_path_of(of));
+            assert_eq!(is_path_of, Firmware::ALL.map(|of| of == firmware), "{firmware:?}");
+        }
     }
 
     #[test]
