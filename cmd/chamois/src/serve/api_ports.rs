@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
-use super::config::{Config, NetworkConfig, Role};
+use super::check::Host;
+use super::config::{Config, Role};
 use super::drain::Drain;
 use super::loaders;
 use super::node_ports::interface::tcp_at;
@@ -41,8 +42,8 @@ impl ApiPorts {
         };
         let tls = rpc::tls::server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
         Ok(Self {
-            grpc: listen("api.grpc-listen", config.api.grpc_listen, &config.networks).await?,
-            https: listen("api.https-listen", config.api.https_listen, &config.networks).await?,
+            grpc: listen("api.grpc-listen", config.api.grpc_listen).await?,
+            https: listen("api.https-listen", config.api.https_listen).await?,
             tls,
         })
     }
@@ -95,25 +96,21 @@ pub(super) fn gateway(
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
 }
 
-/// Binds a TCP port; `key` is where the configuration names it. If the address is this member's own on one of its
-/// networks, only what arrives on that network's interface, or from this host, is listened to: Linux would answer for it
-/// on every interface, those of nodes and BMCs included. An unspecified address asks for just that.
-pub(super) async fn listen(
-    key: &'static str,
-    address: SocketAddr,
-    networks: &[NetworkConfig],
-) -> Result<Vec<TcpListener>, ServeError> {
+/// Binds a TCP port; `key` is where the configuration names it. On an address of this host, only what arrives on that
+/// address's interface, or from this host, is listened to: Linux would answer for it on every interface, those of nodes
+/// and BMCs included. An unspecified address asks for just that.
+pub(super) async fn listen(key: &'static str, address: SocketAddr) -> Result<Vec<TcpListener>, ServeError> {
     let failed = |source| ServeError::Bind { key, address, source };
-    let SocketAddr::V4(v4) = address else {
-        return Ok(vec![TcpListener::bind(address).await.map_err(failed)?]);
-    };
-    match networks.iter().find(|network| network.member_address == *v4.ip()) {
-        Some(network) if network.interface != LOOPBACK => [&network.interface, LOOPBACK]
-            .into_iter()
-            .map(|interface| tcp_at(interface, v4).map_err(failed))
-            .collect(),
-        Some(_) | None => Ok(vec![TcpListener::bind(address).await.map_err(failed)?]),
+    if let SocketAddr::V4(v4) = address {
+        let host = Host::read().map_err(failed)?;
+        if let Some(interface) = host.interface_of(*v4.ip()).filter(|name| *name != LOOPBACK) {
+            let both = [interface, LOOPBACK].into_iter();
+            return both
+                .map(|interface| tcp_at(interface, v4).map_err(failed))
+                .collect();
+        }
     }
+    Ok(vec![TcpListener::bind(address).await.map_err(failed)?])
 }
 
 /// Whether this member should be sent requests: `/readyz` and gRPC health say the same.
@@ -177,9 +174,7 @@ mod tests {
     async fn a_taken_port_is_named_with_its_key() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
-        let text = listen("api.grpc-listen", address, &[])
-            .await
-            .unwrap_err().to_string();
+        let text = listen("api.grpc-listen", address).await.unwrap_err().to_string();
         assert!(
             text.contains("api.grpc-listen") && text.contains(&address.to_string()),
             "{text}"

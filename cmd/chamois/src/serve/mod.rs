@@ -82,10 +82,9 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         source,
     })?;
     let api_ports = ApiPorts::bind(&config, &identity.material).await?;
-    let (address, networks) = (config.raft.peer_listen, config.networks.clone());
+    let address = config.raft.peer_listen;
     // bound on the runtime that serves it: a socket belongs to the runtime it was made on
-    let peer_listeners =
-        raft.spawn(async move { api_ports::listen("raft.peer-listen", address, &networks).await });
+    let peer_listeners = raft.spawn(api_ports::listen("raft.peer-listen", address));
     let peer_listeners = peer_listeners
         .await
         .map_err(ServeError::setup("the peer port"))??;

@@ -49,11 +49,32 @@ impl Host {
         named.filter_map(|interface| interface.address).collect()
     }
 
+    /// The interface that has an address.
+    pub(in crate::serve) fn interface_of(&self, address: Ipv4Addr) -> Option<&str> {
+        let has = |interface: &&Interface| interface.address.is_some_and(|(own, _)| own == address);
+        self.interfaces
+            .iter()
+            .find(has)
+            .map(|interface| interface.name.as_str())
+    }
+
     /// Names of all interfaces, for messages.
     pub(super) fn names(&self) -> String {
         let mut names: Vec<&str> = self.interfaces.iter().map(|i| i.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_belongs_to_its_interface() {
+        let host = Host::read().unwrap();
+        assert_eq!(host.interface_of(Ipv4Addr::LOCALHOST), Some("lo"));
+        assert_eq!(host.interface_of(Ipv4Addr::new(192, 0, 2, 1)), None); // a documentation address
     }
 }
