@@ -53,7 +53,10 @@ mod tests {
 
     fn config(roles: &str, folder: &Path) -> Config {
         let text = include_str!("../../../../deploy/examples/member-1.toml")
-            .replace("roles = [\"boot\", \"dhcp\", \"tftp\"]", &format!("roles = [{roles}]"))
+            .replace(
+                "roles = [\"boot\", \"dhcp\", \"tftp\"]",
+                &format!("roles = [{roles}]"),
+            )
             .replace("/usr/lib/ipxe", folder.to_str().expect("a test's folder"));
         Config::parse(&text, Path::new("member-1.toml")).expect("the example parses")
     }
