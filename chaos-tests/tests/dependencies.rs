@@ -24,7 +24,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
-    ("cli", &["model", "proto", "rpc", "auth", "lab", "bench", "address"]),
+    (
+        "cli",
+        &["model", "proto", "rpc", "auth", "lab", "bench", "address"],
+    ),
 ];
 
 /// Composes everything, or tests it.
