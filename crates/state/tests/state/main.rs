@@ -1,6 +1,7 @@
 //! The replicated state through its one door: entries in, outcomes and rows out.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod boot_files;
 mod boot_parameters;
 mod boot_records;
 mod cluster;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::Rejection;
+use proto::boot_file::v1::{BootFileCommand, boot_file_command};
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{CloudInitCommand, cloud_init_command};
 use proto::cluster::v1::{ClusterCommand, cluster_command};
@@ -190,5 +191,6 @@ into_command! {
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
+    boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel;
 }
