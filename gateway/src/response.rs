@@ -185,6 +185,9 @@ impl<'s, 'w> Writer<'s, 'w> {
                 }
             };
         }
+        if field.map {
+            return self.entries(field, first, end);
+        }
         self.out.push(b'[');
         for at in first..end {
             match self.records[at].value {
@@ -193,6 +196,32 @@ impl<'s, 'w> Writer<'s, 'w> {
             }
         }
         self.out.push(b']');
+        Ok(())
+    }
+
+    /// A map as one object; encoders write each key once.
+    fn entries(&mut self, map: &Field, first: usize, end: usize) -> Result<(), BadResponse> {
+        let Kind::Message(entry) = map.kind else {
+            return Err(BadResponse("a map is not made of entries"));
+        };
+        let fields = &self.schema.message(entry).fields;
+        self.out.push(b'{');
+        for at in first..end {
+            let Wire::Bytes(wire) = self.records[at].value else {
+                return Err(BadResponse("an entry of a map is not a message"));
+            };
+            if at > first {
+                self.out.push(b',');
+            }
+            let bottom = self.records.len();
+            self.collect(fields, wire)?;
+            let values = self.records[bottom..].partition_point(|record| record.place == 0) + bottom;
+            self.value(&fields[0], bottom, values)?;
+            self.out.push(b':');
+            self.value(&fields[1], values, self.records.len())?;
+            self.records.truncate(bottom);
+        }
+        self.out.push(b'}');
         Ok(())
     }
 

@@ -199,6 +199,11 @@ impl Compiler {
             .schema
             .message(&method.input())
             .map_err(|error| error.to_string())?;
+        if let Some(key) = self.schema.map_in(input) {
+            return Err(format!(
+                "{key}: a request cannot have a map; use a list of key and value"
+            ));
+        }
         let variables = self.place(method, &verb, template, input)?;
         let field = |name: &str| self.schema.position(input, name);
         let body = match binding.body.as_str() {

@@ -39,6 +39,8 @@ pub(crate) struct Field {
     pub(crate) quoted_key: Vec<u8>,
     pub(crate) kind: Kind,
     pub(crate) repeated: bool,
+    /// A JSON object by key: on the wire a list of messages with key 1 and value 2. In answers only.
+    pub(crate) map: bool,
     /// A zero is a value of its own and is shown (`optional`).
     pub(crate) has_presence: bool,
     pub(crate) always_present: bool,
@@ -193,6 +195,25 @@ impl SchemaBuilder {
         self.messages[id].fields.is_empty()
     }
 
+    /// The key of a map in the message at `id` or below it.
+    pub(crate) fn map_in(&self, id: MessageId) -> Option<&str> {
+        let mut seen = vec![false; self.messages.len()];
+        let mut next = vec![id];
+        while let Some(id) = next.pop() {
+            if std::mem::replace(&mut seen[id], true) {
+                continue;
+            }
+            for field in &self.messages[id].fields {
+                match field.kind {
+                    _ if field.map => return Some(&field.key),
+                    Kind::Message(below) => next.push(below),
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
     /// The compiled messages.
     pub(crate) fn finish(self) -> Schema {
         Schema {
@@ -213,8 +234,8 @@ impl SchemaBuilder {
 
     fn field(&mut self, field: &FieldDescriptor, rule: &FieldRule) -> Result<Field, StartError> {
         let refuse = |problem: &str| Err(StartError::new(field.full_name(), problem));
-        if field.is_map() {
-            return refuse("maps have no JSON form here; use a repeated message of key and value");
+        if field.is_map() && !has_text_keys(field) {
+            return refuse("a map needs text keys to have a JSON form");
         }
         let kind = match field.kind() {
             ProtoKind::Bool => Kind::Bool,
@@ -256,13 +277,19 @@ impl SchemaBuilder {
             key: field.json_name().to_owned(),
             quoted_key: format!("\"{}\":", field.json_name()).into_bytes(),
             kind,
-            repeated: field.is_list(),
+            repeated: field.is_list() || field.is_map(),
+            map: field.is_map(),
             has_presence: field.supports_presence(),
             always_present: rule.always_present,
             accepts_string: rule.accepts_string,
             presence_number,
         })
     }
+}
+
+fn has_text_keys(map: &FieldDescriptor) -> bool {
+    let key = |entry: &MessageDescriptor| matches!(entry.map_entry_key_field().kind(), ProtoKind::String);
+    map.kind().as_message().is_some_and(key)
 }
 
 /// The extension `name` of the descriptor.

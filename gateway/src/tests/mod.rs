@@ -1,5 +1,6 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
+mod cloud_init;
 mod files;
 mod golden;
 mod guarded;

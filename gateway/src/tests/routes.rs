@@ -225,6 +225,7 @@ fn start(methods: &str) -> Result<Gateway, String> {
         import "chamois/http/v1/http.proto";
         message Ask {{ string id = 1; string sub = 2; map<string, string> labels = 3 [(chamois.http.v1.field).native_only = true]; }}
         message Map {{ map<string, string> labels = 1; }}
+        message Numbers {{ map<int32, string> names = 1; }}
         message Time {{ google.protobuf.Timestamp at = 1; }}
         message Fixed {{ repeated Nested nested = 1; message Nested {{ fixed32 number = 1; }} }}
         message Twice {{ string a_b = 1 [json_name = "ID"]; string c = 2 [json_name = "id"]; }}
@@ -309,7 +310,11 @@ fn what_cannot_be_served_is_an_error_at_start() {
         ),
         (
             get("Map", "Ask", r#"get: "/a""#),
-            "t.S.Get: t.Map.labels: maps have no JSON form here; use a repeated message of key and value",
+            "t.S.Get: labels: a request cannot have a map; use a list of key and value",
+        ),
+        (
+            get("Ask", "Numbers", r#"get: "/a""#),
+            "t.S.Get: t.Numbers.names: a map needs text keys to have a JSON form",
         ),
         (
             get("Ask", "Time", r#"get: "/a""#),
