@@ -142,14 +142,14 @@ impl group_service_server::GroupService for GroupService {
         request: Request<AddGroupMemberRequest>,
     ) -> Result<Response<ResourceUris>, Status> {
         let principal = rpc::caller(&request).identity.principal();
-        let AddGroupMemberRequest { label: text, id } = request.get_ref();
-        let (label, id) = (label(text)?, member(id)?.to_string());
-        let uri = member_uri(&label, &id);
-        let add = smd_command::AddGroupMember { label, id };
+        let AddGroupMemberRequest { label: text, id, ids } = request.into_inner();
+        let (label, ids) = (label(&text)?, named_members(id, ids)?);
+        let member_uris = ids.iter().map(|id| member_uri(&label, id)).collect();
+        let add = smd_command::AddGroupMember { label, ids };
         let committed = self
             .propose(&principal, smd_command::Change::AddGroupMember(add))
             .await?;
-        Ok(Response::new(uris(vec![uri], committed.revision)))
+        Ok(Response::new(uris(member_uris, committed.revision)))
     }
 
     /// HSM lists every member that there is now, and answers 204 when there is none.
@@ -177,13 +177,13 @@ impl group_service_server::GroupService for GroupService {
         request: Request<RemoveGroupMemberRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let principal = rpc::caller(&request).identity.principal();
-        let RemoveGroupMemberRequest { label: text, id } = request.get_ref();
-        let (label, id) = (label(text)?, member(id)?.to_string());
-        let remove = smd_command::RemoveGroupMember { label, id };
+        let RemoveGroupMemberRequest { label: text, id, ids } = request.into_inner();
+        let (label, ids) = (label(&text)?, named_members(id, ids)?);
+        let remove = smd_command::RemoveGroupMember { label, ids };
         let committed = self
             .propose(&principal, smd_command::Change::RemoveGroupMember(remove))
             .await?;
-        Ok(Response::new(legacy::deleted_one(&committed)))
+        Ok(Response::new(legacy::deleted_some(&committed)))
     }
 }
 
@@ -232,9 +232,14 @@ fn patch_of(request: PatchGroupRequest) -> Result<smd_command::PatchGroup, Statu
     })
 }
 
-fn member(text: &str) -> Result<Xname, Error> {
-    text.parse()
-        .map_err(|problem| rpc::invalid("invalid xname ID", problem))
+/// HSM's one id, and those that the native API adds to it.
+fn named_members(id: String, ids: Vec<String>) -> Result<Vec<String>, Error> {
+    let all: Vec<String> = if id.is_empty() && !ids.is_empty() {
+        ids
+    } else {
+        std::iter::once(id).chain(ids).collect()
+    };
+    members("invalid xname ID", &all)
 }
 
 fn members(field: &str, texts: &[String]) -> Result<Vec<String>, Error> {

@@ -27,6 +27,17 @@ pub(crate) fn deleted_one(committed: &Committed) -> DeleteResponse {
     }
 }
 
+/// As [`deleted_one`], for a delete that may name several.
+pub(crate) fn deleted_some(committed: &Committed) -> DeleteResponse {
+    match committed.applied.deleted_count {
+        0 | 1 => deleted_one(committed),
+        count => DeleteResponse {
+            message: format!("deleted {count} entries"),
+            ..deleted_one(committed)
+        },
+    }
+}
+
 /// Answer to the delete of a whole collection; HSM writes "entries" for one, too, and 404 for none.
 ///
 /// # Errors
@@ -99,6 +110,8 @@ mod tests {
     #[test]
     fn deletes_are_counted_in_the_words_of_hsm() {
         assert_eq!(deleted_one(&committed(&["a"])).message, "deleted 1 entry");
+        assert_eq!(deleted_some(&committed(&["a"])).message, "deleted 1 entry");
+        assert_eq!(deleted_some(&committed(&["a", "b"])).message, "deleted 2 entries");
         let all = deleted_all(Ok(committed(&["a", "b"]))).unwrap();
         assert_eq!((all.message.as_str(), all.revision), ("deleted 2 entries", 9));
         let none = deleted_all(Err(Error::NotFound {

@@ -62,8 +62,11 @@ async fn members(service: &GroupService, label: &str) -> Vec<String> {
 }
 
 fn add(label: &str, id: &str) -> AddGroupMemberRequest {
-    let (label, id) = (label.into(), id.into());
-    AddGroupMemberRequest { label, id }
+    AddGroupMemberRequest {
+        label: label.into(),
+        id: id.into(),
+        ..AddGroupMemberRequest::default()
+    }
 }
 
 fn replace(label: &str, ids: &[&str]) -> ReplaceGroupMembersRequest {
@@ -200,6 +203,7 @@ async fn a_group_that_is_not_there_is_not_found_and_a_bad_label_is_bad() {
         let remove = RemoveGroupMemberRequest {
             label: label.into(),
             id: A.into(),
+            ..Default::default()
         };
         let refused = [
             get(&service, label).await.unwrap_err(),
@@ -347,6 +351,7 @@ async fn members_are_added_replaced_and_removed() {
     let remove = |id: &str| RemoveGroupMemberRequest {
         label: "g".into(),
         id: id.into(),
+        ..Default::default()
     };
     let removed = service.remove_group_member(admin(remove(A))).await.unwrap();
     assert_eq!(removed.into_inner().message, "deleted 1 entry");
@@ -360,6 +365,33 @@ async fn members_are_added_replaced_and_removed() {
         .await
         .unwrap();
     assert_eq!(emptied.metadata().get(rpc::HTTP_STATUS).unwrap(), "204");
+    assert!(members(&service, "g").await.is_empty());
+}
+
+/// The native API takes several at once, with HSM's `id` or without it.
+#[tokio::test]
+async fn several_members_come_and_go_in_one_request() {
+    let (_, service) = machine().await;
+    create(&service, group("g", &[])).await.unwrap();
+    let several = AddGroupMemberRequest {
+        label: "g".into(),
+        id: A.into(),
+        ids: texts(&[B]),
+    };
+    let added = service
+        .add_group_member(admin(several))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((added.uris.len(), added.location.as_str()), (2, "/hsm/v2/groups"));
+    assert_eq!(members(&service, "g").await, [A, B]);
+    let several = RemoveGroupMemberRequest {
+        label: "g".into(),
+        id: String::new(),
+        ids: texts(&[B, A]),
+    };
+    let removed = service.remove_group_member(admin(several)).await.unwrap();
+    assert_eq!(removed.into_inner().message, "deleted 2 entries");
     assert!(members(&service, "g").await.is_empty());
 }
 
@@ -394,6 +426,7 @@ async fn without_a_majority_nothing_is_changed_and_the_answer_says_so() {
     let remove = RemoveGroupMemberRequest {
         label: "g".into(),
         id: A.into(),
+        ..Default::default()
     };
     let refused = [
         create(&alone, group("h", &[])).await.unwrap_err(),

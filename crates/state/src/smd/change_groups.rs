@@ -14,7 +14,7 @@ use super::components::Components;
 use super::groups::{Groups, members, with_members};
 use crate::bounds::{
     DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, MEMBERS_PER_GROUP_MAX, TAGS_PER_GROUP_MAX,
-    check_count, check_text,
+    check_count, check_ids, check_text,
 };
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
@@ -97,8 +97,8 @@ impl Groups {
         Ok(deleted(std::iter::once(group.label.clone())))
     }
 
-    /// Source: SMD `POST /groups/{label}/members`.
-    pub(super) fn add_member(
+    /// Source: SMD `POST /groups/{label}/members`, for several at once.
+    pub(super) fn add_members(
         &mut self,
         add: &AddGroupMember,
         components: &Components,
@@ -106,25 +106,26 @@ impl Groups {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let before = self.existing(&add.label)?;
-        let id = member("id", &add.id)?.to_string();
-        let mut ids = members(&before).to_vec();
-        let Err(place) = ids.binary_search(&id) else {
+        let new = some_members(&add.ids)?;
+        let old = members(&before);
+        if let Some(id) = new.iter().find(|id| old.binary_search(id).is_ok()) {
             let detail = format!(
                 "operation would conflict with an existing member in the same group, {}",
                 before.label
             );
             return Err(Rejection::AlreadyExists {
                 kind: "member".into(),
-                id,
+                id: id.clone(),
                 detail,
             });
-        };
-        check_count("members.ids", ids.len() + 1, MEMBERS_PER_GROUP_MAX)?;
-        self.check_join("id", &before, std::slice::from_ref(&id), components)?;
-        ids.insert(place, id.clone());
+        }
+        check_count("members.ids", old.len() + new.len(), MEMBERS_PER_GROUP_MAX)?;
+        self.check_join("id", &before, &new, components)?;
+        let mut ids = [old, &new].concat();
+        ids.sort_unstable();
         self.put(with_members(&before, ids, at), changes);
         Ok(Applied {
-            created: vec![id],
+            created: new,
             ..Default::default()
         })
     }
@@ -150,25 +151,24 @@ impl Groups {
         Ok(updated(&before))
     }
 
-    /// Source: SMD `DELETE /groups/{label}/members/{xname}`.
-    pub(super) fn remove_member(
+    /// Source: SMD `DELETE /groups/{label}/members/{xname}`, for several at once.
+    pub(super) fn remove_members(
         &mut self,
         remove: &RemoveGroupMember,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let before = self.existing(&remove.label)?;
-        let id = member("id", &remove.id)?.to_string();
-        let mut ids = members(&before).to_vec();
-        let Ok(place) = ids.binary_search(&id) else {
-            return Err(Rejection::not_found(
-                &format!("member of group {}", before.label),
-                &id,
-            ));
-        };
-        ids.remove(place);
+        let gone = some_members(&remove.ids)?;
+        let old = members(&before);
+        if let Some(id) = gone.iter().find(|id| old.binary_search(id).is_err()) {
+            let kind = format!("member of group {}", before.label);
+            return Err(Rejection::not_found(&kind, id));
+        }
+        let stays = |id: &&String| gone.binary_search(id).is_err();
+        let ids = old.iter().filter(stays).cloned().collect();
         self.put(with_members(&before, ids, at), changes);
-        Ok(deleted(std::iter::once(id)))
+        Ok(deleted(gone.into_iter()))
     }
 
     fn existing(&self, label: &str) -> Result<Arc<Group>, Rejection> {
@@ -271,6 +271,12 @@ fn normalise_members(field: &str, given: &[String]) -> Result<Vec<String>, Rejec
 fn word(field: &str, text: &str) -> Result<String, Rejection> {
     let parsed: Result<GroupLabel, _> = text.parse();
     parsed.map(String::from).map_err(|e| Rejection::invalid(field, e))
+}
+
+/// As `normalise_members`, one at least.
+fn some_members(given: &[String]) -> Result<Vec<String>, Rejection> {
+    check_ids("id", given.len())?;
+    normalise_members("id", given)
 }
 
 fn member(field: &str, text: &str) -> Result<Xname, Rejection> {

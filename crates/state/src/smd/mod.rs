@@ -122,12 +122,12 @@ impl Smd {
             Change::CreateGroup(create) => self.groups.create(create, &self.components, at, changes),
             Change::PatchGroup(patch) => self.groups.patch(patch, at, changes),
             Change::DeleteGroup(delete) => self.groups.delete(delete, changes),
-            Change::AddGroupMember(add) => self.groups.add_member(add, &self.components, at, changes),
+            Change::AddGroupMember(add) => self.groups.add_members(add, &self.components, at, changes),
             Change::ReplaceGroupMembers(replace) => {
                 self.groups
                     .replace_members(replace, &self.components, at, changes)
             }
-            Change::RemoveGroupMember(remove) => self.groups.remove_member(remove, at, changes),
+            Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
         }
     }
 

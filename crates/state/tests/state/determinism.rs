@@ -86,7 +86,7 @@ fn groups() -> impl Strategy<Value = Command> {
     use smd_command::*;
     let label = prop_oneof![3 => Just("red"), 3 => Just("blue"), 2 => Just("tall"), 1 => Just("Red"), 1 => Just("a b")];
     let ids = proptest::collection::vec(xname(), 0..4);
-    (0..8_u8, label, xname(), ids, any::<bool>()).prop_map(|(kind, label, id, ids, flag)| {
+    (0..8_u8, label, ids, any::<bool>()).prop_map(|(kind, label, ids, flag)| {
         let label = label.to_owned();
         let text = if flag { "colour".to_owned() } else { String::new() };
         match kind {
@@ -97,9 +97,9 @@ fn groups() -> impl Strategy<Value = Command> {
             }
             3 => PatchGroup { label, description: Some(text), tags: None }.into_command(),
             4 => DeleteGroup { label }.into_command(),
-            5 => AddGroupMember { label, id }.into_command(),
+            5 => AddGroupMember { label, ids }.into_command(),
             6 => ReplaceGroupMembers { label, ids }.into_command(),
-            _ => RemoveGroupMember { label, id }.into_command(),
+            _ => RemoveGroupMember { label, ids }.into_command(),
         }
     })
 }

@@ -30,14 +30,18 @@ pub fn create(group: Group) -> CreateGroup {
     CreateGroup { group: Some(group) }
 }
 
-fn add(label: &str, id: &str) -> AddGroupMember {
-    let (label, id) = (label.into(), id.into());
-    AddGroupMember { label, id }
+fn add(label: &str, ids: &[&str]) -> AddGroupMember {
+    AddGroupMember {
+        label: label.into(),
+        ids: texts(ids),
+    }
 }
 
-fn remove(label: &str, id: &str) -> RemoveGroupMember {
-    let (label, id) = (label.into(), id.into());
-    RemoveGroupMember { label, id }
+fn remove(label: &str, ids: &[&str]) -> RemoveGroupMember {
+    RemoveGroupMember {
+        label: label.into(),
+        ids: texts(ids),
+    }
 }
 
 fn replace(label: &str, ids: &[&str]) -> ReplaceGroupMembers {
@@ -181,7 +185,7 @@ fn groups_of_one_exclusive_group_share_no_member() {
     log.ok(create(group("free", &[A, B])));
     let refused = [
         log.refused(create(exclusive("green", "Colour", &[C, A]))),
-        log.refused(add("red", A)),
+        log.refused(add("red", &[A])),
         log.refused(replace("red", &[A, C])),
     ];
     for rejection in refused {
@@ -199,8 +203,8 @@ fn groups_of_one_exclusive_group_share_no_member() {
         "the change of a list is all or nothing"
     );
     assert_eq!(labels(&log, A), ["blue", "free", "tall"]);
-    log.ok(remove("blue", A));
-    log.ok(add("red", A));
+    log.ok(remove("blue", &[A]));
+    log.ok(add("red", &[A]));
     assert_eq!(labels(&log, A), ["free", "red", "tall"]);
 }
 
@@ -246,29 +250,47 @@ fn a_patch_changes_what_it_names() {
 fn members_come_and_go_one_by_one() {
     let mut log = machine();
     log.ok(create(group("g", &[B])));
-    assert_eq!(log.ok(add("G", "X0c0s00b0n0")).created, [A]);
+    assert_eq!(log.ok(add("G", &["X0c0s00b0n0"])).created, [A]);
     assert_eq!(members(&log, "g"), [A, B]);
     assert_eq!(stored(&log, "g").meta.unwrap().modified, Some(log.last_change()));
-    match log.refused(add("g", A)) {
+    match log.refused(add("g", &[A])) {
         Rejection::AlreadyExists { kind, id, detail } => {
             assert_eq!((kind.as_str(), id.as_str()), ("member", A));
             assert!(detail.contains("in the same group"), "{detail}");
         }
         other => panic!("{other}"),
     }
-    assert_eq!(log.invalid(add("g", "x0c0s9b0n0")).0, "id");
-    assert_eq!(log.invalid(add("g", "")).0, "id");
-    assert_eq!(log.refused(add("h", A)), Rejection::not_found("group", "h"));
-    let gone = log.ok(remove("g", A));
+    assert_eq!(log.invalid(add("g", &["x0c0s9b0n0"])).0, "id");
+    assert_eq!(log.invalid(add("g", &[""])).0, "id");
+    assert_eq!(log.refused(add("h", &[A])), Rejection::not_found("group", "h"));
+    let gone = log.ok(remove("g", &[A]));
     assert_eq!((gone.deleted_count, gone.deleted), (1, texts(&[A])));
     assert_eq!(members(&log, "g"), [B]);
     assert!(labels(&log, A).is_empty());
     assert_eq!(
-        log.refused(remove("g", A)),
+        log.refused(remove("g", &[A])),
         Rejection::not_found("member of group g", A)
     );
-    assert_eq!(log.refused(remove("h", A)), Rejection::not_found("group", "h"));
-    assert_eq!(log.invalid(remove("g", "nowhere")).0, "id");
+    assert_eq!(log.refused(remove("h", &[A])), Rejection::not_found("group", "h"));
+    assert_eq!(log.invalid(remove("g", &["nowhere"])).0, "id");
+}
+
+/// One that is wrong keeps all from being added or removed.
+#[test]
+fn several_come_and_go_together() {
+    let mut log = machine();
+    log.ok(create(group("g", &[B])));
+    assert_eq!(log.ok(add("g", &[C, A])).created, [A, C]);
+    assert_eq!(members(&log, "g"), [A, B, C]);
+    let gone = log.ok(remove("g", &[C, A]));
+    assert_eq!((gone.deleted_count, gone.deleted), (2, texts(&[A, C])));
+    log.refused(add("g", &[A, B]));
+    log.refused(remove("g", &[B, C]));
+    for ids in [&[][..], &[A, A], &[A, "x0c0s9b0n0"], &[A, "nowhere"]] {
+        assert_eq!(log.invalid(add("g", ids)).0, "id", "{ids:?}");
+    }
+    assert_eq!(log.invalid(remove("g", &[])).0, "id");
+    assert_eq!(members(&log, "g"), [B]);
 }
 
 #[test]

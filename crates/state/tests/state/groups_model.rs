@@ -76,7 +76,7 @@ impl IntoCommand for Step {
             Step::Delete(n) => DeleteGroup { label: label(n) }.into_command(),
             Step::Add(n, node) => AddGroupMember {
                 label: label(n),
-                id: id(node),
+                ids: vec![id(node)],
             }
             .into_command(),
             Step::Replace(n, members) => ReplaceGroupMembers {
@@ -86,7 +86,7 @@ impl IntoCommand for Step {
             .into_command(),
             Step::Remove(n, node) => RemoveGroupMember {
                 label: label(n),
-                id: id(node),
+                ids: vec![id(node)],
             }
             .into_command(),
         }
