@@ -74,7 +74,7 @@ mod tests {
                     "list".to_owned(),
                     value(Kind::ListValue(prost_types::ListValue { values: list })),
                 ),
-                ("yes".to_owned(), value(Kind::StringValue("yes".into()))),
+                ("yes".to_owned(), value(Kind::StringValue("no".into()))),
             ]
             .into(),
         };
@@ -86,8 +86,8 @@ mod tests {
         let (label, fields) = shown("compute", Some(&group));
         assert_eq!(label, "compute");
         assert_eq!(
-            serde_yaml_ng::to_string(&fields).unwrap(),
-            "Description: The compute group\nlist:\n- true\n- null\n- 1.5\nsyslog:\n  port: 514\nyes: 'yes'\n"
+            crate::yaml::to_string(&fields).unwrap(),
+            "Description: The compute group\nlist:\n- true\n- null\n- 1.5\nsyslog:\n  port: 514\n\"yes\": \"no\"\n"
         );
     }
 
@@ -95,7 +95,7 @@ mod tests {
     fn a_group_that_only_smd_knows_is_there_too() {
         let (_, fields) = shown("io", None);
         assert_eq!(
-            serde_yaml_ng::to_string(&fields).unwrap(),
+            crate::yaml::to_string(&fields).unwrap(),
             "Description: No description Found\n"
         );
     }

@@ -27,6 +27,7 @@ mod node_data;
 mod phone_home;
 pub mod user_data;
 pub mod vendor_data;
+mod yaml;
 
 pub use cluster_defaults::ClusterDefaultsService;
 pub use groups::GroupService;

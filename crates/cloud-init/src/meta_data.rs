@@ -99,7 +99,7 @@ struct VendorData<'a> {
 pub fn render(node: &NodeFacts<'_>) -> Result<String, serde_yaml_ng::Error> {
     let (info, defaults) = (node.info, node.defaults);
     let cluster_name = first([&info.cluster_name, &defaults.cluster_name, node.cluster_name]);
-    serde_yaml_ng::to_string(&MetaData {
+    crate::yaml::to_string(&MetaData {
         instance_id: node.instance_id,
         local_hostname: node.local_hostname,
         hostname: first([&info.hostname, node.local_hostname]),
@@ -190,9 +190,9 @@ mod tests {
              local-hostname: de0006\n\
              hostname: de0006\n\
              cluster-name: demo\n\
-             instance_data:\n  v1:\n    instance_id: i-00112233445566aa\n    local_ipv4: 10.97.3.4\n    \
+             instance_data:\n  v1:\n    instance_id: i-00112233445566aa\n    local_ipv4: \"10.97.3.4\"\n    \
              public_keys: []\n    vendor_data:\n      \
-             version: '1.0'\n      cloud_init_base_url: http://10.97.0.1:8081/cloud-init\n      nid: 6\n      role: Compute\n      \
+             version: \"1.0\"\n      cloud_init_base_url: http://10.97.0.1:8081/cloud-init\n      nid: 6\n      role: Compute\n      \
              location: x1000c0s0b2n1\n      cluster_name: demo\n      groups: {}\n"
         );
     }
@@ -213,7 +213,7 @@ mod tests {
             all.contains("\nhostname: de0006\ncluster-name: hill\n")
                 && all.contains(
                     "v1:\n    availability_zone: a\n    instance_id: i-00112233445566aa\n    region: west\n    \
-                     local_ipv4: 10.97.3.4\n    cloud_provider: openchami\n    public_keys:\n    - ssh-rsa A\n    - \
+                     local_ipv4: \"10.97.3.4\"\n    cloud_provider: openchami\n    public_keys:\n    - ssh-rsa A\n    - \
                      ssh-rsa B\n    vendor_data:\n"
                 ),
             "{all}"
@@ -232,7 +232,7 @@ mod tests {
             own.contains("local-hostname: de0006\nhostname: login.hill.example\ncluster-name: dale\n")
                 && own.contains(
                     "v1:\n    availability_zone: a\n    instance_id: i-00112233445566aa\n    instance_type: large\n    \
-                     region: east\n    local_ipv4: 10.97.3.4\n    cloud_provider: site\n    public_keys:\n    - ssh-rsa \
+                     region: east\n    local_ipv4: \"10.97.3.4\"\n    cloud_provider: site\n    public_keys:\n    - ssh-rsa \
                      A\n    - ssh-rsa B\n    - ssh-rsa C\n"
                 )
                 && own.contains("      cluster_name: dale\n"),

@@ -36,7 +36,7 @@ pub fn render(phone_home_url: &str, files: &[String]) -> Result<String, serde_ya
             tries: TRIES,
         },
     };
-    let cloud_config = format!("#cloud-config\n{}", serde_yaml_ng::to_string(&document)?);
+    let cloud_config = format!("#cloud-config\n{}", crate::yaml::to_string(&document)?);
     if files.is_empty() {
         return Ok(cloud_config);
     }
