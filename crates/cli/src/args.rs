@@ -8,6 +8,7 @@ use crate::boot::BootCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::demo::DemoArgs;
+use crate::group::GroupCommand;
 use crate::init::InitArgs;
 use crate::output::Format;
 use crate::subnet::SubnetCommand;
@@ -21,6 +22,7 @@ Examples:
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
+  chamois group create compute x1000c0s0b0n0    a named set of nodes
   chamois boot script x1000c0s0b0n0             what a node would boot
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
@@ -146,6 +148,9 @@ pub enum ClientCommand {
     /// Nodes, BMCs and everything else that SMD tracks
     #[command(subcommand)]
     Component(ComponentCommand),
+    /// Named sets of components
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// What nodes boot and what they booted
     #[command(subcommand)]
     Boot(BootCommand),

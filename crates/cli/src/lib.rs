@@ -10,6 +10,7 @@ mod component;
 mod connect;
 mod demo;
 mod error;
+mod group;
 mod init;
 mod output;
 mod subnet;
@@ -30,6 +31,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Token(command) => token::run(command),
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
+        ClientCommand::Group(command) => group::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Demo(args) => demo::run(args).await,

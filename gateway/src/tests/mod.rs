@@ -3,6 +3,7 @@
 mod cloud_init;
 mod files;
 mod golden;
+mod groups;
 mod guarded;
 mod hostile;
 mod routes;
