@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::boot::BootCommand;
+use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::demo::DemoArgs;
@@ -24,6 +25,7 @@ Examples:
   chamois component list --type Node -o json    the inventory
   chamois group create compute x1000c0s0b0n0    a named set of nodes
   chamois boot script x1000c0s0b0n0             what a node would boot
+  chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
@@ -154,6 +156,9 @@ pub enum ClientCommand {
     /// What nodes boot and what they booted
     #[command(subcommand)]
     Boot(BootCommand),
+    /// What cloud-init tells the nodes
+    #[command(subcommand)]
+    CloudInit(CloudInitCommand),
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),

@@ -5,6 +5,7 @@
 
 mod args;
 mod boot;
+mod cloud_init;
 mod cluster;
 mod component;
 mod connect;
@@ -33,6 +34,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
+        ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Demo(args) => demo::run(args).await,
     }
