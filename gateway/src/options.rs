@@ -1,9 +1,10 @@
 //! What the owner of a gateway chooses, and the bounds on everything that a stranger can send.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::file_source::FileSource;
 
 /// What the owner of a gateway chooses.
 #[derive(Clone)]
@@ -24,13 +25,13 @@ pub struct Options {
     pub api: Limits,
 }
 
-/// A folder whose files nodes may fetch.
-#[derive(Clone, Debug)]
+/// Files that nodes may fetch.
+#[derive(Clone)]
 pub struct BootFiles {
-    /// The folder. Links in it may point to files below it, nowhere else.
-    pub folder: PathBuf,
-    /// Where it is in the URL, beginning and ending with `/`, e.g. `/files/`.
+    /// Where they are in the URL, beginning and ending with `/`, e.g. `/files/`.
     pub prefix: String,
+    /// Where their bytes are.
+    pub source: Arc<dyn FileSource>,
 }
 
 /// Bounds of one port.

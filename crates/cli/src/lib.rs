@@ -12,6 +12,7 @@ mod connect;
 mod demo;
 mod error;
 mod group;
+mod file;
 mod init;
 mod output;
 mod subnet;
@@ -34,6 +35,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
+        ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Demo(args) => demo::run(args).await,

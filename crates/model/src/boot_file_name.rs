@@ -31,8 +31,13 @@ impl FromStr for BootFileName {
         if text.chars().any(|c| c.is_control() || c == '\\') {
             return refuse("write a path without control characters and backslashes");
         }
-        if text.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
-            return refuse("write a relative path such as debian-12/vmlinuz, no part of which begins with a dot");
+        if text
+            .split('/')
+            .any(|part| part.is_empty() || part.starts_with('.'))
+        {
+            return refuse(
+                "write a relative path such as debian-12/vmlinuz, no part of which begins with a dot",
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -51,7 +56,13 @@ mod tests {
     #[test]
     fn names_are_relative_paths() {
         let longest = "x".repeat(BOOT_FILE_NAME_BYTES_MAX);
-        for name in ["vmlinuz", "debian-12/vmlinuz", "a b/ü%2e", "v1..2/x.img", longest.as_str()] {
+        for name in [
+            "vmlinuz",
+            "debian-12/vmlinuz",
+            "a b/ü%2e",
+            "v1..2/x.img",
+            longest.as_str(),
+        ] {
             assert_eq!(name.parse::<BootFileName>().unwrap().as_str(), name);
         }
     }
@@ -61,8 +72,24 @@ mod tests {
     fn what_could_leave_the_folder_is_refused() {
         let too_long = "x".repeat(BOOT_FILE_NAME_BYTES_MAX + 1);
         let bad = [
-            "", "/", "/etc/passwd", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", ".content/x", "a/.b", "a\\b",
-            "a\nb", "a\0", "a\u{7f}", "a\u{85}", too_long.as_str(),
+            "",
+            "/",
+            "/etc/passwd",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "../a",
+            "a/../b",
+            "a/./b",
+            ".content/x",
+            "a/.b",
+            "a\\b",
+            "a\nb",
+            "a\0",
+            "a\u{7f}",
+            "a\u{85}",
+            too_long.as_str(),
         ];
         for name in bad {
             let error = name.parse::<BootFileName>().unwrap_err().to_string();

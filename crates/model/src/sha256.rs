@@ -17,7 +17,13 @@ impl FromStr for Sha256 {
 
     /// Hex digits of either case.
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let refused = || InvalidValue::new("a SHA-256", text, "write 64 hex digits, as `sha256sum` prints them");
+        let refused = || {
+            InvalidValue::new(
+                "a SHA-256",
+                text,
+                "write 64 hex digits, as `sha256sum` prints them",
+            )
+        };
         let digits = text.as_bytes();
         if digits.len() != 2 * BYTES {
             return Err(refused());
@@ -58,7 +64,14 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in [String::new(), "0".repeat(63), "0".repeat(65), "g".repeat(64), "é".repeat(32), "+f".repeat(32)] {
+        for text in [
+            String::new(),
+            "0".repeat(63),
+            "0".repeat(65),
+            "g".repeat(64),
+            "é".repeat(32),
+            "+f".repeat(32),
+        ] {
             assert!(text.parse::<Sha256>().is_err(), "{text}");
         }
     }

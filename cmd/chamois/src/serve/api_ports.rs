@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
+use super::boot_files::Source;
 use super::config::{Config, Role};
 use super::drain::Drain;
 use super::services::Services;
@@ -59,14 +60,19 @@ impl ApiPorts {
 }
 
 /// The gateway in front of the services; it serves the node ports too.
-pub(super) fn gateway(config: &Config, services: &Services, store: &Store) -> Result<Gateway, ServeError> {
+pub(super) fn gateway(
+    config: &Config,
+    services: &Services,
+    store: &Store,
+    files: boot_files::BootFiles,
+) -> Result<Gateway, ServeError> {
     let readers = config.api.anonymous_legacy_reads.clone();
     if !readers.is_empty() {
         tracing::warn!(networks = %list(&readers), "anonymous legacy reads are allowed (`api.anonymous-legacy-reads`)");
     }
     let files = BootFiles {
-        folder: config.boot.files_dir.clone(),
         prefix: FILES_PREFIX.to_owned(),
+        source: Source::new(config, files),
     };
     let store = store.clone();
     let options = Options {
