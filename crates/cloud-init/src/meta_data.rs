@@ -132,7 +132,7 @@ pub fn render(node: &NodeFacts<'_>) -> Result<String, serde_yaml_ng::Error> {
 }
 
 /// The first that is set.
-fn first<'a, const N: usize>(texts: [&'a str; N]) -> &'a str {
+fn first<const N: usize>(texts: [&str; N]) -> &str {
     texts
         .into_iter()
         .find(|text| !text.is_empty())

@@ -14,12 +14,12 @@ pub enum DefaultsCommand {
     /// Show what is set
     Show,
     /// Set or clear fields; the others stay
-    Set(set::SetArgs),
+    Set(Box<set::SetArgs>),
 }
 
 pub(super) async fn run(global: &GlobalArgs, command: DefaultsCommand) -> Result<(), CliError> {
     match command {
         DefaultsCommand::Show => show::run(global).await,
-        DefaultsCommand::Set(args) => set::run(global, args).await,
+        DefaultsCommand::Set(args) => set::run(global, *args).await,
     }
 }

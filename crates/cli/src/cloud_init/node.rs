@@ -16,7 +16,7 @@ pub enum NodeCommand {
     /// Show what is set for a node
     Show(show::ShowArgs),
     /// Set what a node is told instead of the cluster's defaults
-    Set(set::SetArgs),
+    Set(Box<set::SetArgs>),
     /// Delete what is set for a node; it keeps its instance-id
     Delete(delete::DeleteArgs),
     /// Print a document as the node would get it, without being its first request
@@ -26,7 +26,7 @@ pub enum NodeCommand {
 pub(super) async fn run(global: &GlobalArgs, command: NodeCommand) -> Result<(), CliError> {
     match command {
         NodeCommand::Show(args) => show::run(global, args).await,
-        NodeCommand::Set(args) => set::run(global, args).await,
+        NodeCommand::Set(args) => set::run(global, *args).await,
         NodeCommand::Delete(args) => delete::run(global, args).await,
         NodeCommand::Data(args) => data::run(global, args).await,
     }
