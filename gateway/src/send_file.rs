@@ -34,6 +34,8 @@ pub(crate) fn body(file: File, first: u64, length: u64, wire: Option<&Wire>) -> 
             wire: wire.clone(),
             at: first,
             end: first + length,
+            cached_to: first,
+            before_yield: TURN_BYTES,
             turn: Turn::Head,
         }),
         None => pieces(file, first, length),
@@ -59,24 +61,43 @@ struct SendFile {
     wire: Wire,
     at: u64,
     end: u64,
+    /// The bytes before this one are in the page cache, or were a moment ago.
+    cached_to: u64,
+    /// Bytes that may be sent before the others have their turn.
+    before_yield: u64,
     turn: Turn,
 }
 
 impl SendFile {
-    /// Whether the next bytes are in the page cache, so that sending them waits for no disk.
-    fn is_cached(&self, count: u64) -> bool {
+    /// Whether the bytes up to `to` are in the page cache, so that sending them waits for no disk.
+    fn is_cached(&self, to: u64) -> bool {
         let mut byte = [0];
         let mut probe = |at| {
             let mut into = [io::IoSliceMut::new(&mut byte)];
             preadv2(&*self.file, &mut into, at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
         };
         // File systems that cannot tell (EOPNOTSUPP) are in memory, or take their chance.
-        probe(self.at) && probe(self.at + count - 1)
+        probe(self.at) && probe(to - 1)
     }
 
-    fn read_ahead(&self, count: u64) -> JoinHandle<io::Result<()>> {
+    fn read_ahead(&self, to: u64) -> JoinHandle<io::Result<()>> {
         let (file, at) = (Arc::clone(&self.file), self.at);
-        tokio::task::spawn_blocking(move || file.read_exact_at(&mut vec![0; count as usize], at))
+        tokio::task::spawn_blocking(move || file.read_exact_at(&mut vec![0; (to - at) as usize], at))
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let count = (self.cached_to - self.at).min(self.before_yield) as usize;
+        let sent = ready!(self.wire.poll_send_file(cx, &self.file, self.at, count))?;
+        if sent == 0 {
+            return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+        }
+        self.at += sent as u64;
+        self.before_yield -= sent as u64;
+        if self.before_yield == 0 {
+            self.before_yield = TURN_BYTES;
+            self.turn = Turn::Yield;
+        }
+        Poll::Ready(Some(Ok(Frame::data(counted(sent)))))
     }
 }
 
@@ -93,7 +114,7 @@ impl http_body::Body for SendFile {
             if this.at == this.end {
                 return Poll::Ready(None);
             }
-            let count = (this.end - this.at).min(TURN_BYTES);
+            let ahead = this.end.min(this.at + TURN_BYTES);
             match std::mem::replace(&mut this.turn, Turn::Send) {
                 Turn::Head => {
                     this.wire.await_head();
@@ -118,11 +139,12 @@ impl http_body::Body for SendFile {
                     }
                     Poll::Ready(read) => {
                         read.map_err(io::Error::other)??;
-                        return this.send(cx, count);
+                        this.cached_to = ahead;
                     }
                 },
-                Turn::Send if this.is_cached(count) => return this.send(cx, count),
-                Turn::Send => this.turn = Turn::Read(this.read_ahead(count)),
+                Turn::Send if this.at < this.cached_to => return this.send(cx),
+                Turn::Send if this.is_cached(ahead) => this.cached_to = ahead,
+                Turn::Send => this.turn = Turn::Read(this.read_ahead(ahead)),
             }
         }
     }
@@ -133,18 +155,6 @@ impl http_body::Body for SendFile {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.end - self.at)
-    }
-}
-
-impl SendFile {
-    fn send(&mut self, cx: &mut Context<'_>, count: u64) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let sent = ready!(self.wire.poll_send_file(cx, &self.file, self.at, count as usize))?;
-        if sent == 0 {
-            return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
-        }
-        self.at += sent as u64;
-        self.turn = Turn::Yield;
-        Poll::Ready(Some(Ok(Frame::data(counted(sent)))))
     }
 }
 
