@@ -182,7 +182,9 @@ fn check_bytes(field: &str, bytes: usize) -> Result<(), Rejection> {
 /// The label of the SMD group that is meant.
 fn normalised_name(name: &str) -> Result<String, Rejection> {
     let label = name.parse::<GroupLabel>();
-    label.map(String::from).map_err(|error| Rejection::invalid("name", error))
+    label
+        .map(String::from)
+        .map_err(|error| Rejection::invalid("name", error))
 }
 
 impl Record for Group {
