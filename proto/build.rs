@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         .bytes(".chamois.raft.v1.LogEntry")
         .bytes(".chamois.raft.v1.SnapshotChunk")
+        .bytes(".chamois.boot_file.v1.PutBootFileRequest")
+        .bytes(".chamois.boot_file.v1.FetchContentResponse")
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

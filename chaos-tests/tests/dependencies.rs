@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bss", &["model", "state", "proto", "rpc", "raft"]),
     ("cloud-init", &["model", "state", "proto", "rpc", "raft"]),
     ("dhcp", &["model", "state", "proto", "rpc", "raft", "address"]),
+    ("boot-files", &["model", "state", "proto", "rpc", "raft"]),
     ("tftp", &[]),
     ("address", &[]),
     ("lab", &["model"]),

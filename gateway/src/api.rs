@@ -82,7 +82,12 @@ impl Greeter {
             peer: Some(peer),
             local,
         };
-        Some(Greeted { io, caller, http2 })
+        Some(Greeted {
+            io,
+            caller,
+            http2,
+            wire: None,
+        })
     }
 
     /// The handshake has checked the certificate's chain and cluster. A member's certificate gives no rights

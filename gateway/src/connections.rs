@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::port::Port;
+use crate::wire::Wire;
 
 /// Pause after `accept` failed, e.g. for want of file descriptors: the loop must not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -36,6 +37,8 @@ pub(crate) struct Greeted<Io> {
     pub(crate) io: Io,
     pub(crate) caller: rpc::Caller,
     pub(crate) http2: bool,
+    /// The socket itself, where files may be sent past HTTP's buffers.
+    pub(crate) wire: Option<Wire>,
 }
 
 /// Serves `listener` until `shutdown` completes, then lets requests in progress end.
@@ -106,11 +109,19 @@ async fn drive<Io>(port: Arc<Port>, greeted: Greeted<Io>, mut draining: watch::R
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Greeted { io, caller, http2 } = greeted;
+    let Greeted {
+        io,
+        caller,
+        http2,
+        wire,
+    } = greeted;
     let peer = caller.peer;
     let builder = builder(&port, http2);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (port, caller) = (Arc::clone(&port), caller.clone());
+        if let Some(wire) = &wire {
+            request.extensions_mut().insert(wire.clone());
+        }
         async move { Ok::<_, Infallible>(port.answer(caller, request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(io), service);

@@ -3,6 +3,8 @@
 mod api;
 mod body;
 mod connections;
+mod file_range;
+mod file_source;
 mod files;
 mod json;
 mod loaders;
@@ -15,9 +17,11 @@ mod request;
 mod response;
 mod routes;
 mod schema;
+mod send_file;
 #[cfg(test)]
 mod tests;
 mod upstream;
+mod wire;
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -29,6 +33,7 @@ use rpc::server::ConnectionLimits;
 use tokio::net::TcpListener;
 use tower::Service;
 
+pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Limits, Options, RoleReadiness};
 pub use port::Counters;
@@ -54,7 +59,7 @@ impl Gateway {
     /// `service`, the guarded tonic service that the gRPC port serves too.
     ///
     /// # Errors
-    /// A route that cannot be served or is bound twice, or a folder of boot files that cannot be opened.
+    /// A route that cannot be served or is bound twice, or a prefix of boot files that is none.
     pub fn new<S>(descriptor: &[u8], service: S, options: Options) -> Result<Self, StartError>
     where
         S: Service<http::Request<tonic::body::Body>, Response = http::Response<tonic::body::Body>>,

@@ -15,6 +15,7 @@ use crate::port::{Counters, Port};
 use crate::probes::Probes;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
+use crate::wire::Wire;
 use crate::{Options, StartError, body, port_limits};
 
 /// No `authorization`: whoever listens on plain HTTP could repeat it.
@@ -25,7 +26,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
     let files = options
         .files
         .as_ref()
-        .map(|files| Files::open(&files.folder, &files.prefix))
+        .map(|files| Files::new(files.clone()))
         .transpose()?;
     Ok(Port {
         routes: RouteTable::new(pool, |rule| serves(rule.permission()))?,
@@ -43,18 +44,20 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
 }
 
 /// A node is who its address says; forwarded headers are never looked at.
-pub(crate) async fn greet(stream: TcpStream, peer: SocketAddr) -> Option<Greeted<TcpStream>> {
+pub(crate) async fn greet(stream: TcpStream, peer: SocketAddr) -> Option<Greeted<Wire>> {
     let local = stream.local_addr().ok();
     let identity = Identity::Node {
         address: peer.ip().to_canonical(),
     };
+    let wire = Wire::new(stream);
     Some(Greeted {
         caller: Caller {
             identity,
             peer: Some(peer),
             local,
         },
-        io: stream,
+        io: wire.clone(),
         http2: false,
+        wire: Some(wire),
     })
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+
+use crate::file_source::FileSource;
 
 /// Why nodes should not be sent to a member for the role of this name.
 pub type RoleReadiness = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -35,13 +36,13 @@ pub struct Options {
     pub api: Limits,
 }
 
-/// A folder whose files nodes may fetch.
-#[derive(Clone, Debug)]
+/// Files that nodes may fetch.
+#[derive(Clone)]
 pub struct BootFiles {
-    /// The folder. Links in it may point to files below it, nowhere else.
-    pub folder: PathBuf,
-    /// Where it is in the URL, beginning and ending with `/`, e.g. `/files/`.
+    /// Where they are in the URL, beginning and ending with `/`, e.g. `/files/`.
     pub prefix: String,
+    /// Where their bytes are.
+    pub source: Arc<dyn FileSource>,
 }
 
 /// Bounds of one port.

@@ -114,7 +114,7 @@ impl Port {
             .as_ref()
             .and_then(|files| Some((files, files.name(path)?)))
         {
-            return files.answer(&parts.method, name, &parts.headers).await;
+            return files.answer(name, parts, caller.local).await;
         }
         let segments = segments(path)?;
         let (route, values) = match self.routes.find(&parts.method, &segments) {

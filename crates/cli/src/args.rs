@@ -6,9 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::BenchCommand;
 use crate::boot::BootCommand;
+use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::demo::DemoArgs;
+use crate::group::GroupCommand;
+use crate::file::FileCommand;
 use crate::init::InitArgs;
 use crate::output::Format;
 use crate::subnet::SubnetCommand;
@@ -22,7 +25,10 @@ Examples:
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
+  chamois group create compute x1000c0s0b0n0    a named set of nodes
   chamois boot script x1000c0s0b0n0             what a node would boot
+  chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
+  chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
@@ -150,9 +156,18 @@ pub enum ClientCommand {
     /// Nodes, BMCs and everything else that SMD tracks
     #[command(subcommand)]
     Component(ComponentCommand),
+    /// Named sets of components
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// What nodes boot and what they booted
     #[command(subcommand)]
     Boot(BootCommand),
+    /// Kernels and initial RAM disks that nodes fetch
+    #[command(subcommand)]
+    File(FileCommand),
+    /// What cloud-init tells the nodes
+    #[command(subcommand)]
+    CloudInit(CloudInitCommand),
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),

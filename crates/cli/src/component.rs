@@ -11,11 +11,11 @@ use crate::error::CliError;
 #[derive(Debug, Subcommand)]
 pub enum ComponentCommand {
     /// List components, sorted by xname
-    List(list::ListArgs),
+    List(Box<list::ListArgs>),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: ComponentCommand) -> Result<(), CliError> {
     match command {
-        ComponentCommand::List(args) => list::run(global, args).await,
+        ComponentCommand::List(args) => list::run(global, *args).await,
     }
 }

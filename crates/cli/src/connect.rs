@@ -18,6 +18,8 @@ use crate::error::{CliError, Kind};
 
 /// Lists of a large cluster exceed tonic's 4 MiB; this is also what a member sends at most.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// What a member allows a call at most; a boot file of 30 GB takes as long over 1 Gb/s.
+const UPLOAD_AT_MOST: Duration = Duration::from_secs(300);
 /// A token file has at most this many bytes; a larger one is another file.
 const TOKEN_FILE_BYTES_MAX: u64 = 16 << 10;
 /// Where `chamois demo` and `chamois init` print what to set.
@@ -37,6 +39,14 @@ pub(crate) struct Target {
 pub(crate) fn to_any(global: &GlobalArgs) -> Result<Connection, CliError> {
     let target = Target::from_global(global)?;
     target.connect(&target.endpoints)
+}
+
+/// A channel to any of the target's members on which one call may take as long as a member allows at most.
+pub(crate) fn for_upload(global: &GlobalArgs) -> Result<Connection, CliError> {
+    Ok(Connection {
+        at_most: UPLOAD_AT_MOST,
+        ..to_any(global)?
+    })
 }
 
 impl Target {

@@ -6,11 +6,14 @@
 mod args;
 mod bench;
 mod boot;
+mod cloud_init;
 mod cluster;
 mod component;
 mod connect;
 mod demo;
 mod error;
+mod group;
+mod file;
 mod init;
 mod output;
 mod subnet;
@@ -33,7 +36,10 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Token(command) => token::run(command),
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
+        ClientCommand::Group(command) => group::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
+        ClientCommand::File(command) => file::run(global, command).await,
+        ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Demo(args) => demo::run(args).await,
         ClientCommand::Bench(command) => bench::run(command).await,

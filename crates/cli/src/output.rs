@@ -45,7 +45,7 @@ pub(crate) fn print_json(name: &str, message: &impl prost::Message) -> Result<()
     print(to_json(name, message)?)
 }
 
-fn to_json(name: &str, message: &impl prost::Message) -> Result<String, CliError> {
+pub(crate) fn to_json(name: &str, message: &impl prost::Message) -> Result<String, CliError> {
     let unknown = |problem: String| CliError::other("cannot write the answer as JSON", problem);
     let pool = DescriptorPool::decode(proto::DESCRIPTOR).map_err(|e| unknown(e.to_string()))?;
     let descriptor = pool

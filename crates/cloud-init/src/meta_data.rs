@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use model::{Nid, Xname};
+use model::Xname;
+use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo};
 use serde::Serialize;
+use serde_yaml_ng::Value;
 
 /// Version of the layout below `vendor_data`.
 const VENDOR_DATA_VERSION: &str = "1.0";
 
-/// What the document says of a node.
+/// What the document says of a node. Of what an administrator may set, the node's own goes before the cluster's.
 #[derive(Clone, Debug)]
 pub struct NodeFacts<'a> {
     /// The node's component.
@@ -23,12 +25,20 @@ pub struct NodeFacts<'a> {
     pub sub_role: &'a str,
     /// The stored instance-id.
     pub instance_id: &'a str,
+    /// What DHCP calls it too: `State::hostname`.
+    pub local_hostname: &'a str,
     /// Address the node calls from.
-    pub address: IpAddr,
-    /// The cluster's name.
+    pub address: Option<IpAddr>,
+    /// The cluster's own name.
     pub cluster_name: &'a str,
     /// URL of the Cloud-Init service on the node's network, without a trailing slash.
     pub base_url: &'a str,
+    /// What is set for the node.
+    pub info: &'a InstanceInfo,
+    /// What is set for every node.
+    pub defaults: &'a ClusterDefaults,
+    /// The groups that the node is in, with what they tell it.
+    pub groups: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -50,9 +60,19 @@ struct InstanceData<'a> {
 
 #[derive(Serialize)]
 struct V1<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    availability_zone: &'a str,
     instance_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    instance_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    region: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     local_ipv4: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    cloud_provider: &'a str,
+    /// Templates write it into user accounts, so it is there even when it is empty.
+    public_keys: Vec<&'a str>,
     vendor_data: VendorData<'a>,
 }
 
@@ -69,7 +89,7 @@ struct VendorData<'a> {
     location: &'a str,
     cluster_name: &'a str,
     /// Templates iterate over it, so it is there even when it is empty.
-    groups: BTreeMap<String, String>,
+    groups: &'a BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 /// The document as YAML.
@@ -77,16 +97,25 @@ struct VendorData<'a> {
 /// # Errors
 /// Only if the YAML writer fails, which it does not for these types.
 pub fn render(node: &NodeFacts<'_>) -> Result<String, serde_yaml_ng::Error> {
-    let hostname = model::hostname(node.cluster_name, node.nid.map(Nid), node.xname);
-    serde_yaml_ng::to_string(&MetaData {
+    let (info, defaults) = (node.info, node.defaults);
+    let cluster_name = first([&info.cluster_name, &defaults.cluster_name, node.cluster_name]);
+    crate::yaml::to_string(&MetaData {
         instance_id: node.instance_id,
-        local_hostname: &hostname,
-        hostname: &hostname,
-        cluster_name: node.cluster_name,
+        local_hostname: node.local_hostname,
+        hostname: first([&info.hostname, node.local_hostname]),
+        cluster_name,
         instance_data: InstanceData {
             v1: V1 {
+                availability_zone: first([&info.availability_zone, &defaults.availability_zone]),
                 instance_id: node.instance_id,
-                local_ipv4: node.address.is_ipv4().then(|| node.address.to_string()),
+                instance_type: &info.instance_type,
+                region: first([&info.region, &defaults.region]),
+                local_ipv4: node
+                    .address
+                    .filter(IpAddr::is_ipv4)
+                    .map(|address| address.to_string()),
+                cloud_provider: first([&info.cloud_provider, &defaults.cloud_provider]),
+                public_keys: public_keys(defaults, info),
                 vendor_data: VendorData {
                     version: VENDOR_DATA_VERSION,
                     cloud_init_base_url: node.base_url,
@@ -94,19 +123,42 @@ pub fn render(node: &NodeFacts<'_>) -> Result<String, serde_yaml_ng::Error> {
                     role: node.role,
                     sub_role: node.sub_role,
                     location: node.xname.as_str(),
-                    cluster_name: node.cluster_name,
-                    groups: BTreeMap::new(),
+                    cluster_name,
+                    groups: &node.groups,
                 },
             },
         },
     })
 }
 
+/// The first that is set.
+fn first<const N: usize>(texts: [&str; N]) -> &str {
+    texts
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
+}
+
+/// The cluster's keys and the node's own, each once: a node's keys add to the cluster's.
+fn public_keys<'a>(defaults: &'a ClusterDefaults, info: &'a InstanceInfo) -> Vec<&'a str> {
+    let mut keys: Vec<&str> = defaults.public_keys.iter().map(String::as_str).collect();
+    for key in &info.public_keys {
+        if !keys.contains(&key.as_str()) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with_facts<R>(change: impl FnOnce(&mut NodeFacts<'_>), test: impl FnOnce(&NodeFacts<'_>) -> R) -> R {
+    fn rendered(
+        change: impl FnOnce(&mut NodeFacts<'_>),
+        info: &InstanceInfo,
+        defaults: &ClusterDefaults,
+    ) -> String {
         let xname: Xname = "x1000c0s0b2n1".parse().unwrap();
         let mut facts = NodeFacts {
             xname: &xname,
@@ -114,26 +166,87 @@ mod tests {
             role: "Compute",
             sub_role: "",
             instance_id: "i-00112233445566aa",
-            address: "10.97.3.4".parse().unwrap(),
+            local_hostname: "de0006",
+            address: Some("10.97.3.4".parse().unwrap()),
             cluster_name: "demo",
             base_url: "http://10.97.0.1:8081/cloud-init",
+            info,
+            defaults,
+            groups: BTreeMap::new(),
         };
         change(&mut facts);
-        test(&facts)
+        render(&facts).unwrap()
+    }
+
+    fn plain(change: impl FnOnce(&mut NodeFacts<'_>)) -> String {
+        rendered(change, &InstanceInfo::default(), &ClusterDefaults::default())
     }
 
     #[test]
     fn the_document_has_the_shape_of_the_service_it_replaces() {
-        let text = with_facts(|_| (), |facts| render(facts).unwrap());
         assert_eq!(
-            text,
+            plain(|_| ()),
             "instance-id: i-00112233445566aa\n\
              local-hostname: de0006\n\
              hostname: de0006\n\
              cluster-name: demo\n\
-             instance_data:\n  v1:\n    instance_id: i-00112233445566aa\n    local_ipv4: 10.97.3.4\n    vendor_data:\n      \
-             version: '1.0'\n      cloud_init_base_url: http://10.97.0.1:8081/cloud-init\n      nid: 6\n      role: Compute\n      \
+             instance_data:\n  v1:\n    instance_id: i-00112233445566aa\n    local_ipv4: \"10.97.3.4\"\n    \
+             public_keys: []\n    vendor_data:\n      \
+             version: \"1.0\"\n      cloud_init_base_url: http://10.97.0.1:8081/cloud-init\n      nid: 6\n      role: Compute\n      \
              location: x1000c0s0b2n1\n      cluster_name: demo\n      groups: {}\n"
+        );
+    }
+
+    /// Node before cluster before built-in; keys add up.
+    #[test]
+    fn what_is_set_for_the_node_goes_before_what_is_set_for_all() {
+        let defaults = ClusterDefaults {
+            cloud_provider: "openchami".into(),
+            region: "west".into(),
+            availability_zone: "a".into(),
+            cluster_name: "hill".into(),
+            public_keys: vec!["ssh-rsa A".into(), "ssh-rsa B".into()],
+            ..ClusterDefaults::default()
+        };
+        let all = rendered(|_| (), &InstanceInfo::default(), &defaults);
+        assert!(
+            all.contains("\nhostname: de0006\ncluster-name: hill\n")
+                && all.contains(
+                    "v1:\n    availability_zone: a\n    instance_id: i-00112233445566aa\n    region: west\n    \
+                     local_ipv4: \"10.97.3.4\"\n    cloud_provider: openchami\n    public_keys:\n    - ssh-rsa A\n    - \
+                     ssh-rsa B\n    vendor_data:\n"
+                ),
+            "{all}"
+        );
+        let info = InstanceInfo {
+            hostname: "login.hill.example".into(),
+            cluster_name: "dale".into(),
+            region: "east".into(),
+            instance_type: "large".into(),
+            cloud_provider: "site".into(),
+            public_keys: vec!["ssh-rsa B".into(), "ssh-rsa C".into()],
+            ..InstanceInfo::default()
+        };
+        let own = rendered(|_| (), &info, &defaults);
+        assert!(
+            own.contains("local-hostname: de0006\nhostname: login.hill.example\ncluster-name: dale\n")
+                && own.contains(
+                    "v1:\n    availability_zone: a\n    instance_id: i-00112233445566aa\n    instance_type: large\n    \
+                     region: east\n    local_ipv4: \"10.97.3.4\"\n    cloud_provider: site\n    public_keys:\n    - ssh-rsa \
+                     A\n    - ssh-rsa B\n    - ssh-rsa C\n"
+                )
+                && own.contains("      cluster_name: dale\n"),
+            "{own}"
+        );
+    }
+
+    #[test]
+    fn groups_stand_by_their_labels() {
+        let fields = BTreeMap::from([("Description".to_owned(), Value::from("all"))]);
+        let text = plain(|facts| facts.groups = BTreeMap::from([("compute".to_owned(), fields)]));
+        assert!(
+            text.ends_with("      groups:\n        compute:\n          Description: all\n"),
+            "{text}"
         );
     }
 
@@ -150,7 +263,7 @@ mod tests {
             "1e3",
             "- item",
         ] {
-            let text = with_facts(|facts| facts.role = odd, |facts| render(facts).unwrap());
+            let text = plain(|facts| facts.role = odd);
             let document: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
             assert_eq!(
                 document["instance_data"]["v1"]["vendor_data"]["role"].as_str(),

@@ -60,6 +60,24 @@ impl Node {
     }
 }
 
+/// The xname of a node that an administrator names.
+///
+/// # Errors
+/// `Invalid` for anything that does not boot.
+pub(crate) fn node_of(id: &str) -> Result<Xname, Error> {
+    let xname: Xname = id.parse().map_err(|error| rpc::invalid("id", error))?;
+    match xname.is_node() {
+        true => Ok(xname),
+        false => Err(rpc::invalid(
+            "id",
+            format!(
+                "{xname} is a {}, not a node; write e.g. x1000c0s0b0n0",
+                xname.hms_type()
+            ),
+        )),
+    }
+}
+
 /// The address of the TCP peer. On the nodes' port the accept loop has already called it the identity.
 fn address_of(caller: &Caller) -> Result<IpAddr, Error> {
     let address = match &caller.identity {

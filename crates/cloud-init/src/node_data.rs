@@ -1,12 +1,13 @@
 //! The service of nodes: each handler finds the caller, waits for its boot context, and renders.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{BootContext, NodeUrls};
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{
-    CloudInitCommand, NodeDataRequest, PhoneHomeRequest, PhoneHomeResponse, cloud_init_command,
-    node_data_service_server,
+    CloudInitCommand, GroupDataRequest, NodeDataRequest, PhoneHomeRequest, PhoneHomeResponse,
+    cloud_init_command, node_data_service_server,
 };
 use proto::google::api::HttpBody;
 use proto::raft::v1::entry::Command;
@@ -15,12 +16,9 @@ use rpc::{Caller, Error};
 use state::State;
 use tonic::{Request, Response, Status};
 
-use crate::meta_data::NodeFacts;
+use crate::document::{self, View};
 use crate::node::Node;
-use crate::{meta_data, network_config, phone_home, user_data, vendor_data};
-
-const YAML: &str = "application/x-yaml";
-const CLOUD_CONFIG: &str = "text/cloud-config";
+use crate::phone_home;
 
 /// NoCloud for the nodes of this cluster.
 #[derive(Clone, Debug)]
@@ -35,7 +33,21 @@ struct Call {
     state: Arc<State>,
     context: Option<BootContext>,
     /// `http://<service address>:<port>/cloud-init`.
-    base_url: String,
+    service_url: String,
+}
+
+impl Call {
+    fn view(&self) -> View<'_> {
+        View {
+            state: &self.state,
+            xname: &self.node.xname,
+            component: &self.node.component,
+            mac: Some(self.node.mac),
+            address: Some(self.node.address),
+            service_url: self.service_url.clone(),
+            boot_id: self.context.map(|context| context.boot_id),
+        }
+    }
 }
 
 impl NodeDataService {
@@ -49,18 +61,12 @@ impl NodeDataService {
         let context = self.store.boot_context(context).await?;
         let (node, state) = Node::of_caller(&self.store, caller).await?;
         let local = caller.local.map(|local| local.ip());
-        let base = self
-            .urls
-            .base_for(local.into_iter().chain([node.address]))
-            .ok_or_else(|| Error::Conflict {
-                detail: "this member serves no boot network; ask a member with a [[network]] of kind boot"
-                    .to_owned(),
-            })?;
+        let base = base_for(&self.urls, local.into_iter().chain([node.address]))?;
         Ok(Call {
             node,
             state,
             context,
-            base_url: format!("{base}/cloud-init"),
+            service_url: format!("{base}/cloud-init"),
         })
     }
 
@@ -119,7 +125,10 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         request: Request<NodeDataRequest>,
     ) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        Ok(body(YAML, network_config::render(call.node.mac)))
+        let document = call.view().network_config();
+        Ok(Response::new(document.ok_or_else(|| {
+            Error::Internal(format!("{} calls and has no interface", call.node.xname))
+        })?))
     }
 
     #[tracing::instrument(name = "cloud_init.meta_data", skip_all)]
@@ -127,51 +136,39 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         let caller = rpc::caller(&request);
         let call = self.call(caller, &request.get_ref().ctx).await?;
         let instance_id = self.instance_id(&call, &caller.identity.principal()).await?;
-        let component = &call.node.component;
-        let facts = NodeFacts {
-            xname: &call.node.xname,
-            nid: component.nid,
-            role: &component.role,
-            sub_role: &component.sub_role,
-            instance_id: &instance_id,
-            address: call.node.address,
-            cluster_name: call.state.cluster_name(),
-            base_url: &call.base_url,
-        };
-        Ok(body(YAML, yaml(meta_data::render(&facts))?))
+        Ok(Response::new(call.view().meta_data(&instance_id)?))
     }
 
     #[tracing::instrument(name = "cloud_init.user_data", skip_all)]
     async fn get_user_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
-        self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        Ok(body(CLOUD_CONFIG, user_data::render().to_owned()))
+        let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
+        Ok(Response::new(call.view().user_data()))
     }
 
     #[tracing::instrument(name = "cloud_init.vendor_data", skip_all)]
     async fn get_vendor_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        let boot = match &call.context {
-            Some(context) => {
-                let revision = call.state.applied_index();
-                format!(
-                    "/b/{}",
-                    BootContext {
-                        revision,
-                        boot_id: context.boot_id
-                    }
-                )
-            }
-            None => String::new(),
-        };
-        let url = format!("{}{boot}/phone-home/{}", call.base_url, call.node.xname);
-        Ok(body(CLOUD_CONFIG, yaml(vendor_data::render(&url))?))
+        Ok(Response::new(call.view().vendor_data()?))
     }
 
-    async fn get_group_data(
-        &self,
-        _: Request<proto::cloud_init::v1::GroupDataRequest>,
-    ) -> Result<Response<HttpBody>, Status> {
-        Err(Status::unimplemented("this member does not serve the data of groups"))
+    /// That the node is no member, or the group has no file, another member may know better: both are said after a
+    /// read index only.
+    #[tracing::instrument(name = "cloud_init.group_data", skip_all, fields(file = ?request.get_ref().file))]
+    async fn get_group_data(&self, request: Request<GroupDataRequest>) -> Result<Response<HttpBody>, Status> {
+        let (caller, asked) = (rpc::caller(&request), request.get_ref());
+        let label = document::label_of(&asked.file)?;
+        let call = self.call(caller, &asked.ctx).await?;
+        if let Some(document) = call.view().group_data(label) {
+            return Ok(Response::new(document));
+        }
+        self.store.linearize().await?;
+        let call = self.call(caller, &asked.ctx).await?;
+        let view = call.view();
+        match view.group_data(label) {
+            Some(document) => Ok(Response::new(document)),
+            None if view.is_member_of(label) => Ok(Response::new(document::no_settings())),
+            None => Err(document::not_a_member(view.xname, label).into()),
+        }
     }
 
     #[tracing::instrument(name = "cloud_init.phone_home", skip_all, fields(id = ?request.get_ref().id))]
@@ -195,14 +192,12 @@ impl node_data_service_server::NodeDataService for NodeDataService {
     }
 }
 
-fn body(content_type: &str, text: String) -> Response<HttpBody> {
-    Response::new(HttpBody {
-        content_type: content_type.to_owned(),
-        data: text.into_bytes(),
-        extensions: Vec::new(),
+/// Scheme, service address and port for a node that is known by `addresses`.
+///
+/// # Errors
+/// `Conflict` if this member serves no network with nodes.
+pub(crate) fn base_for(urls: &NodeUrls, addresses: impl IntoIterator<Item = IpAddr>) -> Result<&str, Error> {
+    urls.base_for(addresses).ok_or_else(|| Error::Conflict {
+        detail: "this member serves no boot network; ask a member with a [[network]] of kind boot".to_owned(),
     })
-}
-
-fn yaml(rendered: serde_yaml_ng::Result<String>) -> Result<String, Error> {
-    rendered.map_err(|error| Error::Internal(format!("the document could not be written as YAML: {error}")))
 }

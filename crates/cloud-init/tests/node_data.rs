@@ -59,7 +59,7 @@ async fn a_node_gets_its_four_documents() {
     );
     let expected = format!(
         "instance-id: {instance_id}\nlocal-hostname: de0001\nhostname: de0001\ncluster-name: demo\ninstance_data:\n  v1:\n    \
-         instance_id: {instance_id}\n    local_ipv4: 10.97.3.1\n    vendor_data:\n      version: '1.0'\n      \
+         instance_id: {instance_id}\n    local_ipv4: \"10.97.3.1\"\n    public_keys: []\n    vendor_data:\n      version: \"1.0\"\n      \
          cloud_init_base_url: http://10.97.0.1:8081/cloud-init\n      nid: 1\n      role: Compute\n      \
          location: x0c0s0b0n0\n      cluster_name: demo\n      groups: {{}}\n"
     );

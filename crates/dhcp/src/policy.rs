@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dhcproto::v4::{DhcpOption, MessageType};
-use model::{Ipv4Net, Nid, Xname};
+use model::{Ipv4Net, Xname};
 use proto::dhcp::v1::Subnet;
 use proto::smd::v1::EthernetInterface;
 use state::State;
@@ -213,7 +213,7 @@ impl Known<'_> {
             add_boot_options(reply, request, self.network, self.loaders);
         }
         if let Some(xname) = xname {
-            reply.options.push(DhcpOption::Hostname(self.hostname(&xname)));
+            reply.options.push(DhcpOption::Hostname(self.state.hostname(&xname)));
         }
         if !subnet.domain.is_empty() {
             reply.options.push(DhcpOption::DomainName(subnet.domain.clone()));
@@ -224,15 +224,6 @@ impl Known<'_> {
         if let Ok(mtu @ 1..) = u16::try_from(subnet.mtu) {
             reply.options.push(DhcpOption::InterfaceMtu(mtu));
         }
-    }
-
-    fn hostname(&self, xname: &Xname) -> String {
-        let nid = self
-            .state
-            .smd
-            .component(xname)
-            .and_then(|component| component.nid);
-        model::hostname(self.state.cluster_name(), nid.map(Nid), xname)
     }
 }
 

@@ -7,19 +7,51 @@ const NID_DIGITS: usize = 4;
 /// Characters of the cluster's name that begin a hostname.
 const CLUSTER_CHARS: usize = 2;
 
-/// The first letters of the cluster's name and the NID, e.g. `de0006` in `demo`; without a NID the xname.
-///
-/// Source: `generateHostname` of OpenCHAMI/cloud-init.
+/// How a cluster calls its nodes: OpenCHAMI's `cluster-name`, `short-name` and `nid-length`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostnameStyle<'a> {
+    /// Its first two letters or digits begin the name if there is no `short_name`.
+    pub cluster_name: &'a str,
+    /// What the name begins with, e.g. `nid`; empty for none.
+    pub short_name: &'a str,
+    /// Digits of the NID, filled up with zeros; 0 is four. A longer NID is never cut.
+    pub nid_digits: usize,
+}
+
+impl HostnameStyle<'_> {
+    /// Beginning and NID, e.g. `de0006` in `demo`; without a NID the xname.
+    ///
+    /// Source: `generateHostname` of OpenCHAMI/cloud-init.
+    pub fn hostname(&self, nid: Option<Nid>, xname: &Xname) -> String {
+        let Some(nid) = nid else { return xname.to_string() };
+        let width = match self.nid_digits {
+            0 => NID_DIGITS,
+            digits => digits,
+        };
+        format!("{}{:0width$}", self.beginning(), nid.0)
+    }
+
+    fn beginning(&self) -> String {
+        if !self.short_name.is_empty() {
+            return self.short_name.to_owned();
+        }
+        let letters = self.cluster_name.chars().filter(char::is_ascii_alphanumeric);
+        let cluster: String = letters.take(CLUSTER_CHARS).collect();
+        // A hostname of digits only would be taken for an address by some resolvers.
+        match cluster.chars().any(|c| c.is_ascii_alphabetic()) {
+            true => cluster.to_ascii_lowercase(),
+            false => "nid".to_owned(),
+        }
+    }
+}
+
+/// The name in a cluster that has set nothing but its own name.
 pub fn hostname(cluster_name: &str, nid: Option<Nid>, xname: &Xname) -> String {
-    let Some(nid) = nid else { return xname.to_string() };
-    let letters = cluster_name.chars().filter(char::is_ascii_alphanumeric);
-    let cluster: String = letters.take(CLUSTER_CHARS).collect();
-    // A hostname of digits only would be taken for an address by some resolvers.
-    let prefix = match cluster.chars().any(|c| c.is_ascii_alphabetic()) {
-        true => cluster.to_ascii_lowercase(),
-        false => "nid".to_owned(),
+    let style = HostnameStyle {
+        cluster_name,
+        ..HostnameStyle::default()
     };
-    format!("{prefix}{:0width$}", nid.0, width = NID_DIGITS)
+    style.hostname(nid, xname)
 }
 
 #[cfg(test)]
@@ -43,6 +75,26 @@ mod tests {
                 expected,
                 "{cluster} {nid:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_cluster_may_name_the_beginning_and_the_digits() {
+        let xname = "x1000c0s0b2n1".parse().unwrap();
+        let cases = [
+            ("nid", 3, Some(6), "nid006"),
+            ("nid", 0, Some(6), "nid0006"),
+            ("", 6, Some(6), "de000006"),
+            ("c-", 1, Some(123), "c-123"),
+            ("nid", 3, None, "x1000c0s0b2n1"),
+        ];
+        for (short_name, nid_digits, nid, expected) in cases {
+            let style = HostnameStyle {
+                cluster_name: "demo",
+                short_name,
+                nid_digits,
+            };
+            assert_eq!(style.hostname(nid.map(Nid), &xname), expected, "{style:?}");
         }
     }
 }

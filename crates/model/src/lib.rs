@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod boot_context;
+mod boot_file_name;
+mod group_label;
 mod hms_type;
 mod hostname;
 mod invalid_value;
@@ -14,12 +16,15 @@ mod node_urls;
 mod rejection;
 mod revision;
 mod role;
+mod sha256;
 mod text_serde;
 mod xname;
 
 pub use boot_context::BootContext;
+pub use boot_file_name::{BOOT_FILE_NAME_BYTES_MAX, BootFileName};
+pub use group_label::{GROUP_LABEL_LENGTH_MAX, GroupLabel};
 pub use hms_type::HmsType;
-pub use hostname::hostname;
+pub use hostname::{HostnameStyle, hostname};
 pub use invalid_value::InvalidValue;
 pub use ipv4_net::Ipv4Net;
 pub use mac_addr::MacAddr;
@@ -29,4 +34,5 @@ pub use node_urls::{NodeNetwork, NodeUrls};
 pub use rejection::Rejection;
 pub use revision::Revision;
 pub use role::{ROLES, SUB_ROLES, canonical_role, canonical_sub_role};
+pub use sha256::Sha256;
 pub use xname::{XNAME_LENGTH_MAX, Xname};

@@ -5,6 +5,7 @@ use proto::smd::v1::{Component, ListComponentsRequest, component};
 use rpc::Error;
 
 use crate::filter::{OneOf, bad_query, parse_bool};
+use crate::membership_filter::MembershipFilter;
 
 /// Which components are wanted: every key must admit one.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct ComponentFilter {
     class: OneOf<i32>,
     locked: OneOf<bool>,
     reservation_disabled: OneOf<bool>,
+    membership: MembershipFilter,
 }
 
 /// Which fields of a component are wanted beside ID and Type.
@@ -70,11 +72,20 @@ impl ComponentFilter {
             class: OneOf::parse(&request.class, class)?,
             locked: OneOf::parse(&request.locked, parse_bool)?,
             reservation_disabled: OneOf::parse(&request.reservation_disabled, parse_bool)?,
+            membership: MembershipFilter::parse(&request.group, &request.partition)?,
         })
     }
 
-    /// Whether `component` is wanted. One without a NID lies in no range of NIDs.
-    pub(crate) fn admits(&self, component: &Component) -> bool {
+    /// Whether `component`, a member of the groups `labels`, is wanted. One without a NID lies in no range of NIDs.
+    pub(crate) fn admits<'a>(
+        &self,
+        component: &Component,
+        labels: impl Iterator<Item = &'a str> + Clone,
+    ) -> bool {
+        self.membership.admits(labels) && self.admits_fields(component)
+    }
+
+    fn admits_fields(&self, component: &Component) -> bool {
         self.id.admits(&component.id)
             && self.admits_nid(component.nid)
             && self.hms_type.admits(&component.r#type)
@@ -250,7 +261,9 @@ mod tests {
     fn admits(change: impl FnOnce(&mut ListComponentsRequest)) -> bool {
         let mut request = ListComponentsRequest::default();
         change(&mut request);
-        ComponentFilter::parse(&request).unwrap().admits(&node())
+        ComponentFilter::parse(&request)
+            .unwrap()
+            .admits(&node(), ["blue", "tall"].into_iter())
     }
 
     fn list(text: &str) -> Vec<String> {
@@ -262,7 +275,7 @@ mod tests {
     /// One line per key: what it must admit, what not, in every spelling that HSM takes.
     #[test]
     fn each_key_admits_its_values_and_no_others() {
-        let keys: [(&str, Set, &[&str], &[&str]); 15] = [
+        let keys: [(&str, Set, &[&str], &[&str]); 17] = [
             (
                 "id",
                 |r, v| r.id = list(v),
@@ -318,6 +331,18 @@ mod tests {
                 &["true", "1"],
                 &["false", "!true"],
             ),
+            (
+                "group",
+                |r, v| r.group = list(v),
+                &["Blue", "red,tall", "!red", "!NULL"],
+                &["red", "!blue", "NULL"],
+            ),
+            (
+                "partition",
+                |r, v| r.partition = list(v),
+                &["NULL", "!p1"],
+                &["p1", "!NULL"],
+            ),
         ];
         for (key, set, admitted, refused) in keys {
             for value in admitted {
@@ -350,34 +375,34 @@ mod tests {
                 role: list("!Compute"),
                 ..Default::default()
             })
-            .admits(&bare)
+            .admits_fields(&bare)
         );
         assert!(
             !filter(ListComponentsRequest {
                 nid_start: "0".into(),
                 ..Default::default()
             })
-            .admits(&bare)
+            .admits_fields(&bare)
         );
         assert!(
             filter(ListComponentsRequest {
                 nid: list("!7"),
                 ..Default::default()
             })
-            .admits(&bare)
+            .admits_fields(&bare)
         );
         assert!(
             filter(ListComponentsRequest {
                 enabled: list("true"),
                 ..Default::default()
             })
-            .admits(&bare)
+            .admits_fields(&bare)
         );
     }
 
     #[test]
     fn bad_values_get_the_texts_of_hsm() {
-        let cases: [(Set, &str, &str); 9] = [
+        let cases: [(Set, &str, &str); 10] = [
             (|r, v| r.id = list(v), "foo", "Argument was not a valid xname ID"),
             (
                 |r, v| r.nid = list(v),
@@ -415,6 +440,7 @@ mod tests {
                 "Argument was not a valid HMS Class",
             ),
             (|r, v| r.locked = list(v), "foo", "Argument was not valid"),
+            (|r, v| r.group = list(v), "a b", "Argument was not valid"),
         ];
         for (set, value, text) in cases {
             let mut request = ListComponentsRequest::default();

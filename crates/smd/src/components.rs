@@ -47,10 +47,10 @@ impl component_service_server::ComponentService for ComponentService {
         let state = self.store.state();
         let wanted = state
             .smd
-            .components()
-            .filter(|component| filter.admits(component));
+            .components_with_groups()
+            .filter(|(component, labels)| filter.admits(component, labels.clone()));
         let components = wanted
-            .map(|component| projection.of_component(component))
+            .map(|(component, _)| projection.of_component(component))
             .collect();
         Ok(Response::new(ListComponentsResponse {
             components,

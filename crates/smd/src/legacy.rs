@@ -1,9 +1,9 @@
 //! Where HSM v2 answers otherwise than the error map says: one pure function per quirk.
 
-use proto::smd::v1::DeleteResponse;
+use proto::smd::v1::{DeleteResponse, ResourceUris};
 use raft::Committed;
 use rpc::Error;
-use tonic::Status;
+use tonic::{Response, Status};
 
 /// A state patch of a component that does not exist, or that may not enter the state from where it is: HSM answers
 /// 204 and changes nothing. The native answer says `applied: false`; here that is `None`.
@@ -24,6 +24,17 @@ pub(crate) fn deleted_one(committed: &Committed) -> DeleteResponse {
         code: 0,
         message: "deleted 1 entry".to_owned(),
         revision: committed.revision,
+    }
+}
+
+/// As [`deleted_one`], for a delete that may name several.
+pub(crate) fn deleted_some(committed: &Committed) -> DeleteResponse {
+    match committed.applied.deleted_count {
+        0 | 1 => deleted_one(committed),
+        count => DeleteResponse {
+            message: format!("deleted {count} entries"),
+            ..deleted_one(committed)
+        },
     }
 }
 
@@ -59,9 +70,28 @@ pub(crate) fn no_such_interface(id: &str) -> Error {
     }
 }
 
+/// Answer to a group that does not exist.
+pub(crate) fn no_such_group(label: &str) -> Error {
+    Error::NotFound {
+        kind: "group".to_owned(),
+        id: label.to_owned(),
+    }
+}
+
+/// HSM answers 204 instead of an empty list of what was created.
+pub(crate) fn created_or_empty(uris: ResourceUris) -> Response<ResourceUris> {
+    let is_empty = uris.uris.is_empty();
+    let mut response = Response::new(uris);
+    if is_empty {
+        rpc::set_http_status(response.metadata_mut(), 204);
+    }
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use proto::raft::v1::outcome::Applied;
+    use proto::smd::v1::ResourceUri;
 
     use super::*;
 
@@ -80,6 +110,8 @@ mod tests {
     #[test]
     fn deletes_are_counted_in_the_words_of_hsm() {
         assert_eq!(deleted_one(&committed(&["a"])).message, "deleted 1 entry");
+        assert_eq!(deleted_some(&committed(&["a"])).message, "deleted 1 entry");
+        assert_eq!(deleted_some(&committed(&["a", "b"])).message, "deleted 2 entries");
         let all = deleted_all(Ok(committed(&["a", "b"]))).unwrap();
         assert_eq!((all.message.as_str(), all.revision), ("deleted 2 entries", 9));
         let none = deleted_all(Err(Error::NotFound {
@@ -114,6 +146,20 @@ mod tests {
             actual: 2,
         });
         assert!(unapplied_patch(lost).is_err());
+    }
+
+    #[test]
+    fn nothing_created_is_no_content() {
+        let status = |uris: Vec<ResourceUri>| {
+            let answer = created_or_empty(ResourceUris {
+                uris,
+                ..ResourceUris::default()
+            });
+            let status = answer.metadata().get(rpc::HTTP_STATUS);
+            status.map(|status| status.to_str().unwrap().to_owned())
+        };
+        assert_eq!(status(Vec::new()).as_deref(), Some("204"));
+        assert_eq!(status(vec![ResourceUri::default()]), None);
     }
 
     /// Ids come from URLs: they go into logs and terminals.

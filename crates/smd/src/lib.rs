@@ -1,9 +1,11 @@
-//! SMD: the components of the system and their Ethernet interfaces, with the routes and semantics of HSM v2.
+//! SMD: the components of the system, their Ethernet interfaces and groups, with the routes and semantics of HSM v2.
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` says how a read and a write go, and what is never done.
 
 use proto::smd::v1::component_service_server::ComponentServiceServer;
 use proto::smd::v1::ethernet_interface_service_server::EthernetInterfaceServiceServer;
+use proto::smd::v1::group_service_server::GroupServiceServer;
+use proto::smd::v1::membership_service_server::MembershipServiceServer;
 use proto::smd::v1::service_status_service_server::ServiceStatusServiceServer;
 use raft::Store;
 use tonic::service::RoutesBuilder;
@@ -13,11 +15,17 @@ mod components;
 mod ethernet_interface_filter;
 mod ethernet_interfaces;
 mod filter;
+mod group_filter;
+mod groups;
 mod legacy;
+mod membership_filter;
+mod memberships;
 mod service_status;
 
 pub use components::ComponentService;
 pub use ethernet_interfaces::EthernetInterfaceService;
+pub use groups::GroupService;
+pub use memberships::MembershipService;
 pub use service_status::ServiceStatusService;
 
 /// Largest request, bytes: what the gateway takes. A change may have half of that, which `Store::propose` checks
@@ -34,6 +42,16 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store) {
         )
         .add_service(
             EthernetInterfaceServiceServer::new(EthernetInterfaceService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            GroupServiceServer::new(GroupService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            MembershipServiceServer::new(MembershipService::new(store.clone()))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX),
         )

@@ -19,6 +19,20 @@ pub const URL_BYTES_MAX: usize = 2048;
 pub const CLOUD_INIT_BYTES_MAX: usize = 256 * 1024;
 /// Levels of nesting of cloud-init data. A level costs three of the hundred that a protobuf decoder follows.
 pub const CLOUD_INIT_DEPTH_MAX: usize = 24;
+/// Groups that cloud-init has data for.
+pub const CLOUD_INIT_GROUPS_MAX: usize = 4096;
+/// Bytes of all of them, so that they fit into one answer.
+pub const CLOUD_INIT_GROUPS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Nodes with an instance-info.
+pub const INSTANCE_INFOS_MAX: usize = 100_000;
+/// SSH keys of the cluster's defaults or of one node.
+pub const PUBLIC_KEYS_MAX: usize = 256;
+/// Bytes of one line of `authorized_keys`.
+pub const PUBLIC_KEY_BYTES_MAX: usize = 8192;
+/// Bytes of what host names begin with: with the longest NID a name stays below the 63 of a DNS label.
+pub const SHORT_NAME_BYTES_MAX: usize = 32;
+/// Digits of a NID in host names: those of the largest.
+pub const NID_DIGITS_MAX: u32 = 20;
 /// Bytes that one command may add to the state: its values times the keys it stores them under.
 pub const STORED_BYTES_PER_COMMAND_MAX: usize = 64 * 1024 * 1024;
 /// Addresses of one Ethernet interface.
@@ -29,10 +43,22 @@ pub const BOOT_RECORDS_PER_NODE_MAX: usize = 8;
 pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
 /// Bytes of one SSH host key.
 pub const HOST_KEY_BYTES_MAX: usize = 8192;
+/// Boot files of the cluster.
+pub const BOOT_FILES_MAX: usize = 10_000;
+/// Bytes of one boot file: 1 TiB; the disks of the members are the nearer bound.
+pub const BOOT_FILE_BYTES_MAX: u64 = 1 << 40;
 /// Subnets of the cluster.
 pub const SUBNETS_MAX: usize = 4096;
 /// Routers or DNS servers of one subnet: what a DHCP option holds is 63.
 pub const SERVERS_PER_SUBNET_MAX: usize = 16;
+/// Groups of the cluster.
+pub const GROUPS_MAX: usize = 10_000;
+/// Components in one group.
+pub const MEMBERS_PER_GROUP_MAX: usize = 100_000;
+/// Groups that one component is in: what deleting it changes, and what its boot reads.
+pub const GROUPS_PER_COMPONENT_MAX: usize = 64;
+/// Tags of one group.
+pub const TAGS_PER_GROUP_MAX: usize = 64;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

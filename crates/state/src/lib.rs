@@ -12,6 +12,7 @@ pub mod cloud_init;
 pub mod cluster;
 pub mod dhcp;
 mod digest;
+mod hostname;
 mod log_position;
 mod outcome;
 mod rfc3339;

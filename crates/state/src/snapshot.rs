@@ -147,6 +147,7 @@ impl State {
         if headers != 1 {
             return Err(SnapshotError::Header { found: headers });
         }
+        state.smd.check_loaded()?;
         state.digest = changes.into_parts().0;
         Ok(state)
     }

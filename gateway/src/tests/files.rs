@@ -1,9 +1,58 @@
 //! Boot files: whole, in part, by HEAD, by ETag; and never one byte from outside the folder.
 
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use futures::future::BoxFuture;
+use tonic::Status;
 
 use super::{Fake, Got, gateway, send_to};
-use crate::{BootFiles, Gateway, Options};
+use crate::{AskedFile, BootFiles, FileSource, FoundFile, Gateway, OpenedFile, Options};
+
+/// SHA-256 that `put` is said to have; the gateway believes it.
+const SHA256: [u8; 32] = [0xab; 32];
+const ETAG: &str = "\"abababababababababababababababababababababababababababababababab\"";
+
+/// The real folder of boot files, without other members; names that say so are elsewhere.
+struct Source(boot_files::BootFiles);
+
+impl FileSource for Source {
+    fn find<'a>(&'a self, asked: AskedFile<'a>) -> BoxFuture<'a, Result<FoundFile, Status>> {
+        Box::pin(async move {
+            match asked.name {
+                "else where" if asked.is_redirected => return Err(boot_files::elsewhere(asked.name).into()),
+                "else where" => return Ok(FoundFile::At("http://10.97.1.2:8081".into())),
+                _ => {}
+            }
+            let boot_files::Found::Here(opened) = self.0.find(asked.name).await? else {
+                panic!("there are no other members")
+            };
+            Ok(FoundFile::Here(OpenedFile {
+                file: opened.file,
+                size: opened.size,
+                sha256: asked.name.starts_with("put").then_some(SHA256),
+                version: opened.version,
+            }))
+        })
+    }
+}
+
+/// Boot files of one member from `folder`.
+pub(super) fn options(folder: &std::path::Path) -> Options {
+    let members: boot_files::Members = Arc::new(|| boot_files::Roster {
+        own_is_voter: true,
+        others: Vec::new(),
+    });
+    let files = boot_files::BootFiles::open(folder, 1, raft::Store::in_memory(), members, 0).unwrap();
+    Options {
+        files: Some(BootFiles {
+            source: Arc::new(Source(files)),
+            prefix: "/files/".into(),
+        }),
+        ..Options::default()
+    }
+}
 
 /// A folder of boot files inside a folder that has a secret, and the gateway that serves it.
 struct Served {
@@ -15,21 +64,12 @@ fn content() -> Vec<u8> {
     (0..300_000u32).map(|n| (n % 251) as u8).collect()
 }
 
-fn options(folder: &std::path::Path, prefix: &str) -> Options {
-    Options {
-        files: Some(BootFiles {
-            folder: folder.to_owned(),
-            prefix: prefix.into(),
-        }),
-        ..Options::default()
-    }
-}
-
 fn served() -> Served {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("files");
     std::fs::create_dir_all(folder.join("images/v1")).unwrap();
     std::fs::write(folder.join("vmlinuz"), content()).unwrap();
+    std::fs::write(folder.join("put"), content()).unwrap();
     std::fs::write(folder.join("empty"), "").unwrap();
     std::fs::write(folder.join("images/v1/init rd%2e"), "initrd").unwrap();
     std::fs::write(parent.path().join("secret"), "secret").unwrap();
@@ -39,7 +79,7 @@ fn served() -> Served {
     symlink("..", folder.join("up")).unwrap();
     symlink("loop", folder.join("loop")).unwrap();
     nix::unistd::mkfifo(&folder.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let gateway = gateway(&Fake::new(), options(&folder, "/files/"));
+    let gateway = gateway(&Fake::new(), options(&folder));
     Served { parent, gateway }
 }
 
@@ -147,34 +187,70 @@ async fn one_range_is_served_exactly() {
     );
 }
 
-/// A resumed download must not join halves of two versions.
+/// A resumed download must not join halves of two versions, on whichever member it goes on.
 #[tokio::test]
-async fn etags_tell_versions_apart() {
+async fn a_file_with_a_digest_has_it_as_its_etag() {
     let served = served();
-    let etag = served
-        .ask("GET", "/files/vmlinuz", &[])
-        .await
-        .header("etag")
-        .to_owned();
+    let whole = served.ask("GET", "/files/put", &[]).await;
+    let digest = format!(
+        "sha-256=:{}:",
+        base64::engine::general_purpose::STANDARD.encode(SHA256)
+    );
     assert_eq!(
-        served
-            .ask("GET", "/files/vmlinuz", &[("if-none-match", &etag)])
-            .await
-            .status,
-        304
+        (whole.header("etag"), whole.header("repr-digest")),
+        (ETAG, digest.as_str())
+    );
+    let resume = |tag: &'static str| [("range", "bytes=10-"), ("if-range", tag)];
+    let rest = served.ask("GET", "/files/put", &resume(ETAG)).await;
+    assert_eq!(
+        (rest.status, rest.header("repr-digest")),
+        (206, digest.as_str()),
+        "of the whole file"
+    );
+    assert!(rest.body == content()[10..]);
+    let other = served.ask("GET", "/files/put", &resume("\"cd\"")).await;
+    assert_eq!((other.status, other.body.len()), (200, 300_000));
+    for verb in ["GET", "HEAD"] {
+        let known = served.ask(verb, "/files/put", &[("if-none-match", ETAG)]).await;
+        assert_eq!(
+            (known.status, known.header("etag"), known.body.len()),
+            (304, ETAG, 0)
+        );
+    }
+}
+
+/// Until its digest is known, nobody can say that two answers are of one version: the whole file comes again.
+#[tokio::test]
+async fn a_file_without_a_digest_joins_nothing() {
+    let served = served();
+    let whole = served.ask("GET", "/files/vmlinuz", &[]).await;
+    let etag = whole.header("etag").to_owned();
+    assert!(
+        etag.starts_with("W/\"") && whole.header("repr-digest").is_empty(),
+        "{etag}"
     );
     let resume = [("range", "bytes=10-"), ("if-range", etag.as_str())];
-    assert_eq!(served.ask("GET", "/files/vmlinuz", &resume).await.status, 206);
+    assert_eq!(served.ask("GET", "/files/vmlinuz", &resume).await.status, 200);
+    let known = [("if-none-match", etag.as_str())];
+    assert_eq!(served.ask("GET", "/files/vmlinuz", &known).await.status, 304);
     std::fs::write(served.parent.path().join("files/vmlinuz"), "new").unwrap();
-    let got = served.ask("GET", "/files/vmlinuz", &resume).await;
+    let got = served.ask("GET", "/files/vmlinuz", &known).await;
     assert_eq!((got.status, got.text()), (200, "new"));
-    assert_eq!(
-        served
-            .ask("GET", "/files/vmlinuz", &[("if-none-match", &etag)])
-            .await
-            .status,
-        200
-    );
+}
+
+/// Firmware asks HEAD first; both verbs must lead to the same member, and never in a circle.
+#[tokio::test]
+async fn a_file_that_another_member_has_is_redirected_once() {
+    let served = served();
+    for verb in ["GET", "HEAD"] {
+        let sent_on = served.ask(verb, "/files/else%20where", &[]).await;
+        assert_eq!(
+            (sent_on.status, sent_on.header("location")),
+            (307, "http://10.97.1.2:8081/files/else%20where?redirected")
+        );
+        let again = served.ask(verb, "/files/else%20where?redirected", &[]).await;
+        assert_eq!((again.status, again.header("retry-after")), (503, "5"));
+    }
 }
 
 /// Every spelling of "outside" that we know; none may ever answer 200.
@@ -218,6 +294,8 @@ async fn nothing_outside_the_folder_is_served() {
         "/files/out-absolute",
         "/files/up/secret",
         "/files/up/files/vmlinuz",
+        "/files/.content",
+        "/files/.content/partial-1-0",
         "/files/loop",
         "/files/fifo",
         "/files/images",
@@ -259,22 +337,21 @@ async fn a_file_that_shrinks_meanwhile_breaks_the_answer() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_served_is_an_error_at_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    for (path, prefix, problem) in [
-        (folder.path().join("nothing"), "/files/", "ENOENT"),
-        (file, "/files/", "ENOTDIR"),
-        (folder.path().to_owned(), "/files", "must begin and end with /"),
-    ] {
-        let refused = Gateway::new(proto::DESCRIPTOR, Fake::new(), options(&path, prefix))
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            refused.contains(problem) && refused.contains(&path.display().to_string()),
-            "{refused}"
-        );
+fn a_prefix_that_is_none_is_an_error_at_start() {
+    for prefix in ["/files", "files/", ""] {
+        let refused = crate::files::Files::new(BootFiles {
+            prefix: prefix.into(),
+            source: Arc::new(Nothing),
+        });
+        let text = refused.err().unwrap().to_string();
+        assert!(text.contains("must begin and end with /"), "{text}");
+    }
+}
+
+struct Nothing;
+
+impl FileSource for Nothing {
+    fn find<'a>(&'a self, asked: AskedFile<'a>) -> BoxFuture<'a, Result<FoundFile, Status>> {
+        Box::pin(async move { Err(Status::not_found(asked.name)) })
     }
 }

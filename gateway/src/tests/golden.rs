@@ -14,18 +14,18 @@ use super::{Answer, Fake, answer, gateway, send};
 use crate::Options;
 
 /// One request in a line: `VERB /path`, then a body.
-struct Sent(&'static str, &'static str);
+pub(super) struct Sent(pub(super) &'static str, pub(super) &'static str);
 
 /// Sends `sent` to a service that gives `answered`; the service must be asked `method` with `asked`, and the
 /// client must see `status` and `body`.
-async fn check<M>(sent: Sent, method: &str, asked: M, answered: Answer, status: u16, body: &str)
+pub(super) async fn check<M>(sent: Sent, method: &str, asked: M, answered: Answer, status: u16, body: &str)
 where
     M: Message + Default + PartialEq + Debug,
 {
     check_with(sent, &[], method, asked, answered, status, body).await;
 }
 
-async fn check_with<M>(
+pub(super) async fn check_with<M>(
     sent: Sent,
     headers: &[(&str, &str)],
     method: &str,

@@ -1,7 +1,10 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
+mod cloud_init;
+mod downloads;
 mod files;
 mod golden;
+mod groups;
 mod guarded;
 mod hostile;
 mod loaders;

@@ -22,18 +22,18 @@ use crate::{Gateway, Options};
 /// Nothing here takes longer, or the test fails.
 const BOUND: Duration = Duration::from_secs(20);
 
-async fn bounded<T>(what: impl Future<Output = T>) -> T {
+pub(super) async fn bounded<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, what).await.expect("took too long")
 }
 
 /// A port that is being served; dropping `stop` begins the drain.
-struct Serving {
-    address: SocketAddr,
+pub(super) struct Serving {
+    pub(super) address: SocketAddr,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
 
-async fn serve_nodes(gateway: &Gateway) -> Serving {
+pub(super) async fn serve_nodes(gateway: &Gateway) -> Serving {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -95,18 +95,7 @@ async fn the_node_port_keeps_connections_alive() {
 async fn boot_files_go_over_the_wire() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("initrd"), vec![b'i'; 1 << 20]).unwrap();
-    let files = crate::BootFiles {
-        folder: folder.path().to_owned(),
-        prefix: "/files/".into(),
-    };
-    let serving = serve_nodes(&gateway(
-        &Fake::new(),
-        Options {
-            files: Some(files),
-            ..Options::default()
-        },
-    ))
-    .await;
+    let serving = serve_nodes(&gateway(&Fake::new(), super::files::options(folder.path()))).await;
     let request = b"HEAD /files/initrd HTTP/1.1\r\nHost: x\r\n\r\n\
         GET /files/initrd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let answer = talk(serving.address, request).await;

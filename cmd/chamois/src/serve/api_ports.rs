@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
+use super::boot_files::Source;
 use super::check::Host;
 use super::config::{Config, Role};
 use super::drain::Drain;
@@ -73,6 +74,7 @@ pub(super) fn gateway(
     config: &Config,
     services: &Services,
     store: &Store,
+    files: boot_files::BootFiles,
     open_roles: &OpenRoles,
     loaders: &tftp::Files,
 ) -> Result<Gateway, ServeError> {
@@ -81,8 +83,8 @@ pub(super) fn gateway(
         tracing::warn!(networks = %list(&readers), "anonymous legacy reads are allowed (`api.anonymous-legacy-reads`)");
     }
     let files = BootFiles {
-        folder: config.boot.files_dir.clone(),
         prefix: FILES_PREFIX.to_owned(),
+        source: Source::new(config, files),
     };
     let (store, open_roles) = (store.clone(), open_roles.clone());
     let options = Options {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::config::ConfigError;
 use super::identity::IdentityError;
@@ -41,6 +42,17 @@ pub enum ServeError {
     /// The data directory cannot be used: another member's, a damaged log, a failing disk.
     #[error("the store in `data-dir` cannot be opened")]
     Store(#[source] io::Error),
+    /// The folder of boot files cannot be used.
+    #[error(
+        "cannot use the folder of boot files {} (`boot.files-dir`): create it, owned by the user that runs chamois",
+        folder.display()
+    )]
+    Files {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A part could not be put together from this member's identity and the built-in descriptor.
     #[error("cannot set up {part}")]
     Setup {

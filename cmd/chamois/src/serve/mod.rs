@@ -2,6 +2,7 @@
 //! and what happens when a part fails.
 
 mod api_ports;
+mod boot_files;
 pub mod check;
 mod cluster_service;
 pub mod config;
@@ -91,12 +92,15 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let member = start_member(&config, &identity, &raft).await?;
     let store = member.store();
 
+    let dial = dial::dialler(identity.material.clone(), identity.pins.clone());
+    let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     peer_port::serve(
         peer_listeners,
         &identity.material,
         &identity.pins,
-        &member,
+        peer_port::services(&member, &files),
+        &store,
         &raft,
         &drain,
         &mut tasks,
@@ -105,10 +109,11 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let log = member.log_counts();
     counters.add(Server::Raft, "log", move || log.all());
     let (services, reporter) =
-        services::assemble(&config, &store, identity.tokens.clone(), &held, &counters).await?;
+        services::assemble(&config, &store, &files, identity.tokens.clone(), &held, &counters).await?;
     let open_roles = OpenRoles::new(&config, drain.finishing());
     let loaders = loaders::load(&config);
-    let gateway = api_ports::gateway(&config, &services, &store, &open_roles, &loaders)?;
+    let gateway = api_ports::gateway(&config, &services, &store, files.clone(), &open_roles, &loaders)?;
+    follow_catalogue(files, &drain, &mut tasks);
     report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
     api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let node_ports = NodePorts {
@@ -130,6 +135,15 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         reason = member.failed() => return Err(ServeError::Ended { part: "Raft", reason }),
     }
     drain.run(member, tasks, &raft).await
+}
+
+/// Boot files come and go by themselves, as the catalogue says.
+fn follow_catalogue(files: ::boot_files::BootFiles, drain: &Drain, tasks: &mut Tasks) {
+    let stop = drain.finishing();
+    tasks.spawn("boot files", async move {
+        files.run(stop.reached()).await;
+        Ok(())
+    });
 }
 
 /// What others may know of this member all the time: health over gRPC, and its counters in the log.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use raft::Member;
+use boot_files::BootFiles;
+use raft::{Member, Store};
 use rpc::server::PortKind;
 use rpc::tls::{ClientCerts, Material, PinnedKeys};
 use rpc::{Guard, Rules};
@@ -16,12 +17,18 @@ use super::ServeError;
 use super::drain::Drain;
 use super::tasks::Tasks;
 
-/// Serves Raft's messages until the drain's end.
+/// What the other members may call.
+pub(super) fn services(member: &Member, files: &BootFiles) -> Routes {
+    Routes::new(member.peer_service()).add_service(files.peer_service())
+}
+
+/// Serves the other members until the drain's end.
 pub(super) fn serve(
     listeners: Vec<TcpListener>,
     material: &Material,
     pins: &PinnedKeys,
-    member: &Member,
+    services: Routes,
+    store: &Store,
     raft: &Handle,
     drain: &Drain,
     tasks: &mut Tasks,
@@ -30,8 +37,7 @@ pub(super) fn serve(
         .map_err(ServeError::setup("TLS of the peer port"))?;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     // no tokens here: nothing but a pinned key opens this port
-    let guard = Guard::new(rules, None, Arc::new(member.store()));
-    let services = guard.layer(Routes::new(member.peer_service()));
+    let services = Guard::new(rules, None, Arc::new(store.clone())).layer(services);
     let tls = TlsAcceptor::from(Arc::new(tls));
     for listener in listeners {
         let (tls, services, stop) = (tls.clone(), services.clone(), drain.ending());

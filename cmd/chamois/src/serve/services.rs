@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
@@ -25,6 +26,7 @@ pub(super) type Services = Guarded<Routes>;
 pub(super) async fn assemble(
     config: &Config,
     store: &Store,
+    files: &BootFiles,
     tokens: rpc::token::Verifier,
     held: &HeldAddresses,
     counters: &Counters,
@@ -40,6 +42,7 @@ pub(super) async fn assemble(
     bss::add_services(&mut routes, store, &bss);
     cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
     dhcp::add_services(&mut routes, store);
+    files.add_services(&mut routes);
     let status = OwnStatus {
         store: store.clone(),
         held: held.clone(),

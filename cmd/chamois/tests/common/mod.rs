@@ -54,7 +54,7 @@ impl Single {
             net: lab::claim_loopback_net().unwrap(),
         };
         let path = |name: &str| single.dir.path().join(name);
-        std::fs::create_dir(path("files")).unwrap();
+        (1..=members).for_each(|id| std::fs::create_dir(single.files_dir(id)).unwrap());
         let mut list = "cluster = \"test\"\n".to_owned();
         for id in 1..=members {
             let own = single.net.member_address(id);
@@ -95,12 +95,20 @@ impl Single {
             peers = peers.join(", "),
             data = dir.join(format!("data-{id}")),
             identity = dir.join(format!("identities/member-{id}")),
-            files = dir.join("files"),
+            files = self.files_dir(id),
         )
     }
 
     pub(crate) fn config(&self) -> PathBuf {
         self.config_of(1)
+    }
+
+    /// Where member `id` has its boot files.
+    pub(crate) fn files_dir(&self, id: u64) -> PathBuf {
+        match id {
+            1 => self.dir.path().join("files"),
+            _ => self.dir.path().join(format!("files-{id}")),
+        }
     }
 
     fn config_of(&self, id: u64) -> PathBuf {

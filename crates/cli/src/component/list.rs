@@ -15,6 +15,7 @@ use crate::output::{self, Format};
 Examples:
   chamois component list --type Node --state Ready
   chamois component list --role '!Compute' --enabled true
+  chamois component list --group compute,login
   chamois component list --id x1000c0s0b0n0,x1000c0s0b0n1 -o json")]
 pub struct ListArgs {
     /// Xnames
@@ -47,6 +48,9 @@ pub struct ListArgs {
     /// Classes, e.g. River, Mountain
     #[arg(long, value_delimiter = ',', value_name = "CLASS")]
     pub class: Vec<String>,
+    /// Groups; NULL: in none
+    #[arg(long, value_delimiter = ',', value_name = "LABEL")]
+    pub group: Vec<String>,
 }
 
 impl From<ListArgs> for ListComponentsRequest {
@@ -62,6 +66,7 @@ impl From<ListArgs> for ListComponentsRequest {
             enabled: args.enabled,
             arch: args.arch,
             class: args.class,
+            group: args.group,
             ..Self::default()
         }
     }
@@ -191,6 +196,7 @@ mod tests {
             enabled: one("h"),
             arch: one("i"),
             class: one("j"),
+            group: one("k"),
         });
         let sent = [
             request.id,
@@ -203,7 +209,8 @@ mod tests {
             request.enabled,
             request.arch,
             request.class,
+            request.group,
         ];
-        assert_eq!(sent.concat().join(""), "abcdefghij");
+        assert_eq!(sent.concat().join(""), "abcdefghijk");
     }
 }

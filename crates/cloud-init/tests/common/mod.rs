@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use cloud_init::NodeDataService;
 use model::{NodeNetwork, NodeUrls};
+use proto::cloud_init::v1::{CloudInitCommand, Group, GroupFile, cloud_init_command};
 use proto::cluster::v1::{ClusterCommand, cluster_command};
 use proto::google::api::HttpBody;
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand, component, smd_command};
+use proto::smd::v1::{
+    Component, EthernetInterface, GroupMembers, IpAddressMapping, SmdCommand, component, smd_command,
+};
 use raft::Store;
 use rpc::{Caller, Identity};
 use tonic::{Request, Response, Status};
@@ -71,6 +74,46 @@ pub async fn add_interface(store: &Store, mac: &str, component_id: &str, ip: &st
     smd(store, smd_command::Change::CreateEthernetInterface(create)).await;
 }
 
+/// Makes x0c0s0b0n0 a member of an SMD group.
+pub async fn add_to_group(store: &Store, label: &str) {
+    let group = proto::smd::v1::Group {
+        label: label.to_owned(),
+        members: Some(GroupMembers {
+            ids: vec!["x0c0s0b0n0".to_owned()],
+        }),
+        ..Default::default()
+    };
+    let create = smd_command::CreateGroup { group: Some(group) };
+    smd(store, smd_command::Change::CreateGroup(create)).await;
+}
+
+/// What an administrator sets in cloud-init.
+pub async fn cloud_init(store: &Store, change: cloud_init_command::Change) {
+    let command = Command::CloudInit(CloudInitCommand { change: Some(change) });
+    store.propose("user/test", command, None).await.expect("accepted");
+}
+
+/// A group with a plain file.
+pub fn group(name: &str, content: &str) -> Group {
+    let file = GroupFile {
+        content: content.to_owned(),
+        ..GroupFile::default()
+    };
+    Group {
+        name: name.to_owned(),
+        file: Some(file),
+        ..Group::default()
+    }
+}
+
+pub async fn put_group(store: &Store, group: Group) {
+    let put = cloud_init_command::PutGroup {
+        group: Some(group),
+        must_be_new: false,
+    };
+    cloud_init(store, cloud_init_command::Change::PutGroup(put)).await;
+}
+
 async fn smd(store: &Store, change: smd_command::Change) {
     store
         .propose(
@@ -83,12 +126,17 @@ async fn smd(store: &Store, change: smd_command::Change) {
 }
 
 pub fn service(store: &Store) -> NodeDataService {
+    NodeDataService::new(store.clone(), urls())
+}
+
+/// One boot network.
+pub fn urls() -> Arc<NodeUrls> {
     let network = NodeNetwork {
         base: "http://10.97.0.1:8081".to_owned(),
         addresses: vec!["10.97.0.1".parse().expect("an address")],
         subnets: Vec::new(),
     };
-    NodeDataService::new(store.clone(), Arc::new(NodeUrls::new(vec![network])))
+    Arc::new(NodeUrls::new(vec![network]))
 }
 
 /// The same state on a member that has lost the others.

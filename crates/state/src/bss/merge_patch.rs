@@ -32,7 +32,7 @@ pub(super) fn merge(target: &mut Struct, patch: &Struct) {
 }
 
 /// Levels of objects and lists, counted up to `levels_max + 1`.
-pub(super) fn depth(object: &Struct, levels_max: usize) -> usize {
+pub(crate) fn depth(object: &Struct, levels_max: usize) -> usize {
     1 + deepest(object.fields.values(), levels_max)
 }
 

@@ -63,6 +63,29 @@ impl Instances {
         })
     }
 
+    /// The instance-id that an administrator gave counts if the node has none: one that it has been told stays, or
+    /// cloud-init would take it for a new node. Gives the one in force, empty for none.
+    pub(super) fn give(
+        &mut self,
+        node: &Xname,
+        given: &str,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> String {
+        if let Some(instance) = self.instances.get(node) {
+            return instance.instance_id.clone();
+        }
+        if !given.is_empty() {
+            let instance = Instance {
+                node: node.to_string(),
+                instance_id: given.to_owned(),
+                meta: at.created(),
+            };
+            self.instances.put(node.clone(), instance, changes);
+        }
+        given.to_owned()
+    }
+
     pub(super) fn load(&mut self, row: Instance, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.instances.check_load(&row, RowKind::Instance)?;
         self.instances.put(key, row, changes);

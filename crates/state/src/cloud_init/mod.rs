@@ -1,6 +1,7 @@
 //! Cloud-Init's part of the state: instance-ids, and what administrators set for the cluster, groups and nodes.
 
 mod cluster_defaults;
+mod fields;
 mod groups;
 mod instance_info;
 mod instances;
@@ -8,27 +9,31 @@ mod instances;
 use std::sync::Arc;
 
 use model::{Rejection, Xname};
-use proto::cloud_init::v1::cloud_init_command::Change;
+use proto::cloud_init::v1::cloud_init_command::{Change, PutInstanceInfo};
 use proto::cloud_init::v1::{CloudInitCommand, ClusterDefaults, Group, Instance, InstanceInfo};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
+use self::cluster_defaults::Defaults;
+use self::groups::Groups;
+pub use self::groups::file_bytes;
+use self::instance_info::Infos;
 use self::instances::Instances;
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
-use crate::smd::xname_of_key;
+use crate::smd::{node, xname_of_key};
 use crate::snapshot::SnapshotError;
-use crate::table::{Record, Table};
+use crate::table::Record;
 use crate::{RowKey, RowKind};
 
 /// What cloud-init knows beside SMD's inventory.
 #[derive(Clone, Default)]
 pub struct CloudInit {
     instances: Instances,
-    defaults: Table<ClusterDefaults>,
-    groups: Table<Group>,
-    infos: Table<InstanceInfo>,
+    defaults: Defaults,
+    groups: Groups,
+    infos: Infos,
 }
 
 impl CloudInit {
@@ -39,17 +44,17 @@ impl CloudInit {
 
     /// What is said about every node; `None` until it was set.
     pub fn cluster_defaults(&self) -> Option<Arc<ClusterDefaults>> {
-        self.defaults.get(&()).cloned()
+        self.defaults.get().cloned()
     }
 
-    /// A group by its name.
+    /// A group by its name, in any case.
     pub fn group(&self, name: &str) -> Option<Arc<Group>> {
-        self.groups.get(&name.to_owned()).cloned()
+        self.groups.get(name).cloned()
     }
 
     /// Every group, sorted by name.
     pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
-        self.groups.values()
+        self.groups.iter()
     }
 
     /// What is said about one node.
@@ -59,7 +64,7 @@ impl CloudInit {
 
     /// What is said about single nodes, sorted by node.
     pub fn instance_infos(&self) -> impl Iterator<Item = &Arc<InstanceInfo>> {
-        self.infos.values()
+        self.infos.iter()
     }
 
     pub(crate) fn apply(
@@ -70,19 +75,38 @@ impl CloudInit {
     ) -> Result<Applied, Rejection> {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::AssignInstanceId(assign) => self.instances.assign(assign, at, changes),
-            Change::UpdateClusterDefaults(_)
-            | Change::PutGroup(_)
-            | Change::DeleteGroup(_)
-            | Change::PutInstanceInfo(_)
-            | Change::DeleteInstanceInfo(_) => Err(no_command()),
+            Change::UpdateClusterDefaults(update) => self.defaults.update(update, at, changes),
+            Change::PutGroup(put) => self.groups.put(put, at, changes),
+            Change::DeleteGroup(delete) => self.groups.delete(delete, changes),
+            Change::PutInstanceInfo(put) => self.put_instance_info(put, at, changes),
+            Change::DeleteInstanceInfo(delete) => self.infos.delete(delete, changes),
         }
+    }
+
+    /// `value` of the outcome is the instance-id in force.
+    fn put_instance_info(
+        &mut self,
+        put: &PutInstanceInfo,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let given = put.info.as_ref();
+        let given = given.ok_or_else(|| Rejection::invalid("info", "it is missing"))?;
+        let node = node("id", &given.id)?;
+        let applied = self.infos.put(node.clone(), given, at, changes)?;
+        let value = self.instances.give(&node, &given.instance_id, at, changes);
+        Ok(Applied { value, ..applied })
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         let instances = self.instances.iter().map(|row| row.as_ref().clone().into_row());
-        let defaults = self.defaults.values().map(|row| row.as_ref().clone().into_row());
-        let groups = self.groups.values().map(|row| row.as_ref().clone().into_row());
-        let infos = self.infos.values().map(|row| row.as_ref().clone().into_row());
+        let defaults = self
+            .defaults
+            .get()
+            .into_iter()
+            .map(|row| row.as_ref().clone().into_row());
+        let groups = self.groups.iter().map(|row| row.as_ref().clone().into_row());
+        let infos = self.infos.iter().map(|row| row.as_ref().clone().into_row());
         instances.chain(defaults).chain(groups).chain(infos)
     }
 
@@ -117,15 +141,11 @@ impl CloudInit {
         row: ClusterDefaults,
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
-        self.defaults.check_load(&row, RowKind::ClusterDefaults)?;
-        self.defaults.put((), row, changes);
-        Ok(())
+        self.defaults.load(row, changes)
     }
 
     pub(crate) fn load_group(&mut self, row: Group, changes: &mut Changes) -> Result<(), SnapshotError> {
-        let key = self.groups.check_load(&row, RowKind::CloudInitGroup)?;
-        self.groups.put(key, row, changes);
-        Ok(())
+        self.groups.load(row, changes)
     }
 
     pub(crate) fn load_info(
@@ -133,8 +153,6 @@ impl CloudInit {
         row: InstanceInfo,
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
-        let key = self.infos.check_load(&row, RowKind::InstanceInfo)?;
-        self.infos.put(key, row, changes);
-        Ok(())
+        self.infos.load(row, changes)
     }
 }

@@ -15,7 +15,6 @@ use super::stored_xname;
 use crate::bounds::check_ids;
 use crate::changes::Changes;
 use crate::log_position::{LogPosition, modified_revision};
-use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -98,12 +97,13 @@ impl Components {
         })
     }
 
-    /// Removes the named components, or all; one that does not exist rejects the whole command.
+    /// Removes the named components, or all, and gives their xnames; one that does not exist rejects the whole
+    /// command.
     pub(super) fn delete(
         &mut self,
         delete: &DeleteComponents,
         changes: &mut Changes,
-    ) -> Result<Applied, Rejection> {
+    ) -> Result<BTreeSet<Xname>, Rejection> {
         let ids: BTreeSet<Xname> = if delete.all {
             self.table.keys().cloned().collect()
         } else {
@@ -120,7 +120,7 @@ impl Components {
         for id in &ids {
             self.remove(id, changes);
         }
-        Ok(deleted(ids.iter().map(Xname::to_string)))
+        Ok(ids)
     }
 
     pub(super) fn put(&mut self, id: Xname, component: Component, changes: &mut Changes) {

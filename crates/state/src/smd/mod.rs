@@ -1,5 +1,6 @@
-//! SMD's part of the state: components and Ethernet interfaces.
+//! SMD's part of the state: components, Ethernet interfaces and groups.
 
+mod change_groups;
 mod components;
 mod create_components;
 mod ethernet_interfaces;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use model::{MacAddr, Rejection, Xname};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
-use proto::smd::v1::smd_command::Change;
+use proto::smd::v1::smd_command::{Change, DeleteComponents};
 use proto::smd::v1::{Component, EthernetInterface, Group, SmdCommand};
 
 use self::components::Components;
@@ -22,11 +23,12 @@ use self::groups::Groups;
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::Record;
 use crate::{RowKey, RowKind};
 
-/// Components and their Ethernet interfaces, found by xname, NID, MAC and address.
+/// Components, their Ethernet interfaces and groups, found by xname, NID, MAC, address, label and member.
 #[derive(Clone, Default)]
 pub struct Smd {
     components: Components,
@@ -84,9 +86,21 @@ impl Smd {
         self.groups.iter()
     }
 
-    /// Labels of the groups that a component is a member of, sorted.
-    pub fn group_labels_of<'a>(&'a self, component: &'a Xname) -> impl Iterator<Item = &'a str> {
-        self.groups.labels_of(component)
+    /// Labels of the groups that a component is a member of, sorted. One look-up, however many groups there are.
+    pub fn group_labels_of<'a>(
+        &'a self,
+        component: &Xname,
+    ) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+        self.groups.labels_of(component.as_str())
+    }
+
+    /// Every component with the labels of its groups, sorted by xname; the labels are sorted, too.
+    pub fn components_with_groups(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<Component>, impl ExactSizeIterator<Item = &str> + Clone)> {
+        self.components
+            .iter()
+            .map(|component| (component, self.groups.labels_of(&component.id)))
     }
 
     pub(crate) fn apply(
@@ -98,20 +112,35 @@ impl Smd {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::CreateComponents(create) => self.components.create(create, at, changes),
             Change::PatchState(patch) => self.components.patch_state(patch, at, changes),
-            Change::DeleteComponents(delete) => self.components.delete(delete, changes),
+            Change::DeleteComponents(delete) => self.delete_components(delete, at, changes),
             Change::CreateEthernetInterface(create) => self.interfaces.create(create, at, changes),
             Change::PatchEthernetInterface(patch) => self.interfaces.patch(patch, at, changes),
             Change::DeleteEthernetInterfaces(delete) => self.interfaces.delete(delete, changes),
             Change::AddIpAddress(add) => self.interfaces.add_ip(add, at, changes),
             Change::PatchIpAddress(patch) => self.interfaces.patch_ip(patch, at, changes),
             Change::DeleteIpAddress(delete) => self.interfaces.delete_ip(delete, at, changes),
-            Change::CreateGroup(_)
-            | Change::PatchGroup(_)
-            | Change::DeleteGroup(_)
-            | Change::AddGroupMember(_)
-            | Change::ReplaceGroupMembers(_)
-            | Change::RemoveGroupMember(_) => Err(no_command()),
+            Change::CreateGroup(create) => self.groups.create(create, &self.components, at, changes),
+            Change::PatchGroup(patch) => self.groups.patch(patch, at, changes),
+            Change::DeleteGroup(delete) => self.groups.delete(delete, changes),
+            Change::AddGroupMember(add) => self.groups.add_members(add, &self.components, at, changes),
+            Change::ReplaceGroupMembers(replace) => {
+                self.groups
+                    .replace_members(replace, &self.components, at, changes)
+            }
+            Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
         }
+    }
+
+    /// A component that is gone leaves its groups; its interfaces stay, as in SMD.
+    fn delete_components(
+        &mut self,
+        delete: &DeleteComponents,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let gone = self.components.delete(delete, changes)?;
+        self.groups.forget(&gone, at, changes);
+        Ok(deleted(gone.iter().map(Xname::to_string)))
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
@@ -160,6 +189,11 @@ impl Smd {
 
     pub(crate) fn load_group(&mut self, row: Group, changes: &mut Changes) -> Result<(), SnapshotError> {
         self.groups.load(row, changes)
+    }
+
+    /// Checks between rows of several kinds, once all are loaded.
+    pub(crate) fn check_loaded(&self) -> Result<(), SnapshotError> {
+        self.groups.check_loaded(&self.components)
     }
 }
 

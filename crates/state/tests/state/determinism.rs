@@ -6,16 +6,16 @@ use proptest::prelude::*;
 use prost::Message;
 use proto::bss::v1::BootParametersEntry;
 use proto::bss::v1::bss_command;
-use proto::cloud_init::v1::cloud_init_command;
+use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo, cloud_init_command};
 use proto::cluster::v1::cluster_command;
 use proto::dhcp::v1::dhcp_command;
 use proto::raft::v1::Entry;
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, smd_command};
+use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, smd_command};
 use state::State;
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
-use crate::{boot_records, cluster, instances, subnets};
+use crate::{boot_records, cloud_init_groups, cluster, cluster_defaults, instance_info, instances, subnets};
 
 /// Few names, so that commands meet each other; some are wrong.
 fn xname() -> impl Strategy<Value = String> {
@@ -78,7 +78,63 @@ fn smd() -> impl Strategy<Value = Command> {
             PatchIpAddress { id, ip: mapping.ip_address, network: mapping.network }.into_command()
         }),
         1 => (mac(), mapping()).prop_map(|(id, mapping)| DeleteIpAddress { id, ip: mapping.ip_address }.into_command()),
+        6 => groups(),
     ]
+}
+
+fn groups() -> impl Strategy<Value = Command> {
+    use smd_command::*;
+    let label = prop_oneof![3 => Just("red"), 3 => Just("blue"), 2 => Just("tall"), 1 => Just("Red"), 1 => Just("a b")];
+    let ids = proptest::collection::vec(xname(), 0..4);
+    (0..8_u8, label, ids, any::<bool>()).prop_map(|(kind, label, ids, flag)| {
+        let label = label.to_owned();
+        let text = if flag { "colour".to_owned() } else { String::new() };
+        match kind {
+            0..=2 => {
+                let members = Some(GroupMembers { ids });
+                let group = Group { label, exclusive_group: text, members, ..Default::default() };
+                CreateGroup { group: Some(group) }.into_command()
+            }
+            3 => PatchGroup { label, description: Some(text), tags: None }.into_command(),
+            4 => DeleteGroup { label }.into_command(),
+            5 => AddGroupMember { label, ids }.into_command(),
+            6 => ReplaceGroupMembers { label, ids }.into_command(),
+            _ => RemoveGroupMember { label, ids }.into_command(),
+        }
+    })
+}
+
+fn cloud_init() -> impl Strategy<Value = Command> {
+    use cloud_init_command::*;
+    let name = prop_oneof![Just("compute"), Just("Compute"), Just("io"), Just("a b")];
+    (0..6_u8, xname(), name, any::<bool>()).prop_map(|(kind, node, name, flag)| match kind {
+        0 => instances::assign(&node).into_command(),
+        1 => {
+            let defaults = ClusterDefaults {
+                region: name.into(),
+                ..Default::default()
+            };
+            cluster_defaults::update(defaults, if flag { &["region"] } else { &[] }).into_command()
+        }
+        2 => {
+            let put = cloud_init_groups::put(cloud_init_groups::group(name));
+            PutGroup {
+                must_be_new: flag,
+                ..put
+            }
+            .into_command()
+        }
+        3 => DeleteGroup { name: name.into() }.into_command(),
+        4 => {
+            let instance_id = if flag { name.to_owned() } else { String::new() };
+            let info = InstanceInfo {
+                instance_id,
+                ..instance_info::info(&node)
+            };
+            PutInstanceInfo { info: Some(info) }.into_command()
+        }
+        _ => DeleteInstanceInfo { id: node }.into_command(),
+    })
 }
 
 fn bss() -> impl Strategy<Value = Command> {
@@ -126,7 +182,7 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         6 => smd(),
         3 => bss(),
-        1 => xname().prop_map(|node| cloud_init_command::Change::AssignInstanceId(instances::assign(&node)).into_command()),
+        2 => cloud_init(),
         1 => (any::<bool>(), network).prop_map(|(put, network)| {
             if put {
                 subnets::put(subnets::subnet(network)).into_command()
@@ -195,6 +251,7 @@ fn check_indexes(state: &State) {
             "NID {nid}"
         );
     }
+    check_groups(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();
     let mut carried: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -241,6 +298,28 @@ fn check_indexes(state: &State) {
             .map(|i| i.id.as_str())
             .collect();
         assert_eq!(found, carried.get(component).cloned().unwrap_or_default());
+    }
+}
+
+/// Every member exists and is in one group at most of each exclusive group; labels are found by member.
+fn check_groups(state: &State) {
+    let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut exclusive = BTreeSet::new();
+    for group in state.smd.groups() {
+        assert_eq!(state.smd.group(&group.label).as_ref(), Some(group));
+        let ids = &group.members.as_ref().unwrap().ids;
+        assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+        for id in ids {
+            labels.entry(id).or_default().push(&group.label);
+            let name = &group.exclusive_group;
+            assert!(name.is_empty() || exclusive.insert((name, id)), "{id} twice in {name}");
+            assert!(state.smd.component(&id.parse().unwrap()).is_some(), "{id}");
+        }
+    }
+    for n in 0..6 {
+        let id = format!("x0c0s{n}b0n0");
+        let found: Vec<&str> = state.smd.group_labels_of(&id.parse().unwrap()).collect();
+        assert_eq!(found, labels.get(id.as_str()).cloned().unwrap_or_default(), "{id}");
     }
 }
 

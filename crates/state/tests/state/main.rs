@@ -1,13 +1,19 @@
 //! The replicated state through its one door: entries in, outcomes and rows out.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod boot_files;
 mod boot_parameters;
 mod boot_records;
+mod cloud_init_groups;
 mod cluster;
+mod cluster_defaults;
 mod components;
 mod create_components;
 mod determinism;
 mod ethernet_interfaces;
+mod groups;
+mod groups_model;
+mod instance_info;
 mod instances;
 mod ip_addresses;
 mod sessions;

@@ -1,14 +1,17 @@
 //! Rows, snapshots, log position.
 
 use model::Rejection;
+use proto::cloud_init::v1::ClusterDefaults;
+use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
-use proto::smd::v1::{Component, EthernetInterface};
+use proto::smd::v1::{Component, EthernetInterface, Group};
 use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_parameters, boot_records, cluster, create_components, ethernet_interfaces, instances, subnets,
+    boot_parameters, boot_records, cloud_init_groups, cluster, cluster_defaults, create_components,
+    ethernet_interfaces, groups, instance_info, instances, subnets,
 };
 
 /// One object of every kind.
@@ -23,9 +26,18 @@ fn full() -> Log {
         "x0c0s0b0n0",
         &["10.97.0.17"],
     ));
+    log.ok(groups::create(groups::exclusive("compute", "rack", &["x0c0s0b0n0"])));
     log.ok(boot_parameters::create(&["Default", "x0c0s0b0n0"], "quiet"));
     log.ok(boot_records::command(boot_records::record("x0c0s0b0n0", "b1")));
     log.ok(instances::assign("x0c0s0b0n0"));
+    let region = ClusterDefaults {
+        region: "west".into(),
+        ..Default::default()
+    };
+    log.ok(cluster_defaults::update(region, &[]));
+    log.ok(cloud_init_groups::put(cloud_init_groups::group("compute")));
+    let info = Some(instance_info::info("x0c0s0b0n0"));
+    log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log
 }
@@ -62,7 +74,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 7, "prod")
+                    (1, 11, "prod")
                 );
                 "header"
             }
@@ -87,10 +99,14 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "secret",
         "component",
         "interface",
+        "group",
         "parameters",
         "parameters",
         "record",
         "instance",
+        "defaults",
+        "cloud-init group",
+        "instance info",
         "subnet",
     ];
     assert_eq!(kinds, expected);
@@ -121,6 +137,12 @@ fn a_restored_state_answers_and_goes_on_as_the_first_one() {
         restored.smd.interfaces_of(&"x0c0s0b0n0".parse().unwrap()).count(),
         1
     );
+    assert!(
+        restored
+            .smd
+            .group_labels_of(&"x0c0s0b0n0".parse().unwrap())
+            .eq(["compute"])
+    );
     let next = log.entry(create_components::create(vec![create_components::component(
         "x0c0s1b0n0",
     )]));
@@ -142,6 +164,8 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::Component as u8][..], b"x0c0s9b0n0"].concat(),
         [&[RowKind::Component as u8][..], b"\xff\xfe"].concat(),
         [&[RowKind::EthernetInterface as u8][..], b"zz"].concat(),
+        [&[RowKind::Group as u8][..], b"Compute"].concat(),
+        [&[RowKind::Group as u8][..], b"\xff"].concat(),
         [&[RowKind::BootParameters as u8][..], b"Compute"].concat(),
         [&[RowKind::BootRecord as u8][..], b"x0"].concat(),
         [
@@ -211,6 +235,9 @@ fn rows_that_no_apply_wrote_are_refused() {
         }))
     };
     let subnet = |network| row(Row::Subnet(subnets::subnet(network)));
+    let group = |group: Group| row(Row::Group(group));
+    let node = || component("x0c0s0b0n0", None);
+    let members = |ids: &[&str]| group(groups::group("g", ids));
     let malformed = [
         (RowKind::Component, vec![component("X0", None)]),
         (
@@ -231,6 +258,18 @@ fn rows_that_no_apply_wrote_are_refused() {
         (
             RowKind::EthernetInterface,
             vec![interface("0200000000a1", "02:00:00:00:00:a1", "nowhere")],
+        ),
+        (RowKind::Group, vec![group(groups::group("G", &[]))]),
+        (RowKind::Group, vec![members(&["x0c0s0b0n0"])]),
+        (RowKind::Group, vec![node(), members(&["X0c0s0b0n0"])]),
+        (RowKind::Group, vec![node(), members(&["x0c0s0b0n0", "x0c0s0b0n0"])]),
+        (
+            RowKind::Group,
+            vec![
+                node(),
+                group(groups::exclusive("a", "x", &["x0c0s0b0n0"])),
+                group(groups::exclusive("b", "x", &["x0c0s0b0n0"])),
+            ],
         ),
         (
             RowKind::BootRecord,

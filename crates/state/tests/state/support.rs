@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::Rejection;
+use proto::boot_file::v1::{BootFileCommand, boot_file_command};
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{CloudInitCommand, cloud_init_command};
 use proto::cluster::v1::{ClusterCommand, cluster_command};
@@ -88,6 +89,23 @@ impl Log {
         let restored = State::from_rows(rows.into_iter()).unwrap();
         assert_eq!(restored.digest(), self.state.digest());
         applied
+    }
+
+    /// Applies what must succeed, many times over: without the checks of `apply_entry`, which look at all rows.
+    pub fn fill(&mut self, commands: impl IntoIterator<Item = impl IntoCommand>) {
+        for command in commands {
+            let entry = self.entry(command);
+            self.index += 1;
+            let applied = self.state.apply(self.index, &entry);
+            assert_eq!(rejection(&applied.outcome), None);
+            let rows = applied.changed.into_iter().map(|key| (self.state.row(&key), key));
+            for (row, key) in rows {
+                match row {
+                    Some(row) => self.checkpoint.insert(key, row),
+                    None => self.checkpoint.remove(&key),
+                };
+            }
+        }
     }
 
     /// Applies what must succeed.
@@ -186,9 +204,12 @@ macro_rules! into_command {
 
 into_command! {
     smd_command, Smd, SmdCommand: CreateComponents PatchState DeleteComponents CreateEthernetInterface
-        PatchEthernetInterface DeleteEthernetInterfaces AddIpAddress PatchIpAddress DeleteIpAddress;
+        PatchEthernetInterface DeleteEthernetInterfaces AddIpAddress PatchIpAddress DeleteIpAddress
+        CreateGroup PatchGroup DeleteGroup AddGroupMember ReplaceGroupMembers RemoveGroupMember;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
-    cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId;
+    cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
+        PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
+    boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel;
 }

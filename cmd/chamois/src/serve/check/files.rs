@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Problems;
-use crate::serve::config::{Config, Role};
+use crate::serve::config::Config;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     if config.data_dir.exists() {
@@ -17,9 +17,8 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             ),
         );
     }
-    if config.serves(Role::Boot) {
-        directory("boot.files-dir", &config.boot.files_dir, problems);
-    }
+    // On every member, whatever it serves: each keeps its part of what was put into the cluster.
+    directory("boot.files-dir", &config.boot.files_dir, problems);
 }
 
 fn directory(key: &str, path: &Path, problems: &mut Problems) {

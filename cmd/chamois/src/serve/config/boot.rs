@@ -10,8 +10,8 @@ use serde::Deserialize;
 pub struct BootConfig {
     /// TCP port for boot scripts, cloud-init data and boot files.
     pub http_port: u16,
-    /// Directory of the boot files (kernels, initial RAM disks), served under `/files/`. Must exist
-    /// with the role `boot`; readable by everyone on the boot network.
+    /// Directory of the boot files (kernels, initial RAM disks), served under `/files/`: what was put into the
+    /// cluster, and what lies there by hand. Must exist and be writable; readable by everyone on the boot network.
     pub files_dir: PathBuf,
     /// `true`: answer nodes before this member has heard from a leader since it started. For a black
     /// start without a majority only: the data may be old, and the log says so.

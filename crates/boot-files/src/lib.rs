@@ -1,0 +1,118 @@
+//! Boot files: kernels and initial RAM disks, the same on every member. The catalogue is replicated by Raft, the
+//! bytes go from member to member by their SHA-256. `OVERVIEW.md` beside `Cargo.toml` shows how.
+#![forbid(unsafe_code)]
+
+mod contents;
+mod digests;
+mod dropped;
+mod error;
+mod fetch;
+mod find;
+mod hashing;
+mod holders;
+mod incoming;
+mod limits;
+mod members;
+mod peer_service;
+mod service;
+mod sync;
+mod upload;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use model::Sha256;
+use proto::boot_file::v1::boot_file_peer_service_server::BootFilePeerServiceServer;
+use proto::boot_file::v1::boot_file_service_server::BootFileServiceServer;
+use raft::Store;
+use rpc::Error;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tonic::service::RoutesBuilder;
+
+pub use contents::{CONTENT_FOLDER, UNNAMED_AT_MOST};
+pub use find::{Found, Opened, elsewhere};
+pub use limits::FREE_BYTES_MIN;
+pub use members::{Members, Peer, PeerChannel, Roster, members};
+pub use peer_service::PeerService;
+pub use service::Service;
+
+use contents::Contents;
+use dropped::Dropped;
+use fetch::Fetches;
+use holders::Holders;
+
+/// The boot files of one member; cheap to clone.
+#[derive(Clone)]
+pub struct BootFiles(Arc<Inner>);
+
+struct Inner {
+    own_id: u64,
+    store: Store,
+    members: Members,
+    contents: Contents,
+    dropped: Dropped,
+    holders: Holders,
+    fetches: Fetches,
+    uploads: Semaphore,
+    sends: Arc<Semaphore>,
+    runtime: Handle,
+}
+
+impl BootFiles {
+    /// Opens the folder `files_dir`, where contents get a folder of their own; at least `free_bytes_min` stay free on
+    /// its disk. Transfers run on the current runtime.
+    ///
+    /// # Errors
+    /// The folder is missing, or cannot be read and written.
+    pub fn open(
+        files_dir: &Path,
+        own_id: u64,
+        store: Store,
+        members: Members,
+        free_bytes_min: u64,
+    ) -> io::Result<Self> {
+        let dropped = Dropped::open(files_dir)?;
+        let contents = Contents::open(files_dir, own_id, free_bytes_min)?;
+        Ok(Self(Arc::new(Inner {
+            own_id,
+            store,
+            members,
+            fetches: Fetches::new(contents.clone()),
+            contents,
+            dropped,
+            holders: Holders::default(),
+            uploads: Semaphore::new(limits::UPLOADS_AT_ONCE_MAX),
+            sends: Arc::new(Semaphore::new(limits::SENDS_AT_ONCE_MAX)),
+            runtime: Handle::current(),
+        })))
+    }
+
+    /// Adds the service of administrators to `routes`.
+    pub fn add_services(&self, routes: &mut RoutesBuilder) {
+        routes.add_service(BootFileServiceServer::new(Service(self.clone())));
+    }
+
+    /// The service of the peer port.
+    pub fn peer_service(&self) -> BootFilePeerServiceServer<PeerService> {
+        BootFilePeerServiceServer::new(PeerService::of(self))
+    }
+
+    /// Every content that the catalogue names, with its size.
+    fn named(&self) -> BTreeMap<Sha256, u64> {
+        let state = self.0.store.state();
+        let files = state.boot_files.iter();
+        files
+            .filter_map(|file| Some((file.sha256.parse().ok()?, file.size)))
+            .collect()
+    }
+
+    /// Fetches a content from these members.
+    async fn fetch_from(&self, sha256: Sha256, size: u64, ids: &[u64]) -> Result<(), Error> {
+        let mut sources = (self.0.members)().others;
+        sources.retain(|peer| ids.contains(&peer.id));
+        self.0.fetches.fetch(sha256, size, &sources).await
+    }
+}

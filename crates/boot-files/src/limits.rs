@@ -1,0 +1,29 @@
+//! Bounds on what administrators and members may ask of this one at once.
+
+use std::time::Duration;
+
+use rpc::Error;
+use state::bounds::BOOT_FILE_BYTES_MAX;
+
+/// Bytes that stay free on the disk of the boot files: this member's log may be on it.
+pub const FREE_BYTES_MIN: u64 = 1 << 30;
+/// Uploads to this member at once.
+pub(crate) const UPLOADS_AT_ONCE_MAX: usize = 4;
+/// Transfers to other members at once.
+pub(crate) const SENDS_AT_ONCE_MAX: usize = 32;
+/// An upload that brings nothing for this long is given up.
+pub(crate) const UPLOAD_SILENCE_AT_MOST: Duration = Duration::from_secs(30);
+/// How long the other members may take to fetch an upload; the whole call has 300 s.
+pub(crate) const KEEP_AT_MOST: Duration = Duration::from_secs(240);
+
+/// A size that a file may have.
+///
+/// # Errors
+/// `Invalid`.
+pub(crate) fn check_size(size: u64) -> Result<(), Error> {
+    if size <= BOOT_FILE_BYTES_MAX {
+        return Ok(());
+    }
+    let problem = format!("{size} bytes are given, at most {BOOT_FILE_BYTES_MAX} are accepted");
+    Err(rpc::invalid("size", problem))
+}

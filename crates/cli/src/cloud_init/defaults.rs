@@ -1,0 +1,25 @@
+//! `chamois cloud-init defaults …`: what every node is told.
+
+mod set;
+mod show;
+
+use clap::Subcommand;
+
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+
+/// Verbs of `cloud-init defaults`.
+#[derive(Debug, Subcommand)]
+pub enum DefaultsCommand {
+    /// Show what is set
+    Show,
+    /// Set or clear fields; the others stay
+    Set(Box<set::SetArgs>),
+}
+
+pub(super) async fn run(global: &GlobalArgs, command: DefaultsCommand) -> Result<(), CliError> {
+    match command {
+        DefaultsCommand::Show => show::run(global).await,
+        DefaultsCommand::Set(args) => set::run(global, *args).await,
+    }
+}

@@ -1,0 +1,38 @@
+//! `chamois cloud-init node data`: a document as the node would get it.
+
+use clap::Args;
+use proto::cloud_init::v1::GetNodeDataRequest;
+use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceClient;
+
+use crate::args::GlobalArgs;
+use crate::connect;
+use crate::error::CliError;
+use crate::output::{self, Format};
+
+/// `chamois cloud-init node data`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois cloud-init node data x1000c0s0b0n0
+  chamois cloud-init node data x1000c0s0b0n0 vendor-data
+  chamois cloud-init node data x1000c0s0b0n0 compute.yaml")]
+pub struct DataArgs {
+    /// Xname of the node
+    pub xname: String,
+    /// network-config, meta-data, user-data, vendor-data or <group>.yaml
+    #[arg(default_value = "meta-data")]
+    pub document: String,
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: DataArgs) -> Result<(), CliError> {
+    let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
+    let request = GetNodeDataRequest {
+        id: args.xname,
+        document: args.document,
+    };
+    let answer = client.get_node_data(request).await?.into_inner();
+    match global.output {
+        Format::Json => output::print_json("google.api.HttpBody", &answer),
+        Format::Table => output::print(String::from_utf8_lossy(&answer.data).trim_end()),
+    }
+}

@@ -1,0 +1,40 @@
+//! `chamois group delete`.
+
+use clap::Args;
+use model::GroupLabel;
+use proto::smd::v1::DeleteGroupRequest;
+use proto::smd::v1::group_service_client::GroupServiceClient;
+
+use crate::args::GlobalArgs;
+use crate::connect;
+use crate::error::CliError;
+use crate::output::{self, Format};
+
+/// `chamois group delete`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  chamois group delete compute")]
+pub struct DeleteArgs {
+    /// Label, as `chamois group list` shows it
+    #[arg(value_parser = super::label)]
+    pub label: GroupLabel,
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), CliError> {
+    let mut client = GroupServiceClient::new(connect::to_any(global)?);
+    let request = DeleteGroupRequest {
+        label: args.label.to_string(),
+    };
+    let answer = client.delete_group(request).await;
+    let answer = answer
+        .map_err(|status| super::refused(status, &args.label))?
+        .into_inner();
+    match global.output {
+        Format::Json => output::print_json("chamois.smd.v1.DeleteResponse", &answer),
+        Format::Table => output::print(format_args!(
+            "deleted {} (revision {})",
+            args.label, answer.revision
+        )),
+    }
+}

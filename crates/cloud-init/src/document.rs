@@ -1,0 +1,185 @@
+//! A node's documents, rendered from one state. What the node is served and what an administrator is shown of it
+//! come from here alike, byte for byte.
+
+use std::net::IpAddr;
+
+use model::{BootContext, MacAddr, Xname};
+use proto::google::api::HttpBody;
+use proto::smd::v1::Component;
+use rpc::Error;
+use state::State;
+use state::cloud_init::file_bytes;
+
+use crate::meta_data::NodeFacts;
+use crate::{group_data, meta_data, network_config, user_data, vendor_data};
+
+const YAML: &str = "application/x-yaml";
+const CLOUD_CONFIG: &str = "text/cloud-config";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// A node, and what its documents are rendered from.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    /// Decides everything below.
+    pub(crate) state: &'a State,
+    /// The node.
+    pub(crate) xname: &'a Xname,
+    /// Its component.
+    pub(crate) component: &'a Component,
+    /// MAC of the interface that it boots from.
+    pub(crate) mac: Option<MacAddr>,
+    /// Address that it asks from.
+    pub(crate) address: Option<IpAddr>,
+    /// `http://<service address>:<port>/cloud-init` of the network that it is on.
+    pub(crate) service_url: String,
+    /// The boot that asks; without one, URLs carry no context.
+    pub(crate) boot_id: Option<u64>,
+}
+
+impl View<'_> {
+    /// NoCloud's `network-config`; `None` if the node has no Ethernet interface.
+    pub(crate) fn network_config(&self) -> Option<HttpBody> {
+        Some(body(YAML, network_config::render(self.mac?)))
+    }
+
+    /// NoCloud's `meta-data`.
+    pub(crate) fn meta_data(&self, instance_id: &str) -> Result<HttpBody, Error> {
+        let base_url = self.base_url();
+        let facts = NodeFacts {
+            xname: self.xname,
+            nid: self.component.nid,
+            role: &self.component.role,
+            sub_role: &self.component.sub_role,
+            instance_id,
+            local_hostname: &self.state.hostname(self.xname),
+            address: self.address,
+            cluster_name: self.state.cluster_name(),
+            base_url: &base_url,
+            info: &self
+                .state
+                .cloud_init
+                .instance_info(self.xname)
+                .unwrap_or_default(),
+            defaults: &self.state.cloud_init.cluster_defaults().unwrap_or_default(),
+            groups: self
+                .labels()
+                .map(|label| group_data::shown(label, self.state.cloud_init.group(label).as_deref()))
+                .collect(),
+        };
+        Ok(body(YAML, yaml(meta_data::render(&facts))?))
+    }
+
+    /// NoCloud's `user-data`.
+    pub(crate) fn user_data(&self) -> HttpBody {
+        body(CLOUD_CONFIG, user_data::render().to_owned())
+    }
+
+    /// NoCloud's `vendor-data`: where to phone home, and the files of the node's groups.
+    pub(crate) fn vendor_data(&self) -> Result<HttpBody, Error> {
+        let base = self.boot_url();
+        let has_file = |label: &&str| {
+            let group = self.state.cloud_init.group(label);
+            group.is_some_and(|group| group.file.is_some())
+        };
+        let files: Vec<String> = self
+            .labels()
+            .filter(has_file)
+            .map(|label| format!("{base}/{label}.yaml"))
+            .collect();
+        let phone_home = format!("{base}/phone-home/{}", self.xname);
+        let text = yaml(vendor_data::render(&phone_home, &files))?;
+        Ok(body(if files.is_empty() { CLOUD_CONFIG } else { TEXT }, text))
+    }
+
+    /// The file of a group that the node is a member of; `None` if it is no member, or there is no file.
+    pub(crate) fn group_data(&self, label: &str) -> Option<HttpBody> {
+        if !self.is_member_of(label) {
+            return None;
+        }
+        let group = self.state.cloud_init.group(label)?;
+        let data = file_bytes(group.file.as_ref()?)?;
+        let content_type = match data.starts_with(b"#cloud-config") {
+            true => CLOUD_CONFIG,
+            false => TEXT,
+        };
+        Some(HttpBody {
+            content_type: content_type.to_owned(),
+            data,
+            extensions: Vec::new(),
+        })
+    }
+
+    /// Whether SMD has the node in the group.
+    pub(crate) fn is_member_of(&self, label: &str) -> bool {
+        self.labels().any(|member_of| member_of == label)
+    }
+
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        self.state.smd.group_labels_of(self.xname)
+    }
+
+    /// What the URLs in the documents begin with: the node's own, the cluster's, or the service address.
+    fn base_url(&self) -> String {
+        let info = self
+            .state
+            .cloud_init
+            .instance_info(self.xname)
+            .unwrap_or_default();
+        let defaults = self.state.cloud_init.cluster_defaults().unwrap_or_default();
+        let set = [&info.cloud_init_base_url, &defaults.base_url];
+        let set = set.into_iter().find(|url| !url.is_empty());
+        set.unwrap_or(&self.service_url).trim_end_matches('/').to_owned()
+    }
+
+    /// The base URL with the boot's context, so that what is fetched from it is never older than this document.
+    fn boot_url(&self) -> String {
+        let base = self.base_url();
+        match self.boot_id {
+            Some(boot_id) => {
+                let revision = self.state.applied_index();
+                format!("{base}/b/{}", BootContext { revision, boot_id })
+            }
+            None => base,
+        }
+    }
+}
+
+/// The group that `<group>.yaml` names.
+///
+/// # Errors
+/// `NotFound` for any other document: nothing else is served below `/cloud-init/`.
+pub(crate) fn label_of(file: &str) -> Result<&str, Error> {
+    file.strip_suffix(".yaml")
+        .filter(|label| !label.is_empty())
+        .ok_or_else(|| Error::NotFound {
+            kind: "document".to_owned(),
+            id: format!(
+                "{file}; there are network-config, meta-data, user-data, vendor-data and <group>.yaml"
+            ),
+        })
+}
+
+/// What a member of a group without a file is given.
+pub(crate) fn no_settings() -> HttpBody {
+    body(CLOUD_CONFIG, user_data::render().to_owned())
+}
+
+/// The answer for a group that the node is not in, said after a read index only.
+pub(crate) fn not_a_member(xname: &Xname, label: &str) -> Error {
+    Error::NotFound {
+        kind: format!("group of {xname}"),
+        id: format!("{label}; SMD's groups say who is a member"),
+    }
+}
+
+fn body(content_type: &str, text: String) -> HttpBody {
+    HttpBody {
+        content_type: content_type.to_owned(),
+        data: text.into_bytes(),
+        extensions: Vec::new(),
+    }
+}
+
+fn yaml(rendered: serde_yaml_ng::Result<String>) -> Result<String, Error> {
+    rendered.map_err(|error| Error::Internal(format!("the document could not be written as YAML: {error}")))
+}

@@ -1,0 +1,121 @@
+//! OpenCHAMI's `/cloud-init/admin/instance-info`: what is said about one node.
+
+use proto::cloud_init::v1::cloud_init_command::{self, Change};
+use proto::cloud_init::v1::{
+    CloudInitCommand, DeleteInstanceInfoRequest, GetInstanceInfoRequest, InstanceInfo, InstanceInfoChange,
+    ListInstanceInfoRequest, ListInstanceInfoResponse, PutInstanceInfoRequest, instance_info_service_server,
+};
+use proto::raft::v1::entry::Command;
+use raft::{Committed, Store};
+use rpc::Error;
+use state::State;
+use tonic::{Request, Response, Status};
+
+use crate::node::node_of;
+
+/// What is said about single nodes.
+#[derive(Clone, Debug)]
+pub struct InstanceInfoService {
+    store: Store,
+}
+
+impl InstanceInfoService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> InstanceInfoService {
+        InstanceInfoService { store }
+    }
+
+    async fn propose(&self, principal: &str, change: Change) -> Result<Committed, Error> {
+        let command = Command::CloudInit(CloudInitCommand { change: Some(change) });
+        self.store.propose(principal, command, None).await
+    }
+}
+
+/// An info with the node's instance-id, which is kept beside it.
+fn shown(state: &State, info: &InstanceInfo) -> InstanceInfo {
+    let node = info.id.parse().ok();
+    let instance = node.and_then(|node| state.cloud_init.instance(&node));
+    InstanceInfo {
+        instance_id: instance
+            .map(|instance| instance.instance_id.clone())
+            .unwrap_or_default(),
+        ..info.clone()
+    }
+}
+
+#[tonic::async_trait]
+impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
+    #[tracing::instrument(name = "cloud_init.list_instance_info", skip_all)]
+    async fn list_instance_info(
+        &self,
+        _: Request<ListInstanceInfoRequest>,
+    ) -> Result<Response<ListInstanceInfoResponse>, Status> {
+        let state = self.store.state();
+        let items = state.cloud_init.instance_infos().map(|info| shown(&state, info));
+        Ok(Response::new(ListInstanceInfoResponse {
+            items: items.collect(),
+        }))
+    }
+
+    #[tracing::instrument(name = "cloud_init.get_instance_info", skip_all, fields(id = ?request.get_ref().id))]
+    async fn get_instance_info(
+        &self,
+        request: Request<GetInstanceInfoRequest>,
+    ) -> Result<Response<InstanceInfo>, Status> {
+        let node = node_of(&request.get_ref().id)?;
+        let state = self.store.state();
+        let info = state.cloud_init.instance_info(&node);
+        let info = info.ok_or_else(|| Error::NotFound {
+            kind: "instance-info".to_owned(),
+            id: node.to_string(),
+        })?;
+        Ok(Response::new(shown(&state, &info)))
+    }
+
+    /// The node of the path counts. An instance-id that differs from the one the node has been told is not taken,
+    /// as by OpenCHAMI's; the answer and the log say which one counts.
+    #[tracing::instrument(name = "cloud_init.put_instance_info", skip_all, fields(id = ?request.get_ref().id))]
+    async fn put_instance_info(
+        &self,
+        request: Request<PutInstanceInfoRequest>,
+    ) -> Result<Response<InstanceInfoChange>, Status> {
+        let principal = rpc::caller(&request).identity.principal();
+        let PutInstanceInfoRequest { id, info } = request.into_inner();
+        let info = InstanceInfo {
+            id,
+            ..info.unwrap_or_default()
+        };
+        let given = info.instance_id.clone();
+        let put = cloud_init_command::PutInstanceInfo { info: Some(info) };
+        let committed = self.propose(&principal, Change::PutInstanceInfo(put)).await?;
+        let in_force = &committed.applied.value;
+        if !given.is_empty() && given != *in_force {
+            tracing::warn!(given, in_force, "the node keeps the instance-id that it has");
+        }
+        Ok(Response::new(InstanceInfoChange {
+            revision: committed.revision,
+            instance_id: in_force.clone(),
+        }))
+    }
+
+    #[tracing::instrument(name = "cloud_init.delete_instance_info", skip_all, fields(id = ?request.get_ref().id))]
+    async fn delete_instance_info(
+        &self,
+        request: Request<DeleteInstanceInfoRequest>,
+    ) -> Result<Response<InstanceInfoChange>, Status> {
+        let principal = rpc::caller(&request).identity.principal();
+        let node = node_of(&request.get_ref().id)?;
+        let delete = cloud_init_command::DeleteInstanceInfo { id: node.to_string() };
+        let committed = self
+            .propose(&principal, Change::DeleteInstanceInfo(delete))
+            .await?;
+        let instance = self.store.state().cloud_init.instance(&node);
+        Ok(Response::new(InstanceInfoChange {
+            revision: committed.revision,
+            instance_id: instance
+                .map(|instance| instance.instance_id.clone())
+                .unwrap_or_default(),
+        }))
+    }
+}

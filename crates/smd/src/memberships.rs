@@ -1,0 +1,113 @@
+//! HSM's memberships: the groups seen from the component.
+
+use model::Xname;
+use proto::smd::v1::{
+    GetMembershipRequest, ListComponentsRequest, ListMembershipsRequest, ListMembershipsResponse, Membership,
+    membership_service_server,
+};
+use raft::Store;
+use tonic::{Request, Response, Status};
+
+use crate::component_filter::ComponentFilter;
+use crate::legacy;
+
+/// Who is in which groups.
+#[derive(Clone, Debug)]
+pub struct MembershipService {
+    store: Store,
+}
+
+impl MembershipService {
+    /// A service that answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> MembershipService {
+        MembershipService { store }
+    }
+}
+
+#[tonic::async_trait]
+impl membership_service_server::MembershipService for MembershipService {
+    #[tracing::instrument(name = "smd.list_memberships", skip_all)]
+    async fn list_memberships(
+        &self,
+        request: Request<ListMembershipsRequest>,
+    ) -> Result<Response<ListMembershipsResponse>, Status> {
+        let filter = ComponentFilter::parse(&filter_of(request.into_inner()))?;
+        let state = self.store.state();
+        let wanted = state
+            .smd
+            .components_with_groups()
+            .filter(|(component, labels)| filter.admits(component, labels.clone()));
+        let memberships = wanted
+            .map(|(component, labels)| membership(&component.id, labels))
+            .collect();
+        Ok(Response::new(ListMembershipsResponse {
+            memberships,
+            revision: state.applied_index(),
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.get_membership", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn get_membership(
+        &self,
+        request: Request<GetMembershipRequest>,
+    ) -> Result<Response<Membership>, Status> {
+        let id = &request.get_ref().id;
+        let xname: Xname = id.parse().map_err(|_| legacy::no_such_xname(id))?;
+        let state = self.store.state();
+        if state.smd.component(&xname).is_none() {
+            return Err(legacy::no_such_xname(id).into());
+        }
+        let labels = state.smd.group_labels_of(&xname);
+        Ok(Response::new(membership(xname.as_str(), labels)))
+    }
+}
+
+fn membership<'a>(id: &str, labels: impl Iterator<Item = &'a str>) -> Membership {
+    Membership {
+        id: id.to_owned(),
+        group_labels: labels.map(str::to_owned).collect(),
+        partition_name: String::new(),
+    }
+}
+
+/// The filters are those of State/Components.
+fn filter_of(request: ListMembershipsRequest) -> ListComponentsRequest {
+    let ListMembershipsRequest {
+        id,
+        r#type,
+        state,
+        flag,
+        role,
+        sub_role,
+        subtype,
+        arch,
+        class,
+        nid,
+        nid_start,
+        nid_end,
+        enabled,
+        software_status,
+        group,
+        partition,
+    } = request;
+    ListComponentsRequest {
+        id,
+        r#type,
+        state,
+        flag,
+        role,
+        sub_role,
+        subtype,
+        arch,
+        class,
+        nid,
+        nid_start,
+        nid_end,
+        enabled,
+        software_status,
+        group,
+        partition,
+        ..ListComponentsRequest::default()
+    }
+}

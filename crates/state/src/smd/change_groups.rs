@@ -1,0 +1,284 @@
+//! What changes groups: SMD's checks on labels, tags and members, all or nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::{GroupLabel, Rejection, Xname};
+use proto::raft::v1::outcome::Applied;
+use proto::smd::v1::smd_command::{
+    AddGroupMember, CreateGroup, DeleteGroup, PatchGroup, RemoveGroupMember, ReplaceGroupMembers,
+};
+use proto::smd::v1::{Group, GroupMembers};
+
+use super::components::Components;
+use super::groups::{Groups, members, with_members};
+use crate::bounds::{
+    DESCRIPTION_BYTES_MAX, GROUPS_MAX, GROUPS_PER_COMPONENT_MAX, MEMBERS_PER_GROUP_MAX, TAGS_PER_GROUP_MAX,
+    check_count, check_ids, check_text,
+};
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::outcome::deleted;
+
+/// The route that lists all labels ends so: a group of that name could never be read.
+const LABELS_ROUTE: &str = "labels";
+/// Word for the kind in rejections.
+const KIND: &str = "group";
+
+impl Groups {
+    /// Source: SMD `POST /groups`.
+    pub(super) fn create(
+        &mut self,
+        create: &CreateGroup,
+        components: &Components,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let given = create
+            .group
+            .as_ref()
+            .ok_or_else(|| Rejection::invalid("group", "it is missing"))?;
+        let group = normalised(given, at)?;
+        if self.get(&group.label).is_some() {
+            let detail = "operation would conflict with an existing group that has the same label; \
+                          patch its description and tags, put its members"
+                .to_owned();
+            return Err(Rejection::AlreadyExists {
+                kind: KIND.into(),
+                id: group.label,
+                detail,
+            });
+        }
+        if self.len() >= GROUPS_MAX {
+            let problem = format!("there are {GROUPS_MAX} groups; delete one first");
+            return Err(Rejection::invalid("group", problem));
+        }
+        self.check_join("members.ids", &group, members(&group), components)?;
+        let label = group.label.clone();
+        self.put(group, changes);
+        Ok(Applied {
+            created: vec![label],
+            ..Default::default()
+        })
+    }
+
+    /// Absent fields stay; label, exclusive group and members are not patched. Source: SMD `PATCH /groups/{label}`.
+    pub(super) fn patch(
+        &mut self,
+        patch: &PatchGroup,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let before = self.existing(&patch.label)?;
+        let mut after = before.as_ref().clone();
+        if let Some(description) = &patch.description {
+            check_text("description", description, DESCRIPTION_BYTES_MAX)?;
+            after.description.clone_from(description);
+        }
+        if let Some(tags) = &patch.tags {
+            after.tags = normalise_tags(&tags.items)?;
+        }
+        if after == *before {
+            return Ok(unchanged(&before));
+        }
+        after.meta = at.modified(before.meta.as_ref());
+        self.put(after, changes);
+        Ok(updated(&before))
+    }
+
+    /// Source: SMD `DELETE /groups/{label}`.
+    pub(super) fn delete(
+        &mut self,
+        delete: &DeleteGroup,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let group = self.existing(&delete.label)?;
+        self.remove(&group, changes);
+        Ok(deleted(std::iter::once(group.label.clone())))
+    }
+
+    /// Source: SMD `POST /groups/{label}/members`, for several at once.
+    pub(super) fn add_members(
+        &mut self,
+        add: &AddGroupMember,
+        components: &Components,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let before = self.existing(&add.label)?;
+        let new = some_members(&add.ids)?;
+        let old = members(&before);
+        if let Some(id) = new.iter().find(|id| old.binary_search(id).is_ok()) {
+            let detail = format!(
+                "operation would conflict with an existing member in the same group, {}",
+                before.label
+            );
+            return Err(Rejection::AlreadyExists {
+                kind: "member".into(),
+                id: id.clone(),
+                detail,
+            });
+        }
+        check_count("members.ids", old.len() + new.len(), MEMBERS_PER_GROUP_MAX)?;
+        self.check_join("id", &before, &new, components)?;
+        let mut ids = [old, &new].concat();
+        ids.sort_unstable();
+        self.put(with_members(&before, ids, at), changes);
+        Ok(Applied {
+            created: new,
+            ..Default::default()
+        })
+    }
+
+    /// Makes these the members. Source: SMD `PUT /groups/{label}/members`.
+    pub(super) fn replace_members(
+        &mut self,
+        replace: &ReplaceGroupMembers,
+        components: &Components,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let before = self.existing(&replace.label)?;
+        let ids = normalise_members("ids", &replace.ids)?;
+        let old = members(&before);
+        if ids == old {
+            return Ok(unchanged(&before));
+        }
+        let is_new = |id: &&String| old.binary_search(id).is_err();
+        let new: Vec<String> = ids.iter().filter(is_new).cloned().collect();
+        self.check_join("ids", &before, &new, components)?;
+        self.put(with_members(&before, ids, at), changes);
+        Ok(updated(&before))
+    }
+
+    /// Source: SMD `DELETE /groups/{label}/members/{xname}`, for several at once.
+    pub(super) fn remove_members(
+        &mut self,
+        remove: &RemoveGroupMember,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let before = self.existing(&remove.label)?;
+        let gone = some_members(&remove.ids)?;
+        let old = members(&before);
+        if let Some(id) = gone.iter().find(|id| old.binary_search(id).is_err()) {
+            let kind = format!("member of group {}", before.label);
+            return Err(Rejection::not_found(&kind, id));
+        }
+        let stays = |id: &&String| gone.binary_search(id).is_err();
+        let ids = old.iter().filter(stays).cloned().collect();
+        self.put(with_members(&before, ids, at), changes);
+        Ok(deleted(gone.into_iter()))
+    }
+
+    fn existing(&self, label: &str) -> Result<Arc<Group>, Rejection> {
+        let label = word("label", label)?;
+        let found = self.get(&label).cloned();
+        found.ok_or_else(|| Rejection::not_found(KIND, &label))
+    }
+
+    /// Whether all of `new` may become members of `group`.
+    fn check_join(
+        &self,
+        field: &str,
+        group: &Group,
+        new: &[String],
+        components: &Components,
+    ) -> Result<(), Rejection> {
+        for id in new {
+            if components.get(&member(field, id)?).is_none() {
+                let problem = format!("linked component does not exist: {id}; create it first");
+                return Err(Rejection::invalid(field, problem));
+            }
+            if let Some(rival) = self.rival(group, id) {
+                let detail = format!(
+                    "operation would conflict with an existing member in another exclusive group: {id} is in {}, \
+                     which has the exclusiveGroup {} as {} has; take it out there first",
+                    rival.label, rival.exclusive_group, group.label
+                );
+                return Err(Rejection::Conflict { detail });
+            }
+            if self.labels_of(id.as_str()).len() >= GROUPS_PER_COMPONENT_MAX {
+                let problem =
+                    format!("{id} is in {GROUPS_PER_COMPONENT_MAX} groups; take it out of one first");
+                return Err(Rejection::invalid(field, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn updated(group: &Group) -> Applied {
+    Applied {
+        updated: vec![group.label.clone()],
+        ..Default::default()
+    }
+}
+
+fn unchanged(group: &Group) -> Applied {
+    Applied {
+        unchanged: vec![group.label.clone()],
+        ..Default::default()
+    }
+}
+
+/// The new group as it is stored.
+fn normalised(given: &Group, at: &LogPosition<'_>) -> Result<Group, Rejection> {
+    let label = word("label", &given.label)?;
+    if label == LABELS_ROUTE {
+        let problem = "GET /hsm/v2/groups/labels lists all labels, so that no group can be called `labels`";
+        return Err(Rejection::invalid("label", problem));
+    }
+    check_text("description", &given.description, DESCRIPTION_BYTES_MAX)?;
+    let exclusive_group = match given.exclusive_group.as_str() {
+        "" => String::new(),
+        name => word("exclusiveGroup", name)?,
+    };
+    let ids = normalise_members("members.ids", members(given))?;
+    Ok(Group {
+        label,
+        description: given.description.clone(),
+        exclusive_group,
+        tags: normalise_tags(&given.tags)?,
+        members: Some(GroupMembers { ids }),
+        meta: at.created(),
+    })
+}
+
+/// In the order given.
+fn normalise_tags(given: &[String]) -> Result<Vec<String>, Rejection> {
+    check_count("tags", given.len(), TAGS_PER_GROUP_MAX)?;
+    given.iter().map(|tag| word("tags", tag)).collect()
+}
+
+/// Sorted; none may be given twice.
+fn normalise_members(field: &str, given: &[String]) -> Result<Vec<String>, Rejection> {
+    check_count(field, given.len(), MEMBERS_PER_GROUP_MAX)?;
+    let mut ids = BTreeSet::new();
+    for text in given {
+        let id = member(field, text)?;
+        if let Some(twice) = ids.replace(id.to_string()) {
+            return Err(Rejection::invalid(
+                field,
+                format!("{twice} is given twice; name each member once"),
+            ));
+        }
+    }
+    Ok(ids.into_iter().collect())
+}
+
+/// A label, a tag or an exclusive group, in lower case.
+fn word(field: &str, text: &str) -> Result<String, Rejection> {
+    let parsed: Result<GroupLabel, _> = text.parse();
+    parsed.map(String::from).map_err(|e| Rejection::invalid(field, e))
+}
+
+/// As `normalise_members`, one at least.
+fn some_members(given: &[String]) -> Result<Vec<String>, Rejection> {
+    check_ids("id", given.len())?;
+    normalise_members("id", given)
+}
+
+fn member(field: &str, text: &str) -> Result<Xname, Rejection> {
+    text.parse().map_err(|e| Rejection::invalid(field, e))
+}
