@@ -2,7 +2,11 @@
 //! the client does.
 
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -147,4 +151,33 @@ async fn a_file_that_shrinks_while_it_is_sent_breaks_the_connection() {
     // a reset is as good an end as a close
     let _ = bounded(client.0.read_to_end(&mut rest)).await;
     assert!(rest.len() < LARGE_BYTES - 1000, "{}", rest.len());
+}
+
+/// Bytes of a file before the head of its answer would be garbage; and HTTP's count of them must send none twice.
+#[tokio::test]
+async fn a_body_waits_for_its_head_and_its_bytes_go_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut wire = crate::wire::Wire::new(listener.accept().await.unwrap().0);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&path, "_file_").unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    let mut body = crate::send_file::body(file, 1, 4, Some(&wire));
+
+    let mut poll_now = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    assert!(
+        poll_now().is_pending() && poll_now().is_pending(),
+        "the head is not out"
+    );
+    wire.write_all(b"head ").await.unwrap();
+    assert!(poll_now().is_pending(), "written, but more of it may come");
+    wire.flush().await.unwrap();
+    let frame = bounded(body.frame()).await.unwrap().unwrap();
+    assert!(body.is_end_stream());
+    wire.write_all(&frame.into_data().unwrap()).await.unwrap();
+    wire.write_all(b" next").await.unwrap();
+    wire.shutdown().await.unwrap();
+    let mut received = String::new();
+    bounded(client.read_to_string(&mut received)).await.unwrap();
+    assert_eq!(received, "head file next");
 }
