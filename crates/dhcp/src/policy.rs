@@ -213,7 +213,9 @@ impl Known<'_> {
             add_boot_options(reply, request, self.network, self.loaders);
         }
         if let Some(xname) = xname {
-            reply.options.push(DhcpOption::Hostname(self.state.hostname(&xname)));
+            reply
+                .options
+                .push(DhcpOption::Hostname(self.state.hostname(&xname)));
         }
         if !subnet.domain.is_empty() {
             reply.options.push(DhcpOption::DomainName(subnet.domain.clone()));

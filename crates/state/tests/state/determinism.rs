@@ -92,10 +92,20 @@ fn groups() -> impl Strategy<Value = Command> {
         match kind {
             0..=2 => {
                 let members = Some(GroupMembers { ids });
-                let group = Group { label, exclusive_group: text, members, ..Default::default() };
+                let group = Group {
+                    label,
+                    exclusive_group: text,
+                    members,
+                    ..Default::default()
+                };
                 CreateGroup { group: Some(group) }.into_command()
             }
-            3 => PatchGroup { label, description: Some(text), tags: None }.into_command(),
+            3 => PatchGroup {
+                label,
+                description: Some(text),
+                tags: None,
+            }
+            .into_command(),
             4 => DeleteGroup { label }.into_command(),
             5 => AddGroupMember { label, ids }.into_command(),
             6 => ReplaceGroupMembers { label, ids }.into_command(),
@@ -312,14 +322,21 @@ fn check_groups(state: &State) {
         for id in ids {
             labels.entry(id).or_default().push(&group.label);
             let name = &group.exclusive_group;
-            assert!(name.is_empty() || exclusive.insert((name, id)), "{id} twice in {name}");
+            assert!(
+                name.is_empty() || exclusive.insert((name, id)),
+                "{id} twice in {name}"
+            );
             assert!(state.smd.component(&id.parse().unwrap()).is_some(), "{id}");
         }
     }
     for n in 0..6 {
         let id = format!("x0c0s{n}b0n0");
         let found: Vec<&str> = state.smd.group_labels_of(&id.parse().unwrap()).collect();
-        assert_eq!(found, labels.get(id.as_str()).cloned().unwrap_or_default(), "{id}");
+        assert_eq!(
+            found,
+            labels.get(id.as_str()).cloned().unwrap_or_default(),
+            "{id}"
+        );
     }
 }
 

@@ -26,7 +26,11 @@ fn full() -> Log {
         "x0c0s0b0n0",
         &["10.97.0.17"],
     ));
-    log.ok(groups::create(groups::exclusive("compute", "rack", &["x0c0s0b0n0"])));
+    log.ok(groups::create(groups::exclusive(
+        "compute",
+        "rack",
+        &["x0c0s0b0n0"],
+    )));
     log.ok(boot_parameters::create(&["Default", "x0c0s0b0n0"], "quiet"));
     log.ok(boot_records::command(boot_records::record("x0c0s0b0n0", "b1")));
     log.ok(instances::assign("x0c0s0b0n0"));
@@ -262,7 +266,10 @@ fn rows_that_no_apply_wrote_are_refused() {
         (RowKind::Group, vec![group(groups::group("G", &[]))]),
         (RowKind::Group, vec![members(&["x0c0s0b0n0"])]),
         (RowKind::Group, vec![node(), members(&["X0c0s0b0n0"])]),
-        (RowKind::Group, vec![node(), members(&["x0c0s0b0n0", "x0c0s0b0n0"])]),
+        (
+            RowKind::Group,
+            vec![node(), members(&["x0c0s0b0n0", "x0c0s0b0n0"])],
+        ),
         (
             RowKind::Group,
             vec![
