@@ -70,11 +70,11 @@ impl Membership {
         }
     }
 
-    fn admits<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> bool {
+    fn admits<'a>(&self, mut names: impl Iterator<Item = &'a str> + Clone) -> bool {
         match self {
             Membership::Either => true,
-            Membership::None => names.clone().next().is_none(),
-            Membership::Some => names.clone().next().is_some(),
+            Membership::None => names.next().is_none(),
+            Membership::Some => names.next().is_some(),
             Membership::OneOf(one_of) => {
                 one_of.admits_if(|candidate| names.clone().any(|name| name == candidate))
             }
