@@ -16,6 +16,8 @@ impl Console {
         let new = all.get(self.read..).unwrap_or_default();
         let whole = new.rfind('\n').map_or(0, |end| end + 1);
         self.read += whole;
+        // the line that had no end yet comes again, longer
+        self.text.truncate(self.text.rfind('\n').map_or(0, |end| end + 1));
         let mut out = std::io::stdout().lock();
         for line in new[..whole].lines() {
             let line = plain(line);
@@ -26,7 +28,6 @@ impl Console {
             }
         }
         // a progress line of firmware has no end yet, but what it names counts
-        self.text.truncate(self.text.rfind('\n').map_or(0, |end| end + 1));
         self.text.push_str(&plain(&new[whole..]));
     }
 
