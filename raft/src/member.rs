@@ -32,6 +32,9 @@ use crate::{introduction, newest_state, store_header};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked at whether Raft has stopped: its metrics change with every batch of entries, and waking a task
+/// for each of them costs a busy leader more than it tells.
+const FAILURE_LOOK: Duration = Duration::from_millis(100);
 /// Pause between attempts to bootstrap the state or to learn a commit index.
 const STARTUP_PAUSE: Duration = Duration::from_millis(50);
 
@@ -188,6 +191,7 @@ impl Member {
             if async_runtime::WatchReceiver::changed(&mut metrics).await.is_err() {
                 return "Raft's task has ended".to_owned();
             }
+            tokio::time::sleep(FAILURE_LOOK).await;
         }
     }
 

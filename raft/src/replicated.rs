@@ -8,6 +8,7 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{Raft, ReadPolicy};
+use prost::Message as _;
 use proto::raft::v1 as pb;
 use rpc::Error;
 use tokio::sync::Semaphore;
@@ -175,7 +176,8 @@ impl Replicated {
             .filter(|_| self.has_majority())
             .ok_or(Attempt::NoLeader)?;
         if leader == self.peers.member_id {
-            return self.append(entry.clone()).await;
+            // `Store::propose` has made sure that every member can decode it
+            return self.append(self.stamped(entry.clone()).encode_to_vec()).await;
         }
         let node = self.node(leader).ok_or(Attempt::NoLeader)?;
         let request = pb::ProposeRequest {
@@ -211,19 +213,24 @@ impl Replicated {
 
     /// A forwarded proposal: appended here or refused, never forwarded again.
     pub(crate) async fn propose_as_leader(&self, entry: pb::Entry) -> Result<pb::Outcome, Error> {
-        self.append(entry).await.map_err(|attempt| match attempt {
+        let bytes = state::encode_exact(&self.stamped(entry))?;
+        self.append(bytes).await.map_err(|attempt| match attempt {
             Attempt::NoLeader => self.no_quorum(),
             Attempt::Unknown(_) => Error::OutcomeUnknown,
             Attempt::Final(error) => error,
         })
     }
 
-    /// Stamps what only the leader may stamp, and appends.
-    async fn append(&self, mut entry: pb::Entry) -> Result<pb::Outcome, Attempt> {
+    /// The entry with what only the leader may stamp.
+    fn stamped(&self, mut entry: pb::Entry) -> pb::Entry {
         let header = entry.header.get_or_insert_default();
         header.proposed_at_ms = self.cluster_time_ms();
         header.random = self.sources.random_16();
-        let bytes = state::encode_exact(&entry).map_err(|rejection| Attempt::Final(rejection.into()))?;
+        entry
+    }
+
+    /// Appends an encoded entry and waits for its outcome.
+    async fn append(&self, bytes: Vec<u8>) -> Result<pb::Outcome, Attempt> {
         let write = self.raft.client_write(Command(bytes.into()));
         match self.while_leading(self.peers.member_id, write).await {
             Some(Ok(response)) => Ok(response.data.0),
