@@ -99,7 +99,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         peer_listeners,
         &identity.material,
         &identity.pins,
-        peer_port::services(&member, &files)?,
+        &peer_port::services(&member, &files)?,
         &raft,
         &drain,
         &mut tasks,

@@ -34,7 +34,7 @@ pub(super) fn serve(
     listeners: Vec<TcpListener>,
     material: &Material,
     pins: &PinnedKeys,
-    services: Services,
+    services: &Services,
     raft: &Handle,
     drain: &Drain,
     tasks: &mut Tasks,
