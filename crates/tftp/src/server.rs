@@ -1,5 +1,7 @@
 //! The server: takes requests from a socket, starts one bounded task per transfer, refuses the rest.
 
+mod dry_run;
+
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};

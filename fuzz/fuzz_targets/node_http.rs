@@ -1,0 +1,134 @@
+//! A URI of the node port -> gateway -> guard -> boot script or cloud-init data, all of it the real code.
+//! The first byte picks where the URI begins, the rest is the stranger's.
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use gateway::{Gateway, Options};
+use http_body_util::{BodyExt as _, Full};
+use libfuzzer_sys::fuzz_target;
+use rpc::{Caller, Guard, Identity, Rules};
+use tokio::runtime::Runtime;
+use tower::Layer as _;
+
+#[path = "../../crates/bss/tests/common/mod.rs"]
+mod common;
+
+const BEGINNINGS: [&str; 8] = [
+    "/boot/v1/bootscript?mac=",
+    "/boot/v1/bootscript?",
+    "/apis/bss/boot/v1/bootscript?name=",
+    "/cloud-init/",
+    "/cloud-init/b/",
+    "/cloud-init/meta-data?",
+    "/",
+    "",
+];
+/// The only node with boot parameters: its NID, name and MAC.
+const NID: u64 = 1;
+const MAC_DIGITS: &str = "020000000001";
+/// In its script and in no other.
+const KERNEL: &str = "http://i/020000000001/k";
+/// How the lines of a script may begin (crates/bss/src/ipxe.rs); anything else was put in by somebody.
+const COMMANDS: [&str; 7] = [
+    "#!ipxe", "kernel --name kernel ", "initrd --name initrd ", "boot || goto ", ":boot_retry", "sleep ", "chain http://",
+];
+
+struct World {
+    runtime: Runtime,
+    gateway: Gateway,
+}
+
+fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let gateway = runtime.block_on(gateway());
+        World { runtime, gateway }
+    })
+}
+
+/// The services of a member behind the guard, over a store in memory.
+async fn gateway() -> Gateway {
+    let store = common::seeded().await;
+    common::put(&store, "02:00:00:00:00:01", "console=ttyS0").await;
+    let config = common::config(bss::RetryDelay::from_seconds(0));
+    let cloud_init = cloud_init::Config { urls: config.urls.clone() };
+    let mut routes = tonic::service::RoutesBuilder::default();
+    bss::add_services(&mut routes, &store, &config);
+    cloud_init::add_services(&mut routes, &store, &cloud_init);
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).expect("our own descriptor");
+    let guard = Guard::new(rules, None, std::sync::Arc::new(store));
+    Gateway::new(proto::DESCRIPTOR, guard.layer(routes.routes()), Options::default()).expect("our own routes")
+}
+
+/// The node at 10.97.3.1, on the service address.
+fn caller() -> Caller {
+    let at = |address: [u8; 4], port| SocketAddr::new(IpAddr::V4(Ipv4Addr::from(address)), port);
+    let peer = at([10, 97, 3, 1], 40_000);
+    Caller {
+        identity: Identity::Node { address: peer.ip() },
+        peer: Some(peer),
+        local: Some(at([10, 97, 0, 1], 8081)),
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let [beginning, rest @ ..] = input else { return };
+    let beginning = BEGINNINGS[usize::from(*beginning) % BEGINNINGS.len()];
+    let Ok(uri) = http::Uri::try_from([beginning.as_bytes(), rest].concat()) else {
+        return; // hyper has refused it
+    };
+    let path = uri.path().to_owned();
+    let query = uri.query().unwrap_or_default().to_owned();
+    let request = http::Request::get(uri).body(Full::<Bytes>::default()).expect("a request");
+    let World { runtime, gateway } = world();
+    let (status, headers, body) = runtime.block_on(async {
+        let (parts, body) = gateway.answer_node(caller(), request).await.into_parts();
+        (parts.status.as_u16(), parts.headers, body.collect().await.expect("a body").to_bytes())
+    });
+    assert_ne!(status, 500, "{path}?{query}: {body:?}");
+    assert!(headers.get("location").is_none(), "nobody is sent elsewhere");
+    if path.ends_with("/boot/v1/bootscript") && status == 200 {
+        check_script(&query, &body);
+    }
+});
+
+/// A script that iPXE reads as it was meant, for the node that was asked for.
+fn check_script(query: &str, body: &[u8]) {
+    let script = std::str::from_utf8(body).expect("a script is text");
+    if script.starts_with('{') {
+        return; // `json=1`
+    }
+    assert!(!script.contains(|c: char| c.is_control() && c != '\n'), "{script:?}");
+    for line in script.lines().filter(|line| !line.is_empty()) {
+        assert!(COMMANDS.iter().any(|command| line.starts_with(command)), "{query}: {line:?} in {script:?}");
+    }
+    if script.contains(KERNEL) {
+        assert!(names_the_node(query), "{query} got the script of another node: {script:?}");
+    }
+}
+
+/// Whether any value of the query is the known node's MAC, name or NID, in any spelling.
+fn names_the_node(query: &str) -> bool {
+    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(_, value)| {
+        let text = decoded(value).to_ascii_lowercase();
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        digits == MAC_DIGITS || text.contains(&common::xname(0)) || text.trim().parse() == Ok(NID)
+    })
+}
+
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = value.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        (bytes, rest) = match (first, hex) {
+            (b'%', Some(byte)) => ([bytes, vec![byte]].concat(), &after[2..]),
+            (other, _) => ([bytes, vec![*other]].concat(), after),
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
