@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use address::helper::{self, HelperOptions};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 
 /// Bound of every wait; the helper acts within 1 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SERVICE: &str = "10.97.44.1:8081";
 const OWN: &str = "10.97.44.2:8081";
+const NODE: &str = "10.97.44.3:0";
 
 async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
@@ -27,7 +28,10 @@ async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
 async fn connection(at: &str) -> (TcpStream, TcpStream, TcpListener) {
     let listener = TcpListener::bind(at).await.unwrap();
     let at: SocketAddr = at.parse().unwrap();
-    let client = TcpStream::connect(at).await.unwrap();
+    // the kernel would take the service address for this end too, and the helper would reset both
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(NODE.parse().unwrap()).unwrap();
+    let client = socket.connect(at).await.unwrap();
     let (served, _) = listener.accept().await.unwrap();
     (client, served, listener)
 }
@@ -38,7 +42,11 @@ async fn connection(at: &str) -> (TcpStream, TcpStream, TcpListener) {
 fn connections_of_a_lapsed_address_are_reset_and_no_others() {
     if std::env::var("CHAMOIS_E2E").is_ok_and(|value| value == "1") {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-        for arguments in ["link set lo up", "addr add 10.97.44.2/32 dev lo"] {
+        for arguments in [
+            "link set lo up",
+            "addr add 10.97.44.2/32 dev lo",
+            "addr add 10.97.44.3/32 dev lo",
+        ] {
             let status = std::process::Command::new("ip")
                 .args(arguments.split(' '))
                 .status();
