@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::machine::{Namespace, Network, Process, member_address, run};
@@ -213,6 +213,18 @@ roles = ["boot", "dhcp", "tftp"]
     pub fn thaw(&mut self, id: u64) {
         self.serving[&id].signal(Signal::SIGCONT).unwrap();
         self.frozen.remove(&id);
+    }
+
+    /// SIGTERM: it ends in order, which [`Members::ended`] sees.
+    pub fn drain(&self, id: u64) {
+        self.serving[&id].signal(Signal::SIGTERM).unwrap();
+    }
+
+    /// How a drained member has ended, if it has; after that it does not run.
+    pub fn ended(&mut self, id: u64) -> Option<ExitStatus> {
+        let status = self.serving.get_mut(&id)?.ended().unwrap()?;
+        self.serving.remove(&id);
+        Some(status)
     }
 
     /// The leader that every running member names.

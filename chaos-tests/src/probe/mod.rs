@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // see above
 
 pub mod dhcp;
+pub mod dhcp_replies;
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -8,12 +8,13 @@ use crate::cell::{Cell, Fault, Phase};
 use crate::checks;
 use crate::disguise;
 use crate::editor::Editor;
+use crate::held_back;
 use crate::lane::{Lane, TAP};
 use crate::phase::{self, Progress};
 use crate::wire::{Document, Wire};
 
-/// Bound of one boot. The worst undisturbed one takes a fifth of it on a busy machine.
-const BOOT_AT_MOST: Duration = Duration::from_secs(300);
+/// Bound of one boot: after it the guest never came back. The worst undisturbed one takes a third of it on a busy machine.
+const BOOT_AT_MOST: Duration = Duration::from_secs(180);
 /// Pause between two looks at the console.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -53,6 +54,9 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
     lane.members.wait_healthy();
     let was_leader = lane.members.leader() == holder;
     disguise::begin(&lane.network, cell.firmware, &lane.node.mac);
+    if cell.is_in(Phase::ScriptAsked) {
+        held_back::begin(&lane.network, &lane.node.mac);
+    }
     let ids = lane.members.ids();
     let editor = Editor::start(lane.members.administrator(), ids, lane.node.mac.clone(), edits);
 
@@ -64,19 +68,21 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
     let stale = attempt
         .stale
         .map(|probe| probe.join().expect("it does not panic"));
+    held_back::end(&lane.network);
     if let Some((_, fault)) = cell.fault.filter(|_| broken.is_some()) {
         lane.mend_member(holder, fault);
     }
     let edited = editor.finish();
     lane.members.wait_healthy();
+    // before how the boot went: whatever the guest did, a stale holder is wrong
+    stale.transpose()?;
+    lane.edits = edited?;
     let last =
         |error: String| Failure::Wrong(format!("{error}; the end of its console:\n{}", tail(&console)));
     let time = outcome.map_err(|failure| match failure {
         Failure::Wrong(error) => last(error),
         other => other,
     })?;
-    lane.edits = edited?;
-    stale.transpose()?;
     checks::console(&console, &lane.node).map_err(last)?;
     checks::documents(&documents, &lane.node, edits, &lane.others).map_err(last)?;
     Ok(Boot {
@@ -163,7 +169,7 @@ impl<'l> Attempt<'l> {
             }
             if self.started.elapsed() > BOOT_AT_MOST {
                 return Err(Failure::Wrong(format!(
-                    "it did not come to its end within {BOOT_AT_MOST:?}"
+                    "it never came back: no end within {BOOT_AT_MOST:?}"
                 )));
             }
         }
@@ -171,11 +177,7 @@ impl<'l> Attempt<'l> {
 
     /// Before anything of ours runs on the guest.
     fn is_cut_off_in_the_firmware(&self) -> bool {
-        let in_firmware = self
-            .cell
-            .fault
-            .is_some_and(|(phase, _)| phase == Phase::FirmwareHttp);
-        in_firmware && self.broken.is_some() && self.progress.script_after.is_none()
+        self.cell.is_in(Phase::FirmwareHttp) && self.broken.is_some() && self.progress.script_after.is_none()
     }
 
     fn finished(&mut self, console: &str) -> Result<Duration, Failure> {
@@ -194,6 +196,10 @@ impl<'l> Attempt<'l> {
             return Err(Failure::Wrong(
                 "its phase never came, so nothing was broken".to_owned(),
             ));
+        }
+        // a member that froze before it took the connection leaves nothing to try again
+        if self.cell.fault == Some((Phase::ScriptAsked, Fault::Freeze)) && self.progress.script_tries() < 2 {
+            return Err(Failure::Missed);
         }
         Ok(time)
     }
@@ -216,6 +222,7 @@ impl<'l> Attempt<'l> {
         }
         self.lane.break_member(self.holder, fault);
         self.broken = Some(Instant::now());
+        held_back::end(&self.lane.network);
         editor.avoid(self.holder);
         // What was on the cable before the break may still wait to be read.
         while let Some(fact) = self.wire.next(Duration::ZERO) {

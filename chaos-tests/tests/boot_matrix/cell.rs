@@ -16,6 +16,8 @@ pub(crate) enum Phase {
     Tftp,
     /// The loader is under way by the firmware's own HTTP.
     FirmwareHttp,
+    /// iPXE has DHCP's first script and connects for the node's own, which nobody has answered.
+    ScriptAsked,
     /// The boot script has been answered.
     Script,
     /// The kernel is under way.
@@ -30,10 +32,11 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// All of them, in the order of a boot.
-    pub(crate) const ALL: [Phase; 8] = [
+    pub(crate) const ALL: [Phase; 9] = [
         Phase::Offer,
         Phase::Tftp,
         Phase::FirmwareHttp,
+        Phase::ScriptAsked,
         Phase::Script,
         Phase::Kernel,
         Phase::Initrd,
@@ -55,6 +58,7 @@ impl Phase {
             Phase::Offer => "offer",
             Phase::Tftp => "tftp",
             Phase::FirmwareHttp => "firmware-http",
+            Phase::ScriptAsked => "script-asked",
             Phase::Script => "script",
             Phase::Kernel => "kernel",
             Phase::Initrd => "initrd",
@@ -93,6 +97,13 @@ impl Fault {
 pub(crate) struct Cell {
     pub(crate) firmware: Firmware,
     pub(crate) fault: Option<(Phase, Fault)>,
+}
+
+impl Cell {
+    /// Whether its fault is in this phase.
+    pub(crate) fn is_in(self, phase: Phase) -> bool {
+        self.fault.is_some_and(|(of, _)| of == phase)
+    }
 }
 
 impl fmt::Display for Cell {
@@ -155,7 +166,7 @@ impl Plan {
 
 /// For every change: each path, each phase and each fault at least once.
 const DOZEN: [&str; 12] = [
-    "bios-ipxe/offer/kill",
+    "bios-ipxe/script-asked/freeze",
     "bios-ipxe/script/link-down",
     "bios-ipxe/kernel/link-down",
     "bios-ipxe/cloud-init/freeze",
@@ -199,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_path_is_killed_in_each_of_its_phases_in_three_ways() {
-        assert_eq!(all_cells().len(), (6 + 7 + 7 + 7) * 3);
+        assert_eq!(all_cells().len(), (7 + 8 + 8 + 8) * 3);
     }
 
     #[test]

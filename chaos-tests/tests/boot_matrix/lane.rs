@@ -9,6 +9,7 @@ use lab::machine::{GuestImage, Network};
 use crate::cell::Fault;
 use crate::disguise;
 use crate::editor;
+use crate::held_back;
 use crate::stale_holder::{self, Prober};
 
 /// The guest's port in the bridge.
@@ -33,13 +34,11 @@ impl Lane {
     pub(crate) fn start(tag: &str, folder: &Path, image: &GuestImage, network_lines: &str) -> Lane {
         let files = folder.join("files");
         image.copy_to(&files).unwrap();
-        // UEFI HTTP boot fetches its loader from the boot files
-        std::fs::copy("/usr/lib/ipxe/snponly.efi", files.join("snponly.efi"))
-            .expect("package ipxe is installed");
         let mut network = Network::create(tag, 3).unwrap();
         network.add_tap(TAP).unwrap();
         let prober = Prober::plug_in(&mut network);
         disguise::prepare(&network);
+        held_back::prepare(&network);
         let config = MembersConfig {
             network_lines: network_lines.to_owned(),
             ..MembersConfig::default()

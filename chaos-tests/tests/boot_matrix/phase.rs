@@ -1,6 +1,6 @@
 //! When a phase of a boot has come, and when it is over: by what was seen on the cable and on the console.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ const LOADER_BYTES: usize = 40_000;
 const KERNEL_BYTES: usize = 4_000_000;
 const INITRD_BYTES: usize = 500_000;
 
+/// What DHCP names to iPXE, by TFTP: it asks for the node's own script, and again when that breaks off.
+pub(crate) const FIRST_SCRIPT: &str = "boot.ipxe";
 const SCRIPT: &str = "/boot/v1/bootscript";
-/// Wherever the offer says that it is.
-const LOADER: &str = "/snponly.efi";
+const LOADER: &str = "/loaders/snponly.efi";
 /// Bytes of Debian's.
 const LOADER_SIZE: u64 = 173_792;
 const KERNEL: &str = "/files/vmlinuz";
@@ -32,10 +33,15 @@ pub(crate) struct Progress {
     /// Time to the first request of a boot script.
     pub(crate) script_after: Option<Duration>,
     tftp_files: Vec<String>,
+    /// The highest block of a loader.
     tftp_block: u16,
+    has_first_script: bool,
+    /// The guest's ports over which it asked for its script: one for each try.
+    script_ports: BTreeSet<u16>,
     /// By path (without its query): what the guest was sent at most over one connection.
     received: BTreeMap<String, usize>,
-    asked: Vec<String>,
+    /// Methods and paths (without their queries).
+    asked: Vec<(String, String)>,
     kernel_runs: bool,
 }
 
@@ -51,16 +57,21 @@ impl Progress {
                 self.tftp_files.push(file.clone());
                 true
             }
-            Fact::TftpBlock { number } => {
-                self.tftp_block = self.tftp_block.max(*number);
+            Fact::TftpBlock { file, number } => {
+                if file == FIRST_SCRIPT {
+                    self.has_first_script = true;
+                } else {
+                    self.tftp_block = self.tftp_block.max(*number);
+                }
                 false
             }
-            Fact::Asked { path, .. } => {
+            Fact::Asked { method, path, port } => {
                 let path = without_query(path);
                 if path == SCRIPT {
                     self.script_after.get_or_insert(after);
+                    self.script_ports.insert(*port);
                 }
-                self.asked.push(path);
+                self.asked.push((method.clone(), path));
                 true
             }
             Fact::Received { path, bytes, .. } => {
@@ -75,21 +86,27 @@ impl Progress {
         }
     }
 
-    /// Whether the loaders were fetched that this firmware's path consists of, and no others.
+    /// Whether the loaders were fetched that this firmware's path consists of, and no others. UEFI's HTTP boot asks for
+    /// the length of its loader first.
     pub(crate) fn is_path_of(&self, firmware: Firmware) -> bool {
         let by_tftp = |name: &str| self.tftp_files.iter().any(|file| file == name);
         let fetched = (
             by_tftp("undionly.kpxe"),
             by_tftp("snponly.efi"),
-            self.has_asked(LOADER),
+            self.methods(LOADER),
         );
         fetched
             == match firmware {
-                Firmware::BiosIpxe => (false, false, false),
-                Firmware::BiosPxe => (true, false, false),
-                Firmware::UefiPxe => (false, true, false),
-                Firmware::UefiHttp => (false, false, true),
+                Firmware::BiosIpxe => (false, false, vec![]),
+                Firmware::BiosPxe => (true, false, vec![]),
+                Firmware::UefiPxe => (false, true, vec![]),
+                Firmware::UefiHttp => (false, false, vec!["HEAD", "GET"]),
             }
+    }
+
+    /// Over how many connections the guest asked for its script.
+    pub(crate) fn script_tries(&self) -> usize {
+        self.script_ports.len()
     }
 
     /// Takes note of the console.
@@ -103,7 +120,15 @@ impl Progress {
     }
 
     fn has_asked(&self, end: &str) -> bool {
-        self.asked.iter().any(|path| path.ends_with(end))
+        self.asked.iter().any(|(_, path)| path.ends_with(end))
+    }
+
+    /// By which methods this path was asked for, each once, in their order.
+    fn methods(&self, path: &str) -> Vec<&str> {
+        let of_path = self.asked.iter().filter(|(_, asked)| asked == path);
+        let mut methods: Vec<&str> = of_path.map(|(method, _)| method.as_str()).collect();
+        methods.dedup();
+        methods
     }
 }
 
@@ -117,6 +142,7 @@ pub(crate) fn has_come(phase: Phase, progress: &Progress) -> bool {
         Phase::Offer => progress.offer_from.is_some(),
         Phase::Tftp => progress.tftp_block >= TFTP_BLOCKS,
         Phase::FirmwareHttp => progress.received(LOADER) >= LOADER_BYTES,
+        Phase::ScriptAsked => progress.has_first_script,
         Phase::Script => progress.received(SCRIPT) > 0,
         Phase::Kernel => progress.received(KERNEL) >= KERNEL_BYTES,
         Phase::Initrd => progress.received(INITRD) >= INITRD_BYTES,
@@ -136,6 +162,7 @@ pub(crate) fn is_over(phase: Phase, progress: &Progress, folder: &Path) -> bool 
         Phase::Offer => !progress.asked.is_empty() || !progress.tftp_files.is_empty(),
         Phase::Tftp => !progress.asked.is_empty(),
         Phase::FirmwareHttp => progress.received(LOADER) as u64 >= LOADER_SIZE,
+        Phase::ScriptAsked => progress.received(SCRIPT) > 0,
         Phase::Script => progress.received(KERNEL) >= KERNEL_BYTES,
         Phase::Kernel => is_whole(KERNEL),
         Phase::Initrd => is_whole(INITRD),
@@ -159,6 +186,14 @@ mod tests {
     fn received(path: &str, bytes: usize) -> Fact {
         let (path, port) = (path.to_owned(), 1);
         Fact::Received { path, port, bytes }
+    }
+
+    fn asked(method: &str, path: &str) -> Fact {
+        Fact::Asked {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            port: 1,
+        }
     }
 
     #[test]
@@ -200,21 +235,53 @@ mod tests {
         let tftp = |file: &str| Fact::TftpRequest {
             file: file.to_owned(),
         };
-        let http = Fact::Asked {
-            method: "GET".to_owned(),
-            path: "/loaders/snponly.efi".to_owned(),
-            port: 1,
-        };
         let walked = [
             vec![tftp("boot.ipxe")],
             vec![tftp("undionly.kpxe"), tftp("boot.ipxe")],
             vec![tftp("snponly.efi")],
-            vec![http],
+            vec![asked("HEAD", LOADER), asked("GET", LOADER)],
         ];
         for (firmware, facts) in Firmware::ALL.into_iter().zip(&walked) {
             let is_path_of = Firmware::ALL.map(|of| after(facts).is_path_of(of));
             assert_eq!(is_path_of, Firmware::ALL.map(|of| of == firmware), "{firmware:?}");
         }
+    }
+
+    /// A firmware that does not ask for the length, or fetches a loader from elsewhere, is not on its path.
+    #[test]
+    fn uefi_http_asks_for_the_length_and_then_for_the_loader() {
+        let is_path = |facts: &[Fact]| after(facts).is_path_of(Firmware::UefiHttp);
+        assert!(!is_path(&[asked("GET", LOADER)]));
+        assert!(!is_path(&[asked("HEAD", LOADER)]));
+        assert!(!is_path(&[asked("GET", LOADER), asked("HEAD", LOADER)]));
+        let of_files = "/files/snponly.efi";
+        assert!(!is_path(&[asked("HEAD", of_files), asked("GET", of_files)]));
+    }
+
+    #[test]
+    fn the_script_is_asked_for_once_the_first_script_is_there_and_until_its_answer_is() {
+        let block = |file: &str| Fact::TftpBlock {
+            file: file.to_owned(),
+            number: 1,
+        };
+        let loader = after(&[block("undionly.kpxe")]);
+        assert!(!has_come(Phase::ScriptAsked, &loader));
+        let mut progress = after(&[block(FIRST_SCRIPT), asked("GET", &format!("{SCRIPT}?mac=x"))]);
+        assert!(has_come(Phase::ScriptAsked, &progress));
+        assert!(!is_over(Phase::ScriptAsked, &progress, Path::new("/")));
+        progress.note(&received(SCRIPT, 1), Duration::from_secs(1));
+        assert!(is_over(Phase::ScriptAsked, &progress, Path::new("/")));
+    }
+
+    /// A segment that is sent again is the same try.
+    #[test]
+    fn tries_are_told_by_their_connections() {
+        let request = |port| Fact::Asked {
+            method: "GET".to_owned(),
+            path: SCRIPT.to_owned(),
+            port,
+        };
+        assert_eq!(after(&[request(1), request(1), request(2)]).script_tries(), 2);
     }
 
     #[test]

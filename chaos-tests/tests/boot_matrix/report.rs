@@ -21,7 +21,30 @@ pub(crate) enum Lost {
     Wrong(String),
 }
 
+/// Bound of what a fault may cost: twice what the slowest client on the path needs to notice it, the keepalive of iPXE's
+/// TCP (15 s). A guest that waits longer hangs on something that nobody frees.
+const EXTRA_AT_MOST: Duration = Duration::from_secs(30);
+
 const GAVE_UP: &str = "gives up †";
+
+/// What a test must fail for: boots that went wrong, and those that the fault delayed by more than [`EXTRA_AT_MOST`].
+pub(crate) fn failed(results: &Results) -> Vec<String> {
+    let medians = medians(results);
+    let failure = |(cell, boot): &(Cell, Result<Boot, Lost>)| match boot {
+        Err(Lost::Wrong(error)) => Some(format!("{cell}: {}", error.lines().next().unwrap_or_default())),
+        Err(Lost::InFirmware) => None,
+        Ok(_) if cell.fault.is_none() => None,
+        Ok(boot) => match medians.get(&cell.firmware) {
+            Some(median) if boot.time <= *median + EXTRA_AT_MOST => None,
+            Some(median) => Some(format!(
+                "{cell}: {:+.1} s, more than {EXTRA_AT_MOST:?}",
+                extra(boot.time, *median)
+            )),
+            None => Some(format!("{cell}: no undisturbed boot to compare it with")),
+        },
+    };
+    results.iter().filter_map(failure).collect()
+}
 
 /// Median of the undisturbed boots of each path, and the table of the rest; in Markdown.
 pub(crate) fn table(results: &Results) -> String {
@@ -150,6 +173,32 @@ mod tests {
         for line in wanted {
             assert!(text.contains(line), "{line}\n{text}");
         }
+    }
+
+    /// A boot that ends is no success when the guest hung meanwhile.
+    #[test]
+    fn what_takes_too_long_has_failed() {
+        let after = |seconds| {
+            (
+                cell(Some((Phase::Kernel, Fault::LinkDown))),
+                Ok(boot(seconds, false)),
+            )
+        };
+        let results: Results = vec![
+            (cell(None), Ok(boot(20, false))),
+            after(50),
+            after(51),
+            (cell(Some((Phase::Tftp, Fault::Kill))), Err(Lost::InFirmware)),
+            (cell(None), Err(Lost::Wrong("it was reset\nmore".to_owned()))),
+        ];
+        assert_eq!(
+            failed(&results),
+            [
+                "uefi-pxe/kernel/link-down: +31.0 s, more than 30s",
+                "uefi-pxe/undisturbed: it was reset"
+            ]
+        );
+        assert_eq!(failed(&vec![after(1)]).len(), 1, "nothing to compare it with");
     }
 
     #[test]

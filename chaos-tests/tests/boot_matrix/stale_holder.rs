@@ -8,8 +8,8 @@ use std::time::Duration;
 use chaos_tests::members::{SERVICE_ADDRESS, wait_at_most};
 use lab::machine::{Namespace, Network, member_mac};
 
-/// Bound of the helper's reaction. It promises 1 s; the machine is shared with guests.
-const REMOVED_AT_MOST: Duration = Duration::from_secs(20);
+/// Bound of the helper's reaction. It promises 1 s; the rest is for a machine that is shared with guests.
+const REMOVED_AT_MOST: Duration = Duration::from_secs(5);
 /// Handshakes tried after the address is gone.
 const TRIES: usize = 3;
 

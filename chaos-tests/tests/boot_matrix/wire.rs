@@ -28,7 +28,7 @@ pub(crate) enum Fact {
     /// The guest asks for a file by TFTP.
     TftpRequest { file: String },
     /// A data block for the guest.
-    TftpBlock { number: u16 },
+    TftpBlock { file: String, number: u16 },
     /// The guest asks by HTTP, over the connection from this port of its own.
     Asked { method: String, path: String, port: u16 },
     /// The guest was sent this much of the answer so far, headers included.
@@ -126,8 +126,8 @@ fn each_frame(mut stream: impl Read, mut each: impl FnMut(&[u8]) -> bool) {
 struct Reader {
     /// By the guest's port: the path asked for last, and the bytes sent since.
     answers: BTreeMap<u16, (String, usize)>,
-    /// The guest's ports that asked for a file by TFTP.
-    transfers: Vec<u16>,
+    /// By the guest's port: the file asked for by TFTP.
+    transfers: BTreeMap<u16, String>,
 }
 
 impl Reader {
@@ -145,12 +145,13 @@ impl Reader {
                 to: TFTP,
                 payload,
             } => {
-                self.transfers.push(from);
                 let file = tftp_request(payload)?;
+                self.transfers.insert(from, file.clone());
                 Some(Fact::TftpRequest { file })
             }
-            Body::Udp { to, payload, .. } if self.transfers.contains(&to) => {
-                tftp_block(payload).map(|number| Fact::TftpBlock { number })
+            Body::Udp { to, payload, .. } => {
+                let file = self.transfers.get(&to)?.clone();
+                tftp_block(payload).map(|number| Fact::TftpBlock { file, number })
             }
             Body::Tcp {
                 from,
@@ -308,10 +309,10 @@ mod tests {
         assert_eq!(reader.fact(&udp(40000, 2000, block)), None);
         let request = reader.fact(&udp(2000, 69, b"\x00\x01undionly.kpxe\0octet\0"));
         let file = "undionly.kpxe".to_owned();
-        assert_eq!(request, Some(Fact::TftpRequest { file }));
+        assert_eq!(request, Some(Fact::TftpRequest { file: file.clone() }));
         assert_eq!(
             reader.fact(&udp(40000, 2000, block)),
-            Some(Fact::TftpBlock { number: 7 })
+            Some(Fact::TftpBlock { file, number: 7 })
         );
     }
 

@@ -4,15 +4,19 @@
 
 mod site;
 
+use std::path::Path;
 use std::time::Instant;
 
 use chaos_tests::dhcp_clients::Kind;
-use chaos_tests::members::wait;
+use chaos_tests::members::{SERVICE_ADDRESS, wait};
+use lab::machine::run;
 
 use site::{MEMBERS, Site};
 
 /// All of these begin a lease: DISCOVER answered, or the old address confirmed (INIT-REBOOT).
 const BOUND: [&str; 2] = ["bound", "reboot"];
+/// Bound of a transfer with losses, seconds: each of 50 blocks is sent again with a probability of a third, after 1 s.
+const TRANSFER_AT_MOST_S: &str = "120";
 /// The seat behind the relay that knows only the service address.
 const BEHIND_SERVICE_RELAY: usize = 6;
 
@@ -42,7 +46,7 @@ fn privileged_real_clients_get_their_leases_whatever_fails() {
     said("each member as the only one to answer");
     both_sides_of_a_partition_answer(&mut site);
     said("both sides of a partition");
-    a_fifth_of_all_packets_is_lost(&mut site);
+    a_fifth_of_all_packets_is_lost(&mut site, folder.path());
     said("20 % of all packets lost");
     the_holder_dies_between_offer_and_request(&mut site);
     said("the holder killed between OFFER and REQUEST");
@@ -194,16 +198,30 @@ fn both_sides_of_a_partition_answer(site: &mut Site) {
     site.power_off();
 }
 
-fn a_fifth_of_all_packets_is_lost(site: &mut Site) {
+fn a_fifth_of_all_packets_is_lost(site: &mut Site, folder: &Path) {
     site.filter.lose(20);
     let seats = all(site);
     let since = site.power_on(&seats);
     site.wait_for(&seats, &BOUND, since);
+    a_loader_arrives_whole(site, folder);
     site.filter.clear();
     let lost = site.filter.counted("lost");
     assert!(lost > 20, "only {lost} packets were lost");
     site.members.wait_healthy();
     site.power_off();
+}
+
+/// Fetched by atftp from the host of a bound client: both ends send again what the other has not heard.
+fn a_loader_arrives_whole(site: &Site, folder: &Path) {
+    let target = folder.join("loader");
+    let mut atftp = site.seats[0].client.namespace().command("timeout");
+    atftp.args([TRANSFER_AT_MOST_S, "atftp", "--option", "blksize 1468", "--get"]);
+    atftp
+        .args(["--remote-file", "undionly.kpxe", "--local-file"])
+        .arg(&target);
+    run(atftp.arg(SERVICE_ADDRESS)).unwrap();
+    let loader = std::fs::read("/usr/lib/ipxe/undionly.kpxe").unwrap();
+    assert!(std::fs::read(target).unwrap() == loader, "it is another file");
 }
 
 /// The bridge holds every REQUEST back, so each client has its OFFER and waits for the ACK when the holder is killed.

@@ -3,24 +3,35 @@
 #![allow(clippy::unwrap_used)] // a test ends at the first thing that is not as expected
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use chaos_tests::members::{Members, MembersConfig, SERVICE_ADDRESS, wait};
+use chaos_tests::members::{Members, MembersConfig, Node, SERVICE_ADDRESS, wait};
 use chaos_tests::privileged::is_wanted;
-use lab::machine::{Network, Process, member_address, require_tool, run};
+use chaos_tests::probe::dhcp::{Asks, discover};
+use chaos_tests::probe::dhcp_replies::DhcpReplies;
+use chaos_tests::probe::inside;
+use lab::machine::{Namespace, Network, Process, member_address, member_mac, require_tool, run};
 
 const EXAMPLE: &str = include_str!("../../../deploy/examples/keepalived/keepalived.conf");
 const SCRIPT: &str = include_str!("../../../deploy/examples/keepalived/chamois-ready.sh");
 
-/// The member that nodes reach dies, freezes, drains: each time keepalived brings the address to one that answers them.
+/// The node that asks.
+const MAC: [u8; 6] = [2, 0x97, 0, 0, 5, 1];
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 97, 5, 1);
+
+/// The member that nodes reach dies, freezes, drains: each time keepalived brings the address to one that answers them by
+/// HTTP and by DHCP, and nobody else does.
 #[test]
 fn keepalived_brings_the_address_to_a_member_that_answers_nodes() {
     if !is_wanted("keepalived_brings_the_address_to_a_member_that_answers_nodes") {
         return;
     }
     require_tool("keepalived").unwrap();
-    let network = Network::create("k", 3).unwrap();
+    let mut network = Network::create("k", 3).unwrap();
+    let node = plug_node_in(&mut network);
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("files");
     fs::create_dir(&files).unwrap();
@@ -43,13 +54,18 @@ fn keepalived_brings_the_address_to_a_member_that_answers_nodes() {
         .collect();
     let first = members.holder();
     members.add_subnet(first);
-    until_nodes_are_answered(&network);
+    members.add_node(first, &known_node());
+    let only_the_holder_answers = |holder| {
+        until_nodes_are_answered(&network);
+        the_holder_alone_offers(&network, &node, holder, folder.path());
+    };
+    only_the_holder_answers(first);
 
     members.kill(first);
     let second = wait("another holder", || {
         Some(members.holder()).filter(|id| *id != first)
     });
-    until_nodes_are_answered(&network);
+    only_the_holder_answers(second);
 
     members.launch(first);
     wait("the first member again", || {
@@ -60,10 +76,69 @@ fn keepalived_brings_the_address_to_a_member_that_answers_nodes() {
         (!members.has_address(second)).then_some(())
     });
     let third = members.holder();
-    until_nodes_are_answered(&network);
+    only_the_holder_answers(third);
     members.thaw(second);
     wait("the thawed member", || is_ready(&network, second).then_some(()));
     assert_eq!(members.holder(), third, "nobody preempts");
+
+    drained_it_serves_until_the_address_is_gone(&mut members, third);
+    only_the_holder_answers(members.holder());
+}
+
+/// Nodes that still reach it at the service address must find it there.
+fn drained_it_serves_until_the_address_is_gone(members: &mut Members, id: u64) {
+    let asked = Instant::now();
+    members.drain(id);
+    let status = wait("the drained member to end", || {
+        // in this order, so that an address that goes in between is no failure
+        let (ended, still_there) = (members.ended(id), members.has_address(id));
+        assert!(
+            ended.is_none() || !still_there,
+            "it ended before the address was gone"
+        );
+        ended
+    });
+    assert!(status.success(), "{status}");
+    println!(
+        "{:.1} s from SIGTERM to the end of a drained member",
+        asked.elapsed().as_secs_f64()
+    );
+}
+
+/// A node on the bridge, without the address that it will be offered.
+fn plug_node_in(network: &mut Network) -> Namespace {
+    let node = network.add_namespace("n").unwrap();
+    network
+        .plug(
+            &node,
+            "eth0",
+            "node",
+            "br0",
+            &known_node().mac,
+            Some("10.97.9.7/16"),
+        )
+        .unwrap();
+    node.ip(&["route", "add", "255.255.255.255/32", "dev", "eth0"])
+        .unwrap();
+    node
+}
+
+fn known_node() -> Node {
+    Node {
+        xname: "x1000c0s0b0n0".to_owned(),
+        nid: 1,
+        mac: MAC.map(|byte| format!("{byte:02x}")).join(":"),
+        address: ADDRESS.to_string(),
+    }
+}
+
+/// One DISCOVER gets one OFFER, and that from the member that has the address.
+fn the_holder_alone_offers(network: &Network, node: &Namespace, holder: u64, folder: &Path) {
+    let mut replies = DhcpReplies::watch(&network.bridge(), &folder.join("tcpdump.log"));
+    let offers = inside(node, || discover(MAC, Asks::Ipxe, Ipv4Addr::BROADCAST));
+    let offered: Vec<Ipv4Addr> = offers.iter().map(|offer| offer.address).collect();
+    assert_eq!(offered, [ADDRESS], "member {holder} has the service address");
+    assert_eq!(replies.next_source(), member_mac(holder));
 }
 
 /// The example as it is shipped passes keepalived's own check, in a place that has its interface.

@@ -2,12 +2,10 @@
 //! (QEMU, Debian's iPXE), a real kernel, real processes, one namespace each.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-mod dhcp_replies;
-
 use std::path::Path;
 
 use chaos_tests::members::{Members, MembersConfig, Node, wait};
-use dhcp_replies::DhcpReplies;
+use chaos_tests::probe::dhcp_replies::DhcpReplies;
 use lab::machine::{Firmware, Guest, GuestConfig, GuestImage, Network, member_mac};
 
 const XNAME: &str = "x1000c0s0b0n0";

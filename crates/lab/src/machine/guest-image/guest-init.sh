@@ -19,10 +19,10 @@ udhcpc -i eth0 -f -n -q -t 20 -T 2 -s /udhcpc.sh || echo "GUEST no lease"
 seed=$(sed -n 's/.*ds=nocloud[-a-z]*;s=\([^ ;]*\).*/\1/p' /proc/cmdline)
 echo "GUEST seed $seed"
 
-# As cloud-init: ten tries, a second apart, for any error.
+# As cloud-init: ten tries, a second apart, for any error; one that gets no answer waits for ever.
 fetch() {
   for try in 1 2 3 4 5 6 7 8 9 10; do
-    if timeout 20 wget -q -O "/tmp/$1" "$seed$1"; then
+    if wget -q -O "/tmp/$1" "$seed$1"; then
       echo "GUEST fetched $1 try $try"
       sed "s/^/GUEST $1: /" "/tmp/$1"
       return 0
@@ -41,7 +41,7 @@ instance=$(sed -n 's/^instance-id: *//p' /tmp/meta-data)
 name=$(sed -n 's/^hostname: *//p' /tmp/meta-data)
 url=$(sed -n 's/^ *url: *//p' /tmp/vendor-data | tr -d "'\"")
 for try in 1 2 3 4 5 6 7 8 9 10; do
-  if timeout 20 wget -q -O /tmp/phone-home --post-data "instance_id=$instance&hostname=$name&fqdn=$name&pub_key_ed25519=ssh-ed25519%20AAAA" "$url"; then
+  if wget -q -O /tmp/phone-home --post-data "instance_id=$instance&hostname=$name&fqdn=$name&pub_key_ed25519=ssh-ed25519%20AAAA" "$url"; then
     echo "GUEST phoned home try $try"
     break
   fi

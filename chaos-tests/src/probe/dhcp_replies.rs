@@ -1,21 +1,24 @@
-//! What goes over the wire while the guest boots: DHCP replies, as tcpdump prints them.
+//! What goes over the wire: DHCP replies, as tcpdump prints them.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{ChildStdout, Stdio};
 
-use chaos_tests::members::wait;
 use lab::machine::{Namespace, Process};
 
+use crate::members::wait;
+
 /// DHCP replies on the bridge: one line with the frame's source first.
-pub(crate) struct DhcpReplies {
+#[derive(Debug)]
+pub struct DhcpReplies {
     lines: BufReader<ChildStdout>,
     _tcpdump: Process,
 }
 
 impl DhcpReplies {
-    pub(crate) fn watch(bridge: &Namespace, errors: &Path) -> DhcpReplies {
+    /// Watches `br0` until it is dropped; tcpdump's own words go to the file `errors`.
+    pub fn watch(bridge: &Namespace, errors: &Path) -> DhcpReplies {
         let mut tcpdump = bridge
             .command("tcpdump")
             .args([
@@ -45,7 +48,7 @@ impl DhcpReplies {
     }
 
     /// Waits for the next reply and gives the MAC that the frame came from.
-    pub(crate) fn next_source(&mut self) -> String {
+    pub fn next_source(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         // 12:00:00.000000 02:97:00:00:01:01 > 52:54:00:97:00:01, ethertype IPv4 …
