@@ -55,7 +55,7 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
     let was_leader = lane.members.leader() == holder;
     disguise::begin(&lane.network, cell.firmware, &lane.node.mac);
     if cell.is_in(Phase::ScriptAsked) {
-        held_back::begin(&lane.network, &lane.node.mac);
+        held_back::hold_connections(&lane.network, &lane.node.mac);
     }
     let ids = lane.members.ids();
     let editor = Editor::start(lane.members.administrator(), ids, lane.node.mac.clone(), edits);
@@ -154,7 +154,7 @@ impl<'l> Attempt<'l> {
             looked = Instant::now();
             self.documents.extend(self.wire.documents());
             let console = self.guest.console();
-            self.progress.note_console(&console);
+            self.note_console(&console);
             if let Some(text) = checks::left_the_path(&console) {
                 if self.is_cut_off_in_the_firmware() {
                     return Err(Failure::FirmwareGaveUp);
@@ -172,6 +172,14 @@ impl<'l> Attempt<'l> {
                     "it never came back: no end within {BOOT_AT_MOST:?}"
                 )));
             }
+        }
+    }
+
+    fn note_console(&mut self, console: &str) {
+        let had_meta_data = self.progress.has_meta_data;
+        self.progress.note_console(console);
+        if self.progress.has_meta_data && !had_meta_data && self.cell.is_in(Phase::CloudInit) {
+            held_back::hold_answers(&self.lane.network, &self.lane.node.mac);
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) enum Phase {
     Initrd,
     /// The kernel runs; nobody has asked for cloud-init data yet.
     BeforeCloudInit,
-    /// Cloud-init has some of its documents and asks for the next.
+    /// Cloud-init has some of its documents and has asked for the next, which nobody has answered.
     CloudInit,
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Progress {
     /// Methods and paths (without their queries).
     asked: Vec<(String, String)>,
     kernel_runs: bool,
+    /// Two of the four documents of cloud-init are there.
+    pub(crate) has_meta_data: bool,
 }
 
 impl Progress {
@@ -112,6 +114,7 @@ impl Progress {
     /// Takes note of the console.
     pub(crate) fn note_console(&mut self, console: &str) {
         self.kernel_runs = self.kernel_runs || console.contains("GUEST init");
+        self.has_meta_data = self.has_meta_data || console.contains("GUEST fetched meta-data");
     }
 
     fn received(&self, end: &str) -> usize {
@@ -167,7 +170,7 @@ pub(crate) fn is_over(phase: Phase, progress: &Progress, folder: &Path) -> bool 
         Phase::Kernel => is_whole(KERNEL),
         Phase::Initrd => is_whole(INITRD),
         Phase::BeforeCloudInit => progress.has_asked("/meta-data"),
-        Phase::CloudInit => progress.has_asked("/vendor-data"),
+        Phase::CloudInit => progress.received("/user-data") > 0,
     }
 }
 
