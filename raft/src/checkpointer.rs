@@ -1,5 +1,6 @@
-//! Keeps sled's checkpoint of the applied state up to date beside `apply`, about every second and less often under
-//! many changes. Nothing waits for it: what it lacks is in snapshot and log, and a checkpoint in doubt is thrown away.
+//! Keeps sled's checkpoint of the applied state up to date beside `apply`: about every second, less often while each
+//! takes long, but never far behind. Nothing waits for it: what it lacks is in snapshot and log, and a checkpoint in
+//! doubt is thrown away.
 
 use std::io;
 use std::path::Path;
@@ -23,6 +24,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The pause is so many times as long as the checkpoint took: under many changes its syncs would take the disk from the
 /// log, and most rows change again before the next. What it then lacks longer, a start replays from the log.
 const PAUSE_PER_STORE: u32 = 20;
+/// Entries that end every pause. As many are kept in the log below a snapshot (`SnapshotRule::entries_kept`), so a
+/// checkpoint can take the place of a snapshot that cannot be read.
+const ENTRIES_BEHIND_MAX: u64 = 10_000;
 
 /// The thread that stores what changed.
 #[derive(Debug, Default)]
@@ -68,18 +72,23 @@ impl Checkpointer {
         };
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
-            let mut pause = PAUSE;
+            let mut rhythm = Rhythm::new(Instant::now());
             loop {
-                let last = !matches!(stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout));
+                let last = !matches!(stopped.recv_timeout(PAUSE), Err(RecvTimeoutError::Timeout));
                 let started = Instant::now();
-                if let Err(error) = store(&mut checkpoint, &unsaved) {
-                    tracing::error!(%error, "the checkpoint cannot be written; the next start replays the log");
-                    return;
+                if !last && !rhythm.is_due(started, applied(&unsaved)) {
+                    continue;
+                }
+                match store(&mut checkpoint, &unsaved) {
+                    Ok(stored) => rhythm.stored(stored, started.elapsed(), Instant::now()),
+                    Err(error) => {
+                        tracing::error!(%error, "the checkpoint cannot be written; the next start replays the log");
+                        return;
+                    }
                 }
                 if last {
                     return;
                 }
-                pause = pause_after(started.elapsed());
             }
         })?;
         self.running = Some((stop, thread));
@@ -98,14 +107,46 @@ impl Checkpointer {
     }
 }
 
-fn pause_after(took: Duration) -> Duration {
-    (took * PAUSE_PER_STORE).clamp(PAUSE, PAUSE_MAX)
+/// When the next checkpoint is due.
+#[derive(Debug)]
+struct Rhythm {
+    not_before: Instant,
+    /// Index of the newest entry in the checkpoint.
+    stored: u64,
 }
 
-fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<()> {
+impl Rhythm {
+    fn new(now: Instant) -> Rhythm {
+        Rhythm {
+            not_before: now,
+            stored: 0,
+        }
+    }
+
+    fn is_due(&self, now: Instant, applied: u64) -> bool {
+        now >= self.not_before || applied >= self.stored.saturating_add(ENTRIES_BEHIND_MAX)
+    }
+
+    fn stored(&mut self, index: Option<u64>, took: Duration, now: Instant) {
+        self.stored = index.unwrap_or(self.stored);
+        self.not_before = now + (took * PAUSE_PER_STORE).clamp(PAUSE, PAUSE_MAX);
+    }
+}
+
+/// Index of the newest entry that waits to be stored; 0 if none does.
+fn applied(unsaved: &Mutex<Unsaved>) -> u64 {
+    let unsaved = unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+    unsaved
+        .newest
+        .as_ref()
+        .map_or(0, |(_, last_applied, _)| last_applied.index)
+}
+
+/// Stores what waits; gives the index of its newest entry.
+fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<Option<u64>> {
     let taken = std::mem::take(&mut *unsaved.lock().unwrap_or_else(PoisonError::into_inner));
     let Some((state, last_applied, membership)) = taken.newest else {
-        return Ok(());
+        return Ok(None);
     };
     let place = wire::snapshot_meta_to_wire(&SnapshotMeta {
         last_log_id: Some(last_applied),
@@ -113,10 +154,11 @@ fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<()
     });
     let place = place.encode_to_vec();
     if taken.replaced {
-        checkpoint.replace(&state, &place)
+        checkpoint.replace(&state, &place)?;
     } else {
-        checkpoint.update(&state, &taken.changed, &place)
+        checkpoint.update(&state, &taken.changed, &place)?;
     }
+    Ok(Some(last_applied.index))
 }
 
 /// A stored place that does not decode is a checkpoint in doubt.
@@ -142,9 +184,27 @@ mod tests {
     /// A quiet member stores every second; a busy one spends a twentieth of its time on it; none waits for ever.
     #[test]
     fn the_pause_grows_with_the_work() {
-        assert_eq!(pause_after(Duration::from_millis(3)), PAUSE);
-        assert_eq!(pause_after(Duration::from_millis(400)), Duration::from_secs(8));
-        assert_eq!(pause_after(Duration::from_secs(60)), PAUSE_MAX);
+        let now = Instant::now();
+        for (took_ms, pause_s) in [(3, 1), (400, 8), (60_000, 30)] {
+            let mut rhythm = Rhythm::new(now);
+            assert!(rhythm.is_due(now, 0));
+            rhythm.stored(Some(7), Duration::from_millis(took_ms), now);
+            let end = now + Duration::from_secs(pause_s);
+            assert!(!rhythm.is_due(end - Duration::from_millis(1), 8), "{took_ms} ms");
+            assert!(rhythm.is_due(end, 8), "{took_ms} ms");
+        }
+    }
+
+    /// Below the snapshot the log keeps so many entries; a checkpoint further behind would be of no use after a crash.
+    #[test]
+    fn many_entries_end_the_pause() {
+        let now = Instant::now();
+        let mut rhythm = Rhythm::new(now);
+        rhythm.stored(Some(500), Duration::from_secs(60), now);
+        assert!(!rhythm.is_due(now, 500 + ENTRIES_BEHIND_MAX - 1));
+        assert!(rhythm.is_due(now, 500 + ENTRIES_BEHIND_MAX));
+        rhythm.stored(None, Duration::ZERO, now);
+        assert_eq!(rhythm.stored, 500, "nothing was stored");
     }
 
     fn state_at(index: u64) -> State {

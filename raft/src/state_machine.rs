@@ -20,6 +20,8 @@ use crate::type_config::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, Ty
 
 /// Entries applied under one publication.
 const APPLY_CHUNK_MAX: usize = 512;
+/// Bytes of commands that are kept decoded until their chunk has been applied; one command more may be above it.
+const APPLY_CHUNK_BYTES_MAX: usize = 8 << 20;
 
 type Snapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
 
@@ -138,6 +140,13 @@ fn unknown_entry(index: u64, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
+fn command_bytes(entry: &Entry) -> usize {
+    match &entry.payload {
+        EntryPayload::Normal(command) => command.0.len(),
+        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -158,8 +167,13 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         while let Some(chunk) = chunks.next().await {
             let (mut changed, mut replies) = (Vec::new(), Vec::new());
             let mut applying = ApplyChunk::new(&self.state);
+            let mut bytes = 0;
             for item in chunk {
                 let (entry, responder) = item?;
+                if bytes > APPLY_CHUNK_BYTES_MAX {
+                    (applying, bytes) = (ApplyChunk::new(&self.state), 0);
+                }
+                bytes += command_bytes(&entry);
                 let reply = self.apply_one(&entry, &mut applying, &mut changed)?;
                 replies.extend(responder.map(|responder| (responder, reply)));
             }

@@ -65,10 +65,12 @@ fn a_small_fleet_boots_while_members_are_frozen() {
     }
     assert_eq!(err.matches("killed member").count(), 2, "{err}");
     assert_eq!(err.matches("froze member").count(), 2, "{err}");
+    assert!(err.contains("let it go on"), "SIGCONT: {err}");
     assert!(
         err.contains("its watchdog ended it, another member took the address"),
         "{err}"
     );
+    assert!(value["frozen_leaderless_ms"].is_number(), "{out}");
 }
 
 /// Without an address that moves, nodes try one member after the other while two of them die.

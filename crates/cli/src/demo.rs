@@ -202,8 +202,12 @@ fn summarize(
     lost_writes: usize,
 ) -> Summary {
     let ledger = ledger.lock();
-    let recoveries = inflicted.kills.iter().filter_map(|kill| ledger.recovery(*kill));
-    let worst = recoveries.max().unwrap_or_default();
+    let worst_ms = |faults: &[Instant]| {
+        let recoveries = faults.iter().filter_map(|fault| ledger.recovery(*fault));
+        recoveries
+            .max()
+            .map(|worst| u64::try_from(worst.as_millis()).unwrap_or(u64::MAX))
+    };
     Summary {
         booted: boots.booted,
         failed: boots.failed,
@@ -211,9 +215,10 @@ fn summarize(
         extra_boot_seconds_max: rounded(boots.extra_boot_seconds_max, 2),
         script_p50_ms: rounded(boots.script_p50_ms, 1),
         script_p99_ms: rounded(boots.script_p99_ms, 1),
-        leaderless_ms: u64::try_from(worst.as_millis()).unwrap_or(u64::MAX),
+        leaderless_ms: worst_ms(&inflicted.kills).unwrap_or_default(),
         acked_writes: ledger.acknowledged(),
         lost_writes,
         frozen: inflicted.freezes.len(),
+        frozen_leaderless_ms: worst_ms(&inflicted.freezes),
     }
 }

@@ -127,15 +127,13 @@ impl Verifier {
             return Err(refused("it is longer than 8 KiB"));
         }
         let digest = known_tokens::digest(token);
-        let claims = match self.known.claims(&digest) {
-            Some(claims) => claims,
-            None => {
-                let claims = self.signed_claims(token)?;
-                self.known.remember(digest, &claims);
-                claims
-            }
-        };
+        if let Some(claims) = self.known.claims(&digest) {
+            self.check_time(&claims)?;
+            return Ok(claims);
+        }
+        let claims = self.signed_claims(token)?;
         self.check_time(&claims)?;
+        self.known.remember(digest, &claims);
         Ok(claims)
     }
 

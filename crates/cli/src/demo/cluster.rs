@@ -58,6 +58,12 @@ impl Cluster {
         self.members.len()
     }
 
+    /// A member beside `id`; `id` itself if there is no other.
+    pub(crate) fn another(&self, id: u64) -> u64 {
+        let mut ids = self.members.iter().map(MemberProcess::id);
+        ids.find(|other| *other != id).unwrap_or(id)
+    }
+
     /// Addresses and directories.
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout

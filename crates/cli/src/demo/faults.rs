@@ -51,7 +51,7 @@ impl Faults<'_> {
         inflicted.kills.push(self.kill_the_leader().await?);
         if self.freeze {
             self.reached(1, 2).await;
-            inflicted.freezes.push(self.freeze_the_leader().await?);
+            inflicted.freezes.push(self.freeze_and_thaw().await?);
         }
         self.reached(2, 3).await;
         inflicted.kills.push(self.kill_the_holder().await?);
@@ -86,27 +86,26 @@ impl Faults<'_> {
         Ok(at)
     }
 
-    /// A leader that is not the holder goes on later, on its own data and with its old ideas of the term.
-    async fn freeze_the_leader(&mut self) -> Result<Instant, CliError> {
+    /// A member goes on after others have gone on without it, on its own data and with its old ideas of the term: the
+    /// leader, or a follower where the leader's watchdog would end it, because it holds the address on loopback.
+    async fn freeze_and_thaw(&mut self) -> Result<Instant, CliError> {
         let leader = self.cluster.leader().await?;
-        let holds =
-            self.cluster.layout().moving().is_some() && leader == self.cluster.holder(RECOVERY_MAX).await?;
-        let at = Instant::now();
-        self.cluster.freeze(leader)?;
-        self.acknowledged_since(at, leader).await?;
-        let recovery = self.recovery_ms(at);
-        let then = if holds {
-            self.restart_after_its_watchdog(leader).await?;
-            "it held the service address, so its watchdog ended it; restarted it"
-        } else {
-            self.cluster.thaw(leader)?;
-            "let it go on"
+        let (frozen, role) = match self.cluster.layout().moving() {
+            Some(_) if leader == self.cluster.holder(RECOVERY_MAX).await? => {
+                (self.cluster.another(leader), "a follower")
+            }
+            _ => (leader, "the leader"),
         };
+        let at = Instant::now();
+        self.cluster.freeze(frozen)?;
+        self.acknowledged_since(at, frozen).await?;
+        let recovery = self.recovery_ms(at);
+        self.cluster.thaw(frozen)?;
         self.note(format_args!(
-            "froze member {leader}, the leader, {}; next write acknowledged after {recovery} ms; {then}",
+            "froze member {frozen}, {role}, {}; next write acknowledged after {recovery} ms; let it go on",
             self.when(),
         ));
-        self.cluster.caught_up(leader, RECOVERY_MAX).await?;
+        self.cluster.caught_up(frozen, RECOVERY_MAX).await?;
         Ok(at)
     }
 

@@ -77,7 +77,7 @@ fn show(state_dir: Option<&Path>, stop: &AtomicBool) -> Result<(), CliError> {
     ));
     let image = GuestImage::build(&cache)?;
     if !nix::unistd::geteuid().is_root() {
-        return rootless::run_again(state_dir);
+        match rootless::run_again(state_dir)? {}
     }
     let dir = StateDir::make(state_dir)?;
     let booted = boot(dir.path(), &image, stop);

@@ -28,6 +28,9 @@ pub(crate) struct Summary {
     /// Members that were frozen; only with `--freeze`.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) frozen: usize,
+    /// The worst time from a freeze to the acknowledgement of a write that began after it; only with `--freeze`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) frozen_leaderless_ms: Option<u64>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
@@ -74,6 +77,12 @@ impl Summary {
         }
         if self.frozen > 0 {
             table.add_row(["members frozen".to_owned(), self.frozen.to_string()]);
+        }
+        if let Some(worst) = self.frozen_leaderless_ms {
+            table.add_row([
+                "worst freeze to first acknowledged write".to_owned(),
+                format!("{worst} ms"),
+            ]);
         }
         table.to_string()
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +35,8 @@ pub(super) struct Members {
     /// Held, not read: a helper ends with it.
     helpers: Vec<Process>,
     serving: BTreeMap<u64, Process>,
-    token: String,
+    /// The administrator's header, in a file of the owner's only: arguments can be read by everyone.
+    authorization: PathBuf,
 }
 
 impl Members {
@@ -51,6 +54,11 @@ impl Members {
         let made = init::make(&list, &dir.join("identities"))?;
         let token = std::fs::read_to_string(&made.token)
             .map_err(|error| CliError::other("cannot read the administrator's token", error))?;
+        let authorization = dir.join("authorization");
+        write_private(
+            &authorization,
+            &format!("Authorization: Bearer {}\n", token.trim()),
+        )?;
         let mut members = Self {
             dir: dir.to_owned(),
             executable: std::env::current_exe()
@@ -59,7 +67,7 @@ impl Members {
             namespaces: ids.clone().map(|id| (id, network.member(id))).collect(),
             helpers: Vec::new(),
             serving: BTreeMap::new(),
-            token: token.trim().to_owned(),
+            authorization,
         };
         for id in ids.clone() {
             write(&members.file(id, "toml"), &config(dir, files, id, ids.clone()))?;
@@ -184,10 +192,10 @@ impl Members {
     }
 
     fn post(&self, path: &str, body: &str) -> Result<(), CliError> {
-        let authorization = format!("Authorization: Bearer {}", self.token);
+        let header = format!("@{}", self.authorization.display());
         run(self
             .curl(1, path)
-            .args(["--fail-with-body", "-H", &authorization, "-d", body]))?;
+            .args(["--fail-with-body", "-H", &header, "-d", body]))?;
         Ok(())
     }
 
@@ -217,6 +225,16 @@ impl Members {
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
     std::fs::write(path, text)
+        .map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), CliError> {
+    let made = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    made.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
 }
 

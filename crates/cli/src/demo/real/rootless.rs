@@ -1,12 +1,14 @@
 //! `--real` without root: the same command again, as root of a user namespace of its own.
 
+use std::convert::Infallible;
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use lab::machine::require_tool;
 
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 
 /// Where taps come from.
 const TUN: &str = "/dev/net/tun";
@@ -14,11 +16,11 @@ const TUN: &str = "/dev/net/tun";
 const INSIDE: &str = "mount -t tmpfs chamois /run && exec \"$@\"";
 const REMEDY: &str = "Run it as root: sudo chamois demo --real";
 
-/// Runs `chamois demo --real` in new user, network and mount namespaces, and ends as it does.
+/// Becomes `chamois demo --real` in new user, network and mount namespaces: the same process, so that signals reach it.
 ///
 /// # Errors
-/// This host gives users no namespaces or no taps, or the demo in them failed.
-pub(super) fn run_again(state_dir: Option<&Path>) -> Result<(), CliError> {
+/// This host gives users no namespaces or no taps; else this does not return.
+pub(super) fn run_again(state_dir: Option<&Path>) -> Result<Infallible, CliError> {
     require_tool("unshare")?;
     File::options()
         .read(true)
@@ -45,14 +47,5 @@ pub(super) fn run_again(state_dir: Option<&Path>) -> Result<(), CliError> {
     if let Some(dir) = state_dir {
         inside.arg("--state-dir").arg(dir);
     }
-    let ended = inside
-        .status()
-        .map_err(|error| CliError::other("cannot run unshare", error))?;
-    if ended.success() {
-        return Ok(());
-    }
-    Err(CliError::new(
-        Kind::Other,
-        "the demo in its own namespaces failed, see above",
-    ))
+    Err(CliError::other("cannot run unshare", inside.exec()))
 }
