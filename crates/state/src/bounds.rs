@@ -25,6 +25,10 @@ pub const CLOUD_INIT_GROUPS_MAX: usize = 4096;
 pub const CLOUD_INIT_GROUPS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Nodes with an instance-info.
 pub const INSTANCE_INFOS_MAX: usize = 100_000;
+/// Nodes with an instance-id: it outlives the node's instance-info.
+pub const INSTANCES_MAX: usize = 200_000;
+/// Above this number administrators give no more instance-ids, so that nodes that boot get theirs.
+pub const INSTANCES_GIVEN_MAX: usize = 100_000;
 /// SSH keys of the cluster's defaults or of one node.
 pub const PUBLIC_KEYS_MAX: usize = 256;
 /// Bytes of one line of `authorized_keys`.
@@ -45,8 +49,8 @@ pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
 pub const HOST_KEY_BYTES_MAX: usize = 8192;
 /// Boot files of the cluster.
 pub const BOOT_FILES_MAX: usize = 10_000;
-/// Bytes of one boot file: 1 TiB; the disks of the members are the nearer bound.
-pub const BOOT_FILE_BYTES_MAX: u64 = 1 << 40;
+/// Bytes of one boot file, 16 GiB: the largest that members on 10 Gbit/s store well within the 300 s of the call.
+pub const BOOT_FILE_BYTES_MAX: u64 = 16 << 30;
 /// Subnets of the cluster.
 pub const SUBNETS_MAX: usize = 4096;
 /// Routers or DNS servers of one subnet: what a DHCP option holds is 63.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use imbl::{OrdMap, OrdSet};
 use model::{Rejection, Xname};
 use proto::cloud_init::v1::InstanceInfo;
 use proto::cloud_init::v1::cloud_init_command::DeleteInstanceInfo;
@@ -22,6 +23,8 @@ use crate::{RowKey, RowKind};
 #[derive(Clone, Default)]
 pub(super) struct Infos {
     table: Table<InstanceInfo>,
+    /// The node of every `local-hostname`, which is in lower case; several only in what an earlier release has stored.
+    hostnames: OrdMap<String, OrdSet<Xname>>,
 }
 
 impl Infos {
@@ -45,6 +48,7 @@ impl Infos {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         check(given)?;
+        self.check_free(&node, &given.local_hostname)?;
         let before = self.get(&node).cloned();
         if before.is_none() && self.table.len() >= INSTANCE_INFOS_MAX {
             let problem = format!("{INSTANCE_INFOS_MAX} nodes have one; use cluster-defaults or a group");
@@ -67,8 +71,42 @@ impl Infos {
             meta,
             ..given.clone()
         };
-        self.table.put(node, info, changes);
+        self.store(node, info, changes);
         Ok(applied)
+    }
+
+    /// Two nodes of one name would take each other's place in DNS and in the logs.
+    fn check_free(&self, node: &Xname, hostname: &str) -> Result<(), Rejection> {
+        let owners = self.hostnames.get(&hostname.to_ascii_lowercase());
+        match owners.and_then(|owners| owners.iter().find(|owner| *owner != node)) {
+            None => Ok(()),
+            Some(owner) => Err(Rejection::AlreadyExists {
+                kind: "local-hostname".to_owned(),
+                id: hostname.to_owned(),
+                detail: format!("it is that of {owner}, and was meant for {node}"),
+            }),
+        }
+    }
+
+    fn store(&mut self, node: Xname, info: InstanceInfo, changes: &mut Changes) {
+        if let Some(before) = self.get(&node).cloned() {
+            self.free(&node, &before.local_hostname);
+        }
+        if !info.local_hostname.is_empty() {
+            let name = info.local_hostname.to_ascii_lowercase();
+            self.hostnames.entry(name).or_default().insert(node.clone());
+        }
+        self.table.put(node, info, changes);
+    }
+
+    fn free(&mut self, node: &Xname, hostname: &str) {
+        let name = hostname.to_ascii_lowercase();
+        if let Some(owners) = self.hostnames.get_mut(&name) {
+            owners.remove(node);
+            if owners.is_empty() {
+                self.hostnames.remove(&name);
+            }
+        }
     }
 
     /// The node keeps its instance-id.
@@ -78,15 +116,17 @@ impl Infos {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let node = node("id", &delete.id)?;
-        self.table
+        let before = self
+            .table
             .remove(&node, changes)
             .ok_or_else(|| Rejection::not_found("instance-info", &node))?;
+        self.free(&node, &before.local_hostname);
         Ok(deleted(std::iter::once(node.to_string())))
     }
 
     pub(super) fn load(&mut self, row: InstanceInfo, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.table.check_load(&row, RowKind::InstanceInfo)?;
-        self.table.put(key, row, changes);
+        self.store(key, row, changes);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use proto::raft::v1::snapshot_row::Row;
 
 use crate::RowKey;
 use crate::RowKind;
+use crate::bounds::{INSTANCES_GIVEN_MAX, INSTANCES_MAX};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::smd::node;
@@ -49,6 +50,10 @@ impl Instances {
                 ..Default::default()
             });
         }
+        if self.instances.len() >= INSTANCES_MAX {
+            let problem = format!("{INSTANCES_MAX} nodes have an instance-id, which is all that are kept");
+            return Err(Rejection::invalid("node", problem));
+        }
         let value = format!("i-{}", at.random_hex()?);
         let instance = Instance {
             node: id.clone(),
@@ -61,6 +66,17 @@ impl Instances {
             value,
             ..Default::default()
         })
+    }
+
+    /// Whether there is room for an instance-id that an administrator gives.
+    pub(super) fn check_given(&self, node: &Xname, given: &str) -> Result<(), Rejection> {
+        let is_new = !given.is_empty() && self.instances.get(node).is_none();
+        if is_new && self.instances.len() >= INSTANCES_GIVEN_MAX {
+            let problem =
+                format!("{INSTANCES_GIVEN_MAX} nodes have one; leave it out, and the node gets one");
+            return Err(Rejection::invalid("instance-id", problem));
+        }
+        Ok(())
     }
 
     /// The instance-id that an administrator gave counts if the node has none: one that it has been told stays, or

@@ -93,6 +93,7 @@ impl CloudInit {
         let given = put.info.as_ref();
         let given = given.ok_or_else(|| Rejection::invalid("info", "it is missing"))?;
         let node = node("id", &given.id)?;
+        self.instances.check_given(&node, &given.instance_id)?;
         let applied = self.infos.put(node.clone(), given, at, changes)?;
         let value = self.instances.give(&node, &given.instance_id, at, changes);
         Ok(Applied { value, ..applied })

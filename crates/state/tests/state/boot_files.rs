@@ -11,7 +11,7 @@ use crate::support::Log;
 
 const NAME: &str = "debian-12/vmlinuz";
 
-fn file(name: &str, digit: &str) -> BootFile {
+pub fn file(name: &str, digit: &str) -> BootFile {
     BootFile {
         name: name.into(),
         size: 7,
@@ -20,7 +20,7 @@ fn file(name: &str, digit: &str) -> BootFile {
     }
 }
 
-fn put(file: BootFile) -> PutBootFile {
+pub fn put(file: BootFile) -> PutBootFile {
     PutBootFile {
         file: Some(file),
         if_revision: None,

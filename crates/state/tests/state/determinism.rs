@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use prost::Message;
+use proto::boot_file::v1::boot_file_command;
 use proto::bss::v1::BootParametersEntry;
 use proto::bss::v1::bss_command;
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo, cloud_init_command};
@@ -12,7 +14,7 @@ use proto::dhcp::v1::dhcp_command;
 use proto::raft::v1::Entry;
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, smd_command};
-use state::State;
+use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{boot_records, cloud_init_groups, cluster, cluster_defaults, instance_info, instances, subnets};
@@ -138,6 +140,7 @@ fn cloud_init() -> impl Strategy<Value = Command> {
         4 => {
             let instance_id = if flag { name.to_owned() } else { String::new() };
             let info = InstanceInfo {
+                local_hostname: instance_id.replace(' ', ""),
                 instance_id,
                 ..instance_info::info(&node)
             };
@@ -182,6 +185,24 @@ fn bss() -> impl Strategy<Value = Command> {
     )
 }
 
+fn boot_files() -> impl Strategy<Value = Command> {
+    use boot_file_command::*;
+    let name = prop_oneof![Just("vmlinuz"), Just("a/initrd"), Just(".hidden")];
+    let revision = proptest::option::of(0..30_u64);
+    (0..3_u8, name, 0..2_u8, revision).prop_map(|(kind, name, digit, if_revision)| match kind {
+        0 | 1 => PutBootFile {
+            file: Some(crate::boot_files::file(name, &digit.to_string())),
+            if_revision,
+        }
+        .into_command(),
+        _ => DeleteBootFile {
+            name: name.to_owned(),
+            if_revision,
+        }
+        .into_command(),
+    })
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let network = prop_oneof![
         Just("10.0.0.0/8"),
@@ -193,6 +214,7 @@ fn command() -> impl Strategy<Value = Command> {
         6 => smd(),
         3 => bss(),
         2 => cloud_init(),
+        2 => boot_files(),
         1 => (any::<bool>(), network).prop_map(|(put, network)| {
             if put {
                 subnets::put(subnets::subnet(network)).into_command()
@@ -338,6 +360,22 @@ fn check_groups(state: &State) {
             "{id}"
         );
     }
+}
+
+/// A kind of row that no random log makes is a kind that none of these properties is about.
+#[test]
+fn random_logs_make_every_kind_of_row() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut kinds = BTreeSet::new();
+    for _ in 0..64 {
+        let entries = log().new_tree(&mut runner).unwrap().current();
+        let mut log = Log::new();
+        for entry in &entries {
+            log.apply_entry(entry);
+        }
+        kinds.extend(log.keys().map(RowKey::kind));
+    }
+    assert_eq!(kinds, BTreeSet::from(RowKind::ALL));
 }
 
 proptest! {

@@ -1,11 +1,15 @@
 //! What cloud-init is told about one node, and the instance-id that it keeps.
 
 use model::Xname;
-use proto::cloud_init::v1::InstanceInfo;
 use proto::cloud_init::v1::cloud_init_command::{DeleteInstanceInfo, PutInstanceInfo};
+use proto::cloud_init::v1::{Instance, InstanceInfo};
+use proto::raft::v1::SnapshotRow;
+use proto::raft::v1::entry::Command;
+use proto::raft::v1::snapshot_row::Row;
+use state::State;
 
 use crate::instances::assign;
-use crate::support::Log;
+use crate::support::{IntoCommand, Log};
 
 pub fn info(id: &str) -> InstanceInfo {
     InstanceInfo {
@@ -108,6 +112,69 @@ fn an_instance_id_is_given_once() {
         "i-mine",
         "it stays when the info goes"
     );
+}
+
+/// DHCP and cloud-init tell a node its name; two nodes of one name would take each other's place.
+#[test]
+fn a_local_hostname_belongs_to_one_node() {
+    let mut log = Log::new();
+    let called = |id: &str, name: &str| InstanceInfo {
+        local_hostname: name.into(),
+        ..info(id)
+    };
+    log.ok(put(called("x0c0s0b0n0", "login1")));
+    log.ok(put(called("x0c0s0b0n0", "Login1")));
+    let refused = log.refused(put(called("x0c0s1b0n0", "LOGIN1"))).to_string();
+    for word in ["LOGIN1", "x0c0s0b0n0", "x0c0s1b0n0"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    log.ok(put(called("x0c0s1b0n0", "login10")));
+    log.state = State::from_rows(log.state.rows()).unwrap();
+    log.refused(put(called("x0c0s1b0n0", "login1")));
+    log.ok(put(called("x0c0s0b0n0", "login2")));
+    log.ok(put(called("x0c0s1b0n0", "login1")));
+    log.ok(DeleteInstanceInfo {
+        id: "x0c0s1b0n0".into(),
+    });
+    log.ok(put(called("x0c0s0b0n0", "login1")));
+}
+
+/// An instance-id outlives the info that it came with, so infos that come and go could fill the memory.
+#[test]
+fn the_number_of_instance_ids_is_bounded() {
+    let full = |instances: usize| {
+        let rows = (0..instances).map(|n| SnapshotRow {
+            row: Some(Row::Instance(Instance {
+                node: format!("x{}c{}s{}b0n0", 1000 + n / 512, n / 64 % 8, n % 64),
+                instance_id: "i-1".into(),
+                meta: None,
+            })),
+        });
+        let header = State::new().rows().next().unwrap();
+        State::from_rows(std::iter::once(header).chain(rows)).unwrap()
+    };
+    let mut log = Log::new();
+    let mut refusal = |state: &mut State, command: Command| {
+        let (index, entry) = (state.applied_index() + 1, log.entry(command));
+        state::rejection(&state.apply(index, &entry).outcome).map(|rejection| rejection.to_string())
+    };
+    let given = |slot: u8| {
+        let info = InstanceInfo {
+            id: format!("x0c0s{slot}b0n0"),
+            ..with_instance_id("i-mine")
+        };
+        put(info).into_command()
+    };
+    let mut state = full(state::bounds::INSTANCES_GIVEN_MAX - 1);
+    assert_eq!(refusal(&mut state, given(0)), None);
+    assert_eq!(refusal(&mut state, given(0)), None, "it has one");
+    let refused = refusal(&mut state, given(1)).unwrap();
+    assert!(refused.starts_with("instance-id: "), "{refused}");
+    assert_eq!(refusal(&mut state, put(info("x0c0s1b0n0")).into_command()), None);
+    let mut state = full(state::bounds::INSTANCES_MAX - 1);
+    assert_eq!(refusal(&mut state, assign("x0c0s0b0n0").into_command()), None);
+    assert_eq!(refusal(&mut state, assign("x0c0s0b0n0").into_command()), None);
+    assert!(refusal(&mut state, assign("x0c0s1b0n0").into_command()).is_some());
 }
 
 #[test]

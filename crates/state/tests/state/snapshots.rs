@@ -1,5 +1,7 @@
 //! Rows, snapshots, log position.
 
+use std::collections::BTreeSet;
+
 use model::Rejection;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
@@ -10,8 +12,8 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_parameters, boot_records, cloud_init_groups, cluster, cluster_defaults, create_components,
-    ethernet_interfaces, groups, instance_info, instances, subnets,
+    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster, cluster_defaults,
+    create_components, ethernet_interfaces, groups, instance_info, instances, subnets,
 };
 
 /// One object of every kind.
@@ -43,6 +45,7 @@ fn full() -> Log {
     let info = Some(instance_info::info("x0c0s0b0n0"));
     log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
+    log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
     log
 }
 
@@ -78,7 +81,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 11, "prod")
+                    (1, 12, "prod")
                 );
                 "header"
             }
@@ -112,8 +115,17 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "cloud-init group",
         "instance info",
         "subnet",
+        "boot file",
     ];
     assert_eq!(kinds, expected);
+}
+
+/// Every test of snapshots that begins with all there is must mean all.
+#[test]
+fn nothing_is_left_out_of_what_is_full() {
+    let log = full();
+    let kinds: BTreeSet<RowKind> = log.keys().map(RowKey::kind).collect();
+    assert_eq!(kinds, BTreeSet::from(RowKind::ALL));
 }
 
 #[test]

@@ -41,6 +41,11 @@ impl Log {
         }
     }
 
+    /// Keys of all rows.
+    pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
+        self.checkpoint.keys()
+    }
+
     /// Index that the next entry gets.
     pub fn next_index(&self) -> u64 {
         self.index + 1
