@@ -90,6 +90,8 @@ fn filter_of(request: ListMembershipsRequest) -> ListComponentsRequest {
         software_status,
         group,
         partition,
+        locked,
+        reservation_disabled,
     } = request;
     ListComponentsRequest {
         id,
@@ -108,6 +110,8 @@ fn filter_of(request: ListMembershipsRequest) -> ListComponentsRequest {
         software_status,
         group,
         partition,
+        locked,
+        reservation_disabled,
         ..ListComponentsRequest::default()
     }
 }

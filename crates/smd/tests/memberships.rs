@@ -99,7 +99,7 @@ type Ask = fn(&mut ListMembershipsRequest);
 #[tokio::test]
 async fn memberships_take_the_filters_of_components() {
     let store = machine().await;
-    let cases: [(Ask, &[&str]); 17] = [
+    let cases: [(Ask, &[&str]); 19] = [
         (|r| r.id = texts(&["X0c0s0b0n0"]), &[A]),
         (|r| r.r#type = texts(&["!node"]), &[BMC]),
         (|r| r.state = texts(&["ready"]), &[B]),
@@ -117,6 +117,8 @@ async fn memberships_take_the_filters_of_components() {
         (|r| r.group = texts(&["red", "tall"]), &[A, B]),
         (|r| r.group = texts(&["NULL"]), &[BMC]),
         (|r| r.partition = texts(&["p1"]), &[]),
+        (|r| r.locked = texts(&["true"]), &[]),
+        (|r| r.reservation_disabled = texts(&["true"]), &[]),
     ];
     for (place, (ask, expected)) in cases.into_iter().enumerate() {
         let mut request = ListMembershipsRequest::default();
