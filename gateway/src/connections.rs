@@ -43,13 +43,16 @@ pub(crate) struct Greeted<Io> {
 
 /// Serves `listener` until `shutdown` completes, then lets requests in progress end.
 ///
-/// `greet` makes a connection of a socket: it finds out who calls, or gives `None` to close it.
-pub(crate) async fn serve<Greet, Greeting, Io>(
+/// `greet` makes a connection of a socket: it finds out who calls, or gives `None` to close it. `note` is told of each
+/// that is accepted; what it gives is kept until the connection ends.
+pub(crate) async fn serve<Greet, Greeting, Io, Noted>(
     port: Arc<Port>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
     greet: Greet,
+    note: impl Fn(&TcpStream, SocketAddr) -> Noted,
 ) where
+    Noted: Send + 'static,
     Greet: Fn(TcpStream, SocketAddr) -> Greeting,
     Greeting: Future<Output = Option<Greeted<Io>>> + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -66,12 +69,13 @@ pub(crate) async fn serve<Greet, Greeting, Io>(
                 Ok((stream, peer)) => {
                     if let Some(permit) = port.admission.admit(peer.ip()) {
                         notice_dead_peers(&stream);
+                        let noted = note(&stream, peer);
                         let (port, greeting, draining) = (Arc::clone(&port), greet(stream, peer), draining.clone());
                         connections.spawn(async move {
                             if let Some(greeted) = greeting.await {
                                 drive(port, greeted, draining).await;
                             }
-                            drop(permit);
+                            drop((noted, permit));
                         });
                     } else {
                         port.counters.connections_refused.fetch_add(1, Ordering::Relaxed);

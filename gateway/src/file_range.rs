@@ -1,7 +1,8 @@
-//! Which part of a file a request asks for, and of which version: `Range`, `If-Range`, `If-None-Match` (RFC 9110).
+//! Which part of a file a request asks for, and of which version: `Range`, `If-Range`, `If-Match`, `If-None-Match`
+//! (RFC 9110).
 
 use http::HeaderMap;
-use http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 
 /// What a `Range` header asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,16 +29,26 @@ pub(crate) fn range(asked: &HeaderMap, etag: &str, size: u64) -> Range {
     }
 }
 
+/// Whether this version is one that the client wants, if it names any; a weak tag tells none for certain (RFC 9110,
+/// 13.1.1).
+pub(crate) fn is_wanted(asked: &HeaderMap, etag: &str) -> bool {
+    let is_weak = etag.starts_with("W/");
+    !asked.contains_key(IF_MATCH) || tags(asked, IF_MATCH).any(|tag| tag == "*" || (tag == etag && !is_weak))
+}
+
 /// Whether the client says that it has this version already.
 pub(crate) fn is_known(asked: &HeaderMap, etag: &str) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let opaque = |tag: &str| tag.trim_start_matches("W/").to_owned();
+    tags(asked, IF_NONE_MATCH).any(|tag| tag == "*" || opaque(tag) == opaque(etag))
+}
+
+/// The tags of a header, which may come several times.
+fn tags(asked: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let lists = asked
-        .get_all(IF_NONE_MATCH)
-        .iter()
+        .get_all(name)
+        .into_iter()
         .filter_map(|value| value.to_str().ok());
-    lists
-        .flat_map(|list| list.split(','))
-        .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
+    lists.flat_map(|list| list.split(',')).map(str::trim)
 }
 
 fn parse(text: &str, size: u64) -> Range {
@@ -47,12 +58,12 @@ fn parse(text: &str, size: u64) -> Range {
     else {
         return Range::Whole;
     };
-    let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if last < first => return Range::Whole,
-        (Ok(first), Ok(last)) => (first, last.min(size.saturating_sub(1))),
-        (Ok(first), Err(_)) if last.is_empty() => (first, size.saturating_sub(1)),
-        (Err(_), Ok(0)) if first.is_empty() => return Range::Outside,
-        (Err(_), Ok(count)) if first.is_empty() => (size.saturating_sub(count), size.saturating_sub(1)),
+    let (first, last) = match (number(first), number(last)) {
+        (Some(first), Some(last)) if last < first => return Range::Whole,
+        (Some(first), Some(last)) => (first, last.min(size.saturating_sub(1))),
+        (Some(first), None) if last.is_empty() => (first, size.saturating_sub(1)),
+        (None, Some(0)) if first.is_empty() => return Range::Outside,
+        (None, Some(count)) if first.is_empty() => (size.saturating_sub(count), size.saturating_sub(1)),
         _ => return Range::Whole,
     };
     if first >= size {
@@ -63,6 +74,12 @@ fn parse(text: &str, size: u64) -> Range {
             length: last - first + 1,
         }
     }
+}
+
+/// A number of digits alone: no sign, no space.
+fn number(text: &str) -> Option<u64> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_digits)
 }
 
 #[cfg(test)]
@@ -92,6 +109,21 @@ mod tests {
             Range::Whole,
             "weak tags join nothing"
         );
+    }
+
+    /// A weak tag may stand for two versions that differ.
+    #[test]
+    fn a_version_is_wanted_by_its_strong_tag_alone() {
+        let with = |tags: &str| asked(&[("if-match", tags)]);
+        assert!(is_wanted(&asked(&[]), "\"a\""));
+        for tags in ["\"a\"", "\"b\", \"a\"", "*"] {
+            assert!(is_wanted(&with(tags), "\"a\""), "{tags}");
+        }
+        for tags in ["\"b\"", "W/\"a\"", ""] {
+            assert!(!is_wanted(&with(tags), "\"a\""), "{tags}");
+        }
+        assert!(!is_wanted(&with("W/\"a\""), "W/\"a\""));
+        assert!(is_wanted(&with("*"), "W/\"a\""));
     }
 
     #[test]

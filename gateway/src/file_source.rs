@@ -1,6 +1,6 @@
 //! Where the bytes of boot files come from: the gateway asks for a name and speaks HTTP about the answer.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::net::SocketAddr;
 
 use futures::future::BoxFuture;
@@ -38,10 +38,10 @@ pub enum FoundFile {
 /// A file that can be sent.
 #[derive(Debug)]
 pub struct OpenedFile {
-    /// The open file. One that shrinks while it is sent breaks the connection.
+    /// The open file. One that is written while it is sent breaks the connection.
     pub file: File,
-    /// Bytes.
-    pub size: u64,
+    /// Its length and times when `sha256` and `version` were true of it.
+    pub meta: Metadata,
     /// SHA-256 of the bytes: the ETag, the same on every member.
     pub sha256: Option<[u8; 32]>,
     /// Without it: letters, digits and dashes that change whenever the file is written. It becomes a weak ETag, which

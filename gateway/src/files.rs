@@ -45,7 +45,7 @@ impl Files {
     /// Answers for the file `name`, which is raw from the URL.
     ///
     /// # Errors
-    /// 400 for a name that is no path, 404, 405, 416 or 503.
+    /// 400 for a name that is no path, 404, 405, 412, 416 or 503.
     pub(crate) async fn answer(
         &self,
         name: &str,
@@ -79,6 +79,7 @@ impl Files {
 }
 
 fn respond(opened: OpenedFile, asked: &request::Parts) -> Result<Response<Body>, Problem> {
+    let size = opened.meta.len();
     let mut response = Response::new(body::empty());
     let etag = match &opened.sha256 {
         Some(sha256) => {
@@ -93,32 +94,45 @@ fn respond(opened: OpenedFile, asked: &request::Parts) -> Result<Response<Body>,
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(ETAG, ascii(&etag));
+    if !file_range::is_wanted(&asked.headers, &etag) {
+        return Err(other_version(&etag));
+    }
     if file_range::is_known(&asked.headers, &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
     let range = match asked.method {
-        Method::GET => file_range::range(&asked.headers, &etag, opened.size),
+        Method::GET => file_range::range(&asked.headers, &etag, size),
         _ => Range::Whole,
     };
     let (first, length) = match range {
-        Range::Whole => (0, opened.size),
+        Range::Whole => (0, size),
         Range::Part { first, length } => {
-            let part = format!("bytes {first}-{}/{}", first + length - 1, opened.size);
+            let part = format!("bytes {first}-{}/{size}", first + length - 1);
             headers.insert(CONTENT_RANGE, ascii(&part));
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             (first, length)
         }
-        Range::Outside => return Err(outside(opened.size)),
+        Range::Outside => return Err(outside(size)),
     };
     response
         .headers_mut()
         .insert(CONTENT_LENGTH, HeaderValue::from(length));
     if asked.method == Method::GET {
         let wire = asked.extensions.get::<Wire>();
-        *response.body_mut() = send_file::body(opened.file, first, length, wire);
+        *response.body_mut() = send_file::body(opened.file, &opened.meta, first..first + length, wire);
     }
     Ok(response)
+}
+
+/// The client goes on with a version that is no more.
+fn other_version(etag: &str) -> Problem {
+    let mut problem = Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        format!("the file is another version, {etag}; fetch it from its beginning"),
+    );
+    problem.headers.insert(ETAG, ascii(etag));
+    problem
 }
 
 fn outside(size: u64) -> Problem {

@@ -20,17 +20,19 @@ mod schema;
 mod send_file;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod upstream;
 mod wire;
 
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 use rpc::server::ConnectionLimits;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
@@ -79,7 +81,19 @@ impl Gateway {
     /// Serves compute nodes on `listener`, plain HTTP/1.1, until `shutdown` completes and requests in
     /// progress have ended. May run for several listeners at once; the limits are common to them.
     pub async fn serve_nodes(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        connections::serve(Arc::clone(&self.nodes), listener, shutdown, nodes::greet).await;
+        self.serve_nodes_noting(listener, |_, _| (), shutdown).await;
+    }
+
+    /// The same, and tells `note` of each connection that is accepted: this end's address and the far end's. What it
+    /// gives is dropped when the connection has ended. It must not wait.
+    pub async fn serve_nodes_noting<Noted: Send + 'static>(
+        &self,
+        listener: TcpListener,
+        note: impl Fn(SocketAddr, SocketAddr) -> Noted,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let note = |stream: &TcpStream, peer| Some(note(stream.local_addr().ok()?, peer));
+        connections::serve(Arc::clone(&self.nodes), listener, shutdown, nodes::greet, note).await;
     }
 
     /// Serves every route on `listener`, HTTPS with HTTP/1.1 and HTTP/2, until `shutdown` completes and
@@ -93,7 +107,7 @@ impl Gateway {
     ) {
         let greeter = api::Greeter::new(tls, &self.options);
         let greet = |stream, peer| greeter.clone().greet(stream, peer);
-        connections::serve(Arc::clone(&self.api), listener, shutdown, greet).await;
+        connections::serve(Arc::clone(&self.api), listener, shutdown, greet, |_, _| ()).await;
     }
 
     /// Answers one request of a node without a connection: what fuzzing drives.

@@ -22,7 +22,6 @@ use crate::response::{Shown, show, text_field};
 use crate::routes::{self, Found, Route, RouteTable};
 use crate::upstream::{Call, Upstream};
 
-/// Why this member should get no requests now, if it should not.
 /// One of the gateway's ports: which routes it has and what a connection may do.
 pub(crate) struct Port {
     pub(crate) routes: RouteTable,

@@ -1,13 +1,14 @@
 //! A body that is a part of a file: sent by the kernel straight from its page cache where the connection allows it,
 //! read in pieces otherwise.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -17,30 +18,26 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
 use crate::body::{self, Body};
+use crate::unchanged::Unchanged;
 use crate::wire::Wire;
 
 /// Bytes that are sent before the other connections have their turn, so that a boot storm's files do not delay its
 /// scripts: some 30 us of work.
 const TURN_BYTES: u64 = 128 * 1024;
-/// Bytes that are looked up in the page cache, or read into it, at a time.
+/// Bytes that are read into the page cache at a time.
 const AHEAD_BYTES: u64 = 512 * 1024;
+/// One byte of so many is looked up in the page cache: what the kernel reads and forgets at a time is mostly larger.
+const PROBE_BYTES: u64 = 32 * 1024;
 /// Bytes that an answer holds in memory at a time where they have to be read.
 const PIECE_BYTES: u64 = 256 * 1024;
 
-/// The bytes `first..first + length` of `file`. A file that shrinks meanwhile ends the connection with an error: a
-/// short answer must not look like a whole one.
-pub(crate) fn body(file: File, first: u64, length: u64, wire: Option<&Wire>) -> Body {
+/// The bytes `range` of `file`, which was `seen` when its length and ETag were found. A file that is written meanwhile
+/// ends the connection with an error: neither a short answer nor one of two versions must look like a whole one.
+pub(crate) fn body(file: File, seen: &Metadata, range: Range<u64>, wire: Option<&Wire>) -> Body {
+    let unchanged = Unchanged::since(seen);
     match wire {
-        Some(wire) => body::boxed(SendFile {
-            file: Arc::new(file),
-            wire: wire.clone(),
-            at: first,
-            end: first + length,
-            cached_to: first,
-            before_yield: TURN_BYTES,
-            turn: Turn::Head,
-        }),
-        None => pieces(file, first, length),
+        Some(wire) => body::boxed(SendFile::new(file, unchanged, range, wire)),
+        None => pieces(file, unchanged, range),
     }
 }
 
@@ -60,6 +57,7 @@ enum Turn {
 
 struct SendFile {
     file: Arc<File>,
+    unchanged: Unchanged,
     wire: Wire,
     at: u64,
     end: u64,
@@ -71,25 +69,51 @@ struct SendFile {
 }
 
 impl SendFile {
-    /// Whether the bytes up to `to` are in the page cache, so that sending them waits for no disk.
-    fn is_cached(&self, to: u64) -> bool {
-        let mut byte = [0];
-        let mut probe = |at| {
-            let mut into = [io::IoSliceMut::new(&mut byte)];
-            preadv2(&*self.file, &mut into, at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
-        };
-        // File systems that cannot tell (EOPNOTSUPP) are in memory, or take their chance.
-        probe(self.at) && probe(to - 1)
+    fn new(file: File, unchanged: Unchanged, range: Range<u64>, wire: &Wire) -> Self {
+        Self {
+            file: Arc::new(file),
+            unchanged,
+            wire: wire.clone(),
+            at: range.start,
+            end: range.end,
+            cached_to: range.start,
+            before_yield: TURN_BYTES,
+            turn: Turn::Head,
+        }
     }
 
-    fn read_ahead(&self, to: u64) -> JoinHandle<io::Result<()>> {
+    /// The end of what may be sent before the others have their turn.
+    fn turn_end(&self) -> u64 {
+        self.end.min(self.at + self.before_yield)
+    }
+
+    /// Whether the bytes up to `to` are in the page cache, so that sending them waits for no disk.
+    fn is_cached(&self, to: u64) -> bool {
+        let mut probes = (self.at..to).step_by(PROBE_BYTES as usize);
+        probes.all(|at| self.is_cached_at(at)) && self.is_cached_at(to - 1)
+    }
+
+    /// File systems that cannot tell (EOPNOTSUPP) are in memory, or take their chance.
+    fn is_cached_at(&self, at: u64) -> bool {
+        let mut byte = [0];
+        let mut into = [io::IoSliceMut::new(&mut byte)];
+        preadv2(&*self.file, &mut into, at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
+    }
+
+    fn read_ahead(&self) -> JoinHandle<io::Result<()>> {
         let (file, at) = (Arc::clone(&self.file), self.at);
-        tokio::task::spawn_blocking(move || file.read_exact_at(&mut vec![0; (to - at) as usize], at))
+        let count = AHEAD_BYTES.min(self.end - at) as usize;
+        tokio::task::spawn_blocking(move || file.read_exact_at(&mut vec![0; count], at))
     }
 
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let count = (self.cached_to - self.at).min(self.before_yield) as usize;
-        let sent = ready!(self.wire.poll_send_file(cx, &self.file, self.at, count))?;
+        self.unchanged.check(&self.file)?;
+        let count = (self.cached_to - self.at) as usize;
+        let Poll::Ready(sent) = self.wire.poll_send_file(cx, &self.file, self.at, count) else {
+            self.cached_to = self.at; // until the client takes more the cache may forget it
+            return Poll::Pending;
+        };
+        let sent = sent?;
         if sent == 0 {
             return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
         }
@@ -116,7 +140,6 @@ impl http_body::Body for SendFile {
             if this.at == this.end {
                 return Poll::Ready(None);
             }
-            let ahead = this.end.min(this.at + AHEAD_BYTES);
             match std::mem::replace(&mut this.turn, Turn::Send) {
                 Turn::Head => {
                     this.wire.await_head();
@@ -141,12 +164,12 @@ impl http_body::Body for SendFile {
                     }
                     Poll::Ready(read) => {
                         read.map_err(io::Error::other)??;
-                        this.cached_to = ahead;
+                        this.cached_to = this.turn_end();
                     }
                 },
                 Turn::Send if this.at < this.cached_to => return this.send(cx),
-                Turn::Send if this.is_cached(ahead) => this.cached_to = ahead,
-                Turn::Send => this.turn = Turn::Read(this.read_ahead(ahead)),
+                Turn::Send if this.is_cached(this.turn_end()) => this.cached_to = this.turn_end(),
+                Turn::Send => this.turn = Turn::Read(this.read_ahead()),
             }
         }
     }
@@ -168,21 +191,125 @@ fn counted(count: usize) -> Bytes {
         .slice(..count)
 }
 
+/// The piece of `count` bytes from `start` on, of the same version as those before it.
+fn piece(file: &File, unchanged: &Mutex<Unchanged>, start: u64, count: usize) -> io::Result<Frame<Bytes>> {
+    let mut piece = vec![0; count];
+    file.read_exact_at(&mut piece, start)?;
+    unchanged
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .check(file)?;
+    Ok(Frame::data(Bytes::from(piece)))
+}
+
 /// Reads piece by piece, as fast as the client takes them.
-fn pieces(file: File, first: u64, length: u64) -> Body {
-    let file = Arc::new(file);
-    let starts = (first..first + length).step_by(PIECE_BYTES as usize);
+fn pieces(file: File, unchanged: Unchanged, range: Range<u64>) -> Body {
+    let shared = Arc::new((file, Mutex::new(unchanged)));
+    let starts = range.clone().step_by(PIECE_BYTES as usize);
     let pieces = stream::iter(starts).then(move |start| {
-        let file = Arc::clone(&file);
-        let count = PIECE_BYTES.min(first + length - start) as usize;
+        let shared = Arc::clone(&shared);
+        let count = PIECE_BYTES.min(range.end - start) as usize;
         async move {
-            let read = tokio::task::spawn_blocking(move || {
-                let mut piece = vec![0; count];
-                file.read_exact_at(&mut piece, start)
-                    .map(|()| Frame::data(Bytes::from(piece)))
-            });
+            let read = tokio::task::spawn_blocking(move || piece(&shared.0, &shared.1, start, count));
             read.await.map_err(io::Error::other)?
         }
     });
     body::boxed(StreamBody::new(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use http_body::Body as _;
+    use http_body_util::BodyExt as _;
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const FILE_BYTES: usize = 3 * AHEAD_BYTES as usize / 2 + 5;
+    /// How often the kernel is asked to forget pages that it may be using just then.
+    const TRIES_MAX: usize = 100;
+
+    /// A body over a connection whose head is out, and the client's end.
+    async fn begun(file: &File) -> (SendFile, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut wire = Wire::new(listener.accept().await.unwrap().0);
+        let unchanged = Unchanged::since(&file.metadata().unwrap());
+        let range = 0..FILE_BYTES as u64;
+        let mut body = SendFile::new(file.try_clone().unwrap(), unchanged, range, &wire);
+        assert!(poll_now(&mut body).is_pending());
+        wire.flush().await.unwrap();
+        (body, client)
+    }
+
+    fn poll_now(body: &mut SendFile) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Has the kernel forget what it has of the file behind the next byte.
+    fn make_cold(body: &SendFile) {
+        body.file.sync_all().unwrap();
+        for _ in 0..TRIES_MAX {
+            posix_fadvise(&*body.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+            if !body.is_cached(body.turn_end()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the file stays in the page cache");
+    }
+
+    /// Waiting for the disk on a thread that serves others would delay their boots; and what was in memory at one turn
+    /// need not be there at the next.
+    #[tokio::test]
+    async fn a_cold_file_is_read_on_another_thread_at_each_turn() {
+        // beside the test itself: /tmp may be in memory
+        let beside = std::env::current_exe().unwrap();
+        let folder = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
+        let content: Vec<u8> = (0..FILE_BYTES).map(|n| (n / 7 % 251) as u8).collect();
+        std::fs::write(folder.path().join("large"), &content).unwrap();
+        let file = File::open(folder.path().join("large")).unwrap();
+        let (mut body, mut client) = begun(&file).await;
+        let mut received = Vec::new();
+        while !body.is_end_stream() {
+            make_cold(&body);
+            while !matches!(body.turn, Turn::Read(_)) {
+                assert!(poll_now(&mut body).is_pending(), "sent what is not in memory");
+            }
+            let turn_end = body.turn_end();
+            while body.at < turn_end {
+                let sent = body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+                let mut part = vec![0; sent];
+                client.read_exact(&mut part).await.unwrap();
+                received.extend(part);
+            }
+        }
+        assert!(received == content);
+    }
+
+    /// Both ends of a turn in memory say nothing about its middle.
+    #[tokio::test]
+    async fn a_hole_in_the_cache_is_seen() {
+        let beside = std::env::current_exe().unwrap();
+        let folder = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
+        std::fs::write(folder.path().join("large"), vec![7; FILE_BYTES]).unwrap();
+        let file = File::open(folder.path().join("large")).unwrap();
+        let (body, _client) = begun(&file).await;
+        assert!(body.is_cached(TURN_BYTES), "it was just written");
+        make_cold(&body);
+        let no_more_than_asked = PosixFadviseAdvice::POSIX_FADV_RANDOM;
+        posix_fadvise(&*body.file, 0, 0, no_more_than_asked).unwrap();
+        for at in [0, TURN_BYTES - 1] {
+            body.file.read_exact_at(&mut [0], at).unwrap();
+            assert!(
+                body.is_cached_at(at),
+                "{at}: what was read is there, and nothing else"
+            );
+        }
+        assert!(!body.is_cached(TURN_BYTES));
+    }
 }

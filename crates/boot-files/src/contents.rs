@@ -1,9 +1,10 @@
 //! The contents on this member's disk: one file per content, named by its SHA-256, in a folder inside the boot files'.
 //!
-//! A content is visible under its name only when it is complete, checked and on disk.
+//! A content is visible under its name only when it is complete, checked and on disk. What lies there when the member
+//! starts is believed by its length, which the catalogue knows, and read again in the background.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub const CONTENT_FOLDER: &str = ".content";
 /// repeated after a failure finds it, and one that is about to be named does not lose it.
 pub const UNNAMED_AT_MOST: Duration = Duration::from_secs(600);
 
-/// The contents; cheap to clone.
+/// The contents; cheap to clone. What waits for the disk says so; the rest may be asked on Raft's threads.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents(Arc<Shared>);
 
@@ -32,14 +33,19 @@ struct Shared {
     member: u64,
     free_bytes_min: u64,
     partial: AtomicU64,
+    /// What is here. Never locked while the disk works.
     held: Mutex<BTreeMap<Sha256, Held>>,
+    /// Whoever gives a content its name or takes it away has this, on a thread that may wait for the disk.
+    changing: Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Held {
-    size: u64,
+pub(crate) struct Held {
+    pub(crate) size: u64,
     /// When it was last named by the catalogue, or asked to be kept.
-    wanted: Instant,
+    pub(crate) wanted: Instant,
+    /// Whether its bytes have been hashed since this member started.
+    pub(crate) is_verified: bool,
 }
 
 impl Contents {
@@ -52,7 +58,7 @@ impl Contents {
         let folder = files_dir.join(CONTENT_FOLDER);
         DirBuilder::new().recursive(true).mode(0o750).create(&folder)?;
         File::open(files_dir)?.sync_all()?;
-        let (mut held, now) = (BTreeMap::new(), Instant::now());
+        let (mut held, wanted) = (BTreeMap::new(), Instant::now());
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -61,8 +67,12 @@ impl Contents {
             if name.starts_with(&partial_prefix(member)) {
                 std::fs::remove_file(entry.path())?;
             } else if let Ok(sha256) = name.parse::<Sha256>() {
-                let size = entry.metadata()?.len();
-                held.insert(sha256, Held { size, wanted: now });
+                let found = Held {
+                    size: entry.metadata()?.len(),
+                    wanted,
+                    is_verified: false,
+                };
+                held.insert(sha256, found);
             }
         }
         Ok(Self(Arc::new(Shared {
@@ -71,54 +81,82 @@ impl Contents {
             free_bytes_min,
             partial: AtomicU64::new(0),
             held: Mutex::new(held),
+            changing: Mutex::new(()),
         })))
     }
 
-    /// Whether the content is here, whole.
+    /// Whether the content is here, as long as the catalogue says.
     pub(crate) fn has(&self, sha256: &Sha256, size: u64) -> bool {
         self.held().get(sha256).is_some_and(|held| held.size == size)
     }
 
-    /// Those of `asked` that are here.
-    pub(crate) fn among(&self, asked: impl Iterator<Item = Sha256>) -> Vec<Sha256> {
+    /// Bytes of a content that is here.
+    pub(crate) fn size(&self, sha256: &Sha256) -> Option<u64> {
+        self.held().get(sha256).map(|held| held.size)
+    }
+
+    /// Those of `asked` that are here: as long as `named` says, or, if it does not name them, read since the start.
+    pub(crate) fn among(
+        &self,
+        asked: impl Iterator<Item = Sha256>,
+        named: &BTreeMap<Sha256, u64>,
+    ) -> Vec<Sha256> {
         let held = self.held();
-        asked.filter(|sha256| held.contains_key(sha256)).collect()
+        let is_here = |sha256: &Sha256| {
+            held.get(sha256).is_some_and(|here| match named.get(sha256) {
+                Some(size) => here.size == *size,
+                None => here.is_verified,
+            })
+        };
+        asked.filter(is_here).collect()
     }
 
-    /// Whether the content is here, and if so keeps it for a while even without a name.
-    pub(crate) fn keep(&self, sha256: &Sha256, size: u64) -> bool {
+    /// Those that have not been read since this member started.
+    pub(crate) fn unverified(&self) -> Vec<Sha256> {
+        let held = self.held();
+        let unverified = held.iter().filter(|(_, here)| !here.is_verified);
+        unverified.map(|(sha256, _)| *sha256).collect()
+    }
+
+    /// Notes that these are wanted at `now`, and says whether nobody has wanted some other for [`UNNAMED_AT_MOST`].
+    pub(crate) fn want(&self, named: &BTreeSet<Sha256>, now: Instant) -> bool {
         let mut held = self.held();
-        match held.get_mut(sha256) {
-            Some(here) if here.size == size => {
-                here.wanted = Instant::now();
-                true
+        for sha256 in named {
+            if let Some(here) = held.get_mut(sha256) {
+                here.wanted = now;
             }
-            Some(_) | None => false,
         }
+        held.values().any(|here| here.is_unwanted(now))
     }
 
-    /// Opens a content for reading; `None` when it is not here.
+    /// Opens a content of `size` bytes for reading, which waits for the disk; `None` when it is not here. One that is
+    /// gone, or of another length, is not here any more.
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) fn file(&self, sha256: &Sha256) -> io::Result<Option<(File, u64)>> {
-        let Some(Held { size, .. }) = self.held().get(sha256).copied() else {
+    pub(crate) fn file(&self, sha256: &Sha256, size: u64) -> io::Result<Option<(File, Metadata)>> {
+        if self.size(sha256).is_none() {
+            return Ok(None);
+        }
+        let Some((file, meta)) = self.look(sha256)? else {
+            self.drop_wrong(sha256, None, "gone from the disk")?;
             return Ok(None);
         };
-        let forget = |why: &str| {
-            tracing::error!(%sha256, "a content is {why}; it is fetched again");
-            self.held().remove(sha256);
-        };
+        if meta.len() == size {
+            return Ok(Some((file, meta)));
+        }
+        self.drop_wrong(sha256, Some(&meta), "of another length than it should be")?;
+        Ok(None)
+    }
+
+    /// The file of that name and what the disk says of it; `None` when there is none.
+    pub(crate) fn look(&self, sha256: &Sha256) -> io::Result<Option<(File, Metadata)>> {
         match File::open(self.path(sha256)) {
-            Ok(file) if file.metadata()?.len() == size => Ok(Some((file, size))),
-            Ok(_) => {
-                forget("of another length than it was");
-                Ok(None)
+            Ok(file) => {
+                let meta = file.metadata()?;
+                Ok(Some((file, meta)))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                forget("gone from the disk");
-                Ok(None)
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -155,48 +193,27 @@ impl Contents {
         Err(io::Error::new(io::ErrorKind::StorageFull, text))
     }
 
-    /// Gives a complete file, which is on disk, its name.
-    pub(crate) fn publish(&self, partial: &Path, sha256: Sha256, size: u64) -> io::Result<()> {
-        // Under the lock, so that nothing that was just published is removed as unnamed.
-        let mut held = self.held();
-        std::fs::rename(partial, self.path(&sha256))?;
-        File::open(&self.0.folder)?.sync_all()?;
-        let wanted = Instant::now();
-        held.insert(sha256, Held { size, wanted });
-        Ok(())
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0.folder
     }
 
-    /// Removes the contents that nobody has wanted for [`UNNAMED_AT_MOST`] at `now`; `named` are wanted now. Returns how
-    /// many are gone.
-    ///
-    /// # Errors
-    /// The disk's; what could be removed is.
-    pub(crate) fn remove_unnamed(&self, named: &BTreeSet<Sha256>, now: Instant) -> io::Result<usize> {
-        let mut held = self.held();
-        for sha256 in named {
-            if let Some(here) = held.get_mut(sha256) {
-                here.wanted = now;
-            }
-        }
-        let unwanted = held
-            .iter()
-            .filter(|(_, here)| now.saturating_duration_since(here.wanted) >= UNNAMED_AT_MOST);
-        let unwanted: Vec<Sha256> = unwanted.map(|(sha256, _)| *sha256).collect();
-        for sha256 in &unwanted {
-            match std::fs::remove_file(self.path(sha256)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => held.remove(sha256),
-            };
-        }
-        Ok(unwanted.len())
-    }
-
-    fn path(&self, sha256: &Sha256) -> PathBuf {
+    pub(crate) fn path(&self, sha256: &Sha256) -> PathBuf {
         self.0.folder.join(sha256.to_string())
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Sha256, Held>> {
+    pub(crate) fn held(&self) -> MutexGuard<'_, BTreeMap<Sha256, Held>> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.0.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Whether nobody has wanted it for [`UNNAMED_AT_MOST`] at `now`.
+    pub(crate) fn is_unwanted(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.wanted) >= UNNAMED_AT_MOST
     }
 }
 
@@ -207,21 +224,7 @@ fn partial_prefix(member: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn stored(contents: &Contents, bytes: &[u8]) -> Sha256 {
-        let mut incoming = contents.begin(bytes.len() as u64).unwrap();
-        incoming.write(bytes).unwrap();
-        incoming.finish(|_, _| true).unwrap().0
-    }
-
-    fn names(dir: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(dir.join(CONTENT_FOLDER)).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
+    use crate::content_changes::tests::{names, stored};
 
     #[test]
     fn a_content_is_there_when_it_is_complete_and_after_a_restart() {
@@ -235,8 +238,11 @@ mod tests {
         );
         let again = Contents::open(dir.path(), 1, 0).unwrap();
         assert!(again.has(&sha256, 6) && !again.has(&sha256, 7));
-        let (file, size) = again.file(&sha256).unwrap().unwrap();
-        assert_eq!((io::read_to_string(file).unwrap().as_str(), size), ("kernel", 6));
+        let (file, meta) = again.file(&sha256, 6).unwrap().unwrap();
+        assert_eq!(
+            (io::read_to_string(file).unwrap().as_str(), meta.len()),
+            ("kernel", 6)
+        );
     }
 
     /// Half a kernel under a kernel's name would boot nobody.
@@ -269,9 +275,23 @@ mod tests {
         std::fs::remove_file(contents.path(&gone)).unwrap();
         for sha256 in [cut, gone] {
             assert!(contents.has(&sha256, 6), "not looked at yet");
-            assert!(contents.file(&sha256).unwrap().is_none());
+            assert!(contents.file(&sha256, 6).unwrap().is_none());
             assert!(!contents.has(&sha256, 6));
         }
+        assert!(names(dir.path()).is_empty(), "the cut one takes no room");
+    }
+
+    /// The length on disk is what was found, not what should be there.
+    #[test]
+    fn a_content_that_was_cut_while_the_member_was_down_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let sha256 = stored(&Contents::open(dir.path(), 1, 0).unwrap(), b"kernel");
+        std::fs::write(dir.path().join(CONTENT_FOLDER).join(sha256.to_string()), "ker").unwrap();
+        let again = Contents::open(dir.path(), 1, 0).unwrap();
+        let among = |named: &BTreeMap<Sha256, u64>| again.among(std::iter::once(sha256), named).len();
+        assert_eq!(among(&BTreeMap::from([(sha256, 6)])), 0);
+        assert_eq!(among(&BTreeMap::new()), 0, "nobody knows how long it should be");
+        assert!(again.file(&sha256, 6).unwrap().is_none());
     }
 
     /// The log of this member may be on the same disk.
@@ -284,27 +304,5 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("member 3 has room for 0 more bytes"), "{text}");
         assert!(names(dir.path()).is_empty());
-    }
-
-    #[test]
-    fn unnamed_contents_go_after_the_grace_time_and_no_others() {
-        let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
-        let [named, kept, unnamed] = [&b"a"[..], b"b", b"c"].map(|bytes| stored(&contents, bytes));
-        let (catalogue, all_stored) = (BTreeSet::from([named]), Instant::now());
-        assert!(contents.keep(&kept, 1), "an upload needs it again");
-        assert!(!contents.keep(&kept, 2), "another content");
-        assert_eq!(contents.remove_unnamed(&catalogue, all_stored).unwrap(), 0);
-        assert_eq!(
-            contents
-                .remove_unnamed(&catalogue, all_stored + UNNAMED_AT_MOST)
-                .unwrap(),
-            1
-        );
-        let here = contents.among([named, kept, unnamed].into_iter());
-        assert_eq!(here, [named, kept]);
-        let mut expected = [named.to_string(), kept.to_string()];
-        expected.sort();
-        assert_eq!(names(dir.path()), expected);
     }
 }

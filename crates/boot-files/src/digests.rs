@@ -92,7 +92,7 @@ impl Digests {
     }
 
     fn hash(&self, name: &str, found: &DroppedFile) {
-        let hashed = hashing::of_file(&found.file, found.size);
+        let hashed = hashing::of_file(&found.file, found.meta.len());
         let after = found.file.metadata().map(|meta| Version::of(&meta));
         match (hashed, after) {
             (Ok(sha256), Ok(after)) if after == found.version => {
@@ -128,7 +128,7 @@ fn names_below(folder: &Path) -> io::Result<Vec<String>> {
                 Ok(kind) if kind.is_dir() && !is_hidden && depth < DEPTH_MAX => {
                     folders.push((name.into(), depth + 1))
                 }
-                Ok(kind) if !kind.is_dir() && names.len() < FILES_MAX => names.push(name),
+                Ok(kind) if !kind.is_dir() && !is_hidden && names.len() < FILES_MAX => names.push(name),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn every_file_below_is_found_and_nothing_hidden() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["a", "b/c", "b/d/e", ".content/x", "b/.f/g"] {
+        for name in ["a", "b/c", "b/d/e", ".content/x", "b/.f/g", ".h", "b/.i"] {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();

@@ -1,9 +1,8 @@
 //! Files that an administrator put into the folder by hand: served by this member alone, never a byte from outside.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,8 +28,8 @@ pub(crate) struct Dropped {
 #[derive(Debug)]
 pub(crate) struct DroppedFile {
     pub(crate) file: File,
-    /// Bytes.
-    pub(crate) size: u64,
+    /// What the disk said of it when it was opened.
+    pub(crate) meta: Metadata,
     /// Which version of the file it is.
     pub(crate) version: Version,
     /// Its content's SHA-256, if it has been computed.
@@ -64,11 +63,10 @@ impl Dropped {
     /// # Errors
     /// The disk's.
     pub(crate) fn file(&self, name: &str) -> io::Result<Option<DroppedFile>> {
-        let path = Path::new(name);
-        if path.starts_with(crate::CONTENT_FOLDER) {
+        if is_hidden(name) {
             return Ok(None);
         }
-        let opened = match self.look_up(path) {
+        let opened = match self.look_up(Path::new(name)) {
             Ok(opened) => File::from(opened),
             Err(errno) if is_absent(errno) => return Ok(None),
             Err(errno) => return Err(errno.into()),
@@ -80,7 +78,7 @@ impl Dropped {
         let version = Version::of(&meta);
         Ok(Some(DroppedFile {
             sha256: self.digests.get(&version),
-            size: meta.size(),
+            meta,
             version,
             file: opened,
         }))
@@ -111,6 +109,11 @@ impl Dropped {
     }
 }
 
+/// Whether a part of the path begins with a dot: such files are the administrator's own, or this member's contents.
+fn is_hidden(name: &str) -> bool {
+    name.split('/').any(|part| part.starts_with('.'))
+}
+
 /// To a stranger a link out of the folder (EXDEV) is as good as nothing there.
 fn is_absent(errno: Errno) -> bool {
     use Errno::{EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EXDEV};
@@ -130,6 +133,10 @@ mod tests {
         std::fs::create_dir(folder.join(crate::CONTENT_FOLDER)).unwrap();
         std::fs::write(folder.join(crate::CONTENT_FOLDER).join("partial-1-0"), "half").unwrap();
         std::fs::write(folder.join("vmlinuz"), "kernel").unwrap();
+        std::fs::create_dir(folder.join("images/.old")).unwrap();
+        for hidden in [".secret", "images/.key", "images/.old/vmlinuz"] {
+            std::fs::write(folder.join(hidden), "hidden").unwrap();
+        }
         std::fs::write(parent.path().join("secret"), "secret").unwrap();
         symlink("vmlinuz", folder.join("kernel")).unwrap();
         symlink("../secret", folder.join("out")).unwrap();
@@ -166,6 +173,9 @@ mod tests {
             long.as_str(),
             ".content/partial-1-0",
             ".content",
+            ".secret",
+            "images/.key",
+            "images/.old/vmlinuz",
         ];
         for name in refused {
             assert!(matches!(dropped.file(name), Ok(None)), "{name:?}");

@@ -1,10 +1,15 @@
 //! What a disk says, as an answer.
 
 use std::io;
+use std::time::Duration;
 
 use rpc::Error;
 
-/// The answer to a caller: a full disk, or a quota, says so in its own words; the rest is this member's trouble.
+/// When a repeat makes sense after this member's disk has failed: another one may be asked meanwhile.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The answer to a caller: a full disk, or a quota, says so in its own words; the rest is this member's trouble, of
+/// which its log has the cause.
 pub(crate) fn disk(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -13,7 +18,13 @@ pub(crate) fn disk(error: io::Error) -> Error {
                 limit: format!("what can be stored: {error}"),
             }
         }
-        _ => Error::Storage(error),
+        _ => {
+            tracing::error!(%error, "the disk of the boot files");
+            Error::NotReady {
+                retry_after: RETRY_AFTER,
+                reason: "it cannot read or write its boot files now".to_owned(),
+            }
+        }
     }
 }
 
@@ -50,7 +61,7 @@ mod tests {
         );
         let broken = on_disk::<()>(|| Err(io::Error::other("sector 7"))).await;
         let status = Status::from(broken.unwrap_err());
-        assert_eq!(status.code(), Code::Internal);
+        assert_eq!(status.code(), Code::Unavailable, "another member may do better");
         assert!(!status.message().contains("sector 7"), "{}", status.message());
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::Sha256;
+use tokio::runtime::Handle;
 
 use crate::contents::Contents;
 use crate::hashing::Hashing;
@@ -13,7 +14,7 @@ use crate::hashing::Hashing;
 /// make the log of this member wait.
 const SYNC_BYTES: u64 = 64 << 20;
 
-/// A content in the making; dropped before it is finished, it leaves nothing behind.
+/// A content in the making; dropped before it is finished, it leaves nothing behind a moment later.
 pub(crate) struct Incoming {
     contents: Contents,
     path: PathBuf,
@@ -23,6 +24,8 @@ pub(crate) struct Incoming {
     size: u64,
     /// Of these, told to the disk.
     synced: u64,
+    /// Whether there is a partial file to remove.
+    is_partial: bool,
 }
 
 impl Incoming {
@@ -35,6 +38,7 @@ impl Incoming {
             hashing: Hashing::new(),
             size: 0,
             synced: 0,
+            is_partial: true,
         })
     }
 
@@ -73,20 +77,41 @@ impl Incoming {
         if right {
             self.file.sync_all()?;
             self.contents.publish(&self.path, sha256, self.size)?;
+            self.is_partial = false;
         }
-        Ok((sha256, self.size, right))
+        let size = self.size;
+        self.discard();
+        Ok((sha256, size, right))
+    }
+
+    /// Leaves nothing behind, at once: waits for the disk.
+    pub(crate) fn discard(mut self) {
+        if std::mem::take(&mut self.is_partial) {
+            remove(&self.path);
+        }
     }
 }
 
+/// Whoever gives up on an upload does so anywhere; the disk is asked where that delays nobody.
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // After `publish` there is nothing of that name.
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %self.path.display(), %error, "could not remove a partial file");
-            }
-            Ok(()) | Err(_) => {}
+        if !self.is_partial {
+            return;
         }
+        let path = std::mem::take(&mut self.path);
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || remove(&path))),
+            Err(_) => remove(&path),
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "could not remove a partial file");
+        }
+        Ok(()) | Err(_) => {}
     }
 }
 
@@ -105,9 +130,37 @@ mod tests {
         let (sha256, size, right) = incoming.finish(|_, size| size == 4).unwrap();
         assert!(!right && size == 3);
         assert!(!contents.has(&sha256, 3));
-        let left = std::fs::read_dir(dir.path().join(crate::CONTENT_FOLDER))
-            .unwrap()
-            .count();
-        assert_eq!(left, 0);
+        let left = || {
+            std::fs::read_dir(dir.path().join(crate::CONTENT_FOLDER))
+                .unwrap()
+                .count()
+        };
+        assert_eq!(left(), 0);
+    }
+
+    /// A call that is given up is dropped on a thread that serves others, and must not hold it.
+    #[test]
+    fn a_partial_file_is_removed_where_that_delays_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let left = || {
+            std::fs::read_dir(dir.path().join(crate::CONTENT_FOLDER))
+                .unwrap()
+                .count()
+        };
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            contents.begin(3).unwrap().discard();
+            assert_eq!(left(), 0);
+            let (free, busy) = std::sync::mpsc::channel::<()>();
+            let disk = tokio::task::spawn_blocking(move || busy.recv());
+            drop(contents.begin(3).unwrap());
+            assert_eq!(left(), 1, "the disk's thread is busy");
+            drop(free);
+            let _ended = disk.await.unwrap();
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
+            assert_eq!(left(), 0, "next in its queue");
+        });
     }
 }

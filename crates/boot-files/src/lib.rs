@@ -2,6 +2,7 @@
 //! bytes go from member to member by their SHA-256. `OVERVIEW.md` beside `Cargo.toml` shows how.
 #![forbid(unsafe_code)]
 
+mod content_changes;
 mod contents;
 mod digests;
 mod dropped;
@@ -15,6 +16,7 @@ mod limits;
 mod members;
 mod peer_service;
 mod service;
+mod strangers;
 mod sync;
 mod upload;
 
@@ -43,6 +45,7 @@ use contents::Contents;
 use dropped::Dropped;
 use fetch::Fetches;
 use holders::Holders;
+use strangers::Strangers;
 
 /// The boot files of one member; cheap to clone.
 #[derive(Clone)]
@@ -55,9 +58,13 @@ struct Inner {
     contents: Contents,
     dropped: Dropped,
     holders: Holders,
+    strangers: Strangers,
     fetches: Fetches,
     uploads: Semaphore,
     sends: Arc<Semaphore>,
+    keeps: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
+    turns: Semaphore,
     runtime: Handle,
 }
 
@@ -84,8 +91,12 @@ impl BootFiles {
             contents,
             dropped,
             holders: Holders::default(),
+            strangers: Strangers::default(),
             uploads: Semaphore::new(limits::UPLOADS_AT_ONCE_MAX),
             sends: Arc::new(Semaphore::new(limits::SENDS_AT_ONCE_MAX)),
+            keeps: Arc::new(Semaphore::new(limits::KEEPS_AT_ONCE_MAX)),
+            checks: Arc::new(Semaphore::new(limits::CHECKS_AT_ONCE_MAX)),
+            turns: sync::turns(),
             runtime: Handle::current(),
         })))
     }
@@ -107,6 +118,19 @@ impl BootFiles {
         files
             .filter_map(|file| Some((file.sha256.parse().ok()?, file.size)))
             .collect()
+    }
+
+    /// How long a content should be: what the catalogue says, else what was found.
+    fn size_of(&self, sha256: &Sha256) -> Option<u64> {
+        let named = self.named().get(sha256).copied();
+        named.or_else(|| self.0.contents.size(sha256))
+    }
+
+    /// The contents that the catalogue names and are not here, with their sizes.
+    fn missing(&self) -> BTreeMap<Sha256, u64> {
+        let mut named = self.named();
+        named.retain(|sha256, size| !self.0.contents.has(sha256, *size));
+        named
     }
 
     /// Fetches a content from these members.

@@ -9,8 +9,16 @@ use state::bounds::BOOT_FILE_BYTES_MAX;
 pub const FREE_BYTES_MIN: u64 = 1 << 30;
 /// Uploads to this member at once.
 pub(crate) const UPLOADS_AT_ONCE_MAX: usize = 4;
+/// When a repeat makes sense after more uploads than that.
+pub(crate) const UPLOAD_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Transfers to other members at once.
 pub(crate) const SENDS_AT_ONCE_MAX: usize = 32;
+/// When a repeat makes sense after more of what members ask of each other than this member does at once.
+pub(crate) const PEER_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Contents that other members want this one to keep at once: four uploads at each of eight.
+pub(crate) const KEEPS_AT_ONCE_MAX: usize = 32;
+/// Contents that this member reads again at once because another one has got wrong bytes from it.
+pub(crate) const CHECKS_AT_ONCE_MAX: usize = 2;
 /// An upload that brings nothing for this long is given up.
 pub(crate) const UPLOAD_SILENCE_AT_MOST: Duration = Duration::from_secs(30);
 /// How long the other members may take to fetch an upload; the whole call has 300 s.

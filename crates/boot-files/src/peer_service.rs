@@ -2,18 +2,18 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use model::Sha256;
 use proto::boot_file::v1::boot_file_peer_service_server;
 use proto::boot_file::v1::{
-    FetchContentRequest, FetchContentResponse, HasContentsRequest, HasContentsResponse, KeepContentRequest,
-    KeepContentResponse,
+    CheckContentRequest, CheckContentResponse, FetchContentRequest, FetchContentResponse, HasContentsRequest,
+    HasContentsResponse, HasFileRequest, HasFileResponse, KeepContentRequest, KeepContentResponse,
 };
 use rpc::{Error, Identity};
 use state::bounds::BOOT_FILES_MAX;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status};
 
 use crate::error::on_disk;
@@ -49,36 +49,56 @@ impl boot_file_peer_service_server::BootFilePeerService for PeerService {
             );
             return Err(rpc::invalid("sha256", problem).into());
         }
-        let here = self
-            .0
-            .0
-            .contents
-            .among(asked.iter().filter_map(|text| text.parse().ok()));
+        let asked: Vec<Sha256> = asked.iter().filter_map(|text| text.parse().ok()).collect();
+        let files = self.0.clone();
+        // Reading the whole catalogue takes its time, and this call came in on Raft's threads.
+        let here = on_disk(move || Ok(files.0.contents.among(asked.into_iter(), &files.named()))).await?;
         Ok(Response::new(HasContentsResponse {
             sha256: here.iter().map(Sha256::to_string).collect(),
         }))
+    }
+
+    async fn has_file(&self, request: Request<HasFileRequest>) -> Result<Response<HasFileResponse>, Status> {
+        let found = self.0.find_dropped(&request.get_ref().name).await?;
+        Ok(Response::new(HasFileResponse {
+            is_here: found.is_some(),
+        }))
+    }
+
+    #[tracing::instrument(name = "boot_files.check_content", skip_all, fields(sha256 = request.get_ref().sha256))]
+    async fn check_content(
+        &self,
+        request: Request<CheckContentRequest>,
+    ) -> Result<Response<CheckContentResponse>, Status> {
+        member(&request)?;
+        let sha256 = sha256(&request.get_ref().sha256)?;
+        let slot = slot(&self.0.0.checks, "readings of boot files")?;
+        let contents = self.0.0.contents.clone();
+        let check = move || {
+            let _slot = slot;
+            contents.check(&sha256)
+        };
+        let is_here = on_disk(check).await?;
+        Ok(Response::new(CheckContentResponse { is_here }))
     }
 
     async fn fetch_content(
         &self,
         request: Request<FetchContentRequest>,
     ) -> Result<Response<Self::FetchContentStream>, Status> {
-        let FetchContentRequest { sha256, offset } = request.into_inner();
-        let sha256: Sha256 = sha256.parse().map_err(|e| rpc::invalid("sha256", e))?;
-        let slot = Arc::clone(&self.0.0.sends)
-            .try_acquire_owned()
-            .map_err(|_| Error::Overloaded {
-                what: "transfers of boot files".to_owned(),
-                retry_after: Duration::from_secs(1),
-            })?;
-        let contents = self.0.0.contents.clone();
-        let (file, size) = on_disk(move || contents.file(&sha256))
-            .await?
-            .ok_or_else(|| Error::NotFound {
-                kind: "content".to_owned(),
-                id: sha256.to_string(),
-            })?;
-        let file = Arc::new(file);
+        let FetchContentRequest { sha256: text, offset } = request.into_inner();
+        let sha256 = sha256(&text)?;
+        let slot = slot(&self.0.0.sends, "transfers of boot files")?;
+        let files = self.0.clone();
+        let opened = on_disk(move || match files.size_of(&sha256) {
+            Some(size) => files.0.contents.file(&sha256, size),
+            None => Ok(None),
+        });
+        let (file, meta) = opened.await?.ok_or_else(|| Error::NotFound {
+            kind: "content".to_owned(),
+            id: text,
+        })?;
+        let (file, size) = (Arc::new(file), meta.len());
         let chunks = futures::stream::try_unfold((offset, slot), move |(at, slot)| {
             let file = Arc::clone(&file);
             async move {
@@ -102,24 +122,57 @@ impl boot_file_peer_service_server::BootFilePeerService for PeerService {
         &self,
         request: Request<KeepContentRequest>,
     ) -> Result<Response<KeepContentResponse>, Status> {
-        let Identity::Member(caller) = rpc::caller(&request).identity else {
-            return Err(Error::Denied {
-                reason: "only a member may ask for this".to_owned(),
-            }
-            .into());
-        };
-        let KeepContentRequest { sha256, size } = request.into_inner();
-        let sha256: Sha256 = sha256.parse().map_err(|e| rpc::invalid("sha256", e))?;
+        let caller = member(&request)?;
+        let KeepContentRequest { sha256: text, size } = request.into_inner();
+        let sha256 = sha256(&text)?;
         limits::check_size(size)?;
+        let slot = slot(&self.0.0.keeps, "contents to keep")?;
         let files = self.0.clone();
-        // On the services' threads: this call came in on those of Raft.
-        let kept = self
-            .0
-            .0
-            .runtime
-            .spawn(async move { files.fetch_from(sha256, size, &[caller]).await });
+        // On the services' threads: this call came in on those of Raft. It goes on when nobody waits any more, so that
+        // a slower member has the content too, but not for ever.
+        let kept = self.0.0.runtime.spawn(async move {
+            let _slot = slot;
+            let source = [caller];
+            let fetched = files.fetch_from(sha256, size, &source);
+            match tokio::time::timeout(limits::KEEP_AT_MOST, fetched).await {
+                Ok(fetched) => fetched,
+                Err(_) => Err(Error::DeadlineExceeded {
+                    after: limits::KEEP_AT_MOST,
+                }),
+            }
+        });
         kept.await
             .map_err(|failed| Error::Internal(failed.to_string()))??;
         Ok(Response::new(KeepContentResponse {}))
     }
+}
+
+/// The member that calls.
+///
+/// # Errors
+/// `Denied` to anybody else.
+fn member<T>(request: &Request<T>) -> Result<u64, Error> {
+    match rpc::caller(request).identity {
+        Identity::Member(id) => Ok(id),
+        _ => Err(Error::Denied {
+            reason: "only a member may ask for this".to_owned(),
+        }),
+    }
+}
+
+fn sha256(text: &str) -> Result<Sha256, Error> {
+    text.parse().map_err(|problem| rpc::invalid("sha256", problem))
+}
+
+/// One of a bounded number of things done at once.
+///
+/// # Errors
+/// `Overloaded`.
+fn slot(slots: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Error> {
+    Arc::clone(slots)
+        .try_acquire_owned()
+        .map_err(|_| Error::Overloaded {
+            what: what.to_owned(),
+            retry_after: limits::PEER_RETRY_AFTER,
+        })
 }

@@ -1,7 +1,6 @@
 //! `BootFileService`: the catalogue as administrators see and change it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use model::Sha256;
 use proto::boot_file::v1::boot_file_command::{self, Change};
@@ -16,7 +15,7 @@ use rpc::Error;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::upload::{self, Announced};
-use crate::{BootFiles, holders};
+use crate::{BootFiles, holders, limits};
 
 /// The service of the API port.
 #[derive(Clone)]
@@ -39,13 +38,10 @@ impl boot_file_service_server::BootFileService for Service {
         let files = &self.0.0;
         let (state, own) = (files.store.state(), files.own_id);
         let contents = |file: &BootFile| file.sha256.parse::<Sha256>().ok();
-        let all: BTreeSet<Sha256> = state
-            .boot_files
-            .iter()
-            .filter_map(|file| contents(file))
-            .collect();
+        let named = self.0.named();
+        let all: BTreeSet<Sha256> = named.keys().copied().collect();
         let mut holding = holders::ask(&(files.members)().others, &all).await;
-        for sha256 in files.contents.among(all.into_iter()) {
+        for sha256 in files.contents.among(all.into_iter(), &named) {
             let ids = holding.entry(sha256).or_default();
             ids.push(own);
             ids.sort_unstable();
@@ -61,7 +57,7 @@ impl boot_file_service_server::BootFileService for Service {
         }))
     }
 
-    #[tracing::instrument(name = "boot_files.put", skip_all)]
+    #[tracing::instrument(name = "boot_files.put", skip_all, fields(name))]
     async fn put_boot_file(
         &self,
         request: Request<Streaming<PutBootFileRequest>>,
@@ -70,11 +66,12 @@ impl boot_file_service_server::BootFileService for Service {
         let files = &self.0.0;
         let _slot = files.uploads.try_acquire().map_err(|_| Error::Overloaded {
             what: "uploads of boot files".to_owned(),
-            retry_after: Duration::from_secs(5),
+            retry_after: limits::UPLOAD_RETRY_AFTER,
         })?;
         let mut parts = request.into_inner();
-        let announced = Announced::parse(parts.message().await?)?;
-        let received = match announced.already_in(&files.contents) {
+        let announced = Announced::parse(upload::next_message(&mut parts).await?)?;
+        tracing::Span::current().record("name", announced.name.as_str());
+        let received = match announced.already_in(files.contents.clone()).await? {
             Some(received) => received,
             None => announced.receive(files.contents.clone(), parts).await?,
         };

@@ -13,6 +13,7 @@ use tonic::Status;
 
 use crate::contents::Contents;
 use crate::error::on_disk;
+use crate::incoming::Incoming;
 use crate::limits::{KEEP_AT_MOST, UPLOAD_SILENCE_AT_MOST, check_size};
 use crate::members::{Peer, Roster};
 
@@ -59,10 +60,20 @@ impl Announced {
         })
     }
 
-    /// The content, if it was announced completely and is here already.
-    pub(crate) fn already_in(&self, contents: &Contents) -> Option<Received> {
-        let (sha256, size) = (self.sha256?, self.size?);
-        contents.keep(&sha256, size).then_some(Received { sha256, size })
+    /// The content, if it was announced completely and is here already. It is read for that: whoever puts a file
+    /// again may do so because it is wrong here.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn already_in(&self, contents: Contents) -> Result<Option<Received>, Error> {
+        let (Some(sha256), Some(size)) = (self.sha256, self.size) else {
+            return Ok(None);
+        };
+        if !contents.has(&sha256, size) {
+            return Ok(None);
+        }
+        let is_here = on_disk(move || Ok(contents.check(&sha256)? && contents.keep(&sha256, size)?)).await?;
+        Ok(is_here.then_some(Received { sha256, size }))
     }
 
     /// Takes the bytes that follow.
@@ -77,17 +88,20 @@ impl Announced {
         let announced = self.size;
         let mut incoming = on_disk(move || contents.begin(announced.unwrap_or(0))).await?;
         let mut parts = std::pin::pin!(parts);
-        while let Some(data) = next_data(parts.as_mut()).await? {
-            let size = incoming.size() + data.len() as u64;
-            if announced.is_some_and(|announced| size > announced) {
-                return Err(self.wrong_size(size, "or more came").into());
+        loop {
+            let data = match next_data(&mut parts).await {
+                Ok(Some(data)) => data,
+                Ok(None) => break,
+                Err(status) => return Err(given_up(incoming, status).await),
+            };
+            if let Err(problem) = self.check_so_far(incoming.size() + data.len() as u64) {
+                return Err(given_up(incoming, problem).await);
             }
-            check_size(size)?;
             incoming = on_disk(move || incoming.write(&data).map(|()| incoming)).await?;
         }
         let (size, expected) = (incoming.size(), self.sha256);
         if announced.is_some_and(|announced| size != announced) {
-            return Err(self.wrong_size(size, "came").into());
+            return Err(given_up(incoming, self.wrong_size(size, "came")).await);
         }
         let is_right = move |found: &Sha256, _| expected.is_none_or(|expected| expected == *found);
         let (sha256, size, right) = on_disk(move || incoming.finish(is_right)).await?;
@@ -99,6 +113,13 @@ impl Announced {
         Ok(Received { sha256, size })
     }
 
+    fn check_so_far(&self, size: u64) -> Result<(), Error> {
+        match self.size {
+            Some(announced) if size > announced => Err(self.wrong_size(size, "or more came")),
+            Some(_) | None => check_size(size),
+        }
+    }
+
     fn wrong_size(&self, size: u64, came: &str) -> Error {
         let announced = self.size.unwrap_or(0);
         let problem = format!("{announced} bytes were announced and {size} {came}; nothing was stored");
@@ -106,14 +127,33 @@ impl Announced {
     }
 }
 
-async fn next_data(
-    mut parts: std::pin::Pin<&mut impl Stream<Item = Result<PutBootFileRequest, Status>>>,
-) -> Result<Option<Bytes>, Status> {
+/// Leaves nothing of `incoming` before the answer goes out.
+async fn given_up(incoming: Incoming, why: impl Into<Status>) -> Status {
+    let removed = on_disk(move || {
+        incoming.discard();
+        Ok(())
+    });
+    removed.await.err().map_or_else(|| why.into(), Status::from)
+}
+
+/// The next message of an upload.
+///
+/// # Errors
+/// The client's, or its silence.
+pub(crate) async fn next_message(
+    parts: &mut (impl Stream<Item = Result<PutBootFileRequest, Status>> + Unpin),
+) -> Result<Option<PutBootFileRequest>, Status> {
     let Ok(next) = tokio::time::timeout(UPLOAD_SILENCE_AT_MOST, parts.next()).await else {
         let after = UPLOAD_SILENCE_AT_MOST;
         return Err(Error::DeadlineExceeded { after }.into());
     };
-    match next.transpose()? {
+    next.transpose()
+}
+
+async fn next_data(
+    parts: &mut (impl Stream<Item = Result<PutBootFileRequest, Status>> + Unpin),
+) -> Result<Option<Bytes>, Status> {
+    match next_message(parts).await? {
         None => Ok(None),
         Some(PutBootFileRequest {
             part: Some(Part::Data(data)),

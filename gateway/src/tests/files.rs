@@ -30,7 +30,7 @@ impl FileSource for Source {
             };
             Ok(FoundFile::Here(OpenedFile {
                 file: opened.file,
-                size: opened.size,
+                meta: opened.meta,
                 sha256: asked.name.starts_with("put").then_some(SHA256),
                 version: opened.version,
             }))
@@ -167,6 +167,10 @@ async fn one_range_is_served_exactly() {
         "items=0-1",
         "bytes=0-1,3-4",
         "bytes=--1",
+        "bytes=+5-",
+        "bytes=5-+9",
+        "bytes=-+5",
+        "bytes= 5-",
         "bytes=18446744073709551616-",
     ] {
         assert_eq!(
@@ -334,6 +338,54 @@ async fn a_file_that_shrinks_meanwhile_breaks_the_answer() {
         .unwrap();
     let error = response.into_body().collect().await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+/// Also where the bytes do not go past HTTP.
+#[tokio::test]
+async fn a_file_that_is_written_meanwhile_breaks_the_answer() {
+    use http_body_util::BodyExt as _;
+    let served = served();
+    let path = served.parent.path().join("files/vmlinuz");
+    let mut file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let request = http::Request::get("/files/vmlinuz")
+        .body(http_body_util::Full::<bytes::Bytes>::default())
+        .unwrap();
+    let response = served
+        .gateway
+        .nodes
+        .answer(rpc::Caller::anonymous(), request)
+        .await;
+    std::io::Write::write_all(&mut file, b"another version").unwrap();
+    let error = response.into_body().collect().await.unwrap_err();
+    assert!(error.to_string().contains("written"), "{error}");
+}
+
+/// RFC 9110, 13.2.2: If-Match is judged first.
+#[tokio::test]
+async fn a_version_that_is_no_more_is_refused() {
+    let served = served();
+    let mine = [("if-match", ETAG), ("range", "bytes=10-19")];
+    assert_eq!(served.ask("GET", "/files/put", &mine).await.status, 206);
+    let weak = format!("W/{ETAG}");
+    for (verb, more) in [
+        ("GET", ("range", "bytes=10-19")),
+        ("GET", ("range", "bytes=300000-")),
+        ("GET", ("if-none-match", ETAG)),
+        ("HEAD", ("accept", "*/*")),
+    ] {
+        for tag in ["\"cd\"", weak.as_str()] {
+            let got = served.ask(verb, "/files/put", &[("if-match", tag), more]).await;
+            assert_eq!(
+                (got.status, got.header("etag")),
+                (412, ETAG),
+                "{verb} {tag} {more:?}"
+            );
+        }
+    }
+    let by_hand = served.ask("HEAD", "/files/vmlinuz", &[]).await;
+    let weak = [("if-match", by_hand.header("etag"))];
+    assert_eq!(served.ask("GET", "/files/vmlinuz", &weak).await.status, 412);
 }
 
 #[test]

@@ -361,11 +361,13 @@ async fn a_membership_always_has_its_three_keys() {
         nid_start: "1".into(),
         group: texts(&["compute", "!io"]),
         partition: texts(&["NULL"]),
+        locked: texts(&["!true"]),
+        reservation_disabled: texts(&["false"]),
         ..Default::default()
     };
     let line = concat!(
         "GET /hsm/v2/memberships?type=Node&SoftwareStatus=!Admin&subRole=Worker&nid_start=1&group=compute",
-        "&Group=!io&partition=NULL"
+        "&Group=!io&partition=NULL&locked=!true&reservation_disabled=false"
     );
     let body = format!(r#"[{shown},{{"id":"x1000c0s0b1n0","groupLabels":[],"partitionName":""}}]"#);
     let two = smd::ListMembershipsResponse {

@@ -55,6 +55,31 @@ async fn talk(address: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// Others learn from it which connections are open on a service address; one is told at once and to its end.
+#[tokio::test]
+async fn each_connection_is_noted_until_it_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (told, mut noted) = tokio::sync::mpsc::unbounded_channel();
+    let gateway = gateway(&Fake::new(), Options::default());
+    tokio::spawn(async move {
+        let note = move |local, peer| {
+            let (alive, ended) = oneshot::channel::<()>();
+            told.send((local, peer, ended)).unwrap();
+            alive
+        };
+        gateway
+            .serve_nodes_noting(listener, note, std::future::pending())
+            .await;
+    });
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (local, peer, mut ended) = bounded(noted.recv()).await.unwrap();
+    assert_eq!((local, peer), (address, stream.local_addr().unwrap()));
+    assert_eq!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+    drop(stream);
+    bounded(ended).await.unwrap_err();
+}
+
 /// Who calls is the address of the connection, whatever headers say, and no credential travels on.
 #[tokio::test]
 async fn a_node_is_known_by_its_address_alone() {

@@ -52,7 +52,7 @@ impl Source {
             Found::Here(opened) => {
                 return Ok(FoundFile::Here(OpenedFile {
                     file: opened.file,
-                    size: opened.size,
+                    meta: opened.meta,
                     sha256: opened.sha256.map(|sha256| sha256.0),
                     version: opened.version,
                 }));

@@ -8,10 +8,10 @@ use rpc::Error;
 
 use crate::site::{Fault, Site, content, named};
 
-fn text(found: Result<Found, Error>) -> String {
+pub fn text(found: Result<Found, Error>) -> String {
     match found.unwrap() {
         Found::Here(opened) => {
-            let size = opened.size;
+            let size = opened.meta.len();
             let text = std::io::read_to_string(opened.file).unwrap();
             assert_eq!(text.len() as u64, size);
             text
@@ -87,4 +87,49 @@ async fn only_a_majority_can_deny_a_file() {
     let files = BootFiles::open(dir.path(), 1, cut_off, members, 0).unwrap();
     assert!(matches!(files.find("nothing").await, Err(Error::NoQuorum { .. })));
     assert_eq!(text(files.find("here").await), "by hand");
+}
+
+/// A file that was put into one member's folder by hand is there for nodes that ask another one.
+#[tokio::test]
+async fn a_file_in_another_members_folder_is_found_by_name() {
+    let site = Site::new(3);
+    std::fs::write(site.member(2).dir.path().join("memtest"), "by hand").unwrap();
+    std::fs::write(site.member(2).dir.path().join(".key"), "hidden").unwrap();
+    assert_eq!(text(site.member(1).files.find("memtest").await), "[2]");
+    assert_eq!(text(site.member(2).files.find("memtest").await), "by hand");
+    for name in ["nothing", ".key", "../memtest", "/etc/passwd"] {
+        let error = site.member(1).files.find(name).await.unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{name}: {error}");
+    }
+    site.member(2).will(Fault::Down);
+    let error = site.member(3).files.find("memtest").await.unwrap_err();
+    assert!(
+        matches!(error, Error::NotFound { .. }),
+        "nobody knows of it: {error}"
+    );
+}
+
+/// A boot storm that asks for what nobody has must not become one between the members.
+#[tokio::test]
+async fn a_storm_of_unknown_names_does_not_reach_the_others() {
+    let site = Site::new(2);
+    let files = &site.member(1).files;
+    for _ in 0..100 {
+        files.find("nothing").await.unwrap_err();
+    }
+    let asked = || site.member(2).asked.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(asked() <= 3, "{} times about one name", asked());
+    let mut refused = 0;
+    for n in 0..3000 {
+        match files.find(&format!("nothing-{n}")).await.unwrap_err() {
+            Error::NotFound { .. } => {}
+            Error::NotReady { .. } => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(
+        refused > 0 && asked() < 2500,
+        "asked {}, refused {refused}",
+        asked()
+    );
 }

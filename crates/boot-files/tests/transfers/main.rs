@@ -1,6 +1,7 @@
 //! Boot files from member to member: what is acknowledged, what is repaired, and what must never be half there.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod damage;
 mod finding;
 mod site;
 
@@ -143,7 +144,7 @@ async fn an_upload_that_is_not_what_was_announced_leaves_nothing() {
         (announced(1000, "a"), "file.sha256"),
         (announced(999, ""), "file.size"),
         (announced(1001, ""), "file.size"),
-        (announced(1 << 41, ""), "size"),
+        (announced(state::bounds::BOOT_FILE_BYTES_MAX + 1, ""), "size"),
         (announced(1000, "z"), "file.sha256"),
         (named("../a"), "file.name"),
         (named(".content/a"), "file.name"),

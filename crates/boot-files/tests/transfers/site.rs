@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use boot_files::{BootFiles, Members, Peer, PeerChannel, Roster};
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use proto::boot_file::v1::boot_file_service_client::BootFileServiceClient;
@@ -27,6 +28,8 @@ pub enum Fault {
     Down,
     /// Every transfer from it breaks after so many bytes.
     CutAfter(u64),
+    /// Sends no more than so many bytes of an answer and keeps the connection.
+    HangsAfter(u64),
     /// Sends other bytes than it has.
     Lies,
 }
@@ -34,8 +37,10 @@ pub enum Fault {
 /// One member.
 pub struct Member {
     pub files: BootFiles,
-    pub dir: tempfile::TempDir,
+    pub dir: Arc<tempfile::TempDir>,
     id: u64,
+    /// Calls that others have made to it.
+    pub asked: AtomicU64,
     fault: Mutex<Fault>,
     /// Bytes that it has sent to others.
     pub sent: AtomicU64,
@@ -61,20 +66,30 @@ impl Site {
             members: Table::default(),
         };
         for id in 1..=members {
-            let dir = tempfile::tempdir().unwrap();
-            let others = roster(id, members, &site.members);
-            let files =
-                BootFiles::open(dir.path(), id, site.store.clone(), others, free_bytes_min(id)).unwrap();
-            let member = Member {
-                files,
-                dir,
-                id,
-                fault: Mutex::new(Fault::None),
-                sent: AtomicU64::new(0),
-            };
-            site.members.lock().unwrap().insert(id, Arc::new(member));
+            let dir = Arc::new(tempfile::tempdir().unwrap());
+            site.start(id, members, dir, free_bytes_min(id));
         }
         site
+    }
+
+    fn start(&self, id: u64, members: u64, dir: Arc<tempfile::TempDir>, free_bytes_min: u64) {
+        let others = roster(id, members, &self.members);
+        let files = BootFiles::open(dir.path(), id, self.store.clone(), others, free_bytes_min).unwrap();
+        let member = Member {
+            files,
+            dir,
+            id,
+            asked: AtomicU64::new(0),
+            fault: Mutex::new(Fault::None),
+            sent: AtomicU64::new(0),
+        };
+        self.members.lock().unwrap().insert(id, Arc::new(member));
+    }
+
+    /// The member begins anew with what is on its disk.
+    pub fn restart(&self, id: u64) {
+        let members = self.members.lock().unwrap().len() as u64;
+        self.start(id, members, self.member(id).dir.clone(), 0);
     }
 
     pub fn member(&self, id: u64) -> Arc<Member> {
@@ -114,6 +129,14 @@ impl Member {
                 )
             })
             .collect()
+    }
+
+    /// Where a content is on its disk.
+    pub fn path(&self, stored: &BootFile) -> PathBuf {
+        self.dir
+            .path()
+            .join(boot_files::CONTENT_FOLDER)
+            .join(&stored.sha256)
     }
 
     fn administrator(&self) -> BootFileServiceClient<PeerChannel> {
@@ -189,6 +212,7 @@ fn to_peer(from: u64, to: u64, table: &Table) -> PeerChannel {
     let table = Arc::clone(table);
     PeerChannel::new(tower::service_fn(move |request: Request<Body>| {
         let member = Arc::clone(&table.lock().unwrap()[&to]);
+        member.asked.fetch_add(1, Ordering::Relaxed);
         async move {
             if member.fault() == Fault::Down {
                 return Err(Status::unavailable(format!("member {} is down", member.id)));
@@ -202,8 +226,19 @@ fn to_peer(from: u64, to: u64, table: &Table) -> PeerChannel {
 
 /// An answer's body on its way, with what happens to it.
 fn through(member: Arc<Member>, body: Body) -> Body {
-    let mut passed = 0;
-    Body::new(body.map_frame(move |frame| {
+    let (mut passed, mut frames, hanging) = (0, 0, member.clone());
+    let body = http_body_util::BodyStream::new(body).then(move |frame| {
+        let bytes = frame.as_ref().ok().and_then(|frame| frame.data_ref());
+        frames += bytes.map_or(0, |bytes| bytes.len() as u64);
+        let hangs = matches!(hanging.fault(), Fault::HangsAfter(bytes) if frames > bytes);
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            frame
+        }
+    });
+    Body::new(http_body_util::StreamBody::new(body).map_frame(move |frame| {
         frame.map_data(|data| {
             member.sent.fetch_add(data.len() as u64, Ordering::Relaxed);
             passed += data.len() as u64;

@@ -31,7 +31,9 @@ Example:
   chamois file put debian-12/vmlinuz /boot/vmlinuz-6.1.0-28-amd64
 
 Nodes fetch it as http://<service address>:8081/files/debian-12/vmlinuz. It is stored when a majority of the members
-has it on disk, within 300 s; the others fetch it by themselves.")]
+has it on disk, which must be within 300 s; the others fetch it by themselves. A file may have 16 GiB: three members and
+the client on 10 Gbit/s take well under 300 s for that, on 1 Gbit/s some 10 GiB fit. What takes longer is refused, and
+nothing is changed.")]
 pub struct PutArgs {
     /// Name under /files/
     #[arg(value_parser = name)]
