@@ -18,21 +18,22 @@
 
 use aws_lc_rs::{digest, hmac};
 
+use crate::head::{HEAD_FIXED_BYTES, Head, MAC_BYTES, sign, verified};
+
 /// Longest name of a network that fits an advert, bytes.
 pub const NETWORK_NAME_BYTES_MAX: usize = 64;
 /// Longest advert, bytes; a longer datagram is refused unread.
 pub const ADVERT_BYTES_MAX: usize = FIXED_BYTES + NETWORK_NAME_BYTES_MAX;
 
-const MAGIC: &[u8; 4] = b"CHAD";
+const MAGIC: [u8; 4] = *b"CHAD";
 const VERSION: u8 = 1;
-const MAC_BYTES: usize = 32;
-const TAG_BYTES: usize = 8;
+pub(crate) const TAG_BYTES: usize = 8;
 /// Everything but the network's name.
-const FIXED_BYTES: usize = 4 + 1 + TAG_BYTES + 1 + 4 * 8 + 1 + MAC_BYTES;
+const FIXED_BYTES: usize = HEAD_FIXED_BYTES + 1 + MAC_BYTES;
 
 /// The cluster's key for adverts; equal on every member.
 #[derive(Clone)]
-pub struct AdvertKey(hmac::Key);
+pub struct AdvertKey(pub(crate) hmac::Key);
 
 impl AdvertKey {
     /// Makes the key from 32 secret bytes.
@@ -49,7 +50,7 @@ impl std::fmt::Debug for AdvertKey {
 
 /// Tells clusters on one wire apart before any key is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClusterTag([u8; TAG_BYTES]);
+pub struct ClusterTag(pub(crate) [u8; TAG_BYTES]);
 
 impl ClusterTag {
     /// The tag of the cluster of this name.
@@ -94,21 +95,17 @@ pub enum AdvertError {
 impl Advert {
     /// The datagram.
     pub fn encode(&self, key: &AdvertKey) -> Vec<u8> {
-        debug_assert!(self.network.len() <= NETWORK_NAME_BYTES_MAX);
-        let name = &self.network.as_bytes()[..self.network.len().min(NETWORK_NAME_BYTES_MAX)];
-        let mut bytes = Vec::with_capacity(FIXED_BYTES + name.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.push(VERSION);
-        bytes.extend_from_slice(&self.cluster.0);
-        bytes.push(u8::try_from(name.len()).expect("a network name has at most 64 bytes"));
-        bytes.extend_from_slice(name);
-        for number in [self.from, self.to, self.sequence, self.heard] {
-            bytes.extend_from_slice(&number.to_be_bytes());
-        }
+        let head = Head {
+            cluster: self.cluster,
+            network: self.network.clone(),
+            from: self.from,
+            to: self.to,
+            sequence: self.sequence,
+            heard: self.heard,
+        };
+        let mut bytes = head.encode(MAGIC, VERSION, 1);
         bytes.push(u8::from(self.holds));
-        let mac = hmac::sign(&key.0, &bytes);
-        bytes.extend_from_slice(mac.as_ref());
-        bytes
+        sign(bytes, key)
     }
 
     /// Reads a datagram and checks its HMAC.
@@ -116,44 +113,25 @@ impl Advert {
     /// # Errors
     /// `Malformed` for anything but the exact layout, `Forged` for a wrong HMAC.
     pub fn decode(bytes: &[u8], key: &AdvertKey) -> Result<Advert, AdvertError> {
-        let body_len = bytes.len().checked_sub(MAC_BYTES).ok_or(AdvertError::Malformed)?;
-        let (body, mac) = bytes.split_at(body_len);
-        let advert = parse(body).ok_or(AdvertError::Malformed)?;
-        hmac::verify(&key.0, body, mac).map_err(|_| AdvertError::Forged)?;
-        Ok(advert)
+        verified(bytes, key, parse)
     }
 }
 
 /// The layout without its HMAC; `None` for anything else.
 fn parse(body: &[u8]) -> Option<Advert> {
-    let (magic, rest) = body.split_first_chunk::<4>()?;
-    let (version, rest) = rest.split_first()?;
-    if magic != MAGIC || *version != VERSION {
-        return None;
-    }
-    let (tag, rest) = rest.split_first_chunk::<TAG_BYTES>()?;
-    let (name_len, rest) = rest.split_first()?;
-    let name_len = usize::from(*name_len);
-    if name_len > NETWORK_NAME_BYTES_MAX {
-        return None;
-    }
-    let (name, rest) = rest.split_at_checked(name_len)?;
-    let (from, rest) = rest.split_first_chunk::<8>()?;
-    let (to, rest) = rest.split_first_chunk::<8>()?;
-    let (sequence, rest) = rest.split_first_chunk::<8>()?;
-    let (heard, rest) = rest.split_first_chunk::<8>()?;
+    let (head, rest) = Head::parse(body, MAGIC, VERSION)?;
     let holds = match rest {
         [0] => false,
         [1] => true,
         _ => return None,
     };
     Some(Advert {
-        cluster: ClusterTag(*tag),
-        network: std::str::from_utf8(name).ok()?.to_owned(),
-        from: u64::from_be_bytes(*from),
-        to: u64::from_be_bytes(*to),
-        sequence: u64::from_be_bytes(*sequence),
-        heard: u64::from_be_bytes(*heard),
+        cluster: head.cluster,
+        network: head.network,
+        from: head.from,
+        to: head.to,
+        sequence: head.sequence,
+        heard: head.heard,
         holds,
     })
 }

@@ -20,22 +20,39 @@ const IFLA_INET_CONF: u16 = 1;
 /// Sets the rules on every Ethernet-like interface that the host has now.
 ///
 /// # Errors
-/// What the kernel said, with the interface's name.
+/// What the kernel said, with the names of the interfaces that have no rules; the others have them.
 pub(crate) fn apply(netlink: &mut Netlink) -> io::Result<()> {
-    for interface in &if_nameindex()? {
-        let name = interface.name().to_string_lossy();
+    let interfaces = if_nameindex()?;
+    let named = interfaces
+        .iter()
+        .map(|interface| (interface.name().to_string_lossy(), interface.index()));
+    apply_to(named, |index| {
+        netlink.exchange(libc::RTM_SETLINK, 0, &body(index))
+    })
+}
+
+/// `set` gives the kernel's errno.
+fn apply_to<Name: AsRef<str>>(
+    interfaces: impl Iterator<Item = (Name, u32)>,
+    mut set: impl FnMut(u32) -> io::Result<i32>,
+) -> io::Result<()> {
+    let mut refused = Vec::new();
+    for (name, index) in interfaces {
+        let name = name.as_ref();
         if name == "lo" {
             continue; // speaks no ARP
         }
-        match netlink.exchange(libc::RTM_SETLINK, 0, &body(interface.index()))? {
-            0 | libc::ENODEV => {} // gone since the list was made
-            errno => {
-                let error = io::Error::from_raw_os_error(errno);
-                return Err(io::Error::new(error.kind(), format!("{name}: {error}")));
-            }
+        match set(index) {
+            Ok(0 | libc::ENODEV) => {} // gone since the list was made
+            Ok(errno) => refused.push(format!("{name}: {}", io::Error::from_raw_os_error(errno))),
+            Err(error) => refused.push(format!("{name}: {error}")),
         }
     }
-    Ok(())
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(io::Error::other(refused.join("; ")))
+    }
 }
 
 /// `struct ifinfomsg`, then IFLA_AF_SPEC { AF_INET { IFLA_INET_CONF { the rules } } } (rtnetlink(7)).
@@ -56,6 +73,23 @@ fn body(interface: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_that_refuses_does_not_keep_the_others() {
+        let mut set = Vec::new();
+        let interfaces = [("lo", 1), ("dummy0", 2), ("gone0", 3), ("eth0", 4)];
+        let applied = apply_to(interfaces.into_iter(), |index| {
+            set.push(index);
+            match index {
+                2 => Ok(libc::EOPNOTSUPP),
+                3 => Ok(libc::ENODEV),
+                _ => Ok(0),
+            }
+        });
+        assert_eq!(set, [2, 3, 4]);
+        let told = applied.unwrap_err().to_string();
+        assert!(told.starts_with("dummy0: ") && !told.contains("gone0"), "{told}");
+    }
 
     /// The kernel skips what it does not know without a word, so the layout is checked byte by byte here and its
     /// effect in `chaos-tests/tests/three_networks`.

@@ -5,6 +5,7 @@
 //! member's kernel). A reset lets both ask again at once. The kernel sends it for us (`SOCK_DESTROY` of sock_diag(7)),
 //! also for a frozen process; for connections whose process was killed since Linux 6.11.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -23,8 +24,9 @@ const SOCK_DESTROY: u16 = 21;
 /// id of 48: ports, source, destination (16 bytes each), interface, cookie.
 const ID_BYTES: usize = 48;
 const ANSWER_ID_AT: usize = 4;
-/// Every state in which the far end waits for something: not LISTEN, TIME_WAIT, CLOSE.
-const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
+/// Every state in which the far end waits for something: not LISTEN, TIME_WAIT, CLOSE, and not FIN_WAIT2, in which it
+/// has everything, our FIN too, and which the kernel keeps as a kind of TIME_WAIT that cannot be destroyed.
+const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 11;
 
 const HEADER_BYTES: usize = 16;
 /// The kernel answers at once; a longer wait is an error, not a hang.
@@ -34,11 +36,23 @@ const LIST_BYTES: usize = 64 * 1024;
 /// Most connections reset at once: what a node port takes.
 const CONNECTIONS_MAX: usize = 65_536;
 
-/// Resets every TCP connection of this host that has `address` at this end; gives how many.
+/// Times that the list is made: a client that was reset may be back on the listener of a frozen process before the
+/// address is gone.
+const ROUNDS_MAX: usize = 8;
+
+/// What became of the connections of an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reset {
+    pub(crate) count: usize,
+    /// Those that the kernel would not end.
+    pub(crate) refused: usize,
+}
+
+/// Resets every TCP connection of this host that has `address` at this end.
 ///
 /// # Errors
 /// Without CAP_NET_ADMIN, or on a kernel without CONFIG_INET_DIAG_DESTROY.
-pub(crate) fn reset(address: Ipv4Addr) -> io::Result<usize> {
+pub(crate) fn reset(address: Ipv4Addr) -> io::Result<Reset> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let diag = socket(
         AddressFamily::Netlink,
@@ -47,15 +61,36 @@ pub(crate) fn reset(address: Ipv4Addr) -> io::Result<usize> {
         SockProtocol::NetlinkSockDiag,
     )?;
     setsockopt(&diag, sockopt::ReceiveTimeout, &TimeVal::seconds(ANSWER_WAIT_S))?;
-    let mut reset = 0;
-    for id in list(&diag, address)? {
-        match destroy(&diag, &id)? {
-            0 => reset += 1,
-            libc::ENOENT => {} // it ended by itself meanwhile
-            errno => return Err(io::Error::from_raw_os_error(errno)),
+    reset_with(|| list(&diag, address), |id| destroy(&diag, id))
+}
+
+/// Makes the list and ends what is on it until it is empty. A connection that cannot be ended does not keep the others.
+fn reset_with(
+    mut list: impl FnMut() -> io::Result<Vec<Id>>,
+    mut destroy: impl FnMut(&Id) -> io::Result<i32>,
+) -> io::Result<Reset> {
+    let (mut count, mut refused) = (0, BTreeSet::new());
+    for _ in 0..ROUNDS_MAX {
+        let mut found = list()?;
+        found.retain(|id| !refused.contains(id));
+        if found.is_empty() {
+            break;
+        }
+        for id in found {
+            match destroy(&id)? {
+                0 => count += 1,
+                libc::ENOENT | libc::ESTALE => {} // it ended by itself meanwhile
+                errno @ (libc::EPERM | libc::EACCES) => return Err(io::Error::from_raw_os_error(errno)),
+                errno => {
+                    let error = io::Error::from_raw_os_error(errno);
+                    tracing::debug!(%error, "a connection could not be reset");
+                    refused.insert(id);
+                }
+            }
         }
     }
-    Ok(reset)
+    let refused = refused.len();
+    Ok(Reset { count, refused })
 }
 
 type Id = [u8; ID_BYTES];
@@ -166,6 +201,40 @@ mod tests {
             .map(|(_, body)| id_of(body, service).is_some())
             .collect();
         assert_eq!(picked, [true, false]);
+    }
+
+    /// One that the kernel keeps must not cost the others their reset, nor one that comes late.
+    #[test]
+    fn all_are_reset_but_what_cannot_be() {
+        let (kept, stale, first, late) = ([1; ID_BYTES], [2; ID_BYTES], [3; ID_BYTES], [4; ID_BYTES]);
+        let mut lists = [vec![kept, stale, first], vec![kept, late], vec![kept]].into_iter();
+        let mut asked = Vec::new();
+        let reset = reset_with(
+            || Ok(lists.next().expect("not asked again after the last")),
+            |id| {
+                asked.push(*id);
+                Ok(match *id {
+                    id if id == kept => libc::EOPNOTSUPP,
+                    id if id == stale => libc::ESTALE,
+                    _ => 0,
+                })
+            },
+        );
+        let expected = Reset { count: 2, refused: 1 };
+        assert_eq!(reset.unwrap(), expected);
+        assert_eq!(asked, [kept, stale, first, late]);
+    }
+
+    /// Clients that come back faster than they are reset do not keep the address.
+    #[test]
+    fn the_rounds_are_bounded() {
+        let reset = reset_with(|| Ok(vec![[1; ID_BYTES]]), |_| Ok(0)).unwrap();
+        assert_eq!(reset.count, ROUNDS_MAX);
+    }
+
+    #[test]
+    fn a_missing_permission_is_an_error() {
+        reset_with(|| Ok(vec![[1; ID_BYTES]]), |_| Ok(libc::EPERM)).unwrap_err();
     }
 
     #[test]

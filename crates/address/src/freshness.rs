@@ -61,17 +61,25 @@ impl Freshness {
     /// # Errors
     /// A [`Stale`]; the advert then says nothing about who holds the address.
     pub fn accept(&mut self, advert: &Advert) -> Result<(), Stale> {
-        let highest = self.highest.get_mut(&advert.from).ok_or(Stale::UnknownMember)?;
-        if advert.heard >= self.next {
+        self.accept_from(advert.from, advert.sequence, advert.heard)
+    }
+
+    /// The same for any datagram of `from`: all kinds count in one sequence.
+    ///
+    /// # Errors
+    /// A [`Stale`]; the datagram then says nothing.
+    pub(crate) fn accept_from(&mut self, from: u64, sequence: u64, heard: u64) -> Result<(), Stale> {
+        let highest = self.highest.get_mut(&from).ok_or(Stale::UnknownMember)?;
+        if heard >= self.next {
             // An earlier life of this member counted further (its clock was ahead): go on above it.
-            self.next = advert.heard.saturating_add(1);
+            self.next = heard.saturating_add(1);
             self.life = self.next;
         }
-        if advert.sequence <= *highest {
+        if sequence <= *highest {
             return Err(Stale::OldSequence);
         }
-        *highest = advert.sequence;
-        if advert.heard < self.life {
+        *highest = sequence;
+        if heard < self.life {
             return Err(Stale::NotAnswering);
         }
         Ok(())

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 pub enum Holding {
     /// Not by this member.
     No,
-    /// By a claim that the helper confirmed; past this moment it may have removed the address.
+    /// By a claim that the helper confirmed, or because it was seen on an interface (external); past this moment it may
+    /// be gone.
     Until(Instant),
-    /// Until told otherwise: by a bound socket (loopback), because it is seen on an interface (external), or
-    /// because every member has its own (list).
+    /// Until told otherwise: by a bound socket (loopback), or because every member has its own (list).
     UntilToldOtherwise,
 }
 

@@ -23,7 +23,7 @@ use crate::arp;
 use crate::arp_rules;
 use crate::claim::{Reply, Request, Target, read_line};
 use crate::claim_table::{ClaimTable, Claimed, ClientId};
-use crate::connections;
+use crate::connections::{self, Reset};
 use crate::netlink::Netlink;
 
 /// Connections at a time; further ones wait. A member needs one for each of its addresses.
@@ -308,9 +308,9 @@ impl Addresses {
         }
         // First: a reset is sent from the address.
         match connections::reset(target.address) {
-            Ok(0) => {}
-            Ok(count) => {
-                tracing::warn!(%target, count, "connections reset, so that their nodes ask again at once")
+            Ok(Reset { count: 0, refused: 0 }) => {}
+            Ok(Reset { count, refused }) => {
+                tracing::warn!(%target, count, refused, "connections reset, so that their nodes ask again at once")
             }
             Err(error) => {
                 tracing::warn!(%target, %error, "could not reset connections: their nodes wait for a time-out")

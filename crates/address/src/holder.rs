@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
@@ -14,12 +13,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
-use crate::advert::{ADVERT_BYTES_MAX, Advert, AdvertError, AdvertKey, ClusterTag, NETWORK_NAME_BYTES_MAX};
-use crate::claim::CLAIM_LIFE;
+use crate::advert::{AdvertKey, NETWORK_NAME_BYTES_MAX};
+use crate::claim::{CLAIM_LIFE, Target};
 use crate::client::{ClaimPort, ClaimState};
+use crate::clients::{ClientNotes, Telling};
 use crate::election::{Election, Input, Output, Timing};
-use crate::freshness::Freshness;
+pub use crate::exchange::AdvertCounters;
+use crate::exchange::{Exchange, HeardAdvert};
 use crate::held::{Held, HeldSender, Holding, Standing};
+use crate::probe;
 
 /// UDP port of the adverts unless the configuration says otherwise.
 pub const ADVERT_PORT: u16 = 7442;
@@ -47,6 +49,8 @@ pub struct HolderConfig {
     pub timing: Timing,
     /// Microseconds since the Unix epoch at start (see [`crate::freshness`]).
     pub initial_sequence: u64,
+    /// The service address and its interface.
+    pub service: Target,
 }
 
 /// A configuration that cannot work.
@@ -59,28 +63,12 @@ pub enum HolderError {
     NameTooLong(String),
 }
 
-/// What was received and not believed, by reason; all count from the start of the holder.
-#[derive(Debug, Default)]
-pub struct AdvertCounters {
-    /// Believed.
-    pub accepted: AtomicU64,
-    /// Not the layout, or too long.
-    pub malformed: AtomicU64,
-    /// Wrong HMAC.
-    pub forged: AtomicU64,
-    /// For another cluster, network or member.
-    pub misdirected: AtomicU64,
-    /// Replayed, late, or from a peer that has not heard this member yet.
-    pub stale: AtomicU64,
-    /// Adverts that could not be sent (no route, for example).
-    pub unsent: AtomicU64,
-}
-
 /// Takes part for this member. Dropping it stops claiming; [`Holder::leave`] also tells the others.
 #[derive(Debug)]
 pub struct Holder {
     held: Held,
     counters: Arc<AdvertCounters>,
+    clients: ClientNotes,
     leave: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -91,16 +79,27 @@ impl Holder {
     /// # Errors
     /// For a configuration that cannot work.
     pub fn start(config: HolderConfig, socket: UdpSocket, claims: ClaimPort) -> Result<Holder, HolderError> {
-        if config.network.len() > NETWORK_NAME_BYTES_MAX {
-            return Err(HolderError::NameTooLong(config.network));
-        }
         let (sender, held) = Held::new();
         let counters = Arc::new(AdvertCounters::default());
         let (leave, left) = oneshot::channel();
-        let part = Part::new(config, socket, claims, sender, Arc::clone(&counters));
+        let (clients, telling) = Telling::new(config.service.address, Arc::clone(&counters));
+        let part = Part {
+            exchange: Exchange::of(&config, socket, Arc::clone(&counters))?,
+            telling,
+            election: Election::new(&config.network, config.member, config.timing, Duration::ZERO),
+            origin: Instant::now(),
+            claim_ends: Instant::now(),
+            network: config.network,
+            service: config.service,
+            claims,
+            held: sender,
+            held_here: held.clone(),
+            counters: Arc::clone(&counters),
+        };
         Ok(Holder {
             held,
             counters,
+            clients,
             leave: Some(leave),
             task: tokio::spawn(part.run(left)),
         })
@@ -114,6 +113,11 @@ impl Holder {
     /// What was received and refused.
     pub fn counters(&self) -> Arc<AdvertCounters> {
         Arc::clone(&self.counters)
+    }
+
+    /// Where to note the TCP connections that clients open on the address.
+    pub fn clients(&self) -> ClientNotes {
+        self.clients.clone()
     }
 
     /// Gives the address up, tells the others, and ends: for a drain. Another member takes it at once.
@@ -133,13 +137,14 @@ impl Drop for Holder {
 
 /// The task's state.
 struct Part {
-    config: HolderConfig,
-    cluster: ClusterTag,
-    socket: UdpSocket,
+    network: String,
+    service: Target,
+    exchange: Exchange,
+    telling: Telling,
     claims: ClaimPort,
     held: HeldSender,
+    held_here: Held,
     counters: Arc<AdvertCounters>,
-    freshness: Freshness,
     election: Election,
     origin: Instant,
     /// When a claim that is neither confirmed nor renewed is lost, whatever the claiming task says.
@@ -147,32 +152,9 @@ struct Part {
 }
 
 impl Part {
-    fn new(
-        mut config: HolderConfig,
-        socket: UdpSocket,
-        claims: ClaimPort,
-        held: HeldSender,
-        counters: Arc<AdvertCounters>,
-    ) -> Part {
-        config.peers.remove(&config.member);
-        Part {
-            cluster: ClusterTag::of(&config.cluster),
-            freshness: Freshness::new(config.initial_sequence, config.peers.keys().copied()),
-            election: Election::new(&config.network, config.member, config.timing, Duration::ZERO),
-            origin: Instant::now(),
-            claim_ends: Instant::now(),
-            config,
-            socket,
-            claims,
-            held,
-            counters,
-        }
-    }
-
     async fn run(mut self, mut left: oneshot::Receiver<()>) {
         let mut ticks = tokio::time::interval(TICK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut datagram = [0; ADVERT_BYTES_MAX + 1];
         loop {
             tokio::select! {
                 biased; // the loss of the claim goes before everything that could still use it
@@ -190,10 +172,10 @@ impl Part {
                     return;
                 }
                 _ = ticks.tick() => self.tick(),
-                received = self.socket.recv_from(&mut datagram) => {
-                    // an error is an ICMP answer to something we sent: the peer is down, which its silence tells
-                    if let Ok((len, _)) = received {
-                        self.received(&datagram[..len]);
+                () = self.telling.due() => self.exchange.tell(&self.telling.batch()),
+                heard = self.exchange.hear() => {
+                    if let Some(HeardAdvert { from, holds }) = heard {
+                        self.input(Input::Advert { from, holds });
                     }
                 }
             }
@@ -214,24 +196,24 @@ impl Part {
         for output in self.election.handle(self.origin.elapsed(), input) {
             match output {
                 Output::Take => {
-                    tracing::info!(network = %self.config.network, "taking the service address");
+                    tracing::info!(network = %self.network, "taking the service address");
                     self.claim_ends = Instant::now() + CLAIM_LIFE;
                     self.claims.wanted.send_modify(|wanted| wanted.claim = true);
                 }
                 Output::Release => {
-                    tracing::info!(network = %self.config.network, "giving up the service address");
+                    tracing::info!(network = %self.network, "giving up the service address");
                     self.held.set(Holding::No); // first: nobody answers on an address that is about to go
                     self.claims.wanted.send_modify(|wanted| wanted.claim = false);
                 }
                 Output::Announce => self.claims.wanted.send_modify(|wanted| wanted.announcements += 1),
-                Output::Advertise { holds } => self.advertise(holds),
+                Output::Advertise { holds } => self.exchange.advertise(holds),
             }
         }
     }
 
     fn tick(&mut self) {
         if self.election.holds() && Instant::now() >= self.claim_ends {
-            tracing::warn!(network = %self.config.network, "the claim to the service address was not renewed");
+            tracing::warn!(network = %self.network, "the claim to the service address was not renewed");
             self.input(Input::ClaimLost);
         }
         self.input(Input::Tick);
@@ -243,11 +225,12 @@ impl Part {
             ClaimState::Held { until } if self.election.holds() => {
                 self.claim_ends = until;
                 if self.held.set(Holding::Until(until)) {
-                    tracing::info!(network = %self.config.network, "holding the service address");
+                    tracing::info!(network = %self.network, "holding the service address");
+                    self.free_clients();
                 }
             }
             ClaimState::Lost { reason } if self.election.holds() => {
-                tracing::warn!(network = %self.config.network, %reason, "lost the claim to the service address");
+                tracing::warn!(network = %self.network, %reason, "lost the claim to the service address");
                 self.input(Input::ClaimLost);
             }
             ClaimState::Held { .. } | ClaimState::Lost { .. } | ClaimState::Idle => {}
@@ -263,59 +246,16 @@ impl Part {
             .await;
     }
 
-    fn advertise(&mut self, holds: bool) {
-        for (peer, address) in &self.config.peers {
-            let advert = Advert {
-                cluster: self.cluster,
-                network: self.config.network.clone(),
-                from: self.config.member,
-                to: *peer,
-                sequence: self.freshness.next_sequence(),
-                heard: self.freshness.heard(*peer),
-                holds,
-            };
-            // a full buffer or a missing route loses this advert, not the next one
-            if self
-                .socket
-                .try_send_to(&advert.encode(&self.config.key), *address)
-                .is_err()
-            {
-                self.counters.unsent.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn received(&mut self, datagram: &[u8]) {
-        let (counter, believed) = self.judge(datagram);
-        counter(&self.counters).fetch_add(1, Ordering::Relaxed);
-        if let Some(advert) = believed {
-            self.input(Input::Advert {
-                from: advert.from,
-                holds: advert.holds,
-            });
-        }
-    }
-
-    /// Which counter a datagram belongs to, and the advert if it is believed.
-    fn judge(&mut self, bytes: &[u8]) -> (fn(&AdvertCounters) -> &AtomicU64, Option<Advert>) {
-        let advert = match Advert::decode(bytes, &self.config.key) {
-            Ok(advert) => advert,
-            Err(AdvertError::Malformed) => return (|counters| &counters.malformed, None),
-            Err(AdvertError::Forged) => return (|counters| &counters.forged, None),
-        };
-        let for_us = advert.cluster == self.cluster
-            && advert.network == self.config.network
-            && advert.to == self.config.member;
-        if !for_us {
-            return (|counters| &counters.misdirected, None);
-        }
-        match self.freshness.accept(&advert) {
-            Ok(()) => (|counters| &counters.accepted, Some(advert)),
-            Err(stale) => {
-                tracing::debug!(network = %self.config.network, from = advert.from, %stale, "advert not believed");
-                (|counters| &counters.stale, None)
-            }
-        }
+    /// The clients of the one that had the address: nobody else can tell them that it has vanished.
+    fn free_clients(&mut self) {
+        let connections = self.exchange.take_known();
+        let counters = Arc::clone(&self.counters);
+        probe::free_in_background(
+            self.service.clone(),
+            self.held_here.clone(),
+            connections,
+            counters,
+        );
     }
 }
 

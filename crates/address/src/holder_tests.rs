@@ -1,7 +1,9 @@
 //! Holders over real UDP on loopback, with the claim's wires in the test's hand instead of a helper.
 
 use super::*;
+use crate::advert::{Advert, ClusterTag};
 use crate::client::Wanted;
+use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -80,6 +82,7 @@ fn config(member: u64, peers: &BTreeMap<u64, SocketAddr>) -> HolderConfig {
         key: AdvertKey::new(&[7; 32]),
         timing: Timing::default(),
         initial_sequence: 1_000_000 * member,
+        service: "lo=10.97.0.1".parse().unwrap(),
     }
 }
 

@@ -8,7 +8,10 @@ mod roles;
 mod world;
 
 use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Instant;
 
+use roles::{SERVICE, TALK_PORT, member_address};
 use world::World;
 
 /// True if privileged tests are asked for; otherwise says, past the capture of output, that this one did not run.
@@ -88,6 +91,39 @@ fn a_cut_makes_two_holders_and_the_heal_one() {
     world.wait_listening(loser);
     assert_eq!(world.ask_who_answers(), winner);
     assert_eq!(world.takers(), vec![first, second], "nobody took it again");
+}
+
+/// A holder whose host has vanished cannot reset its connections: its successor does. A client that waits in read()
+/// without any time-out hears of it, one that talks to another address does not.
+#[test]
+fn the_successor_of_a_vanished_holder_frees_its_clients() {
+    if !e2e("the_successor_of_a_vanished_holder_frees_its_clients") {
+        return;
+    }
+    let mut world = World::new(2);
+    let holder = world.next_taker();
+    let other = 3 - holder;
+    world.wait_announced(holder, 3);
+    world.wait_listening(other);
+    let at_service = SocketAddr::from((SERVICE, TALK_PORT));
+    let at_member = SocketAddr::from((member_address(other), TALK_PORT));
+    world.start_client("waiting", &format!("wait-in-read {at_service}"));
+    world.start_client("talking", &format!("talk {at_member}"));
+    world.wait_client("waiting", "waiting", 1);
+    world.wait_client("talking", "answered", 1);
+
+    let cut = Instant::now();
+    world.link_down(holder);
+    assert_eq!(world.next_taker(), other);
+    let taken = cut.elapsed();
+    world.wait_client("waiting", "reset", 1);
+    println!(
+        "the address was taken after {} ms, the client was free after {} ms",
+        taken.as_millis(),
+        cut.elapsed().as_millis()
+    );
+    let answered = world.count_client("talking", "answered");
+    world.wait_client("talking", "answered", answered + 10); // both rounds of probes are over
 }
 
 /// A drain: the helper removes the address at its end, and only ever touches what it was started with.

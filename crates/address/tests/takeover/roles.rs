@@ -8,7 +8,7 @@ use std::time::Duration;
 use address::claim::Target;
 use address::election::Timing;
 use address::helper::{self, HelperOptions};
-use address::{AdvertKey, Holder, HolderConfig, client};
+use address::{AdvertKey, ClientNotes, Holder, HolderConfig, client};
 
 /// Environment variable with the role's words.
 pub(crate) const ROLE: &str = "CHAMOIS_ADDRESS_TEST_ROLE";
@@ -16,6 +16,8 @@ pub(crate) const ROLE: &str = "CHAMOIS_ADDRESS_TEST_ROLE";
 pub(crate) const REPORT: &str = "@ ";
 pub(crate) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
 const ECHO_PORT: u16 = 7000;
+/// Where a member answers every byte with itself, for as long as the client likes.
+pub(crate) const TALK_PORT: u16 = 7001;
 
 /// Not a test: the entry of the processes. Does nothing unless started as one.
 #[test]
@@ -33,6 +35,8 @@ fn role_process() {
             runtime.block_on(run_member(id, count, PathBuf::from(socket)));
         }
         ["ask"] => ask(),
+        ["wait-in-read", address] => wait_in_read(address.parse().unwrap()),
+        ["talk", address] => talk(address.parse().unwrap()),
         ["sniff"] => sniff(),
         _ => panic!("no such role: {role}"),
     }
@@ -48,11 +52,15 @@ pub(crate) fn member_address(id: u64) -> Ipv4Addr {
     Ipv4Addr::new(10, 97, 1, u8::try_from(id).unwrap())
 }
 
-async fn run_helper(socket: PathBuf) {
-    let allowed = vec![Target {
+fn service() -> Target {
+    Target {
         interface: "eth0".into(),
         address: SERVICE,
-    }];
+    }
+}
+
+async fn run_helper(socket: PathBuf) {
+    let allowed = vec![service()];
     let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
     let shutdown = async move {
         terminated.recv().await;
@@ -82,16 +90,12 @@ async fn run_member(id: u64, count: u64, helper: PathBuf) {
         key: AdvertKey::new(&[42; 32]),
         timing: Timing::default(),
         initial_sequence: u64::try_from(clock.as_micros()).unwrap(),
+        service: service(),
     };
-    let claims = client::start(
-        helper,
-        Target {
-            interface: "eth0".into(),
-            address: SERVICE,
-        },
-    );
+    let claims = client::start(helper, service());
     let holder = Holder::start(config, socket, claims).unwrap();
     tokio::spawn(answer_with(id));
+    tokio::spawn(converse(holder.clients()));
     let counters = holder.counters();
     tokio::spawn(async move {
         while counters.accepted.load(std::sync::atomic::Ordering::Relaxed) < 10 {
@@ -115,6 +119,51 @@ async fn answer_with(id: u64) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, id.to_string().as_bytes()).await;
+    }
+}
+
+/// Answers each byte on each connection, and notes those of the service address.
+async fn converse(clients: ClientNotes) {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, TALK_PORT))
+        .await
+        .unwrap();
+    loop {
+        let (mut stream, peer) = listener.accept().await.unwrap();
+        let noted = clients.opened(stream.local_addr().unwrap(), peer);
+        tokio::spawn(async move {
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+            drop(noted);
+        });
+    }
+}
+
+/// A node whose request has been acknowledged, as cloud-init: it has no time-out and nothing left to send.
+fn wait_in_read(address: SocketAddr) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut byte = [b'?'];
+    stream.write_all(&byte).unwrap();
+    stream.read_exact(&mut byte).unwrap();
+    report("waiting");
+    match stream.read(&mut byte) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => report("reset"),
+        other => report(&format!("ended otherwise: {other:?}")),
+    }
+}
+
+/// A node that goes on talking to one member.
+fn talk(address: SocketAddr) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut byte = [b'?'];
+    loop {
+        let exchanged = stream
+            .write_all(&byte)
+            .and_then(|()| stream.read_exact(&mut byte));
+        match exchanged {
+            Ok(()) => report("answered"),
+            Err(error) => return report(&format!("broken: {error}")),
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -22,6 +22,8 @@ enum Process {
     Helper(u64),
     Sniffer,
     Node,
+    /// A node with a connection of its own.
+    Client(&'static str),
 }
 
 /// A bridge with members, each with its helper, and a node that listens.
@@ -186,6 +188,27 @@ impl World {
 
     pub(crate) fn cut(&self, id: u64) {
         self.ip(&format!("-n {} link set m{id} nomaster", self.namespace("hub")));
+    }
+
+    /// Pulls the member's cable out of the bridge: nothing it sends reaches anybody.
+    pub(crate) fn link_down(&self, id: u64) {
+        self.ip(&format!("-n {} link set m{id} down", self.namespace("hub")));
+    }
+
+    /// Starts a node's process that connects by itself.
+    pub(crate) fn start_client(&mut self, name: &'static str, role: &str) {
+        self.start(Process::Client(name), "node", role);
+    }
+
+    /// Waits until a client has reported this so often.
+    pub(crate) fn wait_client(&mut self, name: &'static str, report: &str, count: usize) {
+        self.wait_report(Process::Client(name), report, count);
+    }
+
+    /// How often a client has reported this.
+    pub(crate) fn count_client(&mut self, name: &'static str, report: &str) -> usize {
+        self.pump();
+        self.count(Process::Client(name), report)
     }
 
     pub(crate) fn heal(&self, id: u64) {

@@ -12,8 +12,8 @@ pub struct AddressConfig {
     pub mode: AddressMode,
     /// Unix socket of `chamois address-helper`; used with mode `helper`.
     pub helper_socket: PathBuf,
-    /// UDP port on which the members tell each other who holds what; the same on all members. Used with `helper`; with
-    /// `loopback` it is the lock.
+    /// UDP port on which the members tell each other who holds what, and which clients are connected there; the same on
+    /// all members. Used with `helper` and `external`; with `loopback` it is the lock.
     pub advert_port: u16,
 }
 

@@ -9,10 +9,11 @@ use address::election::Timing;
 use address::external::ExternalWatch;
 use address::loopback::{self, LoopbackHolder};
 use address::watchdog::WatchdogCommand;
-use address::{AdvertKey, Held, Holder, HolderConfig, client};
+use address::{AdvertKey, ClientNotes, Held, Holder, HolderConfig, Neighbours, client};
 use auth::Sealer;
 use proto::cluster::v1::SealedSecret;
 use raft::Store;
+use tokio::net::UdpSocket;
 
 use super::interface;
 use crate::serve::ServeError;
@@ -25,8 +26,8 @@ pub(super) enum Holding {
     Loopback(LoopbackHolder),
     /// Adverts between the members, the address helper on this host.
     Helper(Holder),
-    /// Something else moves the address; this member sees whether it is here.
-    External(ExternalWatch),
+    /// Something else moves the address; this member sees whether it is here, and the members free each other's clients.
+    External(ExternalWatch, Neighbours),
     /// The member's own address, which nobody else can have.
     Own(Held),
 }
@@ -41,47 +42,32 @@ impl Holding {
     }
 
     /// Looks where the address is, and leaves it there.
-    pub(super) fn seen(service: Ipv4Addr) -> Result<Self, ServeError> {
-        ExternalWatch::start(service)
-            .map(Self::External)
-            .map_err(ServeError::setup("the watch for the service address"))
-    }
-
-    /// Adverts from and to the members' own addresses.
-    pub(super) async fn with_helper(
+    pub(super) fn seen(
         service: Ipv4Addr,
         network: &NetworkConfig,
         config: &Config,
         key: AdvertKey,
     ) -> Result<Self, ServeError> {
-        let port = config.address.advert_port;
-        let own = SocketAddrV4::new(network.member_address, port);
-        let socket = interface::udp_at(&network.interface, own).map_err(|source| ServeError::Bind {
-            key: "address.advert-port",
-            address: own.into(),
-            source,
-        })?;
-        let target = Target {
-            interface: network.interface.clone(),
-            address: service,
-        };
-        let claims = client::start(config.address.helper_socket.clone(), target);
-        let peers: BTreeMap<u64, SocketAddr> = network
-            .peers
-            .iter()
-            .map(|(id, address)| (*id, SocketAddr::new((*address).into(), port)))
-            .collect();
-        let config = HolderConfig {
-            cluster: config.cluster.clone(),
-            network: network.name.clone(),
-            member: config.member.id,
-            peers,
-            key,
-            timing: Timing::default(),
-            initial_sequence: micros_since_epoch(),
-        };
-        let holder =
-            Holder::start(config, socket, claims).map_err(ServeError::setup("the service address"))?;
+        let watch =
+            ExternalWatch::start(service).map_err(ServeError::setup("the watch for the service address"))?;
+        let socket = advert_socket(network, config)?;
+        let part = part(service, network, config, key);
+        let neighbours = Neighbours::start(&part, socket, watch.held())
+            .map_err(ServeError::setup("the service address"))?;
+        Ok(Self::External(watch, neighbours))
+    }
+
+    /// Adverts from and to the members' own addresses.
+    pub(super) fn with_helper(
+        service: Ipv4Addr,
+        network: &NetworkConfig,
+        config: &Config,
+        key: AdvertKey,
+    ) -> Result<Self, ServeError> {
+        let socket = advert_socket(network, config)?;
+        let part = part(service, network, config, key);
+        let claims = client::start(config.address.helper_socket.clone(), part.service.clone());
+        let holder = Holder::start(part, socket, claims).map_err(ServeError::setup("the service address"))?;
         Ok(Self::Helper(holder))
     }
 
@@ -90,8 +76,17 @@ impl Holding {
         match self {
             Self::Loopback(holder) => holder.held(),
             Self::Helper(holder) => holder.held(),
-            Self::External(watch) => watch.held(),
+            Self::External(watch, _) => watch.held(),
             Self::Own(held) => held.clone(),
+        }
+    }
+
+    /// Where to note the connections that clients open on the address, if another member can inherit it.
+    pub(super) fn clients(&self) -> Option<ClientNotes> {
+        match self {
+            Self::Helper(holder) => Some(holder.clients()),
+            Self::External(_, neighbours) => Some(neighbours.clients()),
+            Self::Loopback(_) | Self::Own(_) => None,
         }
     }
 
@@ -100,9 +95,42 @@ impl Holding {
         match self {
             Self::Loopback(holder) => drop(holder),
             // whoever moves it learned from `/readyz` that this member stops
-            Self::External(_) | Self::Own(_) => {}
+            Self::External(..) | Self::Own(_) => {}
             Self::Helper(holder) => holder.leave().await,
         }
+    }
+}
+
+/// Where adverts go out from and come in to.
+fn advert_socket(network: &NetworkConfig, config: &Config) -> Result<UdpSocket, ServeError> {
+    let own = SocketAddrV4::new(network.member_address, config.address.advert_port);
+    interface::udp_at(&network.interface, own).map_err(|source| ServeError::Bind {
+        key: "address.advert-port",
+        address: own.into(),
+        source,
+    })
+}
+
+/// This member's part on a network whose members hear each other.
+fn part(service: Ipv4Addr, network: &NetworkConfig, config: &Config, key: AdvertKey) -> HolderConfig {
+    let port = config.address.advert_port;
+    let peers: BTreeMap<u64, SocketAddr> = network
+        .peers
+        .iter()
+        .map(|(id, address)| (*id, SocketAddr::new((*address).into(), port)))
+        .collect();
+    HolderConfig {
+        cluster: config.cluster.clone(),
+        network: network.name.clone(),
+        member: config.member.id,
+        peers,
+        key,
+        timing: Timing::default(),
+        initial_sequence: micros_since_epoch(),
+        service: Target {
+            interface: network.interface.clone(),
+            address: service,
+        },
     }
 }
 

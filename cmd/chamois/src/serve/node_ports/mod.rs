@@ -57,8 +57,8 @@ impl NodePorts {
             .iter()
             .filter(|network| !network.roles.is_empty())
         {
-            let holding = self.hold(network).await?;
-            let roles = Roles::new(&self, network, holding.held());
+            let holding = self.hold(network)?;
+            let roles = Roles::new(&self, network, &holding);
             let stop = stop.clone();
             tasks.spawn("a network's ports", async move {
                 let served = roles.serve(stop).await;
@@ -89,23 +89,29 @@ impl NodePorts {
         self.config.boot.serve_unverified || self.store.is_verified()
     }
 
-    /// Adverts are signed with a key from the log; only mode `helper` has any.
+    /// Adverts are signed with a key from the log; the modes `helper` and `external` have any.
     fn has_advert_key(&self) -> bool {
-        self.config.address.mode != AddressMode::Helper || holding::sealed_key(&self.store).is_some()
+        match self.config.address.mode {
+            AddressMode::Helper | AddressMode::External => holding::sealed_key(&self.store).is_some(),
+            AddressMode::Loopback | AddressMode::List => true,
+        }
     }
 
-    async fn hold(&self, network: &NetworkConfig) -> Result<Holding, ServeError> {
+    fn hold(&self, network: &NetworkConfig) -> Result<Holding, ServeError> {
         let service = self
             .config
             .node_address(network)
             .expect("checked at start: a network with roles has one");
         let holding = match self.config.address.mode {
             AddressMode::Loopback => Holding::on_loopback(service, &self.config)?,
-            AddressMode::External => Holding::seen(service)?,
+            AddressMode::External => {
+                let key = holding::advert_key(&self.store, &self.sealer)?;
+                Holding::seen(service, network, &self.config, key)?
+            }
             AddressMode::List => Holding::Own(Held::always()),
             AddressMode::Helper => {
                 let key = holding::advert_key(&self.store, &self.sealer)?;
-                Holding::with_helper(service, network, &self.config, key).await?
+                Holding::with_helper(service, network, &self.config, key)?
             }
         };
         self.held.add(service, holding.held());

@@ -4,13 +4,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
-use address::{Held, loopback};
+use address::{ClientNotes, Held, loopback};
 use dhcp::{DhcpSocket, Network, RouterAdverts, Turn};
 use gateway::Gateway;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::{NodePorts, interface};
+use super::{Holding, NodePorts, interface};
 use crate::serve::ServeError;
 use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
 use crate::serve::counters::{Counters, Server};
@@ -27,13 +27,15 @@ pub(super) struct Roles {
     network: NetworkConfig,
     service: Ipv4Addr,
     held: Held,
+    clients: Option<ClientNotes>,
     gateway: Gateway,
     dhcp: dhcp::Server,
     tftp: tftp::Server,
 }
 
 impl Roles {
-    pub(super) fn new(ports: &NodePorts, network: &NetworkConfig, held: Held) -> Self {
+    pub(super) fn new(ports: &NodePorts, network: &NetworkConfig, holding: &Holding) -> Self {
+        let held = holding.held();
         let service = ports
             .config
             .node_address(network)
@@ -72,6 +74,7 @@ impl Roles {
             tftp,
             network: network.clone(),
             held,
+            clients: holding.clients(),
         }
     }
 
@@ -100,7 +103,7 @@ impl Roles {
             let listener = interface::tcp(name, port).map_err(not_bound(key, any(port)))?;
             tasks.spawn(
                 "HTTP for nodes",
-                http(self.gateway.clone(), listener, stop.clone()),
+                http(self.gateway.clone(), listener, self.clients.clone(), stop.clone()),
             );
         }
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
@@ -158,7 +161,7 @@ impl Roles {
             let listener = loopback::bind_tcp(at(port).into()).map_err(not_bound(key, at(port).into()))?;
             tasks.spawn(
                 "HTTP for nodes",
-                http(self.gateway.clone(), listener, stop.clone()),
+                http(self.gateway.clone(), listener, None, stop.clone()),
             );
         }
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
@@ -185,7 +188,7 @@ impl Roles {
             tasks.spawn("HTTP on the service address", async move {
                 let listener = stop.unless(loopback::tcp_listener(&held, at(port))).await;
                 let Some(listener) = listener else { return Ok(()) };
-                http(gateway, listener.map_err(followed)?, stop).await
+                http(gateway, listener.map_err(followed)?, None, stop).await
             });
         }
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
@@ -234,8 +237,14 @@ fn turn(held: &Held) -> Turn {
     }
 }
 
-async fn http(gateway: Gateway, listener: TcpListener, stop: Stop) -> Result<(), ServeError> {
-    gateway.serve_nodes(listener, stop.reached()).await;
+async fn http(
+    gateway: Gateway,
+    listener: TcpListener,
+    clients: Option<ClientNotes>,
+    stop: Stop,
+) -> Result<(), ServeError> {
+    let note = |local, peer| clients.as_ref()?.opened(local, peer);
+    gateway.serve_nodes_noting(listener, note, stop.reached()).await;
     Ok(())
 }
 
