@@ -66,6 +66,18 @@ fn boot_files_outlive_members() {
     assert!(received == content);
     cluster.until("member 3 has it again", |_| content_file.exists());
 
+    // a file that lies in one member's folder alone is found from the others, and from there by its own name
+    std::fs::write(cluster.site.files_dir(2).join("memtest"), "by hand").unwrap();
+    let (head, _) = cluster.get(1, "memtest", "").unwrap();
+    assert!(head.starts_with("HTTP/1.1 307"), "{head}");
+    let its_address = cluster.site.net.member_address(2);
+    assert_eq!(
+        header(&head, "location"),
+        Some(format!("http://{its_address}:8081/files/memtest?redirected"))
+    );
+    assert_eq!(cluster.status(2, "memtest"), Some(200));
+    assert_eq!(cluster.status(1, "memtest2"), Some(404));
+
     // deletion reaches all of them
     let (code, _, err) = cluster.site.ask(&["file", "delete", NAME]);
     assert_eq!(code, 0, "{err}");
