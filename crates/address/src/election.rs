@@ -85,6 +85,8 @@ pub enum Output {
 struct Seen {
     at: Duration,
     holds: bool,
+    /// When it last gave the address up: as its claim failed, or as it leaves, it will not take it for a while.
+    gave_up: Option<Duration>,
 }
 
 /// One member's view of one network. Times are monotonic, counted from any fixed origin.
@@ -143,7 +145,7 @@ impl Election {
         let may_answer = !self.holding && !self.left && now >= self.barred_until;
         let mut before_me = self
             .live(now)
-            .filter(|(id, seen)| !seen.holds && self.outranks(*id, self.me));
+            .filter(|(id, seen)| !seen.holds && self.goes_before_me(now, *id, *seen));
         silent && may_answer && before_me.next().is_none()
     }
 
@@ -178,7 +180,18 @@ impl Election {
     fn advert(&mut self, now: Duration, from: u64, holds: bool, outputs: &mut Vec<Output>) {
         let was_away = !self.live(now).any(|(id, _)| id == from);
         self.contested |= self.holding && (holds || was_away);
-        let before = self.others.insert(from, Seen { at: now, holds });
+        let before = self.others.get(&from).copied();
+        let gave_up = match before {
+            Some(seen) if seen.holds && !holds => Some(now),
+            Some(seen) => seen.gave_up,
+            None => None,
+        };
+        let seen = Seen {
+            at: now,
+            holds,
+            gave_up,
+        };
+        self.others.insert(from, seen);
         if holds {
             self.holder_heard = now;
             self.vacant_at = now + self.timing.takeover_after;
@@ -248,9 +261,18 @@ impl Election {
     fn live_before_me(&self, now: Duration) -> u32 {
         let before = self
             .live(now)
-            .filter(|(id, _)| self.outranks(*id, self.me))
+            .filter(|(id, seen)| self.goes_before_me(now, *id, *seen))
             .count();
         u32::try_from(before).unwrap_or(u32::MAX)
+    }
+
+    /// Whether this member lets the other one try first. Not one that has just given up: waiting for all of those that
+    /// cannot hold the address, again and again, the one that can would never have its turn.
+    fn goes_before_me(&self, now: Duration, id: u64, seen: Seen) -> bool {
+        let barred = seen
+            .gave_up
+            .is_some_and(|at| now.saturating_sub(at) < self.timing.barred_for);
+        !barred && self.outranks(id, self.me)
     }
 
     fn outranks(&self, one: u64, other: u64) -> bool {

@@ -413,6 +413,19 @@ fn able(world: &World, part: u8) -> Vec<usize> {
     (0..world.elections.len()).filter(able).collect()
 }
 
+/// Members that mean to hold the address and cannot must not keep the one that can from it.
+#[test]
+fn broken_helpers_do_not_keep_the_address_from_the_member_whose_helper_works() {
+    for able in 0..4 {
+        let mut world = World::new(4);
+        for broken in (0..4).filter(|id| *id != able) {
+            inflict(&mut world, &Fault::BreakHelper(broken));
+        }
+        world.run(SETTLED);
+        assert_eq!(world.holders(), [able]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
