@@ -3,8 +3,11 @@
 //! A PXE ROM whose transfer breaks off gives up the network, so a transfer must outlive the member that began it.
 //! What a server needs to go on is the file, the block size and the block that the client has. The client's ACK says
 //! the last; the first two are told by the server's port, which is a hash of them. A member that has taken over the
-//! service address receives the ACK on that port and sends the next block. Members agree without a word, and a
-//! member with another version of the file has another port, so versions never mix.
+//! service address receives the ACK on that port and sends the next block. Members agree without a word.
+//!
+//! A member with another version of the file listens on another port but by chance: two versions meet with odds of 1 in
+//! 12,000 for each block size, and 12,000 is what 16 bits of a port leave room for. Then a node whose member dies in the
+//! transfer would get the rest of the other version. So give all members the same loaders before nodes are switched on.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +15,10 @@ use bytes::Bytes;
 
 use crate::files::Files;
 
-/// The ports: below those that the kernel gives out by itself (32768 and up).
+/// The ports, UDP 20000 to 31999: below those that the kernel gives out by itself (32768 and up). As many as may be, as
+/// their number is the odds that two versions of a file meet. Firewalls must let them pass (`member-1.toml`).
 const PORT_FIRST: u16 = 20_000;
-const PORTS: u32 = 4_000;
+const PORTS: u32 = 12_000;
 /// Most ports that one server listens on.
 const LISTENING_MAX: usize = 512;
 /// Block sizes that clients end up with: without the option, of old ROMs, of iPXE and of UEFI.
@@ -102,7 +106,28 @@ mod tests {
         assert_eq!(ports.len(), 2 * BLKSIZES.len(), "no clash among these");
         let old = Resumable::of(&files(&[("a", b"version 1")]));
         let new = Bytes::from_static(b"version 2");
-        assert_eq!(old.port(&new, 512), None, "nobody mixes two versions");
+        assert_eq!(old.port(&new, 512), None, "these two do not meet");
+    }
+
+    /// Firewalls are told of these ports, and the kernel must not give one of them to somebody else.
+    #[test]
+    fn all_ports_are_in_the_range_that_is_documented() {
+        let mut many = Files::default();
+        for n in 0..70_u32 {
+            many.insert(&format!("f{n}"), n.to_le_bytes().to_vec());
+        }
+        let ports: Vec<u16> = Resumable::of(&many).ports().collect();
+        assert!(ports.iter().all(|port| (20_000..32_000).contains(port)));
+        assert!(ports.last() > Some(&31_900), "all of the range is used");
+    }
+
+    /// The odds that the documents state: each version has this port with 1 in 12,000.
+    #[test]
+    fn two_versions_seldom_have_one_port() {
+        let port = |n: u32| port_of(&Bytes::copy_from_slice(&n.to_le_bytes()), 1432);
+        let first = port(0);
+        let met = (1..=120_000).filter(|n| port(*n) == first).count();
+        assert!((1..=30).contains(&met), "{met} of 120,000; expected are 10");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod dry_run;
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -280,9 +281,44 @@ fn connected(local: Ipv4Addr, port: u16, peer: SocketAddrV4) -> io::Result<UdpSo
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(port != 0)?;
     socket.bind(&SocketAddrV4::new(local, port).into())?;
+    hear_only(&socket, peer)?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Connects a bound socket, and forgets what came before: it may be another client's.
+fn hear_only(socket: &Socket, peer: SocketAddrV4) -> io::Result<()> {
     socket.connect(&peer.into())?;
-    let socket = UdpSocket::from_std(socket.into())?;
-    // What came between the two calls above may be another client's.
-    while socket.try_recv(&mut [0]).is_ok() {}
-    Ok(socket)
+    // the system is asked: tokio's own `try_recv` says "nothing" of a socket that it has not waited for yet
+    while socket.recv(&mut [MaybeUninit::uninit(); 1]).is_ok() {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between binding and connecting anybody's packet gets in; it must not be taken for the client's.
+    #[test]
+    fn what_came_before_the_connection_is_not_heard() {
+        let bind = |last| std::net::UdpSocket::bind((Ipv4Addr::new(127, 97, 2, last), 0)).unwrap();
+        let (socket, stranger, client) = (bind(1), bind(2), bind(3));
+        let (own, std::net::SocketAddr::V4(peer)) =
+            (socket.local_addr().unwrap(), client.local_addr().unwrap())
+        else {
+            panic!("an IPv4 address")
+        };
+        for _ in 0..3 {
+            stranger.send_to(b"ACK", own).unwrap();
+        }
+        socket.peek(&mut [0; 4]).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let socket = Socket::from(socket);
+        hear_only(&socket, peer).unwrap();
+        stranger.send_to(b"ACK", own).unwrap();
+        let left = socket.recv(&mut [MaybeUninit::uninit(); 4]);
+        assert_eq!(left.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        client.send_to(b"mine", own).unwrap();
+        socket.set_nonblocking(false).unwrap();
+        assert_eq!(socket.recv(&mut [MaybeUninit::uninit(); 8]).unwrap(), 4);
+    }
 }

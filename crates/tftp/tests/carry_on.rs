@@ -149,9 +149,9 @@ async fn a_running_transfer_is_not_taken_over() {
     assert_eq!(server.counters().get(Count::CarriedOn), 0);
 }
 
-/// Half of one loader and half of another would crash the node.
+/// Half of one loader and half of another would crash the node. These two have no port in common (`resume.rs`: the odds).
 #[tokio::test]
-async fn another_version_of_the_file_is_never_mixed_in() {
+async fn another_version_of_the_file_is_not_mixed_in() {
     let ports = |version| server(version).resume_ports();
     let (old, new) = (ports(0), ports(1));
     assert!(!old.is_empty());
