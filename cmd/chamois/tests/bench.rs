@@ -84,6 +84,8 @@ fn writes_are_measured_alone_where_there_is_no_etcd() {
     );
     assert!(row(&rows, "writes, 3 clients")["ours"].as_f64() > Some(0.0));
     assert_eq!(row(&rows, "errors, 3 clients")["met"], true);
+    let disk = row(&rows, "bytes to disk of the members per write, 3 clients")["ours"].as_f64();
+    assert!(disk >= Some(288.0), "a majority has the value on disk: {out}");
     // three logs; a write on its own syncs each of them, or two before it is acknowledged
     let syncs = row(&rows, "syncs of all logs per write, 1 client")["ours"].as_f64();
     assert!(
@@ -111,17 +113,24 @@ fn a_missing_tool_is_named_with_its_package() {
 #[test]
 fn peers_are_measured_in_the_same_run() {
     if std::env::var_os("CHAMOIS_E2E").is_none() {
+        eprintln!("NOT RUN: peers_are_measured_in_the_same_run: set CHAMOIS_E2E=1 (etcd, Kea and perfdhcp)");
         return;
     }
-    let (rows, _) = rows_of("write", &["--clients", "2"]);
+    let (rows, err) = rows_of("write", &["--clients", "2"]);
     let writes = row(&rows, "writes, 2 clients");
     assert!(writes["peer"].as_f64() > Some(0.0), "{writes}");
     assert!(
         writes["peer_name"].as_str().unwrap().starts_with("etcd 3."),
         "{writes}"
     );
+    let conditions = err.contains("quota of 8 GiB") && err.contains("until both sides are at rest");
+    assert!(conditions, "{err}");
     let more = ["--nodes", "50", "--rates", "20,40", "--avalanche", "20"];
-    let (rows, _) = rows_of("dhcp", &more);
+    let (rows, err) = rows_of("dhcp", &more);
+    assert!(
+        err.contains("Kea keeps a lease for each DHCPACK") && err.contains("50 reserved addresses"),
+        "{err}"
+    );
     let exchanges = row(&rows, "exchanges with at most 1 % lost");
     assert!(
         exchanges["ours"].as_f64() > Some(0.0) && exchanges["peer"].as_f64() > Some(0.0),

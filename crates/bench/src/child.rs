@@ -54,6 +54,15 @@ impl Child {
         self.process.id()
     }
 
+    /// Its process id.
+    ///
+    /// # Errors
+    /// `Ended` if it runs no more.
+    pub fn running_pid(&mut self) -> Result<u32, BenchError> {
+        self.check_running()?;
+        self.pid().ok_or_else(|| self.ended())
+    }
+
     /// An error with the end of its log, if it ended without being told to.
     ///
     /// # Errors
@@ -61,10 +70,14 @@ impl Child {
     pub fn check_running(&mut self) -> Result<(), BenchError> {
         match self.process.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(_)) | Err(_) => Err(BenchError::Ended {
-                name: self.name.clone(),
-                log: self.log_tail(),
-            }),
+            Ok(Some(_)) | Err(_) => Err(self.ended()),
+        }
+    }
+
+    fn ended(&self) -> BenchError {
+        BenchError::Ended {
+            name: self.name.clone(),
+            log: self.log_tail(),
         }
     }
 
@@ -118,6 +131,7 @@ mod tests {
             text.contains("etcd 2") && text.contains("the port is taken"),
             "{text}"
         );
+        assert!(child.running_pid().is_err(), "its id may be another's by now");
     }
 
     #[tokio::test]

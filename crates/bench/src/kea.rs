@@ -1,5 +1,6 @@
-//! Kea's DHCPv4 server as Debian has it: the peer of our DHCP. Reservations in its configuration, leases in its
-//! memfile, which it persists as it does by default; one thread, as it is by default.
+//! Kea's DHCPv4 server as Debian has it: the peer of our DHCP. Reservations in its configuration; one thread, as it is
+//! by default. It keeps a lease for every DHCPACK in its memfile and appends it to a file, as it does by default. Ours
+//! keeps none: a reserved address is answered from the replicated state, and nothing is written for it.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub subnet: String,
     /// MAC (`02:00:…`) and address of each client.
     pub reservations: Vec<(String, Ipv4Addr)>,
+    /// Whether it appends each lease to a file, as it does by default.
+    pub persist: bool,
 }
 
 /// A running server. Dropping it kills it.
@@ -65,9 +68,12 @@ impl Kea {
         &self.version
     }
 
-    /// Its process id, while it runs.
-    pub fn pid(&self) -> Option<u32> {
-        self.child.pid()
+    /// Its process id.
+    ///
+    /// # Errors
+    /// `Ended` if it runs no more.
+    pub fn pid(&mut self) -> Result<u32, BenchError> {
+        self.child.running_pid()
     }
 
     /// Ends it.
@@ -113,7 +119,7 @@ fn configuration(settings: &Settings, leases: &Path) -> String {
             "interfaces": [format!("lo/{}", settings.address)],
             "dhcp-socket-type": "udp",
         },
-        "lease-database": { "type": "memfile", "persist": true, "name": leases },
+        "lease-database": { "type": "memfile", "persist": settings.persist, "name": leases },
         "valid-lifetime": LEASE_TIME_S,
         "host-reservation-identifiers": ["hw-address"],
         "subnet4": [{ "subnet": settings.subnet, "reservations": reservations }],
@@ -143,6 +149,7 @@ mod tests {
             port: 6768,
             subnet: "127.9.0.0/16".into(),
             reservations: vec![("02:00:00:00:00:07".into(), Ipv4Addr::new(127, 9, 16, 8))],
+            persist: true,
         }
     }
 
@@ -156,10 +163,19 @@ mod tests {
         let reservation = &dhcp["subnet4"][0]["reservations"][0];
         assert_eq!(reservation["hw-address"], "02:00:00:00:00:07");
         assert_eq!(reservation["ip-address"], "127.9.16.8");
-        assert_eq!(
-            dhcp["lease-database"]["persist"], true,
-            "its default, and ours is durable too"
-        );
+    }
+
+    #[test]
+    fn leases_are_written_as_by_default_unless_told_otherwise() {
+        for persist in [true, false] {
+            let settings = Settings {
+                persist,
+                ..settings()
+            };
+            let text = configuration(&settings, Path::new("/tmp/leases.csv"));
+            let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(value["Dhcp4"]["lease-database"]["persist"], persist);
+        }
     }
 
     #[test]

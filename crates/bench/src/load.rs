@@ -7,6 +7,9 @@ use tokio::task::JoinSet;
 
 use crate::BenchError;
 
+/// What is under way when the measured time ends is waited for so long; after that its client counts as failed.
+pub const LATE_MAX: Duration = Duration::from_secs(10);
+
 /// How long a load lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -28,33 +31,46 @@ pub trait Operation: Send + 'static {
 /// What came of a load.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
-    /// Operations answered within the measured time.
+    /// Operations answered within the measured time: the rate.
     pub answered: u64,
-    /// Operations that failed within it.
+    /// Operations answered at any time, warm-up and what was late included: what the servers' cost is for.
+    pub answered_at_all: u64,
+    /// Operations that failed after the warm-up, those that were never answered included.
     pub errors: u64,
     /// The first failure of all.
     pub first_error: Option<String>,
     /// The measured time.
     pub seconds: f64,
-    /// How long each answered operation took, microseconds, sorted.
+    /// How long each operation took that was answered after the warm-up, microseconds, sorted. One that was under way at
+    /// the end is among them: a starving client has few answers, but they are the slowest.
     micros: Vec<u32>,
 }
 
 /// Runs `clients` for `span`; `at_edge` is called when the measured time begins and again when it ends, and its two
-/// answers are returned with the load.
+/// answers are returned with the load. What is under way at the end is waited for, up to [`LATE_MAX`].
 ///
 /// # Errors
 /// `NothingAnswered` if not one operation succeeded.
 pub async fn drive<O: Operation, T>(
     clients: Vec<O>,
     span: Span,
+    at_edge: impl AsyncFnMut() -> T,
+) -> Result<(Load, T, T), BenchError> {
+    drive_until(clients, span, LATE_MAX, at_edge).await
+}
+
+async fn drive_until<O: Operation, T>(
+    clients: Vec<O>,
+    span: Span,
+    late_max: Duration,
     mut at_edge: impl AsyncFnMut() -> T,
 ) -> Result<(Load, T, T), BenchError> {
     let from = Instant::now() + span.warm_up;
     let to = from + span.measured;
+    let times = Times { from, to, late_max };
     let mut tasks = JoinSet::new();
     for client in clients {
-        tasks.spawn(repeat(client, from, to));
+        tasks.spawn(repeat(client, times));
     }
     tokio::time::sleep_until(from.into()).await;
     let before = at_edge().await;
@@ -79,20 +95,30 @@ pub async fn drive<O: Operation, T>(
     }
 }
 
-/// One client until `to`; what ends before `from` is warm-up.
-async fn repeat(mut client: impl Operation, from: Instant, to: Instant) -> Load {
+/// When what is counted.
+#[derive(Clone, Copy)]
+struct Times {
+    from: Instant,
+    to: Instant,
+    late_max: Duration,
+}
+
+/// One client until `to`, and the operation that is under way then.
+async fn repeat(mut client: impl Operation, Times { from, to, late_max }: Times) -> Load {
     let mut load = Load::default();
     let mut started = Instant::now();
     while started < to {
-        // an answer that comes after the end is nobody's: it must not hold the run up
-        let Ok(outcome) = tokio::time::timeout_at(to.into(), client.run()).await else {
+        let Ok(outcome) = tokio::time::timeout_at((to + late_max).into(), client.run()).await else {
+            let waited = started.elapsed().as_secs_f64();
+            load.fail(format!("no answer within {waited:.1} s, when the load had ended"));
             break;
         };
         let ended = Instant::now();
+        load.answered_at_all += u64::from(outcome.is_ok());
         match outcome {
             _ if ended < from => {}
             Ok(()) => {
-                load.answered += 1;
+                load.answered += u64::from(ended < to);
                 let took = ended.duration_since(started).as_micros();
                 load.micros.push(u32::try_from(took).unwrap_or(u32::MAX));
             }
@@ -113,7 +139,7 @@ impl Load {
         }
     }
 
-    /// The nearest-rank percentile of the answered operations, milliseconds.
+    /// The nearest-rank percentile of the operations that were answered after the warm-up, milliseconds.
     pub fn percentile_ms(&self, percent: usize) -> f64 {
         let rank = (self.micros.len() * percent).div_ceil(100);
         let micros = self.micros.get(rank.saturating_sub(1)).copied();
@@ -122,6 +148,7 @@ impl Load {
 
     fn add(&mut self, other: Load) {
         self.answered += other.answered;
+        self.answered_at_all += other.answered_at_all;
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error);
         self.micros.extend(other.micros);
@@ -159,13 +186,27 @@ mod tests {
         }
     }
 
-    struct Silent;
+    /// Answers so many times at once, then after `then`, which may be never.
+    struct Slow {
+        quick: u32,
+        then: Duration,
+    }
 
-    impl Operation for Silent {
+    impl Operation for Slow {
         async fn run(&mut self) -> Result<(), String> {
-            std::future::pending().await
+            match self.quick.checked_sub(1) {
+                Some(left) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    self.quick = left;
+                }
+                None => tokio::time::sleep(self.then).await,
+            }
+            Ok(())
         }
     }
+
+    const NEVER: Duration = Duration::MAX;
+    const ALWAYS_QUICK: u32 = u32::MAX;
 
     /// A failure is no answer: it adds to neither the rate nor the times.
     #[tokio::test]
@@ -184,7 +225,7 @@ mod tests {
             "asked once at the beginning and once at the end"
         );
         assert!(load.answered > load.errors && load.errors > 0, "{load:?}");
-        assert_eq!(load.micros.len() as u64, load.answered);
+        assert!(load.micros.len() as u64 >= load.answered && load.answered_at_all >= load.answered);
         assert!(load.first_error.as_deref().unwrap().starts_with("operation "));
         assert_eq!(load.rate(), load.answered as f64 / load.seconds);
     }
@@ -192,7 +233,12 @@ mod tests {
     /// A dead server must not look like a slow one, nor hang the benchmark.
     #[tokio::test]
     async fn a_server_that_never_answers_is_an_error() {
-        let error = drive(vec![Silent, Silent], SHORT, async || ()).await.unwrap_err();
+        let silent = || Slow {
+            quick: 0,
+            then: NEVER,
+        };
+        let error = drive_until(vec![silent(), silent()], SHORT, SHORT.measured, async || ()).await;
+        let error = error.unwrap_err();
         assert!(matches!(error, BenchError::NothingAnswered { .. }), "{error}");
         let error = drive(vec![Counting { done: 0, fails: 1 }], SHORT, async || ())
             .await
@@ -201,6 +247,45 @@ mod tests {
             error.to_string().contains("operation "),
             "the first failure is shown: {error}"
         );
+    }
+
+    /// Whom the server forgets must not vanish from the figures because others are served well.
+    #[tokio::test]
+    async fn one_silent_client_among_good_ones_is_an_error() {
+        let good = (0..3).map(|_| Slow {
+            quick: ALWAYS_QUICK,
+            then: NEVER,
+        });
+        let clients = good
+            .chain([Slow {
+                quick: 1,
+                then: NEVER,
+            }])
+            .collect();
+        let load = drive_until(clients, SHORT, SHORT.measured, async || ())
+            .await
+            .unwrap()
+            .0;
+        assert_eq!(load.errors, 1, "{load:?}");
+        assert!(load.answered > 0 && load.first_error.unwrap().starts_with("no answer within"));
+    }
+
+    /// A late answer makes no rate, but whoever waited for it did wait.
+    #[tokio::test]
+    async fn a_late_answer_is_among_the_times_and_not_in_the_rate() {
+        let late = Duration::from_millis(80);
+        let clients = vec![Slow {
+            quick: 20,
+            then: late,
+        }];
+        let load = drive_until(clients, SHORT, LATE_MAX, async || ())
+            .await
+            .unwrap()
+            .0;
+        assert_eq!(load.errors, 0, "{load:?}");
+        assert_eq!(load.micros.len() as u64, load.answered + 1);
+        assert!(load.percentile_ms(100) >= 80.0, "{load:?}");
+        assert!(load.answered_at_all > load.answered, "{load:?}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::tools::{PERFDHCP, find};
 const ANSWERS_WAIT: Duration = Duration::from_secs(1);
 /// Beyond the load itself perfdhcp needs no longer than this.
 const SPARE: Duration = Duration::from_secs(10);
-/// An avalanche that takes longer is not over soon.
-const AVALANCHE_MAX: Duration = Duration::from_secs(60);
+/// An avalanche that takes longer is not over soon; it counts as longer than this.
+pub const AVALANCHE_MAX: Duration = Duration::from_secs(60);
 /// A load below this share of what was asked for is the generator's limit, not the server's.
 const SENT_SHARE_MIN: f64 = 0.95;
 /// Lost exchanges that count as none, of one hundred.
@@ -54,6 +54,8 @@ pub struct Exchanges {
     pub offer_mean_ms: f64,
     /// Longest of them.
     pub offer_max_ms: f64,
+    /// Answers that perfdhcp did not take.
+    pub rejected: u64,
     /// How long was sent, seconds.
     pub seconds: f64,
 }
@@ -84,7 +86,7 @@ impl PerfDhcp {
     /// Begins `rate` exchanges a second for `seconds`.
     ///
     /// # Errors
-    /// If it cannot be run or prints something else than is known.
+    /// If it cannot be run or prints something else than is known; `TimedOut` if it does not end.
     pub async fn exchanges(&self, server: Server, rate: u32, seconds: u64) -> Result<Exchanges, BenchError> {
         let wait = ANSWERS_WAIT.as_micros().to_string();
         let (rate_text, period) = (rate.to_string(), seconds.to_string());
@@ -143,9 +145,9 @@ impl Exchanges {
         lost(self.discovers, self.offers).max(lost(self.requests, self.acks))
     }
 
-    /// Whether the server answered as good as everything.
+    /// Whether the server answered as good as everything, and with nothing that was refused.
     pub fn is_clean(&self) -> bool {
-        self.acks > 0 && self.drops_percent() <= DROPS_PERCENT_MAX
+        self.acks > 0 && self.rejected == 0 && self.drops_percent() <= DROPS_PERCENT_MAX
     }
 
     /// Whether perfdhcp could not send what it was asked to.
@@ -165,6 +167,7 @@ impl Exchanges {
             // with no answer at all there are no times
             offer_mean_ms: number(offers, "avg delay:").unwrap_or(0.0),
             offer_max_ms: number(offers, "max delay:").unwrap_or(0.0),
+            rejected: rejected(offers) + rejected(acks),
             seconds,
         })
     }
@@ -181,6 +184,11 @@ impl Avalanche {
             resent: number(text, "Requests resent:")? as u64,
         })
     }
+}
+
+/// Kea's older perfdhcp does not count them.
+fn rejected(section: &str) -> u64 {
+    number(section, "rejected leases:").unwrap_or(0.0) as u64
 }
 
 /// The statistics of one kind of exchange.
@@ -264,6 +272,8 @@ Responses received: 2000
         );
         assert_eq!((run.offer_mean_ms, run.offer_max_ms), (0.040, 2.306));
         assert_eq!(run.rate(), 2925.0);
+        let refused = BASIC.replace("rejected leases: 0", "rejected leases: 3");
+        assert_eq!(Exchanges::parse(&refused, 3000, 3.0).unwrap().rejected, 3);
         assert!(
             (run.drops_percent() - 100.0 * 180.0 / 8955.0).abs() < 1e-9,
             "the worse half counts"
@@ -282,6 +292,7 @@ Responses received: 2000
             acks: 0,
             offer_mean_ms: 0.0,
             offer_max_ms: 0.0,
+            rejected: 0,
             seconds: 1.0,
         };
         assert!(!silent.is_clean());
@@ -293,6 +304,8 @@ Responses received: 2000
             ..silent
         };
         assert!(slow.is_clean() && slow.is_generators_limit(), "9 of 10 were sent");
+        let refused = Exchanges { rejected: 1, ..slow };
+        assert!(!refused.is_clean(), "an answer that no client would take");
     }
 
     #[test]

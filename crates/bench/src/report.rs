@@ -30,7 +30,7 @@ pub struct Row {
     pub peer: Option<f64>,
     /// Who the peer is.
     pub peer_name: Option<String>,
-    /// Above 1: ours is better, whichever way better is.
+    /// Above 1: ours is better, whichever way better is. Null too where a side was broken off.
     pub ratio: Option<f64>,
     /// What is aimed at, in words.
     pub aim: Option<String>,
@@ -42,6 +42,12 @@ pub struct Row {
     /// The same of the peer's.
     #[serde(skip)]
     pub peer_spread: Option<(f64, f64)>,
+    /// Our figure is a limit at which the rounds were broken off.
+    #[serde(skip)]
+    pub ours_is_above: bool,
+    /// The same of the peer's.
+    #[serde(skip)]
+    pub peer_is_above: bool,
 }
 
 /// A benchmark's result.
@@ -63,23 +69,44 @@ enum Better {
 }
 
 impl Row {
-    /// A figure of which more is better, as a rate.
-    pub fn more(name: impl Into<String>, unit: &'static str, ours: &Rounds, peer: Option<&Rounds>) -> Row {
+    /// A figure of which more is better, as a rate. None if ours was not measured: that is no zero.
+    pub fn more(
+        name: impl Into<String>,
+        unit: &'static str,
+        ours: &Rounds,
+        peer: Option<&Rounds>,
+    ) -> Option<Row> {
         Row::new(name.into(), unit, ours, peer, Better::More)
     }
 
-    /// A figure of which less is better, as a time.
-    pub fn less(name: impl Into<String>, unit: &'static str, ours: &Rounds, peer: Option<&Rounds>) -> Row {
+    /// A figure of which less is better, as a time. None if ours was not measured.
+    pub fn less(
+        name: impl Into<String>,
+        unit: &'static str,
+        ours: &Rounds,
+        peer: Option<&Rounds>,
+    ) -> Option<Row> {
         Row::new(name.into(), unit, ours, peer, Better::Less)
     }
 
-    fn new(name: String, unit: &'static str, ours: &Rounds, peer: Option<&Rounds>, better: Better) -> Row {
-        let (figure, beside) = (ours.median().unwrap_or(0.0), peer.and_then(Rounds::median));
+    fn new(
+        name: String,
+        unit: &'static str,
+        ours: &Rounds,
+        peer: Option<&Rounds>,
+        better: Better,
+    ) -> Option<Row> {
+        let (figure, beside) = (ours.median()?, peer.and_then(Rounds::median));
+        let ours_is_above = ours.is_above(figure);
+        let peer_is_above = peer
+            .zip(beside)
+            .is_some_and(|(peer, figure)| peer.is_above(figure));
         let ratio = beside.and_then(|peer| match better {
+            _ if ours_is_above || peer_is_above => None,
             Better::More => quotient(figure, peer),
             Better::Less => quotient(peer, figure),
         });
-        Row {
+        Some(Row {
             name,
             unit,
             ours: rounded(figure, 3),
@@ -90,7 +117,9 @@ impl Row {
             met: None,
             ours_spread: ours.spread(),
             peer_spread: peer.and_then(Rounds::spread),
-        }
+            ours_is_above,
+            peer_is_above,
+        })
     }
 
     /// Names the peer, if it ran.
@@ -146,11 +175,11 @@ mod tests {
     }
 
     fn more(name: &str, ours: f64, peer: Option<f64>) -> Row {
-        Row::more(name, "1/s", &rounds(ours), peer.map(rounds).as_ref())
+        Row::more(name, "1/s", &rounds(ours), peer.map(rounds).as_ref()).unwrap()
     }
 
     fn less(ours: f64, peer: f64) -> Row {
-        Row::less("time", "ms", &rounds(ours), Some(&rounds(peer)))
+        Row::less("time", "ms", &rounds(ours), Some(&rounds(peer))).unwrap()
     }
 
     fn report() -> Report {
@@ -168,7 +197,7 @@ mod tests {
             machine,
             results: vec![
                 rate.aiming(Aim::RatioAtLeast(1.5)),
-                Row::less("p99", "ms", &rounds(12.345_67), None),
+                Row::less("p99", "ms", &rounds(12.345_67), None).unwrap(),
             ],
         }
     }
@@ -202,6 +231,28 @@ mod tests {
         assert_eq!(more("rate", 20.0, Some(10.0)).ratio, Some(2.0));
         assert_eq!(less(10.0, 20.0).ratio, Some(2.0));
         assert_eq!(less(0.0, 20.0).ratio, None);
+    }
+
+    /// A zero that nobody measured would meet every aim of "less".
+    #[test]
+    fn what_was_not_measured_is_no_row() {
+        let nothing = Rounds::default();
+        assert_eq!(Row::less("time", "s", &nothing, Some(&rounds(1.0))), None);
+        let alone = Row::less("time", "s", &rounds(1.0), Some(&nothing)).unwrap();
+        assert_eq!(
+            (alone.peer, alone.ratio, alone.beside("Kea").peer_name),
+            (None, None, None)
+        );
+    }
+
+    /// "Above 60" beside 2 is no ratio of 30.
+    #[test]
+    fn a_side_that_was_broken_off_has_no_ratio() {
+        let mut above = Rounds::default();
+        above.add_above(60.0);
+        let row = Row::less("time", "s", &rounds(2.0), Some(&above)).unwrap();
+        assert_eq!((row.peer, row.ratio), (Some(60.0), None));
+        assert!(row.peer_is_above && !row.ours_is_above);
     }
 
     #[test]

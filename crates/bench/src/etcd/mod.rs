@@ -1,7 +1,8 @@
 //! etcd as Debian has it, three members on loopback: the peer of our writes.
 //!
 //! Everything that can be alike is: members of one cluster on the same disk, the same certificates for clients and
-//! peers, the same client. Its timers are its defaults: heartbeat 100 ms, election 1,000 ms.
+//! peers, the same client. Its timers are its defaults: heartbeat 100 ms, election 1,000 ms. It compacts old revisions
+//! and may grow to 8 GiB, as whoever runs it for long has to say: at its default of 2 GiB it would refuse writes.
 
 mod kv;
 mod metrics;
@@ -25,6 +26,10 @@ const METRICS_PORT: u16 = 2381;
 /// From the start of the processes to a leader.
 const START_MAX: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
+/// Largest database, the most that etcd recommends.
+const QUOTA_BYTES: u64 = 8 << 30;
+/// Revisions that compaction leaves: one for each key that is written.
+const REVISIONS_KEPT: u32 = 10_000;
 
 /// Where one member is, and with which keys.
 #[derive(Clone, Debug)]
@@ -91,8 +96,22 @@ impl Cluster {
     }
 
     /// Process ids of all members.
-    pub fn pids(&self) -> Vec<u32> {
-        self.members.iter().filter_map(|(_, child)| child.pid()).collect()
+    ///
+    /// # Errors
+    /// `Ended` if one runs no more.
+    pub fn pids(&mut self) -> Result<Vec<u32>, BenchError> {
+        self.members
+            .iter_mut()
+            .map(|(_, child)| child.running_pid())
+            .collect()
+    }
+
+    /// What it was told beyond its defaults, for people.
+    pub fn settings() -> String {
+        format!(
+            "quota of {} GiB, revisions compacted to the newest {REVISIONS_KEPT}",
+            QUOTA_BYTES >> 30
+        )
     }
 
     /// A channel to `member` (an index), with a connection of its own.
@@ -182,6 +201,9 @@ fn arguments(id: u64, member: &Member, all: &str, ca: &Path, data: &Path) -> Vec
         ("--peer-key-file", key),
         ("--peer-trusted-ca-file", ca),
         ("--listen-metrics-urls", metrics),
+        ("--quota-backend-bytes", QUOTA_BYTES.to_string()),
+        ("--auto-compaction-mode", "revision".to_owned()),
+        ("--auto-compaction-retention", REVISIONS_KEPT.to_string()),
     ];
     let mut arguments: Vec<String> = pairs
         .into_iter()
@@ -217,23 +239,29 @@ mod tests {
         }
     }
 
+    fn value(name: &str) -> String {
+        let arguments = arguments(2, &member(2), "m2=x", Path::new("/ca.pem"), Path::new("/data"));
+        let at = arguments.iter().position(|argument| argument == name).unwrap();
+        arguments.get(at + 1).cloned().unwrap_or_default()
+    }
+
     /// Without TLS among the peers etcd would have it easier than we have.
     #[test]
     fn clients_and_peers_are_under_tls() {
-        let arguments = arguments(2, &member(2), "m2=x", Path::new("/ca.pem"), Path::new("/data"));
-        let value = |name: &str| {
-            let at = arguments.iter().position(|argument| argument == name).unwrap();
-            arguments[at + 1].as_str()
-        };
         assert_eq!(value("--listen-client-urls"), "https://127.9.1.2:2379");
         assert_eq!(value("--listen-peer-urls"), "https://127.9.1.2:2380");
         assert_eq!(value("--cert-file"), value("--peer-cert-file"));
         assert_eq!(value("--peer-trusted-ca-file"), "/ca.pem");
-        assert!(
-            arguments
-                .iter()
-                .any(|argument| argument == "--peer-client-cert-auth")
-        );
+        assert_eq!(value("--peer-client-cert-auth"), "", "a flag, and the last");
+    }
+
+    /// A peer that runs full in the middle of a run would make us look good.
+    #[test]
+    fn it_is_set_up_to_run_for_long() {
+        assert_eq!(value("--quota-backend-bytes"), "8589934592");
+        assert_eq!(value("--auto-compaction-mode"), "revision");
+        assert_eq!(value("--auto-compaction-retention"), "10000");
+        assert!(Cluster::settings().starts_with("quota of 8 GiB"));
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl Common {
             measured,
         }
     }
+
+    /// What becomes of answers that come after the end, for people.
+    pub(crate) fn late_answers(&self) -> String {
+        format!(
+            "an answer after the end of a load is in the times and not in the rate; none within {} s is an error",
+            bench::LATE_MAX.as_secs()
+        )
+    }
 }
 
 /// `chamois bench bootscript`.
@@ -72,7 +80,7 @@ Examples:
 
 Three members of each, beside each other, on the same disk, everything under TLS; requests go to the leader. Ours sets
 the boot parameters of one node, etcd's puts a key of 32 bytes; key and value are 288 bytes together on both sides.
-Without etcd (package etcd-server) ours is measured alone.")]
+Before and after each load both sides come to rest, and what a side still does then is its own cost. Without etcd (package etcd-server) ours is measured alone.")]
 pub struct WriteArgs {
     /// What every benchmark takes.
     #[command(flatten)]
@@ -108,6 +116,9 @@ pub struct DhcpArgs {
     /// Clients that come all at once; 0 leaves that out
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(0..=i64::from(NODES_MAX)))]
     pub avalanche: u32,
+    /// Kea keeps its leases in memory only; by default it appends each to a file, which costs it more
+    #[arg(long)]
+    pub kea_in_memory: bool,
 }
 
 #[cfg(test)]

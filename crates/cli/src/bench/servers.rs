@@ -58,8 +58,16 @@ impl Servers {
     }
 
     /// Measures all members.
-    pub(crate) fn meter(&self) -> Meter {
-        Meter::new(self.cluster.processes().into_iter().map(|(_, pid)| pid))
+    ///
+    /// # Errors
+    /// If one runs no more.
+    pub(crate) fn meter(&self) -> Result<Meter, CliError> {
+        let pids: Vec<u32> = self.cluster.processes().into_iter().map(|(_, pid)| pid).collect();
+        if pids.len() as u64 != MEMBERS {
+            let text = format!("only {} of {MEMBERS} members run", pids.len());
+            return Err(CliError::new(Kind::Other, text));
+        }
+        Ok(Meter::new(pids))
     }
 
     /// What all members have counted.
@@ -71,11 +79,9 @@ impl Servers {
             let page = metrics.get_metrics(GetMetricsRequest {}).await?.into_inner().data;
             counts.log_syncs += log_syncs_in(&String::from_utf8_lossy(&page))?;
         }
-        let views = self.cluster.views().await;
-        let terms = views
-            .iter()
-            .filter_map(|view| Some(view.answer.as_ref().ok()?.term));
-        counts.term = terms.max().unwrap_or(0);
+        for view in self.cluster.views().await {
+            counts.term = counts.term.max(view.answer?.term);
+        }
         Ok(counts)
     }
 

@@ -24,9 +24,10 @@ pub(crate) fn render(report: &Report) -> String {
 }
 
 fn cells(row: &Row) -> [String; 7] {
+    let theirs = with_spread(row.peer.unwrap_or_default(), row.peer_spread, row.peer_is_above);
     let peer = match (row.peer, &row.peer_name) {
-        (Some(figure), Some(name)) => format!("{} {name}", with_spread(figure, row.peer_spread)),
-        (Some(figure), None) => with_spread(figure, row.peer_spread),
+        (Some(_), Some(name)) => format!("{theirs} {name}"),
+        (Some(_), None) => theirs,
         (None, _) => "-".to_owned(),
     };
     let met = match row.met {
@@ -37,7 +38,7 @@ fn cells(row: &Row) -> [String; 7] {
     [
         row.name.clone(),
         row.unit.to_owned(),
-        with_spread(row.ours, row.ours_spread),
+        with_spread(row.ours, row.ours_spread, row.ours_is_above),
         peer,
         row.ratio
             .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
@@ -46,13 +47,19 @@ fn cells(row: &Row) -> [String; 7] {
     ]
 }
 
-/// `12.3 (11.9 to 14.0)`; one round has no spread.
-fn with_spread(figure: f64, spread: Option<(f64, f64)>) -> String {
+/// `12.3 (11.9 to 14.0)`; one round has no spread. `>60.0` where the rounds were broken off.
+fn with_spread(figure: f64, spread: Option<(f64, f64)>, is_above: bool) -> String {
+    let above = if is_above { ">" } else { "" };
     match spread {
         Some((least, most)) if least < most => {
-            format!("{} ({} to {})", number(figure), number(least), number(most))
+            format!(
+                "{above}{} ({} to {})",
+                number(figure),
+                number(least),
+                number(most)
+            )
         }
-        Some(_) | None => number(figure),
+        Some(_) | None => format!("{above}{}", number(figure)),
     }
 }
 
@@ -91,12 +98,15 @@ mod tests {
             &rounds(&[12_000.0, 11_000.0, 13_000.0]),
             Some(&rounds(&[10_000.0])),
         );
+        let mut above = Rounds::default();
+        above.add_above(60.0);
         let report = Report {
             bench: "write",
             machine,
             results: vec![
-                rate.beside("etcd 3.4.23").aiming(Aim::RatioAtLeast(1.5)),
-                Row::less("p99", "ms", &rounds(&[1.25]), None),
+                rate.unwrap().beside("etcd 3.4.23").aiming(Aim::RatioAtLeast(1.5)),
+                Row::less("p99", "ms", &rounds(&[1.25]), None).unwrap(),
+                Row::less("all at once", "s", &above, None).unwrap(),
             ],
         };
         let text = render(&report);
@@ -107,6 +117,7 @@ mod tests {
             ">= 1.5x the peer",
             "NO",
             "1.25",
+            ">60.0",
             "- 5 s each",
         ] {
             assert!(text.contains(needed), "{needed}\n{text}");

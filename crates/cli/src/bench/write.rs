@@ -2,12 +2,14 @@
 //! each other on one disk and are loaded in turn by one kind of client.
 
 mod clients;
+mod point;
 
 use std::path::PathBuf;
 
-use bench::{Aim, Load, Machine, Meter, Operation, Report, Rounds, Row, drive, etcd};
+use bench::{Aim, Load, Machine, Meter, Report, Row, etcd};
 
 use self::clients::{Ours, Theirs};
+use self::point::{Point, Used, added, one};
 use super::args::WriteArgs;
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
@@ -16,33 +18,12 @@ use crate::demo::Layout;
 use crate::error::CliError;
 use crate::init;
 
-/// How many times etcd's rate is aimed at with many clients.
-const RATIO_AIM: f64 = 1.5;
-/// From so many clients on that counts.
-const MANY_CLIENTS: u32 = 256;
-
-/// Figures of all rounds of one side with one number of clients.
-#[derive(Default)]
-struct Figures {
-    rate: Rounds,
-    p50_ms: Rounds,
-    p99_ms: Rounds,
-    cpu_micros: Rounds,
-    syncs: Rounds,
-    errors: u64,
-}
-
-/// Both sides with one number of clients.
-struct Point {
-    clients: u32,
-    ours: Figures,
-    theirs: Figures,
-}
-
 /// The two clusters.
 struct Sides {
     ours: Servers,
     theirs: Option<etcd::Cluster>,
+    /// How often the two did not come to rest before a load or after it.
+    restless: u32,
 }
 
 pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
@@ -59,7 +40,11 @@ pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut sides = Sides { ours, theirs };
+    let mut sides = Sides {
+        ours,
+        theirs,
+        restless: 0,
+    };
     let (term, changes) = sides.leaderships().await?;
     let mut points: Vec<Point> = args.clients.iter().map(|clients| Point::new(*clients)).collect();
     for round in 1..=args.common.rounds {
@@ -70,21 +55,18 @@ pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
     let (term_after, changes_after) = sides.leaderships().await?;
     progress.finish();
     let peer_name = sides.theirs.as_ref().map(|cluster| cluster.name().to_owned());
+    note_conditions(&mut machine, args, peer_name.as_deref(), sides.restless);
     sides.stop().await?;
-    note_conditions(&mut machine, args, peer_name.as_deref());
     let mut results: Vec<Row> = points
         .iter()
         .flat_map(|point| point.rows(peer_name.as_deref()))
         .collect();
-    let of = |figure: u64| {
-        let mut rounds = Rounds::default();
-        rounds.add(figure as f64);
-        rounds
-    };
-    let peers = peer_name.as_ref().map(|_| of(changes_after - changes));
-    let elections = Row::less("unplanned elections", "", &of(term_after - term), peers.as_ref());
-    let elections = elections.beside(peer_name.as_deref().unwrap_or_default());
-    results.push(elections.aiming(Aim::Zero));
+    let ours = one(added("our term", term, term_after)?);
+    let theirs = one(added("etcd's count of leaders", changes, changes_after)?);
+    let peers = peer_name.as_ref().map(|_| &theirs);
+    let elections = Row::less("unplanned elections", "", &ours, peers);
+    let beside = peer_name.as_deref().unwrap_or_default();
+    results.extend(elections.map(|row| row.beside(beside).aiming(Aim::Zero)));
     Ok(Report {
         bench: "write",
         machine,
@@ -92,7 +74,7 @@ pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
     })
 }
 
-fn note_conditions(machine: &mut Machine, args: &WriteArgs, peer: Option<&str>) {
+fn note_conditions(machine: &mut Machine, args: &WriteArgs, peer: Option<&str>, restless: u32) {
     machine.note(format!(
         "{MEMBERS} members of each on loopback beside each other, data on one disk; TLS for clients and peers; requests to the leader"
     ));
@@ -101,13 +83,24 @@ fn note_conditions(machine: &mut Machine, args: &WriteArgs, peer: Option<&str>) 
     );
     if let Some(peer) = peer {
         machine.note(format!(
-            "{peer}: gRPC Put without credentials, heartbeat 100 ms, election 1000 ms"
+            "{peer}: gRPC Put without credentials, heartbeat 100 ms, election 1000 ms, {}",
+            etcd::Cluster::settings()
         ));
     }
     machine.note(format!(
         "288 bytes of key and value, {} keys; one client stack for both, four clients to a connection",
         clients::KEYS
     ));
+    machine.note(args.common.late_answers());
+    machine.note(
+        "CPU, syncs and bytes to disk per write: of a whole load, warm-up and what is put off included, until both sides are at rest",
+    );
+    if restless > 0 {
+        machine.note(format!(
+            "not at rest within {} s, before a load or after it: {restless} times",
+            bench::SETTLE_MAX.as_secs()
+        ));
+    }
     machine.note(format!(
         "{} s each after {} s of warm-up, {} rounds in turn; clients, servers and disk share the host",
         args.common.seconds,
@@ -183,22 +176,48 @@ impl Sides {
         Ok(())
     }
 
+    /// Waits for what either side has put off: it would run in the other's time.
+    async fn settle(&mut self) -> Result<(), CliError> {
+        let ours = self.ours.meter()?;
+        let theirs = match &mut self.theirs {
+            Some(cluster) => Meter::new(cluster.pids()?),
+            None => Meter::new([]),
+        };
+        self.restless += u32::from(!bench::settle(&[&ours, &theirs]).await?);
+        Ok(())
+    }
+
     async fn load_ours(&mut self, point: &mut Point, args: &WriteArgs) -> Result<Load, CliError> {
         let leader = self.ours.cluster.leader().await?;
         let clients = Ours::of(&self.ours.cluster, leader, point.clients)?;
-        let meter = self.ours.meter();
-        let servers = &self.ours;
-        let syncs = async || servers.counts().await.map(|counts| counts.log_syncs);
-        point.ours.load(clients, args, &meter, syncs).await
+        self.settle().await?;
+        let meter = self.ours.meter()?;
+        let before = Used(meter.read()?, self.ours.counts().await?.log_syncs);
+        let load = point.ours.load(clients, args).await?;
+        self.settle().await?;
+        let after = Used(meter.read()?, self.ours.counts().await?.log_syncs);
+        point.ours.cost(load.answered_at_all, before, after)?;
+        Ok(load)
     }
 
     async fn load_theirs(&mut self, point: &mut Point, args: &WriteArgs) -> Result<Load, CliError> {
-        let cluster = self.theirs.as_mut().expect("asked for only where it runs");
+        self.settle().await?;
+        let cluster = self.etcd();
         let leader = cluster.leader().await?;
         let clients = Theirs::of(cluster, leader, point.clients)?;
-        let meter = Meter::new(cluster.pids());
-        let syncs = async || Ok(cluster.counts().await?.log_syncs);
-        point.theirs.load(clients, args, &meter, syncs).await
+        let meter = Meter::new(cluster.pids()?);
+        let before = Used(meter.read()?, cluster.counts().await?.log_syncs);
+        let load = point.theirs.load(clients, args).await?;
+        self.settle().await?;
+        let syncs = self.etcd().counts().await?.log_syncs;
+        point
+            .theirs
+            .cost(load.answered_at_all, before, Used(meter.read()?, syncs))?;
+        Ok(load)
+    }
+
+    fn etcd(&mut self) -> &mut etcd::Cluster {
+        self.theirs.as_mut().expect("asked for only where it runs")
     }
 
     /// Our term and etcd's changes of its leader.
@@ -231,104 +250,4 @@ fn line(name: &str, clients: u32, load: &Load) -> String {
         load.errors,
         error.unwrap_or_default()
     )
-}
-
-impl Figures {
-    async fn load<O: Operation>(
-        &mut self,
-        clients: Vec<O>,
-        args: &WriteArgs,
-        meter: &Meter,
-        syncs: impl AsyncFn() -> Result<u64, CliError>,
-    ) -> Result<Load, CliError> {
-        let edge = async || (meter.read(), syncs().await);
-        let (load, before, after) = drive(clients, args.common.span(), edge).await?;
-        let (before, after) = ((before.0, before.1?), (after.0, after.1?));
-        self.rate.add(load.rate());
-        self.p50_ms.add(load.percentile_ms(50));
-        self.p99_ms.add(load.percentile_ms(99));
-        self.cpu_micros
-            .add(after.0.since(before.0).micros_per(load.answered));
-        self.syncs
-            .add(after.1.saturating_sub(before.1) as f64 / load.answered as f64);
-        self.errors += load.errors;
-        Ok(load)
-    }
-}
-
-impl Point {
-    fn new(clients: u32) -> Self {
-        Self {
-            clients,
-            ours: Figures::default(),
-            theirs: Figures::default(),
-        }
-    }
-
-    fn rows(&self, peer: Option<&str>) -> Vec<Row> {
-        let name = |what: &str| {
-            let plural = if self.clients == 1 { "" } else { "s" };
-            format!("{what}, {} client{plural}", self.clients)
-        };
-        let figures = |pick: fn(&Figures) -> &Rounds| (pick(&self.ours), peer.map(|_| pick(&self.theirs)));
-        let less = |what: &str, unit, pick: fn(&Figures) -> &Rounds| {
-            let (ours, theirs) = figures(pick);
-            Row::less(name(what), unit, ours, theirs).beside(peer.unwrap_or_default())
-        };
-        let (ours, theirs) = figures(|figures| &figures.rate);
-        let mut rate = Row::more(name("writes"), "1/s", ours, theirs).beside(peer.unwrap_or_default());
-        if self.clients >= MANY_CLIENTS {
-            rate = rate.aiming(Aim::RatioAtLeast(RATIO_AIM));
-        }
-        let mut errors = Rounds::default();
-        errors.add(self.ours.errors as f64);
-        let mut their_errors = Rounds::default();
-        their_errors.add(self.theirs.errors as f64);
-        let errors = Row::less(name("errors"), "", &errors, peer.map(|_| &their_errors));
-        vec![
-            rate,
-            less("p50", "ms", |figures| &figures.p50_ms),
-            less("p99", "ms", |figures| &figures.p99_ms),
-            less("CPU of the members per write", "us", |figures| {
-                &figures.cpu_micros
-            }),
-            less("syncs of all logs per write", "", |figures| &figures.syncs),
-            errors.beside(peer.unwrap_or_default()).aiming(Aim::Zero),
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn point(clients: u32, ours: f64, theirs: f64) -> Point {
-        let mut point = Point::new(clients);
-        point.ours.rate.add(ours);
-        point.theirs.rate.add(theirs);
-        point
-    }
-
-    /// The aim speaks of 256 clients; with fewer the disk decides, and both have the same.
-    #[test]
-    fn the_ratio_is_aimed_at_with_many_clients() {
-        let rows = point(256, 16_000.0, 10_000.0).rows(Some("etcd 3.4.23"));
-        assert_eq!((rows[0].ratio, rows[0].met), (Some(1.6), Some(true)));
-        assert_eq!(rows[0].peer_name.as_deref(), Some("etcd 3.4.23"));
-        let rows = point(64, 16_000.0, 10_000.0).rows(Some("etcd 3.4.23"));
-        assert_eq!(rows[0].aim, None);
-    }
-
-    /// Without etcd our own figures are still worth having.
-    #[test]
-    fn without_a_peer_its_columns_are_empty() {
-        let rows = point(256, 16_000.0, 0.0).rows(None);
-        assert_eq!(rows[0].ours, 16_000.0);
-        assert!(
-            rows.iter()
-                .all(|row| row.peer.is_none() && row.ratio.is_none() && row.peer_name.is_none())
-        );
-        assert_eq!(rows[0].met, None, "a ratio without a peer cannot be judged");
-        assert_eq!(rows[5].met, Some(true), "no errors");
-    }
 }

@@ -1,0 +1,172 @@
+//! Figures of both sides with one number of clients, and the rows of the report that they make.
+
+use bench::{Aim, Cost, Load, Operation, Rounds, Row, drive};
+
+use super::super::args::WriteArgs;
+use crate::error::{CliError, Kind};
+
+/// How many times etcd's rate is aimed at with many clients.
+const RATIO_AIM: f64 = 1.5;
+/// From so many clients on that counts.
+const MANY_CLIENTS: u32 = 256;
+
+/// Figures of all rounds of one side with one number of clients.
+#[derive(Default)]
+pub(super) struct Figures {
+    pub(super) rate: Rounds,
+    pub(super) p50_ms: Rounds,
+    pub(super) p99_ms: Rounds,
+    pub(super) cpu_micros: Rounds,
+    pub(super) disk_bytes: Rounds,
+    pub(super) syncs: Rounds,
+    pub(super) errors: u64,
+}
+
+/// Both sides with one number of clients.
+pub(super) struct Point {
+    pub(super) clients: u32,
+    pub(super) ours: Figures,
+    pub(super) theirs: Figures,
+}
+
+/// What one side has used since it started: its cost, and syncs of all its logs.
+pub(super) struct Used(pub(super) Cost, pub(super) u64);
+
+impl Figures {
+    pub(super) async fn load<O: Operation>(
+        &mut self,
+        clients: Vec<O>,
+        args: &WriteArgs,
+    ) -> Result<Load, CliError> {
+        let (load, (), ()) = drive(clients, args.common.span(), async || ()).await?;
+        self.rate.add(load.rate());
+        self.p50_ms.add(load.percentile_ms(50));
+        self.p99_ms.add(load.percentile_ms(99));
+        self.errors += load.errors;
+        Ok(load)
+    }
+
+    /// What each of `writes` cost, from rest to rest.
+    pub(super) fn cost(&mut self, writes: u64, before: Used, after: Used) -> Result<(), CliError> {
+        let cost = after.0.since(before.0);
+        self.cpu_micros.add(cost.micros_per(writes));
+        self.disk_bytes.add(cost.disk_bytes_per(writes));
+        let syncs = added("a count of syncs", before.1, after.1)?;
+        self.syncs.add(syncs as f64 / writes.max(1) as f64);
+        Ok(())
+    }
+}
+
+impl Point {
+    pub(super) fn new(clients: u32) -> Self {
+        Self {
+            clients,
+            ours: Figures::default(),
+            theirs: Figures::default(),
+        }
+    }
+
+    pub(super) fn rows(&self, peer: Option<&str>) -> Vec<Row> {
+        let name = |what: &str| {
+            let plural = if self.clients == 1 { "" } else { "s" };
+            format!("{what}, {} client{plural}", self.clients)
+        };
+        let figures = |pick: fn(&Figures) -> &Rounds| (pick(&self.ours), peer.map(|_| pick(&self.theirs)));
+        let less = |what: &str, unit, pick: fn(&Figures) -> &Rounds| {
+            let (ours, theirs) = figures(pick);
+            Row::less(name(what), unit, ours, theirs).map(|row| row.beside(peer.unwrap_or_default()))
+        };
+        let (ours, theirs) = figures(|figures| &figures.rate);
+        let rate = Row::more(name("writes"), "1/s", ours, theirs).map(|row| {
+            let row = row.beside(peer.unwrap_or_default());
+            match self.clients >= MANY_CLIENTS {
+                true => row.aiming(Aim::RatioAtLeast(RATIO_AIM)),
+                false => row,
+            }
+        });
+        let (our_errors, their_errors) = (one(self.ours.errors), one(self.theirs.errors));
+        let errors = Row::less(name("errors"), "", &our_errors, peer.map(|_| &their_errors));
+        let rows = [
+            rate,
+            less("p50", "ms", |figures| &figures.p50_ms),
+            less("p99", "ms", |figures| &figures.p99_ms),
+            less("CPU of the members per write", "us", |figures| {
+                &figures.cpu_micros
+            }),
+            less("bytes to disk of the members per write", "B", |figures| {
+                &figures.disk_bytes
+            }),
+            less("syncs of all logs per write", "", |figures| &figures.syncs),
+            errors.map(|row| row.beside(peer.unwrap_or_default()).aiming(Aim::Zero)),
+        ];
+        rows.into_iter().flatten().collect()
+    }
+}
+
+/// A figure of the whole run.
+pub(super) fn one(figure: u64) -> Rounds {
+    let mut rounds = Rounds::default();
+    rounds.add(figure as f64);
+    rounds
+}
+
+/// What was added to a count that only grows, unless a server began again.
+pub(super) fn added(what: &str, before: u64, after: u64) -> Result<u64, CliError> {
+    after
+        .checked_sub(before)
+        .ok_or_else(|| CliError::new(Kind::Other, format!("{what} went from {before} back to {after}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(clients: u32, ours: f64, theirs: f64) -> Point {
+        let mut point = Point::new(clients);
+        point.ours.rate.add(ours);
+        point.theirs.rate.add(theirs);
+        point
+    }
+
+    /// The aim speaks of 256 clients; with fewer the disk decides, and both have the same.
+    #[test]
+    fn the_ratio_is_aimed_at_with_many_clients() {
+        let rows = point(256, 16_000.0, 10_000.0).rows(Some("etcd 3.4.23"));
+        assert_eq!((rows[0].ratio, rows[0].met), (Some(1.6), Some(true)));
+        assert_eq!(rows[0].peer_name.as_deref(), Some("etcd 3.4.23"));
+        let rows = point(64, 16_000.0, 10_000.0).rows(Some("etcd 3.4.23"));
+        assert_eq!(rows[0].aim, None);
+    }
+
+    /// Without etcd our own figures are still worth having.
+    #[test]
+    fn without_a_peer_its_columns_are_empty() {
+        let rows = point(256, 16_000.0, 0.0).rows(None);
+        assert_eq!(rows[0].ours, 16_000.0);
+        assert!(
+            rows.iter()
+                .all(|row| row.peer.is_none() && row.ratio.is_none() && row.peer_name.is_none())
+        );
+        assert_eq!(rows[0].met, None, "a ratio without a peer cannot be judged");
+        let errors = rows.last().unwrap();
+        assert_eq!((errors.ours, errors.met), (0.0, Some(true)));
+        assert_eq!(rows.len(), 2, "what was not measured is no row: {rows:?}");
+    }
+
+    /// What is put off belongs to the writes that caused it, the warm-up's too.
+    #[test]
+    fn the_cost_of_a_load_is_shared_among_all_its_writes() {
+        let cost = |micros, disk_bytes| Cost {
+            cpu: std::time::Duration::from_micros(micros),
+            disk_bytes,
+        };
+        let mut figures = Figures::default();
+        figures
+            .cost(20, Used(cost(0, 0), 5), Used(cost(2000, 40_960), 25))
+            .unwrap();
+        let medians = [&figures.cpu_micros, &figures.disk_bytes, &figures.syncs].map(Rounds::median);
+        assert_eq!(medians, [Some(100.0), Some(2048.0), Some(1.0)]);
+        let again = figures.cost(20, Used(cost(0, 0), 5), Used(cost(0, 0), 4));
+        assert!(again.is_err(), "a server began again");
+    }
+}
