@@ -153,7 +153,7 @@ mod tests {
     fn the_longest_fits_an_ethernet_frame() {
         let longest = news(&"n".repeat(64), 100, 60).encode(&key(1));
         assert_eq!(longest.len(), CLIENT_NEWS_BYTES_MAX);
-        assert!(CLIENT_NEWS_BYTES_MAX <= 1500 - 20 - 8);
+        const { assert!(CLIENT_NEWS_BYTES_MAX <= 1500 - 20 - 8) }
     }
 
     /// A stranger must not be able to make a successor ask connections of its choice.
