@@ -58,7 +58,8 @@ impl Reply {
     }
 
     /// Writes the reply to `request` into `message`, which is cleared first. Options 61 and 97 of the request are
-    /// echoed byte for byte, 82 too and as the last one. True if every option found room.
+    /// echoed byte for byte, 82 too and as the last one. True if every option found room. Without server identifier and
+    /// lease time it would be no reply (RFC 2131, table 3): they stay, however long the echo is.
     pub fn write(&self, request: &Request<'_>, message: &mut Vec<u8>) -> bool {
         let mut tail = Vec::new();
         // RFC 6842: the client identifier is returned even in a DHCPNAK.
@@ -75,7 +76,11 @@ impl Reply {
         for option in &self.options {
             let before = message.len();
             encode(option, &mut part, message);
-            if message.len() > room {
+            let is_required = matches!(
+                option,
+                DhcpOption::ServerIdentifier(_) | DhcpOption::AddressLeaseTime(_)
+            );
+            if message.len() > room && !is_required {
                 message.truncate(before);
                 complete = false;
             }
@@ -221,6 +226,21 @@ mod tests {
         assert!(checked.option(15).is_none());
         assert_eq!(checked.option(82).unwrap().as_ref(), info);
         assert_eq!(checked.option(51).unwrap().as_ref(), 3600u32.to_be_bytes());
+    }
+
+    /// A relay's 455 bytes of option 82 leave no room for anything else in a message of 576 bytes.
+    #[test]
+    fn an_echo_that_fills_the_message_leaves_what_a_reply_must_have() {
+        let info = vec![3; 455];
+        let packet = RawPacket::discover()
+            .options(&[(57, &[2, 64]), (82, &info[..255]), (82, &info[255..])])
+            .bytes();
+        let (mut message, _) = written(&reply(), &packet);
+        message[0] = 1;
+        let checked = precheck::check(&message).unwrap();
+        assert_eq!(checked.option(54).unwrap().as_ref(), SERVER.octets());
+        assert_eq!(checked.option(51).unwrap().as_ref(), 3600u32.to_be_bytes());
+        assert_eq!(checked.option(82).unwrap().as_ref(), info);
     }
 
     #[test]
