@@ -4,7 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, OnceLock};
 
-use dhcp::{BIOS_LOADER, Decision, Destination, Loaders, Network, Reply, Request, UEFI_LOADER, decide, destination};
+use dhcp::{
+    BIOS_LOADER, Decision, Destination, Loaders, Network, Reply, Request, UEFI_LOADER, decide, destination,
+};
 use dhcproto::v4::{Message, MessageType};
 use dhcproto::{Decodable, Decoder};
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +25,9 @@ const REPLY_BYTES_MAX: usize = 1472;
 fn world() -> &'static (Arc<State>, Network, Loaders) {
     static WORLD: OnceLock<(Arc<State>, Network, Loaders)> = OnceLock::new();
     WORLD.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
         let state = runtime.block_on(testing::world(10, 97)).state();
         let network = Network {
             service_address: SERVER,
@@ -37,7 +41,9 @@ fn world() -> &'static (Arc<State>, Network, Loaders) {
 
 fuzz_target!(|packet: &[u8]| {
     let (state, network, loaders) = world();
-    let Ok(request) = Request::parse(packet) else { return };
+    let Ok(request) = Request::parse(packet) else {
+        return;
+    };
     let (reply, is_nak) = match decide(state, &request, network, loaders) {
         Decision::Reply(reply) => (reply, false),
         Decision::Nak(reply) => (reply, true),
@@ -63,7 +69,11 @@ fn check_bytes(request: &Request<'_>, message: &[u8], is_nak: bool) {
         .map(|value| value.len() + 2 * (value.len() / 255 + 1))
         .sum();
     // what a client sent itself comes back whole, whatever option 57 says
-    assert!(message.len() <= REPLY_BYTES_MAX.max(request.message_bytes_max + echo_bytes), "{}", message.len());
+    assert!(
+        message.len() <= REPLY_BYTES_MAX.max(request.message_bytes_max + echo_bytes),
+        "{}",
+        message.len()
+    );
     let read = Message::decode(&mut Decoder::new(message)).expect("the reply decodes");
     assert_eq!(read.opts().msg_type() == Some(MessageType::Nak), is_nak);
     assert_eq!(read.xid(), request.xid);
@@ -72,7 +82,11 @@ fn check_bytes(request: &Request<'_>, message: &[u8], is_nak: bool) {
     let mut turned = message.to_vec();
     turned[0] = 1; // our own walk reads requests
     let checked = dhcp::check(&turned).expect("the reply is whole");
-    assert_eq!(checked.option(54).as_deref(), Some(&SERVER.octets()[..]), "exactly one server identifier");
+    assert_eq!(
+        checked.option(54).as_deref(),
+        Some(&SERVER.octets()[..]),
+        "exactly one server identifier"
+    );
     assert_eq!(checked.option(61).as_deref(), request.client_id.as_deref());
     assert_eq!(checked.option(97).as_deref(), request.machine_id.as_deref());
     assert_eq!(checked.option(82).as_deref(), request.relay_info.as_deref());
@@ -80,10 +94,26 @@ fn check_bytes(request: &Request<'_>, message: &[u8], is_nak: bool) {
 
 /// Only clients that SMD knows are answered, each with its own address, and only nodes with something to boot.
 fn check_client(state: &State, request: &Request<'_>, reply: &Reply, is_nak: bool) {
-    let interface = state.smd.interface(&request.mac).expect("only known clients are answered");
-    let own = |address: Ipv4Addr| interface.ip_addresses.iter().any(|own| own.ip_address == address.to_string());
-    assert!(reply.yiaddr.is_unspecified() || own(reply.yiaddr), "{}", reply.yiaddr);
+    let interface = state
+        .smd
+        .interface(&request.mac)
+        .expect("only known clients are answered");
+    let own = |address: Ipv4Addr| {
+        interface
+            .ip_addresses
+            .iter()
+            .any(|own| own.ip_address == address.to_string())
+    };
+    assert!(
+        reply.yiaddr.is_unspecified() || own(reply.yiaddr),
+        "{}",
+        reply.yiaddr
+    );
     assert!(!is_nak || reply.yiaddr.is_unspecified());
     let is_node = interface.component_id.contains('n');
-    assert!(is_node || (reply.file.is_empty() && reply.siaddr.is_unspecified()), "{}", interface.component_id);
+    assert!(
+        is_node || (reply.file.is_empty() && reply.siaddr.is_unspecified()),
+        "{}",
+        interface.component_id
+    );
 }

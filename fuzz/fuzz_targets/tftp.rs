@@ -9,6 +9,8 @@ use tftp::{Files, Limits, Server};
 
 /// A file that ends in a short block, for all usual block sizes.
 const LOADER_BYTES: usize = 74_213;
+/// Block sizes with which a transfer can be carried on; the loader's last block has none of these lengths.
+const BLKSIZES: [usize; 7] = [512, 1024, 1408, 1428, 1432, 1456, 1468];
 /// DATA: 4 bytes and the largest block that fits an Ethernet frame.
 const PACKET_BYTES_MAX: usize = 4 + 1468;
 
@@ -20,7 +22,10 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let mut files = Files::default();
-        files.insert("undionly.kpxe", (0..LOADER_BYTES).map(content).collect::<Vec<u8>>());
+        files.insert(
+            "undionly.kpxe",
+            (0..LOADER_BYTES).map(content).collect::<Vec<u8>>(),
+        );
         files.insert("empty", Vec::new());
         Server::new(files, Limits::default())
     })
@@ -33,7 +38,10 @@ fuzz_target!(|input: &[u8]| {
     let server = server();
     if *how & 1 == 0 {
         if let Ok(packets) = server.dry_run(request, &replies) {
-            let name = request[2..].split(|byte| *byte == 0).next().expect("a request that was taken has a name");
+            let name = request[2..]
+                .split(|byte| *byte == 0)
+                .next()
+                .expect("a request that was taken has a name");
             let name = String::from_utf8_lossy(name);
             assert!(server.files().get(&name).is_some(), "{name:?} is not in the list");
             check(&packets, granted_blksize(&packets), 0);
@@ -46,7 +54,11 @@ fuzz_target!(|input: &[u8]| {
         let acked = u16::from_be_bytes([request[2], request[3]]);
         let first = packets.first().expect("a transfer that is carried on goes on");
         assert_eq!(first[2..4], acked.wrapping_add(1).to_be_bytes());
-        check(&packets, first.len() - 4, usize::from(acked));
+        check(
+            &packets,
+            carried_on_blksize(&first[4..], usize::from(acked)),
+            usize::from(acked),
+        );
     }
 });
 
@@ -56,8 +68,28 @@ fn granted_blksize(packets: &[Vec<u8>]) -> usize {
         return 512;
     };
     let fields: Vec<&[u8]> = oack[2..].split(|byte| *byte == 0).collect();
-    let value = fields.windows(2).find(|pair| pair[0] == b"blksize").map(|pair| pair[1]);
-    value.map_or(512, |digits| String::from_utf8_lossy(digits).parse().expect("a number is granted"))
+    let value = fields
+        .windows(2)
+        .find(|pair| pair[0] == b"blksize")
+        .map(|pair| pair[1]);
+    value.map_or(512, |digits| {
+        String::from_utf8_lossy(digits)
+            .parse()
+            .expect("a number is granted")
+    })
+}
+
+/// The block size of a transfer that goes on with `block` after `acked` blocks: its length, but for the file's last one.
+fn carried_on_blksize(block: &[u8], acked: usize) -> usize {
+    if BLKSIZES.contains(&block.len()) || block.is_empty() {
+        return block.len();
+    }
+    let before = LOADER_BYTES - block.len();
+    assert!(
+        before.is_multiple_of(acked),
+        "neither a block of a usual size nor the last one"
+    );
+    before / acked
 }
 
 /// Every packet is an OACK at the beginning or a DATA of the file's own bytes at the place that its number says.
@@ -71,13 +103,22 @@ fn check(packets: &[Vec<u8>], blksize: usize, acked: usize) {
                 let number = u16::from_be_bytes([packet[2], packet[3]]);
                 // numbers roll over; blocks are sent in order, but for what is sent again
                 let ahead = number.wrapping_sub(highest as u16) as i16;
-                let block = highest.checked_add_signed(isize::from(ahead)).expect("no block before the first");
-                assert!(block >= 1 && block <= highest + 1, "block {block} after {highest}");
+                let block = highest
+                    .checked_add_signed(isize::from(ahead))
+                    .expect("no block before the first");
+                assert!(
+                    block >= 1 && block <= highest + 1,
+                    "block {block} after {highest}"
+                );
                 highest = highest.max(block);
                 let data = &packet[4..];
                 assert!(data.len() <= blksize);
                 let start = (block - 1) * blksize;
-                assert!(data.iter().enumerate().all(|(n, byte)| *byte == content(start + n)));
+                assert!(
+                    data.iter()
+                        .enumerate()
+                        .all(|(n, byte)| *byte == content(start + n))
+                );
             }
             _ => panic!("neither OACK nor DATA: {packet:?}"),
         }
