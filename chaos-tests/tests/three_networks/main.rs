@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Instant;
 
+use address::AdvertKey;
+use address::advert::{Advert, ClusterTag};
 use chaos_tests::members::wait;
 use chaos_tests::probe::dhcp::{Asks, Offer, discover};
 use chaos_tests::probe::{arp_owners, inside, tcp_is_open, tftp_serves, udp_answers};
@@ -21,7 +23,8 @@ const GRPC: u16 = 7441;
 const PEERS: u16 = 7440;
 const ADVERTS: u16 = 7442;
 /// Forged adverts per member and network.
-const FORGED: u8 = 50;
+const FORGED: u64 = 50;
+const METRICS: &str = "/metrics";
 
 #[test]
 fn privileged_nothing_answers_where_it_should_not() {
@@ -29,7 +32,7 @@ fn privileged_nothing_answers_where_it_should_not() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let world = World::start(folder.path());
+    let mut world = World::start(folder.path());
     let mut started = Instant::now();
     let mut said = |part: &str| {
         println!("{:5.1} s  {part}", started.elapsed().as_secs_f32());
@@ -48,6 +51,10 @@ fn privileged_nothing_answers_where_it_should_not() {
     said("forged adverts");
     each_network_fails_over_by_itself(&world);
     said("failover of one network at a time");
+    an_interface_that_is_made_anew_is_served_again(&world);
+    said("interfaces made anew");
+    the_apis_address_moves(&mut world);
+    said("failover of the API's address");
 }
 
 /// Every address that a member has, with the member that has it now and the network it belongs to.
@@ -56,7 +63,7 @@ fn addresses(world: &World) -> Vec<(Net, u64, Ipv4Addr)> {
     for net in NETS {
         let own = world.members.ids().into_iter();
         all.extend(own.map(|id| (net, id, net.member(id))));
-        all.extend(net.service().map(|service| (net, world.holder(net), service)));
+        all.push((net, world.holder(net), net.service()));
     }
     all
 }
@@ -98,11 +105,12 @@ fn ports_are_open_only_on_their_networks(world: &World) {
 fn try_ports(from: Net, net: Net, address: Ipv4Addr) {
     let boot = from == Net::Boot;
     let management = from == Net::Management && net == Net::Management;
+    let is_a_members = address != net.service();
     let expected = [
         (HTTP_FOR_NODES, boot),
         (HTTPS, management),
         (GRPC, management),
-        (PEERS, management),
+        (PEERS, management && is_a_members),
     ];
     let found = expected.map(|(port, _)| (port, tcp_is_open(SocketAddrV4::new(address, port))));
     assert_eq!(found, expected, "TCP ports of {address} from {from:?}");
@@ -113,7 +121,7 @@ fn try_ports(from: Net, net: Net, address: Ipv4Addr) {
 /// A question on a network is answered once, by what is reserved there, in the name of its service address; by nobody if
 /// nothing is reserved there, wherever it is sent.
 fn dhcp_answers_only_its_own_network(world: &World) {
-    let services = [Net::Boot, Net::Bmc].map(|net| (net, net.service().unwrap()));
+    let services = [Net::Boot, Net::Bmc].map(|net| (net, net.service()));
     for (net, service) in services {
         for from in NETS.into_iter().filter(|from| *from != net) {
             world.route(from, service, world.holder(net));
@@ -132,7 +140,7 @@ fn dhcp_answers_only_its_own_network(world: &World) {
         for (from, questions) in questions {
             scope.spawn(move || {
                 for (mac, host) in questions {
-                    let own = |host| (Ipv4Addr::new(10, from as u8, 5, host), from.service().unwrap());
+                    let own = |host| (Ipv4Addr::new(10, from as u8, 5, host), from.service());
                     ask_everywhere(world, from, mac, host.map(own));
                 }
             });
@@ -158,7 +166,7 @@ fn ask_everywhere(world: &World, from: Net, mac: [u8; 6], expected: Option<(Ipv4
         );
     }
     for net in [Net::Boot, Net::Bmc] {
-        let given = given(&ask(Asks::Pxe, net.service().unwrap()));
+        let given = given(&ask(Asks::Pxe, net.service()));
         if net == from {
             assert_eq!(given, expected, "{who} asks the service address of {from:?}");
         }
@@ -201,10 +209,12 @@ fn fetch_in_rack(world: &World, url: &str) -> String {
     script
 }
 
-/// Adverts that no member made, on every network to every address: nobody answers them, nothing moves.
+/// Adverts as another cluster of this name would make them, on every network to every address: only the key is wrong.
+/// Nobody answers them, nothing moves, and those that reach an advert port are counted as what they are.
 fn forged_adverts_change_nothing(world: &World) {
-    let holders = || [Net::Boot, Net::Bmc].map(|net| world.holder(net));
-    let (before, addresses) = (holders(), addresses(world));
+    let holders = || NETS.map(|net| world.holder(net));
+    let counted = || NETS.map(|net| forged(world, net));
+    let (before, counted_before, addresses) = (holders(), counted(), addresses(world));
     std::thread::scope(|scope| {
         for from in NETS {
             for (net, id, address) in &addresses {
@@ -212,53 +222,135 @@ fn forged_adverts_change_nothing(world: &World) {
                     world.route(from, *address, *id);
                 }
                 scope.spawn(move || {
-                    let answers = inside(world.asker(from), || forge(*address));
+                    let answers = inside(world.asker(from), || forge(*net, *id, *address));
                     assert_eq!(answers, [], "adverts to {address} from {from:?}");
                 });
             }
         }
     });
+    wait("forged adverts counted on every network", || {
+        let risen = counted().into_iter().zip(counted_before);
+        risen.clone().all(|(now, before)| now > before).then_some(())
+    });
     assert_eq!(holders(), before);
 }
 
-/// Sends forged adverts and gives what comes back for one more.
-fn forge(address: Ipv4Addr) -> Vec<(SocketAddr, Vec<u8>)> {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    let to = SocketAddrV4::new(address, ADVERTS);
-    for seed in 1..=FORGED {
-        let forged: Vec<u8> = (0..120).map(|at: u8| at.wrapping_mul(seed)).collect();
-        socket.send_to(&forged, to).ok(); // refused where nobody listens
-    }
-    udp_answers(to, b"chamois")
+/// How many adverts with a wrong HMAC the members have counted on a network.
+fn forged(world: &World, net: Net) -> u64 {
+    let ids = world.members.ids().into_iter();
+    ids.map(|id| forged_at(world, net, id)).sum()
 }
 
-/// The holder's cable of one network is pulled: that network's address moves and is served; the other's stays, though the
-/// same member may hold it; the cluster keeps its leader, who talks on the third.
+fn forged_at(world: &World, net: Net, id: u64) -> u64 {
+    let metrics = world.members.request(id, "GET", METRICS, "").unwrap();
+    let name = net.name();
+    let series = format!("chamois_address_adverts_total{{network=\"{name}\",reason=\"forged\"}} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    line.unwrap_or_else(|| panic!("no {series} in {metrics}"))
+        .parse()
+        .unwrap()
+}
+
+/// Sends forged adverts that take the address for another member, and gives what comes back for one more.
+fn forge(net: Net, id: u64, address: Ipv4Addr) -> Vec<(SocketAddr, Vec<u8>)> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let to = SocketAddrV4::new(address, ADVERTS);
+    let key = AdvertKey::new(&[7; 32]);
+    let advert = |sequence| Advert {
+        cluster: ClusterTag::of("boot"),
+        network: net.name().to_owned(),
+        from: id % 3 + 1,
+        to: id,
+        // ahead of all that members have said, whose count began at the microseconds of their start
+        sequence: u64::MAX / 2 + sequence,
+        heard: u64::MAX / 2,
+        holds: true,
+    };
+    for sequence in 1..=FORGED {
+        // refused where nobody listens
+        socket.send_to(&advert(sequence).encode(&key), to).ok();
+    }
+    udp_answers(to, &advert(FORGED + 1).encode(&key))
+}
+
+/// The holder's cable of one network is pulled: that network's address moves and is served; those of the others stay,
+/// though the same member may hold them; the cluster keeps its leader, who talks on the third.
 fn each_network_fails_over_by_itself(world: &World) {
     let leader = world.members.leader();
-    for (net, other, mac) in [(Net::Boot, Net::Bmc, NODE), (Net::Bmc, Net::Boot, BMC)] {
-        let (holder, stays) = (world.holder(net), world.holder(other));
+    for (net, mac) in [(Net::Boot, NODE), (Net::Bmc, BMC)] {
+        let others = NETS.into_iter().filter(|other| *other != net);
+        let stay: Vec<(Net, u64)> = others.map(|other| (other, world.holder(other))).collect();
+        let holder = world.holder(net);
         world.cable(net, holder, "down");
         let next = wait("another holder", || {
-            assert!(
-                world.has_service_address(other, stays),
-                "the address of {other:?} moved too"
-            );
-            let ids = world.members.ids().into_iter();
-            ids.filter(|id| *id != holder)
-                .find(|id| world.has_service_address(net, *id))
+            for (other, id) in &stay {
+                let stays = world.has_service_address(*other, *id);
+                assert!(stays, "the address of {other:?} moved too");
+            }
+            world.holder_but(net, holder)
         });
         let offers = wait("an offer of the new holder", || {
             let offers = inside(world.asker(net), || discover(mac, Asks::Pxe, Ipv4Addr::BROADCAST));
             (!offers.is_empty()).then_some(offers)
         });
-        assert_eq!(offers[0].server(), net.service().unwrap());
-        let owners = arp_owners(world.asker(net), net.service().unwrap());
+        assert_eq!(offers[0].server(), net.service());
+        let owners = arp_owners(world.asker(net), net.service());
         assert_eq!(owners, [member_mac(net, next)].into());
-        assert_eq!(world.holder(other), stays);
         world.cable(net, holder, "up");
         world.holder(net);
-        assert_eq!(world.holder(other), stays);
+        for (other, id) in stay {
+            assert_eq!(world.holder(other), id);
+        }
     }
     assert_eq!(world.members.leader(), leader);
+}
+
+/// Sockets are bound to an interface, not to its name: they are bound again when the name means another one.
+fn an_interface_that_is_made_anew_is_served_again(world: &World) {
+    for net in NETS {
+        let id = world.holder(net);
+        world.make_anew(net, id);
+        let port = match net {
+            Net::Boot => Some(HTTP_FOR_NODES),
+            Net::Bmc => None,
+            Net::Management => Some(HTTPS),
+        };
+        if let Some(port) = port {
+            let at = SocketAddrV4::new(net.member(id), port);
+            wait("the port on the new interface", || {
+                inside(world.asker(net), || tcp_is_open(at)).then_some(())
+            });
+        }
+        if net != Net::Management {
+            // whoever holds the address: only one that hears the others' adverts leaves it to them
+            world.holder(net);
+            let mac = if net == Net::Boot { NODE } else { BMC };
+            wait("an offer", || {
+                let offers = inside(world.asker(net), || discover(mac, Asks::Pxe, Ipv4Addr::BROADCAST));
+                (!offers.is_empty()).then_some(())
+            });
+        }
+        world.members.wait_healthy();
+    }
+}
+
+/// Administrators know one address too: the API answers on it, and on a living member when its holder dies.
+fn the_apis_address_moves(world: &mut World) {
+    let ask = |world: &World| {
+        let ca = world.members.file_named("identities/ca.pem");
+        // the certificates name the boot network's service address; the packets go to the API's
+        let named = format!("{}:{HTTPS}", Net::Boot.service());
+        let to = format!("{named}:{}:{HTTPS}", Net::Management.service());
+        let mut curl = world.asker(Net::Management).command("curl");
+        curl.args(["-sSf", "--max-time", "2", "--connect-to", &to, "--cacert"]);
+        curl.arg(ca).arg(format!("https://{named}/readyz"));
+        run(&mut curl).is_ok()
+    };
+    wait("an answer on the API's address", || ask(world).then_some(()));
+    let holder = world.holder(Net::Management);
+    world.members.kill(holder);
+    wait("another holder of the API's address", || {
+        world.holder_but(Net::Management, holder)
+    });
+    wait("an answer of the new holder", || ask(world).then_some(()));
 }

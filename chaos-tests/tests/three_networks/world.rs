@@ -58,9 +58,18 @@ impl Net {
         Ipv4Addr::new(10, self as u8, 1, id)
     }
 
-    /// The service address; management has no roles and so has none.
-    pub(crate) fn service(self) -> Option<Ipv4Addr> {
-        (self != Net::Management).then(|| Ipv4Addr::new(10, self as u8, 0, 1))
+    /// The service address; that of management is the API's.
+    pub(crate) fn service(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self as u8, 0, 1)
+    }
+
+    /// Name in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Net::Boot => "boot",
+            Net::Bmc => "bmc",
+            Net::Management => "management",
+        }
     }
 }
 
@@ -164,8 +173,14 @@ impl World {
         })
     }
 
+    /// Whoever has it besides `id`.
+    pub(crate) fn holder_but(&self, net: Net, id: u64) -> Option<u64> {
+        let mut others = self.members.ids().into_iter().filter(|other| *other != id);
+        others.find(|other| self.has_service_address(net, *other))
+    }
+
     pub(crate) fn has_service_address(&self, net: Net, id: u64) -> bool {
-        let service = net.service().expect("it has one").to_string();
+        let service = net.service().to_string();
         self.network
             .member(id)
             .has_address(net.interface(), &service)
@@ -176,6 +191,24 @@ impl World {
     pub(crate) fn cable(&self, net: Net, id: u64, state: &str) {
         let ports = self.network.bridge();
         ports.ip(&["link", "set", &net.port(id), state]).unwrap();
+    }
+
+    /// Takes a member's interface away and makes one of the same name, as `ifdown` and `ifup` do to a VLAN: for the kernel
+    /// it is another one.
+    pub(crate) fn make_anew(&self, net: Net, id: u64) {
+        let member = self.network.member(id);
+        member.ip(&["link", "del", net.interface()]).unwrap();
+        let (mac, address) = (member_mac(net, id), format!("{}/16", net.member(id)));
+        self.network
+            .plug(
+                &member,
+                net.interface(),
+                &net.port(id),
+                net.bridge(),
+                &mac,
+                Some(&address),
+            )
+            .unwrap();
     }
 
     /// Makes the asker send what is for `address` to this member's own address on the asker's network, as a host that
@@ -219,14 +252,17 @@ name = "management"
 kind = "management"
 interface = "eth2"
 member-address = "10.99.1.{{id}}"
+peers = {{ {} }}
+service-address = "10.99.0.1"
 "#,
-        peers(Net::Bmc)
+        peers(Net::Bmc),
+        peers(Net::Management)
     );
     assert_eq!(member_address(1), Net::Boot.member(1).to_string());
     MembersConfig {
         network_lines: r#"relayed-subnets = ["10.101.0.0/16"]"#.to_owned(),
         tables,
-        helper_allows: vec!["eth1=10.98.0.1".to_owned()],
+        helper_allows: vec!["eth1=10.98.0.1".to_owned(), "eth2=10.99.0.1".to_owned()],
         api_network: Some("10.99".to_owned()),
         ..MembersConfig::default()
     }

@@ -5,6 +5,7 @@
     reason = "a test ends at the first thing that is not as expected"
 )]
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -37,6 +38,7 @@ fn host() -> Host {
             interface("eth2", Some((Ipv4Addr::new(10, 99, 1, 1), mask16))),
             interface("eth3", None),
         ],
+        without_ipv6: BTreeSet::new(),
     }
 }
 
@@ -408,7 +410,47 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "service-address = \"10.97.0.1\"\nkind = \"bmc\"",
         &["is also that of network `boot`"],
     ),
+    case(
+        "kind = \"bmc\"",
+        "service-address = \"10.99.0.1\"\nkind = \"bmc\"",
+        &[
+            "network `bmc`, service-address: nothing would answer on it",
+            "has no roles",
+        ],
+    ),
+    case(
+        "kind = \"bmc\"",
+        "service-address = \"10.99.0.1\"\nkind = \"management\"",
+        &["network `bmc`, peers: member 1 is missing"],
+    ),
 ];
+
+/// A management network has no roles; its service address is the API's.
+#[test]
+fn a_management_network_may_have_a_service_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = "peers = { 1 = \"10.99.1.1\", 2 = \"10.99.1.2\", 3 = \"10.99.1.3\" }\n\
+                service-address = \"10.99.0.1\"\nkind = \"management\"";
+    let text = example(dir.path()).replace("kind = \"bmc\"", with);
+    verdict(&text).unwrap();
+    let config = parse(&text).unwrap();
+    let held: Vec<Ipv4Addr> = config.api_addresses().map(|(_, address)| address).collect();
+    assert_eq!(held, [Ipv4Addr::new(10, 99, 0, 1)]);
+    let on_loopback = verdict(&text.replace("mode = \"helper\"", "mode = \"loopback\"")).unwrap_err();
+    assert!(on_loopback.contains("the API has none"), "{on_loopback}");
+}
+
+/// An optional speed-up that cannot work is said before a port is bound, not met at run time.
+#[test]
+fn router_advertisements_need_ipv6_on_their_interface() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = parse(&example(dir.path())).unwrap();
+    let mut host = host();
+    host.without_ipv6.insert("eth1".to_owned());
+    let error = check(&config, &listed(), &host).unwrap_err().to_string();
+    let says = "network `boot`, router-advertisements: IPv6 is off on `eth1`";
+    assert!(error.contains(says), "{error}");
+}
 
 #[test]
 fn what_cannot_work_is_refused_with_key_and_remedy() {
@@ -426,17 +468,27 @@ fn what_cannot_work_is_refused_with_key_and_remedy() {
     }
 }
 
-/// `external`: the address may be routed, and members need not know each other's.
+/// `external`: the address may be routed. Members know each other's only for boot files that one of them has not.
 #[test]
 fn an_external_address_may_be_anywhere_but_not_nowhere() {
     let dir = tempfile::tempdir().unwrap();
-    let external = example(dir.path())
-        .replace("mode = \"helper\"", "mode = \"external\"")
-        .replace(
-            "\npeers = { 1 = \"10.97.1.1\", 2 = \"10.97.1.2\", 3 = \"10.97.1.3\" }",
-            "",
-        );
+    let external = example(dir.path()).replace("mode = \"helper\"", "mode = \"external\"");
     verdict(&external).unwrap();
+    let alone = external.replace(
+        "\npeers = { 1 = \"10.97.1.1\", 2 = \"10.97.1.2\", 3 = \"10.97.1.3\" }",
+        "",
+    );
+    let error = verdict(&alone).unwrap_err();
+    assert!(
+        error.contains("network `boot`, peers: member 1 is missing"),
+        "{error}"
+    );
+    verdict(
+        &alone
+            .replace("[\"boot\", \"dhcp\", \"tftp\"]", "[\"dhcp\"]")
+            .replace("router-adv", "#"),
+    )
+    .unwrap();
     verdict(&external.replace(
         "service-address = \"10.97.0.1\"",
         "service-address = \"192.0.2.7\"",

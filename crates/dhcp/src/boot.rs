@@ -148,6 +148,7 @@ mod tests {
     fn boot(options: &[(u8, &[u8])], loaders: &[&str]) -> Reply {
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
+            alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
         };
@@ -246,6 +247,7 @@ mod tests {
             .bytes();
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
+            alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
         };
@@ -261,6 +263,7 @@ mod tests {
     fn nobody_is_sent_to_an_http_server_that_is_not_there() {
         let network = Network {
             service_address: Ipv4Addr::new(10, 98, 0, 1),
+            alternatives: vec![],
             http_port: None,
             relayed_subnets: vec![],
         };

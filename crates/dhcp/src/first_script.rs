@@ -4,6 +4,8 @@
 //! handshake and the answer breaks it off. So DHCP names this script, one block of TFTP, which any member carries on
 //! (`tftp`'s `resume.rs`); within a script a reset is an error that can be handled.
 
+use std::net::Ipv4Addr;
+
 use crate::Network;
 
 /// Its name over TFTP.
@@ -11,21 +13,38 @@ pub const FIRST_SCRIPT: &str = "boot.ipxe";
 /// How often it asks before the node goes on with its next boot device, as it does when it is refused (a node
 /// without boot parameters boots from its disk).
 const TRIES: u32 = 8;
+/// Longest text, bytes: one block of the smallest usual size, so that no transfer of it is ever half done.
+const TEXT_BYTES_MAX: usize = 511;
 
 impl Network {
-    /// The text; `None` where nobody serves boot scripts.
+    /// The text; `None` where nobody serves boot scripts. Where no service address moves each try asks one member after
+    /// the other: this one first, then as many as one block of TFTP has room for, which is five.
     #[must_use]
     pub fn first_script(&self) -> Option<String> {
-        let script = self.script_url("${netX/mac}")?;
+        let mut members = vec![self.service_address];
+        members.extend(&self.alternatives);
+        let mut script = self.asking(&members)?;
+        while script.len() > TEXT_BYTES_MAX && members.len() > 1 {
+            members.pop();
+            script = self.asking(&members)?;
+        }
+        Some(script)
+    }
+
+    fn asking(&self, members: &[Ipv4Addr]) -> Option<String> {
+        let chain =
+            |member: &Ipv4Addr| Some(format!("chain {}", self.script_url_at(*member, "${netX/mac}")?));
+        let chains = members.iter().map(chain).collect::<Option<Vec<_>>>()?;
         Some(format!(
             "#!ipxe\n\
              set tries:int8 0\n\
              :again\n\
-             chain {script} && exit ||\n\
+             {} && exit ||\n\
              inc tries\n\
              iseq ${{tries}} {TRIES} && exit 1 ||\n\
              sleep 1\n\
-             goto again\n"
+             goto again\n",
+            chains.join(" || ")
         ))
     }
 
@@ -41,6 +60,7 @@ mod tests {
     fn network(http_port: Option<u16>) -> Network {
         Network {
             service_address: [10, 97, 0, 1].into(),
+            alternatives: vec![],
             http_port,
             relayed_subnets: vec![],
         }
@@ -61,10 +81,37 @@ mod tests {
         );
     }
 
-    /// One block of the smallest usual size: no transfer of it is ever half done.
+    /// A member that nobody stands in for must not cost the node its boot path.
+    #[test]
+    fn without_a_service_address_each_try_asks_every_member() {
+        let list = Network {
+            alternatives: vec![[10, 97, 1, 2].into(), [10, 97, 1, 3].into()],
+            ..network(Some(8081))
+        };
+        let script = list.first_script().unwrap();
+        let tries = script.lines().find(|line| line.starts_with("chain ")).unwrap();
+        assert_eq!(
+            tries,
+            "chain http://10.97.0.1:8081/boot/v1/bootscript?mac=${netX/mac} \
+             || chain http://10.97.1.2:8081/boot/v1/bootscript?mac=${netX/mac} \
+             || chain http://10.97.1.3:8081/boot/v1/bootscript?mac=${netX/mac} && exit ||"
+        );
+    }
+
+    /// One block of TFTP, whatever the addresses and however many members.
     #[test]
     fn it_is_one_block() {
-        assert!(network(Some(65_535)).first_script().unwrap().len() < 512);
+        let widest = |count| Network {
+            service_address: [255; 4].into(),
+            alternatives: vec![[255; 4].into(); count],
+            ..network(Some(65_535))
+        };
+        for others in [0, 4, 9] {
+            let script = widest(others).first_script().unwrap();
+            assert!(script.len() < 512, "{others}: {}", script.len());
+            let members = script.matches("chain ").count();
+            assert_eq!(members, (others + 1).min(5), "five members fit");
+        }
     }
 
     #[test]

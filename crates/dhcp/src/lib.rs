@@ -30,7 +30,7 @@ pub use policy::{Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};
 pub use reply::Reply;
 pub use request::{Client, Request};
-pub use router_advert::{RouterAdvertCounters, RouterAdverts};
+pub use router_advert::{RouterAdvertCounters, RouterAdverts, advertise_no_router};
 pub use routing::{Destination, destination};
 pub use server::Server;
 pub use socket::DhcpSocket;

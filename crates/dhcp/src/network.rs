@@ -20,6 +20,9 @@ pub const UEFI_ARM64_LOADER: &str = "snponly-arm64.efi";
 pub struct Network {
     /// Server identifier, `siaddr` and host of all URLs, whichever member answers.
     pub service_address: Ipv4Addr,
+    /// The other members' own addresses, where no service address moves (address mode `list`): the first script asks
+    /// them too. Otherwise none.
+    pub alternatives: Vec<Ipv4Addr>,
     /// Port of the nodes' HTTP server; `None` where nobody serves it (no role `boot`, e.g. among BMCs): then nobody is
     /// sent there.
     pub http_port: Option<u16>,
@@ -30,16 +33,18 @@ pub struct Network {
 impl Network {
     /// URL of the boot script for the node with this MAC, or for what iPXE makes of it.
     pub(crate) fn script_url(&self, mac: impl fmt::Display) -> Option<String> {
-        Some(format!("{}/boot/v1/bootscript?mac={mac}", self.http()?))
+        self.script_url_at(self.service_address, mac)
+    }
+
+    pub(crate) fn script_url_at(&self, member: Ipv4Addr, mac: impl fmt::Display) -> Option<String> {
+        let port = self.http_port?;
+        Some(format!("http://{member}:{port}/boot/v1/bootscript?mac={mac}"))
     }
 
     /// URL of a loader for UEFI HTTP boot; the node port has them below `/loaders/` (`gateway::LOADERS_PREFIX`).
     pub(crate) fn loader_url(&self, loader: &str) -> Option<String> {
-        Some(format!("{}/loaders/{loader}", self.http()?))
-    }
-
-    fn http(&self) -> Option<String> {
-        Some(format!("http://{}:{}", self.service_address, self.http_port?))
+        let (address, port) = (self.service_address, self.http_port?);
+        Some(format!("http://{address}:{port}/loaders/{loader}"))
     }
 }
 
@@ -106,6 +111,7 @@ mod tests {
     fn urls_name_the_service_address() {
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
+            alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
         };

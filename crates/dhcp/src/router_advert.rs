@@ -24,6 +24,8 @@ const UNASKED_EVERY: Duration = Duration::from_secs(60);
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// Pause after an advertisement that could not be sent: at start the link-local address is not usable yet.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before an interface on which there was no IPv6 is tried again.
+const OPEN_AGAIN: Duration = Duration::from_secs(10);
 /// Pause after an error of the socket, so that a lasting one does not spin.
 const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// Longest packet read, bytes: an Ethernet frame's.
@@ -49,17 +51,19 @@ pub struct RouterAdvertCounters {
     sent: AtomicU64,
     send_failed: AtomicU64,
     receive_failed: AtomicU64,
+    not_opened: AtomicU64,
 }
 
 impl RouterAdvertCounters {
     /// Every counter with its name, for metrics.
-    pub fn all(&self) -> [(&'static str, u64); 5] {
+    pub fn all(&self) -> [(&'static str, u64); 6] {
         [
             ("solicitations", &self.solicitations),
             ("malformed_solicitations", &self.malformed),
             ("advertisements", &self.sent),
             ("send_failed", &self.send_failed),
             ("receive_failed", &self.receive_failed),
+            ("not_opened", &self.not_opened),
         ]
         .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
     }
@@ -75,12 +79,42 @@ pub struct RouterAdverts {
     counters: Arc<RouterAdvertCounters>,
 }
 
+/// Advertises on an interface until `shutdown` resolves. Nodes boot without it too, only later: where it cannot be had
+/// (no IPv6 there, no CAP_NET_RAW) that is counted, said once, and tried again every 10 s.
+pub async fn advertise_no_router(
+    interface: &str,
+    counters: Arc<RouterAdvertCounters>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut is_said = false;
+    loop {
+        match RouterAdverts::open(interface, Arc::clone(&counters)) {
+            Ok(adverts) => return adverts.run(shutdown).await,
+            Err(error) => {
+                add(&counters.not_opened);
+                if !std::mem::replace(&mut is_said, true) {
+                    tracing::warn!(interface, %error, "no router advertisements; they need IPv6 on the interface and CAP_NET_RAW");
+                }
+            }
+        }
+        tokio::select! {
+            () = &mut shutdown => return,
+            () = tokio::time::sleep(OPEN_AGAIN) => {}
+        }
+    }
+}
+
 impl RouterAdverts {
     /// Hears the solicitations on an interface, and on no other. Call it within a tokio runtime.
     ///
     /// # Errors
     /// No such interface, no IPv6 on it, or CAP_NET_RAW is missing.
     pub fn on_interface(interface: &str) -> io::Result<RouterAdverts> {
+        Self::open(interface, Arc::default())
+    }
+
+    fn open(interface: &str, counters: Arc<RouterAdvertCounters>) -> io::Result<RouterAdverts> {
         let index = if_nametoindex(interface)?;
         let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
         socket.bind_device(Some(interface.as_bytes()))?;
@@ -92,7 +126,7 @@ impl RouterAdverts {
         Ok(RouterAdverts {
             socket: UdpSocket::from_std(socket.into())?,
             to: SocketAddrV6::new(ALL_NODES, 0, 0, index).into(),
-            counters: Arc::default(),
+            counters,
         })
     }
 
@@ -236,6 +270,17 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An optional speed-up: its want ends nothing, and shows in the metrics.
+    #[tokio::test]
+    async fn where_it_cannot_be_had_that_is_counted_and_nothing_ends() {
+        let counters = Arc::<RouterAdvertCounters>::default();
+        let adverts = advertise_no_router("no-such-if", Arc::clone(&counters), std::future::pending());
+        let goes_on = tokio::time::timeout(Duration::from_millis(50), adverts).await;
+        assert!(goes_on.is_err(), "it ended");
+        assert!(counters.all().contains(&("not_opened", 1)));
+        advertise_no_router("no-such-if", counters, async {}).await;
+    }
 
     const NODE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa1);
     /// As iPXE sends it: its MAC in a source link-layer address option.

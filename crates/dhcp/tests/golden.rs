@@ -27,6 +27,7 @@ async fn answer_of(raw: &RawPacket) -> Vec<u8> {
     let store = testing::world(10, 97).await;
     let network = Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
+        alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
     };

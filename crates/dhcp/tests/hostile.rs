@@ -100,6 +100,7 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     let state = testing::world(10, 97).await.state();
     let network = Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
+        alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
     };

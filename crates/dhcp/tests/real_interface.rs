@@ -111,6 +111,7 @@ fn learned(path: &Path) -> BTreeMap<String, String> {
 async fn server() -> Server {
     let network = Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
+        alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets: Vec::new(),
     };

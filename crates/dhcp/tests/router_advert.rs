@@ -204,3 +204,28 @@ fn only_the_network_that_asked_for_it_is_answered() {
         assert!(quiet.advertisement().is_none());
     });
 }
+
+/// A host whose IPv6 is switched on later need not be restarted for it.
+#[test]
+fn an_interface_without_ipv6_ends_nothing_and_is_tried_again() {
+    if !is_asked_for("an_interface_without_ipv6_ends_nothing_and_is_tried_again") {
+        return;
+    }
+    in_own_network(|| async {
+        let _nodes = cables().await;
+        run("sysctl -qw net.ipv6.conf.boot.disable_ipv6=1");
+        let counters = std::sync::Arc::new(dhcp::RouterAdvertCounters::default());
+        let count = |name: &str| {
+            let all = counters.all();
+            all.into_iter().find(|(known, _)| *known == name).unwrap().1
+        };
+        let counted = std::sync::Arc::clone(&counters);
+        let adverts = tokio::spawn(async move {
+            dhcp::advertise_no_router("boot", counted, std::future::pending()).await;
+        });
+        wait_for("the refusal", || count("not_opened") == 1).await;
+        run("sysctl -qw net.ipv6.conf.boot.disable_ipv6=0");
+        wait_for("an advertisement", || count("advertisements") > 0).await;
+        assert!(!adverts.is_finished());
+    });
+}

@@ -42,6 +42,7 @@ impl Running {
     async fn start_with(store: Store, turn: impl Fn() -> Turn + Send + Sync + 'static) -> Running {
         let network = Network {
             service_address: SERVER,
+            alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: Vec::new(),
         };

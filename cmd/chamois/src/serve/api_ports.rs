@@ -1,6 +1,6 @@
 //! The ports for administrators and services: gRPC on 7441, HTTPS with OpenCHAMI's routes on 8443.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use gateway::{BootFiles, Gateway, Options};
@@ -9,29 +9,28 @@ use raft::Store;
 use rpc::server::PortKind;
 use rpc::tls::{ClientCerts, Material};
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
+use super::api_port::{self, ApiPort};
 use super::boot_files::Source;
-use super::check::Host;
 use super::config::{Config, Role};
-use super::drain::Drain;
+use super::drain::{Drain, Stop};
 use super::loaders;
-use super::node_ports::interface::tcp_at;
 use super::open_roles::OpenRoles;
 use super::services::Services;
 use super::tasks::Tasks;
 
 /// Where boot files are in a node's URL.
 const FILES_PREFIX: &str = "/files/";
-/// Where a host's packets to itself arrive.
-const LOOPBACK: &str = "lo";
+/// What a member says of its readiness from the first moment of its end.
+pub(super) const STOPPING: &str = "this member is stopping";
 
 /// Both ports, bound but not served yet.
 pub(super) struct ApiPorts {
-    grpc: Vec<TcpListener>,
-    https: Vec<TcpListener>,
+    grpc: Vec<ApiPort>,
+    https: Vec<ApiPort>,
     tls: ServerConfig,
 }
 
@@ -43,29 +42,60 @@ impl ApiPorts {
         };
         let tls = rpc::tls::server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
         Ok(Self {
-            grpc: listen("api.grpc-listen", config.api.grpc_listen).await?,
-            https: listen("api.https-listen", config.api.https_listen).await?,
+            grpc: api_port::listen_on_all("api.grpc-listen", config.api.grpc_listen, config).await?,
+            https: api_port::listen_on_all("api.https-listen", config.api.https_listen, config).await?,
             tls,
         })
     }
 
-    /// Serves both until the drain.
-    pub(super) fn serve(self, services: &Services, gateway: &Gateway, drain: &Drain, tasks: &mut Tasks) {
+    /// Serves both until the drain. What it gives ends with the last request.
+    pub(super) fn serve(
+        self,
+        services: &Services,
+        gateway: &Gateway,
+        drain: &Drain,
+        tasks: &mut Tasks,
+    ) -> ApiServed {
+        let (served, running) = watch::channel(());
         let acceptor = TlsAcceptor::from(Arc::new(self.tls.clone()));
-        for listener in self.grpc {
+        for port in self.grpc {
             let (acceptor, services, stop) = (acceptor.clone(), services.clone(), drain.finishing());
+            let running = running.clone();
+            let serve = move |listener, stop: Stop| {
+                let (acceptor, services) = (acceptor.clone(), services.clone());
+                rpc::server::serve(listener, acceptor, services, PortKind::Api, stop.reached())
+            };
             tasks.spawn("the gRPC port", async move {
-                rpc::server::serve(listener, acceptor, services, PortKind::Api, stop.reached()).await;
+                port.serve(&stop, serve).await;
+                drop(running);
                 Ok(())
             });
         }
-        for listener in self.https {
+        for port in self.https {
             let (gateway, tls, stop) = (gateway.clone(), self.tls.clone(), drain.finishing());
+            let running = running.clone();
+            let serve = move |listener, stop: Stop| {
+                let (gateway, tls) = (gateway.clone(), tls.clone());
+                async move { gateway.serve_api(listener, tls, stop.reached()).await }
+            };
             tasks.spawn("the HTTPS port", async move {
-                gateway.serve_api(listener, tls, stop.reached()).await;
+                port.serve(&stop, serve).await;
+                drop(running);
                 Ok(())
             });
         }
+        drop(running);
+        ApiServed(served)
+    }
+}
+
+/// Tells the end of the API's ports.
+pub(super) struct ApiServed(watch::Sender<()>);
+
+impl ApiServed {
+    /// Waits until nobody is served any more.
+    pub(super) async fn ended(&self) {
+        self.0.closed().await;
     }
 }
 
@@ -77,6 +107,7 @@ pub(super) fn gateway(
     files: boot_files::BootFiles,
     open_roles: &OpenRoles,
     loaders: &tftp::Files,
+    leaving: Stop,
 ) -> Result<Gateway, ServeError> {
     let readers = config.api.anonymous_legacy_reads.clone();
     if !readers.is_empty() {
@@ -90,7 +121,7 @@ pub(super) fn gateway(
     let options = Options {
         files: config.serves(Role::Boot).then_some(files),
         is_legacy_reader: Arc::new(move |address| contains(&readers, address)),
-        readiness: Arc::new(move || ready(&store)),
+        readiness: Arc::new(move || ready(&store, &leaving)),
         role_readiness: Arc::new(move |role| open_roles.ready(role)),
         loaders: loaders::by_name(loaders),
         ..Options::default()
@@ -98,28 +129,14 @@ pub(super) fn gateway(
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
 }
 
-/// Binds a TCP port; `key` is where the configuration names it. On an address of this host, only what arrives on that
-/// address's interface, or from this host, is listened to: Linux would answer for it on every interface, those of nodes
-/// and BMCs included. An unspecified address asks for just that.
-pub(super) async fn listen(key: &'static str, address: SocketAddr) -> Result<Vec<TcpListener>, ServeError> {
-    let failed = |source| ServeError::Bind { key, address, source };
-    if let SocketAddr::V4(v4) = address {
-        let host = Host::read().map_err(failed)?;
-        if let Some(interface) = host.interface_of(*v4.ip()).filter(|name| *name != LOOPBACK) {
-            let both = [interface, LOOPBACK].into_iter();
-            return both
-                .map(|interface| tcp_at(interface, v4).map_err(failed))
-                .collect();
-        }
-    }
-    Ok(vec![TcpListener::bind(address).await.map_err(failed)?])
-}
-
 /// Whether this member should be sent requests: `/readyz` and gRPC health say the same.
 ///
 /// # Errors
 /// Why not.
-pub(super) fn ready(store: &Store) -> Result<(), String> {
+pub(super) fn ready(store: &Store, leaving: &Stop) -> Result<(), String> {
+    if leaving.is_reached() {
+        return Err(STOPPING.to_owned());
+    }
     if !store.is_verified() {
         return Err("this member has not heard from a leader since it started".to_owned());
     }
@@ -164,22 +181,15 @@ mod tests {
         );
     }
 
-    /// A load balancer must not send anybody to a member without a majority.
+    /// A load balancer must not send anybody to a member without a majority, nor to one that is about to end.
     #[test]
-    fn readiness_needs_a_leader() {
-        assert!(ready(&Store::in_memory()).is_ok());
+    fn readiness_needs_a_leader_and_ends_with_the_leaving() {
+        let drain = Drain::default();
+        let leaving = drain.leaving();
+        assert!(ready(&Store::in_memory(), &leaving).is_ok());
         let cut_off = Store::in_memory_without_majority(state::State::new());
-        assert!(ready(&cut_off).unwrap_err().contains("no leader"));
-    }
-
-    #[tokio::test]
-    async fn a_taken_port_is_named_with_its_key() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = taken.local_addr().unwrap();
-        let text = listen("api.grpc-listen", address).await.unwrap_err().to_string();
-        assert!(
-            text.contains("api.grpc-listen") && text.contains(&address.to_string()),
-            "{text}"
-        );
+        assert!(ready(&cut_off, &leaving).unwrap_err().contains("no leader"));
+        drain.leave();
+        assert_eq!(ready(&Store::in_memory(), &leaving), Err(STOPPING.to_owned()));
     }
 }

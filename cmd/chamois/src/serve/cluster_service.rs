@@ -48,7 +48,7 @@ mod tests {
             answer.into_inner().held_addresses
         };
         let holder = loopback::hold(lock, None);
-        service.held.add(std::net::Ipv4Addr::LOCALHOST, holder.held());
+        service.held.put(std::net::Ipv4Addr::LOCALHOST, holder.held());
         assert!(ask().await.is_empty(), "another socket has the lock still");
         drop(probe);
         let held = holder.held();

@@ -37,6 +37,8 @@ pub(super) enum Server {
     Tftp,
     /// Router Advertisements and what asked for them, per network.
     RouterAdverts,
+    /// What members tell each other of service addresses, and what was not believed, per network.
+    Adverts,
     /// What the HTTP ports refused or survived, per port.
     Gateway,
     /// What Raft's log has written.
@@ -67,7 +69,12 @@ impl Server {
             Self::RouterAdverts => (
                 "chamois_router_advertisements_total",
                 "network",
-                "Router Solicitations heard and Router Advertisements sent.",
+                "Router Solicitations heard and Router Advertisements sent, or why not.",
+            ),
+            Self::Adverts => (
+                "chamois_address_adverts_total",
+                "network",
+                "Datagrams between members about service addresses, by what became of them.",
             ),
             Self::Gateway => (
                 "chamois_gateway_events_total",
@@ -88,6 +95,7 @@ impl Server {
             Self::Dhcp => "dhcp",
             Self::Tftp => "tftp",
             Self::RouterAdverts => "router advertisements",
+            Self::Adverts => "address adverts",
             Self::Gateway => "gateway",
             Self::Raft => "raft",
         }

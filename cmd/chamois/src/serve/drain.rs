@@ -50,6 +50,8 @@ impl Signals {
 enum Phase {
     #[default]
     Running,
+    /// Everything is served on; who asks is told that it ends soon.
+    Leaving,
     /// Nodes and administrators are served to the end of what they asked for.
     Finishing,
     /// Raft has stopped: the peer port goes too.
@@ -89,6 +91,19 @@ impl Stop {
 }
 
 impl Drain {
+    /// From now on this member says of itself that it is stopping.
+    pub(super) fn leave(&self) {
+        self.0.send_replace(Phase::Leaving);
+    }
+
+    /// For what tells others whether to come here.
+    pub(super) fn leaving(&self) -> Stop {
+        Stop {
+            phases: self.0.subscribe(),
+            at: Phase::Leaving,
+        }
+    }
+
     /// Tells nodes' and administrators' servers to finish.
     pub(super) fn finish(&self) {
         self.0.send_replace(Phase::Finishing);
@@ -158,6 +173,9 @@ mod tests {
         let drain = Drain::default();
         let mut finishing = Box::pin(drain.finishing().reached());
         let mut ending = Box::pin(drain.ending().reached());
+        assert!(!drain.leaving().is_reached());
+        drain.leave();
+        assert!(drain.leaving().is_reached());
         assert!((&mut finishing).now_or_never().is_none());
         drain.0.send_replace(Phase::Finishing);
         assert!((&mut finishing).now_or_never().is_some());

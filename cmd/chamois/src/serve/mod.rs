@@ -1,12 +1,14 @@
 //! `chamois serve`: one member. `OVERVIEW.md` beside `Cargo.toml` says in which order it starts and stops,
 //! and what happens when a part fails.
 
+mod api_port;
 mod api_ports;
 mod boot_files;
 pub mod check;
 mod cluster_service;
 pub mod config;
 mod counters;
+mod device;
 mod dial;
 mod drain;
 mod error;
@@ -25,6 +27,7 @@ mod services;
 mod tasks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cli::ServeArgs;
 use gateway::Gateway;
@@ -38,7 +41,7 @@ pub use self::error::ServeError;
 
 use self::api_ports::ApiPorts;
 use self::check::Host;
-use self::config::Config;
+use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
 use self::drain::Drain;
 use self::held_addresses::HeldAddresses;
@@ -47,6 +50,10 @@ use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::runtimes::Runtimes;
 use self::tasks::Tasks;
+
+/// In address mode `external`: how long a member that has said that it stops serves on, for whoever moves the address to
+/// read that and take it away. keepalived's example asks each second and believes the second no.
+const ADDRESS_LEAVES_MAX: Duration = Duration::from_secs(6);
 
 /// Runs one member until SIGTERM or SIGINT; with `--check` only says whether it could.
 ///
@@ -85,7 +92,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let api_ports = ApiPorts::bind(&config, &identity.material).await?;
     let address = config.raft.peer_listen;
     // bound on the runtime that serves it: a socket belongs to the runtime it was made on
-    let peer_listeners = raft.spawn(api_ports::listen("raft.peer-listen", address));
+    let peer_listeners = raft.spawn(api_port::listen("raft.peer-listen", address));
     let peer_listeners = peer_listeners
         .await
         .map_err(ServeError::setup("the peer port"))??;
@@ -109,29 +116,46 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     counters.add(Server::Raft, "log", move || log.all());
     let (services, reporter) =
         services::assemble(&config, &store, &files, identity.tokens.clone(), &held, &counters).await?;
-    let open_roles = OpenRoles::new(&config, drain.finishing());
+    let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
-    let gateway = api_ports::gateway(&config, &services, &store, files.clone(), &open_roles, &loaders)?;
+    let gateway = api_ports::gateway(
+        &config,
+        &services,
+        &store,
+        files.clone(),
+        &open_roles,
+        &loaders,
+        drain.leaving(),
+    )?;
     follow_catalogue(files, &drain, &mut tasks);
     report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
-    api_ports.serve(&services, &gateway, &drain, &mut tasks);
+    let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
+    let is_moved_by_others = config.address.mode == AddressMode::External;
     let node_ports = NodePorts {
         config: Arc::new(config),
         store,
         gateway,
         loaders,
-        held,
+        held: held.clone(),
         open_roles,
         counters,
         sealer: identity.sealer,
+        api,
     };
     let stop = drain.finishing();
-    tasks.spawn("the node ports", async move { node_ports.run(stop).await });
+    tasks.spawn(
+        "the node ports",
+        async move { Arc::new(node_ports).run(stop).await },
+    );
 
     tokio::select! {
         () = signals.received() => {}
         error = tasks.failed() => return Err(error),
         reason = member.failed() => return Err(ServeError::Ended { part: "Raft", reason }),
+    }
+    drain.leave();
+    if is_moved_by_others {
+        held.until_taken_away(ADDRESS_LEAVES_MAX).await;
     }
     drain.run(member, tasks, &raft).await
 }
@@ -154,8 +178,8 @@ fn report(
     drain: &Drain,
     tasks: &mut Tasks,
 ) {
-    let store = store.clone();
-    let ready = move || api_ports::ready(&store).is_ok();
+    let (store, leaving) = (store.clone(), drain.leaving());
+    let ready = move || api_ports::ready(&store, &leaving).is_ok();
     tasks.spawn("health", health::report(reporter, ready, drain.finishing()));
     let nodes = gateway.clone();
     counters.add(Server::Gateway, "nodes", move || nodes.node_counters().all());

@@ -1,9 +1,10 @@
 //! `/readyz?role=boot|dhcp|tftp`: whether nodes may be sent to this member now. Whoever moves the service address in
 //! mode `external` decides by it, so it must not say yes a moment too early nor too late.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::api_ports::STOPPING;
 use super::config::{Config, Role};
 use super::drain::Stop;
 
@@ -14,26 +15,36 @@ use super::drain::Stop;
 #[derive(Clone, Debug)]
 pub(super) struct OpenRoles {
     configured: BTreeSet<Role>,
-    open: Arc<Mutex<BTreeSet<Role>>>,
-    stop: Stop,
+    /// By the network's name.
+    open: Arc<Mutex<BTreeMap<String, Vec<Role>>>>,
+    leaving: Stop,
 }
 
 impl OpenRoles {
-    /// None is open yet; none is any more after `stop`.
-    pub(super) fn new(config: &Config, stop: Stop) -> Self {
+    /// None is open yet. From `leaving` on none is ready any more, though the ports stay open for those who are on the
+    /// way.
+    pub(super) fn new(config: &Config, leaving: Stop) -> Self {
         let configured = Role::ALL.into_iter().filter(|role| config.serves(*role));
         Self {
             configured: configured.collect(),
             open: Arc::default(),
-            stop,
+            leaving,
         }
     }
 
-    /// The ports of these roles are open now. With several networks a role is ready when it is on the first of them:
-    /// they open together, or the member ends.
-    pub(super) fn add(&self, roles: &[Role]) {
+    /// The ports of these roles are open on a network now. With several networks a role is ready when it is on the first
+    /// of them.
+    pub(super) fn add(&self, network: &str, roles: &[Role]) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.extend(roles);
+        open.insert(network.to_owned(), roles.to_vec());
+    }
+
+    /// Nothing is open on a network any more: its interface is gone.
+    pub(super) fn remove(&self, network: &str) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(network);
     }
 
     /// Whether nodes may be sent here for the role of that name.
@@ -49,15 +60,16 @@ impl OpenRoles {
                 "no [[network]] of this member has the role `{role}` in its configuration"
             ));
         }
-        if self.stop.is_reached() {
-            return Err("this member is stopping".to_owned());
+        if self.leaving.is_reached() {
+            return Err(STOPPING.to_owned());
         }
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.contains(&role) {
+        if open.values().any(|roles| roles.contains(&role)) {
             Ok(())
         } else {
             Err(
-                "this member has not heard from a leader since it started, so it answers no node yet"
+                "this member answers no node now: it has not heard from a leader since it started, or an interface \
+                 is gone"
                     .to_owned(),
             )
         }
@@ -79,24 +91,35 @@ mod tests {
         Config::parse(&text, Path::new("member-1.toml")).unwrap()
     }
 
-    /// keepalived must bring no node to a port that is still closed, and take the address away before it closes.
+    /// keepalived must bring no node to a port that is still closed, and take the address away before it closes: the
+    /// role is not ready from the leaving on, the ports are open until the drain that comes after it.
     #[test]
-    fn a_role_is_ready_from_the_opening_of_its_ports_to_the_drain() {
+    fn a_role_is_ready_from_the_opening_of_its_ports_to_the_leaving() {
         let drain = Drain::default();
-        let roles = OpenRoles::new(&config(), drain.finishing());
+        let roles = OpenRoles::new(&config(), drain.leaving());
         assert!(roles.ready("boot").unwrap_err().contains("leader"));
-        roles.add(&[Role::Boot]);
+        roles.add("boot", &[Role::Boot]);
         assert_eq!(roles.ready("boot"), Ok(()));
         assert!(roles.ready("dhcp").is_err(), "each role for itself");
-        drain.finish();
-        assert!(roles.ready("boot").unwrap_err().contains("stopping"));
+        drain.leave();
+        assert_eq!(roles.ready("boot"), Err(STOPPING.to_owned()));
+        assert!(!drain.finishing().is_reached(), "nodes are answered still");
+    }
+
+    #[test]
+    fn a_role_whose_interface_is_gone_is_not_ready() {
+        let drain = Drain::default();
+        let roles = OpenRoles::new(&config(), drain.leaving());
+        roles.add("boot", &[Role::Boot]);
+        roles.remove("boot");
+        assert!(roles.ready("boot").unwrap_err().contains("interface is gone"));
     }
 
     /// A check script with a slip in it must not look like a member that is down.
     #[test]
     fn what_can_never_be_ready_is_told_apart() {
         let drain = Drain::default();
-        let roles = OpenRoles::new(&config(), drain.finishing());
+        let roles = OpenRoles::new(&config(), drain.leaving());
         assert!(
             roles
                 .ready("bot")

@@ -7,14 +7,14 @@ use raft::Member;
 use rpc::server::PortKind;
 use rpc::tls::{ClientCerts, Material, PinnedKeys};
 use rpc::{Guard, Rules};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 use tower::Layer as _;
 
 use super::ServeError;
-use super::drain::Drain;
+use super::api_port::ApiPort;
+use super::drain::{Drain, Stop};
 use super::services::Services;
 use super::tasks::Tasks;
 
@@ -31,7 +31,7 @@ pub(super) fn services(member: &Member, files: &BootFiles) -> Result<Services, S
 
 /// Serves the other members until the drain's end.
 pub(super) fn serve(
-    listeners: Vec<TcpListener>,
+    ports: Vec<ApiPort>,
     material: &Material,
     pins: &PinnedKeys,
     services: &Services,
@@ -42,13 +42,16 @@ pub(super) fn serve(
     let tls = rpc::tls::server_config(material, ClientCerts::RequiredMembers(pins.clone()))
         .map_err(ServeError::setup("TLS of the peer port"))?;
     let tls = TlsAcceptor::from(Arc::new(tls));
-    for listener in listeners {
-        let (tls, services, stop) = (tls.clone(), services.clone(), drain.ending());
+    let (services, pins, stop) = (services.clone(), pins.clone(), drain.ending());
+    let serve = move |listener, stop: Stop| {
         let kind = PortKind::Peer(pins.clone());
-        tasks.spawn_on(raft, "the peer port", async move {
-            rpc::server::serve(listener, tls, services, kind, stop.reached()).await;
-            Ok(())
-        });
-    }
+        rpc::server::serve(listener, tls.clone(), services.clone(), kind, stop.reached())
+    };
+    // one task, however many listeners: the drain waits for all tasks but this one
+    tasks.spawn_on(raft, "the peer port", async move {
+        let all = ports.into_iter().map(|port| port.serve(&stop, serve.clone()));
+        futures::future::join_all(all).await;
+        Ok(())
+    });
     Ok(())
 }

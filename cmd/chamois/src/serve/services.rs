@@ -14,7 +14,7 @@ use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
 use super::cluster_service::OwnStatus;
-use super::config::{AddressMode, Config, Role};
+use super::config::{Config, Role};
 use super::counters::Counters;
 use super::held_addresses::HeldAddresses;
 use super::{ServeError, health, random};
@@ -73,13 +73,12 @@ fn node_urls(config: &Config) -> NodeUrls {
         })
     });
     let urls = NodeUrls::new(networks.collect());
-    if config.address.mode != AddressMode::List {
-        return urls;
-    }
     served.fold(urls, |urls, network| {
-        let others = network.peers.iter().filter(|(id, _)| **id != config.member.id);
-        let others = others.map(|(_, address)| url(*address)).collect();
-        urls.and_alternatives(&url(network.member_address), others)
+        let others = config.alternatives(network);
+        urls.and_alternatives(
+            &url(network.member_address),
+            others.into_iter().map(url).collect(),
+        )
     })
 }
 

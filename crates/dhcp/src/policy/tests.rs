@@ -39,6 +39,7 @@ fn network() -> Network {
     let relayed_subnets = vec!["10.98.0.0/16".parse().unwrap()];
     Network {
         service_address: SERVER,
+        alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets,
     }
@@ -372,6 +373,7 @@ fn without_a_subnet_nobody_is_answered() {
     let packet = raw.bytes();
     let elsewhere = Network {
         service_address: Ipv4Addr::new(172, 16, 0, 1),
+        alternatives: vec![],
         ..network()
     };
     let decision = decide(

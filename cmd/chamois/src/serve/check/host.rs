@@ -1,12 +1,19 @@
 //! What this host has: its interfaces and their addresses, read once so that the checks stay pure.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::path::Path;
+
+/// Where the kernel has its switches of IPv6, a folder per interface; none with `ipv6.disable=1`.
+const IPV6_SWITCHES: &str = "/proc/sys/net/ipv6/conf";
 
 /// This host's interfaces.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
     /// One entry per IPv4 address, and one without address for an interface that has none.
     pub interfaces: Vec<Interface>,
+    /// Names of those on which IPv6 is off.
+    pub without_ipv6: BTreeSet<String>,
 }
 
 /// An interface with one of its IPv4 addresses.
@@ -24,7 +31,7 @@ impl Host {
     /// # Errors
     /// What the system said; it only refuses when it is out of memory or descriptors.
     pub fn read() -> std::io::Result<Self> {
-        let interfaces = nix::ifaddrs::getifaddrs()?
+        let interfaces: Vec<Interface> = nix::ifaddrs::getifaddrs()?
             .map(|entry| Interface {
                 address: entry
                     .address
@@ -32,10 +39,15 @@ impl Host {
                     .and_then(|address| address.as_sockaddr_in())
                     .zip(entry.netmask.as_ref().and_then(|mask| mask.as_sockaddr_in()))
                     .map(|(address, mask)| (address.ip(), mask.ip())),
-                name: entry.interface_name,
+                name: device(&entry.interface_name).to_owned(),
             })
             .collect();
-        Ok(Self { interfaces })
+        let names = interfaces.iter().map(|interface| interface.name.as_str());
+        let without_ipv6 = names.filter(|name| is_without_ipv6(name)).map(str::to_owned);
+        Ok(Self {
+            without_ipv6: without_ipv6.collect(),
+            interfaces,
+        })
     }
 
     /// Whether an interface of that name exists.
@@ -67,9 +79,27 @@ impl Host {
     }
 }
 
+/// The interface's own name: of an address with a label (`ip addr add … label eth0:1`) the system tells the label, and
+/// nothing can be bound to that.
+fn device(label: &str) -> &str {
+    label.split(':').next().unwrap_or(label)
+}
+
+fn is_without_ipv6(name: &str) -> bool {
+    let switch = Path::new(IPV6_SWITCHES).join(name).join("disable_ipv6");
+    !std::fs::read_to_string(switch).is_ok_and(|off| off.trim() == "0")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_is_cut_to_the_interfaces_name() {
+        assert_eq!(device("eth0:1"), "eth0");
+        assert_eq!(device("bond0.97:vip"), "bond0.97");
+        assert_eq!(device("eth0"), "eth0");
+    }
 
     #[test]
     fn an_address_belongs_to_its_interface() {

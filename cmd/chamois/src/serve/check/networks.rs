@@ -23,7 +23,8 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
             );
         }
         check_roles(config, network, problems);
-        check_router_advertisements(config, network, problems);
+        check_address_of_the_api(config, network, problems);
+        check_router_advertisements(config, network, host, problems);
         check_peers(config, network, listed, problems);
         match config.address.mode {
             AddressMode::Loopback => check_loopback(network, problems),
@@ -65,7 +66,12 @@ fn check_roles(config: &Config, network: &NetworkConfig, problems: &mut Problems
 }
 
 /// They help firmware that boots, and need a real link.
-fn check_router_advertisements(config: &Config, network: &NetworkConfig, problems: &mut Problems) {
+fn check_router_advertisements(
+    config: &Config,
+    network: &NetworkConfig,
+    host: &Host,
+    problems: &mut Problems,
+) {
     if !network.router_advertisements {
         return;
     }
@@ -85,6 +91,15 @@ fn check_router_advertisements(config: &Config, network: &NetworkConfig, problem
             &key,
             "loopback has no IPv6 link; remove it, or use an interface and `address.mode = \"helper\"`",
         );
+    } else if host.without_ipv6.contains(&network.interface) {
+        problems.add(
+            &key,
+            format_args!(
+                "IPv6 is off on `{}` (ipv6.disable or disable_ipv6), so none could be sent; switch it on, or remove \
+                 the key",
+                network.interface
+            ),
+        );
     }
 }
 
@@ -98,8 +113,7 @@ fn check_peers(config: &Config, network: &NetworkConfig, listed: &Listed, proble
             format_args!("{address} is a member's own address; name one that no host has"),
         );
     }
-    let has_use = !network.roles.is_empty() && config.address.mode != AddressMode::External;
-    if !has_use && network.peers.is_empty() {
+    if !needs_peers(config, network) && network.peers.is_empty() {
         return;
     }
     for id in listed.ids.iter().filter(|id| !network.peers.contains_key(id)) {
@@ -122,6 +136,39 @@ fn check_peers(config: &Config, network: &NetworkConfig, listed: &Listed, proble
                 "member {} is this one, but its address differs from member-address {}",
                 config.member.id, network.member_address
             ),
+        );
+    }
+}
+
+/// Adverts go to them, and nodes are sent to them: in mode `list` for all, in every mode for a boot file that this
+/// member has not.
+fn needs_peers(config: &Config, network: &NetworkConfig) -> bool {
+    match config.address.mode {
+        AddressMode::External => network.roles.contains(&Role::Boot),
+        AddressMode::Helper => !network.roles.is_empty() || network.service_address.is_some(),
+        AddressMode::Loopback | AddressMode::List => !network.roles.is_empty(),
+    }
+}
+
+/// A service address without roles is the API's; it must not be claimed for nothing.
+fn check_address_of_the_api(config: &Config, network: &NetworkConfig, problems: &mut Problems) {
+    let is_of_the_api = network.roles.is_empty() && network.service_address.is_some();
+    if !is_of_the_api || config.address.mode == AddressMode::List {
+        return; // in mode `list` any service address is refused
+    }
+    let key = format!("network `{}`, service-address", network.name);
+    if network.kind != NetworkKind::Management {
+        problems.add(
+            &key,
+            format_args!(
+                "nothing would answer on it: this {} network has no roles; give it one, or remove the address",
+                network.kind
+            ),
+        );
+    } else if config.address.mode == AddressMode::Loopback {
+        problems.add(
+            &key,
+            "with `address.mode = \"loopback\"` the API has none; remove it, or use mode `helper` or `external`",
         );
     }
 }

@@ -108,6 +108,21 @@ impl Config {
         }
     }
 
+    /// The other members' own addresses on a network, where nodes are told them: in mode `list`.
+    pub fn alternatives(&self, network: &NetworkConfig) -> Vec<Ipv4Addr> {
+        if self.address.mode != AddressMode::List {
+            return Vec::new();
+        }
+        let others = network.peers.iter().filter(|(id, _)| **id != self.member.id);
+        others.map(|(_, address)| *address).collect()
+    }
+
+    /// Service addresses on which the API's ports answer: those of management networks, which have no roles.
+    pub fn api_addresses(&self) -> impl Iterator<Item = (&NetworkConfig, Ipv4Addr)> {
+        let without_roles = self.networks.iter().filter(|network| network.roles.is_empty());
+        without_roles.filter_map(|network| Some((network, network.service_address?)))
+    }
+
     /// Whether any network has this role here.
     pub fn serves(&self, role: Role) -> bool {
         self.networks.iter().any(|network| network.roles.contains(&role))

@@ -22,12 +22,15 @@ pub struct NetworkConfig {
     /// This member's own address there. It stays with the member.
     #[serde(deserialize_with = "value::ipv4")]
     pub member_address: Ipv4Addr,
-    /// Every member's own address there, this one's included, by member id: adverts go to them, and in address mode
-    /// `list` nodes are told them. Not needed with `external`.
+    /// Every member's own address there, this one's included, by member id. Adverts go to them; nodes are sent to them
+    /// for a boot file that this member has not; in address mode `list` nodes are told them for everything. Needed with
+    /// any role (in mode `external`, where adverts tell of clients alone, with the role `boot`), and with a service address in
+    /// mode `helper`.
     #[serde(default, deserialize_with = "value::addresses_by_member")]
     pub peers: BTreeMap<u64, Ipv4Addr>,
     /// The address that nodes know. It moves to a living member when its holder dies. Needed with any
-    /// role, except in address mode `list`, which has none.
+    /// role, except in address mode `list`, which has none. On a management network, which has no roles, the API's ports
+    /// answer on it too; name it in the certificates (`names` of `chamois init --static`).
     #[serde(default, deserialize_with = "value::optional_ipv4")]
     pub service_address: Option<Ipv4Addr>,
     /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use address::claim::Target;
@@ -9,7 +11,7 @@ use address::election::Timing;
 use address::external::ExternalWatch;
 use address::loopback::{self, LoopbackHolder};
 use address::watchdog::WatchdogCommand;
-use address::{AdvertKey, ClientNotes, Held, Holder, HolderConfig, Neighbours, client};
+use address::{AdvertCounters, AdvertKey, ClientNotes, Held, Holder, HolderConfig, Neighbours, client};
 use auth::Sealer;
 use proto::cluster::v1::SealedSecret;
 use raft::Store;
@@ -90,6 +92,15 @@ impl Holding {
         }
     }
 
+    /// What was heard of other members.
+    pub(super) fn counters(&self) -> Option<Arc<AdvertCounters>> {
+        match self {
+            Self::Helper(holder) => Some(holder.counters()),
+            Self::External(_, neighbours) => Some(neighbours.counters()),
+            Self::Loopback(_) | Self::Own(_) => None,
+        }
+    }
+
     /// Lets another member have it at once.
     pub(super) async fn leave(self) {
         match self {
@@ -99,6 +110,25 @@ impl Holding {
             Self::Helper(holder) => holder.leave().await,
         }
     }
+}
+
+/// The counters by name, for metrics.
+pub(super) fn counts(counters: &AdvertCounters) -> [(&'static str, u64); 12] {
+    [
+        ("accepted", &counters.accepted),
+        ("malformed", &counters.malformed),
+        ("forged", &counters.forged),
+        ("misdirected", &counters.misdirected),
+        ("stale", &counters.stale),
+        ("unsent", &counters.unsent),
+        ("clients_untold", &counters.clients_untold),
+        ("clients_noted", &counters.clients_noted),
+        ("clients_unknown", &counters.clients_unknown),
+        ("clients_asked", &counters.clients_asked),
+        ("probes_sent", &counters.probes_sent),
+        ("probes_unsent", &counters.probes_unsent),
+    ]
+    .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
 }
 
 /// Where adverts go out from and come in to.
@@ -135,7 +165,7 @@ fn part(service: Ipv4Addr, network: &NetworkConfig, config: &Config, key: Advert
 }
 
 /// The key of the adverts as it lies in the state; absent before the cluster's first entry is applied.
-pub(super) fn sealed_key(store: &Store) -> Option<std::sync::Arc<SealedSecret>> {
+pub(super) fn sealed_key(store: &Store) -> Option<Arc<SealedSecret>> {
     store.state().cluster.secret(ADVERT_KEY)
 }
 

@@ -15,7 +15,7 @@ pub(super) fn tcp(interface: &str, port: u16) -> io::Result<TcpListener> {
     tcp_at(interface, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))
 }
 
-/// Listens for TCP connections to an address that arrive on an interface.
+/// Listens for TCP connections to an address that arrive on an interface; the address may be elsewhere until it comes.
 pub(in crate::serve) fn tcp_at(interface: &str, address: SocketAddrV4) -> io::Result<TcpListener> {
     // after a restart, connections of the life before are still in TIME_WAIT
     let socket = bound(interface, address, Type::STREAM, Protocol::TCP, true)?;
@@ -51,6 +51,7 @@ fn bound(
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(reuse_address)?;
     socket.bind_device(Some(interface.as_bytes()))?;
+    socket.set_freebind_v4(kind == Type::STREAM)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }

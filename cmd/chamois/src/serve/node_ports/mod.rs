@@ -16,8 +16,10 @@ use raft::Store;
 use self::holding::Holding;
 use self::roles::Roles;
 use super::ServeError;
+use super::api_ports::ApiServed;
 use super::config::{AddressMode, Config, NetworkConfig, Role};
-use super::counters::Counters;
+use super::counters::{Counters, Server};
+use super::device::{self, Device};
 use super::drain::Stop;
 use super::held_addresses::HeldAddresses;
 use super::open_roles::OpenRoles;
@@ -38,37 +40,91 @@ pub(super) struct NodePorts {
     pub(super) open_roles: OpenRoles,
     pub(super) counters: Counters,
     pub(super) sealer: Sealer,
+    pub(super) api: ApiServed,
+}
+
+/// What is open on one network.
+struct Opened {
+    device: Device,
+    holding: Holding,
+    ports: Tasks,
 }
 
 impl NodePorts {
-    /// Waits until this member may answer nodes, then serves every network that has roles until `stop`.
+    /// Waits until this member may answer nodes, then serves every network that has roles, and takes part in who has the
+    /// service addresses, until `stop`.
     ///
     /// # Errors
     /// A port that cannot be opened, or a part that ended by itself.
-    pub(super) async fn run(self, stop: Stop) -> Result<(), ServeError> {
+    pub(super) async fn run(self: Arc<Self>, stop: Stop) -> Result<(), ServeError> {
         tokio::select! {
             () = stop.clone().reached() => return Ok(()),
             () = self.until_allowed() => {}
         }
         let mut tasks = Tasks::default();
-        for network in self
+        let of_the_api = self.config.api_addresses().map(|(network, _)| network);
+        let with_roles = self
             .config
             .networks
             .iter()
-            .filter(|network| !network.roles.is_empty())
-        {
-            let holding = self.hold(network)?;
-            let roles = Roles::new(&self, network, &holding);
-            let stop = stop.clone();
+            .filter(|network| !network.roles.is_empty());
+        for network in with_roles.chain(of_the_api).cloned() {
+            // at start an error ends the member: it is the configuration's
+            let opened = self.open(&network, &stop).await?;
+            let (ports, stop) = (Arc::clone(&self), stop.clone());
             tasks.spawn("a network's ports", async move {
-                let served = roles.serve(stop).await;
-                // last: whoever still fetches from the address has finished
-                holding.leave().await;
-                served
+                ports.serve(network, opened, stop).await
             });
         }
         tasks.failed_before(&stop).await?;
         tasks.wait_until_left(0, FINISH_MAX).await.map(drop)
+    }
+
+    async fn open(&self, network: &NetworkConfig, stop: &Stop) -> Result<Opened, ServeError> {
+        let device = Device::now(&network.interface).map_err(ServeError::setup("a network's interface"))?;
+        let holding = self.hold(network)?;
+        let ports = if network.roles.is_empty() {
+            Tasks::default()
+        } else {
+            Roles::new(self, network, &holding).open(stop)?
+        };
+        if let Some(counted) = holding.counters() {
+            let read = move || holding::counts(&counted);
+            self.counters.add(Server::Adverts, &network.name, read);
+        }
+        Ok(Opened {
+            device,
+            holding,
+            ports,
+        })
+    }
+
+    /// Serves one network until `stop`, then to the end of what was begun; on whatever its interface's name means.
+    async fn serve(
+        self: Arc<Self>,
+        network: NetworkConfig,
+        mut opened: Opened,
+        stop: Stop,
+    ) -> Result<(), ServeError> {
+        let served = loop {
+            tokio::select! {
+                served = opened.ports.failed_before(&stop) => break served,
+                () = opened.device.replaced() => {}
+            }
+            self.open_roles.remove(&network.name);
+            drop(opened);
+            match device::again(&stop, || self.open(&network, &stop)).await {
+                Some(again) => opened = again,
+                None => return Ok(()),
+            }
+        };
+        let finished = opened.ports.wait_until_left(0, FINISH_MAX).await.map(drop);
+        if network.roles.is_empty() {
+            self.api.ended().await;
+        }
+        // last: whoever still fetches from the address has finished
+        opened.holding.leave().await;
+        served.and(finished)
     }
 
     /// The state is as new as the majority's was after this start, or the administrator wants old answers.
@@ -101,7 +157,7 @@ impl NodePorts {
         let service = self
             .config
             .node_address(network)
-            .expect("checked at start: a network with roles has one");
+            .expect("checked at start: a network that is held has one");
         let holding = match self.config.address.mode {
             AddressMode::Loopback => Holding::on_loopback(service, &self.config)?,
             AddressMode::External => {
@@ -114,7 +170,7 @@ impl NodePorts {
                 Holding::with_helper(service, network, &self.config, key)?
             }
         };
-        self.held.add(service, holding.held());
+        self.held.put(service, holding.held());
         Ok(holding)
     }
 }

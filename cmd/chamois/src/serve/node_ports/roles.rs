@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use address::{ClientNotes, Held, loopback};
-use dhcp::{DhcpSocket, Network, RouterAdverts, Turn};
+use dhcp::{DhcpSocket, Network, RouterAdvertCounters, Turn};
 use gateway::Gateway;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
@@ -42,6 +42,7 @@ impl Roles {
             .expect("checked at start: a network with roles has one");
         let about = Network {
             service_address: service,
+            alternatives: ports.config.alternatives(network),
             http_port: network.has(Role::Boot).then_some(ports.config.boot.http_port),
             relayed_subnets: network.relayed_subnets.clone(),
         };
@@ -54,16 +55,6 @@ impl Roles {
         let answers = held.clone();
         let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || turn(&answers));
         let tftp = tftp::Server::new(files, Limits::default());
-        if network.has(Role::Dhcp) {
-            let counted = dhcp.counters();
-            let read = move || counted.all().collect::<Vec<_>>();
-            ports.counters.add(Server::Dhcp, &network.name, read);
-        }
-        if network.has(Role::Tftp) {
-            let counted = tftp.counters();
-            let read = move || counted.all().collect::<Vec<_>>();
-            ports.counters.add(Server::Tftp, &network.name, read);
-        }
         Self {
             config: Arc::clone(&ports.config),
             counters: ports.counters.clone(),
@@ -78,22 +69,36 @@ impl Roles {
         }
     }
 
-    /// Serves all roles until `stop`, then to the end of what was begun.
-    pub(super) async fn serve(self, stop: Stop) -> Result<(), ServeError> {
+    /// Binds the ports of all roles and serves them until `stop`.
+    pub(super) fn open(self, stop: &Stop) -> Result<Tasks, ServeError> {
         let mut tasks = Tasks::default();
         match self.config.address.mode {
-            AddressMode::List if self.network.is_loopback() => self.on_member_address(&stop, &mut tasks)?,
+            AddressMode::List if self.network.is_loopback() => self.on_member_address(stop, &mut tasks)?,
             AddressMode::Helper | AddressMode::External | AddressMode::List => {
-                self.on_interface(&stop, &mut tasks)?;
+                self.on_interface(stop, &mut tasks)?;
             }
             AddressMode::Loopback => {
-                self.on_member_address(&stop, &mut tasks)?;
-                self.on_service_address(&stop, &mut tasks);
+                self.on_member_address(stop, &mut tasks)?;
+                self.on_service_address(stop, &mut tasks);
             }
         }
-        self.open_roles.add(&self.network.roles);
-        tasks.failed_before(&stop).await?;
-        tasks.wait_until_left(0, super::FINISH_MAX).await.map(drop)
+        self.count();
+        self.open_roles.add(&self.network.name, &self.network.roles);
+        Ok(tasks)
+    }
+
+    fn count(&self) {
+        let name = &self.network.name;
+        if self.network.has(Role::Dhcp) {
+            let counted = self.dhcp.counters();
+            let read = move || counted.all().collect::<Vec<_>>();
+            self.counters.add(Server::Dhcp, name, read);
+        }
+        if self.network.has(Role::Tftp) {
+            let counted = self.tftp.counters();
+            let read = move || counted.all().collect::<Vec<_>>();
+            self.counters.add(Server::Tftp, name, read);
+        }
     }
 
     fn on_interface(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
@@ -116,7 +121,7 @@ impl Roles {
             self.carry_transfers_on(stop, tasks);
         }
         if self.network.router_advertisements {
-            self.advertise_no_router(stop, tasks)?;
+            self.advertise_no_router(stop, tasks);
         }
         Ok(())
     }
@@ -139,19 +144,16 @@ impl Roles {
         }
     }
 
-    fn advertise_no_router(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
-        let adverts = RouterAdverts::on_interface(&self.network.interface).map_err(ServeError::setup(
-            "router advertisements; they need IPv6 on the interface and CAP_NET_RAW (or leave `router-advertisements` out)",
-        ))?;
-        let counted = adverts.counters();
+    fn advertise_no_router(&self, stop: &Stop, tasks: &mut Tasks) {
+        let counters = Arc::new(RouterAdvertCounters::default());
+        let counted = Arc::clone(&counters);
         self.counters
             .add(Server::RouterAdverts, &self.network.name, move || counted.all());
-        let stop = stop.clone();
+        let (interface, stop) = (self.network.interface.clone(), stop.clone());
         tasks.spawn("router advertisements", async move {
-            adverts.run(stop.reached()).await;
+            dhcp::advertise_no_router(&interface, counters, stop.reached()).await;
             Ok(())
         });
-        Ok(())
     }
 
     fn on_member_address(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
