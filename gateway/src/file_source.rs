@@ -41,7 +41,7 @@ pub struct OpenedFile {
     /// The open file. One that is written while it is sent breaks the connection.
     pub file: File,
     /// Its length and times when `sha256` and `version` were true of it.
-    pub meta: Metadata,
+    pub meta: Box<Metadata>,
     /// SHA-256 of the bytes: the ETag, the same on every member.
     pub sha256: Option<[u8; 32]>,
     /// Without it: letters, digits and dashes that change whenever the file is written. It becomes a weak ETag, which

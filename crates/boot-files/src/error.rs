@@ -10,7 +10,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The answer to a caller: a full disk, or a quota, says so in its own words; the rest is this member's trouble, of
 /// which its log has the cause.
-pub(crate) fn disk(error: io::Error) -> Error {
+pub(crate) fn disk(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             Error::TooLarge {
@@ -36,7 +36,7 @@ pub(crate) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(disk),
+        Ok(done) => done.map_err(|error| disk(&error)),
         Err(panicked) => Err(Error::Internal(format!("work on boot files failed: {panicked}"))),
     }
 }

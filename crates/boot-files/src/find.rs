@@ -28,7 +28,7 @@ pub struct Opened {
     /// The open file.
     pub file: File,
     /// Its length and times when `sha256` and `version` were true of it.
-    pub meta: Metadata,
+    pub meta: Box<Metadata>,
     /// SHA-256 of the bytes: the same on every member that has them.
     pub sha256: Option<Sha256>,
     /// Without it: what changes here whenever the file is written, and says nothing about other members.
@@ -86,7 +86,7 @@ impl BootFiles {
         let found = on_disk(move || dropped.file(&name)).await?;
         Ok(found.map(|found| Opened {
             file: found.file,
-            meta: found.meta,
+            meta: Box::new(found.meta),
             sha256: found.sha256,
             version: found.version.to_string(),
         }))
@@ -99,7 +99,7 @@ impl BootFiles {
             Ok(Some((file, meta))) => {
                 return Ok(Found::Here(Opened {
                     file,
-                    meta,
+                    meta: Box::new(meta),
                     sha256: Some(sha256),
                     version: String::new(),
                 }));
