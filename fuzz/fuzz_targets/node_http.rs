@@ -142,12 +142,22 @@ fn check_redirect(path: &str, query: &str, status: u16, location: &HeaderValue) 
         .strip_prefix(folder::OTHER_MEMBER)
         .expect("another member's port, and nowhere else");
     let to = rest.strip_suffix("?redirected").expect("it says so");
+    let path = &ascii(path);
     assert!(
         to.starts_with("/files/") && path.trim_end_matches('/').ends_with(to),
         "{path} -> {location}"
     );
     assert_eq!(status, 307);
     assert_ne!(query, "redirected", "{path} was sent on twice");
+}
+
+/// With the bytes encoded that no URI has.
+fn ascii(path: &str) -> String {
+    let encoded = |byte: u8| match byte.is_ascii() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    path.bytes().map(encoded).collect()
 }
 
 /// What is sent are a file's own bytes, or that part of them that the answer says.

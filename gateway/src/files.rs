@@ -66,8 +66,13 @@ impl Files {
         }
     }
 
-    /// The raw name goes back as it came.
+    /// The raw name goes back as it came, but for bytes that no URI has: those of a client that does not encode them.
     fn redirect(&self, base: &str, name: &str) -> Result<Response<Body>, Problem> {
+        let encoded = |byte: u8| match byte.is_ascii() {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        };
+        let name: String = name.bytes().map(encoded).collect();
         let location = format!("{base}{}{name}?{REDIRECTED}", self.0.prefix);
         let location = HeaderValue::try_from(location)
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the name cannot stand in a header"))?;

@@ -22,7 +22,7 @@ impl FileSource for Source {
         Box::pin(async move {
             match asked.name {
                 "else where" if asked.is_redirected => return Err(boot_files::elsewhere(asked.name).into()),
-                "else where" => return Ok(FoundFile::At("http://10.97.1.2:8081".into())),
+                "else where" | "elseé" => return Ok(FoundFile::At("http://10.97.1.2:8081".into())),
                 _ => {}
             }
             let boot_files::Found::Here(opened) = self.0.find(asked.name).await? else {
@@ -255,6 +255,9 @@ async fn a_file_that_another_member_has_is_redirected_once() {
         let again = served.ask(verb, "/files/else%20where?redirected", &[]).await;
         assert_eq!((again.status, again.header("retry-after")), (503, "5"));
     }
+    let raw = served.ask("GET", "/files/elseé", &[]).await;
+    let encoded = "http://10.97.1.2:8081/files/else%C3%A9?redirected";
+    assert_eq!((raw.status, raw.header("location")), (307, encoded), "a place is ASCII");
 }
 
 /// Every spelling of "outside" that we know; none may ever answer 200.
