@@ -257,7 +257,11 @@ async fn a_file_that_another_member_has_is_redirected_once() {
     }
     let raw = served.ask("GET", "/files/elseé", &[]).await;
     let encoded = "http://10.97.1.2:8081/files/else%C3%A9?redirected";
-    assert_eq!((raw.status, raw.header("location")), (307, encoded), "a place is ASCII");
+    assert_eq!(
+        (raw.status, raw.header("location")),
+        (307, encoded),
+        "a place is ASCII"
+    );
 }
 
 /// Every spelling of "outside" that we know; none may ever answer 200.
