@@ -81,21 +81,23 @@ fn keepalived_brings_the_address_to_a_member_that_answers_nodes() {
     wait("the thawed member", || is_ready(&network, second).then_some(()));
     assert_eq!(members.holder(), third, "nobody preempts");
 
-    drained_it_serves_until_the_address_is_gone(&mut members, third);
+    drained_it_serves_until_the_address_is_gone(&network, &mut members, third);
     only_the_holder_answers(members.holder());
 }
 
 /// Nodes that still reach it at the service address must find it there.
-fn drained_it_serves_until_the_address_is_gone(members: &mut Members, id: u64) {
+fn drained_it_serves_until_the_address_is_gone(network: &Network, members: &mut Members, id: u64) {
     let asked = Instant::now();
     members.drain(id);
     let status = wait("the drained member to end", || {
-        // in this order, so that an address that goes in between is no failure
-        let (ended, still_there) = (members.ended(id), members.has_address(id));
-        assert!(
-            ended.is_none() || !still_there,
-            "it ended before the address was gone"
-        );
+        let was_there = members.has_address(id);
+        let answered = says_anything(network);
+        let ended = members.ended(id);
+        // before and after, so that an address that goes in between is no failure
+        if was_there && members.has_address(id) {
+            assert!(answered, "nodes were sent to a member that answers no more");
+            assert!(ended.is_none(), "it ended before the address was gone");
+        }
         ended
     });
     assert!(status.success(), "{status}");
@@ -230,6 +232,14 @@ fn until_nodes_are_answered(network: &Network) {
         curl.args(["-sSf", "--max-time", "2", "-o", "/dev/null", &url]);
         succeeds(&mut curl).then_some(())
     });
+}
+
+/// Whether the node port at the service address says anything, be it "stopping".
+fn says_anything(network: &Network) -> bool {
+    let url = format!("http://{SERVICE_ADDRESS}:8081/readyz");
+    let mut curl = network.bridge().command("curl");
+    curl.args(["-s", "--max-time", "2", "-o", "/dev/null", &url]);
+    succeeds(&mut curl)
 }
 
 fn succeeds(command: &mut Command) -> bool {
