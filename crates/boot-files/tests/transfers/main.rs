@@ -31,6 +31,10 @@ async fn an_upload_reaches_every_member() {
     })
     .await;
     for id in 1..=3 {
+        // after the name comes a sync; only then does the member say that it has it
+        assert_eq!(site.member(id).files.bring_up_to_date().await, 0);
+    }
+    for id in 1..=3 {
         let contents = site.member(id).contents();
         assert_eq!(contents.len(), 1, "{:?}", contents.keys());
         assert!(contents[&stored.sha256] == bytes);
