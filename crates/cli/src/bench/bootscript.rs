@@ -210,7 +210,10 @@ mod tests {
     #[test]
     fn the_aims_are_those_of_many_connections() {
         let aims = |connections| {
-            let rows = rows(connections, &Figures::default());
+            let mut figures = Figures::default();
+            figures.rate.add(1.0);
+            figures.p99_ms.add(1.0);
+            let rows = rows(connections, &figures);
             rows.iter()
                 .filter(|row| row.aim.is_some())
                 .map(|row| row.name.clone())
