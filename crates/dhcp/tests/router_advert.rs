@@ -212,8 +212,9 @@ fn an_interface_without_ipv6_ends_nothing_and_is_tried_again() {
         return;
     }
     in_own_network(|| async {
-        let _nodes = cables().await;
-        run("sysctl -qw net.ipv6.conf.boot.disable_ipv6=1");
+        let nodes = cables().await;
+        run_in(nodes.pid(), "ip link set boot-node up");
+        run("ip link set boot mtu 1000"); // IPv6 needs 1280: the kernel takes it off the interface
         let counters = std::sync::Arc::new(dhcp::RouterAdvertCounters::default());
         let count = |name: &str| {
             let all = counters.all();
@@ -224,7 +225,10 @@ fn an_interface_without_ipv6_ends_nothing_and_is_tried_again() {
             dhcp::advertise_no_router("boot", counted, std::future::pending()).await;
         });
         wait_for("the refusal", || count("not_opened") == 1).await;
-        run("sysctl -qw net.ipv6.conf.boot.disable_ipv6=0");
+        run("ip link set boot mtu 1500");
+        for state in ["down", "up"] {
+            run(&format!("ip link set boot {state}")); // and gives it a link-local address
+        }
         wait_for("an advertisement", || count("advertisements") > 0).await;
         assert!(!adverts.is_finished());
     });
