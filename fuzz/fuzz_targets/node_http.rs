@@ -204,8 +204,23 @@ fn names_the_node(query: &str) -> bool {
         .any(|(_, value)| {
             let text = decoded(value).to_ascii_lowercase();
             let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-            digits == MAC_DIGITS || text.contains(&common::xname(0)) || text.trim().parse() == Ok(NID)
+            digits == MAC_DIGITS
+                || without_leading_zeros(&text).contains(&common::xname(0))
+                || text.trim().parse() == Ok(NID)
         })
+}
+
+/// `x0c0s0b00n0` is `x0c0s0b0n0`, as SMD has it.
+fn without_leading_zeros(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let begins = !kept.ends_with(|before: char| before.is_ascii_digit());
+        if c != '0' || !begins || !rest.peek().is_some_and(char::is_ascii_digit) {
+            kept.push(c);
+        }
+    }
+    kept
 }
 
 fn decoded(value: &str) -> String {
