@@ -229,8 +229,8 @@ fn forged_adverts_change_nothing(world: &World) {
         }
     });
     wait("forged adverts counted on every network", || {
-        let risen = counted().into_iter().zip(counted_before);
-        risen.clone().all(|(now, before)| now > before).then_some(())
+        let mut counts = counted().into_iter().zip(counted_before);
+        counts.all(|(now, before)| now > before).then_some(())
     });
     assert_eq!(holders(), before);
 }

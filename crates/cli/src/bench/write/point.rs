@@ -30,6 +30,7 @@ pub(super) struct Point {
 }
 
 /// What one side has used since it started: its cost, and syncs of all its logs.
+#[derive(Clone, Copy)]
 pub(super) struct Used(pub(super) Cost, pub(super) u64);
 
 impl Figures {
