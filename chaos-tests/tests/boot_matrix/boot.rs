@@ -108,6 +108,7 @@ struct Attempt<'l> {
     started: Instant,
     progress: Progress,
     documents: Vec<Document>,
+    holds_answers: bool,
     /// When the member was broken.
     broken: Option<Instant>,
     stale: Option<std::thread::JoinHandle<Result<(), String>>>,
@@ -133,6 +134,7 @@ impl<'l> Attempt<'l> {
             started: Instant::now(),
             progress: Progress::default(),
             documents: Vec::new(),
+            holds_answers: false,
             broken: None,
             stale: None,
         }
@@ -147,6 +149,7 @@ impl<'l> Attempt<'l> {
             {
                 editor.edit();
             }
+            self.hold_answers_when_due();
             self.break_when_due(editor)?;
             if looked.elapsed() < LOOK_EVERY {
                 continue;
@@ -154,7 +157,7 @@ impl<'l> Attempt<'l> {
             looked = Instant::now();
             self.documents.extend(self.wire.documents());
             let console = self.guest.console();
-            self.note_console(&console);
+            self.progress.note_console(&console);
             if let Some(text) = checks::left_the_path(&console) {
                 if self.is_cut_off_in_the_firmware() {
                     return Err(Failure::FirmwareGaveUp);
@@ -175,10 +178,14 @@ impl<'l> Attempt<'l> {
         }
     }
 
-    fn note_console(&mut self, console: &str) {
-        let had_meta_data = self.progress.has_meta_data;
-        self.progress.note_console(console);
-        if self.progress.has_meta_data && !had_meta_data && self.cell.is_in(Phase::CloudInit) {
+    /// The last answer before the phase is on its way to the guest; what the member answers from now on is not. Never
+    /// after the break: nothing would let the other members' answers pass.
+    fn hold_answers_when_due(&mut self) {
+        if self.holds_answers || self.broken.is_some() || !self.cell.is_in(Phase::CloudInit) {
+            return;
+        }
+        if self.progress.has_meta_data() {
+            self.holds_answers = true;
             held_back::hold_answers(&self.lane.network, &self.lane.node.mac);
         }
     }

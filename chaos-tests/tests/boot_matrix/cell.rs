@@ -168,7 +168,7 @@ impl Plan {
 const DOZEN: [&str; 12] = [
     "bios-ipxe/script-asked/freeze",
     "bios-ipxe/script/link-down",
-    "bios-ipxe/kernel/link-down",
+    "bios-ipxe/cloud-init/link-down",
     "bios-ipxe/cloud-init/freeze",
     "bios-pxe/offer/link-down",
     "bios-pxe/tftp/kill",

@@ -43,8 +43,6 @@ pub(crate) struct Progress {
     /// Methods and paths (without their queries).
     asked: Vec<(String, String)>,
     kernel_runs: bool,
-    /// Two of the four documents of cloud-init are there.
-    pub(crate) has_meta_data: bool,
 }
 
 impl Progress {
@@ -114,7 +112,11 @@ impl Progress {
     /// Takes note of the console.
     pub(crate) fn note_console(&mut self, console: &str) {
         self.kernel_runs = self.kernel_runs || console.contains("GUEST init");
-        self.has_meta_data = self.has_meta_data || console.contains("GUEST fetched meta-data");
+    }
+
+    /// Two of the four documents of cloud-init are there, or on their way.
+    pub(crate) fn has_meta_data(&self) -> bool {
+        self.received("/meta-data") > 0
     }
 
     fn received(&self, end: &str) -> usize {
