@@ -93,17 +93,7 @@ impl World {
         network.add_bridge("mgmt", "10.99.9.9/16").unwrap();
         for id in 1..=network.members() {
             for net in [Net::Bmc, Net::Management] {
-                let (mac, address) = (member_mac(net, id), format!("{}/16", net.member(id)));
-                network
-                    .plug(
-                        &network.member(id),
-                        net.interface(),
-                        &net.port(id),
-                        net.bridge(),
-                        &mac,
-                        Some(&address),
-                    )
-                    .unwrap();
+                plug(&network, net, id);
             }
         }
         let relay = Rack::add(&mut network, 1, &["-a", "10.97.0.1"]);
@@ -198,17 +188,7 @@ impl World {
     pub(crate) fn make_anew(&self, net: Net, id: u64) {
         let member = self.network.member(id);
         member.ip(&["link", "del", net.interface()]).unwrap();
-        let (mac, address) = (member_mac(net, id), format!("{}/16", net.member(id)));
-        self.network
-            .plug(
-                &member,
-                net.interface(),
-                &net.port(id),
-                net.bridge(),
-                &mac,
-                Some(&address),
-            )
-            .unwrap();
+        plug(&self.network, net, id);
     }
 
     /// Makes the asker send what is for `address` to this member's own address on the asker's network, as a host that
@@ -271,4 +251,19 @@ service-address = "10.99.0.1"
 /// As SMD writes it.
 pub(crate) fn text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// Gives a member its interface on a network.
+fn plug(network: &Network, net: Net, id: u64) {
+    let (mac, address) = (member_mac(net, id), format!("{}/16", net.member(id)));
+    network
+        .plug(
+            &network.member(id),
+            net.interface(),
+            &net.port(id),
+            net.bridge(),
+            &mac,
+            Some(&address),
+        )
+        .unwrap();
 }
