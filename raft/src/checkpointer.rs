@@ -24,8 +24,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The pause is so many times as long as the checkpoint took: under many changes its syncs would take the disk from the
 /// log, and most rows change again before the next. What it then lacks longer, a start replays from the log.
 const PAUSE_PER_STORE: u32 = 20;
-/// Entries that end every pause. As many are kept in the log below a snapshot (`SnapshotRule::entries_kept`), so a
-/// checkpoint can take the place of a snapshot that cannot be read.
+/// Entries that end every pause, looked at once per [`PAUSE`]. As many are kept in the log below a snapshot
+/// (`SnapshotRule::entries_kept`), so that a checkpoint can mostly take the place of a snapshot that cannot be read.
 const ENTRIES_BEHIND_MAX: u64 = 10_000;
 
 /// The thread that stores what changed.
