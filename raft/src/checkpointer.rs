@@ -24,9 +24,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The pause is so many times as long as the checkpoint took: under many changes its syncs would take the disk from the
 /// log, and most rows change again before the next. What it then lacks longer, a start replays from the log.
 const PAUSE_PER_STORE: u32 = 20;
-/// Entries that end every pause, looked at once per [`PAUSE`]. As many are kept in the log below a snapshot
-/// (`SnapshotRule::entries_kept`), so that a checkpoint can mostly take the place of a snapshot that cannot be read.
-const ENTRIES_BEHIND_MAX: u64 = 10_000;
+/// Entries that end every pause, looked at once per [`PAUSE`]. The log keeps more below a snapshot
+/// ([`Snapshots::entries_kept`](crate::Snapshots)), so that a checkpoint can take the place of one that cannot be read.
+const ENTRIES_BEHIND_MAX: u64 = 50_000;
 
 /// The thread that stores what changed.
 #[derive(Debug, Default)]
@@ -175,6 +175,7 @@ fn load(state: State, place: &[u8]) -> Option<Loaded> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Snapshots;
     use crate::type_config::LeaderId;
 
     fn log_id(index: u64) -> LogId {
@@ -195,9 +196,10 @@ mod tests {
         }
     }
 
-    /// Below the snapshot the log keeps so many entries; a checkpoint further behind would be of no use after a crash.
+    /// Below the snapshot the log keeps more entries; a checkpoint further behind would be of no use after a crash.
     #[test]
     fn many_entries_end_the_pause() {
+        assert!(ENTRIES_BEHIND_MAX < Snapshots::default().entries_kept);
         let now = Instant::now();
         let mut rhythm = Rhythm::new(now);
         rhythm.stored(Some(500), Duration::from_secs(60), now);

@@ -15,17 +15,18 @@ pub struct Snapshots {
     pub entries: u64,
     /// Bytes of log after which one is written, if they come first.
     pub log_bytes: u64,
-    /// Entries kept below a snapshot, so that a short outage replays the log instead of a snapshot.
+    /// Entries kept below a snapshot, so that a short outage replays the log instead of a snapshot, and the log goes on
+    /// from the snapshot before the newest, or from the checkpoint, where the newest cannot be read.
     pub entries_kept: u64,
 }
 
 impl Default for Snapshots {
-    /// 50,000 entries or 64 MiB; 10,000 entries kept.
+    /// 50,000 entries or 64 MiB; 60,000 entries kept, so that the log reaches back to the snapshot before the newest.
     fn default() -> Self {
         Snapshots {
             entries: 50_000,
             log_bytes: 64 << 20,
-            entries_kept: 10_000,
+            entries_kept: 60_000,
         }
     }
 }

@@ -13,6 +13,9 @@ pub(super) const RESERVE_BYTES: u64 = 16 << 10;
 /// How far ahead of the batches zeros are written. Writing to blocks that already hold bytes needs
 /// no change of the file system's own records, which makes the sync of a batch twice as fast.
 const ZEROS_AHEAD_BYTES: u64 = 256 << 10;
+/// A page of the page cache.
+const PAGE_BYTES: u64 = 4096;
+const ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
 
 /// The file's name in the log's directory.
 pub(super) fn file_name(number: u64) -> String {
@@ -83,16 +86,26 @@ impl Segment {
 
     /// Writes one batch, padded to sectors, and now and then zeros after it; then syncs.
     pub(super) fn write_batch(&mut self, mut batch: Vec<u8>) -> io::Result<()> {
-        let end = self.end + (batch.len() as u64).next_multiple_of(SECTOR_BYTES);
-        let mut written_to = end;
-        if end > self.zeroed_to {
-            written_to = end.max(self.capacity.min(end + ZEROS_AHEAD_BYTES));
-        }
-        batch.resize((written_to - self.end) as usize, 0);
+        batch.resize(batch.len().next_multiple_of(SECTOR_BYTES as usize), 0);
+        let end = self.end + batch.len() as u64;
         self.file.write_at(&batch, self.end)?;
+        if end > self.zeroed_to {
+            self.zeroed_to = end.max(self.capacity.min(end + ZEROS_AHEAD_BYTES));
+            self.write_zeros(end)?;
+        }
         self.file.sync_data()?;
-        self.zeroed_to = self.zeroed_to.max(written_to);
         self.end = end;
+        Ok(())
+    }
+
+    /// Zeros from `from` on, a page at a time: what one call brings into the page cache is one piece there, and every
+    /// later batch would count as a write of the whole piece in what the system says of this process.
+    fn write_zeros(&self, mut from: u64) -> io::Result<()> {
+        while from < self.zeroed_to {
+            let to = self.zeroed_to.min((from + 1).next_multiple_of(PAGE_BYTES));
+            self.file.write_at(&ZEROS[..(to - from) as usize], from)?;
+            from = to;
+        }
         Ok(())
     }
 
