@@ -219,109 +219,120 @@ fn a_snapshot_needs_exactly_one_header_of_a_known_format() {
     );
 }
 
+fn component(id: &str, nid: Option<u64>) -> SnapshotRow {
+    row(Row::Component(Component {
+        id: id.into(),
+        nid,
+        ..Default::default()
+    }))
+}
+
+fn interface(id: &str, mac: &str, ip: &str) -> SnapshotRow {
+    row(Row::EthernetInterface(EthernetInterface {
+        id: id.into(),
+        mac_address: mac.into(),
+        ip_addresses: vec![ethernet_interfaces::mapping(ip, "")],
+        ..Default::default()
+    }))
+}
+
+fn group(group: Group) -> SnapshotRow {
+    row(Row::Group(group))
+}
+
+fn session_row(client_id: Vec<u8>, outcomes: Vec<StoredOutcome>) -> SnapshotRow {
+    row(Row::Session(SessionRow {
+        client_id,
+        outcomes,
+        ..Default::default()
+    }))
+}
+
+/// Each of `cases` together with a good header is refused, and the error names the kind.
+fn assert_malformed(kind: RowKind, cases: impl IntoIterator<Item = Vec<SnapshotRow>>) {
+    for rows in cases {
+        let error = problem([vec![header()], rows].concat());
+        assert!(
+            matches!(&error, SnapshotError::Malformed { kind: found, .. } if *found == kind),
+            "{error}"
+        );
+    }
+}
+
 /// A flipped bit that a checksum missed must not become a state that contradicts itself.
 #[test]
-fn rows_that_no_apply_wrote_are_refused() {
-    let component = |id: &str, nid| {
-        row(Row::Component(Component {
-            id: id.into(),
-            nid,
-            ..Default::default()
-        }))
-    };
+fn inventory_that_no_apply_wrote_is_refused() {
     let twice = problem(vec![header(), component("x0", None), component("x0", None)]);
     assert!(matches!(twice, SnapshotError::Duplicate { .. }), "{twice}");
-    let interface = |id: &str, mac: &str, ip: &str| {
-        row(Row::EthernetInterface(EthernetInterface {
-            id: id.into(),
-            mac_address: mac.into(),
-            ip_addresses: vec![ethernet_interfaces::mapping(ip, "")],
-            ..Default::default()
-        }))
-    };
-    let outcome = |seq| StoredOutcome {
-        seq,
-        outcome: Some(Default::default()),
-    };
-    let session = |client_id: Vec<u8>, outcomes| {
-        row(Row::Session(SessionRow {
-            client_id,
-            outcomes,
-            ..Default::default()
-        }))
-    };
-    let subnet = |network| row(Row::Subnet(subnets::subnet(network)));
-    let group = |group: Group| row(Row::Group(group));
-    let node = || component("x0c0s0b0n0", None);
-    let members = |ids: &[&str]| group(groups::group("g", ids));
-    let malformed = [
-        (RowKind::Component, vec![component("X0", None)]),
-        (
-            RowKind::Component,
+    assert_malformed(
+        RowKind::Component,
+        [
+            vec![component("X0", None)],
             vec![component("x0c0s0b0n0", Some(1)), component("x0c0s1b0n0", Some(1))],
-        ),
-        (
-            RowKind::EthernetInterface,
+        ],
+    );
+    assert_malformed(
+        RowKind::EthernetInterface,
+        [
             vec![interface("0200000000a1", "02:00:00:00:00:a2", "10.0.0.1")],
-        ),
-        (
-            RowKind::EthernetInterface,
             vec![
                 interface("0200000000a1", "02:00:00:00:00:a1", "10.0.0.1"),
                 interface("0200000000a2", "02:00:00:00:00:a2", "10.0.0.1"),
             ],
-        ),
-        (
-            RowKind::EthernetInterface,
             vec![interface("0200000000a1", "02:00:00:00:00:a1", "nowhere")],
-        ),
-        (RowKind::Group, vec![group(groups::group("G", &[]))]),
-        (RowKind::Group, vec![members(&["x0c0s0b0n0"])]),
-        (RowKind::Group, vec![node(), members(&["X0c0s0b0n0"])]),
-        (
-            RowKind::Group,
+        ],
+    );
+    let record = boot_records::record("x0c0s0b0n0", "b");
+    assert_malformed(RowKind::BootRecord, [vec![row(Row::BootRecord(record))]]);
+    let subnet = |network| row(Row::Subnet(subnets::subnet(network)));
+    assert_malformed(
+        RowKind::Subnet,
+        [
+            vec![subnet("10.97.0.0/16"), subnet("10.97.1.0/24")],
+            vec![subnet("here")],
+        ],
+    );
+}
+
+/// A group never names a member that is not there, nor is a node in two groups that exclude each other.
+#[test]
+fn groups_that_no_apply_wrote_are_refused() {
+    let node = || component("x0c0s0b0n0", None);
+    let members = |ids: &[&str]| group(groups::group("g", ids));
+    assert_malformed(
+        RowKind::Group,
+        [
+            vec![group(groups::group("G", &[]))],
+            vec![members(&["x0c0s0b0n0"])],
+            vec![node(), members(&["X0c0s0b0n0"])],
             vec![node(), members(&["x0c0s0b0n0", "x0c0s0b0n0"])],
-        ),
-        (
-            RowKind::Group,
             vec![
                 node(),
                 group(groups::exclusive("a", "x", &["x0c0s0b0n0"])),
                 group(groups::exclusive("b", "x", &["x0c0s0b0n0"])),
             ],
-        ),
-        (
-            RowKind::BootRecord,
-            vec![row(Row::BootRecord(boot_records::record("x0c0s0b0n0", "b")))],
-        ),
-        (
-            RowKind::Subnet,
-            vec![subnet("10.97.0.0/16"), subnet("10.97.1.0/24")],
-        ),
-        (RowKind::Subnet, vec![subnet("here")]),
-        (RowKind::Session, vec![session(vec![1; 15], vec![])]),
-        (
-            RowKind::Session,
-            vec![session(vec![1; 16], vec![outcome(1), outcome(1)])],
-        ),
-        (
-            RowKind::Session,
-            vec![session(
-                vec![1; 16],
-                vec![StoredOutcome {
-                    seq: 1,
-                    outcome: None,
-                }],
-            )],
-        ),
-    ];
-    for (expected, rows) in malformed {
-        let error = problem([vec![header()], rows].concat());
-        assert!(
-            matches!(&error, SnapshotError::Malformed { kind, .. } if *kind == expected),
-            "{error}"
-        );
-    }
+        ],
+    );
+}
+
+#[test]
+fn sessions_that_no_apply_wrote_are_refused() {
+    let outcome = || StoredOutcome {
+        seq: 1,
+        outcome: Some(Default::default()),
+    };
+    let without = StoredOutcome {
+        seq: 1,
+        outcome: None,
+    };
+    assert_malformed(
+        RowKind::Session,
+        [
+            vec![session_row(vec![1; 15], vec![])],
+            vec![session_row(vec![1; 16], vec![outcome(), outcome()])],
+            vec![session_row(vec![1; 16], vec![without])],
+        ],
+    );
 }
 
 #[test]
