@@ -24,8 +24,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The pause is so many times as long as the checkpoint took: under many changes its syncs would take the disk from the
 /// log, and most rows change again before the next. What it then lacks longer, a start replays from the log.
 const PAUSE_PER_STORE: u32 = 20;
-/// Entries that end every pause, looked at once per [`PAUSE`]. The log keeps more below a snapshot
-/// ([`Snapshots::entries_kept`](crate::Snapshots)), so that a checkpoint can take the place of one that cannot be read.
+/// Entries that end every pause, looked at once per [`PAUSE`]. The log keeps twice as many below a snapshot
+/// ([`Snapshots::entries_kept`](crate::Snapshots)), because more come while this is noticed and stored: a checkpoint can
+/// mostly take the place of a snapshot that cannot be read.
 const ENTRIES_BEHIND_MAX: u64 = 50_000;
 
 /// The thread that stores what changed.
@@ -199,7 +200,7 @@ mod tests {
     /// Below the snapshot the log keeps more entries; a checkpoint further behind would be of no use after a crash.
     #[test]
     fn many_entries_end_the_pause() {
-        assert!(ENTRIES_BEHIND_MAX < Snapshots::default().entries_kept);
+        assert!(2 * ENTRIES_BEHIND_MAX <= Snapshots::default().entries_kept);
         let now = Instant::now();
         let mut rhythm = Rhythm::new(now);
         rhythm.stored(Some(500), Duration::from_secs(60), now);

@@ -101,6 +101,12 @@ impl LogStore {
         self.shared.wal.counts()
     }
 
+    /// What a snapshot up to `index` already holds does not count towards the next one.
+    pub(crate) fn snapshot_reaches(&self, index: u64) {
+        let bytes = self.tail().bytes_after(index);
+        self.shared.bytes_since_snapshot.store(bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn snapshot_taken(&self) {
         self.shared.bytes_since_snapshot.store(0, Ordering::Relaxed);
     }

@@ -9,8 +9,8 @@ use openraft::entry::{EntryPayload, RaftEntry as _};
 /// Bytes of commands that one append RPC carries, unless a single entry is larger.
 const APPEND_BYTES_MAX: usize = 1 << 20;
 
-/// What the write-ahead log holds, mirrored in memory. It is bounded by the snapshot policy: entries
-/// below the last snapshot file are purged.
+/// What the write-ahead log holds, mirrored in memory. The snapshot policy bounds it: so many entries since the newest
+/// snapshot and so many below it, and a number of bytes for all of them.
 #[derive(Debug, Default)]
 pub(crate) struct LogTail {
     pub(crate) vote: Option<Vote>,
@@ -69,6 +69,13 @@ impl LogTail {
     /// Bytes of the commands held here.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Bytes of the commands held here that come after `index`.
+    pub(crate) fn bytes_after(&self, index: u64) -> u64 {
+        self.select(index + 1..)
+            .map(|entry| command_bytes(entry) as u64)
+            .sum()
     }
 
     fn forget(&mut self, dropped: Option<Entry>) {

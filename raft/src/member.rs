@@ -293,7 +293,7 @@ async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstr
 }
 
 /// openraft counts entries; this counts bytes, whichever comes first. What a snapshot holds and the log keeps for
-/// short outages is purged early when it alone is larger than that.
+/// short outages is purged early when the log is larger than twice that.
 async fn bound_log_by_size(replicated: Arc<Replicated>, log: LogStore, log_bytes_max: u64) {
     let mut look = tokio::time::interval(SNAPSHOT_LOOK);
     loop {

@@ -25,6 +25,9 @@ pub(crate) fn load(folder: &Path, log: &LogStore) -> io::Result<(Start, Checkpoi
         // One below the purged entries is of no use to a follower; without it openraft writes a new one.
         start.snapshot = Some((meta, file)).filter(|(meta, _)| index(meta.last_log_id) >= log.purged_index());
     }
+    if let Some((meta, _)) = &start.snapshot {
+        log.snapshot_reaches(index(meta.last_log_id));
+    }
     let snapshot = start.last_applied;
     let fits = |id: &LogId| snapshot.is_none_or(|snapshot| id.index > snapshot.index) && log.covers(id);
     let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits)?;
@@ -63,16 +66,18 @@ fn index(id: Option<LogId>) -> u64 {
 mod tests {
     use std::sync::Arc;
 
-    use openraft::storage::RaftLogStorage as _;
+    use openraft::entry::EntryPayload;
+    use openraft::storage::{IOFlushed, RaftLogStorage as _};
     use tempfile::TempDir;
 
     use super::*;
     use crate::snapshot_file::write;
     use crate::snapshot_file_test::{meta, state_at};
+    use crate::type_config::{Command, Entry};
     use crate::wal::{Options, RealDisk, Wal};
 
-    /// A data folder with snapshots at 5 and 9, and a log that is purged up to 7.
-    async fn bench() -> (TempDir, LogStore) {
+    /// A data folder with snapshots at 5 and 9, and a log of 12 entries that is purged up to `purged`.
+    async fn bench(purged: u64) -> (TempDir, LogStore) {
         let folder = tempfile::tempdir().unwrap();
         let snapshots = folder.path().join("snapshots");
         std::fs::create_dir(&snapshots).unwrap();
@@ -82,25 +87,50 @@ mod tests {
         let (wal, recovered) =
             Wal::open(&folder.path().join("log"), Arc::new(RealDisk), Options::new(1)).unwrap();
         let mut log = LogStore::new(wal, recovered).unwrap();
-        log.purge(meta(7).last_log_id.unwrap()).await.unwrap();
+        let entries = (1..=12).map(|index| Entry {
+            log_id: meta(index).last_log_id.unwrap(),
+            payload: EntryPayload::Normal(Command(vec![7; 100].into())),
+        });
+        log.append(entries, IOFlushed::noop()).await.unwrap();
+        log.purge(meta(purged).last_log_id.unwrap()).await.unwrap();
         (folder, log)
     }
 
     #[tokio::test]
     async fn the_newest_snapshot_is_the_start() {
-        let (folder, log) = bench().await;
+        let (folder, log) = bench(7).await;
         let (start, _) = load(folder.path(), &log).unwrap();
         assert_eq!(start.last_applied, meta(9).last_log_id);
         assert_eq!(start.state.digest(), state_at(9).digest());
         assert_eq!(start.snapshot.unwrap().0, meta(9));
+        assert_eq!(
+            log.bytes_since_snapshot(),
+            300,
+            "those of 10 to 12: a start writes no new one"
+        );
+    }
+
+    /// What rots must not cost a member: the log is kept further back than the newest snapshot for this.
+    #[tokio::test]
+    async fn where_the_newest_snapshot_rots_the_one_before_is_the_start() {
+        let (folder, log) = bench(4).await;
+        spoil_the_newest(&folder);
+        let (start, _) = load(folder.path(), &log).unwrap();
+        assert_eq!(start.last_applied, meta(5).last_log_id);
+        assert_eq!(start.state.digest(), state_at(5).digest());
+        assert_eq!(log.bytes_since_snapshot(), 700);
+    }
+
+    fn spoil_the_newest(folder: &TempDir) {
+        let newest = crate::snapshot_folder::file_name(&meta(9));
+        std::fs::write(folder.path().join("snapshots").join(newest), b"rotten").unwrap();
     }
 
     /// A member that started from less than it acknowledged would serve a state that never was.
     #[tokio::test]
     async fn a_gap_between_the_state_and_the_log_stops_the_start() {
-        let (folder, log) = bench().await;
-        let newest = crate::snapshot_folder::file_name(&meta(9));
-        std::fs::write(folder.path().join("snapshots").join(newest), b"rotten").unwrap();
+        let (folder, log) = bench(7).await;
+        spoil_the_newest(&folder);
         let error = load(folder.path(), &log).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         let text = error.to_string();

@@ -16,17 +16,18 @@ pub struct Snapshots {
     /// Bytes of log after which one is written, if they come first.
     pub log_bytes: u64,
     /// Entries kept below a snapshot, so that a short outage replays the log instead of a snapshot, and the log goes on
-    /// from the snapshot before the newest, or from the checkpoint, where the newest cannot be read.
+    /// from the snapshot before the newest, or from the checkpoint, where the newest cannot be read. Fewer are kept
+    /// when the log as a whole is larger than twice `log_bytes`.
     pub entries_kept: u64,
 }
 
 impl Default for Snapshots {
-    /// 50,000 entries or 64 MiB; 60,000 entries kept, so that the log reaches back to the snapshot before the newest.
+    /// 50,000 entries or 64 MiB; 100,000 entries kept.
     fn default() -> Self {
         Snapshots {
             entries: 50_000,
             log_bytes: 64 << 20,
-            entries_kept: 60_000,
+            entries_kept: 100_000,
         }
     }
 }
@@ -100,5 +101,12 @@ mod tests {
             assert!(config.replication_lag_threshold > Snapshots::default().entries);
             assert_eq!(config.enable_pre_vote, Some(true));
         }
+    }
+
+    /// The next snapshot is built while entries go on; until it is there the one before the newest must still do.
+    #[test]
+    fn the_log_reaches_back_beyond_the_snapshot_before_the_newest() {
+        let snapshots = Snapshots::default();
+        assert!(snapshots.entries_kept >= 2 * snapshots.entries);
     }
 }

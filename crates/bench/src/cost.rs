@@ -20,8 +20,8 @@ const SYSTEM_TIME: usize = 12;
 pub struct Cost {
     /// User and system time together.
     pub cpu: Duration,
-    /// Bytes that had to go to a disk, `write_bytes` of `/proc/<pid>/io`: whole pages, journals of the filesystem not
-    /// included.
+    /// Bytes that had to go to a disk, `write_bytes` of `/proc/<pid>/io`: whole pieces of the page cache, which may be
+    /// larger than a page and than what reaches the disk; journals of the filesystem not included.
     pub disk_bytes: u64,
 }
 

@@ -98,8 +98,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Zeros from `from` on, a page at a time: what one call brings into the page cache is one piece there, and every
-    /// later batch would count as a write of the whole piece in what the system says of this process.
+    /// Zeros from `from` on, a page at a time: what one call brings into the page cache may be one piece there, and every
+    /// later batch would then count as the whole piece in what the system says this process has written.
     fn write_zeros(&self, mut from: u64) -> io::Result<()> {
         while from < self.zeroed_to {
             let to = self.zeroed_to.min((from + 1).next_multiple_of(PAGE_BYTES));
@@ -158,18 +158,18 @@ mod tests {
     fn batches_lie_one_after_the_other() {
         let dir = tempfile::tempdir().unwrap();
         let mut segment = Segment::create(&RealDisk, dir.path(), 1, 1 << 20, 0).unwrap();
-        for fill in 1..=200u8 {
+        let fills = || (0..1024_u64).map(|batch| (batch, 1 + (batch % 250) as u8));
+        for (batch, fill) in fills() {
+            assert_eq!(segment.end, batch * 1024);
             segment.write_batch(vec![fill; 700]).unwrap();
+            assert!(segment.zeroed_to <= 1 << 20, "batch {batch}");
         }
-        for fill in 1..=200u8 {
+        for (batch, fill) in fills() {
             let mut bytes = [0; 1024];
-            segment
-                .file
-                .read_at(&mut bytes, (u64::from(fill) - 1) * 1024)
-                .unwrap();
-            assert!(
-                bytes[..700].iter().all(|byte| *byte == fill) && bytes[700..].iter().all(|byte| *byte == 0)
-            );
+            segment.file.read_at(&mut bytes, batch * 1024).unwrap();
+            let (record, padding) = bytes.split_at(700);
+            assert!(record.iter().all(|byte| *byte == fill), "batch {batch}");
+            assert!(padding.iter().all(|byte| *byte == 0), "batch {batch}");
         }
         assert_eq!(segment.file.size().unwrap(), 1 << 20);
     }

@@ -34,6 +34,8 @@ fn a_failed_call_is_never_retried_and_loses_nothing() {
     let broken = io::ErrorKind::Other;
     for (call, error, calls_left) in [
         (Call::Write, broken, 0),
+        (Call::Write, full, 5), // among the zeros after the first batch
+        (Call::Write, broken, 6),
         (Call::Write, full, 20),
         (Call::Write, full, 21),
         (Call::SyncData, broken, 1),
