@@ -27,6 +27,8 @@ pub(crate) struct Boot {
     /// Router advertisements seen, and seconds to the first request of a script.
     pub(crate) router_adverts: usize,
     pub(crate) script_after: Option<Duration>,
+    /// When each request came, and when the member was broken.
+    pub(crate) timeline: String,
 }
 
 /// Why a cell has no figure.
@@ -63,6 +65,7 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
     let mut attempt = Attempt::power_on(lane, cell, holder);
     let outcome = attempt.watch(&editor);
     let broken = attempt.broken.take();
+    let broken_after = broken.map(|at| at - attempt.started);
     let console = attempt.guest.console();
     let (progress, documents) = (attempt.progress, attempt.documents);
     let stale = attempt
@@ -90,6 +93,10 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
         was_leader,
         router_adverts: progress.router_adverts,
         script_after: progress.script_after,
+        timeline: match broken_after {
+            Some(after) => format!("{}; broken {:.1}", progress.timeline(), after.as_secs_f64()),
+            None => progress.timeline(),
+        },
     })
 }
 

@@ -73,7 +73,7 @@ fn boot_cell(lane: &mut Lane, cell: Cell) -> Result<Boot, Lost> {
     for _ in 0..TRIES {
         match boot::run(lane, cell) {
             Ok(boot) => {
-                println!("{cell}: {:.1} s", boot.time.as_secs_f64());
+                println!("{cell}: {:.1} s ({})", boot.time.as_secs_f64(), boot.timeline);
                 return Ok(boot);
             }
             Err(Failure::Missed) => {

@@ -40,9 +40,18 @@ pub(crate) struct Progress {
     script_ports: BTreeSet<u16>,
     /// By path (without its query): what the guest was sent at most over one connection.
     received: BTreeMap<String, usize>,
-    /// Methods and paths (without their queries).
-    asked: Vec<(String, String)>,
+    asked: Vec<Request>,
     kernel_runs: bool,
+}
+
+/// One request over HTTP.
+#[derive(Debug)]
+struct Request {
+    method: String,
+    /// Without its query.
+    path: String,
+    /// Since the power came on.
+    after: Duration,
 }
 
 impl Progress {
@@ -71,7 +80,11 @@ impl Progress {
                     self.script_after.get_or_insert(after);
                     self.script_ports.insert(*port);
                 }
-                self.asked.push((method.clone(), path));
+                self.asked.push(Request {
+                    method: method.clone(),
+                    path,
+                    after,
+                });
                 true
             }
             Fact::Received { path, bytes, .. } => {
@@ -119,19 +132,28 @@ impl Progress {
         self.received("/meta-data") > 0
     }
 
+    /// When each request came, in seconds, by the last part of its path: where the time of a boot went.
+    pub(crate) fn timeline(&self) -> String {
+        let requests = self.asked.iter().map(|request| {
+            let name = request.path.rsplit('/').next().unwrap_or_default();
+            format!("{name} {:.1}", request.after.as_secs_f64())
+        });
+        requests.collect::<Vec<_>>().join(", ")
+    }
+
     fn received(&self, end: &str) -> usize {
         let of_path = self.received.iter().filter(|(path, _)| path.ends_with(end));
         of_path.map(|(_, bytes)| *bytes).max().unwrap_or_default()
     }
 
     fn has_asked(&self, end: &str) -> bool {
-        self.asked.iter().any(|(_, path)| path.ends_with(end))
+        self.asked.iter().any(|request| request.path.ends_with(end))
     }
 
     /// By which methods this path was asked for, each once, in their order.
     fn methods(&self, path: &str) -> Vec<&str> {
-        let of_path = self.asked.iter().filter(|(_, asked)| asked == path);
-        let mut methods: Vec<&str> = of_path.map(|(method, _)| method.as_str()).collect();
+        let of_path = self.asked.iter().filter(|request| request.path == path);
+        let mut methods: Vec<&str> = of_path.map(|request| request.method.as_str()).collect();
         methods.dedup();
         methods
     }
@@ -199,6 +221,13 @@ mod tests {
             path: path.to_owned(),
             port: 1,
         }
+    }
+
+    #[test]
+    fn the_timeline_has_every_request() {
+        let progress = after(&[asked("GET", KERNEL), asked("GET", &format!("{SCRIPT}?mac=x"))]);
+        let [kernel, script] = [KERNEL, SCRIPT].map(|path| path.rsplit('/').next().unwrap());
+        assert_eq!(progress.timeline(), format!("{kernel} 1.0, {script} 1.0"));
     }
 
     #[test]

@@ -142,6 +142,7 @@ mod tests {
             was_leader,
             router_adverts: 1,
             script_after: None,
+            timeline: String::new(),
         }
     }
 
