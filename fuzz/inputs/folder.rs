@@ -23,15 +23,15 @@ const FILES: [(&str, &[u8]); 3] = [
 /// Names that begin so have their bytes on another member only.
 const ELSEWHERE: &str = "far";
 /// That member's HTTP port.
-pub const OTHER_MEMBER: &str = "http://10.97.1.2:8081";
+pub(crate) const OTHER_MEMBER: &str = "http://10.97.1.2:8081";
 const LOADER: (&str, &[u8]) = ("snponly.efi", b"MZ a loader");
 
-pub fn loaders() -> BTreeMap<String, Bytes> {
+pub(crate) fn loaders() -> BTreeMap<String, Bytes> {
     BTreeMap::from([(LOADER.0.to_owned(), Bytes::from_static(LOADER.1))])
 }
 
 /// The folder's files; they must be made within the runtime.
-pub fn boot_files(store: &Store) -> gateway::BootFiles {
+pub(crate) fn boot_files(store: &Store) -> gateway::BootFiles {
     let folder = make().expect("the folder can be written");
     let alone = || Roster {
         own_is_voter: true,
@@ -46,12 +46,12 @@ pub fn boot_files(store: &Store) -> gateway::BootFiles {
 }
 
 /// Whether `body` is the whole of something that may be served.
-pub fn is_served(body: &[u8]) -> bool {
+pub(crate) fn is_served(body: &[u8]) -> bool {
     served().any(|content| content == body)
 }
 
 /// Whether `body` is that part, `bytes FIRST-LAST/SIZE`, of something that may be served.
-pub fn is_served_part(part: &str, body: &[u8]) -> bool {
+pub(crate) fn is_served_part(part: &str, body: &[u8]) -> bool {
     let numbers: Vec<usize> = part
         .split([' ', '-', '/'])
         .filter_map(|number| number.parse().ok())
@@ -68,7 +68,9 @@ fn served() -> impl Iterator<Item = &'static [u8]> {
 
 /// The files, a secret beside their folder, and a link to it from the inside.
 fn make() -> std::io::Result<PathBuf> {
-    let around = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node-http");
+    // tests are given a folder for this, fuzz targets are not
+    let target = option_env!("CARGO_TARGET_TMPDIR").unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/target"));
+    let around = Path::new(target).join("node-http");
     let folder = around.join("files");
     std::fs::create_dir_all(folder.join("sub"))?;
     std::fs::write(around.join("secret"), SECRET)?;
