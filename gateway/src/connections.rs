@@ -44,15 +44,15 @@ pub(crate) struct Greeted<Io> {
 /// Serves `listener` until `shutdown` completes, then lets requests in progress end.
 ///
 /// `greet` makes a connection of a socket: it finds out who calls, or gives `None` to close it. `note` is told of each
-/// that is accepted; what it gives is kept until the connection ends.
-pub(crate) async fn serve<Greet, Greeting, Io, Noted>(
+/// that is accepted; what it gives is awaited before anything is answered, and kept until the connection ends.
+pub(crate) async fn serve<Greet, Greeting, Io, Noting>(
     port: Arc<Port>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
     greet: Greet,
-    note: impl Fn(&TcpStream, SocketAddr) -> Noted,
+    note: impl Fn(&TcpStream, SocketAddr) -> Noting,
 ) where
-    Noted: Send + 'static,
+    Noting: Future<Output: Send> + Send + 'static,
     Greet: Fn(TcpStream, SocketAddr) -> Greeting,
     Greeting: Future<Output = Option<Greeted<Io>>> + Send + 'static,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -69,9 +69,10 @@ pub(crate) async fn serve<Greet, Greeting, Io, Noted>(
                 Ok((stream, peer)) => {
                     if let Some(permit) = port.admission.admit(peer.ip()) {
                         notice_dead_peers(&stream);
-                        let noted = note(&stream, peer);
+                        let noting = note(&stream, peer);
                         let (port, greeting, draining) = (Arc::clone(&port), greet(stream, peer), draining.clone());
                         connections.spawn(async move {
+                            let noted = noting.await;
                             if let Some(greeted) = greeting.await {
                                 drive(port, greeted, draining).await;
                             }

@@ -81,18 +81,24 @@ impl Gateway {
     /// Serves compute nodes on `listener`, plain HTTP/1.1, until `shutdown` completes and requests in
     /// progress have ended. May run for several listeners at once; the limits are common to them.
     pub async fn serve_nodes(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        self.serve_nodes_noting(listener, |_, _| (), shutdown).await;
+        self.serve_nodes_noting(listener, |_, _| std::future::ready(()), shutdown)
+            .await;
     }
 
-    /// The same, and tells `note` of each connection that is accepted: this end's address and the far end's. What it
-    /// gives is dropped when the connection has ended. It must not wait.
-    pub async fn serve_nodes_noting<Noted: Send + 'static>(
+    /// The same, and tells `note` of each connection that is accepted: this end's address and the far end's. The
+    /// connection is served when what it gives completes; the output is dropped when the connection has ended.
+    pub async fn serve_nodes_noting<Noting>(
         &self,
         listener: TcpListener,
-        note: impl Fn(SocketAddr, SocketAddr) -> Noted,
+        note: impl Fn(SocketAddr, SocketAddr) -> Noting,
         shutdown: impl Future<Output = ()>,
-    ) {
-        let note = |stream: &TcpStream, peer| Some(note(stream.local_addr().ok()?, peer));
+    ) where
+        Noting: Future<Output: Send> + Send + 'static,
+    {
+        let note = |stream: &TcpStream, peer| {
+            let noting = stream.local_addr().ok().map(|local| note(local, peer));
+            async move { Some(noting?.await) }
+        };
         connections::serve(Arc::clone(&self.nodes), listener, shutdown, nodes::greet, note).await;
     }
 
@@ -107,7 +113,8 @@ impl Gateway {
     ) {
         let greeter = api::Greeter::new(tls, &self.options);
         let greet = |stream, peer| greeter.clone().greet(stream, peer);
-        connections::serve(Arc::clone(&self.api), listener, shutdown, greet, |_, _| ()).await;
+        let note = |_: &TcpStream, _| std::future::ready(());
+        connections::serve(Arc::clone(&self.api), listener, shutdown, greet, note).await;
     }
 
     /// Answers one request of a node without a connection: what fuzzing drives.

@@ -17,6 +17,9 @@ pub(crate) const TAP: &str = "tap0";
 /// Nodes beside the guest's, whose data it must never get.
 const OTHERS: u64 = 4;
 
+/// Lines of each member's log that are shown when a boot has failed.
+const LOG_LINES: usize = 20;
+
 /// Where guests boot.
 pub(crate) struct Lane {
     pub(crate) folder: PathBuf,
@@ -84,6 +87,20 @@ impl Lane {
             self.prober.connects_to(holder),
             "the holder of the service address does not answer there"
         );
+    }
+
+    /// What each member said last of the service address.
+    pub(crate) fn logs(&self) -> String {
+        let log = |id: &u64| std::fs::read_to_string(self.members.file_named(&format!("member-{id}.log")));
+        let last = |id: &u64| {
+            let log = log(id).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains("address::")).collect();
+            format!(
+                "member {id}:\n{}",
+                lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+            )
+        };
+        self.members.ids().iter().map(last).collect::<Vec<_>>().join("\n")
     }
 
     /// Watches what becomes of the address of a frozen member.

@@ -84,7 +84,7 @@ fn boot_cell(lane: &mut Lane, cell: Cell) -> Result<Boot, Lost> {
                 return Err(Lost::InFirmware);
             }
             Err(Failure::Wrong(error)) => {
-                println!("{cell}: FAILED: {error}");
+                println!("{cell}: FAILED: {error}\n{}", lane.logs());
                 return Err(Lost::Wrong(error));
             }
         }

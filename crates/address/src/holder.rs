@@ -172,7 +172,7 @@ impl Part {
                     return;
                 }
                 _ = ticks.tick() => self.tick(),
-                () = self.telling.due() => self.exchange.tell(&self.telling.batch()),
+                () = self.telling.due() => self.exchange.tell(&self.telling.batch().connections),
                 heard = self.exchange.hear() => {
                     if let Some(HeardAdvert { from, holds }) = heard {
                         self.input(Input::Advert { from, holds });

@@ -85,7 +85,7 @@ async fn run(
                 }
             }
             _ = ticks.tick() => exchange.advertise(held.is_held()),
-            () = telling.due() => exchange.tell(&telling.batch()),
+            () = telling.due() => exchange.tell(&telling.batch().connections),
             _ = exchange.hear() => {}
         }
     }
@@ -143,7 +143,9 @@ mod tests {
         };
         wait(&|| accepted(&first) > 1 && accepted(&second) > 1).await;
         let clients = first.clients();
-        let open = clients.opened("10.97.0.1:80".parse().unwrap(), "127.0.0.1:9".parse().unwrap());
+        let open = clients
+            .opened("10.97.0.1:80".parse().unwrap(), "127.0.0.1:9".parse().unwrap())
+            .await;
         assert!(open.is_some());
         wait(&|| second.counters.clients_noted.load(Ordering::Relaxed) > 0).await;
         second_seen.set(Holding::UntilToldOtherwise);

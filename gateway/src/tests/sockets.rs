@@ -66,7 +66,7 @@ async fn each_connection_is_noted_until_it_ends() {
         let note = move |local, peer| {
             let (alive, ended) = oneshot::channel::<()>();
             told.send((local, peer, ended)).unwrap();
-            alive
+            std::future::ready(alive)
         };
         gateway
             .serve_nodes_noting(listener, note, std::future::pending())
@@ -78,6 +78,34 @@ async fn each_connection_is_noted_until_it_ends() {
     assert_eq!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty));
     drop(stream);
     bounded(ended).await.unwrap_err();
+}
+
+/// A client that is answered before others know of it would be lost with this host.
+#[tokio::test]
+async fn nothing_is_answered_before_a_connection_is_noted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    let (told, mut noted) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let note = move |_, _| {
+            let (go_on, wait) = oneshot::channel::<()>();
+            told.send(go_on).unwrap();
+            wait
+        };
+        gateway
+            .serve_nodes_noting(listener, note, std::future::pending())
+            .await;
+    });
+    let request = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let talking = tokio::spawn(async move { talk(address, request).await });
+    let go_on = bounded(noted.recv()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(fake.take_asked().is_empty(), "nobody has been asked");
+    go_on.send(()).unwrap();
+    let answer = bounded(talking).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 }
 
 /// Who calls is the address of the connection, whatever headers say, and no credential travels on.

@@ -20,6 +20,10 @@ pub(in crate::serve) fn tcp_at(interface: &str, address: SocketAddrV4) -> io::Re
     // after a restart, connections of the life before are still in TIME_WAIT
     let socket = bound(interface, address, Type::STREAM, Protocol::TCP, true)?;
     socket.listen(BACKLOG)?;
+    // A request that the kernel has acknowledged is never sent again, so the other members should know its connection by
+    // then, or nobody frees the client if this host vanishes now (crates/address/src/clients.rs). The connections inherit
+    // this: an acknowledgement waits 40 ms for an answer to ride on. Only after `listen`, which resets it.
+    socket.set_tcp_quickack(false)?;
     TcpListener::from_std(socket.into())
 }
 
@@ -68,6 +72,20 @@ mod tests {
         let again = tcp("lo", port);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert!(tcp("no-such-interface", 0).is_err());
+    }
+
+    /// Where the kernel acknowledges at once, a client may wait for ever for a member that had not taken note of it.
+    #[tokio::test]
+    async fn requests_are_not_acknowledged_before_they_are_read() {
+        let listener = tcp("lo", 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _client = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        assert!(!socket2::SockRef::from(&listener).tcp_quickack().unwrap());
+        assert!(
+            !socket2::SockRef::from(&accepted).tcp_quickack().unwrap(),
+            "it is inherited"
+        );
     }
 
     #[tokio::test]

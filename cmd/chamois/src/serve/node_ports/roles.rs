@@ -245,7 +245,10 @@ async fn http(
     clients: Option<ClientNotes>,
     stop: Stop,
 ) -> Result<(), ServeError> {
-    let note = |local, peer| clients.as_ref()?.opened(local, peer);
+    let note = |local, peer| {
+        let opening = clients.as_ref().map(|clients| clients.opened(local, peer));
+        async move { opening?.await }
+    };
     gateway.serve_nodes_noting(listener, note, stop.reached()).await;
     Ok(())
 }
