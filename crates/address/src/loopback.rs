@@ -174,17 +174,20 @@ async fn follow<S, F: Future<Output = io::Result<S>>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::time::timeout;
 
     const BOUND: Duration = Duration::from_secs(10);
 
-    /// A free UDP and TCP port on 127.0.0.1, found by binding it.
-    async fn free_address() -> SocketAddr {
-        UdpSocket::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap()
+    /// An address of this test alone, on a port that no client is given: nothing but the test ever has it.
+    fn own_address() -> SocketAddr {
+        static GIVEN: AtomicU32 = AtomicU32::new(1);
+        let offset = (std::process::id() % 0x4000) << 8 | GIVEN.fetch_add(1, Ordering::Relaxed) & 0xff;
+        SocketAddr::from((
+            Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 128, 0, 0)) + offset),
+            7410,
+        ))
     }
 
     async fn wait_held(held: &Held) {
@@ -193,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_holds_and_the_next_follows_when_it_lets_go() {
-        let lock = free_address().await;
+        let lock = own_address();
         let first = hold(lock, None);
         wait_held(&first.held()).await;
         let second = hold(lock, None);
@@ -207,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn roles_follow_the_lock() {
-        let (lock, http) = (free_address().await, free_address().await);
+        let (lock, http) = (own_address(), own_address());
         let taken = UdpSocket::bind(lock).await.unwrap();
         let holder = hold(lock, None);
         let held = holder.held();
@@ -222,7 +225,7 @@ mod tests {
     /// The old holder's other sockets may close a moment after its lock.
     #[tokio::test]
     async fn a_follower_waits_for_a_port_that_is_still_closing() {
-        let (lock, port) = (free_address().await, free_address().await);
+        let (lock, port) = (own_address(), own_address());
         let holder = hold(lock, None);
         let held = holder.held();
         wait_held(&held).await;
@@ -235,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_can_not_be_bound_is_an_error_that_names_it() {
-        let holder = hold(free_address().await, None);
+        let holder = hold(own_address(), None);
         let elsewhere: SocketAddr = "192.0.2.1:9".parse().unwrap(); // TEST-NET, on no interface
         let error = timeout(BOUND, udp_socket(&holder.held(), elsewhere))
             .await

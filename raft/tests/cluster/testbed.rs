@@ -1,9 +1,9 @@
 //! Three members in one process, each on a runtime of its own, over real sockets, mTLS and disks.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use auth::pki::{CertificateAuthority, Issued};
@@ -51,18 +51,16 @@ impl Testbed {
     pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
+        let addresses: BTreeMap<u64, SocketAddr> = (1..=3).map(|id| (id, own_address(id))).collect();
         let issue = |id| {
-            (
-                id,
-                ca.issue_member(id, vec!["127.0.0.1".to_owned()], SystemTime::now())
-                    .unwrap(),
-            )
+            let names = vec![addresses[&id].ip().to_string()];
+            (id, ca.issue_member(id, names, SystemTime::now()).unwrap())
         };
         let mut bed = Testbed {
             folder: tempfile::tempdir().unwrap(),
             issued: (1..=3).map(issue).collect(),
             ca: ca.certificate_pem().to_owned(),
-            addresses: (1..=3).map(|id| (id, free_address())).collect(),
+            addresses,
             running: BTreeMap::new(),
             snapshots,
         };
@@ -279,9 +277,12 @@ fn no_random() -> raft::Random {
     Arc::new(|_| {})
 }
 
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// An address that no other bed has, on a port that no client is given: a member that comes back finds it free, however
+/// many connections the beds beside it open.
+fn own_address(id: u64) -> SocketAddr {
+    static GIVEN: AtomicU32 = AtomicU32::new(1);
+    let offset = (std::process::id() % 0x4000) << 8 | GIVEN.fetch_add(1, Ordering::Relaxed) & 0xff;
+    let first = u32::from(Ipv4Addr::new(127, 64, 0, 0));
+    let port = 7400 + u16::try_from(id).unwrap();
+    SocketAddr::from((Ipv4Addr::from(first + offset), port))
 }
