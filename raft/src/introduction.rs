@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver as _;
 use proto::raft::v1 as pb;
+use state::cluster::FEATURE_LEVEL_KNOWN;
 use tokio::time::timeout;
 
 use crate::replicated::Replicated;
@@ -46,9 +47,14 @@ async fn greet(replicated: &Replicated, id: u64, node: &MemberNode) -> bool {
     };
     let request = pb::IntroduceRequest {
         header: Some(peers.header(id)),
+        feature_level_known: FEATURE_LEVEL_KNOWN,
     };
     match timeout(ANSWER_MAX, client.introduce(request)).await {
-        Ok(Ok(answer)) => peers.stores.meet(id, &answer.into_inner().store).is_ok(),
+        Ok(Ok(answer)) => {
+            let answer = answer.into_inner();
+            peers.knows_level(id, answer.feature_level_known);
+            peers.stores.meet(id, &answer.store).is_ok()
+        }
         Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition => {
             tracing::error!(member = id, "refused by another member: {}", status.message());
             true

@@ -2,6 +2,7 @@
 //! checkpoint of it, and gRPC between members. Services see only [`Store`]; no other crate names openraft or sled.
 
 mod apply_chunk;
+mod autopilot;
 mod background;
 pub mod checkpoint;
 mod checkpointer;
@@ -14,19 +15,23 @@ mod log_store_suite_test;
 mod log_tail;
 mod member;
 mod member_session;
+mod membership;
 mod network;
 mod newest_state;
 mod peer_service;
 mod peers;
+mod pinned_members;
 mod profile;
 mod published;
 mod read_index;
+mod removed;
 mod replicated;
 mod small_file;
 mod snapshot_file;
 #[cfg(test)]
 mod snapshot_file_test;
 mod snapshot_folder;
+mod snapshot_pieces;
 mod snapshot_stream;
 mod sources;
 mod state_machine;
@@ -44,6 +49,7 @@ pub use peer_service::PeerPort;
 pub use peers::Dial;
 pub use profile::{Profile, Snapshots};
 pub use snapshot_file::SnapshotFile;
+pub use snapshot_pieces::SnapshotPieces;
 pub use sources::{NowMs, Random, Sources};
 pub use store::{Committed, Store};
 pub use type_config::MemberNode;

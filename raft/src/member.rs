@@ -11,6 +11,7 @@ use openraft::{Raft, async_runtime};
 use proto::cluster::v1::ClusterCommand;
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::peer_service_server::PeerServiceServer;
+use rpc::tls::PinnedKeys;
 
 use crate::background::Background;
 use crate::checkpointer::Checkpointer;
@@ -22,13 +23,14 @@ use crate::peers::{Dial, PEER_MESSAGE_BYTES_MAX, Peers};
 use crate::profile::{Profile, Snapshots};
 use crate::published::Published;
 use crate::read_index::{self, ReadIndexes};
+use crate::removed::Removed;
 use crate::replicated::Replicated;
 use crate::sources::Sources;
 use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
 use crate::type_config::{MemberNode, TypeConfig};
 use crate::wal::{self, Disk, Wal};
-use crate::{introduction, newest_state, store_header};
+use crate::{autopilot, introduction, membership, newest_state, pinned_members, store_header};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
@@ -42,8 +44,9 @@ const STARTUP_PAUSE: Duration = Duration::from_millis(50);
 pub struct MemberOptions {
     /// This member's id; never reused in a cluster.
     pub member_id: u64,
-    /// Name of the cluster, the same on every member.
-    pub cluster_name: String,
+    /// The cluster's name, and the keys of the members that were known when this one was made; from then on the
+    /// membership keeps them up to date.
+    pub pins: PinnedKeys,
     /// Folder of the log, the snapshots and the checkpoint; made if absent.
     pub data_dir: PathBuf,
     /// Timers.
@@ -81,7 +84,7 @@ impl Member {
     pub async fn start(options: MemberOptions) -> io::Result<Member> {
         let opened = tokio::task::spawn_blocking({
             let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
-            let (cluster, member) = (options.cluster_name.clone(), options.member_id);
+            let (cluster, member) = (options.pins.cluster().to_owned(), options.member_id);
             let log_options = wal::Options::new(options.sources.random_u64());
             let fresh_store_id = format!("{:016x}", options.sources.random_u64());
             move || open(&folder, disk, log_options, &cluster, member, &fresh_store_id)
@@ -105,13 +108,13 @@ impl Member {
         );
         let peers = Peers::new(
             options.member_id,
-            &options.cluster_name,
+            options.pins.clone(),
             stores,
             Arc::clone(&options.dial),
         );
         let config = options
             .profile
-            .raft_config(&options.cluster_name, options.snapshots)
+            .raft_config(options.pins.cluster(), options.snapshots)
             .map_err(io::Error::other)?;
         let network = Network { peers: peers.clone() };
         let raft: Raft<TypeConfig, StateMachine> =
@@ -129,6 +132,7 @@ impl Member {
             options.sources,
             published,
             read_indexes,
+            Removed::new(&options.data_dir),
         ));
         let store = Store::replicated(Arc::clone(&replicated));
         checkpointer.run(unsaved)?;
@@ -145,6 +149,8 @@ impl Member {
         let sizes = bound_log_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes);
         background.spawn("log size", sizes);
         background.spawn("introduction", introduction::introduce(Arc::clone(&replicated)));
+        background.spawn("pinned keys", pinned_members::follow(Arc::clone(&replicated)));
+        background.spawn("autopilot", autopilot::run(Arc::clone(&replicated)));
         let peer_port = PeerPort::new(Arc::clone(&replicated), snapshots);
         Ok(Member {
             store,
@@ -179,6 +185,7 @@ impl Member {
         tokio::select! {
             reason = self.raft_failed() => reason,
             reason = self.background.failed() => reason,
+            reason = self.replicated.removed().declared() => reason,
         }
     }
 
@@ -199,19 +206,8 @@ impl Member {
     pub async fn hand_over(&self) {
         let raft = self.replicated.raft();
         let metrics = raft.metrics().borrow_watched().clone();
-        let Some(replication) = metrics
-            .replication
-            .as_ref()
-            .filter(|_| metrics.current_leader == Some(metrics.id))
-        else {
-            return;
-        };
-        let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
-        let others = replication
-            .iter()
-            .filter(|(id, _)| **id != metrics.id && voters.contains(*id));
-        if let Some((to, _)) = others.max_by_key(|(_, matched)| **matched)
-            && let Err(error) = raft.trigger().transfer_leader(*to).await
+        if let Some(to) = membership::heir(&metrics)
+            && let Err(error) = raft.trigger().transfer_leader(to).await
         {
             tracing::warn!(%error, to, "could not hand over leadership");
         }
@@ -245,6 +241,7 @@ fn open(
 ) -> io::Result<Opened> {
     let snapshots = folder.join("snapshots");
     std::fs::create_dir_all(&snapshots)?;
+    Removed::new(folder).check()?;
     let store = store_header::claim(folder, cluster, member, fresh_store_id)?;
     let stores = KnownStores::open(folder, store)?;
     let (wal, recovered) = Wal::open(&folder.join("log"), disk, log_options).map_err(io::Error::other)?;

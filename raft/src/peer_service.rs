@@ -12,6 +12,7 @@ use openraft::raft::{
 use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_server::PeerService;
 use rpc::{Caller, Identity};
+use state::cluster::FEATURE_LEVEL_KNOWN;
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -53,6 +54,11 @@ impl PeerPort {
         }
         if !matches!(caller.identity, Identity::Member(id) if id == header.from) {
             let text = format!("the connection is not that of member {}", header.from);
+            return Err(Status::permission_denied(text));
+        }
+        // A connection outlives the membership of whoever opened it.
+        if !peers.pins.knows(header.from) {
+            let text = format!("member {} is not a member of this cluster", header.from);
             return Err(Status::permission_denied(text));
         }
         let (to_store, from_store) = (&header.to_store, &header.from_store);
@@ -190,8 +196,36 @@ impl PeerService for PeerPort {
         request: Request<pb::IntroduceRequest>,
     ) -> Result<Response<pb::IntroduceResponse>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        let store = self.member.peers().stores.own().to_owned();
-        Ok(Response::new(pb::IntroduceResponse { store }))
+        let peers = self.member.peers();
+        let request = request.into_inner();
+        let from = request.header.map_or(0, |header| header.from);
+        peers.knows_level(from, request.feature_level_known);
+        Ok(Response::new(pb::IntroduceResponse {
+            store: peers.stores.own().to_owned(),
+            feature_level_known: FEATURE_LEVEL_KNOWN,
+        }))
+    }
+
+    async fn change_membership(
+        &self,
+        request: Request<pb::ChangeMembershipRequest>,
+    ) -> Result<Response<pb::ChangeMembershipResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let change = request
+            .into_inner()
+            .change
+            .ok_or_else(|| Status::invalid_argument("no change"))?;
+        self.member.change_membership_as_leader(&change).await?;
+        Ok(Response::new(pb::ChangeMembershipResponse {}))
+    }
+
+    async fn farewell(
+        &self,
+        request: Request<pb::FarewellRequest>,
+    ) -> Result<Response<pb::FarewellResponse>, Status> {
+        self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        self.member.removed().declare();
+        Ok(Response::new(pb::FarewellResponse {}))
     }
 
     async fn read_index(

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use proto::raft::v1::PeerHeader;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
 use rpc::client::{Channel, ConnectError};
+use rpc::tls::PinnedKeys;
 
 use crate::known_stores::KnownStores;
 use crate::type_config::MemberNode;
@@ -22,6 +23,9 @@ pub(crate) struct Peers {
     pub(crate) member_id: u64,
     pub(crate) cluster_name: Arc<str>,
     pub(crate) stores: Arc<KnownStores>,
+    /// Whose certificates and messages are accepted.
+    pub(crate) pins: PinnedKeys,
+    levels: Arc<Mutex<BTreeMap<u64, u32>>>,
     dial: Dial,
     channels: Arc<Mutex<BTreeMap<u64, (MemberNode, Channel)>>>,
 }
@@ -33,11 +37,13 @@ impl std::fmt::Debug for Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(member_id: u64, cluster_name: &str, stores: KnownStores, dial: Dial) -> Peers {
+    pub(crate) fn new(member_id: u64, pins: PinnedKeys, stores: KnownStores, dial: Dial) -> Peers {
         Peers {
             member_id,
-            cluster_name: cluster_name.into(),
+            cluster_name: pins.cluster().into(),
             stores: Arc::new(stores),
+            pins,
+            levels: Arc::default(),
             dial,
             channels: Arc::default(),
         }
@@ -52,6 +58,18 @@ impl Peers {
             from_store: self.stores.own().to_owned(),
             to_store: self.stores.of(to),
         }
+    }
+
+    /// Member `id` has said which feature level its version knows; those before level 2 say nothing.
+    pub(crate) fn knows_level(&self, id: u64, level: u32) {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.insert(id, level.max(1));
+    }
+
+    /// The highest feature level that member `id` knows, if it has said so.
+    pub(crate) fn level_known_by(&self, id: u64) -> Option<u32> {
+        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.get(&id).copied()
     }
 
     /// A client on a connection of its own.

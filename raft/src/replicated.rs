@@ -19,6 +19,7 @@ use crate::peers::Peers;
 use crate::profile::Profile;
 use crate::published::Published;
 use crate::read_index::ReadIndexes;
+use crate::removed::Removed;
 use crate::sources::Sources;
 use crate::state_machine::StateMachine;
 use crate::type_config::{Command, MemberNode, TypeConfig};
@@ -45,6 +46,7 @@ pub(crate) struct Replicated {
     verified: AtomicBool,
     majority: AtomicBool,
     read_indexes: ReadIndexes,
+    removed: Removed,
     pub(crate) published: Arc<Published>,
 }
 
@@ -72,6 +74,7 @@ impl Replicated {
         sources: Sources,
         published: Arc<Published>,
         read_indexes: ReadIndexes,
+        removed: Removed,
     ) -> Replicated {
         Replicated {
             raft,
@@ -83,6 +86,7 @@ impl Replicated {
             verified: AtomicBool::new(false),
             majority: AtomicBool::new(true),
             read_indexes,
+            removed,
             published,
         }
     }
@@ -93,6 +97,11 @@ impl Replicated {
 
     pub(crate) fn peers(&self) -> &Peers {
         &self.peers
+    }
+
+    /// Whether this member was removed.
+    pub(crate) fn removed(&self) -> &Removed {
+        &self.removed
     }
 
     pub(crate) fn is_verified(&self) -> bool {
@@ -114,7 +123,7 @@ impl Replicated {
         self.raft.server_metrics().borrow_watched().current_leader
     }
 
-    fn node(&self, id: u64) -> Option<MemberNode> {
+    pub(crate) fn node(&self, id: u64) -> Option<MemberNode> {
         let membership = Arc::clone(&self.raft.server_metrics().borrow_watched().membership_config);
         membership.get_node(&id).cloned()
     }
@@ -194,7 +203,7 @@ impl Replicated {
 
     /// The answer of `leader`, unless it takes too long or another member leads meanwhile: a frozen leader
     /// would never answer.
-    async fn while_leading<T>(&self, leader: u64, answer: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn while_leading<T>(&self, leader: u64, answer: impl Future<Output = T>) -> Option<T> {
         let mut metrics = self.raft.server_metrics();
         let deposed = async {
             while metrics.borrow_watched().current_leader == Some(leader) {
@@ -309,7 +318,7 @@ impl Replicated {
         Ok(confirmed.map_err(|_| self.no_quorum())?.read_log_id().index())
     }
 
-    fn no_quorum(&self) -> Error {
+    pub(crate) fn no_quorum(&self) -> Error {
         Error::NoQuorum {
             retry_after: self.profile.leaderless_max(),
         }

@@ -116,15 +116,7 @@ pub(crate) fn write_rows(
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(true);
     let mut out = BufWriter::new(options.open(&temporary)?);
-    out.write_all(MAGIC)?;
-    frame(&mut out, &wire::snapshot_meta_to_wire(meta).encode_to_vec())?;
-    let mut rows = 0u64;
-    for row in encoded {
-        frame(&mut out, &row)?;
-        rows += 1;
-    }
-    frame(&mut out, &[])?;
-    frame(&mut out, &rows.to_be_bytes())?;
+    write_to(&mut out, meta, encoded)?;
     let file = out.into_inner().map_err(|e| e.into_error())?;
     file.sync_all()?;
     snapshot_folder::adopt(&temporary, &path)?;
@@ -134,6 +126,23 @@ pub(crate) fn write_rows(
         verified: None,
         _incoming: None,
     })
+}
+
+/// The bytes of a snapshot file.
+pub(crate) fn write_to(
+    out: &mut impl Write,
+    meta: &SnapshotMeta,
+    encoded: impl Iterator<Item = Vec<u8>>,
+) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    frame(out, &wire::snapshot_meta_to_wire(meta).encode_to_vec())?;
+    let mut rows = 0u64;
+    for row in encoded {
+        frame(out, &row)?;
+        rows += 1;
+    }
+    frame(out, &[])?; // no row is empty
+    frame(out, &rows.to_be_bytes())
 }
 
 /// Reads and checks a whole file.

@@ -18,6 +18,7 @@ impl Replicated {
             peer_address: node.peer_address.clone(),
             api_address: node.api_address.clone(),
             voter: voters.contains(id),
+            kind: node.kind.into(),
             matched_index: matched_index(&metrics, *id),
             last_seen_ms: last_seen_ms(&metrics, *id),
         });
@@ -41,10 +42,10 @@ impl Replicated {
     }
 }
 
-type Metrics = openraft::RaftMetrics<crate::type_config::TypeConfig>;
+pub(crate) type Metrics = openraft::RaftMetrics<crate::type_config::TypeConfig>;
 
 /// Only a leader knows; of itself it knows without asking.
-fn matched_index(metrics: &Metrics, id: u64) -> Option<u64> {
+pub(crate) fn matched_index(metrics: &Metrics, id: u64) -> Option<u64> {
     let replication = metrics.replication.as_ref()?;
     if id == metrics.id {
         return metrics.last_log_index;
@@ -54,7 +55,7 @@ fn matched_index(metrics: &Metrics, id: u64) -> Option<u64> {
         .map(|matched| matched.map_or(0, |id| id.index))
 }
 
-fn last_seen_ms(metrics: &Metrics, id: u64) -> Option<u64> {
+pub(crate) fn last_seen_ms(metrics: &Metrics, id: u64) -> Option<u64> {
     if id == metrics.id {
         return metrics.heartbeat.as_ref().map(|_| 0);
     }

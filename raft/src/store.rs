@@ -1,5 +1,6 @@
 //! `Store`: what services hold. Propose a change, read the applied state, ask for a read index.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,12 @@ use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
 use rpc::Error;
 use state::State;
+use tonic::Status;
 
 use crate::in_memory::InMemory;
 use crate::replicated::Replicated;
+use crate::snapshot_pieces::{self, SnapshotPieces};
+use crate::type_config::MemberNode;
 
 /// A change's encoded size.
 const ENTRY_BYTES_MAX: usize = 8 << 20;
@@ -184,6 +188,44 @@ impl Store {
         match &self.backend {
             Backend::InMemory(memory) => memory.linearize().is_ok(),
             Backend::Replicated(member) => member.has_majority(),
+        }
+    }
+
+    /// Changes who is a member, or what is known of one; a follower hands it to the leader.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` for what would endanger the majority, `NotFound` for an unknown member, `InvalidArgument`,
+    /// `Unavailable` without a leader.
+    pub async fn change_membership(&self, change: pb::membership_change::Change) -> Result<(), Status> {
+        match &self.backend {
+            Backend::InMemory(_) => Err(Status::failed_precondition("a store without members")),
+            Backend::Replicated(member) => {
+                let change = Some(change);
+                member.change_membership(&pb::MembershipChange { change }).await
+            }
+        }
+    }
+
+    /// The members with their keys, as this member knows them.
+    pub fn members(&self) -> BTreeMap<u64, MemberNode> {
+        match &self.backend {
+            Backend::InMemory(_) => BTreeMap::new(),
+            Backend::Replicated(member) => {
+                let view = member.view();
+                view.nodes().map(|(id, node)| (id, node.clone())).collect()
+            }
+        }
+    }
+
+    /// The state and the membership at one log index, as a snapshot file's bytes, in pieces; after a read index it holds
+    /// every acknowledged write.
+    ///
+    /// # Errors
+    /// `Internal` for a store without a log.
+    pub fn save_snapshot(&self) -> Result<SnapshotPieces, Error> {
+        match &self.backend {
+            Backend::InMemory(_) => Err(Error::Internal("a store without a log".to_owned())),
+            Backend::Replicated(member) => Ok(snapshot_pieces::of(member)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use proto::cluster::v1::member_kind;
 use proto::raft::v1 as pb;
 
 openraft::declare_raft_types!(
@@ -58,6 +59,8 @@ pub struct MemberNode {
     pub api_address: String,
     /// SubjectPublicKeyInfo (DER) that the member's certificate must carry.
     pub public_key: Vec<u8>,
+    /// What it is for.
+    pub kind: member_kind::Kind,
 }
 
 impl fmt::Display for MemberNode {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openraft::entry::EntryPayload;
 use openraft::vote::RaftVote as _;
+use proto::cluster::v1::member_kind;
 use proto::raft::v1 as pb;
 
 use crate::type_config::{
@@ -104,13 +105,24 @@ pub(crate) fn membership_to_wire(membership: &Membership) -> pb::Membership {
     }
 }
 
-fn node_to_wire(id: u64, node: &MemberNode) -> pb::MemberNode {
+pub(crate) fn node_to_wire(id: u64, node: &MemberNode) -> pb::MemberNode {
     pb::MemberNode {
         id,
         peer_address: node.peer_address.clone(),
         api_address: node.api_address.clone(),
         public_key: node.public_key.clone(),
+        kind: node.kind.into(),
     }
+}
+
+pub(crate) fn node_from_wire(node: pb::MemberNode) -> Result<MemberNode, Malformed> {
+    Ok(MemberNode {
+        kind: member_kind::Kind::try_from(node.kind)
+            .map_err(|_| Malformed("kind of member that is not known here"))?,
+        peer_address: node.peer_address,
+        api_address: node.api_address,
+        public_key: node.public_key,
+    })
 }
 
 pub(crate) fn membership_from_wire(membership: pb::Membership) -> Result<Membership, Malformed> {
@@ -119,18 +131,10 @@ pub(crate) fn membership_from_wire(membership: pb::Membership) -> Result<Members
         .into_iter()
         .map(|set| set.ids.into_iter().collect())
         .collect();
-    let nodes: BTreeMap<u64, MemberNode> = membership
-        .nodes
-        .into_iter()
-        .map(|n| {
-            let node = MemberNode {
-                peer_address: n.peer_address,
-                api_address: n.api_address,
-                public_key: n.public_key,
-            };
-            (n.id, node)
-        })
-        .collect();
+    let nodes = membership.nodes.into_iter();
+    let nodes: BTreeMap<u64, MemberNode> = nodes
+        .map(|node| Ok((node.id, node_from_wire(node)?)))
+        .collect::<Result<_, Malformed>>()?;
     if configs.is_empty() && nodes.is_empty() {
         return Ok(Membership::default());
     }
@@ -184,6 +188,7 @@ mod tests {
             peer_address: format!("10.0.0.{n}:7440"),
             api_address: format!("10.0.0.{n}:7441"),
             public_key: vec![n as u8; 4],
+            kind: member_kind::Kind::Witness,
         };
         let nodes: BTreeMap<u64, MemberNode> = (1..=3).map(|n| (n, node(n))).collect();
         Membership::new(vec![BTreeSet::from([1, 2]), BTreeSet::from([1, 2, 3])], nodes).unwrap()

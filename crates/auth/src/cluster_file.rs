@@ -7,14 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 /// What `init` writes above the content.
-const HEADER: &str = "# Written by `chamois init --static`; the same on every member. A member whose key is not\n\
-                      # listed here cannot take part.\n";
+const HEADER: &str = "# Written by `chamois init` or `chamois join`: the members that this one knew when it was made. Who is a\n\
+                      # member since then stands in the replicated state.\n";
 
 /// The members that a cluster begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClusterFile {
     pub(crate) cluster: String,
+    /// The member joined a cluster that there was: an empty store is filled by the others, and founds none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) joined: bool,
     #[serde(rename = "member")]
     pub(crate) members: Vec<ClusterMember>,
 }
@@ -95,6 +98,7 @@ mod tests {
         };
         ClusterFile {
             cluster: "demo".into(),
+            joined: false,
             members: vec![member(1), member(2), member(3)],
         }
     }

@@ -79,6 +79,9 @@ pub enum InitError {
     /// The key encryption key could not be made.
     #[error(transparent)]
     Kek(#[from] KekError),
+    /// The recovery kit holds keys that cannot be used.
+    #[error("the recovery kit's keys cannot be used; is the file whole?")]
+    Kit,
     /// cluster.toml could not be made.
     #[error("could not write cluster.toml")]
     ClusterFile(#[from] toml::ser::Error),
@@ -124,10 +127,10 @@ pub fn init_static(file: &Path, out: &Path, now: SystemTime) -> Result<Report, I
 }
 
 /// One file to be written, path below `out`.
-struct NewFile {
-    path: PathBuf,
-    mode: u32,
-    content: String,
+pub(crate) struct NewFile {
+    pub(crate) path: PathBuf,
+    pub(crate) mode: u32,
+    pub(crate) content: String,
 }
 
 fn folder_of(id: u64) -> String {
@@ -156,6 +159,7 @@ fn make(file: &StaticFile, now: SystemTime) -> Result<Vec<NewFile>, InitError> {
     });
     let cluster = ClusterFile {
         cluster: file.cluster.clone(),
+        joined: false,
         members: members.collect(),
     }
     .to_text()?;
@@ -189,7 +193,7 @@ fn make(file: &StaticFile, now: SystemTime) -> Result<Vec<NewFile>, InitError> {
     Ok(files)
 }
 
-fn public(name: &str, content: &str) -> NewFile {
+pub(crate) fn public(name: &str, content: &str) -> NewFile {
     NewFile {
         path: name.into(),
         mode: PUBLIC,
@@ -197,7 +201,7 @@ fn public(name: &str, content: &str) -> NewFile {
     }
 }
 
-fn private(name: &str, content: &str) -> NewFile {
+pub(crate) fn private(name: &str, content: &str) -> NewFile {
     NewFile {
         mode: PRIVATE,
         ..public(name, content)
@@ -205,7 +209,7 @@ fn private(name: &str, content: &str) -> NewFile {
 }
 
 /// Writes all files to a folder beside `out`, then gives it its name.
-fn write_all(out: &Path, files: &[NewFile]) -> Result<(), InitError> {
+pub(crate) fn write_all(out: &Path, files: &[NewFile]) -> Result<(), InitError> {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial = out.with_file_name(name);

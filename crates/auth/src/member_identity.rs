@@ -10,6 +10,7 @@ use rpc::token::{self, Verifier};
 use rustls::sign::CertifiedKey;
 
 use crate::cluster_file::{ClusterFile, ClusterMember};
+use crate::join_token::JoinToken;
 use crate::sealing::Sealer;
 
 /// No file of an identity is larger, bytes.
@@ -26,16 +27,41 @@ pub struct MemberIdentity {
     pub cluster: String,
     /// This member's id.
     pub id: u64,
-    /// All members that the cluster begins with, this one included.
+    /// All members that were known when the identity was made, this one included.
     pub members: Vec<ClusterMember>,
+    /// The member joined a cluster that there was: it never founds one.
+    pub joined: bool,
+    /// The keys of CA and tokens, where `init` has left them to the first entry of a new cluster.
+    pub authority: Option<AuthorityKeys>,
+    /// The token that `init` printed for the next members.
+    pub join_token: Option<JoinToken>,
     /// Certificate, key and CA for TLS.
     pub material: Material,
+    /// The CA's certificate, PEM.
+    pub ca_pem: String,
+    /// The key that checks tokens, PEM.
+    pub token_pem: String,
     /// The members' public keys.
     pub pins: PinnedKeys,
     /// Seals and opens the cluster's secrets.
     pub sealer: Sealer,
     /// Checks bearer tokens.
     pub tokens: Verifier,
+}
+
+/// The keys that sign certificates and tokens, PKCS#8 PEM.
+#[derive(Clone)]
+pub struct AuthorityKeys {
+    /// The CA's.
+    pub ca_key: String,
+    /// That of the administrators' tokens.
+    pub token_key: String,
+}
+
+impl std::fmt::Debug for AuthorityKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthorityKeys")
+    }
 }
 
 /// Why an identity cannot be used: the file, what is wrong, and what to do.
@@ -83,14 +109,32 @@ impl MemberIdentity {
         let id = files.own_id(&material, &listed, &pins)?;
         let sealer = Sealer::from_pem(&kek).map_err(|error| files.wrong("kek.key", &error, COPY_AGAIN))?;
         let (issuer, audience) = (token::issuer(&listed.cluster), token::audience(&listed.cluster));
-        let tokens = Verifier::new(&files.read("token.pem")?, &issuer, &audience)
+        let token_pem = files.read("token.pem")?;
+        let tokens = Verifier::new(&token_pem, &issuer, &audience)
             .map_err(|error| files.wrong("token.pem", &error, COPY_AGAIN))?;
-        let ClusterFile { cluster, members } = listed;
+        let authority = match (files.optional("ca.key")?, files.optional("token.key")?) {
+            (Some(ca_key), Some(token_key)) => Some(AuthorityKeys { ca_key, token_key }),
+            (None, _) | (_, None) => None,
+        };
+        let join_token = files.optional("join.token")?.map(|text| {
+            text.parse()
+                .map_err(|error| files.wrong("join.token", &error, "remove the file"))
+        });
+        let ClusterFile {
+            cluster,
+            joined,
+            members,
+        } = listed;
         Ok(Self {
             cluster,
             id,
             members,
+            joined,
+            authority,
+            join_token: join_token.transpose()?,
             material,
+            ca_pem: String::from_utf8_lossy(&ca).into_owned(),
+            token_pem: String::from_utf8_lossy(&token_pem).into_owned(),
             pins,
             sealer,
             tokens,
@@ -154,6 +198,16 @@ impl Files<'_> {
             return Err(self.wrong(name, "a private key that every user may read", &remedy));
         }
         Ok(content)
+    }
+
+    /// A private file that need not be there.
+    fn optional(&self, name: &str) -> Result<Option<String>, LoadError> {
+        if !self.dir.join(name).exists() {
+            return Ok(None);
+        }
+        let text = String::from_utf8(self.read_private(name)?);
+        text.map(Some)
+            .map_err(|_| self.wrong(name, "not UTF-8 text", COPY_AGAIN))
     }
 
     pub(crate) fn cluster(&self) -> Result<ClusterFile, LoadError> {

@@ -65,13 +65,33 @@ impl CertificateAuthority {
     /// If the key or the certificate cannot be made.
     pub fn generate(cluster: &str, now: SystemTime) -> Result<Self, PkiError> {
         let key = KeyPair::generate()?;
-        let mut params = params(&format!("Chamois CA of {cluster}"), Vec::new(), now, CA_VALID_FOR)?;
+        let mut params = params(&authority_name(cluster), Vec::new(), now, CA_VALID_FOR)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate_pem = params.self_signed(&key)?.pem();
         Ok(Self {
             issuer: Issuer::new(params, key),
             certificate_pem,
+            cluster: cluster.to_owned(),
+        })
+    }
+
+    /// The authority of `cluster` with this certificate and key (PKCS#8 PEM).
+    ///
+    /// # Errors
+    /// If `key_pem` is no key.
+    pub fn from_pem(cluster: &str, certificate_pem: &str, key_pem: &str) -> Result<Self, PkiError> {
+        let key = KeyPair::from_pem(key_pem)?;
+        // what a certificate says of its issuer: the name, and which of its keys; the dates count for nothing here
+        let params = params(
+            &authority_name(cluster),
+            Vec::new(),
+            SystemTime::UNIX_EPOCH + 2 * DAY,
+            CA_VALID_FOR,
+        )?;
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate_pem: certificate_pem.to_owned(),
             cluster: cluster.to_owned(),
         })
     }
@@ -92,18 +112,42 @@ impl CertificateAuthority {
     /// # Errors
     /// If a name cannot stand in a certificate.
     pub fn issue_member(&self, id: u64, names: Vec<String>, now: SystemTime) -> Result<Issued, PkiError> {
-        let name = SpiffeId::member(&self.cluster, id);
-        let mut params = params(
-            &format!("member {id} of {}", self.cluster),
-            names,
-            now,
-            MEMBER_VALID_FOR,
-        )?;
+        let key = KeyPair::generate()?;
+        Ok(Issued {
+            certificate_pem: self.sign_member(id, names, &key, now)?,
+            key_pem: key.serialize_pem(),
+            public_key: key.subject_public_key_info(),
+        })
+    }
+
+    /// The certificate of a member that made its key itself; `public_key` is its SPKI in DER, of a P-256 key.
+    ///
+    /// # Errors
+    /// If it is no such key, or a name cannot stand in a certificate.
+    pub fn certify_member(
+        &self,
+        id: u64,
+        names: Vec<String>,
+        public_key: &[u8],
+        now: SystemTime,
+    ) -> Result<String, PkiError> {
+        self.sign_member(id, names, &P256Key::from_spki(public_key)?, now)
+    }
+
+    fn sign_member(
+        &self,
+        id: u64,
+        names: Vec<String>,
+        key: &impl PublicKeyData,
+        now: SystemTime,
+    ) -> Result<String, PkiError> {
+        let common_name = format!("member {id} of {}", self.cluster);
+        let mut params = params(&common_name, names, now, MEMBER_VALID_FOR)?;
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        self.issue(params, &name)
+        self.sign(params, &SpiffeId::member(&self.cluster, id), key)
     }
 
     /// A client certificate for user `name`, valid for [`USER_VALID_FOR`].
@@ -113,22 +157,78 @@ impl CertificateAuthority {
     pub fn issue_user(&self, name: &str, now: SystemTime) -> Result<Issued, PkiError> {
         let mut params = params(name, Vec::new(), now, USER_VALID_FOR)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(params, &SpiffeId::user(&self.cluster, name))
-    }
-
-    fn issue(&self, mut params: CertificateParams, name: &SpiffeId) -> Result<Issued, PkiError> {
         let key = KeyPair::generate()?;
-        params
-            .subject_alt_names
-            .push(SanType::URI(name.to_string().try_into()?));
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let certificate_pem = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Issued {
-            certificate_pem,
+            certificate_pem: self.sign(params, &SpiffeId::user(&self.cluster, name), &key)?,
             key_pem: key.serialize_pem(),
             public_key: key.subject_public_key_info(),
         })
     }
+
+    fn sign(
+        &self,
+        mut params: CertificateParams,
+        name: &SpiffeId,
+        key: &impl PublicKeyData,
+    ) -> Result<String, PkiError> {
+        params
+            .subject_alt_names
+            .push(SanType::URI(name.to_string().try_into()?));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        Ok(params.signed_by(key, &self.issuer)?.pem())
+    }
+}
+
+/// A member's new private key (PKCS#8 PEM) and its public half (SPKI, DER).
+///
+/// # Errors
+/// If no key can be made.
+pub fn new_member_key() -> Result<(String, Vec<u8>), PkiError> {
+    let key = KeyPair::generate()?;
+    Ok((key.serialize_pem(), key.subject_public_key_info()))
+}
+
+/// The public half (SPKI, DER) of a member's key (PKCS#8 PEM).
+///
+/// # Errors
+/// If it is no key.
+pub fn public_key_of(key_pem: &str) -> Result<Vec<u8>, PkiError> {
+    Ok(KeyPair::from_pem(key_pem)?.subject_public_key_info())
+}
+
+/// SubjectPublicKeyInfo of a P-256 key up to the point itself, RFC 5480.
+const P256_PREFIX: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// An uncompressed point: one byte that says so, then both coordinates.
+const P256_POINT_LENGTH: usize = 65;
+
+/// A public key that another machine made.
+struct P256Key(Vec<u8>);
+
+impl P256Key {
+    fn from_spki(spki: &[u8]) -> Result<Self, PkiError> {
+        let point = spki.strip_prefix(P256_PREFIX);
+        let whole = point.filter(|point| point.len() == P256_POINT_LENGTH && point[0] == 4);
+        Ok(P256Key(
+            whole.ok_or(rcgen::Error::UnsupportedSignatureAlgorithm)?.to_vec(),
+        ))
+    }
+}
+
+impl PublicKeyData for P256Key {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
+fn authority_name(cluster: &str) -> String {
+    format!("Chamois CA of {cluster}")
 }
 
 fn params(
@@ -233,6 +333,44 @@ mod tests {
         let other = CertificateAuthority::generate("demo", now()).unwrap();
         let issued = other.issue_user("ada", now()).unwrap();
         verify(&ca, &issued, KeyUsage::client_auth(), now()).unwrap_err();
+    }
+
+    /// The key lies sealed in the state; whoever opens it signs as the one that made it.
+    #[test]
+    fn an_authority_read_back_signs_for_the_same_anchor() {
+        let first = CertificateAuthority::generate("demo", now()).unwrap();
+        let again =
+            CertificateAuthority::from_pem("demo", first.certificate_pem(), &first.key_pem()).unwrap();
+        let issued = again
+            .issue_member(3, vec!["10.97.1.3".to_owned()], now())
+            .unwrap();
+        verify(&first, &issued, KeyUsage::server_auth(), now()).unwrap();
+        CertificateAuthority::from_pem("demo", first.certificate_pem(), "no key").unwrap_err();
+    }
+
+    /// A member's private key never leaves it.
+    #[test]
+    fn a_key_made_elsewhere_is_certified_for_its_id() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let (key_pem, public_key) = new_member_key().unwrap();
+        assert_eq!(public_key_of(&key_pem).unwrap(), public_key);
+        let certificate_pem = ca
+            .certify_member(4, vec!["10.97.1.4".to_owned()], &public_key, now())
+            .unwrap();
+        let issued = Issued {
+            certificate_pem,
+            key_pem,
+            public_key: public_key.clone(),
+        };
+        verify(&ca, &issued, KeyUsage::server_auth(), now()).unwrap();
+        verify(&ca, &issued, KeyUsage::client_auth(), now()).unwrap();
+        assert_eq!(
+            SpiffeId::of(&certificate(&ca, &issued)),
+            Ok(SpiffeId::member("demo", 4))
+        );
+        for wrong in [&public_key[1..], &public_key[..90], &[0; 91][..], b""] {
+            ca.certify_member(4, Vec::new(), wrong, now()).unwrap_err();
+        }
     }
 
     /// `{:?}` ends up in logs.

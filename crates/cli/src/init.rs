@@ -56,6 +56,7 @@ fn explain(error: &InitError) -> CliError {
         | InitError::Pki(_)
         | InitError::Token(_)
         | InitError::Kek(_)
+        | InitError::Kit
         | InitError::ClusterFile(_) => Kind::Other,
     };
     let mut text = error.to_string();

@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use model::Rejection;
 use proto::cluster::v1::cluster_command::{Bootstrap, Change, SetFeatureLevel};
-use proto::cluster::v1::{ClusterCommand, SealedSecret};
+use proto::cluster::v1::{ClusterCommand, JoinToken, SealedSecret};
+use proto::raft::v1::StateHeader;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use crate::apply::no_command;
 use crate::bounds::{SECRET_BYTES_MAX, check_name};
 use crate::changes::Changes;
+use crate::join_tokens::JoinTokens;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
-/// Feature level of a new cluster.
+/// Feature level of a cluster whose first entry names none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;
 /// Highest feature level that this version understands. A member stops when the cluster goes beyond its own.
-pub const FEATURE_LEVEL_KNOWN: u32 = 1;
+pub const FEATURE_LEVEL_KNOWN: u32 = 2;
+/// From this level on members join and leave.
+pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
 const CLUSTER_NAME_MAX: usize = 63;
@@ -31,6 +35,7 @@ pub struct Cluster {
     name: String,
     feature_level: u32,
     secrets: Table<SealedSecret>,
+    joining: JoinTokens,
 }
 
 impl Default for Cluster {
@@ -41,6 +46,7 @@ impl Default for Cluster {
             name,
             feature_level: FEATURE_LEVEL_FIRST,
             secrets: Table::default(),
+            joining: JoinTokens::default(),
         }
     }
 }
@@ -49,6 +55,25 @@ impl Cluster {
     /// A sealed secret by name.
     pub fn secret(&self, name: &str) -> Option<Arc<SealedSecret>> {
         self.secrets.get(&name.to_owned()).cloned()
+    }
+
+    /// A token for members that join, by its id.
+    pub fn join_token(&self, id: &str) -> Option<Arc<JoinToken>> {
+        self.joining.tokens.get(&id.to_owned()).cloned()
+    }
+
+    /// Ids from here on were never a member's; 0 before the first was given.
+    pub fn next_member_id(&self) -> u64 {
+        self.joining.next_member_id
+    }
+
+    /// The same content as another cluster: with another id, and without tokens for the one that it was.
+    pub(crate) fn become_another(&mut self, id: String, changes: &mut Changes) {
+        self.id = id;
+        let tokens: Vec<String> = self.joining.tokens.keys().cloned().collect();
+        for token in tokens {
+            self.joining.tokens.remove(&token, changes);
+        }
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -72,6 +97,22 @@ impl Cluster {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::Bootstrap(bootstrap) => self.bootstrap(bootstrap, at, changes),
             Change::SetFeatureLevel(set) => self.set_feature_level(set),
+            Change::CreateJoinToken(create) => {
+                self.need_level(FEATURE_LEVEL_MEMBERSHIP)?;
+                self.joining.create(create, at, changes)
+            }
+            Change::AdmitMember(admit) => {
+                self.need_level(FEATURE_LEVEL_MEMBERSHIP)?;
+                self.joining.admit(admit, at, changes)
+            }
+        }
+    }
+
+    fn need_level(&self, needed: u32) -> Result<(), Rejection> {
+        let current = self.feature_level;
+        match current < needed {
+            true => Err(Rejection::FeatureLevel { needed, current }),
+            false => Ok(()),
         }
     }
 
@@ -91,13 +132,24 @@ impl Cluster {
             });
         }
         check_cluster_name(&bootstrap.cluster_name)?;
-        if let Some(key) = &bootstrap.advert_key {
-            check_secret("advert_key", key)?;
+        let secrets = [
+            ("advert_key", &bootstrap.advert_key),
+            ("ca_key", &bootstrap.ca_key),
+            ("token_key", &bootstrap.token_key),
+        ];
+        let given = secrets
+            .iter()
+            .filter_map(|(field, secret)| Some((*field, secret.as_ref()?)));
+        for (field, secret) in given.clone() {
+            check_secret(field, secret)?;
         }
         let id = at.random_hex()?;
-        if let Some(key) = bootstrap.advert_key.clone() {
-            self.secrets.put(key.name.clone(), key, changes);
+        self.joining.begin(bootstrap.join_token.as_ref(), at, changes)?;
+        for (_, secret) in given {
+            self.secrets.put(secret.name.clone(), secret.clone(), changes);
         }
+        self.feature_level = bootstrap.feature_level.max(FEATURE_LEVEL_FIRST);
+        self.joining.next_member_id = bootstrap.next_member_id;
         self.name.clone_from(&bootstrap.cluster_name);
         self.id.clone_from(&id);
         Ok(Applied {
@@ -133,26 +185,46 @@ impl Cluster {
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.secrets
+        let secrets = self
+            .secrets
             .values()
-            .map(|secret| secret.as_ref().clone().into_row())
+            .map(|secret| secret.as_ref().clone().into_row());
+        let tokens = self.joining.tokens.values();
+        secrets.chain(tokens.map(|token| token.as_ref().clone().into_row()))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
         let name = String::from_utf8(key.key().to_vec()).ok()?;
-        self.secrets
-            .get(&name)
-            .map(|secret| secret.as_ref().clone().into_row())
+        match key.kind() {
+            RowKind::JoinToken => Some(self.joining.tokens.get(&name)?.as_ref().clone().into_row()),
+            _ => Some(self.secrets.get(&name)?.as_ref().clone().into_row()),
+        }
     }
 
-    pub(crate) fn load(&mut self, row: SealedSecret, changes: &mut Changes) -> Result<(), SnapshotError> {
+    pub(crate) fn load_join_token(
+        &mut self,
+        row: JoinToken,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        let key = self.joining.tokens.check_load(&row, RowKind::JoinToken)?;
+        self.joining.tokens.put(key, row, changes);
+        Ok(())
+    }
+
+    pub(crate) fn load_secret(
+        &mut self,
+        row: SealedSecret,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
         let key = self.secrets.check_load(&row, RowKind::Secret)?;
         self.secrets.put(key, row, changes);
         Ok(())
     }
 
-    pub(crate) fn load_header(&mut self, id: String, name: String, feature_level: u32) {
-        (self.id, self.name, self.feature_level) = (id, name, feature_level);
+    pub(crate) fn load_header(&mut self, header: StateHeader) {
+        (self.id, self.name) = (header.cluster_id, header.cluster_name);
+        self.feature_level = header.feature_level;
+        self.joining.next_member_id = header.next_member_id;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod dhcp;
 mod digest;
 mod hostname;
+mod join_tokens;
 mod log_position;
 mod outcome;
 mod rfc3339;
@@ -29,6 +30,7 @@ pub use row_key::{RowKey, RowKind};
 pub use snapshot::SnapshotError;
 pub use wire::{WireError, decode_exact, encode_exact};
 
+use crate::changes::Changes;
 use crate::digest::Digest;
 use crate::session::Sessions;
 
@@ -75,6 +77,17 @@ impl State {
     /// Cluster time: the greatest `proposed_at_ms` applied so far, milliseconds since the Unix epoch.
     pub fn time_ms(&self) -> u64 {
         self.time_ms
+    }
+
+    /// The same content in another cluster, `indexes` log indexes further on: no revision, cursor or ETag of the old
+    /// cluster is ever met again in the new one.
+    #[must_use]
+    pub fn into_another_cluster(mut self, cluster_id: String, indexes: u64) -> State {
+        let mut changes = Changes::default();
+        self.cluster.become_another(cluster_id, &mut changes);
+        self.digest.add(changes.into_parts().0);
+        self.applied_index += indexes;
+        self
     }
 
     /// Random id given at bootstrap, 16 hex digits; empty before.

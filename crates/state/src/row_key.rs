@@ -14,6 +14,8 @@ pub enum RowKind {
     Session = 2,
     /// A sealed secret.
     Secret = 3,
+    /// A token for members that join.
+    JoinToken = 4,
     /// A component.
     Component = 10,
     /// An Ethernet interface.
@@ -40,10 +42,11 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 14] = [
+    pub const ALL: [RowKind; 15] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
+        RowKind::JoinToken,
         RowKind::Component,
         RowKind::EthernetInterface,
         RowKind::Group,
@@ -128,6 +131,13 @@ impl RowKey {
         RowKey {
             kind: RowKind::Secret,
             key: name.into(),
+        }
+    }
+
+    pub(crate) fn join_token(id: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::JoinToken,
+            key: id.into(),
         }
     }
 
@@ -234,6 +244,7 @@ mod tests {
             RowKey::header(),
             RowKey::session(&[7; 16]),
             RowKey::secret("advert"),
+            RowKey::join_token("00c0ffee00c0ffee"),
             RowKey::component(&short),
             RowKey::component(&long),
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 9])),

@@ -61,6 +61,7 @@ impl RowKey {
                 ))
             }
             Row::Secret(row) => key_of(row, RowKind::Secret),
+            Row::JoinToken(row) => key_of(row, RowKind::JoinToken),
             Row::Component(row) => key_of(row, RowKind::Component),
             Row::EthernetInterface(row) => key_of(row, RowKind::EthernetInterface),
             Row::Group(row) => key_of(row, RowKind::Group),
@@ -102,7 +103,7 @@ impl State {
         let row = match key.kind() {
             RowKind::Header => Row::Header(self.header()),
             RowKind::Session => Row::Session(self.sessions.row(key.key())?),
-            RowKind::Secret => self.cluster.row(key)?,
+            RowKind::Secret | RowKind::JoinToken => self.cluster.row(key)?,
             RowKind::Component | RowKind::EthernetInterface | RowKind::Group => self.smd.row(key)?,
             RowKind::BootParameters | RowKind::BootRecord => self.bss.row(key)?,
             RowKind::Instance
@@ -130,7 +131,8 @@ impl State {
                     state.load_header(header)?;
                 }
                 Row::Session(row) => state.sessions.load(row, &mut changes)?,
-                Row::Secret(row) => state.cluster.load(row, &mut changes)?,
+                Row::Secret(row) => state.cluster.load_secret(row, &mut changes)?,
+                Row::JoinToken(row) => state.cluster.load_join_token(row, &mut changes)?,
                 Row::Component(row) => state.smd.load_component(row, &mut changes)?,
                 Row::EthernetInterface(row) => state.smd.load_interface(row, &mut changes)?,
                 Row::Group(row) => state.smd.load_group(row, &mut changes)?,
@@ -160,6 +162,7 @@ impl State {
             time_ms: self.time_ms,
             cluster_id: self.cluster_id().to_owned(),
             cluster_name: self.cluster_name().to_owned(),
+            next_member_id: self.cluster.next_member_id(),
         }
     }
 
@@ -169,8 +172,7 @@ impl State {
         }
         self.applied_index = header.applied_index;
         self.time_ms = header.time_ms;
-        self.cluster
-            .load_header(header.cluster_id, header.cluster_name, header.feature_level);
+        self.cluster.load_header(header);
         Ok(())
     }
 }

@@ -202,6 +202,7 @@ impl Testbed {
             peer_address: self.addresses[id].to_string(),
             api_address: self.addresses[id].to_string(),
             public_key: self.issued[id].public_key.clone(),
+            ..MemberNode::default()
         };
         let (material, pins) = (self.material(id), self.pins());
         let dial = move |to: u64, node: &MemberNode| {
@@ -214,7 +215,7 @@ impl Testbed {
         };
         MemberOptions {
             member_id: id,
-            cluster_name: CLUSTER.to_owned(),
+            pins: self.pins(),
             data_dir: self.data_dir(id),
             profile: Profile::Lan,
             snapshots: self.snapshots,

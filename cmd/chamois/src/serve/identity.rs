@@ -2,17 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::SystemTime;
 
-use auth::{LoadError, MemberIdentity, SealError, Sealer};
-use proto::cluster::v1::{ClusterCommand, cluster_command};
+use auth::{AuthorityKeys, JoinToken, LoadError, MemberIdentity, SealError, Sealer};
+use proto::cluster::v1::{self as v1, ClusterCommand, cluster_command};
 use raft::MemberNode;
 use rpc::tls::{Material, PinnedKeys};
+use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use super::check::Listed;
 use super::random;
 
 /// Name of the secret that signs the members' address adverts.
 pub(super) const ADVERT_KEY: &str = "advert-key";
+/// Name of the secret that signs members' certificates.
+pub(super) const CA_KEY: &str = "ca-key";
+/// Name of the secret that signs administrators' tokens.
+const TOKEN_KEY: &str = "token-key";
+/// The token that `init` prints is good for an hour after the first start, milliseconds.
+const FIRST_TOKEN_VALID_MS: u64 = 3_600_000;
+/// It admits the second to the fifth member.
+const FIRST_TOKEN_USES: u32 = 4;
 /// A new secret's version.
 const FIRST_VERSION: u32 = 1;
 
@@ -40,14 +50,21 @@ pub(super) struct Identity {
     id: u64,
     /// Certificate, key and CA.
     pub(super) material: Material,
+    /// The CA's certificate and the key that checks tokens, PEM: a member that joins is given both.
+    pub(super) ca_pem: String,
+    /// See `ca_pem`.
+    pub(super) token_pem: String,
     /// The members' keys.
     pub(super) pins: PinnedKeys,
     /// Opens what is sealed in the state.
     pub(super) sealer: Sealer,
     /// Checks bearer tokens.
     pub(super) tokens: rpc::token::Verifier,
-    /// The members that an empty store begins with.
-    pub(super) founding_members: BTreeMap<u64, MemberNode>,
+    /// The members that were known when the identity was made.
+    listed: BTreeMap<u64, MemberNode>,
+    joined: bool,
+    authority: Option<AuthorityKeys>,
+    join_token: Option<JoinToken>,
 }
 
 impl Identity {
@@ -63,19 +80,25 @@ impl Identity {
                 found: loaded.id,
             });
         }
-        let founding_members = loaded.members.into_iter().map(|member| {
+        let listed = loaded.members.into_iter().map(|member| {
             let node = MemberNode {
                 peer_address: member.address,
                 api_address: member.api_address,
                 public_key: member.public_key,
+                ..MemberNode::default()
             };
             (member.id, node)
         });
         Ok(Self {
-            founding_members: founding_members.collect(),
+            listed: listed.collect(),
+            joined: loaded.joined,
+            authority: loaded.authority,
+            join_token: loaded.join_token,
             cluster: loaded.cluster,
             id,
             material: loaded.material,
+            ca_pem: loaded.ca_pem,
+            token_pem: loaded.token_pem,
             pins: loaded.pins,
             sealer: loaded.sealer,
             tokens: loaded.tokens,
@@ -84,24 +107,50 @@ impl Identity {
 
     /// What the checks need to know.
     pub(super) fn listed(&self) -> Listed {
-        let own = self.founding_members.get(&self.id);
+        let own = self.listed.get(&self.id);
         let port = |node: &MemberNode| node.peer_address.rsplit(':').next()?.parse().ok();
         Listed {
             cluster: self.cluster.clone(),
-            ids: self.founding_members.keys().copied().collect(),
+            ids: self.listed.keys().copied().collect(),
             peer_port: own.and_then(port),
         }
     }
 
-    /// The first entry of a new cluster: its name and the sealed key of the adverts. Every founding member
-    /// offers one with a key of its own; the first in the log counts.
+    /// The members that an empty store begins with; none where the member joined a cluster that there was.
+    pub(super) fn founding_members(&self) -> BTreeMap<u64, MemberNode> {
+        match self.joined {
+            true => BTreeMap::new(),
+            false => self.listed.clone(),
+        }
+    }
+
+    /// The first entry of a new cluster: its name, the sealed key of the adverts, and what `init` has left for it. Every
+    /// founding member offers one with a key of its own; the first in the log counts.
     pub(super) fn bootstrap(&self) -> Result<ClusterCommand, SealError> {
         let mut key = [0; 32];
         random::fill(&mut key);
-        let advert_key = self.sealer.seal(ADVERT_KEY, FIRST_VERSION, &key)?;
+        let seal = |name: &str, secret: &[u8]| self.sealer.seal(name, FIRST_VERSION, secret);
+        let authority = self.authority.as_ref();
+        let join_token = self.join_token.as_ref().map(|token| v1::JoinToken {
+            id: token.id(),
+            secret_sha256: token.secret_sha256().to_vec(),
+            expires_at_ms: since_epoch_ms() + FIRST_TOKEN_VALID_MS,
+            uses: FIRST_TOKEN_USES,
+            kind: v1::member_kind::Kind::Voter.into(),
+            admitted: Vec::new(),
+        });
         let bootstrap = cluster_command::Bootstrap {
             cluster_name: self.cluster.clone(),
-            advert_key: Some(advert_key),
+            advert_key: Some(seal(ADVERT_KEY, &key)?),
+            feature_level: FEATURE_LEVEL_KNOWN,
+            ca_key: authority
+                .map(|keys| seal(CA_KEY, keys.ca_key.as_bytes()))
+                .transpose()?,
+            token_key: authority
+                .map(|keys| seal(TOKEN_KEY, keys.token_key.as_bytes()))
+                .transpose()?,
+            join_token,
+            next_member_id: self.listed.keys().max().map_or(1, |id| id + 1),
         };
         Ok(ClusterCommand {
             change: Some(cluster_command::Change::Bootstrap(bootstrap)),
@@ -109,9 +158,13 @@ impl Identity {
     }
 }
 
+fn since_epoch_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
 
     use super::*;
 

@@ -15,6 +15,7 @@ mod error;
 mod health;
 mod held_addresses;
 mod identity;
+mod join_service;
 mod loaders;
 mod node_ports;
 mod open_files;
@@ -115,7 +116,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let log = member.log_counts();
     counters.add(Server::Raft, "log", move || log.all());
     let (services, reporter) =
-        services::assemble(&config, &store, &files, identity.tokens.clone(), &held, &counters).await?;
+        services::assemble(&config, &store, &files, &identity, &held, &counters).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
     let gateway = api_ports::gateway(
@@ -191,7 +192,7 @@ fn report(
 async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Result<Member, ServeError> {
     let options = MemberOptions {
         member_id: config.member.id,
-        cluster_name: config.cluster.clone(),
+        pins: identity.pins.clone(),
         data_dir: config.data_dir.clone(),
         profile: match config.raft.profile {
             config::Profile::Lan => Profile::Lan,
@@ -202,7 +203,7 @@ async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Re
         sources: Sources::system(Arc::new(random::fill)),
         snapshots: Snapshots::default(),
         disk: Arc::new(RealDisk),
-        founding_members: identity.founding_members.clone(),
+        founding_members: identity.founding_members(),
         bootstrap: identity
             .bootstrap()
             .map_err(ServeError::setup("the first entry of a new cluster"))?,

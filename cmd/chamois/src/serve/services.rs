@@ -6,6 +6,7 @@ use std::sync::Arc;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
+use proto::cluster::v1::join_service_server::JoinServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
 use raft::Store;
 use rpc::{Guard, Guarded, Rules};
@@ -13,10 +14,12 @@ use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
-use super::cluster_service::OwnStatus;
+use super::cluster_service::ClusterResource;
 use super::config::{Config, Role};
 use super::counters::Counters;
 use super::held_addresses::HeldAddresses;
+use super::identity::Identity;
+use super::join_service::Joining;
 use super::{ServeError, health, random};
 
 /// The guarded services.
@@ -27,7 +30,7 @@ pub(super) async fn assemble(
     config: &Config,
     store: &Store,
     files: &BootFiles,
-    tokens: rpc::token::Verifier,
+    identity: &Identity,
     held: &HeldAddresses,
     counters: &Counters,
 ) -> Result<(Services, HealthReporter), ServeError> {
@@ -43,17 +46,23 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
-    let status = OwnStatus {
+    routes.add_service(ClusterServiceServer::new(ClusterResource {
         store: store.clone(),
         held: held.clone(),
-    };
-    routes.add_service(ClusterServiceServer::new(status));
+        ca: identity.material.ca[0].clone(),
+    }));
+    routes.add_service(JoinServiceServer::new(Joining {
+        store: store.clone(),
+        sealer: identity.sealer.clone(),
+        ca_pem: identity.ca_pem.clone(),
+        token_pem: identity.token_pem.clone(),
+    }));
     routes.add_service(MetricsServiceServer::new(counters.clone()));
     let reporter = rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
         .map_err(ServeError::setup("health and reflection"))?;
     health::not_yet(&reporter).await;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let guard = Guard::new(rules, Some(tokens), Arc::new(store.clone()));
+    let guard = Guard::new(rules, Some(identity.tokens.clone()), Arc::new(store.clone()));
     Ok((guard.layer(routes.routes()), reporter))
 }
 

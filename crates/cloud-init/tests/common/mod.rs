@@ -31,7 +31,7 @@ pub async fn seeded() -> Store {
     let store = Store::in_memory();
     let bootstrap = cluster_command::Bootstrap {
         cluster_name: "demo".to_owned(),
-        advert_key: None,
+        ..Default::default()
     };
     let change = Some(cluster_command::Change::Bootstrap(bootstrap));
     store

@@ -105,6 +105,18 @@ pub fn connect_to_member(
     )
 }
 
+/// A channel to the API port of a member at `endpoint` whose CA is known by its digest only.
+///
+/// # Errors
+/// If the endpoint cannot be used. Nothing is dialled yet.
+pub fn connect_to_join(endpoint: &str, is_ca: tls::IsCa) -> Result<Channel, ConnectError> {
+    Channel::new(
+        &[endpoint.to_owned()],
+        tls::joining_client_config(is_ca)?,
+        tcp_dialler(),
+    )
+}
+
 impl Channel {
     /// A channel over any TLS configuration and way of dialling.
     ///

@@ -2,6 +2,7 @@
 
 mod material;
 mod pinned;
+mod pinned_ca;
 mod spiffe;
 mod users;
 
@@ -16,6 +17,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use material::Material;
 pub use pinned::{PeerRefused, PinnedKeys};
+pub use pinned_ca::IsCa;
 pub use spiffe::{NameError, SpiffeId};
 
 /// ALPN name of HTTP/2, the only protocol of the gRPC ports.
@@ -75,6 +77,11 @@ pub fn install_crypto_provider() {
 /// If the certificate and key do not fit, or the CA cannot be used.
 pub fn server_config(material: &Material, clients: ClientCerts) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(crypto_provider());
+    let mut chain = material.chain.clone();
+    if matches!(clients, ClientCerts::Optional { .. }) {
+        // for whoever knows the CA by a digest only: a machine that is about to join
+        chain.extend(material.ca.iter().cloned());
+    }
     let builder = match clients {
         ClientCerts::RequiredMembers(pins) => builder
             .with_protocol_versions(&[&TLS13])?
@@ -86,7 +93,7 @@ pub fn server_config(material: &Material, clients: ClientCerts) -> Result<Server
                 roots(&material.ca)?,
             )?)),
     };
-    let mut config = builder.with_single_cert(material.chain.clone(), material.key.clone_key())?;
+    let mut config = builder.with_single_cert(chain, material.key.clone_key())?;
     config.alpn_protocols = vec![HTTP2.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -129,6 +136,20 @@ pub fn api_client_config(
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
     };
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    Ok(config)
+}
+
+/// The TLS configuration of a machine that is about to join: it knows the cluster's CA by a digest, which `is_ca` checks.
+///
+/// # Errors
+/// If the provider lacks a protocol version.
+pub fn joining_client_config(is_ca: pinned_ca::IsCa) -> Result<ClientConfig, TlsError> {
+    let mut config = ClientConfig::builder_with_provider(crypto_provider())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous() // the usual verifier, with the one anchor that the pin allows
+        .with_custom_certificate_verifier(Arc::new(pinned_ca::PinnedCa::new(is_ca)))
+        .with_no_client_auth();
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
 }

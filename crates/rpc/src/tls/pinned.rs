@@ -2,7 +2,7 @@
 //! the key claims, and the key pinned for that id decides.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -13,11 +13,12 @@ use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use super::spiffe::{NameError, SpiffeId};
 use super::{TlsError, crypto_provider};
 
-/// The public keys of a cluster's members, by id; cheap to clone.
+/// The public keys of a cluster's members, by id; cheap to clone, and all clones change together when members come
+/// and go.
 #[derive(Clone, Debug)]
 pub struct PinnedKeys {
     cluster: Arc<str>,
-    keys: Arc<BTreeMap<u64, Vec<u8>>>,
+    keys: Arc<RwLock<BTreeMap<u64, Vec<u8>>>>,
 }
 
 /// Why a certificate is not that of a member.
@@ -55,8 +56,48 @@ impl PinnedKeys {
     pub fn new(cluster: &str, keys: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Self {
         Self {
             cluster: cluster.into(),
-            keys: Arc::new(keys.into_iter().collect()),
+            keys: Arc::new(RwLock::new(keys.into_iter().collect())),
         }
+    }
+
+    /// The cluster whose members these are.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// From now on these keys count and no others.
+    pub fn replace(&self, keys: impl IntoIterator<Item = (u64, Vec<u8>)>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into_iter().collect();
+    }
+
+    /// One more member, before the others have heard of it.
+    pub fn add(&self, id: u64, key: Vec<u8>) {
+        self.keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, key);
+    }
+
+    /// The key pinned for a member.
+    pub fn key(&self, id: u64) -> Option<Vec<u8>> {
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
+    }
+
+    /// All keys by id.
+    pub fn all(&self) -> BTreeMap<u64, Vec<u8>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether `id` is a member now: its connections outlive its membership.
+    pub fn knows(&self, id: u64) -> bool {
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&id)
     }
 
     /// The member that `certificate` belongs to, if its key is the one pinned for the id it names.
@@ -75,7 +116,7 @@ impl PinnedKeys {
                 });
             }
         };
-        let pinned = self.keys.get(&id).ok_or(PeerRefused::Unknown(id))?;
+        let pinned = self.key(id).ok_or(PeerRefused::Unknown(id))?;
         let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|_| NameError::Malformed)?;
         if parsed.subject_public_key_info().as_ref() != pinned.as_slice() {
             return Err(PeerRefused::WrongKey(id));

@@ -14,6 +14,7 @@ pub fn bootstrap(name: &str) -> Bootstrap {
     Bootstrap {
         cluster_name: name.into(),
         advert_key: Some(advert_key),
+        ..Default::default()
     }
 }
 

@@ -17,7 +17,10 @@ use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddres
 use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
-use crate::{boot_records, cloud_init_groups, cluster, cluster_defaults, instance_info, instances, subnets};
+use crate::{
+    boot_records, cloud_init_groups, cluster_defaults, instance_info, instances, join_tokens,
+    subnets,
+};
 
 /// Few names, so that commands meet each other; some are wrong.
 fn xname() -> impl Strategy<Value = String> {
@@ -224,7 +227,9 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         1 => (any::<bool>(), 0..4_u32).prop_map(|(first, level)| {
             if first {
-                cluster::bootstrap("prod").into_command()
+                join_tokens::bootstrap().into_command()
+            } else if level == 0 {
+                join_tokens::admit(1).into_command()
             } else {
                 cluster_command::SetFeatureLevel { level }.into_command()
             }

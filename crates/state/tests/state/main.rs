@@ -16,6 +16,7 @@ mod groups_model;
 mod instance_info;
 mod instances;
 mod ip_addresses;
+mod join_tokens;
 mod sessions;
 mod snapshots;
 mod subnets;

@@ -12,14 +12,14 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster, cluster_defaults,
-    create_components, ethernet_interfaces, groups, instance_info, instances, subnets,
+    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults,
+    create_components, ethernet_interfaces, groups, instance_info, instances, join_tokens, subnets,
 };
 
 /// One object of every kind.
 fn full() -> Log {
     let mut log = Log::new();
-    log.ok(cluster::bootstrap("prod"));
+    log.ok(join_tokens::bootstrap());
     log.ok(create_components::create(vec![create_components::component(
         "x0c0s0b0n0",
     )]));
@@ -87,6 +87,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             }
             Row::Session(_) => "session",
             Row::Secret(_) => "secret",
+            Row::JoinToken(_) => "join token",
             Row::Component(_) => "component",
             Row::EthernetInterface(_) => "interface",
             Row::Group(_) => "group",
@@ -104,6 +105,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "header",
         "session",
         "secret",
+        "join token",
         "component",
         "interface",
         "group",

@@ -216,5 +216,5 @@ into_command! {
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile;
-    cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel;
+    cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
 }

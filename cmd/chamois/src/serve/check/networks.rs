@@ -122,7 +122,13 @@ fn check_peers(config: &Config, network: &NetworkConfig, listed: &Listed, proble
             format_args!("member {id} is missing; name its own address there"),
         );
     }
-    for id in network.peers.keys().filter(|id| !listed.ids.contains(id)) {
+    // higher ids are those of members that joined after this one
+    let last = listed.ids.iter().max().copied().unwrap_or(0);
+    let unknown = network
+        .peers
+        .keys()
+        .filter(|id| **id <= last && !listed.ids.contains(id));
+    for id in unknown {
         problems.add(
             &key,
             format_args!("member {id} is not in cluster.toml; remove it"),
