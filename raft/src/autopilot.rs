@@ -93,7 +93,7 @@ impl Memory {
         let ready = self.steady.iter().filter(|(_, looks)| **looks >= STEADY_LOOKS);
         let ready: Vec<u64> = ready.map(|(id, _)| *id).collect();
         let voters: Vec<&Seen> = members.iter().filter(|m| m.voter).collect();
-        let wanted = 2 - voters.len() % 2;
+        let wanted = 1 + voters.len() % 2;
         // with a voter missing, more voters would need more of those that are left
         if voters.iter().any(|m| !m.there) || voters.len() + wanted > VOTERS_MAX || ready.len() < wanted {
             return BTreeSet::new();

@@ -1,6 +1,7 @@
 //! The replicated core: openraft over a write-ahead log of our own, the applied state in memory, sled's
 //! checkpoint of it, and gRPC between members. Services see only [`Store`]; no other crate names openraft or sled.
 
+pub mod another_cluster;
 mod apply_chunk;
 mod autopilot;
 mod background;

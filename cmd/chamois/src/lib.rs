@@ -1,7 +1,11 @@
-//! The executable's own modules: `chamois serve`, the address helper's and watchdog's processes, the log.
+//! The executable's own modules: `chamois serve`, the address helper's and watchdog's processes, the log, and what works
+//! on files without a cluster.
 #![forbid(unsafe_code)]
 
 pub mod address_helper;
 pub mod address_watchdog;
 pub mod logging;
+mod random;
+pub mod recover;
 pub mod serve;
+pub mod snapshot_files;

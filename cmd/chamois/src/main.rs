@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use chamois::{address_helper, address_watchdog, logging, serve};
+use chamois::{address_helper, address_watchdog, logging, recover, serve, snapshot_files};
 use clap::Parser as _;
-use cli::{Cli, Command, GlobalArgs};
+use cli::{Cli, ClientCommand, Command, GlobalArgs, SnapshotCommand};
 
 /// A member allocates small objects on several threads all the time; glibc's allocator took a fifth of its CPU time
 /// under many writes.
@@ -45,6 +45,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
     logging::init(global.log.as_deref().unwrap_or(default_filter), global.log_format).map_err(failed)?;
     match command {
         Command::Serve(args) => serve::run(&args).map_err(failed),
+        Command::Snapshot(SnapshotCommand::Save(args)) => client(&global, ClientCommand::SnapshotSave(args)),
+        Command::Snapshot(SnapshotCommand::Inspect(args)) => {
+            snapshot_files::inspect(&global, &args).map_err(failed)
+        }
+        Command::Snapshot(SnapshotCommand::Restore(args)) => snapshot_files::restore(&args).map_err(failed),
+        Command::Recover(args) => recover::recover(&args).map_err(failed),
         Command::AddressHelper(args) => address_helper::run(args).map_err(failed),
         Command::AddressWatchdog(args) => address_watchdog::run(&args).map_err(failed),
         Command::Client(command) => client(&global, command),

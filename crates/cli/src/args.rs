@@ -13,14 +13,19 @@ use crate::demo::DemoArgs;
 use crate::file::FileCommand;
 use crate::group::GroupCommand;
 use crate::init::InitArgs;
+use crate::join::JoinArgs;
+use crate::member::MemberCommand;
 use crate::output::Format;
+use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenCommand;
 
 const EXAMPLES: &str = "\
 Examples:
   chamois demo                                  a whole cluster with 1,000 nodes on this host, no root needed
-  chamois init --static cluster.toml --out id   certificates, keys and an administrator's token for new members
+  chamois init --cluster prod --address 10.97.1.1   the first member of a new cluster; prints how others join
+  chamois member list                           who votes, who learns, who is behind
+  chamois snapshot save prod.snap               the whole product in one file
   chamois token issue --key id/token.key        another administrator's token, when the first has ended
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
@@ -132,6 +137,11 @@ pub enum LogFormat {
 pub enum Command {
     /// Run one member of a cluster
     Serve(ServeArgs),
+    /// The whole product in one file
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Go on alone after a majority of members is lost for good
+    Recover(RecoverArgs),
     /// Put service addresses on interfaces, for the member on this host (needs CAP_NET_ADMIN)
     AddressHelper(AddressHelperArgs),
     /// End the member that started this when it is frozen while it holds an address on loopback
@@ -145,8 +155,16 @@ pub enum Command {
 /// A command that this crate runs itself.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Write certificates, keys and an administrator's token for the members of a new cluster
+    /// Begin a new cluster: keys, the first member's identity, an administrator's token
     Init(InitArgs),
+    /// Become a member of a cluster that there is
+    Join(JoinArgs),
+    /// Who votes, who learns, who is to join or to leave
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// What `chamois snapshot save` is to the client.
+    #[command(skip)]
+    SnapshotSave(SaveArgs),
     /// Administrators' bearer tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -196,6 +214,24 @@ pub struct ServeArgs {
     /// End when the process that started this one ends (set by `chamois demo`)
     #[arg(long, hide = true, value_name = "PID")]
     pub parent: Option<i32>,
+}
+
+/// `chamois recover`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  chamois recover --config /etc/chamois/chamois.toml --accept-lost-writes
+
+Run it on one stopped member, the one that `chamois cluster status` showed furthest, when so many others are lost for good
+that no majority can be had. This member becomes the only one, under a new cluster id; what only the lost ones had is gone.
+The others must never start again with their old data: join them anew.")]
+pub struct RecoverArgs {
+    /// Configuration of this member, which must not run
+    #[arg(long, value_name = "FILE", default_value = "/etc/chamois/chamois.toml")]
+    pub config: PathBuf,
+    /// Yes: writes that were acknowledged by members that are lost may be lost with them
+    #[arg(long, required = true)]
+    pub accept_lost_writes: bool,
 }
 
 /// `chamois address-helper`.

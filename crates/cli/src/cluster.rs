@@ -1,5 +1,6 @@
 //! `chamois cluster …`: the members themselves.
 
+mod failover_safe;
 pub(crate) mod status;
 
 use clap::Subcommand;
@@ -18,10 +19,13 @@ Examples:
 
 One endpoint is enough: the others are learned from the first member that answers. Works without a majority.")]
     Status,
+    /// Say whether any one member may be lost now
+    FailoverSafe(failover_safe::FailoverSafeArgs),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: ClusterCommand) -> Result<(), CliError> {
     match command {
         ClusterCommand::Status => status::run(global).await,
+        ClusterCommand::FailoverSafe(args) => failover_safe::run(global, args).await,
     }
 }

@@ -14,17 +14,26 @@ mod demo;
 mod error;
 mod file;
 mod group;
+mod host_config;
 mod init;
+mod join;
+mod member;
 mod output;
+mod snapshot;
 mod subnet;
 mod token;
 mod utc;
 
 pub use args::{
-    AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, ServeArgs,
+    AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, RecoverArgs,
+    ServeArgs,
 };
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
+pub use host_config::{HostArgs, make_files_dir};
+pub use init::first_member;
+pub use output::Format;
+pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand};
 
 /// Runs a client command to its end; its answer goes to standard output.
 ///
@@ -33,6 +42,9 @@ pub use error::{CliError, Kind};
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
     match command {
         ClientCommand::Init(args) => init::run(&args),
+        ClientCommand::Join(args) => join::run(&args).await,
+        ClientCommand::Member(command) => member::run(global, command).await,
+        ClientCommand::SnapshotSave(args) => snapshot::save(global, args).await,
         ClientCommand::Token(command) => token::run(command),
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,

@@ -68,8 +68,9 @@ impl Cluster {
     }
 
     /// The same content as another cluster: with another id, and without tokens for the one that it was.
-    pub(crate) fn become_another(&mut self, id: String, changes: &mut Changes) {
+    pub(crate) fn become_another(&mut self, id: String, next_member_id: u64, changes: &mut Changes) {
         self.id = id;
+        self.joining.next_member_id = self.joining.next_member_id.max(next_member_id);
         let tokens: Vec<String> = self.joining.tokens.keys().cloned().collect();
         for token in tokens {
             self.joining.tokens.remove(&token, changes);

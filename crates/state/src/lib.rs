@@ -80,11 +80,12 @@ impl State {
     }
 
     /// The same content in another cluster, `indexes` log indexes further on: no revision, cursor or ETag of the old
-    /// cluster is ever met again in the new one.
+    /// cluster is ever met again in the new one. Members are given ids from `next_member_id` on, or higher ones.
     #[must_use]
-    pub fn into_another_cluster(mut self, cluster_id: String, indexes: u64) -> State {
+    pub fn into_another_cluster(mut self, cluster_id: String, indexes: u64, next_member_id: u64) -> State {
         let mut changes = Changes::default();
-        self.cluster.become_another(cluster_id, &mut changes);
+        self.cluster
+            .become_another(cluster_id, next_member_id, &mut changes);
         self.digest.add(changes.into_parts().0);
         self.applied_index += indexes;
         self

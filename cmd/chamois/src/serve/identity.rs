@@ -11,7 +11,7 @@ use rpc::tls::{Material, PinnedKeys};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use super::check::Listed;
-use super::random;
+use crate::random;
 
 /// Name of the secret that signs the members' address adverts.
 pub(super) const ADVERT_KEY: &str = "advert-key";

@@ -22,7 +22,6 @@ mod open_files;
 mod open_roles;
 mod parent;
 mod peer_port;
-mod random;
 mod runtimes;
 mod services;
 mod tasks;
@@ -200,7 +199,7 @@ async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Re
             config::Profile::Wan => Profile::Wan,
         },
         dial: dial::dialler(identity.material.clone(), identity.pins.clone()),
-        sources: Sources::system(Arc::new(random::fill)),
+        sources: Sources::system(Arc::new(crate::random::fill)),
         snapshots: Snapshots::default(),
         disk: Arc::new(RealDisk),
         founding_members: identity.founding_members(),

@@ -20,7 +20,8 @@ use super::counters::Counters;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
-use super::{ServeError, health, random};
+use super::{ServeError, health};
+use crate::random;
 
 /// The guarded services.
 pub(super) type Services = Guarded<Routes>;

@@ -53,6 +53,38 @@ pub(crate) async fn ask(target: &Target, endpoint: &str) -> Result<ClusterStatus
     Ok(answer.into_inner())
 }
 
+/// The leader's own view: only a leader knows how far the others are.
+pub(crate) async fn leaders_view(target: &Target) -> Result<ClusterStatus, CliError> {
+    let views = ask_all(target, &target.endpoints).await;
+    let Some(first) = views.iter().find_map(|view| view.answer.as_ref().ok()) else {
+        return Err(nobody(views));
+    };
+    if first.leader_id == first.member_id {
+        return Ok(first.clone());
+    }
+    let answers = views.iter().filter_map(|view| view.answer.as_ref().ok());
+    if let Some(own) = answers
+        .clone()
+        .find(|status| status.leader_id == status.member_id)
+    {
+        return Ok(own.clone());
+    }
+    let leader = answers.clone().find_map(|status| {
+        let leader = status
+            .members
+            .iter()
+            .find(|member| member.id == status.leader_id)?;
+        Some(leader.api_address.clone())
+    });
+    let no_leader = || {
+        CliError::new(
+            Kind::Unavailable,
+            "no leader is known: no majority of members can be reached",
+        )
+    };
+    ask(target, &leader.ok_or_else(no_leader)?).await
+}
+
 /// API addresses of members that nobody has answered for yet.
 fn unasked(status: &ClusterStatus, views: &[View]) -> Vec<String> {
     let answered = |id: u64| {

@@ -192,7 +192,7 @@ fn another_cluster_has_the_content_but_neither_id_nor_tokens() {
     let other = log
         .state
         .clone()
-        .into_another_cluster("feedfeedfeedfeed".into(), 1 << 32);
+        .into_another_cluster("feedfeedfeedfeed".into(), 1 << 32, 4);
     assert_eq!(other.cluster_id(), "feedfeedfeedfeed");
     assert_eq!(other.applied_index(), before + (1 << 32));
     assert_eq!(other.cluster.join_token(ID), None);

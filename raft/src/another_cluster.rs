@@ -1,0 +1,254 @@
+//! A new cluster of one member from what an old one left: a saved snapshot, or the data of a member that lost its
+//! majority. Its id is another one and its log goes on 2^32 indexes higher, so that no cursor, ETag or boot of the old
+//! cluster is ever taken for one of the new.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use openraft::entry::{EntryPayload, RaftEntry as _};
+use openraft::storage::{RaftLogReader as _, RaftLogStorage as _};
+use state::State;
+
+use crate::log_store::LogStore;
+use crate::sources::Sources;
+use crate::type_config::{LeaderId, LogId, MemberNode, Membership, SnapshotMeta, StoredMembership, Vote};
+use crate::wal::{self, RealDisk, Wal};
+use crate::{newest_state, snapshot_file, store_header};
+
+/// Indexes between the old cluster's log and the new one's.
+const INDEXES_BETWEEN: u64 = 1 << 32;
+
+/// What is in a snapshot file.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// The state, checked row by row.
+    pub state: State,
+    /// Log index that it was taken at, and the term.
+    pub index: u64,
+    /// See `index`.
+    pub term: u64,
+    /// The members of that time.
+    pub members: BTreeMap<u64, MemberNode>,
+}
+
+/// Reads a whole snapshot file.
+///
+/// # Errors
+/// `InvalidData` for one that is damaged or of a newer version; what the file system says.
+pub fn inspect(path: &Path) -> io::Result<Inspected> {
+    let (meta, state) = snapshot_file::read(path)?;
+    let nodes = meta.last_membership.membership().nodes();
+    Ok(Inspected {
+        index: state.applied_index(),
+        term: meta.last_log_id.map_or(0, |id| id.leader_id.term),
+        members: nodes.map(|(id, node)| (*id, node.clone())).collect(),
+        state,
+    })
+}
+
+/// The only member of the new cluster.
+#[derive(Clone, Debug)]
+pub struct OnlyMember {
+    /// Its id: one that no other member of the old cluster had, or this member's own.
+    pub id: u64,
+    /// Its addresses and key.
+    pub node: MemberNode,
+    /// Where its data go; must not exist.
+    pub data_dir: PathBuf,
+}
+
+/// Makes the data of the new cluster's only member from a snapshot's content.
+///
+/// # Errors
+/// `AlreadyExists` if the folder exists, else what the file system says. The folder is whole or absent.
+pub async fn restore(content: Inspected, member: &OnlyMember, sources: &Sources) -> io::Result<()> {
+    if fs::exists(&member.data_dir)? {
+        let text = format!(
+            "{} exists already; nothing is overwritten",
+            member.data_dir.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    let partial = member.data_dir.with_extension("partial");
+    if fs::exists(&partial)? {
+        fs::remove_dir_all(&partial)?;
+    }
+    write(content, member, &partial, sources).await?;
+    fs::rename(&partial, &member.data_dir)?;
+    let parent = member.data_dir.parent().filter(|parent| *parent != Path::new(""));
+    fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Goes on alone with the data of this stopped member: everything in its log counts, acknowledged or not. The old data
+/// stay beside the new in `<data-dir>.before-recovery`.
+///
+/// # Errors
+/// As the start of a member: another member's folder, a damaged log, a disk that fails.
+pub async fn recover(cluster: &str, member: &OnlyMember, sources: &Sources) -> io::Result<Inspected> {
+    let folder = member.data_dir.clone();
+    let aside = folder.with_extension("before-recovery");
+    if fs::exists(&aside)? {
+        let text = format!(
+            "{} exists already: this member was recovered before; move it away first",
+            aside.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    if !fs::exists(folder.join("header"))? {
+        let text = format!("{}: there is no member's data", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    let content = all_that_is_there(&folder, cluster, member.id, sources).await?;
+    fs::rename(&folder, &aside)?;
+    restore(content.clone(), member, sources).await?;
+    Ok(content)
+}
+
+/// The newest state with every entry of the log applied to it.
+async fn all_that_is_there(
+    folder: &Path,
+    cluster: &str,
+    id: u64,
+    sources: &Sources,
+) -> io::Result<Inspected> {
+    store_header::claim(folder, cluster, id, "")?;
+    let options = wal::Options::new(sources.random_u64());
+    let (wal, recovered) =
+        Wal::open(&folder.join("log"), Arc::new(RealDisk), options).map_err(io::Error::other)?;
+    let mut log = LogStore::new(wal, recovered)?;
+    let (start, _checkpointer) = newest_state::load(folder, &log)?;
+    let vote = log.read_vote().await?;
+    let mut state = start.state;
+    let mut membership = start.membership.membership().clone();
+    for entry in log.try_get_log_entries(state.applied_index() + 1..).await? {
+        match &entry.payload {
+            EntryPayload::Normal(command) => {
+                let decoded = state::decode_exact(&command.0).map_err(|error| {
+                    let text = format!("entry {} cannot be read: {error}; upgrade first", entry.index());
+                    io::Error::new(io::ErrorKind::InvalidData, text)
+                })?;
+                state.apply(entry.index(), &decoded);
+            }
+            EntryPayload::Blank => state.skip(entry.index()),
+            EntryPayload::Membership(changed) => {
+                membership = changed.clone();
+                state.skip(entry.index());
+            }
+        }
+    }
+    Ok(Inspected {
+        index: state.applied_index(),
+        term: vote.map_or(0, |vote| vote.leader_id().term),
+        members: membership.nodes().map(|(id, node)| (*id, node.clone())).collect(),
+        state,
+    })
+}
+
+async fn write(content: Inspected, member: &OnlyMember, folder: &Path, sources: &Sources) -> io::Result<()> {
+    let snapshots = folder.join("snapshots");
+    fs::create_dir_all(&snapshots)?;
+    let cluster_id = format!("{:016x}", sources.random_u64());
+    let last_id = content.members.keys().max().copied().unwrap_or(0).max(member.id);
+    let state = content
+        .state
+        .into_another_cluster(cluster_id, INDEXES_BETWEEN, last_id + 1);
+    let leader_id = LeaderId {
+        term: content.term + 1,
+        node_id: member.id,
+    };
+    let last = LogId::new(leader_id, state.applied_index());
+    let nodes = BTreeMap::from([(member.id, member.node.clone())]);
+    let only = Membership::new(vec![BTreeSet::from([member.id])], nodes).map_err(io::Error::other)?;
+    let meta = SnapshotMeta {
+        last_log_id: Some(last),
+        last_membership: StoredMembership::new(Some(last), only),
+    };
+    snapshot_file::write(&snapshots, &meta, &state)?;
+    let store_id = format!("{:016x}", sources.random_u64());
+    store_header::claim(folder, state.cluster_name(), member.id, &store_id)?;
+    let options = wal::Options::new(sources.random_u64());
+    let (wal, recovered) =
+        Wal::open(&folder.join("log"), Arc::new(RealDisk), options).map_err(io::Error::other)?;
+    let mut log = LogStore::new(wal, recovered)?;
+    log.save_vote(&Vote::new(leader_id.term, leader_id.node_id))
+        .await?;
+    log.purge(last).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot_file_test::{meta, state_at};
+
+    fn member(folder: &Path) -> OnlyMember {
+        OnlyMember {
+            id: 7,
+            node: MemberNode {
+                peer_address: "127.0.0.1:7440".into(),
+                ..MemberNode::default()
+            },
+            data_dir: folder.join("data"),
+        }
+    }
+
+    /// Nothing that was handed out by the old cluster may be valid in the new one.
+    #[tokio::test]
+    async fn the_content_goes_on_in_another_cluster_far_ahead() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = snapshot_file::write(folder.path(), &meta(9), &state_at(9)).unwrap();
+        let content = inspect(&file.path).unwrap();
+        assert_eq!(content.index, 9);
+        let member = member(folder.path());
+        restore(content, &member, &Sources::deterministic(1))
+            .await
+            .unwrap();
+        let name = fs::read_dir(member.data_dir.join("snapshots"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        let restored = inspect(&name.path()).unwrap();
+        assert_eq!(restored.index, 9 + INDEXES_BETWEEN);
+        assert_eq!(restored.members.keys().copied().collect::<Vec<_>>(), [7]);
+        assert_ne!(restored.state.cluster_id(), state_at(9).cluster_id());
+        assert_eq!(restored.state.cluster.next_member_id(), 8);
+    }
+
+    #[tokio::test]
+    async fn data_that_are_there_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = snapshot_file::write(folder.path(), &meta(9), &state_at(9)).unwrap();
+        let member = member(folder.path());
+        fs::create_dir(&member.data_dir).unwrap();
+        let error = restore(inspect(&file.path).unwrap(), &member, &Sources::deterministic(1))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        let error = recover("prod", &member, &Sources::deterministic(1))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.kind(),
+            io::ErrorKind::NotFound,
+            "a folder without a header is nobody's: {error}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = snapshot_file::write(folder.path(), &meta(9), &state_at(9)).unwrap();
+        let bytes = fs::read(&file.path).unwrap();
+        for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
+            fs::write(&file.path, &bytes[..cut]).unwrap();
+            assert!(inspect(&file.path).is_err(), "cut at {cut}");
+        }
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        fs::write(&file.path, flipped).unwrap();
+        assert!(inspect(&file.path).is_err());
+    }
+}
