@@ -16,6 +16,7 @@ mod log_tail;
 mod member;
 mod member_session;
 mod membership;
+mod metrics;
 mod network;
 mod newest_state;
 mod peer_service;
@@ -45,6 +46,7 @@ pub mod wal;
 mod wire;
 
 pub use member::{Member, MemberOptions};
+pub use metrics::{Metrics, MetricsReading};
 pub use peer_service::PeerPort;
 pub use peers::Dial;
 pub use profile::{Profile, Snapshots};

@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::log_limit::LogLimit;
 use crate::token::Verifier;
-use crate::{Barrier, Caller, Error, Identity, Rule, Rules, authorizer};
+use crate::{Barrier, Caller, Calls, Error, Identity, Rule, Rules, authorizer};
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
 pub const CONSISTENCY: &str = "chamois-consistency";
@@ -36,6 +36,7 @@ struct Inner {
     tokens: Option<Verifier>,
     barrier: Arc<dyn Barrier>,
     refusals: LogLimit,
+    calls: Calls,
 }
 
 impl Guard {
@@ -43,11 +44,17 @@ impl Guard {
     /// waits for `barrier` before linearizable reads.
     pub fn new(rules: Rules, tokens: Option<Verifier>, barrier: Arc<dyn Barrier>) -> Self {
         Self(Arc::new(Inner {
+            calls: Calls::new(&rules),
             rules,
             tokens,
             barrier,
             refusals: LogLimit::default(),
         }))
+    }
+
+    /// What has been called through this guard.
+    pub fn calls(&self) -> Calls {
+        self.0.calls.clone()
     }
 }
 
@@ -88,19 +95,21 @@ where
         let ready = std::mem::replace(&mut self.inner, clone);
         let guard = Arc::clone(&self.guard.0);
         Box::pin(async move {
-            let answer = guard.run(ready, request).await;
-            Ok(answer.unwrap_or_else(|error| Status::from(error).into_http()))
+            let path = request.uri().path().to_owned();
+            let answer = guard.run(ready, &path, request).await;
+            let answer = answer.unwrap_or_else(|error| Status::from(error).into_http());
+            guard.calls.count(&path, &answer);
+            Ok(answer)
         })
     }
 }
 
 impl Inner {
-    async fn run<S>(&self, inner: S, mut request: Request<Body>) -> Result<Response<Body>, Error>
+    async fn run<S>(&self, inner: S, path: &str, mut request: Request<Body>) -> Result<Response<Body>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let path = request.uri().path().to_owned();
-        let (rule, caller) = self.admit(&path, &request)?;
+        let (rule, caller) = self.admit(path, &request)?;
         let span = tracing::info_span!("rpc", path, principal = %caller.identity);
         request.extensions_mut().insert(caller);
         let default = if rule.client_streaming {

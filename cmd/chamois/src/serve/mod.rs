@@ -17,11 +17,13 @@ mod held_addresses;
 mod identity;
 mod join_service;
 mod loaders;
+mod metrics;
 mod node_ports;
 mod open_files;
 mod open_roles;
 mod parent;
 mod peer_port;
+mod peer_traffic;
 mod random;
 mod runtimes;
 mod services;
@@ -47,8 +49,10 @@ use self::counters::{Counters, Server};
 use self::drain::Drain;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
+use self::metrics::MetricsPage;
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
+use self::peer_traffic::PeerTraffic;
 use self::runtimes::Runtimes;
 use self::tasks::Tasks;
 
@@ -97,10 +101,11 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let peer_listeners = peer_listeners
         .await
         .map_err(ServeError::setup("the peer port"))??;
-    let member = start_member(&config, &identity, &raft).await?;
+    let peers = PeerTraffic::default();
+    let member = start_member(&config, &identity, &peers, &raft).await?;
     let store = member.store();
 
-    let dial = dial::dialler(identity.material.clone(), identity.pins.clone());
+    let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     peer_port::serve(
@@ -113,10 +118,17 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         &mut tasks,
     )?;
     let counters = Counters::default();
-    let log = member.log_counts();
-    counters.add(Server::Raft, "log", move || log.all());
+    let metrics = member.metrics();
+    let log = metrics.clone();
+    counters.add(Server::Raft, "log", move || log.log_written());
+    let page = |calls| MetricsPage {
+        raft: metrics,
+        peers,
+        calls,
+        counters: counters.clone(),
+    };
     let (services, reporter) =
-        services::assemble(&config, &store, &files, &identity, &held, &counters).await?;
+        services::assemble(&config, &store, &files, &identity, &held, page).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
     let gateway = api_ports::gateway(
@@ -189,7 +201,12 @@ fn report(
     tasks.spawn("counters", counters.clone().log(drain.finishing()));
 }
 
-async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Result<Member, ServeError> {
+async fn start_member(
+    config: &Config,
+    identity: &Identity,
+    peers: &PeerTraffic,
+    raft: &Handle,
+) -> Result<Member, ServeError> {
     let options = MemberOptions {
         member_id: config.member.id,
         pins: identity.pins.clone(),
@@ -199,7 +216,7 @@ async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Re
             config::Profile::Fast => Profile::Fast,
             config::Profile::Wan => Profile::Wan,
         },
-        dial: dial::dialler(identity.material.clone(), identity.pins.clone()),
+        dial: dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone()),
         sources: Sources::system(Arc::new(random::fill)),
         snapshots: Snapshots::default(),
         disk: Arc::new(RealDisk),
