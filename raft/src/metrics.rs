@@ -139,6 +139,13 @@ pub(crate) async fn count_leader_changes(member: Arc<Replicated>, counters: Arc<
     }
 }
 
+/// See [`crate::Store::entries_behind`].
+pub(crate) fn entries_behind(member: &Replicated) -> u64 {
+    let committed = member.raft().metrics().borrow_watched().local_committed;
+    let committed = committed.map_or(0, |id| id.index);
+    committed.saturating_sub(member.published.load().applied_index())
+}
+
 /// A handle for monitoring; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {

@@ -13,7 +13,7 @@ use state::State;
 use tonic::Status;
 
 use crate::in_memory::InMemory;
-use crate::metrics::Counters;
+use crate::metrics::{self, Counters};
 use crate::replicated::Replicated;
 use crate::snapshot_pieces::{self, SnapshotPieces};
 use crate::type_config::MemberNode;
@@ -204,7 +204,7 @@ impl Store {
     pub async fn change_membership(&self, change: pb::membership_change::Change) -> Result<(), Status> {
         match &self.backend {
             Backend::InMemory(_) => Err(Status::failed_precondition("a store without members")),
-            Backend::Replicated(member) => {
+            Backend::Replicated(member, _) => {
                 let change = Some(change);
                 member.change_membership(&pb::MembershipChange { change }).await
             }
@@ -215,7 +215,7 @@ impl Store {
     pub fn members(&self) -> BTreeMap<u64, MemberNode> {
         match &self.backend {
             Backend::InMemory(_) => BTreeMap::new(),
-            Backend::Replicated(member) => {
+            Backend::Replicated(member, _) => {
                 let view = member.view();
                 view.nodes().map(|(id, node)| (id, node.clone())).collect()
             }
@@ -230,7 +230,15 @@ impl Store {
     pub fn save_snapshot(&self) -> Result<SnapshotPieces, Error> {
         match &self.backend {
             Backend::InMemory(_) => Err(Error::Internal("a store without a log".to_owned())),
-            Backend::Replicated(member) => Ok(snapshot_pieces::of(member)),
+            Backend::Replicated(member, _) => Ok(snapshot_pieces::of(member)),
+        }
+    }
+
+    /// Entries that this member knows to be committed and has not applied yet.
+    pub fn entries_behind(&self) -> u64 {
+        match &self.backend {
+            Backend::InMemory(_) => 0,
+            Backend::Replicated(member, _) => metrics::entries_behind(member),
         }
     }
 

@@ -25,28 +25,31 @@ mod parent;
 mod peer_port;
 mod peer_traffic;
 mod random;
+mod readiness;
 mod runtimes;
 mod services;
 mod tasks;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cli::ServeArgs;
+use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
 use raft::{Member, MemberOptions, Profile, Snapshots, Sources, Store};
 use tokio::runtime::Handle;
-use tonic_health::server::HealthReporter;
 
 pub use self::drain::Signals;
 pub use self::error::ServeError;
+use crate::logging::Origin;
 
 use self::api_ports::ApiPorts;
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
 use self::drain::Drain;
+use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
 use self::metrics::MetricsPage;
@@ -89,6 +92,20 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
 }
 
+/// The form of the log that a configuration asks for, and whose log it is: nobody's where it cannot be read, which
+/// [`run`] will say.
+pub fn log_of(config: &Path) -> (LogFormat, Option<Origin>) {
+    let Ok(config) = Config::load(config) else {
+        return Default::default();
+    };
+    let format = match config.log.format {
+        config::LogFormat::Text => LogFormat::Text,
+        config::LogFormat::Json => LogFormat::Json,
+    };
+    let (member, cluster) = (config.member.id, config.cluster);
+    (format, Some(Origin { member, cluster }))
+}
+
 async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(|source| ServeError::System {
         what: "its signals",
@@ -127,7 +144,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         calls,
         counters: counters.clone(),
     };
-    let (services, reporter) =
+    let (services, health) =
         services::assemble(&config, &store, &files, &identity, &held, page).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
@@ -141,7 +158,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
-    report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
+    report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
     let node_ports = NodePorts {
@@ -186,14 +203,14 @@ fn follow_catalogue(files: ::boot_files::BootFiles, drain: &Drain, tasks: &mut T
 fn report(
     store: &Store,
     gateway: &Gateway,
-    reporter: HealthReporter,
+    health: Health,
     counters: &Counters,
     drain: &Drain,
     tasks: &mut Tasks,
 ) {
     let (store, leaving) = (store.clone(), drain.leaving());
-    let ready = move || api_ports::ready(&store, &leaving).is_ok();
-    tasks.spawn("health", health::report(reporter, ready, drain.finishing()));
+    let ready = move || readiness::is_ready(&store, &leaving);
+    tasks.spawn("health", health.report(ready, drain.finishing()));
     let nodes = gateway.clone();
     counters.add(Server::Gateway, "nodes", move || nodes.node_counters().all());
     let api = gateway.clone();

@@ -11,16 +11,16 @@ use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
 use raft::Store;
 use rpc::{Calls, Guard, Guarded, Rules};
 use tonic::service::{Routes, RoutesBuilder};
-use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
 use super::cluster_service::ClusterResource;
 use super::config::{Config, Role};
+use super::health::Health;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
 use super::metrics::MetricsPage;
-use super::{ServeError, health, random};
+use super::{ServeError, random};
 
 /// The guarded services.
 pub(super) type Services = Guarded<Routes>;
@@ -33,9 +33,9 @@ pub(super) async fn assemble(
     identity: &Identity,
     held: &HeldAddresses,
     page: impl FnOnce(Calls) -> MetricsPage,
-) -> Result<(Services, HealthReporter), ServeError> {
+) -> Result<(Services, Health), ServeError> {
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let guard = Guard::new(rules, Some(identity.tokens.clone()), Arc::new(store.clone()));
+    let guard = Guard::new(rules.clone(), Some(identity.tokens.clone()), Arc::new(store.clone()));
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
     smd::add_services(&mut routes, store);
@@ -62,8 +62,8 @@ pub(super) async fn assemble(
     routes.add_service(MetricsServiceServer::new(page(guard.calls())));
     let reporter = rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
         .map_err(ServeError::setup("health and reflection"))?;
-    health::not_yet(&reporter).await;
-    Ok((guard.layer(routes.routes()), reporter))
+    let health = Health::new(reporter, &rules).await;
+    Ok((guard.layer(routes.routes()), health))
 }
 
 /// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.
