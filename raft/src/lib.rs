@@ -6,6 +6,7 @@ mod autopilot;
 mod background;
 pub mod checkpoint;
 mod checkpointer;
+mod fresh_since;
 mod in_memory;
 mod introduction;
 mod known_stores;

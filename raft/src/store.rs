@@ -266,6 +266,16 @@ impl rpc::Barrier for Store {
     fn linearize(&self) -> futures::future::BoxFuture<'_, Result<(), Error>> {
         Box::pin(Store::linearize(self))
     }
+
+    fn freshness(&self) -> Option<rpc::Freshness> {
+        let age = match &self.backend {
+            Backend::InMemory(_) => Duration::ZERO,
+            // before the state is looked at: it may only get fresher
+            Backend::Replicated(member, _) => member.fresh.age(),
+        };
+        let revision = self.state().applied_index();
+        Some(rpc::Freshness { revision, age })
+    }
 }
 
 #[cfg(test)]

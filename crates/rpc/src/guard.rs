@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -20,12 +20,17 @@ use tracing::Instrument;
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::log_limit::LogLimit;
 use crate::token::Verifier;
-use crate::{Barrier, Caller, Calls, Error, Identity, Rule, Rules, authorizer};
+use crate::{Barrier, Caller, Calls, Error, Freshness, Identity, Rule, Rules, authorizer};
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
 pub const CONSISTENCY: &str = "chamois-consistency";
 /// Value of [`CONSISTENCY`]: this member's applied state will do; answers even without a majority.
 pub const CONSISTENCY_LOCAL: &str = "local";
+
+/// Metadata of an answer to such a request: the log index up to which this member had applied, at least.
+pub const LOCAL_REVISION: &str = "chamois-revision";
+/// Metadata of the same answer, milliseconds: whatever was acknowledged longer ago than this is in it.
+pub const AGE_MS: &str = "chamois-age-ms";
 
 /// Everything that happens before a handler runs; a tower layer for tonic routes, cheap to clone.
 #[derive(Clone)]
@@ -118,11 +123,18 @@ impl Inner {
             DEADLINE_DEFAULT
         };
         let at_most = deadline(request.headers(), default);
+        let local = asks_for_local(request.headers());
         let answer = async {
-            if rule.linearizable && !asks_for_local(request.headers()) {
+            // before the handler looks: what it sees is as fresh or fresher
+            let freshness = local.then(|| self.barrier.freshness()).flatten();
+            if rule.linearizable && !local {
                 self.barrier.linearize().await?;
             }
-            call_catching_panics(inner, request).await
+            let mut answer = call_catching_panics(inner, request).await?;
+            freshness
+                .into_iter()
+                .for_each(|fresh| state_freshness(answer.headers_mut(), fresh));
+            Ok(answer)
         };
         match tokio::time::timeout(at_most, answer.instrument(span)).await {
             Ok(answer) => answer,
@@ -199,6 +211,12 @@ fn asks_for_local(headers: &HeaderMap) -> bool {
     headers
         .get(CONSISTENCY)
         .is_some_and(|value| value == CONSISTENCY_LOCAL)
+}
+
+fn state_freshness(headers: &mut HeaderMap, Freshness { revision, age }: Freshness) {
+    let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(LOCAL_REVISION, HeaderValue::from(revision));
+    headers.insert(AGE_MS, HeaderValue::from(age_ms));
 }
 
 /// A panic in a handler is that request's `INTERNAL`; the member and its other requests go on.

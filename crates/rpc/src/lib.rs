@@ -20,13 +20,13 @@ mod standard_services;
 pub mod tls;
 pub mod token;
 
-pub use barrier::Barrier;
+pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};
 pub use error::{
     Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S, REVISION, invalid,
     set_http_header, set_http_status,
 };
-pub use guard::{CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded};
+pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
 pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
 pub use rules::{Rule, Rules, RulesError};

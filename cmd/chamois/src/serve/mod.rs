@@ -144,8 +144,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         calls,
         counters: counters.clone(),
     };
-    let (services, health) =
-        services::assemble(&config, &store, &files, &identity, &held, page).await?;
+    let (services, health) = services::assemble(&config, &store, &files, &identity, &held, page).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
     let gateway = api_ports::gateway(

@@ -35,7 +35,11 @@ pub(super) async fn assemble(
     page: impl FnOnce(Calls) -> MetricsPage,
 ) -> Result<(Services, Health), ServeError> {
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let guard = Guard::new(rules.clone(), Some(identity.tokens.clone()), Arc::new(store.clone()));
+    let guard = Guard::new(
+        rules.clone(),
+        Some(identity.tokens.clone()),
+        Arc::new(store.clone()),
+    );
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
     smd::add_services(&mut routes, store);
