@@ -37,7 +37,7 @@ use tower::Service;
 
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
-pub use options::{BootFiles, Limits, Options, RoleReadiness};
+pub use options::{BootFiles, Check, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
 
 /// Why a gateway cannot start.

@@ -12,6 +12,25 @@ use crate::file_source::FileSource;
 /// Why nodes should not be sent to a member for the role of this name.
 pub type RoleReadiness = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
+/// What a member is checked for before it is sent requests, in the order in which `/readyz?verbose` lists it.
+pub type Readiness = Arc<dyn Fn() -> Vec<Check> + Send + Sync>;
+
+/// One thing that a member is checked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// One word: check scripts look for it.
+    pub name: &'static str,
+    /// Why it failed, for a person, in one line.
+    pub result: Result<(), String>,
+}
+
+impl Check {
+    /// A check and how it went.
+    pub fn new(name: &'static str, result: Result<(), String>) -> Self {
+        Self { name, result }
+    }
+}
+
 /// What the owner of a gateway chooses.
 #[derive(Clone)]
 pub struct Options {
@@ -23,8 +42,9 @@ pub struct Options {
     /// Whether a caller from this address, without credentials, is a legacy reader on the API port
     /// (`anonymous-legacy-reads`). Default: nobody is.
     pub is_legacy_reader: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
-    /// `/readyz` of the API port: why this member should get no requests now. Default: always ready.
-    pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// `/readyz` of the API port: it should get no requests while a check fails; without `verbose` the first that
+    /// failed is told. Default: always ready.
+    pub readiness: Readiness,
     /// `/readyz?role=ROLE` of both ports: why nodes should not be sent to this member for that role now. Default:
     /// always ready.
     pub role_readiness: RoleReadiness,
@@ -113,7 +133,7 @@ impl Default for Options {
             prefixes: vec!["/apis/smd".to_owned(), "/apis/bss".to_owned()],
             files: None,
             is_legacy_reader: Arc::new(|_| false),
-            readiness: Arc::new(|| Ok(())),
+            readiness: Arc::new(Vec::new),
             role_readiness: Arc::new(|_| Ok(())),
             loaders: BTreeMap::new(),
             nodes: Limits::nodes(),

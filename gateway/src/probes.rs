@@ -1,23 +1,24 @@
 //! `/livez` and `/readyz`: what load balancers and check scripts ask, without credentials and without a route.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::Options;
 use crate::body::{self, Body};
-use crate::options::RoleReadiness;
+use crate::options::{Check, Readiness, RoleReadiness};
 use crate::problem::Problem;
-
-type MemberReadiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// The role that `/readyz` without one means on the node port: it is the port of that role.
 const NODE_PORTS_ROLE: &str = "boot";
+/// What `/livez?verbose` lists: whoever answers is alive.
+const PING: &str = "ping";
 
 /// The probes of one port.
 pub(crate) struct Probes {
     /// `/livez`, and `/readyz` for the member as a whole; none on the node port, where only roles count.
-    member: Option<MemberReadiness>,
+    member: Option<Readiness>,
     role: RoleReadiness,
 }
 
@@ -38,26 +39,27 @@ impl Probes {
         }
     }
 
-    /// The answer, if the path is a probe's.
+    /// The answer, if the path is a probe's. With `verbose` it lists every check, as Kubernetes' and etcd's do.
     pub(crate) fn answer(&self, path: &str, query: Option<&str>) -> Option<Result<Response<Body>, Problem>> {
-        match (path, &self.member) {
-            ("/livez", Some(_)) => Some(Ok(ok("ok"))),
-            ("/readyz", member) => Some(self.readiness(role_of(query.unwrap_or_default()), member.as_ref())),
-            _ => None,
+        let query = query.unwrap_or_default();
+        let checks = match (path, &self.member) {
+            ("/livez", Some(_)) => vec![Check::new(PING, Ok(()))],
+            ("/readyz", member) => self.readiness(role_of(query), member.as_ref()),
+            _ => return None,
+        };
+        if is_verbose(query) {
+            return Some(Ok(listed(path.trim_start_matches('/'), &checks)));
         }
+        let failed = checks.into_iter().find_map(|check| check.result.err());
+        Some(failed.map_or_else(|| Ok(ok("ok\n".to_owned())), |reason| Err(Problem::busy(reason))))
     }
 
-    fn readiness(
-        &self,
-        role: Option<&str>,
-        member: Option<&MemberReadiness>,
-    ) -> Result<Response<Body>, Problem> {
-        let ready = match (role, member) {
-            (Some(role), _) => (self.role)(role),
+    fn readiness(&self, role: Option<&str>, member: Option<&Readiness>) -> Vec<Check> {
+        match (role, member) {
             (None, Some(member)) => member(),
-            (None, None) => (self.role)(NODE_PORTS_ROLE),
-        };
-        ready.map(|()| ok("ok")).map_err(Problem::busy)
+            (Some(role), _) => vec![Check::new("role", (self.role)(role))],
+            (None, None) => vec![Check::new("role", (self.role)(NODE_PORTS_ROLE))],
+        }
     }
 }
 
@@ -66,8 +68,37 @@ fn role_of(query: &str) -> Option<&str> {
     query.split('&').rev().find_map(|pair| pair.strip_prefix("role="))
 }
 
-fn ok(text: &str) -> Response<Body> {
-    let mut response = Response::new(body::full(format!("{text}\n")));
-    *response.status_mut() = StatusCode::OK;
+/// `verbose`, with or without a value.
+fn is_verbose(query: &str) -> bool {
+    query
+        .split('&')
+        .any(|pair| pair.split('=').next() == Some("verbose"))
+}
+
+/// `[+]leader ok` or `[-]leader failed: why` for each check, and the verdict.
+fn listed(probe: &str, checks: &[Check]) -> Response<Body> {
+    let mut text = String::new();
+    for Check { name, result } in checks {
+        let _infallible = match result {
+            Ok(()) => writeln!(text, "[+]{name} ok"),
+            Err(reason) => writeln!(text, "[-]{name} failed: {reason}"),
+        };
+    }
+    let passed = checks.iter().all(|check| check.result.is_ok());
+    let verdict = if passed { "passed" } else { "failed" };
+    let mut response = ok(format!("{text}{probe} check {verdict}\n"));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    if !passed {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
     response
+}
+
+fn ok(text: String) -> Response<Body> {
+    Response::new(body::full(text))
 }

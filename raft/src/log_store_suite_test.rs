@@ -23,7 +23,14 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
         let start = Start::default();
         let published = Published::new(start.state.clone());
         let unsaved = Arc::new(Mutex::new(Unsaved::default()));
-        let machine = StateMachine::new(start, folder.path().to_owned(), log.clone(), published, unsaved);
+        let machine = StateMachine::new(
+            start,
+            folder.path().to_owned(),
+            log.clone(),
+            published,
+            unsaved,
+            Arc::default(),
+        );
         Ok((folder, log, machine))
     }
 }

@@ -17,6 +17,7 @@ use crate::background::Background;
 use crate::checkpointer::Checkpointer;
 use crate::known_stores::KnownStores;
 use crate::log_store::LogStore;
+use crate::metrics::{Counters, Metrics, count_leader_changes};
 use crate::network::Network;
 use crate::peer_service::PeerPort;
 use crate::peers::{Dial, PEER_MESSAGE_BYTES_MAX, Peers};
@@ -73,7 +74,7 @@ pub struct Member {
     peer_port: PeerPort,
     checkpointer: Checkpointer,
     background: Background,
-    log_counts: Arc<wal::Counts>,
+    metrics: Metrics,
 }
 
 impl Member {
@@ -98,6 +99,7 @@ impl Member {
         let pristine = log.is_pristine();
         let published = Published::new(start.state.clone());
         let unsaved = Arc::new(Mutex::new(Unsaved::default()));
+        let counters = Arc::new(Counters::default());
         let snapshots = options.data_dir.join("snapshots");
         let machine = StateMachine::new(
             start,
@@ -105,6 +107,7 @@ impl Member {
             log.clone(),
             Arc::clone(&published),
             Arc::clone(&unsaved),
+            Arc::clone(&counters),
         );
         let peers = Peers::new(
             options.member_id,
@@ -116,7 +119,10 @@ impl Member {
             .profile
             .raft_config(options.pins.cluster(), options.snapshots)
             .map_err(io::Error::other)?;
-        let network = Network { peers: peers.clone() };
+        let network = Network {
+            peers: peers.clone(),
+            counters: Arc::clone(&counters),
+        };
         let raft: Raft<TypeConfig, StateMachine> =
             Raft::new(options.member_id, config, network, log.clone(), machine)
                 .await
@@ -134,18 +140,25 @@ impl Member {
             read_indexes,
             Removed::new(&options.data_dir),
         ));
-        let store = Store::replicated(Arc::clone(&replicated));
+        let store = Store::replicated(Arc::clone(&replicated), Arc::clone(&counters));
         checkpointer.run(unsaved)?;
         let mut background = Background::new();
-        let reader = Arc::clone(&replicated);
+        let (reader, counted) = (Arc::clone(&replicated), Arc::clone(&counters));
         background.spawn("read index", async move {
-            read_index::run(requests, || reader.read_index()).await
+            read_index::run(requests, &counted, || reader.read_index()).await
         });
         let verifier = bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap);
         background.spawn("bootstrap", verifier);
         let watcher = Arc::clone(&replicated);
         background.spawn("majority", async move { watcher.watch_majority().await });
-        let log_counts = log.counts();
+        let leaders = count_leader_changes(Arc::clone(&replicated), Arc::clone(&counters));
+        background.spawn("leader changes", leaders);
+        let metrics = Metrics {
+            member: Arc::clone(&replicated),
+            counters,
+            log: log.clone(),
+            snapshots: snapshots.clone(),
+        };
         let sizes = bound_log_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes);
         background.spawn("log size", sizes);
         background.spawn("introduction", introduction::introduce(Arc::clone(&replicated)));
@@ -158,13 +171,13 @@ impl Member {
             peer_port,
             checkpointer,
             background,
-            log_counts,
+            metrics,
         })
     }
 
-    /// What this member's log has written since it was opened.
-    pub fn log_counts(&self) -> Arc<wal::Counts> {
-        Arc::clone(&self.log_counts)
+    /// What monitoring reads of this member.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// The handle that services hold.

@@ -1,7 +1,8 @@
 //! Raft's outgoing messages over gRPC: replication as one pipelined stream, heartbeats on a connection of their own.
 
 use std::future::Future;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt as _};
 use openraft::base::{BoxFuture, BoxStream};
@@ -13,8 +14,10 @@ use openraft::raft::{
 };
 use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
+use rpc::Histogram;
 use rpc::client::Channel;
 
+use crate::metrics::Counters;
 use crate::peers::Peers;
 use crate::snapshot_file::SnapshotFile;
 use crate::type_config::{MemberNode, TypeConfig, Vote};
@@ -29,17 +32,18 @@ type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) peers: Peers,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Connection;
 
     async fn new_client(&mut self, target: u64, node: &MemberNode) -> Connection {
-        Connection::new(&self.peers, target, node, true)
+        Connection::new(self, target, node, true)
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, node: &MemberNode) -> Connection {
-        Connection::new(&self.peers, target, node, false)
+        Connection::new(self, target, node, false)
     }
 }
 
@@ -49,15 +53,20 @@ pub(crate) struct Connection {
     peers: Peers,
     client: Option<PeerServiceClient<Channel>>,
     pipelined: bool,
+    counters: Arc<Counters>,
+    round_trips: Arc<Histogram>,
 }
 
 impl Connection {
-    fn new(peers: &Peers, target: u64, node: &MemberNode, pipelined: bool) -> Connection {
+    fn new(network: &Network, target: u64, node: &MemberNode, pipelined: bool) -> Connection {
+        let Network { peers, counters } = network;
         Connection {
             target,
             peers: peers.clone(),
             client: peers.dial(target, node),
             pipelined,
+            round_trips: counters.round_trips(target),
+            counters: Arc::clone(counters),
         }
     }
 
@@ -161,10 +170,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
         let request = Self::append_to_wire(self.peers.header(self.target), &rpc);
         let mut client = self.client()?;
-        append_response(
-            self.call(option.hard_ttl(), client.append_entries(request))
-                .await?,
-        )
+        let asked = Instant::now();
+        let answer = self.call(option.hard_ttl(), client.append_entries(request)).await;
+        match answer {
+            Ok(_) => self.round_trips.observe(asked.elapsed()),
+            Err(_) => self.counters.heartbeat_failed(),
+        }
+        append_response(answer?)
     }
 
     fn stream_append<'s, S>(

@@ -5,6 +5,8 @@ use std::future::Future;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::metrics::Counters;
+
 /// Callers that may wait for the next round; one beyond waits in its call.
 const CALLERS_MAX: usize = 16_384;
 
@@ -32,10 +34,15 @@ impl ReadIndexes {
 }
 
 /// Runs one `round` after another for as long as anybody asks.
-pub(crate) async fn run<F: Future<Output = Option<u64>>>(mut requests: Requests, round: impl Fn() -> F) {
+pub(crate) async fn run<F: Future<Output = Option<u64>>>(
+    mut requests: Requests,
+    counters: &Counters,
+    round: impl Fn() -> F,
+) {
     let mut waiting = Vec::new();
     while requests.recv_many(&mut waiting, CALLERS_MAX).await > 0 {
         let index = round().await;
+        counters.read_round(waiting.len(), index.is_some());
         for caller in waiting.drain(..) {
             caller.send(index).ok(); // the caller's deadline has passed
         }
@@ -55,13 +62,16 @@ mod tests {
         let (indexes, requests) = ReadIndexes::new();
         let rounds = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&rounds);
-        tokio::spawn(run(requests, move || {
-            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
-            async move {
-                tokio::task::yield_now().await;
-                Some(number)
-            }
-        }));
+        tokio::spawn(async move {
+            let round = || {
+                let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+                async move {
+                    tokio::task::yield_now().await;
+                    Some(number)
+                }
+            };
+            run(requests, &Counters::default(), round).await;
+        });
         let readers = (0..100).map(|_| indexes.next());
         let answers = futures::future::join_all(readers).await;
         assert!(answers.iter().all(Option::is_some));
@@ -77,13 +87,16 @@ mod tests {
         let (indexes, requests) = ReadIndexes::new();
         let clock = Arc::new(AtomicU64::new(1));
         let now = Arc::clone(&clock);
-        tokio::spawn(run(requests, move || {
-            let index = now.load(Ordering::SeqCst); // read when the round begins
-            async move {
-                tokio::task::yield_now().await;
-                Some(index)
-            }
-        }));
+        tokio::spawn(async move {
+            let round = || {
+                let index = now.load(Ordering::SeqCst); // read when the round begins
+                async move {
+                    tokio::task::yield_now().await;
+                    Some(index)
+                }
+            };
+            run(requests, &Counters::default(), round).await;
+        });
         let first = tokio::spawn({
             let indexes = indexes.clone();
             async move { indexes.next().await }
@@ -97,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn a_failed_round_is_told_to_all_who_waited_for_it() {
         let (indexes, requests) = ReadIndexes::new();
-        tokio::spawn(run(requests, || async { None }));
+        tokio::spawn(async move { run(requests, &Counters::default(), || async { None }).await });
         assert_eq!(
             futures::future::join(indexes.next(), indexes.next()).await,
             (None, None)

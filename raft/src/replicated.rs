@@ -14,6 +14,7 @@ use rpc::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::fresh_since::FreshSince;
 use crate::member_session::{self, MemberSession};
 use crate::peers::Peers;
 use crate::profile::Profile;
@@ -47,6 +48,7 @@ pub(crate) struct Replicated {
     majority: AtomicBool,
     read_indexes: ReadIndexes,
     removed: Removed,
+    pub(crate) fresh: FreshSince,
     pub(crate) published: Arc<Published>,
 }
 
@@ -87,6 +89,7 @@ impl Replicated {
             majority: AtomicBool::new(true),
             read_indexes,
             removed,
+            fresh: FreshSince::new(),
             published,
         }
     }
@@ -260,11 +263,15 @@ impl Replicated {
     pub(crate) async fn reach_read_index(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.profile.leaderless_max();
         loop {
+            let asked = Instant::now();
             if let Ok(Some(index)) = tokio::time::timeout_at(deadline, self.read_indexes.next()).await {
                 self.majority.store(true, Ordering::Release);
                 let left = deadline.saturating_duration_since(Instant::now());
                 return match self.published.wait_for(index, left).await {
-                    true => Ok(()),
+                    true => {
+                        self.fresh.since(asked);
+                        Ok(())
+                    }
                     false => Err(Error::NotReady {
                         retry_after: Duration::from_secs(1),
                         reason: "it is behind the leader".to_owned(),

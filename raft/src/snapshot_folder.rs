@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use state::State;
 
@@ -61,6 +62,12 @@ fn set_aside(folder: &Path, path: &Path, error: &ReadError) -> io::Result<()> {
     let aside = path.with_extension("damaged");
     tracing::warn!(path = %aside.display(), %error, "set aside; the snapshot before it or the log is used");
     adopt(path, &aside)
+}
+
+/// When the newest file was written, and its bytes; for monitoring.
+pub(crate) fn newest_file(folder: &Path) -> Option<(Option<SystemTime>, u64)> {
+    let newest = fs::metadata(paths(folder, is_finished).ok()?.pop()?).ok()?;
+    Some((newest.modified().ok(), newest.len()))
 }
 
 /// Removes all but the newest files.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures::{Stream, StreamExt as _};
 use openraft::entry::{EntryPayload, RaftEntry as _};
@@ -13,6 +14,7 @@ use state::{RowKey, State};
 
 use crate::apply_chunk::ApplyChunk;
 use crate::log_store::LogStore;
+use crate::metrics::Counters;
 use crate::published::Published;
 use crate::snapshot_file::{self, SnapshotFile};
 use crate::snapshot_folder;
@@ -47,6 +49,7 @@ pub(crate) struct StateMachine {
     folder: PathBuf,
     current: Arc<Mutex<Option<(SnapshotMeta, SnapshotFile)>>>,
     log: LogStore,
+    counters: Arc<Counters>,
 }
 
 /// Where a state machine begins: an empty state, a snapshot, or a checkpoint.
@@ -65,6 +68,7 @@ impl StateMachine {
         log: LogStore,
         published: Arc<Published>,
         unsaved: Arc<Mutex<Unsaved>>,
+        counters: Arc<Counters>,
     ) -> StateMachine {
         StateMachine {
             state: start.state,
@@ -75,6 +79,7 @@ impl StateMachine {
             folder,
             current: Arc::new(Mutex::new(start.snapshot)),
             log,
+            counters,
         }
     }
 
@@ -165,6 +170,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     {
         let mut chunks = entries.ready_chunks(APPLY_CHUNK_MAX);
         while let Some(chunk) = chunks.next().await {
+            let began = Instant::now();
             let (mut changed, mut replies) = (Vec::new(), Vec::new());
             let mut applying = ApplyChunk::new(&self.state);
             let mut bytes = 0;
@@ -179,6 +185,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
             self.remember(changed, false);
             self.published.publish(self.state.clone());
+            self.counters.apply.observe(began.elapsed());
             for (responder, reply) in replies {
                 responder.send(reply);
             }
@@ -193,6 +200,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             folder: self.folder.clone(),
             current: Arc::clone(&self.current),
             log: self.log.clone(),
+            counters: Arc::clone(&self.counters),
         }
     }
 
@@ -256,6 +264,7 @@ pub(crate) struct Builder {
     folder: PathBuf,
     current: Arc<Mutex<Option<(SnapshotMeta, SnapshotFile)>>>,
     log: LogStore,
+    counters: Arc<Counters>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Builder {
@@ -263,12 +272,14 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
         let (folder, meta, state) = (self.folder.clone(), self.meta.clone(), self.state.clone());
+        let began = Instant::now();
         let snapshot = blocking(move || {
             let file = snapshot_file::write(&folder, &meta, &state)?;
             snapshot_folder::remove_older(&folder)?;
             Ok(file)
         })
         .await?;
+        self.counters.snapshot_save.observe(began.elapsed());
         offer(&self.current, &self.meta, &snapshot);
         self.log.snapshot_taken();
         tracing::info!(path = %snapshot.path.display(), "snapshot written");

@@ -39,6 +39,7 @@ fn bench() -> Bench {
         log,
         Arc::clone(&published),
         unsaved,
+        Arc::default(),
     );
     Bench {
         machine,

@@ -13,6 +13,7 @@ use state::State;
 use tonic::Status;
 
 use crate::in_memory::InMemory;
+use crate::metrics::{self, Counters};
 use crate::replicated::Replicated;
 use crate::snapshot_pieces::{self, SnapshotPieces};
 use crate::type_config::MemberNode;
@@ -34,7 +35,7 @@ pub struct Store {
 #[derive(Clone, Debug)]
 enum Backend {
     InMemory(Arc<InMemory>),
-    Replicated(Arc<Replicated>),
+    Replicated(Arc<Replicated>, Arc<Counters>),
 }
 
 /// An acknowledged change: on disk on a majority, and applied by this member.
@@ -61,9 +62,9 @@ impl Store {
         }
     }
 
-    pub(crate) fn replicated(replicated: Arc<Replicated>) -> Store {
+    pub(crate) fn replicated(replicated: Arc<Replicated>, counters: Arc<Counters>) -> Store {
         Store {
-            backend: Backend::Replicated(replicated),
+            backend: Backend::Replicated(replicated, counters),
         }
     }
 
@@ -71,7 +72,7 @@ impl Store {
     pub fn state(&self) -> Arc<State> {
         match &self.backend {
             Backend::InMemory(memory) => memory.published.load(),
-            Backend::Replicated(member) => member.published.load(),
+            Backend::Replicated(member, _) => member.published.load(),
         }
     }
 
@@ -101,7 +102,11 @@ impl Store {
         check_size(state::encode_exact(&entry)?.len())?;
         let outcome = match &self.backend {
             Backend::InMemory(memory) => memory.propose(entry)?,
-            Backend::Replicated(member) => member.propose(entry).await?,
+            Backend::Replicated(member, counters) => {
+                let _pending = counters.proposal_begins();
+                let outcome = member.propose(entry).await;
+                outcome.inspect_err(|_| counters.proposal_failed())?
+            }
         };
         if let Some(rejection) = state::rejection(&outcome) {
             return Err(rejection.into());
@@ -125,7 +130,7 @@ impl Store {
     pub async fn linearize(&self) -> Result<(), Error> {
         match &self.backend {
             Backend::InMemory(memory) => memory.linearize(),
-            Backend::Replicated(member) => member.linearize().await,
+            Backend::Replicated(member, _) => member.linearize().await,
         }
     }
 
@@ -133,7 +138,7 @@ impl Store {
     pub async fn wait_for(&self, revision: u64, at_most: Duration) -> bool {
         match &self.backend {
             Backend::InMemory(memory) => memory.published.wait_for(revision, at_most).await,
-            Backend::Replicated(member) => member.published.wait_for(revision, at_most).await,
+            Backend::Replicated(member, _) => member.published.wait_for(revision, at_most).await,
         }
     }
 
@@ -171,7 +176,7 @@ impl Store {
     pub fn is_verified(&self) -> bool {
         match &self.backend {
             Backend::InMemory(_) => true,
-            Backend::Replicated(member) => member.is_verified(),
+            Backend::Replicated(member, _) => member.is_verified(),
         }
     }
 
@@ -179,7 +184,7 @@ impl Store {
     pub fn snapshots_installed(&self) -> u64 {
         match &self.backend {
             Backend::InMemory(memory) => memory.published.snapshots_installed(),
-            Backend::Replicated(member) => member.published.snapshots_installed(),
+            Backend::Replicated(member, _) => member.published.snapshots_installed(),
         }
     }
 
@@ -187,7 +192,7 @@ impl Store {
     pub fn has_leader(&self) -> bool {
         match &self.backend {
             Backend::InMemory(memory) => memory.linearize().is_ok(),
-            Backend::Replicated(member) => member.has_majority(),
+            Backend::Replicated(member, _) => member.has_majority(),
         }
     }
 
@@ -199,7 +204,7 @@ impl Store {
     pub async fn change_membership(&self, change: pb::membership_change::Change) -> Result<(), Status> {
         match &self.backend {
             Backend::InMemory(_) => Err(Status::failed_precondition("a store without members")),
-            Backend::Replicated(member) => {
+            Backend::Replicated(member, _) => {
                 let change = Some(change);
                 member.change_membership(&pb::MembershipChange { change }).await
             }
@@ -210,7 +215,7 @@ impl Store {
     pub fn members(&self) -> BTreeMap<u64, MemberNode> {
         match &self.backend {
             Backend::InMemory(_) => BTreeMap::new(),
-            Backend::Replicated(member) => {
+            Backend::Replicated(member, _) => {
                 let view = member.view();
                 view.nodes().map(|(id, node)| (id, node.clone())).collect()
             }
@@ -225,7 +230,15 @@ impl Store {
     pub fn save_snapshot(&self) -> Result<SnapshotPieces, Error> {
         match &self.backend {
             Backend::InMemory(_) => Err(Error::Internal("a store without a log".to_owned())),
-            Backend::Replicated(member) => Ok(snapshot_pieces::of(member)),
+            Backend::Replicated(member, _) => Ok(snapshot_pieces::of(member)),
+        }
+    }
+
+    /// Entries that this member knows to be committed and has not applied yet.
+    pub fn entries_behind(&self) -> u64 {
+        match &self.backend {
+            Backend::InMemory(_) => 0,
+            Backend::Replicated(member, _) => metrics::entries_behind(member),
         }
     }
 
@@ -233,7 +246,7 @@ impl Store {
     pub fn status(&self) -> ClusterStatus {
         match &self.backend {
             Backend::InMemory(memory) => memory.status(),
-            Backend::Replicated(member) => member.status(),
+            Backend::Replicated(member, _) => member.status(),
         }
     }
 }
@@ -252,6 +265,16 @@ fn check_size(bytes: usize) -> Result<(), Error> {
 impl rpc::Barrier for Store {
     fn linearize(&self) -> futures::future::BoxFuture<'_, Result<(), Error>> {
         Box::pin(Store::linearize(self))
+    }
+
+    fn freshness(&self) -> Option<rpc::Freshness> {
+        let age = match &self.backend {
+            Backend::InMemory(_) => Duration::ZERO,
+            // before the state is looked at: it may only get fresher
+            Backend::Replicated(member, _) => member.fresh.age(),
+        };
+        let revision = self.state().applied_index();
+        Some(rpc::Freshness { revision, age })
     }
 }
 

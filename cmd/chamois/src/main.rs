@@ -42,7 +42,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
     } else {
         "info"
     };
-    logging::init(global.log.as_deref().unwrap_or(default_filter), global.log_format).map_err(failed)?;
+    let (configured, origin) = match &command {
+        Command::Serve(args) => serve::log_of(&args.config),
+        Command::AddressHelper(_) | Command::AddressWatchdog(_) | Command::Client(_) => Default::default(),
+    };
+    let (filter, format) = (global.log.as_deref().unwrap_or(default_filter), global.log_format);
+    logging::init(filter, format.unwrap_or(configured), origin).map_err(failed)?;
     match command {
         Command::Serve(args) => serve::run(&args).map_err(failed),
         Command::Snapshot(SnapshotCommand::Save(args)) => client(&global, ClientCommand::SnapshotSave(args)),

@@ -96,6 +96,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[bss]",
         "[dhcp]",
         "[tftp]",
+        "[log]",
         "[address]",
         "[[network]]",
     ] {
@@ -131,7 +132,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     for line in EXAMPLE.lines() {
         let header = line.starts_with('[');
         skipping = if header {
-            ["[boot]", "[bss]", "[dhcp]", "[tftp]", "[address]"].contains(&line)
+            ["[boot]", "[bss]", "[dhcp]", "[tftp]", "[log]", "[address]"].contains(&line)
         } else {
             skipping
         };
@@ -148,6 +149,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
+    assert_eq!(format!("{:?}", defaults.log), format!("{:?}", shown.log));
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
     assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
     assert_eq!(format!("{:?}", defaults.api), format!("{:?}", shown.api));

@@ -93,6 +93,12 @@ impl Child {
         }
     }
 
+    /// SIGKILL, as a crash: nothing is flushed, nobody is told.
+    pub async fn kill(mut self) {
+        // an error means that it is gone
+        let _ = self.process.kill().await;
+    }
+
     fn log_tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

@@ -109,6 +109,24 @@ fn ticks_in(stat: &str) -> Option<u64> {
     (!has_ended).then_some(time(USER_TIME)? + time(SYSTEM_TIME)?)
 }
 
+/// Resident memory of a process, bytes: what of it is in RAM now, pages of files included.
+///
+/// # Errors
+/// `Step` if it has ended.
+pub fn resident_bytes(pid: u32) -> Result<u64, BenchError> {
+    let step = BenchError::step(format!("cannot read the memory of process {pid}: did it end?"));
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let resident = status.and_then(|status| resident_in(&status).ok_or(io::ErrorKind::NotFound.into()));
+    resident.map_err(step)
+}
+
+/// `VmRSS` in kB; a process that has ended has none.
+fn resident_in(status: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
+}
+
 fn disk_bytes_in(io: &str) -> Option<u64> {
     let value = io.lines().find_map(|line| line.strip_prefix("write_bytes:"))?;
     value.trim().parse().ok()
@@ -134,6 +152,14 @@ mod tests {
         let io = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 4096\ncancelled_write_bytes: 7\n";
         assert_eq!(disk_bytes_in(io), Some(4096));
         assert_eq!(disk_bytes_in("rchar: 1\n"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_read_in_bytes() {
+        let status = "Name:\tx\nVmHWM:\t    9000 kB\nVmRSS:\t    2048 kB\n";
+        assert_eq!(resident_in(status), Some(2 << 20));
+        assert_eq!(resident_in("Name:\tx\nState:\tZ (zombie)\n"), None);
+        assert!(resident_bytes(std::process::id()).unwrap() > 1 << 20);
     }
 
     /// The children's own time must not be missed, nor another process's be counted.

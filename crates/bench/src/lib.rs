@@ -9,6 +9,7 @@ mod child;
 mod cost;
 mod error;
 pub mod etcd;
+mod first_answer;
 mod http_get;
 pub mod kea;
 mod lease_check;
@@ -22,8 +23,9 @@ mod settle;
 mod tools;
 
 pub use child::Child;
-pub use cost::{Cost, Meter};
+pub use cost::{Cost, Meter, resident_bytes};
 pub use error::BenchError;
+pub use first_answer::{ANSWER_MAX, TRY_PAUSE, first_answer};
 pub use http_get::HttpGet;
 pub use lease_check::offered_address;
 pub use load::{LATE_MAX, Load, Operation, Span, drive};

@@ -11,6 +11,8 @@ pub enum Aim {
     AtLeast(f64),
     /// Ours is below this.
     Below(f64),
+    /// Ours is at most this.
+    AtMost(f64),
     /// Ours is exactly zero.
     Zero,
     /// The ratio to the peer is at least this.
@@ -135,6 +137,7 @@ impl Row {
         let (text, met) = match aim {
             Aim::AtLeast(least) => (format!(">= {least}"), Some(self.ours >= least)),
             Aim::Below(bound) => (format!("< {bound}"), Some(self.ours < bound)),
+            Aim::AtMost(most) => (format!("<= {most}"), Some(self.ours <= most)),
             Aim::Zero => ("0".to_owned(), Some(self.ours == 0.0)),
             Aim::RatioAtLeast(least) => (
                 format!(">= {least}x the peer"),

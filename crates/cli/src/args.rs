@@ -101,16 +101,15 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub timeout: u64,
-    /// Form of the log on standard error
+    /// Form of the log on standard error; default: `[log] format` of a member's configuration, or text
     #[arg(
         long,
         global = true,
         value_enum,
         env = "CHAMOIS_LOG_FORMAT",
-        default_value_t,
         help_heading = "Global options"
     )]
-    pub log_format: LogFormat,
+    pub log_format: Option<LogFormat>,
     /// What is logged, e.g. `info` or `warn,raft=debug`
     #[arg(
         long,

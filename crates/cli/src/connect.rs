@@ -212,7 +212,6 @@ fn read_token(path: &Path) -> Result<String, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::LogFormat;
     use crate::output::Format;
 
     fn global(endpoints: &[&str], ca: Option<&Path>, token_file: Option<&Path>) -> GlobalArgs {
@@ -222,7 +221,7 @@ mod tests {
             ca: ca.map(Path::to_owned),
             token_file: token_file.map(Path::to_owned),
             timeout: 1,
-            log_format: LogFormat::Text,
+            log_format: None,
             log: None,
         }
     }

@@ -1,8 +1,19 @@
 //! What the guard waits for before a linearizable read.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 
 use crate::Error;
+
+/// How fresh this member's applied state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// Log index up to which it has applied.
+    pub revision: u64,
+    /// Every change that was acknowledged longer ago than this is in it.
+    pub age: Duration,
+}
 
 /// A read index: once it has returned, this member's applied state holds every write that was
 /// acknowledged before the call. `raft::Store` implements it.
@@ -12,4 +23,9 @@ pub trait Barrier: Send + Sync {
     /// # Errors
     /// `NoQuorum` if no majority confirms a leader in time.
     fn linearize(&self) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// How fresh the state is without waiting, for answers to whoever is content with it; `None` where nobody knows.
+    fn freshness(&self) -> Option<Freshness> {
+        None
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -20,12 +20,17 @@ use tracing::Instrument;
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::log_limit::LogLimit;
 use crate::token::Verifier;
-use crate::{Barrier, Caller, Error, Identity, Rule, Rules, authorizer};
+use crate::{Barrier, Caller, Calls, Error, Freshness, Identity, Rule, Rules, authorizer};
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
 pub const CONSISTENCY: &str = "chamois-consistency";
 /// Value of [`CONSISTENCY`]: this member's applied state will do; answers even without a majority.
 pub const CONSISTENCY_LOCAL: &str = "local";
+
+/// Metadata of an answer to such a request: the log index up to which this member had applied, at least.
+pub const LOCAL_REVISION: &str = "chamois-revision";
+/// Metadata of the same answer, milliseconds: whatever was acknowledged longer ago than this is in it.
+pub const AGE_MS: &str = "chamois-age-ms";
 
 /// Everything that happens before a handler runs; a tower layer for tonic routes, cheap to clone.
 #[derive(Clone)]
@@ -36,6 +41,7 @@ struct Inner {
     tokens: Option<Verifier>,
     barrier: Arc<dyn Barrier>,
     refusals: LogLimit,
+    calls: Calls,
 }
 
 impl Guard {
@@ -43,11 +49,17 @@ impl Guard {
     /// waits for `barrier` before linearizable reads.
     pub fn new(rules: Rules, tokens: Option<Verifier>, barrier: Arc<dyn Barrier>) -> Self {
         Self(Arc::new(Inner {
+            calls: Calls::new(&rules),
             rules,
             tokens,
             barrier,
             refusals: LogLimit::default(),
         }))
+    }
+
+    /// What has been called through this guard.
+    pub fn calls(&self) -> Calls {
+        self.0.calls.clone()
     }
 }
 
@@ -88,19 +100,21 @@ where
         let ready = std::mem::replace(&mut self.inner, clone);
         let guard = Arc::clone(&self.guard.0);
         Box::pin(async move {
-            let answer = guard.run(ready, request).await;
-            Ok(answer.unwrap_or_else(|error| Status::from(error).into_http()))
+            let path = request.uri().path().to_owned();
+            let answer = guard.run(ready, &path, request).await;
+            let answer = answer.unwrap_or_else(|error| Status::from(error).into_http());
+            guard.calls.count(&path, &answer);
+            Ok(answer)
         })
     }
 }
 
 impl Inner {
-    async fn run<S>(&self, inner: S, mut request: Request<Body>) -> Result<Response<Body>, Error>
+    async fn run<S>(&self, inner: S, path: &str, mut request: Request<Body>) -> Result<Response<Body>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let path = request.uri().path().to_owned();
-        let (rule, caller) = self.admit(&path, &request)?;
+        let (rule, caller) = self.admit(path, &request)?;
         let span = tracing::info_span!("rpc", path, principal = %caller.identity);
         request.extensions_mut().insert(caller);
         let default = if rule.client_streaming {
@@ -109,11 +123,18 @@ impl Inner {
             DEADLINE_DEFAULT
         };
         let at_most = deadline(request.headers(), default);
+        let local = asks_for_local(request.headers());
         let answer = async {
-            if rule.linearizable && !asks_for_local(request.headers()) {
+            // before the handler looks: what it sees is as fresh or fresher
+            let freshness = local.then(|| self.barrier.freshness()).flatten();
+            if rule.linearizable && !local {
                 self.barrier.linearize().await?;
             }
-            call_catching_panics(inner, request).await
+            let mut answer = call_catching_panics(inner, request).await?;
+            freshness
+                .into_iter()
+                .for_each(|fresh| state_freshness(answer.headers_mut(), fresh));
+            Ok(answer)
         };
         match tokio::time::timeout(at_most, answer.instrument(span)).await {
             Ok(answer) => answer,
@@ -190,6 +211,12 @@ fn asks_for_local(headers: &HeaderMap) -> bool {
     headers
         .get(CONSISTENCY)
         .is_some_and(|value| value == CONSISTENCY_LOCAL)
+}
+
+fn state_freshness(headers: &mut HeaderMap, Freshness { revision, age }: Freshness) {
+    let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(LOCAL_REVISION, HeaderValue::from(revision));
+    headers.insert(AGE_MS, HeaderValue::from(age_ms));
 }
 
 /// A panic in a handler is that request's `INTERNAL`; the member and its other requests go on.

@@ -5,10 +5,12 @@
 
 pub mod authorizer;
 mod barrier;
+mod calls;
 pub mod client;
 mod deadline;
 mod error;
 mod guard;
+mod histogram;
 mod identity;
 mod known_tokens;
 mod log_limit;
@@ -18,12 +20,14 @@ mod standard_services;
 pub mod tls;
 pub mod token;
 
-pub use barrier::Barrier;
+pub use barrier::{Barrier, Freshness};
+pub use calls::{Calls, Handled};
 pub use error::{
     Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S, REVISION, invalid,
     set_http_header, set_http_status,
 };
-pub use guard::{CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded};
+pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
+pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
 pub use rules::{Rule, Rules, RulesError};
 pub use standard_services::add_standard_services;

@@ -1,6 +1,6 @@
 //! The rule of every method, read from the descriptor: nothing in Rust repeats what a .proto says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
@@ -84,6 +84,21 @@ impl Rules {
     /// The rule of `/package.Service/Method`; `None` for a path that no service has.
     pub fn get(&self, path: &str) -> Option<Rule> {
         self.0.get(path).copied()
+    }
+
+    /// Names of the services that the API port has, sorted: those of ours with a method that others than members may
+    /// call.
+    pub fn api_services(&self) -> Vec<String> {
+        let ours = self.0.iter().filter(|(path, rule)| {
+            let is_standard = STANDARD.iter().any(|(standard, _)| standard == path);
+            !is_standard && rule.permission != Permission::Member
+        });
+        let names = ours.filter_map(|(path, _)| path.trim_start_matches('/').split('/').next());
+        names
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     /// Every path with its rule, in no particular order.

@@ -4,7 +4,7 @@ use prost_reflect::DescriptorPool;
 
 use super::{Fake, gateway, send, send_to};
 use crate::routes::RouteTable;
-use crate::{Gateway, Options};
+use crate::{Check, Gateway, Options};
 
 /// What today's clients and nodes call, written down apart from the protos: nothing may get lost.
 const LEGACY: &[&str] = &[
@@ -194,10 +194,56 @@ async fn literals_go_before_variables() {
     }
 }
 
+fn without_a_leader() -> Vec<Check> {
+    vec![
+        Check::new("running", Ok(())),
+        Check::new("leader", Err("no leader since 9 s".to_owned())),
+        Check::new("applied", Ok(())),
+    ]
+}
+
+/// Whoever looks at a member that is not ready must see at once which part is not, and which are.
+#[tokio::test]
+async fn a_verbose_probe_lists_every_check() {
+    let options = Options {
+        readiness: std::sync::Arc::new(without_a_leader),
+        role_readiness: std::sync::Arc::new(|role| match role {
+            "boot" => Ok(()),
+            other => Err(format!("{other} is closed")),
+        }),
+        ..Options::default()
+    };
+    let gateway = gateway(&Fake::new(), options);
+    let unready =
+        "[+]running ok\n[-]leader failed: no leader since 9 s\n[+]applied ok\nreadyz check failed\n";
+    for (uri, status, text) in [
+        ("/livez?verbose", 200, "[+]ping ok\nlivez check passed\n"),
+        ("/readyz?verbose", 503, unready),
+        ("/readyz?x=1&verbose=true", 503, unready),
+        (
+            "/readyz?role=boot&verbose",
+            200,
+            "[+]role ok\nreadyz check passed\n",
+        ),
+        (
+            "/readyz?verbose&role=dhcp",
+            503,
+            "[-]role failed: dhcp is closed\nreadyz check failed\n",
+        ),
+    ] {
+        let got = send(&gateway, "GET", uri, &[], "").await;
+        assert_eq!((got.status, got.text()), (status, text), "{uri}");
+        assert_eq!(got.header("retry-after") == "1", status == 503, "{uri}");
+        assert_eq!(got.header("content-type"), "text/plain; charset=utf-8", "{uri}");
+    }
+    let got = send(&gateway, "GET", "/readyz?verbosely", &[], "").await;
+    assert_eq!(got.detail(), "no leader since 9 s", "another word is not verbose");
+}
+
 #[tokio::test]
 async fn probes_answer_on_the_api_port() {
     let mut options = Options {
-        readiness: std::sync::Arc::new(|| Err("no leader since 9 s".into())),
+        readiness: std::sync::Arc::new(without_a_leader),
         ..Options::default()
     };
     let unready = gateway(&Fake::new(), options.clone());
@@ -207,7 +253,7 @@ async fn probes_answer_on_the_api_port() {
         (got.status, got.header("retry-after"), got.detail().as_str()),
         (503, "1", "no leader since 9 s")
     );
-    options.readiness = std::sync::Arc::new(|| Ok(()));
+    options.readiness = std::sync::Arc::new(Vec::new);
     assert_eq!(
         send(&gateway(&Fake::new(), options), "GET", "/readyz", &[], "")
             .await
@@ -220,7 +266,7 @@ async fn probes_answer_on_the_api_port() {
 #[tokio::test]
 async fn the_readiness_of_a_role_is_asked_on_both_ports() {
     let options = Options {
-        readiness: std::sync::Arc::new(|| Err("no leader since 9 s".into())),
+        readiness: std::sync::Arc::new(without_a_leader),
         role_readiness: std::sync::Arc::new(|role| match role {
             "boot" => Ok(()),
             other => Err(format!("{other} is closed")),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::batch::SECTOR_BYTES;
 use super::disk::{Disk, DiskFile};
@@ -84,8 +85,8 @@ impl Segment {
         self.end + total + reserve <= self.capacity
     }
 
-    /// Writes one batch, padded to sectors, and now and then zeros after it; then syncs.
-    pub(super) fn write_batch(&mut self, mut batch: Vec<u8>) -> io::Result<()> {
+    /// Writes one batch, padded to sectors, and now and then zeros after it; then syncs, and says how long that took.
+    pub(super) fn write_batch(&mut self, mut batch: Vec<u8>) -> io::Result<Duration> {
         batch.resize(batch.len().next_multiple_of(SECTOR_BYTES as usize), 0);
         let end = self.end + batch.len() as u64;
         self.file.write_at(&batch, self.end)?;
@@ -93,9 +94,10 @@ impl Segment {
             self.zeroed_to = end.max(self.capacity.min(end + ZEROS_AHEAD_BYTES));
             self.write_zeros(end)?;
         }
+        let began = Instant::now();
         self.file.sync_data()?;
         self.end = end;
-        Ok(())
+        Ok(began.elapsed())
     }
 
     /// Zeros from `from` on, a page at a time: what one call brings into the page cache may be one piece there, and every

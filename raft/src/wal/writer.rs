@@ -147,11 +147,10 @@ impl Writer {
             records: 0,
         };
         let (bytes, locations) = encode(header, rolled.as_deref(), changes, segment.end);
-        segment
+        let sync = segment
             .write_batch(bytes)
             .map_err(|error| Failure::new("write and sync a batch", &error))?;
-        self.shared.counts.synced();
-        self.shared.counts.wrote(changes.len());
+        self.shared.counts.wrote(changes.len(), sync);
         for change in changes {
             if let Change::Entry(record) = change {
                 segment.note_entry(record.index);

@@ -19,13 +19,12 @@ use super::config::{Config, Role};
 use super::drain::{Drain, Stop};
 use super::loaders;
 use super::open_roles::OpenRoles;
+use super::readiness;
 use super::services::Services;
 use super::tasks::Tasks;
 
 /// Where boot files are in a node's URL.
 const FILES_PREFIX: &str = "/files/";
-/// What a member says of its readiness from the first moment of its end.
-pub(super) const STOPPING: &str = "this member is stopping";
 
 /// Both ports, bound but not served yet.
 pub(super) struct ApiPorts {
@@ -121,29 +120,12 @@ pub(super) fn gateway(
     let options = Options {
         files: config.serves(Role::Boot).then_some(files),
         is_legacy_reader: Arc::new(move |address| contains(&readers, address)),
-        readiness: Arc::new(move || ready(&store, &leaving)),
+        readiness: Arc::new(move || readiness::checks(&store, &leaving)),
         role_readiness: Arc::new(move |role| open_roles.ready(role)),
         loaders: loaders::by_name(loaders),
         ..Options::default()
     };
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
-}
-
-/// Whether this member should be sent requests: `/readyz` and gRPC health say the same.
-///
-/// # Errors
-/// Why not.
-pub(super) fn ready(store: &Store, leaving: &Stop) -> Result<(), String> {
-    if leaving.is_reached() {
-        return Err(STOPPING.to_owned());
-    }
-    if !store.is_verified() {
-        return Err("this member has not heard from a leader since it started".to_owned());
-    }
-    if !store.has_leader() {
-        return Err("no leader is known; only local reads are answered".to_owned());
-    }
-    Ok(())
 }
 
 fn contains(networks: &[Ipv4Net], address: IpAddr) -> bool {
@@ -179,17 +161,5 @@ mod tests {
             !contains(&[], "127.0.0.1".parse().unwrap()),
             "off unless asked for"
         );
-    }
-
-    /// A load balancer must not send anybody to a member without a majority, nor to one that is about to end.
-    #[test]
-    fn readiness_needs_a_leader_and_ends_with_the_leaving() {
-        let drain = Drain::default();
-        let leaving = drain.leaving();
-        assert!(ready(&Store::in_memory(), &leaving).is_ok());
-        let cut_off = Store::in_memory_without_majority(state::State::new());
-        assert!(ready(&cut_off, &leaving).unwrap_err().contains("no leader"));
-        drain.leave();
-        assert_eq!(ready(&Store::in_memory(), &leaving), Err(STOPPING.to_owned()));
     }
 }

@@ -1,22 +1,16 @@
-//! What the servers of this member have counted, gathered in one place: for `/metrics`, and for the log.
+//! What the servers of this member have counted, gathered in one place: for [`super::metrics`], and for the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use proto::cluster::v1::GetMetricsRequest;
-use proto::cluster::v1::metrics_service_server::MetricsService;
-use proto::google::api::HttpBody;
-use tonic::{Request, Response, Status};
-
 use super::ServeError;
 use super::drain::Stop;
+use super::metrics::{Exposition, Kind};
 
 /// Pause between two looks for the log: an operator sees in the same minute that packets are dropped.
 const LOG_PAUSE: Duration = Duration::from_secs(60);
-/// Of Prometheus' text format.
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 type Read = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
@@ -133,6 +127,21 @@ impl Counters {
         counts
     }
 
+    /// Adds one family for each kind of server that has counters.
+    pub(super) fn add_to(&self, page: &mut Exposition) {
+        let counts = self.now();
+        let servers: BTreeSet<Server> = counts.keys().map(|(server, ..)| *server).collect();
+        for server in servers {
+            let (metric, label, help) = server.metric();
+            let mut family = page.family(metric, Kind::Counter, help);
+            for ((of, place, reason), count) in &counts {
+                if *of == server {
+                    family.sample(&[(label, place), ("reason", reason)], count);
+                }
+            }
+        }
+    }
+
     /// Logs every minute, and at the drain, what has been counted since the last time, if anything was.
     pub(super) async fn log(self, stop: Stop) -> Result<(), ServeError> {
         let mut before = Counts::new();
@@ -165,38 +174,6 @@ fn increments(before: &Counts, now: &Counts) -> BTreeMap<(Server, String), Strin
     lines
 }
 
-/// Prometheus' text format. Places come from the configuration and may hold any character.
-fn prometheus(counts: &Counts) -> String {
-    let mut text = String::new();
-    let mut last = None;
-    for ((server, place, reason), count) in counts {
-        let (metric, label, help) = server.metric();
-        if last.replace(*server) != Some(*server) {
-            let _infallible = writeln!(text, "# HELP {metric} {help}\n# TYPE {metric} counter");
-        }
-        let place = place
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n");
-        let _infallible = writeln!(
-            text,
-            "{metric}{{{label}=\"{place}\",reason=\"{reason}\"}} {count}"
-        );
-    }
-    text
-}
-
-#[tonic::async_trait]
-impl MetricsService for Counters {
-    async fn get_metrics(&self, _: Request<GetMetricsRequest>) -> Result<Response<HttpBody>, Status> {
-        Ok(Response::new(HttpBody {
-            content_type: CONTENT_TYPE.to_owned(),
-            data: prometheus(&self.now()).into_bytes(),
-            ..HttpBody::default()
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -213,25 +190,24 @@ mod tests {
         (counters, value)
     }
 
-    /// Prometheus refuses the whole page for one wrong line.
-    #[tokio::test]
-    async fn metrics_are_prometheus_text() {
+    /// A page with one family in two pieces is refused as a whole.
+    #[test]
+    fn the_counters_of_all_places_are_one_family() {
         let (counters, _) = counted(7);
-        counters.add(Server::Dhcp, "a\"\\\n", || [("offers", 2)]);
-        let answer = counters.get_metrics(Request::new(GetMetricsRequest {})).await;
-        let body = answer.unwrap().into_inner();
-        assert_eq!(body.content_type, "text/plain; version=0.0.4");
+        counters.add(Server::Dhcp, "management", || [("offers", 2)]);
+        let mut page = Exposition::default();
+        counters.add_to(&mut page);
         let expected = "\
 # HELP chamois_dhcp_packets_total DHCP packets by what became of them.
 # TYPE chamois_dhcp_packets_total counter
-chamois_dhcp_packets_total{network=\"a\\\"\\\\\\n\",reason=\"offers\"} 2
 chamois_dhcp_packets_total{network=\"boot\",reason=\"offers\"} 7
 chamois_dhcp_packets_total{network=\"boot\",reason=\"unknown_mac\"} 1
+chamois_dhcp_packets_total{network=\"management\",reason=\"offers\"} 2
 # HELP chamois_gateway_events_total What the HTTP ports refused or survived.
 # TYPE chamois_gateway_events_total counter
 chamois_gateway_events_total{port=\"nodes\",reason=\"connections_refused\"} 0
 ";
-        assert_eq!(String::from_utf8(body.data.to_vec()).unwrap(), expected);
+        assert_eq!(page.into_text(), expected);
     }
 
     /// A quiet member must not fill the log, and a busy one says only what is new.

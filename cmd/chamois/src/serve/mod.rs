@@ -17,37 +17,44 @@ mod held_addresses;
 mod identity;
 mod join_service;
 mod loaders;
+mod metrics;
 mod node_ports;
 mod open_files;
 mod open_roles;
 mod parent;
 mod peer_port;
+mod peer_traffic;
+mod readiness;
 mod runtimes;
 mod services;
 mod tasks;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cli::ServeArgs;
+use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
 use raft::{Member, MemberOptions, Profile, Snapshots, Sources, Store};
 use tokio::runtime::Handle;
-use tonic_health::server::HealthReporter;
 
 pub use self::drain::Signals;
 pub use self::error::ServeError;
+use crate::logging::Origin;
 
 use self::api_ports::ApiPorts;
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
 use self::drain::Drain;
+use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
+use self::metrics::MetricsPage;
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
+use self::peer_traffic::PeerTraffic;
 use self::runtimes::Runtimes;
 use self::tasks::Tasks;
 
@@ -84,6 +91,20 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
 }
 
+/// The form of the log that a configuration asks for, and whose log it is: nobody's where it cannot be read, which
+/// [`run`] will say.
+pub fn log_of(config: &Path) -> (LogFormat, Option<Origin>) {
+    let Ok(config) = Config::load(config) else {
+        return Default::default();
+    };
+    let format = match config.log.format {
+        config::LogFormat::Text => LogFormat::Text,
+        config::LogFormat::Json => LogFormat::Json,
+    };
+    let (member, cluster) = (config.member.id, config.cluster);
+    (format, Some(Origin { member, cluster }))
+}
+
 async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(|source| ServeError::System {
         what: "its signals",
@@ -96,10 +117,11 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let peer_listeners = peer_listeners
         .await
         .map_err(ServeError::setup("the peer port"))??;
-    let member = start_member(&config, &identity, &raft).await?;
+    let peers = PeerTraffic::default();
+    let member = start_member(&config, &identity, &peers, &raft).await?;
     let store = member.store();
 
-    let dial = dial::dialler(identity.material.clone(), identity.pins.clone());
+    let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     peer_port::serve(
@@ -112,10 +134,16 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         &mut tasks,
     )?;
     let counters = Counters::default();
-    let log = member.log_counts();
-    counters.add(Server::Raft, "log", move || log.all());
-    let (services, reporter) =
-        services::assemble(&config, &store, &files, &identity, &held, &counters).await?;
+    let metrics = member.metrics();
+    let log = metrics.clone();
+    counters.add(Server::Raft, "log", move || log.log_written());
+    let page = |calls| MetricsPage {
+        raft: metrics,
+        peers,
+        calls,
+        counters: counters.clone(),
+    };
+    let (services, health) = services::assemble(&config, &store, &files, &identity, &held, page).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
     let gateway = api_ports::gateway(
@@ -128,7 +156,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
-    report(&store, &gateway, reporter, &counters, &drain, &mut tasks);
+    report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
     let node_ports = NodePorts {
@@ -173,14 +201,14 @@ fn follow_catalogue(files: ::boot_files::BootFiles, drain: &Drain, tasks: &mut T
 fn report(
     store: &Store,
     gateway: &Gateway,
-    reporter: HealthReporter,
+    health: Health,
     counters: &Counters,
     drain: &Drain,
     tasks: &mut Tasks,
 ) {
     let (store, leaving) = (store.clone(), drain.leaving());
-    let ready = move || api_ports::ready(&store, &leaving).is_ok();
-    tasks.spawn("health", health::report(reporter, ready, drain.finishing()));
+    let ready = move || readiness::is_ready(&store, &leaving);
+    tasks.spawn("health", health.report(ready, drain.finishing()));
     let nodes = gateway.clone();
     counters.add(Server::Gateway, "nodes", move || nodes.node_counters().all());
     let api = gateway.clone();
@@ -188,7 +216,12 @@ fn report(
     tasks.spawn("counters", counters.clone().log(drain.finishing()));
 }
 
-async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Result<Member, ServeError> {
+async fn start_member(
+    config: &Config,
+    identity: &Identity,
+    peers: &PeerTraffic,
+    raft: &Handle,
+) -> Result<Member, ServeError> {
     let options = MemberOptions {
         member_id: config.member.id,
         pins: identity.pins.clone(),
@@ -198,7 +231,7 @@ async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Re
             config::Profile::Fast => Profile::Fast,
             config::Profile::Wan => Profile::Wan,
         },
-        dial: dial::dialler(identity.material.clone(), identity.pins.clone()),
+        dial: dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone()),
         sources: Sources::system(Arc::new(crate::random::fill)),
         snapshots: Snapshots::default(),
         disk: Arc::new(RealDisk),

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::api_ports::STOPPING;
 use super::config::{Config, Role};
 use super::drain::Stop;
+use super::readiness::STOPPING;
 
 /// The roles whose ports are open; cheap to clone.
 ///

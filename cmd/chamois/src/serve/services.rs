@@ -9,18 +9,18 @@ use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
 use raft::Store;
-use rpc::{Guard, Guarded, Rules};
+use rpc::{Calls, Guard, Guarded, Rules};
 use tonic::service::{Routes, RoutesBuilder};
-use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
 use super::cluster_service::ClusterResource;
 use super::config::{Config, Role};
-use super::counters::Counters;
+use super::health::Health;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
-use super::{ServeError, health};
+use super::ServeError;
+use super::metrics::MetricsPage;
 use crate::random;
 
 /// The guarded services.
@@ -33,8 +33,14 @@ pub(super) async fn assemble(
     files: &BootFiles,
     identity: &Identity,
     held: &HeldAddresses,
-    counters: &Counters,
-) -> Result<(Services, HealthReporter), ServeError> {
+    page: impl FnOnce(Calls) -> MetricsPage,
+) -> Result<(Services, Health), ServeError> {
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
+    let guard = Guard::new(
+        rules.clone(),
+        Some(identity.tokens.clone()),
+        Arc::new(store.clone()),
+    );
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
     smd::add_services(&mut routes, store);
@@ -58,13 +64,11 @@ pub(super) async fn assemble(
         ca_pem: identity.ca_pem.clone(),
         token_pem: identity.token_pem.clone(),
     }));
-    routes.add_service(MetricsServiceServer::new(counters.clone()));
+    routes.add_service(MetricsServiceServer::new(page(guard.calls())));
     let reporter = rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
         .map_err(ServeError::setup("health and reflection"))?;
-    health::not_yet(&reporter).await;
-    let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let guard = Guard::new(rules, Some(identity.tokens.clone()), Arc::new(store.clone()));
-    Ok((guard.layer(routes.routes()), reporter))
+    let health = Health::new(reporter, &rules).await;
+    Ok((guard.layer(routes.routes()), health))
 }
 
 /// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.

@@ -1,6 +1,7 @@
 //! Members on a loopback network of their own, usually one, for tests of the real executable.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod exposition;
 pub(crate) mod http;
 
 use std::io::Read as _;
@@ -162,8 +163,19 @@ impl Single {
         self.spawn_member(1)
     }
 
+    /// [`Single::start`] without a word about the log on the command line.
+    pub(crate) fn start_as_configured(&self) -> Member {
+        let mut member = self.spawn_with(1, &[]);
+        member.until("the service address answers", || self.answers_nodes());
+        member
+    }
+
     /// Starts member `id`.
     pub(crate) fn spawn_member(&self, id: u64) -> Member {
+        self.spawn_with(id, &["--log-format", "json"])
+    }
+
+    fn spawn_with(&self, id: u64, more: &[&str]) -> Member {
         let log_file = self.dir.path().join(format!("log-{id}"));
         let log = std::fs::File::options()
             .create(true)
@@ -176,12 +188,11 @@ impl Single {
                 "serve",
                 "--config",
                 config.to_str().unwrap(),
-                "--log-format",
-                "json",
                 // the kernel ends the member with this test's thread, however that ends
                 "--parent",
                 &std::process::id().to_string(),
             ])
+            .args(more)
             .stderr(log)
             .stdin(Stdio::null())
             .spawn()

@@ -1,4 +1,4 @@
-//! The two calls of etcd's gRPC API that are needed, on the client stack that our own stubs use. Only the fields that
+//! The calls of etcd's gRPC API that are needed, on the client stack that our own stubs use. Only the fields that
 //! are sent or read are described here; the numbers are those of etcd's v3 API.
 
 use bytes::Bytes;
@@ -25,6 +25,31 @@ struct PutResponse {
     header: Option<ResponseHeader>,
 }
 
+/// Of `etcdserverpb.RangeRequest`.
+#[derive(Clone, PartialEq, Message)]
+struct RangeRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    key: Bytes,
+    #[prost(bool, tag = "7")]
+    serializable: bool,
+}
+
+/// Of `etcdserverpb.RangeResponse`.
+#[derive(Clone, PartialEq, Message)]
+struct RangeResponse {
+    #[prost(message, repeated, tag = "2")]
+    kvs: Vec<KeyValue>,
+}
+
+/// Of `mvccpb.KeyValue`.
+#[derive(Clone, PartialEq, Message)]
+struct KeyValue {
+    #[prost(bytes = "bytes", tag = "1")]
+    key: Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    value: Bytes,
+}
+
 /// Of `etcdserverpb.ResponseHeader`.
 #[derive(Clone, PartialEq, Message)]
 struct ResponseHeader {
@@ -47,18 +72,30 @@ struct StatusResponse {
     leader: u64,
 }
 
-/// Puts values over one connection; clones share it.
+/// Puts and gets values over one connection; clones share it.
 #[derive(Clone)]
-pub struct Put {
+pub struct Kv {
     grpc: Grpc<Channel>,
 }
 
-impl Put {
+impl Kv {
     /// Over `channel`.
-    pub fn new(channel: Channel) -> Put {
-        Put {
+    pub fn new(channel: Channel) -> Kv {
+        Kv {
             grpc: Grpc::new(channel),
         }
+    }
+
+    /// The value under `key`: as of now for all clients, or as this member has it (`serializable`).
+    ///
+    /// # Errors
+    /// etcd's status; `NotFound` for a key that it has not.
+    pub async fn get(&mut self, key: Bytes, serializable: bool) -> Result<Bytes, Status> {
+        let path = PathAndQuery::from_static("/etcdserverpb.KV/Range");
+        let request = RangeRequest { key, serializable };
+        let mut answer: RangeResponse = unary(&mut self.grpc, path, request).await?;
+        let found = answer.kvs.pop().ok_or_else(|| Status::not_found("no such key"))?;
+        Ok(found.value)
     }
 
     /// Stores `value` under `key`; acknowledged means committed, as with us.
@@ -106,6 +143,23 @@ mod tests {
             value: Bytes::from_static(b"va"),
         };
         assert_eq!(put.encode_to_vec(), b"\x0a\x03key\x12\x02va");
+    }
+
+    /// Field 1 and, only where a member's own view will do, field 7.
+    #[test]
+    fn a_get_says_whether_the_members_own_view_will_do() {
+        let get = |serializable| RangeRequest {
+            key: Bytes::from_static(b"key"),
+            serializable,
+        };
+        assert_eq!(get(false).encode_to_vec(), b"\x0a\x03key");
+        assert_eq!(get(true).encode_to_vec(), b"\x0a\x03key\x38\x01");
+        let wire = b"\x12\x0d\x0a\x03key\x10\x02\x18\x02\x2a\x02va\x20\x01";
+        let answer = RangeResponse::decode(&wire[..]).unwrap();
+        assert_eq!(
+            (&answer.kvs[0].key[..], &answer.kvs[0].value[..]),
+            (&b"key"[..], &b"va"[..])
+        );
     }
 
     /// A status as etcd 3.4 sends it, with fields that are not described here.

@@ -1,4 +1,4 @@
-//! etcd as Debian has it, three members on loopback: the peer of our writes.
+//! etcd as Debian has it, three members on loopback: the peer of our core.
 //!
 //! Everything that can be alike is: members of one cluster on the same disk, the same certificates for clients and
 //! peers, the same client. Its timers are its defaults: heartbeat 100 ms, election 1,000 ms. It compacts old revisions
@@ -11,11 +11,12 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rpc::client::{Channel, tcp_dialler};
 use rustls_pki_types::CertificateDer;
 use tokio::process::Command;
 
-pub use self::kv::Put;
+pub use self::kv::Kv;
 pub use self::metrics::Counts;
 use crate::tools::{ETCD, find};
 use crate::{BenchError, Child};
@@ -26,6 +27,10 @@ const METRICS_PORT: u16 = 2381;
 /// From the start of the processes to a leader.
 const START_MAX: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
+/// A member that takes longer for one answer has not caught up.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// A key that nobody puts.
+const NO_KEY: Bytes = Bytes::from_static(b"-");
 /// Largest database, the most that etcd recommends.
 const QUOTA_BYTES: u64 = 8 << 30;
 /// Revisions that compaction leaves: one for each key that is written.
@@ -42,10 +47,36 @@ pub struct Member {
     pub key: PathBuf,
 }
 
+/// One member with its process, unless that was killed.
+#[derive(Debug)]
+struct Running {
+    member: Member,
+    child: Option<Child>,
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    log: PathBuf,
+}
+
+impl Running {
+    fn start(&mut self) -> Result<(), BenchError> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        self.child = Some(Child::start(&self.name, command, self.log.clone())?);
+        Ok(())
+    }
+
+    fn child(&mut self) -> Result<&mut Child, BenchError> {
+        let name = &self.name;
+        let killed = || BenchError::Connect(format!("{name} was killed"));
+        self.child.as_mut().ok_or_else(killed)
+    }
+}
+
 /// A running cluster. Dropping it kills the members.
 #[derive(Debug)]
 pub struct Cluster {
-    members: Vec<(Member, Child)>,
+    members: Vec<Running>,
     ca: Vec<CertificateDer<'static>>,
     version: String,
 }
@@ -70,16 +101,17 @@ impl Cluster {
         let all = all.join(",");
         let mut running = Vec::new();
         for (id, member) in (1..).zip(members) {
-            let mut command = Command::new(&program);
-            command.args(arguments(
-                id,
-                &member,
-                &all,
-                ca_file,
-                &dir.join(format!("etcd-{id}")),
-            ));
-            let child = Child::start(&format!("etcd {id}"), command, dir.join(format!("etcd-{id}.log")))?;
-            running.push((member, child));
+            let data = dir.join(format!("etcd-{id}"));
+            let mut started = Running {
+                child: None,
+                name: format!("etcd {id}"),
+                program: program.clone(),
+                arguments: arguments(id, &member, &all, ca_file, &data),
+                log: dir.join(format!("etcd-{id}.log")),
+                member,
+            };
+            started.start()?;
+            running.push(started);
         }
         let mut cluster = Cluster {
             members: running,
@@ -102,8 +134,69 @@ impl Cluster {
     pub fn pids(&mut self) -> Result<Vec<u32>, BenchError> {
         self.members
             .iter_mut()
-            .map(|(_, child)| child.running_pid())
+            .map(|running| running.child()?.running_pid())
             .collect()
+    }
+
+    /// Process id of a member, an index.
+    ///
+    /// # Errors
+    /// `Ended` if it runs no more.
+    pub fn pid(&mut self, member: usize) -> Result<u32, BenchError> {
+        self.members[member].child()?.running_pid()
+    }
+
+    /// Number of members, running or not.
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    /// SIGKILL to a member, an index.
+    ///
+    /// # Errors
+    /// If it runs no more.
+    pub async fn kill(&mut self, member: usize) -> Result<(), BenchError> {
+        self.members[member].child()?.running_pid()?;
+        if let Some(child) = self.members[member].child.take() {
+            child.kill().await;
+        }
+        Ok(())
+    }
+
+    /// Starts a killed member again, on its own data.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn restart(&mut self, member: usize) -> Result<(), BenchError> {
+        self.members[member].start()
+    }
+
+    /// Waits until every member follows the leader.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Ended`.
+    pub async fn wait_until_whole(&mut self) -> Result<(), BenchError> {
+        let deadline = Instant::now() + START_MAX;
+        for member in 0..self.members.len() {
+            while !self.answers(member).await? {
+                if Instant::now() > deadline {
+                    return Err(BenchError::TimedOut {
+                        what: format!("member {} of etcd to follow its leader", member + 1),
+                        seconds: START_MAX.as_secs(),
+                    });
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a member answers a linearizable read, as only one does that has caught up with a leader.
+    async fn answers(&mut self, member: usize) -> Result<bool, BenchError> {
+        self.members[member].child()?.check_running()?;
+        let mut kv = Kv::new(self.connect(member)?);
+        let answer = tokio::time::timeout(ANSWER_MAX, kv.get(NO_KEY, false)).await;
+        Ok(matches!(answer, Ok(Err(status)) if status.code() == tonic::Code::NotFound))
     }
 
     /// What it was told beyond its defaults, for people.
@@ -121,7 +214,7 @@ impl Cluster {
     pub fn connect(&self, member: usize) -> Result<Channel, BenchError> {
         let unusable = |error: &dyn std::fmt::Display| BenchError::Connect(format!("etcd: {error}"));
         let tls = rpc::tls::api_client_config(&self.ca, None).map_err(|error| unusable(&error))?;
-        let endpoint = format!("{}:{CLIENT_PORT}", self.members[member].0.address);
+        let endpoint = format!("{}:{CLIENT_PORT}", self.members[member].member.address);
         Channel::new(&[endpoint], tls, tcp_dialler()).map_err(|error| unusable(&error))
     }
 
@@ -133,7 +226,10 @@ impl Cluster {
         let deadline = Instant::now() + START_MAX;
         loop {
             for index in 0..self.members.len() {
-                self.members[index].1.check_running()?;
+                let Some(child) = &mut self.members[index].child else {
+                    continue;
+                };
+                child.check_running()?;
                 let status = tokio::time::timeout(START_MAX, kv::leads(self.connect(index)?)).await;
                 if let Ok(Ok(true)) = status {
                     return Ok(index);
@@ -155,16 +251,18 @@ impl Cluster {
     /// If a member does not answer.
     pub async fn counts(&self) -> Result<Counts, BenchError> {
         let mut sum = Counts::default();
-        for (member, _) in &self.members {
-            sum = sum + metrics::read((member.address, METRICS_PORT).into()).await?;
+        for running in &self.members {
+            sum = sum + metrics::read((running.member.address, METRICS_PORT).into()).await?;
         }
         Ok(sum)
     }
 
     /// Ends all members.
     pub async fn stop(self) {
-        for (_, child) in self.members {
-            child.stop().await;
+        for running in self.members {
+            if let Some(child) = running.child {
+                child.stop().await;
+            }
         }
     }
 

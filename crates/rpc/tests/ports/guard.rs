@@ -12,7 +12,7 @@ use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
 use proto::smd::v1::service_status_service_server::{ServiceStatusService, ServiceStatusServiceServer};
 use proto::smd::v1::{GetLivenessRequest, GetLivenessResponse, GetReadyRequest, GetReadyResponse};
 use rpc::server::Limits;
-use rpc::{Barrier, Error, Guard, Guarded, Identity, Rules, add_standard_services, caller};
+use rpc::{Barrier, Error, Freshness, Guard, Guarded, Identity, Rules, add_standard_services, caller};
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -47,6 +47,13 @@ impl Barrier for CountingBarrier {
             }
         }
         .boxed()
+    }
+
+    fn freshness(&self) -> Option<Freshness> {
+        Some(Freshness {
+            revision: 42,
+            age: Duration::from_micros(1_500_900),
+        })
     }
 }
 
@@ -236,6 +243,25 @@ async fn a_linearizable_read_waits_for_the_barrier_and_fails_with_it() {
     assert_eq!(code(&response), Code::Unavailable);
     assert_eq!(header(&response, rpc::RETRY_AFTER_S).as_deref(), Some("1"));
     assert_eq!(asked(), 2);
+}
+
+/// Whoever takes what a member has must be able to judge it; whoever asked for the truth needs no such word.
+#[tokio::test]
+async fn a_local_answer_says_how_fresh_it_is() {
+    let fixture = fixture();
+    for path in [READY, LIVENESS] {
+        let response = fixture
+            .call(user(), path, &[("chamois-consistency", "local")])
+            .await;
+        assert_eq!(
+            header(&response, rpc::LOCAL_REVISION).as_deref(),
+            Some("42"),
+            "{path}"
+        );
+        assert_eq!(header(&response, rpc::AGE_MS).as_deref(), Some("1500"), "{path}");
+        let response = fixture.call(user(), path, &[]).await;
+        assert_eq!(header(&response, rpc::AGE_MS), None, "{path}");
+    }
 }
 
 /// Without a majority an administrator can still look.

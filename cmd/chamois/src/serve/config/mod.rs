@@ -10,6 +10,7 @@ mod boot;
 mod bss;
 mod dhcp;
 mod error;
+mod log;
 mod member;
 mod network;
 mod raft;
@@ -27,6 +28,7 @@ pub use self::boot::BootConfig;
 pub use self::bss::BssConfig;
 pub use self::dhcp::DhcpConfig;
 pub use self::error::ConfigError;
+pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
 pub use self::network::{NetworkConfig, NetworkKind, Role};
 pub use self::raft::{Profile, RaftConfig};
@@ -64,6 +66,9 @@ pub struct Config {
     /// The TFTP server.
     #[serde(default)]
     pub tftp: TftpConfig,
+    /// The log on standard error.
+    #[serde(default)]
+    pub log: LogConfig,
     /// How the members share service addresses.
     #[serde(default)]
     pub address: AddressConfig,

@@ -27,7 +27,7 @@ pub(crate) struct Ours {
 
 /// Puts one key after the other.
 pub(crate) struct Theirs {
-    put: etcd::Put,
+    put: etcd::Kv,
     keys: Arc<[Bytes]>,
     value: Bytes,
     at: Turns,
@@ -87,7 +87,7 @@ impl Theirs {
             clients,
             || cluster.connect(leader),
             |channel, at| Theirs {
-                put: etcd::Put::new(channel),
+                put: etcd::Kv::new(channel),
                 keys: Arc::clone(&keys),
                 value: value.clone(),
                 at,
