@@ -20,8 +20,8 @@ pub mod token;
 
 pub use barrier::Barrier;
 pub use error::{
-    Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S, REVISION, invalid,
-    set_http_header, set_http_status,
+    Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OLDEST_REVISION, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S,
+    REVISION, invalid, set_http_header, set_http_status,
 };
 pub use guard::{CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded};
 pub use identity::{Caller, Identity, caller};

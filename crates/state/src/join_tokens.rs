@@ -9,6 +9,7 @@ use proto::raft::v1::snapshot_row::Row;
 
 use crate::RowKey;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::table::{Record, Table};
 
@@ -194,5 +195,10 @@ impl Record for JoinToken {
 
     fn into_row(self) -> Row {
         Row::JoinToken(self)
+    }
+
+    /// Nobody watches what lets a member in.
+    fn object(self: Arc<Self>) -> Option<Object> {
+        None
     }
 }

@@ -115,8 +115,9 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     let counters = Counters::default();
     let log = member.log_counts();
     counters.add(Server::Raft, "log", move || log.all());
+    let finishing = drain.finishing();
     let (services, reporter) =
-        services::assemble(&config, &store, &files, &identity, &held, &counters).await?;
+        services::assemble(&config, &store, &files, &identity, &held, &counters, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
     let gateway = api_ports::gateway(

@@ -17,6 +17,7 @@ use tower::Layer as _;
 use super::cluster_service::ClusterResource;
 use super::config::{Config, Role};
 use super::counters::Counters;
+use super::drain::Stop;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
@@ -33,6 +34,7 @@ pub(super) async fn assemble(
     identity: &Identity,
     held: &HeldAddresses,
     counters: &Counters,
+    finishing: Stop,
 ) -> Result<(Services, HealthReporter), ServeError> {
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
@@ -46,6 +48,7 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
+    watch::add_services(&mut routes, store, config.member.id, finishing.reached());
     routes.add_service(ClusterServiceServer::new(ClusterResource {
         store: store.clone(),
         held: held.clone(),

@@ -18,8 +18,7 @@ use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_records, cloud_init_groups, cluster_defaults, instance_info, instances, join_tokens,
-    subnets,
+    boot_records, cloud_init_groups, cluster_defaults, instance_info, instances, join_tokens, subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.

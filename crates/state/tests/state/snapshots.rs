@@ -12,8 +12,8 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults,
-    create_components, ethernet_interfaces, groups, instance_info, instances, join_tokens, subnets,
+    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults, create_components,
+    ethernet_interfaces, groups, instance_info, instances, join_tokens, subnets,
 };
 
 /// One object of every kind.
