@@ -1,5 +1,7 @@
 //! Members that join: the tokens that let them in, and the ids that they are given. An id is never given twice.
 
+use std::sync::Arc;
+
 use model::Rejection;
 use proto::cluster::v1::cluster_command::{AdmitMember, CreateJoinToken};
 use proto::cluster::v1::join_token::Admitted;

@@ -113,7 +113,9 @@ fn a_member_that_got_a_snapshot_says_what_it_cannot_tell() {
     let reached = bed.store(behind).status().last_log_index;
     bed.kill(behind);
     let writer = bed.leader();
-    (0..400).for_each(|n| drop(bed.create(writer, &format!("x7c2s{n}b0n0"))));
+    for n in 0..400 {
+        bed.create(writer, &format!("x7c2s{n}b0n0"));
+    }
     bed.wait("the log to be purged", |bed| {
         let mut running = (1..=3).filter(|id| *id != behind);
         running

@@ -152,6 +152,7 @@ fn secrets_are_not_shown() {
             version: 1,
             ciphertext: vec![1; 64],
         }),
+        ..Default::default()
     });
     let keys = |kind| applied.changed.iter().filter(|key| key.kind() == kind).count();
     assert_eq!(keys(RowKind::Secret), 1);
