@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cloud-init", &["model", "state", "proto", "rpc", "raft"]),
     ("dhcp", &["model", "state", "proto", "rpc", "raft", "address"]),
     ("boot-files", &["model", "state", "proto", "rpc", "raft"]),
+    ("watch", &["model", "state", "proto", "rpc", "raft"]),
     ("tftp", &[]),
     ("address", &[]),
     ("lab", &["model"]),

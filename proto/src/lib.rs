@@ -58,6 +58,11 @@ pub mod chamois {
             package!("chamois.raft.v1");
         }
     }
+    pub mod watch {
+        pub mod v1 {
+            package!("chamois.watch.v1");
+        }
+    }
 }
 
-pub use chamois::{boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd};
+pub use chamois::{boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd, watch};

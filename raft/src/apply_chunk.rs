@@ -9,6 +9,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use proto::raft::v1 as pb;
 use state::{Applied, RowKey, State};
 
+use crate::history::Revision;
+
+/// What entries have touched.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Touched {
+    /// Rows, some of them more than once.
+    pub(crate) rows: Vec<RowKey>,
+    /// What watches are told.
+    pub(crate) revisions: Vec<Revision>,
+}
+
+impl Touched {
+    fn add(&mut self, index: u64, applied: &mut Applied) {
+        self.rows.append(&mut applied.changed);
+        if !applied.events.is_empty() {
+            let events = std::mem::take(&mut applied.events);
+            self.revisions.push(Revision { index, events });
+        }
+    }
+}
+
 /// The chunk so far.
 pub(crate) struct ApplyChunk {
     start: State,
@@ -25,15 +46,15 @@ impl ApplyChunk {
         }
     }
 
-    /// Applies `entry`; the rows that it touched are added to `changed`.
+    /// Applies `entry`; what it touched is added to `touched`.
     pub(crate) fn apply(
         &mut self,
         state: &mut State,
         index: u64,
         entry: pb::Entry,
-        changed: &mut Vec<RowKey>,
+        touched: &mut Touched,
     ) -> pb::Outcome {
-        self.apply_with(state, index, entry, changed, State::apply)
+        self.apply_with(state, index, entry, touched, State::apply)
     }
 
     /// Lets the index go on for an entry that changes nothing.
@@ -47,12 +68,12 @@ impl ApplyChunk {
         state: &mut State,
         index: u64,
         entry: pb::Entry,
-        changed: &mut Vec<RowKey>,
+        touched: &mut Touched,
         apply: impl Fn(&mut State, u64, &pb::Entry) -> Applied,
     ) -> pb::Outcome {
         match catch_unwind(AssertUnwindSafe(|| apply(state, index, &entry))) {
-            Ok(applied) => {
-                changed.extend(applied.changed);
+            Ok(mut applied) => {
+                touched.add(index, &mut applied);
                 self.done.push((index, Some(entry)));
                 applied.outcome
             }
@@ -132,15 +153,17 @@ mod tests {
         }
         let mut state = State::new();
         let mut chunk = ApplyChunk::new(&state);
-        let mut changed = Vec::new();
+        let mut touched = Touched::default();
         for index in 1..=4 {
-            let outcome = chunk.apply_with(&mut state, index, entry(index), &mut changed, half_of_it);
+            let outcome = chunk.apply_with(&mut state, index, entry(index), &mut touched, half_of_it);
             let rejection = state::rejection(&outcome);
             let is_bug = matches!(rejection, Some(model::Rejection::Bug { .. }));
             assert_eq!(is_bug, index == 3, "{index}: {outcome:?}");
         }
         assert_eq!(state.digest(), expected.digest());
         assert_eq!(state.applied_index(), 4);
+        let told: Vec<u64> = touched.revisions.iter().map(|revision| revision.index).collect();
+        assert_eq!(told, [1, 2, 4], "watches hear nothing of what did not happen");
     }
 
     /// A chunk of many is the same as as many chunks of one.
@@ -149,10 +172,10 @@ mod tests {
         let (mut together, mut alone) = (State::new(), State::new());
         let mut chunk = ApplyChunk::new(&together);
         for index in 1..=20 {
-            let mut changed = (Vec::new(), Vec::new());
-            let one = chunk.apply(&mut together, index, entry(index), &mut changed.0);
-            let other = ApplyChunk::new(&alone).apply(&mut alone, index, entry(index), &mut changed.1);
-            assert_eq!((one, changed.0), (other, changed.1));
+            let mut touched = (Touched::default(), Touched::default());
+            let one = chunk.apply(&mut together, index, entry(index), &mut touched.0);
+            let other = ApplyChunk::new(&alone).apply(&mut alone, index, entry(index), &mut touched.1);
+            assert_eq!((one, touched.0), (other, touched.1));
         }
         assert_eq!(together.digest(), alone.digest());
     }

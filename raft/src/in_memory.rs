@@ -8,6 +8,7 @@ use proto::raft::v1 as pb;
 use rpc::Error;
 use state::State;
 
+use crate::history::Revision;
 use crate::member_session::MemberSession;
 use crate::published::Published;
 use crate::sources::Sources;
@@ -51,9 +52,15 @@ impl InMemory {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let index = state.applied_index() + 1;
-        let outcome = state.apply(index, &entry).outcome;
-        self.published.publish(state.clone());
-        Ok(outcome)
+        let applied = state.apply(index, &entry);
+        let changes = Revision {
+            index,
+            events: applied.events,
+        };
+        let revisions = Some(changes).filter(|changes| !changes.events.is_empty());
+        self.published
+            .publish(state.clone(), revisions.into_iter().collect());
+        Ok(applied.outcome)
     }
 
     pub(crate) fn linearize(&self) -> Result<(), Error> {

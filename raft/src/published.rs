@@ -8,18 +8,25 @@ use arc_swap::ArcSwap;
 use state::State;
 use tokio::sync::watch;
 
+use crate::fan_out::FanOut;
+use crate::history::{History, Revision};
+
 /// Written by whoever applies, read by everyone.
 #[derive(Debug)]
 pub(crate) struct Published {
     state: ArcSwap<State>,
     applied: watch::Sender<u64>,
     snapshots_installed: AtomicU64,
+    history: History,
+    fan_out: Arc<FanOut>,
 }
 
 impl Published {
     pub(crate) fn new(state: State) -> Arc<Published> {
         let applied = watch::Sender::new(state.applied_index());
         Arc::new(Published {
+            history: History::new(state.applied_index()),
+            fan_out: FanOut::new(applied.subscribe()),
             state: ArcSwap::from_pointee(state),
             applied,
             snapshots_installed: AtomicU64::new(0),
@@ -30,8 +37,15 @@ impl Published {
         self.state.load_full()
     }
 
-    /// Readers see `state` from here on; those waiting for its index are woken.
-    pub(crate) fn publish(&self, state: State) {
+    /// Readers see `state` from here on, and watches the `revisions` that led to it; those waiting for its index are
+    /// woken.
+    pub(crate) fn publish(&self, state: State, revisions: Vec<Revision>) {
+        // Before the state: a watch that begins at a state must find what follows it in the history.
+        self.history.record(revisions, state.applied_index());
+        self.show(state);
+    }
+
+    fn show(&self, state: State) {
         let index = state.applied_index();
         self.state.store(Arc::new(state));
         self.applied.send_replace(index);
@@ -40,7 +54,17 @@ impl Published {
     /// Like [`Published::publish`] for a state that the leader sent as a snapshot.
     pub(crate) fn publish_installed(&self, state: State) {
         self.snapshots_installed.fetch_add(1, Ordering::Relaxed);
-        self.publish(state);
+        self.history.restart(state.applied_index());
+        self.show(state);
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Changes soon after something was applied.
+    pub(crate) fn subscribe_watch(&self) -> watch::Receiver<u64> {
+        self.fan_out.subscribe()
     }
 
     pub(crate) fn snapshots_installed(&self) -> u64 {

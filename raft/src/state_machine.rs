@@ -12,7 +12,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use proto::raft::v1 as pb;
 use state::{RowKey, State};
 
-use crate::apply_chunk::ApplyChunk;
+use crate::apply_chunk::{ApplyChunk, Touched};
 use crate::log_store::LogStore;
 use crate::metrics::Counters;
 use crate::published::Published;
@@ -87,14 +87,14 @@ impl StateMachine {
         &mut self,
         entry: &Entry,
         chunk: &mut ApplyChunk,
-        changed: &mut Vec<RowKey>,
+        touched: &mut Touched,
     ) -> io::Result<Reply> {
         let index = entry.index();
         let outcome = match &entry.payload {
             EntryPayload::Normal(command) => {
                 let decoded =
                     state::decode_exact(&command.0).map_err(|error| unknown_entry(index, &error))?;
-                chunk.apply(&mut self.state, index, decoded, changed)
+                chunk.apply(&mut self.state, index, decoded, touched)
             }
             EntryPayload::Blank => {
                 chunk.skip(&mut self.state, index);
@@ -171,7 +171,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mut chunks = entries.ready_chunks(APPLY_CHUNK_MAX);
         while let Some(chunk) = chunks.next().await {
             let began = Instant::now();
-            let (mut changed, mut replies) = (Vec::new(), Vec::new());
+            let (mut touched, mut replies) = (Touched::default(), Vec::new());
             let mut applying = ApplyChunk::new(&self.state);
             let mut bytes = 0;
             for item in chunk {
@@ -180,11 +180,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     (applying, bytes) = (ApplyChunk::new(&self.state), 0);
                 }
                 bytes += command_bytes(&entry);
-                let reply = self.apply_one(&entry, &mut applying, &mut changed)?;
+                let reply = self.apply_one(&entry, &mut applying, &mut touched)?;
                 replies.extend(responder.map(|responder| (responder, reply)));
             }
-            self.remember(changed, false);
-            self.published.publish(self.state.clone());
+            self.remember(touched.rows, false);
+            self.published.publish(self.state.clone(), touched.revisions);
             self.counters.apply.observe(began.elapsed());
             for (responder, reply) in replies {
                 responder.send(reply);

@@ -14,9 +14,11 @@ use tonic::Status;
 
 use crate::in_memory::InMemory;
 use crate::metrics::{self, Counters};
+use crate::published::Published;
 use crate::replicated::Replicated;
 use crate::snapshot_pieces::{self, SnapshotPieces};
 use crate::type_config::MemberNode;
+use crate::watch::Watch;
 
 /// A change's encoded size.
 const ENTRY_BYTES_MAX: usize = 8 << 20;
@@ -70,10 +72,7 @@ impl Store {
 
     /// The applied state of this member: a pointer load.
     pub fn state(&self) -> Arc<State> {
-        match &self.backend {
-            Backend::InMemory(memory) => memory.published.load(),
-            Backend::Replicated(member, _) => member.published.load(),
-        }
+        self.published().load()
     }
 
     /// Proposes a change and waits until it is committed and applied here. A follower forwards it. Without
@@ -136,10 +135,7 @@ impl Store {
 
     /// Whether this member has applied `revision` within `at_most`.
     pub async fn wait_for(&self, revision: u64, at_most: Duration) -> bool {
-        match &self.backend {
-            Backend::InMemory(memory) => memory.published.wait_for(revision, at_most).await,
-            Backend::Replicated(member, _) => member.published.wait_for(revision, at_most).await,
-        }
+        self.published().wait_for(revision, at_most).await
     }
 
     /// [`Store::wait_for`] as a result: what a node has seen at `revision` it must not miss here.
@@ -155,6 +151,34 @@ impl Store {
             retry_after: Duration::from_secs(1),
             reason,
         })
+    }
+
+    /// The applied state of this member, and a watch of every change after it. Needs a tokio runtime.
+    pub fn watch(&self) -> (Arc<State>, Watch) {
+        let published = self.published();
+        loop {
+            let state = published.load();
+            // Only a state that was replaced or compacted away since it was loaded gives none.
+            if let Ok(watch) = Watch::after(state.applied_index(), Arc::clone(published)) {
+                return (state, watch);
+            }
+        }
+    }
+
+    /// A watch of every change after `revision`, once this member has applied that: it waits for it for `at_most`.
+    ///
+    /// # Errors
+    /// `NotReady` for a member that stays behind; `Compacted` when some of the changes are not kept here any more.
+    pub async fn watch_after(&self, revision: u64, at_most: Duration) -> Result<Watch, Error> {
+        self.require_applied(revision, at_most).await?;
+        Watch::after(revision, Arc::clone(self.published()))
+    }
+
+    fn published(&self) -> &Arc<Published> {
+        match &self.backend {
+            Backend::InMemory(memory) => &memory.published,
+            Backend::Replicated(member, _) => &member.published,
+        }
     }
 
     /// The boot context in a node's URL, after this member has applied the revision that it names: a node must
@@ -182,10 +206,7 @@ impl Store {
 
     /// How often this member was caught up by a snapshot of the leader since it started.
     pub fn snapshots_installed(&self) -> u64 {
-        match &self.backend {
-            Backend::InMemory(memory) => memory.published.snapshots_installed(),
-            Backend::Replicated(member, _) => member.published.snapshots_installed(),
-        }
+        self.published().snapshots_installed()
     }
 
     /// Whether a leader with a majority behind it has answered lately: within 2 to 3 times the bound of the profile.

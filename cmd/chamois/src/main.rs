@@ -37,14 +37,17 @@ struct Failure {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
-    let default_filter = if matches!(command, Command::Client(_)) {
-        "warn"
-    } else {
-        "info"
+    let default_filter = match &command {
+        Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
+        Command::Serve(_) | Command::AddressHelper(_) | Command::AddressWatchdog(_) => "info",
     };
     let (configured, origin) = match &command {
         Command::Serve(args) => serve::log_of(&args.config),
-        Command::AddressHelper(_) | Command::AddressWatchdog(_) | Command::Client(_) => Default::default(),
+        Command::AddressHelper(_)
+        | Command::AddressWatchdog(_)
+        | Command::Snapshot(_)
+        | Command::Recover(_)
+        | Command::Client(_) => Default::default(),
     };
     let (filter, format) = (global.log.as_deref().unwrap_or(default_filter), global.log_format);
     logging::init(filter, format.unwrap_or(configured), origin).map_err(failed)?;

@@ -19,6 +19,7 @@ use crate::output::Format;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenCommand;
+use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +35,7 @@ Examples:
   chamois boot script x1000c0s0b0n0             what a node would boot
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
+  chamois watch --kind component                components as they are, then every change
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
@@ -188,6 +190,8 @@ pub enum ClientCommand {
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),
+    /// Show what changes, as it changes
+    Watch(Box<WatchArgs>),
     /// Start a cluster on this host, boot emulated nodes and kill members meanwhile
     Demo(DemoArgs),
     /// Measure a cluster on this host, beside what others use

@@ -43,12 +43,12 @@ pub(crate) async fn run(global: &GlobalArgs, command: GroupCommand) -> Result<()
 }
 
 /// A label or tag; checked here, so that a slip shows what is accepted before anything is sent.
-fn label(text: &str) -> Result<GroupLabel, String> {
+pub(crate) fn label(text: &str) -> Result<GroupLabel, String> {
     text.parse().map_err(|problem: InvalidValue| problem.to_string())
 }
 
 /// A member.
-fn xname(text: &str) -> Result<Xname, String> {
+pub(crate) fn xname(text: &str) -> Result<Xname, String> {
     text.parse().map_err(|problem: InvalidValue| problem.to_string())
 }
 

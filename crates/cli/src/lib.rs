@@ -23,6 +23,7 @@ mod snapshot;
 mod subnet;
 mod token;
 mod utc;
+mod watch;
 
 pub use args::{
     AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, RecoverArgs,
@@ -53,6 +54,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
+        ClientCommand::Watch(args) => watch::run(global, *args).await,
         ClientCommand::Demo(args) => demo::run(args).await,
         ClientCommand::Bench(command) => bench::run(command).await,
     }

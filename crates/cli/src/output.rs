@@ -1,6 +1,7 @@
 //! Tables for people, JSON for programs.
 
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage as _, SerializeOptions};
@@ -45,15 +46,51 @@ pub(crate) fn print_json(name: &str, message: &impl prost::Message) -> Result<()
     print(to_json(name, message)?)
 }
 
-pub(crate) fn to_json(name: &str, message: &impl prost::Message) -> Result<String, CliError> {
-    let unknown = |problem: String| CliError::other("cannot write the answer as JSON", problem);
-    let pool = DescriptorPool::decode(proto::DESCRIPTOR).map_err(|e| unknown(e.to_string()))?;
+/// Prints a line if there is one. False when nobody reads any more.
+pub(crate) fn print_line(line: Option<String>) -> Result<bool, CliError> {
+    let Some(line) = line else {
+        return Ok(true);
+    };
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CliError::other("cannot write the answer", error)),
+    }
+}
+
+fn unknown(problem: impl std::fmt::Display) -> CliError {
+    CliError::other("cannot write the answer as JSON", problem)
+}
+
+/// A message by reflection; `name` is its full proto name.
+fn dynamic(name: &str, message: &impl prost::Message) -> Result<DynamicMessage, CliError> {
+    // Decoding the descriptor takes milliseconds, which a stream of messages would pay for each.
+    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
+    let pool = match POOL.get() {
+        Some(pool) => pool,
+        None => {
+            let pool = DescriptorPool::decode(proto::DESCRIPTOR).map_err(unknown)?;
+            POOL.get_or_init(|| pool)
+        }
+    };
     let descriptor = pool
         .get_message_by_name(name)
-        .ok_or_else(|| unknown(name.to_owned()))?;
-    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
-        .map_err(|e| unknown(e.to_string()))?;
+        .ok_or_else(|| unknown(format!("no message {name}")))?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(unknown)?;
     debug_assert_eq!(dynamic.descriptor().full_name(), name);
+    Ok(dynamic)
+}
+
+/// A message as a JSON value; fields that are not set are left out.
+pub(crate) fn to_value(name: &str, message: &impl prost::Message) -> Result<serde_json::Value, CliError> {
+    let options = SerializeOptions::new().stringify_64_bit_integers(false);
+    dynamic(name, message)?
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(unknown)
+}
+
+pub(crate) fn to_json(name: &str, message: &impl prost::Message) -> Result<String, CliError> {
+    let dynamic = dynamic(name, message)?;
     let options = SerializeOptions::new()
         .skip_default_fields(false)
         .stringify_64_bit_integers(false);
@@ -61,7 +98,7 @@ pub(crate) fn to_json(name: &str, message: &impl prost::Message) -> Result<Strin
     let mut serializer = serde_json::Serializer::pretty(&mut bytes);
     dynamic
         .serialize_with_options(&mut serializer, &options)
-        .map_err(|e| unknown(e.to_string()))?;
+        .map_err(unknown)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -20,6 +20,9 @@ pub const OUTCOME: &str = "chamois-outcome";
 /// Value of [`OUTCOME`].
 pub const OUTCOME_UNKNOWN: &str = "unknown";
 
+/// Metadata of [`Error::Compacted`]: the smallest revision that a watch can go on from.
+pub const OLDEST_REVISION: &str = "chamois-oldest-revision";
+
 /// When reading back after [`Error::OutcomeUnknown`] makes sense: an election has ended by then.
 const OUTCOME_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Least hint that is sent: `Retry-After: 0` would make every client hammer a cluster in trouble.
@@ -130,6 +133,14 @@ pub enum Error {
         /// `/package.Service/Method`.
         path: String,
     },
+    /// The changes that a watch asks for are not kept any more.
+    #[error(
+        "the changes up to revision {oldest} are not kept any more; begin again with the state (revision 0)"
+    )]
+    Compacted {
+        /// The smallest revision that a watch can go on from.
+        oldest: u64,
+    },
     /// What the change needs is not switched on in the whole cluster yet.
     #[error("{detail}")]
     FeatureLevel {
@@ -236,6 +247,13 @@ impl From<Error> for Status {
             }
             Error::DeadlineExceeded { .. } => outcome_unknown(Self::deadline_exceeded(text)),
             Error::Unimplemented { .. } => Self::unimplemented(text),
+            Error::Compacted { oldest } => {
+                let mut status = http_status(Self::out_of_range(text), 410);
+                status
+                    .metadata_mut()
+                    .insert(OLDEST_REVISION, MetadataValue::from(oldest));
+                status
+            }
             Error::FeatureLevel { .. } => http_status(Self::failed_precondition(text), 409),
             Error::Storage(source) => {
                 tracing::error!(error = &source as &dyn std::error::Error, "{text}");
@@ -355,6 +373,7 @@ mod tests {
                 None,
             ),
             (Error::Unimplemented { path: s() }, Code::Unimplemented, None),
+            (Error::Compacted { oldest: 7 }, Code::OutOfRange, Some("410")),
             (
                 Error::FeatureLevel { detail: s() },
                 Code::FailedPrecondition,
@@ -453,6 +472,13 @@ mod tests {
             actual: 7,
         };
         assert_eq!(text(&Status::from(mismatch), REVISION), Some("7"));
+    }
+
+    #[test]
+    fn a_watch_that_is_too_far_back_is_told_from_where_it_could_go_on() {
+        let status = Status::from(Error::Compacted { oldest: 40 });
+        assert_eq!(text(&status, OLDEST_REVISION), Some("40"));
+        assert!(status.message().contains("begin again"), "{status:?}");
     }
 
     #[test]

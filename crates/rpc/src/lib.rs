@@ -23,8 +23,8 @@ pub mod token;
 pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};
 pub use error::{
-    Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S, REVISION, invalid,
-    set_http_header, set_http_status,
+    Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OLDEST_REVISION, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S,
+    REVISION, invalid, set_http_header, set_http_status,
 };
 pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
 pub use histogram::{Histogram, HistogramReading};

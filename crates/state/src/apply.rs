@@ -9,7 +9,7 @@ use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{RowKey, State};
+use crate::{Event, RowKey, State};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Applied {
     /// Rows that were created, replaced or removed (`State::row` says which), sorted, each once. The header row is
     /// always among them. Enough to keep a checkpoint up to date; indexes are rebuilt by `State::from_rows`.
     pub changed: Vec<RowKey>,
+    /// What watchers see of it, sorted by key, one event for each object.
+    pub events: Vec<Event>,
     /// The request was applied before and `outcome` is that of the first time.
     pub replayed: bool,
 }
@@ -39,6 +41,7 @@ impl State {
             return Applied {
                 outcome,
                 changed: Vec::new(),
+                events: Vec::new(),
                 replayed: false,
             };
         }
@@ -65,11 +68,12 @@ impl State {
             }
         };
         changes.touch(RowKey::header());
-        let (digest, changed) = changes.into_parts();
+        let (digest, changed, events) = changes.into_parts();
         self.digest.add(digest);
         Applied {
             outcome,
             changed,
+            events,
             replayed,
         }
     }

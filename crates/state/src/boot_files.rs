@@ -11,6 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 use crate::apply::no_command;
 use crate::bounds::{BOOT_FILE_BYTES_MAX, BOOT_FILES_MAX};
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::{LogPosition, modified_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -158,5 +159,9 @@ impl Record for BootFile {
 
     fn into_row(self) -> Row {
         Row::BootFile(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::BootFile(self))
     }
 }

@@ -12,6 +12,7 @@ use proto::raft::v1::snapshot_row::Row;
 use crate::apply::no_command;
 use crate::bounds::{SECRET_BYTES_MAX, check_name};
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::join_tokens::JoinTokens;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
@@ -271,5 +272,10 @@ impl Record for SealedSecret {
 
     fn into_row(self) -> Row {
         Row::Secret(self)
+    }
+
+    /// Nobody watches secrets.
+    fn object(self: Arc<Self>) -> Option<Object> {
+        None
     }
 }

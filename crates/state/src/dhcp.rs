@@ -12,6 +12,7 @@ use proto::raft::v1::snapshot_row::Row;
 use crate::apply::no_command;
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -242,5 +243,9 @@ impl Record for Subnet {
 
     fn into_row(self) -> Row {
         Row::Subnet(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::Subnet(self))
     }
 }

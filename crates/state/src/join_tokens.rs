@@ -1,5 +1,7 @@
 //! Members that join: the tokens that let them in, and the ids that they are given. An id is never given twice.
 
+use std::sync::Arc;
+
 use model::Rejection;
 use proto::cluster::v1::cluster_command::{AdmitMember, CreateJoinToken};
 use proto::cluster::v1::join_token::Admitted;
@@ -9,6 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 
 use crate::RowKey;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::table::{Record, Table};
 
@@ -194,5 +197,10 @@ impl Record for JoinToken {
 
     fn into_row(self) -> Row {
         Row::JoinToken(self)
+    }
+
+    /// Nobody watches what lets a member in.
+    fn object(self: Arc<Self>) -> Option<Object> {
+        None
     }
 }

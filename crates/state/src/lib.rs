@@ -12,6 +12,7 @@ pub mod cloud_init;
 pub mod cluster;
 pub mod dhcp;
 mod digest;
+mod event;
 mod hostname;
 mod join_tokens;
 mod log_position;
@@ -25,6 +26,7 @@ mod table;
 mod wire;
 
 pub use apply::Applied;
+pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
 pub use row_key::{RowKey, RowKind};
 pub use snapshot::SnapshotError;

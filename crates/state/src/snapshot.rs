@@ -122,7 +122,7 @@ impl State {
     /// See `SnapshotError`; in particular two owners of something unique.
     pub fn from_rows(rows: impl Iterator<Item = SnapshotRow>) -> Result<State, SnapshotError> {
         let mut state = State::new();
-        let mut changes = Changes::default();
+        let mut changes = Changes::silent();
         let mut headers = 0;
         for SnapshotRow { row } in rows {
             match row.ok_or(SnapshotError::UnknownRow)? {

@@ -8,6 +8,7 @@ use prost::Message;
 use proto::raft::v1::snapshot_row::Row;
 
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::snapshot::SnapshotError;
 use crate::{RowKey, RowKind};
 
@@ -27,6 +28,9 @@ pub(crate) trait Record: Message + Clone {
 
     /// The object as a row.
     fn into_row(self) -> Row;
+
+    /// The object as watchers see it; `None` for what must not be shown.
+    fn object(self: Arc<Self>) -> Option<Object>;
 }
 
 /// Objects of one kind by key. Only `put` and `remove` change it, so nothing escapes the digest.
@@ -69,13 +73,13 @@ impl<R: Record> Table<R> {
     pub(crate) fn put(&mut self, key: R::Key, object: R, changes: &mut Changes) -> Option<Arc<R>> {
         let (row_key, object) = (R::row_key(&key), Arc::new(object));
         let before = self.0.insert(key, Arc::clone(&object));
-        changes.record(row_key, before.as_deref(), Some(object.as_ref()));
+        changes.stored(row_key, before.clone(), Some(object));
         before
     }
 
     pub(crate) fn remove(&mut self, key: &R::Key, changes: &mut Changes) -> Option<Arc<R>> {
         let before = self.0.remove(key)?;
-        changes.record(R::row_key(key), Some(before.as_ref()), None);
+        changes.stored(R::row_key(key), Some(Arc::clone(&before)), None);
         Some(before)
     }
 

@@ -4,6 +4,7 @@
 mod bad_snapshot;
 mod lost_disk;
 mod testbed;
+mod watch;
 
 use raft::Snapshots;
 use testbed::{Testbed, create, has};

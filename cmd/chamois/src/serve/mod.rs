@@ -143,7 +143,9 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         calls,
         counters: counters.clone(),
     };
-    let (services, health) = services::assemble(&config, &store, &files, &identity, &held, page).await?;
+    let finishing = drain.finishing();
+    let (services, health) =
+        services::assemble(&config, &store, &files, &identity, &held, page, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
     let gateway = api_ports::gateway(

@@ -13,13 +13,14 @@ use rpc::{Calls, Guard, Guarded, Rules};
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
 
+use super::ServeError;
 use super::cluster_service::ClusterResource;
 use super::config::{Config, Role};
+use super::drain::Stop;
 use super::health::Health;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
-use super::ServeError;
 use super::metrics::MetricsPage;
 use crate::random;
 
@@ -34,6 +35,7 @@ pub(super) async fn assemble(
     identity: &Identity,
     held: &HeldAddresses,
     page: impl FnOnce(Calls) -> MetricsPage,
+    finishing: Stop,
 ) -> Result<(Services, Health), ServeError> {
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
@@ -53,6 +55,7 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
+    watch::add_services(&mut routes, store, config.member.id, finishing.reached());
     routes.add_service(ClusterServiceServer::new(ClusterResource {
         store: store.clone(),
         held: held.clone(),

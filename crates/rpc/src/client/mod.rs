@@ -2,6 +2,7 @@
 //! themselves.
 
 mod dial;
+mod follow;
 mod send;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tower::Service;
 use crate::tls::{self, Material, PinnedKeys, TlsError};
 use dial::Endpoint;
 pub use dial::{Dialler, EndpointError, Stream, endpoint_host, tcp_dialler};
+pub use follow::{Follow, Told};
 use send::Connections;
 
 /// Time for TCP connect, TLS and HTTP/2 together, to one endpoint.

@@ -18,6 +18,7 @@ use crate::bounds::{
     STORED_BYTES_PER_COMMAND_MAX, URL_BYTES_MAX, check_count, check_ids, check_text,
 };
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -343,6 +344,10 @@ impl Record for BootParametersEntry {
 
     fn into_row(self) -> Row {
         Row::BootParameters(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::BootParameters(self))
     }
 }
 

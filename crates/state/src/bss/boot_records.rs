@@ -14,6 +14,7 @@ use crate::bounds::{
     check_name, check_text,
 };
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::{LogPosition, created_revision};
 use crate::smd::{node, stored_xname};
 use crate::snapshot::SnapshotError;
@@ -178,5 +179,9 @@ impl Record for BootRecord {
 
     fn into_row(self) -> Row {
         Row::BootRecord(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::BootRecord(self))
     }
 }

@@ -19,6 +19,7 @@ use self::boot_records::BootRecords;
 pub(crate) use self::merge_patch::depth;
 use crate::apply::no_command;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
 use crate::table::Record;
@@ -72,6 +73,11 @@ impl Bss {
                 .iter()
                 .map(|record| record.as_ref().clone().into_row()),
         )
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
+        let entries = self.parameters.iter().cloned().map(Object::BootParameters);
+        entries.chain(self.records.iter().cloned().map(Object::BootRecord))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {

@@ -11,6 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 use super::fields::{check_public_keys, check_short_name, check_texts, check_url};
 use crate::bounds::{NID_DIGITS_MAX, SHORT_NAME_BYTES_MAX, check_count};
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -162,6 +163,10 @@ impl Record for ClusterDefaults {
 
     fn into_row(self) -> Row {
         Row::ClusterDefaults(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::ClusterDefaults(self))
     }
 }
 

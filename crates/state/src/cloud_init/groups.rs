@@ -17,6 +17,7 @@ use crate::bounds::{
 };
 use crate::bss::depth;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -204,5 +205,9 @@ impl Record for Group {
 
     fn into_row(self) -> Row {
         Row::CloudInitGroup(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::CloudInitGroup(self))
     }
 }

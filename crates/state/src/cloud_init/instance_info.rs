@@ -12,6 +12,7 @@ use proto::raft::v1::snapshot_row::Row;
 use super::fields::{check_host_name, check_instance_id, check_public_keys, check_texts, check_url};
 use crate::bounds::INSTANCE_INFOS_MAX;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::smd::node;
@@ -159,5 +160,9 @@ impl Record for InstanceInfo {
 
     fn into_row(self) -> Row {
         Row::InstanceInfo(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::InstanceInfo(self))
     }
 }

@@ -12,6 +12,7 @@ use crate::RowKey;
 use crate::RowKind;
 use crate::bounds::{INSTANCES_GIVEN_MAX, INSTANCES_MAX};
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::smd::node;
 use crate::snapshot::SnapshotError;
@@ -122,5 +123,9 @@ impl Record for Instance {
 
     fn into_row(self) -> Row {
         Row::Instance(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::Instance(self))
     }
 }

@@ -21,6 +21,7 @@ use self::instance_info::Infos;
 use self::instances::Instances;
 use crate::apply::no_command;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::smd::{node, xname_of_key};
 use crate::snapshot::SnapshotError;
@@ -109,6 +110,14 @@ impl CloudInit {
         let groups = self.groups.iter().map(|row| row.as_ref().clone().into_row());
         let infos = self.infos.iter().map(|row| row.as_ref().clone().into_row());
         instances.chain(defaults).chain(groups).chain(infos)
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
+        let instances = self.instances.iter().cloned().map(Object::Instance);
+        instances
+            .chain(self.defaults.get().cloned().map(Object::ClusterDefaults))
+            .chain(self.groups.iter().cloned().map(Object::CloudInitGroup))
+            .chain(self.infos.iter().cloned().map(Object::InstanceInfo))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {

@@ -14,6 +14,7 @@ use super::nids::Nids;
 use super::stored_xname;
 use crate::bounds::check_ids;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::{LogPosition, modified_revision};
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -197,5 +198,9 @@ impl Record for Component {
 
     fn into_row(self) -> Row {
         Row::Component(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::Component(self))
     }
 }

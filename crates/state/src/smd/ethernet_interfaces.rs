@@ -16,6 +16,7 @@ use proto::smd::v1::{EthernetInterface, IpAddressMapping};
 use super::ip_addresses::{address, normalise_mappings};
 use crate::bounds::{DESCRIPTION_BYTES_MAX, check_ids, check_text};
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -331,5 +332,9 @@ impl Record for EthernetInterface {
 
     fn into_row(self) -> Row {
         Row::EthernetInterface(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::EthernetInterface(self))
     }
 }

@@ -11,6 +11,7 @@ use proto::smd::v1::{Group, GroupMembers};
 use super::components::Components;
 use super::stored_xname;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -197,5 +198,9 @@ impl Record for Group {
 
     fn into_row(self) -> Row {
         Row::Group(self)
+    }
+
+    fn object(self: Arc<Self>) -> Option<Object> {
+        Some(Object::Group(self))
     }
 }

@@ -22,6 +22,7 @@ use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
 use crate::apply::no_command;
 use crate::changes::Changes;
+use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -154,6 +155,14 @@ impl Smd {
             .map(|interface| interface.as_ref().clone().into_row());
         let groups = self.groups.iter().map(|group| group.as_ref().clone().into_row());
         components.chain(interfaces).chain(groups)
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
+        let components = self.components.iter().cloned().map(Object::Component);
+        let interfaces = self.interfaces.iter().cloned().map(Object::EthernetInterface);
+        components
+            .chain(interfaces)
+            .chain(self.groups.iter().cloned().map(Object::Group))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {

@@ -11,6 +11,7 @@ mod components;
 mod create_components;
 mod determinism;
 mod ethernet_interfaces;
+mod events;
 mod groups;
 mod groups_model;
 mod instance_info;

@@ -1,0 +1,172 @@
+//! What watchers see of a change: the objects before and after it. Both are shared with the state, so an event costs
+//! a key and two pointers.
+
+use std::mem::size_of;
+use std::sync::Arc;
+
+use model::Xname;
+use prost::Message;
+use proto::boot_file::v1::BootFile;
+use proto::bss::v1::{BootParametersEntry, BootRecord};
+use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
+use proto::dhcp::v1::Subnet;
+use proto::smd::v1::{Component, EthernetInterface, Group};
+
+use crate::log_position::created_revision;
+use crate::{RowKey, RowKind, State};
+
+/// A stored object that may be watched: everything but the header, sessions, secrets and join tokens.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // the names are those of `RowKind`
+pub enum Object {
+    Component(Arc<Component>),
+    EthernetInterface(Arc<EthernetInterface>),
+    Group(Arc<Group>),
+    BootParameters(Arc<BootParametersEntry>),
+    BootRecord(Arc<BootRecord>),
+    Instance(Arc<Instance>),
+    ClusterDefaults(Arc<ClusterDefaults>),
+    CloudInitGroup(Arc<CloudInitGroup>),
+    InstanceInfo(Arc<InstanceInfo>),
+    Subnet(Arc<Subnet>),
+    BootFile(Arc<BootFile>),
+}
+
+impl Object {
+    /// What kind of object it is.
+    pub fn kind(&self) -> RowKind {
+        match self {
+            Object::Component(_) => RowKind::Component,
+            Object::EthernetInterface(_) => RowKind::EthernetInterface,
+            Object::Group(_) => RowKind::Group,
+            Object::BootParameters(_) => RowKind::BootParameters,
+            Object::BootRecord(_) => RowKind::BootRecord,
+            Object::Instance(_) => RowKind::Instance,
+            Object::ClusterDefaults(_) => RowKind::ClusterDefaults,
+            Object::CloudInitGroup(_) => RowKind::CloudInitGroup,
+            Object::InstanceInfo(_) => RowKind::InstanceInfo,
+            Object::Subnet(_) => RowKind::Subnet,
+            Object::BootFile(_) => RowKind::BootFile,
+        }
+    }
+
+    /// What it is found by, as its service writes it; unique in its kind.
+    pub fn id(&self) -> String {
+        match self {
+            Object::Component(object) => object.id.clone(),
+            Object::EthernetInterface(object) => object.id.clone(),
+            Object::Group(object) => object.label.clone(),
+            Object::BootParameters(object) => object.key.clone(),
+            Object::BootRecord(object) => {
+                format!("{}/{}", object.node, created_revision(object.meta.as_ref()))
+            }
+            Object::Instance(object) => object.node.clone(),
+            Object::ClusterDefaults(_) => String::new(),
+            Object::CloudInitGroup(object) => object.name.clone(),
+            Object::InstanceInfo(object) => object.id.clone(),
+            Object::Subnet(object) => object.network.clone(),
+            Object::BootFile(object) => object.name.clone(),
+        }
+    }
+
+    /// The component that it is of, normalised; `None` for what is of many or of none.
+    pub fn component(&self) -> Option<&str> {
+        let id = match self {
+            Object::Component(object) => object.id.as_str(),
+            Object::EthernetInterface(object) => object.component_id.as_str(),
+            Object::BootParameters(object) if object.key.parse::<Xname>().is_ok() => object.key.as_str(),
+            Object::BootRecord(object) => object.node.as_str(),
+            Object::Instance(object) => object.node.as_str(),
+            Object::InstanceInfo(object) => object.id.as_str(),
+            Object::BootParameters(_)
+            | Object::Group(_)
+            | Object::ClusterDefaults(_)
+            | Object::CloudInitGroup(_)
+            | Object::Subnet(_)
+            | Object::BootFile(_) => "",
+        };
+        Some(id).filter(|id| !id.is_empty())
+    }
+
+    /// Bytes of memory that it takes, roughly: its fields, and what they point to.
+    fn bytes(&self) -> usize {
+        fn of<M: Message>(object: &Arc<M>) -> usize {
+            size_of::<M>() + object.encoded_len()
+        }
+        match self {
+            Object::Component(object) => of(object),
+            Object::EthernetInterface(object) => of(object),
+            Object::Group(object) => of(object),
+            Object::BootParameters(object) => of(object),
+            Object::BootRecord(object) => of(object),
+            Object::Instance(object) => of(object),
+            Object::ClusterDefaults(object) => of(object),
+            Object::CloudInitGroup(object) => of(object),
+            Object::InstanceInfo(object) => of(object),
+            Object::Subnet(object) => of(object),
+            Object::BootFile(object) => of(object),
+        }
+    }
+}
+
+/// What one entry did to one object. At least one of `before` and `after` is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    key: RowKey,
+    before: Option<Object>,
+    after: Option<Object>,
+}
+
+impl Event {
+    pub(crate) fn new(key: RowKey, before: Option<Object>, after: Option<Object>) -> Event {
+        Event { key, before, after }
+    }
+
+    /// The row that was changed.
+    pub fn key(&self) -> &RowKey {
+        &self.key
+    }
+
+    /// The object before; `None` if it was created.
+    pub fn before(&self) -> Option<&Object> {
+        self.before.as_ref()
+    }
+
+    /// The object after; `None` if it was deleted.
+    pub fn after(&self) -> Option<&Object> {
+        self.after.as_ref()
+    }
+
+    /// Bytes of memory that keeping this event costs, roughly. The object after it is the state's own, or the one
+    /// before a later event, and not counted twice.
+    pub fn bytes(&self) -> usize {
+        size_of::<Event>() + self.key.key().len() + self.before.as_ref().map_or(0, Object::bytes)
+    }
+}
+
+/// Events of one entry, sorted by key, those of one object made one. What was created and deleted again is left out, and
+/// so is what must not be shown.
+pub(crate) fn merged(mut events: Vec<Event>) -> Vec<Event> {
+    events.sort_by(|one, other| one.key.cmp(&other.key)); // stable: those of one key stay in order
+    events.dedup_by(|later, earlier| {
+        let same = later.key == earlier.key;
+        if same {
+            earlier.after = later.after.take();
+        }
+        same
+    });
+    events.retain(|event| event.before.is_some() || event.after.is_some());
+    events
+}
+
+impl State {
+    /// Everything that can be watched, sorted by kind and key.
+    pub fn objects(&self) -> impl Iterator<Item = Object> + '_ {
+        self.smd
+            .objects()
+            .chain(self.bss.objects())
+            .chain(self.cloud_init.objects())
+            .chain(self.dhcp.subnets().cloned().map(Object::Subnet))
+            .chain(self.boot_files.iter().cloned().map(Object::BootFile))
+    }
+}
