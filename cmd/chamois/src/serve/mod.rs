@@ -32,7 +32,7 @@ use std::time::Duration;
 use cli::ServeArgs;
 use gateway::Gateway;
 use raft::wal::RealDisk;
-use raft::{Member, MemberOptions, Profile, Snapshots, Sources, Store};
+use raft::{Member, MemberOptions, Profile, Sources, Store};
 use tokio::runtime::Handle;
 use tonic_health::server::HealthReporter;
 
@@ -200,7 +200,7 @@ async fn start_member(config: &Config, identity: &Identity, raft: &Handle) -> Re
         },
         dial: dial::dialler(identity.material.clone(), identity.pins.clone()),
         sources: Sources::system(Arc::new(random::fill)),
-        snapshots: Snapshots::default(),
+        snapshots: config.raft.snapshots(),
         disk: Arc::new(RealDisk),
         founding_members: identity.founding_members.clone(),
         bootstrap: identity
