@@ -1,6 +1,7 @@
 //! Proofs by breaking things: power cuts, crash images, and what must hold after them.
 
 pub mod bridge_filter;
+pub mod cluster;
 pub mod dhcp_clients;
 pub mod dice;
 pub mod disk;

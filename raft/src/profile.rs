@@ -73,6 +73,9 @@ impl Profile {
             election_timeout_min,
             election_timeout_max,
             enable_pre_vote: Some(true),
+            // A leader sends entries before they are on its own disk. Leading on in its term after a restart, it would
+            // give other entries the ids of those that it has lost and others have.
+            enable_leader_restore: Some(false),
             max_payload_entries: 1024,
             snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.entries),
             max_in_snapshot_log_to_keep: snapshots.entries_kept,
@@ -100,6 +103,7 @@ mod tests {
             );
             assert!(config.replication_lag_threshold > Snapshots::default().entries);
             assert_eq!(config.enable_pre_vote, Some(true));
+            assert_eq!(config.enable_leader_restore, Some(false));
         }
     }
 

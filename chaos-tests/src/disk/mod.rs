@@ -5,6 +5,7 @@
 //! reordering and torn sectors, and need no privilege. *Power cuts* take a real file system away
 //! under a running process: they show that the kernel really was asked to sync.
 
+pub mod broken_disk;
 pub mod crash_image;
 mod fs_shutdown;
 pub mod log_script;

@@ -37,25 +37,67 @@ pub fn enter_private_mounts() -> io::Result<()> {
     Ok(())
 }
 
-/// An ext4 file system on a loop file, mounted while this lives.
+/// What a loop file is formatted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// Its journal commits on its own only every 300 s here: what survives was synced.
+    Ext4,
+    /// Its log is written on its own every 30 s, far longer than a life here. Needs 512 MiB, of which few are used.
+    Xfs,
+}
+
+impl FileSystem {
+    /// Both.
+    pub const ALL: [FileSystem; 2] = [FileSystem::Ext4, FileSystem::Xfs];
+
+    fn mkfs(self) -> Command {
+        let (program, quiet, force) = match self {
+            FileSystem::Ext4 => ("mkfs.ext4", "-q", "-F"),
+            FileSystem::Xfs => ("mkfs.xfs", "-q", "-f"),
+        };
+        let mut command = Command::new(program);
+        command.args([quiet, force]);
+        command
+    }
+
+    fn mount_options(self) -> &'static str {
+        match self {
+            FileSystem::Ext4 => "loop,commit=300",
+            FileSystem::Xfs => "loop",
+        }
+    }
+}
+
+/// A file system on a loop file, mounted while this lives.
+#[derive(Debug)]
 pub struct LoopDisk {
     image: PathBuf,
     mount_point: PathBuf,
+    file_system: FileSystem,
 }
 
 impl LoopDisk {
-    /// Makes and mounts a file system of `bytes` below `dir`.
+    /// Makes and mounts an ext4 file system of `bytes` below `dir`.
     ///
     /// # Errors
     /// A missing tool or privilege, named.
     pub fn create(dir: &Path, bytes: u64) -> io::Result<LoopDisk> {
+        LoopDisk::with(FileSystem::Ext4, dir, bytes)
+    }
+
+    /// Makes and mounts a file system of `bytes` below `dir`.
+    ///
+    /// # Errors
+    /// A missing tool or privilege, named.
+    pub fn with(file_system: FileSystem, dir: &Path, bytes: u64) -> io::Result<LoopDisk> {
         let disk = LoopDisk {
             image: dir.join("disk.img"),
             mount_point: dir.join("mount"),
+            file_system,
         };
         fs::File::create(&disk.image)?.set_len(bytes)?;
         fs::create_dir(&disk.mount_point)?;
-        run(Command::new("mkfs.ext4").arg("-q").arg("-F").arg(&disk.image))?;
+        run(file_system.mkfs().arg(&disk.image))?;
         disk.mount()?;
         Ok(disk)
     }
@@ -65,10 +107,9 @@ impl LoopDisk {
         &self.mount_point
     }
 
-    /// The journal commits on its own only every 300 s: what survives was synced.
     fn mount(&self) -> io::Result<()> {
         run(Command::new("mount")
-            .args(["-o", "loop,commit=300"])
+            .args(["-o", self.file_system.mount_options()])
             .arg(&self.image)
             .arg(&self.mount_point))?;
         let mounts = fs::read_to_string("/proc/thread-self/mounts")?;
@@ -99,15 +140,40 @@ impl LoopDisk {
     /// # Errors
     /// Those of the system; the caller's test has then not run.
     pub fn cut_power(&self, process: &mut Child) -> io::Result<()> {
-        let pid = Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?);
-        kill(pid, Signal::SIGSTOP)?;
-        wait_until_stopped(pid)?;
-        fs_shutdown::shut_down(&self.mount_point)?;
+        cut_power_of(&mut [(self, process)], || ())
+    }
+}
+
+/// Cuts the power under several processes, each on its disk, at one moment: all stand still before the first disk is
+/// taken away, and all are gone before the first comes back. `look` sees what they were about, standing still.
+///
+/// # Errors
+/// As [`LoopDisk::cut_power`].
+pub fn cut_power_of(victims: &mut [(&LoopDisk, &mut Child)], look: impl FnOnce()) -> io::Result<()> {
+    let pid = |process: &Child| {
+        i32::try_from(process.id())
+            .map(Pid::from_raw)
+            .map_err(io::Error::other)
+    };
+    for (_, process) in victims.iter() {
+        kill(pid(process)?, Signal::SIGSTOP)?;
+    }
+    for (_, process) in victims.iter() {
+        wait_until_stopped(pid(process)?)?;
+    }
+    look();
+    for (disk, _) in victims.iter() {
+        fs_shutdown::shut_down(&disk.mount_point)?;
+    }
+    for (_, process) in victims.iter_mut() {
         process.kill()?;
         process.wait()?;
-        self.unmount()?;
-        self.mount()
     }
+    for (disk, _) in victims.iter() {
+        disk.unmount()?;
+        disk.mount()?;
+    }
+    Ok(())
 }
 
 impl Drop for LoopDisk {

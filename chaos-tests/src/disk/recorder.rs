@@ -13,6 +13,22 @@ use super::writer_process::{ACKNOWLEDGED, ISSUED};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recorder/record_io.c");
 
+/// Compiles a library that programs are preloaded with. Needs the C compiler that Rust links with.
+pub(super) fn compile(source: &str, library: &Path) -> io::Result<()> {
+    let output = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .arg(library)
+        .args([source, "-ldl", "-lpthread"])
+        .output()
+        .map_err(|error| io::Error::other(format!("cannot run cc: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    ))
+}
+
 /// The compiled library.
 pub struct Recorder {
     library: PathBuf,
@@ -25,17 +41,7 @@ impl Recorder {
     /// No compiler, or its complaint.
     pub fn compile(dir: &Path) -> io::Result<Recorder> {
         let library = dir.join("librecord_io.so");
-        let output = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .args([SOURCE, "-ldl", "-lpthread"])
-            .output()
-            .map_err(|error| io::Error::other(format!("cannot run cc: {error}")))?;
-        if !output.status.success() {
-            return Err(io::Error::other(
-                String::from_utf8_lossy(&output.stderr).into_owned(),
-            ));
-        }
+        compile(SOURCE, &library)?;
         Ok(Recorder { library })
     }
 

@@ -136,7 +136,7 @@ fn keys_left_out_have_the_values_of_the_example() {
         } else {
             skipping
         };
-        let default = ["profile", "anonymous-legacy-reads"]
+        let default = ["profile", "snapshot-entries", "anonymous-legacy-reads"]
             .iter()
             .any(|key| line.starts_with(key));
         if !skipping && !default {
@@ -195,6 +195,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "profile = \"lan\"",
         "profile = \"lam\"",
         &["raft.profile", "accepted: lan, fast, wan", "Did you mean `lan`?"],
+    ),
+    case(
+        "snapshot-entries = 50000",
+        "snapshot-entries = 99",
+        &["raft.snapshot-entries", "100 to 10000000"],
     ),
     case(
         "mode = \"helper\"",

@@ -9,7 +9,7 @@ mod set_address;
 mod transfer_leader;
 
 use clap::{Args, Subcommand};
-use proto::cluster::v1::cluster_service_client::ClusterServiceClient;
+use proto::cluster::v1::member_service_client::MemberServiceClient;
 use tonic::{Code, Status};
 
 use crate::args::GlobalArgs;
@@ -61,8 +61,8 @@ pub(crate) async fn run(global: &GlobalArgs, command: MemberCommand) -> Result<(
     }
 }
 
-fn client(global: &GlobalArgs) -> Result<ClusterServiceClient<Connection>, CliError> {
-    Ok(ClusterServiceClient::new(connect::to_any(global)?))
+fn client(global: &GlobalArgs) -> Result<MemberServiceClient<Connection>, CliError> {
+    Ok(MemberServiceClient::new(connect::to_any(global)?))
 }
 
 /// What the cluster said, and where to look.

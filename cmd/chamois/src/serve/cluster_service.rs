@@ -1,178 +1,25 @@
-//! `ClusterService`: this member's own view with the service addresses it holds, and who is a member.
+//! `ClusterService`: this member's own view, with the service addresses it holds.
 
-use std::pin::Pin;
-use std::time::{Duration, SystemTime};
-
-use auth::JoinToken;
-use futures::{Stream, StreamExt as _};
 use proto::cluster::v1::cluster_service_server::ClusterService;
-use proto::cluster::v1::{self as v1, ClusterCommand, ClusterStatus, GetStatusRequest, cluster_command};
-use proto::raft::v1::MemberNode;
-use proto::raft::v1::entry::Command;
-use proto::raft::v1::membership_change::{Change, Replace};
+use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
 use raft::Store;
-use rpc::client::endpoint_host;
-use rustls_pki_types::CertificateDer;
 use tonic::{Request, Response, Status};
 
 use super::held_addresses::HeldAddresses;
-use super::identity::CA_KEY;
 
-/// How long a token is good for if nothing is said.
-const TOKEN_VALID: Duration = Duration::from_secs(3600);
-
-/// Answers for the cluster as a whole.
+/// Answers without a majority.
 #[derive(Clone, Debug)]
-pub(super) struct ClusterResource {
+pub(super) struct OwnStatus {
     pub(super) store: Store,
     pub(super) held: HeldAddresses,
-    /// The CA that a token pins.
-    pub(super) ca: CertificateDer<'static>,
-}
-
-impl ClusterResource {
-    async fn change(&self, change: Change) -> Result<(), Status> {
-        self.store.change_membership(change).await
-    }
-}
-
-/// A join needs the CA's key in the state.
-pub(super) fn require_ca_key(store: &Store) -> Result<(), Status> {
-    match store.state().cluster.secret(CA_KEY) {
-        Some(_) => Ok(()),
-        None => Err(Status::failed_precondition(
-            "the key of this cluster's CA is kept offline: it was made by `chamois init --static`, and its members are \
-             those of that file; a cluster that members join is made by `chamois init --cluster`",
-        )),
-    }
 }
 
 #[tonic::async_trait]
-impl ClusterService for ClusterResource {
+impl ClusterService for OwnStatus {
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<ClusterStatus>, Status> {
         let mut status = self.store.status();
         status.held_addresses = self.held.now();
         Ok(Response::new(status))
-    }
-
-    async fn create_join_token(
-        &self,
-        request: Request<v1::CreateJoinTokenRequest>,
-    ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
-        require_ca_key(&self.store)?;
-        let principal = rpc::caller(&request).identity.to_string();
-        let request = request.into_inner();
-        let token = JoinToken::generate(&self.ca).map_err(|error| Status::internal(error.to_string()))?;
-        let valid_ms = match request.valid_s {
-            0 => u64::try_from(TOKEN_VALID.as_millis()).unwrap_or(u64::MAX),
-            seconds => seconds.saturating_mul(1000),
-        };
-        let expires_at_ms = self.now_ms().saturating_add(valid_ms);
-        let stored = v1::JoinToken {
-            id: token.id(),
-            secret_sha256: token.secret_sha256().to_vec(),
-            expires_at_ms,
-            uses: request.uses.max(1),
-            kind: request.kind,
-            admitted: Vec::new(),
-        };
-        let create = cluster_command::CreateJoinToken { token: Some(stored) };
-        let change = Some(cluster_command::Change::CreateJoinToken(create));
-        let command = Command::Cluster(ClusterCommand { change });
-        self.store.propose(&principal, command, None).await?;
-        let own = self.store.status();
-        let address = own.members.iter().find(|member| member.id == own.member_id);
-        Ok(Response::new(v1::CreateJoinTokenResponse {
-            token: token.to_string(),
-            expires_at_ms,
-            address: address
-                .map(|member| member.api_address.clone())
-                .unwrap_or_default(),
-        }))
-    }
-
-    async fn promote_member(
-        &self,
-        request: Request<v1::PromoteMemberRequest>,
-    ) -> Result<Response<v1::PromoteMemberResponse>, Status> {
-        self.change(Change::Promote(request.into_inner().id)).await?;
-        Ok(Response::new(v1::PromoteMemberResponse {}))
-    }
-
-    async fn remove_member(
-        &self,
-        request: Request<v1::RemoveMemberRequest>,
-    ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
-        self.change(Change::Remove(request.into_inner().id)).await?;
-        Ok(Response::new(v1::RemoveMemberResponse {}))
-    }
-
-    async fn replace_member(
-        &self,
-        request: Request<v1::ReplaceMemberRequest>,
-    ) -> Result<Response<v1::ReplaceMemberResponse>, Status> {
-        let v1::ReplaceMemberRequest { id: old, with: new } = request.into_inner();
-        self.change(Change::Replace(Replace { old, new })).await?;
-        Ok(Response::new(v1::ReplaceMemberResponse {}))
-    }
-
-    async fn set_member_address(
-        &self,
-        request: Request<v1::SetMemberAddressRequest>,
-    ) -> Result<Response<v1::SetMemberAddressResponse>, Status> {
-        let request = request.into_inner();
-        let members = self.store.members();
-        let known = members
-            .get(&request.id)
-            .ok_or_else(|| Status::not_found(format!("no such member: {}", request.id)))?;
-        let or_known = |field: &str, given: String, known: &str| match given.is_empty() {
-            true => Ok(known.to_owned()),
-            false => endpoint_host(&given)
-                .map(|_| given.clone())
-                .map_err(|error| Status::from(rpc::invalid(field, error))),
-        };
-        let node = MemberNode {
-            id: request.id,
-            peer_address: or_known("peer_address", request.peer_address, &known.peer_address)?,
-            api_address: or_known("api_address", request.api_address, &known.api_address)?,
-            ..MemberNode::default()
-        };
-        self.change(Change::SetAddress(node)).await?;
-        Ok(Response::new(v1::SetMemberAddressResponse {}))
-    }
-
-    async fn transfer_leader(
-        &self,
-        request: Request<v1::TransferLeaderRequest>,
-    ) -> Result<Response<v1::TransferLeaderResponse>, Status> {
-        self.change(Change::TransferLeader(request.into_inner().to))
-            .await?;
-        let leader_id = self.store.status().leader_id;
-        Ok(Response::new(v1::TransferLeaderResponse { leader_id }))
-    }
-
-    type SaveSnapshotStream = Pin<Box<dyn Stream<Item = Result<v1::SaveSnapshotResponse, Status>> + Send>>;
-
-    async fn save_snapshot(
-        &self,
-        _: Request<v1::SaveSnapshotRequest>,
-    ) -> Result<Response<Self::SaveSnapshotStream>, Status> {
-        let pieces = self.store.save_snapshot()?.map(|piece| match piece {
-            Ok(data) => Ok(v1::SaveSnapshotResponse { data: data.into() }),
-            Err(error) => Err(Status::internal(format!(
-                "the snapshot could not be written: {error}"
-            ))),
-        });
-        Ok(Response::new(Box::pin(pieces)))
-    }
-}
-
-impl ClusterResource {
-    /// Cluster time, or this host's clock if that is ahead, milliseconds since the Unix epoch.
-    fn now_ms(&self) -> u64 {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let own = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-        self.store.state().time_ms().max(own)
     }
 }
 
@@ -189,10 +36,9 @@ mod tests {
     async fn the_status_names_the_addresses_held() {
         let probe = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let lock = probe.local_addr().unwrap();
-        let service = ClusterResource {
+        let service = OwnStatus {
             store: Store::in_memory(),
             held: HeldAddresses::default(),
-            ca: CertificateDer::from(vec![1]),
         };
         let ask = async || {
             let answer = service

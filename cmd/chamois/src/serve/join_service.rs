@@ -16,8 +16,8 @@ use rpc::Error;
 use rpc::client::endpoint_host;
 use tonic::{Request, Response, Status};
 
-use super::cluster_service::require_ca_key;
 use super::identity::CA_KEY;
+use super::member_service::require_ca_key;
 
 /// Names that a certificate may be asked for.
 const NAMES_MAX: usize = 32;

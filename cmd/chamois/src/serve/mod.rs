@@ -17,6 +17,7 @@ mod held_addresses;
 mod identity;
 mod join_service;
 mod loaders;
+mod member_service;
 mod metrics;
 mod node_ports;
 mod open_files;
@@ -27,6 +28,7 @@ mod peer_traffic;
 mod readiness;
 mod runtimes;
 mod services;
+mod snapshot_service;
 mod tasks;
 
 use std::path::Path;
@@ -36,7 +38,7 @@ use std::time::Duration;
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
-use raft::{Member, MemberOptions, Profile, Snapshots, Sources, Store};
+use raft::{Member, MemberOptions, Profile, Sources, Store};
 use tokio::runtime::Handle;
 
 pub use self::drain::Signals;
@@ -235,7 +237,7 @@ async fn start_member(
         },
         dial: dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone()),
         sources: Sources::system(Arc::new(crate::random::fill)),
-        snapshots: Snapshots::default(),
+        snapshots: config.raft.snapshots(),
         disk: Arc::new(RealDisk),
         founding_members: identity.founding_members(),
         bootstrap: identity

@@ -7,21 +7,25 @@ use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
+use proto::cluster::v1::member_service_server::MemberServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
+use proto::cluster::v1::snapshot_service_server::SnapshotServiceServer;
 use raft::Store;
 use rpc::{Calls, Guard, Guarded, Rules};
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
 
 use super::ServeError;
-use super::cluster_service::ClusterResource;
+use super::cluster_service::OwnStatus;
 use super::config::{Config, Role};
 use super::drain::Stop;
 use super::health::Health;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
+use super::member_service::Members;
 use super::metrics::MetricsPage;
+use super::snapshot_service::Snapshots;
 use crate::random;
 
 /// The guarded services.
@@ -56,11 +60,15 @@ pub(super) async fn assemble(
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());
-    routes.add_service(ClusterServiceServer::new(ClusterResource {
+    routes.add_service(ClusterServiceServer::new(OwnStatus {
         store: store.clone(),
         held: held.clone(),
+    }));
+    routes.add_service(MemberServiceServer::new(Members {
+        store: store.clone(),
         ca: identity.material.ca[0].clone(),
     }));
+    routes.add_service(SnapshotServiceServer::new(Snapshots { store: store.clone() }));
     routes.add_service(JoinServiceServer::new(Joining {
         store: store.clone(),
         sealer: identity.sealer.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use proto::cluster::v1::SaveSnapshotRequest;
-use proto::cluster::v1::cluster_service_client::ClusterServiceClient;
+use proto::cluster::v1::snapshot_service_client::SnapshotServiceClient;
 
 use crate::args::GlobalArgs;
 use crate::connect;
@@ -47,7 +47,7 @@ pub(super) async fn run(global: &GlobalArgs, args: SaveArgs) -> Result<(), CliEr
 }
 
 async fn save(global: &GlobalArgs, partial: &Path) -> Result<u64, CliError> {
-    let mut client = ClusterServiceClient::new(connect::for_upload(global)?);
+    let mut client = SnapshotServiceClient::new(connect::for_upload(global)?);
     let mut pieces = client.save_snapshot(SaveSnapshotRequest {}).await?.into_inner();
     let mut file = std::fs::File::create(partial).map_err(|error| failed(partial, &error))?;
     let mut bytes = 0;

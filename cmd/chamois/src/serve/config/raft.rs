@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ::raft::Snapshots;
 use serde::Deserialize;
 
 use super::value;
@@ -18,6 +19,25 @@ pub struct RaftConfig {
     /// it by this member's `address` in `cluster.toml`.
     #[serde(deserialize_with = "value::listen_address")]
     pub peer_listen: SocketAddr,
+    /// Log entries after which a snapshot file is written, at least 100; twice as many stay in the log below it. Fewer
+    /// make a start quicker and the disk busier.
+    #[serde(default = "snapshot_entries", deserialize_with = "value::snapshot_entries")]
+    pub snapshot_entries: u64,
+}
+
+fn snapshot_entries() -> u64 {
+    Snapshots::default().entries
+}
+
+impl RaftConfig {
+    /// When snapshot files are written, and what stays in the log below them.
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots {
+            entries: self.snapshot_entries,
+            entries_kept: 2 * self.snapshot_entries,
+            ..Snapshots::default()
+        }
+    }
 }
 
 /// A set of timers. Detection of a dead leader takes election-max plus one election time-out.

@@ -22,6 +22,22 @@ pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<Socke
     Ok(address)
 }
 
+/// Fewer entries between two snapshots than this would make them all that the disk does.
+const SNAPSHOT_ENTRIES_MIN: u64 = 100;
+/// More would outgrow what a start can replay.
+const SNAPSHOT_ENTRIES_MAX: u64 = 10_000_000;
+
+/// How many entries there are between two snapshots.
+pub(super) fn snapshot_entries<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let entries = u64::deserialize(from)?;
+    if (SNAPSHOT_ENTRIES_MIN..=SNAPSHOT_ENTRIES_MAX).contains(&entries) {
+        return Ok(entries);
+    }
+    Err(D::Error::custom(format!(
+        "{entries} is not accepted; name {SNAPSHOT_ENTRIES_MIN} to {SNAPSHOT_ENTRIES_MAX} entries, or leave it out"
+    )))
+}
+
 /// An IPv4 address.
 pub(super) fn ipv4<'de, D: Deserializer<'de>>(from: D) -> Result<Ipv4Addr, D::Error> {
     parse_ipv4(&String::deserialize(from)?)
