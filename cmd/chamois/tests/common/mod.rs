@@ -204,7 +204,7 @@ impl Single {
 /// A running member; killed when dropped.
 pub(crate) struct Member {
     pub(crate) child: Child,
-    log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 impl Member {

@@ -1,0 +1,89 @@
+//! A majority is lost for good; and all were off for a month.
+
+use std::path::Path;
+
+use crate::grown::{Grown, run};
+
+/// Where Debian's libfaketime is.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+fn three() -> Grown {
+    let mut cluster = Grown::init();
+    for slot in [2, 3] {
+        cluster.join(slot, &[]);
+    }
+    cluster.until("three voters", |cluster| cluster.voters() == [1, 2, 3]);
+    cluster
+}
+
+/// Explicit and loud; what the survivor has is kept, and the lost ones' disks can do no harm.
+#[test]
+fn one_member_goes_on_alone_when_told_so() {
+    let mut cluster = three();
+    assert_eq!(cluster.ask(&["group", "create", "kept"]).0, 0);
+    let old = cluster.status().unwrap();
+    for slot in [1, 2] {
+        cluster.kill(slot);
+    }
+    let alone = cluster.ask(&["group", "create", "refused"]);
+    assert_eq!(
+        alone.0, 6,
+        "without a majority nothing is acknowledged: {alone:?}"
+    );
+    let config = cluster.config(3);
+    let config = config.to_str().unwrap();
+    let running = run(&["recover", "--config", config, "--accept-lost-writes"]);
+    assert_ne!(running.0, 0, "the member runs still: {running:?}");
+    cluster.kill(3);
+    assert_eq!(run(&["recover", "--config", config]).0, 2, "it must be said");
+    let recovered = run(&["recover", "--config", config, "--accept-lost-writes"]);
+    assert!(recovered.0 == 0 && recovered.1.contains("NEVER"), "{recovered:?}");
+    cluster.start(3);
+    cluster.until("the survivor to lead", |cluster| {
+        cluster.status().is_some_and(|status| status["leaderId"] == 3)
+    });
+    assert_eq!(cluster.groups(), ["kept"]);
+    assert_ne!(cluster.status().unwrap()["clusterId"], old["clusterId"]);
+    assert!(cluster.data(3).with_extension("before-recovery").is_dir());
+    // a lost one comes back with its old disk: it is a stranger
+    cluster.start(1);
+    assert_eq!(cluster.join(4, &[]), 4);
+    assert_eq!(cluster.join(5, &[]), 5);
+    cluster.until("three voters again", |cluster| {
+        let survivor = format!("{}:7441", cluster.net.member_address(3));
+        let (code, answer, _) = cluster.ask_at(&survivor, &["member", "list", "-o", "json"]);
+        code == 0 && answer.matches("\"voter\": true").count() == 3
+    });
+}
+
+/// A room that was dark for a month, with clocks that are wrong both ways, no name service, and one member that never
+/// comes back.
+#[test]
+fn a_cluster_starts_in_the_dark_with_wrong_clocks() {
+    if !Path::new(FAKETIME).exists() {
+        eprintln!("skipped: {FAKETIME} is not there (Debian: libfaketime)");
+        return;
+    }
+    let mut cluster = three();
+    assert_eq!(cluster.ask(&["group", "create", "kept"]).0, 0);
+    (1..=3).for_each(|slot| cluster.kill(slot));
+    for (slot, time) in [(2, "+30d"), (3, "@1970-01-02 00:00:00")] {
+        let environment = [
+            ("LD_PRELOAD", FAKETIME),
+            ("FAKETIME", time),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ];
+        cluster.start_with(slot, &environment);
+    }
+    // tokens have ended by these clocks; the log tells without one
+    cluster.until("a leader among the two", |cluster| {
+        cluster
+            .running
+            .values()
+            .any(|member| member.log().contains("becomes leader") || member.log().contains("become leader"))
+    });
+    (2..=3).for_each(|slot| cluster.kill(slot));
+    (2..=3).for_each(|slot| cluster.start(slot));
+    cluster.until("what was written before", |cluster| cluster.status().is_some());
+    assert_eq!(cluster.groups(), ["kept"]);
+}

@@ -1,0 +1,33 @@
+//! One member after the other is stopped and started, as an upgrade does it.
+
+use std::time::Duration;
+
+use crate::grown::Grown;
+use crate::load::Load;
+
+/// The leader hands over before it stops and what it has taken it finishes: nobody has to repeat anything.
+#[test]
+fn a_rolling_restart_fails_no_write() {
+    let mut cluster = Grown::init();
+    for slot in [2, 3] {
+        cluster.join(slot, &[]);
+    }
+    cluster.until("three voters", |cluster| cluster.voters() == [1, 2, 3]);
+    let load = Load::start(&cluster, false);
+    for slot in [1, 2, 3] {
+        let safe = cluster.ask(&["cluster", "failover-safe", "--wait", "30"]);
+        assert_eq!(safe.0, 0, "{safe:?}");
+        let mut member = cluster.running.remove(&slot).unwrap();
+        member.terminate();
+        assert_eq!(member.exit_code(Duration::from_secs(30)), Some(0));
+        drop(member);
+        cluster.start(slot);
+        cluster.until("all three to answer", |cluster| {
+            cluster.ask(&["cluster", "failover-safe", "--wait", "5"]).0 == 0
+        });
+    }
+    let written = load.stop();
+    assert!(written.len() > 20, "{} writes are no load", written.len());
+    let there = cluster.groups();
+    assert!(written.iter().all(|group| there.contains(group)));
+}
