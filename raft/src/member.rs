@@ -54,6 +54,9 @@ pub struct MemberOptions {
     pub profile: Profile,
     /// When snapshot files are written.
     pub snapshots: Snapshots,
+    /// Whether a leader answers linearizable reads by its lease: correct only where no member's monotonic clock stands
+    /// still while another's runs.
+    pub lease_reads: bool,
     /// How to reach the other members.
     pub dial: Dial,
     /// Time and randomness.
@@ -135,6 +138,7 @@ impl Member {
             raft,
             peers,
             options.profile,
+            options.lease_reads,
             options.sources,
             published,
             read_indexes,

@@ -41,6 +41,7 @@ pub(crate) struct Replicated {
     raft: Raft<TypeConfig, StateMachine>,
     peers: Peers,
     profile: Profile,
+    lease_reads: bool,
     sources: Sources,
     session: MemberSession,
     in_flight: Semaphore,
@@ -73,6 +74,7 @@ impl Replicated {
         raft: Raft<TypeConfig, StateMachine>,
         peers: Peers,
         profile: Profile,
+        lease_reads: bool,
         sources: Sources,
         published: Arc<Published>,
         read_indexes: ReadIndexes,
@@ -82,6 +84,7 @@ impl Replicated {
             raft,
             peers,
             profile,
+            lease_reads,
             session: MemberSession::new(sources.clone()),
             sources,
             in_flight: Semaphore::new(PROPOSALS_IN_FLIGHT_MAX),
@@ -319,8 +322,14 @@ impl Replicated {
         Some(answer?.ok()?.into_inner().index)
     }
 
-    /// The index that a majority confirms as committed now.
+    /// The index that a majority confirms as committed now; or that the lease says is, if that is allowed and the lease
+    /// lasts.
     pub(crate) async fn read_index_as_leader(&self) -> Result<u64, Error> {
+        if self.lease_reads
+            && let Ok(confirmed) = self.raft.get_read_linearizer(ReadPolicy::LeaseRead).await
+        {
+            return Ok(confirmed.read_log_id().index());
+        }
         let confirmed = self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await;
         Ok(confirmed.map_err(|_| self.no_quorum())?.read_log_id().index())
     }

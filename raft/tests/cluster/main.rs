@@ -40,6 +40,26 @@ fn a_linearizable_read_on_a_follower_sees_every_acknowledged_write() {
     }
 }
 
+/// By its lease a leader asks nobody, and still a read after a write sees it, on every member, also across a change of
+/// leaders.
+#[test]
+fn reads_by_lease_see_every_acknowledged_write() {
+    let mut bed = Testbed::with_lease_reads();
+    for n in 0..30 {
+        let (leader, follower) = (bed.leader(), bed.follower());
+        let xname = format!("x4c0s{n}b0n0");
+        bed.create(follower, &xname);
+        for id in [leader, follower] {
+            bed.block_on(id, bed.store(id).linearize()).unwrap();
+            assert!(has(&bed.store(id), &xname), "member {id} missed write {n}");
+        }
+        if n == 15 {
+            bed.kill(leader);
+            bed.launch(leader);
+        }
+    }
+}
+
 /// Every member stops at once; what was acknowledged is there when they come back, and the same everywhere.
 #[test]
 fn a_restart_of_all_members_loses_nothing() {

@@ -34,6 +34,7 @@ pub(crate) struct Testbed {
     addresses: BTreeMap<u64, SocketAddr>,
     running: BTreeMap<u64, Running>,
     snapshots: Snapshots,
+    lease_reads: bool,
 }
 
 struct Running {
@@ -49,6 +50,15 @@ impl Testbed {
     }
 
     pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
+        Testbed::with(snapshots, false)
+    }
+
+    /// Members that answer linearizable reads by their lease.
+    pub(crate) fn with_lease_reads() -> Testbed {
+        Testbed::with(Snapshots::default(), true)
+    }
+
+    fn with(snapshots: Snapshots, lease_reads: bool) -> Testbed {
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
         let addresses: BTreeMap<u64, SocketAddr> = (1..=3).map(|id| (id, own_address(id))).collect();
@@ -63,6 +73,7 @@ impl Testbed {
             addresses,
             running: BTreeMap::new(),
             snapshots,
+            lease_reads,
         };
         (1..=3).for_each(|id| bed.launch(id));
         bed.wait("bootstrap", |bed| {
@@ -219,6 +230,7 @@ impl Testbed {
             data_dir: self.data_dir(id),
             profile: Profile::Lan,
             snapshots: self.snapshots,
+            lease_reads: self.lease_reads,
             dial: Arc::new(dial),
             sources: Sources {
                 now_ms: Sources::system(no_random()).now_ms,

@@ -220,6 +220,17 @@ fn report(
     tasks.spawn("counters", counters.clone().log(drain.finishing()));
 }
 
+/// Said in the log, because what makes reads quicker here makes them wrong where clocks stand still.
+fn lease_reads(config: &Config) -> bool {
+    let trusted = config.raft.reads == config::Reads::LeaseTrustsClocks;
+    if trusted {
+        tracing::warn!(
+            "raft.reads = \"lease-trusts-clocks\": a paused or suspended leader may answer with old data"
+        );
+    }
+    trusted
+}
+
 async fn start_member(
     config: &Config,
     identity: &Identity,
@@ -238,6 +249,7 @@ async fn start_member(
         dial: dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone()),
         sources: Sources::system(Arc::new(crate::random::fill)),
         snapshots: config.raft.snapshots(),
+        lease_reads: lease_reads(config),
         disk: Arc::new(RealDisk),
         founding_members: identity.founding_members(),
         bootstrap: identity

@@ -31,7 +31,7 @@ pub use self::error::ConfigError;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
 pub use self::network::{NetworkConfig, NetworkKind, Role};
-pub use self::raft::{Profile, RaftConfig};
+pub use self::raft::{Profile, RaftConfig, Reads};
 pub use self::tftp::TftpConfig;
 
 /// A configuration file may have this many bytes; a larger one is not one of ours.

@@ -23,6 +23,9 @@ pub struct RaftConfig {
     /// make a start quicker and the disk busier.
     #[serde(default = "snapshot_entries", deserialize_with = "value::snapshot_entries")]
     pub snapshot_entries: u64,
+    /// How a leader makes sure that a linearizable read is fresh. The same on every member.
+    #[serde(default)]
+    pub reads: Reads,
 }
 
 fn snapshot_entries() -> u64 {
@@ -38,6 +41,19 @@ impl RaftConfig {
             ..Snapshots::default()
         }
     }
+}
+
+/// How a leader makes sure that a linearizable read is fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reads {
+    /// It asks a majority, for all reads that wait at once. Assumes nothing about clocks.
+    #[default]
+    ReadIndex,
+    /// It asks nobody as long as a majority has answered within the longest election time-out. Quicker, and wrong where a
+    /// host's monotonic clock stands still while others run: a virtual machine that is paused or moved, a host that is
+    /// suspended.
+    LeaseTrustsClocks,
 }
 
 /// A set of timers. Detection of a dead leader takes election-max plus one election time-out.
