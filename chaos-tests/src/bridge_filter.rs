@@ -42,9 +42,13 @@ impl BridgeFilter {
 
     /// Nothing passes between these two sets of ports, broadcasts included.
     pub fn cut(&self, one: &[&str], other: &[&str]) {
-        for (from, to) in [(one, other), (other, one)] {
-            self.forward(&format!("iifname {} oifname {} drop", set(from), set(to)));
-        }
+        self.cut_one_way(one, other);
+        self.cut_one_way(other, one);
+    }
+
+    /// Nothing passes from these ports to those.
+    pub fn cut_one_way(&self, from: &[&str], to: &[&str]) {
+        self.forward(&format!("iifname {} oifname {} drop", set(from), set(to)));
     }
 
     /// Each packet is lost with this probability, whoever sends it.

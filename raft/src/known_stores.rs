@@ -3,7 +3,6 @@
 //! acknowledged, so it is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -41,12 +40,21 @@ impl KnownStores {
     /// # Errors
     /// `InvalidData` for a file that this version did not write; whatever the file system says.
     pub(crate) fn open(folder: &Path, own: String) -> io::Result<KnownStores> {
-        let stores = match fs::read_to_string(folder.join(FILE)) {
+        let unreadable = |problem: String| {
+            let text = format!(
+                "{problem}; if no member has lost its disk, remove the file: the members tell each other"
+            );
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        let stores = match small_file::read(folder, FILE) {
             Ok(text) => parse(&text).ok_or_else(|| {
                 let path = folder.join(FILE);
-                let text = format!("{}: not lines of `member-<id> = \"<store id>\"`", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, text)
+                let problem = format!("{}: not lines of `member-<id> = \"<store id>\"`", path.display());
+                unreadable(problem)
             })?,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(unreadable(error.to_string()));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
@@ -145,6 +153,8 @@ fn parse(text: &str) -> Option<BTreeMap<u64, String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const OWN: &str = "1111111111111111";

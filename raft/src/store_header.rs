@@ -1,6 +1,5 @@
 //! The header of a member's data folder: whose it is and in which format, so that it is never opened as another's.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -15,6 +14,9 @@ const FORMAT: u32 = 1;
 const FEATURE_LEVEL: u32 = 1;
 
 const FILE: &str = "header";
+/// For a member whose store cannot be trusted.
+const WAY_OUT: &str = "check the disk, move the data directory aside, remove the member from the cluster and let it join \
+                       again under a new id";
 
 /// Writes the header into a new folder, or checks the one that is there. Gives the id of this store: `fresh_id` (16
 /// random hex digits) for a new folder, so that a member with a new disk is not taken for the one with the old.
@@ -23,11 +25,14 @@ const FILE: &str = "header";
 /// `InvalidData` that says whose the folder is and what to do; whatever the file system says.
 pub(crate) fn claim(folder: &Path, cluster_name: &str, member_id: u64, fresh_id: &str) -> io::Result<String> {
     let owner = format!("cluster = \"{cluster_name}\"\nmember-id = {member_id}\n");
-    match fs::read_to_string(folder.join(FILE)) {
+    match small_file::read(folder, FILE) {
         Ok(found) => opened(&found, &owner).map_err(|problem| {
             let text = format!("{}: {problem}", folder.join(FILE).display());
             io::Error::new(io::ErrorKind::InvalidData, text)
         }),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(io::Error::new(error.kind(), format!("{error}; {WAY_OUT}")))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let format = format!("format = {FORMAT}\nfeature-level = {FEATURE_LEVEL}\n");
             let text = format!("{format}{owner}store-id = \"{fresh_id}\"\n");
@@ -57,9 +62,12 @@ fn opened(found: &str, owner: &str) -> Result<String, String> {
     let id = value("store-id");
     let format = format!("format = {FORMAT}\nfeature-level = {}\n", value("feature-level"));
     if found != format!("{format}{owner}store-id = \"{id}\"\n") || !is_store_id(id) {
+        let line = |text: &str| text.trim_end().replace('\n', ", ").replace(char::is_control, "?");
         return Err(format!(
-            "the folder belongs to another store:\n{found}this member needs:\n{owner}Give it its own data-dir; a \
-             member that lost its disk must join again under a new id."
+            "the folder belongs to another store ({}), this member needs: {}. Give it its own data-dir; if the folder is \
+             its own, the file is damaged: {WAY_OUT}",
+            line(found),
+            line(owner)
         ));
     }
     Ok(id.to_owned())
@@ -67,6 +75,8 @@ fn opened(found: &str, owner: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const FRESH: &str = "00c0ffee00c0ffee";
@@ -99,13 +109,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         claim(folder.path(), "prod", 1, FRESH).unwrap();
         let path = folder.path().join(FILE);
-        let written = fs::read_to_string(&path).unwrap();
+        let written = small_file::read(folder.path(), FILE).unwrap();
         for (known, newer) in [("format = 1", "format = 2"), ("level = 1", "level = 9")] {
             let text = written.replace(known, newer) + "placement = \"new\"\n";
-            fs::write(&path, &text).unwrap();
+            small_file::replace(folder.path(), FILE, &text).unwrap();
+            let stored = fs::read_to_string(&path).unwrap();
             let error = claim(folder.path(), "prod", 1, FRESH).unwrap_err().to_string();
             assert!(error.contains("upgrade"), "{error}");
-            assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left as it was");
+            assert_eq!(fs::read_to_string(&path).unwrap(), stored, "it is left as it was");
         }
     }
 
@@ -113,9 +124,8 @@ mod tests {
     fn a_header_without_a_store_id_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         claim(folder.path(), "prod", 1, FRESH).unwrap();
-        let path = folder.path().join(FILE);
-        let written = fs::read_to_string(&path).unwrap();
-        fs::write(&path, written.replace(FRESH, "")).unwrap();
+        let written = small_file::read(folder.path(), FILE).unwrap();
+        small_file::replace(folder.path(), FILE, &written.replace(FRESH, "")).unwrap();
         assert!(claim(folder.path(), "prod", 1, FRESH).is_err());
     }
 }

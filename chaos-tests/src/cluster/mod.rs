@@ -6,6 +6,7 @@
 mod caller;
 mod ledger;
 mod place;
+pub mod registers;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use tokio::runtime::Runtime;
 pub use caller::{Caller, Read, Written};
 pub use ledger::Ledger;
 pub use place::Place;
+pub use registers::Registers;
 pub use writers::Writers;
 
 use crate::members::{executable, wait_at_most};
@@ -41,7 +43,7 @@ pub struct Settings {
     pub snapshot_entries: Option<u64>,
     /// Where members keep their data, if not in the cluster's folder.
     pub data_dirs: BTreeMap<u64, PathBuf>,
-    /// Environment of the members' processes.
+    /// Environment of the members' processes; `{id}` stands for each one's id.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -161,11 +163,17 @@ impl Cluster {
             .create(true)
             .open(self.folder.join(format!("log-{id}")))
             .unwrap();
+        let of_id = |value: &String| value.replace("{id}", &id.to_string());
+        let environment = self
+            .settings
+            .environment
+            .iter()
+            .map(|(name, value)| (name, of_id(value)));
         let mut command = self.place.command(id, &executable());
         command
             .args(["serve", "--log-format", "text", "--config"])
             .arg(config)
-            .envs(&self.settings.environment)
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);

@@ -35,8 +35,8 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Starts them; `seed` chooses sizes.
-    pub fn start(cluster: &Cluster, seed: u64) -> Writers {
+    /// Starts them; `name` tells their registers from those of other runs on the same cluster, `seed` chooses sizes.
+    pub fn start(cluster: &Cluster, name: u64, seed: u64) -> Writers {
         let (may_write, allowed) = watch::channel(true);
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let at_work = Arc::new(tokio::sync::Semaphore::new(usize::try_from(WRITERS).unwrap_or(1)));
@@ -44,7 +44,7 @@ impl Writers {
             let mut ids: Vec<u64> = (1..=MEMBERS).collect();
             ids.rotate_left(usize::try_from(number % MEMBERS).unwrap_or(0));
             let writer = Writer {
-                number,
+                name: 10 * name + number,
                 caller: cluster.caller(&ids),
                 ledger: Arc::clone(&ledger),
                 generations: vec![0; usize::try_from(REGISTERS).unwrap_or(1)],
@@ -96,7 +96,7 @@ impl Drop for Writers {
 }
 
 struct Writer {
-    number: u64,
+    name: u64,
     caller: Caller,
     ledger: Arc<Mutex<Ledger>>,
     /// A register whose last write is open is left alone: another generation takes its place.
@@ -121,7 +121,7 @@ impl Writer {
 
     async fn write(&mut self) -> Duration {
         let slot = self.dice.place(self.generations.len());
-        let register = format!("x{}c0s{slot}b{}n0", 1000 + self.number, self.generations[slot]);
+        let register = format!("x{}c0s{slot}b{}n0", 1000 + self.name, self.generations[slot]);
         let number = lock(&self.ledger).issue(&register);
         let filling = if self.dice.chance(LARGE_PERCENT) { LARGE } else { 0 };
         let written = self

@@ -46,10 +46,9 @@ pub struct BrokenDisk {
 }
 
 impl BrokenDisk {
-    /// Compiles the library into `dir`; its faults are about files below `below`. All are off.
+    /// Compiles the library into `dir`; its faults are about files whose path begins with `below`. All are off.
     pub fn compile(dir: &Path, below: &Path) -> BrokenDisk {
-        let switches = dir.join("switches");
-        fs::create_dir_all(&switches).unwrap();
+        let switches = dir.to_owned();
         let library = dir.join("libbroken_disk.so");
         compile(SOURCE, &library).unwrap();
         BrokenDisk {
@@ -59,24 +58,30 @@ impl BrokenDisk {
         }
     }
 
-    /// The environment of a program that gets this disk.
+    /// The environment of members that get this disk, `{id}` standing for each one's own.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let pair = |name: &str, path: &Path| (name.to_owned(), path.display().to_string());
         BTreeMap::from([
             pair("LD_PRELOAD", &self.library),
-            pair("BROKEN_DISK", &self.switches),
+            pair("BROKEN_DISK", &self.switches_of("{id}")),
             pair("BROKEN_DISK_BELOW", &self.below),
         ])
     }
 
-    /// From now on this goes wrong.
-    pub fn switch_on(&self, fault: DiskFault) {
-        fs::write(self.switches.join(fault.file_name()), "").unwrap();
+    /// From now on this goes wrong on the disk of member `id`.
+    pub fn switch_on(&self, id: u64, fault: DiskFault) {
+        let switches = self.switches_of(&id.to_string());
+        fs::create_dir_all(&switches).unwrap();
+        fs::write(switches.join(fault.file_name()), "").unwrap();
     }
 
     /// And from now on it does not.
-    pub fn switch_off(&self, fault: DiskFault) {
-        fs::remove_file(self.switches.join(fault.file_name())).unwrap();
+    pub fn switch_off(&self, id: u64, fault: DiskFault) {
+        fs::remove_file(self.switches_of(&id.to_string()).join(fault.file_name())).unwrap();
+    }
+
+    fn switches_of(&self, id: &str) -> PathBuf {
+        self.switches.join(format!("switches-{id}"))
     }
 }
 
@@ -87,12 +92,13 @@ mod tests {
     use super::*;
 
     /// What dd writes, and whether it could; `conv=fdatasync` syncs at the end.
-    fn dd(disk: &BrokenDisk, to: &Path) -> Result<(), String> {
+    fn dd(disk: &BrokenDisk, id: u64, to: &Path) -> Result<(), String> {
+        let environment = disk.environment().into_iter();
         let output = Command::new("dd")
             .args(["if=/dev/zero", "bs=16", "count=1", "conv=fdatasync"])
             .arg(format!("of={}", to.display()))
             .env("LC_ALL", "C")
-            .envs(disk.environment())
+            .envs(environment.map(|(name, value)| (name, value.replace("{id}", &id.to_string()))))
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -104,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_on_below_its_directory_and_until_it_is_off() {
+    fn a_fault_is_one_members_and_below_its_directory_and_until_it_is_off() {
         let dir = tempfile::tempdir().unwrap();
         let below = dir.path().join("below");
         fs::create_dir(&below).unwrap();
@@ -114,12 +120,13 @@ mod tests {
             (DiskFault::WriteEio, "Input/output error"),
             (DiskFault::SyncEio, "Input/output error"),
         ] {
-            assert_eq!(dd(&disk, &below.join("file")), Ok(()));
-            disk.switch_on(fault);
-            let failed = dd(&disk, &below.join("file")).unwrap_err();
+            assert_eq!(dd(&disk, 1, &below.join("file")), Ok(()));
+            disk.switch_on(1, fault);
+            let failed = dd(&disk, 1, &below.join("file")).unwrap_err();
             assert!(failed.contains(word), "{fault:?}: {failed}");
-            assert_eq!(dd(&disk, &dir.path().join("other")), Ok(()), "{fault:?}");
-            disk.switch_off(fault);
+            assert_eq!(dd(&disk, 2, &below.join("file")), Ok(()), "{fault:?}");
+            assert_eq!(dd(&disk, 1, &dir.path().join("other")), Ok(()), "{fault:?}");
+            disk.switch_off(1, fault);
         }
     }
 }

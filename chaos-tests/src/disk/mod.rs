@@ -7,6 +7,7 @@
 
 pub mod broken_disk;
 pub mod crash_image;
+pub mod damage;
 mod fs_shutdown;
 pub mod log_script;
 pub mod memory_disk;

@@ -14,7 +14,7 @@ use super::writer_process::{ACKNOWLEDGED, ISSUED};
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recorder/record_io.c");
 
 /// Compiles a library that programs are preloaded with. Needs the C compiler that Rust links with.
-pub(super) fn compile(source: &str, library: &Path) -> io::Result<()> {
+pub(crate) fn compile(source: &str, library: &Path) -> io::Result<()> {
     let output = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
         .arg(library)

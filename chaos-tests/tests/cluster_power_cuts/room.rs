@@ -71,7 +71,7 @@ impl Room {
         };
         let cluster = Cluster::start(Place::loopback(), dir.path(), settings);
         Room {
-            writers: Writers::start(&cluster, seed),
+            writers: Writers::start(&cluster, 0, seed),
             cluster,
             disks,
             broken,
@@ -83,7 +83,7 @@ impl Room {
 
     /// From now on every member's disk does this wrong.
     pub(crate) fn switch_on(&mut self, fault: DiskFault) {
-        self.broken.switch_on(fault);
+        (1..=MEMBERS).for_each(|id| self.broken.switch_on(id, fault));
     }
 
     /// Cuts the power, starts what lost it, and judges what is there then.

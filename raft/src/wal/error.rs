@@ -61,9 +61,13 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(step: &str, source: &io::Error) -> Failure {
+        let to_do = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on it",
+            _ => "check the disk",
+        };
         Failure {
             kind: source.kind(),
-            text: format!("the log stopped: could not {step}: {source}"),
+            text: format!("the log stopped: could not {step}: {source}; {to_do}"),
         }
     }
 

@@ -8,7 +8,9 @@ use crate::testbed::{Testbed, create, has};
 fn wait_until_all_have_met(bed: &Testbed) {
     let met = |id: u64| std::fs::read_to_string(bed.data_dir(id).join("peers")).unwrap_or_default();
     bed.wait("all members to have met", |_| {
-        (1..=3).all(|id| met(id).lines().count() == 2).then_some(())
+        (1..=3)
+            .all(|id| met(id).matches("member-").count() == 2)
+            .then_some(())
     });
 }
 
