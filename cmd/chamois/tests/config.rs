@@ -194,7 +194,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
     case(
         "profile = \"lan\"",
         "profile = \"lam\"",
-        &["raft.profile", "accepted: lan, fast, wan", "Did you mean `lan`?"],
+        &[
+            "raft.profile",
+            "accepted: lan, fast, steady, wan",
+            "Did you mean `lan`?",
+        ],
     ),
     case(
         "mode = \"helper\"",
