@@ -5,13 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rpc::Error;
 use state::State;
 
-use crate::apply_chunk::ApplyChunk;
+use crate::apply_chunk::{ApplyChunk, Touched};
 use crate::published::Published;
 use crate::snapshot_file;
 use crate::state_machine::APPLY_CHUNK_MAX;
 use crate::type_config::{LeaderId, LogId, SnapshotMeta};
+use crate::watch::Watch;
 
 /// A state and what readers would see of it.
 #[derive(Debug)]
@@ -43,17 +45,17 @@ impl StandAlone {
         let mut applied = 0;
         while entries.peek().is_some() {
             let mut chunk = ApplyChunk::new(&self.state);
-            let mut changed = Vec::new();
+            let mut touched = Touched::default();
             for entry in entries.by_ref().take(APPLY_CHUNK_MAX) {
                 let entry = state::decode_exact(&entry).map_err(|error| invalid(&error))?;
                 let index = self.state.applied_index() + 1;
-                let outcome = chunk.apply(&mut self.state, index, entry, &mut changed);
+                let outcome = chunk.apply(&mut self.state, index, entry, &mut touched);
                 if let Some(rejection) = state::rejection(&outcome) {
                     return Err(invalid(&format!("entry {index} was rejected: {rejection}")));
                 }
                 applied += 1;
             }
-            self.published.publish(self.state.clone());
+            self.published.publish(self.state.clone(), touched.revisions);
         }
         Ok(applied)
     }
@@ -63,7 +65,15 @@ impl StandAlone {
         self.published.load()
     }
 
-    /// Writes a snapshot file into `folder`, as durable as a member's; gives its path and its rows.
+    /// A watch of what is applied from here on. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// None of a state that was just read.
+    pub fn watch(&self) -> Result<Watch, Error> {
+        Watch::after(self.state.applied_index(), Arc::clone(&self.published))
+    }
+
+    /// Writes a snapshot file into `folder`, as durable as a member's; gives its path.
     ///
     /// # Errors
     /// What the file system says.

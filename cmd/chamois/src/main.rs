@@ -38,7 +38,7 @@ struct Failure {
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let default_filter = match &command {
-        Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
+        Command::ScaleWorker(_) | Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
         Command::Serve(_) | Command::AddressHelper(_) | Command::AddressWatchdog(_) => "info",
     };
     let (configured, origin) = match &command {

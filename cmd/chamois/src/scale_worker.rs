@@ -23,6 +23,10 @@ const MS_PER_ENTRY: u64 = 1;
 /// The cluster's time of the first entry: late enough for RFC 3339 with four digits.
 const TIME_MS: u64 = 1_800_000_000_000;
 
+/// Watches that look on while the states of so many nodes change; twice that must fit into the history of changes.
+const WATCHES: u32 = 1000;
+const WATCHED_NODES: u32 = 10_000;
+
 /// Runs one phase.
 ///
 /// # Errors
@@ -76,6 +80,7 @@ fn build(nodes: u32, dir: &Path) -> Result<Value, WorkerError> {
         change_seconds += began.elapsed().as_secs_f64();
     }
     let resident_bytes = resident()?;
+    let told = fan_out(&mut machine, &mut log, nodes)?;
     let began = Instant::now();
     let path = machine.write_snapshot(dir)?;
     let snapshot_seconds = began.elapsed().as_secs_f64();
@@ -89,6 +94,9 @@ fn build(nodes: u32, dir: &Path) -> Result<Value, WorkerError> {
         "change_seconds": change_seconds,
         "empty_bytes": empty_bytes,
         "resident_bytes": resident_bytes,
+        "watches": WATCHES,
+        "watched_events": told.events,
+        "watch_seconds": told.seconds,
         "rows": state.rows().count(),
         "snapshot_seconds": snapshot_seconds,
         "snapshot_bytes": std::fs::metadata(snapshot_path(dir))?.len(),
@@ -108,6 +116,47 @@ fn load(dir: &Path) -> Result<Value, WorkerError> {
         "rows": state.rows().count(),
         "digest": state.digest(),
     }))
+}
+
+/// What watches were told, all of them together, and until the last had all of it.
+struct Told {
+    events: u64,
+    seconds: f64,
+}
+
+/// Changes the state of some nodes while [`WATCHES`] watches look on.
+fn fan_out(machine: &mut StandAlone, log: &mut Log, nodes: u32) -> Result<Told, WorkerError> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let changes = log.encoded((0..nodes.min(WATCHED_NODES)).flat_map(transitions))?;
+    let last = machine.state().applied_index() + changes.len() as u64;
+    let inside = runtime.enter();
+    let watches: Result<Vec<_>, _> = (0..WATCHES).map(|_| machine.watch()).collect();
+    let watches = watches.map_err(io::Error::other)?;
+    drop(inside);
+    let began = Instant::now();
+    let looking = watches.into_iter().map(|mut watch| {
+        runtime.spawn(async move {
+            let mut events = 0;
+            while watch.revision() < last {
+                let revisions = watch.next().await.map_err(io::Error::other)?;
+                events += revisions
+                    .iter()
+                    .map(|revision| revision.events.len() as u64)
+                    .sum::<u64>();
+            }
+            Ok::<u64, io::Error>(events)
+        })
+    });
+    let looking: Vec<_> = looking.collect();
+    machine.apply(changes)?;
+    let mut events = 0;
+    for seen in runtime.block_on(futures::future::join_all(looking)) {
+        events += seen.map_err(io::Error::other)??;
+    }
+    Ok(Told {
+        events,
+        seconds: began.elapsed().as_secs_f64(),
+    })
 }
 
 /// The same name in every round.
@@ -284,6 +333,7 @@ mod tests {
         let built = build(1500, dir.path()).unwrap();
         assert_eq!(number(&built, "entries"), 2 + 4 * 1500);
         assert_eq!(number(&built, "changes"), 2 * 1500);
+        assert_eq!(number(&built, "watched_events"), u64::from(WATCHES) * 2 * 1500);
         // component, interface, boot parameters, instance; the header and the client's session
         assert!(number(&built, "rows") >= 4 * 1500 + 2, "{built}");
         let loaded = load(dir.path()).unwrap();

@@ -30,6 +30,10 @@ struct Built {
     /// Resident memory before and after.
     empty_bytes: u64,
     resident_bytes: u64,
+    /// Watches, events that all of them were told together, and until the last had all of them.
+    watches: u64,
+    watched_events: u64,
+    watch_seconds: f64,
     rows: u64,
     snapshot_seconds: f64,
     snapshot_bytes: u64,
@@ -50,6 +54,7 @@ struct Loaded {
 struct Figures {
     entries_per_s: Rounds,
     changes_per_s: Rounds,
+    watch_events_per_s: Rounds,
     memory_mib: Rounds,
     bytes_per_node: Rounds,
     log_bytes_per_node: Rounds,
@@ -67,7 +72,7 @@ pub(crate) async fn measure(args: &ScaleArgs) -> Result<Report, CliError> {
         named @ Some(_) => StateDir::make(named)?,
         None => StateDir::temporary_in(Path::new(DATA_PARENT))?,
     };
-    let mut figures = Figures::default();
+    let (mut figures, mut watches) = (Figures::default(), 0);
     for round in 1..=args.rounds {
         progress.begin(format_args!("{} nodes, round {round}", args.nodes));
         let built: Built = worker("build", args.nodes, dir.path()).await?;
@@ -84,8 +89,12 @@ pub(crate) async fn measure(args: &ScaleArgs) -> Result<Report, CliError> {
             loaded.rows, loaded.seconds
         ));
         figures.add(args.nodes, &built, &loaded)?;
+        watches = built.watches;
     }
     progress.finish();
+    machine.note(format!(
+        "{watches} watches in the process, without filters and without gRPC; the last has seen every change"
+    ));
     machine.note(format!(
         "{} nodes: a component, an Ethernet interface with an address, boot parameters and cloud-init's instance each; components by 1,000 to an entry, the rest one by one",
         args.nodes
@@ -137,6 +146,8 @@ impl Figures {
         self.entries_per_s.add(built.entries as f64 / built.seconds);
         self.changes_per_s
             .add(built.changes as f64 / built.change_seconds);
+        self.watch_events_per_s
+            .add(built.watched_events as f64 / built.watch_seconds);
         self.memory_mib.add(mib(built.resident_bytes));
         self.bytes_per_node.add(state_bytes / nodes);
         self.log_bytes_per_node.add(built.entry_bytes as f64 / nodes);
@@ -156,6 +167,12 @@ impl Figures {
             Row::less("log per node, once", "B", &self.log_bytes_per_node, None),
             Row::more("entries applied, building", "1/s", &self.entries_per_s, None),
             Row::more("entries applied, state changes", "1/s", &self.changes_per_s, None),
+            Row::more(
+                "events told to all watches",
+                "1/s",
+                &self.watch_events_per_s,
+                None,
+            ),
             Row::less("snapshot written", "s", &self.snapshot_s, None),
             Row::less("snapshot", "MiB", &self.snapshot_mib, None),
             Row::less("start from the snapshot", "s", &self.load_s, None),
@@ -175,7 +192,7 @@ mod tests {
 
     fn built() -> Built {
         let line = r#"{"entries":400,"entry_bytes":50000,"seconds":0.5,"changes":200,"change_seconds":0.1,
-            "empty_bytes":1048576,"resident_bytes":3145728,"rows":401,"snapshot_seconds":0.2,
+            "empty_bytes":1048576,"resident_bytes":3145728,"watches":10,"watched_events":4000,"watch_seconds":0.5,"rows":401,"snapshot_seconds":0.2,
             "snapshot_bytes":1048576,"digest":"ab"}"#;
         serde_json::from_str(line).unwrap()
     }
@@ -193,6 +210,7 @@ mod tests {
         let of = |name: &str| rows.iter().find(|row| row.name == name).unwrap().ours;
         assert_eq!(of("entries applied, building"), 800.0);
         assert_eq!(of("entries applied, state changes"), 2000.0);
+        assert_eq!(of("events told to all watches"), 8000.0);
         assert_eq!(of("memory per node"), 20_971.52);
         assert_eq!(of("log per node, once"), 500.0);
         assert!(rows.iter().all(|row| row.peer.is_none() && row.aim.is_none()));
