@@ -39,6 +39,7 @@ mod snapshot_folder;
 mod snapshot_pieces;
 mod snapshot_stream;
 mod sources;
+mod stand_alone;
 mod state_machine;
 #[cfg(test)]
 mod state_machine_test;
@@ -59,6 +60,7 @@ pub use profile::{Profile, Snapshots};
 pub use snapshot_file::SnapshotFile;
 pub use snapshot_pieces::SnapshotPieces;
 pub use sources::{NowMs, Random, Sources};
+pub use stand_alone::StandAlone;
 pub use store::{Committed, Store};
 pub use type_config::MemberNode;
 pub use watch::Watch;

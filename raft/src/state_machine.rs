@@ -21,7 +21,7 @@ use crate::snapshot_folder;
 use crate::type_config::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// Entries applied under one publication.
-const APPLY_CHUNK_MAX: usize = 512;
+pub(crate) const APPLY_CHUNK_MAX: usize = 512;
 /// Bytes of commands that are kept decoded until their chunk has been applied; one command more may be above it.
 const APPLY_CHUNK_BYTES_MAX: usize = 8 << 20;
 

@@ -7,5 +7,6 @@ pub mod address_watchdog;
 pub mod logging;
 mod random;
 pub mod recover;
+pub mod scale_worker;
 pub mod serve;
 pub mod snapshot_files;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use chamois::{address_helper, address_watchdog, logging, recover, serve, snapshot_files};
+use chamois::{address_helper, address_watchdog, logging, recover, scale_worker, serve, snapshot_files};
 use clap::Parser as _;
 use cli::{Cli, ClientCommand, Command, GlobalArgs, SnapshotCommand};
 
@@ -38,7 +38,7 @@ struct Failure {
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let default_filter = match &command {
-        Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
+        Command::ScaleWorker(_) | Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
         Command::Serve(_) | Command::AddressHelper(_) | Command::AddressWatchdog(_) => "info",
     };
     let (configured, origin) = match &command {
@@ -47,6 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         | Command::AddressWatchdog(_)
         | Command::Snapshot(_)
         | Command::Recover(_)
+        | Command::ScaleWorker(_)
         | Command::Client(_) => Default::default(),
     };
     let (filter, format) = (global.log.as_deref().unwrap_or(default_filter), global.log_format);
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Recover(args) => recover::recover(&args).map_err(failed),
         Command::AddressHelper(args) => address_helper::run(args).map_err(failed),
         Command::AddressWatchdog(args) => address_watchdog::run(&args).map_err(failed),
+        Command::ScaleWorker(args) => scale_worker::run(&args).map_err(failed),
         Command::Client(command) => client(&global, command),
     }
 }

@@ -16,10 +16,33 @@ const LITTLE: [&str; 5] = ["--seconds", "1", "--rounds", "1", "--json"];
 
 /// Runs a benchmark; its rows, and what people read.
 fn rows_of(bench: &str, more: &[&str]) -> (Vec<Value>, String) {
-    let arguments = [&["bench", bench], more, &LITTLE].concat();
+    rows_with(bench, &[more, &LITTLE].concat())
+}
+
+fn rows_with(bench: &str, options: &[&str]) -> (Vec<Value>, String) {
+    let arguments = [&["bench", bench], options].concat();
     let (code, out, err) = outcome(&chamois(&arguments));
     assert_eq!(code, 0, "{out}\n{err}");
     let rows = rows_in(bench, &out);
+    (rows, err)
+}
+
+/// The same where no peer is installed.
+fn rows_alone(bench: &str, options: &[&str]) -> (Vec<Value>, String) {
+    let arguments = [&["bench", bench], options].concat();
+    let output = Command::new(CHAMOIS)
+        .args(arguments)
+        .env("PATH", "/nonexistent")
+        .output()
+        .unwrap();
+    let (code, out, err) = outcome(&output);
+    assert_eq!(code, 0, "{out}\n{err}");
+    let rows = rows_in(bench, &out);
+    assert!(
+        rows.iter()
+            .all(|row| row["peer"].is_null() && row["ratio"].is_null()),
+        "{out}"
+    );
     (rows, err)
 }
 
@@ -68,31 +91,75 @@ fn boot_scripts_are_counted_without_errors() {
 /// Whoever has no etcd still gets our figures, and the name of the package.
 #[test]
 fn writes_are_measured_alone_where_there_is_no_etcd() {
-    let arguments = [&["bench", "write", "--clients", "1,3"], &LITTLE[..]].concat();
-    let output = Command::new(CHAMOIS)
-        .args(arguments)
-        .env("PATH", "/nonexistent")
-        .output()
-        .unwrap();
-    let (code, out, err) = outcome(&output);
-    assert_eq!(code, 0, "{out}\n{err}");
-    let rows = rows_in("write", &out);
-    assert!(
-        rows.iter()
-            .all(|row| row["peer"].is_null() && row["ratio"].is_null()),
-        "{out}"
-    );
+    let (rows, err) = rows_alone("write", &[&["--clients", "1,3"], &LITTLE[..]].concat());
     assert!(row(&rows, "writes, 3 clients")["ours"].as_f64() > Some(0.0));
     assert_eq!(row(&rows, "errors, 3 clients")["met"], true);
     let disk = row(&rows, "bytes to disk of the members per write, 3 clients")["ours"].as_f64();
-    assert!(disk >= Some(288.0), "a majority has the value on disk: {out}");
+    assert!(disk >= Some(288.0), "a majority has the value on disk: {rows:?}");
     // three logs; a write on its own syncs each of them, or two before it is acknowledged
     let syncs = row(&rows, "syncs of all logs per write, 1 client")["ours"].as_f64();
     assert!(
         syncs >= Some(1.9),
-        "acknowledged means on disk on a majority: {out}"
+        "acknowledged means on disk on a majority: {rows:?}"
     );
     assert!(err.contains("apt-get install etcd-server"), "{err}");
+}
+
+/// Each read is checked to be that of its object, whichever member is asked and however fresh it must be.
+#[test]
+fn reads_are_counted_without_errors() {
+    let (rows, _) = rows_alone("read", &[&["--clients", "2"], &LITTLE[..]].concat());
+    for consistency in ["linearizable", "local"] {
+        for member in ["leader", "follower"] {
+            let name = |what: &str| format!("{what}, {consistency}, {member}, 2 clients");
+            assert!(
+                row(&rows, &name("reads"))["ours"].as_f64() > Some(0.0),
+                "{rows:?}"
+            );
+            assert_eq!(row(&rows, &name("errors"))["ours"], 0.0);
+            assert!(row(&rows, &name("CPU of the members per read"))["ours"].is_number());
+        }
+    }
+}
+
+/// Leaders die in both profiles, and somebody acknowledges a write after each of them.
+#[test]
+fn leaders_are_killed_and_writes_go_on() {
+    let (rows, _) = rows_alone("failover", &["--rounds", "1", "--json"]);
+    for profile in ["steady", "fast"] {
+        for what in ["p50", "worst"] {
+            let took = row(&rows, &format!("{what} of kill to first write, {profile}"));
+            assert!(took["ours"].as_f64() > Some(0.0), "{took}");
+        }
+    }
+    assert_eq!(rows.len(), 4);
+}
+
+/// The member that comes back answers with the objects that it had.
+#[test]
+fn a_member_with_objects_comes_back() {
+    let (rows, _) = rows_alone("restart", &["--objects", "500", "--rounds", "1", "--json"]);
+    let seconds = row(&rows, "start to first linearizable answer");
+    assert!(
+        seconds["ours"].as_f64() > Some(0.0) && seconds["unit"] == "s",
+        "{seconds}"
+    );
+    for when in [
+        "memory of a member before the kill",
+        "memory of the member after the restart",
+    ] {
+        assert!(row(&rows, when)["ours"].as_f64() > Some(1.0), "{rows:?}");
+    }
+}
+
+/// Every node has its rows, also in the process that begins with the snapshot.
+#[test]
+fn the_state_of_many_nodes_is_measured() {
+    let (rows, err) = rows_with("scale", &["--nodes", "3000", "--rounds", "1", "--json"]);
+    let ours = |name: &str| row(&rows, name)["ours"].as_f64().unwrap();
+    assert!(ours("rows in the state") >= 12_000.0, "{rows:?}");
+    assert!(ours("entries applied, building") > 0.0 && ours("start from the snapshot") > 0.0);
+    assert!(err.contains("3000 nodes"), "{err}");
 }
 
 /// The message must say which package is missing, before anything is started.
@@ -125,6 +192,26 @@ fn peers_are_measured_in_the_same_run() {
     );
     let conditions = err.contains("quota of 8 GiB") && err.contains("until both sides are at rest");
     assert!(conditions, "{err}");
+    let (rows, _) = rows_of("read", &["--clients", "2"]);
+    let reads = row(&rows, "reads, linearizable, follower, 2 clients");
+    assert!(
+        reads["peer"].as_f64() > Some(0.0) && reads["ratio"].is_number(),
+        "{reads}"
+    );
+    assert_eq!(row(&rows, "errors, local, leader, 2 clients")["peer"], 0.0);
+    let (rows, err) = rows_with("failover", &["--rounds", "1", "--json"]);
+    let took = row(&rows, "worst of kill to first write, steady");
+    assert!(
+        took["peer"].as_f64() > Some(0.0) && took["met"].is_boolean(),
+        "{took}"
+    );
+    assert!(err.contains("election 1000 ms"), "timers are stated: {err}");
+    let (rows, _) = rows_with("restart", &["--objects", "500", "--rounds", "1", "--json"]);
+    let memory = row(&rows, "memory of the member after the restart");
+    assert!(
+        memory["peer"].as_f64() > Some(1.0) && memory["met"].is_boolean(),
+        "{memory}"
+    );
     let more = ["--nodes", "50", "--rates", "20,40", "--avalanche", "20"];
     let (rows, err) = rows_of("dhcp", &more);
     assert!(
@@ -142,13 +229,23 @@ fn peers_are_measured_in_the_same_run() {
     );
 }
 
-/// The three benchmarks and their options are found from the help alone.
+/// The benchmarks and their options are found from the help alone.
 #[test]
 fn the_help_has_examples() {
-    for bench in ["bootscript", "write", "dhcp"] {
+    let (_, all, _) = outcome(&chamois(&["bench", "--help"]));
+    for (bench, own) in [
+        ("bootscript", "--seconds"),
+        ("write", "--seconds"),
+        ("read", "--seconds"),
+        ("failover", "--rounds"),
+        ("restart", "--objects"),
+        ("scale", "--nodes"),
+        ("dhcp", "--seconds"),
+    ] {
+        assert!(all.contains(&format!("chamois bench {bench}")), "{all}");
         let (code, out, _) = outcome(&chamois(&["bench", bench, "--help"]));
         assert_eq!(code, 0);
-        for needed in ["Examples:", "--seconds", "--rounds", "--json", "--state-dir"] {
+        for needed in ["Examples:", own, "--rounds", "--json", "--state-dir"] {
             assert!(out.contains(needed), "{bench}: {needed}\n{out}");
         }
     }

@@ -194,7 +194,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
     case(
         "profile = \"lan\"",
         "profile = \"lam\"",
-        &["raft.profile", "accepted: lan, fast, wan", "Did you mean `lan`?"],
+        &[
+            "raft.profile",
+            "accepted: lan, fast, steady, wan",
+            "Did you mean `lan`?",
+        ],
     ),
     case(
         "snapshot-entries = 50000",
@@ -352,8 +356,8 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     ),
     case(
         ", 3 = \"10.97.1.3\"",
-        ", 3 = \"10.97.1.3\", 4 = \"10.97.1.4\"",
-        &["member 4 is not in cluster.toml"],
+        ", 3 = \"10.97.1.3\", 0 = \"10.97.1.4\"",
+        &["member 0 is not in cluster.toml"],
     ),
     case(
         "{ 1 = \"10.97.1.1\"",

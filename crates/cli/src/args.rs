@@ -148,6 +148,9 @@ pub enum Command {
     /// End the member that started this when it is frozen while it holds an address on loopback
     #[command(hide = true)]
     AddressWatchdog(AddressWatchdogArgs),
+    /// The state machine's process of `chamois bench scale`
+    #[command(hide = true)]
+    ScaleWorker(ScaleWorkerArgs),
     /// What this crate runs itself.
     #[command(flatten)]
     Client(ClientCommand),
@@ -259,4 +262,27 @@ pub struct AddressWatchdogArgs {
     /// The member's process; its heartbeats come on standard input
     #[arg(long, value_name = "PID")]
     pub parent: i32,
+}
+
+/// `chamois scale-worker`, which only `chamois bench scale` starts.
+#[derive(Clone, Debug, Args)]
+pub struct ScaleWorkerArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub phase: ScalePhase,
+    /// Nodes in the state
+    #[arg(long)]
+    pub nodes: u32,
+    /// Where the snapshot is
+    #[arg(long)]
+    pub dir: PathBuf,
+}
+
+/// One phase of the measurement, in a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ScalePhase {
+    /// Build the state and write its snapshot.
+    Build,
+    /// Begin with the snapshot.
+    Load,
 }

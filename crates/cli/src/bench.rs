@@ -4,7 +4,13 @@
 mod args;
 mod bootscript;
 mod dhcp;
+mod failover;
+mod objects;
+mod peers;
 mod progress;
+mod read;
+mod restart;
+mod scale;
 mod servers;
 mod table;
 mod write;
@@ -13,7 +19,9 @@ use bench::{BenchError, Report};
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::args::{BootscriptArgs, Common, DhcpArgs, WriteArgs};
+use self::args::{
+    BootscriptArgs, DhcpArgs, FailoverArgs, Place, ReadArgs, RestartArgs, ScaleArgs, WriteArgs,
+};
 use crate::error::{CliError, Kind};
 use crate::output;
 
@@ -23,6 +31,10 @@ use crate::output;
 Examples:
   chamois bench bootscript               boot scripts a second, 10,000 nodes, 64 and 512 connections
   chamois bench write --json             writes beside etcd (package etcd-server); one line of JSON, last
+  chamois bench read --clients 64        reads beside etcd, linearizable and local
+  chamois bench failover --rounds 5      kills leaders; the time to the next write, beside etcd's
+  chamois bench restart                  500,000 objects, a member comes back, beside etcd's
+  chamois bench scale                    the state of 100,000 nodes in one process
   chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin)
 
 Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
@@ -31,16 +43,28 @@ pub enum BenchCommand {
     Bootscript(BootscriptArgs),
     /// Acknowledged writes, beside etcd
     Write(WriteArgs),
+    /// Reads of small objects, linearizable and local, beside etcd
+    Read(ReadArgs),
+    /// From the death of a leader to the first write, beside etcd
+    Failover(FailoverArgs),
+    /// A member with many objects comes back: time and memory, beside etcd
+    Restart(RestartArgs),
+    /// The state of 100,000 nodes in one process: memory, rates, snapshot
+    Scale(ScaleArgs),
     /// DHCP exchanges of nodes with reserved addresses, beside Kea
     Dhcp(DhcpArgs),
 }
 
 impl BenchCommand {
-    fn common(&self) -> &Common {
+    fn place(&self) -> &Place {
         match self {
-            Self::Bootscript(args) => &args.common,
-            Self::Write(args) => &args.common,
-            Self::Dhcp(args) => &args.common,
+            Self::Bootscript(args) => &args.common.place,
+            Self::Write(args) => &args.common.place,
+            Self::Read(args) => &args.common.place,
+            Self::Failover(args) => &args.place,
+            Self::Restart(args) => &args.place,
+            Self::Scale(args) => &args.place,
+            Self::Dhcp(args) => &args.common.place,
         }
     }
 }
@@ -54,7 +78,7 @@ pub(crate) async fn run(command: BenchCommand) -> Result<(), CliError> {
     let cannot_listen = |error| CliError::other("cannot wait for signals", error);
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot_listen)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_listen)?;
-    let json = command.common().json;
+    let json = command.place().json;
     // dropping an unfinished run kills its servers
     let report = tokio::select! {
         report = Box::pin(measure(command)) => report?,
@@ -73,6 +97,10 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
     match command {
         BenchCommand::Bootscript(args) => bootscript::measure(&args).await,
         BenchCommand::Write(args) => write::measure(&args).await,
+        BenchCommand::Read(args) => read::measure(&args).await,
+        BenchCommand::Failover(args) => failover::measure(&args).await,
+        BenchCommand::Restart(args) => restart::measure(&args).await,
+        BenchCommand::Scale(args) => scale::measure(&args).await,
         BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
     }
 }

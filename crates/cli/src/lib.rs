@@ -27,7 +27,7 @@ mod watch;
 
 pub use args::{
     AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, RecoverArgs,
-    ServeArgs,
+    ScalePhase, ScaleWorkerArgs, ServeArgs,
 };
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};

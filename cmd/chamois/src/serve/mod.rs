@@ -244,6 +244,7 @@ async fn start_member(
         profile: match config.raft.profile {
             config::Profile::Lan => Profile::Lan,
             config::Profile::Fast => Profile::Fast,
+            config::Profile::Steady => Profile::Steady,
             config::Profile::Wan => Profile::Wan,
         },
         dial: dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone()),

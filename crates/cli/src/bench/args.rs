@@ -10,10 +10,13 @@ use crate::demo::NODES_MAX;
 
 /// Clients or connections of one load at most; the API takes no more from one address.
 const CLIENTS_MAX: i64 = 512;
+/// Objects of `bench restart` and nodes of `bench scale` at most: xnames have four digits for the cabinet.
+const OBJECTS_MAX: i64 = 2_000_000;
+const SCALE_NODES_MAX: i64 = 2_000_000;
 /// Of a load's time comes the same again before it, up to this, so that caches and connections are warm.
 const WARM_UP_MAX: Duration = Duration::from_secs(2);
 
-/// What every benchmark takes.
+/// What every benchmark under load takes.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Seconds of each load, after a warm-up of up to two
@@ -22,6 +25,14 @@ pub struct Common {
     /// How often everything is measured; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
     pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What every benchmark takes.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
     /// End with one line of JSON on standard output; all that people read goes to standard error
     #[arg(long)]
     pub json: bool,
@@ -59,7 +70,7 @@ Examples:
 
 Three members; every connection asks for one node after the other, and every script is checked to be that node's.")]
 pub struct BootscriptArgs {
-    /// What every benchmark takes.
+    /// What every benchmark under load takes.
     #[command(flatten)]
     pub common: Common,
     /// Nodes in the inventory
@@ -82,13 +93,98 @@ Three members of each, beside each other, on the same disk, everything under TLS
 the boot parameters of one node, etcd's puts a key of 32 bytes; key and value are 288 bytes together on both sides.
 Before and after each load both sides come to rest, and what a side still does then is its own cost. Without etcd (package etcd-server) ours is measured alone.")]
 pub struct WriteArgs {
-    /// What every benchmark takes.
+    /// What every benchmark under load takes.
     #[command(flatten)]
     pub common: Common,
     /// Clients at once, four to a connection; one load for each
     #[arg(long, value_delimiter = ',', default_value = "1,64,256",
         value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub clients: Vec<u32>,
+}
+
+/// `chamois bench read`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench read
+  chamois bench read --clients 64 --seconds 10 --json
+
+Three members of each, beside each other, everything under TLS. Each client asks for one object after the other: ours
+the boot parameters of one node, etcd's a key of 32 bytes with a value of 256; first so that every acknowledged write is
+seen (a read index of the majority), then as the asked member has it (ours: metadata `chamois-consistency: local`,
+etcd's: serializable); of the leader, and of a follower. Without etcd (package etcd-server) ours is measured alone.")]
+pub struct ReadArgs {
+    /// What every benchmark under load takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Clients at once, four to a connection; one load for each
+    #[arg(long, value_delimiter = ',', default_value = "1,64",
+        value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub clients: Vec<u32>,
+}
+
+/// `chamois bench failover`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench failover
+  chamois bench failover --rounds 5 --json
+
+Three members of each. The leader gets SIGKILL; from then on a write is tried every 20 ms at the survivors in turn, until
+the first is acknowledged; then the killed member comes back. Ours twice: in profile `steady`, which notices a dead
+leader within 2 s as etcd's defaults do, and in profile `fast`. Without etcd (package etcd-server) ours is measured alone.")]
+pub struct FailoverArgs {
+    /// Leaders that are killed, of each cluster
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `chamois bench restart`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench restart
+  chamois bench restart --objects 100000 --rounds 1 --json
+
+Three members of each, one cluster after the other, with the same objects: 32 bytes of key and 256 of value. A follower
+gets SIGKILL and is started again; counted is the time from the start of the process to its first answer to a read that
+sees every acknowledged write, tried every 20 ms, and its memory before and after. Without etcd (package etcd-server)
+ours is measured alone.")]
+pub struct RestartArgs {
+    /// Objects in the store
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1..=OBJECTS_MAX))]
+    pub objects: u32,
+    /// How often a member is killed, of each cluster; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `chamois bench scale`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench scale
+  chamois bench scale --nodes 1000000 --json
+
+One process, no sockets, no disk but for the snapshot: the log entries of so many nodes (component, Ethernet interface,
+boot parameters, cloud-init's instance) are run through the state machine as a member does it, then state changes of all
+nodes; a snapshot is written, and another process begins with it.")]
+pub struct ScaleArgs {
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=SCALE_NODES_MAX))]
+    pub nodes: u32,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `chamois bench dhcp`.
@@ -102,7 +198,7 @@ Three members, and one Kea with the same reservations; perfdhcp plays a relay, f
 is lost, then all clients at once. It runs in a network namespace of its own. Needs perfdhcp (package kea-admin); without
 Kea (package kea-dhcp4-server) ours is measured alone.")]
 pub struct DhcpArgs {
-    /// What every benchmark takes.
+    /// What every benchmark under load takes.
     #[command(flatten)]
     pub common: Common,
     /// Nodes with reserved addresses
@@ -130,8 +226,10 @@ mod tests {
         let common = |seconds| Common {
             seconds,
             rounds: 1,
-            json: false,
-            state_dir: None,
+            place: Place {
+                json: false,
+                state_dir: None,
+            },
         };
         assert_eq!(common(1).span().warm_up, Duration::from_secs(1));
         assert_eq!(common(60).span().warm_up, WARM_UP_MAX);

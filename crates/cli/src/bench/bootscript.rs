@@ -37,7 +37,7 @@ pub(crate) async fn measure(args: &BootscriptArgs) -> Result<Report, CliError> {
     let mut machine = Machine::read();
     let progress = Progress::new(args.connections.len() * args.common.rounds as usize);
     progress.begin(format_args!("starting {MEMBERS} members"));
-    let servers = Servers::start(args.common.state_dir.as_deref()).await?;
+    let servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
     servers.seed(args.nodes).await?;
     let questions: Questions = (0..args.nodes).map(question).collect();
     let mut figures: Vec<(u32, Figures)> = args

@@ -21,7 +21,7 @@ pub(crate) async fn measure(args: &DhcpArgs) -> Result<Report, CliError> {
     bench::prepare_loopback(&[])?;
     let progress = Progress::new(args.common.rounds as usize);
     progress.begin(format_args!("starting {MEMBERS} members"));
-    let servers = Servers::start(args.common.state_dir.as_deref()).await?;
+    let servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
     let layout = servers.cluster.layout().clone();
     bench::prepare_loopback(&[layout.service(), kea_address(&layout), layout.relay()])?;
     let load = PerfDhcp::new(layout.relay(), args.nodes)?;

@@ -7,13 +7,13 @@ use bench::Meter;
 use proto::cluster::v1::GetMetricsRequest;
 use proto::cluster::v1::metrics_service_client::MetricsServiceClient;
 
-use crate::demo::{Cluster, Layout, Progress as DemoProgress, StateDir, subnet_and_nodes};
+use crate::demo::{Cluster, DEFAULT_PROFILE, Layout, Progress as DemoProgress, StateDir, subnet_and_nodes};
 use crate::error::{CliError, Kind};
 
 /// Members of the cluster.
 pub(crate) const MEMBERS: u64 = 3;
 /// A disk, where /tmp may be memory.
-const DATA_PARENT: &str = "/var/tmp";
+pub(crate) const DATA_PARENT: &str = "/var/tmp";
 /// From the start of a cluster to a holder of its service address.
 const HOLDER_MAX: Duration = Duration::from_secs(20);
 /// Metric and series of the syncs of a member's log.
@@ -38,12 +38,20 @@ pub(crate) struct Counts {
 impl Servers {
     /// Starts it, with its data in `named` or in a temporary directory.
     pub(crate) async fn start(named: Option<&Path>) -> Result<Self, CliError> {
+        Self::start_in_profile(named, DEFAULT_PROFILE).await
+    }
+
+    /// The same with the timers of `profile`.
+    pub(crate) async fn start_in_profile(
+        named: Option<&Path>,
+        profile: &'static str,
+    ) -> Result<Self, CliError> {
         let dir = match named {
             Some(_) => StateDir::make(named)?,
             None => StateDir::temporary_in(Path::new(DATA_PARENT))?,
         };
         let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
-        let layout = Layout::new(net, dir.path());
+        let layout = Layout::new(net, dir.path()).in_profile(profile);
         let executable =
             std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
         let mut cluster = Cluster::start(layout, MEMBERS, &executable).await?;

@@ -4,19 +4,16 @@
 mod clients;
 mod point;
 
-use std::path::PathBuf;
-
 use bench::{Aim, Load, Machine, Meter, Report, Row, etcd};
 
+pub(crate) use self::clients::{KEYS, Turns};
 use self::clients::{Ours, Theirs};
 use self::point::{Point, Used, added, one};
 use super::args::WriteArgs;
+use super::peers;
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
-use crate::connect::Target;
-use crate::demo::Layout;
 use crate::error::CliError;
-use crate::init;
 
 /// The two clusters.
 struct Sides {
@@ -31,15 +28,8 @@ pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
     let sides_count = 2 * args.clients.len() * args.common.rounds as usize;
     let progress = Progress::new(sides_count);
     progress.begin(format_args!("starting {MEMBERS} members of each"));
-    let ours = Servers::start(args.common.state_dir.as_deref()).await?;
-    let theirs = match start_etcd(&ours).await {
-        Ok(cluster) => Some(cluster),
-        Err(missing @ bench::BenchError::Missing { .. }) => {
-            progress.note(format_args!("without a peer: {missing}"));
-            None
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let ours = Servers::start(args.common.place.state_dir.as_deref()).await?;
+    let theirs = peers::start(&ours, &progress).await?;
     let mut sides = Sides {
         ours,
         theirs,
@@ -89,7 +79,7 @@ fn note_conditions(machine: &mut Machine, args: &WriteArgs, peer: Option<&str>, 
     }
     machine.note(format!(
         "288 bytes of key and value, {} keys; one client stack for both, four clients to a connection",
-        clients::KEYS
+        KEYS
     ));
     machine.note(args.common.late_answers());
     machine.note(
@@ -107,47 +97,6 @@ fn note_conditions(machine: &mut Machine, args: &WriteArgs, peer: Option<&str>, 
         args.common.span().warm_up.as_secs(),
         args.common.rounds
     ));
-}
-
-/// etcd with certificates of the same kind as ours, on the same addresses and other ports.
-async fn start_etcd(ours: &Servers) -> Result<etcd::Cluster, bench::BenchError> {
-    let layout = ours.cluster.layout();
-    let unusable = |error: CliError| bench::BenchError::Connect(error.to_string());
-    let identities = identities(layout).map_err(unusable)?;
-    let member = |id: u64| {
-        let folder = identities.join(format!("member-{id}"));
-        etcd::Member {
-            address: layout.member(id),
-            certificate: folder.join("member.pem"),
-            key: folder.join("member.key"),
-        }
-    };
-    let ca = identities.join("ca.pem");
-    let trusted = Target::new(Vec::new(), &ca, String::new()).map_err(unusable)?;
-    etcd::Cluster::start(
-        (1..=MEMBERS).map(member).collect(),
-        &ca,
-        trusted.ca().to_vec(),
-        layout.dir(),
-    )
-    .await
-}
-
-/// Certificates that etcd's peers accept of each other: they dial from 127.0.0.1.
-fn identities(layout: &Layout) -> Result<PathBuf, CliError> {
-    let member = |id: u64| {
-        let address = layout.member(id);
-        format!(
-            "[[member]]\nid = {id}\naddress = \"{address}:2380\"\napi-address = \"{address}:2379\"\nnames = [\"127.0.0.1\"]\n"
-        )
-    };
-    let file = layout.dir().join("etcd.toml");
-    let text = (1..=MEMBERS).map(member).collect::<String>();
-    std::fs::write(&file, format!("cluster = \"etcd\"\n{text}"))
-        .map_err(|e| CliError::other("cannot write the list of etcd's members", e))?;
-    let out = layout.dir().join("etcd-identities");
-    init::make(&file, &out)?;
-    Ok(out)
 }
 
 impl Sides {

@@ -18,12 +18,16 @@ pub(crate) const ADVERT_PORT: u16 = 7442;
 pub(crate) const DHCP_PORT: u16 = 6767;
 pub(crate) const TFTP_PORT: u16 = 6969;
 
+/// Raft's timers, as a member's configuration names them.
+pub(crate) const DEFAULT_PROFILE: &str = "lan";
+
 /// Addresses and paths of one demo; cheap to clone. The network stays claimed until the last clone is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     net: Arc<LoopbackNet>,
     dir: PathBuf,
     addresses: Addresses,
+    profile: &'static str,
 }
 
 impl Layout {
@@ -33,6 +37,7 @@ impl Layout {
             net: Arc::new(net),
             dir: dir.to_owned(),
             addresses: Addresses::default(),
+            profile: DEFAULT_PROFILE,
         }
     }
 
@@ -40,6 +45,17 @@ impl Layout {
     pub(crate) fn with(mut self, addresses: Addresses) -> Self {
         self.addresses = addresses;
         self
+    }
+
+    /// The same, with other timers of Raft.
+    pub(crate) fn in_profile(mut self, profile: &'static str) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Raft's timers, by their name.
+    pub(crate) fn profile(&self) -> &'static str {
+        self.profile
     }
 
     /// The address that moves to a living member.

@@ -26,7 +26,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          [member]\n\
          id = {id}\n\
          [raft]\n\
-         profile = \"lan\"\n\
+         profile = \"{profile}\"\n\
          peer-listen = \"{own}:{PEER_PORT}\"\n\
          [api]\n\
          grpc-listen = \"{own}:{GRPC_PORT}\"\n\
@@ -52,6 +52,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          {service}\
          roles = [\"boot\", \"dhcp\", \"tftp\"]\n\
          relayed-subnets = [\"{network}\"]\n",
+        profile = layout.profile(),
         data = dir.join("data"),
         files = dir.join("files"),
         peers = peers.join(", "),

@@ -65,6 +65,8 @@ pub enum Profile {
     Lan,
     /// Heartbeat 50 ms, election 150–300 ms: idle machines and fast disks only.
     Fast,
+    /// Heartbeat 100 ms, election 500–1,000 ms: machines with much other work.
+    Steady,
     /// For members in different buildings.
     Wan,
 }
@@ -75,6 +77,7 @@ impl Profile {
         match self {
             Self::Lan => "lan",
             Self::Fast => "fast",
+            Self::Steady => "steady",
             Self::Wan => "wan",
         }
     }

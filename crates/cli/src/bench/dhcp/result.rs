@@ -98,8 +98,10 @@ mod tests {
             common: super::super::super::args::Common {
                 seconds: 1,
                 rounds: 1,
-                json: true,
-                state_dir: None,
+                place: super::super::super::args::Place {
+                    json: true,
+                    state_dir: None,
+                },
             },
             nodes: 10,
             rates: vec![100],

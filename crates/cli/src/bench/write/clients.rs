@@ -6,68 +6,61 @@ use bench::{BenchError, Operation, etcd};
 use bytes::Bytes;
 use proto::bss::v1::BootParameters;
 use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
-use rpc::client::{Channel, Credentials, Options};
+use rpc::client::Channel;
 
-use crate::demo::{Cluster, GRPC_PORT, xname};
-use crate::error::{CliError, Kind};
+use super::super::objects::{self, channel_to, spread};
+use crate::demo::Cluster;
+use crate::error::CliError;
 
 /// Keys that the clients share among them.
-pub(crate) const KEYS: usize = 10_000;
-/// Clients on one connection.
-const CLIENTS_PER_CONNECTION: u32 = 4;
-const KEY_BYTES: usize = 32;
-const VALUE_BYTES: usize = 256;
+pub(crate) const KEYS: u32 = 10_000;
 
 /// Sets the boot parameters of one node after the other.
 pub(crate) struct Ours {
     client: BootParametersServiceClient<Channel>,
-    names: Arc<[String]>,
+    objects: Arc<[BootParameters]>,
     at: Turns,
 }
 
 /// Puts one key after the other.
 pub(crate) struct Theirs {
-    put: etcd::Kv,
-    keys: Arc<[Bytes]>,
-    value: Bytes,
+    kv: etcd::Kv,
+    objects: Arc<[(Bytes, Bytes)]>,
     at: Turns,
 }
 
 /// Every client has keys of its own.
 #[derive(Clone, Copy, Debug)]
-struct Turns {
-    next: usize,
-    stride: usize,
+pub(crate) struct Turns {
+    next: u32,
+    stride: u32,
 }
 
 impl Turns {
-    fn take(&mut self) -> usize {
+    /// Client `client` of `clients`.
+    pub(crate) fn of(client: u32, clients: u32) -> Turns {
+        Turns {
+            next: client % KEYS,
+            stride: clients,
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> usize {
         let now = self.next;
         self.next = (self.next + self.stride) % KEYS;
-        now
+        now as usize
     }
 }
 
 impl Ours {
     /// `clients` clients of member `leader`.
     pub(crate) fn of(cluster: &Cluster, leader: u64, clients: u32) -> Result<Vec<Ours>, CliError> {
-        let names: Arc<[String]> = (0..KEYS as u32).map(xname).collect();
-        let target = cluster.target();
-        let endpoint = cluster.layout().on_member(leader, GRPC_PORT).to_string();
-        let channel = || {
-            let options = Options {
-                endpoints: vec![endpoint.clone()],
-                ca: target.ca().to_vec(),
-                credentials: target
-                    .token()
-                    .map_or(Credentials::None, |token| Credentials::Token(token.to_owned())),
-            };
-            rpc::client::connect(options).map_err(|error| CliError::new(Kind::Other, error.to_string()))
-        };
-        spread(clients, channel, |channel, at| Ours {
+        let objects: Arc<[BootParameters]> = (0..KEYS).map(objects::ours).collect();
+        let connect = || channel_to(cluster, leader);
+        spread(clients, connect, |channel, client| Ours {
             client: BootParametersServiceClient::new(channel),
-            names: Arc::clone(&names),
-            at,
+            objects: Arc::clone(&objects),
+            at: Turns::of(client, clients),
         })
     }
 }
@@ -79,48 +72,19 @@ impl Theirs {
         leader: usize,
         clients: u32,
     ) -> Result<Vec<Theirs>, BenchError> {
-        let keys: Arc<[Bytes]> = (0..KEYS)
-            .map(|key| Bytes::from(format!("{key:0KEY_BYTES$}")))
-            .collect();
-        let value = Bytes::from(vec![b'v'; VALUE_BYTES]);
-        spread(
-            clients,
-            || cluster.connect(leader),
-            |channel, at| Theirs {
-                put: etcd::Kv::new(channel),
-                keys: Arc::clone(&keys),
-                value: value.clone(),
-                at,
-            },
-        )
+        let objects: Arc<[(Bytes, Bytes)]> = (0..KEYS).map(objects::theirs).collect();
+        let connect = || cluster.connect(leader);
+        spread(clients, connect, |channel, client| Theirs {
+            kv: etcd::Kv::new(channel),
+            objects: Arc::clone(&objects),
+            at: Turns::of(client, clients),
+        })
     }
-}
-
-/// Makes `clients` clients, [`CLIENTS_PER_CONNECTION`] on each channel.
-fn spread<C, E>(
-    clients: u32,
-    connect: impl Fn() -> Result<Channel, E>,
-    make: impl Fn(Channel, Turns) -> C,
-) -> Result<Vec<C>, E> {
-    let mut made = Vec::new();
-    let mut channel = connect()?;
-    for client in 0..clients {
-        if client > 0 && client.is_multiple_of(CLIENTS_PER_CONNECTION) {
-            channel = connect()?;
-        }
-        let at = Turns {
-            next: client as usize % KEYS,
-            stride: clients as usize,
-        };
-        made.push(make(channel.clone(), at));
-    }
-    Ok(made)
 }
 
 impl Operation for Ours {
     async fn run(&mut self) -> Result<(), String> {
-        let name = &self.names[self.at.take()];
-        let request = parameters(name);
+        let request = self.objects[self.at.take()].clone();
         let answer = self.client.replace_boot_parameters(request).await;
         answer.map(drop).map_err(|status| status.to_string())
     }
@@ -128,20 +92,8 @@ impl Operation for Ours {
 
 impl Operation for Theirs {
     async fn run(&mut self) -> Result<(), String> {
-        let key = self.keys[self.at.take()].clone();
-        self.put
-            .put(key, self.value.clone())
-            .await
-            .map_err(|status| status.to_string())
-    }
-}
-
-/// As many bytes as etcd's key and value together.
-fn parameters(name: &str) -> BootParameters {
-    BootParameters {
-        hosts: vec![name.to_owned()],
-        params: "p".repeat(KEY_BYTES + VALUE_BYTES - name.len()),
-        ..BootParameters::default()
+        let (key, value) = self.objects[self.at.take()].clone();
+        self.kv.put(key, value).await.map_err(|status| status.to_string())
     }
 }
 
@@ -151,40 +103,13 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn both_sides_write_the_same_bytes() {
-        for key in [0, 1, KEYS as u32 - 1] {
-            let parameters = parameters(&xname(key));
-            assert_eq!(parameters.hosts[0].len() + parameters.params.len(), 288);
-            assert_eq!(format!("{key:0KEY_BYTES$}").len() + VALUE_BYTES, 288);
-        }
-    }
-
     /// Two clients at one key would wait for each other nowhere, but count on it nobody should.
     #[test]
     fn clients_have_keys_of_their_own() {
-        let mut all: Vec<Turns> = (0..4).map(|next| Turns { next, stride: 4 }).collect();
+        let mut all: Vec<Turns> = (0..4).map(|client| Turns::of(client, 4)).collect();
         let taken: Vec<usize> = (0..KEYS / 4)
             .flat_map(|_| all.iter_mut().map(Turns::take).collect::<Vec<_>>())
             .collect();
-        assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), KEYS);
-    }
-
-    #[tokio::test]
-    async fn four_clients_share_a_connection() {
-        let connections = std::cell::Cell::new(0);
-        let connect = || {
-            connections.set(connections.get() + 1);
-            let tls = rpc::tls::api_client_config(&[], None)?;
-            rpc::client::Channel::new(&["127.0.0.1:1".to_owned()], tls, rpc::client::tcp_dialler())
-        };
-        for (clients, expected) in [(1, 1), (4, 1), (64, 16), (256, 64)] {
-            connections.set(0);
-            assert_eq!(
-                spread(clients, connect, |_, _| ()).unwrap().len(),
-                clients as usize
-            );
-            assert_eq!(connections.get(), expected, "{clients} clients");
-        }
+        assert_eq!(taken.iter().collect::<BTreeSet<_>>().len(), KEYS as usize);
     }
 }
