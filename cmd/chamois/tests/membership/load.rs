@@ -1,7 +1,7 @@
 //! Somebody who writes all the time and repeats a write once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crate::grown::{Grown, run};
@@ -12,6 +12,7 @@ const THERE: i32 = 4;
 /// Groups `load-0`, `load-1`, … one after the other, each through any of five members.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
     writer: JoinHandle<Vec<String>>,
 }
 
@@ -25,6 +26,8 @@ impl Load {
         let (ca, token) = (path("ca.pem"), path("admin.token"));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
         let writer = std::thread::spawn(move || {
             let mut written = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
@@ -55,10 +58,16 @@ impl Load {
                     );
                 }
                 written.push(group);
+                counted.store(written.len(), Ordering::Relaxed);
             }
             written
         });
-        Load { stop, writer }
+        Load { stop, count, writer }
+    }
+
+    /// Writes so far.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// What was acknowledged.
