@@ -12,6 +12,7 @@ use proto::raft::v1::membership_change::Change;
 use proto::raft::v1::{Entry, Header, MembershipChange};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
+use crate::cluster_clock::OFF_MS_MAX;
 use crate::membership::{LAG_MAX, View};
 use crate::replicated::Replicated;
 
@@ -29,6 +30,7 @@ const SILENT_MS_MAX: u64 = 10_000;
 struct Memory {
     steady: BTreeMap<u64, u32>,
     reported: BTreeSet<u64>,
+    clock_reported: bool,
 }
 
 /// A member as the leader sees it.
@@ -64,6 +66,10 @@ pub(crate) async fn run(replicated: Arc<Replicated>) {
         {
             tracing::warn!(reason = status.message(), "learners could not become voters yet");
         }
+        replicated.cluster_time_ms(); // heartbeats carry it, also while nobody writes
+        memory
+            .hand_over_with_a_wrong_clock(&replicated, &view, &members)
+            .await;
         hand_over_as_witness(&replicated, &view, &members).await;
         raise_level(&replicated, &members).await;
     }
@@ -119,6 +125,45 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// A leader whose clock is off steps down for one whose clock is not; it says so once either way.
+    async fn hand_over_with_a_wrong_clock(&mut self, replicated: &Replicated, view: &View, members: &[Seen]) {
+        let own = view.metrics.id;
+        let voters: Vec<u64> = view.voters().collect();
+        let deviation = replicated.peers().clock.deviation(own, &voters);
+        let Some((ahead, agree)) = deviation.filter(|(ahead, _)| ahead.unsigned_abs() > OFF_MS_MAX) else {
+            self.clock_reported = false;
+            return;
+        };
+        if !std::mem::replace(&mut self.clock_reported, true) {
+            tracing::error!(
+                seconds = ahead / 1000,
+                "this host's clock differs from the median of the voters' clocks; set it (is NTP running?), then restart \
+                 this member; until then another one leads"
+            );
+        }
+        let heir = members
+            .iter()
+            .find(|m| m.voter && m.id != own && m.there && m.lag <= LAG_MAX && agree.contains(&m.id));
+        if let Some(heir) = heir {
+            hand_over(replicated, heir.id, "this host's clock is wrong").await;
+        }
+    }
+}
+
+async fn hand_over(replicated: &Replicated, to: u64, why: &'static str) {
+    let change = MembershipChange {
+        change: Some(Change::TransferLeader(to)),
+    };
+    if let Err(status) = replicated.change_membership_as_leader(&change).await {
+        tracing::warn!(
+            reason = status.message(),
+            why,
+            "leadership could not be handed on"
+        );
+    }
+}
+
 async fn hand_over_as_witness(replicated: &Replicated, view: &View, members: &[Seen]) {
     let own = members.iter().find(|m| m.id == view.metrics.id);
     let is_witness = own.is_some_and(|m| m.kind == member_kind::Kind::Witness);
@@ -126,15 +171,7 @@ async fn hand_over_as_witness(replicated: &Replicated, view: &View, members: &[S
         .iter()
         .find(|m| m.voter && m.kind != member_kind::Kind::Witness && m.there && m.lag <= LAG_MAX);
     if let (true, Some(heir)) = (is_witness, heir) {
-        let change = MembershipChange {
-            change: Some(Change::TransferLeader(heir.id)),
-        };
-        if let Err(status) = replicated.change_membership_as_leader(&change).await {
-            tracing::warn!(
-                reason = status.message(),
-                "a witness leads and could not hand over"
-            );
-        }
+        hand_over(replicated, heir.id, "a witness leads").await;
     }
 }
 

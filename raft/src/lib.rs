@@ -7,6 +7,7 @@ mod autopilot;
 mod background;
 pub mod checkpoint;
 mod checkpointer;
+mod cluster_clock;
 mod fan_out;
 mod fresh_since;
 mod history;

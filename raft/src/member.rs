@@ -15,6 +15,7 @@ use rpc::tls::PinnedKeys;
 
 use crate::background::Background;
 use crate::checkpointer::Checkpointer;
+use crate::cluster_clock::ClusterClock;
 use crate::known_stores::KnownStores;
 use crate::log_store::LogStore;
 use crate::metrics::{Counters, Metrics, count_leader_changes};
@@ -116,6 +117,7 @@ impl Member {
             options.member_id,
             options.pins.clone(),
             stores,
+            ClusterClock::new(Arc::clone(&options.sources.now_ms)),
             Arc::clone(&options.dial),
         );
         let config = options

@@ -100,6 +100,7 @@ impl Connection {
             prev_log_id: rpc.prev_log_id.as_ref().map(wire::log_id_to_wire),
             entries: rpc.entries.iter().map(wire::entry_to_wire).collect(),
             leader_commit: rpc.leader_commit.as_ref().map(wire::log_id_to_wire),
+            cluster_time_ms: 0,
         }
     }
 
@@ -168,12 +169,18 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
-        let request = Self::append_to_wire(self.peers.header(self.target), &rpc);
+        let request = pb::AppendRequest {
+            cluster_time_ms: self.peers.clock.known_ms().unwrap_or(0),
+            ..Self::append_to_wire(self.peers.header(self.target), &rpc)
+        };
         let mut client = self.client()?;
         let asked = Instant::now();
         let answer = self.call(option.hard_ttl(), client.append_entries(request)).await;
-        match answer {
-            Ok(_) => self.round_trips.observe(asked.elapsed()),
+        match &answer {
+            Ok(answer) => {
+                self.peers.clock.sample(self.target, answer.clock_ms);
+                self.round_trips.observe(asked.elapsed());
+            }
             Err(_) => self.counters.heartbeat_failed(),
         }
         append_response(answer?)

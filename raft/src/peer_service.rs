@@ -100,9 +100,21 @@ impl PeerService for PeerPort {
         request: Request<pb::AppendRequest>,
     ) -> Result<Response<pb::AppendResponse>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        let append = append_request(request.into_inner())?;
-        let answer = self.member.raft().append_entries(append).await.map_err(stopped)?;
-        Ok(Response::new(append_response(&answer)))
+        let request = request.into_inner();
+        let (clock, cluster_time_ms) = (&self.member.peers().clock, request.cluster_time_ms);
+        let answer = self.member.raft().append_entries(append_request(request)?).await;
+        let answer = answer.map_err(stopped)?;
+        // a deposed leader's time counts for nothing
+        if matches!(
+            answer,
+            AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_)
+        ) {
+            clock.heard(cluster_time_ms);
+        }
+        Ok(Response::new(pb::AppendResponse {
+            clock_ms: clock.own_ms(),
+            ..append_response(&answer)
+        }))
     }
 
     type StreamAppendStream = Answers<pb::StreamAppendResponse>;
@@ -290,7 +302,10 @@ fn append_response(answer: &AppendEntriesResponse<TypeConfig>) -> pb::AppendResp
         AppendEntriesResponse::Conflict => wire_form::Result::Conflict(wire_form::Done {}),
         AppendEntriesResponse::HigherVote(vote) => wire_form::Result::HigherVote(wire::vote_to_wire(vote)),
     };
-    pb::AppendResponse { result: Some(result) }
+    pb::AppendResponse {
+        result: Some(result),
+        clock_ms: 0,
+    }
 }
 
 fn stream_response(answer: &openraft::raft::StreamAppendResult<TypeConfig>) -> pb::StreamAppendResponse {

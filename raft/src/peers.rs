@@ -8,6 +8,7 @@ use proto::raft::v1::peer_service_client::PeerServiceClient;
 use rpc::client::{Channel, ConnectError};
 use rpc::tls::PinnedKeys;
 
+use crate::cluster_clock::ClusterClock;
 use crate::known_stores::KnownStores;
 use crate::type_config::MemberNode;
 
@@ -25,6 +26,8 @@ pub(crate) struct Peers {
     pub(crate) stores: Arc<KnownStores>,
     /// Whose certificates and messages are accepted.
     pub(crate) pins: PinnedKeys,
+    /// Cluster time as this member knows it.
+    pub(crate) clock: Arc<ClusterClock>,
     levels: Arc<Mutex<BTreeMap<u64, u32>>>,
     dial: Dial,
     channels: Arc<Mutex<BTreeMap<u64, (MemberNode, Channel)>>>,
@@ -37,12 +40,19 @@ impl std::fmt::Debug for Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(member_id: u64, pins: PinnedKeys, stores: KnownStores, dial: Dial) -> Peers {
+    pub(crate) fn new(
+        member_id: u64,
+        pins: PinnedKeys,
+        stores: KnownStores,
+        clock: ClusterClock,
+        dial: Dial,
+    ) -> Peers {
         Peers {
             member_id,
             cluster_name: pins.cluster().into(),
             stores: Arc::new(stores),
             pins,
+            clock: Arc::new(clock),
             levels: Arc::default(),
             dial,
             channels: Arc::default(),

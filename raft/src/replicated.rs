@@ -134,8 +134,17 @@ impl Replicated {
         membership.get_node(&id).cloned()
     }
 
-    fn cluster_time_ms(&self) -> u64 {
-        self.published.load().time_ms().max((self.sources.now_ms)())
+    /// Cluster time; a leader's own is what it stamps.
+    pub(crate) fn cluster_time_ms(&self) -> u64 {
+        let applied_ms = self.published.load().time_ms();
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let own = self.peers.member_id;
+        if metrics.current_leader != Some(own) {
+            return self.peers.clock.as_member(applied_ms);
+        }
+        let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
+        self.peers.clock.as_leader(own, &voters, applied_ms)
     }
 
     /// Proposes here or at the leader until an outcome is known or the deadline has passed.

@@ -71,6 +71,9 @@ fn a_member_that_lost_its_disk_has_no_vote() {
         );
     }
     bed.launch(leader);
+    bed.wait("the majority of the two with disks", |bed| {
+        bed.store(left).has_leader().then_some(())
+    });
     bed.create(left, "x7c0s5b0n0");
 }
 

@@ -5,6 +5,7 @@ mod bad_snapshot;
 mod lost_disk;
 mod testbed;
 mod watch;
+mod wrong_clock;
 
 use raft::Snapshots;
 use testbed::{Testbed, create, has};
@@ -58,6 +59,22 @@ fn reads_by_lease_see_every_acknowledged_write() {
             bed.launch(leader);
         }
     }
+}
+
+/// After an upgrade nobody has to remember anything: when every member has said that it knows the next level, it rises.
+#[test]
+fn the_feature_level_rises_when_every_member_knows_the_next() {
+    let mut bed = Testbed::with_feature_level(1);
+    let down = bed.follower();
+    bed.wait("level 2", |bed| {
+        (bed.store(1).state().feature_level() == 2).then_some(())
+    });
+    bed.same_everywhere();
+    bed.kill(down);
+    bed.launch(down);
+    bed.wait("the level at the one that was down", |bed| {
+        (bed.store(down).state().feature_level() == 2).then_some(())
+    });
 }
 
 /// Every member stops at once; what was acknowledged is there when they come back, and the same everywhere.

@@ -15,6 +15,7 @@ use raft::wal::RealDisk;
 use raft::{Member, MemberNode, MemberOptions, Profile, Snapshots, Sources, Store};
 use rpc::server::PortKind;
 use rpc::tls::{ClientCerts, Material, PinnedKeys};
+use state::cluster::FEATURE_LEVEL_KNOWN;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -35,6 +36,10 @@ pub(crate) struct Testbed {
     running: BTreeMap<u64, Running>,
     snapshots: Snapshots,
     lease_reads: bool,
+    /// The level that the cluster begins with.
+    feature_level: u32,
+    /// How far each member's clock is ahead from its next start on, milliseconds.
+    ahead_ms: BTreeMap<u64, u64>,
 }
 
 struct Running {
@@ -50,15 +55,20 @@ impl Testbed {
     }
 
     pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
-        Testbed::with(snapshots, false)
+        Testbed::with(snapshots, false, FEATURE_LEVEL_KNOWN)
     }
 
     /// Members that answer linearizable reads by their lease.
     pub(crate) fn with_lease_reads() -> Testbed {
-        Testbed::with(Snapshots::default(), true)
+        Testbed::with(Snapshots::default(), true, FEATURE_LEVEL_KNOWN)
     }
 
-    fn with(snapshots: Snapshots, lease_reads: bool) -> Testbed {
+    /// A cluster that begins as one of an older version.
+    pub(crate) fn with_feature_level(level: u32) -> Testbed {
+        Testbed::with(Snapshots::default(), false, level)
+    }
+
+    fn with(snapshots: Snapshots, lease_reads: bool, feature_level: u32) -> Testbed {
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
         let addresses: BTreeMap<u64, SocketAddr> = (1..=3).map(|id| (id, own_address(id))).collect();
@@ -74,6 +84,8 @@ impl Testbed {
             running: BTreeMap::new(),
             snapshots,
             lease_reads,
+            feature_level,
+            ahead_ms: BTreeMap::new(),
         };
         (1..=3).for_each(|id| bed.launch(id));
         bed.wait("bootstrap", |bed| {
@@ -222,6 +234,7 @@ impl Testbed {
         };
         let bootstrap = cluster_command::Bootstrap {
             cluster_name: CLUSTER.to_owned(),
+            feature_level: self.feature_level,
             ..Default::default()
         };
         MemberOptions {
@@ -233,7 +246,7 @@ impl Testbed {
             lease_reads: self.lease_reads,
             dial: Arc::new(dial),
             sources: Sources {
-                now_ms: Sources::system(no_random()).now_ms,
+                now_ms: self.clock(id),
                 ..Sources::deterministic((id << 32) + STARTS.fetch_add(1, Ordering::Relaxed))
             },
             disk: Arc::new(RealDisk),
@@ -242,6 +255,19 @@ impl Testbed {
                 change: Some(cluster_command::Change::Bootstrap(bootstrap)),
             },
         }
+    }
+
+    /// The clock of member `id` is this far ahead from its next start on.
+    pub(crate) fn set_clock_ahead(&mut self, id: u64, ms: u64) {
+        self.ahead_ms.insert(id, ms);
+    }
+
+    fn clock(&self, id: u64) -> raft::NowMs {
+        let (true_clock, ahead) = (
+            Sources::system(no_random()).now_ms,
+            self.ahead_ms.get(&id).copied().unwrap_or(0),
+        );
+        Arc::new(move || true_clock() + ahead)
     }
 
     fn material(&self, id: u64) -> Material {

@@ -176,6 +176,11 @@ impl Single {
     }
 
     fn spawn_with(&self, id: u64, more: &[&str]) -> Member {
+        self.spawn_in(id, more, &[])
+    }
+
+    /// Starts member `id` with more in its environment.
+    pub(crate) fn spawn_in(&self, id: u64, more: &[&str], environment: &[(&str, &str)]) -> Member {
         let log_file = self.dir.path().join(format!("log-{id}"));
         let log = std::fs::File::options()
             .create(true)
@@ -193,6 +198,7 @@ impl Single {
                 &std::process::id().to_string(),
             ])
             .args(more)
+            .envs(environment.iter().copied())
             .stderr(log)
             .stdin(Stdio::null())
             .spawn()

@@ -83,11 +83,6 @@ impl Grown {
 
     /// Starts a slot's member.
     pub(crate) fn start(&mut self, slot: u64) {
-        self.start_with(slot, &[]);
-    }
-
-    /// Starts it with more in its environment.
-    pub(crate) fn start_with(&mut self, slot: u64, environment: &[(&str, &str)]) {
         let log_file = self.dir.path().join(format!("log-{slot}"));
         let log = std::fs::File::options()
             .create(true)
@@ -102,7 +97,6 @@ impl Grown {
                 "--parent",
                 &std::process::id().to_string(),
             ])
-            .envs(environment.iter().copied())
             .stderr(log)
             .stdin(Stdio::null())
             .spawn()

@@ -1,11 +1,6 @@
-//! A majority is lost for good; and all were off for a month.
-
-use std::path::Path;
+//! A majority is lost for good.
 
 use crate::grown::{Grown, run};
-
-/// Where Debian's libfaketime is.
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 fn three() -> Grown {
     let mut cluster = Grown::init();
@@ -54,36 +49,4 @@ fn one_member_goes_on_alone_when_told_so() {
     assert_eq!(cluster.join(4, &[]), 4);
     assert_eq!(cluster.join(5, &[]), 5);
     cluster.until("three voters again", |cluster| cluster.voters() == [3, 4, 5]);
-}
-
-/// A room that was dark for a month, with clocks that are wrong both ways, no name service, and one member that never
-/// comes back.
-#[test]
-fn a_cluster_starts_in_the_dark_with_wrong_clocks() {
-    if !Path::new(FAKETIME).exists() {
-        eprintln!("skipped: {FAKETIME} is not there (Debian: libfaketime)");
-        return;
-    }
-    let mut cluster = three();
-    assert_eq!(cluster.ask(&["group", "create", "kept"]).0, 0);
-    (1..=3).for_each(|slot| cluster.kill(slot));
-    for (slot, time) in [(2, "+30d"), (3, "@1970-01-02 00:00:00")] {
-        let environment = [
-            ("LD_PRELOAD", FAKETIME),
-            ("FAKETIME", time),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ];
-        cluster.start_with(slot, &environment);
-    }
-    // tokens have ended by these clocks; the log tells without one
-    cluster.until("a leader among the two", |cluster| {
-        cluster
-            .running
-            .values()
-            .any(|member| member.log().contains("becomes leader") || member.log().contains("become leader"))
-    });
-    (2..=3).for_each(|slot| cluster.kill(slot));
-    (2..=3).for_each(|slot| cluster.start(slot));
-    cluster.until("what was written before", |cluster| cluster.status().is_some());
-    assert_eq!(cluster.groups(), ["kept"]);
 }

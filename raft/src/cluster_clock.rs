@@ -1,0 +1,226 @@
+//! Cluster time: what the leader stamps on entries, and what members open their sessions by. It never goes back, advances
+//! by the monotonic clock, and follows the median of the voters' clocks, so that one member whose clock is wrong by an
+//! hour lets no session and no lease lapse.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::sources::NowMs;
+
+/// How often the leader looks at the voters' clocks again.
+const LOOK: Duration = Duration::from_millis(100);
+/// What a member has said about its clock counts for this long.
+const SAMPLE_LASTS: Duration = Duration::from_secs(5);
+/// A leader whose clock differs by more from the median is wrong, milliseconds.
+pub(crate) const OFF_MS_MAX: u64 = 2000;
+
+/// One member's view of cluster time.
+pub(crate) struct ClusterClock {
+    own: NowMs,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// A time and when it was; none before a leader was heard or the clocks of a majority are known.
+    base: Option<(u64, Instant)>,
+    looked: Option<Instant>,
+    /// By member: how far its clock is ahead of this one's, milliseconds.
+    ahead: BTreeMap<u64, (i64, Instant)>,
+}
+
+impl ClusterClock {
+    /// `own` is this host's clock.
+    pub(crate) fn new(own: NowMs) -> ClusterClock {
+        ClusterClock {
+            own,
+            inner: Mutex::default(),
+        }
+    }
+
+    /// This host's clock, for the leader to count.
+    pub(crate) fn own_ms(&self) -> u64 {
+        (self.own)()
+    }
+
+    /// Member `id` has just said what its clock shows; 0 is nothing said.
+    pub(crate) fn sample(&self, id: u64, clock_ms: u64) {
+        if clock_ms > 0 {
+            let ahead = i64::try_from(i128::from(clock_ms) - i128::from((self.own)())).unwrap_or(i64::MAX);
+            self.lock().ahead.insert(id, (ahead, Instant::now()));
+        }
+    }
+
+    /// The leader has just said what cluster time is; 0 is nothing said.
+    pub(crate) fn heard(&self, cluster_ms: u64) {
+        if cluster_ms > 0 {
+            self.lock().base = Some((cluster_ms, Instant::now()));
+        }
+    }
+
+    /// What was heard or stamped last, and the time since then.
+    pub(crate) fn known_ms(&self) -> Option<u64> {
+        self.lock().now()
+    }
+
+    /// Cluster time as a member knows it that does not lead: what the leader said last, and the time since then; its
+    /// own clock if it has heard nothing. Never before `applied_ms`, the time of the applied state.
+    pub(crate) fn as_member(&self, applied_ms: u64) -> u64 {
+        let known = self.lock().now();
+        known.unwrap_or_else(|| (self.own)()).max(applied_ms)
+    }
+
+    /// Cluster time for the leader `own_id` to stamp. As long as the clocks of too few `voters` are known, time goes on
+    /// from `applied_ms` by the monotonic clock alone.
+    pub(crate) fn as_leader(&self, own_id: u64, voters: &[u64], applied_ms: u64) -> u64 {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        let mut time = inner.now().unwrap_or(0).max(applied_ms);
+        if inner
+            .looked
+            .is_none_or(|looked| now.duration_since(looked) >= LOOK)
+        {
+            inner.looked = Some(now);
+            if let Some(ahead) = inner.median(own_id, voters, now) {
+                time = time.max((self.own)().saturating_add_signed(ahead));
+            } else if time == 0 {
+                time = (self.own)(); // a cluster's first entries: nobody has said anything yet
+            }
+        }
+        inner.base = Some((time, now));
+        time
+    }
+
+    /// How far the median of the voters' clocks is ahead of this one's, and which voters agree with it; none while the
+    /// clocks of too few are known.
+    pub(crate) fn deviation(&self, own_id: u64, voters: &[u64]) -> Option<(i64, Vec<u64>)> {
+        let inner = self.lock();
+        let now = Instant::now();
+        let median = inner.median(own_id, voters, now)?;
+        let agrees = |ahead: i64| ahead.abs_diff(median) <= OFF_MS_MAX;
+        let known = voters
+            .iter()
+            .filter(|id| inner.ahead_of(own_id, **id, now).is_some_and(agrees));
+        Some((median, known.copied().collect()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Option<u64> {
+        let (time, since) = self.base?;
+        let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Some(time.saturating_add(passed))
+    }
+
+    fn ahead_of(&self, own_id: u64, id: u64, now: Instant) -> Option<i64> {
+        if id == own_id {
+            return Some(0);
+        }
+        let (ahead, at) = self.ahead.get(&id)?;
+        (now.duration_since(*at) <= SAMPLE_LASTS).then_some(*ahead)
+    }
+
+    /// The lower of the two middle ones where the number is even: time too early only lengthens leases.
+    fn median(&self, own_id: u64, voters: &[u64], now: Instant) -> Option<i64> {
+        let mut known: Vec<i64> = voters
+            .iter()
+            .filter_map(|id| self.ahead_of(own_id, *id, now))
+            .collect();
+        if known.len() * 2 <= voters.len() {
+            return None;
+        }
+        known.sort_unstable();
+        known.get((known.len() - 1) / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const NOON: u64 = 1_790_000_000_000;
+    const HOUR: u64 = 3_600_000;
+
+    fn clock(own: u64) -> ClusterClock {
+        ClusterClock::new(Arc::new(move || own))
+    }
+
+    /// The one that is wrong leads: its hour must let nothing lapse.
+    #[test]
+    fn one_wrong_clock_of_three_does_not_move_time() {
+        for wrong in [NOON + HOUR, NOON - HOUR, 0] {
+            let clock = clock(wrong);
+            clock.sample(2, NOON);
+            clock.sample(3, NOON + 20);
+            let time = clock.as_leader(1, &[1, 2, 3], NOON - 1000);
+            assert!(
+                (NOON..NOON + 1000).contains(&time),
+                "{time} with an own clock at {wrong}"
+            );
+            let (ahead, agree) = clock.deviation(1, &[1, 2, 3]).unwrap();
+            assert!(
+                ahead.unsigned_abs() > OFF_MS_MAX && agree == [2, 3],
+                "{ahead} {agree:?}"
+            );
+        }
+    }
+
+    /// A new leader that has heard nobody yet goes on from what the log says.
+    #[test]
+    fn with_too_few_clocks_known_time_goes_on_from_the_log() {
+        let clock = clock(NOON + HOUR);
+        let first = clock.as_leader(1, &[1, 2, 3], NOON);
+        assert!((NOON..NOON + 1000).contains(&first), "{first}");
+        assert_eq!(clock.deviation(1, &[1, 2, 3]), None);
+        assert_eq!(
+            self::clock(NOON).as_leader(1, &[1, 2, 3], 0),
+            NOON,
+            "a new cluster's first entry"
+        );
+        let alone = self::clock(NOON).as_leader(1, &[1], NOON - HOUR);
+        assert!(alone >= NOON, "the only voter is the median: {alone}");
+    }
+
+    /// All clocks are set back: the log has seen later.
+    #[test]
+    fn time_never_goes_back() {
+        let clock = clock(NOON);
+        clock.sample(2, NOON);
+        let first = clock.as_leader(1, &[1, 2, 3], NOON + HOUR);
+        assert!(first >= NOON + HOUR);
+        clock.sample(2, NOON - HOUR);
+        assert!(clock.as_leader(1, &[1, 2, 3], NOON) >= first);
+    }
+
+    /// With two of three known and an hour between them, the earlier one is taken.
+    #[test]
+    fn in_doubt_it_is_earlier() {
+        let clock = clock(NOON + HOUR);
+        clock.sample(2, NOON);
+        let time = clock.as_leader(1, &[1, 2, 3], 1);
+        assert!((NOON..NOON + 1000).contains(&time), "{time}");
+    }
+
+    #[test]
+    fn a_member_goes_by_what_the_leader_says() {
+        let clock = clock(NOON + HOUR);
+        assert_eq!(clock.as_member(NOON), NOON + HOUR, "nothing was heard");
+        clock.heard(NOON);
+        let time = clock.as_member(NOON - HOUR);
+        assert!((NOON..NOON + 1000).contains(&time), "{time}");
+        assert_eq!(
+            clock.as_member(NOON + 2 * HOUR),
+            NOON + 2 * HOUR,
+            "never before the applied state"
+        );
+    }
+}
