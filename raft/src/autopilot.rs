@@ -60,7 +60,7 @@ pub(crate) async fn run(replicated: Arc<Replicated>) {
             .map(|(id, node)| seen(&view, id, node.kind))
             .collect();
         memory.report(&members);
-        let promoted = memory.to_promote(&members);
+        let promoted = memory.take_ready(&members);
         if !promoted.is_empty()
             && let Err(status) = replicated.promote(&view, promoted).await
         {
@@ -88,7 +88,7 @@ fn seen(view: &View, id: u64, kind: member_kind::Kind) -> Seen {
 
 impl Memory {
     /// The learners that become voters now.
-    fn to_promote(&mut self, members: &[Seen]) -> BTreeSet<u64> {
+    fn take_ready(&mut self, members: &[Seen]) -> BTreeSet<u64> {
         let waiting = members
             .iter()
             .filter(|m| !m.voter && m.kind != member_kind::Kind::Learner && m.there && m.lag <= LAG_MAX);
@@ -227,9 +227,9 @@ mod tests {
     /// What is promoted at the third look.
     fn promoted(members: &[Seen]) -> Vec<u64> {
         let mut memory = Memory::default();
-        assert!(memory.to_promote(members).is_empty(), "the first look");
-        assert!(memory.to_promote(members).is_empty(), "the second look");
-        memory.to_promote(members).into_iter().collect()
+        assert!(memory.take_ready(members).is_empty(), "the first look");
+        assert!(memory.take_ready(members).is_empty(), "the second look");
+        memory.take_ready(members).into_iter().collect()
     }
 
     /// Two voters survive no loss and need both for every write: worse than one.
@@ -297,9 +297,9 @@ mod tests {
         };
         let mut memory = Memory::default();
         for third in [three, three, gone, three, three] {
-            assert!(memory.to_promote(&[one, two, third]).is_empty());
+            assert!(memory.take_ready(&[one, two, third]).is_empty());
         }
-        assert_eq!(memory.to_promote(&[one, two, three]).len(), 2);
+        assert_eq!(memory.take_ready(&[one, two, three]).len(), 2);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::profile::{Profile, Snapshots};
 use crate::published::Published;
 use crate::read_index::{self, ReadIndexes};
 use crate::removed::Removed;
-use crate::replicated::Replicated;
+use crate::replicated::{Replicated, Timing};
 use crate::sources::Sources;
 use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
@@ -139,8 +139,10 @@ impl Member {
         let replicated = Arc::new(Replicated::new(
             raft,
             peers,
-            options.profile,
-            options.lease_reads,
+            Timing {
+                profile: options.profile,
+                lease_reads: options.lease_reads,
+            },
             options.sources,
             published,
             read_indexes,

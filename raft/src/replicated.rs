@@ -59,6 +59,13 @@ impl std::fmt::Debug for Replicated {
     }
 }
 
+/// What a member goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) profile: Profile,
+    pub(crate) lease_reads: bool,
+}
+
 /// Why one attempt gave no outcome.
 enum Attempt {
     /// Nothing was sent: no leader is known.
@@ -73,8 +80,7 @@ impl Replicated {
     pub(crate) fn new(
         raft: Raft<TypeConfig, StateMachine>,
         peers: Peers,
-        profile: Profile,
-        lease_reads: bool,
+        timing: Timing,
         sources: Sources,
         published: Arc<Published>,
         read_indexes: ReadIndexes,
@@ -83,8 +89,8 @@ impl Replicated {
         Replicated {
             raft,
             peers,
-            profile,
-            lease_reads,
+            profile: timing.profile,
+            lease_reads: timing.lease_reads,
             session: MemberSession::new(sources.clone()),
             sources,
             in_flight: Semaphore::new(PROPOSALS_IN_FLIGHT_MAX),

@@ -147,7 +147,7 @@ pub fn restore(args: &RestoreArgs) -> Result<(), SnapshotError> {
         id,
         node: MemberNode {
             peer_address: member.address.clone(),
-            api_address: member.api_address.clone(),
+            api_address: member.api_address,
             public_key: identity
                 .member(id)
                 .map(|own| own.public_key.clone())

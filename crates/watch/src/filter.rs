@@ -129,9 +129,12 @@ impl Filter {
     }
 }
 
+/// A group before and after an event; none where it was created or deleted.
+type BeforeAfter<'a> = (Option<&'a Arc<Group>>, Option<&'a Arc<Group>>);
+
 impl Followed {
     /// The group before and after an event, if it is one of the group.
-    fn changed_by<'a>(&self, event: &'a Event) -> Option<(Option<&'a Arc<Group>>, Option<&'a Arc<Group>>)> {
+    fn changed_by<'a>(&self, event: &'a Event) -> Option<BeforeAfter<'a>> {
         if event.key().kind() != RowKind::Group {
             return None;
         }
