@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 use common::http::{Administrator, Answer};
 use common::{Member, Single};
 use nix::sys::signal::Signal;
+use proto::smd::v1::ListComponentsRequest;
+use proto::smd::v1::component_service_client::ComponentServiceClient;
 use rpc::Rules;
 use rpc::client::{Channel, Credentials, Options, connect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
-use tonic::Code;
 use tonic::codec::Streaming;
+use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -96,6 +98,52 @@ async fn a_member_without_a_majority_says_which_check_fails() {
         assert!(Instant::now() < deadline, "gRPC health stays behind /readyz");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Who asks for what a member has gets it without a majority too, and can tell how old it may be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_local_read_without_a_majority_says_how_old_it_may_be() {
+    let site = Single::prepare_one_of(3);
+    let members: Vec<Member> = (1..=3).map(|id| site.spawn_member(id)).collect();
+    let administrator = Administrator::new(&site.dir.path().join("identities"));
+    let ready = || TcpStream::connect((site.own(), 8443)).is_ok();
+    let readiness = || administrator.send(site.own(), "GET", "/readyz", "").status;
+    until("ready", &members, || ready() && readiness() == 200);
+    let mut client = ComponentServiceClient::new(channel(&site));
+    let mut list = async |local: bool| {
+        let mut request = Request::new(ListComponentsRequest::default());
+        if local {
+            let value = rpc::CONSISTENCY_LOCAL.parse().unwrap();
+            request.metadata_mut().insert(rpc::CONSISTENCY, value);
+        }
+        let metadata = client.list_components(request).await?.metadata().clone();
+        let number = |key: &str| {
+            metadata
+                .get(key)
+                .map(|value| value.to_str().unwrap().parse::<u64>().unwrap())
+        };
+        Ok::<_, tonic::Status>((number(rpc::LOCAL_REVISION), number(rpc::AGE_MS)))
+    };
+    assert_eq!(
+        list(false).await.unwrap(),
+        (None, None),
+        "as of now: nothing to say"
+    );
+    let (revision, fresh) = list(true).await.unwrap();
+
+    members[1..]
+        .iter()
+        .for_each(|member| member.signal(Signal::SIGSTOP));
+    until("not ready", &members, || readiness() == 503);
+    assert_eq!(list(false).await.unwrap_err().code(), Code::Unavailable);
+    let (still, old) = list(true).await.unwrap();
+    assert_eq!(still, revision, "nothing was written meanwhile");
+    let (_, older) = list(true).await.unwrap();
+    // the first was asked right after a read index; since the stop nobody has confirmed one
+    assert!(
+        revision > Some(0) && old > fresh && older >= old,
+        "{fresh:?} {old:?} {older:?}"
+    );
 }
 
 /// Health must know every service that is served, and none that is not: a balancer asks by the service's name.
