@@ -134,7 +134,7 @@ impl Replicated {
         membership.get_node(&id).cloned()
     }
 
-    fn cluster_time_ms(&self) -> u64 {
+    pub(crate) fn cluster_time_ms(&self) -> u64 {
         self.published.load().time_ms().max((self.sources.now_ms)())
     }
 
