@@ -20,7 +20,13 @@ use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body, port_limits};
 
-const PASSED: [&str; 4] = ["authorization", rpc::CONSISTENCY, "traceparent", "tracestate"];
+const PASSED: [&str; 5] = [
+    "authorization",
+    rpc::CONSISTENCY,
+    rpc::IDEMPOTENCY_KEY,
+    "traceparent",
+    "tracestate",
+];
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 

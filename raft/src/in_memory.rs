@@ -63,6 +63,10 @@ impl InMemory {
         Ok(applied.outcome)
     }
 
+    pub(crate) fn cluster_time_ms(&self) -> u64 {
+        self.published.load().time_ms().max((self.sources.now_ms)())
+    }
+
     pub(crate) fn linearize(&self) -> Result<(), Error> {
         if self.majority {
             return Ok(());

@@ -137,6 +137,7 @@ fn the_largest_session_row_is_read_back_and_a_larger_row_is_not_written() {
             outcomes: vec![pb::StoredOutcome {
                 seq: 1,
                 outcome: Some(outcome),
+                ..Default::default()
             }],
             ..Default::default()
         };

@@ -8,8 +8,9 @@ use model::BootContext;
 use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
-use rpc::Error;
+use rpc::{Author, Error};
 use state::State;
+use state::cluster::FEATURE_LEVEL_REQUESTS;
 use tonic::Status;
 
 use crate::in_memory::InMemory;
@@ -93,6 +94,10 @@ impl Store {
             principal: principal.to_owned(),
             ..pb::Header::default()
         };
+        self.propose_with(header, command).await
+    }
+
+    async fn propose_with(&self, header: pb::Header, command: Command) -> Result<Committed, Error> {
         let entry = pb::Entry {
             header: Some(header),
             command: Some(command),
@@ -119,6 +124,37 @@ impl Store {
             revision: outcome.revision,
             applied,
         })
+    }
+
+    /// Proposes a change of a request that may say how its repeats are recognised: a repeat gets the outcome of the
+    /// first, whichever member took it.
+    ///
+    /// # Errors
+    /// As [`Store::propose`]; `SessionExpired` for a repeat whose first outcome may be forgotten, `RequestDiffers` for
+    /// another request under the same number or key, `FeatureLevel` for a key as long as the cluster has members
+    /// that do not know keys.
+    pub async fn propose_by(&self, author: &Author, command: Command) -> Result<Committed, Error> {
+        let mut header = pb::Header {
+            principal: author.principal().to_owned(),
+            ..pb::Header::default()
+        };
+        if let Some(request) = author.session(self.cluster_time_ms()) {
+            header.session = Some(request.session);
+            if self.state().feature_level() >= FEATURE_LEVEL_REQUESTS {
+                (header.request_digest, header.keyed) = (request.digest, request.keyed);
+            } else if request.keyed {
+                return Err(keys_not_yet(self.state().feature_level()));
+            }
+        }
+        self.propose_with(header, command).await
+    }
+
+    /// Cluster time as far as this member knows it: that of the log, or its own clock if that is ahead.
+    fn cluster_time_ms(&self) -> u64 {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.cluster_time_ms(),
+            Backend::Replicated(member, _) => member.cluster_time_ms(),
+        }
     }
 
     /// Waits until the applied state holds every change acknowledged before this call, by a read index
@@ -270,6 +306,11 @@ impl Store {
             Backend::Replicated(member, _) => member.status(),
         }
     }
+}
+
+fn keys_not_yet(current: u32) -> Error {
+    let needed = FEATURE_LEVEL_REQUESTS;
+    model::Rejection::FeatureLevel { needed, current }.into()
 }
 
 /// The header that the leader completes takes some of the room.

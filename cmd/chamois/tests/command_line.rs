@@ -23,6 +23,7 @@ fn every_command_explains_itself_with_an_example() {
         &["boot", "status", "--help"],
         &["subnet", "put", "--help"],
         &["subnet", "delete", "--help"],
+        &["watch", "--help"],
         &["demo", "--help"],
     ] {
         let (code, out, err) = outcome(&chamois(command));

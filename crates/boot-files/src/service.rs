@@ -11,7 +11,7 @@ use proto::boot_file::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::Committed;
-use rpc::Error;
+use rpc::{Author, Error};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::upload::{self, Announced};
@@ -22,9 +22,9 @@ use crate::{BootFiles, holders, limits};
 pub struct Service(pub(crate) BootFiles);
 
 impl Service {
-    async fn propose(&self, principal: &str, change: Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
         let command = Command::BootFile(BootFileCommand { change: Some(change) });
-        self.0.0.store.propose(principal, command, None).await
+        self.0.0.store.propose_by(author, command).await
     }
 }
 
@@ -62,7 +62,7 @@ impl boot_file_service_server::BootFileService for Service {
         &self,
         request: Request<Streaming<PutBootFileRequest>>,
     ) -> Result<Response<BootFile>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let files = &self.0.0;
         let _slot = files.uploads.try_acquire().map_err(|_| Error::Overloaded {
             what: "uploads of boot files".to_owned(),
@@ -87,7 +87,7 @@ impl boot_file_service_server::BootFileService for Service {
             }),
             if_revision: announced.if_revision,
         };
-        self.propose(&principal, Change::PutBootFile(put)).await?;
+        self.propose(&author, Change::PutBootFile(put)).await?;
         let stored = files.store.state().boot_files.get(&name);
         let stored = stored.ok_or_else(|| Error::NotFound {
             kind: "boot file".to_owned(),
@@ -101,10 +101,10 @@ impl boot_file_service_server::BootFileService for Service {
         &self,
         request: Request<DeleteBootFileRequest>,
     ) -> Result<Response<DeleteBootFileResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let DeleteBootFileRequest { name, if_revision } = request.into_inner();
         let delete = boot_file_command::DeleteBootFile { name, if_revision };
-        let committed = self.propose(&principal, Change::DeleteBootFile(delete)).await?;
+        let committed = self.propose(&author, Change::DeleteBootFile(delete)).await?;
         Ok(Response::new(DeleteBootFileResponse {
             revision: committed.revision,
         }))

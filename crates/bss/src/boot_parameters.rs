@@ -9,7 +9,7 @@ use proto::bss::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use state::State;
 use tonic::{Request, Response, Status};
 
@@ -42,9 +42,9 @@ impl BootParametersService {
         Ok(self.store.state())
     }
 
-    async fn propose(&self, principal: &str, change: bss_command::Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: bss_command::Change) -> Result<Committed, Error> {
         let command = Command::Bss(BssCommand { change: Some(change) });
-        self.store.propose(principal, command, None).await
+        self.store.propose_by(author, command).await
     }
 
     /// Keys and values of a change, or `None` when BSS would store nothing.
@@ -112,10 +112,8 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
             keys: keys(&targets),
             values: Some(values),
         };
-        let principal = rpc::caller(&request).identity.principal();
-        let committed = self
-            .propose(&principal, bss_command::Change::Create(create))
-            .await;
+        let author = rpc::author(&request);
+        let committed = self.propose(&author, bss_command::Change::Create(create)).await;
         committed
             .map(answer)
             .map_err(|error| legacy::create_failed(error, |key| asked_as(&targets, key)))
@@ -134,10 +132,8 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
             keys: keys(&targets),
             values: Some(values),
         };
-        let principal = rpc::caller(&request).identity.principal();
-        let committed = self
-            .propose(&principal, bss_command::Change::Replace(replace))
-            .await;
+        let author = rpc::author(&request);
+        let committed = self.propose(&author, bss_command::Change::Replace(replace)).await;
         committed.map(answer).map_err(legacy::bad_request)
     }
 
@@ -154,10 +150,8 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
             keys: keys(&targets),
             values: Some(values),
         };
-        let principal = rpc::caller(&request).identity.principal();
-        let committed = self
-            .propose(&principal, bss_command::Change::Update(update))
-            .await;
+        let author = rpc::author(&request);
+        let committed = self.propose(&author, bss_command::Change::Update(update)).await;
         committed.map(answer).map_err(legacy::update_failed)
     }
 
@@ -178,10 +172,8 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
             kernel: body.kernel.clone(),
             initrd: body.initrd.clone(),
         };
-        let principal = rpc::caller(&request).identity.principal();
-        let committed = self
-            .propose(&principal, bss_command::Change::Delete(delete))
-            .await;
+        let author = rpc::author(&request);
+        let committed = self.propose(&author, bss_command::Change::Delete(delete)).await;
         committed.map(answer).map_err(legacy::delete_failed)
     }
 }

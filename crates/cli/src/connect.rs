@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use rpc::client::{Channel, Credentials, Options};
+use rpc::client::{Channel, Credentials, ExactlyOnce, Options};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tonic::Status;
@@ -35,8 +35,16 @@ pub(crate) struct Target {
     at_most: Duration,
 }
 
-/// A channel to any of the target's members, for the whole cluster.
-pub(crate) fn to_any(global: &GlobalArgs) -> Result<Connection, CliError> {
+/// A channel to any of the target's members, for the whole cluster. What a member cannot answer is asked of the next one,
+/// and nothing is done twice.
+pub(crate) fn to_any(global: &GlobalArgs) -> Result<ExactlyOnce, CliError> {
+    let Connection { channel, at_most } = without_repeats(global)?;
+    Ok(ExactlyOnce::new(channel, at_most))
+}
+
+/// A channel to any of the target's members for streams, and for calls whose repeats the cluster does not recognise (those
+/// that change the membership): each is tried once.
+pub(crate) fn without_repeats(global: &GlobalArgs) -> Result<Connection, CliError> {
     let target = Target::from_global(global)?;
     target.connect(&target.endpoints)
 }
@@ -45,7 +53,7 @@ pub(crate) fn to_any(global: &GlobalArgs) -> Result<Connection, CliError> {
 pub(crate) fn for_upload(global: &GlobalArgs) -> Result<Connection, CliError> {
     Ok(Connection {
         at_most: UPLOAD_AT_MOST,
-        ..to_any(global)?
+        ..without_repeats(global)?
     })
 }
 

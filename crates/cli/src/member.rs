@@ -62,7 +62,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: MemberCommand) -> Result<(
 }
 
 fn client(global: &GlobalArgs) -> Result<MemberServiceClient<Connection>, CliError> {
-    Ok(MemberServiceClient::new(connect::to_any(global)?))
+    Ok(MemberServiceClient::new(connect::without_repeats(global)?))
 }
 
 /// What the cluster said, and where to look.

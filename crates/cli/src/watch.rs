@@ -87,7 +87,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: WatchArgs) -> Result<(), CliE
         group: args.group.map(String::from).unwrap_or_default(),
         ..WatchRequest::default()
     };
-    let mut follow = Follow::new(connect::to_any(global)?, request);
+    let mut follow = Follow::new(connect::without_repeats(global)?, request);
     loop {
         for line in lines(follow.next().await?) {
             let more = match as_json {

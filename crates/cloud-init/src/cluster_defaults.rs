@@ -39,12 +39,12 @@ impl cluster_defaults_service_server::ClusterDefaultsService for ClusterDefaults
         &self,
         request: Request<UpdateClusterDefaultsRequest>,
     ) -> Result<Response<ClusterDefaultsChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let UpdateClusterDefaultsRequest { defaults, clear } = request.into_inner();
         let update = cloud_init_command::UpdateClusterDefaults { defaults, clear };
         let change = Some(cloud_init_command::Change::UpdateClusterDefaults(update));
         let command = Command::CloudInit(CloudInitCommand { change });
-        let committed = self.store.propose(&principal, command, None).await?;
+        let committed = self.store.propose_by(&author, command).await?;
         Ok(Response::new(ClusterDefaultsChange {
             revision: committed.revision,
         }))

@@ -7,7 +7,7 @@ use proto::cloud_init::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 /// Where a group is found, for `Location`.
@@ -28,14 +28,14 @@ impl GroupService {
         GroupService { store }
     }
 
-    async fn propose(&self, principal: &str, change: Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
         let command = Command::CloudInit(CloudInitCommand { change: Some(change) });
-        self.store.propose(principal, command, None).await
+        self.store.propose_by(author, command).await
     }
 
     async fn put(
         &self,
-        principal: &str,
+        author: &Author,
         group: Group,
         must_be_new: bool,
     ) -> Result<Response<GroupChange>, Status> {
@@ -43,7 +43,7 @@ impl GroupService {
             group: Some(group),
             must_be_new,
         };
-        let committed = self.propose(principal, Change::PutGroup(put)).await;
+        let committed = self.propose(author, Change::PutGroup(put)).await;
         let committed = committed.map_err(|error| match error {
             Error::Invalid { .. } => error.with_http_status(UNPROCESSABLE),
             other => other.into(),
@@ -74,8 +74,8 @@ impl group_service_server::GroupService for GroupService {
 
     #[tracing::instrument(name = "cloud_init.create_group", skip_all, fields(name = ?request.get_ref().name))]
     async fn create_group(&self, request: Request<Group>) -> Result<Response<GroupChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
-        self.put(&principal, request.into_inner(), true).await
+        let author = rpc::author(&request);
+        self.put(&author, request.into_inner(), true).await
     }
 
     #[tracing::instrument(name = "cloud_init.get_group", skip_all, fields(name = ?request.get_ref().name))]
@@ -92,13 +92,13 @@ impl group_service_server::GroupService for GroupService {
     /// The name of the path counts; OpenCHAMI's clients repeat it in the body.
     #[tracing::instrument(name = "cloud_init.put_group", skip_all, fields(name = ?request.get_ref().name))]
     async fn put_group(&self, request: Request<PutGroupRequest>) -> Result<Response<GroupChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let PutGroupRequest { name, group } = request.into_inner();
         let group = Group {
             name,
             ..group.unwrap_or_default()
         };
-        self.put(&principal, group, false).await
+        self.put(&author, group, false).await
     }
 
     #[tracing::instrument(name = "cloud_init.delete_group", skip_all, fields(name = ?request.get_ref().name))]
@@ -106,11 +106,11 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<DeleteGroupRequest>,
     ) -> Result<Response<GroupChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let delete = cloud_init_command::DeleteGroup {
             name: request.into_inner().name,
         };
-        let committed = self.propose(&principal, Change::DeleteGroup(delete)).await?;
+        let committed = self.propose(&author, Change::DeleteGroup(delete)).await?;
         Ok(Response::new(GroupChange {
             revision: committed.revision,
             location: String::new(),

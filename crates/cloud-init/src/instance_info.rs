@@ -7,7 +7,7 @@ use proto::cloud_init::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use state::State;
 use tonic::{Request, Response, Status};
 
@@ -26,9 +26,9 @@ impl InstanceInfoService {
         InstanceInfoService { store }
     }
 
-    async fn propose(&self, principal: &str, change: Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
         let command = Command::CloudInit(CloudInitCommand { change: Some(change) });
-        self.store.propose(principal, command, None).await
+        self.store.propose_by(author, command).await
     }
 }
 
@@ -80,7 +80,7 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
         &self,
         request: Request<PutInstanceInfoRequest>,
     ) -> Result<Response<InstanceInfoChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let PutInstanceInfoRequest { id, info } = request.into_inner();
         let info = InstanceInfo {
             id,
@@ -88,7 +88,7 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
         };
         let given = info.instance_id.clone();
         let put = cloud_init_command::PutInstanceInfo { info: Some(info) };
-        let committed = self.propose(&principal, Change::PutInstanceInfo(put)).await?;
+        let committed = self.propose(&author, Change::PutInstanceInfo(put)).await?;
         let in_force = &committed.applied.value;
         if !given.is_empty() && given != *in_force {
             tracing::warn!(given, in_force, "the node keeps the instance-id that it has");
@@ -104,12 +104,10 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
         &self,
         request: Request<DeleteInstanceInfoRequest>,
     ) -> Result<Response<InstanceInfoChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let node = node_of(&request.get_ref().id)?;
         let delete = cloud_init_command::DeleteInstanceInfo { id: node.to_string() };
-        let committed = self
-            .propose(&principal, Change::DeleteInstanceInfo(delete))
-            .await?;
+        let committed = self.propose(&author, Change::DeleteInstanceInfo(delete)).await?;
         let instance = self.store.state().cloud_init.instance(&node);
         Ok(Response::new(InstanceInfoChange {
             revision: committed.revision,

@@ -8,7 +8,7 @@ use proto::dhcp::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
 
@@ -33,13 +33,9 @@ impl SubnetService {
         SubnetService { store }
     }
 
-    async fn propose(&self, principal: &str, change: dhcp_command::Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: dhcp_command::Change) -> Result<Committed, Error> {
         self.store
-            .propose(
-                principal,
-                Command::Dhcp(DhcpCommand { change: Some(change) }),
-                None,
-            )
+            .propose_by(author, Command::Dhcp(DhcpCommand { change: Some(change) }))
             .await
     }
 }
@@ -63,14 +59,14 @@ impl subnet_service_server::SubnetService for SubnetService {
 
     #[tracing::instrument(name = "dhcp.put_subnet", skip_all)]
     async fn put_subnet(&self, request: Request<PutSubnetRequest>) -> Result<Response<Subnet>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let subnet = request
             .into_inner()
             .subnet
             .ok_or_else(|| rpc::invalid("subnet", "it is missing"))?;
         let net = network(&subnet.network)?;
         let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
-        self.propose(&principal, dhcp_command::Change::PutSubnet(put))
+        self.propose(&author, dhcp_command::Change::PutSubnet(put))
             .await?;
         let stored = self.store.state().dhcp.subnet_of(net.network());
         let stored = stored.ok_or_else(|| Error::Conflict {
@@ -84,7 +80,7 @@ impl subnet_service_server::SubnetService for SubnetService {
         &self,
         request: Request<DeleteSubnetRequest>,
     ) -> Result<Response<DeleteSubnetResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         // Any subnet that is there may go, so the text is all that is checked.
         let network: Ipv4Net = request
             .get_ref()
@@ -95,7 +91,7 @@ impl subnet_service_server::SubnetService for SubnetService {
             network: network.to_string(),
         };
         let committed = self
-            .propose(&principal, dhcp_command::Change::DeleteSubnet(delete))
+            .propose(&author, dhcp_command::Change::DeleteSubnet(delete))
             .await?;
         Ok(Response::new(DeleteSubnetResponse {
             revision: committed.revision,

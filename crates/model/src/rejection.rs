@@ -54,6 +54,12 @@ pub enum Rejection {
          read the object and, if the change is missing, send it as a new request"
     )]
     SessionExpired,
+    /// Another request was made under the same idempotency key, or the same number of a session.
+    #[error(
+        "another request was made under this idempotency key (or this number of the session); \
+         send a new request under a new one"
+    )]
+    RequestDiffers,
     /// The cluster's feature level does not allow the command yet.
     #[error(
         "needs feature level {needed}, the cluster is at {current}; raise it when every member is upgraded"

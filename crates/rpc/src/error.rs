@@ -76,6 +76,9 @@ pub enum Error {
     /// The client session has lapsed; a repeat might apply twice, so it is refused.
     #[error("{}", Rejection::SessionExpired)]
     SessionExpired,
+    /// Another request was made under the same idempotency key or number.
+    #[error("{}", Rejection::RequestDiffers)]
+    RequestDiffers,
     /// No or no acceptable credentials.
     #[error("{reason}")]
     Unauthenticated {
@@ -181,6 +184,7 @@ impl From<Rejection> for Error {
                 Self::RevisionMismatch { id, expected, actual }
             }
             Rejection::SessionExpired => Self::SessionExpired,
+            Rejection::RequestDiffers => Self::RequestDiffers,
             Rejection::FeatureLevel { .. } => Self::FeatureLevel { detail: text },
             Rejection::Bug { detail } => Self::Internal(detail),
         }
@@ -233,6 +237,7 @@ impl From<Error> for Status {
                 status
             }
             Error::SessionExpired => http_status(Self::failed_precondition(text), 409),
+            Error::RequestDiffers => http_status(Self::invalid_argument(text), 422),
             Error::Unauthenticated { .. } => Self::unauthenticated(text),
             Error::Denied { .. } => Self::permission_denied(text),
             Error::TooLarge { .. } => http_status(Self::resource_exhausted(text), 413),
@@ -373,6 +378,7 @@ mod tests {
                 None,
             ),
             (Error::Unimplemented { path: s() }, Code::Unimplemented, None),
+            (Error::RequestDiffers, Code::InvalidArgument, Some("422")),
             (Error::Compacted { oldest: 7 }, Code::OutOfRange, Some("410")),
             (
                 Error::FeatureLevel { detail: s() },
@@ -544,6 +550,7 @@ mod tests {
                 actual: 7,
             },
             Rejection::SessionExpired,
+            Rejection::RequestDiffers,
             Rejection::FeatureLevel {
                 needed: 2,
                 current: 1,

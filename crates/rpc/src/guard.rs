@@ -12,6 +12,7 @@ use std::time::Instant;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::BodyExt as _;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -19,6 +20,7 @@ use tracing::Instrument;
 
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::log_limit::LogLimit;
+use crate::request_id::RequestId;
 use crate::token::Verifier;
 use crate::{Barrier, Caller, Calls, Error, Freshness, Identity, Rule, Rules, authorizer};
 
@@ -116,6 +118,9 @@ impl Inner {
     {
         let (rule, caller) = self.admit(path, &request)?;
         let span = tracing::info_span!("rpc", path, principal = %caller.identity);
+        if let Some(id) = RequestId::read(path, &caller, request.headers())? {
+            request = identified(request, id, rule.client_streaming);
+        }
         request.extensions_mut().insert(caller);
         let default = if rule.client_streaming {
             DEADLINE_MAX
@@ -191,6 +196,24 @@ impl Inner {
             },
         }
     }
+}
+
+/// The request with what it says about itself. A stream counts as the same whatever is in it: of one that is repeated,
+/// not all may be read again.
+fn identified(mut request: Request<Body>, id: RequestId, client_streaming: bool) -> Request<Body> {
+    let id = Arc::new(id);
+    request.extensions_mut().insert(Arc::clone(&id));
+    if client_streaming {
+        return request;
+    }
+    request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            if let Some(data) = frame.data_ref() {
+                id.see(data);
+            }
+            frame
+        }))
+    })
 }
 
 /// The token of `authorization: Bearer <token>`; `None` without the header.

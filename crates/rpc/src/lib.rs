@@ -14,6 +14,7 @@ mod histogram;
 mod identity;
 mod known_tokens;
 mod log_limit;
+mod request_id;
 mod rules;
 pub mod server;
 mod standard_services;
@@ -29,5 +30,8 @@ pub use error::{
 pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
 pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
+pub use request_id::{
+    ACK_BELOW, Author, CLIENT_ID, IDEMPOTENCY_KEY, RequestSession, SEQ, SESSION_AGE_MS, author,
+};
 pub use rules::{Rule, Rules, RulesError};
 pub use standard_services::add_standard_services;

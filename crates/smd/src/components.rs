@@ -9,7 +9,7 @@ use proto::smd::v1::{
     component_service_server, smd_command,
 };
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::component_filter::{ComponentFilter, Projection};
@@ -28,9 +28,9 @@ impl ComponentService {
         ComponentService { store }
     }
 
-    async fn propose(&self, principal: &str, change: smd_command::Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: smd_command::Change) -> Result<Committed, Error> {
         self.store
-            .propose(principal, Command::Smd(SmdCommand { change: Some(change) }), None)
+            .propose_by(author, Command::Smd(SmdCommand { change: Some(change) }))
             .await
     }
 }
@@ -96,7 +96,7 @@ impl component_service_server::ComponentService for ComponentService {
         &self,
         request: Request<CreateComponentsRequest>,
     ) -> Result<Response<CreateComponentsResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let CreateComponentsRequest { components, force } = request.into_inner();
         if components.is_empty() {
             return Err(Status::invalid_argument("Missing Components"));
@@ -108,7 +108,7 @@ impl component_service_server::ComponentService for ComponentService {
             .collect::<Result<_, _>>()?;
         let create = smd_command::CreateComponents { components, force };
         let committed = self
-            .propose(&principal, smd_command::Change::CreateComponents(create))
+            .propose(&author, smd_command::Change::CreateComponents(create))
             .await?;
         let Committed { revision, applied } = committed;
         Ok(Response::new(CreateComponentsResponse {
@@ -124,11 +124,11 @@ impl component_service_server::ComponentService for ComponentService {
         &self,
         request: Request<PatchStateDataRequest>,
     ) -> Result<Response<PatchStateDataResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let patch = patch_of(request.get_ref())?;
         let id = patch.id.clone();
         let outcome = self
-            .propose(&principal, smd_command::Change::PatchState(patch))
+            .propose(&author, smd_command::Change::PatchState(patch))
             .await;
         let response = match legacy::unapplied_patch(outcome)? {
             Some(Committed { revision, applied }) => PatchStateDataResponse {
@@ -148,7 +148,7 @@ impl component_service_server::ComponentService for ComponentService {
         &self,
         request: Request<DeleteComponentRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let id: Xname = request
             .get_ref()
             .id
@@ -159,7 +159,7 @@ impl component_service_server::ComponentService for ComponentService {
             all: false,
         };
         let committed = self
-            .propose(&principal, smd_command::Change::DeleteComponents(delete))
+            .propose(&author, smd_command::Change::DeleteComponents(delete))
             .await?;
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
@@ -169,13 +169,13 @@ impl component_service_server::ComponentService for ComponentService {
         &self,
         request: Request<DeleteComponentsRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let delete = smd_command::DeleteComponents {
             ids: Vec::new(),
             all: true,
         };
         let outcome = self
-            .propose(&principal, smd_command::Change::DeleteComponents(delete))
+            .propose(&author, smd_command::Change::DeleteComponents(delete))
             .await;
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }

@@ -14,7 +14,7 @@ use proto::smd::v1::{
     ethernet_interface_service_server, smd_command,
 };
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::ethernet_interface_filter::EthernetInterfaceFilter;
@@ -36,9 +36,9 @@ impl EthernetInterfaceService {
         EthernetInterfaceService { store }
     }
 
-    async fn propose(&self, principal: &str, change: smd_command::Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: smd_command::Change) -> Result<Committed, Error> {
         self.store
-            .propose(principal, Command::Smd(SmdCommand { change: Some(change) }), None)
+            .propose_by(author, Command::Smd(SmdCommand { change: Some(change) }))
             .await
     }
 
@@ -76,14 +76,14 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<CreateEthernetInterfaceRequest>,
     ) -> Result<Response<ResourceUri>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let interface = new_interface(request.get_ref())?;
         let uri = format!("{COLLECTION}/{}", interface.id);
         let create = smd_command::CreateEthernetInterface {
             interface: Some(interface),
         };
         let committed = self
-            .propose(&principal, smd_command::Change::CreateEthernetInterface(create))
+            .propose(&author, smd_command::Change::CreateEthernetInterface(create))
             .await?;
         Ok(Response::new(ResourceUri {
             uri,
@@ -96,13 +96,13 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<DeleteEthernetInterfacesRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let delete = smd_command::DeleteEthernetInterfaces {
             ids: Vec::new(),
             all: true,
         };
         let outcome = self
-            .propose(&principal, smd_command::Change::DeleteEthernetInterfaces(delete))
+            .propose(&author, smd_command::Change::DeleteEthernetInterfaces(delete))
             .await;
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
@@ -123,9 +123,9 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<PatchEthernetInterfaceRequest>,
     ) -> Result<Response<EthernetInterface>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let patch = patch_of(request.get_ref())?;
-        self.propose(&principal, smd_command::Change::PatchEthernetInterface(patch))
+        self.propose(&author, smd_command::Change::PatchEthernetInterface(patch))
             .await?;
         Ok(Response::new(
             self.stored(&request.get_ref().id)?.as_ref().clone(),
@@ -137,11 +137,11 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<DeleteEthernetInterfaceRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let ids = vec![interface_id(&request.get_ref().id)?.id()];
         let delete = smd_command::DeleteEthernetInterfaces { ids, all: false };
         let committed = self
-            .propose(&principal, smd_command::Change::DeleteEthernetInterfaces(delete))
+            .propose(&author, smd_command::Change::DeleteEthernetInterfaces(delete))
             .await?;
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
@@ -160,7 +160,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<AddIpAddressRequest>,
     ) -> Result<Response<ResourceUri>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let AddIpAddressRequest {
             id,
             ip_address,
@@ -178,7 +178,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
             mapping: Some(mapping),
         };
         let committed = self
-            .propose(&principal, smd_command::Change::AddIpAddress(add))
+            .propose(&author, smd_command::Change::AddIpAddress(add))
             .await?;
         Ok(Response::new(ResourceUri {
             uri,
@@ -191,7 +191,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<PatchIpAddressRequest>,
     ) -> Result<Response<IpAddressMapping>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let PatchIpAddressRequest { id, ip, network } = request.get_ref();
         let id = interface_id(id)?.id();
         let ip = address("ip", ip)?.to_string();
@@ -204,7 +204,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
             ip,
             network: network.clone(),
         };
-        self.propose(&principal, smd_command::Change::PatchIpAddress(patch))
+        self.propose(&author, smd_command::Change::PatchIpAddress(patch))
             .await?;
         Ok(Response::new(patched))
     }
@@ -214,14 +214,14 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<DeleteIpAddressRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let DeleteIpAddressRequest { id, ip } = request.get_ref();
         let delete = smd_command::DeleteIpAddress {
             id: interface_id(id)?.id(),
             ip: address("ip", ip)?.to_string(),
         };
         let committed = self
-            .propose(&principal, smd_command::Change::DeleteIpAddress(delete))
+            .propose(&author, smd_command::Change::DeleteIpAddress(delete))
             .await?;
         Ok(Response::new(legacy::deleted_one(&committed)))
     }

@@ -12,7 +12,7 @@ use proto::smd::v1::{
     ReplaceGroupMembersRequest, ResourceUri, ResourceUris, SmdCommand, group_service_server, smd_command,
 };
 use raft::{Committed, Store};
-use rpc::Error;
+use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::group_filter::{GroupFilter, ShownMembers, label};
@@ -34,9 +34,9 @@ impl GroupService {
         GroupService { store }
     }
 
-    async fn propose(&self, principal: &str, change: smd_command::Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: smd_command::Change) -> Result<Committed, Error> {
         self.store
-            .propose(principal, Command::Smd(SmdCommand { change: Some(change) }), None)
+            .propose_by(author, Command::Smd(SmdCommand { change: Some(change) }))
             .await
     }
 
@@ -69,12 +69,12 @@ impl group_service_server::GroupService for GroupService {
 
     #[tracing::instrument(name = "smd.create_group", skip_all, fields(label = ?request.get_ref().label))]
     async fn create_group(&self, request: Request<Group>) -> Result<Response<ResourceUris>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let group = new_group(request.into_inner())?;
         let uri = format!("{COLLECTION}/{}", group.label);
         let create = smd_command::CreateGroup { group: Some(group) };
         let committed = self
-            .propose(&principal, smd_command::Change::CreateGroup(create))
+            .propose(&author, smd_command::Change::CreateGroup(create))
             .await?;
         Ok(Response::new(uris(vec![uri], committed.revision)))
     }
@@ -101,10 +101,10 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<PatchGroupRequest>,
     ) -> Result<Response<GroupChange>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let patch = patch_of(request.into_inner())?;
         let committed = self
-            .propose(&principal, smd_command::Change::PatchGroup(patch))
+            .propose(&author, smd_command::Change::PatchGroup(patch))
             .await?;
         Ok(Response::new(GroupChange {
             revision: committed.revision,
@@ -116,12 +116,12 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<DeleteGroupRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let delete = smd_command::DeleteGroup {
             label: label(&request.get_ref().label)?,
         };
         let committed = self
-            .propose(&principal, smd_command::Change::DeleteGroup(delete))
+            .propose(&author, smd_command::Change::DeleteGroup(delete))
             .await?;
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
@@ -141,13 +141,13 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<AddGroupMemberRequest>,
     ) -> Result<Response<ResourceUris>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let AddGroupMemberRequest { label: text, id, ids } = request.into_inner();
         let (label, ids) = (label(&text)?, named_members(id, ids)?);
         let member_uris = ids.iter().map(|id| member_uri(&label, id)).collect();
         let add = smd_command::AddGroupMember { label, ids };
         let committed = self
-            .propose(&principal, smd_command::Change::AddGroupMember(add))
+            .propose(&author, smd_command::Change::AddGroupMember(add))
             .await?;
         Ok(Response::new(uris(member_uris, committed.revision)))
     }
@@ -158,14 +158,14 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<ReplaceGroupMembersRequest>,
     ) -> Result<Response<ResourceUris>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let ReplaceGroupMembersRequest { label: text, ids } = request.get_ref();
         let (label, ids) = (label(text)?, members("invalid xname IDs", ids)?);
         let sorted: BTreeSet<&String> = ids.iter().collect();
         let member_uris = sorted.into_iter().map(|id| member_uri(&label, id)).collect();
         let replace = smd_command::ReplaceGroupMembers { label, ids };
         let committed = self
-            .propose(&principal, smd_command::Change::ReplaceGroupMembers(replace))
+            .propose(&author, smd_command::Change::ReplaceGroupMembers(replace))
             .await?;
         let answer = uris(member_uris, committed.revision);
         Ok(legacy::created_or_empty(answer))
@@ -176,12 +176,12 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<RemoveGroupMemberRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
-        let principal = rpc::caller(&request).identity.principal();
+        let author = rpc::author(&request);
         let RemoveGroupMemberRequest { label: text, id, ids } = request.into_inner();
         let (label, ids) = (label(&text)?, named_members(id, ids)?);
         let remove = smd_command::RemoveGroupMember { label, ids };
         let committed = self
-            .propose(&principal, smd_command::Change::RemoveGroupMember(remove))
+            .propose(&author, smd_command::Change::RemoveGroupMember(remove))
             .await?;
         Ok(Response::new(legacy::deleted_some(&committed)))
     }

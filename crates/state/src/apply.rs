@@ -50,8 +50,8 @@ impl State {
         self.skip(index);
         self.time_ms = self.time_ms.max(header.proposed_at_ms);
         self.sessions.expire(self.time_ms, &mut changes);
-        let (outcome, replayed) = match self.sessions.admit(header.session.as_ref(), self.time_ms) {
-            Ok(Admission::Repeat(outcome)) => (outcome.as_ref().clone(), true),
+        let (outcome, replayed) = match self.sessions.admit(&header, self.time_ms) {
+            Ok(Admission::Repeat(outcome)) => (outcome, true),
             Err(rejection) => (rejected(index, &rejection), false),
             Ok(Admission::New(ticket)) => {
                 let (time_ms, random) = (self.time_ms, header.random.as_slice());

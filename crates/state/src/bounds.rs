@@ -67,6 +67,12 @@ pub const TAGS_PER_GROUP_MAX: usize = 64;
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.
 pub const CLIENTS_MAX: usize = 65_536;
+/// Idempotency keys whose outcomes are kept; they do not count as clients.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 100_000;
+/// Log time for which the outcome of a request with an idempotency key is kept, milliseconds.
+pub const IDEMPOTENCY_KEY_LAPSE_MS: u64 = 24 * 60 * 60 * 1000;
+/// Bytes of a request's digest.
+pub const REQUEST_DIGEST_BYTES: usize = 16;
 /// Outcomes kept per client.
 pub const OUTCOMES_PER_CLIENT_MAX: usize = 1024;
 /// Bytes of outcomes per client from which on no further request of it is taken.

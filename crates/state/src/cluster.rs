@@ -25,6 +25,8 @@ pub const FEATURE_LEVEL_FIRST: u32 = 1;
 pub const FEATURE_LEVEL_KNOWN: u32 = 2;
 /// From this level on members join and leave.
 pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
+/// From this level on the log tells repeats of a request from other requests, and knows idempotency keys.
+pub const FEATURE_LEVEL_REQUESTS: u32 = 2;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
 const CLUSTER_NAME_MAX: usize = 63;

@@ -77,6 +77,7 @@ fn to_wire(rejection: &Rejection) -> Rejected {
             ..rejected(Kind::RevisionMismatch)
         },
         Rejection::SessionExpired => rejected(Kind::SessionExpired),
+        Rejection::RequestDiffers => rejected(Kind::RequestDiffers),
         Rejection::FeatureLevel { needed, current } => Rejected {
             expected_revision: needed.into(),
             actual_revision: current.into(),
@@ -116,6 +117,7 @@ fn from_wire(rejected: &Rejected) -> Rejection {
             actual: actual_revision,
         },
         Kind::SessionExpired => Rejection::SessionExpired,
+        Kind::RequestDiffers => Rejection::RequestDiffers,
         Kind::FeatureLevel => Rejection::FeatureLevel {
             needed: u32::try_from(expected_revision).unwrap_or(u32::MAX),
             current: u32::try_from(actual_revision).unwrap_or(u32::MAX),

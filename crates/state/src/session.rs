@@ -5,9 +5,12 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use model::Rejection;
 use prost::Message;
-use proto::raft::v1::{ClientSession, Outcome, SessionRow, StoredOutcome};
+use proto::raft::v1::{ClientSession, Header, Outcome, SessionRow, StoredOutcome};
 
-use crate::bounds::{CLIENTS_MAX, OUTCOME_BYTES_PER_CLIENT_MAX, OUTCOMES_PER_CLIENT_MAX, SESSION_LAPSE_MS};
+use crate::bounds::{
+    CLIENTS_MAX, IDEMPOTENCY_KEY_LAPSE_MS, IDEMPOTENCY_KEYS_MAX, OUTCOME_BYTES_PER_CLIENT_MAX,
+    OUTCOMES_PER_CLIENT_MAX, REQUEST_DIGEST_BYTES, SESSION_LAPSE_MS,
+};
 use crate::changes::Changes;
 use crate::snapshot::SnapshotError;
 use crate::{RowKey, RowKind};
@@ -19,21 +22,25 @@ type ClientId = [u8; 16];
 #[derive(Clone, Default)]
 pub(crate) struct Sessions {
     clients: OrdMap<ClientId, Session>,
-    by_last_use: OrdSet<(u64, ClientId)>,
+    /// By the log time at which they lapse.
+    by_lapse: OrdSet<(u64, ClientId)>,
+    /// How many of them are those of idempotency keys.
+    keys: usize,
 }
 
 #[derive(Clone, Default)]
 struct Session {
     last_used_ms: u64,
     ack_below: u64,
-    outcomes: OrdMap<u64, Arc<Outcome>>,
+    outcomes: OrdMap<u64, Arc<StoredOutcome>>,
     outcome_bytes: usize,
+    keyed: bool,
 }
 
 /// Whether a request is to be run.
 pub(crate) enum Admission {
     /// It was run before; this was the outcome.
-    Repeat(Arc<Outcome>),
+    Repeat(Outcome),
     /// It is new; its outcome is stored under the ticket.
     New(Ticket),
 }
@@ -44,25 +51,23 @@ pub(crate) struct Ticket {
     seq: u64,
     ack_below: u64,
     opened_at_ms: u64,
+    request_digest: Vec<u8>,
+    keyed: bool,
 }
 
 impl Sessions {
-    /// Decides about the request `session` at log time `time_ms`. Changes nothing.
+    /// Decides about the request with this header at log time `time_ms`. Changes nothing.
     ///
     /// # Errors
-    /// `SessionExpired` if the request may have been run before, `Invalid` if it names no request or its client
-    /// keeps too many outcomes.
-    pub(crate) fn admit(
-        &self,
-        session: Option<&ClientSession>,
-        time_ms: u64,
-    ) -> Result<Admission, Rejection> {
-        let ticket = Ticket::read(session, time_ms)?;
+    /// `SessionExpired` if the request may have been run before, `RequestDiffers` if another one was run in its place,
+    /// `Invalid` if it names no request or its client keeps too many outcomes.
+    pub(crate) fn admit(&self, header: &Header, time_ms: u64) -> Result<Admission, Rejection> {
+        let ticket = Ticket::read(header, time_ms)?;
         let Some(known) = self.clients.get(&ticket.client_id) else {
             return self.admit_client(ticket, time_ms);
         };
-        if let Some(outcome) = known.outcomes.get(&ticket.seq) {
-            return Ok(Admission::Repeat(Arc::clone(outcome)));
+        if let Some(stored) = known.outcomes.get(&ticket.seq) {
+            return ticket.repeat(stored);
         }
         if ticket.seq < known.ack_below {
             return Err(Rejection::SessionExpired);
@@ -73,10 +78,17 @@ impl Sessions {
 
     /// An unknown client is new only as long as a session that it had could not have lapsed.
     fn admit_client(&self, ticket: Ticket, time_ms: u64) -> Result<Admission, Rejection> {
-        if lapsed(ticket.opened_at_ms, time_ms) {
+        if lapse(ticket.opened_at_ms, ticket.keyed) <= time_ms {
             return Err(Rejection::SessionExpired);
         }
-        if self.clients.len() >= CLIENTS_MAX {
+        if ticket.keyed && self.keys >= IDEMPOTENCY_KEYS_MAX {
+            let detail = format!(
+                "{IDEMPOTENCY_KEYS_MAX} requests of the last 24 hours had an idempotency key, more are not kept; \
+                 send this one without"
+            );
+            return Err(Rejection::Conflict { detail });
+        }
+        if !ticket.keyed && self.clients.len() - self.keys >= CLIENTS_MAX {
             let problem =
                 format!("{CLIENTS_MAX} clients have sessions; one lapses an hour after its last request");
             return Err(Rejection::invalid("session.client_id", problem));
@@ -90,6 +102,7 @@ impl Sessions {
         let mut session = self.take(&client_id, changes);
         session.last_used_ms = session.last_used_ms.max(time_ms).max(ticket.opened_at_ms);
         session.ack_below = session.ack_below.max(ticket.ack_below);
+        session.keyed |= ticket.keyed;
         while let Some((seq, dropped)) = session
             .outcomes
             .get_min()
@@ -98,25 +111,26 @@ impl Sessions {
         {
             session.remove_outcome(&client_id, seq, &dropped, changes);
         }
-        session.add_outcome(&client_id, ticket.seq, outcome.clone(), changes);
+        let stored = StoredOutcome {
+            seq: ticket.seq,
+            outcome: Some(outcome.clone()),
+            request_digest: ticket.request_digest.clone(),
+        };
+        session.add_outcome(&client_id, stored, changes);
         self.store(client_id, session, changes);
     }
 
     /// Drops the sessions that have lapsed at `time_ms`.
     pub(crate) fn expire(&mut self, time_ms: u64, changes: &mut Changes) {
         while let Some((_, client_id)) = self
-            .by_last_use
+            .by_lapse
             .get_min()
-            .filter(|(used, _)| lapsed(*used, time_ms))
+            .filter(|(lapse, _)| *lapse <= time_ms)
             .copied()
         {
             let session = self.take(&client_id, changes);
-            for (seq, outcome) in &session.outcomes {
-                changes.hash(
-                    &RowKey::session_outcome(&client_id, *seq),
-                    Some(outcome.as_ref()),
-                    None,
-                );
+            for stored in session.outcomes.values() {
+                hash(&client_id, Some(stored), None, changes);
             }
         }
     }
@@ -126,14 +140,16 @@ impl Sessions {
         let Some(session) = self.clients.remove(client_id) else {
             return Session::default();
         };
-        self.by_last_use.remove(&(session.last_used_ms, *client_id));
+        self.by_lapse.remove(&(session.lapse(), *client_id));
+        self.keys -= usize::from(session.keyed);
         changes.record(RowKey::session(client_id), Some(&session.head(client_id)), None);
         session
     }
 
     fn store(&mut self, client_id: ClientId, session: Session, changes: &mut Changes) {
         changes.record(RowKey::session(&client_id), None, Some(&session.head(&client_id)));
-        self.by_last_use.insert((session.last_used_ms, client_id));
+        self.by_lapse.insert((session.lapse(), client_id));
+        self.keys += usize::from(session.keyed);
         self.clients.insert(client_id, session);
     }
 
@@ -168,14 +184,17 @@ impl Sessions {
         let mut session = Session {
             last_used_ms: row.last_used_ms,
             ack_below: row.ack_below,
+            keyed: row.keyed,
             ..Default::default()
         };
-        for StoredOutcome { seq, outcome } in row.outcomes {
-            let outcome = outcome.ok_or_else(|| malformed("an outcome is missing"))?;
-            if session.outcomes.contains_key(&seq) {
+        for stored in row.outcomes {
+            if stored.outcome.is_none() {
+                return Err(malformed("an outcome is missing"));
+            }
+            if session.outcomes.contains_key(&stored.seq) {
                 return Err(malformed("two outcomes have the same seq"));
             }
-            session.add_outcome(&client_id, seq, outcome, changes);
+            session.add_outcome(&client_id, stored, changes);
         }
         self.store(client_id, session, changes);
         Ok(())
@@ -186,8 +205,8 @@ impl Session {
     /// Room for one more outcome, once those that the request acknowledges are gone.
     fn check_window(&self, ticket: &Ticket) -> Result<(), Rejection> {
         let settled = self.outcomes.range(..ticket.ack_below.max(self.ack_below));
-        let (count, bytes) = settled.fold((0, 0), |(n, bytes), (_, outcome)| {
-            (n + 1, bytes + outcome.encoded_len())
+        let (count, bytes) = settled.fold((0, 0), |(n, bytes), (_, stored)| {
+            (n + 1, bytes + outcome_bytes(stored))
         });
         if self.outcomes.len() - count >= OUTCOMES_PER_CLIENT_MAX
             || self.outcome_bytes - bytes >= OUTCOME_BYTES_PER_CLIENT_MAX
@@ -203,16 +222,27 @@ impl Session {
         Ok(())
     }
 
-    fn add_outcome(&mut self, client_id: &ClientId, seq: u64, outcome: Outcome, changes: &mut Changes) {
-        changes.hash(&RowKey::session_outcome(client_id, seq), None, Some(&outcome));
-        self.outcome_bytes += outcome.encoded_len();
-        self.outcomes.insert(seq, Arc::new(outcome));
+    fn add_outcome(&mut self, client_id: &ClientId, stored: StoredOutcome, changes: &mut Changes) {
+        hash(client_id, None, Some(&stored), changes);
+        self.outcome_bytes += outcome_bytes(&stored);
+        self.outcomes.insert(stored.seq, Arc::new(stored));
     }
 
-    fn remove_outcome(&mut self, client_id: &ClientId, seq: u64, outcome: &Outcome, changes: &mut Changes) {
-        changes.hash(&RowKey::session_outcome(client_id, seq), Some(outcome), None);
-        self.outcome_bytes -= outcome.encoded_len();
+    fn remove_outcome(
+        &mut self,
+        client_id: &ClientId,
+        seq: u64,
+        stored: &StoredOutcome,
+        changes: &mut Changes,
+    ) {
+        hash(client_id, Some(stored), None, changes);
+        self.outcome_bytes -= outcome_bytes(stored);
         self.outcomes.remove(&seq);
+    }
+
+    /// The log time from which on it is forgotten.
+    fn lapse(&self) -> u64 {
+        lapse(self.last_used_ms, self.keyed)
     }
 
     /// The row without its outcomes, which are hashed one by one: a request must not cost the whole window.
@@ -222,24 +252,25 @@ impl Session {
             last_used_ms: self.last_used_ms,
             outcomes: Vec::new(),
             ack_below: self.ack_below,
+            keyed: self.keyed,
         }
     }
 
     fn row(&self, client_id: &ClientId) -> SessionRow {
-        let stored = |(seq, outcome): (&u64, &Arc<Outcome>)| StoredOutcome {
-            seq: *seq,
-            outcome: Some(outcome.as_ref().clone()),
-        };
         SessionRow {
-            outcomes: self.outcomes.iter().map(stored).collect(),
+            outcomes: self
+                .outcomes
+                .values()
+                .map(|stored| stored.as_ref().clone())
+                .collect(),
             ..self.head(client_id)
         }
     }
 }
 
 impl Ticket {
-    fn read(session: Option<&ClientSession>, time_ms: u64) -> Result<Ticket, Rejection> {
-        let session = session.ok_or_else(|| {
+    fn read(header: &Header, time_ms: u64) -> Result<Ticket, Rejection> {
+        let session = header.session.as_ref().ok_or_else(|| {
             Rejection::invalid(
                 "header.session",
                 "it is missing; the proposer must name every request",
@@ -261,6 +292,11 @@ impl Ticket {
                 "it is more than an hour ahead of the cluster's time; use the time that a member told";
             return Err(Rejection::invalid("session.opened_at_ms", problem));
         }
+        let digest_bytes = header.request_digest.len();
+        if digest_bytes != 0 && digest_bytes != REQUEST_DIGEST_BYTES {
+            let problem = format!("it has {digest_bytes} bytes instead of {REQUEST_DIGEST_BYTES} or none");
+            return Err(Rejection::invalid("header.request_digest", problem));
+        }
         let ClientSession {
             seq,
             ack_below,
@@ -272,10 +308,51 @@ impl Ticket {
             seq,
             ack_below,
             opened_at_ms,
+            request_digest: header.request_digest.clone(),
+            keyed: header.keyed,
         })
+    }
+
+    /// The answer to a request whose number has an outcome. Who does not know the digest of his request is believed.
+    fn repeat(&self, stored: &StoredOutcome) -> Result<Admission, Rejection> {
+        let (one, other) = (&self.request_digest, &stored.request_digest);
+        if !one.is_empty() && !other.is_empty() && one != other {
+            return Err(Rejection::RequestDiffers);
+        }
+        Ok(Admission::Repeat(stored.outcome.clone().unwrap_or_default()))
     }
 }
 
-fn lapsed(since_ms: u64, time_ms: u64) -> bool {
-    since_ms.saturating_add(SESSION_LAPSE_MS) <= time_ms
+fn lapse(since_ms: u64, keyed: bool) -> u64 {
+    let after_ms = if keyed {
+        IDEMPOTENCY_KEY_LAPSE_MS
+    } else {
+        SESSION_LAPSE_MS
+    };
+    since_ms.saturating_add(after_ms)
+}
+
+/// Hashes an outcome before and after. One without a digest of its request counts as it did before there were any.
+fn hash(
+    client_id: &ClientId,
+    before: Option<&StoredOutcome>,
+    after: Option<&StoredOutcome>,
+    changes: &mut Changes,
+) {
+    let Some(seq) = before.or(after).map(|stored| stored.seq) else {
+        return;
+    };
+    let key = RowKey::session_outcome(client_id, seq);
+    let with_digest = |stored: &&StoredOutcome| !stored.request_digest.is_empty();
+    changes.hash(&key, before.filter(with_digest), after.filter(with_digest));
+    let alone = |stored: Option<&StoredOutcome>| {
+        stored
+            .filter(|stored| !with_digest(stored))
+            .and_then(|stored| stored.outcome.clone())
+    };
+    changes.hash(&key, alone(before).as_ref(), alone(after).as_ref());
+}
+
+fn outcome_bytes(stored: &StoredOutcome) -> usize {
+    stored.outcome.as_ref().map_or(0, Message::encoded_len)
 }

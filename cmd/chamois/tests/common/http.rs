@@ -62,13 +62,25 @@ impl Administrator {
 
     /// One request; `body` is JSON or empty.
     pub(crate) fn send(&self, ip: impl Into<IpAddr>, method: &str, path: &str, body: &str) -> Answer {
+        self.send_with(ip, method, path, "", body)
+    }
+
+    /// [`Administrator::send`] with more headers, each with its line's end.
+    pub(crate) fn send_with(
+        &self,
+        ip: impl Into<IpAddr>,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Answer {
         let address = SocketAddr::new(ip.into(), 8443);
         let name = ServerName::IpAddress(address.ip().into());
         let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
         let stream = StreamOwned::new(connection, connect(address));
         let line = format!("{method} {path} HTTP/1.1");
         let authorization = format!(
-            "Authorization: Bearer {}\r\nContent-Type: application/json\r\n",
+            "Authorization: Bearer {}\r\nContent-Type: application/json\r\n{headers}",
             self.token
         );
         exchange(stream, &line, address, &authorization, body)

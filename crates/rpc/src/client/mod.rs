@@ -2,6 +2,7 @@
 //! themselves.
 
 mod dial;
+mod exactly_once;
 mod follow;
 mod send;
 
@@ -20,6 +21,7 @@ use tower::Service;
 use crate::tls::{self, Material, PinnedKeys, TlsError};
 use dial::Endpoint;
 pub use dial::{Dialler, EndpointError, Stream, endpoint_host, tcp_dialler};
+pub use exactly_once::ExactlyOnce;
 pub use follow::{Follow, Told};
 use send::Connections;
 
@@ -141,6 +143,18 @@ impl Channel {
         let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ConnectError::Token)?;
         value.set_sensitive(true);
         Ok(Self(Arc::new(self.0.with_authorization(value))))
+    }
+}
+
+impl Channel {
+    /// Which connection the next call takes.
+    pub(crate) fn turn(&self) -> usize {
+        self.0.turn()
+    }
+
+    /// Leaves the connection of `turn`, if it is still in use: the next call asks the next member.
+    pub(crate) fn leave(&self, turn: usize) {
+        self.0.give_up(turn);
     }
 }
 

@@ -107,8 +107,12 @@ impl Connections {
         (turn, endpoint, connecting.clone())
     }
 
+    pub(super) fn turn(&self) -> usize {
+        self.current().turn
+    }
+
     /// Leaves the connection of `turn` to its calls in progress; the next call takes the next endpoint.
-    fn give_up(&self, turn: usize) {
+    pub(super) fn give_up(&self, turn: usize) {
         let mut current = self.current();
         if current.turn == turn {
             *current = Current {

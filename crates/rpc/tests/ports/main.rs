@@ -3,6 +3,8 @@
 
 mod api_port;
 mod channel;
+mod exactly_once;
+mod follow;
 mod guard;
 mod limits;
 mod peer_port;

@@ -14,6 +14,7 @@ mod ethernet_interfaces;
 mod events;
 mod groups;
 mod groups_model;
+mod idempotency_keys;
 mod instance_info;
 mod instances;
 mod ip_addresses;

@@ -322,10 +322,12 @@ fn sessions_that_no_apply_wrote_are_refused() {
     let outcome = || StoredOutcome {
         seq: 1,
         outcome: Some(Default::default()),
+        ..Default::default()
     };
     let without = StoredOutcome {
         seq: 1,
         outcome: None,
+        ..Default::default()
     };
     assert_malformed(
         RowKind::Session,

@@ -168,10 +168,10 @@ pub fn entry(index: u64, now_ms: u64, session: ClientSession, command: impl Into
         session: Some(session),
         proposed_at_ms: now_ms,
         principal: "user/admin".into(),
-        trace_id: String::new(),
         random: (0..16)
             .map(|i| u8::try_from((index * 16 + i) % 251).unwrap())
             .collect(),
+        ..Header::default()
     };
     Entry {
         header: Some(header),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)] // a test fails by panicking
 
 mod filters;
+mod guarded;
 mod limits;
 mod support;
 
