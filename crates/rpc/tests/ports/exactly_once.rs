@@ -46,7 +46,7 @@ type Log = Arc<Mutex<Vec<Seen>>>;
 fn member<I: IntoIterator<Item = Does>>(
     id: u64,
     does: I,
-    log: &Log,
+    log: Log,
 ) -> impl Service<
     Request<Body>,
     Response = Response<Body>,
@@ -54,10 +54,8 @@ fn member<I: IntoIterator<Item = Does>>(
     Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send,
 > + Clone
 + Send
-+ Sync
-+ use<I> {
++ Sync {
     let does: Arc<Mutex<VecDeque<Does>>> = Arc::new(Mutex::new(does.into_iter().collect()));
-    let log = Arc::clone(log);
     tower::service_fn(move |request: Request<Body>| {
         let (does, log) = (Arc::clone(&does), Arc::clone(&log));
         async move {
@@ -119,7 +117,11 @@ async fn site(members: Vec<Vec<Does>>, at_most: Duration) -> Site {
     let (cluster, log) = (Cluster::new(), Log::default());
     let mut ports = Vec::new();
     for (id, does) in (1..).zip(members) {
-        ports.push(cluster.api_port(id, member(id, does, &log), Limits::api()).await);
+        ports.push(
+            cluster
+                .api_port(id, member(id, does, Arc::clone(&log)), Limits::api())
+                .await,
+        );
     }
     let endpoints: Vec<String> = ports.iter().map(Running::endpoint).collect();
     let once = ExactlyOnce::new(channel(&endpoints, cluster.api_client(None)), at_most);
