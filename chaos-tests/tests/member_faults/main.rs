@@ -205,7 +205,10 @@ fn a_member_with_a_wrong_ca_is_refused() {
     fs::write(&config, text.replace("/identities/", "/foreign/")).expect("a configuration");
     let before = bench.cluster.log(2).len();
     let stranger = bench.cluster.spawn(2, &config);
-    println!("{}", bench.line(2, before, &["WARN", "certificate"]));
+    println!(
+        "{}",
+        bench.line(2, before, &["connection refused", "CertificateUnknown"])
+    );
     bench.writes_go_on();
     drop(stranger);
     bench.cluster.launch(2);
