@@ -103,7 +103,7 @@ fn invalid(error: &dyn std::fmt::Display) -> io::Error {
 #[cfg(test)]
 mod tests {
     use proto::raft::v1 as pb;
-    use proto::smd::v1::{Component, SmdCommand, smd_command};
+    use proto::smd::v1::{Component, SmdCommand, component, smd_command};
 
     use super::*;
 
@@ -111,6 +111,7 @@ mod tests {
         let component = Component {
             id: xname.to_owned(),
             r#type: "Node".to_owned(),
+            state: component::State::On.into(),
             ..Component::default()
         };
         let create = smd_command::CreateComponents {

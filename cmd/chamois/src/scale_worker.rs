@@ -221,9 +221,9 @@ fn inventory(nodes: std::ops::Range<u32>) -> impl Iterator<Item = Command> {
     std::iter::once(all).chain(nodes.flat_map(each))
 }
 
-/// What a boot changes in SMD: on, ready.
+/// What switching on and off again changes in SMD: each is a change, whichever round it is.
 fn transitions(index: u32) -> [Command; 2] {
-    [component::State::On, component::State::Ready].map(|state| {
+    [component::State::On, component::State::Off].map(|state| {
         smd(smd_command::Change::PatchState(smd_command::PatchState {
             id: xname(index),
             state: state.into(),
