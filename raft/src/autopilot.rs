@@ -31,6 +31,7 @@ struct Memory {
     steady: BTreeMap<u64, u32>,
     reported: BTreeSet<u64>,
     clock_reported: bool,
+    leads: bool,
 }
 
 /// A member as the leader sees it.
@@ -54,6 +55,9 @@ pub(crate) async fn run(replicated: Arc<Replicated>) {
         if view.metrics.current_leader != Some(view.metrics.id) || !replicated.has_majority() {
             memory = Memory::default();
             continue;
+        }
+        if !std::mem::replace(&mut memory.leads, true) {
+            tracing::info!(term = view.metrics.current_term, "this member leads");
         }
         let members: Vec<Seen> = view
             .nodes()

@@ -39,7 +39,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let default_filter = match &command {
         Command::ScaleWorker(_) | Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
-        Command::Serve(_) | Command::AddressHelper(_) | Command::AddressWatchdog(_) => "info",
+        // openraft tells every vote and, without a majority, every attempt at one: 50 lines a second
+        Command::Serve(_) => "info,openraft=warn",
+        Command::AddressHelper(_) | Command::AddressWatchdog(_) => "info",
     };
     let (configured, origin) = match &command {
         Command::Serve(args) => serve::log_of(&args.config),

@@ -83,7 +83,7 @@ impl Connection {
 
     fn refuse<T>(&self, problem: &(impl Display + ?Sized)) -> Option<T> {
         if let Some(left_out) = self.shared.refusals.admit(Instant::now()) {
-            tracing::info!(peer = %self.peer, left_out, "connection refused: {problem}");
+            tracing::warn!(peer = %self.peer, left_out, "connection refused: {problem}");
         }
         None
     }

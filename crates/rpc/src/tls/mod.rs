@@ -159,8 +159,20 @@ pub(crate) fn problem_of(error: &std::io::Error) -> String {
     use rustls::{CertificateError, Error, OtherError};
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(Error::InvalidCertificate(CertificateError::Other(OtherError(ours)))) => ours.to_string(),
+        Some(Error::AlertReceived(alert)) if is_about_certificates(*alert) => format!(
+            "received fatal alert: {alert:?}: the other end does not accept this certificate; a member knows this one by \
+             another key or is of another CA, or a client trusts another CA: compare `ca.pem` and `identity-dir` on both"
+        ),
         _ => error.to_string(),
     }
+}
+
+fn is_about_certificates(alert: rustls::AlertDescription) -> bool {
+    use rustls::AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate | Alert::UnknownCA | Alert::CertificateUnknown | Alert::UnsupportedCertificate
+    )
 }
 
 fn roots(ca: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
