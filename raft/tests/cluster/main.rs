@@ -84,7 +84,10 @@ fn a_restart_of_all_members_loses_nothing() {
     for n in 0..50 {
         bed.create(1 + n % 3, &format!("x2c0s{n}b0n0"));
     }
-    let before = bed.same_everywhere();
+    bed.same_everywhere();
+    // all rows but the header: a new leader's first entry moves the index
+    let content = |bed: &Testbed| bed.store(1).state().rows().skip(1).collect::<Vec<_>>();
+    let before = content(&bed);
     (1..=3).for_each(|id| bed.kill(id));
     (1..=3).for_each(|id| bed.launch(id));
     bed.leader();
@@ -94,7 +97,8 @@ fn a_restart_of_all_members_loses_nothing() {
             has(&bed.store(1), &xname).then_some(())
         });
     }
-    assert_eq!(bed.same_everywhere(), before);
+    bed.same_everywhere();
+    assert_eq!(content(&bed), before);
 }
 
 /// The survivors go on without the leader, and it catches up when it returns.
