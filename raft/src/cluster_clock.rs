@@ -75,7 +75,7 @@ impl ClusterClock {
 
     /// Cluster time for the leader `own_id` to stamp. As long as the clocks of too few `voters` are known, time goes on
     /// from `applied_ms` by the monotonic clock alone.
-    pub(crate) fn as_leader(&self, own_id: u64, voters: &[u64], applied_ms: u64) -> u64 {
+    pub(crate) fn as_leader(&self, own_id: u64, voters: impl FnOnce() -> Vec<u64>, applied_ms: u64) -> u64 {
         let mut inner = self.lock();
         let now = Instant::now();
         let mut time = inner.now().unwrap_or(0).max(applied_ms);
@@ -84,7 +84,7 @@ impl ClusterClock {
             .is_none_or(|looked| now.duration_since(looked) >= LOOK)
         {
             inner.looked = Some(now);
-            if let Some(ahead) = inner.median(own_id, voters, now) {
+            if let Some(ahead) = inner.median(own_id, &voters(), now) {
                 time = time.max((self.own)().saturating_add_signed(ahead));
             } else if time == 0 {
                 time = (self.own)(); // a cluster's first entries: nobody has said anything yet
@@ -161,7 +161,7 @@ mod tests {
             let clock = clock(wrong);
             clock.sample(2, NOON);
             clock.sample(3, NOON + 20);
-            let time = clock.as_leader(1, &[1, 2, 3], NOON - 1000);
+            let time = clock.as_leader(1, || vec![1, 2, 3], NOON - 1000);
             assert!(
                 (NOON..NOON + 1000).contains(&time),
                 "{time} with an own clock at {wrong}"
@@ -178,15 +178,15 @@ mod tests {
     #[test]
     fn with_too_few_clocks_known_time_goes_on_from_the_log() {
         let clock = clock(NOON + HOUR);
-        let first = clock.as_leader(1, &[1, 2, 3], NOON);
+        let first = clock.as_leader(1, || vec![1, 2, 3], NOON);
         assert!((NOON..NOON + 1000).contains(&first), "{first}");
         assert_eq!(clock.deviation(1, &[1, 2, 3]), None);
         assert_eq!(
-            self::clock(NOON).as_leader(1, &[1, 2, 3], 0),
+            self::clock(NOON).as_leader(1, || vec![1, 2, 3], 0),
             NOON,
             "a new cluster's first entry"
         );
-        let alone = self::clock(NOON).as_leader(1, &[1], NOON - HOUR);
+        let alone = self::clock(NOON).as_leader(1, || vec![1], NOON - HOUR);
         assert!(alone >= NOON, "the only voter is the median: {alone}");
     }
 
@@ -195,10 +195,10 @@ mod tests {
     fn time_never_goes_back() {
         let clock = clock(NOON);
         clock.sample(2, NOON);
-        let first = clock.as_leader(1, &[1, 2, 3], NOON + HOUR);
+        let first = clock.as_leader(1, || vec![1, 2, 3], NOON + HOUR);
         assert!(first >= NOON + HOUR);
         clock.sample(2, NOON - HOUR);
-        assert!(clock.as_leader(1, &[1, 2, 3], NOON) >= first);
+        assert!(clock.as_leader(1, || vec![1, 2, 3], NOON) >= first);
     }
 
     /// With two of three known and an hour between them, the earlier one is taken.
@@ -206,7 +206,7 @@ mod tests {
     fn in_doubt_it_is_earlier() {
         let clock = clock(NOON + HOUR);
         clock.sample(2, NOON);
-        let time = clock.as_leader(1, &[1, 2, 3], 1);
+        let time = clock.as_leader(1, || vec![1, 2, 3], 1);
         assert!((NOON..NOON + 1000).contains(&time), "{time}");
     }
 

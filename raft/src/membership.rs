@@ -87,21 +87,7 @@ impl Replicated {
             Change::Promote(id) => self.promote(&view, BTreeSet::from([*id])).await,
             Change::Remove(id) => self.remove(&view, *id).await,
             Change::Replace(replace) => self.replace(&view, *replace).await,
-            Change::SetAddress(node) => {
-                self.set_node(&view, node, |known, new| MemberNode {
-                    peer_address: new.peer_address,
-                    api_address: new.api_address,
-                    ..known
-                })
-                .await
-            }
-            Change::SetKind(node) => {
-                self.set_node(&view, node, |known, new| MemberNode {
-                    kind: new.kind,
-                    ..known
-                })
-                .await
-            }
+            Change::SetAddress(node) => self.set_address(&view, node).await,
             Change::TransferLeader(to) => self.transfer_leader(&view, *to).await,
         }
     }
@@ -145,7 +131,7 @@ impl Replicated {
             let node = view.known(*id)?;
             if node.kind == member_kind::Kind::Learner {
                 let text = format!(
-                    "member {id} joined as a learner for good; `chamois member promote {id} --voter` makes it another kind first"
+                    "member {id} joined as a learner for good; `chamois member add` lets one join that votes"
                 );
                 return Err(Status::failed_precondition(text));
             }
@@ -197,19 +183,17 @@ impl Replicated {
         Ok(())
     }
 
-    async fn set_node(
-        &self,
-        view: &View,
-        node: &pb::MemberNode,
-        merge: impl Fn(MemberNode, MemberNode) -> MemberNode,
-    ) -> Result<(), Status> {
-        let id = node.id;
-        let known = view.known(id)?;
-        let node = merge(known.clone(), wire::node_from_wire(node.clone())?);
-        if node == known {
+    async fn set_address(&self, view: &View, node: &pb::MemberNode) -> Result<(), Status> {
+        let known = view.known(node.id)?;
+        let moved = MemberNode {
+            peer_address: node.peer_address.clone(),
+            api_address: node.api_address.clone(),
+            ..known.clone()
+        };
+        if moved == known {
             return Ok(());
         }
-        self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, node)])))
+        self.change(ChangeMembers::SetNodes(BTreeMap::from([(node.id, moved)])))
             .await
     }
 

@@ -149,8 +149,8 @@ impl Replicated {
         if metrics.current_leader != Some(own) {
             return self.peers.clock.as_member(applied_ms);
         }
-        let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
-        self.peers.clock.as_leader(own, &voters, applied_ms)
+        let voters = || metrics.membership_config.voter_ids().collect();
+        self.peers.clock.as_leader(own, voters, applied_ms)
     }
 
     /// Proposes here or at the leader until an outcome is known or the deadline has passed.

@@ -135,20 +135,20 @@ impl Joining {
 
     fn members(&self, new: MemberNode) -> Vec<join_response::Member> {
         let mut members = self.store.members();
-        members.remove(&new.id);
-        let known = members.into_iter().map(|(id, node)| join_response::Member {
+        let new_node = raft::MemberNode {
+            peer_address: new.peer_address,
+            api_address: new.api_address,
+            public_key: new.public_key,
+            ..raft::MemberNode::default()
+        };
+        members.insert(new.id, new_node);
+        let listed = |(id, node): (u64, raft::MemberNode)| join_response::Member {
             id,
             peer_address: node.peer_address,
             api_address: node.api_address,
             public_key: node.public_key,
-        });
-        let new = join_response::Member {
-            id: new.id,
-            peer_address: new.peer_address,
-            api_address: new.api_address,
-            public_key: new.public_key,
         };
-        known.chain([new]).collect()
+        members.into_iter().map(listed).collect()
     }
 }
 
