@@ -14,6 +14,7 @@ mod history;
 mod in_memory;
 mod introduction;
 mod known_stores;
+mod leader_gone;
 mod log_store;
 #[cfg(test)]
 mod log_store_suite_test;

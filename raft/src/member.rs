@@ -32,7 +32,7 @@ use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
 use crate::type_config::{MemberNode, TypeConfig};
 use crate::wal::{self, Disk, Wal};
-use crate::{autopilot, introduction, membership, newest_state, pinned_members, store_header};
+use crate::{autopilot, introduction, leader_gone, membership, newest_state, pinned_members, store_header};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
@@ -172,7 +172,13 @@ impl Member {
         background.spawn("introduction", introduction::introduce(Arc::clone(&replicated)));
         background.spawn("pinned keys", pinned_members::follow(Arc::clone(&replicated)));
         background.spawn("autopilot", autopilot::run(Arc::clone(&replicated)));
-        let peer_port = PeerPort::new(Arc::clone(&replicated), snapshots);
+        let (stream_ends, ends) = leader_gone::channel();
+        if !options.lease_reads {
+            // A leader may answer by its lease for as long as it lives, and a refused connection does not prove that it
+            // does not: with lease reads only the timers count.
+            background.spawn("leader gone", leader_gone::run(Arc::clone(&replicated), ends));
+        }
+        let peer_port = PeerPort::new(Arc::clone(&replicated), snapshots, stream_ends);
         Ok(Member {
             store,
             replicated,

@@ -7,9 +7,9 @@ use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use crate::checkpointer::Checkpointer;
 use crate::log_store::LogStore;
-use crate::snapshot_folder;
 use crate::state_machine::Start;
 use crate::type_config::LogId;
+use crate::{snapshot_file, snapshot_folder};
 
 /// The state in `folder`, and the checkpoint that goes on from it.
 ///
@@ -17,24 +17,28 @@ use crate::type_config::LogId;
 /// `InvalidData` for a state of a newer version, or if the log was purged above all that is left; what the file
 /// system says.
 pub(crate) fn load(folder: &Path, log: &LogStore) -> io::Result<(Start, Checkpointer)> {
-    let mut start = Start::default();
-    if let Some((file, meta, state)) = snapshot_folder::newest(&folder.join("snapshots"))? {
-        start.state = state;
-        start.last_applied = meta.last_log_id;
-        start.membership = meta.last_membership.clone();
-        // One below the purged entries is of no use to a follower; without it openraft writes a new one.
-        start.snapshot = Some((meta, file)).filter(|(meta, _)| index(meta.last_log_id) >= log.purged_index());
-    }
-    if let Some((meta, _)) = &start.snapshot {
-        log.snapshot_reaches(index(meta.last_log_id));
-    }
-    let snapshot = start.last_applied;
-    let fits = |id: &LogId| snapshot.is_none_or(|snapshot| id.index > snapshot.index) && log.covers(id);
+    let snapshots = folder.join("snapshots");
+    let mut snapshot = snapshot_folder::newest(&snapshots, snapshot_file::check)?;
+    let reached = snapshot.as_ref().map_or(0, |(_, meta)| index(meta.last_log_id));
+    let fits = |id: &LogId| id.index > reached && log.covers(id);
     let (checkpointer, loaded) = Checkpointer::open(&folder.join("checkpoint"), fits)?;
+    let mut start = Start::default();
     if let Some(loaded) = loaded {
         start.state = loaded.state;
         start.last_applied = Some(loaded.last_applied);
         start.membership = loaded.membership;
+    } else if let Some((file, (meta, state))) = snapshot_folder::newest(&snapshots, snapshot_file::read)? {
+        start.state = state;
+        start.last_applied = meta.last_log_id;
+        start.membership = meta.last_membership.clone();
+        snapshot = Some((file, meta));
+    }
+    // One below the purged entries is of no use to a follower; without it openraft writes a new one.
+    start.snapshot = snapshot
+        .map(|(file, meta)| (meta, file))
+        .filter(|(meta, _)| index(meta.last_log_id) >= log.purged_index());
+    if let Some((meta, _)) = &start.snapshot {
+        log.snapshot_reaches(index(meta.last_log_id));
     }
     let level = start.state.feature_level();
     if level > FEATURE_LEVEL_KNOWN {

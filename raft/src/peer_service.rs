@@ -13,9 +13,10 @@ use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_server::PeerService;
 use rpc::{Caller, Identity};
 use state::cluster::FEATURE_LEVEL_KNOWN;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::leader_gone::StreamOf;
 use crate::replicated::Replicated;
 use crate::type_config::TypeConfig;
 use crate::{snapshot_stream, wire};
@@ -27,17 +28,24 @@ pub struct PeerPort {
     snapshots: PathBuf,
     /// Held by the snapshot that is being received: one at a time. Counts them, for their files' names.
     receiving: Arc<Mutex<u64>>,
+    /// Whose stream of entries has ended.
+    stream_ends: mpsc::Sender<u64>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl PeerPort {
     /// `snapshots` is the folder that snapshots are received into.
-    pub(crate) fn new(member: Arc<Replicated>, snapshots: PathBuf) -> PeerPort {
+    pub(crate) fn new(
+        member: Arc<Replicated>,
+        snapshots: PathBuf,
+        stream_ends: mpsc::Sender<u64>,
+    ) -> PeerPort {
         PeerPort {
             member,
             snapshots,
             receiving: Arc::default(),
+            stream_ends,
         }
     }
 
@@ -125,17 +133,23 @@ impl PeerService for PeerPort {
     ) -> Result<Response<Self::StreamAppendStream>, Status> {
         let caller = rpc::caller(&request).clone();
         let port = self.clone();
+        let stream = match caller.identity {
+            Identity::Member(id) => Some(StreamOf::new(id, &self.stream_ends)),
+            _ => None, // refused with its first message
+        };
         // A stream ends at its first bad element: what follows would leave a hole.
-        let requests = request.into_inner().scan(caller, move |caller, item| {
-            let checked = item.and_then(|message| {
-                port.check(message.header.as_ref(), caller)?;
-                append_request(message)
+        let requests = request
+            .into_inner()
+            .scan((caller, stream), move |(caller, _), item| {
+                let checked = item.and_then(|message| {
+                    port.check(message.header.as_ref(), caller)?;
+                    append_request(message)
+                });
+                if let Err(status) = &checked {
+                    tracing::debug!(%status, "append stream ends");
+                }
+                futures::future::ready(checked.ok())
             });
-            if let Err(status) = &checked {
-                tracing::debug!(%status, "append stream ends");
-            }
-            futures::future::ready(checked.ok())
-        });
         let answers = self.member.raft().stream_append(requests).map(|item| match item {
             Ok(result) => Ok(stream_response(&result)),
             Err(fatal) => Err(stopped(fatal)),

@@ -150,29 +150,15 @@ pub(crate) fn write_to(
 /// # Errors
 /// `Damaged` for anything that no [`write`] wrote, `Newer` for what another version's did.
 pub(crate) fn read(path: &Path) -> Result<(SnapshotMeta, State), ReadError> {
-    let mut input = BufReader::new(File::open(path)?);
-    let mut magic = [0; MAGIC.len()];
-    input.read_exact(&mut magic)?;
-    if &magic != MAGIC {
-        return Err(match magic.starts_with(MAGIC_OF_ANY_VERSION) {
-            true => ReadError::Newer(format!("its format is {}", magic.escape_ascii())),
-            false => damaged("it does not begin as a snapshot does"),
-        });
+    let (meta, rows) = Rows::open(path)?;
+    let mut failure = None;
+    // one at a time: the rows and the state that is made of them are not in memory beside each other
+    let decoded = rows.map(|row| decode_exact(&row?));
+    let state = State::from_rows(decoded.map_while(|row| row.map_err(|error| failure = Some(error)).ok()));
+    if let Some(failure) = failure {
+        return Err(failure);
     }
-    let meta: pb::SnapshotMeta = decode_exact(&next_frame(&mut input)?)?;
-    let meta = wire::snapshot_meta_from_wire(meta).map_err(|e| damaged(&e.to_string()))?;
-    let mut rows = Vec::new();
-    loop {
-        let bytes = next_frame(&mut input)?;
-        if bytes.is_empty() {
-            break;
-        }
-        rows.push(decode_exact(&bytes)?);
-    }
-    if next_frame(&mut input)?.as_ref() != (rows.len() as u64).to_be_bytes() {
-        return Err(damaged("it does not hold the rows that it counts"));
-    }
-    let state = State::from_rows(rows.into_iter()).map_err(|error| match error {
+    let state = state.map_err(|error| match error {
         SnapshotError::Format { .. } | SnapshotError::UnknownRow => ReadError::Newer(error.to_string()),
         SnapshotError::Header { .. } | SnapshotError::Duplicate { .. } | SnapshotError::Malformed { .. } => {
             damaged(&error.to_string())
@@ -180,6 +166,59 @@ pub(crate) fn read(path: &Path) -> Result<(SnapshotMeta, State), ReadError> {
     })?;
     check_level(state.feature_level())?;
     Ok((meta, state))
+}
+
+/// Checks that a whole file is what was written, without making a state of it.
+///
+/// # Errors
+/// As [`read`], but for what only the meaning of a row shows.
+pub(crate) fn check(path: &Path) -> Result<SnapshotMeta, ReadError> {
+    let (meta, mut rows) = Rows::open(path)?;
+    rows.try_for_each(|row| row.map(drop))?;
+    Ok(meta)
+}
+
+/// The rows of a file, encoded, in their order; their count is checked at the end. Ends with its first error.
+struct Rows {
+    input: BufReader<File>,
+    read: u64,
+}
+
+impl Rows {
+    fn open(path: &Path) -> Result<(SnapshotMeta, Rows), ReadError> {
+        let mut input = BufReader::new(File::open(path)?);
+        let mut magic = [0; MAGIC.len()];
+        input.read_exact(&mut magic)?;
+        if &magic != MAGIC {
+            return Err(match magic.starts_with(MAGIC_OF_ANY_VERSION) {
+                true => ReadError::Newer(format!("its format is {}", magic.escape_ascii())),
+                false => damaged("it does not begin as a snapshot does"),
+            });
+        }
+        let meta: pb::SnapshotMeta = decode_exact(&next_frame(&mut input)?)?;
+        let meta = wire::snapshot_meta_from_wire(meta).map_err(|e| damaged(&e.to_string()))?;
+        Ok((meta, Rows { input, read: 0 }))
+    }
+
+    fn row(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let row = next_frame(&mut self.input)?;
+        if !row.is_empty() {
+            self.read += 1;
+            return Ok(Some(row));
+        }
+        if next_frame(&mut self.input)?.as_ref() != self.read.to_be_bytes() {
+            return Err(damaged("it does not hold the rows that it counts"));
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Bytes, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.row().transpose()
+    }
 }
 
 /// Reads a whole file that must be the snapshot `announced`.

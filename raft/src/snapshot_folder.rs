@@ -5,9 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use state::State;
-
-use crate::snapshot_file::{self, ReadError, SnapshotFile};
+use crate::snapshot_file::{ReadError, SnapshotFile};
 use crate::type_config::SnapshotMeta;
 
 /// Snapshot files kept: the newest, and the one before in case the newest rots.
@@ -27,13 +25,16 @@ pub(crate) fn adopt(from: &Path, to: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The newest snapshot in `folder`. What a crash left unfinished is removed. A damaged file is renamed to
+/// The newest snapshot in `folder` that can be used, and what `read` makes of it. What a crash left unfinished is removed. A damaged file is renamed to
 /// `<name>.damaged`, with a warning, and the one before is used.
 ///
 /// # Errors
 /// A file that cannot be read or that a newer version wrote: it may be the only copy of what the log no longer
 /// has, so it stays and the member must not start without it.
-pub(crate) fn newest(folder: &Path) -> io::Result<Option<(SnapshotFile, SnapshotMeta, State)>> {
+pub(crate) fn newest<T>(
+    folder: &Path,
+    read: impl Fn(&Path) -> Result<T, ReadError>,
+) -> io::Result<Option<(SnapshotFile, T)>> {
     for path in paths(folder, |name| {
         name.ends_with(".tmp") || name.ends_with(".incoming")
     })? {
@@ -41,8 +42,8 @@ pub(crate) fn newest(folder: &Path) -> io::Result<Option<(SnapshotFile, Snapshot
     }
     let mut names = paths(folder, is_finished)?;
     while let Some(path) = names.pop() {
-        match snapshot_file::read(&path) {
-            Ok((meta, state)) => return Ok(Some((SnapshotFile::open(path)?, meta, state))),
+        match read(&path) {
+            Ok(found) => return Ok(Some((SnapshotFile::open(path)?, found))),
             Err(error @ ReadError::Damaged(_)) => set_aside(folder, &path, &error)?,
             Err(error @ (ReadError::Io(_) | ReadError::Newer(_))) => {
                 let error = io::Error::from(error);
@@ -98,7 +99,7 @@ fn paths(folder: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot_file::write;
+    use crate::snapshot_file::{check, write};
     use crate::snapshot_file_test::{meta, state_at};
 
     fn names(folder: &Path) -> Vec<String> {
@@ -123,7 +124,7 @@ mod tests {
         }
         fs::write(folder.path().join("snap-1.tmp"), b"half").unwrap();
         fs::write(folder.path().join("from-2-0.incoming"), b"half").unwrap();
-        let (_, found, _) = newest(folder.path()).unwrap().expect("the oldest one");
+        let (_, found) = newest(folder.path(), check).unwrap().expect("the oldest one");
         assert_eq!(found, meta(5));
         assert_eq!(names(folder.path()), [snap(5), format!("{}.damaged", snap(7))]);
     }
@@ -138,7 +139,7 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[7] = b'2';
         fs::write(&path, bytes).unwrap();
-        let error = newest(folder.path()).unwrap_err().to_string();
+        let error = newest(folder.path(), check).unwrap_err().to_string();
         assert!(error.contains("upgrade") && error.contains(&snap(9)), "{error}");
         assert_eq!(names(folder.path()), [snap(5), snap(9)]);
     }
@@ -149,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &meta(5), &state_at(5)).unwrap();
         fs::create_dir(folder.path().join(snap(9))).unwrap();
-        let error = newest(folder.path()).unwrap_err().to_string();
+        let error = newest(folder.path(), check).unwrap_err().to_string();
         assert!(
             error.contains("cannot be read") && error.contains(&snap(9)),
             "{error}"

@@ -156,16 +156,22 @@ impl<I: Iterator<Item = Result<StoredRow, String>>> Iterator for Batches<I> {
     }
 }
 
+/// The state of all rows. They are read one at a time, so that they and the state are not in memory beside each other.
+fn state_of(files: &SledFiles) -> Result<State, String> {
+    let mut failure = None;
+    let rows = RowReader::new(files.rows()).map_while(|row| row.map_err(|error| failure = Some(error)).ok());
+    let state = State::from_rows(rows);
+    match failure {
+        Some(failure) => Err(failure),
+        None => state.map_err(|error| error.to_string()),
+    }
+}
+
 /// Opens and checks everything: all rows read, indexes rebuilt, digest and index compared.
 fn load(dir: &Path) -> Result<(SledFiles, Loaded), String> {
     let files = SledFiles::open(dir)?;
     let place = files.read_place()?.ok_or("it was not finished")?;
-    let mut reader = RowReader::default();
-    for row in files.rows() {
-        let (key, value) = row?;
-        reader.take(&key, &value)?;
-    }
-    let state = State::from_rows(reader.finish()?.into_iter()).map_err(|error| error.to_string())?;
+    let state = state_of(&files)?;
     if state.applied_index() != place.applied_index || state.digest() != place.digest {
         return Err(format!(
             "its rows are not the state at index {}",

@@ -63,17 +63,22 @@ pub(super) fn range() -> std::ops::Range<[u8; 1]> {
     [ROW]..[ROW + 1]
 }
 
-/// Puts parts together again.
-#[derive(Default)]
-pub(super) struct RowReader {
-    rows: Vec<SnapshotRow>,
+/// Reads rows from their values, one at a time: first those of one value each, then those put together from parts.
+/// Ends with its first error.
+pub(super) struct RowReader<I> {
+    values: I,
     /// Parts of rows that have more than one.
     parts: BTreeMap<Vec<u8>, BTreeMap<u16, Vec<u8>>>,
 }
 
-impl RowReader {
-    /// Takes one value.
-    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+impl<K: AsRef<[u8]>, V: AsRef<[u8]>, I: Iterator<Item = Result<(K, V), String>>> RowReader<I> {
+    pub(super) fn new(values: I) -> RowReader<I> {
+        let parts = BTreeMap::new();
+        RowReader { values, parts }
+    }
+
+    /// Takes one value; gives the row, if it is all of it.
+    fn take(&mut self, key: &[u8], value: &[u8]) -> Result<Option<SnapshotRow>, String> {
         let malformed = || format!("it has a malformed row under {}", key.escape_ascii());
         let (name, part) = key.split_last_chunk::<2>().ok_or_else(malformed)?;
         let name = name.strip_prefix(&[ROW]).ok_or_else(malformed)?;
@@ -81,33 +86,43 @@ impl RowReader {
         let count = part_count(value).ok_or_else(malformed)?;
         if count == 1 {
             let row = SnapshotRow::decode(&value[2..]).map_err(|error| error.to_string())?;
-            self.rows.push(row);
-            return Ok(());
+            return Ok(Some(row));
         }
         let parts = self.parts.entry(name.to_vec()).or_default();
         parts.insert(u16::from_be_bytes(*part), value.to_vec());
-        Ok(())
+        Ok(None)
     }
+}
 
-    /// All rows, if every one has all its parts.
-    pub(super) fn finish(mut self) -> Result<Vec<SnapshotRow>, String> {
-        for (name, parts) in self.parts {
-            let count = parts
-                .first_key_value()
-                .and_then(|(_, value)| part_count(value))
-                .unwrap_or(0);
-            let whole = parts.len() == usize::from(count)
-                && parts.keys().copied().eq(0..count)
-                && parts.values().all(|value| part_count(value) == Some(count));
-            if !whole {
-                return Err(format!("row {} misses a part", name.escape_ascii()));
+impl<K: AsRef<[u8]>, V: AsRef<[u8]>, I: Iterator<Item = Result<(K, V), String>>> Iterator for RowReader<I> {
+    type Item = Result<SnapshotRow, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(value) = self.values.next() {
+            let row = value.and_then(|(key, value)| self.take(key.as_ref(), value.as_ref()));
+            if let Some(row) = row.transpose() {
+                return Some(row);
             }
-            let bytes: Vec<u8> = parts.values().flat_map(|value| &value[2..]).copied().collect();
-            self.rows
-                .push(SnapshotRow::decode(&bytes[..]).map_err(|error| error.to_string())?);
         }
-        Ok(self.rows)
+        let (name, parts) = self.parts.pop_first()?;
+        Some(put_together(&name, &parts))
     }
+}
+
+/// A row of several parts, if all of them are there.
+fn put_together(name: &[u8], parts: &BTreeMap<u16, Vec<u8>>) -> Result<SnapshotRow, String> {
+    let count = parts
+        .first_key_value()
+        .and_then(|(_, value)| part_count(value))
+        .unwrap_or(0);
+    let whole = parts.len() == usize::from(count)
+        && parts.keys().copied().eq(0..count)
+        && parts.values().all(|value| part_count(value) == Some(count));
+    if !whole {
+        return Err(format!("row {} misses a part", name.escape_ascii()));
+    }
+    let bytes: Vec<u8> = parts.values().flat_map(|value| &value[2..]).copied().collect();
+    SnapshotRow::decode(&bytes[..]).map_err(|error| error.to_string())
 }
 
 /// Where in the log the stored state stands; written in the same batch as the rows.
@@ -188,11 +203,7 @@ mod tests {
     }
 
     fn read(values: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<SnapshotRow>, String> {
-        let mut reader = RowReader::default();
-        values
-            .iter()
-            .try_for_each(|(key, value)| reader.take(key, value))?;
-        reader.finish()
+        RowReader::new(values.iter().map(|value| Ok(value.clone()))).collect()
     }
 
     #[test]

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod bad_snapshot;
+mod leader_gone;
 mod lost_disk;
 mod testbed;
 mod watch;
 mod wrong_clock;
 
-use raft::Snapshots;
+use raft::{Profile, Snapshots};
 use testbed::{Testbed, create, has};
 
 /// A client may talk to any member: a follower forwards, and every member shows the change after a read index.
@@ -45,7 +46,7 @@ fn a_linearizable_read_on_a_follower_sees_every_acknowledged_write() {
 /// leaders.
 #[test]
 fn reads_by_lease_see_every_acknowledged_write() {
-    let mut bed = Testbed::with_lease_reads();
+    let mut bed = Testbed::with_lease_reads(Profile::Lan);
     for n in 0..30 {
         let (leader, follower) = (bed.leader(), bed.follower());
         let xname = format!("x4c0s{n}b0n0");

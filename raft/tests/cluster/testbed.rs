@@ -36,6 +36,7 @@ pub(crate) struct Testbed {
     running: BTreeMap<u64, Running>,
     snapshots: Snapshots,
     lease_reads: bool,
+    profile: Profile,
     /// The level that the cluster begins with.
     feature_level: u32,
     /// How far each member's clock is ahead from its next start on, milliseconds.
@@ -55,20 +56,24 @@ impl Testbed {
     }
 
     pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
-        Testbed::with(snapshots, false, FEATURE_LEVEL_KNOWN)
+        Testbed::with(snapshots, Profile::Lan, false, FEATURE_LEVEL_KNOWN)
     }
 
     /// Members that answer linearizable reads by their lease.
-    pub(crate) fn with_lease_reads() -> Testbed {
-        Testbed::with(Snapshots::default(), true, FEATURE_LEVEL_KNOWN)
+    pub(crate) fn with_lease_reads(profile: Profile) -> Testbed {
+        Testbed::with(Snapshots::default(), profile, true, FEATURE_LEVEL_KNOWN)
+    }
+
+    pub(crate) fn with_profile(profile: Profile) -> Testbed {
+        Testbed::with(Snapshots::default(), profile, false, FEATURE_LEVEL_KNOWN)
     }
 
     /// A cluster that begins as one of an older version.
     pub(crate) fn with_feature_level(level: u32) -> Testbed {
-        Testbed::with(Snapshots::default(), false, level)
+        Testbed::with(Snapshots::default(), Profile::Lan, false, level)
     }
 
-    fn with(snapshots: Snapshots, lease_reads: bool, feature_level: u32) -> Testbed {
+    fn with(snapshots: Snapshots, profile: Profile, lease_reads: bool, feature_level: u32) -> Testbed {
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
         let addresses: BTreeMap<u64, SocketAddr> = (1..=3).map(|id| (id, own_address(id))).collect();
@@ -84,6 +89,7 @@ impl Testbed {
             running: BTreeMap::new(),
             snapshots,
             lease_reads,
+            profile,
             feature_level,
             ahead_ms: BTreeMap::new(),
         };
@@ -241,7 +247,7 @@ impl Testbed {
             member_id: id,
             pins: self.pins(),
             data_dir: self.data_dir(id),
-            profile: Profile::Lan,
+            profile: self.profile,
             snapshots: self.snapshots,
             lease_reads: self.lease_reads,
             dial: Arc::new(dial),
