@@ -2,6 +2,7 @@
 //! checkpoint of it, and gRPC between members. Services see only [`Store`]; no other crate names openraft or sled.
 
 pub mod another_cluster;
+mod append_stream;
 mod apply_chunk;
 mod autopilot;
 mod background;

@@ -11,7 +11,7 @@ use openraft::entry::RaftEntry as _;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use prost::Message as _;
 use proto::raft::v1 as pb;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::log_tail::{LogTail, command_bytes};
 use crate::type_config::{Entry, LogId, TypeConfig, Vote};
@@ -34,6 +34,8 @@ struct Shared {
     tail: Mutex<LogTail>,
     wal: Wal,
     bytes_since_snapshot: AtomicU64,
+    /// Index of the last entry.
+    appended: watch::Sender<u64>,
 }
 
 impl LogStore {
@@ -54,10 +56,12 @@ impl LogStore {
             tail.push(wire::entry_from_wire(pb::LogEntry::decode(record.payload)?)?)?;
         }
         let bytes_since_snapshot = AtomicU64::new(tail.bytes());
+        let appended = watch::Sender::new(tail.last().map_or(0, |id| id.index));
         let shared = Shared {
             tail: Mutex::new(tail),
             wal,
             bytes_since_snapshot,
+            appended,
         };
         Ok(LogStore {
             shared: Arc::new(shared),
@@ -84,6 +88,11 @@ impl LogStore {
     /// Index of the last entry that is purged, 0 if none is: an older state cannot be brought up to date.
     pub(crate) fn purged_index(&self) -> u64 {
         self.tail().purged.map_or(0, |purged| purged.index)
+    }
+
+    /// The index of the last entry, whenever it changes.
+    pub(crate) fn appended(&self) -> watch::Receiver<u64> {
+        self.shared.appended.subscribe()
     }
 
     /// Bytes of commands appended since the last call of [`LogStore::snapshot_taken`].
@@ -192,7 +201,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I::IntoIter: Send,
     {
         let mut records = Vec::new();
-        {
+        let last = {
             let mut tail = self.tail();
             for entry in entries {
                 let payload = Bytes::from(wire::entry_to_wire(&entry).encode_to_vec());
@@ -206,10 +215,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                     .fetch_add(bytes, Ordering::Relaxed);
                 tail.push(entry)?;
             }
-        }
+            tail.last().map_or(0, |id| id.index)
+        };
         self.shared
             .wal
             .append(records, Box::new(move |result| callback.io_completed(result)));
+        self.shared.appended.send_replace(last);
         Ok(())
     }
 

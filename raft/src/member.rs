@@ -127,6 +127,7 @@ impl Member {
         let network = Network {
             peers: peers.clone(),
             counters: Arc::clone(&counters),
+            appended: log.appended(),
         };
         let raft: Raft<TypeConfig, StateMachine> =
             Raft::new(options.member_id, config, network, log.clone(), machine)

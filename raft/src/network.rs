@@ -16,7 +16,9 @@ use proto::raft::v1 as pb;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
 use rpc::Histogram;
 use rpc::client::Channel;
+use tokio::sync::watch;
 
+use crate::append_stream::{Departures, RIDE_MAX, paced};
 use crate::metrics::Counters;
 use crate::peers::Peers;
 use crate::snapshot_file::SnapshotFile;
@@ -33,6 +35,8 @@ type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 pub(crate) struct Network {
     pub(crate) peers: Peers,
     pub(crate) counters: Arc<Counters>,
+    /// Index of the last entry of the log.
+    pub(crate) appended: watch::Receiver<u64>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -52,6 +56,7 @@ pub(crate) struct Connection {
     target: u64,
     peers: Peers,
     client: Option<PeerServiceClient<Channel>>,
+    departures: Departures,
     pipelined: bool,
     counters: Arc<Counters>,
     round_trips: Arc<Histogram>,
@@ -59,11 +64,21 @@ pub(crate) struct Connection {
 
 impl Connection {
     fn new(network: &Network, target: u64, node: &MemberNode, pipelined: bool) -> Connection {
-        let Network { peers, counters } = network;
+        let Network {
+            peers,
+            counters,
+            appended,
+        } = network;
+        let departures = Departures {
+            appended: appended.clone(),
+            commit_wanted: peers.commit_wanted_by(target),
+            ride_max: RIDE_MAX,
+        };
         Connection {
             target,
             peers: peers.clone(),
             client: peers.dial(target, node),
+            departures,
             pipelined,
             round_trips: counters.round_trips(target),
             counters: Arc::clone(counters),
@@ -205,7 +220,10 @@ impl RaftNetworkV2<TypeConfig> for Connection {
                 return Ok(Box::pin(futures::stream::empty()) as BoxStream<'s, _>);
             };
             let (peers, target) = (self.peers.clone(), self.target);
-            let outgoing = futures::stream::iter([first]).chain(input);
+            let outgoing = paced(
+                futures::stream::iter([first]).chain(input),
+                self.departures.clone(),
+            );
             let outgoing = outgoing.map(move |rpc| Self::append_to_wire(peers.header(target), &rpc));
             let answers = self
                 .client()?

@@ -74,6 +74,12 @@ impl PeerPort {
             .stores
             .check(peers.member_id, to_store, header.from, from_store)
     }
+
+    /// The member that asked has an index now, and waits until it has applied so much.
+    fn waits_for_commit(&self, header: Option<&pb::PeerHeader>) {
+        let from = header.map_or(0, |header| header.from);
+        self.member.peers().commit_wanted_by(from).notify_one();
+    }
 }
 
 #[tonic::async_trait]
@@ -210,11 +216,13 @@ impl PeerService for PeerPort {
 
     async fn propose(&self, request: Request<pb::ProposeRequest>) -> Result<Response<pb::Outcome>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
+        let request = request.into_inner();
         let entry = request
-            .into_inner()
             .entry
             .ok_or_else(|| Status::invalid_argument("no entry"))?;
-        Ok(Response::new(self.member.propose_as_leader(entry).await?))
+        let outcome = self.member.propose_as_leader(entry).await?;
+        self.waits_for_commit(request.header.as_ref());
+        Ok(Response::new(outcome))
     }
 
     async fn introduce(
@@ -259,9 +267,9 @@ impl PeerService for PeerPort {
         request: Request<pb::ReadIndexRequest>,
     ) -> Result<Response<pb::ReadIndexResponse>, Status> {
         self.check(request.get_ref().header.as_ref(), rpc::caller(&request))?;
-        Ok(Response::new(pb::ReadIndexResponse {
-            index: self.member.read_index_as_leader().await?,
-        }))
+        let index = self.member.read_index_as_leader().await?;
+        self.waits_for_commit(request.get_ref().header.as_ref());
+        Ok(Response::new(pb::ReadIndexResponse { index }))
     }
 }
 

@@ -7,6 +7,7 @@ use proto::raft::v1::PeerHeader;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
 use rpc::client::{Channel, ConnectError};
 use rpc::tls::PinnedKeys;
+use tokio::sync::Notify;
 
 use crate::cluster_clock::ClusterClock;
 use crate::known_stores::KnownStores;
@@ -29,6 +30,7 @@ pub(crate) struct Peers {
     /// Cluster time as this member knows it.
     pub(crate) clock: Arc<ClusterClock>,
     levels: Arc<Mutex<BTreeMap<u64, u32>>>,
+    commit_wanted: Arc<Mutex<BTreeMap<u64, Arc<Notify>>>>,
     dial: Dial,
     channels: Arc<Mutex<BTreeMap<u64, (MemberNode, Channel)>>>,
 }
@@ -54,6 +56,7 @@ impl Peers {
             pins,
             clock: Arc::new(clock),
             levels: Arc::default(),
+            commit_wanted: Arc::default(),
             dial,
             channels: Arc::default(),
         }
@@ -80,6 +83,12 @@ impl Peers {
     pub(crate) fn level_known_by(&self, id: u64) -> Option<u32> {
         let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         levels.get(&id).copied()
+    }
+
+    /// Told when member `id` has been given an index that it waits for.
+    pub(crate) fn commit_wanted_by(&self, id: u64) -> Arc<Notify> {
+        let mut wanted = self.commit_wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(wanted.entry(id).or_default())
     }
 
     /// A client on a connection of its own.
