@@ -10,7 +10,8 @@ use std::time::Duration;
 use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
 use proto::bss::v1::{BootParameters, ListBootParametersRequest};
 use proto::cluster::v1::cluster_service_client::ClusterServiceClient;
-use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
+use proto::cluster::v1::member_service_client::MemberServiceClient;
+use proto::cluster::v1::{ClusterStatus, GetStatusRequest, SetMemberAddressRequest, TransferLeaderRequest};
 use rpc::client::{Channel, Credentials, Options, connect};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -131,6 +132,25 @@ impl Caller {
             .into_iter()
             .filter_map(|item| Some((item.hosts.into_iter().next()?, item.params)));
         Ok(named.collect())
+    }
+
+    /// A change of the membership: member `id` has another API address from now on. Whether it was acknowledged.
+    pub async fn set_api_address(&self, id: u64, api_address: &str, at_most: Duration) -> bool {
+        let change = SetMemberAddressRequest {
+            id,
+            api_address: api_address.to_owned(),
+            ..Default::default()
+        };
+        let mut client = MemberServiceClient::new(self.0.clone());
+        let answer = client.set_member_address(limited(change, at_most));
+        matches!(tokio::time::timeout(at_most + GRACE, answer).await, Ok(Ok(_)))
+    }
+
+    /// Member `to` leads from now on. Whether it does.
+    pub async fn transfer_leader(&self, to: u64, at_most: Duration) -> bool {
+        let mut client = MemberServiceClient::new(self.0.clone());
+        let answer = client.transfer_leader(limited(TransferLeaderRequest { to }, at_most));
+        matches!(tokio::time::timeout(at_most + GRACE, answer).await, Ok(Ok(_)))
     }
 
     /// What a member says of itself.

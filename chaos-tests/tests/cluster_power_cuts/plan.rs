@@ -19,6 +19,8 @@ pub(crate) enum Moment {
     Snapshot,
     /// A member that loses its power has just purged entries from its log.
     Purge,
+    /// The membership is being changed, and the leadership handed over, all the time.
+    Membership,
 }
 
 /// One power cut.
@@ -39,8 +41,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Of four cuts, one is of all members, one of a majority and two of one member; of five, one meets a snapshot and
-    /// one a purge. Twenty cuts have every combination.
+    /// Of four cuts, one is of all members, one of a majority and two of one member; of five, one meets a snapshot,
+    /// one a purge and one changes of the membership. Twenty cuts have every combination.
     pub(crate) fn of(count: u32, seed: u64) -> Plan {
         let mut dice = Dice::new(seed);
         let cuts = (0..count).map(|number| {
@@ -54,6 +56,7 @@ impl Plan {
                 moment: match number % 5 {
                     1 => Moment::Snapshot,
                     3 => Moment::Purge,
+                    4 => Moment::Membership,
                     _ => Moment::Acknowledged(1 + dice.below(ACKNOWLEDGED_MAX)),
                 },
                 again: AGAIN_PERCENT,
@@ -78,11 +81,12 @@ fn a_plan_has_every_kind_of_cut_and_is_the_same_for_a_seed() {
             Moment::Acknowledged(_) => 0,
             Moment::Snapshot => 1,
             Moment::Purge => 2,
+            Moment::Membership => 3,
         };
         (cut.victims.len(), moment)
     };
     let kinds: BTreeSet<(usize, u8)> = plan.cuts.iter().map(kind).collect();
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
     let of_all = plan.cuts.iter().filter(|cut| cut.victims.len() == 3).count();
     assert_eq!(of_all, 5);
     assert_eq!(plan.cuts, Plan::of(20, 7).cuts);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chaos_tests::cluster::{AT_MOST, Cluster, MEMBERS, Place, Settings, Writers};
@@ -11,6 +13,7 @@ use chaos_tests::disk::broken_disk::{BrokenDisk, DiskFault};
 use chaos_tests::disk::power_cut::{FileSystem, LoopDisk, cut_power_of};
 use chaos_tests::members::wait_at_most;
 use lab::machine::Process;
+use tokio::task::JoinHandle;
 
 use crate::plan::{Cut, Moment};
 
@@ -20,6 +23,10 @@ const SNAPSHOT_ENTRIES: u64 = 200;
 const MOMENT_AT_MOST: Duration = Duration::from_secs(6);
 /// Longest wait for one look at what a member is about.
 const LOOK: Duration = Duration::from_micros(300);
+/// For one change of the membership.
+const CHANGE_AT_MOST: Duration = Duration::from_secs(5);
+/// Changes of the membership before a cut, at most.
+const CHANGES_MAX: u64 = 6;
 /// For all registers from one member.
 const READ_AT_MOST: Duration = Duration::from_secs(20);
 
@@ -42,6 +49,7 @@ struct Counts {
     cuts_of_a_majority: u32,
     in_a_snapshot: u32,
     behind_a_purge: u32,
+    in_a_membership_change: u32,
     during_a_start: u32,
 }
 
@@ -89,8 +97,12 @@ impl Room {
     /// Cuts the power, starts what lost it, and judges what is there then.
     pub(crate) fn lose_power(&mut self, cut: &Cut) -> Result<(), String> {
         self.writers.resume();
-        self.wait_for(cut)?;
-        self.cut(cut)?;
+        if cut.moment == Moment::Membership {
+            self.lose_power_while_the_membership_changes(cut)?;
+        } else {
+            self.wait_for(cut)?;
+            self.cut(cut)?;
+        }
         while self.dice.chance(cut.again) {
             self.launch(cut);
             std::thread::sleep(Duration::from_millis(self.dice.below(400)));
@@ -101,12 +113,25 @@ impl Room {
         self.judge()
     }
 
+    fn lose_power_while_the_membership_changes(&mut self, cut: &Cut) -> Result<(), String> {
+        let (task, changes) = self.change_membership();
+        let wanted = 1 + u32::try_from(self.dice.below(CHANGES_MAX)).unwrap_or(0);
+        let changed = wait_at_most(AT_MOST, || {
+            (changes.load(Ordering::Relaxed) >= wanted).then_some(())
+        });
+        let done = self.cut(cut);
+        task.abort();
+        self.counts.in_a_membership_change += 1;
+        changed.ok_or("the membership cannot be changed any more")?;
+        done
+    }
+
     fn wait_for(&mut self, cut: &Cut) -> Result<(), String> {
         let acknowledged = |writers: &Writers| writers.ledger().acknowledged();
         let start = acknowledged(&self.writers);
         let wanted = match cut.moment {
             Moment::Acknowledged(count) => start + count,
-            Moment::Snapshot | Moment::Purge => start + 1,
+            Moment::Snapshot | Moment::Purge | Moment::Membership => start + 1,
         };
         wait_at_most(AT_MOST, || (acknowledged(&self.writers) >= wanted).then_some(()))
             .ok_or_else(|| format!("nothing is acknowledged any more: {}", self.cluster.describe()))?;
@@ -117,7 +142,7 @@ impl Room {
         let before = purged(&self.cluster, first);
         while std::time::Instant::now() < deadline {
             let reached = match cut.moment {
-                Moment::Acknowledged(_) => true,
+                Moment::Acknowledged(_) | Moment::Membership => true,
                 Moment::Snapshot => logs.iter().any(|data| snapshot_is_being_written(data)),
                 Moment::Purge => purged(&self.cluster, first) > before,
             };
@@ -128,6 +153,30 @@ impl Room {
             std::thread::sleep(LOOK);
         }
         Ok(())
+    }
+
+    /// Changes the membership and hands leadership over, again and again, until the task is ended.
+    fn change_membership(&mut self) -> (JoinHandle<()>, Arc<AtomicU32>) {
+        let changes = Arc::new(AtomicU32::new(0));
+        let (caller, done) = (self.cluster.caller(&[1, 2, 3]), Arc::clone(&changes));
+        let addresses: Vec<String> = (1..=MEMBERS).map(|id| self.cluster.place().address(id)).collect();
+        let mut dice = Dice::new(self.dice.bits());
+        let task = self.cluster.runtime().spawn(async move {
+            for port in (7441..=7443).cycle() {
+                let id = 1 + dice.below(MEMBERS);
+                let own = &addresses[usize::try_from(id - 1).unwrap_or(0)];
+                let changed = caller
+                    .set_api_address(id, &format!("{own}:{port}"), CHANGE_AT_MOST)
+                    .await;
+                done.fetch_add(u32::from(changed), Ordering::Relaxed);
+                if dice.chance(30) {
+                    caller
+                        .transfer_leader(1 + dice.below(MEMBERS), CHANGE_AT_MOST)
+                        .await;
+                }
+            }
+        });
+        (task, changes)
     }
 
     fn cut(&mut self, cut: &Cut) -> Result<(), String> {
@@ -180,12 +229,13 @@ impl Room {
             cuts_of_a_majority,
             in_a_snapshot,
             behind_a_purge,
+            in_a_membership_change,
             during_a_start,
         } = self.counts;
         let ledger = self.writers.ledger();
         format!(
             "{cuts} power cuts ({cuts_of_all} of all members, {cuts_of_a_majority} of a majority; {in_a_snapshot} in a \
-             snapshot, {behind_a_purge} behind a purge, {during_a_start} during a start), {} writes acknowledged, {} \
+             snapshot, {behind_a_purge} behind a purge, {in_a_membership_change} in membership changes, {during_a_start} during a start), {} writes acknowledged, {} \
              left open, 0 lost",
             ledger.acknowledged(),
             ledger.open()
