@@ -14,6 +14,7 @@ mod drain;
 mod error;
 mod health;
 mod held_addresses;
+mod huge_pages;
 mod identity;
 mod join_service;
 mod loaders;
@@ -89,6 +90,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         return Ok(());
     }
     open_files::raise_limit();
+    huge_pages::decline();
     let runtimes = Runtimes::start()?;
     runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
 }
