@@ -34,6 +34,7 @@ mod published;
 mod read_index;
 mod removed;
 mod replicated;
+mod row_pipeline;
 mod small_file;
 mod snapshot_file;
 #[cfg(test)]

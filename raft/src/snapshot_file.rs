@@ -12,6 +12,7 @@ use proto::raft::v1 as pb;
 use state::cluster::FEATURE_LEVEL_KNOWN;
 use state::{SnapshotError, State};
 
+use crate::row_pipeline;
 use crate::snapshot_folder;
 use crate::type_config::SnapshotMeta;
 use crate::wire;
@@ -151,13 +152,8 @@ pub(crate) fn write_to(
 /// `Damaged` for anything that no [`write`] wrote, `Newer` for what another version's did.
 pub(crate) fn read(path: &Path) -> Result<(SnapshotMeta, State), ReadError> {
     let (meta, rows) = Rows::open(path)?;
-    let mut failure = None;
-    // one at a time: the rows and the state that is made of them are not in memory beside each other
     let decoded = rows.map(|row| decode_exact(&row?));
-    let state = State::from_rows(decoded.map_while(|row| row.map_err(|error| failure = Some(error)).ok()));
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
+    let state = row_pipeline::build(decoded, |rows| State::from_rows(rows))?;
     let state = state.map_err(|error| match error {
         SnapshotError::Format { .. } | SnapshotError::UnknownRow => ReadError::Newer(error.to_string()),
         SnapshotError::Header { .. } | SnapshotError::Duplicate { .. } | SnapshotError::Malformed { .. } => {

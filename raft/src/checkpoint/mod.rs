@@ -19,6 +19,8 @@ use state::{RowKey, State};
 use rows::{Place, RowReader, StoredRow};
 use sled_files::SledFiles;
 
+use crate::row_pipeline;
+
 /// Rows, and their bytes, in one sled batch. Above some hundreds of rows one sync window crosses several of sled's
 /// 512 KiB segments, and a power cut in it can leave a store that does not open: harmless, but a slow start.
 const ROWS_PER_BATCH_MAX: usize = 50;
@@ -156,22 +158,13 @@ impl<I: Iterator<Item = Result<StoredRow, String>>> Iterator for Batches<I> {
     }
 }
 
-/// The state of all rows. They are read one at a time, so that they and the state are not in memory beside each other.
-fn state_of(files: &SledFiles) -> Result<State, String> {
-    let mut failure = None;
-    let rows = RowReader::new(files.rows()).map_while(|row| row.map_err(|error| failure = Some(error)).ok());
-    let state = State::from_rows(rows);
-    match failure {
-        Some(failure) => Err(failure),
-        None => state.map_err(|error| error.to_string()),
-    }
-}
-
 /// Opens and checks everything: all rows read, indexes rebuilt, digest and index compared.
 fn load(dir: &Path) -> Result<(SledFiles, Loaded), String> {
     let files = SledFiles::open(dir)?;
     let place = files.read_place()?.ok_or("it was not finished")?;
-    let state = state_of(&files)?;
+    let rows = RowReader::new(files.rows());
+    let state =
+        row_pipeline::build(rows, |rows| State::from_rows(rows))?.map_err(|error| error.to_string())?;
     if state.applied_index() != place.applied_index || state.digest() != place.digest {
         return Err(format!(
             "its rows are not the state at index {}",
