@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod checkpointer;
 mod cluster_clock;
 mod fan_out;
+mod founded;
 mod fresh_since;
 mod history;
 mod in_memory;
@@ -54,6 +55,7 @@ pub mod wal;
 mod watch;
 mod wire;
 
+pub use founded::FoundingMembers;
 pub use history::Revision;
 pub use member::{Member, MemberOptions};
 pub use metrics::{Metrics, MetricsReading};

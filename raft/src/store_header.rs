@@ -18,6 +18,11 @@ const FILE: &str = "header";
 const WAY_OUT: &str = "check the disk, move the data directory aside, remove the member from the cluster and let it join \
                        again under a new id";
 
+/// Whether `folder` is anybody's.
+pub(crate) fn is_there(folder: &Path) -> io::Result<bool> {
+    std::fs::exists(folder.join(FILE))
+}
+
 /// Writes the header into a new folder, or checks the one that is there. Gives the id of this store: `fresh_id` (16
 /// random hex digits) for a new folder, so that a member with a new disk is not taken for the one with the old.
 ///
