@@ -13,7 +13,7 @@ use proto::raft::v1::{Entry, Header, MembershipChange};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use crate::cluster_clock::OFF_MS_MAX;
-use crate::membership::{LAG_MAX, View};
+use crate::membership_view::{LAG_MAX, View};
 use crate::replicated::Replicated;
 
 /// How often it looks.
@@ -127,9 +127,7 @@ impl Memory {
             }
         }
     }
-}
 
-impl Memory {
     /// A leader whose clock is off steps down for one whose clock is not; it says so once either way.
     async fn hand_over_with_a_wrong_clock(&mut self, replicated: &Replicated, view: &View, members: &[Seen]) {
         let own = view.metrics.id;

@@ -24,6 +24,7 @@ mod log_tail;
 mod member;
 mod member_session;
 mod membership;
+mod membership_view;
 mod metrics;
 mod network;
 mod newest_state;

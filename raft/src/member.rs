@@ -32,7 +32,9 @@ use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
 use crate::type_config::TypeConfig;
 use crate::wal::{self, Disk, Wal};
-use crate::{autopilot, introduction, leader_gone, membership, newest_state, pinned_members, store_header};
+use crate::{
+    autopilot, introduction, leader_gone, membership_view, newest_state, pinned_members, store_header,
+};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
@@ -241,7 +243,7 @@ impl Member {
     pub async fn hand_over(&self) {
         let raft = self.replicated.raft();
         let metrics = raft.metrics().borrow_watched().clone();
-        if let Some(to) = membership::heir(&metrics)
+        if let Some(to) = membership_view::heir(&metrics)
             && let Err(error) = raft.trigger().transfer_leader(to).await
         {
             tracing::warn!(%error, to, "could not hand over leadership");
