@@ -7,7 +7,6 @@ use std::time::Duration;
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::error::{ClientWriteError, RaftError};
-use proto::cluster::v1::member_kind;
 use proto::raft::v1 as pb;
 use proto::raft::v1::membership_change::{Change, Replace};
 use rpc::Error;
@@ -115,13 +114,7 @@ impl Replicated {
 
     pub(crate) async fn promote(&self, view: &View, ids: BTreeSet<u64>) -> Result<(), Status> {
         for id in &ids {
-            let node = view.known(*id)?;
-            if node.kind == member_kind::Kind::Learner {
-                let text = format!(
-                    "member {id} joined as a learner for good; `chamois member add` lets one join that votes"
-                );
-                return Err(Status::failed_precondition(text));
-            }
+            view.require_may_vote(*id)?;
             view.require_caught_up(*id)?;
         }
         if ids.iter().all(|id| view.is_voter(*id)) {
@@ -153,18 +146,11 @@ impl Replicated {
         let Some(node) = view.node(old) else {
             return view.was_member(old);
         };
-        view.known(new)?;
-        if !view.is_voter(old) {
-            return Err(Status::failed_precondition(format!(
-                "member {old} is no voter; `chamois member remove {old}`"
-            )));
-        }
-        view.require_caught_up(new)?;
+        let voters = view.replaced(old, new)?;
         if old == view.metrics.id {
             return self.step_aside(view).await;
         }
         tracing::info!(old, new, "one voter in place of another");
-        let voters: BTreeSet<u64> = view.voters().filter(|id| *id != old).chain([new]).collect();
         self.change(ChangeMembers::ReplaceAllVoters(voters)).await?;
         self.say_farewell(old, &node);
         Ok(())

@@ -1,5 +1,7 @@
 //! What a leader knows of the members, and what it requires before it changes them.
 
+use std::collections::BTreeSet;
+
 use openraft::async_runtime::WatchReceiver as _;
 use proto::cluster::v1::member_kind;
 use tonic::Status;
@@ -44,6 +46,12 @@ impl View {
 
     pub(crate) fn voters(&self) -> impl Iterator<Item = u64> + '_ {
         self.metrics.membership_config.voter_ids()
+    }
+
+    /// The voters of the newest configuration: those that count when a change under way is through.
+    pub(crate) fn target(&self) -> BTreeSet<u64> {
+        let configs = self.metrics.membership_config.get_joint_config();
+        configs.last().cloned().unwrap_or_default()
     }
 
     pub(crate) fn is_voter(&self, id: u64) -> bool {
@@ -93,24 +101,70 @@ impl View {
 
     /// The voters that would be left must be able to decide without `id`.
     pub(crate) fn require_majority_without(&self, id: u64) -> Result<(), Status> {
-        let left: Vec<u64> = self.voters().filter(|voter| *voter != id).collect();
-        if self.is_voter(id) && left.is_empty() {
+        if !self.is_voter(id) {
+            return Ok(());
+        }
+        let left: BTreeSet<u64> = self.target().into_iter().filter(|voter| *voter != id).collect();
+        if left.is_empty() {
             return Err(Status::failed_precondition(format!(
                 "member {id} is the only voter"
             )));
         }
+        self.require_majority_of(&left, id)
+    }
+
+    fn require_majority_of(&self, left: &BTreeSet<u64>, without: u64) -> Result<(), Status> {
         let silent: Vec<u64> = left
             .iter()
             .copied()
             .filter(|voter| !self.is_there(*voter))
             .collect();
-        if (left.len() - silent.len()) * 2 > left.len() || !self.is_voter(id) {
+        if (left.len() - silent.len()) * 2 > left.len() {
             return Ok(());
         }
         Err(Status::failed_precondition(format!(
-            "without member {id} the voters left are {left:?}, of which {silent:?} do not answer: no majority; bring those \
+            "without member {without} the voters are {left:?}, of which {silent:?} do not answer: no majority; bring those \
              back or replace them first"
         )))
+    }
+
+    /// The voters with `new` in place of `old`. A change like it that was begun is gone on with.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` and `InvalidArgument` for what is no replacement of one voter by another that may vote, or would
+    /// leave no majority that answers.
+    pub(crate) fn replaced(&self, old: u64, new: u64) -> Result<BTreeSet<u64>, Status> {
+        let refused = |text: String| Err(Status::failed_precondition(text));
+        if old == new {
+            let text =
+                format!("member {old} cannot replace itself; name the one that has joined in its place");
+            return Err(Status::invalid_argument(text));
+        }
+        if !self.is_voter(old) {
+            return refused(format!("member {old} is no voter; `chamois member remove {old}`"));
+        }
+        self.require_may_vote(new)?;
+        let mut voters = self.target();
+        let had_old = voters.remove(&old);
+        if !voters.insert(new) && had_old {
+            return refused(format!(
+                "member {new} votes already and can take nobody's place; `chamois member remove {old}`, or name one that does \
+                 not vote"
+            ));
+        }
+        self.require_caught_up(new)?;
+        self.require_majority_of(&voters, old)?;
+        Ok(voters)
+    }
+
+    /// Whether it was let in as one that may vote.
+    pub(crate) fn require_may_vote(&self, id: u64) -> Result<(), Status> {
+        match self.known(id)?.kind {
+            member_kind::Kind::Learner => Err(Status::failed_precondition(format!(
+                "member {id} joined as a learner for good; `chamois member add` lets one join that votes"
+            ))),
+            member_kind::Kind::Unspecified | member_kind::Kind::Voter | member_kind::Kind::Witness => Ok(()),
+        }
     }
 }
 
@@ -137,4 +191,102 @@ pub(crate) fn heir(metrics: &Metrics) -> Option<u64> {
 
 fn not_found(id: u64) -> Status {
     Status::not_found(format!("no such member: {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use openraft::RaftMetrics;
+    use openraft::type_config::TypeConfigExt as _;
+
+    use super::*;
+    use crate::type_config::{LeaderId, LogId, Membership, StoredMembership, TypeConfig};
+
+    /// Member 1 leads; its log ends at 5000, and all have it and have just answered.
+    fn view(configs: &[&[u64]], nodes: &[u64]) -> View {
+        let configs = configs.iter().map(|ids| ids.iter().copied().collect());
+        let nodes: BTreeMap<u64, MemberNode> = nodes.iter().map(|id| (*id, MemberNode::default())).collect();
+        let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, 5000);
+        let others = || nodes.keys().copied().filter(|id| *id != 1);
+        let now = TypeConfig::now();
+        let mut metrics = RaftMetrics::new_initial(1);
+        metrics.last_log_index = Some(5000);
+        metrics.heartbeat = Some(others().map(|id| (id, Some(now.into()))).collect());
+        metrics.replication = Some(others().map(|id| (id, Some(log_id))).collect());
+        let membership = Membership::new(configs.collect(), nodes.clone()).unwrap();
+        metrics.membership_config = Arc::new(StoredMembership::new(Some(log_id), membership));
+        View {
+            metrics,
+            next_member_id: 9,
+        }
+    }
+
+    impl View {
+        fn with_silent(mut self, id: u64) -> View {
+            let long_ago = TypeConfig::now() - std::time::Duration::from_millis(SEEN_MS_MAX + 1000);
+            let heartbeat = self.metrics.heartbeat.as_mut().unwrap();
+            heartbeat.insert(id, Some(long_ago.into()));
+            self
+        }
+
+        fn with_learner(mut self, id: u64) -> View {
+            let membership = &self.metrics.membership_config;
+            let mut nodes: BTreeMap<u64, MemberNode> =
+                membership.nodes().map(|(id, node)| (*id, node.clone())).collect();
+            nodes.get_mut(&id).unwrap().kind = member_kind::Kind::Learner;
+            let changed = Membership::new(membership.get_joint_config().clone(), nodes).unwrap();
+            self.metrics.membership_config = Arc::new(StoredMembership::new(*membership.log_id(), changed));
+            self
+        }
+    }
+
+    fn refusal(view: &View, old: u64, new: u64) -> String {
+        view.replaced(old, new).unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn a_voter_is_replaced_by_one_that_does_not_vote() {
+        let view = view(&[&[1, 2, 3]], &[1, 2, 3, 4]).with_silent(3);
+        assert_eq!(view.replaced(3, 4).unwrap(), BTreeSet::from([1, 2, 4]));
+    }
+
+    /// Three voters would become two without a word, and one by itself none.
+    #[test]
+    fn a_replacement_leaves_as_many_voters_as_there_were() {
+        let view = view(&[&[1, 2, 3]], &[1, 2, 3, 4]);
+        assert!(refusal(&view, 3, 2).contains("votes already"));
+        assert!(refusal(&view, 3, 3).contains("cannot replace itself"));
+        assert!(refusal(&view, 4, 2).contains("is no voter"));
+        assert!(refusal(&view, 3, 8).contains("no such member"));
+    }
+
+    #[test]
+    fn a_learner_for_good_replaces_nobody() {
+        let view = view(&[&[1, 2, 3]], &[1, 2, 3, 4]).with_learner(4);
+        assert!(refusal(&view, 3, 4).contains("learner for good"));
+    }
+
+    /// Of three voters two are silent: with one of them replaced there is still no majority to spare.
+    #[test]
+    fn a_replacement_needs_a_majority_that_answers() {
+        let view = view(&[&[1, 2, 3, 5]], &[1, 2, 3, 4, 5])
+            .with_silent(2)
+            .with_silent(5);
+        let refused = refusal(&view, 3, 4);
+        assert!(
+            refused.contains("{1, 2, 4, 5}") && refused.contains("[2, 5]"),
+            "{refused}"
+        );
+        let silent = self::view(&[&[1, 2, 3]], &[1, 2, 3, 4]).with_silent(4);
+        assert!(refusal(&silent, 3, 4).contains("does not answer"));
+    }
+
+    /// The first half of it stands in the log: the repeat is the other half.
+    #[test]
+    fn a_replacement_that_was_begun_is_finished() {
+        let view = view(&[&[1, 2, 3], &[1, 2, 4]], &[1, 2, 3, 4]);
+        assert_eq!(view.replaced(3, 4).unwrap(), BTreeSet::from([1, 2, 4]));
+    }
 }
