@@ -54,6 +54,11 @@ impl View {
         configs.last().cloned().unwrap_or_default()
     }
 
+    /// Whether a change of the voters is half done: the old ones and the new ones must agree until it is through.
+    pub(crate) fn is_joint(&self) -> bool {
+        self.metrics.membership_config.get_joint_config().len() > 1
+    }
+
     pub(crate) fn is_voter(&self, id: u64) -> bool {
         self.voters().any(|voter| voter == id)
     }
@@ -281,6 +286,15 @@ mod tests {
         );
         let silent = self::view(&[&[1, 2, 3]], &[1, 2, 3, 4]).with_silent(4);
         assert!(refusal(&silent, 3, 4).contains("does not answer"));
+    }
+
+    /// Who votes by the half that is to go is no voter of the other one.
+    #[test]
+    fn a_change_that_is_half_done_is_seen() {
+        assert!(!view(&[&[1, 2, 3]], &[1, 2, 3]).is_joint());
+        let half = view(&[&[1, 2, 3], &[1, 2]], &[1, 2, 3]);
+        assert!(half.is_joint() && half.is_voter(3));
+        assert_eq!(half.target(), BTreeSet::from([1, 2]));
     }
 
     /// The first half of it stands in the log: the repeat is the other half.

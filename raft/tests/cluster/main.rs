@@ -5,6 +5,7 @@ mod alone;
 mod bad_snapshot;
 mod leader_gone;
 mod lost_disk;
+mod membership;
 mod testbed;
 mod watch;
 mod wrong_clock;

@@ -1,0 +1,33 @@
+//! Changes of the membership that meet failures half way.
+
+use std::time::Duration;
+
+use proto::raft::v1::membership_change::Change;
+
+use crate::testbed::Testbed;
+
+/// openraft writes the second half for the one who asked, and that one has gone: without anybody to finish it, the old
+/// voters and the new ones would have to agree for ever.
+#[test]
+fn a_change_of_voters_that_nobody_waits_for_is_finished() {
+    let mut bed = Testbed::start();
+    let leader = bed.leader();
+    let (removed, down) = (1 + leader % 3, 1 + (leader + 1) % 3);
+    bed.kill(down); // unnoticed yet: a member counts as there for 3 s
+    let store = bed.store(leader);
+    bed.block_on(leader, async move {
+        let change = store.change_membership(Change::Remove(removed));
+        let changed = tokio::time::timeout(Duration::from_secs(5), change).await;
+        assert!(
+            !matches!(changed, Ok(Ok(()))),
+            "of the two voters left one is down"
+        );
+    });
+    let members = |bed: &Testbed, id: u64| bed.store(id).members().into_keys().collect::<Vec<_>>();
+    assert_eq!(members(&bed, leader), [1, 2, 3], "the first half of the change");
+    bed.launch(down);
+    bed.wait("the second half", |bed| {
+        let left = members(bed, down);
+        (left.len() == 2 && !left.contains(&removed)).then_some(())
+    });
+}
