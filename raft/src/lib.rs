@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod checkpointer;
 mod cluster_clock;
 mod fan_out;
+mod farewell;
 mod founded;
 mod fresh_since;
 mod history;

@@ -22,8 +22,6 @@ use crate::wire;
 const CHANGE_AT_MOST: Duration = Duration::from_secs(20);
 /// Pause before a new attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How long a removed member may take to hear of it.
-const FAREWELL_AT_MOST: Duration = Duration::from_secs(3);
 
 impl Replicated {
     /// Makes the change here or at the leader.
@@ -133,7 +131,7 @@ impl Replicated {
 
     async fn remove(&self, view: &View, id: u64) -> Result<(), Status> {
         let Some(node) = view.node(id) else {
-            return view.was_member(id);
+            return self.remove_again(view, id);
         };
         view.require_majority_without(id)?;
         if id == view.metrics.id {
@@ -143,24 +141,39 @@ impl Replicated {
             true => ChangeMembers::RemoveVoters(BTreeSet::from([id])),
             false => ChangeMembers::RemoveNodes(BTreeSet::from([id])),
         };
+        self.farewells.begin(id, Some(node));
         self.change(change).await?;
-        self.say_farewell(id, &node);
+        self.say_farewells();
         Ok(())
     }
 
     async fn replace(&self, view: &View, replace: Replace) -> Result<(), Status> {
         let Replace { old, new } = replace;
         let Some(node) = view.node(old) else {
-            return view.was_member(old);
+            return self.remove_again(view, old);
         };
         let voters = view.replaced(old, new)?;
         if old == view.metrics.id {
             return self.step_aside(view).await;
         }
         tracing::info!(old, new, "one voter in place of another");
+        self.farewells.begin(old, Some(node));
         self.change(ChangeMembers::ReplaceAllVoters(voters)).await?;
-        self.say_farewell(old, &node);
+        self.say_farewells();
         Ok(())
+    }
+
+    /// A member that is gone may not have heard of it.
+    fn remove_again(&self, view: &View, id: u64) -> Result<(), Status> {
+        view.was_member(id)?;
+        self.farewells.begin(id, None);
+        self.say_farewells();
+        Ok(())
+    }
+
+    /// Tells the removed members that have not heard of it yet.
+    pub(crate) fn say_farewells(&self) {
+        self.farewells.say(self.peers(), &self.view());
     }
 
     async fn set_address(&self, view: &View, node: &pb::MemberNode) -> Result<(), Status> {
@@ -212,24 +225,6 @@ impl Replicated {
     async fn step_aside(&self, view: &View) -> Result<(), Status> {
         self.transfer_leader(view, 0).await?;
         Err(self.no_quorum().into())
-    }
-
-    /// Tells a removed member, which hears of its removal from nobody else.
-    fn say_farewell(&self, id: u64, node: &MemberNode) {
-        let Some(mut client) = self.peers().shared(id, node) else {
-            return;
-        };
-        let request = pb::FarewellRequest {
-            header: Some(self.peers().header(id)),
-        };
-        tokio::spawn(async move {
-            let told = tokio::time::timeout(FAREWELL_AT_MOST, client.farewell(request)).await;
-            tracing::info!(
-                member = id,
-                told = matches!(told, Ok(Ok(_))),
-                "removed from the cluster"
-            );
-        });
     }
 
     async fn change(&self, change: ChangeMembers<u64, MemberNode>) -> Result<(), Status> {

@@ -14,6 +14,7 @@ use rpc::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::farewell::Farewells;
 use crate::fresh_since::FreshSince;
 use crate::member_session::{self, MemberSession};
 use crate::peers::Peers;
@@ -49,6 +50,7 @@ pub(crate) struct Replicated {
     majority: AtomicBool,
     read_indexes: ReadIndexes,
     removed: Removed,
+    pub(crate) farewells: Farewells,
     pub(crate) fresh: FreshSince,
     pub(crate) published: Arc<Published>,
 }
@@ -98,6 +100,7 @@ impl Replicated {
             majority: AtomicBool::new(true),
             read_indexes,
             removed,
+            farewells: Farewells::default(),
             fresh: FreshSince::new(),
             published,
         }

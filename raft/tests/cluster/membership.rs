@@ -31,3 +31,28 @@ fn a_change_of_voters_that_nobody_waits_for_is_finished() {
         (left.len() == 2 && !left.contains(&removed)).then_some(())
     });
 }
+
+/// It is told once it is back, and does not start again; a removal that is repeated is as good.
+#[test]
+fn a_member_that_was_down_when_it_was_removed_hears_of_it() {
+    let mut bed = Testbed::start();
+    let leader = bed.leader();
+    let removed = 1 + leader % 3;
+    bed.wait("the leader to know the store of the other", |bed| {
+        let met = std::fs::read_to_string(bed.data_dir(leader).join("peers")).unwrap_or_default();
+        met.contains(&format!("member-{removed} =")).then_some(())
+    });
+    bed.kill(removed);
+    let remove = |bed: &Testbed| {
+        let store = bed.store(leader);
+        bed.block_on(leader, async move {
+            store.change_membership(Change::Remove(removed)).await
+        })
+    };
+    remove(&bed).unwrap();
+    bed.launch(removed);
+    let told = bed.data_dir(removed).join("removed");
+    bed.wait("the farewell", |_| told.exists().then_some(()));
+    bed.kill(removed);
+    assert!(bed.refusal(removed).contains("was removed"));
+}
