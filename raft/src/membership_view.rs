@@ -19,9 +19,12 @@ impl Replicated {
     pub(crate) fn view(&self) -> View {
         let receiver = self.raft().metrics();
         let metrics = receiver.borrow_watched().clone();
+        let known = metrics.membership_config.nodes().map(|(id, _)| *id).max();
+        let met = self.peers().stores.highest().max(self.farewells.highest());
+        let next = self.published.load().cluster.next_member_id();
         View {
+            next_member_id: next.max(known.unwrap_or(0).max(met) + 1),
             metrics,
-            next_member_id: self.published.load().cluster.next_member_id(),
         }
     }
 }
@@ -29,6 +32,8 @@ impl Replicated {
 /// What a leader knows of the members.
 pub(crate) struct View {
     pub(crate) metrics: Metrics,
+    /// Ids from here on were never a member's as far as this one knows: a cluster that began with version 0.3.0 has counted
+    /// none.
     pub(crate) next_member_id: u64,
 }
 
