@@ -96,6 +96,12 @@ impl Replicated {
                 ))),
             };
         }
+        if self.farewells.knows(id) || !self.peers().stores.of(id).is_empty() {
+            return Err(Status::failed_precondition(format!(
+                "member {id} was removed, and its id is never given again: `chamois join` with a new token and an empty \
+                 directory makes a new key, which gets a new id"
+            )));
+        }
         if let Some((other, _)) = view
             .nodes()
             .find(|(_, other)| other.public_key == node.public_key)

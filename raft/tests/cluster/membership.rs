@@ -57,3 +57,28 @@ fn a_member_that_was_down_when_it_was_removed_hears_of_it() {
     bed.kill(removed);
     assert!(bed.refusal(removed).contains("was removed"));
 }
+
+/// It was given for this key, and the join is repeated with it: under its old id it would be taken for who it was.
+#[test]
+fn the_id_of_a_removed_member_is_not_given_again() {
+    let bed = Testbed::start();
+    let leader = bed.leader();
+    let removed = 1 + leader % 3;
+    let node = bed.store(leader).members()[&removed].clone();
+    let again = proto::raft::v1::MemberNode {
+        id: removed,
+        peer_address: node.peer_address,
+        api_address: node.api_address,
+        public_key: node.public_key,
+        ..Default::default()
+    };
+    let change = |change: Change| {
+        let store = bed.store(leader);
+        bed.block_on(leader, async move { store.change_membership(change).await })
+    };
+    change(Change::AddLearner(again.clone())).unwrap(); // it is one: a repeat is as good
+    change(Change::Remove(removed)).unwrap();
+    let refused = change(Change::AddLearner(again)).unwrap_err();
+    assert!(refused.message().contains("never given again"), "{refused}");
+    assert!(!bed.store(leader).members().contains_key(&removed));
+}
