@@ -31,7 +31,11 @@ impl Replicated {
     /// `Unavailable` without a leader for 20 s.
     pub(crate) async fn change_membership(&self, change: &pb::MembershipChange) -> Result<(), Status> {
         let deadline = Instant::now() + CHANGE_AT_MOST;
+        let mut led = None;
         loop {
+            if change.change == Some(Change::TransferLeader(0)) && has_moved(&mut led, self.leader()) {
+                return Ok(()); // an attempt whose answer was lost
+            }
             let failure = match self.change_once(change).await {
                 Ok(()) => return Ok(()),
                 Err(status) if status.code() != tonic::Code::Unavailable => return Err(status),
@@ -264,5 +268,26 @@ impl Replicated {
                 Status::unavailable(format!("Raft has stopped on this member: {fatal}"))
             }
         }
+    }
+}
+
+/// Whether another member `leads` than the one that led when leadership was to leave it.
+fn has_moved(led: &mut Option<u64>, leads: Option<u64>) -> bool {
+    let before = *led;
+    *led = before.or(leads);
+    before.zip(leads).is_some_and(|(before, leads)| before != leads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer that was lost must not move leadership once more.
+    #[test]
+    fn leadership_has_moved_once_another_member_leads() {
+        let mut led = None;
+        let looks = [None, Some(1), None, Some(1), Some(2), Some(1)];
+        let moved = looks.map(|leads| has_moved(&mut led, leads));
+        assert_eq!(moved, [false, false, false, false, true, false]);
     }
 }

@@ -178,7 +178,7 @@ impl View {
     }
 }
 
-/// Who leads next: the voter that is furthest, a witness only if there is no other.
+/// Who leads next: of the voters that answer the one that is furthest, a witness only if there is no other.
 pub(crate) fn heir(metrics: &Metrics) -> Option<u64> {
     let replication = metrics.replication.as_ref()?;
     let membership = &metrics.membership_config;
@@ -196,7 +196,10 @@ pub(crate) fn heir(metrics: &Metrics) -> Option<u64> {
                 .map(|matched| matched.index),
         )
     };
-    voters.filter(|id| replication.contains_key(id)).max_by_key(rank)
+    let is_there = |id: &u64| last_seen_ms(metrics, *id).is_some_and(|ms| ms <= SEEN_MS_MAX);
+    voters
+        .filter(|id| replication.contains_key(id) && is_there(id))
+        .max_by_key(rank)
 }
 
 fn not_found(id: u64) -> Status {
@@ -291,6 +294,15 @@ mod tests {
         );
         let silent = self::view(&[&[1, 2, 3]], &[1, 2, 3, 4]).with_silent(4);
         assert!(refusal(&silent, 3, 4).contains("does not answer"));
+    }
+
+    /// In an idle cluster all have the same log, the dead ones too.
+    #[test]
+    fn the_heir_is_a_voter_that_answers() {
+        let idle = || view(&[&[1, 2, 3]], &[1, 2, 3, 4]);
+        assert_eq!(heir(&idle().metrics), Some(3));
+        assert_eq!(heir(&idle().with_silent(3).metrics), Some(2));
+        assert_eq!(heir(&idle().with_silent(3).with_silent(2).metrics), None);
     }
 
     /// Who votes by the half that is to go is no voter of the other one.
