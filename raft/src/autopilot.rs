@@ -239,8 +239,9 @@ async fn raise_level(replicated: &Replicated, members: &[Seen]) {
             change: Some(cluster_command::Change::SetFeatureLevel(raise)),
         })),
     };
-    match replicated.propose(entry).await {
-        Ok(_) => tracing::info!(
+    let outcome = replicated.propose(entry).await;
+    match outcome.and_then(|outcome| state::rejection(&outcome).map_or(Ok(()), |why| Err(why.into()))) {
+        Ok(()) => tracing::info!(
             level = next,
             "the feature level was raised: every member knows it"
         ),
