@@ -32,7 +32,7 @@ const PROPOSALS_IN_FLIGHT_MAX: usize = 512;
 const PROPOSE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt at one leader may take.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3);
-/// Sessions of its own that a member tries for one request, when others have filled the one before.
+/// Sessions of its own that a member tries for one request, when others have filled the one before or its clock was wrong.
 const OWN_SESSIONS_MAX: usize = 3;
 /// Pause before a new attempt while no leader is known or the known one does not answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -171,12 +171,16 @@ impl Replicated {
             let ticket = self.session.begin(self.cluster_time_ms());
             entry.header.get_or_insert_default().session = Some(ticket.session.clone());
             let outcome = self.settle(&entry).await?;
-            if !member_session::is_full(&outcome) {
+            // nothing was applied: safe under a new id
+            if member_session::is_full(&outcome) {
+                self.session.renew(&ticket, self.cluster_time_ms());
+            } else if member_session::is_ahead(&outcome) {
+                self.session.renew(&ticket, self.published.load().time_ms());
+            } else {
                 return Ok(outcome);
             }
-            self.session.renew(&ticket, self.cluster_time_ms()); // nothing was applied: safe under a new id
         }
-        Err(Error::Internal("this member's sessions are full".to_owned()))
+        Err(Error::Internal("this member's sessions are refused".to_owned()))
     }
 
     /// Tries until the outcome of `entry` is known.
