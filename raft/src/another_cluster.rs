@@ -72,38 +72,54 @@ pub async fn restore(content: Inspected, member: &OnlyMember, sources: &Sources)
         );
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
+    let partial = prepare(content, member, sources).await?;
+    move_to(&partial, &member.data_dir)
+}
+
+/// The new data beside the place where they go.
+async fn prepare(content: Inspected, member: &OnlyMember, sources: &Sources) -> io::Result<PathBuf> {
     let partial = member.data_dir.with_extension("partial");
     if fs::exists(&partial)? {
         fs::remove_dir_all(&partial)?;
     }
     write(content, member, &partial, sources).await?;
-    fs::rename(&partial, &member.data_dir)?;
-    let parent = member.data_dir.parent().filter(|parent| *parent != Path::new(""));
+    Ok(partial)
+}
+
+fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    let parent = to.parent().filter(|parent| *parent != Path::new(""));
     fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Goes on alone with the data of this stopped member: everything in its log counts, acknowledged or not. The old data
-/// stay beside the new in `<data-dir>.before-recovery`.
+/// stay beside the new in `<data-dir>.before-recovery`; they are moved there when the new ones are written. What an
+/// interruption has left is gone on with.
 ///
 /// # Errors
 /// As the start of a member: another member's folder, a damaged log, a disk that fails.
 pub async fn recover(cluster: &str, member: &OnlyMember, sources: &Sources) -> io::Result<Inspected> {
-    let folder = member.data_dir.clone();
+    let folder = &member.data_dir;
     let aside = folder.with_extension("before-recovery");
-    if fs::exists(&aside)? {
+    let interrupted = fs::exists(&aside)? && !fs::exists(folder)?;
+    if fs::exists(&aside)? && !interrupted {
         let text = format!(
             "{} exists already: this member was recovered before; move it away first",
             aside.display()
         );
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
-    if !fs::exists(folder.join("header"))? {
-        let text = format!("{}: there is no member's data", folder.display());
+    let old = if interrupted { &aside } else { folder };
+    if !store_header::is_there(old)? {
+        let text = format!("{}: there is no member's data", old.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
-    let content = all_that_is_there(&folder, cluster, member.id, sources).await?;
-    fs::rename(&folder, &aside)?;
-    restore(content.clone(), member, sources).await?;
+    let content = all_that_is_there(old, cluster, member.id, sources).await?;
+    let partial = prepare(content.clone(), member, sources).await?;
+    if !interrupted {
+        move_to(folder, &aside)?;
+    }
+    move_to(&partial, folder)?;
     Ok(content)
 }
 
@@ -235,6 +251,45 @@ mod tests {
             io::ErrorKind::NotFound,
             "a folder without a header is nobody's: {error}"
         );
+    }
+
+    /// The data of a stopped member.
+    async fn stopped(folder: &Path) -> OnlyMember {
+        let file = snapshot_file::write(folder, &meta(9), &state_at(9)).unwrap();
+        let member = member(folder);
+        restore(inspect(&file.path).unwrap(), &member, &Sources::deterministic(1))
+            .await
+            .unwrap();
+        member
+    }
+
+    /// The disk may be full, and these data are the only ones that are left.
+    #[tokio::test]
+    async fn a_recovery_that_fails_leaves_the_data_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let member = stopped(folder.path()).await;
+        let partial = folder.path().join("data.partial");
+        fs::write(&partial, "in the way").unwrap();
+        let again = || async { recover("", &member, &Sources::deterministic(2)).await };
+        again().await.unwrap_err();
+        assert!(member.data_dir.join("header").exists());
+        assert!(!folder.path().join("data.before-recovery").exists());
+        fs::remove_file(&partial).unwrap();
+        assert_eq!(again().await.unwrap().index, 9 + INDEXES_BETWEEN);
+        let twice = again().await.unwrap_err();
+        assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    /// Power fails when the old data are aside and the new ones are not yet in their place.
+    #[tokio::test]
+    async fn an_interrupted_recovery_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let member = stopped(folder.path()).await;
+        let aside = folder.path().join("data.before-recovery");
+        fs::rename(&member.data_dir, &aside).unwrap();
+        let found = recover("", &member, &Sources::deterministic(2)).await.unwrap();
+        assert_eq!(found.index, 9 + INDEXES_BETWEEN);
+        assert!(member.data_dir.join("header").exists() && aside.join("header").exists());
     }
 
     #[test]
