@@ -10,11 +10,16 @@ use std::sync::Arc;
 
 use openraft::entry::{EntryPayload, RaftEntry as _};
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _};
-use state::State;
+use proto::raft::v1 as pb;
+use state::{Applied, State};
 
+use crate::apply_chunk::{ApplyChunk, Touched};
 use crate::log_store::LogStore;
 use crate::sources::Sources;
-use crate::type_config::{LeaderId, LogId, MemberNode, Membership, SnapshotMeta, StoredMembership, Vote};
+use crate::state_machine::APPLY_CHUNK_MAX;
+use crate::type_config::{
+    Entry, LeaderId, LogId, MemberNode, Membership, SnapshotMeta, StoredMembership, Vote,
+};
 use crate::wal::{self, RealDisk, Wal};
 use crate::{newest_state, snapshot_file, store_header};
 
@@ -139,28 +144,44 @@ async fn all_that_is_there(
     let vote = log.read_vote().await?;
     let mut state = start.state;
     let mut membership = start.membership.membership().clone();
-    for entry in log.try_get_log_entries(state.applied_index() + 1..).await? {
-        match &entry.payload {
-            EntryPayload::Normal(command) => {
-                let decoded = state::decode_exact(&command.0).map_err(|error| {
-                    let text = format!("entry {} cannot be read: {error}; upgrade first", entry.index());
-                    io::Error::new(io::ErrorKind::InvalidData, text)
-                })?;
-                state.apply(entry.index(), &decoded);
-            }
-            EntryPayload::Blank => state.skip(entry.index()),
-            EntryPayload::Membership(changed) => {
-                membership = changed.clone();
-                state.skip(entry.index());
-            }
-        }
-    }
+    let entries = log.try_get_log_entries(state.applied_index() + 1..).await?;
+    apply_all(&mut state, &mut membership, &entries, State::apply)?;
     Ok(Inspected {
         index: state.applied_index(),
         term: vote.map_or(0, |vote| vote.leader_id().term),
         members: membership.nodes().map(|(id, node)| (*id, node.clone())).collect(),
         state,
     })
+}
+
+/// As a member applies them: what panics there changes nothing here either.
+fn apply_all(
+    state: &mut State,
+    membership: &mut Membership,
+    entries: &[Entry],
+    apply: impl Fn(&mut State, u64, &pb::Entry) -> Applied,
+) -> io::Result<()> {
+    for entries in entries.chunks(APPLY_CHUNK_MAX) {
+        let mut chunk = ApplyChunk::new(state);
+        let mut touched = Touched::default();
+        for entry in entries {
+            match &entry.payload {
+                EntryPayload::Normal(command) => {
+                    let decoded = state::decode_exact(&command.0).map_err(|error| {
+                        let text = format!("entry {} cannot be read: {error}; upgrade first", entry.index());
+                        io::Error::new(io::ErrorKind::InvalidData, text)
+                    })?;
+                    chunk.apply_with(state, entry.index(), decoded, &mut touched, &apply);
+                }
+                EntryPayload::Blank => chunk.skip(state, entry.index()),
+                EntryPayload::Membership(changed) => {
+                    *membership = changed.clone();
+                    chunk.skip(state, entry.index());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn write(content: Inspected, member: &OnlyMember, folder: &Path, sources: &Sources) -> io::Result<()> {
@@ -196,8 +217,12 @@ async fn write(content: Inspected, member: &OnlyMember, folder: &Path, sources: 
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use proto::cluster::v1::{ClusterCommand, cluster_command};
+
     use super::*;
     use crate::snapshot_file_test::{meta, state_at};
+    use crate::type_config::Command;
 
     fn member(folder: &Path) -> OnlyMember {
         OnlyMember {
@@ -251,6 +276,47 @@ mod tests {
             io::ErrorKind::NotFound,
             "a folder without a header is nobody's: {error}"
         );
+    }
+
+    /// A bug must not stand between a cluster and the last data that it has: the members have lived on with it.
+    #[test]
+    fn an_entry_that_panics_is_passed_over_as_a_member_does() {
+        let half_of_it = |state: &mut State, index: u64, entry: &pb::Entry| {
+            let applied = state.apply(index, entry);
+            assert!(index != 11, "a bug in entry 11");
+            applied
+        };
+        let entry = |index: u64| {
+            let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
+            let session = pb::ClientSession {
+                client_id: vec![2; 16],
+                seq: index,
+                ..pb::ClientSession::default()
+            };
+            let header = pb::Header {
+                session: Some(session),
+                random: vec![0; 16],
+                ..pb::Header::default()
+            };
+            let command = pb::Entry {
+                header: Some(header),
+                command: Some(pb::entry::Command::Cluster(ClusterCommand {
+                    change: Some(cluster_command::Change::SetFeatureLevel(
+                        cluster_command::SetFeatureLevel { level: 2 },
+                    )),
+                })),
+            };
+            Entry {
+                log_id,
+                payload: EntryPayload::Normal(Command(command.encode_to_vec().into())),
+            }
+        };
+        let mut membership = meta(9).last_membership.membership().clone();
+        let mut state = state_at(10);
+        apply_all(&mut state, &mut membership, &[entry(11)], half_of_it).unwrap();
+        assert_eq!((state.applied_index(), state.feature_level()), (11, 1));
+        apply_all(&mut state, &mut membership, &[entry(12)], half_of_it).unwrap();
+        assert_eq!((state.applied_index(), state.feature_level()), (12, 2));
     }
 
     /// The data of a stopped member.
