@@ -13,7 +13,7 @@ const FORMAT: u32 = 1;
 /// The least feature level that a version needs to open this folder; the state's own level stands in the log.
 const FEATURE_LEVEL: u32 = 1;
 
-const FILE: &str = "header";
+const FILE: &str = small_file::HEADER;
 /// For a member whose store cannot be trusted.
 const WAY_OUT: &str = "check the disk, move the data directory aside, remove the member from the cluster and let it join \
                        again under a new id";
