@@ -120,12 +120,22 @@ pub async fn recover(cluster: &str, member: &OnlyMember, sources: &Sources) -> i
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
     let content = all_that_is_there(old, cluster, member.id, sources).await?;
-    let partial = prepare(content.clone(), member, sources).await?;
+    let partial = prepare(content.clone(), &where_it_is_now(member, &content), sources).await?;
     if !interrupted {
         move_to(folder, &aside)?;
     }
     move_to(&partial, folder)?;
     Ok(content)
+}
+
+/// The member at the addresses that the membership has: those of its identity are as old as the identity.
+fn where_it_is_now(member: &OnlyMember, content: &Inspected) -> OnlyMember {
+    let mut moved = member.clone();
+    if let Some(known) = content.members.get(&member.id) {
+        moved.node.peer_address.clone_from(&known.peer_address);
+        moved.node.api_address.clone_from(&known.api_address);
+    }
+    moved
 }
 
 /// The newest state with every entry of the log applied to it.
@@ -344,6 +354,18 @@ mod tests {
         assert_eq!(again().await.unwrap().index, 9 + INDEXES_BETWEEN);
         let twice = again().await.unwrap_err();
         assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    /// `chamois member set-address` was used since the identity was made.
+    #[tokio::test]
+    async fn a_member_that_moved_is_recovered_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut identity = stopped(folder.path()).await;
+        identity.node.peer_address = "127.0.0.9:7440".into();
+        recover("", &identity, &Sources::deterministic(2)).await.unwrap();
+        let files = fs::read_dir(identity.data_dir.join("snapshots")).unwrap();
+        let file = files.map(|file| file.unwrap().path()).next().unwrap();
+        assert_eq!(inspect(&file).unwrap().members[&7].peer_address, "127.0.0.1:7440");
     }
 
     /// Power fails when the old data are aside and the new ones are not yet in their place.
