@@ -22,6 +22,7 @@ mod log_store;
 #[cfg(test)]
 mod log_store_suite_test;
 mod log_tail;
+mod majority;
 mod member;
 mod member_session;
 mod membership;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::farewell::Farewells;
 use crate::fresh_since::FreshSince;
+use crate::majority::Majority;
 use crate::member_session::{self, MemberSession};
 use crate::peers::Peers;
 use crate::profile::Profile;
@@ -47,7 +48,7 @@ pub(crate) struct Replicated {
     session: MemberSession,
     in_flight: Semaphore,
     verified: AtomicBool,
-    majority: AtomicBool,
+    majority: Majority,
     read_indexes: ReadIndexes,
     removed: Removed,
     pub(crate) farewells: Farewells,
@@ -97,7 +98,7 @@ impl Replicated {
             sources,
             in_flight: Semaphore::new(PROPOSALS_IN_FLIGHT_MAX),
             verified: AtomicBool::new(false),
-            majority: AtomicBool::new(true),
+            majority: Majority::new(),
             read_indexes,
             removed,
             farewells: Farewells::default(),
@@ -127,10 +128,9 @@ impl Replicated {
         self.verified.store(true, Ordering::Release);
     }
 
-    /// Whether a majority has answered this member lately. A leader that lost its majority does not step down,
-    /// and pre-vote keeps followers naming it, so the leader's name says nothing.
+    /// Whether a majority has answered this member lately.
     pub(crate) fn has_majority(&self) -> bool {
-        self.majority.load(Ordering::Acquire)
+        self.majority.has_answered()
     }
 
     /// The leader, if one is named.
@@ -287,10 +287,11 @@ impl Replicated {
     /// [`Replicated::linearize`] whatever was known of the majority before; the answer is remembered.
     pub(crate) async fn reach_read_index(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.profile.leaderless_max();
+        let before = self.majority.ask();
         loop {
             let asked = Instant::now();
             if let Ok(Some(index)) = tokio::time::timeout_at(deadline, self.read_indexes.next()).await {
-                self.majority.store(true, Ordering::Release);
+                self.majority.answered();
                 let left = deadline.saturating_duration_since(Instant::now());
                 return match self.published.wait_for(index, left).await {
                     true => {
@@ -304,7 +305,7 @@ impl Replicated {
                 };
             }
             if Instant::now() >= deadline {
-                self.majority.store(false, Ordering::Release);
+                self.majority.not_answered(before);
                 return Err(self.no_quorum());
             }
             tokio::time::sleep(RETRY_PAUSE).await;
