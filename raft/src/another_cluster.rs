@@ -10,11 +10,16 @@ use std::sync::Arc;
 
 use openraft::entry::{EntryPayload, RaftEntry as _};
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _};
-use state::State;
+use proto::raft::v1 as pb;
+use state::{Applied, State};
 
+use crate::apply_chunk::{ApplyChunk, Touched};
 use crate::log_store::LogStore;
 use crate::sources::Sources;
-use crate::type_config::{LeaderId, LogId, MemberNode, Membership, SnapshotMeta, StoredMembership, Vote};
+use crate::state_machine::APPLY_CHUNK_MAX;
+use crate::type_config::{
+    Entry, LeaderId, LogId, MemberNode, Membership, SnapshotMeta, StoredMembership, Vote,
+};
 use crate::wal::{self, RealDisk, Wal};
 use crate::{newest_state, snapshot_file, store_header};
 
@@ -72,39 +77,65 @@ pub async fn restore(content: Inspected, member: &OnlyMember, sources: &Sources)
         );
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
+    let partial = prepare(content, member, sources).await?;
+    move_to(&partial, &member.data_dir)
+}
+
+/// The new data beside the place where they go.
+async fn prepare(content: Inspected, member: &OnlyMember, sources: &Sources) -> io::Result<PathBuf> {
     let partial = member.data_dir.with_extension("partial");
     if fs::exists(&partial)? {
         fs::remove_dir_all(&partial)?;
     }
     write(content, member, &partial, sources).await?;
-    fs::rename(&partial, &member.data_dir)?;
-    let parent = member.data_dir.parent().filter(|parent| *parent != Path::new(""));
+    Ok(partial)
+}
+
+fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    let parent = to.parent().filter(|parent| *parent != Path::new(""));
     fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Goes on alone with the data of this stopped member: everything in its log counts, acknowledged or not. The old data
-/// stay beside the new in `<data-dir>.before-recovery`.
+/// stay beside the new in `<data-dir>.before-recovery`; they are moved there when the new ones are written. What an
+/// interruption has left is gone on with.
 ///
 /// # Errors
 /// As the start of a member: another member's folder, a damaged log, a disk that fails.
 pub async fn recover(cluster: &str, member: &OnlyMember, sources: &Sources) -> io::Result<Inspected> {
-    let folder = member.data_dir.clone();
+    let folder = &member.data_dir;
     let aside = folder.with_extension("before-recovery");
-    if fs::exists(&aside)? {
+    let interrupted = fs::exists(&aside)? && !fs::exists(folder)?;
+    if fs::exists(&aside)? && !interrupted {
         let text = format!(
             "{} exists already: this member was recovered before; move it away first",
             aside.display()
         );
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
-    if !fs::exists(folder.join("header"))? {
-        let text = format!("{}: there is no member's data", folder.display());
+    let old = if interrupted { &aside } else { folder };
+    if !store_header::is_there(old)? {
+        let text = format!("{}: there is no member's data", old.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
-    let content = all_that_is_there(&folder, cluster, member.id, sources).await?;
-    fs::rename(&folder, &aside)?;
-    restore(content.clone(), member, sources).await?;
+    let content = all_that_is_there(old, cluster, member.id, sources).await?;
+    let partial = prepare(content.clone(), &where_it_is_now(member, &content), sources).await?;
+    if !interrupted {
+        move_to(folder, &aside)?;
+    }
+    move_to(&partial, folder)?;
     Ok(content)
+}
+
+/// The member at the addresses that the membership has: those of its identity are as old as the identity.
+fn where_it_is_now(member: &OnlyMember, content: &Inspected) -> OnlyMember {
+    let mut moved = member.clone();
+    if let Some(known) = content.members.get(&member.id) {
+        moved.node.peer_address.clone_from(&known.peer_address);
+        moved.node.api_address.clone_from(&known.api_address);
+    }
+    moved
 }
 
 /// The newest state with every entry of the log applied to it.
@@ -123,28 +154,44 @@ async fn all_that_is_there(
     let vote = log.read_vote().await?;
     let mut state = start.state;
     let mut membership = start.membership.membership().clone();
-    for entry in log.try_get_log_entries(state.applied_index() + 1..).await? {
-        match &entry.payload {
-            EntryPayload::Normal(command) => {
-                let decoded = state::decode_exact(&command.0).map_err(|error| {
-                    let text = format!("entry {} cannot be read: {error}; upgrade first", entry.index());
-                    io::Error::new(io::ErrorKind::InvalidData, text)
-                })?;
-                state.apply(entry.index(), &decoded);
-            }
-            EntryPayload::Blank => state.skip(entry.index()),
-            EntryPayload::Membership(changed) => {
-                membership = changed.clone();
-                state.skip(entry.index());
-            }
-        }
-    }
+    let entries = log.try_get_log_entries(state.applied_index() + 1..).await?;
+    apply_all(&mut state, &mut membership, &entries, State::apply)?;
     Ok(Inspected {
         index: state.applied_index(),
         term: vote.map_or(0, |vote| vote.leader_id().term),
         members: membership.nodes().map(|(id, node)| (*id, node.clone())).collect(),
         state,
     })
+}
+
+/// As a member applies them: what panics there changes nothing here either.
+fn apply_all(
+    state: &mut State,
+    membership: &mut Membership,
+    entries: &[Entry],
+    apply: impl Fn(&mut State, u64, &pb::Entry) -> Applied,
+) -> io::Result<()> {
+    for entries in entries.chunks(APPLY_CHUNK_MAX) {
+        let mut chunk = ApplyChunk::new(state);
+        let mut touched = Touched::default();
+        for entry in entries {
+            match &entry.payload {
+                EntryPayload::Normal(command) => {
+                    let decoded = state::decode_exact(&command.0).map_err(|error| {
+                        let text = format!("entry {} cannot be read: {error}; upgrade first", entry.index());
+                        io::Error::new(io::ErrorKind::InvalidData, text)
+                    })?;
+                    chunk.apply_with(state, entry.index(), decoded, &mut touched, &apply);
+                }
+                EntryPayload::Blank => chunk.skip(state, entry.index()),
+                EntryPayload::Membership(changed) => {
+                    *membership = changed.clone();
+                    chunk.skip(state, entry.index());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn write(content: Inspected, member: &OnlyMember, folder: &Path, sources: &Sources) -> io::Result<()> {
@@ -180,8 +227,12 @@ async fn write(content: Inspected, member: &OnlyMember, folder: &Path, sources: 
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use proto::cluster::v1::{ClusterCommand, cluster_command};
+
     use super::*;
     use crate::snapshot_file_test::{meta, state_at};
+    use crate::type_config::Command;
 
     fn member(folder: &Path) -> OnlyMember {
         OnlyMember {
@@ -235,6 +286,98 @@ mod tests {
             io::ErrorKind::NotFound,
             "a folder without a header is nobody's: {error}"
         );
+    }
+
+    /// A bug must not stand between a cluster and the last data that it has: the members have lived on with it.
+    #[test]
+    fn an_entry_that_panics_is_passed_over_as_a_member_does() {
+        let half_of_it = |state: &mut State, index: u64, entry: &pb::Entry| {
+            let applied = state.apply(index, entry);
+            assert!(index != 11, "a bug in entry 11");
+            applied
+        };
+        let entry = |index: u64| {
+            let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
+            let session = pb::ClientSession {
+                client_id: vec![2; 16],
+                seq: index,
+                ..pb::ClientSession::default()
+            };
+            let header = pb::Header {
+                session: Some(session),
+                random: vec![0; 16],
+                ..pb::Header::default()
+            };
+            let command = pb::Entry {
+                header: Some(header),
+                command: Some(pb::entry::Command::Cluster(ClusterCommand {
+                    change: Some(cluster_command::Change::SetFeatureLevel(
+                        cluster_command::SetFeatureLevel { level: 2 },
+                    )),
+                })),
+            };
+            Entry {
+                log_id,
+                payload: EntryPayload::Normal(Command(command.encode_to_vec().into())),
+            }
+        };
+        let mut membership = meta(9).last_membership.membership().clone();
+        let mut state = state_at(10);
+        apply_all(&mut state, &mut membership, &[entry(11)], half_of_it).unwrap();
+        assert_eq!((state.applied_index(), state.feature_level()), (11, 1));
+        apply_all(&mut state, &mut membership, &[entry(12)], half_of_it).unwrap();
+        assert_eq!((state.applied_index(), state.feature_level()), (12, 2));
+    }
+
+    /// The data of a stopped member.
+    async fn stopped(folder: &Path) -> OnlyMember {
+        let file = snapshot_file::write(folder, &meta(9), &state_at(9)).unwrap();
+        let member = member(folder);
+        restore(inspect(&file.path).unwrap(), &member, &Sources::deterministic(1))
+            .await
+            .unwrap();
+        member
+    }
+
+    /// The disk may be full, and these data are the only ones that are left.
+    #[tokio::test]
+    async fn a_recovery_that_fails_leaves_the_data_where_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let member = stopped(folder.path()).await;
+        let partial = folder.path().join("data.partial");
+        fs::write(&partial, "in the way").unwrap();
+        let again = || async { recover("", &member, &Sources::deterministic(2)).await };
+        again().await.unwrap_err();
+        assert!(member.data_dir.join("header").exists());
+        assert!(!folder.path().join("data.before-recovery").exists());
+        fs::remove_file(&partial).unwrap();
+        assert_eq!(again().await.unwrap().index, 9 + INDEXES_BETWEEN);
+        let twice = again().await.unwrap_err();
+        assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    /// `chamois member set-address` was used since the identity was made.
+    #[tokio::test]
+    async fn a_member_that_moved_is_recovered_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut identity = stopped(folder.path()).await;
+        identity.node.peer_address = "127.0.0.9:7440".into();
+        recover("", &identity, &Sources::deterministic(2)).await.unwrap();
+        let files = fs::read_dir(identity.data_dir.join("snapshots")).unwrap();
+        let file = files.map(|file| file.unwrap().path()).next().unwrap();
+        assert_eq!(inspect(&file).unwrap().members[&7].peer_address, "127.0.0.1:7440");
+    }
+
+    /// Power fails when the old data are aside and the new ones are not yet in their place.
+    #[tokio::test]
+    async fn an_interrupted_recovery_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let member = stopped(folder.path()).await;
+        let aside = folder.path().join("data.before-recovery");
+        fs::rename(&member.data_dir, &aside).unwrap();
+        let found = recover("", &member, &Sources::deterministic(2)).await.unwrap();
+        assert_eq!(found.index, 9 + INDEXES_BETWEEN);
+        assert!(member.data_dir.join("header").exists() && aside.join("header").exists());
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl ApplyChunk {
         self.done.push((index, None));
     }
 
-    fn apply_with(
+    /// [`ApplyChunk::apply`] with another way to apply.
+    pub(crate) fn apply_with(
         &mut self,
         state: &mut State,
         index: u64,

@@ -1,6 +1,6 @@
 //! What a leader does about the members by itself: learners that have caught up become voters, two at a time so that
-//! the number of voters stays odd; a voter that is gone is reported; the feature level rises when every version knows it;
-//! a witness hands leadership on.
+//! the number of voters stays odd; a change of voters that was left half done is finished; a removed member is
+//! told until it has heard; a voter that is gone is reported; the feature level rises when every version knows it; a witness hands leadership on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,13 +13,17 @@ use proto::raft::v1::{Entry, Header, MembershipChange};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use crate::cluster_clock::OFF_MS_MAX;
-use crate::membership::{LAG_MAX, View};
+use crate::membership_view::{LAG_MAX, View};
 use crate::replicated::Replicated;
+use crate::type_config::LogId;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
 /// Looks in a row at which a learner must have caught up.
 const STEADY_LOOKS: u32 = 3;
+/// Looks in a row at which a change of voters stands half done until nobody can be waiting for it any more: an attempt
+/// takes 3 s at most.
+const HALF_DONE_LOOKS: u32 = 5;
 /// More voters than this make every write wait for more disks and add no safety that anyone needs.
 const VOTERS_MAX: usize = 5;
 /// A voter that has been silent for longer is reported, milliseconds.
@@ -30,6 +34,8 @@ const SILENT_MS_MAX: u64 = 10_000;
 struct Memory {
     steady: BTreeMap<u64, u32>,
     reported: BTreeSet<u64>,
+    /// The first half of a change of voters, and at how many looks it was the newest.
+    half_done: Option<(LogId, u32)>,
     clock_reported: bool,
     leads: bool,
 }
@@ -64,12 +70,13 @@ pub(crate) async fn run(replicated: Arc<Replicated>) {
             .map(|(id, node)| seen(&view, id, node.kind))
             .collect();
         memory.report(&members);
-        let promoted = memory.take_ready(&members);
-        if !promoted.is_empty()
-            && let Err(status) = replicated.promote(&view, promoted).await
-        {
-            tracing::warn!(reason = status.message(), "learners could not become voters yet");
+        if view.is_joint() {
+            memory.finish_change(&replicated, &view).await;
+        } else {
+            memory.half_done = None;
+            memory.promote(&replicated, &view, &members).await;
         }
+        replicated.say_farewells();
         replicated.cluster_time_ms(); // heartbeats carry it, also while nobody writes
         memory
             .hand_over_with_a_wrong_clock(&replicated, &view, &members)
@@ -91,6 +98,36 @@ fn seen(view: &View, id: u64, kind: member_kind::Kind) -> Seen {
 }
 
 impl Memory {
+    async fn finish_change(&mut self, replicated: &Replicated, view: &View) {
+        let half = *view.metrics.membership_config.log_id();
+        if self.is_left_half_done(half)
+            && let Err(status) = replicated.finish_change().await
+        {
+            tracing::warn!(
+                reason = status.message(),
+                "a change of the voters is half done still"
+            );
+        }
+    }
+
+    /// Whether the change whose first half is `half` has stood for longer than whoever asked for it waits.
+    fn is_left_half_done(&mut self, half: Option<LogId>) -> bool {
+        self.half_done = match (half, self.half_done) {
+            (Some(half), Some((before, looks))) if half == before => Some((half, looks + 1)),
+            (half, _) => half.map(|half| (half, 1)),
+        };
+        self.half_done.is_some_and(|(_, looks)| looks >= HALF_DONE_LOOKS)
+    }
+
+    async fn promote(&mut self, replicated: &Replicated, view: &View, members: &[Seen]) {
+        let promoted = self.take_ready(members);
+        if !promoted.is_empty()
+            && let Err(status) = replicated.promote(view, promoted).await
+        {
+            tracing::warn!(reason = status.message(), "learners could not become voters yet");
+        }
+    }
+
     /// The learners that become voters now.
     fn take_ready(&mut self, members: &[Seen]) -> BTreeSet<u64> {
         let waiting = members
@@ -127,9 +164,7 @@ impl Memory {
             }
         }
     }
-}
 
-impl Memory {
     /// A leader whose clock is off steps down for one whose clock is not; it says so once either way.
     async fn hand_over_with_a_wrong_clock(&mut self, replicated: &Replicated, view: &View, members: &[Seen]) {
         let own = view.metrics.id;
@@ -204,8 +239,9 @@ async fn raise_level(replicated: &Replicated, members: &[Seen]) {
             change: Some(cluster_command::Change::SetFeatureLevel(raise)),
         })),
     };
-    match replicated.propose(entry).await {
-        Ok(_) => tracing::info!(
+    let outcome = replicated.propose(entry).await;
+    match outcome.and_then(|outcome| state::rejection(&outcome).map_or(Ok(()), |why| Err(why.into()))) {
+        Ok(()) => tracing::info!(
             level = next,
             "the feature level was raised: every member knows it"
         ),
@@ -304,6 +340,22 @@ mod tests {
             assert!(memory.take_ready(&[one, two, third]).is_empty());
         }
         assert_eq!(memory.take_ready(&[one, two, three]).len(), 2);
+    }
+
+    /// Whoever asked for it may be about to write the second half.
+    #[test]
+    fn only_a_change_that_stands_still_is_finished() {
+        use crate::type_config::LeaderId;
+        let half = |index| Some(LogId::new(LeaderId { term: 1, node_id: 1 }, index));
+        let mut memory = Memory::default();
+        for _ in 1..HALF_DONE_LOOKS {
+            assert!(!memory.is_left_half_done(half(7)));
+        }
+        assert!(!memory.is_left_half_done(half(9)), "another one");
+        for _ in 2..HALF_DONE_LOOKS {
+            assert!(!memory.is_left_half_done(half(9)));
+        }
+        assert!(memory.is_left_half_done(half(9)));
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl KnownStores {
         self.lock().stores.get(&member).cloned().unwrap_or_default()
     }
 
+    /// The highest id of a member that was ever met, 0 before the first.
+    pub(crate) fn highest(&self) -> u64 {
+        self.lock().stores.last_key_value().map_or(0, |(id, _)| *id)
+    }
+
     /// Member `from` says that it has the store `from_store` and means the store `to_store` of member `own_id`; an
     /// empty id says nothing.
     ///
@@ -175,6 +180,7 @@ mod tests {
         stores.check(1, "", 3, OTHER).unwrap();
         for stores in [stores, open(folder.path())] {
             assert_eq!((stores.of(2).as_str(), stores.of(3).as_str()), (FIRST, OTHER));
+            assert_eq!(stores.highest(), 3);
             stores.check(1, OWN, 2, FIRST).unwrap();
             let refused = stores.check(1, OWN, 2, OTHER).unwrap_err();
             assert_eq!(refused.code(), tonic::Code::FailedPrecondition);

@@ -10,6 +10,8 @@ pub mod checkpoint;
 mod checkpointer;
 mod cluster_clock;
 mod fan_out;
+mod farewell;
+mod founded;
 mod fresh_since;
 mod history;
 mod in_memory;
@@ -20,9 +22,11 @@ mod log_store;
 #[cfg(test)]
 mod log_store_suite_test;
 mod log_tail;
+mod majority;
 mod member;
 mod member_session;
 mod membership;
+mod membership_view;
 mod metrics;
 mod network;
 mod newest_state;
@@ -55,6 +59,7 @@ pub mod wal;
 mod watch;
 mod wire;
 
+pub use founded::FoundingMembers;
 pub use history::Revision;
 pub use member::{Member, MemberOptions};
 pub use metrics::{Metrics, MetricsReading};

@@ -1,6 +1,5 @@
 //! Starting a member: open the log, load the state, start Raft, form the cluster if it is new.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -16,6 +15,7 @@ use rpc::tls::PinnedKeys;
 use crate::background::Background;
 use crate::checkpointer::Checkpointer;
 use crate::cluster_clock::ClusterClock;
+use crate::founded::{Founding, FoundingMembers};
 use crate::known_stores::KnownStores;
 use crate::log_store::LogStore;
 use crate::metrics::{Counters, Metrics, count_leader_changes};
@@ -30,9 +30,11 @@ use crate::replicated::{Replicated, Timing};
 use crate::sources::Sources;
 use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
-use crate::type_config::{MemberNode, TypeConfig};
+use crate::type_config::TypeConfig;
 use crate::wal::{self, Disk, Wal};
-use crate::{autopilot, introduction, leader_gone, membership, newest_state, pinned_members, store_header};
+use crate::{
+    autopilot, introduction, leader_gone, membership_view, newest_state, pinned_members, store_header,
+};
 
 /// How often the log's size is looked at for a snapshot.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
@@ -65,7 +67,7 @@ pub struct MemberOptions {
     /// The log's disk.
     pub disk: Arc<dyn Disk>,
     /// The members of a new cluster; an existing store ignores them.
-    pub founding_members: BTreeMap<u64, MemberNode>,
+    pub founding_members: FoundingMembers,
     /// First entry of a new cluster.
     pub bootstrap: ClusterCommand,
 }
@@ -85,8 +87,14 @@ impl Member {
     /// Starts Raft on the current runtime; it should be one of its own.
     ///
     /// # Errors
-    /// A folder of another member, a damaged log (the text says how to rejoin), a disk that fails.
+    /// A folder of another member, an empty one where a cluster was founded before, a damaged log (the text says how to
+    /// rejoin), a disk that fails.
     pub async fn start(options: MemberOptions) -> io::Result<Member> {
+        let (cluster, data_dir) = (options.pins.cluster(), &options.data_dir);
+        let founding = Founding::of(options.founding_members, options.member_id, cluster, data_dir);
+        if !store_header::is_there(data_dir)? {
+            founding.check()?; // before anything is written in the place of a disk that is not mounted
+        }
         let opened = tokio::task::spawn_blocking({
             let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
             let (cluster, member) = (options.pins.cluster().to_owned(), options.member_id);
@@ -133,8 +141,9 @@ impl Member {
             Raft::new(options.member_id, config, network, log.clone(), machine)
                 .await
                 .map_err(io::Error::other)?;
-        if pristine && options.founding_members.contains_key(&options.member_id) {
-            found(&raft, options.founding_members).await?;
+        match pristine {
+            true => founding.carry_out(&raft).await?,
+            false => founding.done()?,
         }
         let (read_indexes, requests) = ReadIndexes::new();
         let replicated = Arc::new(Replicated::new(
@@ -234,7 +243,7 @@ impl Member {
     pub async fn hand_over(&self) {
         let raft = self.replicated.raft();
         let metrics = raft.metrics().borrow_watched().clone();
-        if let Some(to) = membership::heir(&metrics)
+        if let Some(to) = membership_view::heir(&metrics)
             && let Err(error) = raft.trigger().transfer_leader(to).await
         {
             tracing::warn!(%error, to, "could not hand over leadership");
@@ -287,16 +296,6 @@ fn open(
         start,
         checkpointer,
     })
-}
-
-/// Every founding member says the same; Raft elects one of them.
-async fn found(raft: &Raft<TypeConfig, StateMachine>, members: BTreeMap<u64, MemberNode>) -> io::Result<()> {
-    match raft.initialize(members).await {
-        Ok(()) => Ok(()),
-        // Another founder was quicker and this member has its entries already.
-        Err(openraft::error::RaftError::APIError(openraft::error::InitializeError::NotAllowed(_))) => Ok(()),
-        Err(error) => Err(io::Error::other(error)),
-    }
 }
 
 /// Gives a new cluster its id, and marks this member as verified once a leader has confirmed a commit index.

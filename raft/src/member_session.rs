@@ -22,6 +22,15 @@ pub(crate) fn is_full(outcome: &pb::Outcome) -> bool {
     field == "session.ack_below"
 }
 
+/// Whether the state refused a request because its session was opened more than an hour ahead of cluster time: this host's
+/// clock is fast and no leader had said yet what time it is. Nothing was applied, and nothing of it ever is.
+pub(crate) fn is_ahead(outcome: &pb::Outcome) -> bool {
+    let Some(Rejection::Invalid { field, .. }) = state::rejection(outcome) else {
+        return false;
+    };
+    field == "session.opened_at_ms"
+}
+
 /// Hands out `(client_id, seq)` and knows which are still in flight.
 #[derive(Debug)]
 pub(crate) struct MemberSession {
@@ -58,7 +67,8 @@ impl MemberSession {
         let mut inner = self.lock();
         let idle = now_ms.saturating_sub(inner.last_used_ms) > IDLE_MS_MAX && inner.in_flight.is_empty();
         let oldest = inner.in_flight.first().copied().unwrap_or(inner.next_seq);
-        if idle || inner.next_seq - oldest >= SPAN_MAX {
+        let ahead = inner.opened_at_ms > now_ms; // opened by this host's clock, before a leader was heard
+        if idle || ahead || inner.next_seq - oldest >= SPAN_MAX {
             inner.restart(self.sources.random_16(), now_ms);
         }
         inner.last_used_ms = now_ms;
@@ -74,7 +84,7 @@ impl MemberSession {
         Ticket { owner: self, session }
     }
 
-    /// Takes a new id because the session of `ticket` is full, unless another request has done so already.
+    /// Takes a new id because the state refused the session of `ticket`, unless another request has done so already.
     pub(crate) fn renew(&self, ticket: &Ticket<'_>, now_ms: u64) {
         let mut inner = self.lock();
         if inner.client_id == ticket.session.client_id {
@@ -144,6 +154,29 @@ mod tests {
         let after = session.begin(NOW + IDLE_MS_MAX + 1).session.clone();
         assert_ne!(before.client_id, after.client_id);
         assert_eq!((after.seq, after.opened_at_ms), (1, NOW + IDLE_MS_MAX + 1));
+    }
+
+    /// Before a leader was heard, a session is opened by this host's clock; if that is fast, every request of the session
+    /// would be refused until the hour has come.
+    #[test]
+    fn a_session_from_the_future_is_left() {
+        let session = MemberSession::new(Sources::deterministic(1));
+        let ahead = session.begin(NOW + 2 * 3_600_000).session.clone();
+        let heard = session.begin(NOW).session.clone();
+        assert_ne!(ahead.client_id, heard.client_id);
+        assert_eq!((heard.seq, heard.opened_at_ms), (1, NOW));
+        assert_eq!(session.begin(NOW + 1).session.client_id, heard.client_id);
+    }
+
+    /// The refusal comes before the leader is heard: what counts then is the time that it was refused at.
+    #[test]
+    fn a_session_that_was_refused_as_ahead_is_opened_at_the_time_given() {
+        let session = MemberSession::new(Sources::deterministic(1));
+        let fast = NOW + 2 * 3_600_000;
+        let refused = session.begin(fast);
+        session.renew(&refused, NOW);
+        drop(refused);
+        assert_eq!(session.begin(fast).session.opened_at_ms, NOW);
     }
 
     /// While a request is in flight its id must stay, however long it takes.

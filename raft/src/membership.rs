@@ -7,15 +7,14 @@ use std::time::Duration;
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::error::{ClientWriteError, RaftError};
-use proto::cluster::v1::member_kind;
 use proto::raft::v1 as pb;
 use proto::raft::v1::membership_change::{Change, Replace};
 use rpc::Error;
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::membership_view::{View, heir};
 use crate::replicated::Replicated;
-use crate::status::{Metrics, last_seen_ms, matched_index};
 use crate::type_config::{MemberNode, TypeConfig};
 use crate::wire;
 
@@ -23,12 +22,6 @@ use crate::wire;
 const CHANGE_AT_MOST: Duration = Duration::from_secs(20);
 /// Pause before a new attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// Entries that a member may be behind the leader to count as caught up.
-pub(crate) const LAG_MAX: u64 = 1000;
-/// A member that has answered within this time is there, milliseconds.
-pub(crate) const SEEN_MS_MAX: u64 = 3000;
-/// How long a removed member may take to hear of it.
-const FAREWELL_AT_MOST: Duration = Duration::from_secs(3);
 
 impl Replicated {
     /// Makes the change here or at the leader.
@@ -38,7 +31,11 @@ impl Replicated {
     /// `Unavailable` without a leader for 20 s.
     pub(crate) async fn change_membership(&self, change: &pb::MembershipChange) -> Result<(), Status> {
         let deadline = Instant::now() + CHANGE_AT_MOST;
+        let mut led = None;
         loop {
+            if change.change == Some(Change::TransferLeader(0)) && has_moved(&mut led, self.leader()) {
+                return Ok(()); // an attempt whose answer was lost
+            }
             let failure = match self.change_once(change).await {
                 Ok(()) => return Ok(()),
                 Err(status) if status.code() != tonic::Code::Unavailable => return Err(status),
@@ -92,15 +89,6 @@ impl Replicated {
         }
     }
 
-    pub(crate) fn view(&self) -> View {
-        let receiver = self.raft().metrics();
-        let metrics = receiver.borrow_watched().clone();
-        View {
-            metrics,
-            next_member_id: self.published.load().cluster.next_member_id(),
-        }
-    }
-
     async fn add_learner(&self, view: &View, node: &pb::MemberNode) -> Result<(), Status> {
         let id = node.id;
         let node = wire::node_from_wire(node.clone())?;
@@ -111,6 +99,12 @@ impl Replicated {
                     "member {id} exists, with another key"
                 ))),
             };
+        }
+        if self.farewells.knows(id) || !self.peers().stores.of(id).is_empty() {
+            return Err(Status::failed_precondition(format!(
+                "member {id} was removed, and its id is never given again: `chamois join` with a new token and an empty \
+                 directory makes a new key, which gets a new id"
+            )));
         }
         if let Some((other, _)) = view
             .nodes()
@@ -128,25 +122,26 @@ impl Replicated {
 
     pub(crate) async fn promote(&self, view: &View, ids: BTreeSet<u64>) -> Result<(), Status> {
         for id in &ids {
-            let node = view.known(*id)?;
-            if node.kind == member_kind::Kind::Learner {
-                let text = format!(
-                    "member {id} joined as a learner for good; `chamois member add` lets one join that votes"
-                );
-                return Err(Status::failed_precondition(text));
-            }
+            view.require_may_vote(*id)?;
             view.require_caught_up(*id)?;
         }
-        if ids.iter().all(|id| view.is_voter(*id)) {
+        if !view.is_joint() && ids.is_subset(&view.target()) {
             return Ok(());
         }
         tracing::info!(?ids, "become voters");
         self.change(ChangeMembers::AddVoterIds(ids)).await
     }
 
+    /// The second half of a change of voters for which nobody waits any more: openraft writes it for the one who asked, and
+    /// only for as long as that one waits.
+    pub(crate) async fn finish_change(&self) -> Result<(), Status> {
+        tracing::info!("a change of the voters was half done; it is finished");
+        self.change(ChangeMembers::AddVoterIds(BTreeSet::new())).await
+    }
+
     async fn remove(&self, view: &View, id: u64) -> Result<(), Status> {
         let Some(node) = view.node(id) else {
-            return view.was_member(id);
+            return self.remove_again(view, id);
         };
         view.require_majority_without(id)?;
         if id == view.metrics.id {
@@ -156,31 +151,39 @@ impl Replicated {
             true => ChangeMembers::RemoveVoters(BTreeSet::from([id])),
             false => ChangeMembers::RemoveNodes(BTreeSet::from([id])),
         };
+        self.farewells.begin(id, Some(node));
         self.change(change).await?;
-        self.say_farewell(id, &node);
+        self.say_farewells();
         Ok(())
     }
 
     async fn replace(&self, view: &View, replace: Replace) -> Result<(), Status> {
         let Replace { old, new } = replace;
         let Some(node) = view.node(old) else {
-            return view.was_member(old);
+            return self.remove_again(view, old);
         };
-        view.known(new)?;
-        if !view.is_voter(old) {
-            return Err(Status::failed_precondition(format!(
-                "member {old} is no voter; `chamois member remove {old}`"
-            )));
-        }
-        view.require_caught_up(new)?;
+        let voters = view.replaced(old, new)?;
         if old == view.metrics.id {
             return self.step_aside(view).await;
         }
         tracing::info!(old, new, "one voter in place of another");
-        let voters: BTreeSet<u64> = view.voters().filter(|id| *id != old).chain([new]).collect();
+        self.farewells.begin(old, Some(node));
         self.change(ChangeMembers::ReplaceAllVoters(voters)).await?;
-        self.say_farewell(old, &node);
+        self.say_farewells();
         Ok(())
+    }
+
+    /// A member that is gone may not have heard of it.
+    fn remove_again(&self, view: &View, id: u64) -> Result<(), Status> {
+        view.was_member(id)?;
+        self.farewells.begin(id, None);
+        self.say_farewells();
+        Ok(())
+    }
+
+    /// Tells the removed members that have not heard of it yet.
+    pub(crate) fn say_farewells(&self) {
+        self.farewells.say(self.peers(), &self.view());
     }
 
     async fn set_address(&self, view: &View, node: &pb::MemberNode) -> Result<(), Status> {
@@ -234,24 +237,6 @@ impl Replicated {
         Err(self.no_quorum().into())
     }
 
-    /// Tells a removed member, which hears of its removal from nobody else.
-    fn say_farewell(&self, id: u64, node: &MemberNode) {
-        let Some(mut client) = self.peers().shared(id, node) else {
-            return;
-        };
-        let request = pb::FarewellRequest {
-            header: Some(self.peers().header(id)),
-        };
-        tokio::spawn(async move {
-            let told = tokio::time::timeout(FAREWELL_AT_MOST, client.farewell(request)).await;
-            tracing::info!(
-                member = id,
-                told = matches!(told, Ok(Ok(_))),
-                "removed from the cluster"
-            );
-        });
-    }
-
     async fn change(&self, change: ChangeMembers<u64, MemberNode>) -> Result<(), Status> {
         let changed = self.raft().change_membership(change, false);
         match self.while_leading(self.peers().member_id, changed).await {
@@ -286,117 +271,23 @@ impl Replicated {
     }
 }
 
-/// What a leader knows of the members.
-pub(crate) struct View {
-    pub(crate) metrics: Metrics,
-    pub(crate) next_member_id: u64,
+/// Whether another member `leads` than the one that led when leadership was to leave it.
+fn has_moved(led: &mut Option<u64>, leads: Option<u64>) -> bool {
+    let before = *led;
+    *led = before.or(leads);
+    before.zip(leads).is_some_and(|(before, leads)| before != leads)
 }
 
-impl View {
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = (u64, &MemberNode)> {
-        self.metrics
-            .membership_config
-            .nodes()
-            .map(|(id, node)| (*id, node))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer that was lost must not move leadership once more.
+    #[test]
+    fn leadership_has_moved_once_another_member_leads() {
+        let mut led = None;
+        let looks = [None, Some(1), None, Some(1), Some(2), Some(1)];
+        let moved = looks.map(|leads| has_moved(&mut led, leads));
+        assert_eq!(moved, [false, false, false, false, true, false]);
     }
-
-    fn node(&self, id: u64) -> Option<MemberNode> {
-        self.metrics.membership_config.get_node(&id).cloned()
-    }
-
-    pub(crate) fn voters(&self) -> impl Iterator<Item = u64> + '_ {
-        self.metrics.membership_config.voter_ids()
-    }
-
-    pub(crate) fn is_voter(&self, id: u64) -> bool {
-        self.voters().any(|voter| voter == id)
-    }
-
-    fn known(&self, id: u64) -> Result<MemberNode, Status> {
-        self.node(id).ok_or_else(|| not_found(id))
-    }
-
-    /// A member that is gone is as good as removed again; one that never was is a mistake.
-    fn was_member(&self, id: u64) -> Result<(), Status> {
-        match (1..self.next_member_id).contains(&id) {
-            true => Ok(()),
-            false => Err(not_found(id)),
-        }
-    }
-
-    /// Entries that a member lacks.
-    pub(crate) fn lag(&self, id: u64) -> u64 {
-        let last = self.metrics.last_log_index.unwrap_or(0);
-        last.saturating_sub(matched_index(&self.metrics, id).unwrap_or(0))
-    }
-
-    /// Milliseconds since a member answered; none if it never did.
-    pub(crate) fn seen_ms(&self, id: u64) -> Option<u64> {
-        last_seen_ms(&self.metrics, id)
-    }
-
-    pub(crate) fn is_there(&self, id: u64) -> bool {
-        self.seen_ms(id).is_some_and(|ms| ms <= SEEN_MS_MAX)
-    }
-
-    fn require_caught_up(&self, id: u64) -> Result<(), Status> {
-        if !self.is_there(id) {
-            return Err(Status::failed_precondition(format!(
-                "member {id} does not answer the leader; is it started?"
-            )));
-        }
-        match self.lag(id) {
-            lag if lag > LAG_MAX => Err(Status::failed_precondition(format!(
-                "member {id} is {lag} entries behind; try again when it has caught up (`chamois member list`)"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// The voters that would be left must be able to decide without `id`.
-    fn require_majority_without(&self, id: u64) -> Result<(), Status> {
-        let left: Vec<u64> = self.voters().filter(|voter| *voter != id).collect();
-        if self.is_voter(id) && left.is_empty() {
-            return Err(Status::failed_precondition(format!(
-                "member {id} is the only voter"
-            )));
-        }
-        let silent: Vec<u64> = left
-            .iter()
-            .copied()
-            .filter(|voter| !self.is_there(*voter))
-            .collect();
-        if (left.len() - silent.len()) * 2 > left.len() || !self.is_voter(id) {
-            return Ok(());
-        }
-        Err(Status::failed_precondition(format!(
-            "without member {id} the voters left are {left:?}, of which {silent:?} do not answer: no majority; bring those \
-             back or replace them first"
-        )))
-    }
-}
-
-/// Who leads next: the voter that is furthest, a witness only if there is no other.
-pub(crate) fn heir(metrics: &Metrics) -> Option<u64> {
-    let replication = metrics.replication.as_ref()?;
-    let membership = &metrics.membership_config;
-    let voters = membership.voter_ids().filter(|id| *id != metrics.id);
-    let rank = |id: &u64| {
-        let witness = membership
-            .get_node(id)
-            .is_some_and(|node| node.kind == member_kind::Kind::Witness);
-        (
-            !witness,
-            replication
-                .get(id)
-                .copied()
-                .flatten()
-                .map(|matched| matched.index),
-        )
-    };
-    voters.filter(|id| replication.contains_key(id)).max_by_key(rank)
-}
-
-fn not_found(id: u64) -> Status {
-    Status::not_found(format!("no such member: {id}"))
 }

@@ -14,7 +14,9 @@ use rpc::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::farewell::Farewells;
 use crate::fresh_since::FreshSince;
+use crate::majority::Majority;
 use crate::member_session::{self, MemberSession};
 use crate::peers::Peers;
 use crate::profile::Profile;
@@ -31,7 +33,7 @@ const PROPOSALS_IN_FLIGHT_MAX: usize = 512;
 const PROPOSE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt at one leader may take.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3);
-/// Sessions of its own that a member tries for one request, when others have filled the one before.
+/// Sessions of its own that a member tries for one request, when others have filled the one before or its clock was wrong.
 const OWN_SESSIONS_MAX: usize = 3;
 /// Pause before a new attempt while no leader is known or the known one does not answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -46,9 +48,10 @@ pub(crate) struct Replicated {
     session: MemberSession,
     in_flight: Semaphore,
     verified: AtomicBool,
-    majority: AtomicBool,
+    majority: Majority,
     read_indexes: ReadIndexes,
     removed: Removed,
+    pub(crate) farewells: Farewells,
     pub(crate) fresh: FreshSince,
     pub(crate) published: Arc<Published>,
 }
@@ -95,9 +98,10 @@ impl Replicated {
             sources,
             in_flight: Semaphore::new(PROPOSALS_IN_FLIGHT_MAX),
             verified: AtomicBool::new(false),
-            majority: AtomicBool::new(true),
+            majority: Majority::new(),
             read_indexes,
             removed,
+            farewells: Farewells::default(),
             fresh: FreshSince::new(),
             published,
         }
@@ -124,10 +128,9 @@ impl Replicated {
         self.verified.store(true, Ordering::Release);
     }
 
-    /// Whether a majority has answered this member lately. A leader that lost its majority does not step down,
-    /// and pre-vote keeps followers naming it, so the leader's name says nothing.
+    /// Whether a majority has answered this member lately.
     pub(crate) fn has_majority(&self) -> bool {
-        self.majority.load(Ordering::Acquire)
+        self.majority.has_answered()
     }
 
     /// The leader, if one is named.
@@ -168,12 +171,16 @@ impl Replicated {
             let ticket = self.session.begin(self.cluster_time_ms());
             entry.header.get_or_insert_default().session = Some(ticket.session.clone());
             let outcome = self.settle(&entry).await?;
-            if !member_session::is_full(&outcome) {
+            // nothing was applied: safe under a new id
+            if member_session::is_full(&outcome) {
+                self.session.renew(&ticket, self.cluster_time_ms());
+            } else if member_session::is_ahead(&outcome) {
+                self.session.renew(&ticket, self.published.load().time_ms());
+            } else {
                 return Ok(outcome);
             }
-            self.session.renew(&ticket, self.cluster_time_ms()); // nothing was applied: safe under a new id
         }
-        Err(Error::Internal("this member's sessions are full".to_owned()))
+        Err(Error::Internal("this member's sessions are refused".to_owned()))
     }
 
     /// Tries until the outcome of `entry` is known.
@@ -280,10 +287,11 @@ impl Replicated {
     /// [`Replicated::linearize`] whatever was known of the majority before; the answer is remembered.
     pub(crate) async fn reach_read_index(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.profile.leaderless_max();
+        let before = self.majority.ask();
         loop {
             let asked = Instant::now();
             if let Ok(Some(index)) = tokio::time::timeout_at(deadline, self.read_indexes.next()).await {
-                self.majority.store(true, Ordering::Release);
+                self.majority.answered();
                 let left = deadline.saturating_duration_since(Instant::now());
                 return match self.published.wait_for(index, left).await {
                     true => {
@@ -297,7 +305,7 @@ impl Replicated {
                 };
             }
             if Instant::now() >= deadline {
-                self.majority.store(false, Ordering::Release);
+                self.majority.not_answered(before);
                 return Err(self.no_quorum());
             }
             tokio::time::sleep(RETRY_PAUSE).await;

@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// A rejection as its own variant, with nothing changed; `NoQuorum` when nothing was sent;
-    /// `OutcomeUnknown` when the change may still be applied; `TooLarge` above 8 MiB; `Invalid` for data that
+    /// `OutcomeUnknown` when the change may still be applied, or is committed and this member is far behind; `TooLarge` above 8 MiB; `Invalid` for data that
     /// nests too deeply to be read back from the log.
     pub async fn propose(
         &self,
@@ -115,7 +115,7 @@ impl Store {
         if let Some(rejection) = state::rejection(&outcome) {
             return Err(rejection.into());
         }
-        self.require_applied(outcome.revision, APPLY_WAIT).await?;
+        self.require_committed(outcome.revision, APPLY_WAIT).await?;
         let applied = match outcome.result {
             Some(pb::outcome::Result::Applied(applied)) => applied,
             Some(pb::outcome::Result::Rejected(_)) | None => pb::outcome::Applied::default(),
@@ -124,6 +124,15 @@ impl Store {
             revision: outcome.revision,
             applied,
         })
+    }
+
+    /// Waits until this member has applied a change that is committed. One that stays behind cannot answer as if it had, nor
+    /// that nothing was done, and a client that is told to come back would make the change again.
+    async fn require_committed(&self, revision: u64, at_most: Duration) -> Result<(), Error> {
+        match self.wait_for(revision, at_most).await {
+            true => Ok(()),
+            false => Err(Error::OutcomeUnknown),
+        }
     }
 
     /// Proposes a change of a request that may say how its repeats are recognised: a repeat gets the outcome of the
@@ -370,6 +379,18 @@ mod tests {
             values,
         });
         Command::Bss(BssCommand { change: Some(change) })
+    }
+
+    /// `NotReady` would say that nothing was done.
+    #[tokio::test]
+    async fn a_committed_change_is_never_called_undone() {
+        let store = Store::in_memory();
+        let behind = store.require_committed(7, Duration::ZERO).await;
+        assert!(matches!(behind, Err(Error::OutcomeUnknown)), "{behind:?}");
+        let read = store.require_applied(7, Duration::ZERO).await;
+        assert!(matches!(read, Err(Error::NotReady { .. })), "{read:?}");
+        store.propose("user/admin", nested(1), None).await.unwrap();
+        store.require_committed(1, Duration::ZERO).await.unwrap();
     }
 
     /// protobuf encodes any depth but decodes a hundred levels: once in the log, such an entry would end every

@@ -13,10 +13,15 @@ const FORMAT: u32 = 1;
 /// The least feature level that a version needs to open this folder; the state's own level stands in the log.
 const FEATURE_LEVEL: u32 = 1;
 
-const FILE: &str = "header";
+const FILE: &str = small_file::HEADER;
 /// For a member whose store cannot be trusted.
 const WAY_OUT: &str = "check the disk, move the data directory aside, remove the member from the cluster and let it join \
                        again under a new id";
+
+/// Whether `folder` is anybody's.
+pub(crate) fn is_there(folder: &Path) -> io::Result<bool> {
+    std::fs::exists(folder.join(FILE))
+}
 
 /// Writes the header into a new folder, or checks the one that is there. Gives the id of this store: `fresh_id` (16
 /// random hex digits) for a new folder, so that a member with a new disk is not taken for the one with the old.

@@ -63,6 +63,11 @@ impl JoinToken {
         sha256(&self.secret)
     }
 
+    /// The secret itself, for the one request that shows it.
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// Whether `ca` is the certificate of the cluster that printed it.
     pub fn is_of(&self, ca: &CertificateDer<'_>) -> bool {
         sha256(ca) == self.ca_sha256
@@ -83,13 +88,6 @@ fn sha256(bytes: &[u8]) -> [u8; DIGEST] {
     let mut out = [0; DIGEST];
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
-}
-
-impl JoinToken {
-    /// The secret itself, for the one request that shows it.
-    pub fn secret(&self) -> &[u8] {
-        &self.secret
-    }
 }
 
 impl fmt::Display for JoinToken {

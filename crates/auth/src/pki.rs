@@ -196,24 +196,14 @@ pub fn public_key_of(key_pem: &str) -> Result<Vec<u8>, PkiError> {
     Ok(KeyPair::from_pem(key_pem)?.subject_public_key_info())
 }
 
-/// SubjectPublicKeyInfo of a P-256 key up to the point itself, RFC 5480.
-const P256_PREFIX: &[u8] = &[
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-/// An uncompressed point: one byte that says so, then both coordinates.
-const P256_POINT_LENGTH: usize = 65;
-
 /// A public key that another machine made.
 struct P256Key(Vec<u8>);
 
 impl P256Key {
     fn from_spki(spki: &[u8]) -> Result<Self, PkiError> {
-        let point = spki.strip_prefix(P256_PREFIX);
-        let whole = point.filter(|point| point.len() == P256_POINT_LENGTH && point[0] == 4);
-        Ok(P256Key(
-            whole.ok_or(rcgen::Error::UnsupportedSignatureAlgorithm)?.to_vec(),
-        ))
+        let point = rpc::token::p256_point(spki);
+        let point = point.map_err(|_| rcgen::Error::UnsupportedSignatureAlgorithm)?;
+        Ok(P256Key(point.to_vec()))
     }
 }
 

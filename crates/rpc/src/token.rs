@@ -175,12 +175,17 @@ const P256_SPKI_PREFIX: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
-/// `04 || x || y`.
+/// Bytes of a point: [`P256_UNCOMPRESSED`], then both coordinates.
 const P256_POINT_LENGTH: usize = 65;
+const P256_UNCOMPRESSED: u8 = 4;
 
-fn p256_point(public_key: &[u8]) -> Result<&[u8], KeyError> {
+/// The point of a P-256 public key (SPKI, DER), uncompressed: `04 || x || y`.
+///
+/// # Errors
+/// For any other kind or form of key.
+pub fn p256_point(public_key: &[u8]) -> Result<&[u8], KeyError> {
     match public_key.strip_prefix(P256_SPKI_PREFIX) {
-        Some(point) if point.len() == P256_POINT_LENGTH => Ok(point),
+        Some(point) if point.len() == P256_POINT_LENGTH && point[0] == P256_UNCOMPRESSED => Ok(point),
         _ => Err(KeyError::Kind),
     }
 }
@@ -199,5 +204,25 @@ fn problem_of(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
         ErrorKind::InvalidIssuer => "it was issued by someone else",
         ErrorKind::InvalidAudience => "it was issued for something else",
         _ => "it is malformed, or lacks a string `sub`, `iss`, `aud` or an integer `exp`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Certificates are signed for keys of strangers by this form, and tokens are checked by it.
+    #[test]
+    fn only_a_whole_uncompressed_point_is_one() {
+        let key = |first: u8, length: usize| {
+            let mut key = P256_SPKI_PREFIX.to_vec();
+            key.push(first);
+            key.resize(P256_SPKI_PREFIX.len() + length, 7);
+            key
+        };
+        assert_eq!(p256_point(&key(4, 65)).unwrap().len(), 65);
+        for wrong in [key(2, 65), key(4, 64), key(4, 66), key(4, 65)[1..].to_vec()] {
+            assert!(matches!(p256_point(&wrong), Err(KeyError::Kind)));
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What a cluster of three promises, over real sockets, mTLS and disks.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod alone;
 mod bad_snapshot;
 mod leader_gone;
 mod lost_disk;
+mod membership;
 mod testbed;
 mod watch;
 mod wrong_clock;

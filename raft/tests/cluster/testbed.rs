@@ -1,4 +1,4 @@
-//! Three members in one process, each on a runtime of its own, over real sockets, mTLS and disks.
+//! Three members in one process, or one, each on a runtime of its own, over real sockets, mTLS and disks.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use proto::raft::v1::entry::Command;
 use proto::raft::v1::peer_service_client::PeerServiceClient;
 use proto::smd::v1::{Component, SmdCommand, smd_command};
 use raft::wal::RealDisk;
-use raft::{Member, MemberNode, MemberOptions, Profile, Snapshots, Sources, Store};
+use raft::{FoundingMembers, Member, MemberNode, MemberOptions, Profile, Snapshots, Sources, Store};
 use rpc::server::PortKind;
 use rpc::tls::{ClientCerts, Material, PinnedKeys};
 use state::cluster::FEATURE_LEVEL_KNOWN;
@@ -56,34 +56,45 @@ impl Testbed {
     }
 
     pub(crate) fn with_snapshots(snapshots: Snapshots) -> Testbed {
-        Testbed::with(snapshots, Profile::Lan, false, FEATURE_LEVEL_KNOWN)
+        Testbed::with(3, snapshots, Profile::Lan, false, FEATURE_LEVEL_KNOWN)
+    }
+
+    /// One member that has founded its cluster.
+    pub(crate) fn alone() -> Testbed {
+        Testbed::with(1, Snapshots::default(), Profile::Lan, false, FEATURE_LEVEL_KNOWN)
     }
 
     /// Members that answer linearizable reads by their lease.
     pub(crate) fn with_lease_reads(profile: Profile) -> Testbed {
-        Testbed::with(Snapshots::default(), profile, true, FEATURE_LEVEL_KNOWN)
+        Testbed::with(3, Snapshots::default(), profile, true, FEATURE_LEVEL_KNOWN)
     }
 
     pub(crate) fn with_profile(profile: Profile) -> Testbed {
-        Testbed::with(Snapshots::default(), profile, false, FEATURE_LEVEL_KNOWN)
+        Testbed::with(3, Snapshots::default(), profile, false, FEATURE_LEVEL_KNOWN)
     }
 
     /// A cluster that begins as one of an older version.
     pub(crate) fn with_feature_level(level: u32) -> Testbed {
-        Testbed::with(Snapshots::default(), Profile::Lan, false, level)
+        Testbed::with(3, Snapshots::default(), Profile::Lan, false, level)
     }
 
-    fn with(snapshots: Snapshots, profile: Profile, lease_reads: bool, feature_level: u32) -> Testbed {
+    fn with(
+        members: u64,
+        snapshots: Snapshots,
+        profile: Profile,
+        lease_reads: bool,
+        feature_level: u32,
+    ) -> Testbed {
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate(CLUSTER, SystemTime::now()).unwrap();
-        let addresses: BTreeMap<u64, SocketAddr> = (1..=3).map(|id| (id, own_address(id))).collect();
+        let addresses: BTreeMap<u64, SocketAddr> = (1..=members).map(|id| (id, own_address(id))).collect();
         let issue = |id| {
             let names = vec![addresses[&id].ip().to_string()];
             (id, ca.issue_member(id, names, SystemTime::now()).unwrap())
         };
         let mut bed = Testbed {
             folder: tempfile::tempdir().unwrap(),
-            issued: (1..=3).map(issue).collect(),
+            issued: (1..=members).map(issue).collect(),
             ca: ca.certificate_pem().to_owned(),
             addresses,
             running: BTreeMap::new(),
@@ -93,7 +104,7 @@ impl Testbed {
             feature_level,
             ahead_ms: BTreeMap::new(),
         };
-        (1..=3).for_each(|id| bed.launch(id));
+        (1..=members).for_each(|id| bed.launch(id));
         bed.wait("bootstrap", |bed| {
             bed.running.values().all(|r| r.store.is_verified()).then_some(())
         });
@@ -135,6 +146,15 @@ impl Testbed {
                 _member: member,
             },
         );
+    }
+
+    /// Why member `id` does not start.
+    pub(crate) fn refusal(&self, id: u64) -> String {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime
+            .block_on(Member::start(self.options(id)))
+            .unwrap_err()
+            .to_string()
     }
 
     /// Ends a member without a word to anyone, as a crash of the process does.
@@ -256,7 +276,10 @@ impl Testbed {
                 ..Sources::deterministic((id << 32) + STARTS.fetch_add(1, Ordering::Relaxed))
             },
             disk: Arc::new(RealDisk),
-            founding_members: (1..=3).map(|id| (id, node(&id))).collect(),
+            founding_members: FoundingMembers {
+                members: self.addresses.keys().map(|id| (*id, node(id))).collect(),
+                identity_dir: self.folder.path().to_owned(),
+            },
             bootstrap: ClusterCommand {
                 change: Some(cluster_command::Change::Bootstrap(bootstrap)),
             },

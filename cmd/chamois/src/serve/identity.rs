@@ -1,12 +1,12 @@
 //! Who this member is, and what a new cluster begins with: from the directory that `chamois init` wrote.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use auth::{AuthorityKeys, JoinToken, LoadError, MemberIdentity, SealError, Sealer};
 use proto::cluster::v1::{self as v1, ClusterCommand, cluster_command};
-use raft::MemberNode;
+use raft::{FoundingMembers, MemberNode};
 use rpc::tls::{Material, PinnedKeys};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
@@ -46,6 +46,7 @@ pub enum IdentityError {
 
 /// This member's identity.
 pub(super) struct Identity {
+    dir: PathBuf,
     cluster: String,
     id: u64,
     /// Certificate, key and CA.
@@ -90,6 +91,7 @@ impl Identity {
             (member.id, node)
         });
         Ok(Self {
+            dir: dir.to_owned(),
             listed: listed.collect(),
             joined: loaded.joined,
             authority: loaded.authority,
@@ -117,10 +119,14 @@ impl Identity {
     }
 
     /// The members that an empty store begins with; none where the member joined a cluster that there was.
-    pub(super) fn founding_members(&self) -> BTreeMap<u64, MemberNode> {
-        match self.joined {
+    pub(super) fn founding_members(&self) -> FoundingMembers {
+        let members = match self.joined {
             true => BTreeMap::new(),
             false => self.listed.clone(),
+        };
+        FoundingMembers {
+            members,
+            identity_dir: self.dir.clone(),
         }
     }
 

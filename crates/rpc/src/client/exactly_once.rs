@@ -84,7 +84,11 @@ impl ExactlyOnce {
                 status.code(),
                 Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted
             ) {
-                return answer;
+                // It did not look at what an attempt before has done.
+                return match unknown && !is_outcome(status.code()) {
+                    true => Err(crate::Error::OutcomeUnknown.into()),
+                    false => answer,
+                };
             }
             unknown |= status.metadata().contains_key(OUTCOME);
             if Instant::now() + PAUSE >= deadline {
@@ -220,6 +224,20 @@ fn failure(answer: &Result<Response<Body>, Status>) -> Option<Status> {
 fn is_open(status: &Status) -> bool {
     let has = |key| status.metadata().contains_key(key);
     has(OUTCOME) || has(RETRY_AFTER_S)
+}
+
+/// Whether the replicated state may have answered: what a member refuses by itself says nothing of earlier attempts.
+fn is_outcome(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Ok
+            | Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::OutOfRange
+    )
 }
 
 fn timeout(at_most: Duration) -> HeaderValue {

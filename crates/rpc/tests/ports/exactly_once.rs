@@ -219,6 +219,35 @@ async fn an_unknown_outcome_stays_unknown() {
     let site = site(vec![does], Duration::from_millis(600)).await;
     let status = delete(&site.once, "a").await.unwrap_err();
     assert_eq!(status.metadata().get(rpc::OUTCOME).unwrap(), rpc::OUTCOME_UNKNOWN);
+    // a member whose key, rules or version differ, or that fails, has not looked at what the first one did
+    for code in [
+        Code::Unauthenticated,
+        Code::PermissionDenied,
+        Code::Unimplemented,
+        Code::Internal,
+        Code::Unknown,
+    ] {
+        let refusal = Does::Say(Status::new(code, "no"));
+        let site = self::site(vec![vec![unknown(), refusal.clone()]], LONG).await;
+        let status = delete(&site.once, "a").await.unwrap_err();
+        assert_eq!(
+            status.metadata().get(rpc::OUTCOME).unwrap(),
+            rpc::OUTCOME_UNKNOWN,
+            "{code:?}"
+        );
+        let site = self::site(vec![vec![refusal]], LONG).await;
+        assert_eq!(
+            delete(&site.once, "a").await.unwrap_err().code(),
+            code,
+            "nothing was unknown before"
+        );
+    }
+    let conflict = Does::Say(Status::failed_precondition("the state has answered"));
+    let site = self::site(vec![vec![unknown(), conflict]], LONG).await;
+    assert_eq!(
+        delete(&site.once, "a").await.unwrap_err().code(),
+        Code::FailedPrecondition
+    );
     let refused = self::site(vec![vec![not_now(); 100]], Duration::from_millis(300)).await;
     let status = delete(&refused.once, "a").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
