@@ -34,7 +34,8 @@ pub enum IdentityError {
     Load(#[from] LoadError),
     /// The directory is another member's.
     #[error(
-        "identity-dir is that of member {found}, but `member.id` is {configured}; name the directory `member-{configured}` that `chamois init --static` wrote"
+        "identity-dir is that of member {found}, but `member.id` is {configured}: set `member.id = {found}`, or name member \
+         {configured}'s identity directory"
     )]
     OtherMember {
         /// What the configuration says.
@@ -201,7 +202,7 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(
-            error.contains("member 3") && error.contains("`member-2`"),
+            error.contains("set `member.id = 3`") && error.contains("member 2's identity directory"),
             "{error}"
         );
     }

@@ -101,6 +101,40 @@ fn a_dead_voter_is_replaced_by_one_command() {
     assert_eq!(cluster.voters(), [1, 2, 4]);
 }
 
+/// The host that is taken out is the one that joins next: same folder, same token.
+#[test]
+fn a_host_that_left_joins_anew_from_the_same_folder() {
+    let mut cluster = Grown::init();
+    let (address, token) = cluster.token(&["--uses", "2"]);
+    assert_eq!(cluster.join_with(2, &address, &token), 2);
+    cluster.start(2);
+    cluster.until("two members", |cluster| cluster.ids() == [1, 2]);
+    let removed = cluster.ask(&["member", "remove", "2"]);
+    assert_eq!(removed.0, 0, "{removed:?}");
+    cluster.kill(2);
+    std::fs::remove_dir_all(cluster.folder(2).join("identity")).unwrap();
+    std::fs::remove_dir_all(cluster.data(2)).unwrap();
+    assert_eq!(cluster.join_with(2, &address, &token), 3, "it is another member");
+
+    // its configuration was left as it was, and the refusal says what to change in it
+    cluster.start(2);
+    let code = cluster
+        .running
+        .get_mut(&2)
+        .unwrap()
+        .exit_code(Duration::from_secs(20));
+    let log = cluster.running[&2].log();
+    assert!(code.is_some() && log.contains("set `member.id = 3`"), "{log}");
+    cluster.edit_config(2, "id = 2", "id = 3");
+    cluster.start(2);
+    cluster.until("the new member to answer", |cluster| {
+        cluster
+            .member(3)
+            .is_some_and(|member| !member["lastSeenMs"].is_null())
+    });
+    assert_eq!(cluster.ids(), [1, 3]);
+}
+
 /// Two of three: the third vote is a witness, which neither leads for long nor is counted as one that serves.
 #[test]
 fn a_witness_votes_and_hands_leadership_on() {
@@ -151,16 +185,14 @@ fn changes_that_would_stop_the_cluster_are_refused() {
 #[test]
 fn a_token_opens_one_cluster_and_so_often() {
     let (mut one, two) = (Grown::init(), Grown::init());
-    let added = two.ask(&["member", "add", "-o", "json"]);
-    let added: serde_json::Value = serde_json::from_str(&added.1).unwrap();
-    let token = added["token"].as_str().unwrap();
+    let (at, token) = two.token(&[]);
+    let (at, token) = (at.as_str(), token.as_str());
     let host = one.host_args(2);
     let host: Vec<&str> = host.iter().map(String::as_str).collect();
     let own = format!("{}:7441", one.net.member_address(1));
     let wrong = grown::run(&[&["join", &own, "--token", token][..], &host].concat());
     assert!(wrong.0 != 0 && wrong.2.contains("another CA"), "{wrong:?}");
     assert!(!one.folder(2).join("identity").exists());
-    let at = added["address"].as_str().unwrap();
     let first = grown::run(&[&["join", at, "--token", token][..], &host].concat());
     assert_eq!(first.0, 0, "{first:?}");
     let host = one.host_args(3);
