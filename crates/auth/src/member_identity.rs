@@ -18,7 +18,8 @@ const FILE_LENGTH_MAX: u64 = 1 << 20;
 /// Others may read: a private key like this is not private.
 const WORLD_READABLE: u32 = 0o004;
 /// What to do when parts do not fit.
-const COPY_AGAIN: &str = "copy this member's folder again from where `chamois init --static` wrote it";
+const COPY_AGAIN: &str =
+    "copy this member's folder again from where `chamois init --static` wrote it, or join anew";
 
 /// A member's identity, checked; what `chamois serve` starts from.
 #[derive(Clone, Debug)]
@@ -164,7 +165,7 @@ impl Files<'_> {
         let unreadable = |source: io::Error| {
             let remedy = match source.kind() {
                 io::ErrorKind::NotFound => {
-                    "set identity-dir to the folder `member-<id>` that `chamois init --static` wrote"
+                    "set identity-dir to the folder that `chamois init` or `chamois join` wrote for this member"
                 }
                 _ => "let the user that runs `chamois serve` read it",
             };
