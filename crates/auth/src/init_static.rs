@@ -240,6 +240,9 @@ fn write_files(folder: &Path, mode: u32, files: &[NewFile]) -> Result<(), InitEr
         let mut builder = DirBuilder::new();
         step(path, builder.recursive(true).mode(KEYS_FOLDER).create(path))
     };
+    if let Some(above) = folder.parent() {
+        step(above, std::fs::create_dir_all(above))?; // not of ours, so as the umask has it
+    }
     make(folder)?;
     for file in files {
         let path = folder.join(&file.path);
