@@ -207,7 +207,11 @@ fn a_member_with_a_wrong_ca_is_refused() {
     let stranger = bench.cluster.spawn(2, &config);
     println!(
         "{}",
-        bench.line(2, before, &["connection refused", "CertificateUnknown"])
+        bench.line(
+            2,
+            before,
+            &["connection refused", "CertificateUnknown", "compare `ca.pem`"]
+        )
     );
     bench.writes_go_on();
     drop(stranger);

@@ -5,6 +5,7 @@
 pub mod address_helper;
 pub mod address_watchdog;
 pub mod logging;
+mod member_node;
 mod random;
 pub mod recover;
 pub mod scale_worker;

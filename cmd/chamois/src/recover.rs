@@ -3,9 +3,9 @@
 use std::io;
 
 use cli::RecoverArgs;
-use raft::MemberNode;
 use raft::another_cluster::{self, OnlyMember};
 
+use crate::member_node::member_node;
 use crate::serve::ServeError;
 use crate::serve::config::Config;
 use crate::snapshot_files::{run, sources};
@@ -19,12 +19,7 @@ pub fn recover(args: &RecoverArgs) -> Result<(), ServeError> {
     let identity = auth::MemberIdentity::load(&config.identity_dir)
         .map_err(|error| ServeError::Store(io::Error::new(io::ErrorKind::InvalidData, error.to_string())))?;
     let own = identity.member(identity.id).cloned();
-    let node = own.map(|own| MemberNode {
-        peer_address: own.address,
-        api_address: own.api_address,
-        public_key: own.public_key,
-        ..MemberNode::default()
-    });
+    let node = own.map(member_node);
     let only = OnlyMember {
         id: identity.id,
         node: node.unwrap_or_default(),

@@ -8,9 +8,10 @@ use std::time::SystemTime;
 
 use auth::{InitError, KitError, RecoveryKit, init_first};
 use cli::{Format, GlobalArgs, InspectArgs, RestoreArgs, first_member};
+use raft::Sources;
 use raft::another_cluster::{self, Inspected, OnlyMember};
-use raft::{MemberNode, Sources};
 
+use crate::member_node::member_node;
 use crate::random;
 
 /// Why nothing was done.
@@ -145,15 +146,7 @@ pub fn restore(args: &RestoreArgs) -> Result<(), SnapshotError> {
         .map_err(|error| SnapshotError::Data(io::Error::other(error.to_string())))?;
     let only = OnlyMember {
         id,
-        node: MemberNode {
-            peer_address: member.address.clone(),
-            api_address: member.api_address,
-            public_key: identity
-                .member(id)
-                .map(|own| own.public_key.clone())
-                .unwrap_or_default(),
-            ..MemberNode::default()
-        },
+        node: identity.member(id).cloned().map(member_node).unwrap_or_default(),
         data_dir: args.host.data_dir.clone(),
     };
     let written = run(another_cluster::restore(found, &only, &sources()));

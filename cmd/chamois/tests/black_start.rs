@@ -42,8 +42,9 @@ fn seed(site: &Single) {
     }
 }
 
-/// Certificates have ended by one clock and are not valid yet by the other; tokens and leases are a month old. Two of three
-/// elect a leader and boot nodes, and nobody does anything.
+/// By one clock everything is a month old: the administrator's token has ended long ago, the members' certificates, which
+/// last ten years, have not. By the other they are not valid for half a century yet. Two of three elect a leader and boot
+/// nodes, and nobody does anything.
 #[test]
 fn two_of_three_boot_nodes_in_the_dark_with_wrong_clocks() {
     if !Path::new(FAKETIME).exists() {

@@ -6,33 +6,46 @@
 
 mod common;
 
+use clap::CommandFactory as _;
 use common::{Single, chamois, outcome, text};
 
-/// Every command has at least one example, because that is what people read.
+/// Every command has at least one example, because that is what people read; so has every verb of a noun.
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for command in [
-        &["--help"][..],
-        &["serve", "--help"],
-        &["address-helper", "--help"],
-        &["init", "--help"],
-        &["token", "issue", "--help"],
-        &["cluster", "status", "--help"],
-        &["component", "list", "--help"],
-        &["boot", "script", "--help"],
-        &["boot", "status", "--help"],
-        &["subnet", "put", "--help"],
-        &["subnet", "delete", "--help"],
-        &["watch", "--help"],
-        &["demo", "--help"],
-    ] {
-        let (code, out, err) = outcome(&chamois(command));
-        assert_eq!(code, 0, "{command:?}: {err}");
-        assert!(
-            out.contains("Example") && out.contains("\n  chamois "),
-            "{command:?}:\n{out}"
-        );
+    let mut root = cli::Cli::command();
+    root.build();
+    let mut missing = Vec::new();
+    let mut leaves = 0;
+    let mut commands = vec![(root.get_name().to_owned(), &root)];
+    while let Some((name, command)) = commands.pop() {
+        let below = command
+            .get_subcommands()
+            .filter(|below| !below.is_hide_set() && below.get_name() != "help");
+        let below: Vec<_> = below
+            .map(|below| (format!("{name} {}", below.get_name()), below))
+            .collect();
+        let after = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let has_example = after.contains("Example") && after.contains(&format!("\n  {name}"));
+        if below.is_empty() || name == "chamois" {
+            leaves += 1;
+            if !has_example {
+                missing.push(name);
+            }
+        }
+        commands.extend(below);
     }
+    assert!(missing.is_empty(), "without an example: {missing:?}");
+    assert!(leaves > 40, "{leaves} commands were looked at");
+
+    let (code, out, err) = outcome(&chamois(&["subnet", "put", "--help"]));
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("Example") && out.contains("\n  chamois subnet put "),
+        "{out}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::cluster_file::{ClusterFile, ClusterMember};
-use crate::init_static::{InitError, NewFile, private, public, write_all};
+use crate::init_static::{InitError, NewFile, OPEN_FOLDER, private, public, write_all};
 use crate::join_token::JoinToken;
 use crate::pki::CertificateAuthority;
 use crate::recovery_kit::{KitKeys, RecoveryKit};
@@ -81,7 +81,7 @@ pub fn init_first(
     if let Some(kit) = &fresh {
         files.push(private("recovery-kit.toml", &kit.to_text()?));
     }
-    write_all(out, &files)?;
+    write_all(out, OPEN_FOLDER, &files)?;
     Ok(FirstReport {
         identity: out.join("identity"),
         token: out.join("admin.token"),
@@ -179,16 +179,34 @@ mod tests {
         assert_eq!(identity.authority.unwrap().ca_key, kit.ca_key);
         let token = std::fs::read_to_string(&report.token).unwrap();
         identity.tokens.verify(&token).unwrap();
-        for name in [
-            "recovery-kit.toml",
-            "admin.token",
-            "identity/ca.key",
-            "identity/join.token",
-        ] {
-            let mode = out.join(name).metadata().unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
         assert!(out.join("chamois.toml").is_file());
+    }
+
+    /// The service runs as another user than root, who made the folder, and owns only `identity`.
+    #[test]
+    fn another_user_reads_the_configuration_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("chamois");
+        init_first(&first(), None, &out, SystemTime::now()).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&out), mode(&out.join("identity"))), (0o755, 0o700));
+        assert_eq!(mode(&out.join("chamois.toml")), 0o644);
+        let mut secrets = 0;
+        for below in [&out, &out.join("identity")] {
+            for entry in std::fs::read_dir(below).unwrap() {
+                let path = entry.unwrap().path();
+                let is_open = mode(&path) & 0o077 != 0;
+                let name = path.file_name().unwrap().to_str().unwrap();
+                let is_secret = path.is_file()
+                    && (std::fs::read_to_string(&path).unwrap().contains("PRIVATE")
+                        || name.ends_with("token")
+                        || name == "recovery-kit.toml");
+                assert!(!(is_secret && is_open), "{name} can be read by others");
+                secrets += usize::from(is_secret);
+            }
+        }
+        // member's, CA's, token's and sealing key, both tokens, the kit
+        assert_eq!(secrets, 7);
     }
 
     /// Secrets in a snapshot are sealed for the old keys, and administrators have the old CA.

@@ -1,9 +1,9 @@
 //! `chamois init --static FILE --out DIR`: makes the CA, every member's identity, the key that unseals
 //! secrets, and an administrator's token.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, set_permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,8 +18,11 @@ const ADMINISTRATOR: &str = "admin";
 /// File modes: what anyone may read, and what only the owner may.
 const PUBLIC: u32 = 0o644;
 pub(crate) const PRIVATE: u32 = 0o600;
-/// Folders hold keys.
-const FOLDER: u32 = 0o700;
+/// A folder with keys only, which is handed over as a whole.
+pub(crate) const KEYS_FOLDER: u32 = 0o700;
+/// A folder of which others than the owner read a part: `chamois serve` runs as a user of its own and reads
+/// `chamois.toml` in the folder that root has made. Every secret in it is private by itself.
+pub(crate) const OPEN_FOLDER: u32 = 0o755;
 
 /// What `init` did; the command line prints it.
 #[derive(Debug)]
@@ -106,7 +109,7 @@ pub fn init_static(file: &Path, out: &Path, now: SystemTime) -> Result<Report, I
         return Err(InitError::Exists(out.to_owned()));
     }
     let files = make(&parsed, now)?;
-    write_all(out, &files)?;
+    write_all(out, KEYS_FOLDER, &files)?;
     Ok(Report {
         members: parsed.members.iter().map(|member| member.id).collect(),
         identities: parsed
@@ -208,12 +211,12 @@ pub(crate) fn private(name: &str, content: &str) -> NewFile {
     }
 }
 
-/// Writes all files to a folder beside `out`, then gives it its name.
-pub(crate) fn write_all(out: &Path, files: &[NewFile]) -> Result<(), InitError> {
+/// Writes all files to a folder beside `out`, which gets `mode`, then gives it its name. Folders in it are for keys.
+pub(crate) fn write_all(out: &Path, mode: u32, files: &[NewFile]) -> Result<(), InitError> {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial = out.with_file_name(name);
-    let written = write_files(&partial, files).and_then(|()| {
+    let written = write_files(&partial, mode, files).and_then(|()| {
         std::fs::rename(&partial, out).map_err(|source| InitError::Write {
             path: out.to_owned(),
             source,
@@ -226,43 +229,45 @@ pub(crate) fn write_all(out: &Path, files: &[NewFile]) -> Result<(), InitError> 
     written
 }
 
-fn write_files(folder: &Path, files: &[NewFile]) -> Result<(), InitError> {
+fn write_files(folder: &Path, mode: u32, files: &[NewFile]) -> Result<(), InitError> {
     let step = |path: &Path, result: io::Result<()>| {
         result.map_err(|source| InitError::Write {
             path: path.to_owned(),
             source,
         })
     };
-    step(
-        folder,
-        DirBuilder::new().recursive(true).mode(FOLDER).create(folder),
-    )?;
+    let make = |path: &Path| {
+        let mut builder = DirBuilder::new();
+        step(path, builder.recursive(true).mode(KEYS_FOLDER).create(path))
+    };
+    if let Some(above) = folder.parent() {
+        step(above, std::fs::create_dir_all(above))?; // not of ours, so as the umask has it
+    }
+    make(folder)?;
     for file in files {
         let path = folder.join(&file.path);
-        let parent = path.parent().unwrap_or(folder);
-        step(
-            parent,
-            DirBuilder::new().recursive(true).mode(FOLDER).create(parent),
-        )?;
+        make(path.parent().unwrap_or(folder))?;
         step(&path, write_new(&path, file.mode, file.content.as_bytes()))?;
     }
+    // Set, not asked for at its making: a umask must not take it away.
+    step(folder, set_permissions(folder, Permissions::from_mode(mode)))?;
     step(folder, File::open(folder).and_then(|folder| folder.sync_all()))
 }
 
-/// Makes a file that is not there yet; it is on disk when this returns.
+/// Makes a file that is not there yet, with `mode` whatever the umask; it is on disk when this returns.
 pub(crate) fn write_new(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(mode)
+        .mode(PRIVATE)
         .open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cluster_file::{ClusterFile, ClusterMember};
-use crate::init_static::{InitError, private, public, write_all};
+use crate::init_static::{InitError, KEYS_FOLDER, private, public, write_all};
 
 /// What the cluster has given it, and the key that it made itself.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub fn write_joined(member: &JoinedMember, out: &Path) -> Result<(), InitError> 
         public("token.pem", &member.token_pem),
         public("cluster.toml", &cluster.to_text()?),
     ];
-    write_all(out, &files)
+    write_all(out, KEYS_FOLDER, &files)
 }
 
 #[cfg(test)]

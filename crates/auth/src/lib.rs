@@ -20,7 +20,7 @@ pub use first_member::{FirstMember, FirstReport, init_first};
 pub use init_static::{InitError, Report, init_static};
 pub use join_token::{JoinToken, NotAJoinToken, secret_digest};
 pub use joined_member::{JoinedMember, write_joined};
-pub use member_identity::{AuthorityKeys, LoadError, MemberIdentity};
+pub use member_identity::{AuthorityKey, LoadError, MemberIdentity};
 pub use recovery_kit::{KitError, KitKeys, RecoveryKit};
 pub use sealing::{KekError, SECRET_LENGTH_MAX, SealError, Sealer, Secret};
 pub use static_file::StaticFileError;

@@ -18,7 +18,8 @@ const FILE_LENGTH_MAX: u64 = 1 << 20;
 /// Others may read: a private key like this is not private.
 const WORLD_READABLE: u32 = 0o004;
 /// What to do when parts do not fit.
-const COPY_AGAIN: &str = "copy this member's folder again from where `chamois init --static` wrote it";
+const COPY_AGAIN: &str =
+    "copy this member's folder again from where `chamois init --static` wrote it, or join anew";
 
 /// A member's identity, checked; what `chamois serve` starts from.
 #[derive(Clone, Debug)]
@@ -31,8 +32,8 @@ pub struct MemberIdentity {
     pub members: Vec<ClusterMember>,
     /// The member joined a cluster that there was: it never founds one.
     pub joined: bool,
-    /// The keys of CA and tokens, where `init` has left them to the first entry of a new cluster.
-    pub authority: Option<AuthorityKeys>,
+    /// The CA's key, where `init` has left it to the first entry of a new cluster.
+    pub authority: Option<AuthorityKey>,
     /// The token that `init` printed for the next members.
     pub join_token: Option<JoinToken>,
     /// Certificate, key and CA for TLS.
@@ -49,18 +50,16 @@ pub struct MemberIdentity {
     pub tokens: Verifier,
 }
 
-/// The keys that sign certificates and tokens, PKCS#8 PEM.
+/// The key that signs certificates. `{:?}` does not show it.
 #[derive(Clone)]
-pub struct AuthorityKeys {
-    /// The CA's.
+pub struct AuthorityKey {
+    /// PKCS#8 PEM.
     pub ca_key: String,
-    /// That of the administrators' tokens.
-    pub token_key: String,
 }
 
-impl std::fmt::Debug for AuthorityKeys {
+impl std::fmt::Debug for AuthorityKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AuthorityKeys")
+        f.write_str("AuthorityKey")
     }
 }
 
@@ -112,10 +111,9 @@ impl MemberIdentity {
         let token_pem = files.read("token.pem")?;
         let tokens = Verifier::new(&token_pem, &issuer, &audience)
             .map_err(|error| files.wrong("token.pem", &error, COPY_AGAIN))?;
-        let authority = match (files.optional("ca.key")?, files.optional("token.key")?) {
-            (Some(ca_key), Some(token_key)) => Some(AuthorityKeys { ca_key, token_key }),
-            (None, _) | (_, None) => None,
-        };
+        let authority = files.optional("ca.key")?.map(|ca_key| AuthorityKey { ca_key });
+        // signs nothing here, but must be as private as the others
+        files.optional("token.key")?;
         let join_token = files.optional("join.token")?.map(|text| {
             text.parse()
                 .map_err(|error| files.wrong("join.token", &error, "remove the file"))
@@ -167,7 +165,7 @@ impl Files<'_> {
         let unreadable = |source: io::Error| {
             let remedy = match source.kind() {
                 io::ErrorKind::NotFound => {
-                    "set identity-dir to the folder `member-<id>` that `chamois init --static` wrote"
+                    "set identity-dir to the folder that `chamois init` or `chamois join` wrote for this member"
                 }
                 _ => "let the user that runs `chamois serve` read it",
             };

@@ -1,4 +1,5 @@
-//! `chamois token issue`: further administrators' tokens, from the folder that `chamois init --static` wrote.
+//! `chamois token issue`: further administrators' tokens, with the key that `chamois init` left with the first member or in
+//! the folder of `--static`, or with the recovery kit's.
 
 use std::io;
 use std::path::Path;
@@ -9,17 +10,23 @@ use rpc::token::{Verifier, audience, issuer};
 use crate::cluster_file::ClusterFile;
 use crate::init_static::{PRIVATE, write_new};
 use crate::member_identity::{Files, LoadError};
+use crate::recovery_kit::RecoveryKit;
 use crate::token_issue::{TokenError, TokenKey};
 
 /// What to do when the key or what belongs to it is not there.
-const WHERE: &str =
-    "name `token.key` in the folder that `chamois init --static` wrote, and leave that folder together";
+const WHERE: &str = "name `token.key` in the folder that `chamois init` wrote, and leave that folder together, or name \
+                     the recovery kit with --recovery-kit";
+
+/// The same for a recovery kit.
+const KIT: &str = "name `recovery-kit.toml` that `chamois init` wrote, whole";
 
 /// A cluster's token key together with the cluster that it is for.
 #[derive(Debug)]
 pub struct TokenIssuer {
     key: TokenKey,
-    cluster: ClusterFile,
+    cluster: String,
+    endpoints: Vec<String>,
+    ca_pem: Option<String>,
 }
 
 impl TokenIssuer {
@@ -39,12 +46,18 @@ impl TokenIssuer {
             .ok()
             .and_then(|pem| TokenKey::from_pem(&pem).ok())
             .ok_or_else(|| wrong("not a token key (ECDSA P-256, PKCS#8 PEM)"))?;
-        let cluster = files.cluster().map_err(look_there)?;
+        let ClusterFile { cluster, members, .. } = files.cluster().map_err(look_there)?;
         let public = files.read("token.pem").map_err(look_there)?;
-        let (from, to) = (issuer(&cluster.cluster), audience(&cluster.cluster));
+        let (from, to) = (issuer(&cluster), audience(&cluster));
         let verifier =
             Verifier::new(&public, &from, &to).map_err(|error| files.wrong("token.pem", &error, WHERE))?;
-        let issuer = Self { key, cluster };
+        let endpoints = members.into_iter().map(|member| member.api_address);
+        let issuer = Self {
+            key,
+            cluster,
+            endpoints: endpoints.collect(),
+            ca_pem: None,
+        };
         let accepted = issuer
             .issue("check", SystemTime::now())
             .is_ok_and(|token| verifier.verify(&token).is_ok());
@@ -57,15 +70,42 @@ impl TokenIssuer {
         }
     }
 
-    /// The cluster's name.
-    pub fn cluster(&self) -> &str {
-        &self.cluster.cluster
+    /// With the key in the recovery kit at `kit`, wherever that is kept.
+    ///
+    /// # Errors
+    /// If the file is missing, readable by everyone, or no recovery kit.
+    pub fn from_recovery_kit(kit: &Path) -> Result<Self, LoadError> {
+        let name = kit.file_name().unwrap_or_default().to_string_lossy();
+        let files = Files {
+            dir: kit.parent().unwrap_or(Path::new("")),
+        };
+        let wrong = |problem: &dyn std::fmt::Display| files.wrong(&name, &problem.to_string(), KIT);
+        let text = files.read_private(&name).map_err(|error| look(error, KIT))?;
+        let text = String::from_utf8(text).map_err(|_| wrong(&"not UTF-8 text"))?;
+        let kit = RecoveryKit::parse(&text).map_err(|error| wrong(&error))?;
+        let keys = kit.keys().map_err(|error| wrong(&error))?;
+        Ok(Self {
+            key: keys.token_key,
+            cluster: kit.cluster,
+            endpoints: Vec::new(),
+            ca_pem: Some(kit.ca_certificate),
+        })
     }
 
-    /// `host:port` of each founding member's gRPC API.
-    pub fn endpoints(&self) -> Vec<String> {
-        let members = self.cluster.members.iter();
-        members.map(|member| member.api_address.clone()).collect()
+    /// The cluster's name.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// `host:port` of each founding member's gRPC API; none from a recovery kit, which knows no members.
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// The CA's certificate, PEM, from a recovery kit; beside a key that lies where `chamois init` wrote it there is
+    /// `ca.pem`.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// A token that makes its bearer the administrator `subject` from `now` on for
@@ -97,10 +137,14 @@ pub fn write_token(out: &Path, token: &str) -> io::Result<()> {
 }
 
 fn look_there(error: LoadError) -> LoadError {
+    look(error, WHERE)
+}
+
+fn look(error: LoadError, remedy: &str) -> LoadError {
     LoadError {
         remedy: match &error.source {
             Some(source) if source.kind() != io::ErrorKind::NotFound => "let your user read it".to_owned(),
-            Some(_) => WHERE.to_owned(),
+            Some(_) => remedy.to_owned(),
             // a key that everyone may read has a remedy of its own
             None => error.remedy,
         },
@@ -140,7 +184,7 @@ mod tests {
         let issuer = TokenIssuer::load(&out.join("token.key")).unwrap();
         assert_eq!(
             (issuer.cluster(), issuer.endpoints()),
-            ("demo", vec!["127.0.0.1:7441".to_owned()])
+            ("demo", &["127.0.0.1:7441".to_owned()][..])
         );
         let now = SystemTime::now();
         let token = issuer.issue("alice", now).unwrap();

@@ -5,6 +5,7 @@ mod args;
 mod bootscript;
 mod dhcp;
 mod failover;
+mod figures;
 mod objects;
 mod peers;
 mod progress;

@@ -13,6 +13,7 @@ use crate::error::CliError;
 #[derive(Debug, Subcommand)]
 pub enum FileCommand {
     /// List the boot files and which members have them
+    #[command(after_help = "Example:\n  chamois file list")]
     List,
     /// Store or replace a boot file on every member
     Put(put::PutArgs),

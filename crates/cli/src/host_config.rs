@@ -20,7 +20,7 @@ pub struct HostArgs {
     /// More host names and addresses that clients dial it by, service addresses included; once for each
     #[arg(long = "name", value_name = "NAME")]
     pub names: Vec<String>,
-    /// Directory to make for configuration and identity; it must not exist
+    /// Directory for configuration and identity: `init` and `restore` make it, `join` may find it, without an identity
     #[arg(long, value_name = "DIR", default_value = "/etc/chamois")]
     pub dir: PathBuf,
     /// Directory of the member's log, snapshots and checkpoint

@@ -1,7 +1,10 @@
 //! `chamois join`: this host becomes a member of a cluster that there is.
 
+use std::fs::Permissions;
+use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use auth::pki::{new_member_key, public_key_of};
 use auth::{JoinToken, JoinedMember, NotAJoinToken, write_joined};
@@ -18,6 +21,12 @@ use crate::{init, output};
 
 /// How long the cluster may take: an election may come in between.
 const ANSWER_AT_MOST: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The service runs as a user of its own and reads the configuration in the folder that root makes, whatever root's
+/// umask: secrets have modes of their own.
+const FOLDER_MODE: u32 = 0o755;
+/// See [`FOLDER_MODE`].
+const CONFIG_MODE: u32 = 0o644;
 
 /// `chamois join`.
 #[derive(Clone, Debug, Args)]
@@ -58,6 +67,7 @@ pub(crate) async fn run(args: &JoinArgs) -> Result<(), CliError> {
     check_ca(&args.token, &answer)?;
     let (id, cluster) = (answer.member_id, answer.cluster_name.clone());
     write_joined(&joined(answer, key_pem), &identity).map_err(|error| init::explain(&error))?;
+    forget_own_key(&args.host.dir)?;
     let config = args.host.dir.join("chamois.toml");
     let text = host_config::render(&cluster, id, address, &args.host.dir, &args.host.data_dir);
     write_config(&config, &text)?;
@@ -68,17 +78,43 @@ pub(crate) async fn run(args: &JoinArgs) -> Result<(), CliError> {
     ))
 }
 
+/// Where an attempt keeps its key until the identity has it.
+fn own_key_file(dir: &Path) -> PathBuf {
+    dir.join("joining.key")
+}
+
 /// The key that was made by an attempt before, or a new one: the cluster gives the same id for it.
 fn own_key(dir: &Path) -> Result<String, CliError> {
-    let path = dir.join("joining.key");
+    let path = own_key_file(dir);
     if let Ok(key) = std::fs::read_to_string(&path) {
         return Ok(key);
     }
     let (key, _) = new_member_key().map_err(|error| CliError::other("cannot make a key", error))?;
-    let failed = |error: std::io::Error| CliError::other(&format!("cannot write {}", path.display()), error);
-    std::fs::create_dir_all(dir).map_err(failed)?;
+    let failed = |error: io::Error| CliError::other(&format!("cannot write {}", path.display()), error);
+    make_folder(dir).map_err(failed)?;
     auth::write_token(&path, &key).map_err(failed)?;
     Ok(key)
+}
+
+/// Makes `dir`, if it is not there: one that is keeps its mode.
+fn make_folder(dir: &Path) -> io::Result<()> {
+    if dir.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(dir)?;
+    std::fs::set_permissions(dir, Permissions::from_mode(FOLDER_MODE))
+}
+
+/// The identity has the key now. Were it left, the next join from this folder, after this member's removal, would show
+/// the key of a member that is gone.
+fn forget_own_key(dir: &Path) -> Result<(), CliError> {
+    // The identity's name must be on disk before the only other copy of its key goes.
+    let synced = || std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+    let path = own_key_file(dir);
+    let removed = synced()
+        .and_then(|()| std::fs::remove_file(&path))
+        .and_then(|()| synced());
+    removed.map_err(|error| CliError::other(&format!("cannot remove {}", path.display()), error))
 }
 
 async fn ask(args: &JoinArgs, address: IpAddr, key_pem: &str) -> Result<JoinResponse, CliError> {
@@ -139,6 +175,7 @@ fn write_config(path: &Path, text: &str) -> Result<(), CliError> {
         return Ok(());
     }
     std::fs::write(path, text)
+        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(CONFIG_MODE)))
         .map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
 }
 
@@ -153,6 +190,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = own_key(&dir.path().join("chamois")).unwrap();
         assert_eq!(own_key(&dir.path().join("chamois")).unwrap(), first);
+    }
+
+    /// The next join from this folder is another member's: the cluster gives an id for a key only once.
+    #[test]
+    fn a_key_that_the_identity_has_is_not_shown_again() {
+        rpc::tls::install_crypto_provider();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("chamois");
+        let first = own_key(&folder).unwrap();
+        forget_own_key(&folder).unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "no key is left");
+        assert_ne!(own_key(&folder).unwrap(), first);
+    }
+
+    /// The member runs as another user than the one who joined.
+    #[test]
+    fn another_user_reads_the_configuration_and_not_the_key() {
+        rpc::tls::install_crypto_provider();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("chamois");
+        own_key(&folder).unwrap();
+        write_config(&folder.join("chamois.toml"), "a = 1\n").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&folder), mode(&folder.join("chamois.toml"))),
+            (0o755, 0o644)
+        );
+        assert_eq!(mode(&own_key_file(&folder)), 0o600);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::error::CliError;
 #[derive(Debug, Subcommand)]
 pub enum SubnetCommand {
     /// List the subnets
+    #[command(after_help = "Example:\n  chamois subnet list")]
     List,
     /// Create or replace a subnet
     Put(put::PutArgs),

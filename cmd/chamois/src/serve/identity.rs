@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use auth::{AuthorityKeys, JoinToken, LoadError, MemberIdentity, SealError, Sealer};
+use auth::{AuthorityKey, JoinToken, LoadError, MemberIdentity, SealError, Sealer};
 use proto::cluster::v1::{self as v1, ClusterCommand, cluster_command};
 use raft::{FoundingMembers, MemberNode};
 use rpc::tls::{Material, PinnedKeys};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use super::check::Listed;
+use crate::member_node::member_node;
 use crate::random;
 
 /// Name of the secret that signs the members' address adverts.
 pub(super) const ADVERT_KEY: &str = "advert-key";
 /// Name of the secret that signs members' certificates.
 pub(super) const CA_KEY: &str = "ca-key";
-/// Name of the secret that signs administrators' tokens.
-const TOKEN_KEY: &str = "token-key";
 /// The token that `init` prints is good for an hour after the first start, milliseconds.
 const FIRST_TOKEN_VALID_MS: u64 = 3_600_000;
 /// It admits the second to the fifth member.
@@ -34,7 +33,8 @@ pub enum IdentityError {
     Load(#[from] LoadError),
     /// The directory is another member's.
     #[error(
-        "identity-dir is that of member {found}, but `member.id` is {configured}; name the directory `member-{configured}` that `chamois init --static` wrote"
+        "identity-dir is that of member {found}, but `member.id` is {configured}: set `member.id = {found}`, or name member \
+         {configured}'s identity directory"
     )]
     OtherMember {
         /// What the configuration says.
@@ -64,7 +64,7 @@ pub(super) struct Identity {
     /// The members that were known when the identity was made.
     listed: BTreeMap<u64, MemberNode>,
     joined: bool,
-    authority: Option<AuthorityKeys>,
+    authority: Option<AuthorityKey>,
     join_token: Option<JoinToken>,
 }
 
@@ -81,15 +81,8 @@ impl Identity {
                 found: loaded.id,
             });
         }
-        let listed = loaded.members.into_iter().map(|member| {
-            let node = MemberNode {
-                peer_address: member.address,
-                api_address: member.api_address,
-                public_key: member.public_key,
-                ..MemberNode::default()
-            };
-            (member.id, node)
-        });
+        let members = loaded.members.into_iter();
+        let listed = members.map(|member| (member.id, member_node(member)));
         Ok(Self {
             dir: dir.to_owned(),
             listed: listed.collect(),
@@ -150,11 +143,10 @@ impl Identity {
             advert_key: Some(seal(ADVERT_KEY, &key)?),
             feature_level: FEATURE_LEVEL_KNOWN,
             ca_key: authority
-                .map(|keys| seal(CA_KEY, keys.ca_key.as_bytes()))
+                .map(|key| seal(CA_KEY, key.ca_key.as_bytes()))
                 .transpose()?,
-            token_key: authority
-                .map(|keys| seal(TOKEN_KEY, keys.token_key.as_bytes()))
-                .transpose()?,
+            // no member signs tokens: the key stays with the first host and in the recovery kit
+            token_key: None,
             join_token,
             next_member_id: self.listed.keys().max().map_or(1, |id| id + 1),
         };
@@ -207,7 +199,7 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(
-            error.contains("member 3") && error.contains("`member-2`"),
+            error.contains("set `member.id = 3`") && error.contains("member 2's identity directory"),
             "{error}"
         );
     }

@@ -67,18 +67,36 @@ impl Grown {
 
     /// Joins a new host as `kind` says (options of `chamois member add`) and starts it; gives its id.
     pub(crate) fn join(&mut self, slot: u64, kind: &[&str]) -> u64 {
+        let (address, token) = self.token(kind);
+        let id = self.join_with(slot, &address, &token);
+        self.start(slot);
+        id
+    }
+
+    /// What `chamois member add` prints: where to join, and with which token.
+    pub(crate) fn token(&self, kind: &[&str]) -> (String, String) {
         let added = self.ask(&[&["member", "add", "-o", "json"], kind].concat());
         assert_eq!(added.0, 0, "{added:?}");
         let added: Value = serde_json::from_str(&added.1).unwrap();
-        let token = added["token"].as_str().unwrap();
-        let address = added["address"].as_str().unwrap();
+        let part = |name: &str| added[name].as_str().unwrap().to_owned();
+        (part("address"), part("token"))
+    }
+
+    /// Joins a slot's host, which is not started; gives its id.
+    pub(crate) fn join_with(&self, slot: u64, address: &str, token: &str) -> u64 {
         let host = self.host_args(slot);
         let host: Vec<&str> = host.iter().map(String::as_str).collect();
         let joined = run(&[&["join", address, "--token", token][..], &host].concat());
         assert_eq!(joined.0, 0, "{joined:?}");
-        self.start(slot);
         let id = joined.1.split(' ').nth(1).unwrap();
         id.parse().unwrap()
+    }
+
+    /// Changes the text of a slot's `chamois.toml`.
+    pub(crate) fn edit_config(&self, slot: u64, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config(slot)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(self.config(slot), text.replace(from, to)).unwrap();
     }
 
     /// Starts a slot's member.
@@ -135,10 +153,28 @@ impl Grown {
 
     /// Ids of the voters, as the leader sees them.
     pub(crate) fn voters(&self) -> Vec<u64> {
-        let status = self.status().unwrap_or_default();
-        let members = status["members"].as_array().cloned().unwrap_or_default();
+        let members = self.members();
         let voters = members.iter().filter(|member| member["voter"] == true);
         voters.map(|member| member["id"].as_u64().unwrap()).collect()
+    }
+
+    /// Ids of all members, as the leader sees them.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        let members = self.members();
+        members
+            .iter()
+            .map(|member| member["id"].as_u64().unwrap())
+            .collect()
+    }
+
+    /// One member, as the leader sees it.
+    pub(crate) fn member(&self, id: u64) -> Option<Value> {
+        self.members().into_iter().find(|member| member["id"] == id)
+    }
+
+    fn members(&self) -> Vec<Value> {
+        let status = self.status().unwrap_or_default();
+        status["members"].as_array().cloned().unwrap_or_default()
     }
 
     pub(crate) fn leader(&self) -> u64 {

@@ -9,6 +9,7 @@ use bench::{Load, Machine, Meter, Report, Row, drive, etcd};
 use self::clients::{Ours, Theirs};
 use self::point::{Asked, Point, Side};
 use super::args::ReadArgs;
+use super::figures::Elections;
 use super::objects::{KEY_BYTES, VALUE_BYTES, fill_ours, fill_theirs};
 use super::peers;
 use super::progress::Progress;
@@ -32,19 +33,22 @@ pub(crate) async fn measure(args: &ReadArgs) -> Result<Report, CliError> {
     let mut sides = Sides { ours, theirs };
     progress.begin(format_args!("{KEYS} objects for each"));
     sides.fill().await?;
+    let before = sides.elections().await?;
     for round in 1..=args.common.rounds {
         for point in &mut points {
             sides.round(point, round, args, &progress).await?;
         }
     }
+    let elections = sides.elections().await?;
     progress.finish();
     let peer_name = sides.theirs.as_ref().map(|cluster| cluster.name().to_owned());
     note_conditions(&mut machine, args, peer_name.as_deref());
     sides.stop().await?;
-    let results: Vec<Row> = points
+    let mut results: Vec<Row> = points
         .iter()
         .flat_map(|point| point.rows(peer_name.as_deref()))
         .collect();
+    results.extend(elections.row(before, peer_name.as_deref())?);
     Ok(Report {
         bench: "read",
         machine,
@@ -145,6 +149,10 @@ impl Sides {
         let clients = Theirs::of(cluster, member, point.clients, point.local)?;
         let meter = Meter::new(cluster.pids()?);
         measured(&mut point.theirs, clients, &meter, args).await
+    }
+
+    async fn elections(&self) -> Result<Elections, CliError> {
+        Elections::so_far(&self.ours, self.theirs.as_ref()).await
     }
 
     async fn stop(self) -> Result<(), CliError> {

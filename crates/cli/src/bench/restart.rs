@@ -8,6 +8,7 @@ use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
 use rpc::client::Channel;
 
 use super::args::RestartArgs;
+use super::figures::{Elections, mib};
 use super::objects::{self, KEY_BYTES, VALUE_BYTES, channel_to, fill_ours, fill_theirs};
 use super::peers;
 use super::progress::Progress;
@@ -37,7 +38,9 @@ pub(crate) async fn measure(args: &RestartArgs) -> Result<Report, CliError> {
     let (mut ours, mut theirs) = (Figures::default(), Figures::default());
     progress.begin(format_args!("starting {MEMBERS} members"));
     let mut servers = Servers::start(args.place.state_dir.as_deref()).await?;
+    let before = Elections::so_far(&servers, None).await?;
     measure_ours(&mut servers, args, &progress, &mut ours).await?;
+    let elections = Elections::so_far(&servers, None).await?.row(before, None)?;
     servers.cluster.stop().await?;
     progress.begin(format_args!("starting {MEMBERS} members of etcd"));
     // its keys and its data lie beside ours, whose processes have ended
@@ -64,7 +67,7 @@ pub(crate) async fn measure(args: &RestartArgs) -> Result<Report, CliError> {
     Ok(Report {
         bench: "restart",
         machine,
-        results: rows(&ours, &theirs, peer.as_deref()),
+        results: [rows(&ours, &theirs, peer.as_deref()), Vec::from_iter(elections)].concat(),
     })
 }
 
@@ -202,10 +205,6 @@ fn pid_of(servers: &Servers, member: u64) -> Result<u32, CliError> {
         .find(|(id, _)| *id == member);
     let (_, pid) = found.ok_or_else(|| CliError::other("cannot measure a member", "it does not run"))?;
     Ok(pid)
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 fn line(name: &str, round: u32, took: Duration, after_mib: f64) -> String {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::args::ScaleArgs;
+use super::figures::mib;
 use super::progress::Progress;
 use super::servers::DATA_PARENT;
 use crate::demo::StateDir;
@@ -180,10 +181,6 @@ impl Figures {
         ];
         rows.into_iter().flatten().collect()
     }
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 #[cfg(test)]

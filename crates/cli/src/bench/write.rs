@@ -4,12 +4,13 @@
 mod clients;
 mod point;
 
-use bench::{Aim, Load, Machine, Meter, Report, Row, etcd};
+use bench::{Load, Machine, Meter, Report, Row, etcd};
 
 pub(crate) use self::clients::{KEYS, Turns};
 use self::clients::{Ours, Theirs};
-use self::point::{Point, Used, added, one};
+use self::point::{Point, Used};
 use super::args::WriteArgs;
+use super::figures::Elections;
 use super::peers;
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
@@ -35,14 +36,14 @@ pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
         theirs,
         restless: 0,
     };
-    let (term, changes) = sides.leaderships().await?;
+    let before = sides.elections().await?;
     let mut points: Vec<Point> = args.clients.iter().map(|clients| Point::new(*clients)).collect();
     for round in 1..=args.common.rounds {
         for point in &mut points {
             sides.round(point, round, args, &progress).await?;
         }
     }
-    let (term_after, changes_after) = sides.leaderships().await?;
+    let elections = sides.elections().await?;
     progress.finish();
     let peer_name = sides.theirs.as_ref().map(|cluster| cluster.name().to_owned());
     note_conditions(&mut machine, args, peer_name.as_deref(), sides.restless);
@@ -51,12 +52,7 @@ pub(crate) async fn measure(args: &WriteArgs) -> Result<Report, CliError> {
         .iter()
         .flat_map(|point| point.rows(peer_name.as_deref()))
         .collect();
-    let ours = one(added("our term", term, term_after)?);
-    let theirs = one(added("etcd's count of leaders", changes, changes_after)?);
-    let peers = peer_name.as_ref().map(|_| &theirs);
-    let elections = Row::less("unplanned elections", "", &ours, peers);
-    let beside = peer_name.as_deref().unwrap_or_default();
-    results.extend(elections.map(|row| row.beside(beside).aiming(Aim::Zero)));
+    results.extend(elections.row(before, peer_name.as_deref())?);
     Ok(Report {
         bench: "write",
         machine,
@@ -169,13 +165,8 @@ impl Sides {
         self.theirs.as_mut().expect("asked for only where it runs")
     }
 
-    /// Our term and etcd's changes of its leader.
-    async fn leaderships(&self) -> Result<(u64, u64), CliError> {
-        let changes = match &self.theirs {
-            Some(cluster) => cluster.counts().await?.leader_changes,
-            None => 0,
-        };
-        Ok((self.ours.counts().await?.term, changes))
+    async fn elections(&self) -> Result<Elections, CliError> {
+        Elections::so_far(&self.ours, self.theirs.as_ref()).await
     }
 
     async fn stop(self) -> Result<(), CliError> {

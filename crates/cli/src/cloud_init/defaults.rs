@@ -12,6 +12,7 @@ use crate::error::CliError;
 #[derive(Debug, Subcommand)]
 pub enum DefaultsCommand {
     /// Show what is set
+    #[command(after_help = "Example:\n  chamois cloud-init defaults show")]
     Show,
     /// Set or clear fields; the others stay
     Set(Box<set::SetArgs>),

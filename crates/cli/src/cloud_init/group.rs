@@ -14,6 +14,7 @@ use crate::error::CliError;
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
     /// List the groups that cloud-init has data for
+    #[command(after_help = "Example:\n  chamois cloud-init group list")]
     List,
     /// Show a group's meta-data and file
     Show(show::ShowArgs),

@@ -6,16 +6,14 @@ use clap::Args;
 use proto::cluster::v1::{ClusterStatus, MemberStatus, member_kind};
 use tokio::time::Instant;
 
-use super::status::leaders_view;
+use super::status::{SEEN_MS_MAX, leaders_view};
 use crate::args::GlobalArgs;
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
-use crate::output;
+use crate::output::{self, Format};
 
 /// Pause between two looks with `--wait`.
 const LOOK: Duration = Duration::from_millis(500);
-/// A member that has not answered for longer does not count, milliseconds.
-const SEEN_MS_MAX: u64 = 3000;
 /// Entries that a voter may be behind.
 const BEHIND_MAX: u64 = 1000;
 
@@ -42,13 +40,21 @@ pub(super) async fn run(global: &GlobalArgs, args: FailoverSafeArgs) -> Result<(
             Err(error) => Some(error.to_string()),
         };
         match found {
-            None => return output::print("safe: whichever member is lost, a majority is left"),
+            None => return output::print(safe(global.output)),
             Some(problem) if Instant::now() >= until => {
                 let error = CliError::new(Kind::Unavailable, format!("not safe: {problem}"));
                 return Err(error.with_remedy("`chamois member list` shows who is missing or behind."));
             }
             Some(_) => tokio::time::sleep(LOOK).await,
         }
+    }
+}
+
+/// What is printed where nothing stands against it; a problem is an error in every format.
+fn safe(format: Format) -> String {
+    match format {
+        Format::Json => serde_json::json!({ "safe": true }).to_string(),
+        Format::Table => "safe: whichever member is lost, a majority is left".to_owned(),
     }
 }
 
@@ -111,6 +117,12 @@ mod tests {
         assert!(down.contains("voter(s) 3"), "{down}");
         assert!(problem(&status(&[Some(0)])).unwrap().contains("survive no loss"));
         assert!(problem(&status(&[Some(0), Some(1)])).is_some(), "two need both");
+    }
+
+    #[test]
+    fn a_script_reads_the_answer_as_json() {
+        assert_eq!(safe(Format::Json), r#"{"safe":true}"#);
+        assert!(safe(Format::Table).starts_with("safe: "));
     }
 
     /// Five of which one is down may still lose one.

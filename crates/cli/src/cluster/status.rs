@@ -12,6 +12,9 @@ use crate::output::{self, Format};
 /// Digits of the digest that a table shows; `-o json` has them all.
 const DIGEST_DIGITS: usize = 8;
 
+/// A member that has not answered for longer does not count as there, milliseconds.
+pub(crate) const SEEN_MS_MAX: u64 = 3000;
+
 /// A member's answer, or why there is none.
 pub(crate) struct View {
     /// host:port that was asked.

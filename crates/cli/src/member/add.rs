@@ -15,14 +15,14 @@ Examples:
   chamois member add                       one more voter, as soon as the number of voters stays odd
   chamois member add --uses 2              two of them
   chamois member add --learner             serves nodes and API, never votes
-  chamois member add --witness             votes, serves nothing: for sites with two admin nodes
+  chamois member add --witness             votes, hands leadership on: for sites with two admin nodes
 
 Run what it prints on the new host. The token ends by itself.")]
 pub struct AddArgs {
     /// It holds the state and serves, but never votes
     #[arg(long, conflicts_with = "witness")]
     pub learner: bool,
-    /// It votes, but serves nothing and hands leadership on
+    /// It votes and hands leadership on; give it no [[network]]
     #[arg(long)]
     pub witness: bool,
     /// Minutes that the token is good for, to 7 days

@@ -3,13 +3,10 @@
 use proto::cluster::v1::{ClusterStatus, MemberStatus, member_kind};
 
 use crate::args::GlobalArgs;
-use crate::cluster::status::leaders_view;
+use crate::cluster::status::{SEEN_MS_MAX, leaders_view};
 use crate::connect::Target;
 use crate::error::CliError;
 use crate::output::{self, Format};
-
-/// A member that has not answered for longer does not count as there, milliseconds.
-const SEEN_MS_MAX: u64 = 3000;
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let target = Target::from_global(global)?;

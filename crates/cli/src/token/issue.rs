@@ -11,23 +11,32 @@ use crate::{output, utc};
 
 /// Longest subject, characters: it stands in every log line and record of a change.
 const SUBJECT_LENGTH_MAX: usize = 64;
+/// Name of the CA's certificate, beside what belongs to it.
+const CA: &str = "ca.pem";
+/// The variable that names members.
+const ENDPOINTS: &str = "CHAMOIS_ENDPOINTS";
 
 /// `chamois token issue`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chamois token issue --key identities/token.key                   replaces identities/admin.token
+  chamois token issue --key /etc/chamois/identity/token.key        on the first member
   chamois token issue --key identities/token.key --subject alice   writes identities/alice.token
+  chamois token issue --recovery-kit recovery-kit.toml             anywhere, whichever members are left
 
 No member is asked: whoever has the key is the administrator. A token cannot be taken back; it ends after 24 hours.")]
 pub struct IssueArgs {
     /// The key that `chamois init` wrote, in the folder that it wrote
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "recovery_kit")]
+    pub key: Option<PathBuf>,
+    /// The recovery kit that `chamois init` wrote: the key is in it, and the CA's certificate, which is written to `ca.pem`
+    /// beside the token
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub recovery_kit: Option<PathBuf>,
     /// Whom the token speaks for; recorded with every change
     #[arg(long, default_value = "admin", value_parser = subject, value_name = "NAME")]
     pub subject: String,
-    /// Where to put it; replaced if it exists. Default: NAME.token beside the key
+    /// Where to put it; replaced if it exists. Default: NAME.token beside the key or the kit
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -38,24 +47,20 @@ pub(crate) fn run(args: &IssueArgs) -> Result<(), CliError> {
 
 /// Writes the token; the answer says what to export.
 fn issue(args: &IssueArgs, now: SystemTime) -> Result<String, CliError> {
-    let issuer = TokenIssuer::load(&args.key).map_err(|error| {
-        let cause = error
-            .source
-            .as_ref()
-            .map_or_else(String::new, |cause| format!(" ({cause})"));
-        CliError::new(Kind::Usage, format!("{error}{cause}"))
-    })?;
+    let (issuer, from) = load(args)?;
     let out = args
         .out
         .clone()
-        .unwrap_or_else(|| args.key.with_file_name(format!("{}.token", args.subject)));
+        .unwrap_or_else(|| from.with_file_name(format!("{}.token", args.subject)));
+    let ca = match issuer.ca_pem() {
+        Some(pem) => write_ca(&out.with_file_name(CA), pem)?,
+        None => from.with_file_name(CA),
+    };
     let token = issuer
         .issue(&args.subject, now)
         .map_err(|error| CliError::other("cannot issue a token", error))?;
-    write_token(&out, &token)
-        .map_err(|error| CliError::other(&format!("cannot write {}", out.display()), error))?;
-    let ca = args.key.with_file_name("ca.pem");
-    let exports = exports(now + TOKEN_VALID_FOR, &ca, &out, &issuer.endpoints());
+    write_token(&out, &token).map_err(|error| cannot_write(&out, error))?;
+    let exports = exports(now + TOKEN_VALID_FOR, &ca, &out, issuer.endpoints());
     Ok(format!(
         "cluster `{}`, administrator `{}`, {exports}",
         issuer.cluster(),
@@ -63,19 +68,58 @@ fn issue(args: &IssueArgs, now: SystemTime) -> Result<String, CliError> {
     ))
 }
 
+/// The key, and the file that it is from.
+fn load(args: &IssueArgs) -> Result<(TokenIssuer, &Path), CliError> {
+    let (loaded, from) = match (&args.key, &args.recovery_kit) {
+        (_, Some(kit)) => (TokenIssuer::from_recovery_kit(kit), kit),
+        (Some(key), None) => (TokenIssuer::load(key), key),
+        (None, None) => return Err(CliError::new(Kind::Usage, "name --key or --recovery-kit")),
+    };
+    let issuer = loaded.map_err(|error| {
+        let cause = error
+            .source
+            .as_ref()
+            .map_or_else(String::new, |cause| format!(" ({cause})"));
+        CliError::new(Kind::Usage, format!("{error}{cause}"))
+    })?;
+    Ok((issuer, from))
+}
+
+/// A kit may lie where no CA's certificate is. One that is there stays, and must be the same.
+fn write_ca(path: &Path, pem: &str) -> Result<PathBuf, CliError> {
+    match std::fs::read_to_string(path) {
+        Ok(there) if there.trim() == pem.trim() => {}
+        Ok(_) => {
+            let text = format!("{} is another CA's; nothing is overwritten", path.display());
+            return Err(
+                CliError::new(Kind::Conflict, text).with_remedy("Name a file in another folder with --out.")
+            );
+        }
+        Err(_) => std::fs::write(path, pem).map_err(|error| cannot_write(path, error))?,
+    }
+    Ok(path.to_owned())
+}
+
+fn cannot_write(path: &Path, error: std::io::Error) -> CliError {
+    CliError::other(&format!("cannot write {}", path.display()), error)
+}
+
 /// When a token ends, and the shell lines that make `chamois` use it wherever it is called.
 pub(crate) fn exports(expires: SystemTime, ca: &Path, token: &Path, endpoints: &[String]) -> String {
     let since_epoch = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let endpoints = match endpoints {
+        [] => format!("# {ENDPOINTS}: host:7441 of any member, as before"),
+        endpoints => format!("export {ENDPOINTS}={}", endpoints.join(",")),
+    };
     format!(
         "until {until}:\n\
          export CHAMOIS_CA={ca}\n\
          export CHAMOIS_TOKEN_FILE={token}\n\
-         export CHAMOIS_ENDPOINTS={endpoints}",
+         {endpoints}",
         until = utc::timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)),
         ca = absolute(ca).display(),
         token = absolute(token).display(),
-        endpoints = endpoints.join(","),
     )
 }
 
@@ -109,7 +153,8 @@ mod tests {
 
     fn args(key: PathBuf, subject: &str) -> IssueArgs {
         IssueArgs {
-            key,
+            key: Some(key),
+            recovery_kit: None,
             subject: subject.to_owned(),
             out: None,
         }
@@ -150,6 +195,42 @@ mod tests {
             error.kind() == Kind::Other && error.to_string().contains("none/token"),
             "{error}"
         );
+    }
+
+    /// The key on the first member's disk may be gone with it.
+    #[test]
+    fn a_kit_alone_is_enough_and_brings_its_ca() {
+        rpc::tls::install_crypto_provider();
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("chamois");
+        let member = auth::FirstMember {
+            cluster: "prod".into(),
+            id: 1,
+            address: "127.9.1.1:7440".into(),
+            api_address: "127.9.1.1:7441".into(),
+            names: vec!["127.9.1.1".into()],
+            files: Vec::new(),
+        };
+        let made = auth::init_first(&member, None, &out, SystemTime::now()).unwrap();
+        let kit = dir.path().join("kit.toml");
+        std::fs::rename(made.recovery_kit.unwrap(), &kit).unwrap();
+        let args = IssueArgs {
+            recovery_kit: Some(kit),
+            key: None,
+            ..args(PathBuf::new(), "alice")
+        };
+        let text = issue(&args, SystemTime::now()).unwrap();
+        assert!(text.contains("cluster `prod`, administrator `alice`"), "{text}");
+        let token = std::fs::read_to_string(dir.path().join("alice.token")).unwrap();
+        let identity = auth::MemberIdentity::load(&made.identity).unwrap();
+        identity.tokens.verify(&token).unwrap();
+        let ca = std::fs::read_to_string(dir.path().join("ca.pem")).unwrap();
+        assert_eq!(ca, std::fs::read_to_string(out.join("ca.pem")).unwrap());
+
+        issue(&args, SystemTime::now()).unwrap();
+        std::fs::write(dir.path().join("ca.pem"), "another").unwrap();
+        let refused = issue(&args, SystemTime::now()).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Conflict, "{refused}");
     }
 
     /// A subject becomes part of a file's name.

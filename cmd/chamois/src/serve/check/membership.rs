@@ -1,4 +1,7 @@
-//! The configuration against `cluster.toml`, the member list that `chamois init --static` wrote.
+//! The configuration against `cluster.toml`: the members as they were when `chamois init` or `chamois join` wrote it. Who
+//! they are now stands in the store.
+
+use std::path::Path;
 
 use super::Problems;
 use crate::serve::config::Config;
@@ -38,7 +41,8 @@ pub(super) fn check(config: &Config, listed: &Listed, problems: &mut Problems) {
         );
     }
     let port = config.raft.peer_listen.port();
-    if listed.peer_port.is_some_and(|expected| expected != port) {
+    // later it may be another: `chamois member set-address`
+    if is_new(&config.data_dir) && listed.peer_port.is_some_and(|expected| expected != port) {
         problems.add(
             "raft.peer-listen",
             format_args!(
@@ -47,4 +51,11 @@ pub(super) fn check(config: &Config, listed: &Listed, problems: &mut Problems) {
             ),
         );
     }
+}
+
+/// Whether this member has never run.
+fn is_new(data_dir: &Path) -> bool {
+    data_dir
+        .read_dir()
+        .map_or(true, |mut entries| entries.next().is_none())
 }

@@ -46,7 +46,7 @@ pub struct Config {
     pub cluster: String,
     /// Directory of this member's log, snapshots and checkpoint. On a disk of its own, never shared.
     pub data_dir: PathBuf,
-    /// Directory that `chamois init --static` wrote for this member: certificates, keys, member list.
+    /// Directory that `chamois init` or `chamois join` wrote for this member: certificates, keys, member list.
     pub identity_dir: PathBuf,
     /// Which member this is.
     pub member: MemberConfig,

@@ -16,7 +16,7 @@ pub struct RaftConfig {
     #[serde(default)]
     pub profile: Profile,
     /// Address and port for the other members (mTLS with pinned keys; default port 7440). They reach
-    /// it by this member's `address` in `cluster.toml`.
+    /// it at the address that `chamois member list` shows; `chamois member set-address` changes that.
     #[serde(deserialize_with = "value::listen_address")]
     pub peer_listen: SocketAddr,
     /// Log entries after which a snapshot file is written, at least 100; twice as many stay in the log below it. Fewer

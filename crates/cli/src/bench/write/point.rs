@@ -3,10 +3,13 @@
 use bench::{Aim, Cost, Load, Operation, Rounds, Row, drive};
 
 use super::super::args::WriteArgs;
-use crate::error::{CliError, Kind};
+use super::super::figures::{added, one};
+use crate::error::CliError;
 
 /// How many times etcd's rate is aimed at, from so many clients on.
 const RATIO_AIMS: [(u32, f64); 3] = [(256, 2.5), (64, 2.0), (1, 1.5)];
+/// How many times our CPU for each write etcd's is to be.
+const CPU_AIM: f64 = 2.0;
 /// With one client half of the answers come within this, milliseconds.
 const ALONE_P50_AIM_MS: f64 = 0.8;
 
@@ -89,15 +92,17 @@ impl Point {
             1 => row.aiming(Aim::AtMost(ALONE_P50_AIM_MS)),
             _ => row,
         });
+        let cpu = less("CPU of the members per write", "us", |figures| {
+            &figures.cpu_micros
+        });
+        let cpu = cpu.map(|row| row.aiming(Aim::RatioAtLeast(CPU_AIM)));
         let (our_errors, their_errors) = (one(self.ours.errors), one(self.theirs.errors));
         let errors = Row::less(name("errors"), "", &our_errors, peer.map(|_| &their_errors));
         let rows = [
             rate,
             p50,
             less("p99", "ms", |figures| &figures.p99_ms),
-            less("CPU of the members per write", "us", |figures| {
-                &figures.cpu_micros
-            }),
+            cpu,
             less("bytes to disk of the members per write", "B", |figures| {
                 &figures.disk_bytes
             }),
@@ -106,20 +111,6 @@ impl Point {
         ];
         rows.into_iter().flatten().collect()
     }
-}
-
-/// A figure of the whole run.
-pub(super) fn one(figure: u64) -> Rounds {
-    let mut rounds = Rounds::default();
-    rounds.add(figure as f64);
-    rounds
-}
-
-/// What was added to a count that only grows, unless a server began again.
-pub(super) fn added(what: &str, before: u64, after: u64) -> Result<u64, CliError> {
-    after
-        .checked_sub(before)
-        .ok_or_else(|| CliError::new(Kind::Other, format!("{what} went from {before} back to {after}")))
 }
 
 #[cfg(test)]
@@ -141,6 +132,12 @@ mod tests {
             assert_eq!((rows[0].ratio, rows[0].met), (Some(2.2), Some(met)), "{clients}");
             assert_eq!(rows[0].peer_name.as_deref(), Some("etcd 3.4.23"));
         }
+        let mut costly = point(64, 1.0, 1.0);
+        costly.ours.cpu_micros.add(281.0);
+        costly.theirs.cpu_micros.add(373.0);
+        let rows = costly.rows(Some("etcd 3.4.23"));
+        let cpu = rows.iter().find(|row| row.name.starts_with("CPU")).unwrap();
+        assert_eq!((cpu.ratio, cpu.met), (Some(1.33), Some(false)));
         let mut alone = point(1, 1.0, 1.0);
         alone.ours.p50_ms.add(0.81);
         let rows = alone.rows(None);
