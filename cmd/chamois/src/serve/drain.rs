@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use proto::cluster::v1::ClusterStatus;
 use raft::Member;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,8 +14,14 @@ use super::tasks::Tasks;
 
 /// Requests, transfers and boot files in progress get this long; the servers' own bounds are shorter.
 const FINISH_MAX: Duration = Duration::from_secs(12);
-/// Handing leadership over, and storing the checkpoint: each.
+/// Until another member leads. Where all members are stopped at once, none takes over, and this is lost.
+const HAND_OVER_MAX: Duration = Duration::from_secs(1);
+/// Storing the checkpoint.
 const RAFT_STEP_MAX: Duration = Duration::from_secs(3);
+/// Pause between two looks at who leads.
+const LEADER_LOOK: Duration = Duration::from_millis(10);
+/// A voter that has not answered for longer takes nothing over, milliseconds.
+const SEEN_MS_MAX: u64 = 3000;
 /// The peer port has nothing left to say once Raft has stopped.
 const PEER_PORT_MAX: Duration = Duration::from_secs(2);
 
@@ -133,7 +140,7 @@ impl Drain {
         tracing::info!("stopping: no new requests, finishing what runs");
         self.finish();
         let handing_over = raft.spawn(async move {
-            bounded("handing over leadership", RAFT_STEP_MAX, member.hand_over()).await;
+            bounded("handing over leadership", HAND_OVER_MAX, hand_over(&member)).await;
             member
         });
         if !tasks.wait_until_left(1, FINISH_MAX).await? {
@@ -161,11 +168,61 @@ async fn bounded(step: &'static str, at_most: Duration, work: impl Future<Output
     }
 }
 
+/// Hands leadership over and waits until another member has it, if one that can take it is there: what the others have
+/// for the leader then goes to one that stays.
+async fn hand_over(member: &Member) {
+    let store = member.store();
+    let before = store.status();
+    if before.leader_id != before.member_id || !others_vote(&before) {
+        return;
+    }
+    member.hand_over().await;
+    loop {
+        match store.status().leader_id {
+            leader if leader != 0 && leader != before.member_id => {
+                tracing::info!(to = leader, "leadership is handed over");
+                return;
+            }
+            _ => tokio::time::sleep(LEADER_LOOK).await,
+        }
+    }
+}
+
+/// Whether another voter has answered lately.
+fn others_vote(status: &ClusterStatus) -> bool {
+    let mut others = status
+        .members
+        .iter()
+        .filter(|member| member.voter && member.id != status.member_id);
+    others.any(|member| member.last_seen_ms.is_some_and(|ms| ms <= SEEN_MS_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+
+    /// The only voter, or the last one that is there, has nobody to wait for.
+    #[test]
+    fn leadership_is_handed_to_voters_that_are_there() {
+        let status = |voter, last_seen_ms| ClusterStatus {
+            member_id: 1,
+            members: [(1, true, Some(0)), (2, voter, last_seen_ms)]
+                .map(|(id, voter, last_seen_ms)| proto::cluster::v1::MemberStatus {
+                    id,
+                    voter,
+                    last_seen_ms,
+                    ..Default::default()
+                })
+                .into(),
+            ..Default::default()
+        };
+        assert!(others_vote(&status(true, Some(SEEN_MS_MAX))));
+        assert!(!others_vote(&status(true, Some(SEEN_MS_MAX + 1))));
+        assert!(!others_vote(&status(true, None)));
+        assert!(!others_vote(&status(false, Some(0))), "a learner");
+    }
 
     /// The peer port must outlive the API: a write in progress still needs the majority.
     #[tokio::test]
