@@ -21,7 +21,7 @@ pub(crate) fn build<T, E: Send>(
 ) -> Result<T, E> {
     let (batches, taken) = sync_channel(BATCHES_MAX);
     thread::scope(|scope| {
-        let reader = scope.spawn(move || read(rows, &batches));
+        let reader = scope.spawn(move || read(rows.fuse(), &batches));
         let built = build(&mut in_order(taken));
         match reader.join() {
             Ok(Ok(())) => Ok(built),
@@ -68,6 +68,20 @@ mod tests {
         rows: impl Iterator<Item = Result<SnapshotRow, u64>> + Send,
     ) -> Result<Vec<SnapshotRow>, u64> {
         build(rows, |rows| rows.collect())
+    }
+
+    /// A file says that it ends early when it is asked beyond its end.
+    #[test]
+    fn nobody_asks_beyond_the_end() {
+        for count in [0, 1, ROWS_PER_BATCH as u64, 1000] {
+            let mut asked = 0;
+            let rows = std::iter::from_fn(|| {
+                asked += 1;
+                assert!(asked <= count + 1);
+                (asked <= count).then(|| Ok(row(asked)))
+            });
+            assert_eq!(collected(rows).unwrap().len() as u64, count);
+        }
     }
 
     #[test]
