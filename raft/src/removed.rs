@@ -3,12 +3,15 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::small_file;
 
 const FILE: &str = "removed";
+/// How long the member goes on after it was told: whoever asked it for its own removal waits for the answer.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 const TEXT: &str = "this member was removed from its cluster";
 
 /// Whether this member was removed.
@@ -52,13 +55,15 @@ impl Removed {
         self.declared.send_replace(true);
     }
 
-    /// Returns when the member was removed.
+    /// Returns a moment after the member was removed.
     pub(crate) async fn declared(&self) -> String {
         let mut declared = self.declared.subscribe();
         match declared.wait_for(|declared| *declared).await {
-            Ok(_) => format!("{TEXT}; stop its service and empty its data-dir"),
+            Ok(_) => {}
             Err(_) => std::future::pending().await, // cannot be: this holds the sender
         }
+        tokio::time::sleep(LAST_ANSWERS).await;
+        format!("{TEXT}; stop its service and empty its data-dir")
     }
 }
 
