@@ -55,6 +55,11 @@ impl Removed {
         self.declared.send_replace(true);
     }
 
+    /// Whether the leader has said so.
+    pub(crate) fn is_declared(&self) -> bool {
+        *self.declared.borrow()
+    }
+
     /// Returns a moment after the member was removed.
     pub(crate) async fn declared(&self) -> String {
         let mut declared = self.declared.subscribe();
@@ -77,7 +82,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let removed = Removed::new(folder.path());
         removed.check().unwrap();
+        assert!(!removed.is_declared());
         removed.declare();
+        assert!(removed.is_declared());
         assert!(removed.declared().await.contains("removed"));
         let error = Removed::new(folder.path()).check().unwrap_err();
         assert!(error.to_string().contains("chamois join"), "{error}");

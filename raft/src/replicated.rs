@@ -194,6 +194,9 @@ impl Replicated {
                 Err(Attempt::NoLeader) => {}
                 Err(Attempt::Unknown(reason)) => last_failure = Some(reason),
             }
+            if self.removed.is_declared() {
+                return Err(last_failure.map_or_else(was_removed, |_| Error::OutcomeUnknown));
+            }
             let waited = started.elapsed();
             let leaderless = waited > self.profile.leaderless_max() || !self.has_majority();
             match &last_failure {
@@ -278,6 +281,9 @@ impl Replicated {
 
     /// A read index from the leader, then the wait until this member has applied it.
     pub(crate) async fn linearize(&self) -> Result<(), Error> {
+        if self.removed.is_declared() {
+            return Err(was_removed());
+        }
         if !self.has_majority() {
             return Err(self.no_quorum());
         }
@@ -364,18 +370,25 @@ impl Replicated {
     }
 }
 
+/// For the moment between a member's removal and its end: another one can be asked.
+fn was_removed() -> Error {
+    Error::NotReady {
+        retry_after: RETRY_PAUSE,
+        reason: "it was removed from its cluster; ask another member".to_owned(),
+    }
+}
+
 /// What a leader's refusal of a forwarded proposal means. What it did not append carries no word of an unknown
 /// outcome, and may simply be tried again.
 fn forward_failure(status: &tonic::Status) -> Attempt {
     let outcome_unknown = status.metadata().contains_key(rpc::OUTCOME);
     match status.code() {
         tonic::Code::Unavailable | tonic::Code::ResourceExhausted if !outcome_unknown => Attempt::NoLeader,
-        tonic::Code::InvalidArgument | tonic::Code::PermissionDenied | tonic::Code::FailedPrecondition => {
-            Attempt::Final(Error::Internal(format!(
-                "the leader refused: {}",
-                status.message()
-            )))
-        }
+        // to a member that was removed and has not heard of it yet
+        tonic::Code::PermissionDenied => Attempt::NoLeader,
+        tonic::Code::InvalidArgument | tonic::Code::FailedPrecondition => Attempt::Final(Error::Internal(
+            format!("the leader refused: {}", status.message()),
+        )),
         _ => Attempt::Unknown(status.to_string()),
     }
 }
@@ -414,7 +427,11 @@ mod tests {
             Attempt::Unknown(_)
         ));
         assert!(matches!(
-            forward_failure(&tonic::Status::permission_denied("no")),
+            forward_failure(&tonic::Status::permission_denied("not a member")),
+            Attempt::NoLeader
+        ));
+        assert!(matches!(
+            forward_failure(&tonic::Status::failed_precondition("another cluster")),
             Attempt::Final(_)
         ));
     }
