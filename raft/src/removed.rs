@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use crate::small_file;
 
 const FILE: &str = "removed";
-/// How long the member goes on after it was told: whoever asked it for its own removal waits for the answer.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How long the member goes on after it was told: whoever asked it for its own removal waits for the answer. Not longer,
+/// since clients stay with it for as long as their connection lasts.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 const TEXT: &str = "this member was removed from its cluster";
 
 /// Whether this member was removed.
