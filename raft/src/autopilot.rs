@@ -1,6 +1,7 @@
 //! What a leader does about the members by itself: learners that have caught up become voters, two at a time so that
-//! the number of voters stays odd; a change of voters that was left half done is finished; a removed member is
-//! told until it has heard; a voter that is gone is reported; the feature level rises when every version knows it; a witness hands leadership on.
+//! the number of voters stays odd; a change of voters that was left half done is finished; a removed member is told until it
+//! has heard; a voter that is gone is reported; the feature level rises when every version knows it; a witness hands
+//! leadership on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

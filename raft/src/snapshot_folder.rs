@@ -25,7 +25,8 @@ pub(crate) fn adopt(from: &Path, to: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The newest snapshot in `folder` that can be used, and what `read` makes of it. What a crash left unfinished is removed. A damaged file is renamed to
+/// The newest snapshot in `folder` that can be used, and what `read` makes of it. What a crash left unfinished is removed.
+/// A damaged file is renamed to
 /// `<name>.damaged`, with a warning, and the one before is used.
 ///
 /// # Errors

@@ -81,8 +81,8 @@ impl Store {
     ///
     /// # Errors
     /// A rejection as its own variant, with nothing changed; `NoQuorum` when nothing was sent;
-    /// `OutcomeUnknown` when the change may still be applied, or is committed and this member is far behind; `TooLarge` above 8 MiB; `Invalid` for data that
-    /// nests too deeply to be read back from the log.
+    /// `OutcomeUnknown` when the change may still be applied, or is committed and this member is far behind; `TooLarge`
+    /// above 8 MiB; `Invalid` for data that nests too deeply to be read back from the log.
     pub async fn propose(
         &self,
         principal: &str,
