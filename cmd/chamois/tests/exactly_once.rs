@@ -205,7 +205,7 @@ fn a_repeat_is_recognised_by_every_member() {
         Code::FailedPrecondition,
         "its outcome is gone: {acknowledged:?}"
     );
-    let mut lapsed = numbered("c", 1, 1, Duration::from_secs(3600));
+    let mut lapsed = numbered("c", 1, 1, Duration::from_secs(2000));
     lapsed.metadata_mut().insert(
         rpc::CLIENT_ID,
         "ff112233445566778899aabbccddeeff".parse().unwrap(),

@@ -79,6 +79,9 @@ pub const OUTCOMES_PER_CLIENT_MAX: usize = 1024;
 pub const OUTCOME_BYTES_PER_CLIENT_MAX: usize = 8 * 1024 * 1024;
 /// Log time without a request after which a client's session lapses, milliseconds.
 pub const SESSION_LAPSE_MS: u64 = 60 * 60 * 1000;
+/// Log time since the opening of a session from which on an unknown client is refused, milliseconds. What is left of
+/// `SESSION_LAPSE_MS` is for clocks: each member a client asks reckons by its own when the session was opened.
+pub const NEW_SESSION_AGE_MS: u64 = SESSION_LAPSE_MS / 2;
 
 /// A text of at most `bytes_max` bytes without control characters, so that it can neither break out of a line of a
 /// boot script, a log or a terminal, nor fill the memory.

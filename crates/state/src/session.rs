@@ -8,7 +8,7 @@ use prost::Message;
 use proto::raft::v1::{ClientSession, Header, Outcome, SessionRow, StoredOutcome};
 
 use crate::bounds::{
-    CLIENTS_MAX, IDEMPOTENCY_KEY_LAPSE_MS, IDEMPOTENCY_KEYS_MAX, OUTCOME_BYTES_PER_CLIENT_MAX,
+    CLIENTS_MAX, IDEMPOTENCY_KEY_LAPSE_MS, IDEMPOTENCY_KEYS_MAX, NEW_SESSION_AGE_MS, OUTCOME_BYTES_PER_CLIENT_MAX,
     OUTCOMES_PER_CLIENT_MAX, REQUEST_DIGEST_BYTES, SESSION_LAPSE_MS,
 };
 use crate::changes::Changes;
@@ -78,7 +78,12 @@ impl Sessions {
 
     /// An unknown client is new only as long as a session that it had could not have lapsed.
     fn admit_client(&self, ticket: Ticket, time_ms: u64) -> Result<Admission, Rejection> {
-        if lapse(ticket.opened_at_ms, ticket.keyed) <= time_ms {
+        let new_for_ms = if ticket.keyed {
+            IDEMPOTENCY_KEY_LAPSE_MS
+        } else {
+            NEW_SESSION_AGE_MS
+        };
+        if ticket.opened_at_ms.saturating_add(new_for_ms) <= time_ms {
             return Err(Rejection::SessionExpired);
         }
         if ticket.keyed && self.keys >= IDEMPOTENCY_KEYS_MAX {

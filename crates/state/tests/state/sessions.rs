@@ -4,7 +4,7 @@ use model::Rejection;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use proto::raft::v1::{ClientSession, Entry};
 use proto::smd::v1::smd_command::DeleteComponents;
-use state::bounds::{CLIENTS_MAX, OUTCOMES_PER_CLIENT_MAX, SESSION_LAPSE_MS};
+use state::bounds::{CLIENTS_MAX, NEW_SESSION_AGE_MS, OUTCOMES_PER_CLIENT_MAX, SESSION_LAPSE_MS};
 use state::{RowKind, State, rejection};
 
 use crate::create_components::{component, create};
@@ -240,7 +240,7 @@ fn a_client_that_works_does_not_lapse() {
 #[test]
 fn an_unknown_client_is_new_only_if_it_opened_lately() {
     let mut log = Log::new();
-    log.now_ms += SESSION_LAPSE_MS;
+    log.now_ms += NEW_SESSION_AGE_MS;
     let old = create_node(&log, 0, session(1, 1, 0));
     assert_eq!(refusal(&mut log, &old), Rejection::SessionExpired);
     let new = create_node(
@@ -256,6 +256,25 @@ fn an_unknown_client_is_new_only_if_it_opened_lately() {
         None,
         "any seq may come first"
     );
+}
+
+/// The second member that is asked reckons the opening later than the first: the session has lapsed, the request is not new.
+#[test]
+fn members_that_disagree_on_when_a_session_was_opened_make_no_request_twice() {
+    let mut log = Log::new();
+    let first = create_node(&log, 0, session(1, 1, 0));
+    log.apply_entry(&first);
+    log.now_ms += SESSION_LAPSE_MS;
+    let later = create_node(
+        &log,
+        0,
+        ClientSession {
+            opened_at_ms: START_MS + NEW_SESSION_AGE_MS,
+            ..session(1, 1, 0)
+        },
+    );
+    assert_eq!(refusal(&mut log, &later), Rejection::SessionExpired);
+    assert_eq!(nodes(&log), 1);
 }
 
 /// A client from the future could outlive its session and then count as new.
