@@ -17,8 +17,8 @@ pub const CLIENT_ID: &str = "chamois-client-id";
 pub const SEQ: &str = "chamois-seq";
 /// Metadata: requests with a smaller number will not be repeated; their outcomes may be forgotten.
 pub const ACK_BELOW: &str = "chamois-ack-below";
-/// Metadata: how long ago the client opened its session, milliseconds by its own clock. A session that is half an hour old and
-/// unknown has lapsed: its requests are refused, because they may have been made.
+/// Metadata: how long ago the client opened its session, milliseconds by its own clock. A session that is half an hour old
+/// and unknown has lapsed: its requests are refused, because they may have been made.
 pub const SESSION_AGE_MS: &str = "chamois-session-age-ms";
 /// Metadata and HTTP header: a name for this one request, 1 to 255 visible characters; a repeat within 24 hours gets the
 /// outcome of the first, another request under the same name is refused.
