@@ -50,7 +50,10 @@ impl State {
         self.skip(index);
         self.time_ms = self.time_ms.max(header.proposed_at_ms);
         self.sessions.expire(self.time_ms, &mut changes);
-        let (outcome, replayed) = match self.sessions.admit(&header, self.time_ms) {
+        let admission = self
+            .sessions
+            .admit(&header, self.time_ms, self.cluster.feature_level());
+        let (outcome, replayed) = match admission {
             Ok(Admission::Repeat(outcome)) => (outcome, true),
             Err(rejection) => (rejected(index, &rejection), false),
             Ok(Admission::New(ticket)) => {

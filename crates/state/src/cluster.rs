@@ -25,7 +25,8 @@ pub const FEATURE_LEVEL_FIRST: u32 = 1;
 pub const FEATURE_LEVEL_KNOWN: u32 = 2;
 /// From this level on members join and leave.
 pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
-/// From this level on the log tells repeats of a request from other requests, and knows idempotency keys.
+/// From this level on the log tells repeats of a request from other requests, knows idempotency keys, and takes an unknown
+/// client for new only until half an hour after it opened its session; before that it was an hour.
 pub const FEATURE_LEVEL_REQUESTS: u32 = 2;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.

@@ -12,6 +12,7 @@ use crate::bounds::{
     OUTCOME_BYTES_PER_CLIENT_MAX, OUTCOMES_PER_CLIENT_MAX, REQUEST_DIGEST_BYTES, SESSION_LAPSE_MS,
 };
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_REQUESTS;
 use crate::snapshot::SnapshotError;
 use crate::{RowKey, RowKind};
 
@@ -56,15 +57,15 @@ pub(crate) struct Ticket {
 }
 
 impl Sessions {
-    /// Decides about the request with this header at log time `time_ms`. Changes nothing.
+    /// Decides about the request with this header at log time `time_ms` and feature level `level`. Changes nothing.
     ///
     /// # Errors
     /// `SessionExpired` if the request may have been run before, `RequestDiffers` if another one was run in its place,
     /// `Invalid` if it names no request or its client keeps too many outcomes.
-    pub(crate) fn admit(&self, header: &Header, time_ms: u64) -> Result<Admission, Rejection> {
+    pub(crate) fn admit(&self, header: &Header, time_ms: u64, level: u32) -> Result<Admission, Rejection> {
         let ticket = Ticket::read(header, time_ms)?;
         let Some(known) = self.clients.get(&ticket.client_id) else {
-            return self.admit_client(ticket, time_ms);
+            return self.admit_client(ticket, time_ms, level);
         };
         if let Some(stored) = known.outcomes.get(&ticket.seq) {
             return ticket.repeat(stored);
@@ -77,11 +78,11 @@ impl Sessions {
     }
 
     /// An unknown client is new only as long as a session that it had could not have lapsed.
-    fn admit_client(&self, ticket: Ticket, time_ms: u64) -> Result<Admission, Rejection> {
-        let new_for_ms = if ticket.keyed {
-            IDEMPOTENCY_KEY_LAPSE_MS
-        } else {
-            NEW_SESSION_AGE_MS
+    fn admit_client(&self, ticket: Ticket, time_ms: u64, level: u32) -> Result<Admission, Rejection> {
+        let new_for_ms = match ticket.keyed {
+            true => IDEMPOTENCY_KEY_LAPSE_MS,
+            false if level < FEATURE_LEVEL_REQUESTS => SESSION_LAPSE_MS,
+            false => NEW_SESSION_AGE_MS,
         };
         if ticket.opened_at_ms.saturating_add(new_for_ms) <= time_ms {
             return Err(Rejection::SessionExpired);

@@ -236,10 +236,29 @@ fn a_client_that_works_does_not_lapse() {
     assert_eq!(nodes(&log), 4);
 }
 
+/// A log whose members all know of the shorter time.
+fn at_level_two() -> Log {
+    let mut log = Log::new();
+    log.ok(SetFeatureLevel { level: 2 });
+    log
+}
+
+/// Members that know no other rule are among them: all go by the old one.
+#[test]
+fn below_level_two_an_unknown_client_is_new_for_an_hour() {
+    let mut log = Log::new();
+    log.now_ms += SESSION_LAPSE_MS - 1;
+    let new = create_node(&log, 0, session(1, 1, 0));
+    assert_eq!(rejection(&log.apply_entry(&new).outcome), None);
+    log.now_ms += 1;
+    let old = create_node(&log, 1, session(2, 1, 0));
+    assert_eq!(refusal(&mut log, &old), Rejection::SessionExpired);
+}
+
 /// Its outcomes may have been dropped with a lapsed session of the same id.
 #[test]
 fn an_unknown_client_is_new_only_if_it_opened_lately() {
-    let mut log = Log::new();
+    let mut log = at_level_two();
     log.now_ms += NEW_SESSION_AGE_MS;
     let old = create_node(&log, 0, session(1, 1, 0));
     assert_eq!(refusal(&mut log, &old), Rejection::SessionExpired);
@@ -261,7 +280,7 @@ fn an_unknown_client_is_new_only_if_it_opened_lately() {
 /// The second member that is asked reckons the opening later than the first: the session has lapsed, the request is not new.
 #[test]
 fn members_that_disagree_on_when_a_session_was_opened_make_no_request_twice() {
-    let mut log = Log::new();
+    let mut log = at_level_two();
     let first = create_node(&log, 0, session(1, 1, 0));
     log.apply_entry(&first);
     log.now_ms += SESSION_LAPSE_MS;
