@@ -7,6 +7,7 @@ use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use rpc::Error;
 use state::State;
+use state::cluster::FEATURE_LEVEL_KNOWN;
 
 use crate::history::Revision;
 use crate::member_session::MemberSession;
@@ -25,7 +26,7 @@ pub(crate) struct InMemory {
 
 impl InMemory {
     pub(crate) fn new(majority: bool) -> InMemory {
-        InMemory::with_state(State::new(), majority)
+        InMemory::with_state(State::at_level(FEATURE_LEVEL_KNOWN), majority)
     }
 
     pub(crate) fn with_state(state: State, majority: bool) -> InMemory {

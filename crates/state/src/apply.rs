@@ -9,7 +9,7 @@ use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, State};
+use crate::{Event, RowKey, State, smd};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -102,7 +102,10 @@ impl State {
     ) -> Result<outcome::Applied, Rejection> {
         check_text("header.principal", at.principal, NAME_BYTES_MAX)?;
         match command {
-            Some(Command::Smd(command)) => self.smd.apply(command, at, changes),
+            Some(Command::Smd(command)) => {
+                self.cluster.need_level(smd::feature_level(command))?;
+                self.smd.apply(command, at, changes)
+            }
             Some(Command::Bss(command)) => self.bss.apply(command, at, changes),
             Some(Command::CloudInit(command)) => self.cloud_init.apply(command, at, changes),
             Some(Command::Dhcp(command)) => self.dhcp.apply(command, at, changes),

@@ -22,12 +22,14 @@ use crate::{RowKey, RowKind};
 /// Feature level of a cluster whose first entry names none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;
 /// Highest feature level that this version understands. A member stops when the cluster goes beyond its own.
-pub const FEATURE_LEVEL_KNOWN: u32 = 2;
+pub const FEATURE_LEVEL_KNOWN: u32 = 3;
 /// From this level on members join and leave.
 pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
 /// From this level on the log tells repeats of a request from other requests, knows idempotency keys, and takes an unknown
 /// client for new only until half an hour after it opened its session; before that it was an hour.
 pub const FEATURE_LEVEL_REQUESTS: u32 = 2;
+/// From this level on the log has all of SMD: its other patches, Redfish endpoints, hardware, locks, partitions.
+pub const FEATURE_LEVEL_INVENTORY: u32 = 3;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
 const CLUSTER_NAME_MAX: usize = 63;
@@ -113,7 +115,15 @@ impl Cluster {
         }
     }
 
-    fn need_level(&self, needed: u32) -> Result<(), Rejection> {
+    /// The state of a cluster that begins at `level`.
+    pub(crate) fn at_level(level: u32) -> Cluster {
+        Cluster {
+            feature_level: level,
+            ..Cluster::default()
+        }
+    }
+
+    pub(crate) fn need_level(&self, needed: u32) -> Result<(), Rejection> {
         let current = self.feature_level;
         match current < needed {
             true => Err(Rejection::FeatureLevel { needed, current }),

@@ -71,6 +71,14 @@ impl State {
         State::default()
     }
 
+    /// As [`State::new`], of members that know everything up to this feature level.
+    pub fn at_level(feature_level: u32) -> State {
+        State {
+            cluster: cluster::Cluster::at_level(feature_level),
+            ..State::default()
+        }
+    }
+
     /// Log index of the last entry applied or skipped.
     pub fn applied_index(&self) -> u64 {
         self.applied_index

@@ -22,6 +22,7 @@ use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
 use crate::apply::no_command;
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_FIRST;
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -203,6 +204,30 @@ impl Smd {
     /// Checks between rows of several kinds, once all are loaded.
     pub(crate) fn check_loaded(&self) -> Result<(), SnapshotError> {
         self.groups.check_loaded(&self.components)
+    }
+}
+
+/// From which level on the log may have this command.
+pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
+    match &command.change {
+        None
+        | Some(
+            Change::CreateComponents(_)
+            | Change::PatchState(_)
+            | Change::DeleteComponents(_)
+            | Change::CreateEthernetInterface(_)
+            | Change::PatchEthernetInterface(_)
+            | Change::DeleteEthernetInterfaces(_)
+            | Change::AddIpAddress(_)
+            | Change::PatchIpAddress(_)
+            | Change::DeleteIpAddress(_)
+            | Change::CreateGroup(_)
+            | Change::PatchGroup(_)
+            | Change::DeleteGroup(_)
+            | Change::AddGroupMember(_)
+            | Change::ReplaceGroupMembers(_)
+            | Change::RemoveGroupMember(_),
+        ) => FEATURE_LEVEL_FIRST,
     }
 }
 

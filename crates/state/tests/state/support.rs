@@ -13,6 +13,7 @@ use proto::raft::v1::entry::Command;
 use proto::raft::v1::outcome;
 use proto::raft::v1::{ClientSession, Entry, Header, SnapshotRow};
 use proto::smd::v1::{SmdCommand, smd_command};
+use state::cluster::{FEATURE_LEVEL_FIRST, FEATURE_LEVEL_KNOWN};
 use state::{Applied, RowKey, RowKind, State, rejection};
 
 /// Log time of the first entry: 2025-11-25T07:35:44.123Z.
@@ -32,8 +33,17 @@ pub struct Log {
 
 impl Log {
     pub fn new() -> Log {
+        Log::at_level(FEATURE_LEVEL_FIRST)
+    }
+
+    /// A log of members that all have this version.
+    pub fn latest() -> Log {
+        Log::at_level(FEATURE_LEVEL_KNOWN)
+    }
+
+    fn at_level(level: u32) -> Log {
         Log {
-            state: State::new(),
+            state: State::at_level(level),
             now_ms: START_MS,
             index: 0,
             seq: 0,
