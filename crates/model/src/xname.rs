@@ -33,6 +33,17 @@ impl Xname {
         matches!(self.hms_type, HmsType::Node | HmsType::VirtualNode)
     }
 
+    /// Whether this is `place` or somewhere below it: `x1c0s1b0n0` is within `x1c0s1` and `s0`, not within `x1c0s10`.
+    pub fn is_within(&self, place: &Xname) -> bool {
+        if place.hms_type == HmsType::System {
+            return self == place || matches!(self.text.as_bytes().first(), Some(b'x' | b'd'));
+        }
+        match self.text.strip_prefix(place.as_str()) {
+            Some(rest) => !rest.starts_with(|c: char| c.is_ascii_digit()),
+            None => false,
+        }
+    }
+
     /// The xname one level up: its last letters and number removed; `s0` for a cabinet or a CDU.
     /// Nothing is above `s0`, partitions and management servers.
     pub fn parent(&self) -> Option<Xname> {
@@ -254,6 +265,22 @@ mod tests {
         for top in ["s0", "p1", "p1.2", "sms4"] {
             assert_eq!(xname(top).parent(), None, "{top}");
         }
+    }
+
+    #[test]
+    fn what_lies_below_a_place_is_within_it() {
+        let within = |id: &str, place: &str| {
+            let (id, place): (Xname, Xname) = (id.parse().unwrap(), place.parse().unwrap());
+            id.is_within(&place)
+        };
+        for place in ["x1c0s1b0n0", "x1c0s1b0", "x1c0s1", "x1c0", "x1", "s0"] {
+            assert!(within("x1c0s1b0n0", place), "{place}");
+        }
+        for place in ["x1c0s1b0n1", "x1c0s10", "x1c1", "x10", "x1c0s1b0n0p0"] {
+            assert!(!within("x1c0s1b0n0", place), "{place}");
+        }
+        assert!(!within("x10c0", "x1") && within("s0", "s0") && within("d0w1", "s0"));
+        assert!(!within("p1", "s0") && !within("s0", "x1"));
     }
 
     #[test]

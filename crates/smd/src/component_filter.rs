@@ -3,6 +3,7 @@
 use model::{HmsType, NodeState, Xname, canonical_role, canonical_sub_role};
 use proto::smd::v1::{Component, ListComponentsRequest, component};
 use rpc::Error;
+use state::State;
 
 use crate::filter::{OneOf, bad_query, parse_bool};
 use crate::membership_filter::MembershipFilter;
@@ -83,6 +84,14 @@ impl ComponentFilter {
         labels: impl Iterator<Item = &'a str> + Clone,
     ) -> bool {
         self.membership.admits(labels) && self.admits_fields(component)
+    }
+
+    /// As [`ComponentFilter::admits`], with the groups that `state` knows.
+    pub(crate) fn admits_in(&self, state: &State, component: &Component) -> bool {
+        let Ok(id) = component.id.parse() else {
+            return false;
+        };
+        self.admits(component, state.smd.group_labels_of(&id))
     }
 
     fn admits_fields(&self, component: &Component) -> bool {

@@ -5,8 +5,8 @@ use proto::raft::v1::entry::Command;
 use proto::smd::v1::{
     Component, CreateComponentsRequest, CreateComponentsResponse, DeleteComponentRequest,
     DeleteComponentsRequest, DeleteResponse, GetComponentByNidRequest, GetComponentRequest,
-    ListComponentsRequest, ListComponentsResponse, PatchStateDataRequest, PatchStateDataResponse, SmdCommand,
-    component_service_server, smd_command,
+    ListComponentsRequest, ListComponentsResponse, PatchStateDataRequest, PatchStateDataResponse,
+    PutComponentRequest, SmdCommand, component_service_server, smd_command,
 };
 use raft::{Committed, Store};
 use rpc::{Author, Error};
@@ -32,6 +32,33 @@ impl ComponentService {
         self.store
             .propose_by(author, Command::Smd(SmdCommand { change: Some(change) }))
             .await
+    }
+
+    async fn create(
+        &self,
+        author: &Author,
+        components: Vec<Component>,
+        force: bool,
+    ) -> Result<Response<CreateComponentsResponse>, Status> {
+        let create = smd_command::CreateComponents { components, force };
+        let Committed { revision, applied } = self
+            .propose(author, smd_command::Change::CreateComponents(create))
+            .await?;
+        let unchanged = applied.unchanged.len();
+        let mut response = Response::new(CreateComponentsResponse {
+            revision,
+            created: applied.created,
+            updated: applied.updated,
+            unchanged: applied.unchanged,
+        });
+        if unchanged > 0 {
+            rpc::set_http_header(
+                response.metadata_mut(),
+                "chamois-unchanged",
+                &unchanged.to_string(),
+            );
+        }
+        Ok(response)
     }
 }
 
@@ -106,17 +133,19 @@ impl component_service_server::ComponentService for ComponentService {
             .enumerate()
             .map(normalised)
             .collect::<Result<_, _>>()?;
-        let create = smd_command::CreateComponents { components, force };
-        let committed = self
-            .propose(&author, smd_command::Change::CreateComponents(create))
-            .await?;
-        let Committed { revision, applied } = committed;
-        Ok(Response::new(CreateComponentsResponse {
-            revision,
-            created: applied.created,
-            updated: applied.updated,
-            unchanged: applied.unchanged,
-        }))
+        self.create(&author, components, force).await
+    }
+
+    #[tracing::instrument(name = "smd.put_component", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn put_component(
+        &self,
+        request: Request<PutComponentRequest>,
+    ) -> Result<Response<CreateComponentsResponse>, Status> {
+        let author = rpc::author(&request);
+        let PutComponentRequest { id, component, force } = request.into_inner();
+        let component = component.ok_or_else(|| rpc::invalid("component", "it is missing"))?;
+        let component = normalised((0, of_path(&id, component)?))?;
+        self.create(&author, vec![component], force).await
     }
 
     #[tracing::instrument(name = "smd.patch_state", skip_all, fields(xname = ?request.get_ref().id))]
@@ -127,20 +156,20 @@ impl component_service_server::ComponentService for ComponentService {
         let author = rpc::author(&request);
         let patch = patch_of(request.get_ref())?;
         let id = patch.id.clone();
-        let outcome = self
+        let Committed { revision, applied } = self
             .propose(&author, smd_command::Change::PatchState(patch))
-            .await;
-        let response = match legacy::unapplied_patch(outcome)? {
-            Some(Committed { revision, applied }) => PatchStateDataResponse {
-                revision,
-                applied: applied.updated.contains(&id),
-            },
-            None => PatchStateDataResponse {
-                revision: self.store.state().applied_index(),
-                applied: false,
-            },
+            .await?;
+        let applied = applied.updated.contains(&id);
+        let mut response = Response::new(PatchStateDataResponse { revision, applied });
+        let header = match applied {
+            true => ("chamois-applied", "1".to_owned()),
+            false => (
+                "chamois-refused",
+                format!("1 ({id}: it may not enter this state from its own without force)"),
+            ),
         };
-        Ok(Response::new(response))
+        rpc::set_http_header(response.metadata_mut(), header.0, &header.1);
+        Ok(response)
     }
 
     #[tracing::instrument(name = "smd.delete_component", skip_all, fields(xname = ?request.get_ref().id))]
@@ -196,11 +225,29 @@ fn normalised((place, component): (usize, Component)) -> Result<Component, Error
         .parse()
         .map_err(|e: model::InvalidValue| problem("ID", e.to_string()))?;
     if NodeState::try_from(component.state).is_err() {
-        return Err(problem("State", state_missing()));
+        let names = NodeState::ALL.map(NodeState::as_str).join(", ");
+        return Err(problem("State", format!("it is missing; write one of {names}")));
     }
     Ok(Component {
         id: id.to_string(),
         meta: None,
+        ..component
+    })
+}
+
+/// The component that the path names.
+///
+/// # Errors
+/// `Invalid` if its body names another one.
+fn of_path(id: &str, component: Component) -> Result<Component, Error> {
+    let path: Xname = id.parse().map_err(|problem| rpc::invalid("xname", problem))?;
+    let is_other = |own: &str| own.parse::<Xname>().map_or(true, |own| own != path);
+    if !component.id.is_empty() && is_other(&component.id) {
+        let problem = format!("it is not that of the path, {path}; leave it out or write the same");
+        return Err(rpc::invalid("component.ID", problem));
+    }
+    Ok(Component {
+        id: path.to_string(),
         ..component
     })
 }
@@ -212,7 +259,7 @@ fn patch_of(request: &PatchStateDataRequest) -> Result<smd_command::PatchState, 
         .id
         .parse()
         .map_err(|problem| rpc::invalid("ID", problem))?;
-    let state = NodeState::try_from(request.state).map_err(|_| rpc::invalid("State", state_missing()))?;
+    let state = NodeState::try_from(request.state).map_err(|_| legacy::state_missing())?;
     Ok(smd_command::PatchState {
         id: id.to_string(),
         state: state as i32,
@@ -220,11 +267,4 @@ fn patch_of(request: &PatchStateDataRequest) -> Result<smd_command::PatchState, 
         force: request.force,
         if_revision: request.if_revision,
     })
-}
-
-fn state_missing() -> String {
-    format!(
-        "it is missing; write one of {}",
-        NodeState::ALL.map(NodeState::as_str).join(", ")
-    )
 }

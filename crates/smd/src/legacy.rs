@@ -1,21 +1,35 @@
 //! Where HSM v2 answers otherwise than the error map says: one pure function per quirk.
 
-use proto::smd::v1::{DeleteResponse, ResourceUris};
+use model::NodeState;
+use proto::smd::v1::{DeleteResponse, PatchComponentsResponse, ResourceUris};
 use raft::Committed;
 use rpc::Error;
 use tonic::{Response, Status};
 
-/// A state patch of a component that does not exist, or that may not enter the state from where it is: HSM answers
-/// 204 and changes nothing. The native answer says `applied: false`; here that is `None`.
-///
-/// # Errors
-/// Everything else.
-pub(crate) fn unapplied_patch(outcome: Result<Committed, Error>) -> Result<Option<Committed>, Error> {
-    match outcome {
-        Ok(committed) => Ok(Some(committed)),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
+/// What HSM keeps to itself behind its 204: how many components were changed, how many were so already, how many were
+/// refused, and why the first of them was.
+pub(crate) fn told(answer: PatchComponentsResponse) -> Response<PatchComponentsResponse> {
+    let (applied, unchanged) = (answer.applied.len(), answer.unchanged.len());
+    let refused = answer.refused.first().map(|first| {
+        let (count, id, reason) = (answer.refused.len(), &first.id, &first.reason);
+        format!("{count} ({id}: {reason})")
+    });
+    let mut response = Response::new(answer);
+    let metadata = response.metadata_mut();
+    rpc::set_http_header(metadata, "chamois-applied", &applied.to_string());
+    if unchanged > 0 {
+        rpc::set_http_header(metadata, "chamois-unchanged", &unchanged.to_string());
     }
+    if let Some(refused) = refused {
+        rpc::set_http_header(metadata, "chamois-refused", &refused);
+    }
+    response
+}
+
+/// Neither HSM's 204 nor our own says which state is meant when none is given.
+pub(crate) fn state_missing() -> Error {
+    let names = NodeState::ALL.map(NodeState::as_str).join(", ");
+    rpc::invalid("State", format!("it is missing; write one of {names}"))
 }
 
 /// Answer to the delete of one object.
@@ -91,7 +105,7 @@ pub(crate) fn created_or_empty(uris: ResourceUris) -> Response<ResourceUris> {
 #[cfg(test)]
 mod tests {
     use proto::raft::v1::outcome::Applied;
-    use proto::smd::v1::ResourceUri;
+    use proto::smd::v1::{ResourceUri, patch_components_response};
 
     use super::*;
 
@@ -133,19 +147,34 @@ mod tests {
     }
 
     #[test]
-    fn only_a_missing_component_makes_a_patch_unapplied() {
-        let missing = Err(Error::NotFound {
-            kind: "component".into(),
-            id: "x0c0s0b0n0".into(),
+    fn headers_tell_what_a_204_does_not() {
+        let refusal = |id: &str| patch_components_response::Refusal {
+            id: id.into(),
+            reason: "it is Ready".into(),
+        };
+        let header = |answer: &Response<_>, name: &str| {
+            let name = format!("{}{name}", rpc::HTTP_HEADER_PREFIX);
+            let value = answer.metadata().get(name.as_str());
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let quiet = told(PatchComponentsResponse {
+            applied: vec!["x0".into(), "x1".into()],
+            ..PatchComponentsResponse::default()
         });
-        assert!(unapplied_patch(missing).unwrap().is_none());
-        assert!(unapplied_patch(Ok(committed(&[]))).unwrap().is_some());
-        let lost = Err(Error::RevisionMismatch {
-            id: "x0c0s0b0n0".into(),
-            expected: 1,
-            actual: 2,
+        assert_eq!(header(&quiet, "chamois-applied").as_deref(), Some("2"));
+        assert_eq!(header(&quiet, "chamois-unchanged"), None);
+        assert_eq!(header(&quiet, "chamois-refused"), None);
+        let loud = told(PatchComponentsResponse {
+            unchanged: vec!["x0".into()],
+            refused: vec![refusal("x1"), refusal("x2")],
+            ..PatchComponentsResponse::default()
         });
-        assert!(unapplied_patch(lost).is_err());
+        assert_eq!(header(&loud, "chamois-applied").as_deref(), Some("0"));
+        assert_eq!(header(&loud, "chamois-unchanged").as_deref(), Some("1"));
+        assert_eq!(
+            header(&loud, "chamois-refused").as_deref(),
+            Some("2 (x1: it is Ready)")
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` says how a read and a write go, and what is never done.
 
+use proto::smd::v1::component_patch_service_server::ComponentPatchServiceServer;
+use proto::smd::v1::component_query_service_server::ComponentQueryServiceServer;
 use proto::smd::v1::component_service_server::ComponentServiceServer;
 use proto::smd::v1::ethernet_interface_service_server::EthernetInterfaceServiceServer;
 use proto::smd::v1::group_service_server::GroupServiceServer;
@@ -11,6 +13,8 @@ use raft::Store;
 use tonic::service::RoutesBuilder;
 
 mod component_filter;
+mod component_patches;
+mod component_queries;
 mod components;
 mod ethernet_interface_filter;
 mod ethernet_interfaces;
@@ -22,6 +26,8 @@ mod membership_filter;
 mod memberships;
 mod service_status;
 
+pub use component_patches::ComponentPatchService;
+pub use component_queries::ComponentQueryService;
 pub use components::ComponentService;
 pub use ethernet_interfaces::EthernetInterfaceService;
 pub use groups::GroupService;
@@ -37,6 +43,16 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store) {
     routes
         .add_service(
             ComponentServiceServer::new(ComponentService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            ComponentPatchServiceServer::new(ComponentPatchService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            ComponentQueryServiceServer::new(ComponentQueryService::new(store.clone()))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX),
         )

@@ -9,7 +9,7 @@ use proto::smd::v1::component_service_server::ComponentService as _;
 use proto::smd::v1::{
     Component, CreateComponentsRequest, CreateComponentsResponse, DeleteComponentRequest,
     DeleteComponentsRequest, GetComponentByNidRequest, GetComponentRequest, ListComponentsRequest,
-    PatchStateDataRequest,
+    PatchStateDataRequest, PutComponentRequest,
 };
 use raft::Store;
 use smd::ComponentService;
@@ -275,21 +275,19 @@ async fn a_patch_sets_state_and_flag_and_the_flag_defaults_to_ok() {
     assert_eq!((stored.state(), stored.flag()), (State::Ready, Flag::Ok));
 }
 
-/// HSM's silent no-ops stay successes on the wire; `applied` says the truth.
+/// HSM's silent no-op stays a success on the wire; `applied` and a header say the truth.
 #[tokio::test]
-async fn a_patch_that_changes_nothing_succeeds_and_says_so() {
+async fn a_transition_that_is_not_allowed_succeeds_and_says_so() {
     let service = service();
     create(&service, vec![node("x0c0s0b0n0", State::Ready)], false)
         .await
         .unwrap();
-    for request in [patch("x0c0s0b0n0", State::On), patch("x0c0s9b0n0", State::On)] {
-        let answer = service
-            .patch_state_data(admin(request))
-            .await
-            .unwrap()
-            .into_inner();
-        assert!(!answer.applied);
-    }
+    let answer = service.patch_state_data(admin(patch("x0c0s0b0n0", State::On))).await.unwrap();
+    let header = answer.metadata().get(format!("{}chamois-refused", rpc::HTTP_HEADER_PREFIX)).unwrap();
+    assert!(header.to_str().unwrap().starts_with("1 (x0c0s0b0n0: "), "{header:?}");
+    assert!(!answer.get_ref().applied);
+    let unknown = service.patch_state_data(admin(patch("x0c0s9b0n0", State::On))).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound, "{unknown:?}");
     assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::Ready);
     let forced = PatchStateDataRequest {
         force: true,
@@ -409,4 +407,37 @@ async fn without_a_majority_writes_are_unavailable() {
         assert!(status.metadata().get(rpc::RETRY_AFTER_S).is_some());
     }
     assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::On);
+}
+
+/// PUT takes the place from the path; what exists is overwritten by `force` only.
+#[tokio::test]
+async fn a_put_component_is_created_or_overwritten() {
+    let service = service();
+    let put = |id: &str, component: Component, force: bool| {
+        let request = PutComponentRequest {
+            id: id.to_owned(),
+            component: Some(component),
+            force,
+        };
+        service.put_component(admin(request))
+    };
+    let without_id = Component {
+        id: String::new(),
+        ..node("x0c0s0b0n0", State::On)
+    };
+    let created = put("X0c0s0b0n0", without_id, false).await.unwrap().into_inner();
+    assert_eq!(created.created, ["x0c0s0b0n0"]);
+    let left = put("x0c0s0b0n0", node("X0c0s0b0n00", State::Off), false).await.unwrap();
+    let header = left.metadata().get(format!("{}chamois-unchanged", rpc::HTTP_HEADER_PREFIX));
+    assert_eq!(header.unwrap(), "1");
+    assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::On);
+    put("x0c0s0b0n0", node("x0c0s0b0n0", State::Off), true).await.unwrap();
+    assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::Off);
+    let other = put("x0c0s0b0n0", node("x0c0s1b0n0", State::Off), true).await.unwrap_err();
+    assert!(other.message().starts_with("component.ID: it is not that of the path"), "{other:?}");
+    let wrong = put("nonsense", node("x0c0s1b0n0", State::Off), true).await.unwrap_err();
+    assert_eq!(wrong.code(), Code::InvalidArgument);
+    let empty = PutComponentRequest { id: "x0c0s0b0n0".into(), ..PutComponentRequest::default() };
+    let refused = service.put_component(admin(empty)).await.unwrap_err();
+    assert_eq!(refused.message(), "component: it is missing");
 }

@@ -1,9 +1,10 @@
 //! SMD's components: found by xname and NID, their state, their removal. Creation has its own file.
 
 use std::collections::BTreeSet;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 
-use model::{NodeState, Rejection, Xname};
+use model::{HmsType, NodeState, Rejection, Xname};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::Component;
@@ -41,6 +42,26 @@ impl Components {
 
     pub(super) fn by_nid(&self, nid: u64) -> Option<&Arc<Component>> {
         self.nids.owner(nid).and_then(|owner| self.table.get(owner))
+    }
+
+    /// The xnames below a place begin with its name, but others do so, too: `x1c0s10` is not below `x1c0s1`.
+    pub(super) fn below(&self, place: &Xname) -> impl Iterator<Item = &Arc<Component>> {
+        let (place, prefix) = (place.clone(), place.clone());
+        let is_everything = place.hms_type() == HmsType::System;
+        let from = match is_everything {
+            true => Bound::Unbounded,
+            false => Bound::Included(place.clone()),
+        };
+        self.table
+            .range((from, Bound::Unbounded))
+            .take_while(move |(id, _)| is_everything || id.as_str().starts_with(prefix.as_str()))
+            .filter(move |(id, _)| id.is_within(&place))
+            .map(|(_, component)| component)
+    }
+
+    /// Sorted by NID.
+    pub(super) fn by_nids(&self, nids: RangeInclusive<u64>) -> impl Iterator<Item = &Arc<Component>> {
+        self.nids.owners(nids).filter_map(|owner| self.table.get(owner))
     }
 
     /// Sets state and flag of one component; the flag is OK unless given, and stays when it is Locked.
@@ -162,7 +183,7 @@ impl Components {
 }
 
 /// Whether SMD lets the component enter `target`. One without a state (from discovery) is given one by force only.
-fn may_enter(before: &Component, target: NodeState, flag: i32, force: bool) -> bool {
+pub(super) fn may_enter(before: &Component, target: NodeState, flag: i32, force: bool) -> bool {
     let from = NodeState::try_from(before.state).ok();
     if target == NodeState::Ready && flag == i32::from(Flag::Warning) {
         // The heartbeat tracker's "late": it must not turn a node back to Ready that has gone down meanwhile.

@@ -7,6 +7,7 @@ mod ethernet_interfaces;
 mod groups;
 mod ip_addresses;
 mod nids;
+mod patch_components;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
 use crate::apply::no_command;
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_FIRST;
+use crate::cluster::{FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -52,6 +53,19 @@ impl Smd {
     /// The owner of a NID.
     pub fn component_by_nid(&self, nid: u64) -> Option<Arc<Component>> {
         self.components.by_nid(nid).cloned()
+    }
+
+    /// The component `place`, if there is one, and every component below it, sorted by xname.
+    pub fn components_below(&self, place: &Xname) -> impl Iterator<Item = &Arc<Component>> {
+        self.components.below(place)
+    }
+
+    /// Owners of the NIDs in a range, sorted by NID.
+    pub fn components_by_nids(
+        &self,
+        nids: std::ops::RangeInclusive<u64>,
+    ) -> impl Iterator<Item = &Arc<Component>> {
+        self.components.by_nids(nids)
     }
 
     /// An interface by its MAC.
@@ -130,6 +144,8 @@ impl Smd {
                     .replace_members(replace, &self.components, at, changes)
             }
             Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
+            Change::PatchComponents(patch) => self.components.patch_all(patch, at, changes),
+            Change::SetNids(set) => self.components.set_nids(set, at, changes),
         }
     }
 
@@ -228,6 +244,7 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::ReplaceGroupMembers(_)
             | Change::RemoveGroupMember(_),
         ) => FEATURE_LEVEL_FIRST,
+        Some(Change::PatchComponents(_) | Change::SetNids(_)) => FEATURE_LEVEL_INVENTORY,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who owns which NID, and which is free.
 
+use std::ops::RangeInclusive;
+
 use imbl::OrdMap;
 use model::Xname;
 
@@ -14,6 +16,11 @@ pub(crate) struct Nids {
 impl Nids {
     pub(crate) fn owner(&self, nid: u64) -> Option<&Xname> {
         self.owners.get(&nid)
+    }
+
+    /// Owners of the NIDs in a range, sorted by NID.
+    pub(crate) fn owners(&self, nids: RangeInclusive<u64>) -> impl Iterator<Item = &Xname> {
+        self.owners.range(nids).map(|(_, owner)| owner)
     }
 
     /// Returns the owner that was there before.

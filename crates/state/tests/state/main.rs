@@ -19,6 +19,7 @@ mod instance_info;
 mod instances;
 mod ip_addresses;
 mod join_tokens;
+mod patch_components;
 mod sessions;
 mod snapshots;
 mod subnets;

@@ -220,7 +220,7 @@ macro_rules! into_command {
 into_command! {
     smd_command, Smd, SmdCommand: CreateComponents PatchState DeleteComponents CreateEthernetInterface
         PatchEthernetInterface DeleteEthernetInterfaces AddIpAddress PatchIpAddress DeleteIpAddress
-        CreateGroup PatchGroup DeleteGroup AddGroupMember ReplaceGroupMembers RemoveGroupMember;
+        CreateGroup PatchGroup DeleteGroup AddGroupMember ReplaceGroupMembers RemoveGroupMember PatchComponents SetNids;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
