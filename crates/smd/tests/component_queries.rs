@@ -17,20 +17,37 @@ use smd::{ComponentQueryService, ComponentService, GroupService};
 use tonic::{Code, Response, Status};
 
 /// A BMC with two nodes, a node in the slot whose number begins alike, and one in another cabinet; NIDs 1 to 4.
-const IDS: [&str; 5] = ["x1c0s1b0", "x1c0s1b0n0", "x1c0s1b0n1", "x1c0s10b0n0", "x2c0s1b0n0"];
+const IDS: [&str; 5] = [
+    "x1c0s1b0",
+    "x1c0s1b0n0",
+    "x1c0s1b0n1",
+    "x1c0s10b0n0",
+    "x2c0s1b0n0",
+];
 
 async fn service() -> ComponentQueryService {
     let store = Store::in_memory();
     let mut components: Vec<Component> = IDS.map(|id| node(id, State::On)).to_vec();
     components[4].state = State::Off.into();
-    let create = CreateComponentsRequest { components, force: false };
-    ComponentService::new(store.clone()).create_components(admin(create)).await.unwrap();
+    let create = CreateComponentsRequest {
+        components,
+        force: false,
+    };
+    ComponentService::new(store.clone())
+        .create_components(admin(create))
+        .await
+        .unwrap();
     let group = Group {
         label: "blue".into(),
-        members: Some(GroupMembers { ids: vec![IDS[1].into()] }),
+        members: Some(GroupMembers {
+            ids: vec![IDS[1].into()],
+        }),
         ..Group::default()
     };
-    GroupService::new(store.clone()).create_group(admin(group)).await.unwrap();
+    GroupService::new(store.clone())
+        .create_group(admin(group))
+        .await
+        .unwrap();
     ComponentQueryService::new(store)
 }
 
@@ -53,7 +70,13 @@ async fn a_query_tells_what_is_below_each_place_once() {
     assert_eq!(below(&["x1c0s1"]).await, IDS[..3]);
     assert_eq!(below(&["X1c0s01b0n0", "x1c0s1b0", "x1c0s1"]).await, IDS[..3]);
     assert_eq!(below(&["x2", "x1c0s1b0n1"]).await, [IDS[2], IDS[4]]);
-    let sorted = ["x1c0s10b0n0", "x1c0s1b0", "x1c0s1b0n0", "x1c0s1b0n1", "x2c0s1b0n0"];
+    let sorted = [
+        "x1c0s10b0n0",
+        "x1c0s1b0",
+        "x1c0s1b0n0",
+        "x1c0s1b0n1",
+        "x2c0s1b0n0",
+    ];
     for everything in ["all", "s0", "ALL"] {
         assert_eq!(below(&[everything]).await, sorted, "{everything}");
     }
@@ -72,7 +95,10 @@ async fn filters_and_projections_count_in_queries() {
         ids(service.query_components(admin(nodes)).await),
         ["x1c0s10b0n0", "x1c0s1b0n0", "x1c0s1b0n1"]
     );
-    let blue = QueryComponentsRequest { group: vec!["blue".into()], ..query(&["x1"]) };
+    let blue = QueryComponentsRequest {
+        group: vec!["blue".into()],
+        ..query(&["x1"])
+    };
     assert_eq!(ids(service.query_components(admin(blue)).await), [IDS[1]]);
     let states = QueryComponentRequest {
         xname: "x2".into(),
@@ -115,10 +141,25 @@ async fn nids_are_found_by_ranges() {
 async fn wrong_places_and_filters_are_refused() {
     let service = service().await;
     let status = service.query_components(admin(query(&[]))).await.unwrap_err();
-    assert!(status.message().starts_with("ComponentIDs: it is missing"), "{status:?}");
-    let status = service.query_components(admin(query(&["x1", "nonsense"]))).await.unwrap_err();
-    assert!(status.message().starts_with("ComponentIDs: `nonsense`"), "{status:?}");
-    let wrong = QueryComponentsRequest { state: vec!["tired".into()], ..query(&["x1"]) };
+    assert!(
+        status.message().starts_with("ComponentIDs: it is missing"),
+        "{status:?}"
+    );
+    let status = service
+        .query_components(admin(query(&["x1", "nonsense"])))
+        .await
+        .unwrap_err();
+    assert!(
+        status.message().starts_with("ComponentIDs: `nonsense`"),
+        "{status:?}"
+    );
+    let wrong = QueryComponentsRequest {
+        state: vec!["tired".into()],
+        ..query(&["x1"])
+    };
     let status = service.query_components(admin(wrong)).await.unwrap_err();
-    assert_eq!(status.message(), "bad query param: Argument was not a valid HMS State");
+    assert_eq!(
+        status.message(),
+        "bad query param: Argument was not a valid HMS State"
+    );
 }

@@ -282,11 +282,23 @@ async fn a_transition_that_is_not_allowed_succeeds_and_says_so() {
     create(&service, vec![node("x0c0s0b0n0", State::Ready)], false)
         .await
         .unwrap();
-    let answer = service.patch_state_data(admin(patch("x0c0s0b0n0", State::On))).await.unwrap();
-    let header = answer.metadata().get(format!("{}chamois-refused", rpc::HTTP_HEADER_PREFIX)).unwrap();
-    assert!(header.to_str().unwrap().starts_with("1 (x0c0s0b0n0: "), "{header:?}");
+    let answer = service
+        .patch_state_data(admin(patch("x0c0s0b0n0", State::On)))
+        .await
+        .unwrap();
+    let header = answer
+        .metadata()
+        .get(format!("{}chamois-refused", rpc::HTTP_HEADER_PREFIX))
+        .unwrap();
+    assert!(
+        header.to_str().unwrap().starts_with("1 (x0c0s0b0n0: "),
+        "{header:?}"
+    );
     assert!(!answer.get_ref().applied);
-    let unknown = service.patch_state_data(admin(patch("x0c0s9b0n0", State::On))).await.unwrap_err();
+    let unknown = service
+        .patch_state_data(admin(patch("x0c0s9b0n0", State::On)))
+        .await
+        .unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound, "{unknown:?}");
     assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::Ready);
     let forced = PatchStateDataRequest {
@@ -427,17 +439,35 @@ async fn a_put_component_is_created_or_overwritten() {
     };
     let created = put("X0c0s0b0n0", without_id, false).await.unwrap().into_inner();
     assert_eq!(created.created, ["x0c0s0b0n0"]);
-    let left = put("x0c0s0b0n0", node("X0c0s0b0n00", State::Off), false).await.unwrap();
-    let header = left.metadata().get(format!("{}chamois-unchanged", rpc::HTTP_HEADER_PREFIX));
+    let left = put("x0c0s0b0n0", node("X0c0s0b0n00", State::Off), false)
+        .await
+        .unwrap();
+    let header = left
+        .metadata()
+        .get(format!("{}chamois-unchanged", rpc::HTTP_HEADER_PREFIX));
     assert_eq!(header.unwrap(), "1");
     assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::On);
-    put("x0c0s0b0n0", node("x0c0s0b0n0", State::Off), true).await.unwrap();
+    put("x0c0s0b0n0", node("x0c0s0b0n0", State::Off), true)
+        .await
+        .unwrap();
     assert_eq!(get(&service, "x0c0s0b0n0").await.unwrap().state(), State::Off);
-    let other = put("x0c0s0b0n0", node("x0c0s1b0n0", State::Off), true).await.unwrap_err();
-    assert!(other.message().starts_with("component.ID: it is not that of the path"), "{other:?}");
-    let wrong = put("nonsense", node("x0c0s1b0n0", State::Off), true).await.unwrap_err();
+    let other = put("x0c0s0b0n0", node("x0c0s1b0n0", State::Off), true)
+        .await
+        .unwrap_err();
+    assert!(
+        other
+            .message()
+            .starts_with("component.ID: it is not that of the path"),
+        "{other:?}"
+    );
+    let wrong = put("nonsense", node("x0c0s1b0n0", State::Off), true)
+        .await
+        .unwrap_err();
     assert_eq!(wrong.code(), Code::InvalidArgument);
-    let empty = PutComponentRequest { id: "x0c0s0b0n0".into(), ..PutComponentRequest::default() };
+    let empty = PutComponentRequest {
+        id: "x0c0s0b0n0".into(),
+        ..PutComponentRequest::default()
+    };
     let refused = service.put_component(admin(empty)).await.unwrap_err();
     assert_eq!(refused.message(), "component: it is missing");
 }

@@ -37,35 +37,56 @@ async fn one_component_is_patched() {
         "PATCH /hsm/v2/State/Components/x0c0s0b0n0/FlagOnly",
         r#"{"flag":"warning"}"#,
         "PatchFlagOnly",
-        smd::PatchFlagOnlyRequest { id: id(), flag: component::Flag::Warning.into(), ..Default::default() },
+        smd::PatchFlagOnlyRequest {
+            id: id(),
+            flag: component::Flag::Warning.into(),
+            ..Default::default()
+        },
     )
     .await;
     patch(
         "PATCH /hsm/v2/State/Components/x0c0s0b0n0/Enabled",
         r#"{"ID":"x0c0s0b0n0","Enabled":false}"#,
         "PatchEnabled",
-        smd::PatchEnabledRequest { id: id(), enabled: Some(false), ..Default::default() },
+        smd::PatchEnabledRequest {
+            id: id(),
+            enabled: Some(false),
+            ..Default::default()
+        },
     )
     .await;
     patch(
         "PATCH /hsm/v2/State/Components/x0c0s0b0n0/SoftwareStatus",
         r#"{"SoftwareStatus":"Drained"}"#,
         "PatchSoftwareStatus",
-        smd::PatchSoftwareStatusRequest { id: id(), software_status: Some("Drained".into()), ..Default::default() },
+        smd::PatchSoftwareStatusRequest {
+            id: id(),
+            software_status: Some("Drained".into()),
+            ..Default::default()
+        },
     )
     .await;
     patch(
         "PATCH /hsm/v2/State/Components/x0c0s0b0n0/Role/",
         r#"{"role":"Service","subrole":"Worker"}"#,
         "PatchRole",
-        smd::PatchRoleRequest { id: id(), role: "Service".into(), sub_role: "Worker".into(), ..Default::default() },
+        smd::PatchRoleRequest {
+            id: id(),
+            role: "Service".into(),
+            sub_role: "Worker".into(),
+            ..Default::default()
+        },
     )
     .await;
     patch(
         "PATCH /apis/smd/hsm/v2/State/Components/x0c0s0b0n0/NID",
         r#"{"NID":"40"}"#,
         "PatchNid",
-        smd::PatchNidRequest { id: id(), nid: Some(40), ..Default::default() },
+        smd::PatchNidRequest {
+            id: id(),
+            nid: Some(40),
+            ..Default::default()
+        },
     )
     .await;
 }
@@ -89,28 +110,41 @@ async fn many_components_are_patched() {
         "PATCH /hsm/v2/State/Components/BulkFlagOnly",
         r#"{"componentids":["x0c0s0b0n0","x0c0s1b0n0"],"Flag":"Alert"}"#,
         "BulkPatchFlagOnly",
-        smd::BulkPatchFlagOnlyRequest { component_ids: component_ids(), flag: component::Flag::Alert.into() },
+        smd::BulkPatchFlagOnlyRequest {
+            component_ids: component_ids(),
+            flag: component::Flag::Alert.into(),
+        },
     )
     .await;
     patch(
         "PATCH /hsm/v2/State/Components/BulkEnabled",
         r#"{"ComponentIDs":["x0c0s0b0n0","x0c0s1b0n0"],"Enabled":true}"#,
         "BulkPatchEnabled",
-        smd::BulkPatchEnabledRequest { component_ids: component_ids(), enabled: Some(true) },
+        smd::BulkPatchEnabledRequest {
+            component_ids: component_ids(),
+            enabled: Some(true),
+        },
     )
     .await;
     patch(
         "PATCH /hsm/v2/State/Components/BulkSoftwareStatus",
         r#"{"ComponentIDs":["x0c0s0b0n0","x0c0s1b0n0"],"SoftwareStatus":"Up"}"#,
         "BulkPatchSoftwareStatus",
-        smd::BulkPatchSoftwareStatusRequest { component_ids: component_ids(), software_status: Some("Up".into()) },
+        smd::BulkPatchSoftwareStatusRequest {
+            component_ids: component_ids(),
+            software_status: Some("Up".into()),
+        },
     )
     .await;
     patch(
         "PATCH /hsm/v2/State/Components/BulkRole",
         r#"{"ComponentIDs":["x0c0s0b0n0","x0c0s1b0n0"],"Role":"Compute"}"#,
         "BulkPatchRole",
-        smd::BulkPatchRoleRequest { component_ids: component_ids(), role: "Compute".into(), ..Default::default() },
+        smd::BulkPatchRoleRequest {
+            component_ids: component_ids(),
+            role: "Compute".into(),
+            ..Default::default()
+        },
     )
     .await;
     patch(
@@ -119,8 +153,14 @@ async fn many_components_are_patched() {
         "BulkPatchNid",
         smd::BulkPatchNidRequest {
             components: vec![
-                ComponentNid { id: "x0c0s0b0n0".into(), nid: Some(1) },
-                ComponentNid { id: "x0c0s1b0n0".into(), nid: Some(2) },
+                ComponentNid {
+                    id: "x0c0s0b0n0".into(),
+                    nid: Some(1),
+                },
+                ComponentNid {
+                    id: "x0c0s1b0n0".into(),
+                    nid: Some(2),
+                },
             ],
         },
     )
@@ -147,8 +187,19 @@ async fn patches_that_fail_have_their_status() {
         let fake = Fake::new();
         fake.will_answer(Err(refused.clone()));
         let uri = format!("{COMPONENTS}/x0c0s0b0n0/Enabled");
-        let got = send(&gateway(&fake, Options::default()), "PATCH", &uri, &[], r#"{"Enabled":true}"#).await;
-        assert_eq!((got.status, got.detail().as_str()), (status, refused.message()), "{got:?}");
+        let got = send(
+            &gateway(&fake, Options::default()),
+            "PATCH",
+            &uri,
+            &[],
+            r#"{"Enabled":true}"#,
+        )
+        .await;
+        assert_eq!(
+            (got.status, got.detail().as_str()),
+            (status, refused.message()),
+            "{got:?}"
+        );
         assert_eq!(got.header("content-type"), "application/problem+json");
     }
 }
@@ -165,9 +216,20 @@ async fn a_component_is_put() {
         force: true,
     };
     let body = r#"{"component":{"ID":"x0c0s0b0n0","State":"On"},"force":true}"#;
-    let answered = answer(&smd::CreateComponentsResponse { revision: 4, ..Default::default() });
+    let answered = answer(&smd::CreateComponentsResponse {
+        revision: 4,
+        ..Default::default()
+    });
     let sent = Sent("PUT /hsm/v2/State/Components/x0c0s0b0n0", body);
-    check(sent, "smd.v1.ComponentService/PutComponent", asked, answered, 204, "").await;
+    check(
+        sent,
+        "smd.v1.ComponentService/PutComponent",
+        asked,
+        answered,
+        204,
+        "",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -196,14 +258,30 @@ async fn components_are_queried_by_place_and_nid() {
         "POST /hsm/v2/State/Components/Query",
         r#"{"ComponentIDs":["x0"],"type":["Node"],"state":["On","!Off"],"stateonly":true}"#,
     );
-    check(sent, "smd.v1.ComponentQueryService/QueryComponents", asked, found(), 200, body).await;
+    check(
+        sent,
+        "smd.v1.ComponentQueryService/QueryComponents",
+        asked,
+        found(),
+        200,
+        body,
+    )
+    .await;
     let asked = smd::QueryComponentRequest {
         xname: "x0".into(),
         r#type: vec!["node".into()],
         ..Default::default()
     };
     let sent = Sent("GET /hsm/v2/State/Components/Query/x0?type=node", "");
-    check(sent, "smd.v1.ComponentQueryService/QueryComponent", asked, found(), 200, body).await;
+    check(
+        sent,
+        "smd.v1.ComponentQueryService/QueryComponent",
+        asked,
+        found(),
+        200,
+        body,
+    )
+    .await;
     let asked = smd::QueryComponentsByNidRequest {
         nid_ranges: vec!["1-9".into(), "12".into()],
         ..Default::default()
@@ -212,19 +290,47 @@ async fn components_are_queried_by_place_and_nid() {
         "POST /hsm/v2/State/Components/ByNID/Query",
         r#"{"NIDRanges":["1-9","12"]}"#,
     );
-    check(sent, "smd.v1.ComponentQueryService/QueryComponentsByNid", asked, found(), 200, body).await;
+    check(
+        sent,
+        "smd.v1.ComponentQueryService/QueryComponentsByNid",
+        asked,
+        found(),
+        200,
+        body,
+    )
+    .await;
 }
 
 /// All kinds, or the one that the path names.
 #[tokio::test]
 async fn values_are_listed() {
     let method = "smd.v1.ServiceStatusService/GetValues";
-    let classes = || smd::GetValuesResponse { class: vec!["River".into()], ..Default::default() };
+    let classes = || smd::GetValuesResponse {
+        class: vec!["River".into()],
+        ..Default::default()
+    };
     let sent = Sent("GET /hsm/v2/service/values", "");
     let asked = smd::GetValuesRequest::default();
-    check(sent, method, asked, answer(&classes()), 200, r#"{"Class":["River"]}"#).await;
+    check(
+        sent,
+        method,
+        asked,
+        answer(&classes()),
+        200,
+        r#"{"Class":["River"]}"#,
+    )
+    .await;
     let sent = Sent("GET /hsm/v2/service/values/class", "");
     let asked = smd::GetValuesRequest { kind: "class".into() };
-    let got = check_with(sent, &[], method, asked, answer(&classes()), 200, r#"{"Class":["River"]}"#).await;
+    let got = check_with(
+        sent,
+        &[],
+        method,
+        asked,
+        answer(&classes()),
+        200,
+        r#"{"Class":["River"]}"#,
+    )
+    .await;
     assert_eq!(got.header("content-type"), "application/json");
 }

@@ -106,7 +106,7 @@ impl Smd {
     pub fn group_labels_of<'a>(
         &'a self,
         component: &Xname,
-    ) -> impl ExactSizeIterator<Item = &'a str> + use<'a> {
+    ) -> impl ExactSizeIterator<Item = &'a str> + Clone + use<'a> {
         self.groups.labels_of(component.as_str())
     }
 

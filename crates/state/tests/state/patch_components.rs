@@ -1,7 +1,7 @@
 //! Patches of many components and of their NIDs.
 
 use model::Rejection;
-use proto::raft::v1::outcome::{Applied, Refusal};
+use proto::raft::v1::outcome::Applied;
 use proto::smd::v1::Component;
 use proto::smd::v1::component::{Flag, State};
 use proto::smd::v1::smd_command::{ComponentNid, PatchComponents, SetNids};
@@ -46,8 +46,11 @@ fn nids(pairs: &[(&str, u64)]) -> SetNids {
 }
 
 fn reasons(applied: &Applied) -> Vec<(&str, &str)> {
-    let both = |refusal: &'_ Refusal| (refusal.id.as_str(), refusal.reason.as_str());
-    applied.refused.iter().map(both).collect()
+    applied
+        .refused
+        .iter()
+        .map(|refusal| (refusal.id.as_str(), refusal.reason.as_str()))
+        .collect()
 }
 
 #[test]
