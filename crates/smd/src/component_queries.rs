@@ -54,7 +54,6 @@ impl ComponentQueryService {
                 .map(|component| projection.of_component(component))
                 .collect(),
             revision: state.applied_index(),
-            ..ListComponentsResponse::default()
         })
     }
 }
@@ -157,7 +156,6 @@ impl component_query_service_server::ComponentQueryService for ComponentQuerySer
                 .map(|component| projection.of_component(component))
                 .collect(),
             revision: state.applied_index(),
-            ..ListComponentsResponse::default()
         }))
     }
 }

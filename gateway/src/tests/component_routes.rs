@@ -177,11 +177,16 @@ async fn patches_that_fail_have_their_status() {
         assert_eq!(got.status, 500, "{body}: {got:?}");
         assert!(fake.take_asked().is_empty());
     }
-    let cases = [
+    let revision_mismatch = rpc::Error::RevisionMismatch {
+        id: "x0".into(),
+        expected: 3,
+        actual: 4,
+    };
+    let cases: [(Status, u16); 4] = [
         (Status::not_found("no such component: x0"), 404),
         (Status::invalid_argument("Enabled: it is missing"), 400),
         (Status::already_exists("NID 7 belongs to x1"), 409),
-        (Status::aborted("x0 is at revision 4"), 412),
+        (revision_mismatch.into(), 412),
     ];
     for (refused, status) in cases {
         let fake = Fake::new();
@@ -243,7 +248,6 @@ async fn components_are_queried_by_place_and_nid() {
                 ..Default::default()
             }],
             revision: 9,
-            ..Default::default()
         })
     };
     let body = r#"{"Components":[{"ID":"x0c0s0b0n0","Type":"Node","NID":7}]}"#;
