@@ -10,7 +10,10 @@ use http::{Request, Response};
 use proto::cluster::v1::cluster_service_server::{ClusterService, ClusterServiceServer};
 use proto::cluster::v1::{ClusterStatus, GetStatusRequest};
 use proto::smd::v1::service_status_service_server::{ServiceStatusService, ServiceStatusServiceServer};
-use proto::smd::v1::{GetLivenessRequest, GetLivenessResponse, GetReadyRequest, GetReadyResponse};
+use proto::smd::v1::{
+    GetLivenessRequest, GetLivenessResponse, GetReadyRequest, GetReadyResponse, GetValuesRequest,
+    GetValuesResponse,
+};
 use rpc::server::Limits;
 use rpc::{Barrier, Error, Freshness, Guard, Guarded, Identity, Rules, add_standard_services, caller};
 use tonic::body::Body;
@@ -93,6 +96,13 @@ impl ServiceStatusService for Stub {
             Some("hang") => std::future::pending().await,
             _ => Ok(tonic::Response::new(GetLivenessResponse {})),
         }
+    }
+
+    async fn get_values(
+        &self,
+        _request: tonic::Request<GetValuesRequest>,
+    ) -> Result<tonic::Response<GetValuesResponse>, Status> {
+        Ok(tonic::Response::new(GetValuesResponse::default()))
     }
 }
 
