@@ -25,6 +25,7 @@ mod log_tail;
 mod majority;
 mod member;
 mod member_session;
+mod member_tasks;
 mod membership;
 mod membership_view;
 mod metrics;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::{Raft, async_runtime};
 use proto::cluster::v1::ClusterCommand;
-use proto::raft::v1::entry::Command;
 use proto::raft::v1::peer_service_server::PeerServiceServer;
 use rpc::tls::PinnedKeys;
 
@@ -18,13 +17,14 @@ use crate::cluster_clock::ClusterClock;
 use crate::founded::{Founding, FoundingMembers};
 use crate::known_stores::KnownStores;
 use crate::log_store::LogStore;
-use crate::metrics::{Counters, Metrics, count_leader_changes};
+use crate::member_tasks::MemberTasks;
+use crate::metrics::{Counters, Metrics};
 use crate::network::Network;
 use crate::peer_service::PeerPort;
 use crate::peers::{Dial, PEER_MESSAGE_BYTES_MAX, Peers};
 use crate::profile::{Profile, Snapshots};
 use crate::published::Published;
-use crate::read_index::{self, ReadIndexes};
+use crate::read_index::ReadIndexes;
 use crate::removed::Removed;
 use crate::replicated::{Replicated, Timing};
 use crate::sources::Sources;
@@ -32,17 +32,11 @@ use crate::state_machine::{Start, StateMachine, Unsaved};
 use crate::store::Store;
 use crate::type_config::TypeConfig;
 use crate::wal::{self, Disk, Wal};
-use crate::{
-    autopilot, introduction, leader_gone, membership_view, newest_state, pinned_members, store_header,
-};
+use crate::{leader_gone, membership_view, newest_state, store_header};
 
-/// How often the log's size is looked at for a snapshot.
-const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked at whether Raft has stopped: its metrics change with every batch of entries, and waking a task
 /// for each of them costs a busy leader more than it tells.
 const FAILURE_LOOK: Duration = Duration::from_millis(100);
-/// Pause between attempts to bootstrap the state or to learn a commit index.
-const STARTUP_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a member needs to start.
 pub struct MemberOptions {
@@ -90,24 +84,18 @@ impl Member {
     /// A folder of another member, an empty one where a cluster was founded before, a damaged log (the text says how to
     /// rejoin), a disk that fails.
     pub async fn start(options: MemberOptions) -> io::Result<Member> {
+        let founding_members = options.founding_members.clone();
         let (cluster, data_dir) = (options.pins.cluster(), &options.data_dir);
-        let founding = Founding::of(options.founding_members, options.member_id, cluster, data_dir);
+        let founding = Founding::of(founding_members, options.member_id, cluster, data_dir);
         if !store_header::is_there(data_dir)? {
             founding.check()?; // before anything is written in the place of a disk that is not mounted
         }
-        let opened = tokio::task::spawn_blocking({
-            let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
-            let (cluster, member) = (options.pins.cluster().to_owned(), options.member_id);
-            let log_options = wal::Options::new(options.sources.random_u64());
-            let fresh_store_id = format!("{:016x}", options.sources.random_u64());
-            move || open(&folder, disk, log_options, &cluster, member, &fresh_store_id)
-        });
         let Opened {
             stores,
             log,
             start,
             mut checkpointer,
-        } = opened.await.map_err(io::Error::other)??;
+        } = open_off_the_runtime(&options).await?;
         let pristine = log.is_pristine();
         let published = Published::new(start.state.clone());
         let unsaved = Arc::new(Mutex::new(Unsaved::default()));
@@ -160,34 +148,25 @@ impl Member {
         ));
         let store = Store::replicated(Arc::clone(&replicated), Arc::clone(&counters));
         checkpointer.run(unsaved)?;
-        let mut background = Background::new();
-        let (reader, counted) = (Arc::clone(&replicated), Arc::clone(&counters));
-        background.spawn("read index", async move {
-            read_index::run(requests, &counted, || reader.read_index()).await
-        });
-        let verifier = bootstrap_and_verify(store.clone(), Arc::clone(&replicated), options.bootstrap);
-        background.spawn("bootstrap", verifier);
-        let watcher = Arc::clone(&replicated);
-        background.spawn("majority", async move { watcher.watch_majority().await });
-        let leaders = count_leader_changes(Arc::clone(&replicated), Arc::clone(&counters));
-        background.spawn("leader changes", leaders);
+        let (stream_ends, ends) = leader_gone::channel();
+        let background = MemberTasks {
+            replicated: Arc::clone(&replicated),
+            store: store.clone(),
+            counters: Arc::clone(&counters),
+            log: log.clone(),
+            log_bytes: options.snapshots.log_bytes,
+            lease_reads: options.lease_reads,
+            bootstrap: options.bootstrap,
+            read_index_requests: requests,
+            stream_ends: ends,
+        }
+        .start();
         let metrics = Metrics {
             member: Arc::clone(&replicated),
             counters,
-            log: log.clone(),
+            log,
             snapshots: snapshots.clone(),
         };
-        let sizes = bound_log_by_size(Arc::clone(&replicated), log, options.snapshots.log_bytes);
-        background.spawn("log size", sizes);
-        background.spawn("introduction", introduction::introduce(Arc::clone(&replicated)));
-        background.spawn("pinned keys", pinned_members::follow(Arc::clone(&replicated)));
-        background.spawn("autopilot", autopilot::run(Arc::clone(&replicated)));
-        let (stream_ends, ends) = leader_gone::channel();
-        if !options.lease_reads {
-            // A leader may answer by its lease for as long as it lives, and a refused connection does not prove that it
-            // does not: with lease reads only the timers count.
-            background.spawn("leader gone", leader_gone::run(Arc::clone(&replicated), ends));
-        }
         let peer_port = PeerPort::new(Arc::clone(&replicated), snapshots, stream_ends);
         Ok(Member {
             store,
@@ -267,6 +246,18 @@ struct Opened {
     checkpointer: Checkpointer,
 }
 
+/// Opens the data folder where blocking is allowed.
+async fn open_off_the_runtime(options: &MemberOptions) -> io::Result<Opened> {
+    let (folder, disk) = (options.data_dir.clone(), Arc::clone(&options.disk));
+    let (cluster, member) = (options.pins.cluster().to_owned(), options.member_id);
+    let log_options = wal::Options::new(options.sources.random_u64());
+    let fresh_store_id = format!("{:016x}", options.sources.random_u64());
+    let opened = tokio::task::spawn_blocking(move || {
+        open(&folder, disk, log_options, &cluster, member, &fresh_store_id)
+    });
+    opened.await.map_err(io::Error::other)?
+}
+
 /// Opens everything of a data folder: header, log, then the newest state that fits the log.
 fn open(
     folder: &Path,
@@ -296,45 +287,4 @@ fn open(
         start,
         checkpointer,
     })
-}
-
-/// Gives a new cluster its id, and marks this member as verified once a leader has confirmed a commit index.
-async fn bootstrap_and_verify(store: Store, replicated: Arc<Replicated>, bootstrap: ClusterCommand) {
-    loop {
-        if replicated.reach_read_index().await.is_ok() {
-            if !store.state().cluster_id().is_empty() {
-                replicated.set_verified();
-                return;
-            }
-            let principal = format!("member/{}", replicated.peers().member_id);
-            let proposed = store
-                .propose(&principal, Command::Cluster(bootstrap.clone()), None)
-                .await;
-            tracing::info!(ok = proposed.is_ok(), "new cluster: bootstrap proposed");
-        }
-        tokio::time::sleep(STARTUP_PAUSE).await;
-    }
-}
-
-/// openraft counts entries; this counts bytes, whichever comes first. What a snapshot holds and the log keeps for
-/// short outages is purged early when the log is larger than twice that.
-async fn bound_log_by_size(replicated: Arc<Replicated>, log: LogStore, log_bytes_max: u64) {
-    let mut look = tokio::time::interval(SNAPSHOT_LOOK);
-    loop {
-        look.tick().await;
-        let trigger = replicated.raft().trigger();
-        if log.bytes_since_snapshot() > log_bytes_max {
-            log.snapshot_taken();
-            if trigger.snapshot().await.is_err() {
-                return;
-            }
-        }
-        let snapshot = replicated.raft().metrics().borrow_watched().snapshot;
-        if log.bytes() > 2 * log_bytes_max
-            && let Some(snapshot) = snapshot
-            && trigger.purge_log(snapshot.index).await.is_err()
-        {
-            return;
-        }
-    }
 }
