@@ -158,8 +158,9 @@ impl Store {
         self.propose_with(header, command).await
     }
 
-    /// Cluster time as far as this member knows it: that of the log, or its own clock if that is ahead.
-    fn cluster_time_ms(&self) -> u64 {
+    /// Cluster time as far as this member knows it: that of the log, or its own clock if that is ahead. What ends at a time
+    /// has ended by it, though nobody may have written since.
+    pub fn cluster_time_ms(&self) -> u64 {
         match &self.backend {
             Backend::InMemory(memory) => memory.cluster_time_ms(),
             Backend::Replicated(member, _) => member.cluster_time_ms(),

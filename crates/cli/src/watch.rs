@@ -50,6 +50,8 @@ pub enum KindArg {
     Component,
     EthernetInterface,
     Group,
+    Partition,
+    NodeMap,
     BootParameters,
     BootRecord,
     Instance,
@@ -58,6 +60,7 @@ pub enum KindArg {
     InstanceInfo,
     Subnet,
     BootFile,
+    PowerMap,
 }
 
 impl KindArg {
@@ -66,6 +69,8 @@ impl KindArg {
             KindArg::Component => Kind::Component,
             KindArg::EthernetInterface => Kind::EthernetInterface,
             KindArg::Group => Kind::Group,
+            KindArg::Partition => Kind::Partition,
+            KindArg::NodeMap => Kind::NodeMap,
             KindArg::BootParameters => Kind::BootParameters,
             KindArg::BootRecord => Kind::BootRecord,
             KindArg::Instance => Kind::Instance,
@@ -74,6 +79,7 @@ impl KindArg {
             KindArg::InstanceInfo => Kind::InstanceInfo,
             KindArg::Subnet => Kind::Subnet,
             KindArg::BootFile => Kind::BootFile,
+            KindArg::PowerMap => Kind::PowerMap,
         }
     }
 }

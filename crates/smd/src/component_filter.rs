@@ -77,21 +77,24 @@ impl ComponentFilter {
         })
     }
 
-    /// Whether `component`, a member of the groups `labels`, is wanted. One without a NID lies in no range of NIDs.
+    /// Whether `component`, a member of the groups `labels` and in `partition`, is wanted. One without a NID lies in no
+    /// range of NIDs.
     pub(crate) fn admits<'a>(
         &self,
         component: &Component,
         labels: impl Iterator<Item = &'a str> + Clone,
+        partition: Option<&str>,
     ) -> bool {
-        self.membership.admits(labels) && self.admits_fields(component)
+        self.membership.admits(labels, partition) && self.admits_fields(component)
     }
 
-    /// As [`ComponentFilter::admits`], with the groups that `state` knows.
+    /// As [`ComponentFilter::admits`], with the groups and partitions that `state` knows.
     pub(crate) fn admits_in(&self, state: &State, component: &Component) -> bool {
         let Ok(id) = component.id.parse() else {
             return false;
         };
-        self.admits(component, state.smd.group_labels_of(&id))
+        let labels = state.smd.group_labels_of(&id);
+        self.admits(component, labels, state.smd.partition_of(&component.id))
     }
 
     fn admits_fields(&self, component: &Component) -> bool {
@@ -272,7 +275,7 @@ mod tests {
         change(&mut request);
         ComponentFilter::parse(&request)
             .unwrap()
-            .admits(&node(), ["blue", "tall"].into_iter())
+            .admits(&node(), ["blue", "tall"].into_iter(), Some("p2"))
     }
 
     fn list(text: &str) -> Vec<String> {
@@ -349,8 +352,8 @@ mod tests {
             (
                 "partition",
                 |r, v| r.partition = list(v),
-                &["NULL", "!p1"],
-                &["p1", "!NULL"],
+                &["P2", "p1,p2", "!p1", "!NULL"],
+                &["p1", "!p2", "NULL"],
             ),
         ];
         for (key, set, admitted, refused) in keys {

@@ -75,7 +75,9 @@ impl component_service_server::ComponentService for ComponentService {
         let wanted = state
             .smd
             .components_with_groups()
-            .filter(|(component, labels)| filter.admits(component, labels.clone()));
+            .filter(|(component, labels)| {
+                filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
+            });
         let components = wanted
             .map(|(component, _)| projection.of_component(component))
             .collect();

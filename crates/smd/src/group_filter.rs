@@ -3,6 +3,7 @@
 use model::GroupLabel;
 use proto::smd::v1::{Group, GroupMembers, ListGroupsRequest};
 use rpc::Error;
+use state::smd::Smd;
 
 use crate::filter::OneOf;
 
@@ -14,12 +15,14 @@ pub(crate) struct GroupFilter {
 }
 
 /// Which members of a group are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ShownMembers {
     /// All.
     All,
-    /// None: they would have to be in a partition, and there are none here.
-    None,
+    /// Those that are in no partition.
+    InNone,
+    /// Those that are in this partition.
+    In(String),
 }
 
 impl GroupFilter {
@@ -30,7 +33,7 @@ impl GroupFilter {
     pub(crate) fn parse(request: &ListGroupsRequest) -> Result<GroupFilter, Error> {
         Ok(GroupFilter {
             group: OneOf::parse(&request.group, label)?,
-            tag: OneOf::parse(&request.tag, |text| name("Invalid tag", text))?,
+            tag: OneOf::parse(&request.tag, tag)?,
         })
     }
 
@@ -41,33 +44,40 @@ impl GroupFilter {
 }
 
 impl ShownMembers {
-    /// Reads the key `partition`; empty and `NULL` mean all.
+    /// Reads the key `partition`; empty means all, `NULL` those in none.
     ///
     /// # Errors
     /// `Invalid` with HSM's text for a name that is none.
     pub(crate) fn parse(partition: &str) -> Result<ShownMembers, Error> {
         match partition {
-            "" | "NULL" => Ok(ShownMembers::All),
-            other => name("Invalid partition name", other).map(|_| ShownMembers::None),
+            "" => Ok(ShownMembers::All),
+            "NULL" => Ok(ShownMembers::InNone),
+            other => name("Invalid partition name", other).map(ShownMembers::In),
         }
     }
 
     /// The members of `group` that are shown.
-    pub(crate) fn of(self, group: &Group) -> GroupMembers {
-        match self {
-            ShownMembers::All => group.members.clone().unwrap_or_default(),
-            ShownMembers::None => GroupMembers::default(),
+    pub(crate) fn of(&self, group: &Group, smd: &Smd) -> GroupMembers {
+        let members = group.members.clone().unwrap_or_default();
+        let wanted = match self {
+            ShownMembers::All => return members,
+            ShownMembers::InNone => None,
+            ShownMembers::In(partition) => Some(partition.as_str()),
+        };
+        let ids = members.ids.into_iter();
+        GroupMembers {
+            ids: ids.filter(|id| smd.partition_of(id) == wanted).collect(),
         }
     }
 
     /// `group` with the members that are shown.
-    pub(crate) fn of_group(self, group: &Group) -> Group {
+    pub(crate) fn of_group(&self, group: &Group, smd: &Smd) -> Group {
         Group {
             label: group.label.clone(),
             description: group.description.clone(),
             exclusive_group: group.exclusive_group.clone(),
             tags: group.tags.clone(),
-            members: Some(self.of(group)),
+            members: Some(self.of(group, smd)),
             meta: group.meta.clone(),
         }
     }
@@ -79,6 +89,14 @@ impl ShownMembers {
 /// `Invalid` with HSM's text and what is accepted.
 pub(crate) fn label(text: &str) -> Result<String, Error> {
     name("Invalid group label", text)
+}
+
+/// The tag that a query means.
+///
+/// # Errors
+/// `Invalid` with HSM's text and what is accepted.
+pub(crate) fn tag(text: &str) -> Result<String, Error> {
+    name("Invalid tag", text)
 }
 
 fn name(problem: &str, text: &str) -> Result<String, Error> {
@@ -151,8 +169,9 @@ mod tests {
     }
 
     #[test]
-    fn no_member_is_in_a_partition() {
-        let shown = |partition| ShownMembers::parse(partition).unwrap().of_group(&group());
+    fn without_partitions_no_member_is_in_one() {
+        let smd = Smd::default();
+        let shown = |partition| ShownMembers::parse(partition).unwrap().of_group(&group(), &smd);
         assert_eq!(shown(""), group());
         assert_eq!(shown("NULL"), group());
         let none = shown("p1");

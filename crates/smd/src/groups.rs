@@ -62,7 +62,7 @@ impl group_service_server::GroupService for GroupService {
         let state = self.store.state();
         let wanted = state.smd.groups().filter(|group| filter.admits(group));
         Ok(Response::new(ListGroupsResponse {
-            groups: wanted.map(|group| shown.of_group(group)).collect(),
+            groups: wanted.map(|group| shown.of_group(group, &state.smd)).collect(),
             revision: state.applied_index(),
         }))
     }
@@ -93,7 +93,8 @@ impl group_service_server::GroupService for GroupService {
     async fn get_group(&self, request: Request<GetGroupRequest>) -> Result<Response<Group>, Status> {
         let GetGroupRequest { label, partition } = request.get_ref();
         let shown = ShownMembers::parse(partition)?;
-        Ok(Response::new(shown.of_group(&*self.stored(label)?)))
+        let group = self.stored(label)?;
+        Ok(Response::new(shown.of_group(&group, &self.store.state().smd)))
     }
 
     #[tracing::instrument(name = "smd.patch_group", skip_all, fields(label = ?request.get_ref().label))]
@@ -133,7 +134,8 @@ impl group_service_server::GroupService for GroupService {
     ) -> Result<Response<GroupMembers>, Status> {
         let ListGroupMembersRequest { label, partition } = request.get_ref();
         let shown = ShownMembers::parse(partition)?;
-        Ok(Response::new(shown.of(&*self.stored(label)?)))
+        let group = self.stored(label)?;
+        Ok(Response::new(shown.of(&group, &self.store.state().smd)))
     }
 
     #[tracing::instrument(name = "smd.add_group_member", skip_all, fields(label = ?request.get_ref().label))]
@@ -233,7 +235,7 @@ fn patch_of(request: PatchGroupRequest) -> Result<smd_command::PatchGroup, Statu
 }
 
 /// HSM's one id, and those that the native API adds to it.
-fn named_members(id: String, ids: Vec<String>) -> Result<Vec<String>, Error> {
+pub(crate) fn named_members(id: String, ids: Vec<String>) -> Result<Vec<String>, Error> {
     let all: Vec<String> = if id.is_empty() && !ids.is_empty() {
         ids
     } else {
@@ -242,7 +244,7 @@ fn named_members(id: String, ids: Vec<String>) -> Result<Vec<String>, Error> {
     members("invalid xname ID", &all)
 }
 
-fn members(field: &str, texts: &[String]) -> Result<Vec<String>, Error> {
+pub(crate) fn members(field: &str, texts: &[String]) -> Result<Vec<String>, Error> {
     let parse = |text: &String| text.parse::<Xname>().map(|id| id.to_string());
     texts
         .iter()
@@ -250,16 +252,20 @@ fn members(field: &str, texts: &[String]) -> Result<Vec<String>, Error> {
         .collect()
 }
 
+fn uris(uris: Vec<String>, revision: u64) -> ResourceUris {
+    resource_uris(COLLECTION, uris, revision)
+}
+
 fn member_uri(label: &str, id: &str) -> String {
     format!("{COLLECTION}/{label}/members/{id}")
 }
 
 /// HSM points at the resource if it is one, else at the collection.
-fn uris(uris: Vec<String>, revision: u64) -> ResourceUris {
+pub(crate) fn resource_uris(collection: &str, uris: Vec<String>, revision: u64) -> ResourceUris {
     let location = match uris.as_slice() {
         [] => String::new(),
         [only] => only.clone(),
-        _ => COLLECTION.to_owned(),
+        _ => collection.to_owned(),
     };
     let uris = uris.into_iter().map(|uri| ResourceUri { uri, revision: 0 });
     ResourceUris {

@@ -1,7 +1,7 @@
 //! Where HSM v2 answers otherwise than the error map says: one pure function per quirk.
 
 use model::NodeState;
-use proto::smd::v1::{DeleteResponse, PatchComponentsResponse, ResourceUris};
+use proto::smd::v1::{DeleteResponse, MapsResponse, PatchComponentsResponse, ResourceUris};
 use raft::Committed;
 use rpc::Error;
 use tonic::{Response, Status};
@@ -92,6 +92,46 @@ pub(crate) fn no_such_group(label: &str) -> Error {
     }
 }
 
+/// Answer to a partition that does not exist.
+pub(crate) fn no_such_partition(name: &str) -> Error {
+    Error::NotFound {
+        kind: "partition".to_owned(),
+        id: name.to_owned(),
+    }
+}
+
+/// Answer to a subscription that does not exist; HSM's words.
+pub(crate) fn no_such_subscription() -> Status {
+    Status::not_found("Subscription not found")
+}
+
+/// Answer to the delete of one subscription; HSM does not count it.
+pub(crate) fn unsubscribed(revision: u64) -> DeleteResponse {
+    DeleteResponse {
+        code: 0,
+        message: "Subscription deleted".to_owned(),
+        revision,
+    }
+}
+
+/// Answer to the delete of all subscriptions; none is no error.
+pub(crate) fn unsubscribed_all(committed: &Committed) -> DeleteResponse {
+    DeleteResponse {
+        message: format!("{} Subscriptions deleted", committed.applied.deleted_count),
+        ..unsubscribed(committed.revision)
+    }
+}
+
+/// Answer to a POST of node maps or power maps.
+pub(crate) fn created_or_modified(committed: &Committed) -> MapsResponse {
+    let entries = committed.applied.created.len() + committed.applied.updated.len();
+    MapsResponse {
+        code: 0,
+        message: format!("Created or modified {entries} entries"),
+        revision: committed.revision,
+    }
+}
+
 /// HSM answers 204 instead of an empty list of what was created.
 pub(crate) fn created_or_empty(uris: ResourceUris) -> Response<ResourceUris> {
     let is_empty = uris.uris.is_empty();
@@ -144,6 +184,18 @@ mod tests {
             deleted_all(no_quorum).unwrap_err().code(),
             tonic::Code::Unavailable
         );
+    }
+
+    #[test]
+    fn subscriptions_and_maps_are_counted_in_the_words_of_hsm() {
+        assert_eq!(unsubscribed(3).message, "Subscription deleted");
+        assert_eq!(unsubscribed_all(&committed(&[])).message, "0 Subscriptions deleted");
+        assert_eq!(unsubscribed_all(&committed(&["1", "2"])).message, "2 Subscriptions deleted");
+        let mut put = committed(&[]);
+        put.applied.created = vec!["x0".into()];
+        put.applied.updated = vec!["x1".into(), "x2".into()];
+        let answer = created_or_modified(&put);
+        assert_eq!((answer.code, answer.message.as_str()), (0, "Created or modified 3 entries"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! SMD: the components of the system, their Ethernet interfaces and groups, with the routes and semantics of HSM v2.
+//! SMD: the components of the system and what is known of them, with the routes and semantics of HSM v2.
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` says how a read and a write go, and what is never done.
 
@@ -7,7 +7,13 @@ use proto::smd::v1::component_query_service_server::ComponentQueryServiceServer;
 use proto::smd::v1::component_service_server::ComponentServiceServer;
 use proto::smd::v1::ethernet_interface_service_server::EthernetInterfaceServiceServer;
 use proto::smd::v1::group_service_server::GroupServiceServer;
+use proto::smd::v1::lock_service_server::LockServiceServer;
 use proto::smd::v1::membership_service_server::MembershipServiceServer;
+use proto::smd::v1::node_map_service_server::NodeMapServiceServer;
+use proto::smd::v1::partition_service_server::PartitionServiceServer;
+use proto::smd::v1::power_map_service_server::PowerMapServiceServer;
+use proto::smd::v1::reservation_service_server::ReservationServiceServer;
+use proto::smd::v1::scn_subscription_service_server::ScnSubscriptionServiceServer;
 use proto::smd::v1::service_status_service_server::ServiceStatusServiceServer;
 use raft::Store;
 use tonic::service::RoutesBuilder;
@@ -22,8 +28,15 @@ mod filter;
 mod group_filter;
 mod groups;
 mod legacy;
+mod lock_request;
+mod locks;
 mod membership_filter;
 mod memberships;
+mod node_maps;
+mod partitions;
+mod power_maps;
+mod reservations;
+mod scn_subscriptions;
 mod service_status;
 
 pub use component_patches::ComponentPatchService;
@@ -31,7 +44,13 @@ pub use component_queries::ComponentQueryService;
 pub use components::ComponentService;
 pub use ethernet_interfaces::EthernetInterfaceService;
 pub use groups::GroupService;
+pub use locks::LockService;
 pub use memberships::MembershipService;
+pub use node_maps::NodeMapService;
+pub use partitions::PartitionService;
+pub use power_maps::PowerMapService;
+pub use reservations::ReservationService;
+pub use scn_subscriptions::ScnSubscriptionService;
 pub use service_status::ServiceStatusService;
 
 /// Largest request, bytes: what the gateway takes. A change may have half of that, which `Store::propose` checks
@@ -68,6 +87,36 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store) {
         )
         .add_service(
             MembershipServiceServer::new(MembershipService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            LockServiceServer::new(LockService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            ReservationServiceServer::new(ReservationService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            PartitionServiceServer::new(PartitionService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            NodeMapServiceServer::new(NodeMapService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            PowerMapServiceServer::new(PowerMapService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            ScnSubscriptionServiceServer::new(ScnSubscriptionService::new(store.clone()))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX),
         )

@@ -8,7 +8,7 @@ use crate::filter::{OneOf, bad_query};
 /// HSM's word for "in none", in capitals.
 const NULL: &str = "NULL";
 
-/// Which groups and partitions a component must be in. There are no partitions here: every component is in none.
+/// Which groups and partitions a component must be in.
 #[derive(Clone, Debug)]
 pub(crate) struct MembershipFilter {
     group: Membership,
@@ -53,9 +53,13 @@ impl MembershipFilter {
         }
     }
 
-    /// Whether a component with these labels is wanted.
-    pub(crate) fn admits<'a>(&self, labels: impl Iterator<Item = &'a str> + Clone) -> bool {
-        self.group.admits(labels) && self.partition.admits(std::iter::empty())
+    /// Whether a component with these labels, in this partition, is wanted.
+    pub(crate) fn admits<'a>(
+        &self,
+        labels: impl Iterator<Item = &'a str> + Clone,
+        partition: Option<&str>,
+    ) -> bool {
+        self.group.admits(labels) && self.partition.admits(partition.into_iter())
     }
 }
 
@@ -99,7 +103,11 @@ mod tests {
     }
 
     fn admits(group: &[&str], partition: &[&str], labels: &[&str]) -> bool {
-        parse(group, partition).unwrap().admits(labels.iter().copied())
+        parse(group, partition).unwrap().admits(labels.iter().copied(), None)
+    }
+
+    fn admits_in(partition: &[&str], name: &str) -> bool {
+        parse(&[], partition).unwrap().admits(std::iter::empty(), Some(name))
     }
 
     #[test]
@@ -126,7 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn every_component_is_in_no_partition() {
+    fn a_component_is_in_one_partition_at_most() {
+        assert!(admits_in(&["p1"], "p1") && admits_in(&["P2", "p1"], "p1") && admits_in(&["!p2"], "p1"));
+        assert!(!admits_in(&["p2"], "p1") && !admits_in(&["!p1"], "p1"));
+        assert!(admits_in(&["!NULL"], "p1") && !admits_in(&["NULL"], "p1"));
         assert!(admits(&[], &["NULL"], &["a"]) && admits(&[], &["!p1"], &["a"]));
         assert!(!admits(&[], &["p1"], &["p1"]) && !admits(&[], &["p1", "p2"], &[]));
         assert!(!admits(&[], &["!NULL"], &["a"]));

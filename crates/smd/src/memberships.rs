@@ -1,4 +1,4 @@
-//! HSM's memberships: the groups seen from the component.
+//! HSM's memberships: groups and partitions seen from the component.
 
 use model::Xname;
 use proto::smd::v1::{
@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use crate::component_filter::ComponentFilter;
 use crate::legacy;
 
-/// Who is in which groups.
+/// Who is in which groups, and in which partition.
 #[derive(Clone, Debug)]
 pub struct MembershipService {
     store: Store,
@@ -37,9 +37,13 @@ impl membership_service_server::MembershipService for MembershipService {
         let wanted = state
             .smd
             .components_with_groups()
-            .filter(|(component, labels)| filter.admits(component, labels.clone()));
+            .filter(|(component, labels)| {
+                filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
+            });
         let memberships = wanted
-            .map(|(component, labels)| membership(&component.id, labels))
+            .map(|(component, labels)| {
+                membership(&component.id, labels, state.smd.partition_of(&component.id))
+            })
             .collect();
         Ok(Response::new(ListMembershipsResponse {
             memberships,
@@ -59,15 +63,20 @@ impl membership_service_server::MembershipService for MembershipService {
             return Err(legacy::no_such_xname(id).into());
         }
         let labels = state.smd.group_labels_of(&xname);
-        Ok(Response::new(membership(xname.as_str(), labels)))
+        let partition = state.smd.partition_of(xname.as_str());
+        Ok(Response::new(membership(xname.as_str(), labels, partition)))
     }
 }
 
-fn membership<'a>(id: &str, labels: impl Iterator<Item = &'a str>) -> Membership {
+fn membership<'a>(
+    id: &str,
+    labels: impl Iterator<Item = &'a str>,
+    partition: Option<&str>,
+) -> Membership {
     Membership {
         id: id.to_owned(),
         group_labels: labels.map(str::to_owned).collect(),
-        partition_name: String::new(),
+        partition_name: partition.unwrap_or_default().to_owned(),
     }
 }
 

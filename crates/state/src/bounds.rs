@@ -63,6 +63,24 @@ pub const MEMBERS_PER_GROUP_MAX: usize = 100_000;
 pub const GROUPS_PER_COMPONENT_MAX: usize = 64;
 /// Tags of one group.
 pub const TAGS_PER_GROUP_MAX: usize = 64;
+/// Partitions of the cluster.
+pub const PARTITIONS_MAX: usize = 1024;
+/// Minutes of a service's reservation. Source: SMD.
+pub const RESERVATION_MINUTES_MAX: u32 = 15;
+/// Reservations that have ended whose rows go with one entry.
+pub const RESERVATIONS_SWEPT_PER_ENTRY_MAX: usize = 1000;
+/// Nodes with defaults for their creation.
+pub const NODE_MAPS_MAX: usize = 200_000;
+/// Bytes of what one of them may hold beside NID and roles, encoded.
+pub const NODE_INFO_BYTES_MAX: usize = 4096;
+/// Components whose power supplies are known.
+pub const POWER_MAPS_MAX: usize = 200_000;
+/// Supplies of one component.
+pub const SUPPLIES_PER_COMPONENT_MAX: usize = 64;
+/// Subscriptions to state changes: each is told by itself.
+pub const SUBSCRIPTIONS_MAX: usize = 256;
+/// Values of one key that a subscription is told of.
+pub const TRIGGERS_PER_KEY_MAX: usize = 256;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

@@ -10,18 +10,21 @@ use proto::boot_file::v1::BootFile;
 use proto::bss::v1::{BootParametersEntry, BootRecord};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
-use proto::smd::v1::{Component, EthernetInterface, Group};
+use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap};
 
 use crate::log_position::created_revision;
 use crate::{RowKey, RowKind, State};
 
-/// A stored object that may be watched: everything but the header, sessions, secrets and join tokens.
+/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, reservations and
+/// subscriptions.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // the names are those of `RowKind`
 pub enum Object {
     Component(Arc<Component>),
     EthernetInterface(Arc<EthernetInterface>),
     Group(Arc<Group>),
+    Partition(Arc<Partition>),
+    NodeMap(Arc<NodeMap>),
     BootParameters(Arc<BootParametersEntry>),
     BootRecord(Arc<BootRecord>),
     Instance(Arc<Instance>),
@@ -30,6 +33,7 @@ pub enum Object {
     InstanceInfo(Arc<InstanceInfo>),
     Subnet(Arc<Subnet>),
     BootFile(Arc<BootFile>),
+    PowerMap(Arc<PowerMap>),
 }
 
 impl Object {
@@ -39,6 +43,8 @@ impl Object {
             Object::Component(_) => RowKind::Component,
             Object::EthernetInterface(_) => RowKind::EthernetInterface,
             Object::Group(_) => RowKind::Group,
+            Object::Partition(_) => RowKind::Partition,
+            Object::NodeMap(_) => RowKind::NodeMap,
             Object::BootParameters(_) => RowKind::BootParameters,
             Object::BootRecord(_) => RowKind::BootRecord,
             Object::Instance(_) => RowKind::Instance,
@@ -47,6 +53,7 @@ impl Object {
             Object::InstanceInfo(_) => RowKind::InstanceInfo,
             Object::Subnet(_) => RowKind::Subnet,
             Object::BootFile(_) => RowKind::BootFile,
+            Object::PowerMap(_) => RowKind::PowerMap,
         }
     }
 
@@ -56,6 +63,8 @@ impl Object {
             Object::Component(object) => object.id.clone(),
             Object::EthernetInterface(object) => object.id.clone(),
             Object::Group(object) => object.label.clone(),
+            Object::Partition(object) => object.name.clone(),
+            Object::NodeMap(object) => object.id.clone(),
             Object::BootParameters(object) => object.key.clone(),
             Object::BootRecord(object) => {
                 format!("{}/{}", object.node, created_revision(object.meta.as_ref()))
@@ -66,6 +75,7 @@ impl Object {
             Object::InstanceInfo(object) => object.id.clone(),
             Object::Subnet(object) => object.network.clone(),
             Object::BootFile(object) => object.name.clone(),
+            Object::PowerMap(object) => object.id.clone(),
         }
     }
 
@@ -78,8 +88,11 @@ impl Object {
             Object::BootRecord(object) => object.node.as_str(),
             Object::Instance(object) => object.node.as_str(),
             Object::InstanceInfo(object) => object.id.as_str(),
+            Object::NodeMap(object) => object.id.as_str(),
+            Object::PowerMap(object) => object.id.as_str(),
             Object::BootParameters(_)
             | Object::Group(_)
+            | Object::Partition(_)
             | Object::ClusterDefaults(_)
             | Object::CloudInitGroup(_)
             | Object::Subnet(_)
@@ -97,6 +110,8 @@ impl Object {
             Object::Component(object) => of(object),
             Object::EthernetInterface(object) => of(object),
             Object::Group(object) => of(object),
+            Object::Partition(object) => of(object),
+            Object::NodeMap(object) => of(object),
             Object::BootParameters(object) => of(object),
             Object::BootRecord(object) => of(object),
             Object::Instance(object) => of(object),
@@ -105,6 +120,7 @@ impl Object {
             Object::InstanceInfo(object) => of(object),
             Object::Subnet(object) => of(object),
             Object::BootFile(object) => of(object),
+            Object::PowerMap(object) => of(object),
         }
     }
 }
@@ -168,5 +184,6 @@ impl State {
             .chain(self.cloud_init.objects())
             .chain(self.dhcp.subnets().cloned().map(Object::Subnet))
             .chain(self.boot_files.iter().cloned().map(Object::BootFile))
+            .chain(self.smd.power_maps().cloned().map(Object::PowerMap))
     }
 }

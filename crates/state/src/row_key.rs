@@ -22,6 +22,10 @@ pub enum RowKind {
     EthernetInterface = 11,
     /// A group of components.
     Group = 12,
+    /// A partition of the system.
+    Partition = 18,
+    /// What a node is given at its creation.
+    NodeMap = 19,
     /// The boot parameters of one key.
     BootParameters = 20,
     /// One boot of a node.
@@ -38,11 +42,17 @@ pub enum RowKind {
     Subnet = 40,
     /// A boot file of the catalogue.
     BootFile = 50,
+    /// Where a component gets its power from.
+    PowerMap = 60,
+    /// A component that is reserved.
+    ComponentReservation = 61,
+    /// Who is told of state changes.
+    ScnSubscription = 62,
 }
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 15] = [
+    pub const ALL: [RowKind; 20] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -50,6 +60,8 @@ impl RowKind {
         RowKind::Component,
         RowKind::EthernetInterface,
         RowKind::Group,
+        RowKind::Partition,
+        RowKind::NodeMap,
         RowKind::BootParameters,
         RowKind::BootRecord,
         RowKind::Instance,
@@ -58,6 +70,9 @@ impl RowKind {
         RowKind::InstanceInfo,
         RowKind::Subnet,
         RowKind::BootFile,
+        RowKind::PowerMap,
+        RowKind::ComponentReservation,
+        RowKind::ScnSubscription,
     ];
 }
 
@@ -162,6 +177,41 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn partition(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Partition,
+            key: name.into(),
+        }
+    }
+
+    pub(crate) fn node_map(node: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::NodeMap,
+            key: node.as_str().into(),
+        }
+    }
+
+    pub(crate) fn power_map(id: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::PowerMap,
+            key: id.as_str().into(),
+        }
+    }
+
+    pub(crate) fn component_reservation(id: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::ComponentReservation,
+            key: id.as_str().into(),
+        }
+    }
+
+    pub(crate) fn scn_subscription(id: u64) -> RowKey {
+        RowKey {
+            kind: RowKind::ScnSubscription,
+            key: id.to_be_bytes().to_vec(),
+        }
+    }
+
     pub(crate) fn boot_parameters(key: &str) -> RowKey {
         RowKey {
             kind: RowKind::BootParameters,
@@ -250,6 +300,8 @@ mod tests {
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 9])),
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 10])),
             RowKey::group("compute"),
+            RowKey::partition("p1"),
+            RowKey::node_map(&short),
             RowKey::boot_parameters("Default"),
             RowKey::boot_record(&short, 3),
             RowKey::boot_record(&short, 256),
@@ -261,6 +313,10 @@ mod tests {
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),
+            RowKey::power_map(&short),
+            RowKey::component_reservation(&long),
+            RowKey::scn_subscription(9),
+            RowKey::scn_subscription(256),
         ]
     }
 

@@ -65,6 +65,8 @@ impl RowKey {
             Row::Component(row) => key_of(row, RowKind::Component),
             Row::EthernetInterface(row) => key_of(row, RowKind::EthernetInterface),
             Row::Group(row) => key_of(row, RowKind::Group),
+            Row::Partition(row) => key_of(row, RowKind::Partition),
+            Row::NodeMap(row) => key_of(row, RowKind::NodeMap),
             Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
             Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
             Row::Instance(row) => key_of(row, RowKind::Instance),
@@ -73,6 +75,9 @@ impl RowKey {
             Row::InstanceInfo(row) => key_of(row, RowKind::InstanceInfo),
             Row::Subnet(row) => key_of(row, RowKind::Subnet),
             Row::BootFile(row) => key_of(row, RowKind::BootFile),
+            Row::PowerMap(row) => key_of(row, RowKind::PowerMap),
+            Row::ComponentReservation(row) => key_of(row, RowKind::ComponentReservation),
+            Row::ScnSubscription(row) => key_of(row, RowKind::ScnSubscription),
         }
     }
 }
@@ -95,6 +100,7 @@ impl State {
             .chain(self.cloud_init.rows())
             .chain(self.dhcp.rows())
             .chain(self.boot_files.rows())
+            .chain(self.smd.later_rows())
             .map(|row| SnapshotRow { row: Some(row) })
     }
 
@@ -104,7 +110,14 @@ impl State {
             RowKind::Header => Row::Header(self.header()),
             RowKind::Session => Row::Session(self.sessions.row(key.key())?),
             RowKind::Secret | RowKind::JoinToken => self.cluster.row(key)?,
-            RowKind::Component | RowKind::EthernetInterface | RowKind::Group => self.smd.row(key)?,
+            RowKind::Component
+            | RowKind::EthernetInterface
+            | RowKind::Group
+            | RowKind::Partition
+            | RowKind::NodeMap
+            | RowKind::PowerMap
+            | RowKind::ComponentReservation
+            | RowKind::ScnSubscription => self.smd.row(key)?,
             RowKind::BootParameters | RowKind::BootRecord => self.bss.row(key)?,
             RowKind::Instance
             | RowKind::ClusterDefaults
@@ -136,6 +149,8 @@ impl State {
                 Row::Component(row) => state.smd.load_component(row, &mut changes)?,
                 Row::EthernetInterface(row) => state.smd.load_interface(row, &mut changes)?,
                 Row::Group(row) => state.smd.load_group(row, &mut changes)?,
+                Row::Partition(row) => state.smd.load_partition(row, &mut changes)?,
+                Row::NodeMap(row) => state.smd.load_node_map(row, &mut changes)?,
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
                 Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
                 Row::Instance(row) => state.cloud_init.load_instance(row, &mut changes)?,
@@ -144,6 +159,9 @@ impl State {
                 Row::InstanceInfo(row) => state.cloud_init.load_info(row, &mut changes)?,
                 Row::Subnet(row) => state.dhcp.load(row, &mut changes)?,
                 Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
+                Row::PowerMap(row) => state.smd.load_power_map(row, &mut changes)?,
+                Row::ComponentReservation(row) => state.smd.load_reservation(row, &mut changes)?,
+                Row::ScnSubscription(row) => state.smd.load_subscription(row, &mut changes)?,
             }
         }
         if headers != 1 {

@@ -12,6 +12,8 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::Component(stored) => Value::Component(stored.as_ref().clone()),
         Stored::EthernetInterface(stored) => Value::EthernetInterface(stored.as_ref().clone()),
         Stored::Group(stored) => Value::Group(stored.as_ref().clone()),
+        Stored::Partition(stored) => Value::Partition(stored.as_ref().clone()),
+        Stored::NodeMap(stored) => Value::NodeMap(stored.as_ref().clone()),
         Stored::BootParameters(stored) => Value::BootParameters(stored.as_ref().clone()),
         Stored::BootRecord(stored) => Value::BootRecord(stored.as_ref().clone()),
         Stored::Instance(stored) => Value::Instance(stored.as_ref().clone()),
@@ -20,6 +22,7 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::InstanceInfo(stored) => Value::InstanceInfo(stored.as_ref().clone()),
         Stored::Subnet(stored) => Value::Subnet(stored.as_ref().clone()),
         Stored::BootFile(stored) => Value::BootFile(stored.as_ref().clone()),
+        Stored::PowerMap(stored) => Value::PowerMap(stored.as_ref().clone()),
     };
     Object {
         kind: kind(object.kind()).into(),
@@ -46,10 +49,17 @@ pub(crate) fn event(revision: u64, event: &state::Event) -> Option<Event> {
 /// The name of a kind; `Unspecified` for what is never shown.
 pub(crate) fn kind(kind: RowKind) -> Kind {
     match kind {
-        RowKind::Header | RowKind::Session | RowKind::Secret | RowKind::JoinToken => Kind::Unspecified,
+        RowKind::Header
+        | RowKind::Session
+        | RowKind::Secret
+        | RowKind::JoinToken
+        | RowKind::ComponentReservation
+        | RowKind::ScnSubscription => Kind::Unspecified,
         RowKind::Component => Kind::Component,
         RowKind::EthernetInterface => Kind::EthernetInterface,
         RowKind::Group => Kind::Group,
+        RowKind::Partition => Kind::Partition,
+        RowKind::NodeMap => Kind::NodeMap,
         RowKind::BootParameters => Kind::BootParameters,
         RowKind::BootRecord => Kind::BootRecord,
         RowKind::Instance => Kind::Instance,
@@ -58,6 +68,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         RowKind::InstanceInfo => Kind::InstanceInfo,
         RowKind::Subnet => Kind::Subnet,
         RowKind::BootFile => Kind::BootFile,
+        RowKind::PowerMap => Kind::PowerMap,
     }
 }
 
@@ -67,12 +78,12 @@ mod tests {
 
     /// A kind that could be stored and never be asked for would be missed by every copy.
     #[test]
-    fn every_kind_of_row_but_four_can_be_watched_under_its_number() {
+    fn every_kind_of_row_but_six_can_be_watched_under_its_number() {
         let shown: Vec<_> = RowKind::ALL
             .into_iter()
             .filter(|row| kind(*row) != Kind::Unspecified)
             .collect();
-        assert_eq!(shown.len(), RowKind::ALL.len() - 4);
+        assert_eq!(shown.len(), RowKind::ALL.len() - 6);
         for row in shown {
             assert_eq!(i32::from(row as u8), kind(row) as i32, "{row:?}");
         }

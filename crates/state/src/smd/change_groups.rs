@@ -246,13 +246,13 @@ fn normalised(given: &Group, at: &LogPosition<'_>) -> Result<Group, Rejection> {
 }
 
 /// In the order given.
-fn normalise_tags(given: &[String]) -> Result<Vec<String>, Rejection> {
+pub(super) fn normalise_tags(given: &[String]) -> Result<Vec<String>, Rejection> {
     check_count("tags", given.len(), TAGS_PER_GROUP_MAX)?;
     given.iter().map(|tag| word("tags", tag)).collect()
 }
 
 /// Sorted; none may be given twice.
-fn normalise_members(field: &str, given: &[String]) -> Result<Vec<String>, Rejection> {
+pub(super) fn normalise_members(field: &str, given: &[String]) -> Result<Vec<String>, Rejection> {
     check_count(field, given.len(), MEMBERS_PER_GROUP_MAX)?;
     let mut ids = BTreeSet::new();
     for text in given {
@@ -274,7 +274,7 @@ fn word(field: &str, text: &str) -> Result<String, Rejection> {
 }
 
 /// As `normalise_members`, one at least.
-fn some_members(given: &[String]) -> Result<Vec<String>, Rejection> {
+pub(super) fn some_members(given: &[String]) -> Result<Vec<String>, Rejection> {
     check_ids("id", given.len())?;
     normalise_members("id", given)
 }

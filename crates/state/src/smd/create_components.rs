@@ -9,6 +9,7 @@ use proto::smd::v1::component::{Arch, Class, NetType};
 use proto::smd::v1::smd_command::CreateComponents;
 
 use super::components::{Components, flag_or_ok};
+use super::node_maps::NodeMaps;
 use crate::bounds::{NAME_BYTES_MAX, check_ids, check_text};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
@@ -18,19 +19,20 @@ const NODE_ROLE_DEFAULT: &str = "Compute";
 
 impl Components {
     /// Creates what does not exist yet. What exists stays as it is or, with `force`, takes over State, Flag, Subtype,
-    /// NetType, Arch and Class and nothing else. Nodes without a NID get the lowest free ones, after the NIDs that the
-    /// command itself names.
+    /// NetType, Arch and Class and nothing else. Nodes without a NID get that of their map or the lowest free ones, after the
+    /// NIDs that the command itself names.
     ///
     /// Source: SMD `POST /State/Components` (its SQL's ON CONFLICT list).
     pub(super) fn create(
         &mut self,
         create: &CreateComponents,
+        maps: &NodeMaps,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let given = normalise_all(&create.components)?;
+        let given = normalise_all(&create.components, maps)?;
         let new: Vec<&(Xname, Component)> = given.iter().filter(|(id, _)| self.get(id).is_none()).collect();
-        let mut nids = self.assign_nids(&new)?;
+        let mut nids = self.assign_nids(&new, maps)?;
         let mut applied = Applied::default();
         for (id, mut component) in given {
             let key = id.to_string();
@@ -52,14 +54,24 @@ impl Components {
         Ok(applied)
     }
 
-    /// The NID of each new component that has or needs one.
-    fn assign_nids(&self, new: &[&(Xname, Component)]) -> Result<BTreeMap<Xname, u64>, Rejection> {
+    /// The NID of each new component that has or needs one. Those that maps give to others are not free.
+    fn assign_nids(
+        &self,
+        new: &[&(Xname, Component)],
+        maps: &NodeMaps,
+    ) -> Result<BTreeMap<Xname, u64>, Rejection> {
         let mut claimed: BTreeMap<u64, &Xname> = BTreeMap::new();
-        for (id, component) in new {
-            let Some(nid) = component.nid else { continue };
+        let mapped = |id: &Xname| maps.get(id).map(|map| map.nid);
+        let wanted = |(id, component): &(Xname, Component)| component.nid.or_else(|| mapped(id));
+        for one in new {
+            let Some(nid) = wanted(one) else { continue };
+            let (id, component) = one;
             if let Some(owner) = self.nids.owner(nid).or(claimed.get(&nid).copied()) {
-                let detail =
-                    format!("it belongs to {owner}, so {id} cannot have it; leave it out to get a free one");
+                let remedy = match component.nid {
+                    Some(_) => "leave it out to get a free one",
+                    None => "its node map gives it this one; change that",
+                };
+                let detail = format!("it belongs to {owner}, so {id} cannot have it; {remedy}");
                 return Err(Rejection::AlreadyExists {
                     kind: "NID".into(),
                     id: nid.to_string(),
@@ -68,12 +80,12 @@ impl Components {
             }
             claimed.insert(nid, id);
         }
-        let mut free = self.nids.free().filter(|nid| !claimed.contains_key(nid));
+        let is_free = |nid: &u64| !claimed.contains_key(nid) && maps.owner(*nid).is_none();
+        let mut free = self.nids.free().filter(is_free);
         let mut nids = BTreeMap::new();
-        for (id, component) in new {
-            let nid = component
-                .nid
-                .or_else(|| if id.is_node() { free.next() } else { None });
+        for one in new {
+            let (id, _) = one;
+            let nid = wanted(one).or_else(|| if id.is_node() { free.next() } else { None });
             nids.extend(nid.map(|nid| (id.clone(), nid)));
         }
         Ok(nids)
@@ -94,13 +106,13 @@ fn overwritten(before: &Component, given: Component, meta: Option<proto::http::v
     }
 }
 
-fn normalise_all(components: &[Component]) -> Result<Vec<(Xname, Component)>, Rejection> {
+fn normalise_all(components: &[Component], maps: &NodeMaps) -> Result<Vec<(Xname, Component)>, Rejection> {
     check_ids("components", components.len())?;
     let mut seen = BTreeSet::new();
     let mut normalised = Vec::with_capacity(components.len());
     for (position, component) in components.iter().enumerate() {
         let field = |name: &str| format!("components[{position}].{name}");
-        let (id, component) = normalise(component, field)?;
+        let (id, component) = normalise(component, maps, field)?;
         if !seen.insert(id.clone()) {
             return Err(Rejection::invalid(
                 &field("id"),
@@ -113,7 +125,11 @@ fn normalise_all(components: &[Component]) -> Result<Vec<(Xname, Component)>, Re
 }
 
 /// The component as it is stored, without its NID and meta.
-fn normalise(given: &Component, field: impl Fn(&str) -> String) -> Result<(Xname, Component), Rejection> {
+fn normalise(
+    given: &Component,
+    maps: &NodeMaps,
+    field: impl Fn(&str) -> String,
+) -> Result<(Xname, Component), Rejection> {
     let id: Xname = given
         .id
         .parse()
@@ -133,20 +149,22 @@ fn normalise(given: &Component, field: impl Fn(&str) -> String) -> Result<(Xname
     for (name, text) in texts {
         check_text(&field(name), text, NAME_BYTES_MAX)?;
     }
-    let role = if given.role.is_empty() && id.is_node() {
-        NODE_ROLE_DEFAULT
-    } else {
-        given.role.as_str()
+    let map = maps.get(&id);
+    let or_mapped = |given: &str, mapped: Option<&String>, otherwise: &str| {
+        let given = Some(given).filter(|given| !given.is_empty());
+        let mapped = mapped.map(String::as_str).filter(|mapped| !mapped.is_empty());
+        given.or(mapped).unwrap_or(otherwise).to_owned()
     };
+    let default_role = if id.is_node() { NODE_ROLE_DEFAULT } else { "" };
+    let role = or_mapped(&given.role, map.map(|map| &map.role), default_role);
+    let sub_role = or_mapped(&given.sub_role, map.map(|map| &map.sub_role), "");
     let component = Component {
         id: id.to_string(),
         r#type: id.hms_type().to_string(),
         flag: flag_or_ok(&field("flag"), given.flag)?,
         enabled: Some(given.enabled.unwrap_or(true)),
-        role: canonical_role(role).unwrap_or(role).to_owned(),
-        sub_role: canonical_sub_role(&given.sub_role)
-            .unwrap_or(&given.sub_role)
-            .to_owned(),
+        role: canonical_role(&role).map_or(role, str::to_owned),
+        sub_role: canonical_sub_role(&sub_role).map_or(sub_role, str::to_owned),
         meta: None,
         ..given.clone()
     };

@@ -1,4 +1,5 @@
-//! SMD's part of the state: components, Ethernet interfaces and groups.
+//! SMD's part of the state: components, Ethernet interfaces, groups and partitions, locks and reservations, defaults of
+//! nodes, power supplies, subscriptions.
 
 mod change_groups;
 mod components;
@@ -6,9 +7,18 @@ mod create_components;
 mod ethernet_interfaces;
 mod groups;
 mod ip_addresses;
+mod locks;
 mod nids;
+mod node_maps;
+mod obstacles;
+mod partitions;
 mod patch_components;
+mod power_maps;
+mod reservation_keys;
+mod reservations;
+mod subscriptions;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,27 +26,43 @@ use model::{MacAddr, Rejection, Xname};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::smd_command::{Change, DeleteComponents};
-use proto::smd::v1::{Component, EthernetInterface, Group, SmdCommand};
+use proto::smd::v1::{
+    Component, ComponentReservation, EthernetInterface, Group, NodeMap, Partition, PowerMap, ScnSubscription,
+    SmdCommand,
+};
+
+pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
 
 use self::components::Components;
 use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
+use self::node_maps::NodeMaps;
+use self::partitions::Partitions;
+use self::power_maps::PowerMaps;
+use self::reservations::Reservations;
+use self::subscriptions::Subscriptions;
 use crate::apply::no_command;
+use crate::bounds::check_ids;
 use crate::changes::Changes;
 use crate::cluster::{FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
-use crate::table::Record;
+use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
-/// Components, their Ethernet interfaces and groups, found by xname, NID, MAC, address, label and member.
+/// Components and what is known of them, found by xname, NID, MAC, address, label, name and member.
 #[derive(Clone, Default)]
 pub struct Smd {
     components: Components,
     interfaces: EthernetInterfaces,
     groups: Groups,
+    partitions: Partitions,
+    node_maps: NodeMaps,
+    power_maps: PowerMaps,
+    reservations: Reservations,
+    subscriptions: Subscriptions,
 }
 
 impl Smd {
@@ -119,14 +145,75 @@ impl Smd {
             .map(|component| (component, self.groups.labels_of(&component.id)))
     }
 
+    /// A partition by its name.
+    pub fn partition(&self, name: &str) -> Option<Arc<Partition>> {
+        self.partitions.get(name).cloned()
+    }
+
+    /// Every partition, sorted by name.
+    pub fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.iter()
+    }
+
+    /// Name of the partition that a component is in. One look-up, however many partitions there are.
+    pub fn partition_of(&self, component: &str) -> Option<&str> {
+        self.partitions.name_of(component)
+    }
+
+    /// The reservation of a component, unless it has ended by `time_ms`, cluster time.
+    pub fn reservation(&self, component: &Xname, time_ms: u64) -> Option<Arc<ComponentReservation>> {
+        self.reservations.live(component, time_ms).cloned()
+    }
+
+    /// What a node is given at its creation.
+    pub fn node_map(&self, node: &Xname) -> Option<Arc<NodeMap>> {
+        self.node_maps.get(node).cloned()
+    }
+
+    /// What nodes are given at their creation, sorted by xname.
+    pub fn node_maps(&self) -> impl Iterator<Item = &Arc<NodeMap>> {
+        self.node_maps.iter()
+    }
+
+    /// Where a component gets its power from.
+    pub fn power_map(&self, id: &Xname) -> Option<Arc<PowerMap>> {
+        self.power_maps.get(id).cloned()
+    }
+
+    /// Where components get their power from, sorted by xname.
+    pub fn power_maps(&self) -> impl Iterator<Item = &Arc<PowerMap>> {
+        self.power_maps.iter()
+    }
+
+    /// A subscription by its id.
+    pub fn subscription(&self, id: u64) -> Option<Arc<ScnSubscription>> {
+        self.subscriptions.get(id).cloned()
+    }
+
+    /// Who is told of state changes, sorted by id.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &Arc<ScnSubscription>> {
+        self.subscriptions.iter()
+    }
+
     pub(crate) fn apply(
         &mut self,
         command: &SmdCommand,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        match command.change.as_ref().ok_or_else(no_command)? {
-            Change::CreateComponents(create) => self.components.create(create, at, changes),
+        let applied = self.change(command.change.as_ref().ok_or_else(no_command)?, at, changes)?;
+        self.reservations.sweep(at.time_ms, changes);
+        Ok(applied)
+    }
+
+    fn change(
+        &mut self,
+        change: &Change,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        match change {
+            Change::CreateComponents(create) => self.components.create(create, &self.node_maps, at, changes),
             Change::PatchState(patch) => self.components.patch_state(patch, at, changes),
             Change::DeleteComponents(delete) => self.delete_components(delete, at, changes),
             Change::CreateEthernetInterface(create) => self.interfaces.create(create, at, changes),
@@ -146,10 +233,31 @@ impl Smd {
             Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
             Change::PatchComponents(patch) => self.components.patch_all(patch, at, changes),
             Change::SetNids(set) => self.components.set_nids(set, at, changes),
+            Change::SetLocks(set) => self.components.set_locks(set, &mut self.reservations, at, changes),
+            Change::Reserve(reserve) => self.reservations.reserve(reserve, &self.components, at, changes),
+            Change::RemoveReservations(remove) => self.reservations.remove_all(remove, at, changes),
+            Change::ReleaseReservations(release) => self.reservations.release(release, at, changes),
+            Change::RenewReservations(renew) => self.reservations.renew(renew, at, changes),
+            Change::CreatePartition(create) => self.partitions.create(create, &self.components, at, changes),
+            Change::PatchPartition(patch) => self.partitions.patch(patch, at, changes),
+            Change::DeletePartition(delete) => self.partitions.delete(delete, changes),
+            Change::AddPartitionMember(add) => {
+                self.partitions.add_members(add, &self.components, at, changes)
+            }
+            Change::RemovePartitionMember(remove) => self.partitions.remove_members(remove, at, changes),
+            Change::PutNodeMaps(put) => self.node_maps.put_all(put, at, changes),
+            Change::DeleteNodeMaps(delete) => self.node_maps.delete(delete, changes),
+            Change::PutPowerMaps(put) => self.power_maps.put_all(put, at, changes),
+            Change::DeletePowerMaps(delete) => self.power_maps.delete(delete, changes),
+            Change::PutScnSubscription(put) => self.subscriptions.put(put, at, changes),
+            Change::PatchScnSubscription(patch) => self.subscriptions.patch(patch, at, changes),
+            Change::DeleteScnSubscriptions(delete) => self.subscriptions.delete(delete, changes),
+            Change::AdvanceScnCursors(advance) => self.subscriptions.advance(advance, at, changes),
         }
     }
 
-    /// A component that is gone leaves its groups; its interfaces stay, as in SMD.
+    /// A component that is gone leaves its groups and its partition, and nobody has it reserved; its interfaces stay, as
+    /// in SMD.
     fn delete_components(
         &mut self,
         delete: &DeleteComponents,
@@ -158,6 +266,8 @@ impl Smd {
     ) -> Result<Applied, Rejection> {
         let gone = self.components.delete(delete, changes)?;
         self.groups.forget(&gone, at, changes);
+        self.partitions.forget(&gone, at, changes);
+        self.reservations.forget(&gone, changes);
         Ok(deleted(gone.iter().map(Xname::to_string)))
     }
 
@@ -170,8 +280,18 @@ impl Smd {
             .interfaces
             .iter()
             .map(|interface| interface.as_ref().clone().into_row());
-        let groups = self.groups.iter().map(|group| group.as_ref().clone().into_row());
-        components.chain(interfaces).chain(groups)
+        components
+            .chain(interfaces)
+            .chain(rows_of(self.groups.iter()))
+            .chain(rows_of(self.partitions.iter()))
+            .chain(rows_of(self.node_maps.iter()))
+    }
+
+    /// The rows that come after those of other services.
+    pub(crate) fn later_rows(&self) -> impl Iterator<Item = Row> + '_ {
+        rows_of(self.power_maps.iter())
+            .chain(rows_of(self.reservations.iter()))
+            .chain(rows_of(self.subscriptions.iter()))
     }
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
@@ -180,21 +300,26 @@ impl Smd {
         components
             .chain(interfaces)
             .chain(self.groups.iter().cloned().map(Object::Group))
+            .chain(self.partitions.iter().cloned().map(Object::Partition))
+            .chain(self.node_maps.iter().cloned().map(Object::NodeMap))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
-        if key.kind() == RowKind::Component {
-            return self
-                .component(&xname_of_key(key)?)
-                .map(|component| component.as_ref().clone().into_row());
+        let text = || std::str::from_utf8(key.key()).ok();
+        match key.kind() {
+            RowKind::Component => row_of(self.components.get(&xname_of_key(key)?)),
+            RowKind::EthernetInterface => row_of(self.interfaces.get(&text()?.parse().ok()?)),
+            RowKind::Group => row_of(self.groups.get(text()?)),
+            RowKind::Partition => row_of(self.partitions.get(text()?)),
+            RowKind::NodeMap => row_of(self.node_maps.get(&xname_of_key(key)?)),
+            RowKind::PowerMap => row_of(self.power_maps.get(&xname_of_key(key)?)),
+            RowKind::ComponentReservation => row_of(self.reservations.stored(&xname_of_key(key)?)),
+            RowKind::ScnSubscription => {
+                let id = u64::from_be_bytes(key.key().try_into().ok()?);
+                row_of(self.subscriptions.get(id))
+            }
+            _ => None,
         }
-        let text = std::str::from_utf8(key.key()).ok()?;
-        if key.kind() == RowKind::Group {
-            return self.group(text).map(|group| group.as_ref().clone().into_row());
-        }
-        let mac = text.parse().ok()?;
-        self.interface(&mac)
-            .map(|interface| interface.as_ref().clone().into_row())
     }
 
     pub(crate) fn load_component(
@@ -217,9 +342,80 @@ impl Smd {
         self.groups.load(row, changes)
     }
 
+    pub(crate) fn load_partition(
+        &mut self,
+        row: Partition,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.partitions.load(row, changes)
+    }
+
+    pub(crate) fn load_node_map(&mut self, row: NodeMap, changes: &mut Changes) -> Result<(), SnapshotError> {
+        self.node_maps.load(row, changes)
+    }
+
+    pub(crate) fn load_power_map(
+        &mut self,
+        row: PowerMap,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.power_maps.load(row, changes)
+    }
+
+    pub(crate) fn load_reservation(
+        &mut self,
+        row: ComponentReservation,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.reservations.load(row, changes)
+    }
+
+    pub(crate) fn load_subscription(
+        &mut self,
+        row: ScnSubscription,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.subscriptions.load(row, changes)
+    }
+
     /// Checks between rows of several kinds, once all are loaded.
     pub(crate) fn check_loaded(&self) -> Result<(), SnapshotError> {
-        self.groups.check_loaded(&self.components)
+        self.groups.check_loaded(&self.components)?;
+        self.partitions.check_loaded(&self.components)?;
+        self.reservations.check_loaded(&self.components)
+    }
+}
+
+fn rows_of<'a, R: Record + 'a>(
+    objects: impl Iterator<Item = &'a Arc<R>>,
+) -> impl Iterator<Item = Row> {
+    objects.map(|object| object.as_ref().clone().into_row())
+}
+
+fn row_of<R: Record>(object: Option<&Arc<R>>) -> Option<Row> {
+    object.map(|object| object.as_ref().clone().into_row())
+}
+
+/// The objects that a delete means; one that does not exist refuses them all, and so does "all" of none.
+fn ids_to_delete<R: Record<Key = Xname>>(
+    kind: &str,
+    given: &[String],
+    all: bool,
+    table: &Table<R>,
+) -> Result<BTreeSet<Xname>, Rejection> {
+    let ids: BTreeSet<Xname> = if all {
+        table.keys().cloned().collect()
+    } else {
+        check_ids("ids", given.len())?;
+        let parse = |text: &String| text.parse().map_err(|e| Rejection::invalid("ids", e));
+        given.iter().map(parse).collect::<Result<_, _>>()?
+    };
+    if ids.is_empty() {
+        return Err(Rejection::not_found(kind, "there are none"));
+    }
+    match ids.iter().find(|id| table.get(id).is_none()) {
+        Some(missing) => Err(Rejection::not_found(kind, missing)),
+        None => Ok(ids),
     }
 }
 
@@ -244,7 +440,28 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::ReplaceGroupMembers(_)
             | Change::RemoveGroupMember(_),
         ) => FEATURE_LEVEL_FIRST,
-        Some(Change::PatchComponents(_) | Change::SetNids(_)) => FEATURE_LEVEL_INVENTORY,
+        Some(
+            Change::PatchComponents(_)
+            | Change::SetNids(_)
+            | Change::SetLocks(_)
+            | Change::Reserve(_)
+            | Change::RemoveReservations(_)
+            | Change::ReleaseReservations(_)
+            | Change::RenewReservations(_)
+            | Change::CreatePartition(_)
+            | Change::PatchPartition(_)
+            | Change::DeletePartition(_)
+            | Change::AddPartitionMember(_)
+            | Change::RemovePartitionMember(_)
+            | Change::PutNodeMaps(_)
+            | Change::DeleteNodeMaps(_)
+            | Change::PutPowerMaps(_)
+            | Change::DeletePowerMaps(_)
+            | Change::PutScnSubscription(_)
+            | Change::PatchScnSubscription(_)
+            | Change::DeleteScnSubscriptions(_)
+            | Change::AdvanceScnCursors(_),
+        ) => FEATURE_LEVEL_INVENTORY,
     }
 }
 

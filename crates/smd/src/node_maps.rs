@@ -1,0 +1,178 @@
+//! HSM's Defaults/NodeMaps: NID and roles that nodes are given when their components are created.
+
+use model::Xname;
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::smd_command::{self, Change};
+use proto::smd::v1::{
+    DeleteNodeMapRequest, DeleteNodeMapsRequest, DeleteResponse, GetNodeMapRequest, ListNodeMapsRequest,
+    ListNodeMapsResponse, MapsResponse, NodeMap, PutNodeMapsRequest, SmdCommand, node_map_service_server,
+};
+use raft::{Committed, Store};
+use rpc::{Author, Error};
+use tonic::{Request, Response, Status};
+
+use crate::legacy;
+
+/// What nodes are given at their creation.
+#[derive(Clone, Debug)]
+pub struct NodeMapService {
+    store: Store,
+}
+
+impl NodeMapService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> NodeMapService {
+        NodeMapService { store }
+    }
+
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
+        self.store
+            .propose_by(author, Command::Smd(SmdCommand { change: Some(change) }))
+            .await
+    }
+
+    async fn delete(
+        &self,
+        author: &Author,
+        delete: smd_command::DeleteNodeMaps,
+    ) -> Result<Committed, Error> {
+        self.propose(author, Change::DeleteNodeMaps(delete)).await
+    }
+}
+
+#[tonic::async_trait]
+impl node_map_service_server::NodeMapService for NodeMapService {
+    #[tracing::instrument(name = "smd.list_node_maps", skip_all)]
+    async fn list_node_maps(
+        &self,
+        _: Request<ListNodeMapsRequest>,
+    ) -> Result<Response<ListNodeMapsResponse>, Status> {
+        let state = self.store.state();
+        let maps = state.smd.node_maps().map(|map| map.as_ref().clone());
+        Ok(Response::new(ListNodeMapsResponse {
+            node_maps: maps.collect(),
+            revision: state.applied_index(),
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.put_node_maps", skip_all)]
+    async fn put_node_maps(
+        &self,
+        request: Request<PutNodeMapsRequest>,
+    ) -> Result<Response<MapsResponse>, Status> {
+        let author = rpc::author(&request);
+        let maps = given_maps(request.into_inner())?;
+        let put = smd_command::PutNodeMaps { maps };
+        let committed = self.propose(&author, Change::PutNodeMaps(put)).await?;
+        Ok(Response::new(legacy::created_or_modified(&committed)))
+    }
+
+    #[tracing::instrument(name = "smd.delete_node_maps", skip_all)]
+    async fn delete_node_maps(
+        &self,
+        request: Request<DeleteNodeMapsRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let author = rpc::author(&request);
+        let delete = smd_command::DeleteNodeMaps {
+            ids: Vec::new(),
+            all: true,
+        };
+        let outcome = self.delete(&author, delete).await;
+        Ok(Response::new(legacy::deleted_all(outcome)?))
+    }
+
+    #[tracing::instrument(name = "smd.get_node_map", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn get_node_map(&self, request: Request<GetNodeMapRequest>) -> Result<Response<NodeMap>, Status> {
+        let id = xname(&request.get_ref().id)?;
+        let map = self.store.state().smd.node_map(&id);
+        let map = map.ok_or_else(|| legacy::no_such_xname(id.as_str()))?;
+        Ok(Response::new(map.as_ref().clone()))
+    }
+
+    /// Answers with the map as it is stored.
+    #[tracing::instrument(name = "smd.put_node_map", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn put_node_map(&self, request: Request<NodeMap>) -> Result<Response<NodeMap>, Status> {
+        let author = rpc::author(&request);
+        let map = checked(request.into_inner()).map_err(|problem| in_body("couldn't validate endpoint data", &problem))?;
+        let id = xname(&map.id)?;
+        let put = smd_command::PutNodeMaps {
+            maps: vec![map.clone()],
+        };
+        self.propose(&author, Change::PutNodeMaps(put)).await?;
+        let stored = self.store.state().smd.node_map(&id);
+        Ok(Response::new(stored.map_or(map, |stored| stored.as_ref().clone())))
+    }
+
+    #[tracing::instrument(name = "smd.delete_node_map", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn delete_node_map(
+        &self,
+        request: Request<DeleteNodeMapRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let author = rpc::author(&request);
+        let delete = smd_command::DeleteNodeMaps {
+            ids: vec![xname(&request.get_ref().id)?.to_string()],
+            all: false,
+        };
+        let committed = self.delete(&author, delete).await?;
+        Ok(Response::new(legacy::deleted_one(&committed)))
+    }
+}
+
+/// HSM takes a list, or one map as the body itself.
+fn given_maps(request: PutNodeMapsRequest) -> Result<Vec<NodeMap>, Error> {
+    let PutNodeMapsRequest {
+        node_maps,
+        id,
+        nid,
+        role,
+        sub_role,
+        node_info,
+    } = request;
+    if id.is_empty() && !node_maps.is_empty() {
+        let numbered = node_maps.into_iter().enumerate();
+        let checked = numbered.map(|(place, map)| {
+            let at = |problem| in_body(&format!("couldn't validate map data at idx {place}"), &problem);
+            checked(map).map_err(at)
+        });
+        return checked.collect();
+    }
+    let one = NodeMap {
+        id,
+        nid,
+        role,
+        sub_role,
+        node_info,
+        meta: None,
+    };
+    let at = |problem| in_body("couldn't validate mapping data", &problem);
+    Ok(vec![checked(one).map_err(at)?])
+}
+
+/// A map as it stands in the log: its xname in normal form, without a meta of the client's.
+fn checked(map: NodeMap) -> Result<NodeMap, String> {
+    let id: Xname = map.id.parse().map_err(|_| not_a_node(&map.id))?;
+    if !id.is_node() {
+        return Err(not_a_node(&map.id));
+    }
+    if map.nid == 0 {
+        return Err("NID '0' is out of range".to_owned());
+    }
+    Ok(NodeMap {
+        id: id.to_string(),
+        meta: None,
+        ..map
+    })
+}
+
+fn not_a_node(text: &str) -> String {
+    format!("xname ID '{}' is invalid or not a node", text.escape_debug())
+}
+
+fn in_body(what: &str, problem: &str) -> Error {
+    rpc::invalid(what, problem)
+}
+
+fn xname(text: &str) -> Result<Xname, Error> {
+    text.parse().map_err(|problem| rpc::invalid("invalid xname", problem))
+}

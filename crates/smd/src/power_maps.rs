@@ -1,0 +1,156 @@
+//! HSM's sysinfo/powermaps: where components get their power from.
+
+use model::Xname;
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::smd_command::{self, Change};
+use proto::smd::v1::{
+    DeletePowerMapRequest, DeletePowerMapsRequest, DeleteResponse, GetPowerMapRequest, ListPowerMapsRequest,
+    ListPowerMapsResponse, MapsResponse, PowerMap, PutPowerMapsRequest, SmdCommand, power_map_service_server,
+};
+use raft::{Committed, Store};
+use rpc::{Author, Error};
+use tonic::{Request, Response, Status};
+
+use crate::legacy;
+
+/// The supplies of components.
+#[derive(Clone, Debug)]
+pub struct PowerMapService {
+    store: Store,
+}
+
+impl PowerMapService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> PowerMapService {
+        PowerMapService { store }
+    }
+
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
+        self.store
+            .propose_by(author, Command::Smd(SmdCommand { change: Some(change) }))
+            .await
+    }
+
+    async fn delete(
+        &self,
+        author: &Author,
+        delete: smd_command::DeletePowerMaps,
+    ) -> Result<Committed, Error> {
+        self.propose(author, Change::DeletePowerMaps(delete)).await
+    }
+}
+
+#[tonic::async_trait]
+impl power_map_service_server::PowerMapService for PowerMapService {
+    #[tracing::instrument(name = "smd.list_power_maps", skip_all)]
+    async fn list_power_maps(
+        &self,
+        _: Request<ListPowerMapsRequest>,
+    ) -> Result<Response<ListPowerMapsResponse>, Status> {
+        let state = self.store.state();
+        let maps = state.smd.power_maps().map(|map| map.as_ref().clone());
+        Ok(Response::new(ListPowerMapsResponse {
+            power_maps: maps.collect(),
+            revision: state.applied_index(),
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.put_power_maps", skip_all)]
+    async fn put_power_maps(
+        &self,
+        request: Request<PutPowerMapsRequest>,
+    ) -> Result<Response<MapsResponse>, Status> {
+        let author = rpc::author(&request);
+        let numbered = request.into_inner().power_maps.into_iter().enumerate();
+        let checked = numbered.map(|(place, map)| {
+            let at = |problem: String| {
+                rpc::invalid(&format!("couldn't validate map data at idx {place}"), problem)
+            };
+            checked(map).map_err(at)
+        });
+        let maps = checked.collect::<Result<_, Error>>()?;
+        let put = smd_command::PutPowerMaps { maps };
+        let committed = self.propose(&author, Change::PutPowerMaps(put)).await?;
+        Ok(Response::new(legacy::created_or_modified(&committed)))
+    }
+
+    #[tracing::instrument(name = "smd.delete_power_maps", skip_all)]
+    async fn delete_power_maps(
+        &self,
+        request: Request<DeletePowerMapsRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let author = rpc::author(&request);
+        let delete = smd_command::DeletePowerMaps {
+            ids: Vec::new(),
+            all: true,
+        };
+        let outcome = self.delete(&author, delete).await;
+        Ok(Response::new(legacy::deleted_all(outcome)?))
+    }
+
+    #[tracing::instrument(name = "smd.get_power_map", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn get_power_map(
+        &self,
+        request: Request<GetPowerMapRequest>,
+    ) -> Result<Response<PowerMap>, Status> {
+        let id = xname(&request.get_ref().id)?;
+        let map = self.store.state().smd.power_map(&id);
+        let map = map.ok_or_else(|| legacy::no_such_xname(id.as_str()))?;
+        Ok(Response::new(map.as_ref().clone()))
+    }
+
+    /// Answers with the map as it is stored.
+    #[tracing::instrument(name = "smd.put_power_map", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn put_power_map(&self, request: Request<PowerMap>) -> Result<Response<PowerMap>, Status> {
+        let author = rpc::author(&request);
+        let map = checked(request.into_inner())
+            .map_err(|problem| rpc::invalid("couldn't validate PowerMap data", problem))?;
+        let id = xname(&map.id)?;
+        let put = smd_command::PutPowerMaps {
+            maps: vec![map.clone()],
+        };
+        self.propose(&author, Change::PutPowerMaps(put)).await?;
+        let stored = self.store.state().smd.power_map(&id);
+        Ok(Response::new(stored.map_or(map, |stored| stored.as_ref().clone())))
+    }
+
+    #[tracing::instrument(name = "smd.delete_power_map", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn delete_power_map(
+        &self,
+        request: Request<DeletePowerMapRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let author = rpc::author(&request);
+        let delete = smd_command::DeletePowerMaps {
+            ids: vec![xname(&request.get_ref().id)?.to_string()],
+            all: false,
+        };
+        let committed = self.delete(&author, delete).await?;
+        Ok(Response::new(legacy::deleted_one(&committed)))
+    }
+}
+
+/// A map as it stands in the log: xnames in normal form, without a meta of the client's.
+fn checked(map: PowerMap) -> Result<PowerMap, String> {
+    let id: Xname = map
+        .id
+        .parse()
+        .map_err(|_| format!("xname ID '{}' is invalid", map.id.escape_debug()))?;
+    if map.powered_by.is_empty() {
+        return Err("poweredby is required for PowerMaps".to_owned());
+    }
+    let supply = |text: &String| {
+        let parsed: Result<Xname, _> = text.parse();
+        let refused = |_| format!("Power supply xname ID '{}' is invalid", text.escape_debug());
+        parsed.map(|supply| supply.to_string()).map_err(refused)
+    };
+    Ok(PowerMap {
+        id: id.to_string(),
+        powered_by: map.powered_by.iter().map(supply).collect::<Result<_, _>>()?,
+        meta: None,
+    })
+}
+
+fn xname(text: &str) -> Result<Xname, Error> {
+    text.parse().map_err(|problem| rpc::invalid("invalid xname", problem))
+}
