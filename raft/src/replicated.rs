@@ -133,6 +133,10 @@ impl Replicated {
         self.majority.has_answered()
     }
 
+    pub(crate) fn leads(&self) -> bool {
+        self.leader() == Some(self.peers.member_id) && self.has_majority()
+    }
+
     /// The leader, if one is named.
     pub(crate) fn leader(&self) -> Option<u64> {
         self.raft.server_metrics().borrow_watched().current_leader

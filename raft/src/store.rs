@@ -58,6 +58,13 @@ impl Store {
         }
     }
 
+    /// Like [`Store::in_memory`], with a state to begin with. What led to it is not known, as after a restart.
+    pub fn in_memory_with(state: State) -> Store {
+        Store {
+            backend: Backend::InMemory(Arc::new(InMemory::with_state(state, true))),
+        }
+    }
+
     /// Like [`Store::in_memory`] with a state to begin with, but no majority: writes and read indexes fail.
     pub fn in_memory_without_majority(state: State) -> Store {
         Store {
@@ -260,6 +267,15 @@ impl Store {
         match &self.backend {
             Backend::InMemory(memory) => memory.linearize().is_ok(),
             Backend::Replicated(member, _) => member.has_majority(),
+        }
+    }
+
+    /// Whether this member leads, and a majority has answered it lately. Another may lead by now: what only one member may do
+    /// must be done by the log.
+    pub fn leads(&self) -> bool {
+        match &self.backend {
+            Backend::InMemory(memory) => memory.linearize().is_ok(),
+            Backend::Replicated(member, _) => member.leads(),
         }
     }
 

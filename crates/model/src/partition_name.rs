@@ -54,7 +54,11 @@ mod tests {
     fn names_are_those_of_smd_in_normal_form() {
         for (text, name) in [("p1", "p1"), ("P01", "p1"), ("p1.02", "p1.2"), ("p0", "p0")] {
             let parsed: PartitionName = text.parse().unwrap();
-            assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (name, name), "{text}");
+            assert_eq!(
+                (parsed.as_str(), parsed.to_string().as_str()),
+                (name, name),
+                "{text}"
+            );
         }
         for wrong in ["", "p", "1", "p1.", "p1.2.3", "px", "x0", "blue"] {
             let error = wrong.parse::<PartitionName>().unwrap_err().to_string();

@@ -72,12 +72,9 @@ impl component_service_server::ComponentService for ComponentService {
         let filter = ComponentFilter::parse(request.get_ref())?;
         let projection = Projection::of(request.get_ref());
         let state = self.store.state();
-        let wanted = state
-            .smd
-            .components_with_groups()
-            .filter(|(component, labels)| {
-                filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
-            });
+        let wanted = state.smd.components_with_groups().filter(|(component, labels)| {
+            filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
+        });
         let components = wanted
             .map(|(component, _)| projection.of_component(component))
             .collect();

@@ -189,13 +189,22 @@ mod tests {
     #[test]
     fn subscriptions_and_maps_are_counted_in_the_words_of_hsm() {
         assert_eq!(unsubscribed(3).message, "Subscription deleted");
-        assert_eq!(unsubscribed_all(&committed(&[])).message, "0 Subscriptions deleted");
-        assert_eq!(unsubscribed_all(&committed(&["1", "2"])).message, "2 Subscriptions deleted");
+        assert_eq!(
+            unsubscribed_all(&committed(&[])).message,
+            "0 Subscriptions deleted"
+        );
+        assert_eq!(
+            unsubscribed_all(&committed(&["1", "2"])).message,
+            "2 Subscriptions deleted"
+        );
         let mut put = committed(&[]);
         put.applied.created = vec!["x0".into()];
         put.applied.updated = vec!["x1".into(), "x2".into()];
         let answer = created_or_modified(&put);
-        assert_eq!((answer.code, answer.message.as_str()), (0, "Created or modified 3 entries"));
+        assert_eq!(
+            (answer.code, answer.message.as_str()),
+            (0, "Created or modified 3 entries")
+        );
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod node_maps;
 mod partitions;
 mod power_maps;
 mod reservations;
+pub mod scn;
 mod scn_subscriptions;
 mod service_status;
 

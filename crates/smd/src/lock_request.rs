@@ -20,7 +20,10 @@ pub(crate) fn is_flexible(model: &str) -> Result<bool, Error> {
     match model.to_ascii_lowercase().as_str() {
         "" | "rigid" => Ok(false),
         "flexible" => Ok(true),
-        _ => Err(rpc::invalid("Invalid Processing Model", "write rigid or flexible")),
+        _ => Err(rpc::invalid(
+            "Invalid Processing Model",
+            "write rigid or flexible",
+        )),
     }
 }
 
@@ -31,7 +34,10 @@ pub(crate) fn is_flexible(model: &str) -> Result<bool, Error> {
 pub(crate) fn minutes(duration: i32) -> Result<u32, Error> {
     match u32::try_from(duration) {
         Ok(minutes @ 1..=state::bounds::RESERVATION_MINUTES_MAX) => Ok(minutes),
-        Ok(1..) => Err(rpc::invalid("Invalid Reservation Duration", "write 1 to 15 minutes")),
+        Ok(1..) => Err(rpc::invalid(
+            "Invalid Reservation Duration",
+            "write 1 to 15 minutes",
+        )),
         Ok(0) | Err(_) => Err(rpc::invalid(
             "ReservationDuration must be greater than 0",
             "write 1 to 15 minutes",
@@ -80,7 +86,9 @@ impl Selection {
         let mut seen = BTreeSet::new();
         let mut names = Vec::with_capacity(wanted.len());
         for text in wanted {
-            let id: Xname = text.parse().map_err(|problem| rpc::invalid("ComponentIDs", problem))?;
+            let id: Xname = text
+                .parse()
+                .map_err(|problem| rpc::invalid("ComponentIDs", problem))?;
             if seen.insert(id.clone()) {
                 names.push(id);
             }
@@ -177,7 +185,10 @@ mod tests {
             (-1, "ReservationDuration must be greater than 0"),
             (16, "Invalid Reservation Duration"),
         ] {
-            assert!(minutes(wrong).unwrap_err().to_string().starts_with(begin), "{wrong}");
+            assert!(
+                minutes(wrong).unwrap_err().to_string().starts_with(begin),
+                "{wrong}"
+            );
         }
     }
 

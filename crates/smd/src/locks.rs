@@ -71,10 +71,7 @@ impl LockService {
 #[tonic::async_trait]
 impl lock_service_server::LockService for LockService {
     #[tracing::instrument(name = "smd.lock_components", skip_all)]
-    async fn lock_components(
-        &self,
-        request: Request<LockRequest>,
-    ) -> Result<Response<LockResponse>, Status> {
+    async fn lock_components(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
         self.set(request, Action::Lock).await
     }
 

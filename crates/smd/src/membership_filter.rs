@@ -103,11 +103,15 @@ mod tests {
     }
 
     fn admits(group: &[&str], partition: &[&str], labels: &[&str]) -> bool {
-        parse(group, partition).unwrap().admits(labels.iter().copied(), None)
+        parse(group, partition)
+            .unwrap()
+            .admits(labels.iter().copied(), None)
     }
 
     fn admits_in(partition: &[&str], name: &str) -> bool {
-        parse(&[], partition).unwrap().admits(std::iter::empty(), Some(name))
+        parse(&[], partition)
+            .unwrap()
+            .admits(std::iter::empty(), Some(name))
     }
 
     #[test]

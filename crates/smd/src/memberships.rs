@@ -34,12 +34,9 @@ impl membership_service_server::MembershipService for MembershipService {
     ) -> Result<Response<ListMembershipsResponse>, Status> {
         let filter = ComponentFilter::parse(&filter_of(request.into_inner()))?;
         let state = self.store.state();
-        let wanted = state
-            .smd
-            .components_with_groups()
-            .filter(|(component, labels)| {
-                filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
-            });
+        let wanted = state.smd.components_with_groups().filter(|(component, labels)| {
+            filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
+        });
         let memberships = wanted
             .map(|(component, labels)| {
                 membership(&component.id, labels, state.smd.partition_of(&component.id))
@@ -68,11 +65,7 @@ impl membership_service_server::MembershipService for MembershipService {
     }
 }
 
-fn membership<'a>(
-    id: &str,
-    labels: impl Iterator<Item = &'a str>,
-    partition: Option<&str>,
-) -> Membership {
+fn membership<'a>(id: &str, labels: impl Iterator<Item = &'a str>, partition: Option<&str>) -> Membership {
     Membership {
         id: id.to_owned(),
         group_labels: labels.map(str::to_owned).collect(),

@@ -32,11 +32,7 @@ impl NodeMapService {
             .await
     }
 
-    async fn delete(
-        &self,
-        author: &Author,
-        delete: smd_command::DeleteNodeMaps,
-    ) -> Result<Committed, Error> {
+    async fn delete(&self, author: &Author, delete: smd_command::DeleteNodeMaps) -> Result<Committed, Error> {
         self.propose(author, Change::DeleteNodeMaps(delete)).await
     }
 }
@@ -94,14 +90,16 @@ impl node_map_service_server::NodeMapService for NodeMapService {
     #[tracing::instrument(name = "smd.put_node_map", skip_all, fields(xname = ?request.get_ref().id))]
     async fn put_node_map(&self, request: Request<NodeMap>) -> Result<Response<NodeMap>, Status> {
         let author = rpc::author(&request);
-        let map = checked(request.into_inner()).map_err(|problem| in_body("couldn't validate endpoint data", &problem))?;
+        let map = checked(request.into_inner()).map_err(in_body("couldn't validate endpoint data"))?;
         let id = xname(&map.id)?;
         let put = smd_command::PutNodeMaps {
             maps: vec![map.clone()],
         };
         self.propose(&author, Change::PutNodeMaps(put)).await?;
         let stored = self.store.state().smd.node_map(&id);
-        Ok(Response::new(stored.map_or(map, |stored| stored.as_ref().clone())))
+        Ok(Response::new(
+            stored.map_or(map, |stored| stored.as_ref().clone()),
+        ))
     }
 
     #[tracing::instrument(name = "smd.delete_node_map", skip_all, fields(xname = ?request.get_ref().id))]
@@ -132,8 +130,7 @@ fn given_maps(request: PutNodeMapsRequest) -> Result<Vec<NodeMap>, Error> {
     if id.is_empty() && !node_maps.is_empty() {
         let numbered = node_maps.into_iter().enumerate();
         let checked = numbered.map(|(place, map)| {
-            let at = |problem| in_body(&format!("couldn't validate map data at idx {place}"), &problem);
-            checked(map).map_err(at)
+            checked(map).map_err(in_body(format!("couldn't validate map data at idx {place}")))
         });
         return checked.collect();
     }
@@ -145,8 +142,9 @@ fn given_maps(request: PutNodeMapsRequest) -> Result<Vec<NodeMap>, Error> {
         node_info,
         meta: None,
     };
-    let at = |problem| in_body("couldn't validate mapping data", &problem);
-    Ok(vec![checked(one).map_err(at)?])
+    Ok(vec![
+        checked(one).map_err(in_body("couldn't validate mapping data"))?,
+    ])
 }
 
 /// A map as it stands in the log: its xname in normal form, without a meta of the client's.
@@ -169,10 +167,13 @@ fn not_a_node(text: &str) -> String {
     format!("xname ID '{}' is invalid or not a node", text.escape_debug())
 }
 
-fn in_body(what: &str, problem: &str) -> Error {
-    rpc::invalid(what, problem)
+/// HSM says first what it could not use.
+fn in_body(what: impl Into<String>) -> impl FnOnce(String) -> Error {
+    let field = what.into();
+    move |problem| Error::Invalid { field, problem }
 }
 
 fn xname(text: &str) -> Result<Xname, Error> {
-    text.parse().map_err(|problem| rpc::invalid("invalid xname", problem))
+    text.parse()
+        .map_err(|problem| rpc::invalid("invalid xname", problem))
 }

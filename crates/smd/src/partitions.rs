@@ -80,7 +80,11 @@ impl partition_service_server::PartitionService for PartitionService {
             partition: Some(partition),
         };
         let committed = self.propose(&author, Change::CreatePartition(create)).await?;
-        Ok(Response::new(resource_uris(COLLECTION, vec![uri], committed.revision)))
+        Ok(Response::new(resource_uris(
+            COLLECTION,
+            vec![uri],
+            committed.revision,
+        )))
     }
 
     #[tracing::instrument(name = "smd.list_partition_names", skip_all)]
@@ -153,10 +157,12 @@ impl partition_service_server::PartitionService for PartitionService {
             name: name.clone(),
             ids,
         };
-        let committed = self
-            .propose(&author, Change::AddPartitionMember(add))
-            .await?;
-        Ok(Response::new(resource_uris(COLLECTION, member_uris, committed.revision)))
+        let committed = self.propose(&author, Change::AddPartitionMember(add)).await?;
+        Ok(Response::new(resource_uris(
+            COLLECTION,
+            member_uris,
+            committed.revision,
+        )))
     }
 
     #[tracing::instrument(name = "smd.remove_partition_member", skip_all, fields(name = ?request.get_ref().name))]

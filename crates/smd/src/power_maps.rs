@@ -112,7 +112,9 @@ impl power_map_service_server::PowerMapService for PowerMapService {
         };
         self.propose(&author, Change::PutPowerMaps(put)).await?;
         let stored = self.store.state().smd.power_map(&id);
-        Ok(Response::new(stored.map_or(map, |stored| stored.as_ref().clone())))
+        Ok(Response::new(
+            stored.map_or(map, |stored| stored.as_ref().clone()),
+        ))
     }
 
     #[tracing::instrument(name = "smd.delete_power_map", skip_all, fields(xname = ?request.get_ref().id))]
@@ -152,5 +154,6 @@ fn checked(map: PowerMap) -> Result<PowerMap, String> {
 }
 
 fn xname(text: &str) -> Result<Xname, Error> {
-    text.parse().map_err(|problem| rpc::invalid("invalid xname", problem))
+    text.parse()
+        .map_err(|problem| rpc::invalid("invalid xname", problem))
 }

@@ -57,7 +57,9 @@ impl ReservationService {
             ..Reservations::default()
         };
         for ComponentKey { id, key } in keys {
-            let id: Xname = id.parse().map_err(|problem| rpc::invalid("DeputyKeys", problem))?;
+            let id: Xname = id
+                .parse()
+                .map_err(|problem| rpc::invalid("DeputyKeys", problem))?;
             let digest = key_sha256(key);
             let found = state
                 .smd
@@ -106,9 +108,7 @@ impl reservation_service_server::ReservationService for ReservationService {
             flexible: is_flexible(&request.processing_model)?,
             ids: meant(&self.store, request).await?,
         };
-        let committed = self
-            .propose(&author, Change::RemoveReservations(remove))
-            .await?;
+        let committed = self.propose(&author, Change::RemoveReservations(remove)).await?;
         Ok(Response::new(ended(committed)))
     }
 
@@ -153,9 +153,7 @@ impl reservation_service_server::ReservationService for ReservationService {
             minutes: minutes(request.reservation_duration)?,
             held: held(&request.reservation_keys)?,
         };
-        let Committed { revision, applied } = self
-            .propose(&author, Change::RenewReservations(renew))
-            .await?;
+        let Committed { revision, applied } = self.propose(&author, Change::RenewReservations(renew)).await?;
         let done = [applied.updated, applied.unchanged].concat();
         Ok(Response::new(response(done, failures(applied.refused), revision)))
     }
@@ -172,11 +170,16 @@ impl reservation_service_server::ReservationService for ReservationService {
 /// Only digests of keys go into the log.
 fn held(keys: &[ComponentKey]) -> Result<Vec<HeldReservation>, Error> {
     if keys.is_empty() {
-        return Err(rpc::invalid("ReservationKeys", "none is given; name one at least"));
+        return Err(rpc::invalid(
+            "ReservationKeys",
+            "none is given; name one at least",
+        ));
     }
     keys.iter()
         .map(|ComponentKey { id, key }| {
-            let id: Xname = id.parse().map_err(|problem| rpc::invalid("ReservationKeys", problem))?;
+            let id: Xname = id
+                .parse()
+                .map_err(|problem| rpc::invalid("ReservationKeys", problem))?;
             Ok(HeldReservation {
                 id: id.to_string(),
                 reservation_key_sha256: key_sha256(key),
@@ -196,7 +199,8 @@ fn granted(committed: Committed) -> Result<Reservations, Error> {
             revision,
         });
     }
-    let unreadable = || Error::Internal("the outcome of a reservation does not say what was granted".to_owned());
+    let unreadable =
+        || Error::Internal("the outcome of a reservation does not say what was granted".to_owned());
     let grant: Grant = applied.value.parse().map_err(|()| unreadable())?;
     let expiration_time = time_text(grant.expires_at_ms);
     let reservation = |id: String| {
@@ -211,7 +215,11 @@ fn granted(committed: Committed) -> Result<Reservations, Error> {
         })
     };
     Ok(Reservations {
-        success: applied.created.into_iter().map(reservation).collect::<Result<_, Error>>()?,
+        success: applied
+            .created
+            .into_iter()
+            .map(reservation)
+            .collect::<Result<_, Error>>()?,
         failure,
         revision,
     })

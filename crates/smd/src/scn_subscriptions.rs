@@ -208,7 +208,10 @@ fn patch_of(request: PatchScnSubscriptionRequest) -> Result<smd_command::PatchSc
         "remove" => Op::Remove,
         "replace" => Op::Replace,
         other => {
-            let text = format!("Invalid Patch Op - {}; write add, remove or replace", other.escape_debug());
+            let text = format!(
+                "Invalid Patch Op - {}; write add, remove or replace",
+                other.escape_debug()
+            );
             return Err(Status::invalid_argument(text));
         }
     };

@@ -9,8 +9,12 @@ mod groups;
 mod guarded;
 mod hostile;
 mod loaders;
+mod locks;
+mod maps;
+mod partitions;
 mod routes;
 mod sockets;
+mod subscriptions;
 mod transcoding;
 
 use std::convert::Infallible;

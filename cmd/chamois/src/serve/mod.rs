@@ -31,6 +31,7 @@ mod runtimes;
 mod services;
 mod snapshot_service;
 mod tasks;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -60,6 +61,7 @@ use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::Runtimes;
 use self::tasks::Tasks;
+use self::webhooks::Webhooks;
 
 /// In address mode `external`: how long a member that has said that it stops serves on, for whoever moves the address to
 /// read that and take it away. keepalived's example asks each second and believes the second no.
@@ -162,6 +164,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
+    notify(&store, &identity, config.member.id, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
@@ -199,6 +202,24 @@ fn follow_catalogue(files: ::boot_files::BootFiles, drain: &Drain, tasks: &mut T
     let stop = drain.finishing();
     tasks.spawn("boot files", async move {
         files.run(stop.reached()).await;
+        Ok(())
+    });
+}
+
+/// While this member leads, it tells subscribers of state changes.
+fn notify(store: &Store, identity: &Identity, member: u64, drain: &Drain, tasks: &mut Tasks) {
+    let webhooks = Arc::new(Webhooks::new(&identity.material.ca));
+    let (store, stop) = (store.clone(), drain.finishing());
+    tasks.spawn("notifications", async move {
+        let principal = format!("member/{member}");
+        smd::scn::run(
+            store,
+            webhooks,
+            principal,
+            smd::scn::Pace::default(),
+            stop.reached(),
+        )
+        .await;
         Ok(())
     });
 }

@@ -26,12 +26,17 @@ impl Components {
     ) -> Result<Applied, Rejection> {
         let action = command.action();
         if action == Action::Unspecified {
-            return Err(Rejection::invalid("action", "write lock, unlock, disable or repair"));
+            return Err(Rejection::invalid(
+                "action",
+                "write lock, unlock, disable or repair",
+            ));
         }
         let ids = named("ids", &command.ids)?;
         let obstacle = |id: &Xname| match self.get(id) {
             None => Some(Obstacle::NotFound),
-            Some(component) => in_the_way(action, component).or_else(|| reserved(action, id, reservations, at)),
+            Some(component) => {
+                in_the_way(action, component).or_else(|| reserved(action, id, reservations, at))
+            }
         };
         let Sifted { able, refused } = sift(ids, command.flexible, |id| id, obstacle)?;
         let mut applied = Applied {

@@ -233,7 +233,9 @@ impl Smd {
             Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
             Change::PatchComponents(patch) => self.components.patch_all(patch, at, changes),
             Change::SetNids(set) => self.components.set_nids(set, at, changes),
-            Change::SetLocks(set) => self.components.set_locks(set, &mut self.reservations, at, changes),
+            Change::SetLocks(set) => self
+                .components
+                .set_locks(set, &mut self.reservations, at, changes),
             Change::Reserve(reserve) => self.reservations.reserve(reserve, &self.components, at, changes),
             Change::RemoveReservations(remove) => self.reservations.remove_all(remove, at, changes),
             Change::ReleaseReservations(release) => self.reservations.release(release, at, changes),
@@ -386,9 +388,7 @@ impl Smd {
     }
 }
 
-fn rows_of<'a, R: Record + 'a>(
-    objects: impl Iterator<Item = &'a Arc<R>>,
-) -> impl Iterator<Item = Row> {
+fn rows_of<'a, R: Record + 'a>(objects: impl Iterator<Item = &'a Arc<R>>) -> impl Iterator<Item = Row> {
     objects.map(|object| object.as_ref().clone().into_row())
 }
 

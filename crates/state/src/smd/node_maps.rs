@@ -84,7 +84,11 @@ impl NodeMaps {
                 Some(before) => at.modified(before.meta.as_ref()),
                 None => at.created(),
             };
-            let list = if before.is_some() { &mut applied.updated } else { &mut applied.created };
+            let list = if before.is_some() {
+                &mut applied.updated
+            } else {
+                &mut applied.created
+            };
             list.push(map.id.clone());
             self.put(id, map, changes);
         }
@@ -155,7 +159,10 @@ fn normalised(given: &NodeMap, place: &str) -> Result<(Xname, NodeMap), Rejectio
     let field = |name: &str| format!("{place}.{name}");
     let id = node(&field("id"), &given.id)?;
     if given.nid == 0 {
-        return Err(Rejection::invalid(&field("nid"), "NID '0' is out of range; write 1 or more"));
+        return Err(Rejection::invalid(
+            &field("nid"),
+            "NID '0' is out of range; write 1 or more",
+        ));
     }
     check_text(&field("role"), &given.role, NAME_BYTES_MAX)?;
     check_text(&field("sub_role"), &given.sub_role, NAME_BYTES_MAX)?;

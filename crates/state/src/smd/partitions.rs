@@ -248,7 +248,10 @@ impl Partitions {
         self.table.check_load(&row, RowKind::Partition)?;
         let ids = members(&row);
         if let Some(pair) = ids.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(malformed(format!("{}: member {} is out of order", row.name, pair[1])));
+            return Err(malformed(format!(
+                "{}: member {} is out of order",
+                row.name, pair[1]
+            )));
         }
         for id in ids {
             stored_xname(id).map_err(malformed)?;
@@ -311,7 +314,9 @@ fn normalised(given: &Partition, at: &LogPosition<'_>) -> Result<Partition, Reje
 
 fn normalised_name(text: &str) -> Result<String, Rejection> {
     let parsed: Result<PartitionName, _> = text.parse();
-    parsed.map(String::from).map_err(|e| Rejection::invalid("name", e))
+    parsed
+        .map(String::from)
+        .map_err(|e| Rejection::invalid("name", e))
 }
 
 impl Record for Partition {

@@ -56,7 +56,8 @@ impl PowerMaps {
         }
         let new = given.keys().filter(|id| self.get(id).is_none()).count();
         if self.table.len() + new > POWER_MAPS_MAX {
-            let problem = format!("at most {POWER_MAPS_MAX} components have one; delete those that are not needed");
+            let problem =
+                format!("at most {POWER_MAPS_MAX} components have one; delete those that are not needed");
             return Err(Rejection::invalid("maps", problem));
         }
         let mut applied = Applied::default();
@@ -66,7 +67,11 @@ impl PowerMaps {
                 Some(before) => at.modified(before.meta.as_ref()),
                 None => at.created(),
             };
-            let list = if before.is_some() { &mut applied.updated } else { &mut applied.created };
+            let list = if before.is_some() {
+                &mut applied.updated
+            } else {
+                &mut applied.created
+            };
             list.push(map.id.clone());
             self.table.put(id, map, changes);
         }
@@ -102,7 +107,10 @@ fn normalised(given: &PowerMap, place: &str) -> Result<(Xname, PowerMap), Reject
         .map_err(|e| Rejection::invalid(&field("id"), e))?;
     let supplies = field("powered_by");
     if given.powered_by.is_empty() {
-        return Err(Rejection::invalid(&supplies, "it is missing; name one supply at least"));
+        return Err(Rejection::invalid(
+            &supplies,
+            "it is missing; name one supply at least",
+        ));
     }
     check_count(&supplies, given.powered_by.len(), SUPPLIES_PER_COMPONENT_MAX)?;
     let parse = |text: &String| text.parse::<Xname>().map(|supply| supply.to_string());

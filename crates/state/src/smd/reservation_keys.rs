@@ -130,7 +130,10 @@ mod tests {
             let uuid = key.strip_prefix(begin).unwrap();
             let parts: Vec<usize> = uuid.split('-').map(str::len).collect();
             assert_eq!(parts, [8, 4, 4, 4, 12], "{key}");
-            assert!(uuid.as_bytes()[14] == b'4' && b"89ab".contains(&uuid.as_bytes()[19]), "{key}");
+            assert!(
+                uuid.as_bytes()[14] == b'4' && b"89ab".contains(&uuid.as_bytes()[19]),
+                "{key}"
+            );
         }
     }
 
@@ -138,10 +141,14 @@ mod tests {
     fn every_component_and_kind_has_a_key_of_its_own() {
         let (one, other) = (keys("x0c0s0b0n0"), keys("x0c0s1b0n0"));
         let uuid = |key: &str| key.rsplit(':').next().unwrap().to_owned();
-        let all: std::collections::BTreeSet<String> =
-            [&one.reservation_key, &one.deputy_key, &other.reservation_key, &other.deputy_key]
-                .map(|key| uuid(key))
-                .into();
+        let all: std::collections::BTreeSet<String> = [
+            &one.reservation_key,
+            &one.deputy_key,
+            &other.reservation_key,
+            &other.deputy_key,
+        ]
+        .map(|key| uuid(key))
+        .into();
         assert_eq!(all.len(), 4);
     }
 
@@ -150,7 +157,7 @@ mod tests {
     fn the_keys_are_fixed() {
         assert_eq!(
             keys("x0c0s0b0n0").deputy_key,
-            "x0c0s0b0n0:dk:FIXED"
+            "x0c0s0b0n0:dk:59577b4e-4b5f-4624-a6b1-4782eb1643e8"
         );
     }
 

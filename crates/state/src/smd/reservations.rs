@@ -36,7 +36,9 @@ pub(super) struct Reservations {
 impl Reservations {
     /// The reservation of a component, unless it has ended by `time_ms`.
     pub(super) fn live(&self, id: &Xname, time_ms: u64) -> Option<&Arc<ComponentReservation>> {
-        self.table.get(id).filter(|reservation| is_live(reservation, time_ms))
+        self.table
+            .get(id)
+            .filter(|reservation| is_live(reservation, time_ms))
     }
 
     /// As it is stored, also if it has ended and is not swept yet.
@@ -90,7 +92,13 @@ impl Reservations {
         Ok(applied)
     }
 
-    fn obstacle_to(&self, id: &Xname, minutes: u32, components: &Components, time_ms: u64) -> Option<Obstacle> {
+    fn obstacle_to(
+        &self,
+        id: &Xname,
+        minutes: u32,
+        components: &Components,
+        time_ms: u64,
+    ) -> Option<Obstacle> {
         let Some(component) = components.get(id) else {
             return Some(Obstacle::NotFound);
         };
@@ -233,7 +241,11 @@ impl Reservations {
         }
     }
 
-    pub(super) fn load(&mut self, row: ComponentReservation, changes: &mut Changes) -> Result<(), SnapshotError> {
+    pub(super) fn load(
+        &mut self,
+        row: ComponentReservation,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
         let id = self.table.check_load(&row, RowKind::ComponentReservation)?;
         let lengths = [&row.reservation_key_sha256, &row.deputy_key_sha256].map(Vec::len);
         if lengths != [KEY_DIGEST_BYTES; 2] {

@@ -12,7 +12,8 @@ use proto::smd::v1::smd_command::{
 };
 
 use crate::bounds::{
-    NAME_BYTES_MAX, SUBSCRIPTIONS_MAX, TRIGGERS_PER_KEY_MAX, URL_BYTES_MAX, check_count, check_name, check_text,
+    NAME_BYTES_MAX, SUBSCRIPTIONS_MAX, TRIGGERS_PER_KEY_MAX, URL_BYTES_MAX, check_count, check_name,
+    check_text,
 };
 use crate::changes::Changes;
 use crate::event::Object;
@@ -61,7 +62,8 @@ impl Subscriptions {
         let before = match (put.id, same) {
             (0, same) => same,
             (id, Some(other)) if other.id != id => {
-                let detail = format!("it has the same Subscriber and Url; change or delete that one, not {id}");
+                let detail =
+                    format!("it has the same Subscriber and Url; change or delete that one, not {id}");
                 return Err(Rejection::AlreadyExists {
                     kind: KIND.into(),
                     id: other.id.to_string(),
@@ -82,7 +84,11 @@ impl Subscriptions {
             value: after.id.to_string(),
             ..Applied::default()
         };
-        let list = if before.is_some() { &mut applied.updated } else { &mut applied.created };
+        let list = if before.is_some() {
+            &mut applied.updated
+        } else {
+            &mut applied.created
+        };
         list.push(after.id.to_string());
         self.table.put(after.id, after, changes);
         Ok(applied)
@@ -180,7 +186,9 @@ impl Subscriptions {
     }
 
     fn existing(&self, id: u64) -> Result<Arc<ScnSubscription>, Rejection> {
-        self.get(id).cloned().ok_or_else(|| Rejection::not_found(KIND, id))
+        self.get(id)
+            .cloned()
+            .ok_or_else(|| Rejection::not_found(KIND, id))
     }
 
     pub(super) fn load(&mut self, row: ScnSubscription, changes: &mut Changes) -> Result<(), SnapshotError> {
@@ -204,13 +212,16 @@ fn normalised(given: &ScnSubscription) -> Result<ScnSubscription, Rejection> {
 /// What can be told over HTTP; a URL is shown, so that it must hold no password.
 fn check_url(url: &str) -> Result<(), Rejection> {
     check_text("Url", url, URL_BYTES_MAX)?;
-    let rest = ["http://", "https://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
     match host {
         None | Some("") => Err(Rejection::invalid("Url", "write http:// or https:// and a host")),
-        Some(host) if host.contains('@') => {
-            Err(Rejection::invalid("Url", "a user or password in it would be shown; leave it out"))
-        }
+        Some(host) if host.contains('@') => Err(Rejection::invalid(
+            "Url",
+            "a user or password in it would be shown; leave it out",
+        )),
         Some(_) if url.contains(char::is_whitespace) => Err(Rejection::invalid("Url", "it has blanks")),
         Some(_) => Ok(()),
     }
@@ -262,7 +273,12 @@ fn words(
 
 /// SMD's rule and text.
 fn check_triggers(given: &ScnSubscription) -> Result<(), Rejection> {
-    let lists = [&given.roles, &given.sub_roles, &given.software_status, &given.states];
+    let lists = [
+        &given.roles,
+        &given.sub_roles,
+        &given.software_status,
+        &given.states,
+    ];
     if given.enabled == Some(true) || lists.iter().any(|list| !list.is_empty()) {
         return Ok(());
     }

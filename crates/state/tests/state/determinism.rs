@@ -14,15 +14,17 @@ use proto::dhcp::v1::dhcp_command;
 use proto::raft::v1::Entry;
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, smd_command};
+use state::cluster::FEATURE_LEVEL_KNOWN;
 use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_records, cloud_init_groups, cluster_defaults, instance_info, instances, join_tokens, subnets,
+    boot_records, cloud_init_groups, cluster_defaults, instance_info, instances, join_tokens, random_smd,
+    subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
-fn xname() -> impl Strategy<Value = String> {
+fn xname() -> impl Strategy<Value = String> + Clone {
     prop_oneof![
         8 => (0..5_u8).prop_map(|slot| format!("x0c0s{slot}b0n0")),
         1 => Just("X0c0s01b0n0".to_owned()),
@@ -214,6 +216,7 @@ fn command() -> impl Strategy<Value = Command> {
     ];
     prop_oneof![
         6 => smd(),
+        4 => random_smd::commands(xname()),
         3 => bss(),
         2 => cloud_init(),
         2 => boot_files(),
@@ -255,7 +258,7 @@ fn log() -> impl Strategy<Value = Vec<Entry>> {
 }
 
 fn apply_all(entries: &[Entry]) -> (State, Vec<Vec<u8>>) {
-    let mut state = State::new();
+    let mut state = State::at_level(FEATURE_LEVEL_KNOWN);
     let outcomes = (1..)
         .zip(entries)
         .map(|(index, entry)| state.apply(index, entry).outcome.encode_to_vec());
@@ -288,6 +291,7 @@ fn check_indexes(state: &State) {
         );
     }
     check_groups(state);
+    check_partitions(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();
     let mut carried: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -366,6 +370,31 @@ fn check_groups(state: &State) {
     }
 }
 
+/// Every member exists and is in one partition; NIDs of maps have one owner; what is reserved is there.
+fn check_partitions(state: &State) {
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for partition in state.smd.partitions() {
+        assert_eq!(state.smd.partition(&partition.name).as_ref(), Some(partition));
+        for id in &partition.members.as_ref().unwrap().ids {
+            assert_eq!(names.insert(id, &partition.name), None, "{id}");
+            assert!(state.smd.component(&id.parse().unwrap()).is_some(), "{id}");
+        }
+    }
+    let mut nids = BTreeSet::new();
+    assert!(state.smd.node_maps().all(|map| nids.insert(map.nid)));
+    for n in 0..6 {
+        let id = format!("x0c0s{n}b0n0");
+        assert_eq!(
+            state.smd.partition_of(&id),
+            names.get(id.as_str()).copied(),
+            "{id}"
+        );
+        let xname = id.parse().unwrap();
+        let reserved = state.smd.reservation(&xname, state.time_ms()).is_some();
+        assert!(!reserved || state.smd.component(&xname).is_some(), "{id}");
+    }
+}
+
 /// A kind of row that no random log makes is a kind that none of these properties is about.
 #[test]
 fn random_logs_make_every_kind_of_row() {
@@ -373,7 +402,7 @@ fn random_logs_make_every_kind_of_row() {
     let mut kinds = BTreeSet::new();
     for _ in 0..64 {
         let entries = log().new_tree(&mut runner).unwrap().current();
-        let mut log = Log::new();
+        let mut log = Log::latest();
         for entry in &entries {
             log.apply_entry(entry);
         }
@@ -405,7 +434,7 @@ proptest! {
     /// `Log::apply_entry` checks changed rows, restored state and the tracelessness of rejections after each entry.
     #[test]
     fn indexes_agree_with_the_objects_after_every_entry(entries in log()) {
-        let mut log = Log::new();
+        let mut log = Log::latest();
         for entry in &entries {
             log.apply_entry(entry);
             check_indexes(&log.state);
@@ -416,7 +445,7 @@ proptest! {
     /// `Log::apply_entry` checks that a repeat or a refusal touches no object.
     #[test]
     fn an_entry_that_comes_twice_is_replayed_or_refused(entries in log()) {
-        let mut log = Log::new();
+        let mut log = Log::latest();
         for entry in &entries {
             let first = log.apply_entry(entry).outcome;
             let second = log.apply_entry(entry);

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use model::Rejection;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
+use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
-use proto::smd::v1::{Component, EthernetInterface, Group};
+use proto::smd::v1::{Component, ComponentReservation, EthernetInterface, Group};
+use state::cluster::FEATURE_LEVEL_KNOWN;
 use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
     boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults, create_components,
-    ethernet_interfaces, groups, instance_info, instances, join_tokens, subnets,
+    ethernet_interfaces, groups, instance_info, instances, join_tokens, node_maps, partitions, power_maps,
+    reservations, subnets, subscriptions,
 };
 
 /// One object of every kind.
@@ -46,6 +49,17 @@ fn full() -> Log {
     log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
+    log.ok(SetFeatureLevel {
+        level: FEATURE_LEVEL_KNOWN,
+    });
+    log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
+    log.ok(node_maps::put(vec![node_maps::map("x0c0s0b0n0", 1)]));
+    log.ok(power_maps::put(vec![power_maps::map(
+        "x0c0s0b0n0",
+        &["x0m0p0v1"],
+    )]));
+    log.ok(reservations::reserve(&["x0c0s0b0n0"], 15));
+    log.ok(subscriptions::put(subscriptions::subscription("s", &["Off"])));
     log
 }
 
@@ -81,7 +95,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 12, "prod")
+                    (1, 18, "prod")
                 );
                 "header"
             }
@@ -99,6 +113,11 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::InstanceInfo(_) => "instance info",
             Row::Subnet(_) => "subnet",
             Row::BootFile(_) => "boot file",
+            Row::Partition(_) => "partition",
+            Row::NodeMap(_) => "node map",
+            Row::PowerMap(_) => "power map",
+            Row::ComponentReservation(_) => "reservation",
+            Row::ScnSubscription(_) => "subscription",
         })
         .collect();
     let expected = [
@@ -109,6 +128,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "component",
         "interface",
         "group",
+        "partition",
+        "node map",
         "parameters",
         "parameters",
         "record",
@@ -118,6 +139,9 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "instance info",
         "subnet",
         "boot file",
+        "power map",
+        "reservation",
+        "subscription",
     ];
     assert_eq!(kinds, expected);
 }
@@ -191,6 +215,11 @@ fn a_key_of_nothing_finds_nothing() {
             b"x0c0s0b0n0\0\0\0\0\0\0\0\0\x09",
         ]
         .concat(),
+        [&[RowKind::Partition as u8][..], b"p9"].concat(),
+        [&[RowKind::NodeMap as u8][..], b"x9c0s0b0n0"].concat(),
+        [&[RowKind::PowerMap as u8][..], b"\xff"].concat(),
+        [&[RowKind::ComponentReservation as u8][..], b"x9c0s0b0n0"].concat(),
+        [&[RowKind::ScnSubscription as u8][..], b"1"].concat(),
         [&[RowKind::Subnet as u8][..], b"\x0a"].concat(),
         [&[RowKind::Secret as u8][..], b"none"].concat(),
     ];
@@ -315,6 +344,49 @@ fn groups_that_no_apply_wrote_are_refused() {
             ],
         ],
     );
+}
+
+/// A node is in one partition, a NID has one map, and what is reserved is there.
+#[test]
+fn what_is_known_of_components_that_no_apply_wrote_is_refused() {
+    let node = || component("x0c0s0b0n0", None);
+    let partition = |name: &str, ids: &[&str]| row(Row::Partition(partitions::partition(name, ids)));
+    assert_malformed(
+        RowKind::Partition,
+        [
+            vec![partition("P1", &[])],
+            vec![partition("p1", &["x0c0s0b0n0"])],
+            vec![node(), partition("p1", &["x0c0s0b0n0", "x0c0s0b0n0"])],
+            vec![
+                node(),
+                partition("p1", &["x0c0s0b0n0"]),
+                partition("p2", &["x0c0s0b0n0"]),
+            ],
+        ],
+    );
+    let map = |id| row(Row::NodeMap(node_maps::map(id, 1)));
+    assert_malformed(
+        RowKind::NodeMap,
+        [vec![map("x0c0s0b0n0"), map("x0c0s1b0n0")], vec![map("X0")]],
+    );
+    assert_malformed(
+        RowKind::PowerMap,
+        [vec![row(Row::PowerMap(power_maps::map("X0", &[])))]],
+    );
+    let reservation = |length: usize| {
+        row(Row::ComponentReservation(ComponentReservation {
+            id: "x0c0s0b0n0".into(),
+            reservation_key_sha256: vec![1; length],
+            deputy_key_sha256: vec![1; 32],
+            ..Default::default()
+        }))
+    };
+    assert_malformed(
+        RowKind::ComponentReservation,
+        [vec![node(), reservation(31)], vec![reservation(32)]],
+    );
+    let nameless = row(Row::ScnSubscription(subscriptions::subscription("s", &["Off"])));
+    assert_malformed(RowKind::ScnSubscription, [vec![nameless]]);
 }
 
 #[test]

@@ -220,7 +220,11 @@ macro_rules! into_command {
 into_command! {
     smd_command, Smd, SmdCommand: CreateComponents PatchState DeleteComponents CreateEthernetInterface
         PatchEthernetInterface DeleteEthernetInterfaces AddIpAddress PatchIpAddress DeleteIpAddress
-        CreateGroup PatchGroup DeleteGroup AddGroupMember ReplaceGroupMembers RemoveGroupMember PatchComponents SetNids;
+        CreateGroup PatchGroup DeleteGroup AddGroupMember ReplaceGroupMembers RemoveGroupMember PatchComponents SetNids
+        SetLocks Reserve RemoveReservations ReleaseReservations RenewReservations
+        CreatePartition PatchPartition DeletePartition AddPartitionMember RemovePartitionMember
+        PutNodeMaps DeleteNodeMaps PutPowerMaps DeletePowerMaps
+        PutScnSubscription PatchScnSubscription DeleteScnSubscriptions AdvanceScnCursors;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
