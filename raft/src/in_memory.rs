@@ -30,7 +30,8 @@ impl InMemory {
     }
 
     pub(crate) fn with_state(state: State, majority: bool) -> InMemory {
-        let sources = Sources::deterministic(1);
+        // its sessions are none of those that the state remembers
+        let sources = Sources::deterministic(1 + state.applied_index());
         InMemory {
             published: Published::new(state.clone()),
             writer: Mutex::new(state),

@@ -216,7 +216,7 @@ fn command() -> impl Strategy<Value = Command> {
     ];
     prop_oneof![
         6 => smd(),
-        4 => random_smd::commands(xname()),
+        6 => random_smd::commands(xname()),
         3 => bss(),
         2 => cloud_init(),
         2 => boot_files(),

@@ -15,7 +15,7 @@ use crate::{node_maps, partitions, power_maps, subscriptions};
 
 pub fn commands(xname: impl Strategy<Value = String> + Clone + 'static) -> impl Strategy<Value = Command> {
     prop_oneof![
-        2 => locks(xname.clone()),
+        5 => locks(xname.clone()),
         2 => partitions(xname.clone()),
         1 => maps(xname),
         1 => subscriptions(),
@@ -24,7 +24,8 @@ pub fn commands(xname: impl Strategy<Value = String> + Clone + 'static) -> impl 
 
 fn locks(xname: impl Strategy<Value = String>) -> impl Strategy<Value = Command> {
     let ids = proptest::collection::vec(xname, 0..3);
-    (0..9_u8, ids, any::<bool>(), 0..17_u32, 0..5_i32).prop_map(|(kind, ids, flexible, minutes, action)| {
+    let minutes = prop_oneof![1 => Just(0), 3 => 1..17_u32];
+    (0..10_u8, ids, any::<bool>(), minutes, 0..5_i32).prop_map(|(kind, ids, flexible, minutes, action)| {
         let held = || {
             let one = |id: &String| HeldReservation {
                 id: id.clone(),
@@ -33,7 +34,7 @@ fn locks(xname: impl Strategy<Value = String>) -> impl Strategy<Value = Command>
             ids.iter().map(one).collect()
         };
         match kind {
-            0 => SetLocks {
+            0 | 9 => SetLocks {
                 action,
                 ids,
                 flexible,
