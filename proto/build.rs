@@ -18,12 +18,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // The runtime copy carries the options, which prost's own types would drop, but no comments.
     std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    // Requests with a password have a `Debug` of their own, in src/redacted.rs.
     tonic_prost_build::configure()
         .btree_map(".")
         .bytes(".chamois.raft.v1.LogEntry")
         .bytes(".chamois.raft.v1.SnapshotChunk")
         .bytes(".chamois.boot_file.v1.PutBootFileRequest")
         .bytes(".chamois.boot_file.v1.FetchContentResponse")
+        .skip_debug([
+            ".chamois.smd.v1.RedfishEndpointPayload",
+            ".chamois.smd.v1.PatchRedfishEndpointRequest",
+        ])
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("auth", &["model", "proto", "rpc"]),
     ("raft", &["model", "state", "proto", "rpc"]),
     ("gateway", &["model", "proto", "rpc"]),
-    ("smd", &["model", "state", "proto", "rpc", "raft"]),
+    ("smd", &["model", "state", "proto", "rpc", "auth", "raft"]),
     ("bss", &["model", "state", "proto", "rpc", "raft"]),
     ("cloud-init", &["model", "state", "proto", "rpc", "raft"]),
     ("dhcp", &["model", "state", "proto", "rpc", "raft", "address"]),

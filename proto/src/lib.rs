@@ -65,4 +65,6 @@ pub mod chamois {
     }
 }
 
+mod redacted;
+
 pub use chamois::{boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd, watch};

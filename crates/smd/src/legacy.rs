@@ -84,6 +84,14 @@ pub(crate) fn no_such_interface(id: &str) -> Error {
     }
 }
 
+/// Answer to a service endpoint that does not exist.
+pub(crate) fn no_such_service(service: &str, id: &str) -> Error {
+    Error::NotFound {
+        kind: "service under redfish endpoint".to_owned(),
+        id: format!("{} of {}", service.escape_debug(), id.escape_debug()),
+    }
+}
+
 /// Answer to a group that does not exist.
 pub(crate) fn no_such_group(label: &str) -> Error {
     Error::NotFound {

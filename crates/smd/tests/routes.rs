@@ -1,6 +1,7 @@
 //! Every method of this package's protos has a service behind it.
 #![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
+use auth::Sealer;
 use proto::smd::v1::CreateEthernetInterfaceRequest;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use raft::Store;
@@ -27,7 +28,7 @@ async fn status(routes: &mut Routes, path: &str) -> Option<String> {
 #[tokio::test]
 async fn every_method_is_served() {
     let mut builder = Routes::builder();
-    smd::add_services(&mut builder, &Store::in_memory());
+    smd::add_services(&mut builder, &Store::in_memory(), &Sealer::generate().unwrap());
     let mut routes = builder.routes();
     let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
     let paths: Vec<&str> = rules
@@ -55,7 +56,7 @@ async fn every_method_is_served() {
 #[tokio::test]
 async fn a_change_of_nine_megabytes_is_too_large_and_says_so() {
     let mut builder = Routes::builder();
-    smd::add_services(&mut builder, &Store::in_memory());
+    smd::add_services(&mut builder, &Store::in_memory(), &Sealer::generate().unwrap());
     let mut client = EthernetInterfaceServiceClient::new(builder.routes());
     let request = CreateEthernetInterfaceRequest {
         mac_address: "02:00:00:00:00:a1".to_owned(),

@@ -104,7 +104,7 @@ impl State {
         match command {
             Some(Command::Smd(command)) => {
                 self.cluster.need_level(smd::feature_level(command))?;
-                self.smd.apply(command, at, changes)
+                self.smd.apply(command, &mut self.cluster, at, changes)
             }
             Some(Command::Bss(command)) => self.bss.apply(command, at, changes),
             Some(Command::CloudInit(command)) => self.cloud_init.apply(command, at, changes),

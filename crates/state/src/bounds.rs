@@ -81,6 +81,14 @@ pub const SUPPLIES_PER_COMPONENT_MAX: usize = 64;
 pub const SUBSCRIPTIONS_MAX: usize = 256;
 /// Values of one key that a subscription is told of.
 pub const TRIGGERS_PER_KEY_MAX: usize = 256;
+/// Components that are found behind one Redfish endpoint: a rack PDU has a few dozen outlets.
+pub const COMPONENTS_PER_ENDPOINT_MAX: usize = 1024;
+/// Ethernet interfaces that are found at one component.
+pub const INTERFACES_PER_COMPONENT_MAX: usize = 256;
+/// Redfish services of one endpoint.
+pub const SERVICES_PER_ENDPOINT_MAX: usize = 64;
+/// Bytes of a component endpoint or a service endpoint, encoded.
+pub const COMPONENT_ENDPOINT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

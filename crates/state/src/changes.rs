@@ -53,6 +53,13 @@ impl Changes {
         }
     }
 
+    /// Adds what a part of the entry has changed, once it is certain to stand.
+    pub(crate) fn append(&mut self, part: Changes) {
+        self.digest.add(part.digest);
+        self.keys.extend(part.keys);
+        self.events.extend(part.events);
+    }
+
     /// A row changed whose digest is kept elsewhere.
     pub(crate) fn touch(&mut self, key: RowKey) {
         self.keys.push(key);

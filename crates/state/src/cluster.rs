@@ -73,6 +73,15 @@ impl Cluster {
         self.joining.next_member_id
     }
 
+    /// Stores a secret that [`check_secret`] has passed.
+    pub(crate) fn put_secret(&mut self, secret: SealedSecret, changes: &mut Changes) {
+        self.secrets.put(secret.name.clone(), secret, changes);
+    }
+
+    pub(crate) fn forget_secret(&mut self, name: &str, changes: &mut Changes) {
+        self.secrets.remove(&name.to_owned(), changes);
+    }
+
     /// The same content as another cluster: with another id, and without tokens for the one that it was.
     pub(crate) fn become_another(&mut self, id: String, next_member_id: u64, changes: &mut Changes) {
         self.id = id;
@@ -259,7 +268,8 @@ fn check_cluster_name(name: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn check_secret(field: &str, secret: &SealedSecret) -> Result<(), Rejection> {
+/// A secret has a name and a ciphertext of bounded size.
+pub(crate) fn check_secret(field: &str, secret: &SealedSecret) -> Result<(), Rejection> {
     check_name(&format!("{field}.name"), &secret.name)?;
     if secret.ciphertext.is_empty() || secret.ciphertext.len() > SECRET_BYTES_MAX {
         let problem = format!("it must have 1 to {SECRET_BYTES_MAX} bytes");

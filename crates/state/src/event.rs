@@ -10,7 +10,10 @@ use proto::boot_file::v1::BootFile;
 use proto::bss::v1::{BootParametersEntry, BootRecord};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
-use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap};
+use proto::smd::v1::{
+    Component, ComponentEndpoint, EthernetInterface, Group, NodeMap, Partition, PowerMap, RedfishEndpoint,
+    ServiceEndpoint,
+};
 
 use crate::log_position::created_revision;
 use crate::{RowKey, RowKind, State};
@@ -23,6 +26,9 @@ pub enum Object {
     Component(Arc<Component>),
     EthernetInterface(Arc<EthernetInterface>),
     Group(Arc<Group>),
+    RedfishEndpoint(Arc<RedfishEndpoint>),
+    ComponentEndpoint(Arc<ComponentEndpoint>),
+    ServiceEndpoint(Arc<ServiceEndpoint>),
     Partition(Arc<Partition>),
     NodeMap(Arc<NodeMap>),
     BootParameters(Arc<BootParametersEntry>),
@@ -43,6 +49,9 @@ impl Object {
             Object::Component(_) => RowKind::Component,
             Object::EthernetInterface(_) => RowKind::EthernetInterface,
             Object::Group(_) => RowKind::Group,
+            Object::RedfishEndpoint(_) => RowKind::RedfishEndpoint,
+            Object::ComponentEndpoint(_) => RowKind::ComponentEndpoint,
+            Object::ServiceEndpoint(_) => RowKind::ServiceEndpoint,
             Object::Partition(_) => RowKind::Partition,
             Object::NodeMap(_) => RowKind::NodeMap,
             Object::BootParameters(_) => RowKind::BootParameters,
@@ -63,6 +72,11 @@ impl Object {
             Object::Component(object) => object.id.clone(),
             Object::EthernetInterface(object) => object.id.clone(),
             Object::Group(object) => object.label.clone(),
+            Object::RedfishEndpoint(object) => object.id.clone(),
+            Object::ComponentEndpoint(object) => object.id.clone(),
+            Object::ServiceEndpoint(object) => {
+                format!("{}/{}", object.redfish_endpoint_id, object.redfish_type)
+            }
             Object::Partition(object) => object.name.clone(),
             Object::NodeMap(object) => object.id.clone(),
             Object::BootParameters(object) => object.key.clone(),
@@ -84,6 +98,9 @@ impl Object {
         let id = match self {
             Object::Component(object) => object.id.as_str(),
             Object::EthernetInterface(object) => object.component_id.as_str(),
+            Object::RedfishEndpoint(object) => object.id.as_str(),
+            Object::ComponentEndpoint(object) => object.id.as_str(),
+            Object::ServiceEndpoint(object) => object.redfish_endpoint_id.as_str(),
             Object::BootParameters(object) if object.key.parse::<Xname>().is_ok() => object.key.as_str(),
             Object::BootRecord(object) => object.node.as_str(),
             Object::Instance(object) => object.node.as_str(),
@@ -110,6 +127,9 @@ impl Object {
             Object::Component(object) => of(object),
             Object::EthernetInterface(object) => of(object),
             Object::Group(object) => of(object),
+            Object::RedfishEndpoint(object) => of(object),
+            Object::ComponentEndpoint(object) => of(object),
+            Object::ServiceEndpoint(object) => of(object),
             Object::Partition(object) => of(object),
             Object::NodeMap(object) => of(object),
             Object::BootParameters(object) => of(object),

@@ -28,6 +28,7 @@ mod wire;
 pub use apply::Applied;
 pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
+pub use rfc3339::format as time_text;
 pub use row_key::{RowKey, RowKind};
 pub use snapshot::SnapshotError;
 pub use wire::{WireError, decode_exact, encode_exact};

@@ -31,7 +31,8 @@ impl LogPosition<'_> {
         })
     }
 
-    fn change(&self) -> Change {
+    /// This entry as a change.
+    pub(crate) fn change(&self) -> Change {
         Change {
             revision: self.index,
             at_ms: self.time_ms,

@@ -3,7 +3,7 @@
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// Milliseconds since the Unix epoch as RFC 3339 in UTC, e.g. `2026-11-25T07:35:44.123Z`.
-pub(crate) fn format(time_ms: u64) -> String {
+pub fn format(time_ms: u64) -> String {
     let (year, month, day) = civil_from_days(time_ms / MS_PER_DAY);
     let ms = time_ms % MS_PER_DAY;
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);

@@ -22,6 +22,12 @@ pub enum RowKind {
     EthernetInterface = 11,
     /// A group of components.
     Group = 12,
+    /// A Redfish endpoint.
+    RedfishEndpoint = 13,
+    /// How a component is reached through its Redfish endpoint.
+    ComponentEndpoint = 14,
+    /// A Redfish service of an endpoint.
+    ServiceEndpoint = 15,
     /// A partition of the system.
     Partition = 18,
     /// What a node is given at its creation.
@@ -52,7 +58,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 20] = [
+    pub const ALL: [RowKind; 23] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -60,6 +66,9 @@ impl RowKind {
         RowKind::Component,
         RowKind::EthernetInterface,
         RowKind::Group,
+        RowKind::RedfishEndpoint,
+        RowKind::ComponentEndpoint,
+        RowKind::ServiceEndpoint,
         RowKind::Partition,
         RowKind::NodeMap,
         RowKind::BootParameters,
@@ -174,6 +183,29 @@ impl RowKey {
         RowKey {
             kind: RowKind::Group,
             key: label.into(),
+        }
+    }
+
+    pub(crate) fn redfish_endpoint(id: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::RedfishEndpoint,
+            key: id.as_str().into(),
+        }
+    }
+
+    pub(crate) fn component_endpoint(id: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::ComponentEndpoint,
+            key: id.as_str().into(),
+        }
+    }
+
+    pub(crate) fn service_endpoint(endpoint: &Xname, service: &str) -> RowKey {
+        // The zero sorts an endpoint's services before those of a longer name, as the table does.
+        let key = [endpoint.as_str().as_bytes(), &[0], service.as_bytes()].concat();
+        RowKey {
+            kind: RowKind::ServiceEndpoint,
+            key,
         }
     }
 
@@ -300,6 +332,10 @@ mod tests {
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 9])),
             RowKey::ethernet_interface(&MacAddr([2, 0, 0, 0, 0, 10])),
             RowKey::group("compute"),
+            RowKey::redfish_endpoint(&short.parent().unwrap()),
+            RowKey::component_endpoint(&short),
+            RowKey::service_endpoint(&short.parent().unwrap(), "EventService"),
+            RowKey::service_endpoint(&short.parent().unwrap(), "UpdateService"),
             RowKey::partition("p1"),
             RowKey::node_map(&short),
             RowKey::boot_parameters("Default"),

@@ -65,6 +65,9 @@ impl RowKey {
             Row::Component(row) => key_of(row, RowKind::Component),
             Row::EthernetInterface(row) => key_of(row, RowKind::EthernetInterface),
             Row::Group(row) => key_of(row, RowKind::Group),
+            Row::RedfishEndpoint(row) => key_of(row, RowKind::RedfishEndpoint),
+            Row::ComponentEndpoint(row) => key_of(row, RowKind::ComponentEndpoint),
+            Row::ServiceEndpoint(row) => key_of(row, RowKind::ServiceEndpoint),
             Row::Partition(row) => key_of(row, RowKind::Partition),
             Row::NodeMap(row) => key_of(row, RowKind::NodeMap),
             Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
@@ -113,6 +116,9 @@ impl State {
             RowKind::Component
             | RowKind::EthernetInterface
             | RowKind::Group
+            | RowKind::RedfishEndpoint
+            | RowKind::ComponentEndpoint
+            | RowKind::ServiceEndpoint
             | RowKind::Partition
             | RowKind::NodeMap
             | RowKind::PowerMap
@@ -149,6 +155,9 @@ impl State {
                 Row::Component(row) => state.smd.load_component(row, &mut changes)?,
                 Row::EthernetInterface(row) => state.smd.load_interface(row, &mut changes)?,
                 Row::Group(row) => state.smd.load_group(row, &mut changes)?,
+                Row::RedfishEndpoint(row) => state.smd.load_redfish_endpoint(row, &mut changes)?,
+                Row::ComponentEndpoint(row) => state.smd.load_component_endpoint(row, &mut changes)?,
+                Row::ServiceEndpoint(row) => state.smd.load_service_endpoint(row, &mut changes)?,
                 Row::Partition(row) => state.smd.load_partition(row, &mut changes)?,
                 Row::NodeMap(row) => state.smd.load_node_map(row, &mut changes)?,
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,

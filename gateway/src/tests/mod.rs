@@ -3,6 +3,7 @@
 mod cloud_init;
 mod component_routes;
 mod downloads;
+mod endpoints;
 mod files;
 mod golden;
 mod groups;
@@ -12,6 +13,7 @@ mod loaders;
 mod locks;
 mod maps;
 mod partitions;
+mod redfish_endpoints;
 mod routes;
 mod sockets;
 mod subscriptions;

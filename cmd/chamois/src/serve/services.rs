@@ -49,7 +49,7 @@ pub(super) async fn assemble(
     );
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
-    smd::add_services(&mut routes, store);
+    smd::add_services(&mut routes, store, &identity.sealer);
     let bss = bss::Config {
         urls: Arc::clone(&urls),
         retry_delay: bss::RetryDelay::from_seconds(config.bss.retry_delay_s),

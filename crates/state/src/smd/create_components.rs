@@ -55,7 +55,7 @@ impl Components {
     }
 
     /// The NID of each new component that has or needs one. Those that maps give to others are not free.
-    fn assign_nids(
+    pub(super) fn assign_nids(
         &self,
         new: &[&(Xname, Component)],
         maps: &NodeMaps,

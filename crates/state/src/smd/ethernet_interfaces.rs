@@ -233,7 +233,7 @@ impl EthernetInterfaces {
         self.put(mac, after, changes);
     }
 
-    fn put(&mut self, mac: MacAddr, interface: EthernetInterface, changes: &mut Changes) {
+    pub(super) fn put(&mut self, mac: MacAddr, interface: EthernetInterface, changes: &mut Changes) {
         let after = index_keys(&interface);
         if let Some(before) = self.table.put(mac, interface, changes) {
             self.unindex(mac, &before);
@@ -288,14 +288,14 @@ fn index_keys(interface: &EthernetInterface) -> IndexKeys {
 }
 
 /// An interface and its component, for the texts of rejections.
-fn carrier(interface: &EthernetInterface) -> String {
+pub(super) fn carrier(interface: &EthernetInterface) -> String {
     match interface.component_id.as_str() {
         "" => format!("interface {} (of no component)", interface.id),
         component => format!("interface {} (of {component})", interface.id),
     }
 }
 
-fn parse_mac(field: &str, text: &str) -> Result<MacAddr, Rejection> {
+pub(super) fn parse_mac(field: &str, text: &str) -> Result<MacAddr, Rejection> {
     text.parse().map_err(|e| Rejection::invalid(field, e))
 }
 

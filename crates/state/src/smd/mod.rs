@@ -1,10 +1,16 @@
-//! SMD's part of the state: components, Ethernet interfaces, groups and partitions, locks and reservations, defaults of
-//! nodes, power supplies, subscriptions.
+//! SMD's part of the state: components, Ethernet interfaces, groups and partitions, Redfish endpoints and what is behind
+//! them, locks and reservations, defaults of nodes, power supplies, subscriptions.
 
+mod change_endpoints;
 mod change_groups;
+mod component_endpoints;
 mod components;
 mod create_components;
+mod discovery;
+mod endpoint_address;
+mod endpoint_queries;
 mod ethernet_interfaces;
+mod found_interfaces;
 mod groups;
 mod ip_addresses;
 mod locks;
@@ -14,8 +20,10 @@ mod obstacles;
 mod partitions;
 mod patch_components;
 mod power_maps;
+mod redfish_endpoints;
 mod reservation_keys;
 mod reservations;
+mod service_endpoints;
 mod subscriptions;
 
 use std::collections::BTreeSet;
@@ -31,20 +39,24 @@ use proto::smd::v1::{
     SmdCommand,
 };
 
+pub use self::redfish_endpoints::{DISCOVERY_STATUSES, password_name};
 pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
 
+use self::component_endpoints::ComponentEndpoints;
 use self::components::Components;
 use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
 use self::node_maps::NodeMaps;
 use self::partitions::Partitions;
 use self::power_maps::PowerMaps;
+use self::redfish_endpoints::RedfishEndpoints;
 use self::reservations::Reservations;
+use self::service_endpoints::ServiceEndpoints;
 use self::subscriptions::Subscriptions;
 use crate::apply::no_command;
 use crate::bounds::check_ids;
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
+use crate::cluster::{Cluster, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -52,7 +64,7 @@ use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
-/// Components and what is known of them, found by xname, NID, MAC, address, label, name and member.
+/// Components and what is known of them, found by xname, NID, MAC, address, label, name, member and FQDN.
 #[derive(Clone, Default)]
 pub struct Smd {
     components: Components,
@@ -63,6 +75,9 @@ pub struct Smd {
     power_maps: PowerMaps,
     reservations: Reservations,
     subscriptions: Subscriptions,
+    redfish_endpoints: RedfishEndpoints,
+    component_endpoints: ComponentEndpoints,
+    service_endpoints: ServiceEndpoints,
 }
 
 impl Smd {
@@ -195,13 +210,16 @@ impl Smd {
         self.subscriptions.iter()
     }
 
+    /// `secrets` holds the passwords of Redfish endpoints.
     pub(crate) fn apply(
         &mut self,
         command: &SmdCommand,
+        secrets: &mut Cluster,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let applied = self.change(command.change.as_ref().ok_or_else(no_command)?, at, changes)?;
+        let change = command.change.as_ref().ok_or_else(no_command)?;
+        let applied = self.change(change, secrets, at, changes)?;
         self.reservations.sweep(at.time_ms, changes);
         Ok(applied)
     }
@@ -209,6 +227,7 @@ impl Smd {
     fn change(
         &mut self,
         change: &Change,
+        secrets: &mut Cluster,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -233,6 +252,14 @@ impl Smd {
             Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
             Change::PatchComponents(patch) => self.components.patch_all(patch, at, changes),
             Change::SetNids(set) => self.components.set_nids(set, at, changes),
+            Change::StoreDiscovery(store) => self.store_discovery(store, secrets, at, changes),
+            Change::PatchRedfishEndpoint(patch) => self.patch_redfish_endpoint(patch, secrets, at, changes),
+            Change::DeleteRedfishEndpoints(delete) => {
+                self.delete_redfish_endpoints(delete, secrets, at, changes)
+            }
+            Change::DeleteComponentEndpoints(delete) => self.delete_component_endpoints(delete, at, changes),
+            Change::DeleteServiceEndpoints(delete) => self.service_endpoints.delete(delete, changes),
+            Change::RequestDiscovery(request) => self.request_discovery(request, at, changes),
             Change::SetLocks(set) => self
                 .components
                 .set_locks(set, &mut self.reservations, at, changes),
@@ -285,6 +312,7 @@ impl Smd {
         components
             .chain(interfaces)
             .chain(rows_of(self.groups.iter()))
+            .chain(self.endpoint_rows())
             .chain(rows_of(self.partitions.iter()))
             .chain(rows_of(self.node_maps.iter()))
     }
@@ -302,6 +330,7 @@ impl Smd {
         components
             .chain(interfaces)
             .chain(self.groups.iter().cloned().map(Object::Group))
+            .chain(self.endpoint_objects())
             .chain(self.partitions.iter().cloned().map(Object::Partition))
             .chain(self.node_maps.iter().cloned().map(Object::NodeMap))
     }
@@ -320,7 +349,7 @@ impl Smd {
                 let id = u64::from_be_bytes(key.key().try_into().ok()?);
                 row_of(self.subscriptions.get(id))
             }
-            _ => None,
+            _ => self.endpoint_row(key),
         }
     }
 
@@ -384,7 +413,9 @@ impl Smd {
     pub(crate) fn check_loaded(&self) -> Result<(), SnapshotError> {
         self.groups.check_loaded(&self.components)?;
         self.partitions.check_loaded(&self.components)?;
-        self.reservations.check_loaded(&self.components)
+        self.reservations.check_loaded(&self.components)?;
+        self.component_endpoints.check_loaded(&self.redfish_endpoints)?;
+        self.service_endpoints.check_loaded(&self.redfish_endpoints)
     }
 }
 
@@ -443,6 +474,12 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
         Some(
             Change::PatchComponents(_)
             | Change::SetNids(_)
+            | Change::StoreDiscovery(_)
+            | Change::PatchRedfishEndpoint(_)
+            | Change::DeleteRedfishEndpoints(_)
+            | Change::DeleteComponentEndpoints(_)
+            | Change::DeleteServiceEndpoints(_)
+            | Change::RequestDiscovery(_)
             | Change::SetLocks(_)
             | Change::Reserve(_)
             | Change::RemoveReservations(_)

@@ -19,8 +19,8 @@ use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_records, cloud_init_groups, cluster_defaults, instance_info, instances, join_tokens, random_smd,
-    subnets,
+    boot_records, cloud_init_groups, cluster_defaults, discoveries, instance_info, instances, join_tokens,
+    random_smd, redfish_endpoints, subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -86,6 +86,44 @@ fn smd() -> impl Strategy<Value = Command> {
         1 => (mac(), mapping()).prop_map(|(id, mapping)| DeleteIpAddress { id, ip: mapping.ip_address }.into_command()),
         6 => groups(),
     ]
+}
+
+fn endpoints() -> impl Strategy<Value = Command> {
+    use smd_command::*;
+    (0..10_u8, 0..4_u8, 0..4_u8, any::<bool>()).prop_map(|(kind, slot, other, update)| {
+        let id = format!("x0c0s{slot}b0");
+        let ids = vec![id.clone()];
+        match kind {
+            0..=4 => {
+                let mut found = discoveries::blade(slot);
+                found.password = update.then(|| redfish_endpoints::sealed(&id));
+                if let Some(endpoint) = found.endpoint.as_mut().filter(|_| other == 0) {
+                    endpoint.fqdn = "bmc0.lab".into();
+                }
+                let endpoints = if other == slot {
+                    vec![found]
+                } else {
+                    vec![found, discoveries::blade(other)]
+                };
+                StoreDiscovery { endpoints, update }.into_command()
+            }
+            5 => PatchRedfishEndpoint {
+                id,
+                fqdn: Some(format!("bmc{other}.lab")),
+                ..Default::default()
+            }
+            .into_command(),
+            6 => DeleteRedfishEndpoints { ids, all: other == 0 }.into_command(),
+            7 => DeleteComponentEndpoints { ids, all: other == 0 }.into_command(),
+            8 => DeleteServiceEndpoints {
+                service: "UpdateService".into(),
+                id,
+                all: other == 0,
+            }
+            .into_command(),
+            _ => RequestDiscovery { ids, all: other == 0 }.into_command(),
+        }
+    })
 }
 
 fn groups() -> impl Strategy<Value = Command> {
@@ -217,6 +255,7 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         6 => smd(),
         6 => random_smd::commands(xname()),
+        2 => endpoints(),
         3 => bss(),
         2 => cloud_init(),
         2 => boot_files(),
@@ -292,6 +331,7 @@ fn check_indexes(state: &State) {
     }
     check_groups(state);
     check_partitions(state);
+    check_endpoints(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();
     let mut carried: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -393,6 +433,33 @@ fn check_partitions(state: &State) {
         let reserved = state.smd.reservation(&xname, state.time_ms()).is_some();
         assert!(!reserved || state.smd.component(&xname).is_some(), "{id}");
     }
+}
+
+/// Everything behind an endpoint is found by it, and every endpoint by its FQDN.
+fn check_endpoints(state: &State) {
+    let mut behind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for endpoint in state.smd.component_endpoints() {
+        let found = behind.entry(&endpoint.redfish_endpoint_id).or_default();
+        found.push(&endpoint.id);
+    }
+    let mut fqdns = BTreeSet::new();
+    for endpoint in state.smd.redfish_endpoints() {
+        assert!(fqdns.insert(endpoint.fqdn.to_lowercase()), "{}", endpoint.fqdn);
+        let by_fqdn = state.smd.redfish_endpoint_by_fqdn(&endpoint.fqdn);
+        assert_eq!(by_fqdn.as_ref(), Some(endpoint));
+        let id = endpoint.id.parse().unwrap();
+        let indexed: Vec<&str> = state
+            .smd
+            .component_endpoints_of(&id)
+            .map(|found| found.id.as_str())
+            .collect();
+        let of: Vec<&str> = behind.remove(endpoint.id.as_str()).unwrap_or_default();
+        assert_eq!(indexed, of);
+        for found in state.smd.component_endpoints_of(&id) {
+            assert_eq!(found.redfish_endpoint_fqdn, endpoint.fqdn);
+        }
+    }
+    assert!(behind.is_empty(), "{behind:?}");
 }
 
 /// A kind of row that no random log makes is a kind that none of these properties is about.

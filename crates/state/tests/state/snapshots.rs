@@ -15,8 +15,8 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 use crate::support::{Log, entry, session};
 use crate::{
     boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults, create_components,
-    ethernet_interfaces, groups, instance_info, instances, join_tokens, node_maps, partitions, power_maps,
-    reservations, subnets, subscriptions,
+    discoveries, ethernet_interfaces, groups, instance_info, instances, join_tokens, node_maps, partitions,
+    power_maps, redfish_endpoints, reservations, subnets, subscriptions,
 };
 
 /// One object of every kind.
@@ -52,6 +52,7 @@ fn full() -> Log {
     log.ok(SetFeatureLevel {
         level: FEATURE_LEVEL_KNOWN,
     });
+    log.ok(redfish_endpoints::post(vec![discoveries::blade(1)]));
     log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
     log.ok(node_maps::put(vec![node_maps::map("x0c0s0b0n0", 1)]));
     log.ok(power_maps::put(vec![power_maps::map(
@@ -95,7 +96,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 18, "prod")
+                    (1, 19, "prod")
                 );
                 "header"
             }
@@ -105,6 +106,9 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Component(_) => "component",
             Row::EthernetInterface(_) => "interface",
             Row::Group(_) => "group",
+            Row::RedfishEndpoint(_) => "redfish endpoint",
+            Row::ComponentEndpoint(_) => "component endpoint",
+            Row::ServiceEndpoint(_) => "service endpoint",
             Row::BootParameters(_) => "parameters",
             Row::BootRecord(_) => "record",
             Row::Instance(_) => "instance",
@@ -126,8 +130,16 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "secret",
         "join token",
         "component",
+        "component",
+        "component",
+        "interface",
+        "interface",
         "interface",
         "group",
+        "redfish endpoint",
+        "component endpoint",
+        "component endpoint",
+        "service endpoint",
         "partition",
         "node map",
         "parameters",
@@ -208,6 +220,10 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::EthernetInterface as u8][..], b"zz"].concat(),
         [&[RowKind::Group as u8][..], b"Compute"].concat(),
         [&[RowKind::Group as u8][..], b"\xff"].concat(),
+        [&[RowKind::RedfishEndpoint as u8][..], b"x0c0s9b0"].concat(),
+        [&[RowKind::ComponentEndpoint as u8][..], b"x0c0s9b0n0"].concat(),
+        [&[RowKind::ServiceEndpoint as u8][..], b"x0c0s1b0"].concat(),
+        [&[RowKind::ServiceEndpoint as u8][..], b"x0c0s1b0\0EventService"].concat(),
         [&[RowKind::BootParameters as u8][..], b"Compute"].concat(),
         [&[RowKind::BootRecord as u8][..], b"x0"].concat(),
         [

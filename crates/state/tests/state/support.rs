@@ -221,7 +221,8 @@ into_command! {
     smd_command, Smd, SmdCommand: CreateComponents PatchState DeleteComponents CreateEthernetInterface
         PatchEthernetInterface DeleteEthernetInterfaces AddIpAddress PatchIpAddress DeleteIpAddress
         CreateGroup PatchGroup DeleteGroup AddGroupMember ReplaceGroupMembers RemoveGroupMember PatchComponents SetNids
-        SetLocks Reserve RemoveReservations ReleaseReservations RenewReservations
+        StoreDiscovery PatchRedfishEndpoint DeleteRedfishEndpoints DeleteComponentEndpoints DeleteServiceEndpoints
+        RequestDiscovery SetLocks Reserve RemoveReservations ReleaseReservations RenewReservations
         CreatePartition PatchPartition DeletePartition AddPartitionMember RemovePartitionMember
         PutNodeMaps DeleteNodeMaps PutPowerMaps DeletePowerMaps
         PutScnSubscription PatchScnSubscription DeleteScnSubscriptions AdvanceScnCursors;

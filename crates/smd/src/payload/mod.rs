@@ -1,0 +1,220 @@
+//! What `magellan send` and `ochami discover static` post about an endpoint, as what is stored. Pure functions.
+
+mod interfaces;
+mod managers;
+mod pdu;
+mod redfish_documents;
+mod systems;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use model::{HmsType, MacAddr, Xname};
+use proto::smd::v1::smd_command::{DiscoveredComponent, DiscoveredEndpoint};
+use proto::smd::v1::{ComponentEndpoint, RedfishEndpoint, RedfishEndpointPayload};
+use rpc::Error;
+
+/// Longest free text that is kept of a payload, bytes; the rest is cut off.
+const TEXT_BYTES_MAX: usize = 255;
+
+/// NICs and addresses that an earlier part of the payload has: the first to claim one gets it.
+#[derive(Default)]
+struct Claimed {
+    macs: BTreeSet<MacAddr>,
+    addresses: BTreeSet<IpAddr>,
+}
+
+/// The endpoints that a request is about: those in `RedfishEndpoints`, or the request itself.
+///
+/// # Errors
+/// `Invalid` for a request that is both, or lists in lists.
+pub(crate) fn endpoints_of(
+    mut request: RedfishEndpointPayload,
+) -> Result<Vec<RedfishEndpointPayload>, Error> {
+    let several = std::mem::take(&mut request.redfish_endpoints);
+    if several.is_empty() {
+        return Ok(vec![request]);
+    }
+    if request != RedfishEndpointPayload::default() {
+        let problem = "write one endpoint, or RedfishEndpoints with several, not both";
+        return Err(rpc::invalid("RedfishEndpoints", problem));
+    }
+    if several.iter().any(|one| !one.redfish_endpoints.is_empty()) {
+        return Err(rpc::invalid("RedfishEndpoints", "one list is enough"));
+    }
+    Ok(several)
+}
+
+/// The xname of the endpoint: its ID or, without one, its host name.
+///
+/// # Errors
+/// `Invalid` with HSM's text.
+///
+/// Source: SMD's NewRedfishEPDescription (pkg/redfish).
+pub(crate) fn id(payload: &RedfishEndpointPayload) -> Result<Xname, Error> {
+    let host = || payload.fqdn.split('.').next().unwrap_or_default();
+    let text = [payload.id.as_str(), payload.hostname.as_str(), host()]
+        .into_iter()
+        .map(|text| text.trim_matches(['.', '/', ' ']))
+        .find(|text| !text.is_empty())
+        .ok_or_else(|| rpc::invalid("ID", "No xname ID found"))?;
+    text.parse().map_err(|problem| rpc::invalid("ID", problem))
+}
+
+/// What is stored of `payload`, but for its password. `known` are the component endpoints behind it that are stored
+/// already: a system that is among them keeps its xname.
+///
+/// # Errors
+/// `Invalid` naming what cannot be meant.
+pub(crate) fn read(
+    payload: &RedfishEndpointPayload,
+    known: &[&ComponentEndpoint],
+) -> Result<DiscoveredEndpoint, Error> {
+    let id = id(payload)?;
+    let mut components = if let Some(inventory) = &payload.pdu_inventory {
+        pdu::components(&id, payload.enabled.unwrap_or(true), inventory)?
+    } else {
+        behind_controller(&id, payload, known)?
+    };
+    let finished = payload.component_endpoints.iter();
+    components.extend(finished.map(|endpoint| DiscoveredComponent {
+        component: None,
+        endpoint: Some(endpoint.clone()),
+        interfaces: Vec::new(),
+    }));
+    Ok(DiscoveredEndpoint {
+        endpoint: Some(endpoint(&id, payload)),
+        password: None,
+        components,
+        service_endpoints: payload.service_endpoints.clone(),
+    })
+}
+
+/// Managers first, as in HSM: the address by which a BMC is reached is that of the BMC, whatever its systems say.
+fn behind_controller(
+    id: &Xname,
+    payload: &RedfishEndpointPayload,
+    known: &[&ComponentEndpoint],
+) -> Result<Vec<DiscoveredComponent>, Error> {
+    let systems = match payload.schema_version {
+        1.. => systems::from_inventory(&payload.systems),
+        _ => redfish_documents::systems(&payload.systems)?,
+    };
+    if !systems.is_empty() && id.hms_type() != HmsType::NodeBmc {
+        let problem = format!("{id} is a {}, which has no nodes behind it", id.hms_type());
+        return Err(rpc::invalid("ID", problem));
+    }
+    let mut claimed = Claimed::default();
+    let mut components = Vec::new();
+    components.extend(managers::component(id, payload, &mut claimed));
+    components.extend(systems::components(id, &systems, known, &mut claimed));
+    Ok(components)
+}
+
+fn endpoint(id: &Xname, payload: &RedfishEndpointPayload) -> RedfishEndpoint {
+    RedfishEndpoint {
+        id: id.to_string(),
+        name: payload.name.clone(),
+        hostname: payload.hostname.clone(),
+        domain: payload.domain.clone(),
+        fqdn: payload.fqdn.clone(),
+        enabled: payload.enabled.unwrap_or(true),
+        uuid: payload.uuid.clone(),
+        user: payload.user.clone(),
+        use_ssdp: payload.use_ssdp.unwrap_or(false),
+        mac_required: payload.mac_required.unwrap_or(false),
+        mac_addr: payload.mac_addr.clone(),
+        ip_address: payload.ip_address.clone(),
+        rediscover_on_update: payload.rediscover_on_update.unwrap_or(false),
+        template_id: payload.template_id.clone(),
+        discovery_info: payload.discovery_info.clone(),
+        ..RedfishEndpoint::default()
+    }
+}
+
+/// A URI without scheme and host, as HSM stores it.
+fn path_of(uri: &str) -> String {
+    let path = match uri.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+        None => uri,
+    };
+    text(path)
+}
+
+/// A free text of a BMC: bounded, in one line. What is odd about it must not keep a machine out of the inventory.
+fn text(given: &str) -> String {
+    let mut line: String = given
+        .trim()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    while line.len() > TEXT_BYTES_MAX {
+        line.pop();
+    }
+    line
+}
+
+fn texts(given: &[String]) -> Vec<String> {
+    given.iter().map(|one| text(one)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_id(id: &str) -> RedfishEndpointPayload {
+        RedfishEndpointPayload {
+            id: id.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_endpoint_or_several() {
+        let one = endpoints_of(with_id("x0c0s0b0")).unwrap();
+        assert_eq!(one, [with_id("x0c0s0b0")]);
+        let both = |id: &str| RedfishEndpointPayload {
+            redfish_endpoints: vec![with_id("x0c0s0b0"), with_id("x0c0s1b0")],
+            ..with_id(id)
+        };
+        assert_eq!(endpoints_of(both("")).unwrap().len(), 2);
+        assert!(endpoints_of(both("x0c0s2b0")).is_err());
+        let nested = RedfishEndpointPayload {
+            redfish_endpoints: vec![both("")],
+            ..Default::default()
+        };
+        assert!(endpoints_of(nested).is_err());
+    }
+
+    #[test]
+    fn without_an_id_the_host_name_is_the_xname() {
+        let by = |hostname: &str, fqdn: &str| RedfishEndpointPayload {
+            hostname: hostname.into(),
+            fqdn: fqdn.into(),
+            ..Default::default()
+        };
+        assert_eq!(id(&with_id(" X0c0s00b0")).unwrap().as_str(), "x0c0s0b0");
+        assert_eq!(id(&by("x0c0s1b0", "")).unwrap().as_str(), "x0c0s1b0");
+        assert_eq!(id(&by("", "x0c0s2b0.lab")).unwrap().as_str(), "x0c0s2b0");
+        for wrong in [by("", ""), by("", "10.0.0.1"), by("bmc1", "")] {
+            assert!(id(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn uris_lose_scheme_and_host() {
+        assert_eq!(
+            path_of("https://10.0.0.1:443/redfish/v1/Systems/1"),
+            "/redfish/v1/Systems/1"
+        );
+        assert_eq!(path_of("/redfish/v1/Systems/1"), "/redfish/v1/Systems/1");
+        assert_eq!(path_of("https://10.0.0.1"), "");
+        assert_eq!(path_of(""), "");
+    }
+
+    #[test]
+    fn texts_are_one_bounded_line() {
+        assert_eq!(text(" a\tb\u{1b}\n"), "a b");
+        assert_eq!(text(&"é".repeat(200)).len(), 254);
+    }
+}
