@@ -67,6 +67,35 @@ impl Json {
     }
 }
 
+/// As JSON without blanks, keys sorted.
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Integer(number) => write!(f, "{number}"),
+            // serde_json's form is what our answers have everywhere; parsed numbers are finite
+            Self::Float(number) => write!(f, "{}", serde_json::Value::from(*number)),
+            Self::Text(text) => write!(f, "{}", serde_json::Value::from(text.as_str())),
+            Self::List(list) => {
+                f.write_str("[")?;
+                for (at, item) in list.iter().enumerate() {
+                    write!(f, "{}{item}", if at > 0 { "," } else { "" })?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(object) => {
+                f.write_str("{")?;
+                for (at, (key, value)) in object.iter().enumerate() {
+                    let comma = if at > 0 { "," } else { "" };
+                    write!(f, "{comma}{}:{value}", serde_json::Value::from(key.as_str()))?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Bounded<'a> {
     depth: u8,
@@ -173,6 +202,16 @@ mod tests {
         assert_eq!(object["d"], Json::Integer(i128::from(u64::MAX)));
         assert_eq!(object["f"], Json::Text("xé".into()));
         assert_eq!(object["g"], Json::List(vec![Json::Object(BTreeMap::new())]));
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_read() {
+        let text =
+            r#"{"":[],"a":null,"b":[true,-1,18446744073709551615,1.5,1e300],"c":{"d":"\u001b\"é"},"e":{}}"#;
+        let json = Json::parse(text.as_bytes()).unwrap();
+        assert_eq!(Json::parse(json.to_string().as_bytes()).unwrap(), json);
+        let sorted = Json::parse(br#" { "b" : 1.50 , "a" : [ 2 , "x\u00e9" ] } "#).unwrap();
+        assert_eq!(sorted.to_string(), r#"{"a":[2,"xé"],"b":1.5}"#);
     }
 
     /// A deep body must cost no stack; the bound itself is still served.

@@ -158,7 +158,10 @@ fn put_pairs(
             continue;
         };
         let field = &message.fields[place];
-        let scalar = !matches!(field.kind, Kind::Message(_) | Kind::Struct | Kind::Value);
+        let scalar = !matches!(
+            field.kind,
+            Kind::Message(_) | Kind::Struct | Kind::Value | Kind::RawJson
+        );
         if scalar && !seen[place] {
             put_text(field, &decode_plus(value)?, out).map_err(|e| e.within(&field.key))?;
             seen[place] = !field.repeated;
@@ -227,7 +230,7 @@ fn put_text(field: &Field, text: &str, out: &mut Vec<u8>) -> Result<(), BadReque
             None if text.is_empty() => {}
             None => return refuse(names.listed()),
         },
-        Kind::Message(_) | Kind::Struct | Kind::Value => return refuse("a JSON body"),
+        Kind::Message(_) | Kind::Struct | Kind::Value | Kind::RawJson => return refuse("a JSON body"),
     }
     Ok(())
 }
@@ -269,6 +272,7 @@ fn put_one(schema: &Schema, field: &Field, json: &Json, out: &mut Vec<u8>) -> Re
         }
         (Kind::Struct, Json::Object(object)) => put_bytes(field, &to_struct(object).encode_to_vec(), out),
         (Kind::Value, any) => put_bytes(field, &to_value(any).encode_to_vec(), out),
+        (Kind::RawJson, any) => put_bytes(field, any.to_string().as_bytes(), out),
         (_, other) => return Err(wrong_type(expected(field), other)),
     }
     Ok(())
@@ -355,7 +359,7 @@ fn expected(field: &Field) -> &'static str {
         Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => "a whole number",
         Kind::Double => "a number",
         Kind::Text | Kind::Bytes | Kind::Enum(_) => "a string",
-        Kind::Message(_) | Kind::Struct | Kind::Value => "an object",
+        Kind::Message(_) | Kind::Struct | Kind::Value | Kind::RawJson => "an object",
     }
 }
 

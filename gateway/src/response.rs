@@ -259,10 +259,19 @@ impl<'s, 'w> Writer<'s, 'w> {
             (Kind::Message(id), Wire::Bytes(bytes)) => self.message(*id, bytes),
             (Kind::Struct, Wire::Bytes(bytes)) => self.structure(&decode(bytes)?),
             (Kind::Value, Wire::Bytes(bytes)) => self.any(&decode(bytes)?),
+            (Kind::RawJson, Wire::Bytes(bytes)) => self.raw_json(bytes),
             _ => Err(BadResponse(
                 "a field has another wire type than the descriptor says",
             )),
         }
+    }
+
+    /// One that is broken would break all of the answer.
+    fn raw_json(&mut self, text: &[u8]) -> Result<(), BadResponse> {
+        let parsed: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(text);
+        parsed.map_err(|_| BadResponse("a text that should be JSON is none"))?;
+        self.out.extend_from_slice(text);
+        Ok(())
     }
 
     fn structure(&mut self, value: &prost_types::Struct) -> Result<(), BadResponse> {
@@ -321,7 +330,7 @@ impl Kind {
     fn is_number(&self) -> bool {
         !matches!(
             self,
-            Self::Text | Self::Bytes | Self::Message(_) | Self::Struct | Self::Value
+            Self::Text | Self::Bytes | Self::Message(_) | Self::Struct | Self::Value | Self::RawJson
         )
     }
 }
@@ -332,7 +341,7 @@ fn zero(field: &Field) -> &'static str {
         Kind::Bool => "false",
         Kind::Text | Kind::Bytes | Kind::Enum(_) => "\"\"",
         Kind::Message(_) | Kind::Struct => "{}",
-        Kind::Value => "null",
+        Kind::Value | Kind::RawJson => "null",
         Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Double => "0",
     }
 }

@@ -67,6 +67,8 @@ pub(crate) enum Kind {
     Struct,
     /// `google.protobuf.Value`: any JSON.
     Value,
+    /// A text that is JSON.
+    RawJson,
 }
 
 /// The names of an enum's values.
@@ -244,6 +246,8 @@ impl SchemaBuilder {
             ProtoKind::Uint32 => Kind::Uint32,
             ProtoKind::Uint64 => Kind::Uint64,
             ProtoKind::Double => Kind::Double,
+            ProtoKind::String if rule.raw_json => Kind::RawJson,
+            _ if rule.raw_json => return refuse("raw_json needs a text"),
             ProtoKind::String => Kind::Text,
             ProtoKind::Bytes => Kind::Bytes,
             ProtoKind::Enum(names) => Kind::Enum(Arc::new(EnumNames::new(&names, &self.legacy_name))),

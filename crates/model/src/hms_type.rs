@@ -102,6 +102,39 @@ impl HmsType {
         )
     }
 
+    /// Whether the hardware inventory keeps what is in such a place. Those of SMD, and the two controllers for which it
+    /// has lists but nothing to put into them.
+    pub fn has_hardware(self) -> bool {
+        matches!(
+            self,
+            HmsType::Cabinet
+                | HmsType::Chassis
+                | HmsType::ComputeModule
+                | HmsType::RouterModule
+                | HmsType::NodeEnclosure
+                | HmsType::HsnBoard
+                | HmsType::MgmtSwitch
+                | HmsType::MgmtHlSwitch
+                | HmsType::CduMgmtSwitch
+                | HmsType::Node
+                | HmsType::Processor
+                | HmsType::NodeAccel
+                | HmsType::Memory
+                | HmsType::Drive
+                | HmsType::NodeHsnNic
+                | HmsType::CabinetPdu
+                | HmsType::CabinetPduOutlet
+                | HmsType::CabinetPduPowerConnector
+                | HmsType::CmmRectifier
+                | HmsType::NodeEnclosurePowerSupply
+                | HmsType::NodeBmc
+                | HmsType::RouterBmc
+                | HmsType::NodeAccelRiser
+                | HmsType::ChassisBmc
+                | HmsType::CabinetPduController
+        )
+    }
+
     /// The type whose pattern the normalised `text` matches.
     pub(crate) fn of(text: &str) -> Option<HmsType> {
         Self::ALL.iter().copied().find(|kind| kind.describes(text))

@@ -102,7 +102,8 @@ fn hms_type(text: &str) -> Result<String, Error> {
         .map_err(|_| bad_query("Invalid HMS type."))
 }
 
-fn time(text: &str) -> Result<Option<Timestamp>, Error> {
+/// An RFC 3339 time; `None` for an empty text.
+pub(crate) fn time(text: &str) -> Result<Option<Timestamp>, Error> {
     if text.is_empty() {
         return Ok(None);
     }

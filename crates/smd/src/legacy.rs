@@ -1,7 +1,10 @@
 //! Where HSM v2 answers otherwise than the error map says: one pure function per quirk.
 
 use model::NodeState;
-use proto::smd::v1::{DeleteResponse, MapsResponse, PatchComponentsResponse, ResourceUris};
+use proto::raft::v1::outcome::Applied;
+use proto::smd::v1::{
+    DeleteResponse, MapsResponse, PatchComponentsResponse, PutHardwareResponse, ResourceUris,
+};
 use raft::Committed;
 use rpc::Error;
 use tonic::{Response, Status};
@@ -140,6 +143,27 @@ pub(crate) fn created_or_modified(committed: &Committed) -> MapsResponse {
     }
 }
 
+/// Answer to a unit that does not exist.
+pub(crate) fn no_such_fru(fru_id: &str) -> Error {
+    Error::NotFound {
+        kind: "FRU ID".to_owned(),
+        id: fru_id.escape_debug().to_string(),
+    }
+}
+
+/// Answer to a post of `count` places; HSM says "Created" of those that were there, too, and "entries" of one.
+pub(crate) fn created_hardware(count: usize, revision: u64, applied: Option<Applied>) -> PutHardwareResponse {
+    let applied = applied.unwrap_or_default();
+    PutHardwareResponse {
+        code: 0,
+        message: format!("Created {count} entries"),
+        revision,
+        created: applied.created,
+        updated: applied.updated,
+        unchanged: applied.unchanged,
+    }
+}
+
 /// HSM answers 204 instead of an empty list of what was created.
 pub(crate) fn created_or_empty(uris: ResourceUris) -> Response<ResourceUris> {
     let is_empty = uris.uris.is_empty();
@@ -152,7 +176,6 @@ pub(crate) fn created_or_empty(uris: ResourceUris) -> Response<ResourceUris> {
 
 #[cfg(test)]
 mod tests {
-    use proto::raft::v1::outcome::Applied;
     use proto::smd::v1::{ResourceUri, patch_components_response};
 
     use super::*;

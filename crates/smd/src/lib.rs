@@ -10,6 +10,9 @@ use proto::smd::v1::component_service_server::ComponentServiceServer;
 use proto::smd::v1::discovery_service_server::DiscoveryServiceServer;
 use proto::smd::v1::ethernet_interface_service_server::EthernetInterfaceServiceServer;
 use proto::smd::v1::group_service_server::GroupServiceServer;
+use proto::smd::v1::hardware_fru_service_server::HardwareFruServiceServer;
+use proto::smd::v1::hardware_history_service_server::HardwareHistoryServiceServer;
+use proto::smd::v1::hardware_service_server::HardwareServiceServer;
 use proto::smd::v1::lock_service_server::LockServiceServer;
 use proto::smd::v1::membership_service_server::MembershipServiceServer;
 use proto::smd::v1::node_map_service_server::NodeMapServiceServer;
@@ -33,8 +36,17 @@ mod endpoint_filter;
 mod ethernet_interface_filter;
 mod ethernet_interfaces;
 mod filter;
+mod fru_id;
 mod group_filter;
 mod groups;
+mod hardware;
+mod hardware_event_filter;
+mod hardware_filter;
+mod hardware_frus;
+mod hardware_history;
+mod hardware_input;
+mod hardware_query;
+mod hardware_types;
 mod legacy;
 mod lock_request;
 mod locks;
@@ -58,6 +70,9 @@ pub use components::ComponentService;
 pub use discovery::DiscoveryService;
 pub use ethernet_interfaces::EthernetInterfaceService;
 pub use groups::GroupService;
+pub use hardware::HardwareService;
+pub use hardware_frus::HardwareFruService;
+pub use hardware_history::HardwareHistoryService;
 pub use locks::LockService;
 pub use memberships::MembershipService;
 pub use node_maps::NodeMapService;
@@ -99,6 +114,21 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, sealer: &Sealer) 
         )
         .add_service(
             GroupServiceServer::new(GroupService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            HardwareServiceServer::new(HardwareService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            HardwareFruServiceServer::new(HardwareFruService::new(store.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            HardwareHistoryServiceServer::new(HardwareHistoryService::new(store.clone()))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX),
         )

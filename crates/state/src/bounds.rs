@@ -83,12 +83,28 @@ pub const SUBSCRIPTIONS_MAX: usize = 256;
 pub const TRIGGERS_PER_KEY_MAX: usize = 256;
 /// Components that are found behind one Redfish endpoint: a rack PDU has a few dozen outlets.
 pub const COMPONENTS_PER_ENDPOINT_MAX: usize = 1024;
+/// Places of hardware behind one Redfish endpoint.
+pub const HARDWARE_PER_ENDPOINT_MAX: usize = 4096;
 /// Ethernet interfaces that are found at one component.
 pub const INTERFACES_PER_COMPONENT_MAX: usize = 256;
 /// Redfish services of one endpoint.
 pub const SERVICES_PER_ENDPOINT_MAX: usize = 64;
 /// Bytes of a component endpoint or a service endpoint, encoded.
 pub const COMPONENT_ENDPOINT_BYTES_MAX: usize = 64 * 1024;
+/// Places that hardware is in, or was.
+pub const HARDWARE_LOCATIONS_MAX: usize = 1_000_000;
+/// Field-replaceable units, spare parts among them.
+pub const HARDWARE_FRUS_MAX: usize = 1_000_000;
+/// Bytes of what is known of one place or one unit, as JSON: what Redfish says of a processor is below 2 KiB.
+pub const HARDWARE_INFO_BYTES_MAX: usize = 16 * 1024;
+/// Objects and arrays within each other in JSON that is kept as text.
+pub const JSON_DEPTH_MAX: usize = 16;
+/// Events kept per place; the oldest leaves first.
+pub const HARDWARE_EVENTS_PER_PLACE_MAX: usize = 100;
+/// Log time for which an event of hardware is kept, milliseconds: a year, as in SMD.
+pub const HARDWARE_EVENT_LAPSE_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+/// Places whose events are kept; the one where nothing has happened for longest leaves first.
+pub const HARDWARE_HISTORIES_MAX: usize = 1_000_000;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

@@ -11,15 +11,15 @@ use proto::bss::v1::{BootParametersEntry, BootRecord};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
 use proto::smd::v1::{
-    Component, ComponentEndpoint, EthernetInterface, Group, NodeMap, Partition, PowerMap, RedfishEndpoint,
-    ServiceEndpoint,
+    Component, ComponentEndpoint, EthernetInterface, Group, HardwareFruRecord, HardwareLocationRecord,
+    NodeMap, Partition, PowerMap, RedfishEndpoint, ServiceEndpoint,
 };
 
 use crate::log_position::created_revision;
 use crate::{RowKey, RowKind, State};
 
-/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, reservations and
-/// subscriptions.
+/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, reservations,
+/// subscriptions and the history of hardware.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // the names are those of `RowKind`
 pub enum Object {
@@ -31,6 +31,8 @@ pub enum Object {
     ServiceEndpoint(Arc<ServiceEndpoint>),
     Partition(Arc<Partition>),
     NodeMap(Arc<NodeMap>),
+    HardwareLocation(Arc<HardwareLocationRecord>),
+    HardwareFru(Arc<HardwareFruRecord>),
     BootParameters(Arc<BootParametersEntry>),
     BootRecord(Arc<BootRecord>),
     Instance(Arc<Instance>),
@@ -54,6 +56,8 @@ impl Object {
             Object::ServiceEndpoint(_) => RowKind::ServiceEndpoint,
             Object::Partition(_) => RowKind::Partition,
             Object::NodeMap(_) => RowKind::NodeMap,
+            Object::HardwareLocation(_) => RowKind::HardwareLocation,
+            Object::HardwareFru(_) => RowKind::HardwareFru,
             Object::BootParameters(_) => RowKind::BootParameters,
             Object::BootRecord(_) => RowKind::BootRecord,
             Object::Instance(_) => RowKind::Instance,
@@ -79,6 +83,8 @@ impl Object {
             }
             Object::Partition(object) => object.name.clone(),
             Object::NodeMap(object) => object.id.clone(),
+            Object::HardwareLocation(object) => object.id.clone(),
+            Object::HardwareFru(object) => object.fru_id.clone(),
             Object::BootParameters(object) => object.key.clone(),
             Object::BootRecord(object) => {
                 format!("{}/{}", object.node, created_revision(object.meta.as_ref()))
@@ -101,6 +107,7 @@ impl Object {
             Object::RedfishEndpoint(object) => object.id.as_str(),
             Object::ComponentEndpoint(object) => object.id.as_str(),
             Object::ServiceEndpoint(object) => object.redfish_endpoint_id.as_str(),
+            Object::HardwareLocation(object) => object.id.as_str(),
             Object::BootParameters(object) if object.key.parse::<Xname>().is_ok() => object.key.as_str(),
             Object::BootRecord(object) => object.node.as_str(),
             Object::Instance(object) => object.node.as_str(),
@@ -110,6 +117,7 @@ impl Object {
             Object::BootParameters(_)
             | Object::Group(_)
             | Object::Partition(_)
+            | Object::HardwareFru(_)
             | Object::ClusterDefaults(_)
             | Object::CloudInitGroup(_)
             | Object::Subnet(_)
@@ -132,6 +140,8 @@ impl Object {
             Object::ServiceEndpoint(object) => of(object),
             Object::Partition(object) => of(object),
             Object::NodeMap(object) => of(object),
+            Object::HardwareLocation(object) => of(object),
+            Object::HardwareFru(object) => of(object),
             Object::BootParameters(object) => of(object),
             Object::BootRecord(object) => of(object),
             Object::Instance(object) => of(object),

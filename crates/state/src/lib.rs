@@ -15,6 +15,7 @@ mod digest;
 mod event;
 mod hostname;
 mod join_tokens;
+mod json_text;
 mod log_position;
 mod outcome;
 mod rfc3339;
@@ -45,7 +46,7 @@ pub struct State {
     time_ms: u64,
     digest: Digest,
     sessions: Sessions,
-    /// Components and their Ethernet interfaces.
+    /// Components, their Ethernet interfaces and groups, hardware.
     pub smd: smd::Smd,
     /// Boot parameters and boot records.
     pub bss: bss::Bss,

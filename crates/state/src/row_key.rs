@@ -28,6 +28,10 @@ pub enum RowKind {
     ComponentEndpoint = 14,
     /// A Redfish service of an endpoint.
     ServiceEndpoint = 15,
+    /// A place that hardware is in.
+    HardwareLocation = 16,
+    /// A field-replaceable unit.
+    HardwareFru = 17,
     /// A partition of the system.
     Partition = 18,
     /// What a node is given at its creation.
@@ -54,11 +58,13 @@ pub enum RowKind {
     ComponentReservation = 61,
     /// Who is told of state changes.
     ScnSubscription = 62,
+    /// What happened to the hardware of a place.
+    HardwareHistory = 63,
 }
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 23] = [
+    pub const ALL: [RowKind; 26] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -69,6 +75,8 @@ impl RowKind {
         RowKind::RedfishEndpoint,
         RowKind::ComponentEndpoint,
         RowKind::ServiceEndpoint,
+        RowKind::HardwareLocation,
+        RowKind::HardwareFru,
         RowKind::Partition,
         RowKind::NodeMap,
         RowKind::BootParameters,
@@ -82,6 +90,7 @@ impl RowKind {
         RowKind::PowerMap,
         RowKind::ComponentReservation,
         RowKind::ScnSubscription,
+        RowKind::HardwareHistory,
     ];
 }
 
@@ -244,6 +253,27 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn hardware_location(place: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::HardwareLocation,
+            key: place.as_str().into(),
+        }
+    }
+
+    pub(crate) fn hardware_fru(fru_id: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::HardwareFru,
+            key: fru_id.into(),
+        }
+    }
+
+    pub(crate) fn hardware_history(place: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::HardwareHistory,
+            key: place.as_str().into(),
+        }
+    }
+
     pub(crate) fn boot_parameters(key: &str) -> RowKey {
         RowKey {
             kind: RowKind::BootParameters,
@@ -336,6 +366,8 @@ mod tests {
             RowKey::component_endpoint(&short),
             RowKey::service_endpoint(&short.parent().unwrap(), "EventService"),
             RowKey::service_endpoint(&short.parent().unwrap(), "UpdateService"),
+            RowKey::hardware_location(&short),
+            RowKey::hardware_fru("Node.HPE.7"),
             RowKey::partition("p1"),
             RowKey::node_map(&short),
             RowKey::boot_parameters("Default"),
@@ -353,6 +385,7 @@ mod tests {
             RowKey::component_reservation(&long),
             RowKey::scn_subscription(9),
             RowKey::scn_subscription(256),
+            RowKey::hardware_history(&short),
         ]
     }
 

@@ -70,6 +70,8 @@ impl RowKey {
             Row::ServiceEndpoint(row) => key_of(row, RowKind::ServiceEndpoint),
             Row::Partition(row) => key_of(row, RowKind::Partition),
             Row::NodeMap(row) => key_of(row, RowKind::NodeMap),
+            Row::HardwareLocation(row) => key_of(row, RowKind::HardwareLocation),
+            Row::HardwareFru(row) => key_of(row, RowKind::HardwareFru),
             Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
             Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
             Row::Instance(row) => key_of(row, RowKind::Instance),
@@ -81,6 +83,7 @@ impl RowKey {
             Row::PowerMap(row) => key_of(row, RowKind::PowerMap),
             Row::ComponentReservation(row) => key_of(row, RowKind::ComponentReservation),
             Row::ScnSubscription(row) => key_of(row, RowKind::ScnSubscription),
+            Row::HardwareHistory(row) => key_of(row, RowKind::HardwareHistory),
         }
     }
 }
@@ -119,11 +122,14 @@ impl State {
             | RowKind::RedfishEndpoint
             | RowKind::ComponentEndpoint
             | RowKind::ServiceEndpoint
+            | RowKind::HardwareLocation
+            | RowKind::HardwareFru
             | RowKind::Partition
             | RowKind::NodeMap
             | RowKind::PowerMap
             | RowKind::ComponentReservation
-            | RowKind::ScnSubscription => self.smd.row(key)?,
+            | RowKind::ScnSubscription
+            | RowKind::HardwareHistory => self.smd.row(key)?,
             RowKind::BootParameters | RowKind::BootRecord => self.bss.row(key)?,
             RowKind::Instance
             | RowKind::ClusterDefaults
@@ -160,6 +166,9 @@ impl State {
                 Row::ServiceEndpoint(row) => state.smd.load_service_endpoint(row, &mut changes)?,
                 Row::Partition(row) => state.smd.load_partition(row, &mut changes)?,
                 Row::NodeMap(row) => state.smd.load_node_map(row, &mut changes)?,
+                Row::HardwareLocation(row) => state.smd.load_hardware_location(row, &mut changes)?,
+                Row::HardwareFru(row) => state.smd.load_hardware_fru(row, &mut changes)?,
+                Row::HardwareHistory(row) => state.smd.load_hardware_history(row, &mut changes)?,
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
                 Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
                 Row::Instance(row) => state.cloud_init.load_instance(row, &mut changes)?,

@@ -17,6 +17,8 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::ServiceEndpoint(stored) => Value::ServiceEndpoint(stored.as_ref().clone()),
         Stored::Partition(stored) => Value::Partition(stored.as_ref().clone()),
         Stored::NodeMap(stored) => Value::NodeMap(stored.as_ref().clone()),
+        Stored::HardwareLocation(stored) => Value::HardwareLocation(stored.as_ref().clone()),
+        Stored::HardwareFru(stored) => Value::HardwareFru(stored.as_ref().clone()),
         Stored::BootParameters(stored) => Value::BootParameters(stored.as_ref().clone()),
         Stored::BootRecord(stored) => Value::BootRecord(stored.as_ref().clone()),
         Stored::Instance(stored) => Value::Instance(stored.as_ref().clone()),
@@ -57,13 +59,16 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         | RowKind::Secret
         | RowKind::JoinToken
         | RowKind::ComponentReservation
-        | RowKind::ScnSubscription => Kind::Unspecified,
+        | RowKind::ScnSubscription
+        | RowKind::HardwareHistory => Kind::Unspecified,
         RowKind::Component => Kind::Component,
         RowKind::EthernetInterface => Kind::EthernetInterface,
         RowKind::Group => Kind::Group,
         RowKind::RedfishEndpoint => Kind::RedfishEndpoint,
         RowKind::ComponentEndpoint => Kind::ComponentEndpoint,
         RowKind::ServiceEndpoint => Kind::ServiceEndpoint,
+        RowKind::HardwareLocation => Kind::HardwareLocation,
+        RowKind::HardwareFru => Kind::HardwareFru,
         RowKind::Partition => Kind::Partition,
         RowKind::NodeMap => Kind::NodeMap,
         RowKind::BootParameters => Kind::BootParameters,
@@ -84,12 +89,12 @@ mod tests {
 
     /// A kind that could be stored and never be asked for would be missed by every copy.
     #[test]
-    fn every_kind_of_row_but_six_can_be_watched_under_its_number() {
+    fn every_kind_of_row_but_seven_can_be_watched_under_its_number() {
         let shown: Vec<_> = RowKind::ALL
             .into_iter()
             .filter(|row| kind(*row) != Kind::Unspecified)
             .collect();
-        assert_eq!(shown.len(), RowKind::ALL.len() - 6);
+        assert_eq!(shown.len(), RowKind::ALL.len() - 7);
         for row in shown {
             assert_eq!(i32::from(row as u8), kind(row) as i32, "{row:?}");
         }

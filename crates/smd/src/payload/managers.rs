@@ -15,8 +15,12 @@ use super::{Claimed, path_of, text, texts};
 /// What HSM writes for every manager.
 const SESSIONS_MAX: u32 = 65_536;
 
-/// The component of the endpoint, with the NICs of all its managers; `None` without managers. If there are several, the BMC
-/// is the one that says it is one: blades also list their microcontrollers.
+/// The BMC among the managers: the one that says it is one, because blades also list their microcontrollers.
+pub(super) fn bmc(payload: &RedfishEndpointPayload) -> Option<&PayloadManager> {
+    payload.managers.iter().min_by_key(|manager| rank(manager))
+}
+
+/// The component of the endpoint, with the NICs of all its managers; `None` without managers.
 ///
 /// Source: SMD's parseRedfishEndpointDataV2.
 pub(super) fn component(
@@ -24,7 +28,7 @@ pub(super) fn component(
     payload: &RedfishEndpointPayload,
     claimed: &mut Claimed,
 ) -> Option<DiscoveredComponent> {
-    let manager = payload.managers.iter().min_by_key(|manager| rank(manager))?;
+    let manager = bmc(payload)?;
     let nics = payload
         .managers
         .iter()

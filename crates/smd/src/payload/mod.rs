@@ -1,5 +1,6 @@
 //! What `magellan send` and `ochami discover static` post about an endpoint, as what is stored. Pure functions.
 
+mod hardware;
 mod interfaces;
 mod managers;
 mod pdu;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 
 use model::{HmsType, MacAddr, Xname};
 use proto::smd::v1::smd_command::{DiscoveredComponent, DiscoveredEndpoint};
-use proto::smd::v1::{ComponentEndpoint, RedfishEndpoint, RedfishEndpointPayload};
+use proto::smd::v1::{ComponentEndpoint, HardwareEntry, RedfishEndpoint, RedfishEndpointPayload};
 use rpc::Error;
 
 /// Longest free text that is kept of a payload, bytes; the rest is cut off.
@@ -71,8 +72,9 @@ pub(crate) fn read(
     known: &[&ComponentEndpoint],
 ) -> Result<DiscoveredEndpoint, Error> {
     let id = id(payload)?;
-    let mut components = if let Some(inventory) = &payload.pdu_inventory {
-        pdu::components(&id, payload.enabled.unwrap_or(true), inventory)?
+    let (mut components, hardware) = if let Some(inventory) = &payload.pdu_inventory {
+        let outlets = pdu::components(&id, payload.enabled.unwrap_or(true), inventory)?;
+        (outlets, Vec::new())
     } else {
         behind_controller(&id, payload, known)?
     };
@@ -87,6 +89,7 @@ pub(crate) fn read(
         password: None,
         components,
         service_endpoints: payload.service_endpoints.clone(),
+        hardware,
     })
 }
 
@@ -95,7 +98,7 @@ fn behind_controller(
     id: &Xname,
     payload: &RedfishEndpointPayload,
     known: &[&ComponentEndpoint],
-) -> Result<Vec<DiscoveredComponent>, Error> {
+) -> Result<(Vec<DiscoveredComponent>, Vec<HardwareEntry>), Error> {
     let systems = match payload.schema_version {
         1.. => systems::from_inventory(&payload.systems),
         _ => redfish_documents::systems(&payload.systems)?,
@@ -107,8 +110,16 @@ fn behind_controller(
     let mut claimed = Claimed::default();
     let mut components = Vec::new();
     components.extend(managers::component(id, payload, &mut claimed));
-    components.extend(systems::components(id, &systems, known, &mut claimed));
-    Ok(components)
+    let placed = systems::placed(id, &systems, known);
+    components.extend(systems::components(&placed, &mut claimed));
+    let details: Vec<_> = placed
+        .iter()
+        .map(|(system, node)| (&system.detail, node))
+        .collect();
+    Ok((
+        components,
+        hardware::entries(id, managers::bmc(payload), &details),
+    ))
 }
 
 fn endpoint(id: &Xname, payload: &RedfishEndpointPayload) -> RedfishEndpoint {

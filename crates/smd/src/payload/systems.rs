@@ -50,28 +50,32 @@ pub(super) fn from_inventory(details: &[InventoryDetail]) -> Vec<System> {
     details.iter().map(system).collect()
 }
 
-/// The nodes of the BMC `id`, with their NICs.
-///
-/// Source: SMD's parseRedfishEndpointDataV2.
-pub(super) fn components(
+/// The systems behind the BMC `id`, each once, with their xnames.
+pub(super) fn placed<'a>(
     id: &Xname,
-    systems: &[System],
+    systems: &'a [System],
     known: &[&ComponentEndpoint],
-    claimed: &mut Claimed,
-) -> Vec<DiscoveredComponent> {
+) -> Vec<(&'a System, Xname)> {
     let systems = distinct(systems);
     let nodes = places(id, &systems, known);
-    let one = |(system, node): (&&System, Xname)| DiscoveredComponent {
+    systems.into_iter().zip(nodes).collect()
+}
+
+/// The nodes of a BMC, with their NICs.
+///
+/// Source: SMD's parseRedfishEndpointDataV2.
+pub(super) fn components(placed: &[(&System, Xname)], claimed: &mut Claimed) -> Vec<DiscoveredComponent> {
+    let one = |(system, node): &(&System, Xname)| DiscoveredComponent {
         component: Some(Component {
             id: node.to_string(),
             state: State::On.into(),
             enabled: Some(system.enabled),
             ..Component::default()
         }),
-        endpoint: Some(endpoint(&node, system)),
-        interfaces: interfaces::stored(&node, &system.detail.ethernet_interfaces, claimed),
+        endpoint: Some(endpoint(node, system)),
+        interfaces: interfaces::stored(node, &system.detail.ethernet_interfaces, claimed),
     };
-    systems.iter().zip(nodes).map(one).collect()
+    placed.iter().map(one).collect()
 }
 
 /// Each system once: systems with one UUID are one, and so are those without at one path, because BMCs list a system under its
@@ -210,7 +214,8 @@ mod tests {
     }
 
     fn found(details: &[InventoryDetail], known: &[&ComponentEndpoint]) -> Vec<DiscoveredComponent> {
-        components(&bmc(), &from_inventory(details), known, &mut Claimed::default())
+        let systems = from_inventory(details);
+        components(&placed(&bmc(), &systems, known), &mut Claimed::default())
     }
 
     /// Xname and UUID of each node.

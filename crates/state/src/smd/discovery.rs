@@ -1,5 +1,5 @@
-//! Storing what was discovered: Redfish endpoints with the components, component endpoints, services and NICs behind
-//! them, in one step.
+//! Storing what was discovered: Redfish endpoints with the components, component endpoints, services, NICs and
+//! hardware behind them, in one step.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use super::components::Components;
 use super::node_maps::NodeMaps;
 use super::redfish_endpoints::{self, normalise, password_name};
 use crate::bounds::{
-    COMPONENTS_PER_ENDPOINT_MAX, INTERFACES_PER_COMPONENT_MAX, SERVICES_PER_ENDPOINT_MAX, check_count,
-    check_ids,
+    COMPONENTS_PER_ENDPOINT_MAX, HARDWARE_PER_ENDPOINT_MAX, INTERFACES_PER_COMPONENT_MAX,
+    SERVICES_PER_ENDPOINT_MAX, check_count, check_ids,
 };
 use crate::changes::Changes;
 use crate::cluster::{Cluster, check_secret};
@@ -135,6 +135,9 @@ impl Smd {
         for service in &found.service_endpoints {
             self.service_endpoints.store_found(service, behind, at, changes)?;
         }
+        check_count("hardware", found.hardware.len(), HARDWARE_PER_ENDPOINT_MAX)?;
+        let hardware = self.hardware.check(&found.hardware)?;
+        self.hardware.put_checked(hardware, at, changes);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! SMD's part of the state: components, Ethernet interfaces, groups and partitions, Redfish endpoints and what is behind
-//! them, locks and reservations, defaults of nodes, power supplies, subscriptions.
+//! them, locks and reservations, defaults of nodes, power supplies, subscriptions, hardware.
 
 mod change_endpoints;
 mod change_groups;
@@ -12,6 +12,10 @@ mod endpoint_queries;
 mod ethernet_interfaces;
 mod found_interfaces;
 mod groups;
+mod hardware;
+mod hardware_frus;
+mod hardware_history;
+mod hardware_queries;
 mod ip_addresses;
 mod locks;
 mod nids;
@@ -46,6 +50,7 @@ use self::component_endpoints::ComponentEndpoints;
 use self::components::Components;
 use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
+use self::hardware::Hardware;
 use self::node_maps::NodeMaps;
 use self::partitions::Partitions;
 use self::power_maps::PowerMaps;
@@ -78,6 +83,7 @@ pub struct Smd {
     redfish_endpoints: RedfishEndpoints,
     component_endpoints: ComponentEndpoints,
     service_endpoints: ServiceEndpoints,
+    hardware: Hardware,
 }
 
 impl Smd {
@@ -282,6 +288,10 @@ impl Smd {
             Change::PatchScnSubscription(patch) => self.subscriptions.patch(patch, at, changes),
             Change::DeleteScnSubscriptions(delete) => self.subscriptions.delete(delete, changes),
             Change::AdvanceScnCursors(advance) => self.subscriptions.advance(advance, at, changes),
+            Change::PutHardware(put) => self.hardware.put(put, at, changes),
+            Change::DeleteHardware(delete) => self.hardware.delete(delete, at, changes),
+            Change::DeleteHardwareFrus(delete) => self.hardware.delete_frus(delete, at, changes),
+            Change::DeleteHardwareHistory(delete) => self.hardware.history.delete(delete, changes),
         }
     }
 
@@ -313,6 +323,7 @@ impl Smd {
             .chain(interfaces)
             .chain(rows_of(self.groups.iter()))
             .chain(self.endpoint_rows())
+            .chain(self.hardware_rows())
             .chain(rows_of(self.partitions.iter()))
             .chain(rows_of(self.node_maps.iter()))
     }
@@ -322,6 +333,7 @@ impl Smd {
         rows_of(self.power_maps.iter())
             .chain(rows_of(self.reservations.iter()))
             .chain(rows_of(self.subscriptions.iter()))
+            .chain(self.hardware_history_rows())
     }
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
@@ -331,6 +343,7 @@ impl Smd {
             .chain(interfaces)
             .chain(self.groups.iter().cloned().map(Object::Group))
             .chain(self.endpoint_objects())
+            .chain(self.hardware_objects())
             .chain(self.partitions.iter().cloned().map(Object::Partition))
             .chain(self.node_maps.iter().cloned().map(Object::NodeMap))
     }
@@ -348,6 +361,9 @@ impl Smd {
             RowKind::ScnSubscription => {
                 let id = u64::from_be_bytes(key.key().try_into().ok()?);
                 row_of(self.subscriptions.get(id))
+            }
+            RowKind::HardwareLocation | RowKind::HardwareFru | RowKind::HardwareHistory => {
+                self.hardware_row(key)
             }
             _ => self.endpoint_row(key),
         }
@@ -412,6 +428,7 @@ impl Smd {
     /// Checks between rows of several kinds, once all are loaded.
     pub(crate) fn check_loaded(&self) -> Result<(), SnapshotError> {
         self.groups.check_loaded(&self.components)?;
+        self.hardware.check_loaded()?;
         self.partitions.check_loaded(&self.components)?;
         self.reservations.check_loaded(&self.components)?;
         self.component_endpoints.check_loaded(&self.redfish_endpoints)?;
@@ -497,7 +514,11 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::PutScnSubscription(_)
             | Change::PatchScnSubscription(_)
             | Change::DeleteScnSubscriptions(_)
-            | Change::AdvanceScnCursors(_),
+            | Change::AdvanceScnCursors(_)
+            | Change::PutHardware(_)
+            | Change::DeleteHardware(_)
+            | Change::DeleteHardwareFrus(_)
+            | Change::DeleteHardwareHistory(_),
         ) => FEATURE_LEVEL_INVENTORY,
     }
 }

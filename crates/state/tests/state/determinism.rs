@@ -19,8 +19,8 @@ use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_records, cloud_init_groups, cluster_defaults, discoveries, instance_info, instances, join_tokens,
-    random_smd, redfish_endpoints, subnets,
+    boot_records, cloud_init_groups, cluster_defaults, discoveries, hardware, instance_info, instances,
+    join_tokens, random_hardware, random_smd, redfish_endpoints, subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -96,6 +96,7 @@ fn endpoints() -> impl Strategy<Value = Command> {
         match kind {
             0..=4 => {
                 let mut found = discoveries::blade(slot);
+                found.hardware = vec![hardware::entry(&format!("{id}n0"), &format!("Node.{other}"))];
                 found.password = update.then(|| redfish_endpoints::sealed(&id));
                 if let Some(endpoint) = found.endpoint.as_mut().filter(|_| other == 0) {
                     endpoint.fqdn = "bmc0.lab".into();
@@ -255,6 +256,7 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         6 => smd(),
         6 => random_smd::commands(xname()),
+        4 => random_hardware::commands(xname()),
         2 => endpoints(),
         3 => bss(),
         2 => cloud_init(),
@@ -332,6 +334,7 @@ fn check_indexes(state: &State) {
     check_groups(state);
     check_partitions(state);
     check_endpoints(state);
+    random_hardware::check(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();
     let mut carried: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

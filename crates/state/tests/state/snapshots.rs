@@ -8,15 +8,20 @@ use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
-use proto::smd::v1::{Component, ComponentReservation, EthernetInterface, Group};
+use proto::smd::v1::hardware_history_record::Event;
+use proto::smd::v1::{
+    Component, ComponentReservation, EthernetInterface, Group, HardwareFruRecord, HardwareHistoryRecord,
+    HardwareLocationRecord,
+};
+use state::bounds::HARDWARE_EVENTS_PER_PLACE_MAX;
 use state::cluster::FEATURE_LEVEL_KNOWN;
 use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
     boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults, create_components,
-    discoveries, ethernet_interfaces, groups, instance_info, instances, join_tokens, node_maps, partitions,
-    power_maps, redfish_endpoints, reservations, subnets, subscriptions,
+    discoveries, ethernet_interfaces, groups, hardware, instance_info, instances, join_tokens, node_maps,
+    partitions, power_maps, redfish_endpoints, reservations, subnets, subscriptions,
 };
 
 /// One object of every kind.
@@ -61,6 +66,7 @@ fn full() -> Log {
     )]));
     log.ok(reservations::reserve(&["x0c0s0b0n0"], 15));
     log.ok(subscriptions::put(subscriptions::subscription("s", &["Off"])));
+    log.ok(hardware::put(&[("x0c0s0b0n0", "Node.HPE.1")]));
     log
 }
 
@@ -96,7 +102,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 19, "prod")
+                    (1, 20, "prod")
                 );
                 "header"
             }
@@ -109,6 +115,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::RedfishEndpoint(_) => "redfish endpoint",
             Row::ComponentEndpoint(_) => "component endpoint",
             Row::ServiceEndpoint(_) => "service endpoint",
+            Row::HardwareLocation(_) => "place",
+            Row::HardwareFru(_) => "unit",
             Row::BootParameters(_) => "parameters",
             Row::BootRecord(_) => "record",
             Row::Instance(_) => "instance",
@@ -122,6 +130,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::PowerMap(_) => "power map",
             Row::ComponentReservation(_) => "reservation",
             Row::ScnSubscription(_) => "subscription",
+            Row::HardwareHistory(_) => "hardware history",
         })
         .collect();
     let expected = [
@@ -140,6 +149,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "component endpoint",
         "component endpoint",
         "service endpoint",
+        "place",
+        "unit",
         "partition",
         "node map",
         "parameters",
@@ -154,6 +165,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "power map",
         "reservation",
         "subscription",
+        "hardware history",
     ];
     assert_eq!(kinds, expected);
 }
@@ -337,6 +349,55 @@ fn inventory_that_no_apply_wrote_is_refused() {
         [
             vec![subnet("10.97.0.0/16"), subnet("10.97.1.0/24")],
             vec![subnet("here")],
+        ],
+    );
+}
+
+/// Each unit that is in a place is known and in no other place; a history has its events in order.
+#[test]
+fn hardware_that_no_apply_wrote_is_refused() {
+    let place = |id: &str, fru_id: &str| {
+        row(Row::HardwareLocation(HardwareLocationRecord {
+            id: id.into(),
+            fru_id: fru_id.into(),
+            ..Default::default()
+        }))
+    };
+    let unit = |fru_id: &str| {
+        row(Row::HardwareFru(HardwareFruRecord {
+            fru_id: fru_id.into(),
+            ..Default::default()
+        }))
+    };
+    assert_malformed(
+        RowKind::HardwareLocation,
+        [
+            vec![place("X0", "")],
+            vec![place("x0c0s0b0n0v1", "")],
+            vec![place("x0c0s0b0n0", "a")],
+            vec![unit("a"), place("x0c0s0b0n0", "a"), place("x0c0s1b0n0", "a")],
+        ],
+    );
+    assert_malformed(RowKind::HardwareFru, [vec![unit("")], vec![unit("a\n")]]);
+    let history = |revisions: &[u64], fru_id: &str| {
+        let event = |revision: &u64| Event {
+            fru_id: fru_id.into(),
+            revision: *revision,
+            ..Default::default()
+        };
+        row(Row::HardwareHistory(HardwareHistoryRecord {
+            id: "x0c0s0b0n0".into(),
+            events: revisions.iter().map(event).collect(),
+        }))
+    };
+    let many: Vec<u64> = (0..=HARDWARE_EVENTS_PER_PLACE_MAX as u64).collect();
+    assert_malformed(
+        RowKind::HardwareHistory,
+        [
+            vec![history(&[], "a")],
+            vec![history(&many, "a")],
+            vec![history(&[2, 1], "a")],
+            vec![history(&[1], "")],
         ],
     );
 }

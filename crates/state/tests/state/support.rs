@@ -225,7 +225,8 @@ into_command! {
         RequestDiscovery SetLocks Reserve RemoveReservations ReleaseReservations RenewReservations
         CreatePartition PatchPartition DeletePartition AddPartitionMember RemovePartitionMember
         PutNodeMaps DeleteNodeMaps PutPowerMaps DeletePowerMaps
-        PutScnSubscription PatchScnSubscription DeleteScnSubscriptions AdvanceScnCursors;
+        PutScnSubscription PatchScnSubscription DeleteScnSubscriptions AdvanceScnCursors
+        PutHardware DeleteHardware DeleteHardwareFrus DeleteHardwareHistory;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;

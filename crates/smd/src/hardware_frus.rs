@@ -1,0 +1,102 @@
+//! HSM's Inventory/HardwareByFRU: field-replaceable units, wherever they are.
+
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::{
+    DeleteHardwareFruRequest, DeleteHardwareFrusRequest, DeleteResponse, GetHardwareFruRequest, HardwareFru,
+    HardwareFruRecord, ListHardwareFrusRequest, ListHardwareFrusResponse, SmdCommand,
+    hardware_fru_service_server, smd_command,
+};
+use raft::{Committed, Store};
+use rpc::{Author, Error};
+use state::smd::Smd;
+use tonic::{Request, Response, Status};
+
+use crate::hardware_filter::FruFilter;
+use crate::hardware_types::shown_fru;
+use crate::legacy;
+
+/// The hardware of the system by unit.
+#[derive(Clone, Debug)]
+pub struct HardwareFruService {
+    store: Store,
+}
+
+impl HardwareFruService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> HardwareFruService {
+        HardwareFruService { store }
+    }
+
+    async fn propose(
+        &self,
+        author: &Author,
+        delete: smd_command::DeleteHardwareFrus,
+    ) -> Result<Committed, Error> {
+        let change = Some(smd_command::Change::DeleteHardwareFrus(delete));
+        self.store
+            .propose_by(author, Command::Smd(SmdCommand { change }))
+            .await
+    }
+}
+
+#[tonic::async_trait]
+impl hardware_fru_service_server::HardwareFruService for HardwareFruService {
+    #[tracing::instrument(name = "smd.list_hardware_frus", skip_all)]
+    async fn list_hardware_frus(
+        &self,
+        request: Request<ListHardwareFrusRequest>,
+    ) -> Result<Response<ListHardwareFrusResponse>, Status> {
+        let filter = FruFilter::parse(request.get_ref())?;
+        let state = self.store.state();
+        let wanted = state.smd.hardware_frus().filter(|fru| filter.admits(fru));
+        Ok(Response::new(ListHardwareFrusResponse {
+            frus: wanted.map(|fru| shown(fru, &state.smd)).collect(),
+            revision: state.applied_index(),
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.get_hardware_fru", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
+    async fn get_hardware_fru(
+        &self,
+        request: Request<GetHardwareFruRequest>,
+    ) -> Result<Response<HardwareFru>, Status> {
+        let fru_id = &request.get_ref().fru_id;
+        let state = self.store.state();
+        let fru = state.smd.hardware_fru(fru_id);
+        let fru = fru.ok_or_else(|| legacy::no_such_fru(fru_id))?;
+        Ok(Response::new(shown(&fru, &state.smd)))
+    }
+
+    #[tracing::instrument(name = "smd.delete_hardware_fru", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
+    async fn delete_hardware_fru(
+        &self,
+        request: Request<DeleteHardwareFruRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let author = rpc::author(&request);
+        let delete = smd_command::DeleteHardwareFrus {
+            fru_ids: vec![request.into_inner().fru_id],
+            all: false,
+        };
+        let committed = self.propose(&author, delete).await?;
+        Ok(Response::new(legacy::deleted_one(&committed)))
+    }
+
+    #[tracing::instrument(name = "smd.delete_hardware_frus", skip_all)]
+    async fn delete_hardware_frus(
+        &self,
+        request: Request<DeleteHardwareFrusRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let delete = smd_command::DeleteHardwareFrus {
+            fru_ids: Vec::new(),
+            all: true,
+        };
+        let outcome = self.propose(&rpc::author(&request), delete).await;
+        Ok(Response::new(legacy::deleted_all(outcome)?))
+    }
+}
+
+fn shown(fru: &HardwareFruRecord, smd: &Smd) -> HardwareFru {
+    let place = smd.place_of_fru(&fru.fru_id);
+    shown_fru(fru, place.map_or("", |place| place.as_str()))
+}

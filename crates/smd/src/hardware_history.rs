@@ -1,0 +1,178 @@
+//! HSM's Inventory/Hardware/History and Inventory/HardwareByFRU/History: which unit came where, and when.
+
+use std::collections::BTreeMap;
+
+use model::Xname;
+use proto::raft::v1::entry::Command;
+use proto::smd::v1::smd_command::delete_hardware_history::Of;
+use proto::smd::v1::{
+    DeleteAllHardwareHistoryRequest, DeleteFruHistoryRequest, DeleteHardwareHistoryRequest, DeleteResponse,
+    GetFruHistoryRequest, GetHardwareHistoryRequest, HardwareEvent, HardwareHistory, HardwareHistoryRecord,
+    ListFruHistoryRequest, ListHardwareHistoryRequest, ListHardwareHistoryResponse, SmdCommand,
+    hardware_history_service_server, smd_command,
+};
+use raft::Store;
+use rpc::Author;
+use tonic::{Request, Response, Status};
+
+use crate::hardware_event_filter::{HardwareEventFilter, shown_event};
+use crate::legacy;
+
+/// What happened to the hardware of the system.
+#[derive(Clone, Debug)]
+pub struct HardwareHistoryService {
+    store: Store,
+}
+
+impl HardwareHistoryService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> HardwareHistoryService {
+        HardwareHistoryService { store }
+    }
+
+    /// HSM writes "entries" for one, too, and 404 for none.
+    async fn delete(&self, author: &Author, of: Of) -> Result<Response<DeleteResponse>, Status> {
+        let delete = smd_command::DeleteHardwareHistory { of: Some(of) };
+        let change = Some(smd_command::Change::DeleteHardwareHistory(delete));
+        let outcome = self
+            .store
+            .propose_by(author, Command::Smd(SmdCommand { change }))
+            .await;
+        Ok(Response::new(legacy::deleted_all(outcome)?))
+    }
+
+    /// Every event that the filter admits, under the key that `key` takes of it; keys and each one's events are sorted.
+    fn list(
+        &self,
+        filter: &HardwareEventFilter,
+        key: fn(&HardwareEvent) -> &String,
+    ) -> ListHardwareHistoryResponse {
+        let state = self.store.state();
+        let mut by_key: BTreeMap<String, Vec<HardwareEvent>> = BTreeMap::new();
+        for record in state.smd.hardware_histories() {
+            for event in events(record, filter, state.time_ms()) {
+                by_key.entry(key(&event).clone()).or_default().push(event);
+            }
+        }
+        let components = by_key.into_iter().map(|(id, history)| history_of(id, history));
+        ListHardwareHistoryResponse {
+            components: components.collect(),
+            revision: state.applied_index(),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl hardware_history_service_server::HardwareHistoryService for HardwareHistoryService {
+    #[tracing::instrument(name = "smd.list_hardware_history", skip_all)]
+    async fn list_hardware_history(
+        &self,
+        request: Request<ListHardwareHistoryRequest>,
+    ) -> Result<Response<ListHardwareHistoryResponse>, Status> {
+        let request = request.get_ref();
+        let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
+            .of(&request.id, &request.fru_id)?;
+        Ok(Response::new(self.list(&filter, |event| &event.id)))
+    }
+
+    /// HSM answers an empty history for a place where nothing has happened.
+    #[tracing::instrument(name = "smd.get_hardware_history", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn get_hardware_history(
+        &self,
+        request: Request<GetHardwareHistoryRequest>,
+    ) -> Result<Response<HardwareHistory>, Status> {
+        let request = request.get_ref();
+        let id = place(&request.id)?;
+        let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?;
+        let state = self.store.state();
+        let record = state.smd.hardware_history(&id);
+        let history = record.map_or_else(Vec::new, |record| {
+            events(&record, &filter, state.time_ms()).collect()
+        });
+        Ok(Response::new(history_of(id.to_string(), history)))
+    }
+
+    #[tracing::instrument(name = "smd.list_fru_history", skip_all)]
+    async fn list_fru_history(
+        &self,
+        request: Request<ListFruHistoryRequest>,
+    ) -> Result<Response<ListHardwareHistoryResponse>, Status> {
+        let request = request.get_ref();
+        let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
+            .of(&request.id, &request.fru_id)?;
+        Ok(Response::new(self.list(&filter, |event| &event.fru_id)))
+    }
+
+    #[tracing::instrument(name = "smd.get_fru_history", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
+    async fn get_fru_history(
+        &self,
+        request: Request<GetFruHistoryRequest>,
+    ) -> Result<Response<HardwareHistory>, Status> {
+        let request = request.get_ref();
+        let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
+            .of(&[], std::slice::from_ref(&request.fru_id))?;
+        let state = self.store.state();
+        let records = state.smd.hardware_histories_of_fru(&request.fru_id);
+        let history = records.flat_map(|record| events(record, &filter, state.time_ms()));
+        Ok(Response::new(history_of(
+            request.fru_id.clone(),
+            history.collect(),
+        )))
+    }
+
+    #[tracing::instrument(name = "smd.delete_hardware_history", skip_all, fields(xname = ?request.get_ref().id))]
+    async fn delete_hardware_history(
+        &self,
+        request: Request<DeleteHardwareHistoryRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let id = place(&request.get_ref().id)?;
+        self.delete(&rpc::author(&request), Of::Id(id.to_string())).await
+    }
+
+    #[tracing::instrument(name = "smd.delete_fru_history", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
+    async fn delete_fru_history(
+        &self,
+        request: Request<DeleteFruHistoryRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        let author = rpc::author(&request);
+        self.delete(&author, Of::FruId(request.into_inner().fru_id)).await
+    }
+
+    #[tracing::instrument(name = "smd.delete_all_hardware_history", skip_all)]
+    async fn delete_all_hardware_history(
+        &self,
+        request: Request<DeleteAllHardwareHistoryRequest>,
+    ) -> Result<Response<DeleteResponse>, Status> {
+        self.delete(&rpc::author(&request), Of::All(true)).await
+    }
+}
+
+/// # Errors
+/// HSM's `Invalid xname`; here it is 400, not 404.
+fn place(text: &str) -> Result<Xname, Status> {
+    let parsed: Result<Xname, _> = text.parse();
+    Ok(parsed.map_err(|problem| rpc::invalid("Invalid xname", problem))?)
+}
+
+/// The events of one place that are not too old at cluster time `now_ms` and that the filter admits.
+fn events(
+    record: &HardwareHistoryRecord,
+    filter: &HardwareEventFilter,
+    now_ms: u64,
+) -> impl Iterator<Item = HardwareEvent> {
+    record
+        .events
+        .iter()
+        .filter(move |event| filter.admits(&record.id, event, now_ms))
+        .map(|event| shown_event(&record.id, event))
+}
+
+/// Oldest first; of one revision what left a place before what came to one.
+fn history_of(id: String, mut history: Vec<HardwareEvent>) -> HardwareHistory {
+    history.sort_by(|one, other| {
+        let key = |event: &HardwareEvent| (event.revision, std::cmp::Reverse(event.event_type.clone()));
+        key(one).cmp(&key(other))
+    });
+    HardwareHistory { id, history }
+}
