@@ -8,6 +8,7 @@ mod files;
 mod golden;
 mod groups;
 mod guarded;
+mod hardware;
 mod hostile;
 mod loaders;
 mod locks;

@@ -27,6 +27,24 @@ const LEGACY: &[&str] = &[
     "POST /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses",
     "PATCH /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses/1",
     "DELETE /hsm/v2/Inventory/EthernetInterfaces/02/IPAddresses/1",
+    "GET /hsm/v2/Inventory/Hardware",
+    "POST /hsm/v2/Inventory/Hardware",
+    "DELETE /hsm/v2/Inventory/Hardware",
+    "GET /hsm/v2/Inventory/Hardware/x1",
+    "DELETE /hsm/v2/Inventory/Hardware/x1",
+    "GET /hsm/v2/Inventory/Hardware/Query/x1",
+    "GET /hsm/v2/Inventory/Hardware/Query/all",
+    "GET /hsm/v2/Inventory/Hardware/History",
+    "DELETE /hsm/v2/Inventory/Hardware/History",
+    "GET /hsm/v2/Inventory/Hardware/History/x1",
+    "DELETE /hsm/v2/Inventory/Hardware/History/x1",
+    "GET /hsm/v2/Inventory/HardwareByFRU",
+    "DELETE /hsm/v2/Inventory/HardwareByFRU",
+    "GET /hsm/v2/Inventory/HardwareByFRU/1",
+    "DELETE /hsm/v2/Inventory/HardwareByFRU/1",
+    "GET /hsm/v2/Inventory/HardwareByFRU/History",
+    "GET /hsm/v2/Inventory/HardwareByFRU/History/1",
+    "DELETE /hsm/v2/Inventory/HardwareByFRU/History/1",
     "GET /boot/v1/bootparameters",
     "POST /boot/v1/bootparameters",
     "PUT /boot/v1/bootparameters",
@@ -310,6 +328,7 @@ fn start(methods: &str) -> Result<Gateway, String> {
         message Time {{ google.protobuf.Timestamp at = 1; }}
         message Fixed {{ repeated Nested nested = 1; message Nested {{ fixed32 number = 1; }} }}
         message Twice {{ string a_b = 1 [json_name = "ID"]; string c = 2 [json_name = "id"]; }}
+        message Raw {{ uint32 text = 1 [(chamois.http.v1.field).raw_json = true]; }}
         message Flag {{ repeated string ids = 1 [(chamois.http.v1.field).presence_field = "has"]; string has = 2; }}
         message Loop {{ Loop next = 1; string id = 2; }}
         service S {{ {methods} }}"#
