@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[path = "../../fuzz/inputs/apply.rs"]
+mod apply;
 #[path = "../../fuzz/inputs/dhcp.rs"]
 mod dhcp;
 #[path = "../../fuzz/inputs/node_http.rs"]
@@ -41,6 +43,11 @@ fn run_all(target: &str, run: fn(&[u8])) -> usize {
         count += 1 + 4 * changed;
     }
     count
+}
+
+#[test]
+fn entries_of_the_log() {
+    assert!(run_all("apply", apply::run) > 10_000);
 }
 
 #[test]
