@@ -3,18 +3,20 @@
 
 mod common;
 
-use common::{admin, cut_off};
+use common::{admin, cut_off, endpoints};
 use proto::smd::v1::hardware_fru_service_server::HardwareFruService as _;
 use proto::smd::v1::hardware_history_service_server::HardwareHistoryService as _;
 use proto::smd::v1::hardware_location::Status as Filled;
 use proto::smd::v1::hardware_service_server::HardwareService as _;
+use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
 use proto::smd::v1::{
     DeleteAllHardwareHistoryRequest, DeleteAllHardwareRequest, DeleteFruHistoryRequest,
     DeleteHardwareFruRequest, DeleteHardwareFrusRequest, DeleteHardwareHistoryRequest, DeleteHardwareRequest,
     GetFruHistoryRequest, GetHardwareFruRequest, GetHardwareHistoryRequest, GetHardwareRequest, HardwareFru,
-    HardwareHistory, HardwareInventory, HardwareLocation, ListFruHistoryRequest, ListHardwareFrusRequest,
-    ListHardwareHistoryRequest, ListHardwareRequest, PutHardwareRequest, PutHardwareResponse,
-    QueryHardwareRequest, hardware_fru, hardware_location,
+    HardwareHistory, HardwareInventory, HardwareLocation, InventoryDetail, ListFruHistoryRequest,
+    ListHardwareFrusRequest, ListHardwareHistoryRequest, ListHardwareRequest, PayloadManager,
+    PutHardwareRequest, PutHardwareResponse, QueryHardwareRequest, RedfishEndpointPayload, hardware_fru,
+    hardware_location,
 };
 use raft::Store;
 use smd::{HardwareFruService, HardwareHistoryService, HardwareService};
@@ -566,33 +568,44 @@ async fn without_a_majority_nothing_is_stored() {
     assert_eq!(list(&lost, ListHardwareRequest::default()).await, [A]);
 }
 
-/// What a discovery sees can be stored: `state` takes every entry of it.
+/// Model, serial number and BIOS of a Magellan's payload come into the inventory with the endpoint, in one change.
 #[tokio::test]
-async fn what_is_made_of_an_inventory_can_be_posted() {
-    use smd::hardware_of_inventory::{DiscoveredManager, DiscoveredSystem, hardware_of_inventory};
-
-    let system = DiscoveredSystem {
+async fn a_posted_bmc_brings_its_hardware() {
+    let (store, service) = endpoints();
+    let system = InventoryDetail {
+        uri: "https://10.0.0.1/redfish/v1/Systems/Self".to_owned(),
         serial: "S1".to_owned(),
         manufacturer: "HPE".to_owned(),
+        bios_version: "A43".to_owned(),
         chassis_serial: "C1".to_owned(),
         chassis_manufacturer: "\"\\\u{7}".repeat(400),
-        ..DiscoveredSystem::default()
+        ..InventoryDetail::default()
     };
-    let systems = [
-        (A.parse().unwrap(), system.clone()),
-        ("x0c0s0b0n1".parse().unwrap(), system),
-    ];
-    let endpoint = "x0c0s0b0".parse().unwrap();
-    let hardware = hardware_of_inventory(&endpoint, Some(&DiscoveredManager::default()), &systems);
-    let store = Store::in_memory();
-    let put = proto::smd::v1::smd_command::PutHardware { hardware };
-    let change = Some(proto::smd::v1::smd_command::Change::PutHardware(put));
-    let command = proto::raft::v1::entry::Command::Smd(proto::smd::v1::SmdCommand { change });
-    store.propose("user/admin", command, None).await.unwrap();
+    let payload = RedfishEndpointPayload {
+        id: "x0c0s0b0".to_owned(),
+        fqdn: "bmc0.lab".to_owned(),
+        schema_version: 1,
+        managers: vec![PayloadManager::default()],
+        systems: vec![system],
+        ..RedfishEndpointPayload::default()
+    };
+    service
+        .create_redfish_endpoints(admin(payload.clone()))
+        .await
+        .unwrap();
+    assert_eq!(store.state().applied_index(), 1);
     let all = list(&store, ListHardwareRequest::default()).await;
-    assert_eq!(all, ["x0c0s0b0", A, "x0c0s0b0n1", "x0c0s0e0"]);
+    assert_eq!(all, ["x0c0s0b0", A, "x0c0s0e0"]);
+    let unit = get(&store, A).await.unwrap().populated_fru.unwrap();
+    assert_eq!(unit.fru_id, "Node.HPE.S1");
+    let Some(hardware_fru::Info::NodeFruInfo(info)) = unit.info else {
+        panic!("a node's unit has a node's info");
+    };
+    assert!(info.contains(r#""BiosVersion":"A43""#), "{info}");
+    service.update_redfish_endpoint(admin(payload)).await.unwrap();
     assert_eq!(
-        get(&store, A).await.unwrap().populated_fru.unwrap().fru_id,
-        "Node.HPE.S1"
+        history(&store, A).await.unwrap().history.len(),
+        1,
+        "found again, nothing happened"
     );
 }
