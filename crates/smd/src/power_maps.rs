@@ -67,7 +67,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
             let at = |problem: String| {
                 rpc::invalid(&format!("couldn't validate map data at idx {place}"), problem)
             };
-            checked(map).map_err(at)
+            checked(&map).map_err(at)
         });
         let maps = checked.collect::<Result<_, Error>>()?;
         let put = smd_command::PutPowerMaps { maps };
@@ -104,7 +104,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
     #[tracing::instrument(name = "smd.put_power_map", skip_all, fields(xname = ?request.get_ref().id))]
     async fn put_power_map(&self, request: Request<PowerMap>) -> Result<Response<PowerMap>, Status> {
         let author = rpc::author(&request);
-        let map = checked(request.into_inner())
+        let map = checked(request.get_ref())
             .map_err(|problem| rpc::invalid("couldn't validate PowerMap data", problem))?;
         let id = xname(&map.id)?;
         let put = smd_command::PutPowerMaps {
@@ -133,7 +133,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
 }
 
 /// A map as it stands in the log: xnames in normal form, without a meta of the client's.
-fn checked(map: PowerMap) -> Result<PowerMap, String> {
+fn checked(map: &PowerMap) -> Result<PowerMap, String> {
     let id: Xname = map
         .id
         .parse()
