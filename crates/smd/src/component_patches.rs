@@ -48,6 +48,7 @@ impl ComponentPatchService {
             revision,
             applied: applied.updated,
             unchanged: applied.unchanged,
+            refused_count: applied.refused_count,
             refused: refused.collect(),
         }))
     }

@@ -1,6 +1,6 @@
 //! HSM's State/Components/Query and State/Components/ByNID/Query.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use model::Xname;
@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use crate::component_filter::{ComponentFilter, Projection};
 
-/// Places of one query: each costs a look-up, and a component is told once however many of them it is below.
+/// Places of one query.
 const PLACES_MAX: usize = 100_000;
 /// Ranges of one query.
 const RANGES_MAX: usize = 10_000;
@@ -182,11 +182,15 @@ impl Places {
             text.parse()
                 .map_err(|problem| rpc::invalid("ComponentIDs", problem))
         };
-        texts
-            .iter()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .map(Places::Named)
+        let named: BTreeSet<Xname> = texts.iter().map(parse).collect::<Result<_, Error>>()?;
+        // what lies below another one that is named would only be looked at twice
+        let is_outermost = |place: &&Xname| {
+            let mut above = std::iter::successors(place.parent(), Xname::parent);
+            !above.any(|above| named.contains(&above))
+        };
+        Ok(Places::Named(
+            named.iter().filter(is_outermost).cloned().collect(),
+        ))
     }
 
     /// Sorted by xname, each once.
@@ -221,5 +225,19 @@ fn nid_ranges(texts: &[String]) -> Result<Vec<RangeInclusive<u64>>, Error> {
             ))),
         }
     };
-    texts.iter().map(parse).collect()
+    let mut ranges: Vec<RangeInclusive<u64>> = texts.iter().map(parse).collect::<Result<_, Error>>()?;
+    ranges.sort_unstable_by_key(|range| *range.start());
+    Ok(disjoint(ranges))
+}
+
+/// The same NIDs, each in one range only; `ranges` are sorted by their beginnings.
+fn disjoint(ranges: Vec<RangeInclusive<u64>>) -> Vec<RangeInclusive<u64>> {
+    let mut merged: Vec<RangeInclusive<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut().filter(|last| range.start() <= last.end()) {
+            Some(last) => *last = *last.start()..=*last.end().max(range.end()),
+            None => merged.push(range),
+        }
+    }
+    merged
 }

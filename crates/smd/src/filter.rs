@@ -8,11 +8,12 @@ const VALUES_MAX: usize = 10_000;
 /// The values of one key, e.g. `role=Compute&role=!Management`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OneOf<T> {
+    /// Sorted, as `unwanted` is.
     wanted: Vec<T>,
     unwanted: Vec<T>,
 }
 
-impl<T: PartialEq> OneOf<T> {
+impl<T: Ord> OneOf<T> {
     /// Parses each value, after its `!`, by `parse`.
     ///
     /// # Errors
@@ -34,12 +35,15 @@ impl<T: PartialEq> OneOf<T> {
                 None => one_of.wanted.push(parse(value)?),
             }
         }
+        one_of.wanted.sort_unstable();
+        one_of.unwanted.sort_unstable();
         Ok(one_of)
     }
 
     /// Whether `value` is one of those wanted, if any are, and none of those unwanted.
     pub(crate) fn admits(&self, value: &T) -> bool {
-        self.admits_if(|candidate| candidate == value)
+        (self.wanted.is_empty() || self.wanted.binary_search(value).is_ok())
+            && self.unwanted.binary_search(value).is_err()
     }
 
     /// As [`OneOf::admits`], for a value that is compared by `is`.

@@ -11,7 +11,8 @@ const FRU_ID_BYTES_MAX: usize = 255;
 /// Source: SMD `getStandardFRUID` (pkg/redfish).
 pub(crate) fn fru_id(place: &Xname, manufacturer: &str, part_number: &str, serial_number: &str) -> String {
     let [manufacturer, part_number, serial_number] = [manufacturer, part_number, serial_number].map(cleaned);
-    let is_told = !serial_number.is_empty() && !(manufacturer.is_empty() && part_number.is_empty());
+    let has_maker = !manufacturer.is_empty() || !part_number.is_empty();
+    let is_told = !serial_number.is_empty() && has_maker;
     let hms_type: HmsType = place.hms_type();
     let parts = [hms_type.as_str(), &manufacturer, &part_number, &serial_number];
     let named: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();

@@ -105,7 +105,12 @@ pub(crate) fn unit(place: &Xname, subtype: &str, info: &Map<String, Value>) -> H
 /// One line of at most `KEY_BYTES_MAX` bytes: BMCs pad their texts with all kinds of characters.
 fn key_text(text: &str) -> String {
     let mut kept: String = text.chars().filter(|c| !c.is_control()).collect();
-    kept.truncate(kept.floor_char_boundary(KEY_BYTES_MAX));
+    let most = (0..=KEY_BYTES_MAX.min(kept.len())).rev();
+    let end = most
+        .into_iter()
+        .find(|end| kept.is_char_boundary(*end))
+        .unwrap_or(0);
+    kept.truncate(end);
     kept
 }
 

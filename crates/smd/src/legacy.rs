@@ -14,7 +14,7 @@ use tonic::{Response, Status};
 pub(crate) fn told(answer: PatchComponentsResponse) -> Response<PatchComponentsResponse> {
     let (applied, unchanged) = (answer.applied.len(), answer.unchanged.len());
     let refused = answer.refused.first().map(|first| {
-        let (count, id, reason) = (answer.refused.len(), &first.id, &first.reason);
+        let (count, id, reason) = (answer.refused_count, &first.id, &first.reason);
         format!("{count} ({id}: {reason})")
     });
     let mut response = Response::new(answer);
@@ -259,6 +259,7 @@ mod tests {
         let loud = told(PatchComponentsResponse {
             unchanged: vec!["x0".into()],
             refused: vec![refusal("x1"), refusal("x2")],
+            refused_count: 2,
             ..PatchComponentsResponse::default()
         });
         assert_eq!(header(&loud, "chamois-applied").as_deref(), Some("0"));

@@ -128,6 +128,10 @@ async fn nids_are_found_by_ranges() {
         };
         service.query_components_by_nid(admin(request)).await
     };
+    assert_eq!(
+        ids(by_nid(&["3-9", "1", "1-1", "4-4", "2-1000000"]).await),
+        [IDS[1], IDS[2], IDS[3], IDS[4]]
+    );
     assert_eq!(ids(by_nid(&["3-9", "1", "1-1"]).await), [IDS[1], IDS[3], IDS[4]]);
     assert!(ids(by_nid(&["40-50"]).await).is_empty());
     for wrong in [&["2-1"][..], &["a"], &["1-"], &["-1"], &[]] {

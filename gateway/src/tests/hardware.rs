@@ -189,9 +189,7 @@ async fn queries_show_hardware_by_type_and_nested() {
     );
     let node = SHOWN.strip_suffix('}').unwrap();
     let body = format!(r#"{{"XName":"s0","Format":"NestNodesOnly","Nodes":[{node}{within}]}}"#);
-    let line = concat!(
-        "GET /hsm/v2/Inventory/Hardware/Query/s0?type=Node&children=true&parents=false&partition=NULL&format=NestNodesOnly"
-    );
+    let line = "GET /hsm/v2/Inventory/Hardware/Query/s0?type=Node&children=true&parents=false&partition=NULL&format=NestNodesOnly";
     check(
         Sent(line, ""),
         &method("QueryHardware"),
@@ -241,9 +239,7 @@ async fn units_show_as_hsm_shows_them() {
         frus: vec![fru()],
         revision: 1,
     });
-    let line = concat!(
-        "GET /hsm/v2/Inventory/HardwareByFRU?fruid=a&fruid=b&type=Node&manufacturer=HPE&partnumber=P&serialnumber=S"
-    );
+    let line = "GET /hsm/v2/Inventory/HardwareByFRU?fruid=a&fruid=b&type=Node&manufacturer=HPE&partnumber=P&serialnumber=S";
     let body = format!("[{SHOWN_FRU}]");
     check(
         Sent(line, ""),
@@ -269,9 +265,7 @@ fn history(id: &str) -> smd::HardwareHistory {
     }
 }
 
-const EVENT: &str = concat!(
-    r#"{"ID":"x1000c0s0b0n0","FRUID":"Node.HPE.S1","Timestamp":"2026-11-25T07:35:44.123Z","EventType":"Detected"}"#
-);
+const EVENT: &str = r#"{"ID":"x1000c0s0b0n0","FRUID":"Node.HPE.S1","Timestamp":"2026-11-25T07:35:44.123Z","EventType":"Detected"}"#;
 const TIMES: &str =
     "eventtype=Detected&eventtype=Removed&starttime=2026-01-01T00:00:00Z&endtime=2027-01-01T00:00:00Z";
 

@@ -122,7 +122,7 @@ impl Testbed {
         listener.set_nonblocking(true).unwrap();
         let (material, pins) = (self.material(id), self.pins());
         let member = runtime.block_on(async move {
-            let member = Member::start(options).await.unwrap();
+            let member = Box::pin(Member::start(options)).await.unwrap();
             let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
             let guard = rpc::Guard::new(rules, None, Arc::new(member.store()));
             let service = guard.layer(tonic::service::Routes::new(member.peer_service()).prepare());

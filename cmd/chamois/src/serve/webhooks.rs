@@ -99,15 +99,18 @@ async fn exchange(
         .handshake(TokioIo::new(io))
         .await
         .map_err(broken)?;
-    let request = request(uri, post)?;
-    // the connection is driven only until the head is there, and dropped with this function
-    tokio::select! {
-        answer = sender.send_request(request) => Ok(answer.map_err(broken)?.status().as_u16()),
-        ended = connection => Err(match ended {
-            Ok(()) => "the connection was closed before an answer".to_owned(),
-            Err(error) => broken(error),
-        }),
-    }
+    let answer = sender.send_request(request(uri, post)?);
+    tokio::pin!(answer);
+    // the connection is driven only until the head is there, and dropped with this function; it may end with the head,
+    // because it is asked to close
+    let answered = tokio::select! {
+        answer = &mut answer => answer,
+        ended = connection => {
+            ended.map_err(broken)?;
+            answer.await
+        }
+    };
+    Ok(answered.map_err(broken)?.status().as_u16())
 }
 
 fn request(uri: &Uri, post: Post) -> Result<Request<Full<Bytes>>, String> {

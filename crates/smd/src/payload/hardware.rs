@@ -160,8 +160,9 @@ fn enclosure(endpoint: &Xname) -> Option<Xname> {
 fn is_serial(text: &str) -> bool {
     let cleaned: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
     let cleaned = cleaned.to_ascii_lowercase();
-    let is_one_character = cleaned.chars().all(|c| cleaned.starts_with(c));
-    !NO_SERIALS.contains(&cleaned.as_str()) && !(is_one_character && cleaned.len() > 1) && cleaned != "0"
+    let is_one_character = cleaned.len() > 1 && cleaned.chars().all(|c| cleaned.starts_with(c));
+    let is_nothing = is_one_character || cleaned == "0" || NO_SERIALS.contains(&cleaned.as_str());
+    !is_nothing
 }
 
 fn fields<const N: usize>(texts: [(&str, &str); N]) -> Map<String, Value> {

@@ -1,5 +1,6 @@
 //! NICs as BMCs report them: which are Ethernet interfaces, and which addresses identify a machine.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use model::{MacAddr, Xname};
@@ -24,11 +25,11 @@ pub(super) fn stored(
     claimed: &mut Claimed,
 ) -> Vec<EthernetInterface> {
     let mut interfaces: Vec<EthernetInterface> = Vec::new();
+    let mut places: BTreeMap<MacAddr, usize> = BTreeMap::new();
     for nic in nics {
         let Some(mac) = mac(nic) else { continue };
-        let known = interfaces.iter_mut().find(|known| known.id == mac.id());
-        let interface = match known {
-            Some(known) => known,
+        let place = match places.get(&mac) {
+            Some(place) => *place,
             None if !claimed.macs.insert(mac) => continue,
             None => {
                 interfaces.push(EthernetInterface {
@@ -38,11 +39,12 @@ pub(super) fn stored(
                     component_id: owner.to_string(),
                     ..EthernetInterface::default()
                 });
-                match interfaces.last_mut() {
-                    Some(new) => new,
-                    None => continue,
-                }
+                places.insert(mac, interfaces.len() - 1);
+                interfaces.len() - 1
             }
+        };
+        let Some(interface) = interfaces.get_mut(place) else {
+            continue;
         };
         let free = interface.ip_addresses.is_empty();
         let address = address(nic).filter(|ip| free && claimed.addresses.insert(*ip));

@@ -18,6 +18,13 @@ use rpc::Error;
 /// Longest free text that is kept of a payload, bytes; the rest is cut off.
 const TEXT_BYTES_MAX: usize = 255;
 
+/// Endpoints of one request: each password is sealed before the others wait for the log.
+const ENDPOINTS_MAX: usize = 1024;
+/// Systems, managers, outlets or endpoints of one payload.
+const PARTS_MAX: usize = 1024;
+/// NICs of one system or manager.
+const NICS_MAX: usize = 256;
+
 /// NICs and addresses that an earlier part of the payload has: the first to claim one gets it.
 #[derive(Default)]
 struct Claimed {
@@ -33,6 +40,7 @@ pub(crate) fn endpoints_of(
     mut request: RedfishEndpointPayload,
 ) -> Result<Vec<RedfishEndpointPayload>, Error> {
     let several = std::mem::take(&mut request.redfish_endpoints);
+    check_count("RedfishEndpoints", several.len(), ENDPOINTS_MAX)?;
     if several.is_empty() {
         return Ok(vec![request]);
     }
@@ -72,6 +80,7 @@ pub(crate) fn read(
     known: &[&ComponentEndpoint],
 ) -> Result<DiscoveredEndpoint, Error> {
     let id = id(payload)?;
+    check_counts(payload)?;
     let (mut components, hardware) = if let Some(inventory) = &payload.pdu_inventory {
         let outlets = pdu::components(&id, payload.enabled.unwrap_or(true), inventory)?;
         (outlets, Vec::new())
@@ -91,6 +100,42 @@ pub(crate) fn read(
         service_endpoints: payload.service_endpoints.clone(),
         hardware,
     })
+}
+
+/// What a payload holds is bounded before anything is made of it: a few bytes of JSON become many of inventory.
+fn check_counts(payload: &RedfishEndpointPayload) -> Result<(), Error> {
+    let outlets = payload
+        .pdu_inventory
+        .as_ref()
+        .map_or(0, |inventory| inventory.outlets.len());
+    let parts = [
+        ("Systems", payload.systems.len()),
+        ("Managers", payload.managers.len()),
+        ("PDUInventory.Outlets", outlets),
+        ("ComponentEndpoints", payload.component_endpoints.len()),
+        ("ServiceEndpoints", payload.service_endpoints.len()),
+    ];
+    for (field, count) in parts {
+        check_count(field, count, PARTS_MAX)?;
+    }
+    let of_systems = payload
+        .systems
+        .iter()
+        .map(|system| system.ethernet_interfaces.len());
+    let of_managers = payload
+        .managers
+        .iter()
+        .map(|manager| manager.ethernet_interfaces.len());
+    let nics = of_systems.chain(of_managers).max().unwrap_or(0);
+    check_count("ethernet_interfaces", nics, NICS_MAX)
+}
+
+fn check_count(field: &str, count: usize, most: usize) -> Result<(), Error> {
+    if count > most {
+        let problem = format!("{count} are given, at most {most} are accepted in one request");
+        return Err(rpc::invalid(field, problem));
+    }
+    Ok(())
 }
 
 /// Managers first, as in HSM: the address by which a BMC is reached is that of the BMC, whatever its systems say.

@@ -104,28 +104,15 @@ fn distinct(systems: &[System]) -> Vec<&System> {
     found
 }
 
-/// The xname of each system: the one it has, by its UUID or else by its path; others get the first free place.
+/// The xname of each system: the one that its path names, as `ochami discover static` writes it, or the one it has, by its
+/// UUID or else by its path; others get the first free place.
 fn places(id: &Xname, systems: &[&System], known: &[&ComponentEndpoint]) -> Vec<Xname> {
-    let known: Vec<(&ComponentEndpoint, Xname)> = known
-        .iter()
-        .filter(|endpoint| endpoint.redfish_type == "ComputerSystem")
-        .filter_map(|endpoint| Some((*endpoint, endpoint.id.parse().ok()?)))
-        .collect();
+    let known = Known::of(known);
     let mut taken: BTreeSet<Xname> = BTreeSet::new();
     let mut nodes: Vec<Option<Xname>> = vec![None; systems.len()];
-    let by_uuid = |system: &System, known: &ComponentEndpoint| {
-        system.uuid().is_some() && system.uuid() == uuid(&known.uuid)
-    };
-    let by_path = |system: &System, known: &ComponentEndpoint| {
-        !known.odata_id.is_empty() && system.path() == known.odata_id
-    };
-    let rules: [&dyn Fn(&System, &ComponentEndpoint) -> bool; 2] = [&by_uuid, &by_path];
-    for is_same in rules {
+    for rule in [Known::by_name, Known::by_uuid, Known::by_path] {
         for (system, node) in systems.iter().zip(&mut nodes).filter(|(_, node)| node.is_none()) {
-            let same = known
-                .iter()
-                .find(|(endpoint, at)| is_same(system, endpoint) && !taken.contains(at));
-            *node = same.map(|(_, at)| at.clone());
+            *node = rule(&known, id, system).filter(|at| !taken.contains(at));
             taken.extend(node.clone());
         }
     }
@@ -135,6 +122,45 @@ fn places(id: &Xname, systems: &[&System], known: &[&ComponentEndpoint]) -> Vec<
         .into_iter()
         .filter_map(|node| node.or_else(&mut next))
         .collect()
+}
+
+/// The systems that are stored already, by what they are recognised by.
+struct Known {
+    uuids: BTreeMap<String, Xname>,
+    paths: BTreeMap<String, Xname>,
+}
+
+impl Known {
+    fn of(endpoints: &[&ComponentEndpoint]) -> Known {
+        let systems = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.redfish_type == "ComputerSystem");
+        let (mut uuids, mut paths) = (BTreeMap::new(), BTreeMap::new());
+        for (endpoint, at) in systems.filter_map(|system| Some((system, system.id.parse::<Xname>().ok()?))) {
+            if let Some(uuid) = uuid(&endpoint.uuid) {
+                uuids.entry(uuid).or_insert_with(|| at.clone());
+            }
+            if !endpoint.odata_id.is_empty() {
+                paths.entry(endpoint.odata_id.clone()).or_insert(at);
+            }
+        }
+        Known { uuids, paths }
+    }
+
+    /// The node of this BMC whose xname is the last part of the path.
+    fn by_name(&self, id: &Xname, system: &System) -> Option<Xname> {
+        let path = system.path();
+        let name: Xname = path.rsplit('/').next()?.parse().ok()?;
+        (name.is_node() && name.parent().as_ref() == Some(id)).then_some(name)
+    }
+
+    fn by_uuid(&self, _: &Xname, system: &System) -> Option<Xname> {
+        self.uuids.get(&system.uuid()?).cloned()
+    }
+
+    fn by_path(&self, _: &Xname, system: &System) -> Option<Xname> {
+        self.paths.get(&system.path()).cloned()
+    }
 }
 
 fn uuid(text: &str) -> Option<String> {
@@ -290,6 +316,15 @@ mod tests {
             nodes(&renamed, &known),
             pairs(&[("x0c0s0b0n1", "cc"), ("x0c0s0b0n0", "dd")])
         );
+    }
+
+    /// `ochami discover static` sends one PUT for each node of a BMC, with a new UUID.
+    #[test]
+    fn a_path_that_ends_in_the_xname_of_a_node_of_this_bmc_names_it() {
+        let second = [detail("cc", "/redfish/v1/Systems/x0c0s0b0n1")];
+        assert_eq!(nodes(&second, &[]), pairs(&[("x0c0s0b0n1", "cc")]));
+        let another_bmc = [detail("dd", "/redfish/v1/Systems/x0c0s9b0n1")];
+        assert_eq!(nodes(&another_bmc, &[]), pairs(&[("x0c0s0b0n0", "dd")]));
     }
 
     #[test]

@@ -84,7 +84,9 @@ impl Smd {
         self.redfish_endpoints.check_fqdn(&id, &after.fqdn)?;
         self.store_behind(found, &after, update, at, changes)?;
         match before.as_deref() {
-            Some(before) if *before == after => applied.unchanged.push(id.to_string()),
+            Some(before) if *before == after && found.password.is_none() => {
+                applied.unchanged.push(id.to_string());
+            }
             Some(before) => {
                 after.meta = at.modified(before.meta.as_ref());
                 self.replace_endpoint(&id, before, after, at, changes);
@@ -129,6 +131,13 @@ impl Smd {
             found.service_endpoints.len(),
             SERVICES_PER_ENDPOINT_MAX,
         )?;
+        if update {
+            let nics = found
+                .components
+                .iter()
+                .flat_map(|component| &component.interfaces);
+            self.interfaces.let_go_of_moved(nics, at, changes);
+        }
         for component in &found.components {
             self.store_component(component, behind, update, at, changes)?;
         }
@@ -167,8 +176,8 @@ impl Smd {
 }
 
 impl Components {
-    /// Creates a component that was found; a node gets the NID and the roles of its map, or the lowest free NID. One that exists keeps what it has, but for
-    /// State Empty: it is there again.
+    /// Creates a component that was found; a node gets the NID and the roles of its map, or the lowest free NID. One that
+    /// exists keeps what it has, but for State Empty: it is there again.
     fn store_found(
         &mut self,
         id: &Xname,

@@ -86,7 +86,7 @@ fn own_address(given: &str, named: Option<IpAddr>) -> Result<String, Rejection> 
         return Ok(named.map(|ip| ip.to_string()).unwrap_or_default());
     }
     let ip: IpAddr = given.parse().map_err(|_| {
-        let shown = given.escape_debug();
+        let shown = given.escape_default();
         Rejection::invalid(
             "IPAddress",
             format!("IPAddress is not a valid IP address: '{shown}'"),
@@ -123,7 +123,10 @@ fn check_host(field: &str, text: &str) -> Result<(), Rejection> {
     let accepted = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
     match trimmed(text).chars().find(|c| !accepted(*c)) {
         Some(other) => {
-            let problem = format!("it holds {other:?}; write a host name or an address");
+            let problem = format!(
+                "it holds '{}'; write a host name or an address",
+                other.escape_default()
+            );
             Err(Rejection::invalid(field, problem))
         }
         None => Ok(()),

@@ -10,6 +10,35 @@ use crate::changes::Changes;
 use crate::log_position::LogPosition;
 
 impl EthernetInterfaces {
+    /// Takes from the NICs that are found the addresses that they do not have any more, so that each may be another's
+    /// among them: two that have swapped theirs do not stand in each other's way.
+    pub(super) fn let_go_of_moved<'g>(
+        &mut self,
+        found: impl Iterator<Item = &'g EthernetInterface>,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) {
+        for given in found {
+            let Ok(mac) = parse_mac("MACAddress", &given.mac_address) else {
+                continue; // refused where it is stored
+            };
+            let (Some(before), Ok(addresses)) =
+                (self.get(&mac).cloned(), normalise_mappings(&given.ip_addresses))
+            else {
+                continue;
+            };
+            let mut kept = before.ip_addresses.clone();
+            kept.retain(|mapping| !is_replaced(mapping, &addresses));
+            if kept.len() < before.ip_addresses.len() {
+                let after = EthernetInterface {
+                    ip_addresses: kept,
+                    ..before.as_ref().clone()
+                };
+                self.replace(mac, &before, after, at, changes);
+            }
+        }
+    }
+
     /// Stores a NIC that was found at `owner`. What administrators have set stays: a description, and addresses in networks
     /// with a name. With `update` the description and the address without a network are those that were found, and a
     /// NIC of another component moves to `owner`; without it, that rejects.
@@ -88,17 +117,18 @@ fn new(
 /// The addresses that stay, then those that were found and are not among them. A discovery knows no networks, so it
 /// replaces addresses without one only.
 fn merged(before: &[IpAddressMapping], found: Vec<IpAddressMapping>, update: bool) -> Vec<IpAddressMapping> {
-    let replaces = update && !found.is_empty();
-    let is_found = |mapping: &IpAddressMapping| found.iter().any(|new| new.ip_address == mapping.ip_address);
-    let mut after: Vec<_> = before
-        .iter()
-        .filter(|mapping| !replaces || !mapping.network.is_empty() || is_found(mapping))
-        .cloned()
-        .collect();
+    let mut after = before.to_vec();
+    after.retain(|mapping| !update || !is_replaced(mapping, &found));
     for new in found {
         if after.iter().all(|mapping| mapping.ip_address != new.ip_address) {
             after.push(new);
         }
     }
     after
+}
+
+/// Whether a NIC at which `found` was found has lost this address: none that was found takes none away.
+fn is_replaced(mapping: &IpAddressMapping, found: &[IpAddressMapping]) -> bool {
+    let is_found = || found.iter().any(|new| new.ip_address == mapping.ip_address);
+    !found.is_empty() && mapping.network.is_empty() && !is_found()
 }

@@ -233,13 +233,14 @@ impl Partitions {
     /// Stores a partition and keeps the index in step.
     fn put(&mut self, partition: Partition, changes: &mut Changes) {
         let name: Arc<str> = partition.name.as_str().into();
-        if let Some(before) = self.table.get(&partition.name) {
-            for id in members(before) {
-                self.names.remove(id.as_str());
-            }
+        let before = self.table.get(&partition.name).cloned();
+        let before = before.as_deref().map_or(&[][..], members);
+        let after = members(&partition);
+        for gone in before.iter().filter(|id| after.binary_search(id).is_err()) {
+            self.names.remove(gone.as_str());
         }
-        for id in members(&partition) {
-            self.names.insert(id.as_str().into(), Arc::clone(&name));
+        for new in after.iter().filter(|id| before.binary_search(id).is_err()) {
+            self.names.insert(new.as_str().into(), Arc::clone(&name));
         }
         self.table.put(partition.name.clone(), partition, changes);
     }

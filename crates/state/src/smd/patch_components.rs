@@ -26,7 +26,9 @@ impl Components {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let values = Values::of(patch)?;
-        let ids = distinct("ids", patch.ids.iter())?;
+        let mut ids = parse_all("ids", patch.ids.iter())?;
+        let mut seen = BTreeSet::new();
+        ids.retain(|id| seen.insert(id.clone()));
         self.check_known(&ids, patch.if_revision)?;
         let mut applied = Applied::default();
         for id in ids {
@@ -56,7 +58,12 @@ impl Components {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let ids = distinct("components", set.components.iter().map(|component| &component.id))?;
+        let ids = parse_all("components", set.components.iter().map(|component| &component.id))?;
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = ids.iter().find(|id| !seen.insert(*id)) {
+            let problem = format!("{twice} is given twice in one request");
+            return Err(Rejection::invalid("components", problem));
+        }
         self.check_known(&ids, set.if_revision)?;
         let wanted: Vec<(Xname, u64)> = ids
             .into_iter()
@@ -232,27 +239,17 @@ fn not_from(before: &Component, target: NodeState) -> String {
     )
 }
 
-/// The ids as xnames, each once.
-fn distinct<'t>(
+fn parse_all<'t>(
     field: &str,
     ids: impl ExactSizeIterator<Item = &'t String>,
 ) -> Result<Vec<Xname>, Rejection> {
     check_ids(field, ids.len())?;
-    let mut seen = BTreeSet::new();
-    ids.map(|text| {
-        let id: Xname = text.parse().map_err(|e| Rejection::invalid(field, e))?;
-        match seen.insert(id.clone()) {
-            true => Ok(id),
-            false => Err(Rejection::invalid(
-                field,
-                format!("{id} is given twice in one request"),
-            )),
-        }
-    })
-    .collect()
+    ids.map(|text| text.parse().map_err(|e| Rejection::invalid(field, e)))
+        .collect()
 }
 
 fn refuse(applied: &mut Applied, id: &Xname, reason: impl FnOnce() -> String) {
+    applied.refused_count += 1;
     if applied.refused.len() < IDS_LISTED_MAX {
         applied.refused.push(Refusal {
             id: id.to_string(),

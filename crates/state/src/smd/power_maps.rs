@@ -63,14 +63,20 @@ impl PowerMaps {
         let mut applied = Applied::default();
         for (id, mut map) in given {
             let before = self.get(&id).cloned();
-            map.meta = match &before {
-                Some(before) => at.modified(before.meta.as_ref()),
-                None => at.created(),
-            };
-            let list = if before.is_some() {
-                &mut applied.updated
-            } else {
-                &mut applied.created
+            let list = match before.as_deref() {
+                Some(before) => {
+                    map.meta.clone_from(&before.meta);
+                    if map == *before {
+                        applied.unchanged.push(map.id);
+                        continue;
+                    }
+                    map.meta = at.modified(before.meta.as_ref());
+                    &mut applied.updated
+                }
+                None => {
+                    map.meta = at.created();
+                    &mut applied.created
+                }
             };
             list.push(map.id.clone());
             self.table.put(id, map, changes);

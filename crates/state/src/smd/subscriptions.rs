@@ -1,5 +1,6 @@
 //! Who is told of state changes, and how far each has been told.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{NodeState, Rejection, canonical_role, canonical_sub_role};
@@ -146,10 +147,10 @@ impl Subscriptions {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         check_count("ids", delete.ids.len(), SUBSCRIPTIONS_MAX)?;
-        let ids: Vec<u64> = if delete.all {
+        let ids: BTreeSet<u64> = if delete.all {
             self.table.keys().copied().collect()
         } else {
-            delete.ids.clone()
+            delete.ids.iter().copied().collect()
         };
         for id in &ids {
             self.existing(*id)?;

@@ -470,7 +470,7 @@ fn check_endpoints(state: &State) {
 fn random_logs_make_every_kind_of_row() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut kinds = BTreeSet::new();
-    for _ in 0..64 {
+    for _ in 0..256 {
         let entries = log().new_tree(&mut runner).unwrap().current();
         let mut log = Log::latest();
         for entry in &entries {

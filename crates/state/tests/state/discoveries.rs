@@ -464,3 +464,33 @@ fn component_and_service_endpoints_are_deleted_alone() {
     let none = Rejection::not_found("service endpoint", "there are none");
     assert_eq!(log.refused(service("", true)), none);
 }
+
+/// A cable that was moved, or two leases that changed hands: an update tells where each address is now.
+#[test]
+fn two_nics_that_have_swapped_addresses_are_updated() {
+    let mut log = Log::latest();
+    let (one, two) = ("02:00:00:00:00:11", "02:00:00:00:00:12");
+    let at = |first: &str, second: &str| DiscoveredEndpoint {
+        components: vec![found(
+            "x0c0s0b0",
+            "Manager",
+            State::Unspecified,
+            &[(one, first), (two, second)],
+        )],
+        ..bmc("x0c0s0b0", "bmc0.lab")
+    };
+    log.ok(post(vec![at("10.0.0.1", "10.0.0.2")]));
+    log.ok(put(at("10.0.0.2", "10.0.0.1")));
+    let address = |log: &Log, mac: &str| {
+        let interface = log.state.smd.interface(&mac.parse().unwrap()).unwrap();
+        interface.ip_addresses[0].ip_address.clone()
+    };
+    assert_eq!(
+        (address(&log, one), address(&log, two)),
+        ("10.0.0.2".into(), "10.0.0.1".into())
+    );
+    let before = log.state.smd.interface(&one.parse().unwrap()).unwrap();
+    log.ok(put(at("10.0.0.2", "10.0.0.1")));
+    let after = log.state.smd.interface(&one.parse().unwrap()).unwrap();
+    assert_eq!(before.meta, after.meta, "nothing has moved since");
+}

@@ -175,13 +175,6 @@ fn wrong_patches_name_their_field_and_change_nothing() {
         ),
         (
             PatchComponents {
-                enabled: Some(true),
-                ..patch(&[NODES[0], "X0C0S0B0N0"])
-            },
-            "ids",
-        ),
-        (
-            PatchComponents {
                 state: 99,
                 ..patch(&NODES)
             },
@@ -300,6 +293,22 @@ fn nids_change_hands_within_one_command() {
         .map(|c| c.id.as_str())
         .collect();
     assert_eq!(found, [NODES[1], NODES[2], NODES[0]]);
+}
+
+/// HSM answers 204 to it, too.
+#[test]
+fn a_component_that_is_named_twice_is_patched_once() {
+    let mut log = log_with([State::On; 3]);
+    let applied = log.ok(PatchComponents {
+        enabled: Some(false),
+        ..patch(&[NODES[0], "X0C0S0B0N0", NODES[1]])
+    });
+    assert_eq!(applied.updated, NODES[..2]);
+    let twice = log.refused(nids(&[(NODES[0], 8), (NODES[0], 9)]));
+    assert!(
+        matches!(&twice, Rejection::Invalid { field, .. } if field == "components"),
+        "{twice}"
+    );
 }
 
 #[test]

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::ScnSubscription;
 use proto::smd::v1::smd_command::{
-    AddPartitionMember, DeleteNodeMaps, DeletePartition, DeletePowerMaps, DeleteScnSubscriptions,
-    HeldReservation, PatchPartition, PatchScnSubscription, ReleaseReservations, RemovePartitionMember,
-    RemoveReservations, RenewReservations, Reserve, SetLocks,
+    AddPartitionMember, ComponentNid, DeleteNodeMaps, DeletePartition, DeletePowerMaps,
+    DeleteScnSubscriptions, HeldReservation, PatchComponents, PatchPartition, PatchScnSubscription,
+    ReleaseReservations, RemovePartitionMember, RemoveReservations, RenewReservations, Reserve, SetLocks,
+    SetNids,
 };
 use state::smd::key_sha256;
 
@@ -16,6 +17,7 @@ use crate::{node_maps, partitions, power_maps, subscriptions};
 pub fn commands(xname: impl Strategy<Value = String> + Clone + 'static) -> impl Strategy<Value = Command> {
     prop_oneof![
         5 => locks(xname.clone()),
+        2 => patches(xname.clone()),
         2 => partitions(xname.clone()),
         1 => maps(xname),
         1 => subscriptions(),
@@ -59,6 +61,31 @@ fn locks(xname: impl Strategy<Value = String>) -> impl Strategy<Value = Command>
             }
             .into_command(),
         }
+    })
+}
+
+fn patches(xname: impl Strategy<Value = String>) -> impl Strategy<Value = Command> {
+    let ids = proptest::collection::vec(xname, 0..3);
+    (0..4_u8, ids, 0..10_i32, any::<bool>(), 0..6_u64).prop_map(|(kind, ids, number, force, nid)| {
+        if kind == 0 {
+            let one = |(id, nid): (String, u64)| ComponentNid { id, nid };
+            let components = ids.into_iter().zip(nid..).map(one).collect();
+            return SetNids {
+                components,
+                if_revision: None,
+            }
+            .into_command();
+        }
+        PatchComponents {
+            ids,
+            state: if kind == 1 { number } else { 0 },
+            flag: if kind == 2 { number % 7 } else { 0 },
+            force,
+            enabled: (kind == 3).then_some(force),
+            role: (kind == 3).then(|| "service".to_owned()),
+            ..PatchComponents::default()
+        }
+        .into_command()
     })
 }
 
