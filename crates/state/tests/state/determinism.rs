@@ -254,8 +254,8 @@ fn command() -> impl Strategy<Value = Command> {
         Just("10.2.0.1/16")
     ];
     prop_oneof![
-        6 => smd(),
-        6 => random_smd::commands(xname()),
+        10 => smd(),
+        12 => random_smd::commands(xname()),
         4 => random_hardware::commands(xname()),
         2 => endpoints(),
         3 => bss(),

@@ -16,7 +16,7 @@ use crate::{node_maps, partitions, power_maps, subscriptions};
 
 pub fn commands(xname: impl Strategy<Value = String> + Clone + 'static) -> impl Strategy<Value = Command> {
     prop_oneof![
-        5 => locks(xname.clone()),
+        7 => locks(xname.clone()),
         2 => patches(xname.clone()),
         2 => partitions(xname.clone()),
         1 => maps(xname),
