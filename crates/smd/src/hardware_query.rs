@@ -20,6 +20,8 @@ const EVERYTHING: [&str; 2] = ["all", "s0"];
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct HardwareQuery {
+    /// What is asked about, as the answer repeats it.
+    name: String,
     /// `None` for everything.
     place: Option<Xname>,
     types: Option<OneOf<String>>,
@@ -90,23 +92,24 @@ impl HardwareQuery {
         let is_everything = EVERYTHING
             .iter()
             .any(|word| word.eq_ignore_ascii_case(&request.id));
-        let place: Option<Xname> = match request.id.as_str() {
-            _ if is_everything => None,
-            text => Some(
-                text.parse()
-                    .map_err(|problem| rpc::invalid("Invalid xname", problem))?,
-            ),
+        let place: Option<Xname> = if is_everything {
+            None
+        } else {
+            let parsed = request.id.parse();
+            Some(parsed.map_err(|problem| rpc::invalid("Invalid xname", problem))?)
         };
+        let name = place
+            .as_ref()
+            .map_or_else(|| request.id.clone(), Xname::to_string);
         let mut partition = request.partition.clone();
-        let place = match place {
-            Some(place) if place.hms_type() == HmsType::Partition => {
-                partition.push(place.to_string());
-                None
-            }
-            place => place,
-        };
+        let of_partition = place
+            .as_ref()
+            .filter(|place| place.hms_type() == HmsType::Partition);
+        partition.extend(of_partition.map(Xname::to_string));
+        let place = place.filter(|place| place.hms_type() != HmsType::Partition);
         let parents = boolean("parents", &request.parents)?.unwrap_or(false);
         Ok(HardwareQuery {
+            name,
             place,
             types: (!request.r#type.is_empty())
                 .then(|| types(&request.r#type))
@@ -126,7 +129,7 @@ impl HardwareQuery {
             self.partition.admits(std::iter::empty(), partition)
         });
         HardwareInventory {
-            xname: self.place.as_ref().map_or("s0", Xname::as_str).to_owned(),
+            xname: self.name.clone(),
             format: self.format.name().to_owned(),
             ..arranged(&found, self.format, smd)
         }

@@ -361,7 +361,7 @@ async fn the_default_format_nests_what_is_in_nodes_and_outlets() {
     let found = query(&machine().await, of("all", "")).await;
     assert_eq!(
         (found.xname.as_str(), found.format.as_str()),
-        ("s0", "NestNodesOnly")
+        ("all", "NestNodesOnly")
     );
     assert_eq!(ids(&found.nodes), [A, B]);
     assert_eq!(ids(&found.nodes[0].processors), ["x0c0s0b0n0p0"]);
