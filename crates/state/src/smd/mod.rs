@@ -119,6 +119,11 @@ impl Smd {
         self.interfaces.iter()
     }
 
+    /// As [`Smd::interfaces`], those after a MAC if one is given.
+    pub fn interfaces_after(&self, mac: Option<&MacAddr>) -> impl Iterator<Item = &Arc<EthernetInterface>> {
+        self.interfaces.after(mac)
+    }
+
     /// The interface that has an address. If interfaces have it in different networks, none is meant: whoever asks
     /// for a node's identity must not be given another node's.
     pub fn interface_by_ip(&self, ip: IpAddr) -> Option<Arc<EthernetInterface>> {
@@ -143,6 +148,11 @@ impl Smd {
         self.groups.iter()
     }
 
+    /// As [`Smd::groups`], those after a label if one is given.
+    pub fn groups_after(&self, label: Option<&String>) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.after(label)
+    }
+
     /// Labels of the groups that a component is a member of, sorted. One look-up, however many groups there are.
     pub fn group_labels_of<'a>(
         &'a self,
@@ -155,8 +165,16 @@ impl Smd {
     pub fn components_with_groups(
         &self,
     ) -> impl Iterator<Item = (&Arc<Component>, impl ExactSizeIterator<Item = &str> + Clone)> {
+        self.components_with_groups_after(None)
+    }
+
+    /// As [`Smd::components_with_groups`], those after an xname if one is given.
+    pub fn components_with_groups_after(
+        &self,
+        xname: Option<&Xname>,
+    ) -> impl Iterator<Item = (&Arc<Component>, impl ExactSizeIterator<Item = &str> + Clone)> {
         self.components
-            .iter()
+            .after(xname)
             .map(|component| (component, self.groups.labels_of(&component.id)))
     }
 
@@ -452,6 +470,9 @@ fn ids_to_delete<R: Record<Key = Xname>>(
 
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
+    if command.change.as_ref().is_some_and(has_new_precondition) {
+        return FEATURE_LEVEL_INVENTORY;
+    }
     match &command.change {
         None
         | Some(
@@ -500,6 +521,25 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::AdvanceScnCursors(_),
         ) => FEATURE_LEVEL_INVENTORY,
     }
+}
+
+/// Whether the command names a revision where the first feature level knows none.
+fn has_new_precondition(change: &Change) -> bool {
+    let if_revision = match change {
+        Change::DeleteComponents(delete) => delete.if_revision,
+        Change::PatchEthernetInterface(patch) => patch.if_revision,
+        Change::DeleteEthernetInterfaces(delete) => delete.if_revision,
+        Change::AddIpAddress(add) => add.if_revision,
+        Change::PatchIpAddress(patch) => patch.if_revision,
+        Change::DeleteIpAddress(delete) => delete.if_revision,
+        Change::PatchGroup(patch) => patch.if_revision,
+        Change::DeleteGroup(delete) => delete.if_revision,
+        Change::AddGroupMember(add) => add.if_revision,
+        Change::ReplaceGroupMembers(replace) => replace.if_revision,
+        Change::RemoveGroupMember(remove) => remove.if_revision,
+        _ => None, // knew it from the beginning, takes none, or is newer than the first level itself
+    };
+    if_revision.is_some()
 }
 
 /// The xname of something that boots.
