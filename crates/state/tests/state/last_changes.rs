@@ -1,6 +1,7 @@
 //! The revision of a list: when anything of its kinds last changed, also by going away, and on every member alike.
 
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
+use proto::raft::v1::entry::Command;
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{LastChange, SnapshotRow, StateHeader};
 use proto::smd::v1::component;
@@ -11,7 +12,7 @@ use state::{RowKind, SnapshotError, State};
 use crate::cluster::bootstrap;
 use crate::create_components::{component, create};
 use crate::ethernet_interfaces;
-use crate::support::Log;
+use crate::support::{IntoCommand, Log};
 
 const NODE: &str = "x0c0s0b0n0";
 const OTHER: &str = "x0c0s1b0n0";
@@ -68,28 +69,27 @@ fn it_begins_for_all_members_with_the_feature_level() {
     log.ok(bootstrap("prod"));
     log.ok(create(vec![component(NODE)]));
     assert_eq!(log.state.last_change([RowKind::Component]), None);
-    let (mut late, entries) = (log.state.clone(), log.state.rows().collect::<Vec<_>>());
-    assert!(!entries.is_empty());
-    for level in 2..=FEATURE_LEVEL_INVENTORY {
-        log.ok(SetFeatureLevel { level });
-    }
-    assert_eq!(of(&log, RowKind::Component), 4, "then or before");
-    assert_eq!(of(&log, RowKind::Group), 4);
-    log.ok(create(vec![component(OTHER)]));
-    assert_eq!((of(&log, RowKind::Component), of(&log, RowKind::Group)), (5, 4));
-    // A member that was started from a snapshot of the old level.
-    late = State::from_rows(late.rows()).unwrap();
-    let mut again = Log::latest();
-    for (index, level) in (3..).zip(2..=FEATURE_LEVEL_INVENTORY) {
-        late.apply(index, &again.entry(SetFeatureLevel { level }));
-    }
-    late.apply(5, &again.entry(create(vec![component(OTHER)])));
-    let kinds = RowKind::ALL.into_iter();
-    assert!(
-        kinds
-            .clone()
-            .all(|kind| late.last_change([kind]) == log.state.last_change([kind]))
-    );
+    // A member that is started from a snapshot of the old level.
+    let mut late = State::from_rows(log.state.rows()).unwrap();
+    let mut both = |command: Command| {
+        let (index, entry) = (log.next_index(), log.entry(command));
+        late.apply(index, &entry);
+        log.apply_entry(&entry);
+        assert_eq!(late.digest(), log.state.digest());
+        let of = |kind| log.state.last_change([kind]);
+        assert!(
+            RowKind::ALL
+                .into_iter()
+                .all(|kind| late.last_change([kind]) == of(kind))
+        );
+        (of(RowKind::Component), of(RowKind::Group))
+    };
+    assert_eq!(both(SetFeatureLevel { level: 2 }.into_command()), (None, None));
+    let level = FEATURE_LEVEL_INVENTORY;
+    let raised = both(SetFeatureLevel { level }.into_command());
+    assert_eq!(raised, (Some(4), Some(4)), "then or before");
+    let created = both(create(vec![component(OTHER)]).into_command());
+    assert_eq!(created, (Some(5), Some(4)));
 }
 
 /// `Log` restores every state from its rows and compares digests; this is the value itself.
