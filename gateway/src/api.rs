@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::compress::Compressor;
 use crate::connections::Greeted;
 use crate::loaders::Loaders;
 use crate::port::{Counters, Port};
@@ -20,8 +21,9 @@ use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body, port_limits};
 
-const PASSED: [&str; 5] = [
+const PASSED: [&str; 6] = [
     "authorization",
+    rpc::IF_NONE_MATCH,
     rpc::CONSISTENCY,
     rpc::IDEMPOTENCY_KEY,
     "traceparent",
@@ -35,7 +37,9 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         routes: RouteTable::new(pool, |_| true)?,
         upstream,
         prefixes: options.prefixes.clone(),
+        cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
+        compressor: Some(Compressor::new()),
         files: None,
         loaders: Loaders::none(),
         probes: Probes::of_the_api(options),

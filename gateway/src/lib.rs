@@ -1,8 +1,12 @@
 //! HTTP/JSON to gRPC, driven by the descriptor: knows no service by name. `OVERVIEW.md` shows how.
 
+mod answer;
 mod api;
 mod body;
+mod compress;
+mod conditional;
 mod connections;
+mod fields;
 mod file_range;
 mod file_source;
 mod files;
@@ -20,6 +24,7 @@ mod schema;
 mod send_file;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod unchanged;
 mod upstream;
 mod wire;
@@ -37,7 +42,7 @@ use tower::Service;
 
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
-pub use options::{BootFiles, Check, Limits, Options, Readiness, RoleReadiness};
+pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
 
 /// Why a gateway cannot start.

@@ -1,6 +1,7 @@
 //! The plain HTTP port of compute nodes: boot script, cloud-init, boot files and what is public; nothing else.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::HeaderName;
 use prost_reflect::DescriptorPool;
@@ -32,7 +33,9 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         routes: RouteTable::new(pool, |rule| serves(rule.permission()))?,
         upstream,
         prefixes: options.prefixes.clone(),
+        cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
+        compressor: None,
         files,
         loaders: Loaders::new(&options.loaders),
         probes: Probes::of_nodes(options),

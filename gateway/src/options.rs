@@ -31,9 +31,14 @@ impl Check {
     }
 }
 
+/// The id of the cluster, which is part of ETags; empty before there is one.
+pub type ClusterId = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// What the owner of a gateway chooses.
 #[derive(Clone)]
 pub struct Options {
+    /// The id of the cluster. Default: none.
+    pub cluster_id: ClusterId,
     /// Path prefixes of today's deployment that are taken off before a route is looked up. Default:
     /// `/apis/smd` and `/apis/bss`.
     pub prefixes: Vec<String>,
@@ -130,6 +135,7 @@ impl Limits {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            cluster_id: Arc::new(String::new),
             prefixes: vec!["/apis/smd".to_owned(), "/apis/bss".to_owned()],
             files: None,
             is_legacy_reader: Arc::new(|_| false),

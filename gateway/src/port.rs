@@ -4,22 +4,25 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use futures::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, LOCATION};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap};
+use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
 use rpc::server::ConnectionLimits;
 
+use crate::answer::Asked;
 use crate::body::{self, Body, Budget, Incoming};
+use crate::compress::Compressor;
+use crate::conditional;
+use crate::fields::Selection;
 use crate::files::Files;
 use crate::loaders::Loaders;
-use crate::options::Limits;
+use crate::options::{ClusterId, Limits};
 use crate::probes::Probes;
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 use crate::request::{BadRequest, Parts, decode, encode};
-use crate::response::{Shown, show, text_field};
 use crate::routes::{self, Found, Route, RouteTable};
+use crate::trial;
 use crate::upstream::{Call, Upstream};
 
 /// One of the gateway's ports: which routes it has and what a connection may do.
@@ -27,8 +30,12 @@ pub(crate) struct Port {
     pub(crate) routes: RouteTable,
     pub(crate) upstream: Upstream,
     pub(crate) prefixes: Vec<String>,
+    /// The id of the cluster, for ETags.
+    pub(crate) cluster_id: ClusterId,
     /// HTTP headers that travel on as metadata.
     pub(crate) passed: Vec<HeaderName>,
+    /// Compresses JSON, where clients are no nodes.
+    pub(crate) compressor: Option<Compressor>,
     pub(crate) files: Option<Files>,
     /// What is answered before any route.
     pub(crate) loaders: Loaders,
@@ -126,16 +133,33 @@ impl Port {
                 ));
             }
         };
-        let message = self.message(route, &values, parts, body).await?;
+        let query = parts.uri.query().unwrap_or("");
+        let asked = Asked {
+            table: &self.routes,
+            route,
+            selection: Selection::parse(&self.routes.schema, route, query)?,
+            headers: &parts.headers,
+            cluster_id: (self.cluster_id)(),
+            validate_only: trial::is_asked(route, &parts.headers, query)?,
+        };
+        let mut message = self.message(route, &values, parts, body).await?;
+        conditional::put_if_match(route, asked.headers, &asked.cluster_id, &mut message)?;
         let call = Call {
             path: route.grpc_path.clone(),
             message: message.into(),
             caller,
             headers: &parts.headers,
             passed: &self.passed,
+            validate_only: asked.validate_only,
             deadline: self.limits.answer_at_most,
         };
-        respond(&self.routes, route, &self.upstream.call(call).await?)
+        let answer = self.upstream.call(call).await;
+        let response = asked.respond(&answer.map_err(|status| asked.problem(status))?)?;
+        let response = match &self.compressor {
+            Some(compressor) => compressor.compress(&parts.headers, response).await,
+            None => response,
+        };
+        Ok(response.map(body::full))
     }
 
     /// The path without a prefix of today's deployment and without one trailing slash.
@@ -230,37 +254,4 @@ fn says_form(headers: &HeaderMap) -> bool {
         .unwrap_or("");
     let kind = content_type.split(';').next().unwrap_or("").trim();
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-fn respond(
-    table: &RouteTable,
-    route: &Route,
-    answer: &tonic::Response<Bytes>,
-) -> Result<Response<Body>, Problem> {
-    let wire = answer.get_ref();
-    let status = problem::overridden(answer.metadata()).unwrap_or(route.success);
-    let shown = if status == StatusCode::NO_CONTENT {
-        Ok(Shown::default())
-    } else {
-        show(&table.schema, route.output, wire)
-    };
-    let shown = shown.map_err(|error| {
-        tracing::error!(method = %route.grpc_path, %error, "bad response");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-    })?;
-    let mut response = Response::new(body::full(shown.body));
-    *response.status_mut() = status;
-    *response.headers_mut() = problem::headers(answer.metadata());
-    let location = route.location.and_then(|number| text_field(wire, number));
-    for (name, text) in [
-        (LOCATION, location.unwrap_or("")),
-        (CONTENT_TYPE, shown.content_type.as_str()),
-    ] {
-        if !text.is_empty()
-            && let Ok(value) = HeaderValue::from_str(text)
-        {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    Ok(response)
 }

@@ -1,6 +1,6 @@
 //! Errors as RFC 7807 problems, as the services this replaces answer them; the one gRPC to HTTP status table.
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
@@ -21,6 +21,9 @@ struct Body<'a> {
     title: &'a str,
     detail: &'a str,
     status: u16,
+    /// The current ETag, where another one was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
 }
 
 impl Problem {
@@ -49,22 +52,28 @@ impl Problem {
         problem
     }
 
-    /// The body as JSON.
+    /// The body as JSON; none of what is not modified.
     pub(crate) fn body(&self) -> Vec<u8> {
+        if self.status == StatusCode::NOT_MODIFIED {
+            return Vec::new();
+        }
         let title = self.status.canonical_reason().unwrap_or("Unknown Status");
         let body = Body {
             r#type: "about:blank",
             title,
             detail: &self.detail,
             status: self.status.as_u16(),
+            etag: self.headers.get(ETAG).and_then(|etag| etag.to_str().ok()),
         };
         serde_json::to_vec(&body).expect("strings and a number always have a JSON form")
     }
 
     /// Status line headers of the answer.
     pub(crate) fn into_headers(mut self) -> HeaderMap {
-        self.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status != StatusCode::NOT_MODIFIED {
+            self.headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        }
         *self.headers
     }
 }
@@ -101,12 +110,13 @@ pub(crate) fn overridden(metadata: &MetadataMap) -> Option<StatusCode> {
     StatusCode::from_u16(text.parse().ok()?).ok()
 }
 
-/// The HTTP headers that a service asks for: `http-header-*` and `retry-after-s`.
+/// The HTTP headers that a service asks for: `http-header-*`, `retry-after-s` and its ETag.
 pub(crate) fn headers(metadata: &MetadataMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in metadata.as_ref() {
         let name = match name.as_str() {
             rpc::RETRY_AFTER_S => Ok(RETRY_AFTER),
+            rpc::ETAG => Ok(ETAG),
             other => match other.strip_prefix(rpc::HTTP_HEADER_PREFIX) {
                 Some(name) => name.parse(),
                 None => continue,
@@ -202,6 +212,16 @@ mod tests {
             (problem.status.as_u16(), &problem.headers["bss-referral-token"]),
             (400, &"t".parse().unwrap())
         );
+
+        let etag = rpc::Etag {
+            cluster_id: "c".into(),
+            revision: 7,
+        };
+        let problem = Problem::from(Status::from(rpc::Error::NotModified { etag }));
+        assert_eq!((problem.status.as_u16(), problem.body()), (304, Vec::new()));
+        let headers = problem.into_headers();
+        assert_eq!(headers["etag"], "\"c-7\"");
+        assert!(!headers.contains_key("content-type"));
 
         let stale = rpc::Error::RevisionMismatch {
             id: "x1".into(),

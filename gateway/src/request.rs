@@ -98,7 +98,7 @@ impl BadRequest {
     }
 
     /// The same problem, seen from one level further out.
-    fn within(mut self, outer: &str) -> Self {
+    pub(crate) fn within(mut self, outer: &str) -> Self {
         let joint = if self.place.is_empty() || self.place.starts_with('[') {
             ""
         } else {
@@ -109,7 +109,8 @@ impl BadRequest {
     }
 }
 
-fn invalid(problem: impl Into<String>) -> BadRequest {
+/// A request that is read and refused.
+pub(crate) fn invalid(problem: impl Into<String>) -> BadRequest {
     BadRequest {
         malformed: false,
         place: String::new(),
@@ -168,6 +169,18 @@ fn put_pairs(
         }
     }
     Ok(())
+}
+
+/// The values of one name of a query, which is matched without case.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn query_values<'q>(query: &'q str, wanted: &str) -> Result<Vec<Cow<'q, str>>, BadRequest> {
+    let pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let named = pairs.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    named.map(|(_, value)| decode_plus(value)).collect()
 }
 
 /// Percent-decodes one path segment, query name or value.

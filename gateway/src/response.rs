@@ -7,12 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use prost::encoding::decode_varint;
 
+use crate::fields::Selection;
 use crate::routes::Output;
 use crate::schema::{Field, Kind, MessageId, Schema};
 
 /// Messages within each other, at most; what services answer is far flatter.
 const DEPTH_MAX: usize = 64;
-const JSON: &str = "application/json";
+/// Content type of everything that is not raw.
+pub(crate) const JSON: &str = "application/json";
 
 /// A response body with its content type; both are empty where the legacy API has no body.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,13 +28,19 @@ pub(crate) struct Shown {
 #[error("the service's answer does not decode: {0}")]
 pub(crate) struct BadResponse(&'static str);
 
-/// What HTTP shows of the response message `wire`.
+/// What HTTP shows of the response message `wire`: what is selected of its objects.
 ///
 /// # Errors
 /// The message does not decode.
-pub(crate) fn show(schema: &Schema, output: Output, wire: &Bytes) -> Result<Shown, BadResponse> {
+pub(crate) fn show(
+    schema: &Schema,
+    output: Output,
+    selection: Option<&Selection>,
+    wire: &Bytes,
+) -> Result<Shown, BadResponse> {
     let mut writer = Writer {
         schema,
+        selection,
         records: Vec::new(),
         depth: 0,
         out: Vec::new(),
@@ -57,17 +65,22 @@ pub(crate) fn show(schema: &Schema, output: Output, wire: &Bytes) -> Result<Show
     })
 }
 
-/// The text of field `number`, for `Location`.
+/// The text of field `number`, for headers.
 pub(crate) fn text_field(wire: &[u8], number: u32) -> Option<&str> {
+    from_utf8(bytes_field(wire, number)?).ok()
+}
+
+/// Text, bytes or message of field `number`.
+pub(crate) fn bytes_field(wire: &[u8], number: u32) -> Option<&[u8]> {
     let mut rest = wire;
-    let mut text = None;
+    let mut value = None;
     while !rest.is_empty() {
         match read_record(&mut rest).ok()? {
-            (found, Wire::Bytes(bytes)) if found == number => text = from_utf8(bytes).ok(),
+            (found, Wire::Bytes(bytes)) if found == number => value = Some(bytes),
             _ => {}
         }
     }
-    text
+    value
 }
 
 /// `google.api.HttpBody`: content type 1, data 2; the data is not copied.
@@ -105,6 +118,7 @@ struct Record<'w> {
 
 struct Writer<'s, 'w> {
     schema: &'s Schema,
+    selection: Option<&'s Selection>,
     /// A stack: each message puts its records on top and takes them off again.
     records: Vec<Record<'w>>,
     depth: usize,
@@ -128,7 +142,10 @@ impl<'s, 'w> Writer<'s, 'w> {
             while at < top && self.records[at].place == place {
                 at += 1;
             }
-            if self.shows(field, first, at) {
+            let selected = self
+                .selection
+                .is_none_or(|selection| selection.shows(id, self.depth, place));
+            if selected && self.shows(field, first, at) {
                 if self.out.last() != Some(&b'{') {
                     self.out.push(b',');
                 }

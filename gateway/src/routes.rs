@@ -3,14 +3,23 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use http::header::LOCATION;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode};
-use prost_reflect::{DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor};
+use http::{HeaderName, Method, StatusCode};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MethodDescriptor,
+};
 use proto::google::api::{HttpRule, http_rule::Pattern};
 use proto::http::v1::MethodRule;
 
 use crate::StartError;
 use crate::schema::{MessageId, Schema, SchemaBuilder, extension};
+
+/// What says when an object last changed.
+const META: &str = "chamois.http.v1.ObjectMeta";
+
+/// What a write that is only tried out is answered with.
+const WOULD_CHANGE: &str = "chamois.http.v1.WouldChange";
 
 /// One HTTP binding of one method.
 #[derive(Debug)]
@@ -29,8 +38,12 @@ pub(crate) struct Route {
     pub(crate) success: StatusCode,
     /// HTTP status of a body that does not decode.
     pub(crate) malformed_body: StatusCode,
-    /// Number of the response's text field that becomes `Location`.
-    pub(crate) location: Option<u32>,
+    /// Names of headers, and the numbers of the response's text fields that they show.
+    pub(crate) headers: Vec<(HeaderName, u32)>,
+    /// Number of the request's field for the revision in `If-Match`.
+    pub(crate) if_match: Option<u32>,
+    /// Number of the response's `ObjectMeta`.
+    pub(crate) meta: Option<u32>,
 }
 
 /// Where the HTTP body goes.
@@ -61,6 +74,8 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct RouteTable {
     pub(crate) schema: Schema,
+    /// `chamois.http.v1.WouldChange`, if the descriptor has it.
+    pub(crate) would_change: Option<MessageId>,
     routes: Vec<Route>,
     root: Segment,
 }
@@ -122,7 +137,10 @@ impl RouteTable {
                 }
             }
         }
+        let would_change = pool.get_message_by_name(WOULD_CHANGE);
+        let would_change = would_change.map(|message| compiler.schema.message(&message));
         Ok(Self {
+            would_change: would_change.transpose()?,
             schema: compiler.schema.finish(),
             routes: compiler.routes,
             root: compiler.root,
@@ -211,16 +229,6 @@ impl Compiler {
             "*" => Body::Whole,
             name => Body::Field(field(name).ok_or_else(|| format!("body: no field {name} in the request"))?),
         };
-        let location = method
-            .output()
-            .get_field_by_name(&rule.location_field)
-            .map(|field| field.number());
-        if location.is_none() && !rule.location_field.is_empty() {
-            return Err(format!(
-                "location_field: no field {} in the response",
-                rule.location_field
-            ));
-        }
         let output = self.output(method, &binding.response_body)?;
         self.routes.push(Route {
             grpc_path: grpc_path(method)?,
@@ -232,9 +240,51 @@ impl Compiler {
             output,
             success: status(rule.success_status, StatusCode::OK)?,
             malformed_body: status(rule.malformed_body_status, StatusCode::BAD_REQUEST)?,
-            location,
+            headers: self.headers(method, rule)?,
+            if_match: self.if_match(method)?,
+            meta: method.output().fields().find(is_meta).map(|field| field.number()),
         });
         Ok(())
+    }
+
+    /// Headers that show a field of the response.
+    fn headers(
+        &self,
+        method: &MethodDescriptor,
+        rule: &MethodRule,
+    ) -> Result<Vec<(HeaderName, u32)>, String> {
+        let output = method.output();
+        let mut headers = Vec::new();
+        if !rule.location_field.is_empty() {
+            let field = output.get_field_by_name(&rule.location_field);
+            let missing = || format!("location_field: no field {} in the response", rule.location_field);
+            headers.push((LOCATION, field.ok_or_else(missing)?.number()));
+        }
+        for field in output.fields() {
+            let rule = self.schema.rule(&field).map_err(|error| error.to_string())?;
+            if rule.header.is_empty() {
+                continue;
+            }
+            let name = rule.header.parse().map_err(|error| format!("header: {error}"))?;
+            if !matches!(field.kind(), Kind::String) {
+                return Err(format!("{}: a header shows a text", field.name()));
+            }
+            headers.push((name, field.number()));
+        }
+        Ok(headers)
+    }
+
+    /// The request's field for the revision in `If-Match`.
+    fn if_match(&self, method: &MethodDescriptor) -> Result<Option<u32>, String> {
+        for field in method.input().fields() {
+            let rule = self.schema.rule(&field).map_err(|error| error.to_string())?;
+            if rule.if_match {
+                let fits = rule.native_only && matches!(field.kind(), Kind::Uint64);
+                let problem = || format!("{}: if_match needs a native-only uint64", field.name());
+                return fits.then(|| Some(field.number())).ok_or_else(problem);
+            }
+        }
+        Ok(None)
     }
 
     /// Puts the route that is pushed next into the tree; gives the fields that its variables fill.
@@ -315,6 +365,14 @@ fn pattern(binding: &HttpRule) -> Result<(Method, &str), String> {
         }
         None => Err("google.api.http names no verb".into()),
     }
+}
+
+fn is_meta(field: &FieldDescriptor) -> bool {
+    let message = field
+        .kind()
+        .as_message()
+        .map(|message| message.full_name() == META);
+    message.unwrap_or(false) && !field.is_list()
 }
 
 fn grpc_path(method: &MethodDescriptor) -> Result<PathAndQuery, String> {

@@ -223,7 +223,11 @@ impl SchemaBuilder {
         }
     }
 
-    fn rule(&self, field: &FieldDescriptor) -> Result<FieldRule, StartError> {
+    /// How a field shows.
+    ///
+    /// # Errors
+    /// An option that does not decode.
+    pub(crate) fn rule(&self, field: &FieldDescriptor) -> Result<FieldRule, StartError> {
         let options = field.options();
         let rule = options.get_extension(&self.field_rule);
         let rule = rule

@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
@@ -34,6 +34,8 @@ pub(crate) struct Call<'a> {
     /// The HTTP request's headers, of which `passed` become metadata.
     pub(crate) headers: &'a HeaderMap,
     pub(crate) passed: &'a [HeaderName],
+    /// The change is only to be tried out.
+    pub(crate) validate_only: bool,
     pub(crate) deadline: Duration,
 }
 
@@ -60,6 +62,10 @@ impl Upstream {
             .iter()
             .filter_map(|name| Some((name.clone(), call.headers.get(name)?.clone())));
         *request.metadata_mut() = MetadataMap::from_headers(passed.collect());
+        if call.validate_only {
+            let metadata = request.metadata_mut();
+            metadata.insert(rpc::VALIDATE_ONLY, MetadataValue::from_static("true"));
+        }
         request.set_timeout(call.deadline);
         request.extensions_mut().insert(call.caller);
         let mut client = tonic::client::Grpc::new(self.service.clone())

@@ -21,12 +21,10 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
-    fn add(&mut self, index: u64, applied: &mut Applied) {
+    fn add(&mut self, index: u64, entry: &pb::Entry, state: &State, applied: &mut Applied) {
         self.rows.append(&mut applied.changed);
-        if !applied.events.is_empty() {
-            let events = std::mem::take(&mut applied.events);
-            self.revisions.push(Revision { index, events });
-        }
+        let events = std::mem::take(&mut applied.events);
+        self.revisions.extend(Revision::of(index, entry, state, events));
     }
 }
 
@@ -74,7 +72,7 @@ impl ApplyChunk {
     ) -> pb::Outcome {
         match catch_unwind(AssertUnwindSafe(|| apply(state, index, &entry))) {
             Ok(mut applied) => {
-                touched.add(index, &mut applied);
+                touched.add(index, &entry, state, &mut applied);
                 self.done.push((index, Some(entry)));
                 applied.outcome
             }

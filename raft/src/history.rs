@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use state::Event;
+use proto::raft::v1 as pb;
+use state::{Event, State};
 
 /// Revisions that are kept.
 const REVISIONS_MAX: usize = 100_000;
@@ -18,13 +19,29 @@ const PAGE_REVISIONS_MAX: usize = 256;
 pub struct Revision {
     /// Log index of the entry.
     pub index: u64,
+    /// Cluster time of the entry, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Who made the change.
+    pub principal: String,
     /// Its events, sorted by key, at least one.
     pub events: Vec<Event>,
 }
 
 impl Revision {
+    /// What `entry` has done, which led to `state`; `None` if that is nothing to be watched.
+    pub(crate) fn of(index: u64, entry: &pb::Entry, state: &State, events: Vec<Event>) -> Option<Revision> {
+        let header = entry.header.as_ref();
+        let principal = header.map_or_else(String::new, |header| header.principal.clone());
+        (!events.is_empty()).then(|| Revision {
+            index,
+            at_ms: state.time_ms(),
+            principal,
+            events,
+        })
+    }
+
     fn bytes(&self) -> usize {
-        size_of::<Revision>() + self.events.iter().map(Event::bytes).sum::<usize>()
+        size_of::<Revision>() + self.principal.len() + self.events.iter().map(Event::bytes).sum::<usize>()
     }
 }
 
@@ -128,6 +145,15 @@ impl History {
         Ok(Page { revisions, upto })
     }
 
+    /// Revisions before `revision`, the newest first, or the first of them; and up to where changes are not kept.
+    pub(crate) fn before(&self, revision: u64) -> (Vec<Arc<Revision>>, u64) {
+        let ring = self.ring();
+        let to = ring.revisions.partition_point(|(kept, _)| kept.index < revision);
+        let from = to.saturating_sub(PAGE_REVISIONS_MAX);
+        let page = ring.revisions.range(from..to).rev();
+        (page.map(|(kept, _)| Arc::clone(kept)).collect(), ring.begin)
+    }
+
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,10 +161,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use proto::raft::v1 as pb;
     use proto::smd::v1::smd_command::CreateComponents;
     use proto::smd::v1::{Component, SmdCommand, component, smd_command};
-    use state::State;
 
     use super::*;
 
@@ -178,7 +202,7 @@ mod tests {
             };
             let events = state.apply(index, &entry).events;
             assert_eq!(events.len(), 1);
-            made.push(Revision { index, events });
+            made.extend(Revision::of(index, &entry, &state, events));
         }
         made.split_off(usize::try_from(*indexes.start()).unwrap() - 1)
     }
@@ -216,6 +240,24 @@ mod tests {
         }
         assert_eq!(seen, (1..=last).collect::<Vec<_>>());
         assert_eq!((pages, upto), (3, last + 1));
+    }
+
+    /// Whoever asks what has become of an object begins at the end.
+    #[test]
+    fn the_newest_come_first_in_pages_and_say_how_far_back_they_reach() {
+        let history = History::with_bounds(0, 2 * PAGE_REVISIONS_MAX, usize::MAX);
+        let last = 2 * PAGE_REVISIONS_MAX as u64 + 10;
+        history.record(revisions(1..=last), last);
+        let (mut seen, mut before) = (Vec::new(), u64::MAX);
+        loop {
+            let (page, begin) = history.before(before);
+            assert_eq!(begin, 10);
+            let Some(oldest) = page.last() else { break };
+            before = oldest.index;
+            seen.extend(page.iter().map(|revision| revision.index));
+        }
+        assert_eq!(seen, (11..=last).rev().collect::<Vec<_>>());
+        assert_eq!(history.before(12).0.len(), 1);
     }
 
     /// The oldest go first, whole revisions at a time, and whoever needs them is told what is left.

@@ -55,14 +55,14 @@ impl InMemory {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let index = state.applied_index() + 1;
         let applied = state.apply(index, &entry);
-        let changes = Revision {
-            index,
-            events: applied.events,
-        };
-        let revisions = Some(changes).filter(|changes| !changes.events.is_empty());
+        let revision = Revision::of(index, &entry, &state, applied.events);
         self.published
-            .publish(state.clone(), revisions.into_iter().collect());
+            .publish(state.clone(), revision.into_iter().collect());
         Ok(applied.outcome)
+    }
+
+    pub(crate) fn random_16(&self) -> Vec<u8> {
+        self.sources.random_16()
     }
 
     pub(crate) fn cluster_time_ms(&self) -> u64 {

@@ -147,6 +147,10 @@ impl Replicated {
         membership.get_node(&id).cloned()
     }
 
+    pub(crate) fn random_16(&self) -> Vec<u8> {
+        self.sources.random_16()
+    }
+
     /// Cluster time; a leader's own is what it stamps.
     pub(crate) fn cluster_time_ms(&self) -> u64 {
         let applied_ms = self.published.load().time_ms();

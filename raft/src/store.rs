@@ -8,16 +8,18 @@ use model::BootContext;
 use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
-use rpc::{Author, Error};
-use state::State;
+use rpc::{Author, Error, Etag, Trial};
 use state::cluster::FEATURE_LEVEL_REQUESTS;
+use state::{Event, RowKind, State};
 use tonic::Status;
 
 use crate::in_memory::InMemory;
 use crate::metrics::{self, Counters};
+use crate::past::{self, Past};
 use crate::published::Published;
 use crate::replicated::Replicated;
 use crate::snapshot_pieces::{self, SnapshotPieces};
+use crate::trial;
 use crate::type_config::MemberNode;
 use crate::watch::Watch;
 
@@ -48,6 +50,16 @@ pub struct Committed {
     pub revision: u64,
     /// What it created, updated and left as it was.
     pub applied: pb::outcome::Applied,
+}
+
+impl Committed {
+    pub(crate) fn new(revision: u64, outcome: pb::Outcome) -> Committed {
+        let applied = match outcome.result {
+            Some(pb::outcome::Result::Applied(applied)) => applied,
+            Some(pb::outcome::Result::Rejected(_)) | None => pb::outcome::Applied::default(),
+        };
+        Committed { revision, applied }
+    }
 }
 
 impl Store {
@@ -81,6 +93,12 @@ impl Store {
     /// The applied state of this member: a pointer load.
     pub fn state(&self) -> Arc<State> {
         self.published().load()
+    }
+
+    /// The ETag of an object that was last changed at `revision`.
+    pub fn etag(&self, revision: u64) -> Etag {
+        let cluster_id = self.state().cluster_id().to_owned();
+        Etag { cluster_id, revision }
     }
 
     /// Proposes a change and waits until it is committed and applied here. A follower forwards it. Without
@@ -123,14 +141,7 @@ impl Store {
             return Err(rejection.into());
         }
         self.require_committed(outcome.revision, APPLY_WAIT).await?;
-        let applied = match outcome.result {
-            Some(pb::outcome::Result::Applied(applied)) => applied,
-            Some(pb::outcome::Result::Rejected(_)) | None => pb::outcome::Applied::default(),
-        };
-        Ok(Committed {
-            revision: outcome.revision,
-            applied,
-        })
+        Ok(Committed::new(outcome.revision, outcome))
     }
 
     /// Waits until this member has applied a change that is committed. One that stays behind cannot answer as if it had, nor
@@ -143,7 +154,8 @@ impl Store {
     }
 
     /// Proposes a change of a request that may say how its repeats are recognised: a repeat gets the outcome of the
-    /// first, whichever member took it.
+    /// first, whichever member took it. Of a request that is only to be validated nothing is proposed: the change is
+    /// tried out on a copy of the state, after a read index.
     ///
     /// # Errors
     /// As [`Store::propose`]; `SessionExpired` for a repeat whose first outcome may be forgotten, `RequestDiffers` for
@@ -154,6 +166,9 @@ impl Store {
             principal: author.principal().to_owned(),
             ..pb::Header::default()
         };
+        if let Some(trial) = author.trial() {
+            return self.try_out(trial, header, command).await;
+        }
         if let Some(request) = author.session(self.cluster_time_ms()) {
             header.session = Some(request.session);
             if self.state().feature_level() >= FEATURE_LEVEL_REQUESTS {
@@ -163,6 +178,32 @@ impl Store {
             }
         }
         self.propose_with(header, command).await
+    }
+
+    async fn try_out(
+        &self,
+        trial: &Trial,
+        mut header: pb::Header,
+        command: Command,
+    ) -> Result<Committed, Error> {
+        self.linearize().await?;
+        header.proposed_at_ms = self.cluster_time_ms();
+        header.random = match &self.backend {
+            Backend::InMemory(memory) => memory.random_16(),
+            Backend::Replicated(member, _) => member.random_16(),
+        };
+        let entry = pb::Entry {
+            header: Some(header.clone()),
+            command: Some(command.clone()),
+        };
+        check_size(state::encode_exact(&entry)?.len())?;
+        trial::run(trial, &self.state(), &header, &command)
+    }
+
+    /// The state as `author`'s changes have left it: the applied one, or that of what was only tried out.
+    pub fn state_after(&self, author: &Author) -> Arc<State> {
+        let tried_out = author.trial().and_then(Trial::state);
+        tried_out.unwrap_or_else(|| self.state())
     }
 
     /// Cluster time as far as this member knows it: that of the log, or its own clock if that is ahead. What ends at a time
@@ -225,6 +266,16 @@ impl Store {
     pub async fn watch_after(&self, revision: u64, at_most: Duration) -> Result<Watch, Error> {
         self.require_applied(revision, at_most).await?;
         Watch::after(revision, Arc::clone(self.published()))
+    }
+
+    /// The remembered changes before `revision` that are meant, the newest first, at most `changes_max`.
+    pub async fn past(
+        &self,
+        revision: u64,
+        changes_max: usize,
+        is_meant: impl Fn(&Event) -> bool + Send,
+    ) -> Past {
+        past::before(self.published(), revision, changes_max, is_meant).await
     }
 
     fn published(&self) -> &Arc<Published> {
@@ -363,6 +414,14 @@ impl rpc::Barrier for Store {
         };
         let revision = self.state().applied_index();
         Some(rpc::Freshness { revision, age })
+    }
+
+    fn last_change(&self, kinds: rpc::Kinds) -> Option<Etag> {
+        let state = self.state();
+        let kinds: Option<Vec<RowKind>> = kinds.numbers().map(RowKind::of_number).collect();
+        let revision = state.last_change(kinds?)?;
+        let cluster_id = state.cluster_id().to_owned();
+        Some(Etag { cluster_id, revision })
     }
 }
 

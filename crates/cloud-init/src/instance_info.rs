@@ -108,7 +108,7 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
         let node = node_of(&request.get_ref().id)?;
         let delete = cloud_init_command::DeleteInstanceInfo { id: node.to_string() };
         let committed = self.propose(&author, Change::DeleteInstanceInfo(delete)).await?;
-        let instance = self.store.state().cloud_init.instance(&node);
+        let instance = self.store.state_after(&author).cloud_init.instance(&node);
         Ok(Response::new(InstanceInfoChange {
             revision: committed.revision,
             instance_id: instance

@@ -68,7 +68,7 @@ impl subnet_service_server::SubnetService for SubnetService {
         let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
         self.propose(&author, dhcp_command::Change::PutSubnet(put))
             .await?;
-        let stored = self.store.state().dhcp.subnet_of(net.network());
+        let stored = self.store.state_after(&author).dhcp.subnet_of(net.network());
         let stored = stored.ok_or_else(|| Error::Conflict {
             detail: format!("{net} was deleted by someone else"),
         })?;

@@ -142,6 +142,8 @@ mod tests {
             permission: Permission::Unspecified,
             linearizable: false,
             legacy_anonymous_read: true,
+            made_of: crate::Kinds::default(),
+            can_validate_only: false,
             client_streaming: false,
         };
         for identity in everyone() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::Error;
+use crate::{Error, Etag, Kinds};
 
 /// How fresh this member's applied state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,12 @@ pub trait Barrier: Send + Sync {
 
     /// How fresh the state is without waiting, for answers to whoever is content with it; `None` where nobody knows.
     fn freshness(&self) -> Option<Freshness> {
+        None
+    }
+
+    /// The last change of anything of these kinds in this member's applied state; `None` where nobody knows.
+    fn last_change(&self, kinds: Kinds) -> Option<Etag> {
+        let _ = kinds;
         None
     }
 }

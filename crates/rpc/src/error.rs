@@ -7,6 +7,8 @@ use model::Rejection;
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
+use crate::{ETAG, Etag};
+
 /// Metadata of a response or error: the HTTP status that the gateway sends instead of the usual one.
 pub const HTTP_STATUS: &str = "http-status";
 /// Metadata `http-header-<name>`: the gateway sends it as HTTP header `<name>`.
@@ -144,6 +146,12 @@ pub enum Error {
         /// The smallest revision that a watch can go on from.
         oldest: u64,
     },
+    /// The caller has the current answer already, by the `If-None-Match` of its request.
+    #[error("not modified: {etag} is current")]
+    NotModified {
+        /// The current ETag.
+        etag: Etag,
+    },
     /// What the change needs is not switched on in the whole cluster yet.
     #[error("{detail}")]
     FeatureLevel {
@@ -204,6 +212,13 @@ pub fn set_http_status(metadata: &mut MetadataMap, http_status: u16) {
     metadata.insert(HTTP_STATUS, MetadataValue::from(http_status));
 }
 
+/// Says which revision an answer shows, where it does not carry an `ObjectMeta` itself.
+pub fn set_etag(metadata: &mut MetadataMap, etag: &Etag) {
+    if let Ok(value) = MetadataValue::try_from(etag.to_string()) {
+        metadata.insert(ETAG, value);
+    }
+}
+
 /// Makes the gateway send the HTTP header `name` (lower case); works on responses and errors.
 ///
 /// A name or value that HTTP does not allow is left out: headers here are hints, never the answer itself.
@@ -257,6 +272,11 @@ impl From<Error> for Status {
                 status
                     .metadata_mut()
                     .insert(OLDEST_REVISION, MetadataValue::from(oldest));
+                status
+            }
+            Error::NotModified { etag } => {
+                let mut status = http_status(Self::failed_precondition(text), 304);
+                set_etag(status.metadata_mut(), &etag);
                 status
             }
             Error::FeatureLevel { .. } => http_status(Self::failed_precondition(text), 409),
@@ -380,6 +400,16 @@ mod tests {
             (Error::Unimplemented { path: s() }, Code::Unimplemented, None),
             (Error::RequestDiffers, Code::InvalidArgument, Some("422")),
             (Error::Compacted { oldest: 7 }, Code::OutOfRange, Some("410")),
+            (
+                Error::NotModified {
+                    etag: Etag {
+                        cluster_id: s(),
+                        revision: 7,
+                    },
+                },
+                Code::FailedPrecondition,
+                Some("304"),
+            ),
             (
                 Error::FeatureLevel { detail: s() },
                 Code::FailedPrecondition,

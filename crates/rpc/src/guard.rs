@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt as _;
 use tonic::Status;
 use tonic::body::Body;
+use tonic::metadata::BinaryMetadataValue;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
@@ -22,7 +23,10 @@ use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::log_limit::LogLimit;
 use crate::request_id::RequestId;
 use crate::token::Verifier;
-use crate::{Barrier, Caller, Calls, Error, Freshness, Identity, Rule, Rules, authorizer};
+use crate::trial::{self, Trial, WOULD_CHANGE};
+use crate::{
+    Barrier, Caller, Calls, ETAG, Error, Freshness, IF_NONE_MATCH, Identity, Rule, Rules, authorizer,
+};
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
 pub const CONSISTENCY: &str = "chamois-consistency";
@@ -121,6 +125,10 @@ impl Inner {
         if let Some(id) = RequestId::read(path, &caller, request.headers())? {
             request = identified(request, id, rule.client_streaming);
         }
+        let trial = Trial::of(request.headers(), rule)?;
+        if let Some(trial) = &trial {
+            request.extensions_mut().insert(trial.clone());
+        }
         request.extensions_mut().insert(caller);
         let default = if rule.client_streaming {
             DEADLINE_MAX
@@ -135,7 +143,14 @@ impl Inner {
             if rule.linearizable && !local {
                 self.barrier.linearize().await?;
             }
+            let etag = self.etag(rule, request.headers())?;
             let mut answer = call_catching_panics(inner, request).await?;
+            if let Some(etag) = etag {
+                answer.headers_mut().insert(ETAG, etag);
+            }
+            if let Some(trial) = trial {
+                tell(&mut answer, &trial);
+            }
             freshness
                 .into_iter()
                 .for_each(|fresh| state_freshness(answer.headers_mut(), fresh));
@@ -145,6 +160,25 @@ impl Inner {
             Ok(answer) => answer,
             Err(_) => Err(Error::DeadlineExceeded { after: at_most }),
         }
+    }
+
+    /// The ETag of an answer that is made of objects of some kinds: of before the handler looks, so that it is never newer
+    /// than what is shown.
+    ///
+    /// # Errors
+    /// `NotModified` for a caller that has it; the handler need not run.
+    fn etag(&self, rule: Rule, headers: &HeaderMap) -> Result<Option<HeaderValue>, Error> {
+        if rule.made_of.is_empty() {
+            return Ok(None);
+        }
+        let Some(etag) = self.barrier.last_change(rule.made_of) else {
+            return Ok(None);
+        };
+        let mut seen = headers.get_all(IF_NONE_MATCH).iter();
+        if seen.any(|seen| seen.to_str().is_ok_and(|seen| etag.is_in(seen))) {
+            return Err(Error::NotModified { etag });
+        }
+        Ok(HeaderValue::try_from(etag.to_string()).ok())
     }
 
     /// Finds the rule and the caller of a request, and asks the authorizer.
@@ -240,6 +274,16 @@ fn state_freshness(headers: &mut HeaderMap, Freshness { revision, age }: Freshne
     let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     headers.insert(LOCAL_REVISION, HeaderValue::from(revision));
     headers.insert(AGE_MS, HeaderValue::from(age_ms));
+}
+
+/// What a request that was tried out would change: all of it for the gateway of this process, a part for the network.
+fn tell(answer: &mut Response<Body>, trial: &Trial) {
+    let would_change = trial.finish();
+    let value = BinaryMetadataValue::from_bytes(&trial::for_metadata(&would_change));
+    if let Ok(value) = HeaderValue::from_bytes(value.as_encoded_bytes()) {
+        answer.headers_mut().insert(WOULD_CHANGE, value);
+    }
+    answer.extensions_mut().insert(Arc::new(would_change));
 }
 
 /// A panic in a handler is that request's `INTERNAL`; the member and its other requests go on.

@@ -9,29 +9,37 @@ mod calls;
 pub mod client;
 mod deadline;
 mod error;
+mod etag;
 mod guard;
 mod histogram;
 mod identity;
 mod known_tokens;
 mod log_limit;
+mod object_change;
+mod page_token;
 mod request_id;
 mod rules;
 pub mod server;
 mod standard_services;
 pub mod tls;
 pub mod token;
+mod trial;
 
 pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};
 pub use error::{
     Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OLDEST_REVISION, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S,
-    REVISION, invalid, set_http_header, set_http_status,
+    REVISION, invalid, set_etag, set_http_header, set_http_status,
 };
+pub use etag::{ETAG, Etag, IF_NONE_MATCH, is_current};
 pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
 pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
+pub use object_change::object_change;
+pub use page_token::PageScope;
 pub use request_id::{
     ACK_BELOW, Author, CLIENT_ID, IDEMPOTENCY_KEY, RequestSession, SEQ, SESSION_AGE_MS, author,
 };
-pub use rules::{Rule, Rules, RulesError};
+pub use rules::{Kinds, Rule, Rules, RulesError};
 pub use standard_services::add_standard_services;
+pub use trial::{Trial, VALIDATE_ONLY, WOULD_CHANGE};

@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderMap;
 use proto::raft::v1::ClientSession;
 
-use crate::{Caller, Error, invalid};
+use crate::{Caller, Error, Trial, invalid};
 
 /// Metadata: the client's session, 32 hex digits of its own choice (16 random bytes).
 pub const CLIENT_ID: &str = "chamois-client-id";
@@ -36,6 +36,7 @@ const ID_BYTES: usize = 16;
 pub struct Author {
     principal: String,
     request: Option<Arc<RequestId>>,
+    trial: Option<Trial>,
 }
 
 /// The author of a gRPC request; call it before the message is taken out.
@@ -43,6 +44,7 @@ pub fn author<T>(request: &tonic::Request<T>) -> Author {
     Author {
         principal: crate::caller(request).identity.principal(),
         request: request.extensions().get::<Arc<RequestId>>().cloned(),
+        trial: request.extensions().get::<Trial>().cloned(),
     }
 }
 
@@ -50,6 +52,11 @@ impl Author {
     /// As logs, audit and `Change.principal` name it.
     pub fn principal(&self) -> &str {
         &self.principal
+    }
+
+    /// Where changes are recorded that are only to be tried out; `None` if they are meant.
+    pub fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
     }
 
     /// The session of the next change that this request makes; `None` if its repeats are not recognised. The changes of
@@ -279,6 +286,7 @@ mod tests {
         Author {
             principal: name.to_owned(),
             request: Some(Arc::new(request)),
+            trial: None,
         }
     }
 

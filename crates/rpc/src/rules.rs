@@ -3,11 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, MessageDescriptor, MethodDescriptor};
 use proto::http::v1::{Consistency, MethodRule, Permission};
 
 /// Full name of our method option.
 const METHOD_OPTION: &str = "chamois.http.v1.method";
+/// Full name of the message that has a field for each kind of stored objects.
+const ROWS: &str = "chamois.raft.v1.SnapshotRow";
+/// Kinds that one answer is made of, at most.
+const KINDS_MAX: usize = 4;
 
 /// Rules of the two standard services that [`crate::add_standard_services`] adds; their protos are not ours.
 const STANDARD: [(&str, Permission); 4] = [
@@ -29,8 +33,44 @@ pub struct Rule {
     pub linearizable: bool,
     /// Whether callers from `anonymous-legacy-reads` may use it.
     pub legacy_anonymous_read: bool,
+    /// What a read is made of: it has the ETag of their last change.
+    pub made_of: Kinds,
+    /// Whether its changes can be tried out instead of made.
+    pub can_validate_only: bool,
     /// The caller sends a stream, so how long the call takes is up to the caller.
     pub client_streaming: bool,
+}
+
+/// Kinds of stored objects, by their field numbers in `chamois.raft.v1.SnapshotRow`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds([u32; KINDS_MAX]);
+
+impl Kinds {
+    /// Their numbers, in the order of the .proto file.
+    pub fn numbers(self) -> impl Iterator<Item = u32> {
+        self.0.into_iter().filter(|number| *number > 0)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self == Kinds::default()
+    }
+
+    /// # Errors
+    /// What is wrong with the names.
+    fn of_names(names: &[String], rows: Option<&MessageDescriptor>) -> Result<Kinds, String> {
+        let mut kinds = Kinds::default();
+        if names.len() > KINDS_MAX {
+            return Err(format!("made_of: at most {KINDS_MAX} kinds are accepted"));
+        }
+        for (place, name) in kinds.0.iter_mut().zip(names) {
+            let row = rows.and_then(|rows| rows.get_field_by_name(name));
+            *place = row
+                .ok_or_else(|| format!("made_of: no kind of row is named {name}"))?
+                .number();
+        }
+        Ok(kinds)
+    }
 }
 
 /// Why the descriptor gives no rules: a mistake in a .proto file.
@@ -47,6 +87,14 @@ pub enum RulesError {
     NoPermission {
         /// `/package.Service/Method`.
         method: String,
+    },
+    /// A rule that says what cannot be.
+    #[error("{method}: {problem}")]
+    Senseless {
+        /// `/package.Service/Method`.
+        method: String,
+        /// What is wrong.
+        problem: String,
     },
 }
 
@@ -65,14 +113,20 @@ impl Rules {
         let option = pool
             .get_extension_by_name(METHOD_OPTION)
             .ok_or(RulesError::OptionMissing)?;
+        let rows = pool.get_message_by_name(ROWS);
         let mut rules = HashMap::new();
         for method in pool
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
         {
             let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-            let rule =
-                rule_of(&method, &option).ok_or_else(|| RulesError::NoPermission { method: path.clone() })?;
+            let rule = rule_of(&method, &option, rows.as_ref()).map_err(|problem| match problem {
+                Some(problem) => RulesError::Senseless {
+                    method: path.clone(),
+                    problem,
+                },
+                None => RulesError::NoPermission { method: path.clone() },
+            })?;
             rules.insert(path, rule);
         }
         for (path, permission) in STANDARD {
@@ -107,16 +161,29 @@ impl Rules {
     }
 }
 
-fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Option<Rule> {
+/// # Errors
+/// What is wrong with the rule; `None` if there is no permission.
+fn rule_of(
+    method: &MethodDescriptor,
+    option: &ExtensionDescriptor,
+    rows: Option<&MessageDescriptor>,
+) -> Result<Rule, Option<String>> {
     let options = method.options();
     let value = options.get_extension(option);
-    let rule: MethodRule = value.as_message()?.transcode_to().ok()?;
+    let rule: Option<MethodRule> = value.as_message().and_then(|rule| rule.transcode_to().ok());
+    let rule = rule.ok_or(None)?;
     let permission = match rule.permission() {
-        Permission::Unspecified => return None,
+        Permission::Unspecified => return Err(None),
         named => named,
     };
-    Some(Rule {
+    let streams = method.is_client_streaming() || method.is_server_streaming();
+    if streams && (rule.can_validate_only || !rule.made_of.is_empty()) {
+        return Err(Some("a stream has no ETag and cannot validate only".to_owned()));
+    }
+    Ok(Rule {
         permission,
+        made_of: Kinds::of_names(&rule.made_of, rows)?,
+        can_validate_only: rule.can_validate_only,
         linearizable: rule.consistency() == Consistency::Linearizable,
         legacy_anonymous_read: rule.legacy_anonymous_read,
         client_streaming: method.is_client_streaming(),
@@ -128,6 +195,8 @@ fn standard_rule(permission: Permission) -> Rule {
         permission,
         linearizable: false,
         legacy_anonymous_read: false,
+        made_of: Kinds::default(),
+        can_validate_only: false,
         client_streaming: false,
     }
 }
@@ -182,9 +251,16 @@ mod tests {
                 permission: Permission::Administrator,
                 linearizable: true,
                 legacy_anonymous_read: true,
+                made_of: Kinds([10, 12, 18, 0]),
+                can_validate_only: false,
                 client_streaming: false
             }
         );
+        assert_eq!(list.made_of.numbers().collect::<Vec<_>>(), [10, 12, 18]);
+        let create = rules
+            .get("/chamois.smd.v1.ComponentService/CreateComponents")
+            .unwrap();
+        assert!(create.can_validate_only && create.made_of.is_empty());
         let script = rules
             .get("/chamois.bss.v1.BootScriptService/GetBootScript")
             .unwrap();
@@ -199,6 +275,20 @@ mod tests {
                 .client_streaming
         );
         assert_eq!(rules.get("/chamois.smd.v1.ComponentService/DropEverything"), None);
+    }
+
+    /// A misspelt kind would be an ETag that never changes.
+    #[test]
+    fn a_kind_that_no_row_has_is_refused() {
+        let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
+        let rows = pool.get_message_by_name(ROWS).unwrap();
+        let read = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            Kinds::of_names(&names, Some(&rows))
+        };
+        assert_eq!(read(&["ethernet_interface"]), Ok(Kinds([11, 0, 0, 0])));
+        assert!(read(&["components"]).unwrap_err().contains("components"));
+        assert!(read(&["component"; 5]).is_err());
     }
 
     #[test]

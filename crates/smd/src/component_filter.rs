@@ -1,5 +1,8 @@
 //! The filters and projections of HSM's GET State/Components.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use model::{HmsType, NodeState, Xname, canonical_role, canonical_sub_role};
 use proto::smd::v1::{Component, ListComponentsRequest, component};
 use rpc::Error;
@@ -77,6 +80,29 @@ impl ComponentFilter {
         })
     }
 
+    /// The components that the filter names by xname or NID, sorted by xname, each once: no other can be admitted, and
+    /// `admits` decides about them. `None` if it names none: any may be.
+    pub(crate) fn named(&self, state: &State) -> Option<Vec<Arc<Component>>> {
+        let found: BTreeMap<String, Arc<Component>> = if !self.id.wanted().is_empty() {
+            let ids = self.id.wanted().iter().filter_map(|id| id.parse().ok());
+            let found = ids.filter_map(|id: Xname| state.smd.component(&id));
+            found.map(|component| (component.id.clone(), component)).collect()
+        } else if !self.nid.wanted().is_empty() {
+            let nids = self.nid.wanted().iter();
+            let found = nids.filter_map(|nid| state.smd.component_by_nid(*nid));
+            found.map(|component| (component.id.clone(), component)).collect()
+        } else if self.nid_start.is_some() || self.nid_end.is_some() {
+            let range = self.nid_start.unwrap_or(0)..=self.nid_end.unwrap_or(u64::MAX);
+            let found = state.smd.components_by_nids(range);
+            found
+                .map(|component| (component.id.clone(), Arc::clone(component)))
+                .collect()
+        } else {
+            return None;
+        };
+        Some(found.into_values().collect())
+    }
+
     /// Whether `component`, a member of the groups `labels` and in `partition`, is wanted. One without a NID lies in no
     /// range of NIDs.
     pub(crate) fn admits<'a>(
@@ -90,11 +116,7 @@ impl ComponentFilter {
 
     /// As [`ComponentFilter::admits`], with the groups and partitions that `state` knows.
     pub(crate) fn admits_in(&self, state: &State, component: &Component) -> bool {
-        let Ok(id) = component.id.parse() else {
-            return false;
-        };
-        let labels = state.smd.group_labels_of(&id);
-        self.admits(component, labels, state.smd.partition_of(&component.id))
+        self.admits_fields(component) && self.membership.admits_in(state, &component.id)
     }
 
     fn admits_fields(&self, component: &Component) -> bool {

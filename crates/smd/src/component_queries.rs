@@ -54,6 +54,7 @@ impl ComponentQueryService {
                 .map(|component| projection.of_component(component))
                 .collect(),
             revision: state.applied_index(),
+            ..ListComponentsResponse::default()
         })
     }
 }
@@ -156,6 +157,7 @@ impl component_query_service_server::ComponentQueryService for ComponentQuerySer
                 .map(|component| projection.of_component(component))
                 .collect(),
             revision: state.applied_index(),
+            next_page_token: String::new(),
         }))
     }
 }

@@ -13,7 +13,7 @@ use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::component_filter::{ComponentFilter, Projection};
-use crate::legacy;
+use crate::{legacy, page};
 
 /// Components of the system.
 #[derive(Clone, Debug)]
@@ -69,18 +69,30 @@ impl component_service_server::ComponentService for ComponentService {
         &self,
         request: Request<ListComponentsRequest>,
     ) -> Result<Response<ListComponentsResponse>, Status> {
-        let filter = ComponentFilter::parse(request.get_ref())?;
-        let projection = Projection::of(request.get_ref());
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = ComponentFilter::parse(&request)?;
+        let projection = Projection::of(&request);
         let state = self.store.state();
-        let wanted = state.smd.components_with_groups().filter(|(component, labels)| {
-            filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
+        let page = asked.of(&request, &state)?;
+        let named = filter.named(&state);
+        let all = named.is_none().then(|| state.smd.components_after(page.after()));
+        let named = named.iter().flatten().filter(|component| {
+            page.after()
+                .is_none_or(|after: &Xname| component.id.as_str() > after.as_str())
         });
-        let components = wanted
-            .map(|(component, _)| projection.of_component(component))
-            .collect();
+        let wanted = named
+            .chain(all.into_iter().flatten())
+            .filter(|component| filter.admits_in(&state, component));
+        let (components, next_page_token) = page.cut(
+            wanted,
+            |component| &component.id,
+            |component| projection.of_component(component),
+        );
         Ok(Response::new(ListComponentsResponse {
             components,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 
@@ -177,14 +189,14 @@ impl component_service_server::ComponentService for ComponentService {
         request: Request<DeleteComponentRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let id: Xname = request
-            .get_ref()
-            .id
+        let DeleteComponentRequest { id, if_revision } = request.get_ref();
+        let id: Xname = id
             .parse()
             .map_err(|problem| rpc::invalid("invalid xname", problem))?;
         let delete = smd_command::DeleteComponents {
             ids: vec![id.to_string()],
             all: false,
+            if_revision: *if_revision,
         };
         let committed = self
             .propose(&author, smd_command::Change::DeleteComponents(delete))
@@ -199,8 +211,8 @@ impl component_service_server::ComponentService for ComponentService {
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
         let delete = smd_command::DeleteComponents {
-            ids: Vec::new(),
             all: true,
+            ..Default::default()
         };
         let outcome = self
             .propose(&author, smd_command::Change::DeleteComponents(delete))

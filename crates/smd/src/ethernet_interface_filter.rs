@@ -1,11 +1,14 @@
 //! The filters of HSM's GET Inventory/EthernetInterfaces.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use model::{HmsType, MacAddr, Xname};
 use prost_types::Timestamp;
 use proto::smd::v1::{EthernetInterface, ListEthernetInterfacesRequest};
 use rpc::Error;
+use state::State;
 
 use crate::filter::{OneOf, bad_query};
 
@@ -40,6 +43,42 @@ impl EthernetInterfaceFilter {
             older_than: time(&request.older_than)?,
             newer_than: time(&request.newer_than)?,
         })
+    }
+
+    /// The interfaces that the filter names by MAC, address or component, sorted by MAC, each once: no other can be
+    /// admitted, and `admits` decides about them. `None` if it names none: any may be.
+    pub(crate) fn named(&self, state: &State) -> Option<Vec<Arc<EthernetInterface>>> {
+        let by_mac = |texts: &[String]| -> BTreeMap<String, Arc<EthernetInterface>> {
+            let macs = texts.iter().filter_map(|text| text.parse().ok());
+            let found = macs.filter_map(|mac: MacAddr| state.smd.interface(&mac));
+            found.map(|interface| (interface.id.clone(), interface)).collect()
+        };
+        let found = if !self.id.wanted().is_empty() {
+            by_mac(self.id.wanted())
+        } else if !self.mac_address.wanted().is_empty() {
+            by_mac(self.mac_address.wanted())
+        } else if !self.ip_address.wanted().is_empty() {
+            let owners = |ip: &IpAddr| state.smd.interfaces_by_ip(*ip);
+            let found = self.ip_address.wanted().iter().flat_map(owners);
+            found
+                .map(|interface| (interface.id.clone(), Arc::clone(interface)))
+                .collect()
+        } else {
+            let components = self
+                .component_id
+                .wanted()
+                .iter()
+                .map(|id| id.parse::<Xname>().ok());
+            // one of them may be "of no component", which no index knows
+            let components: Vec<Xname> = components
+                .collect::<Option<_>>()
+                .filter(|ids: &Vec<_>| !ids.is_empty())?;
+            let found = components.iter().flat_map(|id| state.smd.interfaces_of(id));
+            found
+                .map(|interface| (interface.id.clone(), Arc::clone(interface)))
+                .collect()
+        };
+        Some(found.into_values().collect())
     }
 
     /// Whether `interface` is wanted. One of its addresses is enough, for a network that it is on as well.

@@ -18,7 +18,7 @@ use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::ethernet_interface_filter::EthernetInterfaceFilter;
-use crate::legacy;
+use crate::{etag, legacy, page};
 
 /// Where the collection is found.
 const COLLECTION: &str = "/hsm/v2/Inventory/EthernetInterfaces";
@@ -58,16 +58,32 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<ListEthernetInterfacesRequest>,
     ) -> Result<Response<ListEthernetInterfacesResponse>, Status> {
-        let filter = EthernetInterfaceFilter::parse(request.get_ref())?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = EthernetInterfaceFilter::parse(&request)?;
         let state = self.store.state();
-        let wanted = state
-            .smd
-            .interfaces()
+        let page = asked.of(&request, &state)?;
+        let named = filter.named(&state);
+        let all = named.is_none().then(|| state.smd.interfaces_after(page.after()));
+        let is_ahead = |interface: &&Arc<EthernetInterface>| {
+            page.after()
+                .is_none_or(|after: &MacAddr| interface.id > after.id())
+        };
+        let wanted = named
+            .iter()
+            .flatten()
+            .filter(is_ahead)
+            .chain(all.into_iter().flatten())
             .filter(|interface| filter.admits(interface));
-        let interfaces = wanted.map(|interface| interface.as_ref().clone()).collect();
+        let (interfaces, next_page_token) = page.cut(
+            wanted,
+            |interface| &interface.id,
+            |interface| interface.as_ref().clone(),
+        );
         Ok(Response::new(ListEthernetInterfacesResponse {
             interfaces,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 
@@ -98,8 +114,8 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
         let delete = smd_command::DeleteEthernetInterfaces {
-            ids: Vec::new(),
             all: true,
+            ..Default::default()
         };
         let outcome = self
             .propose(&author, smd_command::Change::DeleteEthernetInterfaces(delete))
@@ -125,11 +141,12 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
     ) -> Result<Response<EthernetInterface>, Status> {
         let author = rpc::author(&request);
         let patch = patch_of(request.get_ref())?;
+        let mac = interface_id(&patch.id)?;
         self.propose(&author, smd_command::Change::PatchEthernetInterface(patch))
             .await?;
-        Ok(Response::new(
-            self.stored(&request.get_ref().id)?.as_ref().clone(),
-        ))
+        let patched = self.store.state_after(&author).smd.interface(&mac);
+        let patched = patched.ok_or_else(|| legacy::no_such_interface(&request.get_ref().id))?;
+        Ok(Response::new(patched.as_ref().clone()))
     }
 
     #[tracing::instrument(name = "smd.delete_ethernet_interface", skip_all, fields(id = ?request.get_ref().id))]
@@ -138,8 +155,12 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         request: Request<DeleteEthernetInterfaceRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let ids = vec![interface_id(&request.get_ref().id)?.id()];
-        let delete = smd_command::DeleteEthernetInterfaces { ids, all: false };
+        let DeleteEthernetInterfaceRequest { id, if_revision } = request.get_ref();
+        let delete = smd_command::DeleteEthernetInterfaces {
+            ids: vec![interface_id(id)?.id()],
+            all: false,
+            if_revision: *if_revision,
+        };
         let committed = self
             .propose(&author, smd_command::Change::DeleteEthernetInterfaces(delete))
             .await?;
@@ -151,8 +172,11 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         &self,
         request: Request<ListIpAddressesRequest>,
     ) -> Result<Response<ListIpAddressesResponse>, Status> {
-        let ip_addresses = self.stored(&request.get_ref().id)?.ip_addresses.clone();
-        Ok(Response::new(ListIpAddressesResponse { ip_addresses }))
+        let interface = self.stored(&request.get_ref().id)?;
+        let ip_addresses = interface.ip_addresses.clone();
+        let mut response = Response::new(ListIpAddressesResponse { ip_addresses });
+        etag::set(&mut response, &self.store, interface.meta.as_ref());
+        Ok(response)
     }
 
     #[tracing::instrument(name = "smd.add_ip_address", skip_all, fields(id = ?request.get_ref().id))]
@@ -165,6 +189,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
             id,
             ip_address,
             network,
+            if_revision,
         } = request.get_ref();
         let id = interface_id(id)?.id();
         let ip = address("IPAddress", ip_address)?.to_string();
@@ -176,6 +201,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         let add = smd_command::AddIpAddress {
             id,
             mapping: Some(mapping),
+            if_revision: *if_revision,
         };
         let committed = self
             .propose(&author, smd_command::Change::AddIpAddress(add))
@@ -192,7 +218,12 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         request: Request<PatchIpAddressRequest>,
     ) -> Result<Response<IpAddressMapping>, Status> {
         let author = rpc::author(&request);
-        let PatchIpAddressRequest { id, ip, network } = request.get_ref();
+        let PatchIpAddressRequest {
+            id,
+            ip,
+            network,
+            if_revision,
+        } = request.get_ref();
         let id = interface_id(id)?.id();
         let ip = address("ip", ip)?.to_string();
         let patched = IpAddressMapping {
@@ -203,6 +234,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
             id,
             ip,
             network: network.clone(),
+            if_revision: *if_revision,
         };
         self.propose(&author, smd_command::Change::PatchIpAddress(patch))
             .await?;
@@ -215,10 +247,11 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         request: Request<DeleteIpAddressRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let DeleteIpAddressRequest { id, ip } = request.get_ref();
+        let DeleteIpAddressRequest { id, ip, if_revision } = request.get_ref();
         let delete = smd_command::DeleteIpAddress {
             id: interface_id(id)?.id(),
             ip: address("ip", ip)?.to_string(),
+            if_revision: *if_revision,
         };
         let committed = self
             .propose(&author, smd_command::Change::DeleteIpAddress(delete))
@@ -263,6 +296,7 @@ fn patch_of(request: &PatchEthernetInterfaceRequest) -> Result<smd_command::Patc
         component_id: component_id.map(|xname| xname.map(|xname| xname.to_string()).unwrap_or_default()),
         description: request.description.clone(),
         ip_addresses: replaces.then_some(smd_command::IpAddresses { items }),
+        if_revision: request.if_revision,
     })
 }
 

@@ -46,6 +46,11 @@ impl<T: Ord> OneOf<T> {
             && self.unwanted.binary_search(value).is_err()
     }
 
+    /// The values of which one must be met; none: any may be.
+    pub(crate) fn wanted(&self) -> &[T] {
+        &self.wanted
+    }
+
     /// As [`OneOf::admits`], for a value that is compared by `is`.
     pub(crate) fn admits_if(&self, is: impl Fn(&T) -> bool) -> bool {
         (self.wanted.is_empty() || self.wanted.iter().any(&is)) && !self.unwanted.iter().any(is)

@@ -125,6 +125,7 @@ mod tests {
             group: texts(group),
             tag: texts(tag),
             partition: String::new(),
+            ..Default::default()
         };
         GroupFilter::parse(&request).map_err(|error| error.to_string())
     }

@@ -16,7 +16,7 @@ use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::group_filter::{GroupFilter, ShownMembers, label};
-use crate::legacy;
+use crate::{etag, legacy, page};
 
 /// Where the collection is found.
 const COLLECTION: &str = "/hsm/v2/groups";
@@ -57,13 +57,25 @@ impl group_service_server::GroupService for GroupService {
         &self,
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsResponse>, Status> {
-        let filter = GroupFilter::parse(request.get_ref())?;
-        let shown = ShownMembers::parse(&request.get_ref().partition)?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = GroupFilter::parse(&request)?;
+        let shown = ShownMembers::parse(&request.partition)?;
         let state = self.store.state();
-        let wanted = state.smd.groups().filter(|group| filter.admits(group));
+        let page = asked.of(&request, &state)?;
+        let wanted = state
+            .smd
+            .groups_after(page.after())
+            .filter(|group| filter.admits(group));
+        let (groups, next_page_token) = page.cut(
+            wanted,
+            |group| &group.label,
+            |group| shown.of_group(group, &state.smd),
+        );
         Ok(Response::new(ListGroupsResponse {
-            groups: wanted.map(|group| shown.of_group(group, &state.smd)).collect(),
+            groups,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 
@@ -94,7 +106,11 @@ impl group_service_server::GroupService for GroupService {
         let GetGroupRequest { label, partition } = request.get_ref();
         let shown = ShownMembers::parse(partition)?;
         let group = self.stored(label)?;
-        Ok(Response::new(shown.of_group(&group, &self.store.state().smd)))
+        let mut group = shown.of_group(&group, &self.store.state().smd);
+        if !partition.is_empty() {
+            group.meta = None; // of a part, which changes with its partition, too
+        }
+        Ok(Response::new(group))
     }
 
     #[tracing::instrument(name = "smd.patch_group", skip_all, fields(label = ?request.get_ref().label))]
@@ -118,8 +134,13 @@ impl group_service_server::GroupService for GroupService {
         request: Request<DeleteGroupRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
+        let DeleteGroupRequest {
+            label: text,
+            if_revision,
+        } = request.get_ref();
         let delete = smd_command::DeleteGroup {
-            label: label(&request.get_ref().label)?,
+            label: label(text)?,
+            if_revision: *if_revision,
         };
         let committed = self
             .propose(&author, smd_command::Change::DeleteGroup(delete))
@@ -135,7 +156,11 @@ impl group_service_server::GroupService for GroupService {
         let ListGroupMembersRequest { label, partition } = request.get_ref();
         let shown = ShownMembers::parse(partition)?;
         let group = self.stored(label)?;
-        Ok(Response::new(shown.of(&group, &self.store.state().smd)))
+        let mut response = Response::new(shown.of(&group, &self.store.state().smd));
+        if partition.is_empty() {
+            etag::set(&mut response, &self.store, group.meta.as_ref());
+        }
+        Ok(response)
     }
 
     #[tracing::instrument(name = "smd.add_group_member", skip_all, fields(label = ?request.get_ref().label))]
@@ -144,10 +169,19 @@ impl group_service_server::GroupService for GroupService {
         request: Request<AddGroupMemberRequest>,
     ) -> Result<Response<ResourceUris>, Status> {
         let author = rpc::author(&request);
-        let AddGroupMemberRequest { label: text, id, ids } = request.into_inner();
+        let AddGroupMemberRequest {
+            label: text,
+            id,
+            ids,
+            if_revision,
+        } = request.into_inner();
         let (label, ids) = (label(&text)?, named_members(id, ids)?);
         let member_uris = ids.iter().map(|id| member_uri(&label, id)).collect();
-        let add = smd_command::AddGroupMember { label, ids };
+        let add = smd_command::AddGroupMember {
+            label,
+            ids,
+            if_revision,
+        };
         let committed = self
             .propose(&author, smd_command::Change::AddGroupMember(add))
             .await?;
@@ -161,11 +195,19 @@ impl group_service_server::GroupService for GroupService {
         request: Request<ReplaceGroupMembersRequest>,
     ) -> Result<Response<ResourceUris>, Status> {
         let author = rpc::author(&request);
-        let ReplaceGroupMembersRequest { label: text, ids } = request.get_ref();
+        let ReplaceGroupMembersRequest {
+            label: text,
+            ids,
+            if_revision,
+        } = request.get_ref();
         let (label, ids) = (label(text)?, members("invalid xname IDs", ids)?);
         let sorted: BTreeSet<&String> = ids.iter().collect();
         let member_uris = sorted.into_iter().map(|id| member_uri(&label, id)).collect();
-        let replace = smd_command::ReplaceGroupMembers { label, ids };
+        let replace = smd_command::ReplaceGroupMembers {
+            label,
+            ids,
+            if_revision: *if_revision,
+        };
         let committed = self
             .propose(&author, smd_command::Change::ReplaceGroupMembers(replace))
             .await?;
@@ -179,9 +221,18 @@ impl group_service_server::GroupService for GroupService {
         request: Request<RemoveGroupMemberRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let RemoveGroupMemberRequest { label: text, id, ids } = request.into_inner();
+        let RemoveGroupMemberRequest {
+            label: text,
+            id,
+            ids,
+            if_revision,
+        } = request.into_inner();
         let (label, ids) = (label(&text)?, named_members(id, ids)?);
-        let remove = smd_command::RemoveGroupMember { label, ids };
+        let remove = smd_command::RemoveGroupMember {
+            label,
+            ids,
+            if_revision,
+        };
         let committed = self
             .propose(&author, smd_command::Change::RemoveGroupMember(remove))
             .await?;
@@ -231,6 +282,7 @@ fn patch_of(request: PatchGroupRequest) -> Result<smd_command::PatchGroup, Statu
         label: label(&request.label)?,
         description: request.description,
         tags: replaces_tags.then_some(smd_command::Tags { items: request.tags }),
+        if_revision: request.if_revision,
     })
 }
 

@@ -150,7 +150,8 @@ mod tests {
     /// One line per key: what it must admit, what not, and what of these an empty place is admitted by.
     #[test]
     fn each_key_admits_its_values_and_no_others() {
-        let keys: [(&str, Set, &[&str], &[&str], &[&str]); 7] = [
+        type Values = &'static [&'static str];
+        let keys: [(&str, Set, Values, Values, Values); 7] = [
             (
                 "id",
                 |r, v| r.id.push(v),

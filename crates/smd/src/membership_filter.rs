@@ -2,6 +2,7 @@
 
 use model::GroupLabel;
 use rpc::Error;
+use state::State;
 
 use crate::filter::{OneOf, bad_query};
 
@@ -51,6 +52,17 @@ impl MembershipFilter {
             }
             _ => Ok(parsed),
         }
+    }
+
+    /// Whether the component `id` is wanted. What is not asked for is not looked up.
+    pub(crate) fn admits_in(&self, state: &State, id: &str) -> bool {
+        let in_group = || match id.parse() {
+            Ok(id) => self.group.admits(state.smd.group_labels_of(&id)),
+            Err(_) => false,
+        };
+        let in_partition = || self.partition.admits(state.smd.partition_of(id).into_iter());
+        (self.group == Membership::Either || in_group())
+            && (self.partition == Membership::Either || in_partition())
     }
 
     /// Whether a component with these labels, in this partition, is wanted.

@@ -9,7 +9,7 @@ use raft::Store;
 use tonic::{Request, Response, Status};
 
 use crate::component_filter::ComponentFilter;
-use crate::legacy;
+use crate::{legacy, page};
 
 /// Who is in which groups, and in which partition.
 #[derive(Clone, Debug)]
@@ -32,19 +32,24 @@ impl membership_service_server::MembershipService for MembershipService {
         &self,
         request: Request<ListMembershipsRequest>,
     ) -> Result<Response<ListMembershipsResponse>, Status> {
-        let filter = ComponentFilter::parse(&filter_of(request.into_inner()))?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let wanted = state.smd.components_with_groups().filter(|(component, labels)| {
+        let page = asked.of(&request, &state)?;
+        let filter = ComponentFilter::parse(&filter_of(request))?;
+        let all = state.smd.components_with_groups_after(page.after());
+        let wanted = all.filter(|(component, labels)| {
             filter.admits(component, labels.clone(), state.smd.partition_of(&component.id))
         });
-        let memberships = wanted
-            .map(|(component, labels)| {
-                membership(&component.id, labels, state.smd.partition_of(&component.id))
-            })
-            .collect();
+        let (memberships, next_page_token) = page.cut(
+            wanted,
+            |(component, _)| &component.id,
+            |(component, labels)| membership(&component.id, labels, state.smd.partition_of(&component.id)),
+        );
         Ok(Response::new(ListMembershipsResponse {
             memberships,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 
@@ -94,6 +99,8 @@ fn filter_of(request: ListMembershipsRequest) -> ListComponentsRequest {
         partition,
         locked,
         reservation_disabled,
+        page_size: _,
+        page_token: _,
     } = request;
     ListComponentsRequest {
         id,

@@ -96,7 +96,7 @@ impl node_map_service_server::NodeMapService for NodeMapService {
             maps: vec![map.clone()],
         };
         self.propose(&author, Change::PutNodeMaps(put)).await?;
-        let stored = self.store.state().smd.node_map(&id);
+        let stored = self.store.state_after(&author).smd.node_map(&id);
         Ok(Response::new(
             stored.map_or(map, |stored| stored.as_ref().clone()),
         ))

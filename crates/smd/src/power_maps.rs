@@ -111,7 +111,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
             maps: vec![map.clone()],
         };
         self.propose(&author, Change::PutPowerMaps(put)).await?;
-        let stored = self.store.state().smd.power_map(&id);
+        let stored = self.store.state_after(&author).smd.power_map(&id);
         Ok(Response::new(
             stored.map_or(map, |stored| stored.as_ref().clone()),
         ))

@@ -50,15 +50,6 @@ impl RedfishEndpointService {
             .await
     }
 
-    fn stored(&self, id: &str) -> Result<Arc<RedfishEndpoint>, Error> {
-        let xname: Xname = id.parse().map_err(|_| legacy::no_such_xname(id))?;
-        self.store
-            .state()
-            .smd
-            .redfish_endpoint(&xname)
-            .ok_or_else(|| legacy::no_such_xname(id))
-    }
-
     fn read(&self, payload: &RedfishEndpointPayload, state: &State) -> Result<DiscoveredEndpoint, Error> {
         let id = payload::id(payload)?;
         let known: Vec<_> = state.smd.component_endpoints_of(&id).map(Arc::as_ref).collect();
@@ -141,7 +132,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         &self,
         request: Request<GetRedfishEndpointRequest>,
     ) -> Result<Response<RedfishEndpoint>, Status> {
-        let endpoint = self.stored(&request.get_ref().id)?;
+        let endpoint = endpoint(&self.store.state(), &request.get_ref().id)?;
         Ok(Response::new(endpoint.as_ref().clone()))
     }
 
@@ -164,7 +155,8 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
             update: true,
         };
         self.propose(&author, Change::StoreDiscovery(store)).await?;
-        Ok(Response::new(self.stored(id.as_str())?.as_ref().clone()))
+        let stored = endpoint(&self.store.state_after(&author), id.as_str())?;
+        Ok(Response::new(stored.as_ref().clone()))
     }
 
     #[tracing::instrument(name = "smd.patch_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
@@ -181,7 +173,8 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         let password = self.sealed(&id, &request.password, &self.store.state())?;
         let patch = patch_of(&id, request, password);
         self.propose(&author, Change::PatchRedfishEndpoint(patch)).await?;
-        Ok(Response::new(self.stored(id.as_str())?.as_ref().clone()))
+        let stored = endpoint(&self.store.state_after(&author), id.as_str())?;
+        Ok(Response::new(stored.as_ref().clone()))
     }
 
     #[tracing::instrument(name = "smd.delete_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
@@ -220,6 +213,12 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
             revision: state.applied_index(),
         }))
     }
+}
+
+fn endpoint(state: &State, id: &str) -> Result<Arc<RedfishEndpoint>, Error> {
+    let xname: Xname = id.parse().map_err(|_| legacy::no_such_xname(id))?;
+    let found = state.smd.redfish_endpoint(&xname);
+    found.ok_or_else(|| legacy::no_such_xname(id))
 }
 
 /// The place that a query is about; `None` for everything.

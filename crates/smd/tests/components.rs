@@ -356,7 +356,12 @@ async fn deletes_are_counted_and_missing_ones_not_found() {
         node("x0c0s0b0n2", State::On),
     ];
     create(&service, all, false).await.unwrap();
-    let delete = |id: &str| service.delete_component(admin(DeleteComponentRequest { id: id.to_owned() }));
+    let delete = |id: &str| {
+        service.delete_component(admin(DeleteComponentRequest {
+            id: id.to_owned(),
+            ..Default::default()
+        }))
+    };
     let answer = delete("X0c0s0b0n0").await.unwrap().into_inner();
     assert_eq!((answer.code, answer.message.as_str()), (0, "deleted 1 entry"));
     assert_eq!(delete("x0c0s0b0n0").await.unwrap_err().code(), Code::NotFound);
@@ -406,6 +411,7 @@ async fn without_a_majority_writes_are_unavailable() {
         service
             .delete_component(admin(DeleteComponentRequest {
                 id: "x0c0s0b0n0".into(),
+                ..Default::default()
             }))
             .await
             .unwrap_err(),

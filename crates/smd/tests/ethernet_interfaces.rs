@@ -239,7 +239,10 @@ async fn deletes_are_counted_and_missing_ones_not_found() {
         .await
         .unwrap();
     let delete = |id: &str| {
-        service.delete_ethernet_interface(admin(DeleteEthernetInterfaceRequest { id: id.to_owned() }))
+        service.delete_ethernet_interface(admin(DeleteEthernetInterfaceRequest {
+            id: id.to_owned(),
+            ..Default::default()
+        }))
     };
     assert_eq!(
         delete("02:00:00:00:00:A1").await.unwrap().get_ref().message,
@@ -260,6 +263,7 @@ async fn single_addresses_come_move_and_go() {
         id: ID.to_owned(),
         ip_address: "10.98.3.4".into(),
         network: "HSN".into(),
+        ..Default::default()
     };
     let uri = service
         .add_ip_address(admin(add.clone()))
@@ -279,6 +283,7 @@ async fn single_addresses_come_move_and_go() {
         id: ID.to_owned(),
         ip: "10.98.3.4".into(),
         network: "CAN".into(),
+        ..Default::default()
     };
     let patched = service.patch_ip_address(admin(patch)).await.unwrap().into_inner();
     assert_eq!(patched, mapping("10.98.3.4", "CAN"));
@@ -293,6 +298,7 @@ async fn single_addresses_come_move_and_go() {
     let delete = DeleteIpAddressRequest {
         id: ID.to_owned(),
         ip: "10.97.3.4".into(),
+        ..Default::default()
     };
     assert_eq!(
         service
@@ -321,6 +327,7 @@ async fn bad_and_missing_single_addresses_are_refused() {
             id: id.to_owned(),
             ip_address: ip.to_owned(),
             network: String::new(),
+            ..Default::default()
         };
         service.add_ip_address(admin(request))
     };
@@ -336,6 +343,7 @@ async fn bad_and_missing_single_addresses_are_refused() {
         id: ID.to_owned(),
         ip: "10.98.3.9".into(),
         network: "CAN".into(),
+        ..Default::default()
     };
     assert_eq!(
         service.patch_ip_address(admin(patch)).await.unwrap_err().code(),

@@ -73,6 +73,7 @@ fn replace(label: &str, ids: &[&str]) -> ReplaceGroupMembersRequest {
     ReplaceGroupMembersRequest {
         label: label.into(),
         ids: texts(ids),
+        ..Default::default()
     }
 }
 
@@ -199,7 +200,10 @@ async fn a_group_that_is_not_there_is_not_found_and_a_bad_label_is_bad() {
             description: Some("d".into()),
             ..Default::default()
         };
-        let delete = DeleteGroupRequest { label: label.into() };
+        let delete = DeleteGroupRequest {
+            label: label.into(),
+            ..Default::default()
+        };
         let remove = RemoveGroupMemberRequest {
             label: label.into(),
             id: A.into(),
@@ -238,6 +242,7 @@ async fn lists_are_filtered_and_sorted() {
             group: texts(group),
             tag: texts(tag),
             partition: partition.into(),
+            ..Default::default()
         };
         let answer = service.list_groups(admin(request)).await.unwrap().into_inner();
         assert_eq!(answer.revision, 3);
@@ -282,6 +287,7 @@ async fn a_patch_changes_what_it_has_and_an_empty_one_is_refused() {
             description: description.map(str::to_owned),
             tags: texts(tags),
             replace_tags,
+            ..Default::default()
         };
         service
             .patch_group(admin(request))
@@ -377,6 +383,7 @@ async fn several_members_come_and_go_in_one_request() {
         label: "g".into(),
         id: A.into(),
         ids: texts(&[B]),
+        ..Default::default()
     };
     let added = service
         .add_group_member(admin(several))
@@ -389,6 +396,7 @@ async fn several_members_come_and_go_in_one_request() {
         label: "g".into(),
         id: String::new(),
         ids: texts(&[B, A]),
+        ..Default::default()
     };
     let removed = service.remove_group_member(admin(several)).await.unwrap();
     assert_eq!(removed.into_inner().message, "deleted 2 entries");
@@ -400,11 +408,17 @@ async fn a_deleted_group_is_gone_and_a_deleted_component_is_in_none() {
     let (store, service) = machine().await;
     create(&service, group("g", &[A, B])).await.unwrap();
     create(&service, group("h", &[A])).await.unwrap();
-    let delete = DeleteGroupRequest { label: "H".into() };
+    let delete = DeleteGroupRequest {
+        label: "H".into(),
+        ..Default::default()
+    };
     let answer = service.delete_group(admin(delete)).await.unwrap().into_inner();
     assert_eq!((answer.code, answer.message.as_str()), (0, "deleted 1 entry"));
     assert_eq!(get(&service, "h").await.unwrap_err().code(), Code::NotFound);
-    let delete = DeleteComponentRequest { id: A.into() };
+    let delete = DeleteComponentRequest {
+        id: A.into(),
+        ..Default::default()
+    };
     ComponentService::new(store)
         .delete_component(admin(delete))
         .await
@@ -422,7 +436,10 @@ async fn without_a_majority_nothing_is_changed_and_the_answer_says_so() {
         description: Some("d".into()),
         ..Default::default()
     };
-    let delete = DeleteGroupRequest { label: "g".into() };
+    let delete = DeleteGroupRequest {
+        label: "g".into(),
+        ..Default::default()
+    };
     let remove = RemoveGroupMemberRequest {
         label: "g".into(),
         id: A.into(),

@@ -2,7 +2,7 @@
 
 use model::Rejection;
 use proto::raft::v1::entry::Command;
-use proto::raft::v1::{Entry, Outcome, outcome};
+use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
@@ -47,6 +47,7 @@ impl State {
         }
         let header = entry.header.clone().unwrap_or_default();
         let mut changes = Changes::default();
+        let level_before = self.feature_level();
         self.skip(index);
         self.time_ms = self.time_ms.max(header.proposed_at_ms);
         self.sessions.expire(self.time_ms, &mut changes);
@@ -73,12 +74,30 @@ impl State {
         changes.touch(RowKey::header());
         let (digest, changed, events) = changes.into_parts();
         self.digest.add(digest);
+        self.last_changes
+            .note(index, &changed, level_before, self.feature_level());
         Applied {
             outcome,
             changed,
             events,
             replayed,
         }
+    }
+
+    /// What `command` would do as the next entry, if it were one: outcome and events, and this state as it would be. For
+    /// copies that are thrown away: sessions, digest and changed rows are not kept.
+    pub fn try_out(&mut self, header: &Header, command: &Command) -> (Outcome, Vec<Event>) {
+        let mut changes = Changes::default();
+        self.skip(self.applied_index + 1);
+        self.time_ms = self.time_ms.max(header.proposed_at_ms);
+        let at = LogPosition {
+            index: self.applied_index,
+            time_ms: self.time_ms,
+            principal: &header.principal,
+            random: &header.random,
+        };
+        let outcome = self.run(Some(command), &at, &mut changes);
+        (outcome, changes.into_parts().2)
     }
 
     /// An entry without a command of ours, i.e. a blank or a membership: only the applied index (and with it the

@@ -166,6 +166,17 @@ pub(crate) fn check_ids(field: &str, items: usize) -> Result<(), Rejection> {
     check_count(field, items, IDS_PER_COMMAND_MAX)
 }
 
+/// A revision is that of one object.
+pub(crate) fn check_names_one(if_revision: Option<u64>, items: usize) -> Result<(), Rejection> {
+    match if_revision {
+        Some(_) if items != 1 => {
+            let problem = format!("it is the revision of one object, and {items} are named");
+            Err(Rejection::invalid("if_revision", problem))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

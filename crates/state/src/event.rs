@@ -126,6 +126,31 @@ impl Object {
         Some(id).filter(|id| !id.is_empty())
     }
 
+    /// The object as its proto message, encoded.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Object::Component(object) => object.encode_to_vec(),
+            Object::EthernetInterface(object) => object.encode_to_vec(),
+            Object::Group(object) => object.encode_to_vec(),
+            Object::RedfishEndpoint(object) => object.encode_to_vec(),
+            Object::ComponentEndpoint(object) => object.encode_to_vec(),
+            Object::ServiceEndpoint(object) => object.encode_to_vec(),
+            Object::Partition(object) => object.encode_to_vec(),
+            Object::NodeMap(object) => object.encode_to_vec(),
+            Object::BootParameters(object) => object.encode_to_vec(),
+            Object::BootRecord(object) => object.encode_to_vec(),
+            Object::Instance(object) => object.encode_to_vec(),
+            Object::ClusterDefaults(object) => object.encode_to_vec(),
+            Object::CloudInitGroup(object) => object.encode_to_vec(),
+            Object::InstanceInfo(object) => object.encode_to_vec(),
+            Object::Subnet(object) => object.encode_to_vec(),
+            Object::BootFile(object) => object.encode_to_vec(),
+            Object::PowerMap(object) => object.encode_to_vec(),
+            Object::HardwareLocation(object) => object.encode_to_vec(),
+            Object::HardwareFru(object) => object.encode_to_vec(),
+        }
+    }
+
     /// Bytes of memory that it takes, roughly: its fields, and what they point to.
     fn bytes(&self) -> usize {
         fn of<M: Message>(object: &Arc<M>) -> usize {
@@ -171,6 +196,11 @@ impl Event {
     /// The row that was changed.
     pub fn key(&self) -> &RowKey {
         &self.key
+    }
+
+    /// The object that it is about, as it is after the change; of what was deleted, as it was before.
+    pub fn object(&self) -> Option<&Object> {
+        self.after.as_ref().or(self.before.as_ref())
     }
 
     /// The object before; `None` if it was created.

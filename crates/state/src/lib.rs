@@ -16,6 +16,7 @@ mod event;
 mod hostname;
 mod join_tokens;
 mod json_text;
+mod last_changes;
 mod log_position;
 mod outcome;
 mod rfc3339;
@@ -36,6 +37,7 @@ pub use wire::{WireError, decode_exact, encode_exact};
 
 use crate::changes::Changes;
 use crate::digest::Digest;
+use crate::last_changes::LastChanges;
 use crate::session::Sessions;
 
 /// Everything the members agree on. Cloning is O(1) and shares all objects, so a clone is a consistent view that
@@ -46,6 +48,7 @@ pub struct State {
     time_ms: u64,
     digest: Digest,
     sessions: Sessions,
+    last_changes: LastChanges,
     /// Components, their Ethernet interfaces and groups, hardware.
     pub smd: smd::Smd,
     /// Boot parameters and boot records.
@@ -98,8 +101,11 @@ impl State {
         let mut changes = Changes::default();
         self.cluster
             .become_another(cluster_id, next_member_id, &mut changes);
-        self.digest.add(changes.into_parts().0);
+        let (digest, changed, _) = changes.into_parts();
+        self.digest.add(digest);
         self.applied_index += indexes;
+        let level = self.feature_level();
+        self.last_changes.note(self.applied_index, &changed, level, level);
         self
     }
 
@@ -116,6 +122,15 @@ impl State {
     /// What log and snapshot may contain. A member whose `cluster::FEATURE_LEVEL_KNOWN` is smaller must stop.
     pub fn feature_level(&self) -> u32 {
         self.cluster.feature_level()
+    }
+
+    /// Revision of the last change of any row of these kinds, at the latest; the same on every member. `None` as long as
+    /// the cluster has members that do not keep it.
+    pub fn last_change(&self, kinds: impl IntoIterator<Item = RowKind>) -> Option<u64> {
+        if !last_changes::are_known(self.feature_level()) {
+            return None;
+        }
+        kinds.into_iter().map(|kind| self.last_changes.of(kind)).max()
     }
 
     /// Digest of the whole state, 32 hex digits: equal on all members at one applied index. Costs O(1).

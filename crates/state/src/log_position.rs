@@ -68,6 +68,26 @@ pub(crate) fn modified_revision(meta: Option<&ObjectMeta>) -> u64 {
         .map_or(0, |change| change.revision)
 }
 
+/// Whether the object `id` is at the revision that a client has seen, if it names one.
+///
+/// # Errors
+/// `RevisionMismatch` with both revisions.
+pub(crate) fn check_revision(
+    id: &str,
+    expected: Option<u64>,
+    meta: Option<&ObjectMeta>,
+) -> Result<(), Rejection> {
+    let actual = modified_revision(meta);
+    match expected {
+        Some(expected) if expected != actual => Err(Rejection::RevisionMismatch {
+            id: id.to_owned(),
+            expected,
+            actual,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Revision of the creation, 0 if the object carries none.
 pub(crate) fn created_revision(meta: Option<&ObjectMeta>) -> u64 {
     meta.and_then(|meta| meta.created.as_ref())

@@ -92,6 +92,11 @@ impl RowKind {
         RowKind::ScnSubscription,
         RowKind::HardwareHistory,
     ];
+
+    /// The kind of this number, as [`RowKind`] has it.
+    pub fn of_number(number: u32) -> Option<RowKind> {
+        RowKind::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
 }
 
 /// Names one row of a snapshot, e.g. in a checkpoint. Keys sort as the rows of a snapshot do, and so do their bytes.

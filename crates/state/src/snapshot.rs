@@ -4,6 +4,7 @@ use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SnapshotRow, StateHeader};
 
 use crate::changes::Changes;
+use crate::last_changes::LastChanges;
 use crate::table::Record;
 use crate::{RowKey, RowKind, State};
 
@@ -191,6 +192,7 @@ impl State {
     }
 
     pub(crate) fn header(&self) -> StateHeader {
+        let (last_changes_since, last_changes) = self.last_changes.to_rows();
         StateHeader {
             format: FORMAT,
             feature_level: self.feature_level(),
@@ -199,6 +201,8 @@ impl State {
             cluster_id: self.cluster_id().to_owned(),
             cluster_name: self.cluster_name().to_owned(),
             next_member_id: self.cluster.next_member_id(),
+            last_changes_since,
+            last_changes,
         }
     }
 
@@ -206,6 +210,7 @@ impl State {
         if header.format != FORMAT {
             return Err(SnapshotError::Format { found: header.format });
         }
+        self.last_changes = LastChanges::of_header(&header)?;
         self.applied_index = header.applied_index;
         self.time_ms = header.time_ms;
         self.cluster.load_header(header);

@@ -1,6 +1,6 @@
 //! A sorted table of stored objects that keeps digest and changed rows in step.
 
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -60,6 +60,13 @@ impl<R: Record> Table<R> {
     /// Sorted by key.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &R::Key> {
         self.0.keys()
+    }
+
+    /// What comes after a key, or everything; sorted by key.
+    pub(crate) fn after(&self, key: Option<&R::Key>) -> impl DoubleEndedIterator<Item = &Arc<R>> {
+        let begin = key.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.0.range::<_, R::Key>((begin, Bound::Unbounded));
+        rest.map(|(_, object)| object)
     }
 
     pub(crate) fn range(

@@ -83,6 +83,12 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
     }
 }
 
+/// A kind as requests name it, e.g. `ethernet_interface`.
+pub(crate) fn name(row: RowKind) -> String {
+    let name = kind(row).as_str_name();
+    name.trim_start_matches("KIND_").to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -248,6 +248,7 @@ async fn components_are_queried_by_place_and_nid() {
                 ..Default::default()
             }],
             revision: 9,
+            ..Default::default()
         })
     };
     let body = r#"{"Components":[{"ID":"x0c0s0b0n0","Type":"Node","NID":7}]}"#;

@@ -113,6 +113,7 @@ async fn lists_are_wrapped_or_bare_and_never_null() {
     let two = smd::ListComponentsResponse {
         components: vec![node(0), node(0)],
         revision: 9,
+        ..Default::default()
     };
     let body = format!(r#"{{"Components":[{NODE_0},{NODE_0}]}}"#);
     check(
@@ -150,6 +151,7 @@ async fn lists_are_wrapped_or_bare_and_never_null() {
     let one = smd::ListEthernetInterfacesResponse {
         interfaces: vec![nic],
         revision: 3,
+        ..Default::default()
     };
     let body = concat!(
         r#"[{"ID":"0200000000a1","Description":"","MACAddress":"","LastUpdate":"","ComponentID":"","#,
@@ -396,6 +398,7 @@ async fn a_delete_says_how_many() {
     let asked = smd::DeleteIpAddressRequest {
         id: "0200000000a1".into(),
         ip: "fd97::1".into(),
+        ..Default::default()
     };
     let answered = answer(&smd::DeleteResponse {
         code: 0,

@@ -100,6 +100,7 @@ async fn groups_show_as_hsm_shows_them() {
         group: texts(&["Compute", "io"]),
         tag: texts(&["!slurm"]),
         partition: "NULL".into(),
+        ..Default::default()
     };
     let two = smd::ListGroupsResponse {
         groups: vec![
@@ -111,6 +112,7 @@ async fn groups_show_as_hsm_shows_them() {
             },
         ],
         revision: 4,
+        ..Default::default()
     };
     let body = format!(r#"[{SHOWN},{{"label":"io","description":"","members":{{"ids":[]}}}}]"#);
     let line = "GET /hsm/v2/groups?group=Compute&Group=io&TAG=!slurm&partition=NULL&partition=p1";
@@ -177,6 +179,7 @@ async fn a_conflict_is_answered_by_a_patch() {
         description: Some("The compute nodes".into()),
         tags: texts(&["slurm", "rack1"]),
         replace_tags: true,
+        ..Default::default()
     };
     let got = check_with(
         Sent("PATCH /hsm/v2/groups/compute", COMPUTE),
@@ -238,6 +241,7 @@ async fn members_are_listed_added_replaced_and_removed() {
         label: "compute".into(),
         id: "x1000c0s0b2n0".into(),
         ids: vec![],
+        ..Default::default()
     };
     let uri = "/hsm/v2/groups/compute/members/x1000c0s0b2n0";
     let got = check_with(
@@ -254,6 +258,7 @@ async fn members_are_listed_added_replaced_and_removed() {
     let asked = smd::ReplaceGroupMembersRequest {
         label: "compute".into(),
         ids: texts(&["x1", "x2"]),
+        ..Default::default()
     };
     let got = check_with(
         Sent("PUT /hsm/v2/groups/compute/members", r#"{"ids":["x1","x2"]}"#),
@@ -279,6 +284,7 @@ async fn members_are_listed_added_replaced_and_removed() {
         label: "compute".into(),
         id: "x1".into(),
         ids: vec![],
+        ..Default::default()
     };
     check(
         Sent("DELETE /hsm/v2/groups/compute/members/x1", ""),
@@ -291,6 +297,7 @@ async fn members_are_listed_added_replaced_and_removed() {
     .await;
     let asked = smd::DeleteGroupRequest {
         label: "compute".into(),
+        ..Default::default()
     };
     check(
         Sent("DELETE /hsm/v2/groups/compute", ""),
@@ -315,6 +322,7 @@ async fn a_group_that_was_emptied_has_no_content() {
     let asked = smd::ReplaceGroupMembersRequest {
         label: "compute".into(),
         ids: vec![],
+        ..Default::default()
     };
     let got = check_with(
         Sent("PUT /hsm/v2/groups/compute/members", r#"{"ids":[]}"#),
@@ -373,6 +381,7 @@ async fn a_membership_always_has_its_three_keys() {
     let two = smd::ListMembershipsResponse {
         memberships: vec![membership, bare],
         revision: 5,
+        ..Default::default()
     };
     check(
         Sent(line, ""),

@@ -1,5 +1,6 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
+mod better;
 mod cloud_init;
 mod component_routes;
 mod downloads;
@@ -28,6 +29,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use prost::Message;
+use proto::http::v1::WouldChange;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 use tower::Service;
@@ -50,6 +52,7 @@ type Answer = Result<(Bytes, MetadataMap), Status>;
 struct Fake {
     answer: Arc<Mutex<Answer>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    would_change: Arc<Mutex<Option<WouldChange>>>,
 }
 
 impl Fake {
@@ -57,11 +60,17 @@ impl Fake {
         Self {
             answer: Arc::new(Mutex::new(Ok(Default::default()))),
             asked: Arc::default(),
+            would_change: Arc::default(),
         }
     }
 
     fn will_answer(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
+    }
+
+    /// What the guard tells of a change that is only tried out.
+    fn will_tell(&self, would_change: WouldChange) {
+        *self.would_change.lock().unwrap() = Some(would_change);
     }
 
     /// What was asked since the last look.
@@ -107,6 +116,9 @@ impl Service<Request<tonic::body::Body>> for Fake {
             frame.put(message);
             let mut response = Response::new(tonic::body::Body::new(Full::new(frame.freeze())));
             *response.headers_mut() = metadata.into_headers();
+            if let Some(told) = this.would_change.lock().unwrap().take() {
+                response.extensions_mut().insert(Arc::new(told));
+            }
             response.headers_mut().insert("grpc-status", "0".parse().unwrap());
             response
                 .headers_mut()

@@ -378,6 +378,9 @@ fn start(methods: &str) -> Result<Gateway, String> {
         message Twice {{ string a_b = 1 [json_name = "ID"]; string c = 2 [json_name = "id"]; }}
         message Raw {{ uint32 text = 1 [(chamois.http.v1.field).raw_json = true]; }}
         message Flag {{ repeated string ids = 1 [(chamois.http.v1.field).presence_field = "has"]; string has = 2; }}
+        message Seen {{ string id = 1; uint64 at = 2 [(chamois.http.v1.field).if_match = true]; }}
+        message Head {{ uint64 at = 1 [(chamois.http.v1.field).header = "x-at"]; }}
+        message Name {{ string at = 1 [(chamois.http.v1.field).header = "x at"]; }}
         message Loop {{ Loop next = 1; string id = 2; }}
         service S {{ {methods} }}"#
     );
@@ -475,6 +478,18 @@ fn what_cannot_be_served_is_an_error_at_start() {
         (
             get("Flag", "Ask", r#"get: "/a""#),
             "t.S.Get: t.Flag.ids: presence_field needs a list, and a bool field of its message",
+        ),
+        (
+            get("Seen", "Ask", r#"put: "/a" body: "*""#),
+            "t.S.Get: at: if_match needs a native-only uint64",
+        ),
+        (
+            get("Ask", "Head", r#"get: "/a""#),
+            "t.S.Get: at: a header shows a text",
+        ),
+        (
+            get("Ask", "Name", r#"get: "/a""#),
+            "t.S.Get: header: invalid HTTP header name",
         ),
         (
             get("Ask", "Twice", r#"get: "/a""#),

@@ -26,7 +26,7 @@ fn route<'t>(table: &'t RouteTable, method: &str) -> &'t Route {
 fn shown(method: &str, wire: &[u8]) -> String {
     let table = table();
     let route = route(&table, method);
-    let shown = show(&table.schema, route.output, &Bytes::copy_from_slice(wire)).unwrap();
+    let shown = show(&table.schema, route.output, None, &Bytes::copy_from_slice(wire)).unwrap();
     String::from_utf8(shown.body.to_vec()).unwrap()
 }
 
@@ -89,7 +89,7 @@ fn a_cut_off_answer_is_an_error() {
     .encode_to_vec();
     for end in 1..wire.len() {
         let cut = Bytes::copy_from_slice(&wire[..end]);
-        assert!(show(&table.schema, route.output, &cut).is_err(), "{end}");
+        assert!(show(&table.schema, route.output, None, &cut).is_err(), "{end}");
     }
 }
 
@@ -180,7 +180,7 @@ proptest! {
         let table = table_once();
         let wire = Bytes::from(wire);
         for route in table.routes() {
-            if let Ok(shown) = show(&table.schema, route.output, &wire)
+            if let Ok(shown) = show(&table.schema, route.output, None, &wire)
                 && matches!(route.output, Output::Message(_) | Output::Field(..))
             {
                 prop_assert!(serde_json::from_slice::<serde_json::Value>(&shown.body).is_ok(), "{shown:?}");
@@ -197,9 +197,9 @@ proptest! {
         let component = smd::Component { id, role, state, flag, nid, enabled, locked, ..Default::default() };
         let sent = smd::CreateComponentsRequest { components: vec![component.clone(), component], force: false };
         let table = table_once();
-        let answer = smd::ListComponentsResponse { components: sent.components.clone(), revision: 1 };
+        let answer = smd::ListComponentsResponse { components: sent.components.clone(), revision: 1, ..Default::default() };
         let output = route(table, "/ListComponents").output;
-        let body = show(&table.schema, output, &answer.encode_to_vec().into()).unwrap().body;
+        let body = show(&table.schema, output, None, &answer.encode_to_vec().into()).unwrap().body;
         let parts = Parts { values: &[], query: "", says_form: false, body: &body };
         let wire = encode(&table.schema, route(table, "/CreateComponents"), parts).unwrap();
         prop_assert_eq!(smd::CreateComponentsRequest::decode(&*wire).unwrap(), sent);

@@ -117,7 +117,9 @@ pub(super) fn gateway(
         source: Source::new(config, files),
     };
     let (store, open_roles) = (store.clone(), open_roles.clone());
+    let of_cluster = store.clone();
     let options = Options {
+        cluster_id: Arc::new(move || of_cluster.state().cluster_id().to_owned()),
         files: config.serves(Role::Boot).then_some(files),
         is_legacy_reader: Arc::new(move |address| contains(&readers, address)),
         readiness: Arc::new(move || readiness::checks(&store, &leaving)),

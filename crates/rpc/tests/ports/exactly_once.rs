@@ -138,6 +138,7 @@ async fn delete(once: &ExactlyOnce, label: &str) -> Result<(), Status> {
     let mut client = GroupServiceClient::new(once.clone());
     let request = DeleteGroupRequest {
         label: label.to_owned(),
+        ..Default::default()
     };
     bounded(client.delete_group(request)).await.map(drop)
 }

@@ -15,7 +15,9 @@ use proto::smd::v1::{
     GetValuesResponse,
 };
 use rpc::server::Limits;
-use rpc::{Barrier, Error, Freshness, Guard, Guarded, Identity, Rules, add_standard_services, caller};
+use rpc::{
+    Barrier, Error, Etag, Freshness, Guard, Guarded, Identity, Kinds, Rules, add_standard_services, caller,
+};
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -24,6 +26,8 @@ use tower::{Layer, ServiceExt};
 use crate::support::{Cluster, bounded, call, calling_as, channel, code, header};
 use crate::tokens::{Claims, Issuer};
 
+/// A list; nobody serves it here.
+const GROUPS: &str = "/chamois.smd.v1.GroupService/ListGroups";
 const STATUS: &str = "/chamois.cluster.v1.ClusterService/GetStatus";
 const READY: &str = "/chamois.smd.v1.ServiceStatusService/GetReady";
 const LIVENESS: &str = "/chamois.smd.v1.ServiceStatusService/GetLiveness";
@@ -50,6 +54,18 @@ impl Barrier for CountingBarrier {
             }
         }
         .boxed()
+    }
+
+    fn last_change(&self, kinds: Kinds) -> Option<Etag> {
+        assert_eq!(
+            kinds.numbers().collect::<Vec<_>>(),
+            [12, 18],
+            "as the .proto says"
+        );
+        Some(Etag {
+            cluster_id: "c".to_owned(),
+            revision: 7,
+        })
     }
 
     fn freshness(&self) -> Option<Freshness> {
@@ -189,6 +205,52 @@ async fn the_rule_of_the_method_decides() {
         Code::Unauthenticated
     );
     assert_eq!(fixture.code(user(), REFLECTION, &[]).await, Code::Ok);
+}
+
+/// A list that has not changed costs a look at a number: no handler runs, and none could here.
+#[tokio::test]
+async fn a_list_that_the_caller_has_is_not_made_again() {
+    let fixture = fixture();
+    for seen in ["\"c-7\"", "\"c-6\", W/\"c-7\""] {
+        let answer = fixture.call(user(), GROUPS, &[("if-none-match", seen)]).await;
+        assert_eq!(code(&answer), Code::FailedPrecondition, "{seen}");
+        assert_eq!(header(&answer, "http-status").as_deref(), Some("304"));
+        assert_eq!(header(&answer, rpc::ETAG).as_deref(), Some("\"c-7\""));
+    }
+    assert_eq!(
+        fixture.barrier.asked.load(Ordering::SeqCst),
+        2,
+        "as fresh as the list would be"
+    );
+    for other in ["\"c-6\"", "\"d-7\""] {
+        let answer = fixture.call(user(), GROUPS, &[("if-none-match", other)]).await;
+        assert_eq!(code(&answer), Code::Unimplemented, "{other}");
+    }
+    let stranger = fixture
+        .code(Identity::Anonymous, GROUPS, &[("if-none-match", "*")])
+        .await;
+    assert_eq!(stranger, Code::Unauthenticated);
+}
+
+/// Whoever asks to try a change out must never have it made.
+#[tokio::test]
+async fn a_method_that_cannot_be_tried_out_is_not_called_for_it() {
+    let fixture = fixture();
+    let asked = |value| [(rpc::VALIDATE_ONLY, value)];
+    for (value, expected) in [
+        ("true", Code::InvalidArgument),
+        ("yes", Code::InvalidArgument),
+        ("false", Code::Ok),
+    ] {
+        assert_eq!(
+            fixture.code(user(), STATUS, &asked(value)).await,
+            expected,
+            "{value}"
+        );
+    }
+    let create = "/chamois.smd.v1.GroupService/CreateGroup";
+    let answer = fixture.code(user(), create, &asked("true")).await;
+    assert_eq!(answer, Code::Unimplemented, "let through");
 }
 
 /// The handler sees the token's subject, whatever the caller wrote into the request itself.

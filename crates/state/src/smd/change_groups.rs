@@ -17,7 +17,7 @@ use crate::bounds::{
     check_count, check_ids, check_text,
 };
 use crate::changes::Changes;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 
 /// The route that lists all labels ends so: a group of that name could never be read.
@@ -69,7 +69,7 @@ impl Groups {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&patch.label)?;
+        let before = self.existing_at(&patch.label, patch.if_revision)?;
         let mut after = before.as_ref().clone();
         if let Some(description) = &patch.description {
             check_text("description", description, DESCRIPTION_BYTES_MAX)?;
@@ -92,7 +92,7 @@ impl Groups {
         delete: &DeleteGroup,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let group = self.existing(&delete.label)?;
+        let group = self.existing_at(&delete.label, delete.if_revision)?;
         self.remove(&group, changes);
         Ok(deleted(std::iter::once(group.label.clone())))
     }
@@ -105,7 +105,7 @@ impl Groups {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&add.label)?;
+        let before = self.existing_at(&add.label, add.if_revision)?;
         let new = some_members(&add.ids)?;
         let old = members(&before);
         if let Some(id) = new.iter().find(|id| old.binary_search(id).is_ok()) {
@@ -138,7 +138,7 @@ impl Groups {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&replace.label)?;
+        let before = self.existing_at(&replace.label, replace.if_revision)?;
         let ids = normalise_members("ids", &replace.ids)?;
         let old = members(&before);
         if ids == old {
@@ -158,7 +158,7 @@ impl Groups {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&remove.label)?;
+        let before = self.existing_at(&remove.label, remove.if_revision)?;
         let gone = some_members(&remove.ids)?;
         let old = members(&before);
         if let Some(id) = gone.iter().find(|id| old.binary_search(id).is_err()) {
@@ -171,10 +171,13 @@ impl Groups {
         Ok(deleted(gone.into_iter()))
     }
 
-    fn existing(&self, label: &str) -> Result<Arc<Group>, Rejection> {
+    /// A group that is at the revision that the client has seen, if it names one.
+    fn existing_at(&self, label: &str, if_revision: Option<u64>) -> Result<Arc<Group>, Rejection> {
         let label = word("label", label)?;
         let found = self.get(&label).cloned();
-        found.ok_or_else(|| Rejection::not_found(KIND, &label))
+        let found = found.ok_or_else(|| Rejection::not_found(KIND, &label))?;
+        check_revision(&label, if_revision, found.meta.as_ref())?;
+        Ok(found)
     }
 
     /// Whether all of `new` may become members of `group`.

@@ -13,10 +13,10 @@ use proto::smd::v1::smd_command::{DeleteComponents, PatchState};
 
 use super::nids::Nids;
 use super::stored_xname;
-use crate::bounds::check_ids;
+use crate::bounds::{check_ids, check_names_one};
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::{LogPosition, modified_revision};
+use crate::log_position::{LogPosition, check_revision};
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -38,6 +38,10 @@ impl Components {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Component>> {
         self.table.values()
+    }
+
+    pub(super) fn after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<Component>> {
+        self.table.after(id)
     }
 
     pub(super) fn by_nid(&self, nid: u64) -> Option<&Arc<Component>> {
@@ -85,14 +89,7 @@ impl Components {
             .table
             .get(&id)
             .ok_or_else(|| Rejection::not_found(KIND, &id))?;
-        let actual = modified_revision(before.meta.as_ref());
-        if let Some(expected) = patch.if_revision.filter(|expected| *expected != actual) {
-            return Err(Rejection::RevisionMismatch {
-                id: id.to_string(),
-                expected,
-                actual,
-            });
-        }
+        check_revision(id.as_str(), patch.if_revision, before.meta.as_ref())?;
         let keys = vec![id.to_string()];
         if !may_enter(before, target, flag, patch.force) {
             return Ok(Applied {
@@ -138,6 +135,10 @@ impl Components {
         }
         if let Some(missing) = ids.iter().find(|id| self.table.get(id).is_none()) {
             return Err(Rejection::not_found(KIND, missing));
+        }
+        check_names_one(delete.if_revision, ids.len())?;
+        for (id, component) in ids.iter().filter_map(|id| Some((id, self.table.get(id)?))) {
+            check_revision(id.as_str(), delete.if_revision, component.meta.as_ref())?;
         }
         for id in &ids {
             self.remove(id, changes);

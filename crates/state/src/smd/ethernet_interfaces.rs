@@ -14,10 +14,10 @@ use proto::smd::v1::smd_command::{
 use proto::smd::v1::{EthernetInterface, IpAddressMapping};
 
 use super::ip_addresses::{address, normalise_mappings};
-use crate::bounds::{DESCRIPTION_BYTES_MAX, check_ids, check_text};
+use crate::bounds::{DESCRIPTION_BYTES_MAX, check_ids, check_names_one, check_text};
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -43,6 +43,10 @@ impl EthernetInterfaces {
         self.table.values()
     }
 
+    pub(super) fn after(&self, mac: Option<&MacAddr>) -> impl Iterator<Item = &Arc<EthernetInterface>> {
+        self.table.after(mac)
+    }
+
     /// The only interface with this address; none if several have it in different networks.
     pub(super) fn by_ip(&self, ip: IpAddr) -> Option<&Arc<EthernetInterface>> {
         let ip = ip.to_canonical();
@@ -57,6 +61,15 @@ impl EthernetInterfaces {
         } else {
             self.table.get(owner)
         }
+    }
+
+    /// Every interface with this address, whatever the network; sorted by network.
+    pub(super) fn all_by_ip(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<EthernetInterface>> {
+        let ip = ip.to_canonical();
+        self.by_ip
+            .range((ip, String::new())..)
+            .take_while(move |((at, _), _)| *at == ip)
+            .filter_map(|(_, mac)| self.table.get(mac))
     }
 
     pub(super) fn of<'a>(
@@ -120,7 +133,7 @@ impl EthernetInterfaces {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let (mac, before) = self.existing(&patch.id)?;
+        let (mac, before) = self.existing_at(&patch.id, patch.if_revision)?;
         let mut after = before.as_ref().clone();
         if let Some(component) = &patch.component_id {
             let component = parse_component(component)?;
@@ -172,18 +185,28 @@ impl EthernetInterfaces {
         if let Some(missing) = macs.iter().find(|mac| self.table.get(mac).is_none()) {
             return Err(Rejection::not_found(KIND, missing.id()));
         }
+        check_names_one(delete.if_revision, macs.len())?;
+        for interface in macs.iter().filter_map(|mac| self.table.get(mac)) {
+            check_revision(&interface.id, delete.if_revision, interface.meta.as_ref())?;
+        }
         for mac in &macs {
             self.remove(mac, changes);
         }
         Ok(deleted(macs.iter().map(MacAddr::id)))
     }
 
-    pub(super) fn existing(&self, id: &str) -> Result<(MacAddr, Arc<EthernetInterface>), Rejection> {
+    /// An interface that is at the revision that the client has seen, if it names one.
+    pub(super) fn existing_at(
+        &self,
+        id: &str,
+        if_revision: Option<u64>,
+    ) -> Result<(MacAddr, Arc<EthernetInterface>), Rejection> {
         let mac = parse_mac("id", id)?;
         let interface = self
             .table
             .get(&mac)
             .ok_or_else(|| Rejection::not_found(KIND, mac.id()))?;
+        check_revision(&interface.id, if_revision, interface.meta.as_ref())?;
         Ok((mac, Arc::clone(interface)))
     }
 

@@ -39,6 +39,10 @@ impl Groups {
         self.table.values()
     }
 
+    pub(super) fn after(&self, label: Option<&String>) -> impl Iterator<Item = &Arc<Group>> {
+        self.table.after(label)
+    }
+
     /// Labels of the groups that a component is a member of, sorted. Costs one look-up, however many groups there are.
     pub(super) fn labels_of<'a>(
         &'a self,

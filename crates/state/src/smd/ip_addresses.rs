@@ -25,7 +25,7 @@ impl EthernetInterfaces {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let (mac, before) = self.existing(&add.id)?;
+        let (mac, before) = self.existing_at(&add.id, add.if_revision)?;
         let given = add
             .mapping
             .as_ref()
@@ -63,7 +63,7 @@ impl EthernetInterfaces {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let (mac, before) = self.existing(&patch.id)?;
+        let (mac, before) = self.existing_at(&patch.id, patch.if_revision)?;
         let ip = address(&patch.ip)?.to_string();
         check_text("network", &patch.network, NAME_BYTES_MAX)?;
         let position = position(&before, &ip).ok_or_else(|| Rejection::not_found(KIND, &ip))?;
@@ -90,7 +90,7 @@ impl EthernetInterfaces {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let (mac, before) = self.existing(&delete.id)?;
+        let (mac, before) = self.existing_at(&delete.id, delete.if_revision)?;
         let ip = address(&delete.ip)?.to_string();
         let position = position(&before, &ip).ok_or_else(|| Rejection::not_found(KIND, &ip))?;
         let mut after = before.as_ref().clone();

@@ -102,6 +102,11 @@ impl Smd {
         self.components.by_nid(nid).cloned()
     }
 
+    /// As [`Smd::components`], those after an xname if one is given.
+    pub fn components_after(&self, xname: Option<&Xname>) -> impl Iterator<Item = &Arc<Component>> {
+        self.components.after(xname)
+    }
+
     /// The component `place`, if there is one, and every component below it, sorted by xname.
     pub fn components_below(&self, place: &Xname) -> impl Iterator<Item = &Arc<Component>> {
         self.components.below(place)
@@ -125,10 +130,20 @@ impl Smd {
         self.interfaces.iter()
     }
 
+    /// As [`Smd::interfaces`], those after a MAC if one is given.
+    pub fn interfaces_after(&self, mac: Option<&MacAddr>) -> impl Iterator<Item = &Arc<EthernetInterface>> {
+        self.interfaces.after(mac)
+    }
+
     /// The interface that has an address. If interfaces have it in different networks, none is meant: whoever asks
     /// for a node's identity must not be given another node's.
     pub fn interface_by_ip(&self, ip: IpAddr) -> Option<Arc<EthernetInterface>> {
         self.interfaces.by_ip(ip).cloned()
+    }
+
+    /// Every interface that has an address, in whichever network.
+    pub fn interfaces_by_ip(&self, ip: IpAddr) -> impl Iterator<Item = &Arc<EthernetInterface>> {
+        self.interfaces.all_by_ip(ip)
     }
 
     /// The interfaces of a component, sorted by MAC.
@@ -149,6 +164,11 @@ impl Smd {
         self.groups.iter()
     }
 
+    /// As [`Smd::groups`], those after a label if one is given.
+    pub fn groups_after(&self, label: Option<&String>) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.after(label)
+    }
+
     /// Labels of the groups that a component is a member of, sorted. One look-up, however many groups there are.
     pub fn group_labels_of<'a>(
         &'a self,
@@ -161,8 +181,16 @@ impl Smd {
     pub fn components_with_groups(
         &self,
     ) -> impl Iterator<Item = (&Arc<Component>, impl ExactSizeIterator<Item = &str> + Clone)> {
+        self.components_with_groups_after(None)
+    }
+
+    /// As [`Smd::components_with_groups`], those after an xname if one is given.
+    pub fn components_with_groups_after(
+        &self,
+        xname: Option<&Xname>,
+    ) -> impl Iterator<Item = (&Arc<Component>, impl ExactSizeIterator<Item = &str> + Clone)> {
         self.components
-            .iter()
+            .after(xname)
             .map(|component| (component, self.groups.labels_of(&component.id)))
     }
 
@@ -469,6 +497,9 @@ fn ids_to_delete<R: Record<Key = Xname>>(
 
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
+    if command.change.as_ref().is_some_and(has_new_precondition) {
+        return FEATURE_LEVEL_INVENTORY;
+    }
     match &command.change {
         None
         | Some(
@@ -521,6 +552,25 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::DeleteHardwareHistory(_),
         ) => FEATURE_LEVEL_INVENTORY,
     }
+}
+
+/// Whether the command names a revision where the first feature level knows none.
+fn has_new_precondition(change: &Change) -> bool {
+    let if_revision = match change {
+        Change::DeleteComponents(delete) => delete.if_revision,
+        Change::PatchEthernetInterface(patch) => patch.if_revision,
+        Change::DeleteEthernetInterfaces(delete) => delete.if_revision,
+        Change::AddIpAddress(add) => add.if_revision,
+        Change::PatchIpAddress(patch) => patch.if_revision,
+        Change::DeleteIpAddress(delete) => delete.if_revision,
+        Change::PatchGroup(patch) => patch.if_revision,
+        Change::DeleteGroup(delete) => delete.if_revision,
+        Change::AddGroupMember(add) => add.if_revision,
+        Change::ReplaceGroupMembers(replace) => replace.if_revision,
+        Change::RemoveGroupMember(remove) => remove.if_revision,
+        _ => None, // knew it from the beginning, takes none, or is newer than the first level itself
+    };
+    if_revision.is_some()
 }
 
 /// The xname of something that boots.

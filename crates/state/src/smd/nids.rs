@@ -18,9 +18,11 @@ impl Nids {
         self.owners.get(&nid)
     }
 
-    /// Owners of the NIDs in a range, sorted by NID.
+    /// Owners of the NIDs in a range, sorted by NID; of one whose ends are the wrong way round there are none.
     pub(crate) fn owners(&self, nids: RangeInclusive<u64>) -> impl Iterator<Item = &Xname> {
-        self.owners.range(nids).map(|(_, owner)| owner)
+        let range = Some(nids).filter(|nids| !nids.is_empty());
+        let within = range.into_iter().flat_map(|nids| self.owners.range(nids));
+        within.map(|(_, owner)| owner)
     }
 
     /// Returns the owner that was there before.

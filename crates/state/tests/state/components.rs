@@ -231,6 +231,7 @@ fn deletion_is_all_or_nothing_and_counts() {
     let ids = |ids: &[&str]| DeleteComponents {
         ids: ids.iter().map(|&id| id.into()).collect(),
         all: false,
+        ..Default::default()
     };
     let rejection = log.refused(ids(&[NODE, "x0c0s9b0n0"]));
     assert_eq!(

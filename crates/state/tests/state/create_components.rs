@@ -192,6 +192,7 @@ fn implicit_nids_are_the_lowest_free_ones() {
     log.ok(DeleteComponents {
         ids: vec!["x0c0s0b0n0".into(), "x0c0s3b0n0".into()],
         all: false,
+        ..Default::default()
     });
     log.ok(create(vec![component("x0c0s5b0n0")]));
     assert_eq!(

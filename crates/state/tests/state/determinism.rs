@@ -67,23 +67,23 @@ fn smd() -> impl Strategy<Value = Command> {
         2 => patch.prop_map(|(id, state, force, if_revision)| {
             PatchState { id, state, force, if_revision, flag: 0 }.into_command()
         }),
-        1 => deletes().prop_map(|ids| DeleteComponents { all: ids.is_empty(), ids }.into_command()),
+        1 => deletes().prop_map(|ids| DeleteComponents { all: ids.is_empty(), ids, ..Default::default() }.into_command()),
         3 => (mac(), xname(), mappings()).prop_map(|(mac_address, component_id, ip_addresses)| {
             let interface = EthernetInterface { mac_address, component_id, ip_addresses, ..Default::default() };
             CreateEthernetInterface { interface: Some(interface) }.into_command()
         }),
         2 => (mac(), proptest::option::of(xname()), proptest::option::of(mappings())).prop_map(|(id, component_id, items)| {
             let ip_addresses = items.map(|items| IpAddresses { items });
-            PatchEthernetInterface { id, component_id, description: None, ip_addresses }.into_command()
+            PatchEthernetInterface { id, component_id, description: None, ip_addresses, ..Default::default() }.into_command()
         }),
         1 => proptest::collection::vec(mac(), 0..2).prop_map(|ids| {
-            DeleteEthernetInterfaces { all: ids.is_empty(), ids }.into_command()
+            DeleteEthernetInterfaces { all: ids.is_empty(), ids, ..Default::default() }.into_command()
         }),
-        2 => (mac(), mapping()).prop_map(|(id, mapping)| AddIpAddress { id, mapping: Some(mapping) }.into_command()),
+        2 => (mac(), mapping()).prop_map(|(id, mapping)| AddIpAddress { id, mapping: Some(mapping), ..Default::default() }.into_command()),
         1 => (mac(), mapping()).prop_map(|(id, mapping)| {
-            PatchIpAddress { id, ip: mapping.ip_address, network: mapping.network }.into_command()
+            PatchIpAddress { id, ip: mapping.ip_address, network: mapping.network, ..Default::default() }.into_command()
         }),
-        1 => (mac(), mapping()).prop_map(|(id, mapping)| DeleteIpAddress { id, ip: mapping.ip_address }.into_command()),
+        1 => (mac(), mapping()).prop_map(|(id, mapping)| DeleteIpAddress { id, ip: mapping.ip_address, ..Default::default() }.into_command()),
         6 => groups(),
     ]
 }
@@ -149,12 +149,32 @@ fn groups() -> impl Strategy<Value = Command> {
                 label,
                 description: Some(text),
                 tags: None,
+                ..Default::default()
             }
             .into_command(),
-            4 => DeleteGroup { label }.into_command(),
-            5 => AddGroupMember { label, ids }.into_command(),
-            6 => ReplaceGroupMembers { label, ids }.into_command(),
-            _ => RemoveGroupMember { label, ids }.into_command(),
+            4 => DeleteGroup {
+                label,
+                ..Default::default()
+            }
+            .into_command(),
+            5 => AddGroupMember {
+                label,
+                ids,
+                ..Default::default()
+            }
+            .into_command(),
+            6 => ReplaceGroupMembers {
+                label,
+                ids,
+                ..Default::default()
+            }
+            .into_command(),
+            _ => RemoveGroupMember {
+                label,
+                ids,
+                ..Default::default()
+            }
+            .into_command(),
         }
     })
 }

@@ -159,6 +159,7 @@ fn an_address_in_two_networks_identifies_nobody() {
     log.ok(DeleteEthernetInterfaces {
         ids: vec![ID.into()],
         all: false,
+        ..Default::default()
     });
     assert_eq!(
         log.state.smd.interface_by_ip(ip("10.97.0.17")).unwrap().id,
@@ -266,6 +267,7 @@ fn deletion_is_all_or_nothing() {
     let ids = |ids: &[&str]| DeleteEthernetInterfaces {
         ids: ids.iter().map(|&id| id.into()).collect(),
         all: false,
+        ..Default::default()
     };
     let rejection = log.refused(ids(&[ID, "0200000000ff"]));
     assert_eq!(

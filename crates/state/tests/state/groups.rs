@@ -34,6 +34,7 @@ fn add(label: &str, ids: &[&str]) -> AddGroupMember {
     AddGroupMember {
         label: label.into(),
         ids: texts(ids),
+        ..Default::default()
     }
 }
 
@@ -41,6 +42,7 @@ fn remove(label: &str, ids: &[&str]) -> RemoveGroupMember {
     RemoveGroupMember {
         label: label.into(),
         ids: texts(ids),
+        ..Default::default()
     }
 }
 
@@ -48,6 +50,7 @@ fn replace(label: &str, ids: &[&str]) -> ReplaceGroupMembers {
     ReplaceGroupMembers {
         label: label.into(),
         ids: texts(ids),
+        ..Default::default()
     }
 }
 
@@ -218,6 +221,7 @@ fn a_patch_changes_what_it_names() {
         label: "G".into(),
         description: description.map(str::to_owned),
         tags: tags.map(|tags| Tags { items: texts(tags) }),
+        ..Default::default()
     };
     assert_eq!(log.ok(patch(Some("new"), None)).updated, ["g"]);
     let after = stored(&log, "g");
@@ -315,11 +319,17 @@ fn a_list_of_members_replaces_the_old_one() {
 fn a_deleted_group_leaves_its_members() {
     let mut log = machine();
     log.ok(create(exclusive("g", "x", &[A])));
-    let gone = log.ok(DeleteGroup { label: "G".into() });
+    let gone = log.ok(DeleteGroup {
+        label: "G".into(),
+        ..Default::default()
+    });
     assert_eq!((gone.deleted_count, gone.deleted), (1, texts(&["g"])));
     assert!(labels(&log, A).is_empty() && log.state.smd.group("g").is_none());
     log.ok(create(exclusive("h", "x", &[A])));
-    let again = log.refused(DeleteGroup { label: "g".into() });
+    let again = log.refused(DeleteGroup {
+        label: "g".into(),
+        ..Default::default()
+    });
     assert_eq!(again, Rejection::not_found("group", "g"));
 }
 
@@ -334,6 +344,7 @@ fn a_deleted_component_leaves_all_its_groups() {
     let delete = |ids: &[&str]| DeleteComponents {
         ids: texts(ids),
         all: ids.is_empty(),
+        ..Default::default()
     };
     assert_eq!(log.ok(delete(&[A])).deleted, [A]);
     assert_eq!(members(&log, "a"), [B]);

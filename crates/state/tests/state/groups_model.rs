@@ -62,6 +62,7 @@ impl IntoCommand for Step {
             Step::DeleteComponents(ns) => DeleteComponents {
                 all: ns.is_empty(),
                 ids: ids(&ns),
+                ..Default::default()
             }
             .into_command(),
             Step::Create(n, exclusive, members) => CreateGroup {
@@ -73,20 +74,27 @@ impl IntoCommand for Step {
                 }),
             }
             .into_command(),
-            Step::Delete(n) => DeleteGroup { label: label(n) }.into_command(),
+            Step::Delete(n) => DeleteGroup {
+                label: label(n),
+                ..Default::default()
+            }
+            .into_command(),
             Step::Add(n, node) => AddGroupMember {
                 label: label(n),
                 ids: vec![id(node)],
+                ..Default::default()
             }
             .into_command(),
             Step::Replace(n, members) => ReplaceGroupMembers {
                 label: label(n),
                 ids: ids(&members),
+                ..Default::default()
             }
             .into_command(),
             Step::Remove(n, node) => RemoveGroupMember {
                 label: label(n),
                 ids: vec![id(node)],
+                ..Default::default()
             }
             .into_command(),
         }

@@ -18,6 +18,7 @@ fn add(ip: &str, network: &str) -> AddIpAddress {
     AddIpAddress {
         id: ID.into(),
         mapping: Some(mapping(ip, network)),
+        ..Default::default()
     }
 }
 
@@ -26,6 +27,7 @@ fn patch(ip: &str, network: &str) -> PatchIpAddress {
         id: ID.into(),
         ip: ip.into(),
         network: network.into(),
+        ..Default::default()
     }
 }
 
@@ -33,6 +35,7 @@ fn delete(ip: &str) -> DeleteIpAddress {
     DeleteIpAddress {
         id: ID.into(),
         ip: ip.into(),
+        ..Default::default()
     }
 }
 
@@ -75,7 +78,8 @@ fn an_address_is_added_once_and_not_taken_from_others() {
     assert_eq!(
         log.invalid(AddIpAddress {
             id: ID.into(),
-            mapping: None
+            mapping: None,
+            ..Default::default()
         })
         .0,
         "mapping"
@@ -130,6 +134,7 @@ fn a_removed_address_is_free_again() {
     log.ok(AddIpAddress {
         id: "0200000000b2".into(),
         mapping: Some(mapping("10.97.0.17", "")),
+        ..Default::default()
     });
 }
 

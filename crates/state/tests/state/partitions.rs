@@ -157,6 +157,7 @@ fn what_is_gone_is_in_no_partition() {
     log.ok(DeleteComponents {
         ids: vec![A.into()],
         all: false,
+        ..Default::default()
     });
     assert_eq!(members(&log, "p1"), [B]);
     assert_eq!(log.ok(DeletePartition { name: "p1".into() }).deleted, ["p1"]);

@@ -293,6 +293,9 @@ fn nids_change_hands_within_one_command() {
         .map(|c| c.id.as_str())
         .collect();
     assert_eq!(found, [NODES[1], NODES[2], NODES[0]]);
+    #[allow(clippy::reversed_empty_ranges, reason = "clients write them")]
+    let reversed = log.state.smd.components_by_nids(40..=1);
+    assert_eq!(reversed.count(), 0);
 }
 
 /// HSM answers 204 to it, too.

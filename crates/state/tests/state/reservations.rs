@@ -279,6 +279,7 @@ fn a_component_that_is_gone_is_not_reserved() {
     log.ok(DeleteComponents {
         ids: vec![A.into()],
         all: false,
+        ..Default::default()
     });
     assert_eq!(rows(&log), 0);
     log.ok(create(vec![component(A)]));

@@ -41,6 +41,7 @@ fn a_repeat_changes_nothing_and_gets_the_same_outcome() {
         DeleteComponents {
             all: true,
             ids: vec![],
+            ..Default::default()
         },
     ));
     let second = log.apply_entry(&request);
@@ -64,6 +65,7 @@ fn a_rejection_is_remembered() {
         DeleteComponents {
             all: true,
             ids: vec![],
+            ..Default::default()
         },
     );
     let first = log.apply_entry(&delete);
@@ -112,6 +114,7 @@ fn what_was_acknowledged_is_never_run_again() {
         DeleteComponents {
             all: true,
             ids: vec![],
+            ..Default::default()
         },
     ));
     assert_eq!(refusal(&mut log, &first), Rejection::SessionExpired);

@@ -64,7 +64,11 @@ pub async fn delete(store: &Store, id: &str) -> u64 {
     let ids = vec![id.to_owned()];
     change(
         store,
-        Change::DeleteComponents(DeleteComponents { ids, all: false }),
+        Change::DeleteComponents(DeleteComponents {
+            ids,
+            all: false,
+            ..Default::default()
+        }),
     )
     .await
 }
@@ -81,6 +85,7 @@ pub async fn join(store: &Store, label: &str, id: &str) -> u64 {
     let add = AddGroupMember {
         label: label.to_owned(),
         ids: vec![id.to_owned()],
+        ..Default::default()
     };
     change(store, Change::AddGroupMember(add)).await
 }

@@ -1,0 +1,144 @@
+//! What old clients do not ask for, of a real member over HTTPS: conditions, pages, fields, compression, trials, history.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
+
+mod common;
+
+use common::Single;
+use common::http::{Administrator, Answer};
+use serde_json::Value;
+
+const LIST: &str = "/hsm/v2/State/Components";
+const NODE: &str = "/hsm/v2/State/Components/x0c0s0b0n0";
+const HISTORY: &str = "/chamois/v1/history/component/x0c0s0b0n0";
+/// Enough that its list is worth compressing.
+const NODES: usize = 60;
+
+struct Site {
+    single: Single,
+    administrator: Administrator,
+}
+
+impl Site {
+    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        self.administrator
+            .send_with(self.single.own(), method, path, headers, body)
+    }
+
+    fn get(&self, path: &str) -> (Answer, Value) {
+        let answer = self.ask("GET", path, "", "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let json = serde_json::from_str(&answer.body).unwrap();
+        (answer, json)
+    }
+}
+
+fn create() -> String {
+    let nodes =
+        (0..NODES).map(|slot| serde_json::json!({"ID": format!("x0c0s{slot}b0n0"), "State": "Ready"}));
+    serde_json::json!({ "Components": nodes.collect::<Vec<_>>() }).to_string()
+}
+
+#[test]
+fn a_real_member_answers_new_clients_better() {
+    let single = Single::prepare();
+    let _member = single.start();
+    let site = Site {
+        administrator: Administrator::new(&single.dir.path().join("identities")),
+        single,
+    };
+    // without a word of it, as ever
+    assert_eq!(site.ask("POST", LIST, "", &create()).status, 204);
+    let (list, json) = site.get(LIST);
+    assert_eq!(json["Components"].as_array().unwrap().len(), NODES);
+    let seen = list.header("etag").unwrap().to_owned();
+
+    // conditions: unchanged, stale, current
+    let if_seen = format!("If-None-Match: {seen}\r\n");
+    let unchanged = site.ask("GET", LIST, &if_seen, "");
+    assert_eq!((unchanged.status, unchanged.body.as_str()), (304, ""));
+    let (node, _) = site.get(NODE);
+    let etag = node.header("etag").unwrap().to_owned();
+    let if_match = format!("If-Match: {etag}\r\n");
+    let state = format!("{NODE}/StateData");
+    let trial = site.ask(
+        "PATCH",
+        &format!("{state}?validate_only=true"),
+        &if_match,
+        r#"{"State":"Off"}"#,
+    );
+    assert_eq!(trial.status, 200, "{trial:?}");
+    let told: Value = serde_json::from_str(&trial.body).unwrap();
+    assert_eq!(
+        (&told["validate_only"], &told["status"]),
+        (&Value::from(true), &Value::from(204))
+    );
+    let change = &told["changes"][0];
+    assert_eq!(
+        (&change["change"], &change["id"]),
+        (&"updated".into(), &"x0c0s0b0n0".into())
+    );
+    assert_eq!(
+        change["fields"],
+        serde_json::json!([{"field": "State", "before": "Ready", "after": "Off"}])
+    );
+    assert_eq!(
+        site.ask("GET", LIST, &if_seen, "").status,
+        304,
+        "a trial changes nothing"
+    );
+    assert_eq!(
+        site.ask("PATCH", &state, &if_match, r#"{"State":"Off"}"#).status,
+        204
+    );
+    let stale = site.ask("PATCH", &state, &if_match, r#"{"State":"Ready","Force":true}"#);
+    let (node, json) = site.get(NODE);
+    let current = node.header("etag").unwrap();
+    assert_eq!((stale.status, stale.header("etag")), (412, Some(current)));
+    assert_eq!(json["State"], "Off");
+    assert_eq!(site.ask("GET", LIST, &if_seen, "").status, 200);
+
+    // pages and fields
+    let (mut path, mut ids) = (format!("{LIST}?page_size=25&fields=ID"), Vec::new());
+    loop {
+        let (page, json) = site.get(&path);
+        let page_ids = json["Components"].as_array().unwrap().iter();
+        ids.extend(page_ids.map(|one| {
+            assert_eq!(one.as_object().unwrap().len(), 1, "{one}");
+            one["ID"].as_str().unwrap().to_owned()
+        }));
+        match page.header("chamois-next-page-token") {
+            Some(token) => path = format!("{LIST}?page_size=25&fields=ID&page_token={token}"),
+            None => break,
+        }
+    }
+    let (_, whole) = site.get(LIST);
+    let whole = whole["Components"].as_array().unwrap().iter();
+    assert!(
+        whole
+            .map(|one| one["ID"].as_str().unwrap())
+            .eq(ids.iter().map(String::as_str))
+    );
+
+    // compression
+    let zipped = site.ask("GET", LIST, "Accept-Encoding: gzip\r\n", "");
+    assert_eq!(
+        (zipped.status, zipped.header("content-encoding")),
+        (200, Some("gzip"))
+    );
+
+    // who did what
+    let (_, history) = site.get(HISTORY);
+    let changes = history["changes"].as_array().unwrap();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| change["change"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, ["updated", "created"]);
+    assert_eq!(changes[0]["principal"], "token/admin");
+    assert_eq!(changes[0]["fields"][0]["after"], "Off");
+    let revision = changes[0]["revision"].as_u64().unwrap();
+    assert!(current.ends_with(&format!("-{revision}\"")), "{current}");
+}

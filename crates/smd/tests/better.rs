@@ -1,0 +1,489 @@
+//! What old clients do not ask for, through the guard as every port has it: ETags, conditions, pages and trials.
+#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{admin, node};
+use prost::Message as _;
+use proto::http::v1::{ObjectChange, WouldChange};
+use proto::smd::v1::component::State;
+use proto::smd::v1::component_service_client::ComponentServiceClient;
+use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
+use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::membership_service_client::MembershipServiceClient;
+use proto::smd::v1::{
+    CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest, DeleteComponentsRequest,
+    GetMembershipRequest, Group, ListComponentsRequest, ListEthernetInterfacesRequest,
+    ListGroupMembersRequest, ListGroupsRequest, ListMembershipsRequest, PatchEthernetInterfaceRequest,
+    PatchGroupRequest, PatchStateDataRequest,
+};
+use raft::Store;
+use rpc::{Guard, Guarded, Rules};
+use tonic::metadata::MetadataMap;
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status};
+use tower::Layer as _;
+
+/// SMD behind the guard, and the store below it.
+struct Smd {
+    store: Store,
+    service: Guarded<Routes>,
+}
+
+impl Smd {
+    fn new() -> Smd {
+        let store = Store::in_memory();
+        let mut builder = Routes::builder();
+        smd::add_services(&mut builder, &store);
+        let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+        let guard = Guard::new(rules, None, Arc::new(store.clone()));
+        Smd {
+            service: guard.layer(builder.routes()),
+            store,
+        }
+    }
+
+    fn components(&self) -> ComponentServiceClient<Guarded<Routes>> {
+        ComponentServiceClient::new(self.service.clone())
+    }
+
+    fn groups(&self) -> GroupServiceClient<Guarded<Routes>> {
+        GroupServiceClient::new(self.service.clone())
+    }
+
+    fn interfaces(&self) -> EthernetInterfaceServiceClient<Guarded<Routes>> {
+        EthernetInterfaceServiceClient::new(self.service.clone())
+    }
+
+    fn memberships(&self) -> MembershipServiceClient<Guarded<Routes>> {
+        MembershipServiceClient::new(self.service.clone())
+    }
+
+    async fn create(&self, slots: std::ops::Range<u32>) {
+        let components = slots.map(|slot| node(&format!("x0c0s{slot}b0n0"), State::On));
+        let request = CreateComponentsRequest {
+            components: components.collect(),
+            force: false,
+        };
+        self.components().create_components(admin(request)).await.unwrap();
+    }
+
+    async fn create_group(&self, label: &str) {
+        let group = Group {
+            label: label.to_owned(),
+            ..Group::default()
+        };
+        self.groups().create_group(admin(group)).await.unwrap();
+    }
+}
+
+fn with<T>(message: T, name: &'static str, value: &str) -> Request<T> {
+    let mut request = admin(message);
+    request.metadata_mut().insert(name, value.parse().unwrap());
+    request
+}
+
+fn etag_of(metadata: &MetadataMap) -> String {
+    metadata.get(rpc::ETAG).unwrap().to_str().unwrap().to_owned()
+}
+
+fn is_not_modified<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> bool {
+    let status = answer.unwrap_err();
+    let http_status = status.metadata().get(rpc::HTTP_STATUS).unwrap();
+    status.code() == Code::FailedPrecondition && http_status == "304"
+}
+
+/// What coresmd and BSS do twice a minute.
+#[tokio::test]
+async fn a_poll_of_unchanged_lists_is_not_answered_again_until_something_changes() {
+    let smd = Smd::new();
+    smd.create(0..3).await;
+    let listed = smd
+        .components()
+        .list_components(admin(ListComponentsRequest::default()))
+        .await
+        .unwrap();
+    let seen = etag_of(listed.metadata());
+    assert_eq!(seen, smd.store.etag(1).to_string());
+    let poll = || {
+        let request = with(ListComponentsRequest::default(), rpc::IF_NONE_MATCH, &seen);
+        let mut client = smd.components();
+        async move { client.list_components(request).await }
+    };
+    assert!(is_not_modified(poll().await));
+    // another kind of object, and a state that the component has already
+    let interface = CreateEthernetInterfaceRequest {
+        mac_address: "02:00:00:00:00:01".into(),
+        ..Default::default()
+    };
+    smd.interfaces()
+        .create_ethernet_interface(admin(interface))
+        .await
+        .unwrap();
+    smd.create(0..3).await;
+    assert!(is_not_modified(poll().await));
+    let gone = DeleteComponentRequest {
+        id: "x0c0s2b0n0".into(),
+        ..Default::default()
+    };
+    smd.components().delete_component(admin(gone)).await.unwrap();
+    let changed = poll().await.unwrap();
+    assert_eq!(changed.get_ref().components.len(), 2);
+    assert_ne!(etag_of(changed.metadata()), seen);
+}
+
+/// A list of components may be one of a group's, and memberships are made of both.
+#[tokio::test]
+async fn what_is_derived_changes_with_all_that_it_is_made_of() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    let mut seen = Vec::new();
+    for label in ["a", "b"] {
+        smd.create_group(label).await;
+        let id = || "x0c0s0b0n0".to_owned();
+        let one = smd
+            .memberships()
+            .get_membership(admin(GetMembershipRequest { id: id() }))
+            .await
+            .unwrap();
+        let all = smd
+            .memberships()
+            .list_memberships(admin(ListMembershipsRequest::default()))
+            .await
+            .unwrap();
+        let of_group = ListComponentsRequest {
+            group: vec![label.into()],
+            ..Default::default()
+        };
+        let of_group = smd.components().list_components(admin(of_group)).await.unwrap();
+        let etags = [one.metadata(), all.metadata(), of_group.metadata()].map(etag_of);
+        assert!(etags.iter().all(|etag| *etag == etags[0]), "{etags:?}");
+        seen.push(etags[0].clone());
+    }
+    assert_ne!(seen[0], seen[1]);
+}
+
+/// A group's members are written under the condition of the group.
+#[tokio::test]
+async fn a_part_has_the_etag_of_its_object() {
+    let smd = Smd::new();
+    smd.create_group("a").await;
+    smd.create_group("b").await;
+    let request = ListGroupMembersRequest {
+        label: "a".into(),
+        ..Default::default()
+    };
+    let members = smd.groups().list_group_members(admin(request)).await.unwrap();
+    assert_eq!(etag_of(members.metadata()), smd.store.etag(1).to_string());
+}
+
+#[tokio::test]
+async fn a_write_under_a_stale_condition_changes_nothing_and_names_the_current_revision() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    smd.create_group("a").await;
+    let patch = |if_revision| PatchGroupRequest {
+        label: "a".into(),
+        description: Some("new".into()),
+        if_revision,
+        ..Default::default()
+    };
+    let stale = smd.groups().patch_group(admin(patch(Some(1)))).await.unwrap_err();
+    assert_eq!(stale.code(), Code::Aborted);
+    assert_eq!(stale.metadata().get(rpc::REVISION).unwrap(), "2");
+    assert_eq!(smd.store.state().smd.group("a").unwrap().description, "");
+    smd.groups().patch_group(admin(patch(Some(2)))).await.unwrap();
+    assert_eq!(smd.store.state().smd.group("a").unwrap().description, "new");
+    // HSM's silent 204 for a component that is gone is not for those who name a revision.
+    let gone = PatchStateDataRequest {
+        id: "x9c0s0b0n0".into(),
+        state: State::On.into(),
+        if_revision: Some(1),
+        ..Default::default()
+    };
+    let gone = smd.components().patch_state_data(admin(gone)).await.unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn pages_together_are_the_list_also_when_it_changes_between_them() {
+    let smd = Smd::new();
+    smd.create(0..5).await;
+    let mut request = ListComponentsRequest {
+        r#type: vec!["Node".into()],
+        page_size: 2,
+        ..Default::default()
+    };
+    let mut pages = Vec::new();
+    loop {
+        let page = smd
+            .components()
+            .list_components(admin(request.clone()))
+            .await
+            .unwrap()
+            .into_inner();
+        pages.push(
+            page.components
+                .iter()
+                .map(|component| component.id.clone())
+                .collect::<Vec<_>>(),
+        );
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+        let last = DeleteComponentRequest {
+            id: "x0c0s1b0n0".into(),
+            ..Default::default()
+        };
+        // where the first page ended
+        let _gone_already = smd.components().delete_component(admin(last)).await;
+    }
+    let expected = [
+        vec!["x0c0s0b0n0", "x0c0s1b0n0"],
+        vec!["x0c0s2b0n0", "x0c0s3b0n0"],
+        vec!["x0c0s4b0n0"],
+    ];
+    assert_eq!(pages, expected);
+    request.r#type = vec!["NodeBMC".into()];
+    let other = smd
+        .components()
+        .list_components(admin(request))
+        .await
+        .unwrap_err();
+    assert_eq!(other.code(), Code::InvalidArgument);
+    assert!(other.message().starts_with("page_token: "), "{other}");
+}
+
+/// Each list has pages of its own key.
+#[tokio::test]
+async fn interfaces_groups_and_memberships_have_pages_too() {
+    let smd = Smd::new();
+    smd.create(0..3).await;
+    for n in 0..3 {
+        smd.create_group(&format!("g{n}")).await;
+        let interface = CreateEthernetInterfaceRequest {
+            mac_address: format!("02:00:00:00:00:0{n}"),
+            ..Default::default()
+        };
+        smd.interfaces()
+            .create_ethernet_interface(admin(interface))
+            .await
+            .unwrap();
+    }
+    let first = ListEthernetInterfacesRequest {
+        page_size: 2,
+        ..Default::default()
+    };
+    let page = smd
+        .interfaces()
+        .list_ethernet_interfaces(admin(first.clone()))
+        .await
+        .unwrap()
+        .into_inner();
+    let next = ListEthernetInterfacesRequest {
+        page_token: page.next_page_token,
+        ..first
+    };
+    let page = smd
+        .interfaces()
+        .list_ethernet_interfaces(admin(next))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (page.interfaces.len(), page.interfaces[0].id.as_str()),
+        (1, "020000000002")
+    );
+    let first = ListGroupsRequest {
+        page_size: 2,
+        ..Default::default()
+    };
+    let page = smd
+        .groups()
+        .list_groups(admin(first.clone()))
+        .await
+        .unwrap()
+        .into_inner();
+    let token = page.next_page_token;
+    let next = ListGroupsRequest {
+        page_token: token.clone(),
+        ..first
+    };
+    let page = smd.groups().list_groups(admin(next)).await.unwrap().into_inner();
+    assert_eq!((page.groups.len(), page.groups[0].label.as_str()), (1, "g2"));
+    let first = ListMembershipsRequest {
+        page_size: 2,
+        ..Default::default()
+    };
+    let page = smd
+        .memberships()
+        .list_memberships(admin(first.clone()))
+        .await
+        .unwrap()
+        .into_inner();
+    let next = ListMembershipsRequest {
+        page_token: page.next_page_token,
+        ..first.clone()
+    };
+    let page = smd
+        .memberships()
+        .list_memberships(admin(next))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (page.memberships.len(), page.memberships[0].id.as_str()),
+        (1, "x0c0s2b0n0")
+    );
+    let wrong = ListMembershipsRequest {
+        page_token: token,
+        ..first
+    };
+    let wrong = smd
+        .memberships()
+        .list_memberships(admin(wrong))
+        .await
+        .unwrap_err();
+    assert!(wrong.message().starts_with("page_token: "), "{wrong}");
+}
+
+fn tried<T>(message: T) -> Request<T> {
+    with(message, rpc::VALIDATE_ONLY, "true")
+}
+
+fn would_change(metadata: &MetadataMap) -> WouldChange {
+    let bytes = metadata.get_bin(rpc::WOULD_CHANGE).unwrap().to_bytes().unwrap();
+    WouldChange::decode(bytes).unwrap()
+}
+
+fn named(changes: &[ObjectChange]) -> Vec<(&str, &str, &str)> {
+    let named = changes.iter();
+    named
+        .map(|change| (change.change.as_str(), change.kind.as_str(), change.id.as_str()))
+        .collect()
+}
+
+/// The answer is the real one, the diff is whole, and nothing has happened.
+#[tokio::test]
+async fn a_trial_answers_as_the_write_and_leaves_everything_as_it_was() {
+    let smd = Smd::new();
+    smd.create(0..2).await;
+    let group = Group {
+        label: "a".into(),
+        members: Some(proto::smd::v1::GroupMembers {
+            ids: vec!["x0c0s0b0n0".into()],
+        }),
+        ..Group::default()
+    };
+    smd.groups().create_group(admin(group)).await.unwrap();
+    let (digest, index) = (smd.store.state().digest(), smd.store.state().applied_index());
+
+    let patch = PatchStateDataRequest {
+        id: "x0c0s0b0n0".into(),
+        state: State::Off.into(),
+        ..Default::default()
+    };
+    let answer = smd.components().patch_state_data(tried(patch)).await.unwrap();
+    assert!(answer.get_ref().applied);
+    assert_eq!(answer.get_ref().revision, index, "nothing to wait for");
+    let told = would_change(answer.metadata());
+    assert_eq!(named(&told.changes), [("updated", "component", "x0c0s0b0n0")]);
+    let fields: Vec<_> = told.changes[0]
+        .fields
+        .iter()
+        .map(|field| field.field.as_str())
+        .collect();
+    assert_eq!(fields, ["State"]);
+
+    let all = smd
+        .components()
+        .delete_components(tried(DeleteComponentsRequest {}))
+        .await
+        .unwrap();
+    assert_eq!(all.get_ref().message, "deleted 2 entries");
+    let told = would_change(all.metadata());
+    let expected = [
+        ("deleted", "component", "x0c0s0b0n0"),
+        ("deleted", "component", "x0c0s1b0n0"),
+        ("updated", "group", "a"),
+    ];
+    assert_eq!(
+        named(&told.changes),
+        expected,
+        "what follows from it is told, too"
+    );
+
+    let state = smd.store.state();
+    assert_eq!((state.digest(), state.applied_index()), (digest, index));
+}
+
+/// HSM answers a patch with the object: as it would be.
+#[tokio::test]
+async fn a_trial_shows_the_object_as_it_would_be() {
+    let smd = Smd::new();
+    let interface = CreateEthernetInterfaceRequest {
+        mac_address: "02:00:00:00:00:01".into(),
+        ..Default::default()
+    };
+    smd.interfaces()
+        .create_ethernet_interface(admin(interface))
+        .await
+        .unwrap();
+    let patch = PatchEthernetInterfaceRequest {
+        id: "020000000001".into(),
+        description: Some("new".into()),
+        ..Default::default()
+    };
+    let patched = smd
+        .interfaces()
+        .patch_ethernet_interface(tried(patch))
+        .await
+        .unwrap();
+    assert_eq!(patched.get_ref().description, "new");
+    let mac = "02:00:00:00:00:01".parse().unwrap();
+    assert_eq!(smd.store.state().smd.interface(&mac).unwrap().description, "");
+}
+
+#[tokio::test]
+async fn a_trial_of_what_is_refused_is_refused_alike() {
+    let smd = Smd::new();
+    smd.create_group("a").await;
+    let again = || Group {
+        label: "a".into(),
+        ..Group::default()
+    };
+    let real = smd.groups().create_group(admin(again())).await.unwrap_err();
+    let trial = smd.groups().create_group(tried(again())).await.unwrap_err();
+    assert_eq!((trial.code(), trial.message()), (real.code(), real.message()));
+}
+
+/// A route that lists or changes something and knows none of this would be an oversight.
+#[test]
+fn every_list_has_an_etag_and_every_write_can_be_tried_out() {
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    let methods = rules.iter().filter_map(|(path, rule)| {
+        let (service, method) = path.strip_prefix("/chamois.smd.v1.")?.split_once('/')?;
+        // what depends on the time, and what hands out keys: a key of a trial would open nothing
+        let left_out = ["ServiceStatusService", "DiscoveryService", "ReservationService"];
+        let left_out =
+            left_out.contains(&service) || ["ListLockStatus", "ListScnSubscriptions"].contains(&method);
+        (!left_out).then_some((path, method, rule))
+    });
+    let (mut lists, mut writes) = (0, 0);
+    for (path, method, rule) in methods {
+        if rule.linearizable {
+            // what is a part of one object has that object's
+            let part = ["ListGroupMembers", "ListIpAddresses", "ListPartitionMembers"].contains(&method);
+            let has_list = method.starts_with("List") && !part;
+            assert!(!has_list || !rule.made_of.is_empty(), "{path}: made_of");
+            lists += usize::from(has_list);
+        } else {
+            assert!(rule.can_validate_only, "{path}: can_validate_only");
+            writes += 1;
+        }
+    }
+    assert!(lists >= 5 && writes >= 17, "{lists} {writes}");
+}

@@ -1,0 +1,293 @@
+//! `HistoryService`: what became of one object, and by whom, as far back as this member remembers.
+
+use model::{MacAddr, Xname};
+use proto::watch::v1::object::Kind;
+use proto::watch::v1::{ListChangesRequest, ListChangesResponse, PastChange, history_service_server};
+use raft::{Past, Revision, Store};
+use rpc::{Error, PageScope, invalid};
+use state::{Event, RowKind};
+use tonic::{Request, Response, Status};
+
+use crate::wire;
+
+/// Changes of one answer, if the request names no number.
+const PAGE_SIZE_DEFAULT: u32 = 100;
+/// Most changes of one answer.
+const PAGE_SIZE_MAX: u32 = 1000;
+/// Bytes of an id that is asked for.
+const ID_BYTES_MAX: usize = 512;
+
+/// Answers from the changes that are remembered for watches.
+#[derive(Clone, Debug)]
+pub struct HistoryService {
+    store: Store,
+}
+
+impl HistoryService {
+    /// A service that answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> HistoryService {
+        HistoryService { store }
+    }
+}
+
+#[tonic::async_trait]
+impl history_service_server::HistoryService for HistoryService {
+    #[tracing::instrument(name = "watch.list_changes", skip_all)]
+    async fn list_changes(
+        &self,
+        request: Request<ListChangesRequest>,
+    ) -> Result<Response<ListChangesResponse>, Status> {
+        let ListChangesRequest {
+            kind,
+            id,
+            page_size,
+            page_token,
+        } = request.get_ref();
+        let kind = row_kind(kind)?;
+        let id = normal_id(kind, id)?;
+        let scope = PageScope::new(
+            self.store.state().cluster_id(),
+            wire::name(kind).as_str(),
+            id.as_bytes(),
+        );
+        let before = revision_of(&scope, page_token)?;
+        let is_meant = |event: &Event| {
+            event.key().kind() == kind && event.object().is_some_and(|object| object.id() == id)
+        };
+        let past = self.store.past(before, page_size_of(*page_size)?, is_meant).await;
+        let last = past
+            .changes
+            .last()
+            .map(|(revision, _)| scope.token(&revision.index.to_string()));
+        let next_page_token = last.filter(|_| past.more).unwrap_or_default();
+        let Past { changes, oldest, .. } = past;
+        let changes = changes
+            .iter()
+            .filter_map(|(revision, event)| shown(revision, event));
+        Ok(Response::new(ListChangesResponse {
+            changes: changes.collect(),
+            oldest_revision: oldest,
+            next_page_token,
+        }))
+    }
+}
+
+fn shown(revision: &Revision, event: &Event) -> Option<PastChange> {
+    let change = raft::object_change(event)?;
+    Some(PastChange {
+        revision: revision.index,
+        at_ms: revision.at_ms,
+        time: state::time_text(revision.at_ms),
+        principal: revision.principal.clone(),
+        change: change.change,
+        fields: change.fields,
+    })
+}
+
+/// # Errors
+/// `Invalid` naming the kinds that there are.
+fn row_kind(text: &str) -> Result<RowKind, Error> {
+    let mut watched = RowKind::ALL
+        .into_iter()
+        .filter(|kind| wire::kind(*kind) != Kind::Unspecified);
+    let found = watched
+        .clone()
+        .find(|kind| wire::name(*kind).eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let first = watched.next().map_or_else(String::new, wire::name);
+        let accepted = watched.fold(first, |all, kind| format!("{all}, {}", wire::name(kind)));
+        invalid("kind", format!("it is no kind of object; use one of {accepted}"))
+    })
+}
+
+/// The id as it is stored, from any way to write it.
+///
+/// # Errors
+/// `Invalid` for an xname or a MAC that is none.
+fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
+    if text.len() > ID_BYTES_MAX {
+        return Err(invalid("id", format!("it has more than {ID_BYTES_MAX} bytes")));
+    }
+    let wrong = |problem: model::InvalidValue| invalid("id", problem);
+    match kind {
+        RowKind::Component
+        | RowKind::RedfishEndpoint
+        | RowKind::ComponentEndpoint
+        | RowKind::NodeMap
+        | RowKind::PowerMap
+        | RowKind::Instance
+        | RowKind::InstanceInfo => text.parse().map(|id: Xname| id.to_string()).map_err(wrong),
+        RowKind::EthernetInterface => text.parse().map(|mac: MacAddr| mac.id()).map_err(wrong),
+        RowKind::Group | RowKind::Partition => Ok(text.to_ascii_lowercase()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn revision_of(scope: &PageScope, token: &str) -> Result<u64, Error> {
+    match token {
+        "" => Ok(u64::MAX),
+        token => {
+            let revision = scope.key(token)?.parse();
+            revision.map_err(|_| invalid("page_token", "it names no revision"))
+        }
+    }
+}
+
+fn page_size_of(asked: u32) -> Result<usize, Error> {
+    match asked {
+        0 => Ok(PAGE_SIZE_DEFAULT as usize),
+        size if size <= PAGE_SIZE_MAX => Ok(size as usize),
+        size => {
+            let problem = format!("{size} is given, at most {PAGE_SIZE_MAX} are accepted");
+            Err(invalid("page_size", problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::raft::v1::entry::Command;
+    use proto::smd::v1::smd_command::{Change, CreateComponents, DeleteComponents, PatchState};
+    use proto::smd::v1::{Component, SmdCommand, component};
+    use proto::watch::v1::history_service_server::HistoryService as _;
+
+    use super::*;
+
+    const NODE: &str = "x0c0s0b0n0";
+
+    async fn propose(store: &Store, principal: &str, change: Change) {
+        let command = Command::Smd(SmdCommand { change: Some(change) });
+        store.propose(principal, command, None).await.unwrap();
+    }
+
+    fn create(id: &str) -> Change {
+        let component = Component {
+            id: id.into(),
+            state: component::State::On.into(),
+            ..Component::default()
+        };
+        Change::CreateComponents(CreateComponents {
+            components: vec![component],
+            force: false,
+        })
+    }
+
+    fn patch(state: component::State) -> Change {
+        Change::PatchState(PatchState {
+            id: NODE.into(),
+            state: state.into(),
+            force: true,
+            ..PatchState::default()
+        })
+    }
+
+    /// Created at 1, patched at 3, deleted at 4; another node in between.
+    async fn lived() -> Store {
+        let store = Store::in_memory();
+        propose(&store, "user/ada", create(NODE)).await;
+        propose(&store, "user/ada", create("x0c0s1b0n0")).await;
+        propose(&store, "user/bob", patch(component::State::Off)).await;
+        let delete = DeleteComponents {
+            ids: vec![NODE.into()],
+            ..DeleteComponents::default()
+        };
+        propose(&store, "user/eve", Change::DeleteComponents(delete)).await;
+        store
+    }
+
+    async fn list(store: &Store, request: ListChangesRequest) -> Result<ListChangesResponse, Status> {
+        let service = HistoryService::new(store.clone());
+        let listed = service.list_changes(Request::new(request)).await;
+        listed.map(Response::into_inner)
+    }
+
+    fn asking(kind: &str, id: &str) -> ListChangesRequest {
+        ListChangesRequest {
+            kind: kind.into(),
+            id: id.into(),
+            ..ListChangesRequest::default()
+        }
+    }
+
+    /// The one who deleted an object is named although the object is gone.
+    #[tokio::test]
+    async fn an_objects_life_is_told_backwards_with_who_did_what() {
+        let listed = list(&lived().await, asking("component", "X0C0S0B0N00"))
+            .await
+            .unwrap();
+        let told: Vec<_> = listed
+            .changes
+            .iter()
+            .map(|change| (change.revision, change.change.as_str(), change.principal.as_str()))
+            .collect();
+        let expected = [
+            (4, "deleted", "user/eve"),
+            (3, "updated", "user/bob"),
+            (1, "created", "user/ada"),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!((listed.oldest_revision, listed.next_page_token.as_str()), (0, ""));
+        let patched = &listed.changes[1];
+        let fields: Vec<_> = patched.fields.iter().map(|field| field.field.as_str()).collect();
+        assert_eq!(fields, ["State"]);
+        assert!(patched.at_ms > 0 && patched.time == state::time_text(patched.at_ms));
+    }
+
+    #[tokio::test]
+    async fn pages_together_are_the_whole_life() {
+        let store = lived().await;
+        let (mut request, mut seen) = (asking("component", NODE), Vec::new());
+        request.page_size = 2;
+        loop {
+            let page = list(&store, request.clone()).await.unwrap();
+            seen.push(
+                page.changes
+                    .iter()
+                    .map(|change| change.revision)
+                    .collect::<Vec<_>>(),
+            );
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        assert_eq!(seen, [vec![4, 3], vec![1]]);
+        request.id = "x0c0s1b0n0".into();
+        let error = list(&store, request).await.unwrap_err();
+        assert!(error.message().starts_with("page_token: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_meant_is_refused_by_its_field() {
+        let store = Store::in_memory();
+        for (request, field) in [
+            (asking("session", "x"), "kind"),
+            (asking("nonsense", "x"), "kind"),
+            (asking("component", "nonsense"), "id"),
+            (asking("ethernet_interface", "02:00"), "id"),
+            (asking("group", &"g".repeat(ID_BYTES_MAX + 1)), "id"),
+        ] {
+            let error = list(&store, request.clone()).await.unwrap_err();
+            assert!(
+                error.message().starts_with(&format!("{field}: ")),
+                "{request:?}: {error}"
+            );
+        }
+        let error = list(&store, asking("nonsense", "x")).await.unwrap_err();
+        assert!(
+            error.message().contains("component, ethernet_interface, group"),
+            "{error}"
+        );
+        let mut large = asking("group", "g");
+        large.page_size = PAGE_SIZE_MAX + 1;
+        assert!(
+            list(&store, large)
+                .await
+                .unwrap_err()
+                .message()
+                .starts_with("page_size: ")
+        );
+        assert_eq!(list(&store, asking("group", "never")).await.unwrap().changes, []);
+    }
+}
