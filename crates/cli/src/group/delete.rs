@@ -25,6 +25,7 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
     let mut client = GroupServiceClient::new(connect::to_any(global)?);
     let request = DeleteGroupRequest {
         label: args.label.to_string(),
+        ..Default::default()
     };
     let answer = client.delete_group(request).await;
     let answer = answer
