@@ -36,7 +36,7 @@ impl Smd {
     fn new() -> Smd {
         let store = Store::in_memory();
         let mut builder = Routes::builder();
-        smd::add_services(&mut builder, &store);
+        smd::add_services(&mut builder, &store, &auth::Sealer::generate().unwrap());
         let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
         let guard = Guard::new(rules, None, Arc::new(store.clone()));
         Smd {

@@ -432,6 +432,7 @@ fn a_deleted_interface_is_unknown_at_once() {
     let delete = DeleteEthernetInterfaces {
         ids: vec![RawPacket::MAC.id()],
         all: false,
+        ..Default::default()
     };
     run(testing::smd(&store, Change::DeleteEthernetInterfaces(delete)));
     assert_eq!(
