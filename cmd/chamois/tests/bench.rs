@@ -122,6 +122,35 @@ fn reads_are_counted_without_errors() {
     }
 }
 
+/// Every answer is checked to be the right one, however it is asked for; all components go in, and change, in one request.
+#[test]
+fn the_inventory_is_measured_without_errors() {
+    let little = [&["--nodes", "300", "--clients", "4"], &LITTLE[..]].concat();
+    let (rows, err) = rows_alone("smd", &little);
+    let ours = |name: &str| row(&rows, name)["ours"].as_f64().unwrap();
+    for way in ["gRPC local", "gRPC linearizable", "HTTPS"] {
+        for of in ["xname", "MAC"] {
+            assert!(ours(&format!("requests, get by {of}, {way}")) > 0.0);
+            assert_eq!(ours(&format!("errors, get by {of}, {way}")), 0.0);
+        }
+    }
+    for kind in [
+        "all components, gRPC",
+        "all components, HTTPS",
+        "patch of one, gRPC",
+        "patch of one, HTTPS",
+    ] {
+        assert!(ours(&format!("requests, {kind}")) > 0.0, "{rows:?}");
+        assert!(row(&rows, &format!("CPU of the members, {kind}"))["met"].is_boolean());
+    }
+    assert!(ours("bulk post of 300") > 0.0 && ours("bulk patch of 300") > 0.0);
+    assert!(ours("memory of a member with 300 nodes") > 1.0);
+    assert!(
+        err.contains("SMD with PostgreSQL on another, quiet machine"),
+        "{err}"
+    );
+}
+
 /// Leaders die in both profiles, and somebody acknowledges a write after each of them.
 #[test]
 fn leaders_are_killed_and_writes_go_on() {
@@ -237,6 +266,7 @@ fn the_help_has_examples() {
         ("bootscript", "--seconds"),
         ("write", "--seconds"),
         ("read", "--seconds"),
+        ("smd", "--nodes"),
         ("failover", "--rounds"),
         ("restart", "--objects"),
         ("scale", "--nodes"),

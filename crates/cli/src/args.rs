@@ -10,8 +10,10 @@ use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::demo::DemoArgs;
+use crate::export::ExportArgs;
 use crate::file::FileCommand;
 use crate::group::GroupCommand;
+use crate::import::ImportCommand;
 use crate::init::InitArgs;
 use crate::join::JoinArgs;
 use crate::member::MemberCommand;
@@ -35,6 +37,7 @@ Examples:
   chamois boot script x1000c0s0b0n0             what a node would boot
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
+  chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois watch --kind component                components as they are, then every change
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
@@ -193,6 +196,11 @@ pub enum ClientCommand {
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),
+    /// Take over what another system knows
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Write the inventory as JSON, as HSM shows it
+    Export(ExportArgs),
     /// Show what changes, as it changes
     Watch(Box<WatchArgs>),
     /// Start a cluster on this host, boot emulated nodes and kill members meanwhile

@@ -13,15 +13,16 @@ mod read;
 mod restart;
 mod scale;
 mod servers;
+mod smd;
 mod table;
 mod write;
 
-use bench::{BenchError, Report};
+use bench::{BenchError, Report, Row};
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    BootscriptArgs, DhcpArgs, FailoverArgs, Place, ReadArgs, RestartArgs, ScaleArgs, WriteArgs,
+    BootscriptArgs, DhcpArgs, FailoverArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, WriteArgs,
 };
 use crate::error::{CliError, Kind};
 use crate::output;
@@ -33,6 +34,7 @@ Examples:
   chamois bench bootscript               boot scripts a second, 10,000 nodes, 64 and 512 connections
   chamois bench write --json             writes beside etcd (package etcd-server); one line of JSON, last
   chamois bench read --clients 64        reads beside etcd, linearizable and local
+  chamois bench smd                      the inventory of 10,000 nodes through /hsm/v2 and gRPC
   chamois bench failover --rounds 5      kills leaders; the time to the next write, beside etcd's
   chamois bench restart                  500,000 objects, a member comes back, beside etcd's
   chamois bench scale                    the state of 100,000 nodes in one process
@@ -46,6 +48,8 @@ pub enum BenchCommand {
     Write(WriteArgs),
     /// Reads of small objects, linearizable and local, beside etcd
     Read(ReadArgs),
+    /// SMD's inventory: gets, lists, patches and bulk changes over gRPC and HTTP, and what they cost
+    Smd(SmdArgs),
     /// From the death of a leader to the first write, beside etcd
     Failover(FailoverArgs),
     /// A member with many objects comes back: time and memory, beside etcd
@@ -62,6 +66,7 @@ impl BenchCommand {
             Self::Bootscript(args) => &args.common.place,
             Self::Write(args) => &args.common.place,
             Self::Read(args) => &args.common.place,
+            Self::Smd(args) => &args.common.place,
             Self::Failover(args) => &args.place,
             Self::Restart(args) => &args.place,
             Self::Scale(args) => &args.place,
@@ -89,9 +94,25 @@ pub(crate) async fn run(command: BenchCommand) -> Result<(), CliError> {
     let table = table::render(&report);
     if json {
         eprintln!("{table}");
-        return output::print(report.to_json());
+        output::print(report.to_json())?;
+    } else {
+        output::print(table)?;
     }
-    output::print(table)
+    match errors_in(&report) {
+        0 => Ok(()),
+        errors => Err(CliError::new(
+            Kind::Other,
+            format!("{errors} requests failed: the figures are worthless"),
+        )),
+    }
+}
+
+/// Requests of the inventory's benchmark that failed. Those of the others count both sides, and are judged beside the
+/// peer's.
+fn errors_in(report: &Report) -> u64 {
+    let is_errors = |row: &&Row| report.bench == smd::NAME && row.name.starts_with("errors");
+    let errors = report.results.iter().filter(is_errors);
+    errors.map(|row| row.ours as u64).sum()
 }
 
 async fn measure(command: BenchCommand) -> Result<Report, CliError> {
@@ -99,6 +120,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Bootscript(args) => bootscript::measure(&args).await,
         BenchCommand::Write(args) => write::measure(&args).await,
         BenchCommand::Read(args) => read::measure(&args).await,
+        BenchCommand::Smd(args) => smd::measure(&args).await,
         BenchCommand::Failover(args) => failover::measure(&args).await,
         BenchCommand::Restart(args) => restart::measure(&args).await,
         BenchCommand::Scale(args) => scale::measure(&args).await,
@@ -121,5 +143,30 @@ impl From<BenchError> for CliError {
             | BenchError::Connect(_) => Kind::Other,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench::{Machine, Rounds};
+
+    use super::*;
+
+    /// A figure of requests that failed must not end in a table by mistake.
+    #[test]
+    fn errors_of_the_inventory_make_the_run_fail() {
+        let report = |bench, errors| {
+            let mut rounds = Rounds::default();
+            rounds.add(errors);
+            let rows = ["errors, get", "gets"].map(|name| Row::less(name, "", &rounds, None).unwrap());
+            Report {
+                bench,
+                machine: Machine::read(),
+                results: rows.into(),
+            }
+        };
+        assert_eq!(errors_in(&report(smd::NAME, 3.0)), 3);
+        assert_eq!(errors_in(&report(smd::NAME, 0.0)), 0);
+        assert_eq!(errors_in(&report("read", 3.0)), 0);
     }
 }

@@ -25,6 +25,9 @@ const TOKEN_FILE_BYTES_MAX: u64 = 16 << 10;
 /// Where `chamois demo` and `chamois init` print what to set.
 const WHERE_FROM: &str = "`chamois init` and `chamois demo --keep` print the exports for all three.";
 
+/// What to do about a CA that cannot be read.
+const NAME_THE_CA: &str = "Name the file `ca.pem` of the cluster with --ca or CHAMOIS_CA.";
+
 /// Whom to ask and how to be believed; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -86,7 +89,7 @@ impl Target {
         let at_most = Duration::from_secs(global.timeout);
         Ok(Self {
             endpoints,
-            ca: read_ca(ca)?,
+            ca: read_ca(ca).map_err(|error| error.with_remedy(NAME_THE_CA))?,
             token,
             at_most,
         })
@@ -181,13 +184,16 @@ fn timeout_header(at_most: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("{}m", at_most.as_millis())).expect("digits and a letter are a header")
 }
 
-fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliError> {
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// `Usage` naming the file.
+pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliError> {
     let refused = |cause: String| {
         CliError::new(
             Kind::Usage,
             format!("cannot read the CA certificate {}: {cause}", path.display()),
         )
-        .with_remedy("Name the file `ca.pem` of the cluster with --ca or CHAMOIS_CA.")
     };
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
         .map_err(|e| refused(e.to_string()))?
@@ -199,7 +205,11 @@ fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliError> {
     Ok(certificates)
 }
 
-fn read_token(path: &Path) -> Result<String, CliError> {
+/// The token in a file, which may end with a newline.
+///
+/// # Errors
+/// `Usage` naming the file.
+pub(crate) fn read_token(path: &Path) -> Result<String, CliError> {
     let refused = |cause: String| {
         CliError::new(
             Kind::Usage,

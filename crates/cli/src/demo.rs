@@ -33,7 +33,10 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use self::args::{DemoArgs, NODES_MAX};
 pub(crate) use self::cluster::Cluster;
 use self::faults::{Faults, Inflicted};
-pub(crate) use self::layout::{DEFAULT_PROFILE, DHCP_PORT, GRPC_PORT, HTTP_PORT, Layout, mac, xname};
+pub(crate) use self::layout::{
+    DEFAULT_PROFILE, DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, mac, nid, xname,
+};
+pub(crate) use self::legacy_http::LegacyClient;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::seed::subnet_and_nodes;
 pub(crate) use self::state_dir::StateDir;

@@ -12,9 +12,12 @@ mod component;
 mod connect;
 mod demo;
 mod error;
+mod export;
 mod file;
 mod group;
 mod host_config;
+mod hsm;
+mod import;
 mod init;
 mod join;
 mod member;
@@ -54,6 +57,8 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
+        ClientCommand::Import(command) => import::run(global, command).await,
+        ClientCommand::Export(args) => export::run(global, args).await,
         ClientCommand::Watch(args) => watch::run(global, *args).await,
         ClientCommand::Demo(args) => demo::run(args).await,
         ClientCommand::Bench(command) => bench::run(command).await,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use model::{MacAddr, Xname};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::{
-    AddIpAddressRequest, CreateEthernetInterfaceRequest, DeleteEthernetInterfaceRequest,
-    DeleteEthernetInterfacesRequest, DeleteIpAddressRequest, DeleteResponse, EthernetInterface,
-    GetEthernetInterfaceRequest, IpAddressMapping, ListEthernetInterfacesRequest,
-    ListEthernetInterfacesResponse, ListIpAddressesRequest, ListIpAddressesResponse,
-    PatchEthernetInterfaceRequest, PatchIpAddressRequest, ResourceUri, SmdCommand,
+    AddIpAddressRequest, CreateEthernetInterfaceRequest, CreateEthernetInterfacesRequest,
+    CreateEthernetInterfacesResponse, DeleteEthernetInterfaceRequest, DeleteEthernetInterfacesRequest,
+    DeleteIpAddressRequest, DeleteResponse, EthernetInterface, GetEthernetInterfaceRequest, IpAddressMapping,
+    ListEthernetInterfacesRequest, ListEthernetInterfacesResponse, ListIpAddressesRequest,
+    ListIpAddressesResponse, PatchEthernetInterfaceRequest, PatchIpAddressRequest, ResourceUri, SmdCommand,
     ethernet_interface_service_server, smd_command,
 };
 use raft::{Committed, Store};
@@ -104,6 +104,32 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         Ok(Response::new(ResourceUri {
             uri,
             revision: committed.revision,
+        }))
+    }
+
+    #[tracing::instrument(name = "smd.create_ethernet_interfaces", skip_all)]
+    async fn create_ethernet_interfaces(
+        &self,
+        request: Request<CreateEthernetInterfacesRequest>,
+    ) -> Result<Response<CreateEthernetInterfacesResponse>, Status> {
+        let author = rpc::author(&request);
+        let CreateEthernetInterfacesRequest { interfaces, replace } = request.get_ref();
+        let interfaces = interfaces.iter().enumerate().map(|(place, interface)| {
+            new_interface(interface).map_err(|error| within(&format!("interfaces[{place}]."), error))
+        });
+        let create = smd_command::CreateEthernetInterfaces {
+            interfaces: interfaces.collect::<Result<_, _>>()?,
+            replace: *replace,
+        };
+        let committed = self
+            .propose(&author, smd_command::Change::CreateEthernetInterfaces(create))
+            .await?;
+        let Committed { revision, applied } = committed;
+        Ok(Response::new(CreateEthernetInterfacesResponse {
+            revision,
+            created: applied.created,
+            updated: applied.updated,
+            unchanged: applied.unchanged,
         }))
     }
 
@@ -279,6 +305,17 @@ fn new_interface(request: &CreateEthernetInterfaceRequest) -> Result<EthernetInt
         ip_addresses: mappings(&request.ip_addresses)?,
         ..EthernetInterface::default()
     })
+}
+
+/// The error of one item of a list: its field named with the item's place.
+fn within(place: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid { field, problem } => Error::Invalid {
+            field: format!("{place}{field}"),
+            problem,
+        },
+        other => other,
+    }
 }
 
 fn patch_of(request: &PatchEthernetInterfaceRequest) -> Result<smd_command::PatchEthernetInterface, Status> {

@@ -123,6 +123,29 @@ pub struct ReadArgs {
     pub clients: Vec<u32>,
 }
 
+/// `chamois bench smd`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench smd
+  chamois bench smd --nodes 500 --seconds 1 --rounds 1 --json
+
+Three members with an inventory of so many nodes, everything under TLS, requests go to the leader: get of one component by
+xname and of one interface by MAC (gRPC local and linearizable, HTTPS), the list of all components, the patch of one, and
+all components posted and patched in one request. CPU is that of all members. There is no peer in the same run; what an SMD
+with PostgreSQL did on another machine stands below the table. An error makes the run fail.")]
+pub struct SmdArgs {
+    /// What every benchmark under load takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// Clients at once that get or patch one object each
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub clients: u32,
+}
+
 /// `chamois bench failover`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

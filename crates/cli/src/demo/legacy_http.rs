@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -18,8 +18,8 @@ use crate::error::CliError;
 
 /// One request and its answer, connection included.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
-/// Answers are small; a larger one is not what was asked for.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Lists of a large inventory have megabytes; a larger answer is not what was asked for.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// One connection; requests follow each other.
 pub(crate) struct LegacyClient {
@@ -55,39 +55,58 @@ impl LegacyClient {
         body: &serde_json::Value,
     ) -> Result<(), CliError> {
         let step = format!("{method} https://{}{path}", self.address);
-        let answer = tokio::time::timeout(REQUEST_MAX, self.exchange(method, path, body));
-        let (status, text) = answer
-            .await
-            .map_err(|_| CliError::other(&step, "no answer in time"))?
-            .map_err(|error| CliError::other(&step, error))?;
-        if status.is_success() {
-            Ok(())
-        } else {
-            Err(CliError::other(&step, format_args!("{status}: {text}")))
+        let answer = self
+            .ask(method, path, Bytes::from(body.to_string()), None)
+            .await?;
+        if answer.status().is_success() {
+            return Ok(());
         }
+        let text = String::from_utf8_lossy(answer.body());
+        Err(CliError::other(
+            &step,
+            format_args!("{}: {text}", answer.status()),
+        ))
+    }
+
+    /// Sends a body, which may be empty, with one header more, and gives the answer whatever its status.
+    ///
+    /// # Errors
+    /// Of the connection, and if there is no answer in time.
+    pub(crate) async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        more: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Response<Bytes>, CliError> {
+        let step = format!("{method} https://{}{path}", self.address);
+        let answer = tokio::time::timeout(REQUEST_MAX, self.exchange(method, path, body, more)).await;
+        answer
+            .map_err(|_| CliError::other(&step, "no answer in time"))?
+            .map_err(|error| CliError::other(&step, error))
     }
 
     async fn exchange(
         &mut self,
         method: Method,
         path: &str,
-        body: &serde_json::Value,
-    ) -> Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
+        body: Bytes,
+        more: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
         self.sender.ready().await?;
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.address.to_string())
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::from(body.to_string()))?;
-        let answer = self.sender.send_request(request).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await?
-            .to_bytes();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+            .body(Full::from(body))?;
+        request
+            .headers_mut()
+            .extend(more.map(|(name, value)| (Some(name), value)));
+        let (parts, body) = self.sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
     }
 }
 

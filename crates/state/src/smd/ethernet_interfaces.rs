@@ -94,10 +94,7 @@ impl EthernetInterfaces {
             .interface
             .as_ref()
             .ok_or_else(|| Rejection::invalid("interface", "it is missing"))?;
-        let mac = parse_mac("mac_address", &given.mac_address)?;
-        let component = parse_component(&given.component_id)?;
-        check_text("description", &given.description, DESCRIPTION_BYTES_MAX)?;
-        let ip_addresses = normalise_mappings(&given.ip_addresses)?;
+        let (mac, normalised) = normalise(given)?;
         if let Some(existing) = self.table.get(&mac) {
             let detail = format!("MAC {mac} belongs to {}", carrier(existing));
             return Err(Rejection::AlreadyExists {
@@ -106,20 +103,8 @@ impl EthernetInterfaces {
                 detail,
             });
         }
-        let interface = EthernetInterface {
-            id: mac.id(),
-            description: given.description.clone(),
-            mac_address: mac.to_string(),
-            last_update: at.time_text(),
-            component_id: component.as_ref().map_or_else(String::new, Xname::to_string),
-            r#type: component
-                .as_ref()
-                .map_or_else(String::new, |id| id.hms_type().to_string()),
-            ip_addresses,
-            meta: at.created(),
-        };
-        self.check_addresses(&mac, &interface)?;
-        self.put(mac, interface, changes);
+        self.check_addresses(&mac, &normalised)?;
+        self.put_new(mac, normalised, at, changes);
         Ok(Applied {
             created: vec![mac.id()],
             ..Default::default()
@@ -218,26 +203,32 @@ impl EthernetInterfaces {
     ) -> Result<(), Rejection> {
         for mapping in &interface.ip_addresses {
             let key = (address(&mapping.ip_address)?, mapping.network.clone());
-            let Some(owner) = self.by_ip.get(&key).filter(|owner| *owner != mac) else {
-                continue;
-            };
-            let network = if mapping.network.is_empty() {
-                "no network"
-            } else {
-                mapping.network.as_str()
-            };
-            let owner = self
-                .table
-                .get(owner)
-                .map_or_else(String::new, |owner| carrier(owner));
-            let detail = format!(
-                "address {} ({network}) belongs to {owner}, so {} cannot have it; remove it there first",
-                key.0,
-                carrier(interface)
-            );
-            return Err(Rejection::Conflict { detail });
+            if let Some(owner) = self.owner(&key).filter(|owner| owner.id != mac.id()) {
+                return Err(taken(mapping, owner, interface));
+            }
         }
         Ok(())
+    }
+
+    /// Who has an address in a network.
+    pub(super) fn owner(&self, key: &(IpAddr, String)) -> Option<&Arc<EthernetInterface>> {
+        self.table.get(self.by_ip.get(key)?)
+    }
+
+    /// Stores a normalised interface that is not there yet.
+    pub(super) fn put_new(
+        &mut self,
+        mac: MacAddr,
+        normalised: EthernetInterface,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) {
+        let interface = EthernetInterface {
+            last_update: at.time_text(),
+            meta: at.created(),
+            ..normalised
+        };
+        self.put(mac, interface, changes);
     }
 
     /// Stores a changed interface. `last_update` tells of changes of addresses and component only, as in SMD.
@@ -275,7 +266,10 @@ impl EthernetInterfaces {
     fn unindex(&mut self, mac: MacAddr, interface: &EthernetInterface) {
         let (addresses, component) = index_keys(interface);
         for key in addresses {
-            self.by_ip.remove(&key);
+            // Of several that are replaced at once, one may have taken an address over already.
+            if self.by_ip.get(&key) == Some(&mac) {
+                self.by_ip.remove(&key);
+            }
         }
         if let Some(component) = component {
             self.by_component.remove(&(component, mac));
@@ -308,6 +302,46 @@ fn index_keys(interface: &EthernetInterface) -> IndexKeys {
         interface.ip_addresses.iter().filter_map(key).collect(),
         interface.component_id.parse().ok(),
     )
+}
+
+/// The interface as it is stored, without what comes from its place in the log.
+pub(super) fn normalise(given: &EthernetInterface) -> Result<(MacAddr, EthernetInterface), Rejection> {
+    let mac = parse_mac("mac_address", &given.mac_address)?;
+    let component = parse_component(&given.component_id)?;
+    check_text("description", &given.description, DESCRIPTION_BYTES_MAX)?;
+    let interface = EthernetInterface {
+        id: mac.id(),
+        description: given.description.clone(),
+        mac_address: mac.to_string(),
+        last_update: String::new(),
+        component_id: component.as_ref().map_or_else(String::new, Xname::to_string),
+        r#type: component
+            .as_ref()
+            .map_or_else(String::new, |id| id.hms_type().to_string()),
+        ip_addresses: normalise_mappings(&given.ip_addresses)?,
+        meta: None,
+    };
+    Ok((mac, interface))
+}
+
+/// An address that is another's.
+pub(super) fn taken(
+    mapping: &IpAddressMapping,
+    owner: &EthernetInterface,
+    wanting: &EthernetInterface,
+) -> Rejection {
+    let network = if mapping.network.is_empty() {
+        "no network"
+    } else {
+        mapping.network.as_str()
+    };
+    let detail = format!(
+        "address {} ({network}) belongs to {}, so {} cannot have it; remove it there first",
+        mapping.ip_address,
+        carrier(owner),
+        carrier(wanting)
+    );
+    Rejection::Conflict { detail }
 }
 
 /// An interface and its component, for the texts of rejections.

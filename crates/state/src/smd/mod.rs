@@ -6,6 +6,7 @@ mod change_groups;
 mod component_endpoints;
 mod components;
 mod create_components;
+mod create_ethernet_interfaces;
 mod discovery;
 mod endpoint_address;
 mod endpoint_queries;
@@ -270,6 +271,7 @@ impl Smd {
             Change::PatchState(patch) => self.components.patch_state(patch, at, changes),
             Change::DeleteComponents(delete) => self.delete_components(delete, at, changes),
             Change::CreateEthernetInterface(create) => self.interfaces.create(create, at, changes),
+            Change::CreateEthernetInterfaces(create) => self.interfaces.create_all(create, at, changes),
             Change::PatchEthernetInterface(patch) => self.interfaces.patch(patch, at, changes),
             Change::DeleteEthernetInterfaces(delete) => self.interfaces.delete(delete, changes),
             Change::AddIpAddress(add) => self.interfaces.add_ip(add, at, changes),
@@ -549,7 +551,8 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::PutHardware(_)
             | Change::DeleteHardware(_)
             | Change::DeleteHardwareFrus(_)
-            | Change::DeleteHardwareHistory(_),
+            | Change::DeleteHardwareHistory(_)
+            | Change::CreateEthernetInterfaces(_),
         ) => FEATURE_LEVEL_INVENTORY,
     }
 }

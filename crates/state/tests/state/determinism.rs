@@ -72,6 +72,12 @@ fn smd() -> impl Strategy<Value = Command> {
             let interface = EthernetInterface { mac_address, component_id, ip_addresses, ..Default::default() };
             CreateEthernetInterface { interface: Some(interface) }.into_command()
         }),
+        2 => (proptest::collection::vec((mac(), xname(), mappings()), 0..4), any::<bool>()).prop_map(|(given, replace)| {
+            let interface = |(mac_address, component_id, ip_addresses)| {
+                EthernetInterface { mac_address, component_id, ip_addresses, ..Default::default() }
+            };
+            CreateEthernetInterfaces { interfaces: given.into_iter().map(interface).collect(), replace }.into_command()
+        }),
         2 => (mac(), proptest::option::of(xname()), proptest::option::of(mappings())).prop_map(|(id, component_id, items)| {
             let ip_addresses = items.map(|items| IpAddresses { items });
             PatchEthernetInterface { id, component_id, description: None, ip_addresses, ..Default::default() }.into_command()

@@ -9,6 +9,7 @@ mod cluster;
 mod cluster_defaults;
 mod components;
 mod create_components;
+mod create_ethernet_interfaces;
 mod determinism;
 mod discoveries;
 mod ethernet_interfaces;

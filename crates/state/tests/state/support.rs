@@ -226,7 +226,8 @@ into_command! {
         CreatePartition PatchPartition DeletePartition AddPartitionMember RemovePartitionMember
         PutNodeMaps DeleteNodeMaps PutPowerMaps DeletePowerMaps
         PutScnSubscription PatchScnSubscription DeleteScnSubscriptions AdvanceScnCursors
-        PutHardware DeleteHardware DeleteHardwareFrus DeleteHardwareHistory;
+        PutHardware DeleteHardware DeleteHardwareFrus DeleteHardwareHistory
+        CreateEthernetInterfaces;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;

@@ -1,0 +1,366 @@
+//! Makes an import's changes: some thousand objects a request, each request all or nothing.
+
+use std::collections::BTreeMap;
+
+use indicatif::ProgressBar;
+use prost::Message;
+use proto::smd::v1::bulk_patch_nid_request::ComponentNid;
+use proto::smd::v1::component_patch_service_client::ComponentPatchServiceClient;
+use proto::smd::v1::component_service_client::ComponentServiceClient;
+use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
+use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::{
+    AddGroupMemberRequest, BulkPatchEnabledRequest, BulkPatchNidRequest, BulkPatchRoleRequest,
+    BulkPatchSoftwareStatusRequest, Component, CreateComponentsRequest, CreateEthernetInterfaceRequest,
+    CreateEthernetInterfacesRequest, EthernetInterface, Group, PatchComponentsResponse, PatchGroupRequest,
+    RemoveGroupMemberRequest,
+};
+use rpc::client::ExactlyOnce;
+use tonic::Response;
+
+use super::components::{forced, is_forced};
+use super::diff::{Change, Diff};
+use super::groups::moves;
+use crate::error::{CliError, Kind};
+
+/// Objects of one request that creates.
+const OBJECTS_PER_REQUEST: usize = 2000;
+/// Objects of one request that changes: what changes hands must do so within one.
+const CHANGES_PER_REQUEST: usize = 50_000;
+/// Bytes of one request, half of what a change may have.
+const BYTES_PER_REQUEST: usize = 4 << 20;
+
+/// What is to be done, collection by collection.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) components: Diff<Component>,
+    pub(super) interfaces: Diff<EthernetInterface>,
+    pub(super) groups: Diff<Group>,
+}
+
+/// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another.
+///
+/// # Errors
+/// At the first request that is refused, saying how far it came; all before it is done, and nothing of it.
+pub(super) async fn apply(
+    connection: &ExactlyOnce,
+    work: Work,
+    progress: &ProgressBar,
+) -> Result<(), CliError> {
+    let mut applying = Applying {
+        connection: connection.clone(),
+        progress,
+    };
+    let outcome = async {
+        applying.change_components(&work.components.change).await?;
+        applying.create_components(work.components.create).await?;
+        let changed = work.interfaces.change.into_iter().map(|change| change.after);
+        applying
+            .put_interfaces(changed.collect(), CHANGES_PER_REQUEST)
+            .await?;
+        applying
+            .put_interfaces(work.interfaces.create, OBJECTS_PER_REQUEST)
+            .await?;
+        applying.change_groups(&work.groups.change).await?;
+        applying.create_groups(work.groups.create).await
+    };
+    outcome.await.map_err(|error: CliError| {
+        let (done, all) = (progress.position(), progress.length().unwrap_or_default());
+        let text = format!("{done} of {all} objects were imported, then: {error}");
+        CliError::new(error.kind(), text).with_remedy("The same import again goes on from there.")
+    })
+}
+
+struct Applying<'a> {
+    connection: ExactlyOnce,
+    progress: &'a ProgressBar,
+}
+
+impl Applying<'_> {
+    fn done(&self, objects: usize) {
+        self.progress.inc(objects as u64);
+    }
+
+    async fn change_components(&mut self, changes: &[Change<Component>]) -> Result<(), CliError> {
+        self.progress.set_message("components, changed");
+        let patches = Patches::of(changes);
+        let mut client = ComponentPatchServiceClient::new(self.connection.clone());
+        for components in patches.nids.chunks(CHANGES_PER_REQUEST) {
+            let components = components.to_vec();
+            all_applied(client.bulk_patch_nid(BulkPatchNidRequest { components }).await?)?;
+        }
+        for ((role, sub_role), ids) in patches.roles {
+            for ids in ids.chunks(CHANGES_PER_REQUEST) {
+                let request = BulkPatchRoleRequest {
+                    component_ids: ids.to_vec(),
+                    role: role.clone(),
+                    sub_role: sub_role.clone(),
+                };
+                all_applied(client.bulk_patch_role(request).await?)?;
+            }
+        }
+        for (enabled, ids) in patches.enabled {
+            for ids in ids.chunks(CHANGES_PER_REQUEST) {
+                let request = BulkPatchEnabledRequest {
+                    component_ids: ids.to_vec(),
+                    enabled: Some(enabled),
+                };
+                all_applied(client.bulk_patch_enabled(request).await?)?;
+            }
+        }
+        for (status, ids) in patches.software_statuses {
+            for ids in ids.chunks(CHANGES_PER_REQUEST) {
+                let request = BulkPatchSoftwareStatusRequest {
+                    component_ids: ids.to_vec(),
+                    software_status: Some(status.clone()),
+                };
+                all_applied(client.bulk_patch_software_status(request).await?)?;
+            }
+        }
+        self.create(patches.forced, true).await?;
+        self.done(changes.len());
+        Ok(())
+    }
+
+    /// Those with a NID first: one without is given the lowest that is free.
+    async fn create_components(&mut self, components: Vec<Component>) -> Result<(), CliError> {
+        self.progress.set_message("components");
+        let (with, without): (Vec<_>, Vec<_>) = components
+            .into_iter()
+            .partition(|component| component.nid.is_some());
+        for components in [with, without] {
+            self.create(components, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, components: Vec<Component>, force: bool) -> Result<(), CliError> {
+        let mut client = ComponentServiceClient::new(self.connection.clone());
+        for components in batches(components, OBJECTS_PER_REQUEST) {
+            let count = components.len();
+            let request = CreateComponentsRequest { components, force };
+            client.create_components(request).await?;
+            if !force {
+                self.done(count);
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_interfaces(
+        &mut self,
+        interfaces: Vec<EthernetInterface>,
+        per_request: usize,
+    ) -> Result<(), CliError> {
+        self.progress.set_message("Ethernet interfaces");
+        let mut client = EthernetInterfaceServiceClient::new(self.connection.clone());
+        let sent = |interface: EthernetInterface| CreateEthernetInterfaceRequest {
+            mac_address: interface.mac_address,
+            component_id: interface.component_id,
+            description: interface.description,
+            ip_addresses: interface.ip_addresses,
+        };
+        for interfaces in batches(interfaces.into_iter().map(sent).collect(), per_request) {
+            let count = interfaces.len();
+            let request = CreateEthernetInterfacesRequest {
+                interfaces,
+                replace: true,
+            };
+            client.create_ethernet_interfaces(request).await?;
+            self.done(count);
+        }
+        Ok(())
+    }
+
+    /// Members leave their groups before they come into others: those may exclude each other.
+    async fn change_groups(&mut self, changes: &[Change<Group>]) -> Result<(), CliError> {
+        self.progress.set_message("groups");
+        let mut client = GroupServiceClient::new(self.connection.clone());
+        for Change { before, after } in changes {
+            let (ids, _) = moves(before, after);
+            if !ids.is_empty() {
+                let request = RemoveGroupMemberRequest {
+                    label: after.label.clone(),
+                    id: String::new(),
+                    ids,
+                    ..RemoveGroupMemberRequest::default()
+                };
+                client.remove_group_member(request).await?;
+            }
+        }
+        for Change { before, after } in changes {
+            if before.description != after.description || before.tags != after.tags {
+                let request = PatchGroupRequest {
+                    label: after.label.clone(),
+                    description: Some(after.description.clone()),
+                    tags: after.tags.clone(),
+                    replace_tags: true,
+                    ..PatchGroupRequest::default()
+                };
+                client.patch_group(request).await?;
+            }
+            let (_, ids) = moves(before, after);
+            if !ids.is_empty() {
+                let request = AddGroupMemberRequest {
+                    label: after.label.clone(),
+                    id: String::new(),
+                    ids,
+                    ..AddGroupMemberRequest::default()
+                };
+                client.add_group_member(request).await?;
+            }
+            self.done(1);
+        }
+        Ok(())
+    }
+
+    async fn create_groups(&mut self, groups: Vec<Group>) -> Result<(), CliError> {
+        let mut client = GroupServiceClient::new(self.connection.clone());
+        for group in groups {
+            client.create_group(group).await?;
+            self.done(1);
+        }
+        Ok(())
+    }
+}
+
+/// Changes of components by what one request can set.
+#[derive(Default)]
+struct Patches {
+    nids: Vec<ComponentNid>,
+    /// By role and subrole.
+    roles: BTreeMap<(String, String), Vec<String>>,
+    enabled: BTreeMap<bool, Vec<String>>,
+    software_statuses: BTreeMap<String, Vec<String>>,
+    /// What `force` overwrites.
+    forced: Vec<Component>,
+}
+
+impl Patches {
+    fn of(changes: &[Change<Component>]) -> Self {
+        let mut patches = Self::default();
+        for change in changes {
+            let Change { before, after } = change;
+            let id = || after.id.clone();
+            if after.nid != before.nid {
+                patches.nids.push(ComponentNid {
+                    id: id(),
+                    nid: after.nid,
+                });
+            }
+            let role = |component: &Component| (component.role.clone(), component.sub_role.clone());
+            if role(after) != role(before) {
+                patches.roles.entry(role(after)).or_default().push(id());
+            }
+            if let Some(enabled) = after.enabled.filter(|_| after.enabled != before.enabled) {
+                patches.enabled.entry(enabled).or_default().push(id());
+            }
+            if after.software_status != before.software_status {
+                let status = after.software_status.clone();
+                patches.software_statuses.entry(status).or_default().push(id());
+            }
+            if is_forced(change) {
+                patches.forced.push(forced(after));
+            }
+        }
+        patches
+    }
+}
+
+/// A component that was deleted meanwhile is the only one that can be refused.
+fn all_applied(answer: Response<PatchComponentsResponse>) -> Result<(), CliError> {
+    match answer.into_inner().refused.first() {
+        None => Ok(()),
+        Some(refused) => {
+            let text = format!("{}: {}", refused.id, refused.reason);
+            Err(CliError::new(Kind::Conflict, text))
+        }
+    }
+}
+
+/// At most `objects_max` objects and [`BYTES_PER_REQUEST`] bytes each, in their order.
+fn batches<M: Message>(objects: Vec<M>, objects_max: usize) -> impl Iterator<Item = Vec<M>> {
+    let mut objects = objects.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let mut batch = vec![objects.next()?];
+        let mut bytes = batch[0].encoded_len();
+        while batch.len() < objects_max {
+            let fits = |next: &M| bytes + next.encoded_len() <= BYTES_PER_REQUEST;
+            let Some(next) = objects.next_if(fits) else { break };
+            bytes += next.encoded_len();
+            batch.push(next);
+        }
+        Some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::smd::v1::component::State;
+
+    use super::*;
+
+    fn interface(bytes: usize) -> EthernetInterface {
+        EthernetInterface {
+            description: "x".repeat(bytes),
+            ..EthernetInterface::default()
+        }
+    }
+
+    /// A change above 8 MiB is refused, however few objects it has.
+    #[test]
+    fn batches_are_bounded_in_objects_and_bytes() {
+        let sizes = |objects: Vec<EthernetInterface>, max| -> Vec<usize> {
+            batches(objects, max).map(|batch| batch.len()).collect()
+        };
+        assert_eq!(sizes(vec![interface(1); 5], 2), [2, 2, 1]);
+        assert_eq!(
+            sizes(vec![interface(3 << 20), interface(3 << 20), interface(9)], 9),
+            [1, 2]
+        );
+        assert_eq!(
+            sizes(vec![interface(9 << 20)], 9),
+            [1],
+            "the cluster says what it thinks of it"
+        );
+        assert!(sizes(Vec::new(), 9).is_empty());
+    }
+
+    /// One request for all components that get the same value, and none for what stays.
+    #[test]
+    fn changes_are_put_together_by_what_they_set() {
+        let before = |id: &str| Component {
+            id: id.into(),
+            state: State::On.into(),
+            role: "Compute".into(),
+            nid: Some(1),
+            enabled: Some(true),
+            ..Component::default()
+        };
+        let change = |id: &str, with: fn(&mut Component)| {
+            let mut after = before(id);
+            with(&mut after);
+            let before = before(id);
+            Change { before, after }
+        };
+        let patches = Patches::of(&[
+            change("a", |c| c.role = "Service".into()),
+            change("b", |c| c.role = "Service".into()),
+            change("c", |c| c.nid = Some(9)),
+            change("d", |c| c.enabled = Some(false)),
+            change("e", |c| c.state = State::Ready.into()),
+            change("f", |c| c.software_status = "AdminUp".into()),
+        ]);
+        let service = ("Service".to_owned(), String::new());
+        assert_eq!(
+            patches.roles,
+            [(service, vec!["a".to_owned(), "b".to_owned()])].into()
+        );
+        assert_eq!((patches.nids[0].id.as_str(), patches.nids[0].nid), ("c", Some(9)));
+        assert_eq!(patches.enabled, [(false, vec!["d".to_owned()])].into());
+        assert_eq!(patches.forced[0].id, "e");
+        assert_eq!(patches.software_statuses.len(), 1);
+        let counts = (patches.nids.len(), patches.forced.len(), patches.roles.len());
+        assert_eq!(counts, (1, 1, 1));
+    }
+}

@@ -1,0 +1,347 @@
+//! State/Components: what of the source is new here, what differs, and which NIDs collide.
+
+use std::collections::BTreeMap;
+
+use model::{HmsType, Xname, canonical_role, canonical_sub_role};
+use proto::smd::v1::Component;
+use proto::smd::v1::component::{Flag, State};
+
+use super::claims::losers;
+use super::diff::{Change, Diff, quoted};
+
+/// What an import gives a component that the source has without a state, as SMD has the BMCs of a discovery.
+const STATE_DEFAULT: State = State::Unknown;
+
+/// Compares; what the source does not say stays as it is here. Two components with one NID are refused or, with
+/// `renumber`, all but one of them get a free NID (those that are here already keep theirs).
+pub(super) fn diff(source: &[Component], ours: &[Component], renumber: bool) -> Diff<Component> {
+    let mut diff = Diff::default();
+    let ours: BTreeMap<Xname, &Component> = ours
+        .iter()
+        .filter_map(|component| Some((component.id.parse().ok()?, component)))
+        .collect();
+    let accepted = accept(source, &mut diff);
+    let wanted = accepted.iter().map(|(id, given)| {
+        let before = ours.get(id).and_then(|before| before.nid);
+        (id.clone(), given.nid.or(before).into_iter().collect())
+    });
+    let held = ours
+        .iter()
+        .map(|(id, component)| (id.clone(), component.nid.into_iter().collect()));
+    let lost = losers(&wanted.collect(), &held.collect());
+    for (id, given) in accepted {
+        let given = match lost.get(&id) {
+            None => given.clone(),
+            Some(_) if renumber => Component {
+                nid: None,
+                ..given.clone()
+            },
+            Some(lost) => {
+                let reason = format!(
+                    "NID {} is that of {}, too; correct one of them, or let --renumber-duplicate-nids give {id} a free one",
+                    lost.key, lost.owner
+                );
+                diff.refuse(id.as_str(), reason);
+                continue;
+            }
+        };
+        match ours.get(&id) {
+            None => diff.create.push(created(&id, given)),
+            Some(before) => {
+                let after = overlaid(before, given);
+                if after == **before {
+                    diff.same += 1;
+                } else if after.role.is_empty() && after.sub_role != before.sub_role {
+                    diff.refuse(id.as_str(), "it has a subrole without a role; give it a role");
+                } else {
+                    let before = (*before).clone();
+                    diff.change.push(Change { before, after });
+                }
+            }
+        }
+    }
+    diff
+}
+
+/// The components that can be meant, by xname; the others are refused.
+fn accept<'a>(source: &'a [Component], diff: &mut Diff<Component>) -> BTreeMap<Xname, &'a Component> {
+    let mut places: BTreeMap<Xname, usize> = BTreeMap::new();
+    let mut accepted = BTreeMap::new();
+    for (place, given) in source.iter().enumerate() {
+        match identity(given) {
+            Err(problem) => diff.refuse(quoted(&given.id), format!("Components[{place}]: {problem}")),
+            Ok(id) => match places.get(&id) {
+                Some(first) => {
+                    let reason = format!("Components[{place}] is the same component as Components[{first}]");
+                    diff.refuse(id.as_str(), reason);
+                }
+                None => {
+                    places.insert(id.clone(), place);
+                    accepted.insert(id, given);
+                }
+            },
+        }
+    }
+    accepted
+}
+
+fn identity(given: &Component) -> Result<Xname, String> {
+    let id: Xname = given
+        .id
+        .parse()
+        .map_err(|problem: model::InvalidValue| problem.to_string())?;
+    if !given.r#type.is_empty() {
+        let named: HmsType = given
+            .r#type
+            .parse()
+            .map_err(|problem: model::InvalidValue| problem.to_string())?;
+        if named != id.hms_type() {
+            return Err(format!("it is a {}, not a {named}", id.hms_type()));
+        }
+    }
+    Ok(id)
+}
+
+/// A new component as it is sent.
+fn created(id: &Xname, given: Component) -> Component {
+    let state = match given.state() {
+        State::Unspecified => STATE_DEFAULT,
+        state => state,
+    };
+    Component {
+        id: id.to_string(),
+        r#type: String::new(),
+        state: state.into(),
+        meta: None,
+        ..given
+    }
+}
+
+/// What is here, with all that the source says; locks and reservations are whose who holds them.
+fn overlaid(before: &Component, given: Component) -> Component {
+    let text = |given: String, before: &String| if given.is_empty() { before.clone() } else { given };
+    let number = |given: i32, before: i32| if given == 0 { before } else { given };
+    let role = canonical_role(&given.role).map_or(given.role, str::to_owned);
+    let sub_role = canonical_sub_role(&given.sub_role).map_or(given.sub_role, str::to_owned);
+    Component {
+        state: number(given.state, before.state),
+        flag: number(given.flag, before.flag),
+        enabled: given.enabled.or(before.enabled),
+        software_status: text(given.software_status, &before.software_status),
+        role: text(role, &before.role),
+        sub_role: text(sub_role, &before.sub_role),
+        nid: given.nid.or(before.nid),
+        subtype: text(given.subtype, &before.subtype),
+        net_type: number(given.net_type, before.net_type),
+        arch: number(given.arch, before.arch),
+        class: number(given.class, before.class),
+        ..before.clone()
+    }
+}
+
+/// Of changed components: whether what `force` overwrites differs.
+pub(super) fn is_forced(change: &Change<Component>) -> bool {
+    let Change { before, after } = change;
+    let of = |component: &Component| {
+        (
+            component.state,
+            component.flag,
+            component.net_type,
+            component.arch,
+            component.class,
+            component.subtype.clone(),
+        )
+    };
+    of(before) != of(after)
+}
+
+/// A component as `force` takes it: the flag is OK unless one is given.
+pub(super) fn forced(after: &Component) -> Component {
+    let flag = match after.flag() {
+        Flag::Unspecified => Flag::Ok,
+        flag => flag,
+    };
+    Component {
+        flag: flag.into(),
+        nid: None,
+        meta: None,
+        ..after.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str, nid: Option<u64>) -> Component {
+        Component {
+            id: id.into(),
+            state: State::On.into(),
+            nid,
+            ..Component::default()
+        }
+    }
+
+    /// As our cluster stores what was created.
+    fn stored(id: &str, nid: Option<u64>) -> Component {
+        Component {
+            r#type: "Node".into(),
+            flag: Flag::Ok.into(),
+            enabled: Some(true),
+            role: "Compute".into(),
+            ..node(id, nid)
+        }
+    }
+
+    fn ids(diff: &Diff<Component>) -> Vec<&str> {
+        diff.create
+            .iter()
+            .map(|component| component.id.as_str())
+            .collect()
+    }
+
+    fn reasons(diff: &Diff<Component>) -> Vec<(&str, &str)> {
+        let refused = diff.refused.iter();
+        refused
+            .map(|refused| (refused.id.as_str(), refused.reason.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn new_ones_are_created_and_equal_ones_left() {
+        let source = [node("X0c0s01b0n0", Some(2)), node("x0c0s0b0n0", Some(1))];
+        let diff = diff(&source, &[stored("x0c0s0b0n0", Some(1))], false);
+        assert_eq!((ids(&diff), diff.same), (vec!["x0c0s1b0n0"], 1));
+        assert!(diff.change.is_empty() && diff.refused.is_empty());
+        assert_eq!(diff.create[0].nid, Some(2), "an explicit NID is kept");
+    }
+
+    /// SMD leaves out what is empty: silence is no order to delete.
+    #[test]
+    fn what_the_source_does_not_say_stays() {
+        let source = Component {
+            id: "x0c0s0b0n0".into(),
+            role: "compute".into(),
+            ..Component::default()
+        };
+        let ours = Component {
+            sub_role: "Worker".into(),
+            ..stored("x0c0s0b0n0", Some(1))
+        };
+        assert_eq!(diff(&[source], &[ours], false).same, 1);
+    }
+
+    #[test]
+    fn what_differs_is_changed_and_nothing_else() {
+        let source = Component {
+            role: "Service".into(),
+            enabled: Some(false),
+            locked: true,
+            ..node("x0c0s0b0n0", Some(9))
+        };
+        let ours = stored("x0c0s0b0n0", Some(1));
+        let diff = diff(&[source], std::slice::from_ref(&ours), false);
+        let expected = Component {
+            role: "Service".into(),
+            enabled: Some(false),
+            nid: Some(9),
+            ..ours
+        };
+        assert_eq!(diff.change[0].after, expected, "a lock is its holder's");
+        assert!(!is_forced(&diff.change[0]));
+    }
+
+    /// As SMD has BMCs after a discovery; every component here has a state.
+    #[test]
+    fn a_component_without_a_state_becomes_unknown() {
+        let bmc = Component {
+            id: "x0c0s0b0".into(),
+            r#type: "NodeBMC".into(),
+            ..Component::default()
+        };
+        let diff = diff(&[bmc], &[], false);
+        assert_eq!(diff.create[0].state(), State::Unknown);
+    }
+
+    #[test]
+    fn a_nid_of_two_is_told_with_both_owners_and_a_remedy() {
+        let source = [
+            node("x0c0s0b0n0", Some(1)),
+            node("x0c0s1b0n0", Some(1)),
+            node("x0c0s2b0n0", Some(7)),
+        ];
+        let ours = [stored("x9c0s0b0n0", Some(7))];
+        let refusing = diff(&source, &ours, false);
+        assert_eq!(ids(&refusing), ["x0c0s0b0n0"]);
+        let reasons = reasons(&refusing);
+        assert_eq!(reasons.len(), 2);
+        for ((id, reason), owner) in reasons.into_iter().zip(["x0c0s0b0n0", "x9c0s0b0n0"]) {
+            assert!(
+                reason.contains(owner) && reason.contains("--renumber-duplicate-nids"),
+                "{id}: {reason}"
+            );
+        }
+        let renumbering = diff(&source, &ours, true);
+        let nids: Vec<_> = renumbering.create.iter().map(|component| component.nid).collect();
+        assert_eq!((nids, renumbering.refused.len()), (vec![Some(1), None, None], 0));
+    }
+
+    /// What was renumbered once must not be renumbered by the next import of the same.
+    #[test]
+    fn renumbering_is_done_once() {
+        let source = [node("x0c0s0b0n0", Some(1)), node("x0c0s1b0n0", Some(1))];
+        let ours = [stored("x0c0s0b0n0", Some(1)), stored("x0c0s1b0n0", Some(2))];
+        let again = diff(&source, &ours, true);
+        assert_eq!((again.same, again.change.len(), again.create.len()), (2, 0, 0));
+    }
+
+    #[test]
+    fn nids_may_change_hands() {
+        let source = [node("x0c0s0b0n0", Some(2)), node("x0c0s1b0n0", Some(1))];
+        let ours = [stored("x0c0s0b0n0", Some(1)), stored("x0c0s1b0n0", Some(2))];
+        let diff = diff(&source, &ours, false);
+        assert_eq!((diff.change.len(), diff.refused.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_can_be_no_component_is_refused_by_its_place() {
+        let typed = Component {
+            r#type: "NodeBMC".into(),
+            ..node("x0c0s1b0n0", None)
+        };
+        let source = [
+            node("nowhere\u{1b}", None),
+            typed,
+            node("x0c0s2b0n0", None),
+            node("X0c0s2b0n0", None),
+        ];
+        let diff = diff(&source, &[], false);
+        let reasons = reasons(&diff);
+        assert_eq!(ids(&diff), ["x0c0s2b0n0"]);
+        for ((_, reason), text) in reasons.iter().zip([
+            "Components[0]: `nowhere",
+            "Components[1]: it is a Node, not a NodeBMC",
+            "Components[3] is the same component as Components[2]",
+        ]) {
+            assert!(reason.starts_with(text), "{reason}");
+        }
+        assert!(!reasons[0].0.contains('\u{1b}') && !reasons[0].1.contains('\u{1b}'));
+    }
+
+    /// `force` without a flag means OK; a changed state must not change a NID.
+    #[test]
+    fn forced_components_say_everything_that_is_overwritten() {
+        let after = Component {
+            state: State::Ready.into(),
+            flag: 0,
+            ..stored("x0c0s0b0n0", Some(1))
+        };
+        let before = stored("x0c0s0b0n0", Some(1));
+        let sent = forced(&after);
+        assert_eq!(
+            (sent.flag(), sent.nid, sent.state()),
+            (Flag::Ok, None, State::Ready)
+        );
+        assert!(is_forced(&Change { before, after }));
+    }
+}
