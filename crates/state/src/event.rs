@@ -137,6 +137,8 @@ impl Object {
             Object::ServiceEndpoint(object) => object.encode_to_vec(),
             Object::Partition(object) => object.encode_to_vec(),
             Object::NodeMap(object) => object.encode_to_vec(),
+            Object::HardwareLocation(object) => object.encode_to_vec(),
+            Object::HardwareFru(object) => object.encode_to_vec(),
             Object::BootParameters(object) => object.encode_to_vec(),
             Object::BootRecord(object) => object.encode_to_vec(),
             Object::Instance(object) => object.encode_to_vec(),
@@ -146,8 +148,6 @@ impl Object {
             Object::Subnet(object) => object.encode_to_vec(),
             Object::BootFile(object) => object.encode_to_vec(),
             Object::PowerMap(object) => object.encode_to_vec(),
-            Object::HardwareLocation(object) => object.encode_to_vec(),
-            Object::HardwareFru(object) => object.encode_to_vec(),
         }
     }
 

@@ -114,6 +114,7 @@ fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
         RowKind::Component
         | RowKind::RedfishEndpoint
         | RowKind::ComponentEndpoint
+        | RowKind::HardwareLocation
         | RowKind::NodeMap
         | RowKind::PowerMap
         | RowKind::Instance
