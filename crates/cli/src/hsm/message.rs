@@ -355,8 +355,8 @@ mod tests {
         HsmMessage::named("chamois.smd.v1.Component").unwrap()
     }
 
-    fn refused(json: Value) -> String {
-        components().read::<Component>(&json).unwrap_err().to_string()
+    fn refused(json: &Value) -> String {
+        components().read::<Component>(json).unwrap_err().to_string()
     }
 
     /// The same object in SMD's words both ways; what only the native API has is left out.
@@ -439,10 +439,10 @@ mod tests {
                 "State: \"Sleeping\" is not accepted; write Unknown, Empty",
             ),
         ] {
-            let problem = refused(json);
+            let problem = refused(&json);
             assert!(problem.starts_with(text), "{problem}");
         }
-        assert!(refused(json!({ "State": "" , "Arch": "a".repeat(1000) })).len() < 200);
+        assert!(refused(&json!({ "State": "" , "Arch": "a".repeat(1000) })).len() < 200);
         let interfaces = HsmMessage::named("chamois.smd.v1.EthernetInterface").unwrap();
         let nested =
             interfaces.read::<EthernetInterface>(&json!({ "IPAddresses": [{}, { "IPAddress": [] }] }));
