@@ -235,6 +235,27 @@ fn trees(into: &Path) -> Option<Vec<(Expected, Tree)>> {
     Some(TREES.map(unpack).into())
 }
 
+/// Model and serial number of each node below `id`, as the hardware inventory has them.
+fn hardware(state: &state::State, id: &str) -> BTreeSet<(String, String)> {
+    let nodes = state.smd.components().filter(|found| found.r#type == "Node");
+    let nodes = nodes.filter(|node| node.id.starts_with(id));
+    let unit = |node: &std::sync::Arc<proto::smd::v1::Component>| {
+        let place = state.smd.hardware_location(&node.id.parse().unwrap()).unwrap();
+        let unit = state.smd.hardware_fru(&place.fru_id).unwrap();
+        let info: Value = serde_json::from_str(&unit.info).unwrap();
+        (text(&info["Model"]), text(&info["SerialNumber"]))
+    };
+    nodes.map(unit).collect()
+}
+
+/// The same as the payload tells them.
+fn told(payload: &RedfishEndpointPayload) -> BTreeSet<(String, String)> {
+    let systems = payload.systems.iter();
+    systems
+        .map(|system| (system.model.clone(), system.serial.clone()))
+        .collect()
+}
+
 #[tokio::test]
 async fn real_trees_become_correct_inventory() {
     let folder = tempfile::tempdir().unwrap();
@@ -262,6 +283,7 @@ async fn real_trees_become_correct_inventory() {
                 "{name}"
             );
         }
+        assert_eq!(hardware(&state, id), told(&tree.payload(id)), "{name}");
         let behind = state.smd.component_endpoints_of(&id.parse().unwrap()).count();
         assert_eq!(behind, nodes + 1, "{name}");
         let nics: Vec<(String, String, String)> = state

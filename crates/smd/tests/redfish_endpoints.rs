@@ -96,6 +96,29 @@ async fn a_posted_bmc_is_one_change_with_all_that_is_behind_it() {
     assert!(stored.enabled);
 }
 
+/// HSM throws it away; a discovery is one entry, so there is no inventory without it.
+#[tokio::test]
+async fn hardware_detail_is_kept_in_the_same_change() {
+    let (store, service) = endpoints();
+    let mut payload = blade(0);
+    payload.systems[0].model = "ProLiant DL325".into();
+    payload.systems[0].serial = "MXQ1".into();
+    payload.managers[0].firmware_version = "2.46".into();
+    let answer = create(&service, payload).await.unwrap();
+    let state = store.state();
+    let place = |id: &str| state.smd.hardware_location(&id.parse().unwrap()).unwrap();
+    let node = state.smd.hardware_fru(&place("x1000c0s0b0n0").fru_id).unwrap();
+    assert!(
+        node.info.contains("ProLiant DL325") && node.serial_number == "MXQ1",
+        "{node:?}"
+    );
+    assert!(place("x1000c0s0b0").info.contains("2.46"));
+    assert_eq!(
+        node.meta.clone().unwrap().created.unwrap().revision,
+        answer.revision
+    );
+}
+
 /// HSM answers such a repeat with two or more documents at once; here it is one 409.
 #[tokio::test]
 async fn a_repeated_post_is_one_conflict_and_changes_nothing() {
