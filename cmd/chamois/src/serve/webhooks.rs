@@ -99,18 +99,15 @@ async fn exchange(
         .handshake(TokioIo::new(io))
         .await
         .map_err(broken)?;
-    let answer = sender.send_request(request(uri, post)?);
-    tokio::pin!(answer);
+    let head = sender.send_request(request(uri, post)?);
+    tokio::pin!(head);
     // the connection is driven only until the head is there, and dropped with this function; it may end with the head,
-    // because it is asked to close
-    let answered = tokio::select! {
-        answer = &mut answer => answer,
-        ended = connection => {
-            ended.map_err(broken)?;
-            answer.await
-        }
+    // because it is asked to close, or break after it, which is no matter of ours
+    let head = tokio::select! {
+        head = &mut head => head,
+        _ = connection => head.await,
     };
-    Ok(answered.map_err(broken)?.status().as_u16())
+    Ok(head.map_err(broken)?.status().as_u16())
 }
 
 fn request(uri: &Uri, post: Post) -> Result<Request<Full<Bytes>>, String> {
