@@ -19,7 +19,7 @@ const OWN_CLOCK: &str = "LastUpdate";
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chamois export saved/                         a folder: Components.json, EthernetInterfaces.json, groups.json
+  chamois export saved/                         a folder: Components.json, EthernetInterfaces.json, groups.json, …
   chamois export > dump.json                    all collections in one document
   chamois export | jq '.Components[].ID'
 
@@ -69,6 +69,9 @@ fn all_of(ours: &Ours) -> Result<Vec<Exported>, CliError> {
         exported(Collection::Components, &ours.components)?,
         exported(Collection::EthernetInterfaces, &ours.interfaces)?,
         exported(Collection::Groups, &ours.groups)?,
+        exported(Collection::Partitions, &ours.partitions)?,
+        exported(Collection::NodeMaps, &ours.node_maps)?,
+        exported(Collection::PowerMaps, &ours.power_maps)?,
     ])
 }
 
@@ -115,7 +118,10 @@ fn one_document(exported: &[Exported]) -> String {
 /// A collection as its route gives it: HSM wraps components and gives the others bare.
 fn own_document(exported: &Exported) -> String {
     match exported.collection {
-        Collection::EthernetInterfaces | Collection::Groups => array(&exported.objects) + "\n",
+        Collection::EthernetInterfaces
+        | Collection::Groups
+        | Collection::Partitions
+        | Collection::PowerMaps => array(&exported.objects) + "\n",
         _ => one_document(std::slice::from_ref(exported)),
     }
 }
@@ -183,6 +189,7 @@ mod tests {
                 label: "compute".into(),
                 ..Group::default()
             }],
+            ..Ours::default()
         }
     }
 
@@ -195,7 +202,7 @@ mod tests {
         assert!(value["EthernetInterfaces"][0].get(OWN_CLOCK).is_none());
         assert!(!text.contains("meta") && text.lines().count() > 4, "{text}");
         let found = find_in("x", "", value).unwrap();
-        assert_eq!(found.len(), 3, "an import finds every collection");
+        assert_eq!(found.len(), 6, "an import finds every collection");
     }
 
     #[test]

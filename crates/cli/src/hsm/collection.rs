@@ -81,13 +81,13 @@ impl Collection {
             Self::Components => Some("chamois.smd.v1.Component"),
             Self::EthernetInterfaces => Some("chamois.smd.v1.EthernetInterface"),
             Self::Groups => Some("chamois.smd.v1.Group"),
+            Self::Partitions => Some("chamois.smd.v1.Partition"),
+            Self::NodeMaps => Some("chamois.smd.v1.NodeMap"),
+            Self::PowerMaps => Some("chamois.smd.v1.PowerMap"),
             Self::RedfishEndpoints
             | Self::ComponentEndpoints
             | Self::ServiceEndpoints
             | Self::Hardware
-            | Self::NodeMaps
-            | Self::PowerMaps
-            | Self::Partitions
             | Self::Memberships
             | Self::Subscriptions => None,
         }

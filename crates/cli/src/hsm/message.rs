@@ -38,6 +38,8 @@ enum Form {
     Plain,
     Enum(Names),
     Message(Arc<HsmMessage>),
+    /// `google.protobuf.Value`: any JSON.
+    Any(MessageDescriptor),
 }
 
 /// SMD's words for the values of an enum.
@@ -208,6 +210,9 @@ impl Form {
                 Ok(Self::Plain)
             }
             Kind::Enum(names) => Ok(Self::Enum(Names::of(&names, &rules.legacy_name))),
+            Kind::Message(message) if message.full_name() == "google.protobuf.Value" => {
+                Ok(Self::Any(message))
+            }
             Kind::Message(message) => Ok(Self::Message(Arc::new(HsmMessage::of(message, rules)?))),
             other => Err(unusable(
                 field.full_name(),
@@ -239,6 +244,9 @@ impl FieldForm {
     fn read_one(&self, json: &Value) -> Result<Option<Field>, NotAccepted> {
         match (&self.form, json) {
             (Form::Message(message), json) => message.read_dynamic(json).map(Field::Message).map(Some),
+            (Form::Any(value), json) => DynamicMessage::deserialize(value.clone(), json)
+                .map(|value| Some(Field::Message(value)))
+                .map_err(|error| NotAccepted::new(error.to_string())),
             (Form::Enum(_), Value::String(text)) if text.is_empty() => Ok(None),
             (Form::Enum(names), Value::String(text)) => names.number(text).map(Field::EnumNumber).map(Some),
             (Form::Enum(names), other) => Err(wrong_kind(&names.accepted(), other)),
@@ -280,11 +288,12 @@ impl FieldForm {
             Field::List(items) => items.iter().map(|item| self.write(item)).collect(),
             Field::Message(inner) => match &self.form {
                 Form::Message(message) => message.write_dynamic(inner),
+                Form::Any(_) => serde_json::to_value(inner).unwrap_or_default(),
                 Form::Plain | Form::Enum(_) => Value::Null,
             },
             Field::EnumNumber(number) => match &self.form {
                 Form::Enum(names) => names.name(*number),
-                Form::Plain | Form::Message(_) => Value::from(*number),
+                Form::Plain | Form::Message(_) | Form::Any(_) => Value::from(*number),
             },
             Field::Bool(value) => Value::from(*value),
             Field::I32(value) => Value::from(*value),
@@ -406,6 +415,15 @@ mod tests {
             empty,
             json!({ "label": "", "description": "", "members": { "ids": [] } })
         );
+    }
+
+    /// What NodeMaps keep for their owners.
+    #[test]
+    fn any_json_is_kept_as_it_is() {
+        let maps = HsmMessage::named("chamois.smd.v1.NodeMap").unwrap();
+        let json = json!({ "ID": "x0c0s0b0n0", "NID": 7, "NodeInfo": { "a": [true, "b", 1.5] } });
+        let map: proto::smd::v1::NodeMap = maps.read(&json).unwrap();
+        assert_eq!((map.nid, maps.write(&map).unwrap()), (7, json));
     }
 
     /// The place within the object, what is there, and what would be taken.

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
+use proto::smd::v1::partition_service_client::PartitionServiceClient;
+use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
 use proto::smd::v1::{
     Component, EthernetInterface, Group, ListComponentsRequest, ListEthernetInterfacesRequest,
-    ListGroupsRequest,
+    ListGroupsRequest, ListNodeMapsRequest, ListPartitionsRequest, ListPowerMapsRequest, NodeMap, Partition,
+    PowerMap,
 };
 use rpc::client::ExactlyOnce;
 
@@ -15,10 +19,14 @@ use crate::connect::ANSWER_BYTES_MAX;
 use crate::error::CliError;
 
 /// The collections of this cluster.
+#[derive(Default)]
 pub(crate) struct Ours {
     pub(crate) components: Vec<Component>,
     pub(crate) interfaces: Vec<EthernetInterface>,
     pub(crate) groups: Vec<Group>,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) node_maps: Vec<NodeMap>,
+    pub(crate) power_maps: Vec<PowerMap>,
 }
 
 impl Ours {
@@ -27,6 +35,18 @@ impl Ours {
         let groups = GroupServiceClient::new(connection.clone())
             .max_decoding_message_size(ANSWER_BYTES_MAX)
             .list_groups(ListGroupsRequest::default())
+            .await?;
+        let partitions = PartitionServiceClient::new(connection.clone())
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+            .list_partitions(ListPartitionsRequest::default())
+            .await?;
+        let node_maps = NodeMapServiceClient::new(connection.clone())
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+            .list_node_maps(ListNodeMapsRequest::default())
+            .await?;
+        let power_maps = PowerMapServiceClient::new(connection.clone())
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+            .list_power_maps(ListPowerMapsRequest::default())
             .await?;
         let interfaces = EthernetInterfaceServiceClient::new(connection.clone())
             .max_decoding_message_size(ANSWER_BYTES_MAX)
@@ -40,6 +60,9 @@ impl Ours {
             components: components.into_inner().components,
             interfaces: interfaces.into_inner().interfaces,
             groups: groups.into_inner().groups,
+            partitions: partitions.into_inner().partitions,
+            node_maps: node_maps.into_inner().node_maps,
+            power_maps: power_maps.into_inner().power_maps,
         };
         ours.forget_members_that_are_gone();
         Ok(ours)
@@ -50,7 +73,10 @@ impl Ours {
             .iter()
             .map(|component| component.id.as_str())
             .collect();
-        for members in self.groups.iter_mut().filter_map(|group| group.members.as_mut()) {
+        let of_groups = self.groups.iter_mut().filter_map(|group| group.members.as_mut());
+        let partitions = self.partitions.iter_mut();
+        let of_partitions = partitions.filter_map(|partition| partition.members.as_mut());
+        for members in of_groups.chain(of_partitions) {
             members.ids.retain(|id| there.contains(id.as_str()));
         }
     }
@@ -71,13 +97,13 @@ mod tests {
                 id: "x0c0s0b0n0".into(),
                 ..Component::default()
             }],
-            interfaces: Vec::new(),
             groups: vec![Group {
                 members: Some(GroupMembers {
                     ids: ids(&["x0c0s0b0n0", "x0c0s1b0n0"]),
                 }),
                 ..Group::default()
             }],
+            ..Ours::default()
         };
         ours.forget_members_that_are_gone();
         assert_eq!(ours.groups[0].members.as_ref().unwrap().ids, ["x0c0s0b0n0"]);

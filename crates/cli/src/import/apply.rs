@@ -8,12 +8,13 @@ use proto::smd::v1::bulk_patch_nid_request::ComponentNid;
 use proto::smd::v1::component_patch_service_client::ComponentPatchServiceClient;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
-use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
+use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
 use proto::smd::v1::{
-    AddGroupMemberRequest, BulkPatchEnabledRequest, BulkPatchNidRequest, BulkPatchRoleRequest,
-    BulkPatchSoftwareStatusRequest, Component, CreateComponentsRequest, CreateEthernetInterfaceRequest,
-    CreateEthernetInterfacesRequest, EthernetInterface, Group, PatchComponentsResponse, PatchGroupRequest,
-    RemoveGroupMemberRequest,
+    BulkPatchEnabledRequest, BulkPatchNidRequest, BulkPatchRoleRequest, BulkPatchSoftwareStatusRequest,
+    Component, CreateComponentsRequest, CreateEthernetInterfaceRequest, CreateEthernetInterfacesRequest,
+    EthernetInterface, Group, NodeMap, PatchComponentsResponse, PowerMap, PutNodeMapsRequest,
+    PutPowerMapsRequest,
 };
 use rpc::client::ExactlyOnce;
 use tonic::Response;
@@ -21,6 +22,7 @@ use tonic::Response;
 use super::components::{forced, is_forced};
 use super::diff::{Change, Diff};
 use super::groups::moves;
+use super::sets::Sets;
 use crate::error::{CliError, Kind};
 
 /// Objects of one request that creates.
@@ -36,6 +38,9 @@ pub(super) struct Work {
     pub(super) components: Diff<Component>,
     pub(super) interfaces: Diff<EthernetInterface>,
     pub(super) groups: Diff<Group>,
+    pub(super) partitions: Diff<Group>,
+    pub(super) node_maps: Diff<NodeMap>,
+    pub(super) power_maps: Diff<PowerMap>,
 }
 
 /// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another.
@@ -61,8 +66,22 @@ pub(super) async fn apply(
         applying
             .put_interfaces(work.interfaces.create, OBJECTS_PER_REQUEST)
             .await?;
-        applying.change_groups(&work.groups.change).await?;
-        applying.create_groups(work.groups.create).await
+        progress.set_message("groups");
+        applying
+            .change_sets(Sets::groups(connection), &work.groups.change)
+            .await?;
+        applying
+            .create_sets(Sets::groups(connection), work.groups.create)
+            .await?;
+        progress.set_message("partitions");
+        applying
+            .change_sets(Sets::partitions(connection), &work.partitions.change)
+            .await?;
+        applying
+            .create_sets(Sets::partitions(connection), work.partitions.create)
+            .await?;
+        applying.put_node_maps(work.node_maps).await?;
+        applying.put_power_maps(work.power_maps).await
     };
     outcome.await.map_err(|error: CliError| {
         let (done, all) = (progress.position(), progress.length().unwrap_or_default());
@@ -172,53 +191,57 @@ impl Applying<'_> {
         Ok(())
     }
 
-    /// Members leave their groups before they come into others: those may exclude each other.
-    async fn change_groups(&mut self, changes: &[Change<Group>]) -> Result<(), CliError> {
-        self.progress.set_message("groups");
-        let mut client = GroupServiceClient::new(self.connection.clone());
+    /// Members leave before they come into others: groups may exclude each other, and partitions do.
+    async fn change_sets(&mut self, mut sets: Sets, changes: &[Change<Group>]) -> Result<(), CliError> {
         for Change { before, after } in changes {
             let (ids, _) = moves(before, after);
             if !ids.is_empty() {
-                let request = RemoveGroupMemberRequest {
-                    label: after.label.clone(),
-                    id: String::new(),
-                    ids,
-                    ..RemoveGroupMemberRequest::default()
-                };
-                client.remove_group_member(request).await?;
+                sets.remove_members(&after.label, ids).await?;
             }
         }
         for Change { before, after } in changes {
             if before.description != after.description || before.tags != after.tags {
-                let request = PatchGroupRequest {
-                    label: after.label.clone(),
-                    description: Some(after.description.clone()),
-                    tags: after.tags.clone(),
-                    replace_tags: true,
-                    ..PatchGroupRequest::default()
-                };
-                client.patch_group(request).await?;
+                sets.patch(after).await?;
             }
             let (_, ids) = moves(before, after);
             if !ids.is_empty() {
-                let request = AddGroupMemberRequest {
-                    label: after.label.clone(),
-                    id: String::new(),
-                    ids,
-                    ..AddGroupMemberRequest::default()
-                };
-                client.add_group_member(request).await?;
+                sets.add_members(&after.label, ids).await?;
             }
             self.done(1);
         }
         Ok(())
     }
 
-    async fn create_groups(&mut self, groups: Vec<Group>) -> Result<(), CliError> {
-        let mut client = GroupServiceClient::new(self.connection.clone());
+    async fn create_sets(&mut self, mut sets: Sets, groups: Vec<Group>) -> Result<(), CliError> {
         for group in groups {
-            client.create_group(group).await?;
+            sets.create(group).await?;
             self.done(1);
+        }
+        Ok(())
+    }
+
+    async fn put_node_maps(&mut self, diff: Diff<NodeMap>) -> Result<(), CliError> {
+        self.progress.set_message("node maps");
+        let mut client = NodeMapServiceClient::new(self.connection.clone());
+        for node_maps in batches(diff.after(), CHANGES_PER_REQUEST) {
+            let count = node_maps.len();
+            let request = PutNodeMapsRequest {
+                node_maps,
+                ..PutNodeMapsRequest::default()
+            };
+            client.put_node_maps(request).await?;
+            self.done(count);
+        }
+        Ok(())
+    }
+
+    async fn put_power_maps(&mut self, diff: Diff<PowerMap>) -> Result<(), CliError> {
+        self.progress.set_message("power maps");
+        let mut client = PowerMapServiceClient::new(self.connection.clone());
+        for power_maps in batches(diff.after(), OBJECTS_PER_REQUEST) {
+            let count = power_maps.len();
+            client.put_power_maps(PutPowerMapsRequest { power_maps }).await?;
+            self.done(count);
         }
         Ok(())
     }

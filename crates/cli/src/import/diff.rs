@@ -48,6 +48,12 @@ impl<T> Default for Diff<T> {
 }
 
 impl<T> Diff<T> {
+    /// Everything that is new or differs, as it is to be; changes first.
+    pub(super) fn after(self) -> Vec<T> {
+        let changed = self.change.into_iter().map(|change| change.after);
+        changed.chain(self.create).collect()
+    }
+
     /// Cannot be imported.
     pub(super) fn refuse(&mut self, id: impl Into<String>, reason: impl Into<String>) {
         self.refused.push(Refused {
@@ -85,6 +91,11 @@ pub(super) struct Summary {
 }
 
 impl Summary {
+    /// One collection more.
+    pub(super) fn add(&mut self, shown: Shown) {
+        self.shown.push(shown);
+    }
+
     /// Objects that would be created or changed.
     pub(super) fn to_do(&self) -> usize {
         let of = |shown: &Shown| shown.create.len() + shown.change.len();

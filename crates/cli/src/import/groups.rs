@@ -10,12 +10,37 @@ use super::diff::{Change, Diff, changed_fields, quoted};
 /// HSM's `GET groups/labels` would hide a group of this name.
 const RESERVED: &str = "labels";
 
+/// In what groups and partitions differ.
+pub(super) struct Rules {
+    /// The collection, as places in it are named.
+    pub(super) collection: &'static str,
+    /// A name in normal form.
+    pub(super) name: fn(&str) -> Result<String, String>,
+    /// Why nothing can be a member of two of one exclusive group.
+    pub(super) exclusion: fn(&Group) -> String,
+}
+
+/// Groups as HSM has them.
+pub(super) const GROUPS: Rules = Rules {
+    collection: "groups",
+    name: |text| match label(text)? {
+        name if name == RESERVED => Err(format!("no group can be called {RESERVED}; give it another name")),
+        name => Ok(name),
+    },
+    exclusion: |group| format!("both are of the exclusive group {}", group.exclusive_group),
+};
+
 /// Compares; a group that is here takes over description, tags and members. A member that cannot be is refused by
 /// itself. `components` are all that there will be.
-pub(super) fn diff(source: &[Group], ours: &[Group], components: &BTreeSet<Xname>) -> Diff<Group> {
+pub(super) fn diff(
+    source: &[Group],
+    ours: &[Group],
+    components: &BTreeSet<Xname>,
+    rules: &Rules,
+) -> Diff<Group> {
     let mut diff = Diff::default();
     let ours: BTreeMap<&str, &Group> = ours.iter().map(|group| (group.label.as_str(), group)).collect();
-    let accepted = accept(source, &ours, &mut diff);
+    let accepted = accept(source, &ours, rules, &mut diff);
     let mut taken: BTreeMap<(String, String), String> = BTreeMap::new();
     for group in ours.values().filter(|group| !accepted.contains_key(&group.label)) {
         take_all(group, &mut taken);
@@ -24,7 +49,7 @@ pub(super) fn diff(source: &[Group], ours: &[Group], components: &BTreeSet<Xname
         let members = members_of(&given).clone();
         let mut kept = BTreeSet::new();
         for member in members {
-            match refusal(&given, &member, components, &taken) {
+            match refusal(&given, &member, components, &taken, rules) {
                 Some(reason) => diff.refuse(format!("{label}/{}", quoted(&member)), reason),
                 None => {
                     let id: Result<Xname, _> = member.parse();
@@ -59,13 +84,14 @@ pub(super) fn diff(source: &[Group], ours: &[Group], components: &BTreeSet<Xname
 fn accept(
     source: &[Group],
     ours: &BTreeMap<&str, &Group>,
+    rules: &Rules,
     diff: &mut Diff<Group>,
 ) -> BTreeMap<String, Group> {
     let mut accepted = BTreeMap::new();
     for (place, given) in source.iter().enumerate() {
-        let outcome = normalised(given).and_then(|group| {
+        let outcome = normalised(given, rules).and_then(|group| {
             if accepted.contains_key(&group.label) {
-                return Err(format!("there is a group {} before it", group.label));
+                return Err(format!("there is {} before it", group.label));
             }
             let before = ours.get(group.label.as_str());
             match before.filter(|before| before.exclusive_group != group.exclusive_group) {
@@ -81,21 +107,22 @@ fn accept(
             Ok(group) => {
                 accepted.insert(group.label.clone(), group);
             }
-            Err(problem) => diff.refuse(quoted(&given.label), format!("groups[{place}]: {problem}")),
+            Err(problem) => diff.refuse(
+                quoted(&given.label),
+                format!("{}[{place}]: {problem}", rules.collection),
+            ),
         }
     }
     accepted
 }
 
-fn normalised(given: &Group) -> Result<Group, String> {
-    let label = |text: &str| {
-        let parsed: Result<GroupLabel, InvalidValue> = text.parse();
-        parsed.map(String::from).map_err(|problem| problem.to_string())
-    };
-    let name = label(&given.label)?;
-    if name == RESERVED {
-        return Err(format!("no group can be called {RESERVED}; give it another name"));
-    }
+fn label(text: &str) -> Result<String, String> {
+    let parsed: Result<GroupLabel, InvalidValue> = text.parse();
+    parsed.map(String::from).map_err(|problem| problem.to_string())
+}
+
+fn normalised(given: &Group, rules: &Rules) -> Result<Group, String> {
+    let name = (rules.name)(&given.label)?;
     let exclusive_group = match given.exclusive_group.as_str() {
         "" => String::new(),
         exclusive => label(exclusive)?,
@@ -115,6 +142,7 @@ fn refusal(
     member: &str,
     components: &BTreeSet<Xname>,
     taken: &BTreeMap<(String, String), String>,
+    rules: &Rules,
 ) -> Option<String> {
     let id: Xname = match member.parse() {
         Ok(id) => id,
@@ -126,8 +154,8 @@ fn refusal(
     let key = (group.exclusive_group.clone(), id.to_string());
     let other = taken.get(&key)?;
     Some(format!(
-        "it is in {other} as well, and both are of the exclusive group {}",
-        group.exclusive_group
+        "it is in {other} as well, and {}",
+        (rules.exclusion)(group)
     ))
 }
 
@@ -202,7 +230,7 @@ mod tests {
             group("io", "use", &[]),
         ];
         let ours = [group("io", "use", &[])];
-        let diff = diff(&source, &ours, &components());
+        let diff = diff(&source, &ours, &components(), &GROUPS);
         assert_eq!(diff.create, [group("compute", "", &["x0c0s0b0n0", "x0c0s1b0n0"])]);
         assert_eq!((diff.same, diff.refused.len()), (1, 0));
     }
@@ -215,7 +243,7 @@ mod tests {
             ..group("compute", "", &["x0c0s1b0n0", "x0c0s2b0n0"])
         }];
         let ours = [group("compute", "", &["x0c0s0b0n0", "x0c0s1b0n0"])];
-        let diff = diff(&source, &ours, &components());
+        let diff = diff(&source, &ours, &components(), &GROUPS);
         let Change { before, after } = &diff.change[0];
         assert_eq!(
             moves(before, after),
@@ -231,7 +259,7 @@ mod tests {
     #[test]
     fn a_member_that_is_no_component_is_refused_by_itself() {
         let source = [group("a", "", &["x0c0s0b0n0", "x9c0s0b0n0", "nowhere"])];
-        let diff = diff(&source, &[], &components());
+        let diff = diff(&source, &[], &components(), &GROUPS);
         assert_eq!(members_of(&diff.create[0]), &["x0c0s0b0n0"]);
         let refused = refused(&diff);
         assert_eq!(refused[0].0, "a/x9c0s0b0n0");
@@ -249,7 +277,7 @@ mod tests {
             group("red", "colour", &["x0c0s0b0n0", "x0c0s1b0n0", "x0c0s3b0n0"]),
         ];
         let ours = [group("green", "colour", &["x0c0s1b0n0"])];
-        let diff = diff(&source, &ours, &components());
+        let diff = diff(&source, &ours, &components(), &GROUPS);
         let refused = refused(&diff);
         assert_eq!((refused[0].0, refused[1].0), ("red/x0c0s0b0n0", "red/x0c0s1b0n0"));
         assert!(
@@ -270,7 +298,7 @@ mod tests {
             group("blue", "colour", &["x0c0s0b0n0"]),
             group("red", "colour", &[]),
         ];
-        let diff = diff(&source, &ours, &components());
+        let diff = diff(&source, &ours, &components(), &GROUPS);
         assert_eq!((diff.change.len(), diff.refused.len()), (2, 0));
     }
 
@@ -283,12 +311,12 @@ mod tests {
             group("A", "", &[]),
             group("b", "tall", &[]),
         ];
-        let diff = diff(&source, &[group("b", "", &[])], &components());
+        let diff = diff(&source, &[group("b", "", &[])], &components(), &GROUPS);
         let refused = refused(&diff);
         for ((_, reason), text) in refused.iter().zip([
             "groups[0]: ",
             "groups[1]: no group can be called labels",
-            "groups[3]: there is a group a before it",
+            "groups[3]: there is a before it",
             "groups[4]: its exclusiveGroup is tall and here it is (without a name)",
         ]) {
             assert!(reason.starts_with(text), "{reason}");

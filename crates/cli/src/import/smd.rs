@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::Xname;
-use proto::smd::v1::{Component, EthernetInterface, Group};
+use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap};
 
 use super::apply::{Work, apply};
 use super::diff::{Diff, Shown, Summary, changed_fields};
 use super::source::{Named, Source};
-use super::{components, confirm, groups, interfaces};
+use super::{components, confirm, groups, interfaces, maps, partitions};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
@@ -158,46 +158,66 @@ fn compare(mut source: Source, ours: &Ours, renumber: bool) -> Result<(Work, Sum
     };
     if let Some(given) = source.objects::<Component>(Collection::Components)? {
         work.components = components::diff(&given, &ours.components, renumber);
-        let form = HsmMessage::named("chamois.smd.v1.Component")?;
-        let shown = show(
-            Collection::Components,
-            &work.components,
-            |component| &component.id,
-            |before, after| Ok(changed_fields(&form.write(before)?, &form.write(after)?)),
-        );
-        summary.shown.push(shown?);
+        summary.add(show(Collection::Components, &work.components, |component| {
+            &component.id
+        })?);
     }
     if let Some(given) = source.objects::<EthernetInterface>(Collection::EthernetInterfaces)? {
         work.interfaces = interfaces::diff(&given, &ours.interfaces);
-        let form = HsmMessage::named("chamois.smd.v1.EthernetInterface")?;
-        let shown = show(
+        summary.add(show(
             Collection::EthernetInterfaces,
             &work.interfaces,
             |interface| &interface.id,
-            |before, after| Ok(changed_fields(&form.write(before)?, &form.write(after)?)),
-        );
-        summary.shown.push(shown?);
+        )?);
     }
+    let there: BTreeSet<Xname> = ours
+        .components
+        .iter()
+        .chain(&work.components.create)
+        .filter_map(|component| component.id.parse().ok())
+        .collect();
     if let Some(given) = source.objects::<Group>(Collection::Groups)? {
-        let there: BTreeSet<Xname> = ours
-            .components
-            .iter()
-            .chain(&work.components.create)
-            .filter_map(|component| component.id.parse().ok())
-            .collect();
-        work.groups = groups::diff(&given, &ours.groups, &there);
-        let shown = show(
-            Collection::Groups,
-            &work.groups,
-            |group| &group.label,
-            |before, after| Ok(groups::changes_in_words(before, after)),
-        );
-        summary.shown.push(shown?);
+        work.groups = groups::diff(&given, &ours.groups, &there, &groups::GROUPS);
+        summary.add(show_sets(Collection::Groups, &work.groups)?);
+    }
+    if let Some(given) = source.objects::<Partition>(Collection::Partitions)? {
+        work.partitions = partitions::diff(&given, &ours.partitions, &there);
+        summary.add(show_sets(Collection::Partitions, &work.partitions)?);
+    }
+    if let Some(given) = source.objects::<NodeMap>(Collection::NodeMaps)? {
+        work.node_maps = maps::node_maps(&given, &ours.node_maps);
+        summary.add(show(Collection::NodeMaps, &work.node_maps, |map| &map.id)?);
+    }
+    if let Some(given) = source.objects::<PowerMap>(Collection::PowerMaps)? {
+        work.power_maps = maps::power_maps(&given, &ours.power_maps);
+        summary.add(show(Collection::PowerMaps, &work.power_maps, |map| &map.id)?);
     }
     Ok((work, summary))
 }
 
-fn show<T>(
+/// Which keys of the JSON change.
+fn show<T: prost::Message>(
+    collection: Collection,
+    diff: &Diff<T>,
+    id: impl Fn(&T) -> &String,
+) -> Result<Shown, CliError> {
+    let form = HsmMessage::named(collection.message().unwrap_or_default())?;
+    show_by(collection, diff, id, |before, after| {
+        Ok(changed_fields(&form.write(before)?, &form.write(after)?))
+    })
+}
+
+/// Members are counted.
+fn show_sets(collection: Collection, diff: &Diff<Group>) -> Result<Shown, CliError> {
+    show_by(
+        collection,
+        diff,
+        |group| &group.label,
+        |before, after| Ok(groups::changes_in_words(before, after)),
+    )
+}
+
+fn show_by<T>(
     collection: Collection,
     diff: &Diff<T>,
     id: impl Fn(&T) -> &String,
