@@ -54,7 +54,6 @@ impl Sets {
                     description,
                     tags,
                     replace_tags: true,
-                    ..PatchPartitionRequest::default()
                 };
                 client.patch_partition(request).await.map(drop)
             }
@@ -74,12 +73,7 @@ impl Sets {
                 client.add_group_member(request).await.map(drop)
             }
             Self::Partitions(client) => {
-                let request = AddPartitionMemberRequest {
-                    name,
-                    id,
-                    ids,
-                    ..AddPartitionMemberRequest::default()
-                };
+                let request = AddPartitionMemberRequest { name, id, ids };
                 client.add_partition_member(request).await.map(drop)
             }
         }
@@ -98,12 +92,7 @@ impl Sets {
                 client.remove_group_member(request).await.map(drop)
             }
             Self::Partitions(client) => {
-                let request = RemovePartitionMemberRequest {
-                    name,
-                    id,
-                    ids,
-                    ..RemovePartitionMemberRequest::default()
-                };
+                let request = RemovePartitionMemberRequest { name, id, ids };
                 client.remove_partition_member(request).await.map(drop)
             }
         }
