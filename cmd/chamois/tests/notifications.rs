@@ -39,9 +39,7 @@ impl Cluster {
             site,
             members,
         };
-        cluster.until("the level that knows reservations", |cluster| {
-            cluster.status()["feature_level"].as_u64() >= Some(3)
-        });
+        cluster.until("a leader", |cluster| cluster.site.ask(&["subnet", "list"]).0 == 0);
         cluster
     }
 

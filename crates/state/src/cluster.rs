@@ -172,7 +172,7 @@ impl Cluster {
         for (_, secret) in given {
             self.secrets.put(secret.name.clone(), secret.clone(), changes);
         }
-        self.feature_level = bootstrap.feature_level.max(FEATURE_LEVEL_FIRST);
+        self.feature_level = self.feature_level.max(bootstrap.feature_level); // it never falls
         self.joining.next_member_id = bootstrap.next_member_id;
         self.name.clone_from(&bootstrap.cluster_name);
         self.id.clone_from(&id);

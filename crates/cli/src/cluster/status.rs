@@ -181,6 +181,7 @@ fn to_json(views: &[View]) -> serde_json::Value {
             "snapshot_index": status.snapshot_index,
             "digest": status.digest,
             "held_addresses": status.held_addresses,
+            "feature_level": status.feature_level,
             "version": status.version,
         }),
         Err(error) => serde_json::json!({ "endpoint": view.endpoint, "error": error.to_string() }),

@@ -199,11 +199,9 @@ fn path_of(uri: &str) -> String {
 
 /// A free text of a BMC: bounded, in one line. What is odd about it must not keep a machine out of the inventory.
 fn text(given: &str) -> String {
-    let mut line: String = given
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let blanked = |c: char| if c.is_control() { ' ' } else { c };
+    let line: String = given.chars().map(blanked).collect();
+    let mut line = line.trim().to_owned();
     while line.len() > TEXT_BYTES_MAX {
         line.pop();
     }
