@@ -178,14 +178,8 @@ impl Smd {
         self.groups.labels_of(component.as_str())
     }
 
-    /// Every component with the labels of its groups, sorted by xname; the labels are sorted, too.
-    pub fn components_with_groups(
-        &self,
-    ) -> impl Iterator<Item = (&Arc<Component>, impl ExactSizeIterator<Item = &str> + Clone)> {
-        self.components_with_groups_after(None)
-    }
-
-    /// As [`Smd::components_with_groups`], those after an xname if one is given.
+    /// Every component with the labels of its groups, those after an xname if one is given; sorted by xname, and the
+    /// labels are sorted, too.
     pub fn components_with_groups_after(
         &self,
         xname: Option<&Xname>,
