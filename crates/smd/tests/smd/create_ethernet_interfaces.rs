@@ -1,9 +1,6 @@
 //! Many Ethernet interfaces in one request: what an import sends.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, cut_off};
+use crate::common::{admin, cut_off};
 use proto::smd::v1::ethernet_interface_service_server::EthernetInterfaceService as _;
 use proto::smd::v1::{
     CreateEthernetInterfaceRequest, CreateEthernetInterfacesRequest, CreateEthernetInterfacesResponse,

@@ -1,10 +1,7 @@
 //! A password of a BMC is in no answer, no row, no outcome and no event: only its sealed form is stored.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{admin, blade};
 use auth::Sealer;
-use common::{admin, blade};
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
 use proto::smd::v1::{
     GetRedfishEndpointRequest, ListRedfishEndpointsRequest, PatchRedfishEndpointRequest,

@@ -1,9 +1,6 @@
 //! HSM's Inventory/Hardware, HardwareByFRU and their histories, method by method.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, cut_off, endpoints};
+use crate::common::{admin, cut_off, endpoints};
 use proto::smd::v1::hardware_fru_service_server::HardwareFruService as _;
 use proto::smd::v1::hardware_history_service_server::HardwareHistoryService as _;
 use proto::smd::v1::hardware_location::Status as Filled;

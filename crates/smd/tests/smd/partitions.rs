@@ -1,9 +1,6 @@
 //! HSM's partitions, method by method, and what memberships and filters know of them.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, cut_off, node};
+use crate::common::{admin, cut_off, node};
 use proto::smd::v1::component::State;
 use proto::smd::v1::component_service_server::ComponentService as _;
 use proto::smd::v1::group_service_server::GroupService as _;

@@ -1,9 +1,6 @@
 //! HSM's memberships, and the filters of State/Components that look into groups.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, node};
+use crate::common::{admin, node};
 use proto::smd::v1::component::State;
 use proto::smd::v1::component_service_server::ComponentService as _;
 use proto::smd::v1::group_service_server::GroupService as _;

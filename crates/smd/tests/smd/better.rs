@@ -1,11 +1,8 @@
 //! What old clients do not ask for, through the guard as every port has it: ETags, conditions, pages and trials.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{admin, node};
+use crate::common::{admin, node};
 use prost::Message as _;
 use proto::http::v1::{ObjectChange, WouldChange};
 use proto::smd::v1::component::State;

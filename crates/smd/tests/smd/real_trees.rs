@@ -1,14 +1,11 @@
 //! The Redfish trees of real BMCs, sent as Magellan would send them, become correct inventory. The trees are not part of this
 //! repository: where they are not beside it, this is skipped, and says so.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{admin, endpoints};
+use crate::common::{admin, endpoints};
 use proto::smd::v1::component::State;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
 use proto::smd::v1::{

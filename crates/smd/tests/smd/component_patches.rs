@@ -1,9 +1,6 @@
 //! HSM's patches of single properties: what changes, what is answered, and with which code.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, cut_off, node};
+use crate::common::{admin, cut_off, node};
 use proto::smd::v1::bulk_patch_nid_request::ComponentNid;
 use proto::smd::v1::component::{Flag, State};
 use proto::smd::v1::component_patch_service_server::ComponentPatchService as _;

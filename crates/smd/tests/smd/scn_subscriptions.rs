@@ -1,9 +1,6 @@
 //! HSM's subscriptions to state changes, method by method. What subscribers are told is in `scn.rs`.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, cut_off};
+use crate::common::{admin, cut_off};
 use proto::smd::v1::scn_subscription_service_server::ScnSubscriptionService as _;
 use proto::smd::v1::{
     DeleteScnSubscriptionRequest, DeleteScnSubscriptionsRequest, GetScnSubscriptionRequest,

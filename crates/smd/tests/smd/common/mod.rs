@@ -1,5 +1,4 @@
 //! What the tests of SMD's services share.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use auth::Sealer;
 use proto::smd::v1::{

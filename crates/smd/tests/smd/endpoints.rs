@@ -1,9 +1,6 @@
 //! HSM's Inventory/ComponentEndpoints, ServiceEndpoints, Discover and DiscoveryStatus, method by method.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, blade, cut_off, endpoints};
+use crate::common::{admin, blade, cut_off, endpoints};
 use proto::smd::v1::component_endpoint_service_server::ComponentEndpointService as _;
 use proto::smd::v1::discovery_service_server::DiscoveryService as _;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;

@@ -1,5 +1,4 @@
 //! Every method of this package's protos has a service behind it.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
 use auth::Sealer;
 use proto::smd::v1::CreateEthernetInterfaceRequest;

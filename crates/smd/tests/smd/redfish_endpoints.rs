@@ -1,10 +1,7 @@
 //! HSM's Inventory/RedfishEndpoints, method by method: what changes, what is answered, and with which code.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{admin, blade, cut_off, endpoints};
 use auth::Sealer;
-use common::{admin, blade, cut_off, endpoints};
 use proto::smd::v1::component::State;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
 use proto::smd::v1::{

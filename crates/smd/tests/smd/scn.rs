@@ -1,13 +1,10 @@
 //! What subscribers are told of state changes, in which order, and how far the log remembers it.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
-
-mod common;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{admin, node};
+use crate::common::{admin, node};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use proto::smd::v1::component::State;

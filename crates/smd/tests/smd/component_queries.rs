@@ -1,9 +1,6 @@
 //! HSM's queries by place and by NID.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{admin, node};
+use crate::common::{admin, node};
 use proto::smd::v1::component::State;
 use proto::smd::v1::component_query_service_server::ComponentQueryService as _;
 use proto::smd::v1::component_service_server::ComponentService as _;
