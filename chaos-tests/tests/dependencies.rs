@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("watch", &["model", "state", "proto", "rpc", "raft"]),
     ("tftp", &[]),
     ("address", &[]),
+    ("base2histogram", &[]),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
     (

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::compress::Compressor;
 use crate::connections::Greeted;
+use crate::kept::KeptLists;
 use crate::loaders::Loaders;
 use crate::port::{Counters, Port};
 use crate::probes::Probes;
@@ -40,6 +41,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         compressor: Some(Compressor::new()),
+        kept: Some(KeptLists::new()),
         files: None,
         loaders: Loaders::none(),
         probes: Probes::of_the_api(options),

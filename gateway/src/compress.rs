@@ -98,6 +98,11 @@ fn is_json(response: &Response<Bytes>) -> bool {
         .is_some_and(|kind| kind == JSON)
 }
 
+/// The name of the coding in which a client with these request headers takes answers; `None`: as they are.
+pub(crate) fn coding(headers: &HeaderMap) -> Option<&'static str> {
+    accepted(headers).map(Coding::name)
+}
+
 /// The coding that the client likes best; of equals zstd. `None`: as it is.
 fn accepted(headers: &HeaderMap) -> Option<Coding> {
     let values = headers.get_all(ACCEPT_ENCODING).iter();

@@ -11,6 +11,7 @@ mod file_range;
 mod file_source;
 mod files;
 mod json;
+mod kept;
 mod loaders;
 mod nodes;
 mod options;

@@ -36,6 +36,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         compressor: None,
+        kept: None,
         files,
         loaders: Loaders::new(&options.loaders),
         probes: Probes::of_nodes(options),

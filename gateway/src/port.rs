@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use futures::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderMap};
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
 use rpc::server::ConnectionLimits;
@@ -16,6 +17,7 @@ use crate::compress::Compressor;
 use crate::conditional;
 use crate::fields::Selection;
 use crate::files::Files;
+use crate::kept::{KeptLists, Question};
 use crate::loaders::Loaders;
 use crate::options::{ClusterId, Limits};
 use crate::probes::Probes;
@@ -36,6 +38,8 @@ pub(crate) struct Port {
     pub(crate) passed: Vec<HeaderName>,
     /// Compresses JSON, where clients are no nodes.
     pub(crate) compressor: Option<Compressor>,
+    /// Keeps lists, where clients are no nodes.
+    pub(crate) kept: Option<KeptLists>,
     pub(crate) files: Option<Files>,
     /// What is answered before any route.
     pub(crate) loaders: Loaders,
@@ -144,22 +148,48 @@ impl Port {
         };
         let mut message = self.message(route, &values, parts, body).await?;
         conditional::put_if_match(route, asked.headers, &asked.cluster_id, &mut message)?;
+        let answer = self.ask(&asked, &parts.uri, caller, message).await;
+        Ok(answer?.map(body::full))
+    }
+
+    /// The service's answer to a request message, or that to the same request a moment ago if it has not changed.
+    async fn ask(
+        &self,
+        asked: &Asked<'_>,
+        uri: &Uri,
+        caller: rpc::Caller,
+        message: Vec<u8>,
+    ) -> Result<Response<Bytes>, Problem> {
+        let question = self.kept.as_ref().and_then(|kept| kept.look_up(asked, uri));
         let call = Call {
-            path: route.grpc_path.clone(),
+            path: asked.route.grpc_path.clone(),
             message: message.into(),
             caller,
-            headers: &parts.headers,
+            headers: asked.headers,
             passed: &self.passed,
+            kept: question.as_ref().and_then(Question::etag),
             validate_only: asked.validate_only,
             deadline: self.limits.answer_at_most,
         };
-        let answer = self.upstream.call(call).await;
-        let response = asked.respond(&answer.map_err(|status| asked.problem(status))?)?;
+        let answer = match self.upstream.call(call).await {
+            Ok(answer) => answer,
+            Err(status) => {
+                let problem = asked.problem(status);
+                let kept = question.and_then(|question| question.unchanged(&problem, asked));
+                return kept.ok_or(problem);
+            }
+        };
+        let response = asked.respond(&answer)?;
+        let etag = response.headers().get(ETAG).cloned(); // compression weakens it
+        let bytes = response.body().len();
         let response = match &self.compressor {
-            Some(compressor) => compressor.compress(&parts.headers, response).await,
+            Some(compressor) => compressor.compress(asked.headers, response).await,
             None => response,
         };
-        Ok(response.map(body::full))
+        if let (Some(kept), Some(question), Some(etag)) = (&self.kept, question, etag) {
+            kept.keep(question, (etag, bytes), &response);
+        }
+        Ok(response)
     }
 
     /// The path without a prefix of today's deployment and without one trailing slash.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
@@ -34,6 +34,8 @@ pub(crate) struct Call<'a> {
     /// The HTTP request's headers, of which `passed` become metadata.
     pub(crate) headers: &'a HeaderMap,
     pub(crate) passed: &'a [HeaderName],
+    /// The ETag of the answer that the gateway has kept: with it `NotModified` will do.
+    pub(crate) kept: Option<&'a HeaderValue>,
     /// The change is only to be tried out.
     pub(crate) validate_only: bool,
     pub(crate) deadline: Duration,
@@ -62,12 +64,16 @@ impl Upstream {
             .iter()
             .filter_map(|name| Some((name.clone(), call.headers.get(name)?.clone())));
         *request.metadata_mut() = MetadataMap::from_headers(passed.collect());
+        if let Some(etag) = call.kept.and_then(|etag| etag.to_str().ok()?.parse().ok()) {
+            request.metadata_mut().append(rpc::IF_NONE_MATCH, etag);
+        }
         if call.validate_only {
             let metadata = request.metadata_mut();
             metadata.insert(rpc::VALIDATE_ONLY, MetadataValue::from_static("true"));
         }
         request.set_timeout(call.deadline);
         request.extensions_mut().insert(call.caller);
+        request.extensions_mut().insert(rpc::KeepsAnswers);
         let mut client = tonic::client::Grpc::new(self.service.clone())
             .max_decoding_message_size(RESPONSE_BYTES_MAX)
             .max_encoding_message_size(usize::MAX);

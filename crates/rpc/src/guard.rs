@@ -20,6 +20,7 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
+use crate::kept_unary::KeptUnary;
 use crate::log_limit::LogLimit;
 use crate::request_id::RequestId;
 use crate::token::Verifier;
@@ -48,6 +49,7 @@ struct Inner {
     barrier: Arc<dyn Barrier>,
     refusals: LogLimit,
     calls: Calls,
+    kept: KeptUnary,
 }
 
 impl Guard {
@@ -60,6 +62,7 @@ impl Guard {
             tokens,
             barrier,
             refusals: LogLimit::default(),
+            kept: KeptUnary::new(),
         }))
     }
 
@@ -144,7 +147,14 @@ impl Inner {
                 self.barrier.linearize().await?;
             }
             let etag = self.etag(rule, request.headers())?;
-            let mut answer = call_catching_panics(inner, request).await?;
+            let answer = match &etag {
+                Some(etag) => {
+                    let call = async |request| call_catching_panics(inner, request).await;
+                    self.kept.answer(path, request, etag, call).await
+                }
+                None => call_catching_panics(inner, request).await,
+            };
+            let mut answer = answer?;
             if let Some(etag) = etag {
                 answer.headers_mut().insert(ETAG, etag);
             }

@@ -13,6 +13,8 @@ mod etag;
 mod guard;
 mod histogram;
 mod identity;
+mod kept_answers;
+mod kept_unary;
 mod known_tokens;
 mod log_limit;
 mod object_change;
@@ -35,6 +37,8 @@ pub use etag::{ETAG, Etag, IF_NONE_MATCH, is_current};
 pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
 pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
+pub use kept_answers::KeptAnswers;
+pub use kept_unary::KeepsAnswers;
 pub use object_change::object_change;
 pub use page_token::PageScope;
 pub use request_id::{

@@ -11,6 +11,7 @@ mod groups;
 mod guarded;
 mod hardware;
 mod hostile;
+mod kept;
 mod loaders;
 mod locks;
 mod maps;
