@@ -65,7 +65,7 @@ impl boot_file_peer_service_server::BootFilePeerService for PeerService {
         }))
     }
 
-    #[tracing::instrument(name = "boot_files.check_content", skip_all, fields(sha256 = request.get_ref().sha256))]
+    #[tracing::instrument(level = "debug", name = "boot_files.check_content", skip_all, fields(sha256 = request.get_ref().sha256))]
     async fn check_content(
         &self,
         request: Request<CheckContentRequest>,

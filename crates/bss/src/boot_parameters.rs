@@ -74,7 +74,7 @@ impl BootParametersService {
 
 #[tonic::async_trait]
 impl boot_parameters_service_server::BootParametersService for BootParametersService {
-    #[tracing::instrument(name = "bss.list_boot_parameters", skip_all)]
+    #[tracing::instrument(level = "debug", name = "bss.list_boot_parameters", skip_all)]
     async fn list_boot_parameters(
         &self,
         request: Request<ListBootParametersRequest>,

@@ -23,7 +23,7 @@ impl BootRecordService {
 #[tonic::async_trait]
 impl boot_record_service_server::BootRecordService for BootRecordService {
     /// A node that never phoned home has no records; a node that nobody knows is an error.
-    #[tracing::instrument(name = "bss.list_boot_records", skip_all, fields(node = ?request.get_ref().node))]
+    #[tracing::instrument(level = "debug", name = "bss.list_boot_records", skip_all, fields(node = ?request.get_ref().node))]
     async fn list_boot_records(
         &self,
         request: Request<ListBootRecordsRequest>,

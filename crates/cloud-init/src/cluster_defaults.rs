@@ -25,7 +25,7 @@ impl ClusterDefaultsService {
 #[tonic::async_trait]
 impl cluster_defaults_service_server::ClusterDefaultsService for ClusterDefaultsService {
     /// Before the first change everything is empty, which is no error.
-    #[tracing::instrument(name = "cloud_init.get_cluster_defaults", skip_all)]
+    #[tracing::instrument(level = "debug", name = "cloud_init.get_cluster_defaults", skip_all)]
     async fn get_cluster_defaults(
         &self,
         _: Request<GetClusterDefaultsRequest>,

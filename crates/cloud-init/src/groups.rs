@@ -59,7 +59,7 @@ impl GroupService {
 
 #[tonic::async_trait]
 impl group_service_server::GroupService for GroupService {
-    #[tracing::instrument(name = "cloud_init.list_groups", skip_all)]
+    #[tracing::instrument(level = "debug", name = "cloud_init.list_groups", skip_all)]
     async fn list_groups(
         &self,
         _: Request<ListGroupsRequest>,
@@ -78,7 +78,7 @@ impl group_service_server::GroupService for GroupService {
         self.put(&author, request.into_inner(), true).await
     }
 
-    #[tracing::instrument(name = "cloud_init.get_group", skip_all, fields(name = ?request.get_ref().name))]
+    #[tracing::instrument(level = "debug", name = "cloud_init.get_group", skip_all, fields(name = ?request.get_ref().name))]
     async fn get_group(&self, request: Request<GetGroupRequest>) -> Result<Response<Group>, Status> {
         let name = &request.get_ref().name;
         let group = self.store.state().cloud_init.group(name);

@@ -46,7 +46,7 @@ fn shown(state: &State, info: &InstanceInfo) -> InstanceInfo {
 
 #[tonic::async_trait]
 impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
-    #[tracing::instrument(name = "cloud_init.list_instance_info", skip_all)]
+    #[tracing::instrument(level = "debug", name = "cloud_init.list_instance_info", skip_all)]
     async fn list_instance_info(
         &self,
         _: Request<ListInstanceInfoRequest>,
@@ -58,7 +58,7 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
         }))
     }
 
-    #[tracing::instrument(name = "cloud_init.get_instance_info", skip_all, fields(id = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "cloud_init.get_instance_info", skip_all, fields(id = ?request.get_ref().id))]
     async fn get_instance_info(
         &self,
         request: Request<GetInstanceInfoRequest>,

@@ -42,7 +42,7 @@ impl SubnetService {
 
 #[tonic::async_trait]
 impl subnet_service_server::SubnetService for SubnetService {
-    #[tracing::instrument(name = "dhcp.list_subnets", skip_all)]
+    #[tracing::instrument(level = "debug", name = "dhcp.list_subnets", skip_all)]
     async fn list_subnets(
         &self,
         _request: Request<ListSubnetsRequest>,

@@ -124,7 +124,11 @@ impl Inner {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         let (rule, caller) = self.admit(path, &request)?;
-        let span = tracing::info_span!("rpc", path, principal = %caller.identity);
+        // reads are most of all calls, and log nothing: a span for each would cost more than looking at the state
+        let span = match rule.linearizable {
+            true => tracing::debug_span!("rpc", path, principal = %caller.identity),
+            false => tracing::info_span!("rpc", path, principal = %caller.identity),
+        };
         if let Some(id) = RequestId::read(path, &caller, request.headers())? {
             request = identified(request, id, rule.client_streaming);
         }

@@ -40,7 +40,7 @@ impl ComponentEndpointService {
 
 #[tonic::async_trait]
 impl component_endpoint_service_server::ComponentEndpointService for ComponentEndpointService {
-    #[tracing::instrument(name = "smd.list_component_endpoints", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_component_endpoints", skip_all)]
     async fn list_component_endpoints(
         &self,
         request: Request<ListComponentEndpointsRequest>,
@@ -55,7 +55,7 @@ impl component_endpoint_service_server::ComponentEndpointService for ComponentEn
         }))
     }
 
-    #[tracing::instrument(name = "smd.get_component_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_component_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_component_endpoint(
         &self,
         request: Request<GetComponentEndpointRequest>,

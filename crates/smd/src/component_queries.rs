@@ -61,7 +61,7 @@ impl ComponentQueryService {
 
 #[tonic::async_trait]
 impl component_query_service_server::ComponentQueryService for ComponentQueryService {
-    #[tracing::instrument(name = "smd.query_components", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.query_components", skip_all)]
     async fn query_components(
         &self,
         request: Request<QueryComponentsRequest>,
@@ -99,7 +99,7 @@ impl component_query_service_server::ComponentQueryService for ComponentQuerySer
         Ok(Response::new(self.below(&places, &filter)?))
     }
 
-    #[tracing::instrument(name = "smd.query_component", skip_all, fields(xname = ?request.get_ref().xname))]
+    #[tracing::instrument(level = "debug", name = "smd.query_component", skip_all, fields(xname = ?request.get_ref().xname))]
     async fn query_component(
         &self,
         request: Request<QueryComponentRequest>,
@@ -127,7 +127,7 @@ impl component_query_service_server::ComponentQueryService for ComponentQuerySer
         Ok(Response::new(self.below(&[asked.xname], &filter)?))
     }
 
-    #[tracing::instrument(name = "smd.query_components_by_nid", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.query_components_by_nid", skip_all)]
     async fn query_components_by_nid(
         &self,
         request: Request<QueryComponentsByNidRequest>,

@@ -64,7 +64,7 @@ impl ComponentService {
 
 #[tonic::async_trait]
 impl component_service_server::ComponentService for ComponentService {
-    #[tracing::instrument(name = "smd.list_components", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_components", skip_all)]
     async fn list_components(
         &self,
         request: Request<ListComponentsRequest>,
@@ -96,7 +96,7 @@ impl component_service_server::ComponentService for ComponentService {
         }))
     }
 
-    #[tracing::instrument(name = "smd.get_component", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_component", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_component(
         &self,
         request: Request<GetComponentRequest>,
@@ -112,7 +112,7 @@ impl component_service_server::ComponentService for ComponentService {
         Ok(Response::new(component.as_ref().clone()))
     }
 
-    #[tracing::instrument(name = "smd.get_component_by_nid", skip_all, fields(nid = ?request.get_ref().nid))]
+    #[tracing::instrument(level = "debug", name = "smd.get_component_by_nid", skip_all, fields(nid = ?request.get_ref().nid))]
     async fn get_component_by_nid(
         &self,
         request: Request<GetComponentByNidRequest>,

@@ -71,7 +71,7 @@ impl discovery_service_server::DiscoveryService for DiscoveryService {
         }))
     }
 
-    #[tracing::instrument(name = "smd.list_discovery_status", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_discovery_status", skip_all)]
     async fn list_discovery_status(
         &self,
         _: Request<ListDiscoveryStatusRequest>,
@@ -80,7 +80,7 @@ impl discovery_service_server::DiscoveryService for DiscoveryService {
         Ok(Response::new(ListDiscoveryStatusResponse { statuses }))
     }
 
-    #[tracing::instrument(name = "smd.get_discovery_status", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.get_discovery_status", skip_all)]
     async fn get_discovery_status(
         &self,
         request: Request<GetDiscoveryStatusRequest>,

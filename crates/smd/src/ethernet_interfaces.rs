@@ -53,7 +53,7 @@ impl EthernetInterfaceService {
 
 #[tonic::async_trait]
 impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInterfaceService {
-    #[tracing::instrument(name = "smd.list_ethernet_interfaces", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_ethernet_interfaces", skip_all)]
     async fn list_ethernet_interfaces(
         &self,
         request: Request<ListEthernetInterfacesRequest>,
@@ -149,7 +149,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
 
-    #[tracing::instrument(name = "smd.get_ethernet_interface", skip_all, fields(id = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_ethernet_interface", skip_all, fields(id = ?request.get_ref().id))]
     async fn get_ethernet_interface(
         &self,
         request: Request<GetEthernetInterfaceRequest>,
@@ -193,7 +193,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
 
-    #[tracing::instrument(name = "smd.list_ip_addresses", skip_all, fields(id = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.list_ip_addresses", skip_all, fields(id = ?request.get_ref().id))]
     async fn list_ip_addresses(
         &self,
         request: Request<ListIpAddressesRequest>,

@@ -52,7 +52,7 @@ impl GroupService {
 
 #[tonic::async_trait]
 impl group_service_server::GroupService for GroupService {
-    #[tracing::instrument(name = "smd.list_groups", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_groups", skip_all)]
     async fn list_groups(
         &self,
         request: Request<ListGroupsRequest>,
@@ -91,7 +91,7 @@ impl group_service_server::GroupService for GroupService {
         Ok(Response::new(uris(vec![uri], committed.revision)))
     }
 
-    #[tracing::instrument(name = "smd.list_group_labels", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_group_labels", skip_all)]
     async fn list_group_labels(
         &self,
         _: Request<ListGroupLabelsRequest>,
@@ -101,7 +101,7 @@ impl group_service_server::GroupService for GroupService {
         Ok(Response::new(ListGroupLabelsResponse { labels }))
     }
 
-    #[tracing::instrument(name = "smd.get_group", skip_all, fields(label = ?request.get_ref().label))]
+    #[tracing::instrument(level = "debug", name = "smd.get_group", skip_all, fields(label = ?request.get_ref().label))]
     async fn get_group(&self, request: Request<GetGroupRequest>) -> Result<Response<Group>, Status> {
         let GetGroupRequest { label, partition } = request.get_ref();
         let shown = ShownMembers::parse(partition)?;
@@ -148,7 +148,7 @@ impl group_service_server::GroupService for GroupService {
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
 
-    #[tracing::instrument(name = "smd.list_group_members", skip_all, fields(label = ?request.get_ref().label))]
+    #[tracing::instrument(level = "debug", name = "smd.list_group_members", skip_all, fields(label = ?request.get_ref().label))]
     async fn list_group_members(
         &self,
         request: Request<ListGroupMembersRequest>,

@@ -40,7 +40,7 @@ impl HardwareService {
 
 #[tonic::async_trait]
 impl hardware_service_server::HardwareService for HardwareService {
-    #[tracing::instrument(name = "smd.list_hardware", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_hardware", skip_all)]
     async fn list_hardware(
         &self,
         request: Request<ListHardwareRequest>,
@@ -85,7 +85,7 @@ impl hardware_service_server::HardwareService for HardwareService {
         )))
     }
 
-    #[tracing::instrument(name = "smd.get_hardware", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_hardware", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_hardware(
         &self,
         request: Request<GetHardwareRequest>,
@@ -98,7 +98,7 @@ impl hardware_service_server::HardwareService for HardwareService {
         Ok(Response::new(shown_location(&place, &state.smd)))
     }
 
-    #[tracing::instrument(name = "smd.query_hardware", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.query_hardware", skip_all, fields(xname = ?request.get_ref().id))]
     async fn query_hardware(
         &self,
         request: Request<QueryHardwareRequest>,

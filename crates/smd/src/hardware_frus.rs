@@ -42,7 +42,7 @@ impl HardwareFruService {
 
 #[tonic::async_trait]
 impl hardware_fru_service_server::HardwareFruService for HardwareFruService {
-    #[tracing::instrument(name = "smd.list_hardware_frus", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_hardware_frus", skip_all)]
     async fn list_hardware_frus(
         &self,
         request: Request<ListHardwareFrusRequest>,
@@ -56,7 +56,7 @@ impl hardware_fru_service_server::HardwareFruService for HardwareFruService {
         }))
     }
 
-    #[tracing::instrument(name = "smd.get_hardware_fru", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_hardware_fru", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
     async fn get_hardware_fru(
         &self,
         request: Request<GetHardwareFruRequest>,

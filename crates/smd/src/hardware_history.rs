@@ -65,7 +65,7 @@ impl HardwareHistoryService {
 
 #[tonic::async_trait]
 impl hardware_history_service_server::HardwareHistoryService for HardwareHistoryService {
-    #[tracing::instrument(name = "smd.list_hardware_history", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_hardware_history", skip_all)]
     async fn list_hardware_history(
         &self,
         request: Request<ListHardwareHistoryRequest>,
@@ -77,7 +77,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
     }
 
     /// HSM answers an empty history for a place where nothing has happened.
-    #[tracing::instrument(name = "smd.get_hardware_history", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_hardware_history", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_hardware_history(
         &self,
         request: Request<GetHardwareHistoryRequest>,
@@ -93,7 +93,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         Ok(Response::new(history_of(id.to_string(), history)))
     }
 
-    #[tracing::instrument(name = "smd.list_fru_history", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_fru_history", skip_all)]
     async fn list_fru_history(
         &self,
         request: Request<ListFruHistoryRequest>,
@@ -104,7 +104,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         Ok(Response::new(self.list(&filter, |event| &event.fru_id)))
     }
 
-    #[tracing::instrument(name = "smd.get_fru_history", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_fru_history", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
     async fn get_fru_history(
         &self,
         request: Request<GetFruHistoryRequest>,

@@ -99,13 +99,13 @@ impl lock_service_server::LockService for LockService {
         self.set(request, Action::Repair).await
     }
 
-    #[tracing::instrument(name = "smd.query_lock_status", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.query_lock_status", skip_all)]
     async fn query_lock_status(&self, request: Request<LockRequest>) -> Result<Response<LockStatus>, Status> {
         is_flexible(&request.get_ref().processing_model)?;
         Ok(Response::new(self.status(request.get_ref())?))
     }
 
-    #[tracing::instrument(name = "smd.list_lock_status", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_lock_status", skip_all)]
     async fn list_lock_status(
         &self,
         request: Request<ListLockStatusRequest>,

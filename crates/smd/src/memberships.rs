@@ -27,7 +27,7 @@ impl MembershipService {
 
 #[tonic::async_trait]
 impl membership_service_server::MembershipService for MembershipService {
-    #[tracing::instrument(name = "smd.list_memberships", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_memberships", skip_all)]
     async fn list_memberships(
         &self,
         request: Request<ListMembershipsRequest>,
@@ -53,7 +53,7 @@ impl membership_service_server::MembershipService for MembershipService {
         }))
     }
 
-    #[tracing::instrument(name = "smd.get_membership", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_membership", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_membership(
         &self,
         request: Request<GetMembershipRequest>,

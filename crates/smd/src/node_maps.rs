@@ -39,7 +39,7 @@ impl NodeMapService {
 
 #[tonic::async_trait]
 impl node_map_service_server::NodeMapService for NodeMapService {
-    #[tracing::instrument(name = "smd.list_node_maps", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_node_maps", skip_all)]
     async fn list_node_maps(
         &self,
         _: Request<ListNodeMapsRequest>,
@@ -78,7 +78,7 @@ impl node_map_service_server::NodeMapService for NodeMapService {
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
 
-    #[tracing::instrument(name = "smd.get_node_map", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_node_map", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_node_map(&self, request: Request<GetNodeMapRequest>) -> Result<Response<NodeMap>, Status> {
         let id = xname(&request.get_ref().id)?;
         let map = self.store.state().smd.node_map(&id);

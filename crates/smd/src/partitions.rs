@@ -54,7 +54,7 @@ impl PartitionService {
 
 #[tonic::async_trait]
 impl partition_service_server::PartitionService for PartitionService {
-    #[tracing::instrument(name = "smd.list_partitions", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_partitions", skip_all)]
     async fn list_partitions(
         &self,
         request: Request<ListPartitionsRequest>,
@@ -87,7 +87,7 @@ impl partition_service_server::PartitionService for PartitionService {
         )))
     }
 
-    #[tracing::instrument(name = "smd.list_partition_names", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_partition_names", skip_all)]
     async fn list_partition_names(
         &self,
         _: Request<ListPartitionNamesRequest>,
@@ -99,7 +99,7 @@ impl partition_service_server::PartitionService for PartitionService {
         }))
     }
 
-    #[tracing::instrument(name = "smd.get_partition", skip_all, fields(name = ?request.get_ref().name))]
+    #[tracing::instrument(level = "debug", name = "smd.get_partition", skip_all, fields(name = ?request.get_ref().name))]
     async fn get_partition(
         &self,
         request: Request<GetPartitionRequest>,
@@ -134,7 +134,7 @@ impl partition_service_server::PartitionService for PartitionService {
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
 
-    #[tracing::instrument(name = "smd.list_partition_members", skip_all, fields(name = ?request.get_ref().name))]
+    #[tracing::instrument(level = "debug", name = "smd.list_partition_members", skip_all, fields(name = ?request.get_ref().name))]
     async fn list_partition_members(
         &self,
         request: Request<ListPartitionMembersRequest>,

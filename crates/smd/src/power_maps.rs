@@ -43,7 +43,7 @@ impl PowerMapService {
 
 #[tonic::async_trait]
 impl power_map_service_server::PowerMapService for PowerMapService {
-    #[tracing::instrument(name = "smd.list_power_maps", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_power_maps", skip_all)]
     async fn list_power_maps(
         &self,
         _: Request<ListPowerMapsRequest>,
@@ -89,7 +89,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
 
-    #[tracing::instrument(name = "smd.get_power_map", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_power_map", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_power_map(
         &self,
         request: Request<GetPowerMapRequest>,

@@ -80,7 +80,7 @@ impl RedfishEndpointService {
 
 #[tonic::async_trait]
 impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpointService {
-    #[tracing::instrument(name = "smd.list_redfish_endpoints", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_redfish_endpoints", skip_all)]
     async fn list_redfish_endpoints(
         &self,
         request: Request<ListRedfishEndpointsRequest>,
@@ -127,7 +127,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
 
-    #[tracing::instrument(name = "smd.get_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_redfish_endpoint(
         &self,
         request: Request<GetRedfishEndpointRequest>,
@@ -195,7 +195,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         Ok(Response::new(legacy::deleted_one(&committed)))
     }
 
-    #[tracing::instrument(name = "smd.query_redfish_endpoints", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.query_redfish_endpoints", skip_all, fields(xname = ?request.get_ref().id))]
     async fn query_redfish_endpoints(
         &self,
         request: Request<QueryRedfishEndpointsRequest>,

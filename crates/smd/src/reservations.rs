@@ -158,7 +158,7 @@ impl reservation_service_server::ReservationService for ReservationService {
         Ok(Response::new(response(done, failures(applied.refused), revision)))
     }
 
-    #[tracing::instrument(name = "smd.check_service_reservations", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.check_service_reservations", skip_all)]
     async fn check_service_reservations(
         &self,
         request: Request<CheckReservationsRequest>,

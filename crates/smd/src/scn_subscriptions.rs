@@ -47,7 +47,7 @@ impl ScnSubscriptionService {
 
 #[tonic::async_trait]
 impl scn_subscription_service_server::ScnSubscriptionService for ScnSubscriptionService {
-    #[tracing::instrument(name = "smd.list_scn_subscriptions", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_scn_subscriptions", skip_all)]
     async fn list_scn_subscriptions(
         &self,
         _: Request<ListScnSubscriptionsRequest>,
@@ -95,7 +95,7 @@ impl scn_subscription_service_server::ScnSubscriptionService for ScnSubscription
         Ok(Response::new(legacy::unsubscribed_all(&committed)))
     }
 
-    #[tracing::instrument(name = "smd.get_scn_subscription", skip_all, fields(id = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_scn_subscription", skip_all, fields(id = ?request.get_ref().id))]
     async fn get_scn_subscription(
         &self,
         request: Request<GetScnSubscriptionRequest>,

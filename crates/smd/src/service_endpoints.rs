@@ -49,7 +49,7 @@ impl ServiceEndpointService {
 
 #[tonic::async_trait]
 impl service_endpoint_service_server::ServiceEndpointService for ServiceEndpointService {
-    #[tracing::instrument(name = "smd.list_service_endpoints", skip_all)]
+    #[tracing::instrument(level = "debug", name = "smd.list_service_endpoints", skip_all)]
     async fn list_service_endpoints(
         &self,
         request: Request<ListServiceEndpointsRequest>,
@@ -71,7 +71,7 @@ impl service_endpoint_service_server::ServiceEndpointService for ServiceEndpoint
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
 
-    #[tracing::instrument(name = "smd.list_endpoints_of_service", skip_all, fields(service = ?request.get_ref().service))]
+    #[tracing::instrument(level = "debug", name = "smd.list_endpoints_of_service", skip_all, fields(service = ?request.get_ref().service))]
     async fn list_endpoints_of_service(
         &self,
         request: Request<ListEndpointsOfServiceRequest>,
@@ -87,7 +87,7 @@ impl service_endpoint_service_server::ServiceEndpointService for ServiceEndpoint
         Ok(Response::new(self.list(&filter)?))
     }
 
-    #[tracing::instrument(name = "smd.get_service_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
+    #[tracing::instrument(level = "debug", name = "smd.get_service_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
     async fn get_service_endpoint(
         &self,
         request: Request<GetServiceEndpointRequest>,

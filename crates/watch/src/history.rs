@@ -33,7 +33,7 @@ impl HistoryService {
 
 #[tonic::async_trait]
 impl history_service_server::HistoryService for HistoryService {
-    #[tracing::instrument(name = "watch.list_changes", skip_all)]
+    #[tracing::instrument(level = "debug", name = "watch.list_changes", skip_all)]
     async fn list_changes(
         &self,
         request: Request<ListChangesRequest>,

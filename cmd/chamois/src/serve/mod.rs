@@ -12,6 +12,7 @@ mod device;
 mod dial;
 mod drain;
 mod error;
+mod freed_memory;
 mod health;
 mod held_addresses;
 mod huge_pages;
@@ -93,6 +94,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     }
     open_files::raise_limit();
     huge_pages::decline();
+    freed_memory::give_back();
     let runtimes = Runtimes::start()?;
     runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
 }
