@@ -136,9 +136,14 @@ fn keys_left_out_have_the_values_of_the_example() {
         } else {
             skipping
         };
-        let default = ["profile", "snapshot-entries", "anonymous-legacy-reads"]
-            .iter()
-            .any(|key| line.starts_with(key));
+        let default = [
+            "profile",
+            "snapshot-entries",
+            "anonymous-legacy-reads",
+            "enforce-locks",
+        ]
+        .iter()
+        .any(|key| line.starts_with(key));
         if !skipping && !default {
             short += line;
             short.push('\n');
