@@ -160,6 +160,16 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.api), format!("{:?}", shown.api));
 }
 
+/// Today's clients give no keys.
+#[test]
+fn locks_are_enforced_only_where_it_is_asked_for() {
+    let (line, asked) = ("enforce-locks = false\n", "enforce-locks = true\n");
+    let enforces = |text: &str| parse(text).unwrap().api.enforce_locks;
+    assert!(!enforces(EXAMPLE));
+    assert!(!enforces(&EXAMPLE.replace(line, "")));
+    assert!(enforces(&EXAMPLE.replace(line, asked)));
+}
+
 /// One changed line, and the words that the answer must have: the key, what is wrong, the remedy.
 struct Case {
     from: &'static str,
@@ -234,6 +244,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "anonymous-legacy-reads = []",
         "anonymous-legacy-reads = [\"10.0.0.1/8\"]",
         &["api.anonymous-legacy-reads", "10.0.0.0/8"],
+    ),
+    case(
+        "enforce-locks = false",
+        "enforce-locks = \"no\"",
+        &["api.enforce-locks", "expected a boolean"],
     ),
     case(
         "member-address = \"10.97.1.1\"",

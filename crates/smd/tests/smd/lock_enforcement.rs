@@ -172,8 +172,9 @@ async fn every_change_of_what_an_administrator_decides_is_refused() {
     }
     let all = member
         .components()
-        .delete_components(admin(DeleteComponentsRequest::default()));
-    assert!(conflict(all.await).starts_with(LOCKED));
+        .delete_components(admin(DeleteComponentsRequest::default()))
+        .await;
+    assert!(conflict(all).starts_with(LOCKED));
     member
         .components()
         .delete_component(admin(delete(FREE)))
@@ -220,8 +221,9 @@ async fn the_keys_that_the_service_gave_let_it_through() {
     );
     let gone = member
         .components()
-        .delete_component(with(&[&deputy_key], delete(RESERVED)));
-    gone.await.unwrap();
+        .delete_component(with(&[&deputy_key], delete(RESERVED)))
+        .await;
+    gone.unwrap();
 }
 
 /// What nodes, discovery and power control tell is never held up, nor are the locks themselves.
