@@ -7,6 +7,8 @@
 
 mod common;
 
+use std::net::TcpStream;
+
 use common::http::{Administrator, Answer};
 use common::{Member, Single};
 use serde_json::Value;
@@ -152,13 +154,14 @@ fn locks_are_enforced_by_the_member_that_is_asked() {
     let config = config.replace("[api]\n", "[api]\nenforce-locks = true\n");
     std::fs::write(single.config(), config).unwrap();
     let mut members: Vec<Member> = (1..=3).map(|id| single.spawn_member(id)).collect();
-    members[0].until("a leader", || single.ask(&["subnet", "list"]).0 == 0);
+    let answers = |member| TcpStream::connect((single.net.member_address(member), 8443)).is_ok();
+    members[0].until("every member", || (1..=3).all(answers));
     let administrator = Administrator::new(&single.dir.path().join("identities"));
     let ask = |member, method: &str, path: &str, headers: &str, body: &str| {
         let address = single.net.member_address(member);
         administrator.send_with(address, method, path, headers, body)
     };
-    assert_eq!(ask(2, "POST", LIST, "", &create()).status, 204);
+    members[0].until("a leader", || ask(2, "POST", LIST, "", &create()).status == 204);
     // locks wait for the feature level that all members know
     let lock = r#"{"ComponentIDs":["x0c0s0b0n0"]}"#;
     members[0].until("a lock", || {
