@@ -387,7 +387,7 @@ fn what_is_held_keeps_its_nid_among_others() {
     assert_eq!(applied.refused[0].id, LOCKED);
     assert_eq!(machine.stored(LOCKED).nid, Some(1));
     let swap = nids(&[(LOCKED, 11), (FREE, 1)]);
-    let refused = machine.apply(&[], swap.clone()).unwrap_err();
+    let refused = machine.apply(&[], swap).unwrap_err();
     assert!(
         matches!(&refused, Rejection::AlreadyExists { detail, .. } if detail.contains(LOCKED)),
         "{refused}"
