@@ -22,11 +22,12 @@ use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body, port_limits};
 
-const PASSED: [&str; 6] = [
+const PASSED: [&str; 7] = [
     "authorization",
     rpc::IF_NONE_MATCH,
     rpc::CONSISTENCY,
     rpc::IDEMPOTENCY_KEY,
+    rpc::RESERVATION_KEY,
     "traceparent",
     "tracestate",
 ];

@@ -59,10 +59,11 @@ impl Upstream {
     /// The service's status, or `DEADLINE_EXCEEDED`.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Response<Bytes>, Status> {
         let mut request = Request::new(call.message);
-        let passed = call
-            .passed
-            .iter()
-            .filter_map(|name| Some((name.clone(), call.headers.get(name)?.clone())));
+        let all_of = |name| {
+            let values = call.headers.get_all(name).iter();
+            values.map(move |value| (HeaderName::clone(name), value.clone()))
+        };
+        let passed = call.passed.iter().flat_map(all_of);
         *request.metadata_mut() = MetadataMap::from_headers(passed.collect());
         if let Some(etag) = call.kept.and_then(|etag| etag.to_str().ok()?.parse().ok()) {
             request.metadata_mut().append(rpc::IF_NONE_MATCH, etag);

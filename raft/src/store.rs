@@ -9,7 +9,7 @@ use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
 use rpc::{Author, Error, Etag, Trial};
-use state::cluster::FEATURE_LEVEL_REQUESTS;
+use state::cluster::{FEATURE_LEVEL_INVENTORY, FEATURE_LEVEL_REQUESTS};
 use state::{Event, RowKind, State};
 use tonic::Status;
 
@@ -164,6 +164,7 @@ impl Store {
     pub async fn propose_by(&self, author: &Author, command: Command) -> Result<Committed, Error> {
         let mut header = pb::Header {
             principal: author.principal().to_owned(),
+            lock_enforcement: self.lock_enforcement(author, &command)?,
             ..pb::Header::default()
         };
         if let Some(trial) = author.trial() {
@@ -178,6 +179,21 @@ impl Store {
             }
         }
         self.propose_with(header, command).await
+    }
+
+    /// What the entry says of locks: nothing where they are not enforced, and as long as the cluster has members that do not
+    /// know them. Components are SMD's alone.
+    fn lock_enforcement(
+        &self,
+        author: &Author,
+        command: &Command,
+    ) -> Result<Option<pb::LockEnforcement>, Error> {
+        let keys = author.held_keys().filter(|_| matches!(command, Command::Smd(_)));
+        let is_known = || self.state().feature_level() >= FEATURE_LEVEL_INVENTORY;
+        match keys.filter(|_| is_known()) {
+            Some(keys) => Ok(Some(state::smd::lock_enforcement(keys.iter())?)),
+            None => Ok(None),
+        }
     }
 
     async fn try_out(

@@ -1,4 +1,5 @@
-//! What old clients do not ask for, of a real member over HTTPS: conditions, pages, fields, compression, trials, history.
+//! What old clients do not ask for, of real members over HTTPS: conditions, pages, fields, compression, trials, history,
+//! locks that are enforced.
 #![allow(
     clippy::unwrap_used,
     reason = "a test ends at the first thing that is not as expected"
@@ -6,8 +7,10 @@
 
 mod common;
 
-use common::Single;
+use std::net::TcpStream;
+
 use common::http::{Administrator, Answer};
+use common::{Member, Single};
 use serde_json::Value;
 
 const LIST: &str = "/hsm/v2/State/Components";
@@ -141,4 +144,70 @@ fn a_real_member_answers_new_clients_better() {
     assert_eq!(changes[0]["fields"][0]["after"], "Off");
     let revision = changes[0]["revision"].as_u64().unwrap();
     assert!(current.ends_with(&format!("-{revision}\"")), "{current}");
+}
+
+/// One member of three enforces locks, which need not be the one that leads; all come to the same outcome.
+#[test]
+fn locks_are_enforced_by_the_member_that_is_asked() {
+    let single = Single::prepare_one_of(3);
+    let config = std::fs::read_to_string(single.config()).unwrap();
+    let config = config.replace("[api]\n", "[api]\nenforce-locks = true\n");
+    std::fs::write(single.config(), config).unwrap();
+    let mut members: Vec<Member> = (1..=3).map(|id| single.spawn_member(id)).collect();
+    let answers = |member| TcpStream::connect((single.net.member_address(member), 8443)).is_ok();
+    members[0].until("every member", || (1..=3).all(answers));
+    let administrator = Administrator::new(&single.dir.path().join("identities"));
+    let ask = |member, method: &str, path: &str, headers: &str, body: &str| {
+        let address = single.net.member_address(member);
+        administrator.send_with(address, method, path, headers, body)
+    };
+    members[0].until("a leader", || ask(2, "POST", LIST, "", &create()).status == 204);
+    // locks wait for the feature level that all members know
+    let lock = r#"{"ComponentIDs":["x0c0s0b0n0"]}"#;
+    members[0].until("a lock", || {
+        ask(2, "POST", "/hsm/v2/locks/lock", "", lock).status == 200
+    });
+    let reserve = r#"{"ComponentIDs":["x0c0s1b0n0"],"ReservationDuration":5}"#;
+    let reserved = ask(3, "POST", "/hsm/v2/locks/service/reservations", "", reserve);
+    let reserved: Value = serde_json::from_str(&reserved.body).unwrap();
+    let key = reserved["Success"][0]["DeputyKey"].as_str().unwrap();
+    let with_key = format!("Chamois-Reservation-Key: {key}\r\n");
+
+    let (locked, reserved) = (NODE, "/hsm/v2/State/Components/x0c0s1b0n0");
+    let disable = |member, node: &str, headers: &str| {
+        ask(
+            member,
+            "PATCH",
+            &format!("{node}/Enabled"),
+            headers,
+            r#"{"Enabled":false}"#,
+        )
+    };
+    for (node, says) in [
+        (locked, "x0c0s0b0n0 is locked"),
+        (reserved, "x0c0s1b0n0 is reserved by "),
+    ] {
+        for refused in [disable(1, node, ""), ask(1, "DELETE", node, "", "")] {
+            assert!(
+                refused.status == 409 && refused.body.contains(says),
+                "{refused:?}"
+            );
+        }
+        let observed = ask(1, "PATCH", &format!("{node}/StateData"), "", r#"{"State":"Off"}"#);
+        assert_eq!(observed.status, 204, "{observed:?}");
+    }
+    assert_eq!(disable(1, locked, &with_key).status, 409);
+    assert_eq!(disable(1, reserved, &with_key).status, 204);
+    assert_eq!(
+        disable(2, locked, "").status,
+        204,
+        "advice, where nobody has asked for more"
+    );
+    assert_eq!(ask(3, "DELETE", locked, "", "").status, 200);
+    let gone: Vec<u16> = (1..=3)
+        .map(|member| ask(member, "GET", locked, "", "").status)
+        .collect();
+    assert_eq!(gone, [404; 3]);
+    let logs: String = members.iter().map(Member::log).collect();
+    assert!(!logs.contains(key), "a key is in a log");
 }

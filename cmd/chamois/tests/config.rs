@@ -136,9 +136,14 @@ fn keys_left_out_have_the_values_of_the_example() {
         } else {
             skipping
         };
-        let default = ["profile", "snapshot-entries", "anonymous-legacy-reads"]
-            .iter()
-            .any(|key| line.starts_with(key));
+        let default = [
+            "profile",
+            "snapshot-entries",
+            "anonymous-legacy-reads",
+            "enforce-locks",
+        ]
+        .iter()
+        .any(|key| line.starts_with(key));
         if !skipping && !default {
             short += line;
             short.push('\n');
@@ -153,6 +158,16 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
     assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
     assert_eq!(format!("{:?}", defaults.api), format!("{:?}", shown.api));
+}
+
+/// Today's clients give no keys.
+#[test]
+fn locks_are_enforced_only_where_it_is_asked_for() {
+    let (line, asked) = ("enforce-locks = false\n", "enforce-locks = true\n");
+    let enforces = |text: &str| parse(text).unwrap().api.enforce_locks;
+    assert!(!enforces(EXAMPLE));
+    assert!(!enforces(&EXAMPLE.replace(line, "")));
+    assert!(enforces(&EXAMPLE.replace(line, asked)));
 }
 
 /// One changed line, and the words that the answer must have: the key, what is wrong, the remedy.
@@ -229,6 +244,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "anonymous-legacy-reads = []",
         "anonymous-legacy-reads = [\"10.0.0.1/8\"]",
         &["api.anonymous-legacy-reads", "10.0.0.0/8"],
+    ),
+    case(
+        "enforce-locks = false",
+        "enforce-locks = \"no\"",
+        &["api.enforce-locks", "expected a boolean"],
     ),
     case(
         "member-address = \"10.97.1.1\"",

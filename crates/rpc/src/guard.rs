@@ -20,6 +20,7 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
+use crate::held_keys::HeldKeys;
 use crate::kept_unary::KeptUnary;
 use crate::log_limit::LogLimit;
 use crate::request_id::RequestId;
@@ -41,7 +42,10 @@ pub const AGE_MS: &str = "chamois-age-ms";
 
 /// Everything that happens before a handler runs; a tower layer for tonic routes, cheap to clone.
 #[derive(Clone)]
-pub struct Guard(Arc<Inner>);
+pub struct Guard {
+    inner: Arc<Inner>,
+    enforces_locks: bool,
+}
 
 struct Inner {
     rules: Rules,
@@ -56,19 +60,33 @@ impl Guard {
     /// A guard that knows methods by `rules`, bearer tokens by `tokens` (`None`: none is accepted) and
     /// waits for `barrier` before linearizable reads.
     pub fn new(rules: Rules, tokens: Option<Verifier>, barrier: Arc<dyn Barrier>) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             calls: Calls::new(&rules),
             rules,
             tokens,
             barrier,
             refusals: LogLimit::default(),
             kept: KeptUnary::new(),
-        }))
+        });
+        Self {
+            inner,
+            enforces_locks: false,
+        }
+    }
+
+    /// The same guard; with `enforces_locks`, changes that come through it respect locks and reservations, and may change what
+    /// they have the key of.
+    #[must_use]
+    pub fn enforcing_locks(self, enforces_locks: bool) -> Self {
+        Self {
+            enforces_locks,
+            ..self
+        }
     }
 
     /// What has been called through this guard.
     pub fn calls(&self) -> Calls {
-        self.0.calls.clone()
+        self.inner.calls.clone()
     }
 }
 
@@ -107,10 +125,11 @@ where
         // The clone that was polled ready is the one that is called.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        let guard = Arc::clone(&self.guard.0);
+        let guard = Arc::clone(&self.guard.inner);
+        let enforces_locks = self.guard.enforces_locks;
         Box::pin(async move {
             let path = request.uri().path().to_owned();
-            let answer = guard.run(ready, &path, request).await;
+            let answer = guard.run(ready, &path, enforces_locks, request).await;
             let answer = answer.unwrap_or_else(|error| Status::from(error).into_http());
             guard.calls.count(&path, &answer);
             Ok(answer)
@@ -119,7 +138,13 @@ where
 }
 
 impl Inner {
-    async fn run<S>(&self, inner: S, path: &str, mut request: Request<Body>) -> Result<Response<Body>, Error>
+    async fn run<S>(
+        &self,
+        inner: S,
+        path: &str,
+        enforces_locks: bool,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
@@ -135,6 +160,10 @@ impl Inner {
         let trial = Trial::of(request.headers(), rule)?;
         if let Some(trial) = &trial {
             request.extensions_mut().insert(trial.clone());
+        }
+        if enforces_locks {
+            let keys = HeldKeys::read(request.headers())?;
+            request.extensions_mut().insert(keys);
         }
         request.extensions_mut().insert(caller);
         let default = if rule.client_streaming {

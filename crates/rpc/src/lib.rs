@@ -11,6 +11,7 @@ mod deadline;
 mod error;
 mod etag;
 mod guard;
+mod held_keys;
 mod histogram;
 mod identity;
 mod kept_answers;
@@ -35,6 +36,7 @@ pub use error::{
 };
 pub use etag::{ETAG, Etag, IF_NONE_MATCH, is_current};
 pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
+pub use held_keys::{HeldKeys, RESERVATION_KEY};
 pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
 pub use kept_answers::KeptAnswers;

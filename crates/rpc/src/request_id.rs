@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderMap;
 use proto::raft::v1::ClientSession;
 
-use crate::{Caller, Error, Trial, invalid};
+use crate::{Caller, Error, HeldKeys, RESERVATION_KEY, Trial, invalid};
 
 /// Metadata: the client's session, 32 hex digits of its own choice (16 random bytes).
 pub const CLIENT_ID: &str = "chamois-client-id";
@@ -37,6 +37,7 @@ pub struct Author {
     principal: String,
     request: Option<Arc<RequestId>>,
     trial: Option<Trial>,
+    held_keys: Option<HeldKeys>,
 }
 
 /// The author of a gRPC request; call it before the message is taken out.
@@ -45,6 +46,7 @@ pub fn author<T>(request: &tonic::Request<T>) -> Author {
         principal: crate::caller(request).identity.principal(),
         request: request.extensions().get::<Arc<RequestId>>().cloned(),
         trial: request.extensions().get::<Trial>().cloned(),
+        held_keys: request.extensions().get::<HeldKeys>().cloned(),
     }
 }
 
@@ -57,6 +59,11 @@ impl Author {
     /// Where changes are recorded that are only to be tried out; `None` if they are meant.
     pub fn trial(&self) -> Option<&Trial> {
         self.trial.as_ref()
+    }
+
+    /// The keys of reservations that the request came with; `None` where locks are not enforced.
+    pub fn held_keys(&self) -> Option<&HeldKeys> {
+        self.held_keys.as_ref()
     }
 
     /// The session of the next change that this request makes; `None` if its repeats are not recognised. The changes of
@@ -86,7 +93,7 @@ impl Author {
 pub struct RequestSession {
     /// Whose change it is, and its number.
     pub session: ClientSession,
-    /// 16 bytes of the SHA-256 of method and message: another request under the same number is refused.
+    /// 16 bytes of the SHA-256 of method, reservation keys and message: another request under the same number is refused.
     pub digest: Vec<u8>,
     /// The session is that of an idempotency key: of one request, kept for a day.
     pub keyed: bool,
@@ -133,6 +140,11 @@ impl RequestId {
         ]);
         id.body.update(path.as_bytes());
         id.body.update(b"\0");
+        // What was refused for want of a key is another request with it.
+        for key in headers.get_all(RESERVATION_KEY) {
+            id.body.update(key.as_bytes());
+            id.body.update(b"\0");
+        }
         Ok(Some(id))
     }
 
@@ -287,6 +299,7 @@ mod tests {
             principal: name.to_owned(),
             request: Some(Arc::new(request)),
             trial: None,
+            held_keys: None,
         }
     }
 
@@ -347,6 +360,18 @@ mod tests {
             assert_ne!(first.digest, other.digest);
         }
         assert_eq!(first, of("/a", b"x"));
+    }
+
+    /// Else the refusal for want of a key would be repeated to whoever has it.
+    #[test]
+    fn the_same_message_with_a_reservation_key_is_another_request() {
+        let digest =
+            |given: &[(&'static str, &str)]| author("/a", "ada", given, b"x").session(NOW_MS).unwrap().digest;
+        let key = (IDEMPOTENCY_KEY, "k1");
+        let with = |held: &'static str| digest(&[key, (RESERVATION_KEY, held)]);
+        assert_ne!(digest(&[key]), with("x0:rk:1"));
+        assert_ne!(with("x0:rk:2"), with("x0:rk:1"));
+        assert_eq!(with("x0:rk:1"), with("x0:rk:1"));
     }
 
     /// A second change of one request must not be taken for a repeat of the first.

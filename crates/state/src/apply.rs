@@ -6,6 +6,7 @@ use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_INVENTORY;
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
@@ -58,13 +59,7 @@ impl State {
             Ok(Admission::Repeat(outcome)) => (outcome, true),
             Err(rejection) => (rejected(index, &rejection), false),
             Ok(Admission::New(ticket)) => {
-                let (time_ms, random) = (self.time_ms, header.random.as_slice());
-                let at = LogPosition {
-                    index,
-                    time_ms,
-                    principal: &header.principal,
-                    random,
-                };
+                let at = LogPosition::new(index, self.time_ms, &header);
                 let outcome = self.run(entry.command.as_ref(), &at, &mut changes);
                 self.sessions
                     .settle(&ticket, &outcome, self.time_ms, &mut changes);
@@ -90,12 +85,7 @@ impl State {
         let mut changes = Changes::default();
         self.skip(self.applied_index + 1);
         self.time_ms = self.time_ms.max(header.proposed_at_ms);
-        let at = LogPosition {
-            index: self.applied_index,
-            time_ms: self.time_ms,
-            principal: &header.principal,
-            random: &header.random,
-        };
+        let at = LogPosition::new(self.applied_index, self.time_ms, header);
         let outcome = self.run(Some(command), &at, &mut changes);
         (outcome, changes.into_parts().2)
     }
@@ -120,6 +110,10 @@ impl State {
         changes: &mut Changes,
     ) -> Result<outcome::Applied, Rejection> {
         check_text("header.principal", at.principal, NAME_BYTES_MAX)?;
+        if let Some(enforcement) = at.lock_enforcement {
+            self.cluster.need_level(FEATURE_LEVEL_INVENTORY)?;
+            smd::check_lock_enforcement(enforcement)?;
+        }
         match command {
             Some(Command::Smd(command)) => {
                 self.cluster.need_level(smd::feature_level(command))?;

@@ -67,6 +67,8 @@ pub const TAGS_PER_GROUP_MAX: usize = 64;
 pub const PARTITIONS_MAX: usize = 1024;
 /// Minutes of a service's reservation. Source: SMD.
 pub const RESERVATION_MINUTES_MAX: u32 = 15;
+/// Keys of reservations that one entry may come with.
+pub const RESERVATION_KEYS_PER_ENTRY_MAX: usize = 1000;
 /// Reservations that have ended whose rows go with one entry.
 pub const RESERVATIONS_SWEPT_PER_ENTRY_MAX: usize = 1000;
 /// Nodes with defaults for their creation.

@@ -1,19 +1,33 @@
-//! Where in the log a command stands: the only source of time, names and randomness for it.
+//! Where in the log a command stands: the only source of time, names, randomness and rights for it.
 
 use model::Rejection;
 use proto::http::v1::{Change, ObjectMeta};
+use proto::raft::v1::{Header, LockEnforcement};
 
 use crate::rfc3339;
 
-/// Index, time, principal and random bytes of the entry that is being applied.
+/// Index, time, principal, random bytes and keys of the entry that is being applied.
 pub(crate) struct LogPosition<'a> {
     pub(crate) index: u64,
     pub(crate) time_ms: u64,
     pub(crate) principal: &'a str,
     pub(crate) random: &'a [u8],
+    /// The keys that the request came with; `None`: locks and reservations are advice.
+    pub(crate) lock_enforcement: Option<&'a LockEnforcement>,
 }
 
-impl LogPosition<'_> {
+impl<'a> LogPosition<'a> {
+    /// The position of the entry with this header; `time_ms` is the log's time, not what the header says alone.
+    pub(crate) fn new(index: u64, time_ms: u64, header: &'a Header) -> LogPosition<'a> {
+        LogPosition {
+            index,
+            time_ms,
+            principal: &header.principal,
+            random: &header.random,
+            lock_enforcement: header.lock_enforcement.as_ref(),
+        }
+    }
+
     /// Meta of an object that this entry creates.
     pub(crate) fn created(&self) -> Option<ObjectMeta> {
         Some(ObjectMeta {

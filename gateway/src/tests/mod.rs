@@ -13,6 +13,7 @@ mod hardware;
 mod hostile;
 mod kept;
 mod loaders;
+mod lock_enforcement;
 mod locks;
 mod maps;
 mod partitions;

@@ -46,7 +46,8 @@ pub(super) async fn assemble(
         rules.clone(),
         Some(identity.tokens.clone()),
         Arc::new(store.clone()),
-    );
+    )
+    .enforcing_locks(config.api.enforce_locks);
     let urls = Arc::new(node_urls(config));
     let mut routes = RoutesBuilder::default();
     smd::add_services(&mut routes, store, &identity.sealer);

@@ -16,6 +16,7 @@ mod endpoints;
 mod ethernet_interfaces;
 mod groups;
 mod hardware;
+mod lock_enforcement;
 mod locks;
 mod maps;
 mod memberships;

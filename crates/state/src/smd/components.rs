@@ -11,6 +11,7 @@ use proto::smd::v1::Component;
 use proto::smd::v1::component::{Flag, State};
 use proto::smd::v1::smd_command::{DeleteComponents, PatchState};
 
+use super::lock_enforcement::Holds;
 use super::nids::Nids;
 use super::stored_xname;
 use crate::bounds::{check_ids, check_names_one};
@@ -116,11 +117,12 @@ impl Components {
         })
     }
 
-    /// Removes the named components, or all, and gives their xnames; one that does not exist rejects the whole
-    /// command.
+    /// Removes the named components, or all, and gives their xnames; one that does not exist, or is held, rejects the
+    /// whole command.
     pub(super) fn delete(
         &mut self,
         delete: &DeleteComponents,
+        holds: &Holds<'_>,
         changes: &mut Changes,
     ) -> Result<BTreeSet<Xname>, Rejection> {
         let ids: BTreeSet<Xname> = if delete.all {
@@ -139,6 +141,9 @@ impl Components {
         check_names_one(delete.if_revision, ids.len())?;
         for (id, component) in ids.iter().filter_map(|id| Some((id, self.table.get(id)?))) {
             check_revision(id.as_str(), delete.if_revision, component.meta.as_ref())?;
+            holds
+                .allow_delete(id, component)
+                .map_err(|hold| hold.rejection(id))?;
         }
         for id in &ids {
             self.remove(id, changes);

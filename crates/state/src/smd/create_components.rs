@@ -9,6 +9,7 @@ use proto::smd::v1::component::{Arch, Class, NetType};
 use proto::smd::v1::smd_command::CreateComponents;
 
 use super::components::{Components, flag_or_ok};
+use super::lock_enforcement::Holds;
 use super::node_maps::NodeMaps;
 use crate::bounds::{NAME_BYTES_MAX, check_ids, check_text};
 use crate::changes::Changes;
@@ -20,17 +21,21 @@ const NODE_ROLE_DEFAULT: &str = "Compute";
 impl Components {
     /// Creates what does not exist yet. What exists stays as it is or, with `force`, takes over State, Flag, Subtype,
     /// NetType, Arch and Class and nothing else. Nodes without a NID get that of their map or the lowest free ones, after the
-    /// NIDs that the command itself names.
+    /// NIDs that the command itself names. One that is held and would be changed rejects the whole command.
     ///
     /// Source: SMD `POST /State/Components` (its SQL's ON CONFLICT list).
     pub(super) fn create(
         &mut self,
         create: &CreateComponents,
         maps: &NodeMaps,
+        holds: &Holds<'_>,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let given = normalise_all(&create.components, maps)?;
+        if create.force {
+            self.check_holds(&given, holds)?;
+        }
         let new: Vec<&(Xname, Component)> = given.iter().filter(|(id, _)| self.get(id).is_none()).collect();
         let mut nids = self.assign_nids(&new, maps)?;
         let mut applied = Applied::default();
@@ -52,6 +57,19 @@ impl Components {
             }
         }
         Ok(applied)
+    }
+
+    /// Whether all that exists may be overwritten.
+    fn check_holds(&self, given: &[(Xname, Component)], holds: &Holds<'_>) -> Result<(), Rejection> {
+        for (id, component) in given {
+            if let Some(before) = self.get(id) {
+                let after = || overwritten(before, component.clone(), None);
+                holds
+                    .allow(id, before, after)
+                    .map_err(|hold| hold.rejection(id))?;
+            }
+        }
+        Ok(())
     }
 
     /// The NID of each new component that has or needs one. Those that maps give to others are not free.

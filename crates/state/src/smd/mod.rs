@@ -18,6 +18,7 @@ mod hardware_frus;
 mod hardware_history;
 mod hardware_queries;
 mod ip_addresses;
+mod lock_enforcement;
 mod locks;
 mod nids;
 mod node_maps;
@@ -44,14 +45,18 @@ use proto::smd::v1::{
     SmdCommand,
 };
 
+pub use self::lock_enforcement::lock_enforcement;
 pub use self::redfish_endpoints::{DISCOVERY_STATUSES, password_name};
 pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
+
+pub(crate) use self::lock_enforcement::check_lock_enforcement;
 
 use self::component_endpoints::ComponentEndpoints;
 use self::components::Components;
 use self::ethernet_interfaces::EthernetInterfaces;
 use self::groups::Groups;
 use self::hardware::Hardware;
+use self::lock_enforcement::Holds;
 use self::node_maps::NodeMaps;
 use self::partitions::Partitions;
 use self::power_maps::PowerMaps;
@@ -260,8 +265,12 @@ impl Smd {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
+        let holds = Holds::of(at, &self.reservations);
         match change {
-            Change::CreateComponents(create) => self.components.create(create, &self.node_maps, at, changes),
+            Change::CreateComponents(create) => {
+                self.components
+                    .create(create, &self.node_maps, &holds, at, changes)
+            }
             Change::PatchState(patch) => self.components.patch_state(patch, at, changes),
             Change::DeleteComponents(delete) => self.delete_components(delete, at, changes),
             Change::CreateEthernetInterface(create) => self.interfaces.create(create, at, changes),
@@ -280,8 +289,8 @@ impl Smd {
                     .replace_members(replace, &self.components, at, changes)
             }
             Change::RemoveGroupMember(remove) => self.groups.remove_members(remove, at, changes),
-            Change::PatchComponents(patch) => self.components.patch_all(patch, at, changes),
-            Change::SetNids(set) => self.components.set_nids(set, at, changes),
+            Change::PatchComponents(patch) => self.components.patch_all(patch, &holds, at, changes),
+            Change::SetNids(set) => self.components.set_nids(set, &holds, at, changes),
             Change::StoreDiscovery(store) => self.store_discovery(store, secrets, at, changes),
             Change::PatchRedfishEndpoint(patch) => self.patch_redfish_endpoint(patch, secrets, at, changes),
             Change::DeleteRedfishEndpoints(delete) => {
@@ -327,7 +336,8 @@ impl Smd {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let gone = self.components.delete(delete, changes)?;
+        let holds = Holds::of(at, &self.reservations);
+        let gone = self.components.delete(delete, &holds, changes)?;
         self.groups.forget(&gone, at, changes);
         self.partitions.forget(&gone, at, changes);
         self.reservations.forget(&gone, changes);

@@ -42,19 +42,21 @@ impl Obstacle {
             Obstacle::Unlocked => "Component is Unlocked",
             Obstacle::Disabled => "Component reservations are disabled",
             Obstacle::Reserved(reservation) => {
-                return Rejection::invalid("Component is Reserved", holder(id, reservation));
+                let problem = format!("{id}, {}", holder(reservation));
+                return Rejection::invalid("Component is Reserved", problem);
             }
         };
         Rejection::invalid(text, id)
     }
 }
 
-fn holder(id: &Xname, reservation: &ComponentReservation) -> String {
+/// By whom it is reserved, and until when.
+pub(super) fn holder(reservation: &ComponentReservation) -> String {
     let created = reservation.meta.as_ref().and_then(|meta| meta.created.as_ref());
     let principal = created.map_or("somebody", |change| change.principal.as_str());
     match reservation.expires_at_ms {
-        0 => format!("{id}, by {principal}"),
-        until => format!("{id}, by {principal} until {}", rfc3339::format(until)),
+        0 => format!("by {principal}"),
+        until => format!("by {principal} until {}", rfc3339::format(until)),
     }
 }
 

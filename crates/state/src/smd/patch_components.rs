@@ -10,18 +10,21 @@ use proto::smd::v1::component::Flag;
 use proto::smd::v1::smd_command::{PatchComponents, SetNids};
 
 use super::components::{Components, KIND, flag_or_ok, may_enter};
+use super::lock_enforcement::{Hold, Holds};
 use crate::bounds::{IDS_LISTED_MAX, NAME_BYTES_MAX, check_ids, check_text};
 use crate::changes::Changes;
 use crate::log_position::{LogPosition, modified_revision};
 
 impl Components {
     /// Sets what the patch gives of every component that there is and that may have it; the others are `refused`, each
-    /// with the reason, and those that have it already are `unchanged`.
+    /// with the reason, and those that have it already are `unchanged`. One that is held is refused among others; alone, it
+    /// rejects the command.
     ///
     /// Source: SMD `PATCH /State/Components/Bulk…`, which says nothing of those that it leaves alone.
     pub(super) fn patch_all(
         &mut self,
         patch: &PatchComponents,
+        holds: &Holds<'_>,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -30,6 +33,7 @@ impl Components {
         let mut seen = BTreeSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         self.check_known(&ids, patch.if_revision)?;
+        let is_alone = ids.len() == 1;
         let mut applied = Applied::default();
         for id in ids {
             let Some(before) = self.get(&id).cloned() else {
@@ -39,11 +43,15 @@ impl Components {
             match values.set_on(&before) {
                 Err(reason) => refuse(&mut applied, &id, || reason),
                 Ok(after) if after == *before => applied.unchanged.push(id.to_string()),
-                Ok(mut after) => {
-                    applied.updated.push(id.to_string());
-                    after.meta = at.modified(before.meta.as_ref());
-                    self.put(id, after, changes);
-                }
+                Ok(mut after) => match holds.allow(&id, &before, || after.clone()) {
+                    Err(hold) if is_alone => return Err(hold.rejection(&id)),
+                    Err(hold) => refuse(&mut applied, &id, || hold.reason()),
+                    Ok(()) => {
+                        applied.updated.push(id.to_string());
+                        after.meta = at.modified(before.meta.as_ref());
+                        self.put(id, after, changes);
+                    }
+                },
             }
         }
         Ok(applied)
@@ -51,10 +59,12 @@ impl Components {
 
     /// Gives components their NIDs, which may change hands among them.
     ///
-    /// A component that does not exist is `refused`; a NID that belongs to a component outside the command rejects it all.
+    /// A component that does not exist is `refused`, and so is one that is held, which keeps its NID; alone, it rejects the
+    /// command. A NID that belongs to a component that keeps it rejects it all.
     pub(super) fn set_nids(
         &mut self,
         set: &SetNids,
+        holds: &Holds<'_>,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -69,10 +79,15 @@ impl Components {
             .into_iter()
             .zip(set.components.iter().map(|component| component.nid))
             .collect();
-        self.check_nids(&wanted)?;
+        let held = self.held(&wanted, holds)?;
+        self.check_nids(wanted.iter().filter(|(id, _)| !held.contains_key(id)))?;
         let mut applied = Applied::default();
         let mut moved = Vec::new();
         for (id, nid) in wanted {
+            if let Some(hold) = held.get(&id) {
+                refuse(&mut applied, &id, || hold.reason());
+                continue;
+            }
             match self.get(&id).cloned() {
                 None => refuse(&mut applied, &id, || "there is no such component".to_owned()),
                 Some(before) if before.nid == Some(nid) => applied.unchanged.push(id.to_string()),
@@ -96,6 +111,24 @@ impl Components {
             self.nids.insert(nid, id);
         }
         Ok(applied)
+    }
+
+    /// Those that may not get the NID that is wanted for them.
+    fn held(&self, wanted: &[(Xname, u64)], holds: &Holds<'_>) -> Result<BTreeMap<Xname, Hold>, Rejection> {
+        let mut held = BTreeMap::new();
+        for (id, nid) in wanted {
+            let Some(before) = self.get(id) else { continue };
+            let after = || Component {
+                nid: Some(*nid),
+                ..before.as_ref().clone()
+            };
+            match holds.allow(id, before, after) {
+                Err(hold) if wanted.len() == 1 => return Err(hold.rejection(id)),
+                Err(hold) => held.extend([(id.clone(), hold)]),
+                Ok(()) => {}
+            }
+        }
+        Ok(held)
     }
 
     /// One of the components must exist, and all that do must be at `if_revision`, if it is given.
@@ -122,8 +155,11 @@ impl Components {
     }
 
     /// No NID is given twice, and none belongs to a component that keeps it.
-    fn check_nids(&self, wanted: &[(Xname, u64)]) -> Result<(), Rejection> {
-        let giving_up: BTreeSet<&Xname> = wanted.iter().map(|(id, _)| id).collect();
+    fn check_nids<'w>(
+        &self,
+        wanted: impl Iterator<Item = &'w (Xname, u64)> + Clone,
+    ) -> Result<(), Rejection> {
+        let giving_up: BTreeSet<&Xname> = wanted.clone().map(|(id, _)| id).collect();
         let mut claimed: BTreeMap<u64, &Xname> = BTreeMap::new();
         for (id, nid) in wanted {
             let keeper = self.nids.owner(*nid).filter(|owner| !giving_up.contains(owner));

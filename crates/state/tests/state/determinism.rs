@@ -11,8 +11,8 @@ use proto::bss::v1::bss_command;
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo, cloud_init_command};
 use proto::cluster::v1::cluster_command;
 use proto::dhcp::v1::dhcp_command;
-use proto::raft::v1::Entry;
 use proto::raft::v1::entry::Command;
+use proto::raft::v1::{Entry, LockEnforcement};
 use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, smd_command};
 use state::cluster::FEATURE_LEVEL_KNOWN;
 use state::{RowKey, RowKind, State};
@@ -306,19 +306,40 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// Entries of three clients, some of them sent twice, over some hours.
-fn log() -> impl Strategy<Value = Vec<Entry>> {
-    let step = (command(), 1..4_u8, 1..12_u64, 0..3_u64, 0..600_000_u64);
+/// Nothing, no keys, what is no digest, or a key that opens nothing.
+fn enforcement() -> impl Strategy<Value = Option<LockEnforcement>> {
+    (0..16_u8).prop_map(|kind| {
+        let digests = match kind {
+            0..=9 => return None,
+            10..=12 => Vec::new(),
+            13 => vec![vec![7; 31]],
+            _ => vec![vec![7; 32]],
+        };
+        Some(LockEnforcement {
+            reservation_key_sha256: digests,
+        })
+    })
+}
+
+/// Entries of three clients, some of them sent twice, over some hours; some of them enforce locks.
+pub fn log() -> impl Strategy<Value = Vec<Entry>> {
+    let step = (
+        command(),
+        1..4_u8,
+        1..12_u64,
+        0..3_u64,
+        0..600_000_u64,
+        enforcement(),
+    );
     proptest::collection::vec(step, 1..60).prop_map(|steps| {
         let mut now_ms = START_MS;
-        let entry = |(index, (command, client, seq, ack, passed))| {
+        let entry = |(index, (command, client, seq, ack, passed, enforcement))| {
             now_ms += passed;
-            entry(
-                index,
-                now_ms,
-                session(client, seq, seq.saturating_sub(ack)),
-                command,
-            )
+            let session = session(client, seq, u64::saturating_sub(seq, ack));
+            let mut entry = entry(index, now_ms, session, command);
+            let header = entry.header.get_or_insert_default();
+            header.lock_enforcement = enforcement;
+            entry
         };
         (1..).zip(steps).map(entry).collect()
     })

@@ -24,6 +24,7 @@ mod instances;
 mod ip_addresses;
 mod join_tokens;
 mod last_changes;
+mod lock_enforcement;
 mod locks;
 mod node_maps;
 mod partitions;

@@ -22,4 +22,9 @@ pub struct ApiConfig {
     /// (`[]`) unless you need it; each such read is logged.
     #[serde(default, deserialize_with = "value::networks")]
     pub anonymous_legacy_reads: Vec<Ipv4Net>,
+    /// Whether changes that come to this member respect locks and reservations: what an administrator decides of a
+    /// component that is locked or reserved is then changed only with the key of its reservation, in the header
+    /// `chamois-reservation-key`. Default: no, as in SMD. Write the same on all members.
+    #[serde(default)]
+    pub enforce_locks: bool,
 }
