@@ -155,7 +155,7 @@ fn behind_controller(
     let mut claimed = Claimed::default();
     let mut components = Vec::new();
     components.extend(managers::component(id, payload, &mut claimed));
-    let placed = systems::placed(id, &systems, known);
+    let placed = systems::placed(id, &systems, known)?;
     components.extend(systems::components(&placed, &mut claimed));
     let details: Vec<_> = placed
         .iter()
