@@ -9,12 +9,15 @@ use proto::smd::v1::component::State;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::hardware_service_client::HardwareServiceClient;
 use proto::smd::v1::membership_service_client::MembershipServiceClient;
+use proto::smd::v1::partition_service_client::PartitionServiceClient;
 use proto::smd::v1::{
     CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest, DeleteComponentsRequest,
-    GetMembershipRequest, Group, ListComponentsRequest, ListEthernetInterfacesRequest,
-    ListGroupMembersRequest, ListGroupsRequest, ListMembershipsRequest, PatchEthernetInterfaceRequest,
-    PatchGroupRequest, PatchStateDataRequest,
+    GetHardwareRequest, GetMembershipRequest, Group, GroupMembers, HardwareLocation, ListComponentsRequest,
+    ListEthernetInterfacesRequest, ListGroupMembersRequest, ListGroupsRequest, ListHardwareRequest,
+    ListMembershipsRequest, Partition, PatchEthernetInterfaceRequest, PatchGroupRequest,
+    PatchStateDataRequest, PutHardwareRequest, QueryHardwareRequest, hardware_location,
 };
 use raft::Store;
 use rpc::{Guard, Guarded, Rules};
@@ -56,6 +59,26 @@ impl Smd {
 
     fn memberships(&self) -> MembershipServiceClient<Guarded<Routes>> {
         MembershipServiceClient::new(self.service.clone())
+    }
+
+    fn partitions(&self) -> PartitionServiceClient<Guarded<Routes>> {
+        PartitionServiceClient::new(self.service.clone())
+    }
+
+    fn hardware(&self) -> HardwareServiceClient<Guarded<Routes>> {
+        HardwareServiceClient::new(self.service.clone())
+    }
+
+    async fn put_empty_place(&self, id: &str) {
+        let place = HardwareLocation {
+            id: id.to_owned(),
+            status: hardware_location::Status::Empty.into(),
+            ..HardwareLocation::default()
+        };
+        let request = PutHardwareRequest {
+            hardware: vec![place],
+        };
+        self.hardware().put_hardware(admin(request)).await.unwrap();
     }
 
     async fn create(&self, slots: std::ops::Range<u32>) {
@@ -160,6 +183,84 @@ async fn what_is_derived_changes_with_all_that_it_is_made_of() {
         seen.push(etags[0].clone());
     }
     assert_ne!(seen[0], seen[1]);
+}
+
+/// Hardware may be asked for by partition, so its lists change with what is in one.
+#[tokio::test]
+async fn lists_of_hardware_change_with_partitions() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    smd.put_empty_place("x0c0s0b0n0").await;
+    let list = ListHardwareRequest {
+        partition: vec!["p1".into()],
+        ..Default::default()
+    };
+    let query = QueryHardwareRequest {
+        id: "p1".into(),
+        ..Default::default()
+    };
+    let listed = smd.hardware().list_hardware(admin(list.clone())).await.unwrap();
+    let queried = smd.hardware().query_hardware(admin(query.clone())).await.unwrap();
+    assert!(listed.get_ref().hardware.is_empty() && queried.get_ref().nodes.is_empty());
+    let partition = Partition {
+        name: "p1".into(),
+        members: Some(GroupMembers {
+            ids: vec!["x0c0s0b0n0".into()],
+        }),
+        ..Default::default()
+    };
+    smd.partitions().create_partition(admin(partition)).await.unwrap();
+    let again = with(list, rpc::IF_NONE_MATCH, &etag_of(listed.metadata()));
+    let listed = smd.hardware().list_hardware(again).await.unwrap();
+    assert_eq!(listed.get_ref().hardware.len(), 1);
+    let again = with(query, rpc::IF_NONE_MATCH, &etag_of(queried.metadata()));
+    let queried = smd.hardware().query_hardware(again).await.unwrap();
+    assert_eq!(queried.get_ref().nodes.len(), 1);
+}
+
+/// An error shows nothing: a client that takes it for the list would go on with an error for the list.
+#[tokio::test]
+async fn an_error_has_no_etag_and_is_not_a_304_when_it_is_asked_for_again() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    let bad = || ListComponentsRequest {
+        r#type: vec!["Foo".into()],
+        ..Default::default()
+    };
+    for request in [admin(bad()), with(bad(), rpc::IF_NONE_MATCH, "*")] {
+        let refused = smd.components().list_components(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert_eq!(refused.metadata().get(rpc::ETAG), None);
+    }
+    let good = with(ListComponentsRequest::default(), rpc::IF_NONE_MATCH, "*");
+    assert!(is_not_modified(smd.components().list_components(good).await));
+}
+
+/// Its ETag is that of all places: the one that another place came with says nothing of whether this one is there.
+#[tokio::test]
+async fn what_is_not_there_is_not_found_whatever_the_caller_has_seen() {
+    let smd = Smd::new();
+    smd.put_empty_place("x0c0s0b0n0").await;
+    let get = |id: &str| GetHardwareRequest { id: id.to_owned() };
+    let shown = smd
+        .hardware()
+        .get_hardware(admin(get("x0c0s0b0n0")))
+        .await
+        .unwrap();
+    let seen = etag_of(shown.metadata());
+    for seen in [seen.as_str(), "*"] {
+        let request = |id: &str| with(get(id), rpc::IF_NONE_MATCH, seen);
+        assert!(is_not_modified(
+            smd.hardware().get_hardware(request("x0c0s0b0n0")).await
+        ));
+        let missing = smd
+            .hardware()
+            .get_hardware(request("x0c0s9b0n0"))
+            .await
+            .unwrap_err();
+        assert_eq!(missing.code(), Code::NotFound, "{seen}");
+        assert_eq!(missing.metadata().get(rpc::ETAG), None);
+    }
 }
 
 /// A group's members are written under the condition of the group.
