@@ -214,6 +214,20 @@ async fn a_wrong_entry_refuses_all_and_is_named() {
     assert!(list(&store, ListHardwareRequest::default()).await.is_empty());
 }
 
+/// Boards without a serial number of their own all say the same.
+#[tokio::test]
+async fn posted_units_without_a_serial_number_of_their_own_are_told_by_their_places() {
+    let store = Store::in_memory();
+    put(&store, vec![node(A, "Default string"), node(B, "Default string")])
+        .await
+        .unwrap();
+    for place in [A, B] {
+        let unit = get(&store, place).await.unwrap().populated_fru.unwrap();
+        assert_eq!(unit.fru_id, format!("FRUIDfor{place}"));
+        assert_eq!(unit.serial_number, "Default string");
+    }
+}
+
 #[tokio::test]
 async fn lists_are_sorted_and_filtered() {
     let store = Store::in_memory();

@@ -19,6 +19,11 @@ use crate::{RowKey, RowKind};
 /// Word for the kind in rejections; it is HSM's.
 pub(super) const KIND: &str = "FRU ID";
 
+/// The FRU ID of a unit that nothing tells from others: HSM's name for what is in `place`.
+pub fn fru_id_of_place(place: &str) -> String {
+    format!("FRUIDfor{place}")
+}
+
 /// Units by FRU ID. One that is in no place is a spare part.
 #[derive(Clone, Default)]
 pub(super) struct HardwareFrus {

@@ -44,6 +44,7 @@ use proto::smd::v1::{
     SmdCommand,
 };
 
+pub use self::hardware_frus::fru_id_of_place;
 pub use self::redfish_endpoints::{DISCOVERY_STATUSES, password_name};
 pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
 
