@@ -12,13 +12,7 @@ use proto::smd::v1::{
 use rpc::Error;
 
 use super::{Claimed, interfaces, path_of, text, texts};
-
-/// UUIDs that name nothing: boards without one of their own carry them.
-const NO_UUIDS: [&str; 3] = [
-    "",
-    "00000000-0000-0000-0000-000000000000",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-];
+use crate::uuid::told_uuid;
 
 /// A system of a payload.
 pub(super) struct System {
@@ -29,7 +23,7 @@ pub(super) struct System {
 impl System {
     /// Its UUID in lower case, if it has one.
     fn uuid(&self) -> Option<String> {
-        uuid(&self.detail.uuid)
+        told_uuid(&self.detail.uuid)
     }
 
     fn path(&self) -> String {
@@ -157,7 +151,7 @@ impl Known {
             .filter(|endpoint| endpoint.redfish_type == "ComputerSystem");
         let (mut uuids, mut paths) = (BTreeMap::new(), BTreeMap::new());
         for (endpoint, at) in systems.filter_map(|system| Some((system, system.id.parse::<Xname>().ok()?))) {
-            if let Some(uuid) = uuid(&endpoint.uuid) {
+            if let Some(uuid) = told_uuid(&endpoint.uuid) {
                 uuids.entry(uuid).or_insert_with(|| at.clone());
             }
             if !endpoint.odata_id.is_empty() {
@@ -181,11 +175,6 @@ impl Known {
     fn by_path(&self, _: &Xname, system: &System) -> Option<Xname> {
         self.paths.get(&system.path()).cloned()
     }
-}
-
-fn uuid(text: &str) -> Option<String> {
-    let uuid = text.trim().to_ascii_lowercase();
-    (!NO_UUIDS.contains(&uuid.as_str())).then_some(uuid)
 }
 
 fn endpoint(node: &Xname, system: &System) -> ComponentEndpoint {

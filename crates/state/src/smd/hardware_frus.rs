@@ -102,6 +102,7 @@ pub(super) fn checked(
         ("manufacturer", &fru.manufacturer),
         ("part_number", &fru.part_number),
         ("serial_number", &fru.serial_number),
+        ("uuid", &fru.uuid),
     ];
     for (name, text) in texts {
         check_text(&format!("{field}.{name}"), text, NAME_BYTES_MAX)?;

@@ -11,6 +11,7 @@ mod discovery;
 mod endpoint_address;
 mod endpoint_queries;
 mod ethernet_interfaces;
+mod found_hardware;
 mod found_interfaces;
 mod groups;
 mod hardware;
