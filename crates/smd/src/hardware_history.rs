@@ -51,7 +51,7 @@ impl HardwareHistoryService {
         let state = self.store.state();
         let mut by_key: BTreeMap<String, Vec<HardwareEvent>> = BTreeMap::new();
         for record in state.smd.hardware_histories() {
-            for event in events(record, filter, state.time_ms()) {
+            for event in events(record, filter) {
                 by_key.entry(key(&event).clone()).or_default().push(event);
             }
         }
@@ -87,9 +87,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?;
         let state = self.store.state();
         let record = state.smd.hardware_history(&id);
-        let history = record.map_or_else(Vec::new, |record| {
-            events(&record, &filter, state.time_ms()).collect()
-        });
+        let history = record.map_or_else(Vec::new, |record| events(&record, &filter).collect());
         Ok(Response::new(history_of(id.to_string(), history)))
     }
 
@@ -114,7 +112,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
             .of(&[], std::slice::from_ref(&request.fru_id))?;
         let state = self.store.state();
         let records = state.smd.hardware_histories_of_fru(&request.fru_id);
-        let history = records.flat_map(|record| events(record, &filter, state.time_ms()));
+        let history = records.flat_map(|record| events(record, &filter));
         Ok(Response::new(history_of(
             request.fru_id.clone(),
             history.collect(),
@@ -155,16 +153,16 @@ fn place(text: &str) -> Result<Xname, Status> {
     Ok(parsed.map_err(|problem| rpc::invalid("Invalid xname", problem))?)
 }
 
-/// The events of one place that are not too old at cluster time `now_ms` and that the filter admits.
+/// The events of one place that the filter admits: all that are stored, however old. Their ETag tells of changes, and time
+/// alone changes nothing.
 fn events(
     record: &HardwareHistoryRecord,
     filter: &HardwareEventFilter,
-    now_ms: u64,
 ) -> impl Iterator<Item = HardwareEvent> {
     record
         .events
         .iter()
-        .filter(move |event| filter.admits(&record.id, event, now_ms))
+        .filter(move |event| filter.admits(&record.id, event))
         .map(|event| shown_event(&record.id, event))
 }
 

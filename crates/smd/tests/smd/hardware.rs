@@ -1,6 +1,7 @@
 //! HSM's Inventory/Hardware, HardwareByFRU and their histories, method by method.
 
 use crate::common::{admin, cut_off, endpoints};
+use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::hardware_fru_service_server::HardwareFruService as _;
 use proto::smd::v1::hardware_history_service_server::HardwareHistoryService as _;
 use proto::smd::v1::hardware_location::Status as Filled;
@@ -17,6 +18,8 @@ use proto::smd::v1::{
 };
 use raft::Store;
 use smd::{HardwareFruService, HardwareHistoryService, HardwareService};
+use state::State;
+use state::bounds::HARDWARE_EVENT_LAPSE_MS;
 use tonic::{Code, Status};
 
 const A: &str = "x0c0s0b0n0";
@@ -531,6 +534,24 @@ async fn a_history_of_nothing_is_empty_and_nonsense_is_refused() {
     let refused = history(&store, "zz").await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().starts_with("Invalid xname: "), "{refused:?}");
+}
+
+/// What is too old goes with a change; until then it is shown, or the ETag of a history would not tell that it is gone.
+#[tokio::test]
+async fn a_history_does_not_change_by_time_alone() {
+    let store = Store::in_memory();
+    put(&store, vec![node(A, "S1")]).await.unwrap();
+    let state = store.state();
+    let rows = state.rows().map(|mut row| {
+        if let Some(Row::Header(header)) = row.row.as_mut() {
+            header.time_ms += 2 * HARDWARE_EVENT_LAPSE_MS;
+        }
+        row
+    });
+    let years_later = Store::in_memory_with(State::from_rows(rows).unwrap());
+    let shown = history(&years_later, A).await.unwrap();
+    assert_eq!(events(&shown), [("Detected", "Node.HPE.S1")]);
+    assert_eq!(shown, history(&store, A).await.unwrap());
 }
 
 #[tokio::test]
