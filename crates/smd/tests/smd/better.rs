@@ -2,22 +2,33 @@
 
 use std::sync::Arc;
 
-use crate::common::{admin, node};
+use crate::common::{admin, blade, node};
 use prost::Message as _;
 use proto::http::v1::{ObjectChange, WouldChange};
 use proto::smd::v1::component::State;
+use proto::smd::v1::component_endpoint_service_client::ComponentEndpointServiceClient;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::hardware_fru_service_client::HardwareFruServiceClient;
+use proto::smd::v1::hardware_history_service_client::HardwareHistoryServiceClient;
 use proto::smd::v1::hardware_service_client::HardwareServiceClient;
 use proto::smd::v1::membership_service_client::MembershipServiceClient;
+use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
 use proto::smd::v1::partition_service_client::PartitionServiceClient;
+use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
+use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
+use proto::smd::v1::service_endpoint_service_client::ServiceEndpointServiceClient;
 use proto::smd::v1::{
-    CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest, DeleteComponentsRequest,
-    GetHardwareRequest, GetMembershipRequest, Group, GroupMembers, HardwareLocation, ListComponentsRequest,
-    ListEthernetInterfacesRequest, ListGroupMembersRequest, ListGroupsRequest, ListHardwareRequest,
-    ListMembershipsRequest, Partition, PatchEthernetInterfaceRequest, PatchGroupRequest,
-    PatchStateDataRequest, PutHardwareRequest, QueryHardwareRequest, hardware_location,
+    ComponentEndpoint, CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest,
+    DeleteComponentsRequest, GetHardwareRequest, GetMembershipRequest, Group, GroupMembers, HardwareFru,
+    HardwareHistory, HardwareLocation, ListComponentEndpointsRequest, ListComponentsRequest,
+    ListEthernetInterfacesRequest, ListFruHistoryRequest, ListGroupMembersRequest, ListGroupsRequest,
+    ListHardwareFrusRequest, ListHardwareHistoryRequest, ListHardwareRequest, ListMembershipsRequest,
+    ListNodeMapsRequest, ListPartitionsRequest, ListPowerMapsRequest, ListRedfishEndpointsRequest,
+    ListServiceEndpointsRequest, NodeMap, Partition, PatchEthernetInterfaceRequest, PatchGroupRequest,
+    PatchStateDataRequest, PowerMap, PutHardwareRequest, PutNodeMapsRequest, PutPowerMapsRequest,
+    QueryHardwareRequest, RedfishEndpoint, RedfishEndpointPayload, ServiceEndpoint, hardware_location,
 };
 use raft::Store;
 use rpc::{Guard, Guarded, Rules};
@@ -97,6 +108,39 @@ impl Smd {
         };
         self.groups().create_group(admin(group)).await.unwrap();
     }
+}
+
+/// Reads a list two objects at a time, and says what it has: as many as are told here, each once, in the order of the whole.
+macro_rules! assert_pages {
+    ($client:expr, $method:ident, $request:ident, $list:ident, $key:expr, $count:expr) => {{
+        let mut request = $request::default();
+        let whole = $client
+            .$method(admin(request.clone()))
+            .await
+            .unwrap()
+            .into_inner();
+        let whole: Vec<String> = whole.$list.iter().map($key).collect();
+        request.page_size = 2;
+        let mut pages: Vec<Vec<String>> = Vec::new();
+        loop {
+            let page = $client
+                .$method(admin(request.clone()))
+                .await
+                .unwrap()
+                .into_inner();
+            pages.push(page.$list.iter().map($key).collect());
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        assert_eq!(pages.concat(), whole, stringify!($method));
+        let full = vec![2; $count / 2]
+            .into_iter()
+            .chain(($count % 2 == 1).then_some(1));
+        let sizes = pages.iter().map(Vec::len);
+        assert!(sizes.eq(full), "{}: {pages:?}", stringify!($method));
+    }};
 }
 
 fn with<T>(message: T, name: &'static str, value: &str) -> Request<T> {
@@ -353,6 +397,133 @@ async fn pages_together_are_the_list_also_when_it_changes_between_them() {
         .unwrap_err();
     assert_eq!(other.code(), Code::InvalidArgument);
     assert!(other.message().starts_with("page_token: "), "{other}");
+}
+
+/// Three BMCs, each with a node behind it; the first has three services.
+async fn discovered() -> Smd {
+    let smd = Smd::new();
+    for slot in 0..3_u8 {
+        let services = ["AccountService", "EventService", "UpdateService"].into_iter();
+        let services = services.take(if slot == 0 { 3 } else { 1 });
+        let payload = RedfishEndpointPayload {
+            service_endpoints: services
+                .map(|service| ServiceEndpoint {
+                    redfish_type: service.into(),
+                    redfish_url: format!("10.1.{slot}.1/redfish/v1/{service}"),
+                    ..Default::default()
+                })
+                .collect(),
+            ..blade(slot)
+        };
+        let mut client = RedfishEndpointServiceClient::new(smd.service.clone());
+        client.create_redfish_endpoints(admin(payload)).await.unwrap();
+    }
+    smd
+}
+
+#[tokio::test]
+async fn what_discoveries_bring_has_pages_too() {
+    let smd = discovered().await;
+    let mut client = RedfishEndpointServiceClient::new(smd.service.clone());
+    let id = |one: &RedfishEndpoint| one.id.clone();
+    assert_pages!(
+        client,
+        list_redfish_endpoints,
+        ListRedfishEndpointsRequest,
+        redfish_endpoints,
+        id,
+        3
+    );
+    let mut client = ComponentEndpointServiceClient::new(smd.service.clone());
+    let id = |one: &ComponentEndpoint| one.id.clone();
+    assert_pages!(
+        client,
+        list_component_endpoints,
+        ListComponentEndpointsRequest,
+        component_endpoints,
+        id,
+        6
+    );
+    let mut client = ServiceEndpointServiceClient::new(smd.service.clone());
+    let id = |one: &ServiceEndpoint| format!("{} {}", one.redfish_endpoint_id, one.redfish_type);
+    assert_pages!(
+        client,
+        list_service_endpoints,
+        ListServiceEndpointsRequest,
+        service_endpoints,
+        id,
+        5
+    );
+    let id = |one: &HardwareLocation| one.id.clone();
+    assert_pages!(
+        smd.hardware(),
+        list_hardware,
+        ListHardwareRequest,
+        hardware,
+        id,
+        6
+    );
+    let mut client = HardwareFruServiceClient::new(smd.service.clone());
+    let id = |one: &HardwareFru| one.fru_id.clone();
+    assert_pages!(client, list_hardware_frus, ListHardwareFrusRequest, frus, id, 6);
+    let mut client = HardwareHistoryServiceClient::new(smd.service.clone());
+    let id = |one: &HardwareHistory| format!("{} {}", one.id, one.history.len());
+    assert_pages!(
+        client,
+        list_hardware_history,
+        ListHardwareHistoryRequest,
+        components,
+        id,
+        6
+    );
+    assert_pages!(client, list_fru_history, ListFruHistoryRequest, components, id, 6);
+}
+
+#[tokio::test]
+async fn partitions_and_maps_have_pages_too() {
+    let smd = Smd::new();
+    let nodes = ["x0c0s0b0n0", "x0c0s1b0n0", "x0c0s2b0n0"];
+    for number in 1..=3 {
+        let partition = Partition {
+            name: format!("p{number}"),
+            ..Default::default()
+        };
+        smd.partitions().create_partition(admin(partition)).await.unwrap();
+    }
+    let node_maps = nodes.iter().zip(1..).map(|(id, nid)| NodeMap {
+        id: (*id).into(),
+        nid,
+        ..Default::default()
+    });
+    let request = PutNodeMapsRequest {
+        node_maps: node_maps.collect(),
+        ..Default::default()
+    };
+    let mut maps = NodeMapServiceClient::new(smd.service.clone());
+    maps.put_node_maps(admin(request)).await.unwrap();
+    let power_maps = nodes.iter().map(|id| PowerMap {
+        id: (*id).into(),
+        powered_by: vec!["x0m0p0v1".into()],
+        ..Default::default()
+    });
+    let request = PutPowerMapsRequest {
+        power_maps: power_maps.collect(),
+    };
+    let mut supplies = PowerMapServiceClient::new(smd.service.clone());
+    supplies.put_power_maps(admin(request)).await.unwrap();
+    let name = |one: &Partition| one.name.clone();
+    assert_pages!(
+        smd.partitions(),
+        list_partitions,
+        ListPartitionsRequest,
+        partitions,
+        name,
+        3
+    );
+    let id = |one: &NodeMap| one.id.clone();
+    assert_pages!(maps, list_node_maps, ListNodeMapsRequest, node_maps, id, 3);
+    let id = |one: &PowerMap| one.id.clone();
+    assert_pages!(supplies, list_power_maps, ListPowerMapsRequest, power_maps, id, 3);
 }
 
 /// Each list has pages of its own key.

@@ -40,6 +40,10 @@ impl HardwareFrus {
         self.table.values()
     }
 
+    pub(super) fn after(&self, fru_id: Option<&String>) -> impl Iterator<Item = &Arc<HardwareFruRecord>> {
+        self.table.after(fru_id)
+    }
+
     /// Whether there is room for those of `fru_ids` that are not there yet.
     ///
     /// # Errors

@@ -47,6 +47,18 @@ impl HardwareHistory {
         self.table.values()
     }
 
+    pub(super) fn after(&self, place: Option<&Xname>) -> impl Iterator<Item = &Arc<HardwareHistoryRecord>> {
+        self.table.after(place)
+    }
+
+    /// The units that something happened to, those after `fru_id` if one is given; sorted.
+    pub(super) fn frus_after<'a>(&'a self, fru_id: Option<&'a String>) -> impl Iterator<Item = &'a str> {
+        let begin = fru_id.cloned().unwrap_or_default();
+        let mut last = fru_id.map(String::as_str);
+        let units = self.by_fru.range((begin, None)..).map(|(unit, _)| unit.as_str());
+        units.filter(move |unit| last.replace(unit) != Some(*unit))
+    }
+
     /// The histories of the places where a unit was, sorted by xname.
     pub(super) fn of_fru<'a>(
         &'a self,

@@ -201,6 +201,11 @@ impl Smd {
         self.partitions.iter()
     }
 
+    /// As [`Smd::partitions`], those after a name if one is given.
+    pub fn partitions_after(&self, name: Option<&String>) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.after(name)
+    }
+
     /// Name of the partition that a component is in. One look-up, however many partitions there are.
     pub fn partition_of(&self, component: &str) -> Option<&str> {
         self.partitions.name_of(component)
@@ -221,6 +226,11 @@ impl Smd {
         self.node_maps.iter()
     }
 
+    /// As [`Smd::node_maps`], those after an xname if one is given.
+    pub fn node_maps_after(&self, node: Option<&Xname>) -> impl Iterator<Item = &Arc<NodeMap>> {
+        self.node_maps.after(node)
+    }
+
     /// Where a component gets its power from.
     pub fn power_map(&self, id: &Xname) -> Option<Arc<PowerMap>> {
         self.power_maps.get(id).cloned()
@@ -229,6 +239,11 @@ impl Smd {
     /// Where components get their power from, sorted by xname.
     pub fn power_maps(&self) -> impl Iterator<Item = &Arc<PowerMap>> {
         self.power_maps.iter()
+    }
+
+    /// As [`Smd::power_maps`], those after an xname if one is given.
+    pub fn power_maps_after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<PowerMap>> {
+        self.power_maps.after(id)
     }
 
     /// A subscription by its id.

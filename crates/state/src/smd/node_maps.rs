@@ -45,6 +45,10 @@ impl NodeMaps {
         self.table.values()
     }
 
+    pub(super) fn after(&self, node: Option<&Xname>) -> impl Iterator<Item = &Arc<NodeMap>> {
+        self.table.after(node)
+    }
+
     /// The node that is given this NID at its creation.
     pub(super) fn owner(&self, nid: u64) -> Option<&Xname> {
         self.nids.owner(nid)
