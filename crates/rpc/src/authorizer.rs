@@ -143,6 +143,7 @@ mod tests {
             linearizable: false,
             legacy_anonymous_read: true,
             made_of: crate::Kinds::default(),
+            names_one: false,
             can_validate_only: false,
             client_streaming: false,
         };

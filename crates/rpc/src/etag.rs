@@ -31,6 +31,12 @@ impl Etag {
         is_current(&self.to_string(), if_none_match)
     }
 
+    /// Whether the value of an `If-None-Match` names it. `*` names none: it means whatever there is, if there is anything.
+    pub fn is_named_in(&self, if_none_match: &str) -> bool {
+        let own = self.to_string();
+        if_none_match.split(',').any(|one| strong(one.trim()) == own)
+    }
+
     /// The revision that the value of an `If-Match` names; `None` for anything but one ETag of the cluster
     /// `cluster_id`.
     pub fn revision_in(if_match: &str, cluster_id: &str) -> Option<u64> {
@@ -78,6 +84,7 @@ mod tests {
             "*",
         ] {
             assert!(own.is_in(current), "{current}");
+            assert_eq!(own.is_named_in(current), current != "*", "{current}");
         }
         for other in [
             "",
@@ -86,7 +93,7 @@ mod tests {
             "4f2a6c1e9b3d8a70-7",
             "\"4f2a6c1e9b3d8a70-07\"",
         ] {
-            assert!(!own.is_in(other), "{other}");
+            assert!(!own.is_in(other) && !own.is_named_in(other), "{other}");
         }
     }
 

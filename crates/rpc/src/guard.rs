@@ -27,7 +27,7 @@ use crate::request_id::RequestId;
 use crate::token::Verifier;
 use crate::trial::{self, Trial, WOULD_CHANGE};
 use crate::{
-    Barrier, Caller, Calls, ETAG, Error, Freshness, IF_NONE_MATCH, Identity, Rule, Rules, authorizer,
+    Barrier, Caller, Calls, ETAG, Error, Etag, Freshness, IF_NONE_MATCH, Identity, Rule, Rules, authorizer,
 };
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
@@ -179,17 +179,16 @@ impl Inner {
             if rule.linearizable && !local {
                 self.barrier.linearize().await?;
             }
-            let etag = self.etag(rule, request.headers())?;
-            let answer = match &etag {
-                Some(etag) => {
+            let current = self.current(rule, request.headers())?;
+            let mut answer = match &current {
+                Some(current) => {
                     let call = async |request| call_catching_panics(inner, request).await;
-                    self.kept.answer(path, request, etag, call).await
+                    self.kept.answer(path, request, &current.value, call).await?
                 }
-                None => call_catching_panics(inner, request).await,
+                None => call_catching_panics(inner, request).await?,
             };
-            let mut answer = answer?;
-            if let Some(etag) = etag {
-                answer.headers_mut().insert(ETAG, etag);
+            if let Some(current) = current.filter(|_| !is_refused(&answer)) {
+                current.tell(&mut answer)?;
             }
             if let Some(trial) = trial {
                 tell(&mut answer, &trial);
@@ -205,23 +204,32 @@ impl Inner {
         }
     }
 
-    /// The ETag of an answer that is made of objects of some kinds: of before the handler looks, so that it is never newer
-    /// than what is shown.
+    /// What an answer that is made of objects of some kinds will show: as it was before the handler looks, so that the ETag
+    /// is never newer than what is shown.
     ///
     /// # Errors
-    /// `NotModified` for a caller that has it; the handler need not run.
-    fn etag(&self, rule: Rule, headers: &HeaderMap) -> Result<Option<HeaderValue>, Error> {
+    /// `NotModified` for a caller that has it; the handler need not run. What may not be there is looked for first.
+    fn current(&self, rule: Rule, headers: &HeaderMap) -> Result<Option<Current>, Error> {
         if rule.made_of.is_empty() {
             return Ok(None);
         }
         let Some(etag) = self.barrier.last_change(rule.made_of) else {
             return Ok(None);
         };
-        let mut seen = headers.get_all(IF_NONE_MATCH).iter();
-        if seen.any(|seen| seen.to_str().is_ok_and(|seen| etag.is_in(seen))) {
+        let Ok(value) = HeaderValue::try_from(etag.to_string()) else {
+            return Ok(None);
+        };
+        let seen = || {
+            headers
+                .get_all(IF_NONE_MATCH)
+                .iter()
+                .filter_map(|seen| seen.to_str().ok())
+        };
+        if !rule.names_one && seen().any(|seen| etag.is_named_in(seen)) {
             return Err(Error::NotModified { etag });
         }
-        Ok(HeaderValue::try_from(etag.to_string()).ok())
+        let is_seen = seen().any(|seen| etag.is_in(seen));
+        Ok(Some(Current { etag, value, is_seen }))
     }
 
     /// Finds the rule and the caller of a request, and asks the authorizer.
@@ -273,6 +281,34 @@ impl Inner {
             },
         }
     }
+}
+
+/// The ETag of an answer, and whether the caller has an answer with it.
+struct Current {
+    etag: Etag,
+    /// The same, as a header has it.
+    value: HeaderValue,
+    is_seen: bool,
+}
+
+impl Current {
+    /// # Errors
+    /// `NotModified` for a caller that has the answer.
+    fn tell(self, answer: &mut Response<Body>) -> Result<(), Error> {
+        if self.is_seen {
+            return Err(Error::NotModified { etag: self.etag });
+        }
+        answer.headers_mut().insert(ETAG, self.value);
+        Ok(())
+    }
+}
+
+/// Whether the handler has refused: that shows no object, so it has no ETag.
+fn is_refused(answer: &Response<Body>) -> bool {
+    answer
+        .headers()
+        .get(Status::GRPC_STATUS)
+        .is_some_and(|code| code != "0")
 }
 
 /// The request with what it says about itself. A stream counts as the same whatever is in it: of one that is repeated,

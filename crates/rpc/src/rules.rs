@@ -3,11 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use prost::Message;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MessageDescriptor, MethodDescriptor};
+use proto::google::api::HttpRule;
+use proto::google::api::http_rule::Pattern;
 use proto::http::v1::{Consistency, MethodRule, Permission};
 
 /// Full name of our method option.
 const METHOD_OPTION: &str = "chamois.http.v1.method";
+/// Full name of the option that has a method's route.
+const ROUTE_OPTION: &str = "google.api.http";
 /// Full name of the message that has a field for each kind of stored objects.
 const ROWS: &str = "chamois.raft.v1.SnapshotRow";
 /// Kinds that one answer is made of, at most.
@@ -35,6 +40,8 @@ pub struct Rule {
     pub legacy_anonymous_read: bool,
     /// What a read is made of: it has the ETag of their last change.
     pub made_of: Kinds,
+    /// Whether its route names something that may not be there: only the handler knows whether there is an answer.
+    pub names_one: bool,
     /// Whether its changes can be tried out instead of made.
     pub can_validate_only: bool,
     /// The caller sends a stream, so how long the call takes is up to the caller.
@@ -79,8 +86,8 @@ pub enum RulesError {
     /// The bytes are not a descriptor set.
     #[error("the descriptor set does not decode")]
     Descriptor(#[from] prost_reflect::DescriptorError),
-    /// `chamois/http/v1/http.proto` is not part of it.
-    #[error("the descriptor set lacks the option {METHOD_OPTION}")]
+    /// `chamois/http/v1/http.proto` or `google/api/annotations.proto` is not part of it.
+    #[error("the descriptor set lacks the option {METHOD_OPTION} or {ROUTE_OPTION}")]
     OptionMissing,
     /// A method without a rule. Denying it would hide the mistake until someone calls it.
     #[error("{method} has no permission: give it `option (chamois.http.v1.method) = {{ permission: … }}`")]
@@ -110,17 +117,14 @@ impl Rules {
     /// If it does not decode, or a method has no permission.
     pub fn from_descriptor(descriptor: &[u8]) -> Result<Self, RulesError> {
         let pool = DescriptorPool::decode(descriptor)?;
-        let option = pool
-            .get_extension_by_name(METHOD_OPTION)
-            .ok_or(RulesError::OptionMissing)?;
-        let rows = pool.get_message_by_name(ROWS);
+        let options = Options::of(&pool).ok_or(RulesError::OptionMissing)?;
         let mut rules = HashMap::new();
         for method in pool
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
         {
             let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-            let rule = rule_of(&method, &option, rows.as_ref()).map_err(|problem| match problem {
+            let rule = rule_of(&method, &options).map_err(|problem| match problem {
                 Some(problem) => RulesError::Senseless {
                     method: path.clone(),
                     problem,
@@ -161,17 +165,27 @@ impl Rules {
     }
 }
 
+/// What rules are read with.
+struct Options {
+    method: ExtensionDescriptor,
+    route: ExtensionDescriptor,
+    rows: Option<MessageDescriptor>,
+}
+
+impl Options {
+    fn of(pool: &DescriptorPool) -> Option<Options> {
+        Some(Options {
+            method: pool.get_extension_by_name(METHOD_OPTION)?,
+            route: pool.get_extension_by_name(ROUTE_OPTION)?,
+            rows: pool.get_message_by_name(ROWS),
+        })
+    }
+}
+
 /// # Errors
 /// What is wrong with the rule; `None` if there is no permission.
-fn rule_of(
-    method: &MethodDescriptor,
-    option: &ExtensionDescriptor,
-    rows: Option<&MessageDescriptor>,
-) -> Result<Rule, Option<String>> {
-    let options = method.options();
-    let value = options.get_extension(option);
-    let rule: Option<MethodRule> = value.as_message().and_then(|rule| rule.transcode_to().ok());
-    let rule = rule.ok_or(None)?;
+fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<Rule, Option<String>> {
+    let rule: MethodRule = option(method, &options.method).ok_or(None)?;
     let permission = match rule.permission() {
         Permission::Unspecified => return Err(None),
         named => named,
@@ -182,12 +196,23 @@ fn rule_of(
     }
     Ok(Rule {
         permission,
-        made_of: Kinds::of_names(&rule.made_of, rows)?,
+        made_of: Kinds::of_names(&rule.made_of, options.rows.as_ref())?,
+        names_one: option(method, &options.route).is_some_and(|route| names_one(&route)),
         can_validate_only: rule.can_validate_only,
         linearizable: rule.consistency() == Consistency::Linearizable,
         legacy_anonymous_read: rule.legacy_anonymous_read,
         client_streaming: method.is_client_streaming(),
     })
+}
+
+fn option<M: Message + Default>(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Option<M> {
+    let options = method.options();
+    options.get_extension(option).as_message()?.transcode_to().ok()
+}
+
+/// Whether a GET has a variable in its path.
+fn names_one(route: &HttpRule) -> bool {
+    matches!(&route.pattern, Some(Pattern::Get(path)) if path.contains('{'))
 }
 
 fn standard_rule(permission: Permission) -> Rule {
@@ -196,6 +221,7 @@ fn standard_rule(permission: Permission) -> Rule {
         linearizable: false,
         legacy_anonymous_read: false,
         made_of: Kinds::default(),
+        names_one: false,
         can_validate_only: false,
         client_streaming: false,
     }
@@ -203,7 +229,6 @@ fn standard_rule(permission: Permission) -> Rule {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
     use prost_types::FileDescriptorSet;
 
     use super::*;
@@ -252,6 +277,7 @@ mod tests {
                 linearizable: true,
                 legacy_anonymous_read: true,
                 made_of: Kinds([10, 12, 18, 0]),
+                names_one: false,
                 can_validate_only: false,
                 client_streaming: false
             }
@@ -261,6 +287,10 @@ mod tests {
             .get("/chamois.smd.v1.ComponentService/CreateComponents")
             .unwrap();
         assert!(create.can_validate_only && create.made_of.is_empty());
+        let membership = rules
+            .get("/chamois.smd.v1.MembershipService/GetMembership")
+            .unwrap();
+        assert!(membership.names_one && !membership.made_of.is_empty());
         let script = rules
             .get("/chamois.bss.v1.BootScriptService/GetBootScript")
             .unwrap();

@@ -13,7 +13,7 @@ use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::endpoint_filter::ComponentEndpointFilter;
-use crate::legacy;
+use crate::{legacy, page};
 
 /// How components are reached. Made by discovery, which is posted to Inventory/RedfishEndpoints.
 #[derive(Clone, Debug)]
@@ -45,13 +45,24 @@ impl component_endpoint_service_server::ComponentEndpointService for ComponentEn
         &self,
         request: Request<ListComponentEndpointsRequest>,
     ) -> Result<Response<ListComponentEndpointsResponse>, Status> {
-        let filter = ComponentEndpointFilter::parse(request.get_ref())?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = ComponentEndpointFilter::parse(&request)?;
         let state = self.store.state();
-        let wanted = state.smd.component_endpoints();
-        let wanted = wanted.filter(|endpoint| filter.admits(endpoint));
+        let page = asked.of(&request, &state)?;
+        let wanted = state
+            .smd
+            .component_endpoints_after(page.after())
+            .filter(|endpoint| filter.admits(endpoint));
+        let (component_endpoints, next_page_token) = page.cut(
+            wanted,
+            |endpoint| &endpoint.id,
+            |endpoint| endpoint.as_ref().clone(),
+        );
         Ok(Response::new(ListComponentEndpointsResponse {
-            component_endpoints: wanted.map(|endpoint| endpoint.as_ref().clone()).collect(),
+            component_endpoints,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 

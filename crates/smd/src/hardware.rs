@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::hardware_filter::HardwareFilter;
 use crate::hardware_query::HardwareQuery;
 use crate::hardware_types::{partition_of, shown_location};
-use crate::{hardware_input, legacy};
+use crate::{hardware_input, legacy, page};
 
 /// The hardware of the system by place.
 #[derive(Clone, Debug)]
@@ -45,16 +45,25 @@ impl hardware_service_server::HardwareService for HardwareService {
         &self,
         request: Request<ListHardwareRequest>,
     ) -> Result<Response<ListHardwareResponse>, Status> {
-        let filter = HardwareFilter::parse(request.into_inner())?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
+        let page = asked.of(&request, &state)?;
+        let filter = HardwareFilter::parse(request)?;
         let is_wanted = |place: &&Arc<HardwareLocationRecord>| {
             let fru = state.smd.hardware_fru(&place.fru_id);
             filter.admits(place, fru.as_deref(), partition_of(&place.id, &state.smd))
         };
-        let wanted = state.smd.hardware_locations().filter(is_wanted);
+        let wanted = state.smd.hardware_locations_after(page.after()).filter(is_wanted);
+        let (hardware, next_page_token) = page.cut(
+            wanted,
+            |place| &place.id,
+            |place| shown_location(place, &state.smd),
+        );
         Ok(Response::new(ListHardwareResponse {
-            hardware: wanted.map(|place| shown_location(place, &state.smd)).collect(),
+            hardware,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 

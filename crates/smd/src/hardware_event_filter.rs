@@ -3,7 +3,6 @@
 use prost_types::Timestamp;
 use proto::smd::v1::HardwareEvent;
 use proto::smd::v1::hardware_history_record::{Event, Type};
-use state::bounds::HARDWARE_EVENT_LAPSE_MS;
 use tonic::Status;
 
 use crate::ethernet_interface_filter::time;
@@ -55,12 +54,11 @@ impl HardwareEventFilter {
         })
     }
 
-    /// Whether an event of `place` is wanted, and not too old at cluster time `now_ms`.
-    pub(crate) fn admits(&self, place: &String, event: &Event, now_ms: u64) -> bool {
+    /// Whether an event of `place` is wanted.
+    pub(crate) fn admits(&self, place: &String, event: &Event) -> bool {
         let at = timestamp(event.at_ms);
         let key = |time: &Timestamp| (time.seconds, time.nanos);
-        now_ms.saturating_sub(event.at_ms) <= HARDWARE_EVENT_LAPSE_MS
-            && self.place.as_ref().is_none_or(|wanted| wanted.admits(place))
+        self.place.as_ref().is_none_or(|wanted| wanted.admits(place))
             && self
                 .fru_id
                 .as_ref()
@@ -123,7 +121,7 @@ mod tests {
     fn admits(event_type: &str, start: &str, end: &str) -> Result<bool, Status> {
         let types: Vec<String> = event_type.split_terminator(',').map(str::to_owned).collect();
         let filter = HardwareEventFilter::parse(&types, start, end)?;
-        Ok(filter.admits(&PLACE.to_owned(), &event(), AT_MS))
+        Ok(filter.admits(&PLACE.to_owned(), &event()))
     }
 
     #[test]
@@ -157,20 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_a_year_is_not_shown() {
-        let filter = HardwareEventFilter::parse(&[], "", "").unwrap();
-        let year = HARDWARE_EVENT_LAPSE_MS;
-        assert!(filter.admits(&PLACE.to_owned(), &event(), AT_MS + year));
-        assert!(!filter.admits(&PLACE.to_owned(), &event(), AT_MS + year + 1));
-    }
-
-    #[test]
     fn places_and_units_select() {
         let of = |places: &[&str], units: &[&str]| {
             let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
             let filter = HardwareEventFilter::parse(&[], "", "").unwrap();
             let filter = filter.of(&texts(places), &texts(units)).unwrap();
-            filter.admits(&PLACE.to_owned(), &event(), AT_MS)
+            filter.admits(&PLACE.to_owned(), &event())
         };
         assert!(of(&[], &[]) && of(&["X0c0s0b0n0"], &["Node.HPE.1", "b"]));
         assert!(!of(&["x0c0s0b0n1"], &[]) && !of(&[], &["Node"]));

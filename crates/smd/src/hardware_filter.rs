@@ -62,6 +62,7 @@ impl HardwareFilter {
             manufacturer: request.manufacturer,
             part_number: request.part_number,
             serial_number: request.serial_number,
+            ..ListHardwareFrusRequest::default()
         };
         Ok(HardwareFilter {
             id: xnames(&request.id)?,

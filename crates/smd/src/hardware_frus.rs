@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::hardware_filter::FruFilter;
 use crate::hardware_types::shown_fru;
-use crate::legacy;
+use crate::{legacy, page};
 
 /// The hardware of the system by unit.
 #[derive(Clone, Debug)]
@@ -47,12 +47,20 @@ impl hardware_fru_service_server::HardwareFruService for HardwareFruService {
         &self,
         request: Request<ListHardwareFrusRequest>,
     ) -> Result<Response<ListHardwareFrusResponse>, Status> {
-        let filter = FruFilter::parse(request.get_ref())?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = FruFilter::parse(&request)?;
         let state = self.store.state();
-        let wanted = state.smd.hardware_frus().filter(|fru| filter.admits(fru));
+        let page = asked.of(&request, &state)?;
+        let wanted = state
+            .smd
+            .hardware_frus_after(page.after())
+            .filter(|fru| filter.admits(fru));
+        let (frus, next_page_token) = page.cut(wanted, |fru| &fru.fru_id, |fru| shown(fru, &state.smd));
         Ok(Response::new(ListHardwareFrusResponse {
-            frus: wanted.map(|fru| shown(fru, &state.smd)).collect(),
+            frus,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 

@@ -1,6 +1,6 @@
 //! HSM's Inventory/Hardware/History and Inventory/HardwareByFRU/History: which unit came where, and when.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::Xname;
 use proto::raft::v1::entry::Command;
@@ -13,10 +13,12 @@ use proto::smd::v1::{
 };
 use raft::Store;
 use rpc::Author;
+use state::State;
 use tonic::{Request, Response, Status};
 
 use crate::hardware_event_filter::{HardwareEventFilter, shown_event};
 use crate::legacy;
+use crate::page::{self, Page};
 
 /// What happened to the hardware of the system.
 #[derive(Clone, Debug)]
@@ -41,26 +43,6 @@ impl HardwareHistoryService {
             .await;
         Ok(Response::new(legacy::deleted_all(outcome)?))
     }
-
-    /// Every event that the filter admits, under the key that `key` takes of it; keys and each one's events are sorted.
-    fn list(
-        &self,
-        filter: &HardwareEventFilter,
-        key: fn(&HardwareEvent) -> &String,
-    ) -> ListHardwareHistoryResponse {
-        let state = self.store.state();
-        let mut by_key: BTreeMap<String, Vec<HardwareEvent>> = BTreeMap::new();
-        for record in state.smd.hardware_histories() {
-            for event in events(record, filter, state.time_ms()) {
-                by_key.entry(key(&event).clone()).or_default().push(event);
-            }
-        }
-        let components = by_key.into_iter().map(|(id, history)| history_of(id, history));
-        ListHardwareHistoryResponse {
-            components: components.collect(),
-            revision: state.applied_index(),
-        }
-    }
 }
 
 #[tonic::async_trait]
@@ -70,10 +52,17 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         &self,
         request: Request<ListHardwareHistoryRequest>,
     ) -> Result<Response<ListHardwareHistoryResponse>, Status> {
-        let request = request.get_ref();
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
             .of(&request.id, &request.fru_id)?;
-        Ok(Response::new(self.list(&filter, |event| &event.id)))
+        let state = self.store.state();
+        let page: Page<Xname> = asked.of(&request, &state)?;
+        let of_place = |record: &Arc<HardwareHistoryRecord>| {
+            history_of(record.id.clone(), events(record, &filter).collect())
+        };
+        let histories = state.smd.hardware_histories_after(page.after()).map(of_place);
+        Ok(Response::new(listed(histories, &page, &state)))
     }
 
     /// HSM answers an empty history for a place where nothing has happened.
@@ -87,9 +76,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?;
         let state = self.store.state();
         let record = state.smd.hardware_history(&id);
-        let history = record.map_or_else(Vec::new, |record| {
-            events(&record, &filter, state.time_ms()).collect()
-        });
+        let history = record.map_or_else(Vec::new, |record| events(&record, &filter).collect());
         Ok(Response::new(history_of(id.to_string(), history)))
     }
 
@@ -98,10 +85,20 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         &self,
         request: Request<ListFruHistoryRequest>,
     ) -> Result<Response<ListHardwareHistoryResponse>, Status> {
-        let request = request.get_ref();
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
             .of(&request.id, &request.fru_id)?;
-        Ok(Response::new(self.list(&filter, |event| &event.fru_id)))
+        let state = self.store.state();
+        let page: Page<String> = asked.of(&request, &state)?;
+        let of_unit = |fru_id: &str| {
+            let records = state.smd.hardware_histories_of_fru(fru_id);
+            let events = records.flat_map(|record| events(record, &filter));
+            let events = events.filter(|event| event.fru_id == fru_id);
+            history_of(fru_id.to_owned(), events.collect())
+        };
+        let histories = state.smd.frus_with_history_after(page.after()).map(of_unit);
+        Ok(Response::new(listed(histories, &page, &state)))
     }
 
     #[tracing::instrument(level = "debug", name = "smd.get_fru_history", skip_all, fields(fru_id = ?request.get_ref().fru_id))]
@@ -114,7 +111,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
             .of(&[], std::slice::from_ref(&request.fru_id))?;
         let state = self.store.state();
         let records = state.smd.hardware_histories_of_fru(&request.fru_id);
-        let history = records.flat_map(|record| events(record, &filter, state.time_ms()));
+        let history = records.flat_map(|record| events(record, &filter));
         Ok(Response::new(history_of(
             request.fru_id.clone(),
             history.collect(),
@@ -148,6 +145,21 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
     }
 }
 
+/// The page of those histories that an event is left of.
+fn listed<K>(
+    histories: impl Iterator<Item = HardwareHistory>,
+    page: &Page<K>,
+    state: &State,
+) -> ListHardwareHistoryResponse {
+    let some = histories.filter(|history| !history.history.is_empty());
+    let (components, next_page_token) = page.cut(some, |history| &history.id, |history| history);
+    ListHardwareHistoryResponse {
+        components,
+        revision: state.applied_index(),
+        next_page_token,
+    }
+}
+
 /// # Errors
 /// HSM's `Invalid xname`; here it is 400, not 404.
 fn place(text: &str) -> Result<Xname, Status> {
@@ -155,16 +167,16 @@ fn place(text: &str) -> Result<Xname, Status> {
     Ok(parsed.map_err(|problem| rpc::invalid("Invalid xname", problem))?)
 }
 
-/// The events of one place that are not too old at cluster time `now_ms` and that the filter admits.
+/// The events of one place that the filter admits: all that are stored, however old. Their ETag tells of changes, and time
+/// alone changes nothing.
 fn events(
     record: &HardwareHistoryRecord,
     filter: &HardwareEventFilter,
-    now_ms: u64,
 ) -> impl Iterator<Item = HardwareEvent> {
     record
         .events
         .iter()
-        .filter(move |event| filter.admits(&record.id, event, now_ms))
+        .filter(move |event| filter.admits(&record.id, event))
         .map(|event| shown_event(&record.id, event))
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::fru_id::fru_id;
 use crate::hardware_types::{Lists as _, given_fru_info, given_location_info, stem};
+use crate::uuid::told_uuid;
 
 /// Bytes kept of each text that units are searched by; the info has it whole.
 const KEY_BYTES_MAX: usize = 255;
@@ -99,6 +100,7 @@ pub(crate) fn unit(place: &Xname, subtype: &str, info: &Map<String, Value>) -> H
         serial_number: key_text(serial_number),
         info: Value::Object(info.clone()).to_string(),
         meta: None,
+        uuid: key_text(&told_uuid(text("UUID")).unwrap_or_default()),
     }
 }
 
@@ -147,7 +149,7 @@ mod tests {
 
     fn given() -> HardwareLocation {
         let location = r#"{"Name":"Node0","Id":"Self"}"#;
-        let fru = r#" { "SerialNumber" : "S 1", "manufacturer":"HPE\u0000", "PartNumber":"P-1", "x":1.50 } "#;
+        let fru = r#" { "SerialNumber" : "S 1", "manufacturer":"HPE\u0000", "PartNumber":"P-1", "uuid":"AA", "x":1.50 } "#;
         HardwareLocation {
             id: "X0c0s0b00n0".into(),
             info: Some(hardware_location::Info::NodeLocationInfo(location.into())),
@@ -180,7 +182,9 @@ mod tests {
             ),
             ("HPE", "P-1", "S 1")
         );
-        let info = r#"{"PartNumber":"P-1","SerialNumber":"S 1","manufacturer":"HPE\u0000","x":1.5}"#;
+        assert_eq!(fru.uuid, "aa");
+        let info =
+            r#"{"PartNumber":"P-1","SerialNumber":"S 1","manufacturer":"HPE\u0000","uuid":"AA","x":1.5}"#;
         assert_eq!(fru.info, info);
     }
 

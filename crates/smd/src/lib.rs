@@ -64,6 +64,7 @@ pub mod scn;
 mod scn_subscriptions;
 mod service_endpoints;
 mod service_status;
+mod uuid;
 
 pub use component_endpoints::ComponentEndpointService;
 pub use component_patches::ComponentPatchService;

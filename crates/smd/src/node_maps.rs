@@ -11,7 +11,7 @@ use raft::{Committed, Store};
 use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
-use crate::legacy;
+use crate::{legacy, page};
 
 /// What nodes are given at their creation.
 #[derive(Clone, Debug)]
@@ -42,13 +42,18 @@ impl node_map_service_server::NodeMapService for NodeMapService {
     #[tracing::instrument(level = "debug", name = "smd.list_node_maps", skip_all)]
     async fn list_node_maps(
         &self,
-        _: Request<ListNodeMapsRequest>,
+        request: Request<ListNodeMapsRequest>,
     ) -> Result<Response<ListNodeMapsResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let maps = state.smd.node_maps().map(|map| map.as_ref().clone());
+        let page = asked.of(&request, &state)?;
+        let maps = state.smd.node_maps_after(page.after());
+        let (node_maps, next_page_token) = page.cut(maps, |map| &map.id, |map| map.as_ref().clone());
         Ok(Response::new(ListNodeMapsResponse {
-            node_maps: maps.collect(),
+            node_maps,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use crate::filter::OneOf;
 use crate::group_filter::tag;
 use crate::groups::{members, named_members, resource_uris};
-use crate::legacy;
+use crate::{legacy, page};
 
 /// Where the collection is found.
 const COLLECTION: &str = "/hsm/v2/partitions";
@@ -59,15 +59,24 @@ impl partition_service_server::PartitionService for PartitionService {
         &self,
         request: Request<ListPartitionsRequest>,
     ) -> Result<Response<ListPartitionsResponse>, Status> {
-        let names = OneOf::parse(&request.get_ref().partition, name)?;
-        let tags = OneOf::parse(&request.get_ref().tag, tag)?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let names = OneOf::parse(&request.partition, name)?;
+        let tags = OneOf::parse(&request.tag, tag)?;
         let state = self.store.state();
-        let wanted = state.smd.partitions().filter(|partition| {
+        let page = asked.of(&request, &state)?;
+        let wanted = state.smd.partitions_after(page.after()).filter(|partition| {
             names.admits(&partition.name) && tags.admits_if(|tag| partition.tags.contains(tag))
         });
+        let (partitions, next_page_token) = page.cut(
+            wanted,
+            |partition| &partition.name,
+            |partition| partition.as_ref().clone(),
+        );
         Ok(Response::new(ListPartitionsResponse {
-            partitions: wanted.map(|partition| partition.as_ref().clone()).collect(),
+            partitions,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 

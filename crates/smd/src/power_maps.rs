@@ -11,7 +11,7 @@ use raft::{Committed, Store};
 use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
-use crate::legacy;
+use crate::{legacy, page};
 
 /// The supplies of components.
 #[derive(Clone, Debug)]
@@ -46,13 +46,18 @@ impl power_map_service_server::PowerMapService for PowerMapService {
     #[tracing::instrument(level = "debug", name = "smd.list_power_maps", skip_all)]
     async fn list_power_maps(
         &self,
-        _: Request<ListPowerMapsRequest>,
+        request: Request<ListPowerMapsRequest>,
     ) -> Result<Response<ListPowerMapsResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let maps = state.smd.power_maps().map(|map| map.as_ref().clone());
+        let page = asked.of(&request, &state)?;
+        let maps = state.smd.power_maps_after(page.after());
+        let (power_maps, next_page_token) = page.cut(maps, |map| &map.id, |map| map.as_ref().clone());
         Ok(Response::new(ListPowerMapsResponse {
-            power_maps: maps.collect(),
+            power_maps,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 

@@ -20,7 +20,7 @@ use state::smd::password_name;
 use tonic::{Request, Response, Status};
 
 use crate::endpoint_filter::RedfishEndpointFilter;
-use crate::{legacy, payload};
+use crate::{legacy, page, payload};
 
 /// Where the collection is found.
 const COLLECTION: &str = "/hsm/v2/Inventory/RedfishEndpoints";
@@ -85,13 +85,24 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         &self,
         request: Request<ListRedfishEndpointsRequest>,
     ) -> Result<Response<RedfishEndpoints>, Status> {
-        let filter = RedfishEndpointFilter::parse(request.get_ref())?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = RedfishEndpointFilter::parse(&request)?;
         let state = self.store.state();
-        let wanted = state.smd.redfish_endpoints();
-        let wanted = wanted.filter(|endpoint| filter.admits(endpoint));
+        let page = asked.of(&request, &state)?;
+        let wanted = state
+            .smd
+            .redfish_endpoints_after(page.after())
+            .filter(|endpoint| filter.admits(endpoint));
+        let (redfish_endpoints, next_page_token) = page.cut(
+            wanted,
+            |endpoint| &endpoint.id,
+            |endpoint| endpoint.as_ref().clone(),
+        );
         Ok(Response::new(RedfishEndpoints {
-            redfish_endpoints: wanted.map(|endpoint| endpoint.as_ref().clone()).collect(),
+            redfish_endpoints,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 
@@ -211,6 +222,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         Ok(Response::new(RedfishEndpoints {
             redfish_endpoints: wanted.map(|endpoint| endpoint.as_ref().clone()).collect(),
             revision: state.applied_index(),
+            ..RedfishEndpoints::default()
         }))
     }
 }

@@ -1,5 +1,7 @@
 //! HSM's Inventory/ServiceEndpoints.
 
+use std::str::FromStr;
+
 use model::Xname;
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{Change, DeleteServiceEndpoints};
@@ -14,6 +16,7 @@ use tonic::{Request, Response, Status};
 
 use crate::endpoint_filter::ServiceEndpointFilter;
 use crate::legacy;
+use crate::page::{self, Page};
 
 /// The Redfish services of endpoints. Made by discovery.
 #[derive(Clone, Debug)]
@@ -28,14 +31,25 @@ impl ServiceEndpointService {
         ServiceEndpointService { store }
     }
 
-    fn list(&self, request: &ListServiceEndpointsRequest) -> Result<ListServiceEndpointsResponse, Error> {
-        let filter = ServiceEndpointFilter::parse(request)?;
+    fn list(&self, mut request: ListServiceEndpointsRequest) -> Result<ListServiceEndpointsResponse, Error> {
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = ServiceEndpointFilter::parse(&request)?;
         let state = self.store.state();
-        let wanted = state.smd.service_endpoints();
-        let wanted = wanted.filter(|endpoint| filter.admits(endpoint));
+        let page: Page<Place> = asked.of(&request, &state)?;
+        let wanted = state
+            .smd
+            .service_endpoints_after(page.after().map(|place| &place.0))
+            .filter(|endpoint| filter.admits(endpoint))
+            .map(|endpoint| (place_of(endpoint), endpoint));
+        let (service_endpoints, next_page_token) = page.cut(
+            wanted,
+            |(place, _)| place,
+            |(_, endpoint)| endpoint.as_ref().clone(),
+        );
         Ok(ListServiceEndpointsResponse {
-            service_endpoints: wanted.map(|endpoint| endpoint.as_ref().clone()).collect(),
+            service_endpoints,
             revision: state.applied_index(),
+            next_page_token,
         })
     }
 
@@ -47,6 +61,24 @@ impl ServiceEndpointService {
     }
 }
 
+/// Where a service is in the list: its endpoint, and the service there.
+#[derive(Debug)]
+struct Place((Xname, String));
+
+impl FromStr for Place {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Place, &'static str> {
+        let (endpoint, service) = text.split_once('/').ok_or("there is no service")?;
+        let endpoint = endpoint.parse().map_err(|_| "the endpoint is no xname")?;
+        Ok(Place((endpoint, service.to_owned())))
+    }
+}
+
+fn place_of(endpoint: &ServiceEndpoint) -> String {
+    format!("{}/{}", endpoint.redfish_endpoint_id, endpoint.redfish_type)
+}
+
 #[tonic::async_trait]
 impl service_endpoint_service_server::ServiceEndpointService for ServiceEndpointService {
     #[tracing::instrument(level = "debug", name = "smd.list_service_endpoints", skip_all)]
@@ -54,7 +86,7 @@ impl service_endpoint_service_server::ServiceEndpointService for ServiceEndpoint
         &self,
         request: Request<ListServiceEndpointsRequest>,
     ) -> Result<Response<ListServiceEndpointsResponse>, Status> {
-        Ok(Response::new(self.list(request.get_ref())?))
+        Ok(Response::new(self.list(request.into_inner())?))
     }
 
     #[tracing::instrument(name = "smd.delete_service_endpoints", skip_all)]
@@ -79,12 +111,16 @@ impl service_endpoint_service_server::ServiceEndpointService for ServiceEndpoint
         let ListEndpointsOfServiceRequest {
             service,
             redfish_endpoint,
+            page_size,
+            page_token,
         } = request.into_inner();
         let filter = ListServiceEndpointsRequest {
             service: vec![service],
             redfish_endpoint,
+            page_size,
+            page_token,
         };
-        Ok(Response::new(self.list(&filter)?))
+        Ok(Response::new(self.list(filter)?))
     }
 
     #[tracing::instrument(level = "debug", name = "smd.get_service_endpoint", skip_all, fields(xname = ?request.get_ref().id))]

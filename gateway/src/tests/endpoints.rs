@@ -104,10 +104,12 @@ async fn a_component_endpoint_shows_as_hsm_shows_it() {
         redfish_endpoint: vec!["x1".into()],
         r#type: vec!["Node".into()],
         redfish_type: vec!["!Manager".into()],
+        ..Default::default()
     };
     let one = answer(&smd::ListComponentEndpointsResponse {
         component_endpoints: vec![node()],
         revision: 3,
+        ..Default::default()
     });
     let line = "GET /hsm/v2/Inventory/ComponentEndpoints?id=x0&redfish_ep=x1&Type=Node&redfish_type=!Manager";
     let body = format!(r#"{{"ComponentEndpoints":[{NODE}]}}"#);
@@ -220,12 +222,14 @@ async fn service_endpoints_have_five_routes() {
         answer(&smd::ListServiceEndpointsResponse {
             service_endpoints: vec![endpoint.clone()],
             revision: 3,
+            ..Default::default()
         })
     };
     let body = format!(r#"{{"ServiceEndpoints":[{shown}]}}"#);
     let list = smd::ListServiceEndpointsRequest {
         service: vec!["UpdateService".into()],
         redfish_endpoint: vec!["x0c0s0b0".into()],
+        ..Default::default()
     };
     let line = "GET /hsm/v2/Inventory/ServiceEndpoints?service=UpdateService&redfish_ep=x0c0s0b0";
     check(
@@ -252,6 +256,7 @@ async fn service_endpoints_have_five_routes() {
     let of_service = smd::ListEndpointsOfServiceRequest {
         service: "UpdateService".into(),
         redfish_endpoint: vec!["x0c0s0b0".into()],
+        ..Default::default()
     };
     let line = "GET /hsm/v2/Inventory/ServiceEndpoints/UpdateService?redfish_ep=x0c0s0b0";
     check(

@@ -21,6 +21,22 @@ impl Barrier for NoMajority {
     }
 }
 
+/// Everything was last changed at one revision.
+struct Unchanged;
+
+impl Barrier for Unchanged {
+    fn linearize(&self) -> BoxFuture<'_, Result<(), rpc::Error>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn last_change(&self, _: rpc::Kinds) -> Option<rpc::Etag> {
+        Some(rpc::Etag {
+            cluster_id: "c".into(),
+            revision: 7,
+        })
+    }
+}
+
 async fn status(port: &Port, identity: Identity, uri: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let mut request = http::Request::get(uri);
     for (name, value) in headers {
@@ -90,4 +106,27 @@ async fn every_request_passes_the_guard() {
         let (status, body) = status(port, identity.clone(), uri, headers).await;
         assert_eq!(status, expected, "{identity:?} {uri}: {body}");
     }
+}
+
+/// An error shows no list: it has HSM's four keys and no ETag, and whoever asks again is told it again.
+#[tokio::test]
+async fn an_error_has_no_etag() {
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    let guard = Guard::new(rules, None, Arc::new(Unchanged));
+    let guarded = guard.layer(tonic::service::Routes::default());
+    let gateway = Gateway::new(proto::DESCRIPTOR, guarded, Options::default()).unwrap();
+    let admin = || Identity::User { name: "ada".into() };
+    let ask = async |uri: &str, seen: &str| {
+        let headers = [("if-none-match", seen)];
+        status(&gateway.api, admin(), uri, &headers).await
+    };
+    let (list, one) = ("/hsm/v2/State/Components", "/hsm/v2/memberships/x0c0s0b0n0");
+    for (uri, seen) in [(list, "\"c-6\""), (list, "*"), (one, "*"), (one, "\"c-7\"")] {
+        let (status, body) = ask(uri, seen).await;
+        assert_eq!(status, 501, "{uri} {seen}: {body}");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let keys: Vec<_> = body.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["detail", "status", "title", "type"], "{uri} {seen}");
+    }
+    assert_eq!(ask(list, "\"c-7\"").await, (304, String::new()));
 }

@@ -89,6 +89,7 @@ async fn places_show_as_hsm_shows_them() {
         serial_number: texts(&["S1"]),
         fru_id: texts(&["f"]),
         partition: texts(&["NULL"]),
+        ..Default::default()
     };
     let line = concat!(
         "GET /apis/smd/hsm/v2/Inventory/Hardware?ID=x1000c0s0b0n0&type=Node&Type=!Drive&Manufacturer=HPE&partnumber=P1",
@@ -104,6 +105,7 @@ async fn places_show_as_hsm_shows_them() {
     let two = answer(&smd::ListHardwareResponse {
         hardware: vec![place(), empty],
         revision: 9,
+        ..Default::default()
     });
     let body = format!(
         r#"[{SHOWN},{{"ID":"x0","Type":"Cabinet","Ordinal":0,"Status":"Empty","HWInventoryByLocationType":"HWInvByLocCabinet"}}]"#
@@ -234,10 +236,12 @@ async fn units_show_as_hsm_shows_them() {
         manufacturer: texts(&["HPE"]),
         part_number: texts(&["P"]),
         serial_number: texts(&["S"]),
+        ..Default::default()
     };
     let answered = answer(&smd::ListHardwareFrusResponse {
         frus: vec![fru()],
         revision: 1,
+        ..Default::default()
     });
     let line = "GET /hsm/v2/Inventory/HardwareByFRU?fruid=a&fruid=b&type=Node&manufacturer=HPE&partnumber=P&serialnumber=S";
     let body = format!("[{SHOWN_FRU}]");
@@ -278,10 +282,12 @@ async fn histories_of_places_show_as_hsm_shows_them() {
         event_type: texts(&["Detected", "Removed"]),
         start_time: "2026-01-01T00:00:00Z".into(),
         end_time: "2027-01-01T00:00:00Z".into(),
+        ..Default::default()
     };
     let answered = answer(&smd::ListHardwareHistoryResponse {
         components: vec![history(NODE)],
         revision: 7,
+        ..Default::default()
     });
     let body = format!(r#"{{"Components":[{{"ID":"{NODE}","History":[{EVENT}]}}]}}"#);
     let line: &str = format!("GET /hsm/v2/Inventory/Hardware/History?id={NODE}&fruid=f&{TIMES}").leak();
@@ -330,6 +336,7 @@ async fn histories_of_units_show_as_hsm_shows_them() {
     let answered = answer(&smd::ListHardwareHistoryResponse {
         components: vec![history("Node.HPE.S1")],
         revision: 7,
+        ..Default::default()
     });
     let body = format!(r#"{{"Components":[{{"ID":"Node.HPE.S1","History":[{EVENT}]}}]}}"#);
     let all = smd::ListFruHistoryRequest {

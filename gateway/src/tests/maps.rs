@@ -98,11 +98,12 @@ async fn node_maps_are_listed_shown_replaced_and_deleted() {
     let list = smd::ListNodeMapsResponse {
         node_maps: vec![node_map()],
         revision: 3,
+        ..Default::default()
     };
     let body = format!(r#"{{"NodeMaps":[{NODE_MAP}]}}"#);
     for (list, body) in [(list, body.as_str()), (Default::default(), r#"{"NodeMaps":[]}"#)] {
         let sent = Sent("GET /hsm/v2/Defaults/NodeMaps", "");
-        let asked = smd::ListNodeMapsRequest {};
+        let asked = smd::ListNodeMapsRequest::default();
         check(sent, &method("ListNodeMaps"), asked, answer(&list), 200, body).await;
     }
     let line = "GET /apis/smd/hsm/v2/Defaults/NodeMaps/x0c0s0b0n0";
@@ -153,11 +154,12 @@ async fn power_maps_are_bare_lists() {
     let list = smd::ListPowerMapsResponse {
         power_maps: vec![power_map()],
         revision: 3,
+        ..Default::default()
     };
     let body = format!("[{POWER_MAP}]");
     for (list, body) in [(list, body.as_str()), (Default::default(), "[]")] {
         let sent = Sent("GET /hsm/v2/sysinfo/powermaps", "");
-        let asked = smd::ListPowerMapsRequest {};
+        let asked = smd::ListPowerMapsRequest::default();
         check(sent, &method("ListPowerMaps"), asked, answer(&list), 200, body).await;
     }
     let asked = smd::GetPowerMapRequest {

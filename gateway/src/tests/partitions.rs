@@ -79,6 +79,7 @@ async fn partitions_are_created_listed_and_shown() {
     let list = smd::ListPartitionsRequest {
         partition: texts(&["p1", "p2"]),
         tag: texts(&["blue"]),
+        ..Default::default()
     };
     let two = smd::ListPartitionsResponse {
         partitions: vec![
@@ -90,6 +91,7 @@ async fn partitions_are_created_listed_and_shown() {
             },
         ],
         revision: 4,
+        ..Default::default()
     };
     let body = format!(r#"[{P1},{{"name":"p2","description":"","members":{{"ids":[]}}}}]"#);
     let line = "GET /hsm/v2/partitions?partition=p1&Partition=p2&tag=blue";

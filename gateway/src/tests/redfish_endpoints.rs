@@ -332,10 +332,12 @@ async fn endpoints_show_as_hsm_shows_them() {
         mac_addr: vec!["m".into()],
         ip_address: vec!["i".into()],
         last_status: vec!["DiscoverOK".into()],
+        ..Default::default()
     };
     let one = smd::RedfishEndpoints {
         redfish_endpoints: vec![endpoint()],
         revision: 3,
+        ..Default::default()
     };
     let line = "GET /hsm/v2/Inventory/RedfishEndpoints?id=x1&ID=!x2&fqdn=f&type=NodeBMC&uuid=u&MACAddr=m&IPAddress=i&laststatus=DiscoverOK";
     let body = format!(r#"{{"RedfishEndpoints":[{SHOWN}]}}"#);

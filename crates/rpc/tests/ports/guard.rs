@@ -222,9 +222,10 @@ async fn a_list_that_the_caller_has_is_not_made_again() {
         2,
         "as fresh as the list would be"
     );
-    for other in ["\"c-6\"", "\"d-7\""] {
+    for other in ["\"c-6\"", "\"d-7\"", "*"] {
         let answer = fixture.call(user(), GROUPS, &[("if-none-match", other)]).await;
         assert_eq!(code(&answer), Code::Unimplemented, "{other}");
+        assert_eq!(header(&answer, rpc::ETAG), None, "a refusal shows no list");
     }
     let stranger = fixture
         .code(Identity::Anonymous, GROUPS, &[("if-none-match", "*")])

@@ -5,31 +5,15 @@
 use std::collections::BTreeSet;
 
 use model::{HmsType, Xname};
-use proto::smd::v1::{HardwareEntry, HardwareFruRecord, InventoryDetail, PayloadManager};
+use proto::smd::v1::{HardwareEntry, InventoryDetail, PayloadManager};
 use serde_json::{Map, Value, json};
+use state::smd::fru_id_of_place;
 
-use super::text;
-use crate::fru_id::untold;
+use super::{path_of, text};
 use crate::hardware_input::unit;
 
 /// Trusted modules kept of one system.
 const TRUSTED_MODULES_MAX: usize = 16;
-/// What firmware says where nobody has entered a serial number, letters and digits only.
-const NO_SERIALS: [&str; 12] = [
-    "na",
-    "none",
-    "null",
-    "unknown",
-    "default",
-    "defaultstring",
-    "notspecified",
-    "notavailable",
-    "notapplicable",
-    "tobefilledbyoem",
-    "systemserialnumber",
-    "0123456789",
-];
-
 /// The hardware behind a Redfish endpoint: its manager at the endpoint's own xname, each system at its node's, and the
 /// enclosure of the first that tells of one. Each place and each unit is there once, as `state` demands.
 pub(super) fn entries(
@@ -54,7 +38,7 @@ pub(super) fn entries(
     for entry in &mut entries {
         // nodes of one chassis often have the chassis' serial number, each of them
         if let Some(fru) = entry.fru.as_mut().filter(|fru| !units.insert(fru.fru_id.clone())) {
-            fru.fru_id = format!("FRUIDfor{}", entry.id);
+            fru.fru_id = fru_id_of_place(&entry.id);
         }
     }
     entries
@@ -125,16 +109,10 @@ fn enclosure_entry(place: &Xname, system: &InventoryDetail) -> HardwareEntry {
 }
 
 fn entry(place: &Xname, info: &Value, fru: &Map<String, Value>) -> HardwareEntry {
-    let record = unit(place, "", fru);
-    let fru_id = if is_serial(&record.serial_number) {
-        record.fru_id.clone()
-    } else {
-        untold(place)
-    };
     HardwareEntry {
         id: place.to_string(),
         info: info.to_string(),
-        fru: Some(HardwareFruRecord { fru_id, ..record }),
+        fru: Some(unit(place, "", fru)),
     }
 }
 
@@ -156,15 +134,6 @@ fn enclosure(endpoint: &Xname) -> Option<Xname> {
     format!("{slot}e{number}").parse().ok()
 }
 
-/// Whether a text tells one unit from others.
-fn is_serial(text: &str) -> bool {
-    let cleaned: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-    let cleaned = cleaned.to_ascii_lowercase();
-    let is_one_character = cleaned.len() > 1 && cleaned.chars().all(|c| cleaned.starts_with(c));
-    let is_nothing = is_one_character || cleaned == "0" || NO_SERIALS.contains(&cleaned.as_str());
-    !is_nothing
-}
-
 fn fields<const N: usize>(texts: [(&str, &str); N]) -> Map<String, Value> {
     texts
         .into_iter()
@@ -182,9 +151,14 @@ fn number(number: f64) -> Value {
     }
 }
 
-/// The id of a Redfish resource.
+/// The id of a Redfish resource; none of a URI without a path.
 fn last_segment(uri: &str) -> String {
-    text(uri.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+    let path = path_of(uri);
+    path.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -289,22 +263,23 @@ mod tests {
         );
     }
 
+    /// Some clients put the credentials by which they reached a BMC into its URIs.
     #[test]
-    fn what_firmware_says_instead_of_a_serial_number_tells_nothing() {
-        for serial in [
-            "",
-            "0",
-            "00000000",
-            "Default string",
-            "To be filled by O.E.M.",
-            "N/A",
-            "0123456789",
-        ] {
-            let serial = serial.to_owned();
-            let entries = of(&[("x0c0s1b2n0", InventoryDetail { serial, ..system() })]);
-            assert_eq!(fru_ids(&entries)[2].1, "FRUIDforx0c0s1b2n0");
+    fn a_uri_without_a_path_gives_no_id() {
+        let uri = "https://root:secret@10.1.1.1/".to_owned();
+        let bmc = PayloadManager {
+            uri: uri.clone(),
+            ..manager()
+        };
+        let node = InventoryDetail { uri, ..system() };
+        let entries = entries(&xname("x0c0s1b2"), Some(&bmc), &[(&node, &xname("x0c0s1b2n0"))]);
+        assert_eq!(entries.len(), 3);
+        for entry in &entries {
+            assert!(
+                entry.info.contains(r#""Id":"""#) && !format!("{entry:?}").contains("secret"),
+                "{entry:?}"
+            );
         }
-        assert!(is_serial("7") && is_serial("MXQ0"));
     }
 
     #[test]

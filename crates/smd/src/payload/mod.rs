@@ -155,7 +155,7 @@ fn behind_controller(
     let mut claimed = Claimed::default();
     let mut components = Vec::new();
     components.extend(managers::component(id, payload, &mut claimed));
-    let placed = systems::placed(id, &systems, known);
+    let placed = systems::placed(id, &systems, known)?;
     components.extend(systems::components(&placed, &mut claimed));
     let details: Vec<_> = placed
         .iter()
@@ -188,13 +188,20 @@ fn endpoint(id: &Xname, payload: &RedfishEndpointPayload) -> RedfishEndpoint {
     }
 }
 
-/// A URI without scheme and host, as HSM stores it.
+/// A URI without scheme and host, as HSM stores it. What is no path then is left out: it may be a host, with a user and a
+/// password.
 fn path_of(uri: &str) -> String {
-    let path = match uri.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+    let uri = uri.trim_start();
+    let behind_scheme = uri.split_once("://").map(|(_, rest)| rest);
+    let path = match behind_scheme.or_else(|| uri.strip_prefix("//")) {
+        Some(rest) => rest.find('/').map_or("", |at| &rest[at..]),
         None => uri,
     };
-    text(path)
+    if path.starts_with('/') {
+        text(path)
+    } else {
+        String::new()
+    }
 }
 
 /// A free text of a BMC: bounded, in one line. What is odd about it must not keep a machine out of the inventory.
@@ -264,6 +271,23 @@ mod tests {
         assert_eq!(path_of("/redfish/v1/Systems/1"), "/redfish/v1/Systems/1");
         assert_eq!(path_of("https://10.0.0.1"), "");
         assert_eq!(path_of(""), "");
+        assert_eq!(path_of("https://10.0.0.1//redfish/v1"), "//redfish/v1");
+    }
+
+    /// What is stored of a payload is shown, logged and kept in the history.
+    #[test]
+    fn no_user_or_password_of_a_uri_is_kept() {
+        let path = "/redfish/v1/Systems/1";
+        for host in [
+            "https://root:secret@10.1.1.1",
+            " https://root:secret@10.1.1.1",
+            "//root:secret@10.1.1.1",
+        ] {
+            assert_eq!(path_of(&format!("{host}{path}")), path, "{host}");
+            assert_eq!(path_of(&format!("{host}/")), "/", "{host}");
+            assert_eq!(path_of(host), "", "{host}");
+        }
+        assert_eq!(path_of("root:secret@10.1.1.1/redfish/v1/Systems/1"), "");
     }
 
     #[test]

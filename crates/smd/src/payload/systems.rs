@@ -9,15 +9,10 @@ use proto::smd::v1::{
     Component, ComponentEndpoint, ComputerSystemActions, InventoryDetail, PowerControl, RedfishResource,
     RedfishSystemInfo, ResetAction,
 };
+use rpc::Error;
 
 use super::{Claimed, interfaces, path_of, text, texts};
-
-/// UUIDs that name nothing: boards without one of their own carry them.
-const NO_UUIDS: [&str; 3] = [
-    "",
-    "00000000-0000-0000-0000-000000000000",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-];
+use crate::uuid::told_uuid;
 
 /// A system of a payload.
 pub(super) struct System {
@@ -28,7 +23,7 @@ pub(super) struct System {
 impl System {
     /// Its UUID in lower case, if it has one.
     fn uuid(&self) -> Option<String> {
-        uuid(&self.detail.uuid)
+        told_uuid(&self.detail.uuid)
     }
 
     fn path(&self) -> String {
@@ -51,14 +46,15 @@ pub(super) fn from_inventory(details: &[InventoryDetail]) -> Vec<System> {
 }
 
 /// The systems behind the BMC `id`, each once, with their xnames.
+///
+/// # Errors
+/// `Invalid` for an ID so long that its nodes have no xnames.
 pub(super) fn placed<'a>(
     id: &Xname,
     systems: &'a [System],
     known: &[&ComponentEndpoint],
-) -> Vec<(&'a System, Xname)> {
-    let systems = distinct(systems);
-    let nodes = places(id, &systems, known);
-    systems.into_iter().zip(nodes).collect()
+) -> Result<Vec<(&'a System, Xname)>, Error> {
+    places(id, distinct(systems), known)
 }
 
 /// The nodes of a BMC, with their NICs.
@@ -106,7 +102,11 @@ fn distinct(systems: &[System]) -> Vec<&System> {
 
 /// The xname of each system: the one that its path names, as `ochami discover static` writes it, or the one it has, by its
 /// UUID or else by its path; others get the first free place.
-fn places(id: &Xname, systems: &[&System], known: &[&ComponentEndpoint]) -> Vec<Xname> {
+fn places<'a>(
+    id: &Xname,
+    systems: Vec<&'a System>,
+    known: &[&ComponentEndpoint],
+) -> Result<Vec<(&'a System, Xname)>, Error> {
     let known = Known::of(known);
     let mut taken: BTreeSet<Xname> = BTreeSet::new();
     let mut nodes: Vec<Option<Xname>> = vec![None; systems.len()];
@@ -116,12 +116,26 @@ fn places(id: &Xname, systems: &[&System], known: &[&ComponentEndpoint]) -> Vec<
             taken.extend(node.clone());
         }
     }
-    let mut free = (0..).filter_map(|place: usize| format!("{id}n{place}").parse::<Xname>().ok());
-    let mut next = || free.find(|at| !taken.contains(at));
-    nodes
+    let mut numbers = 0..systems.len(); // as many as there are systems: one is left for each that has none
+    let mut next = || {
+        let found = numbers.by_ref().map(|number| numbered(id, number));
+        let mut free = found.filter(|node| node.as_ref().map_or(true, |at| !taken.contains(at)));
+        free.next()
+            .unwrap_or_else(|| Err(rpc::invalid("ID", format!("no xname is left for a node of {id}"))))
+    };
+    let nodes = nodes.into_iter().map(|node| node.map_or_else(&mut next, Ok));
+    systems
         .into_iter()
-        .filter_map(|node| node.or_else(&mut next))
+        .zip(nodes)
+        .map(|(system, node)| Ok((system, node?)))
         .collect()
+}
+
+/// The node `number` of a BMC.
+fn numbered(id: &Xname, number: usize) -> Result<Xname, Error> {
+    let node = format!("{id}n{number}");
+    let parsed: Result<Xname, _> = node.parse();
+    parsed.map_err(|problem| rpc::invalid("ID", format!("its node would be {node}: {problem}")))
 }
 
 /// The systems that are stored already, by what they are recognised by.
@@ -137,7 +151,7 @@ impl Known {
             .filter(|endpoint| endpoint.redfish_type == "ComputerSystem");
         let (mut uuids, mut paths) = (BTreeMap::new(), BTreeMap::new());
         for (endpoint, at) in systems.filter_map(|system| Some((system, system.id.parse::<Xname>().ok()?))) {
-            if let Some(uuid) = uuid(&endpoint.uuid) {
+            if let Some(uuid) = told_uuid(&endpoint.uuid) {
                 uuids.entry(uuid).or_insert_with(|| at.clone());
             }
             if !endpoint.odata_id.is_empty() {
@@ -161,11 +175,6 @@ impl Known {
     fn by_path(&self, _: &Xname, system: &System) -> Option<Xname> {
         self.paths.get(&system.path()).cloned()
     }
-}
-
-fn uuid(text: &str) -> Option<String> {
-    let uuid = text.trim().to_ascii_lowercase();
-    (!NO_UUIDS.contains(&uuid.as_str())).then_some(uuid)
 }
 
 fn endpoint(node: &Xname, system: &System) -> ComponentEndpoint {
@@ -241,7 +250,7 @@ mod tests {
 
     fn found(details: &[InventoryDetail], known: &[&ComponentEndpoint]) -> Vec<DiscoveredComponent> {
         let systems = from_inventory(details);
-        components(&placed(&bmc(), &systems, known), &mut Claimed::default())
+        components(&placed(&bmc(), &systems, known).unwrap(), &mut Claimed::default())
     }
 
     /// Xname and UUID of each node.
@@ -325,6 +334,24 @@ mod tests {
         assert_eq!(nodes(&second, &[]), pairs(&[("x0c0s0b0n1", "cc")]));
         let another_bmc = [detail("dd", "/redfish/v1/Systems/x0c0s9b0n1")];
         assert_eq!(nodes(&another_bmc, &[]), pairs(&[("x0c0s0b0n0", "dd")]));
+    }
+
+    /// An xname has at most 63 bytes, and a BMC's may have as many digits as fit.
+    #[test]
+    fn a_bmc_whose_nodes_would_have_no_xname_is_refused() {
+        let place = |digits: usize, nodes: usize| {
+            let id: Xname = format!("x0c0s{}b0", "1".repeat(digits)).parse().unwrap();
+            let details: Vec<_> = (0..nodes)
+                .map(|number| detail(&format!("u{number}"), ""))
+                .collect();
+            let systems = from_inventory(&details);
+            placed(&id, &systems, &[]).map(|placed| placed.len())
+        };
+        assert_eq!(place(54, 10).unwrap(), 10);
+        for (digits, nodes) in [(55, 1), (54, 11)] {
+            let refused = place(digits, nodes).unwrap_err().to_string();
+            assert!(refused.starts_with("ID: its node would be x0c0s1"), "{refused}");
+        }
     }
 
     #[test]

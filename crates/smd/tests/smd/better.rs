@@ -2,19 +2,33 @@
 
 use std::sync::Arc;
 
-use crate::common::{admin, node};
+use crate::common::{admin, blade, node};
 use prost::Message as _;
 use proto::http::v1::{ObjectChange, WouldChange};
 use proto::smd::v1::component::State;
+use proto::smd::v1::component_endpoint_service_client::ComponentEndpointServiceClient;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::hardware_fru_service_client::HardwareFruServiceClient;
+use proto::smd::v1::hardware_history_service_client::HardwareHistoryServiceClient;
+use proto::smd::v1::hardware_service_client::HardwareServiceClient;
 use proto::smd::v1::membership_service_client::MembershipServiceClient;
+use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
+use proto::smd::v1::partition_service_client::PartitionServiceClient;
+use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
+use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
+use proto::smd::v1::service_endpoint_service_client::ServiceEndpointServiceClient;
 use proto::smd::v1::{
-    CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest, DeleteComponentsRequest,
-    GetMembershipRequest, Group, ListComponentsRequest, ListEthernetInterfacesRequest,
-    ListGroupMembersRequest, ListGroupsRequest, ListMembershipsRequest, PatchEthernetInterfaceRequest,
-    PatchGroupRequest, PatchStateDataRequest,
+    ComponentEndpoint, CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest,
+    DeleteComponentsRequest, GetHardwareRequest, GetMembershipRequest, Group, GroupMembers, HardwareFru,
+    HardwareHistory, HardwareLocation, ListComponentEndpointsRequest, ListComponentsRequest,
+    ListEthernetInterfacesRequest, ListFruHistoryRequest, ListGroupMembersRequest, ListGroupsRequest,
+    ListHardwareFrusRequest, ListHardwareHistoryRequest, ListHardwareRequest, ListMembershipsRequest,
+    ListNodeMapsRequest, ListPartitionsRequest, ListPowerMapsRequest, ListRedfishEndpointsRequest,
+    ListServiceEndpointsRequest, NodeMap, Partition, PatchEthernetInterfaceRequest, PatchGroupRequest,
+    PatchStateDataRequest, PowerMap, PutHardwareRequest, PutNodeMapsRequest, PutPowerMapsRequest,
+    QueryHardwareRequest, RedfishEndpoint, RedfishEndpointPayload, ServiceEndpoint, hardware_location,
 };
 use raft::Store;
 use rpc::{Guard, Guarded, Rules};
@@ -58,6 +72,26 @@ impl Smd {
         MembershipServiceClient::new(self.service.clone())
     }
 
+    fn partitions(&self) -> PartitionServiceClient<Guarded<Routes>> {
+        PartitionServiceClient::new(self.service.clone())
+    }
+
+    fn hardware(&self) -> HardwareServiceClient<Guarded<Routes>> {
+        HardwareServiceClient::new(self.service.clone())
+    }
+
+    async fn put_empty_place(&self, id: &str) {
+        let place = HardwareLocation {
+            id: id.to_owned(),
+            status: hardware_location::Status::Empty.into(),
+            ..HardwareLocation::default()
+        };
+        let request = PutHardwareRequest {
+            hardware: vec![place],
+        };
+        self.hardware().put_hardware(admin(request)).await.unwrap();
+    }
+
     async fn create(&self, slots: std::ops::Range<u32>) {
         let components = slots.map(|slot| node(&format!("x0c0s{slot}b0n0"), State::On));
         let request = CreateComponentsRequest {
@@ -74,6 +108,39 @@ impl Smd {
         };
         self.groups().create_group(admin(group)).await.unwrap();
     }
+}
+
+/// Reads a list two objects at a time, and says what it has: as many as are told here, each once, in the order of the whole.
+macro_rules! assert_pages {
+    ($client:expr, $method:ident, $request:ident, $list:ident, $key:expr, $count:expr) => {{
+        let mut request = $request::default();
+        let whole = $client
+            .$method(admin(request.clone()))
+            .await
+            .unwrap()
+            .into_inner();
+        let whole: Vec<String> = whole.$list.iter().map($key).collect();
+        request.page_size = 2;
+        let mut pages: Vec<Vec<String>> = Vec::new();
+        loop {
+            let page = $client
+                .$method(admin(request.clone()))
+                .await
+                .unwrap()
+                .into_inner();
+            pages.push(page.$list.iter().map($key).collect());
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        assert_eq!(pages.concat(), whole, stringify!($method));
+        let full = vec![2; $count / 2]
+            .into_iter()
+            .chain(($count % 2 == 1).then_some(1));
+        let sizes = pages.iter().map(Vec::len);
+        assert!(sizes.eq(full), "{}: {pages:?}", stringify!($method));
+    }};
 }
 
 fn with<T>(message: T, name: &'static str, value: &str) -> Request<T> {
@@ -160,6 +227,84 @@ async fn what_is_derived_changes_with_all_that_it_is_made_of() {
         seen.push(etags[0].clone());
     }
     assert_ne!(seen[0], seen[1]);
+}
+
+/// Hardware may be asked for by partition, so its lists change with what is in one.
+#[tokio::test]
+async fn lists_of_hardware_change_with_partitions() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    smd.put_empty_place("x0c0s0b0n0").await;
+    let list = ListHardwareRequest {
+        partition: vec!["p1".into()],
+        ..Default::default()
+    };
+    let query = QueryHardwareRequest {
+        id: "p1".into(),
+        ..Default::default()
+    };
+    let listed = smd.hardware().list_hardware(admin(list.clone())).await.unwrap();
+    let queried = smd.hardware().query_hardware(admin(query.clone())).await.unwrap();
+    assert!(listed.get_ref().hardware.is_empty() && queried.get_ref().nodes.is_empty());
+    let partition = Partition {
+        name: "p1".into(),
+        members: Some(GroupMembers {
+            ids: vec!["x0c0s0b0n0".into()],
+        }),
+        ..Default::default()
+    };
+    smd.partitions().create_partition(admin(partition)).await.unwrap();
+    let again = with(list, rpc::IF_NONE_MATCH, &etag_of(listed.metadata()));
+    let listed = smd.hardware().list_hardware(again).await.unwrap();
+    assert_eq!(listed.get_ref().hardware.len(), 1);
+    let again = with(query, rpc::IF_NONE_MATCH, &etag_of(queried.metadata()));
+    let queried = smd.hardware().query_hardware(again).await.unwrap();
+    assert_eq!(queried.get_ref().nodes.len(), 1);
+}
+
+/// An error shows nothing: a client that takes it for the list would go on with an error for the list.
+#[tokio::test]
+async fn an_error_has_no_etag_and_is_not_a_304_when_it_is_asked_for_again() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    let bad = || ListComponentsRequest {
+        r#type: vec!["Foo".into()],
+        ..Default::default()
+    };
+    for request in [admin(bad()), with(bad(), rpc::IF_NONE_MATCH, "*")] {
+        let refused = smd.components().list_components(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert_eq!(refused.metadata().get(rpc::ETAG), None);
+    }
+    let good = with(ListComponentsRequest::default(), rpc::IF_NONE_MATCH, "*");
+    assert!(is_not_modified(smd.components().list_components(good).await));
+}
+
+/// Its ETag is that of all places: the one that another place came with says nothing of whether this one is there.
+#[tokio::test]
+async fn what_is_not_there_is_not_found_whatever_the_caller_has_seen() {
+    let smd = Smd::new();
+    smd.put_empty_place("x0c0s0b0n0").await;
+    let get = |id: &str| GetHardwareRequest { id: id.to_owned() };
+    let shown = smd
+        .hardware()
+        .get_hardware(admin(get("x0c0s0b0n0")))
+        .await
+        .unwrap();
+    let seen = etag_of(shown.metadata());
+    for seen in [seen.as_str(), "*"] {
+        let request = |id: &str| with(get(id), rpc::IF_NONE_MATCH, seen);
+        assert!(is_not_modified(
+            smd.hardware().get_hardware(request("x0c0s0b0n0")).await
+        ));
+        let missing = smd
+            .hardware()
+            .get_hardware(request("x0c0s9b0n0"))
+            .await
+            .unwrap_err();
+        assert_eq!(missing.code(), Code::NotFound, "{seen}");
+        assert_eq!(missing.metadata().get(rpc::ETAG), None);
+    }
 }
 
 /// A group's members are written under the condition of the group.
@@ -252,6 +397,133 @@ async fn pages_together_are_the_list_also_when_it_changes_between_them() {
         .unwrap_err();
     assert_eq!(other.code(), Code::InvalidArgument);
     assert!(other.message().starts_with("page_token: "), "{other}");
+}
+
+/// Three BMCs, each with a node behind it; the first has three services.
+async fn discovered() -> Smd {
+    let smd = Smd::new();
+    for slot in 0..3_u8 {
+        let services = ["AccountService", "EventService", "UpdateService"].into_iter();
+        let services = services.take(if slot == 0 { 3 } else { 1 });
+        let payload = RedfishEndpointPayload {
+            service_endpoints: services
+                .map(|service| ServiceEndpoint {
+                    redfish_type: service.into(),
+                    redfish_url: format!("10.1.{slot}.1/redfish/v1/{service}"),
+                    ..Default::default()
+                })
+                .collect(),
+            ..blade(slot)
+        };
+        let mut client = RedfishEndpointServiceClient::new(smd.service.clone());
+        client.create_redfish_endpoints(admin(payload)).await.unwrap();
+    }
+    smd
+}
+
+#[tokio::test]
+async fn what_discoveries_bring_has_pages_too() {
+    let smd = discovered().await;
+    let mut client = RedfishEndpointServiceClient::new(smd.service.clone());
+    let id = |one: &RedfishEndpoint| one.id.clone();
+    assert_pages!(
+        client,
+        list_redfish_endpoints,
+        ListRedfishEndpointsRequest,
+        redfish_endpoints,
+        id,
+        3
+    );
+    let mut client = ComponentEndpointServiceClient::new(smd.service.clone());
+    let id = |one: &ComponentEndpoint| one.id.clone();
+    assert_pages!(
+        client,
+        list_component_endpoints,
+        ListComponentEndpointsRequest,
+        component_endpoints,
+        id,
+        6
+    );
+    let mut client = ServiceEndpointServiceClient::new(smd.service.clone());
+    let id = |one: &ServiceEndpoint| format!("{} {}", one.redfish_endpoint_id, one.redfish_type);
+    assert_pages!(
+        client,
+        list_service_endpoints,
+        ListServiceEndpointsRequest,
+        service_endpoints,
+        id,
+        5
+    );
+    let id = |one: &HardwareLocation| one.id.clone();
+    assert_pages!(
+        smd.hardware(),
+        list_hardware,
+        ListHardwareRequest,
+        hardware,
+        id,
+        6
+    );
+    let mut client = HardwareFruServiceClient::new(smd.service.clone());
+    let id = |one: &HardwareFru| one.fru_id.clone();
+    assert_pages!(client, list_hardware_frus, ListHardwareFrusRequest, frus, id, 6);
+    let mut client = HardwareHistoryServiceClient::new(smd.service.clone());
+    let id = |one: &HardwareHistory| format!("{} {}", one.id, one.history.len());
+    assert_pages!(
+        client,
+        list_hardware_history,
+        ListHardwareHistoryRequest,
+        components,
+        id,
+        6
+    );
+    assert_pages!(client, list_fru_history, ListFruHistoryRequest, components, id, 6);
+}
+
+#[tokio::test]
+async fn partitions_and_maps_have_pages_too() {
+    let smd = Smd::new();
+    let nodes = ["x0c0s0b0n0", "x0c0s1b0n0", "x0c0s2b0n0"];
+    for number in 1..=3 {
+        let partition = Partition {
+            name: format!("p{number}"),
+            ..Default::default()
+        };
+        smd.partitions().create_partition(admin(partition)).await.unwrap();
+    }
+    let node_maps = nodes.iter().zip(1..).map(|(id, nid)| NodeMap {
+        id: (*id).into(),
+        nid,
+        ..Default::default()
+    });
+    let request = PutNodeMapsRequest {
+        node_maps: node_maps.collect(),
+        ..Default::default()
+    };
+    let mut maps = NodeMapServiceClient::new(smd.service.clone());
+    maps.put_node_maps(admin(request)).await.unwrap();
+    let power_maps = nodes.iter().map(|id| PowerMap {
+        id: (*id).into(),
+        powered_by: vec!["x0m0p0v1".into()],
+        ..Default::default()
+    });
+    let request = PutPowerMapsRequest {
+        power_maps: power_maps.collect(),
+    };
+    let mut supplies = PowerMapServiceClient::new(smd.service.clone());
+    supplies.put_power_maps(admin(request)).await.unwrap();
+    let name = |one: &Partition| one.name.clone();
+    assert_pages!(
+        smd.partitions(),
+        list_partitions,
+        ListPartitionsRequest,
+        partitions,
+        name,
+        3
+    );
+    let id = |one: &NodeMap| one.id.clone();
+    assert_pages!(maps, list_node_maps, ListNodeMapsRequest, node_maps, id, 3);
+    let id = |one: &PowerMap| one.id.clone();
+    assert_pages!(supplies, list_power_maps, ListPowerMapsRequest, power_maps, id, 3);
 }
 
 /// Each list has pages of its own key.

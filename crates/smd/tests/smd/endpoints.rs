@@ -119,11 +119,13 @@ async fn service_endpoints_are_listed_found_and_deleted() {
     let of_one = ListServiceEndpointsRequest {
         service: vec!["updateservice".into()],
         redfish_endpoint: vec!["x1000c0s1b0".into()],
+        ..Default::default()
     };
     assert_eq!(list(of_one).await.unwrap().get_ref().service_endpoints.len(), 1);
     let by_service = ListEndpointsOfServiceRequest {
         service: "UpdateService".into(),
         redfish_endpoint: Vec::new(),
+        ..Default::default()
     };
     let by_service = service
         .list_endpoints_of_service(admin(by_service))

@@ -1,6 +1,7 @@
 //! HSM's Inventory/Hardware, HardwareByFRU and their histories, method by method.
 
 use crate::common::{admin, cut_off, endpoints};
+use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::hardware_fru_service_server::HardwareFruService as _;
 use proto::smd::v1::hardware_history_service_server::HardwareHistoryService as _;
 use proto::smd::v1::hardware_location::Status as Filled;
@@ -9,14 +10,16 @@ use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _
 use proto::smd::v1::{
     DeleteAllHardwareHistoryRequest, DeleteAllHardwareRequest, DeleteFruHistoryRequest,
     DeleteHardwareFruRequest, DeleteHardwareFrusRequest, DeleteHardwareHistoryRequest, DeleteHardwareRequest,
-    GetFruHistoryRequest, GetHardwareFruRequest, GetHardwareHistoryRequest, GetHardwareRequest, HardwareFru,
-    HardwareHistory, HardwareInventory, HardwareLocation, InventoryDetail, ListFruHistoryRequest,
-    ListHardwareFrusRequest, ListHardwareHistoryRequest, ListHardwareRequest, PayloadManager,
-    PutHardwareRequest, PutHardwareResponse, QueryHardwareRequest, RedfishEndpointPayload, hardware_fru,
-    hardware_location,
+    DeleteRedfishEndpointRequest, GetFruHistoryRequest, GetHardwareFruRequest, GetHardwareHistoryRequest,
+    GetHardwareRequest, HardwareFru, HardwareHistory, HardwareInventory, HardwareLocation, InventoryDetail,
+    ListFruHistoryRequest, ListHardwareFrusRequest, ListHardwareHistoryRequest, ListHardwareRequest,
+    PayloadManager, PutHardwareRequest, PutHardwareResponse, QueryHardwareRequest, RedfishEndpointPayload,
+    hardware_fru, hardware_location,
 };
 use raft::Store;
 use smd::{HardwareFruService, HardwareHistoryService, HardwareService};
+use state::State;
+use state::bounds::HARDWARE_EVENT_LAPSE_MS;
 use tonic::{Code, Status};
 
 const A: &str = "x0c0s0b0n0";
@@ -212,6 +215,20 @@ async fn a_wrong_entry_refuses_all_and_is_named() {
         "{twice:?}"
     );
     assert!(list(&store, ListHardwareRequest::default()).await.is_empty());
+}
+
+/// Boards without a serial number of their own all say the same.
+#[tokio::test]
+async fn posted_units_without_a_serial_number_of_their_own_are_told_by_their_places() {
+    let store = Store::in_memory();
+    put(&store, vec![node(A, "Default string"), node(B, "Default string")])
+        .await
+        .unwrap();
+    for place in [A, B] {
+        let unit = get(&store, place).await.unwrap().populated_fru.unwrap();
+        assert_eq!(unit.fru_id, format!("FRUIDfor{place}"));
+        assert_eq!(unit.serial_number, "Default string");
+    }
 }
 
 #[tokio::test]
@@ -519,6 +536,24 @@ async fn a_history_of_nothing_is_empty_and_nonsense_is_refused() {
     assert!(refused.message().starts_with("Invalid xname: "), "{refused:?}");
 }
 
+/// What is too old goes with a change; until then it is shown, or the ETag of a history would not tell that it is gone.
+#[tokio::test]
+async fn a_history_does_not_change_by_time_alone() {
+    let store = Store::in_memory();
+    put(&store, vec![node(A, "S1")]).await.unwrap();
+    let state = store.state();
+    let rows = state.rows().map(|mut row| {
+        if let Some(Row::Header(header)) = row.row.as_mut() {
+            header.time_ms += 2 * HARDWARE_EVENT_LAPSE_MS;
+        }
+        row
+    });
+    let years_later = Store::in_memory_with(State::from_rows(rows).unwrap());
+    let shown = history(&years_later, A).await.unwrap();
+    assert_eq!(events(&shown), [("Detected", "Node.HPE.S1")]);
+    assert_eq!(shown, history(&store, A).await.unwrap());
+}
+
 #[tokio::test]
 async fn histories_are_deleted_by_place_by_unit_and_as_a_whole() {
     let store = Store::in_memory();
@@ -605,4 +640,101 @@ async fn a_posted_bmc_brings_its_hardware() {
         1,
         "found again, nothing happened"
     );
+}
+
+/// A BMC of a chassis with one BMC for each node: they share the chassis' serial number.
+fn twin(number: u8, uuid: &str) -> RedfishEndpointPayload {
+    let system = InventoryDetail {
+        uri: format!("https://10.0.0.{number}/redfish/v1/Systems/Self"),
+        uuid: uuid.to_owned(),
+        serial: "CZ01".to_owned(),
+        manufacturer: "X".to_owned(),
+        chassis_serial: "CZ01".to_owned(),
+        chassis_manufacturer: "X".to_owned(),
+        ..InventoryDetail::default()
+    };
+    RedfishEndpointPayload {
+        id: format!("x0c0s0b{number}"),
+        fqdn: format!("bmc{number}.lab"),
+        schema_version: 1,
+        managers: vec![PayloadManager::default()],
+        systems: vec![system],
+        ..RedfishEndpointPayload::default()
+    }
+}
+
+/// What is in every place, which one has something in it.
+async fn units(store: &Store) -> Vec<(String, String)> {
+    let answer = HardwareService::new(store.clone())
+        .list_hardware(admin(ListHardwareRequest::default()))
+        .await;
+    let places = answer.unwrap().into_inner().hardware.into_iter();
+    places
+        .map(|place| {
+            (
+                place.id,
+                place.populated_fru.map_or_else(String::new, |fru| fru.fru_id),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn nodes_of_one_chassis_behind_several_bmcs_stay_where_they_are() {
+    let (store, service) = endpoints();
+    for payload in [twin(0, "aa"), twin(1, "bb")] {
+        service.create_redfish_endpoints(admin(payload)).await.unwrap();
+    }
+    let expected = [
+        ("x0c0s0b0", "FRUIDforx0c0s0b0"),
+        ("x0c0s0b0n0", "Node.X.CZ01"),
+        ("x0c0s0b1", "FRUIDforx0c0s0b1"),
+        ("x0c0s0b1n0", "FRUIDforx0c0s0b1n0"),
+        ("x0c0s0e0", "NodeEnclosure.X.CZ01"),
+        ("x0c0s0e1", "FRUIDforx0c0s0e1"),
+    ];
+    let expected = expected.map(|(place, unit)| (place.to_owned(), unit.to_owned()));
+    assert_eq!(units(&store).await, expected);
+    // whatever the order of later discoveries
+    for payload in [twin(1, "bb"), twin(0, "aa"), twin(0, "aa"), twin(1, "bb")] {
+        service.update_redfish_endpoint(admin(payload)).await.unwrap();
+        assert_eq!(units(&store).await, expected);
+    }
+    for (place, _) in &expected {
+        assert_eq!(history(&store, place).await.unwrap().history.len(), 1, "{place}");
+    }
+}
+
+/// A blade that somebody has carried to another slot has its UUID with it.
+#[tokio::test]
+async fn a_machine_with_the_same_uuid_has_moved() {
+    let (store, service) = endpoints();
+    for payload in [twin(0, "aa"), twin(1, "AA")] {
+        service.create_redfish_endpoints(admin(payload)).await.unwrap();
+    }
+    let places = units(&store).await;
+    let of = |place: &str| places.iter().find(|(id, _)| id == place).unwrap().1.as_str();
+    assert_eq!((of("x0c0s0b0n0"), of("x0c0s0b1n0")), ("", "Node.X.CZ01"));
+}
+
+/// Without its old endpoint nothing tells of the place any more: what has its name is the unit.
+#[tokio::test]
+async fn a_unit_is_found_again_elsewhere_once_its_endpoint_is_deleted() {
+    let (store, service) = endpoints();
+    service
+        .create_redfish_endpoints(admin(twin(0, "")))
+        .await
+        .unwrap();
+    let delete = DeleteRedfishEndpointRequest {
+        id: "x0c0s0b0".to_owned(),
+    };
+    service.delete_redfish_endpoint(admin(delete)).await.unwrap();
+    service
+        .create_redfish_endpoints(admin(twin(1, "")))
+        .await
+        .unwrap();
+    let places = units(&store).await;
+    let of = |place: &str| places.iter().find(|(id, _)| id == place).unwrap().1.as_str();
+    assert_eq!((of("x0c0s0b0n0"), of("x0c0s0b1n0")), ("", "Node.X.CZ01"));
+    assert_eq!((of("x0c0s0e0"), of("x0c0s0e1")), ("", "NodeEnclosure.X.CZ01"));
 }

@@ -73,7 +73,7 @@ async fn node_maps_are_put_shown_and_deleted() {
     let replaced = service.put_node_map(admin(map(B, 5))).await.unwrap().into_inner();
     assert_eq!((replaced.id.as_str(), replaced.nid), (B, 5));
     let all = service
-        .list_node_maps(admin(ListNodeMapsRequest {}))
+        .list_node_maps(admin(ListNodeMapsRequest::default()))
         .await
         .unwrap();
     assert_eq!(all.into_inner().node_maps.len(), 2);
@@ -182,7 +182,9 @@ async fn power_maps_are_put_shown_and_deleted() {
     };
     let replaced = service.put_power_map(admin(one)).await.unwrap().into_inner();
     assert_eq!(replaced.powered_by, ["x0m1p0v1"]);
-    let all = service.list_power_maps(admin(ListPowerMapsRequest {})).await;
+    let all = service
+        .list_power_maps(admin(ListPowerMapsRequest::default()))
+        .await;
     assert_eq!(all.map(Response::into_inner).unwrap().power_maps.len(), 2);
     let delete = || DeletePowerMapRequest { id: A.into() };
     service.delete_power_map(admin(delete())).await.unwrap();

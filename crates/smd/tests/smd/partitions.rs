@@ -91,7 +91,11 @@ async fn a_created_partition_is_found_listed_and_named() {
         (vec![], texts(&["BLUE"]), vec!["p1"]),
         (texts(&["p2.1"]), texts(&["blue"]), vec![]),
     ] {
-        let list = ListPartitionsRequest { partition, tag };
+        let list = ListPartitionsRequest {
+            partition,
+            tag,
+            ..ListPartitionsRequest::default()
+        };
         let found = service.list_partitions(admin(list)).await.unwrap().into_inner();
         let found: Vec<&str> = found.partitions.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(found, expected);

@@ -48,6 +48,10 @@ impl ComponentEndpoints {
         self.table.values()
     }
 
+    pub(super) fn after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<ComponentEndpoint>> {
+        self.table.after(id)
+    }
+
     /// Those behind a Redfish endpoint, sorted by xname.
     pub(super) fn of<'a>(
         &'a self,

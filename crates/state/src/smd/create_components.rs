@@ -98,8 +98,8 @@ impl Components {
             }
             claimed.insert(nid, id);
         }
-        let is_free = |nid: &u64| !claimed.contains_key(nid) && maps.owner(*nid).is_none();
-        let mut free = self.nids.free().filter(is_free);
+        let is_free = |nid: &u64| !claimed.contains_key(nid);
+        let mut free = self.nids.free(maps.nids()).filter(is_free);
         let mut nids = BTreeMap::new();
         for one in new {
             let (id, _) = one;

@@ -15,8 +15,8 @@ use super::components::Components;
 use super::node_maps::NodeMaps;
 use super::redfish_endpoints::{self, normalise, password_name};
 use crate::bounds::{
-    COMPONENTS_PER_ENDPOINT_MAX, HARDWARE_PER_ENDPOINT_MAX, INTERFACES_PER_COMPONENT_MAX,
-    SERVICES_PER_ENDPOINT_MAX, check_count, check_ids,
+    COMPONENTS_PER_ENDPOINT_MAX, INTERFACES_PER_COMPONENT_MAX, SERVICES_PER_ENDPOINT_MAX, check_count,
+    check_ids,
 };
 use crate::changes::Changes;
 use crate::cluster::{Cluster, check_secret};
@@ -144,10 +144,7 @@ impl Smd {
         for service in &found.service_endpoints {
             self.service_endpoints.store_found(service, behind, at, changes)?;
         }
-        check_count("hardware", found.hardware.len(), HARDWARE_PER_ENDPOINT_MAX)?;
-        let hardware = self.hardware.check(&found.hardware)?;
-        self.hardware.put_checked(hardware, at, changes);
-        Ok(())
+        self.store_found_hardware(&found.hardware, &behind.id, at, changes)
     }
 
     fn store_component(

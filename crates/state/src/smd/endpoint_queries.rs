@@ -28,6 +28,11 @@ impl Smd {
         self.redfish_endpoints.iter()
     }
 
+    /// As [`Smd::redfish_endpoints`], those after an xname if one is given.
+    pub fn redfish_endpoints_after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<RedfishEndpoint>> {
+        self.redfish_endpoints.after(id)
+    }
+
     /// How a component is reached.
     pub fn component_endpoint(&self, id: &Xname) -> Option<Arc<ComponentEndpoint>> {
         self.component_endpoints.get(id).cloned()
@@ -36,6 +41,14 @@ impl Smd {
     /// Every component endpoint, sorted by xname.
     pub fn component_endpoints(&self) -> impl Iterator<Item = &Arc<ComponentEndpoint>> {
         self.component_endpoints.iter()
+    }
+
+    /// As [`Smd::component_endpoints`], those after an xname if one is given.
+    pub fn component_endpoints_after(
+        &self,
+        id: Option<&Xname>,
+    ) -> impl Iterator<Item = &Arc<ComponentEndpoint>> {
+        self.component_endpoints.after(id)
     }
 
     /// The component endpoints behind a Redfish endpoint, sorted by xname.
@@ -54,6 +67,14 @@ impl Smd {
     /// Every service endpoint, sorted by endpoint and service.
     pub fn service_endpoints(&self) -> impl Iterator<Item = &Arc<ServiceEndpoint>> {
         self.service_endpoints.iter()
+    }
+
+    /// As [`Smd::service_endpoints`], those after an endpoint's service if one is given.
+    pub fn service_endpoints_after(
+        &self,
+        key: Option<&(Xname, String)>,
+    ) -> impl Iterator<Item = &Arc<ServiceEndpoint>> {
+        self.service_endpoints.after(key)
     }
 
     pub(super) fn endpoint_rows(&self) -> impl Iterator<Item = Row> + '_ {

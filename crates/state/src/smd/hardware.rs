@@ -56,6 +56,10 @@ impl Hardware {
         self.table.values()
     }
 
+    pub(super) fn after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<HardwareLocationRecord>> {
+        self.table.after(id)
+    }
+
     /// A place and all that is within it, sorted by xname; the place itself need not be there.
     pub(super) fn within<'a>(
         &'a self,

@@ -19,6 +19,11 @@ use crate::{RowKey, RowKind};
 /// Word for the kind in rejections; it is HSM's.
 pub(super) const KIND: &str = "FRU ID";
 
+/// The FRU ID of a unit that nothing tells from others: HSM's name for what is in `place`.
+pub fn fru_id_of_place(place: &str) -> String {
+    format!("FRUIDfor{place}")
+}
+
 /// Units by FRU ID. One that is in no place is a spare part.
 #[derive(Clone, Default)]
 pub(super) struct HardwareFrus {
@@ -33,6 +38,10 @@ impl HardwareFrus {
     /// Sorted by FRU ID.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<HardwareFruRecord>> {
         self.table.values()
+    }
+
+    pub(super) fn after(&self, fru_id: Option<&String>) -> impl Iterator<Item = &Arc<HardwareFruRecord>> {
+        self.table.after(fru_id)
     }
 
     /// Whether there is room for those of `fru_ids` that are not there yet.
@@ -97,6 +106,7 @@ pub(super) fn checked(
         ("manufacturer", &fru.manufacturer),
         ("part_number", &fru.part_number),
         ("serial_number", &fru.serial_number),
+        ("uuid", &fru.uuid),
     ];
     for (name, text) in texts {
         check_text(&format!("{field}.{name}"), text, NAME_BYTES_MAX)?;

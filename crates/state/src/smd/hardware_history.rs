@@ -47,6 +47,18 @@ impl HardwareHistory {
         self.table.values()
     }
 
+    pub(super) fn after(&self, place: Option<&Xname>) -> impl Iterator<Item = &Arc<HardwareHistoryRecord>> {
+        self.table.after(place)
+    }
+
+    /// The units that something happened to, those after `fru_id` if one is given; sorted.
+    pub(super) fn frus_after<'a>(&'a self, fru_id: Option<&'a String>) -> impl Iterator<Item = &'a str> {
+        let begin = fru_id.cloned().unwrap_or_default();
+        let mut last = fru_id.map(String::as_str);
+        let units = self.by_fru.range((begin, None)..).map(|(unit, _)| unit.as_str());
+        units.filter(move |unit| last.replace(unit) != Some(*unit))
+    }
+
     /// The histories of the places where a unit was, sorted by xname.
     pub(super) fn of_fru<'a>(
         &'a self,
@@ -135,22 +147,31 @@ impl HardwareHistory {
 
     /// Stores the events of a place, none of which removes the row, and keeps the indexes in step.
     fn put(&mut self, place: Xname, events: Vec<Event>, changes: &mut Changes) {
-        let newest = events.last().map(|event| event.revision);
-        let units: BTreeSet<String> = events.iter().map(|event| event.fru_id.clone()).collect();
-        let before = if events.is_empty() {
-            self.table.remove(&place, changes)
+        let before = self.table.get(&place).cloned();
+        let before = before.as_deref().map_or(&[][..], |before| &before.events);
+        self.reindex(&place, &Reindexed::of(before, &events));
+        if events.is_empty() {
+            self.table.remove(&place, changes);
         } else {
             let id = place.to_string();
             self.table
-                .put(place.clone(), HardwareHistoryRecord { id, events }, changes)
-        };
-        for event in before.iter().flat_map(|before| &before.events) {
-            self.by_fru.remove(&(event.fru_id.clone(), Some(place.clone())));
-            self.by_age.remove(&(event.revision, place.clone()));
+                .put(place, HardwareHistoryRecord { id, events }, changes);
         }
-        self.by_fru
-            .extend(units.into_iter().map(|unit| (unit, Some(place.clone()))));
-        self.by_age.extend(newest.map(|revision| (revision, place)));
+    }
+
+    fn reindex(&mut self, place: &Xname, changed: &Reindexed<'_>) {
+        for unit in &changed.units_left {
+            self.by_fru.remove(&((*unit).to_owned(), Some(place.clone())));
+        }
+        for unit in &changed.units_came {
+            self.by_fru.insert(((*unit).to_owned(), Some(place.clone())));
+        }
+        if let Some(revision) = changed.newest_was {
+            self.by_age.remove(&(revision, place.clone()));
+        }
+        if let Some(revision) = changed.newest_is {
+            self.by_age.insert((revision, place.clone()));
+        }
     }
 
     pub(super) fn load(
@@ -164,7 +185,36 @@ impl HardwareHistory {
     }
 }
 
-/// Whether an event is too old to be kept or shown at cluster time `now_ms`.
+/// What changes in the indexes when the events of a place do: of a full history that gets one more event, two keys or three.
+#[derive(Debug, PartialEq, Eq)]
+struct Reindexed<'a> {
+    units_left: Vec<&'a str>,
+    units_came: Vec<&'a str>,
+    /// Revisions of the newest event, where they differ.
+    newest_was: Option<u64>,
+    newest_is: Option<u64>,
+}
+
+impl<'a> Reindexed<'a> {
+    fn of(before: &'a [Event], after: &'a [Event]) -> Reindexed<'a> {
+        let newest = |events: &[Event]| events.last().map(|event| event.revision);
+        let (were, are) = (units(before), units(after));
+        let (newest_was, newest_is) = (newest(before), newest(after));
+        let differs = newest_was != newest_is;
+        Reindexed {
+            units_left: were.difference(&are).copied().collect(),
+            units_came: are.difference(&were).copied().collect(),
+            newest_was: newest_was.filter(|_| differs),
+            newest_is: newest_is.filter(|_| differs),
+        }
+    }
+}
+
+fn units(events: &[Event]) -> BTreeSet<&str> {
+    events.iter().map(|event| event.fru_id.as_str()).collect()
+}
+
+/// Whether an event is too old to be kept at cluster time `now_ms`.
 fn has_lapsed(event: &Event, now_ms: u64) -> bool {
     now_ms.saturating_sub(event.at_ms) > HARDWARE_EVENT_LAPSE_MS
 }
@@ -196,5 +246,50 @@ impl Record for HardwareHistoryRecord {
     /// The change of the place itself tells it.
     fn object(self: Arc<Self>) -> Option<Object> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(numbers: std::ops::Range<u64>) -> Vec<Event> {
+        let event = |revision: u64| Event {
+            fru_id: format!("Node.{revision}"),
+            revision,
+            ..Event::default()
+        };
+        numbers.map(event).collect()
+    }
+
+    /// Most of a hundred events stay where they are: they must cost nothing.
+    #[test]
+    fn one_more_event_touches_the_keys_of_what_left_and_came_only() {
+        let (before, after) = (events(0..100), events(1..101));
+        let expected = Reindexed {
+            units_left: vec!["Node.0"],
+            units_came: vec!["Node.100"],
+            newest_was: Some(99),
+            newest_is: Some(100),
+        };
+        assert_eq!(Reindexed::of(&before, &after), expected);
+        let nothing = Reindexed {
+            units_left: vec![],
+            units_came: vec![],
+            newest_was: None,
+            newest_is: None,
+        };
+        assert_eq!(Reindexed::of(&before, &before), nothing);
+    }
+
+    #[test]
+    fn a_unit_that_is_in_another_event_still_does_not_leave() {
+        let before = [events(1..2), events(1..3)].concat();
+        assert_eq!(Reindexed::of(&before, &before[1..]).units_left, [""; 0]);
+        let gone = Reindexed::of(&before, &[]);
+        assert_eq!(
+            (gone.units_left, gone.newest_was, gone.newest_is),
+            (vec!["Node.1", "Node.2"], Some(2), None)
+        );
     }
 }

@@ -23,6 +23,14 @@ impl Smd {
         self.hardware.iter()
     }
 
+    /// As [`Smd::hardware_locations`], those after an xname if one is given.
+    pub fn hardware_locations_after(
+        &self,
+        place: Option<&Xname>,
+    ) -> impl Iterator<Item = &Arc<HardwareLocationRecord>> {
+        self.hardware.after(place)
+    }
+
     /// A place of hardware and all that is within it, sorted by xname.
     pub fn hardware_within<'a>(
         &'a self,
@@ -41,6 +49,14 @@ impl Smd {
         self.hardware.frus.iter()
     }
 
+    /// As [`Smd::hardware_frus`], those after a FRU ID if one is given.
+    pub fn hardware_frus_after(
+        &self,
+        fru_id: Option<&String>,
+    ) -> impl Iterator<Item = &Arc<HardwareFruRecord>> {
+        self.hardware.frus.after(fru_id)
+    }
+
     /// Where a field-replaceable unit is.
     pub fn place_of_fru(&self, fru_id: &str) -> Option<&Xname> {
         self.hardware.place_of(fru_id)
@@ -54,6 +70,22 @@ impl Smd {
     /// What happened in every place, sorted by xname.
     pub fn hardware_histories(&self) -> impl Iterator<Item = &Arc<HardwareHistoryRecord>> {
         self.hardware.history.iter()
+    }
+
+    /// As [`Smd::hardware_histories`], those after an xname if one is given.
+    pub fn hardware_histories_after(
+        &self,
+        place: Option<&Xname>,
+    ) -> impl Iterator<Item = &Arc<HardwareHistoryRecord>> {
+        self.hardware.history.after(place)
+    }
+
+    /// FRU IDs of the units that something happened to, those after one if it is given; sorted.
+    pub fn frus_with_history_after<'a>(
+        &'a self,
+        fru_id: Option<&'a String>,
+    ) -> impl Iterator<Item = &'a str> {
+        self.hardware.history.frus_after(fru_id)
     }
 
     /// What happened in the places where a unit was, sorted by xname; to other units, too.

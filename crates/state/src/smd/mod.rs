@@ -11,6 +11,7 @@ mod discovery;
 mod endpoint_address;
 mod endpoint_queries;
 mod ethernet_interfaces;
+mod found_hardware;
 mod found_interfaces;
 mod groups;
 mod hardware;
@@ -45,6 +46,7 @@ use proto::smd::v1::{
     SmdCommand,
 };
 
+pub use self::hardware_frus::fru_id_of_place;
 pub use self::lock_enforcement::lock_enforcement;
 pub use self::redfish_endpoints::{DISCOVERY_STATUSES, password_name};
 pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
@@ -204,6 +206,11 @@ impl Smd {
         self.partitions.iter()
     }
 
+    /// As [`Smd::partitions`], those after a name if one is given.
+    pub fn partitions_after(&self, name: Option<&String>) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.after(name)
+    }
+
     /// Name of the partition that a component is in. One look-up, however many partitions there are.
     pub fn partition_of(&self, component: &str) -> Option<&str> {
         self.partitions.name_of(component)
@@ -224,6 +231,11 @@ impl Smd {
         self.node_maps.iter()
     }
 
+    /// As [`Smd::node_maps`], those after an xname if one is given.
+    pub fn node_maps_after(&self, node: Option<&Xname>) -> impl Iterator<Item = &Arc<NodeMap>> {
+        self.node_maps.after(node)
+    }
+
     /// Where a component gets its power from.
     pub fn power_map(&self, id: &Xname) -> Option<Arc<PowerMap>> {
         self.power_maps.get(id).cloned()
@@ -232,6 +244,11 @@ impl Smd {
     /// Where components get their power from, sorted by xname.
     pub fn power_maps(&self) -> impl Iterator<Item = &Arc<PowerMap>> {
         self.power_maps.iter()
+    }
+
+    /// As [`Smd::power_maps`], those after an xname if one is given.
+    pub fn power_maps_after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<PowerMap>> {
+        self.power_maps.after(id)
     }
 
     /// A subscription by its id.

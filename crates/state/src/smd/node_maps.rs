@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use model::{Rejection, Xname, canonical_role, canonical_sub_role};
 use prost::Message;
 use prost_types::{Struct, Value};
@@ -12,6 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::NodeMap;
 use proto::smd::v1::smd_command::{DeleteNodeMaps, PutNodeMaps};
 
+use super::nids::Nids;
 use super::{ids_to_delete, node, stored_xname};
 use crate::bounds::{
     CLOUD_INIT_DEPTH_MAX, NAME_BYTES_MAX, NODE_INFO_BYTES_MAX, NODE_MAPS_MAX, check_ids, check_text,
@@ -32,7 +32,7 @@ const KIND: &str = "node map";
 #[derive(Clone, Default)]
 pub(super) struct NodeMaps {
     table: Table<NodeMap>,
-    owners: OrdMap<u64, Xname>,
+    nids: Nids,
 }
 
 impl NodeMaps {
@@ -45,9 +45,18 @@ impl NodeMaps {
         self.table.values()
     }
 
+    pub(super) fn after(&self, node: Option<&Xname>) -> impl Iterator<Item = &Arc<NodeMap>> {
+        self.table.after(node)
+    }
+
     /// The node that is given this NID at its creation.
     pub(super) fn owner(&self, nid: u64) -> Option<&Xname> {
-        self.owners.get(&nid)
+        self.nids.owner(nid)
+    }
+
+    /// The NIDs that nodes are given at their creation.
+    pub(super) fn nids(&self) -> &Nids {
+        &self.nids
     }
 
     /// Creates or replaces. Nodes of one command may swap their NIDs.
@@ -84,7 +93,7 @@ impl NodeMaps {
                 Some(before) => {
                     map.meta.clone_from(&before.meta);
                     if map == *before {
-                        self.owners.insert(map.nid, id);
+                        self.nids.insert(map.nid, id);
                         applied.unchanged.push(map.id);
                         continue;
                     }
@@ -139,12 +148,12 @@ impl NodeMaps {
 
     fn release_nid(&mut self, id: &Xname) {
         if let Some(before) = self.table.get(id) {
-            self.owners.remove(&before.nid);
+            self.nids.remove(before.nid);
         }
     }
 
     fn put(&mut self, id: Xname, map: NodeMap, changes: &mut Changes) {
-        self.owners.insert(map.nid, id.clone());
+        self.nids.insert(map.nid, id.clone());
         self.table.put(id, map, changes);
     }
 

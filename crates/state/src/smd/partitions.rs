@@ -44,6 +44,10 @@ impl Partitions {
         self.table.values()
     }
 
+    pub(super) fn after(&self, name: Option<&String>) -> impl Iterator<Item = &Arc<Partition>> {
+        self.table.after(name)
+    }
+
     /// The partition that a component is in. One look-up, however many partitions there are.
     pub(super) fn name_of(&self, component: &str) -> Option<&str> {
         self.names.get(component).map(AsRef::as_ref)

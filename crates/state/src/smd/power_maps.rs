@@ -38,6 +38,10 @@ impl PowerMaps {
         self.table.values()
     }
 
+    pub(super) fn after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<PowerMap>> {
+        self.table.after(id)
+    }
+
     /// Creates or replaces. Source: SMD `POST /sysinfo/powermaps`, `PUT /sysinfo/powermaps/{xname}`.
     pub(super) fn put_all(
         &mut self,

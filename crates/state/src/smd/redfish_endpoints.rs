@@ -68,6 +68,10 @@ impl RedfishEndpoints {
         self.table.values()
     }
 
+    pub(super) fn after(&self, id: Option<&Xname>) -> impl Iterator<Item = &Arc<RedfishEndpoint>> {
+        self.table.after(id)
+    }
+
     /// Whatever the case.
     pub(super) fn by_fqdn(&self, fqdn: &str) -> Option<&Arc<RedfishEndpoint>> {
         let owner = self.by_fqdn.get(&fqdn.to_lowercase())?;

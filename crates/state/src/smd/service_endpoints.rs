@@ -44,6 +44,10 @@ impl ServiceEndpoints {
         self.0.values()
     }
 
+    pub(super) fn after(&self, key: Option<&Key>) -> impl Iterator<Item = &Arc<ServiceEndpoint>> {
+        self.0.after(key)
+    }
+
     fn keys_of(&self, endpoint: &Xname) -> Vec<Key> {
         let from = (endpoint.clone(), String::new());
         self.0

@@ -14,6 +14,7 @@ use state::RowKind;
 
 use crate::create_components;
 use crate::ethernet_interfaces;
+use crate::hardware;
 use crate::redfish_endpoints::{bmc, post, put};
 use crate::support::Log;
 
@@ -493,4 +494,59 @@ fn two_nics_that_have_swapped_addresses_are_updated() {
     log.ok(put(at("10.0.0.2", "10.0.0.1")));
     let after = log.state.smd.interface(&one.parse().unwrap()).unwrap();
     assert_eq!(before.meta, after.meta, "nothing has moved since");
+}
+
+/// A BMC with a node, whose unit has a name that others may have, too.
+fn with_unit(slot: u8, fru_id: &str, uuid: &str) -> DiscoveredEndpoint {
+    let mut found = blade(slot);
+    let mut entry = hardware::entry(&format!("x0c0s{slot}b0n0"), fru_id);
+    entry.fru.as_mut().unwrap().uuid = uuid.into();
+    found.hardware = vec![entry];
+    found
+}
+
+fn unit_in(log: &Log, place: &str) -> String {
+    let place = log.state.smd.hardware_location(&place.parse().unwrap());
+    place.unwrap().fru_id.clone()
+}
+
+/// In one command as in several; a discovery must settle.
+#[test]
+fn a_unit_that_another_endpoint_tells_of_stays_there() {
+    let mut log = Log::latest();
+    log.ok(post(vec![
+        with_unit(0, "Node.1", "aa"),
+        with_unit(1, "Node.1", "bb"),
+    ]));
+    for slot in [1, 0, 2, 1] {
+        let uuid = ["aa", "bb", ""][usize::from(slot)];
+        log.ok(put(with_unit(slot, "Node.1", uuid)));
+        assert_eq!(unit_in(&log, "x0c0s0b0n0"), "Node.1");
+        assert_eq!(unit_in(&log, "x0c0s1b0n0"), "FRUIDforx0c0s1b0n0");
+    }
+    assert_eq!(unit_in(&log, "x0c0s2b0n0"), "FRUIDforx0c0s2b0n0");
+    log.ok(put(with_unit(3, "Node.1", "aa")));
+    assert_eq!(
+        (unit_in(&log, "x0c0s0b0n0"), unit_in(&log, "x0c0s3b0n0")),
+        (String::new(), "Node.1".into())
+    );
+}
+
+/// Whoever posts hardware says where it is; and what is behind one endpoint may change places.
+#[test]
+fn what_is_posted_or_found_behind_the_same_endpoint_moves() {
+    let mut log = Log::latest();
+    log.ok(post(vec![with_unit(0, "Node.1", "aa"), blade(1)]));
+    let mut found = with_unit(0, "Node.1", "");
+    found.hardware[0].id = "x0c0s0b0n1".into();
+    log.ok(put(found));
+    assert_eq!(
+        (unit_in(&log, "x0c0s0b0n0"), unit_in(&log, "x0c0s0b0n1")),
+        (String::new(), "Node.1".into())
+    );
+    log.ok(hardware::put(&[("x0c0s1b0n0", "Node.1")]));
+    assert_eq!(
+        (unit_in(&log, "x0c0s0b0n1"), unit_in(&log, "x0c0s1b0n0")),
+        (String::new(), "Node.1".into())
+    );
 }
