@@ -22,7 +22,14 @@ pub(crate) fn put_if_match(
     cluster_id: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), Problem> {
-    let Some(value) = headers.get(IF_MATCH).filter(|_| route.verb != Method::GET) else {
+    if route.verb == Method::GET {
+        return Ok(());
+    }
+    if headers.contains_key(IF_NONE_MATCH) {
+        let problem = "If-None-Match: it is for GET; a write takes If-Match";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+    }
+    let Some(value) = headers.get(IF_MATCH) else {
         return Ok(());
     };
     let refuse = |status, problem: &str| Err(Problem::new(status, format!("If-Match: {problem}")));

@@ -385,6 +385,24 @@ async fn a_write_that_is_only_tried_out_is_answered_with_what_it_would_change() 
     assert!(!fake.one_asked().metadata.contains_key(rpc::VALIDATE_ONLY));
 }
 
+/// A client that says "only if there is none" must not overwrite what there is.
+#[tokio::test]
+async fn an_if_none_match_of_a_write_changes_nothing() {
+    for line in [
+        format!("PATCH {PATCH}"),
+        format!("PUT {NODE}"),
+        format!("POST {LIST}"),
+        format!("DELETE {NODE}"),
+    ] {
+        for value in ["*", ETAG] {
+            let (got, fake) = ask(patched(), &line, &[("if-none-match", value)], OFF).await;
+            assert_eq!(got.status, 400, "{line} {value}: {got:?}");
+            assert!(got.detail().starts_with("If-None-Match: "), "{}", got.detail());
+            assert!(fake.take_asked().is_empty(), "{line} {value}");
+        }
+    }
+}
+
 /// The answer is the real one's: also the "no".
 #[tokio::test]
 async fn a_trial_that_fails_fails_as_the_write_would() {
