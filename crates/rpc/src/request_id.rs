@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderMap;
+use proto::http::v1::ObjectMeta;
 use proto::raft::v1::ClientSession;
 
 use crate::{Caller, Error, Trial, invalid};
@@ -57,6 +58,18 @@ impl Author {
     /// Where changes are recorded that are only to be tried out; `None` if they are meant.
     pub fn trial(&self) -> Option<&Trial> {
         self.trial.as_ref()
+    }
+
+    /// The meta of an object in the answer to this request. What is only tried out is at no revision: the one that it would
+    /// get will be that of a real change.
+    pub fn told_meta(&self, meta: Option<ObjectMeta>) -> Option<ObjectMeta> {
+        match self.trial {
+            None => meta,
+            Some(_) => meta.map(|meta| ObjectMeta {
+                modified: None,
+                ..meta
+            }),
+        }
     }
 
     /// The session of the next change that this request makes; `None` if its repeats are not recognised. The changes of

@@ -172,7 +172,11 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
             .await?;
         let patched = self.store.state_after(&author).smd.interface(&mac);
         let patched = patched.ok_or_else(|| legacy::no_such_interface(&request.get_ref().id))?;
-        Ok(Response::new(patched.as_ref().clone()))
+        let patched = patched.as_ref().clone();
+        Ok(Response::new(EthernetInterface {
+            meta: author.told_meta(patched.meta),
+            ..patched
+        }))
     }
 
     #[tracing::instrument(name = "smd.delete_ethernet_interface", skip_all, fields(id = ?request.get_ref().id))]

@@ -97,9 +97,11 @@ impl node_map_service_server::NodeMapService for NodeMapService {
         };
         self.propose(&author, Change::PutNodeMaps(put)).await?;
         let stored = self.store.state_after(&author).smd.node_map(&id);
-        Ok(Response::new(
-            stored.map_or(map, |stored| stored.as_ref().clone()),
-        ))
+        let stored = stored.map_or(map, |stored| stored.as_ref().clone());
+        Ok(Response::new(NodeMap {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
     }
 
     #[tracing::instrument(name = "smd.delete_node_map", skip_all, fields(xname = ?request.get_ref().id))]

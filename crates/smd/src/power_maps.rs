@@ -112,9 +112,11 @@ impl power_map_service_server::PowerMapService for PowerMapService {
         };
         self.propose(&author, Change::PutPowerMaps(put)).await?;
         let stored = self.store.state_after(&author).smd.power_map(&id);
-        Ok(Response::new(
-            stored.map_or(map, |stored| stored.as_ref().clone()),
-        ))
+        let stored = stored.map_or(map, |stored| stored.as_ref().clone());
+        Ok(Response::new(PowerMap {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
     }
 
     #[tracing::instrument(name = "smd.delete_power_map", skip_all, fields(xname = ?request.get_ref().id))]

@@ -50,6 +50,16 @@ impl RedfishEndpointService {
             .await
     }
 
+    /// The answer to a change: the endpoint as it is stored.
+    fn stored_after(&self, author: &Author, id: &Xname) -> Result<Response<RedfishEndpoint>, Status> {
+        let stored = endpoint(&self.store.state_after(author), id.as_str())?;
+        let stored = stored.as_ref().clone();
+        Ok(Response::new(RedfishEndpoint {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
+    }
+
     fn read(&self, payload: &RedfishEndpointPayload, state: &State) -> Result<DiscoveredEndpoint, Error> {
         let id = payload::id(payload)?;
         let known: Vec<_> = state.smd.component_endpoints_of(&id).map(Arc::as_ref).collect();
@@ -155,8 +165,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
             update: true,
         };
         self.propose(&author, Change::StoreDiscovery(store)).await?;
-        let stored = endpoint(&self.store.state_after(&author), id.as_str())?;
-        Ok(Response::new(stored.as_ref().clone()))
+        self.stored_after(&author, &id)
     }
 
     #[tracing::instrument(name = "smd.patch_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
@@ -173,8 +182,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         let password = self.sealed(&id, &request.password, &self.store.state())?;
         let patch = patch_of(&id, request, password);
         self.propose(&author, Change::PatchRedfishEndpoint(patch)).await?;
-        let stored = endpoint(&self.store.state_after(&author), id.as_str())?;
-        Ok(Response::new(stored.as_ref().clone()))
+        self.stored_after(&author, &id)
     }
 
     #[tracing::instrument(name = "smd.delete_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]

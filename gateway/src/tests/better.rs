@@ -385,6 +385,33 @@ async fn a_write_that_is_only_tried_out_is_answered_with_what_it_would_change() 
     assert!(!fake.one_asked().metadata.contains_key(rpc::VALIDATE_ONLY));
 }
 
+/// Else `If-Match` with the ETag of a trial would let a change pass that somebody else made.
+#[tokio::test]
+async fn what_is_only_tried_out_has_no_etag() {
+    const MAP: &str = "/hsm/v2/Defaults/NodeMaps/x0c0s0b0n0";
+    let map = smd::NodeMap {
+        id: "x0c0s0b0n0".into(),
+        nid: 1,
+        meta: node().meta,
+        ..Default::default()
+    };
+    let mut metadata = MetadataMap::new();
+    rpc::set_etag(&mut metadata, &etag(7));
+    for (answered, is_tried) in [
+        (answer(&map), true),
+        (Ok((map.encode_to_vec().into(), metadata)), true),
+        (answer(&map), false),
+    ] {
+        let fake = Fake::new();
+        fake.will_answer(answered);
+        fake.will_tell(would_change());
+        let uri = format!("{MAP}?validate_only={is_tried}");
+        let got = send(&api(&fake), "PUT", &uri, &[], r#"{"NID":1}"#).await;
+        let expected = if is_tried { "" } else { ETAG };
+        assert_eq!((got.status, got.header("etag")), (200, expected), "{got:?}");
+    }
+}
+
 /// A client that says "only if there is none" must not overwrite what there is.
 #[tokio::test]
 async fn an_if_none_match_of_a_write_changes_nothing() {
