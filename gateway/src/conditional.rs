@@ -15,7 +15,8 @@ use crate::routes::Route;
 /// Adds the revision that `If-Match` names to the request message `out`.
 ///
 /// # Errors
-/// 400 for a write that cannot be conditional, 412 for what is no ETag of this cluster: nobody has seen that here.
+/// 400 for a write that cannot be conditional in this way, 412 for what is no ETag of this cluster: nobody has seen that
+/// here.
 pub(crate) fn put_if_match(
     route: &Route,
     headers: &HeaderMap,
@@ -36,7 +37,7 @@ pub(crate) fn put_if_match(
     let Some(number) = route.if_match else {
         return refuse(
             StatusCode::BAD_REQUEST,
-            "this route changes no single object; leave it out",
+            "this route takes no condition: it changes more than one object with an ETag of its own; leave it out",
         );
     };
     let text = value.to_str().unwrap_or("");

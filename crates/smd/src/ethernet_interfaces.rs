@@ -113,13 +113,18 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         request: Request<CreateEthernetInterfacesRequest>,
     ) -> Result<Response<CreateEthernetInterfacesResponse>, Status> {
         let author = rpc::author(&request);
-        let CreateEthernetInterfacesRequest { interfaces, replace } = request.get_ref();
+        let CreateEthernetInterfacesRequest {
+            interfaces,
+            replace,
+            if_revisions,
+        } = request.into_inner();
         let interfaces = interfaces.iter().enumerate().map(|(place, interface)| {
             new_interface(interface).map_err(|error| within(&format!("interfaces[{place}]."), error))
         });
         let create = smd_command::CreateEthernetInterfaces {
             interfaces: interfaces.collect::<Result<_, _>>()?,
-            replace: *replace,
+            replace,
+            if_revisions,
         };
         let committed = self
             .propose(&author, smd_command::Change::CreateEthernetInterfaces(create))

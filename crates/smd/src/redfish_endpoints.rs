@@ -112,6 +112,10 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
     ) -> Result<Response<ResourceUris>, Status> {
         let author = rpc::author(&request);
         let payloads = payload::endpoints_of(request.into_inner())?;
+        if payloads.iter().any(|payload| payload.if_revision.is_some()) {
+            let problem = "what is created is at no revision; update an endpoint under a condition";
+            return Err(rpc::invalid("if_revision", problem).into());
+        }
         let state = self.store.state();
         let read = |payload: &RedfishEndpointPayload| self.read(payload, &state);
         let endpoints = payloads.iter().map(read).collect::<Result<_, _>>()?;
@@ -128,8 +132,8 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
         let delete = smd_command::DeleteRedfishEndpoints {
-            ids: Vec::new(),
             all: true,
+            ..Default::default()
         };
         let outcome = self
             .propose(&author, Change::DeleteRedfishEndpoints(delete))
@@ -191,11 +195,12 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         request: Request<DeleteRedfishEndpointRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let id = &request.get_ref().id;
+        let DeleteRedfishEndpointRequest { id, if_revision } = request.get_ref();
         let id: Xname = id.parse().map_err(|_| legacy::no_such_xname(id))?;
         let delete = smd_command::DeleteRedfishEndpoints {
             ids: vec![id.to_string()],
             all: false,
+            if_revision: *if_revision,
         };
         let committed = self
             .propose(&author, Change::DeleteRedfishEndpoints(delete))
@@ -282,5 +287,6 @@ fn patch_of(
         ip_address: request.ip_address,
         rediscover_on_update: request.rediscover_on_update,
         template_id: request.template_id,
+        if_revision: request.if_revision,
     }
 }

@@ -157,7 +157,11 @@ impl Applying<'_> {
         let mut client = ComponentServiceClient::new(self.connection.clone());
         for components in batches(components, OBJECTS_PER_REQUEST) {
             let count = components.len();
-            let request = CreateComponentsRequest { components, force };
+            let request = CreateComponentsRequest {
+                components,
+                force,
+                ..CreateComponentsRequest::default()
+            };
             client.create_components(request).await?;
             if !force {
                 self.done(count);
@@ -184,6 +188,7 @@ impl Applying<'_> {
             let request = CreateEthernetInterfacesRequest {
                 interfaces,
                 replace: true,
+                ..CreateEthernetInterfacesRequest::default()
             };
             client.create_ethernet_interfaces(request).await?;
             self.done(count);
@@ -240,7 +245,11 @@ impl Applying<'_> {
         let mut client = PowerMapServiceClient::new(self.connection.clone());
         for power_maps in batches(diff.after(), OBJECTS_PER_REQUEST) {
             let count = power_maps.len();
-            client.put_power_maps(PutPowerMapsRequest { power_maps }).await?;
+            let request = PutPowerMapsRequest {
+                power_maps,
+                ..PutPowerMapsRequest::default()
+            };
+            client.put_power_maps(request).await?;
             self.done(count);
         }
         Ok(())

@@ -54,6 +54,7 @@ impl Sets {
                     description,
                     tags,
                     replace_tags: true,
+                    ..PatchPartitionRequest::default()
                 };
                 client.patch_partition(request).await.map(drop)
             }
@@ -73,7 +74,12 @@ impl Sets {
                 client.add_group_member(request).await.map(drop)
             }
             Self::Partitions(client) => {
-                let request = AddPartitionMemberRequest { name, id, ids };
+                let request = AddPartitionMemberRequest {
+                    name,
+                    id,
+                    ids,
+                    ..AddPartitionMemberRequest::default()
+                };
                 client.add_partition_member(request).await.map(drop)
             }
         }
@@ -92,7 +98,12 @@ impl Sets {
                 client.remove_group_member(request).await.map(drop)
             }
             Self::Partitions(client) => {
-                let request = RemovePartitionMemberRequest { name, id, ids };
+                let request = RemovePartitionMemberRequest {
+                    name,
+                    id,
+                    ids,
+                    ..RemovePartitionMemberRequest::default()
+                };
                 client.remove_partition_member(request).await.map(drop)
             }
         }
