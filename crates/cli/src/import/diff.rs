@@ -186,8 +186,13 @@ fn list(text: &mut String, title: &str, lines: impl ExactSizeIterator<Item = Str
     }
 }
 
-/// Which keys of two objects differ: `Role: Compute -> Service`.
-pub(super) fn changed_fields(before: &Value, after: &Value) -> Vec<String> {
+/// Which keys of two objects differ: `Role: Compute -> Service`. Of a key that `is_free_form`, only that it does: any JSON may
+/// stand there, also what nobody should read on a terminal.
+pub(super) fn changed_fields(
+    before: &Value,
+    after: &Value,
+    is_free_form: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else {
         return Vec::new();
     };
@@ -201,7 +206,10 @@ pub(super) fn changed_fields(before: &Value, after: &Value) -> Vec<String> {
     keys.dedup();
     keys.into_iter()
         .filter(|key| before.get(*key) != after.get(*key))
-        .map(|key| format!("{key}: {} -> {}", shown(before.get(key)), shown(after.get(key))))
+        .map(|key| match is_free_form(key) {
+            true => format!("{key}: differs"),
+            false => format!("{key}: {} -> {}", shown(before.get(key)), shown(after.get(key))),
+        })
         .collect()
 }
 
@@ -225,6 +233,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hsm::HsmMessage;
 
     fn summary(count: usize) -> Summary {
         let shown = Shown {
@@ -281,13 +290,23 @@ mod tests {
         let before = json!({ "ID": "x", "Role": "Compute", "NID": 7 });
         let after = json!({ "ID": "x", "Role": "Service\n", "Arch": "X86", "NID": 8 });
         assert_eq!(
-            changed_fields(&before, &after),
+            changed_fields(&before, &after, |_| false),
             [
                 "Arch: nothing -> X86",
                 "NID: 7 -> 8",
                 "Role: Compute -> Service\\n"
             ]
         );
+    }
+
+    /// What sites keep in NodeInfo is theirs.
+    #[test]
+    fn of_a_key_with_any_json_only_that_it_differs_is_told() {
+        let maps = HsmMessage::named("chamois.smd.v1.NodeMap").unwrap();
+        let before = json!({ "ID": "x", "NID": 7, "NodeInfo": { "password": "hunter2" } });
+        let after = json!({ "ID": "x", "NID": 8, "NodeInfo": "secret" });
+        let told = changed_fields(&before, &after, |key| maps.is_free_form(key));
+        assert_eq!(told, ["NID: 7 -> 8", "NodeInfo: differs"]);
     }
 
     /// A name comes from another system and goes to a terminal.

@@ -203,7 +203,8 @@ fn show<T: prost::Message>(
 ) -> Result<Shown, CliError> {
     let form = HsmMessage::named(collection.message().unwrap_or_default())?;
     show_by(collection, diff, id, |before, after| {
-        Ok(changed_fields(&form.write(before)?, &form.write(after)?))
+        let (before, after) = (form.write(before)?, form.write(after)?);
+        Ok(changed_fields(&before, &after, |key| form.is_free_form(key)))
     })
 }
 
