@@ -20,7 +20,7 @@ use rpc::client::ExactlyOnce;
 use tonic::Response;
 
 use super::components::{forced, is_forced};
-use super::diff::{Change, Diff};
+use super::diff::{Change, Diff, revision};
 use super::groups::moves;
 use super::sets::Sets;
 use crate::error::{CliError, Kind};
@@ -43,7 +43,10 @@ pub(super) struct Work {
     pub(super) power_maps: Diff<PowerMap>,
 }
 
-/// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another.
+/// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another. Node maps come
+/// before new components, which must not be given the NIDs that are promised there.
+///
+/// What was shown is what is done: an object that somebody else has changed or made since then is not overwritten.
 ///
 /// # Errors
 /// At the first request that is refused, saying how far it came; all before it is done, and nothing of it.
@@ -58,14 +61,10 @@ pub(super) async fn apply(
     };
     let outcome = async {
         applying.change_components(&work.components.change).await?;
+        applying.put_node_maps(work.node_maps).await?;
         applying.create_components(work.components.create).await?;
-        let changed = work.interfaces.change.into_iter().map(|change| change.after);
-        applying
-            .put_interfaces(changed.collect(), CHANGES_PER_REQUEST)
-            .await?;
-        applying
-            .put_interfaces(work.interfaces.create, OBJECTS_PER_REQUEST)
-            .await?;
+        applying.change_interfaces(work.interfaces.change).await?;
+        applying.create_interfaces(work.interfaces.create).await?;
         progress.set_message("groups");
         applying
             .change_sets(Sets::groups(connection), &work.groups.change)
@@ -80,7 +79,6 @@ pub(super) async fn apply(
         applying
             .create_sets(Sets::partitions(connection), work.partitions.create)
             .await?;
-        applying.put_node_maps(work.node_maps).await?;
         applying.put_power_maps(work.power_maps).await
     };
     outcome.await.map_err(|error: CliError| {
@@ -103,6 +101,7 @@ impl Applying<'_> {
     async fn change_components(&mut self, changes: &[Change<Component>]) -> Result<(), CliError> {
         self.progress.set_message("components, changed");
         let patches = Patches::of(changes);
+        self.overwrite(patches.forced).await?;
         let mut client = ComponentPatchServiceClient::new(self.connection.clone());
         for components in patches.nids.chunks(CHANGES_PER_REQUEST) {
             let components = components.to_vec();
@@ -136,8 +135,22 @@ impl Applying<'_> {
                 all_applied(client.bulk_patch_software_status(request).await?)?;
             }
         }
-        self.create(patches.forced, true).await?;
         self.done(changes.len());
+        Ok(())
+    }
+
+    /// Sets six fields of each at once, also those that stay as they were seen.
+    async fn overwrite(&mut self, forced: Vec<(Component, u64)>) -> Result<(), CliError> {
+        let mut client = ComponentServiceClient::new(self.connection.clone());
+        for (components, if_revisions) in batches_at(forced, OBJECTS_PER_REQUEST) {
+            let request = CreateComponentsRequest {
+                components,
+                if_revisions,
+                force: true,
+                ..CreateComponentsRequest::default()
+            };
+            client.create_components(request).await?;
+        }
         Ok(())
     }
 
@@ -147,47 +160,47 @@ impl Applying<'_> {
         let (with, without): (Vec<_>, Vec<_>) = components
             .into_iter()
             .partition(|component| component.nid.is_some());
-        for components in [with, without] {
-            self.create(components, false).await?;
-        }
-        Ok(())
-    }
-
-    async fn create(&mut self, components: Vec<Component>, force: bool) -> Result<(), CliError> {
         let mut client = ComponentServiceClient::new(self.connection.clone());
-        for components in batches(components, OBJECTS_PER_REQUEST) {
+        for components in batches(with, OBJECTS_PER_REQUEST).chain(batches(without, OBJECTS_PER_REQUEST)) {
             let count = components.len();
             let request = CreateComponentsRequest {
                 components,
-                force,
+                as_given: true,
                 ..CreateComponentsRequest::default()
             };
             client.create_components(request).await?;
-            if !force {
-                self.done(count);
-            }
+            self.done(count);
         }
         Ok(())
     }
 
-    async fn put_interfaces(
-        &mut self,
-        interfaces: Vec<EthernetInterface>,
-        per_request: usize,
-    ) -> Result<(), CliError> {
-        self.progress.set_message("Ethernet interfaces");
+    async fn change_interfaces(&mut self, changes: Vec<Change<EthernetInterface>>) -> Result<(), CliError> {
+        self.progress.set_message("Ethernet interfaces, changed");
         let mut client = EthernetInterfaceServiceClient::new(self.connection.clone());
-        let sent = |interface: EthernetInterface| CreateEthernetInterfaceRequest {
-            mac_address: interface.mac_address,
-            component_id: interface.component_id,
-            description: interface.description,
-            ip_addresses: interface.ip_addresses,
-        };
-        for interfaces in batches(interfaces.into_iter().map(sent).collect(), per_request) {
+        let seen =
+            |change: Change<EthernetInterface>| (sent(change.after), revision(change.before.meta.as_ref()));
+        let changed = changes.into_iter().map(seen).collect();
+        for (interfaces, if_revisions) in batches_at(changed, CHANGES_PER_REQUEST) {
             let count = interfaces.len();
             let request = CreateEthernetInterfacesRequest {
                 interfaces,
+                if_revisions,
                 replace: true,
+            };
+            client.create_ethernet_interfaces(request).await?;
+            self.done(count);
+        }
+        Ok(())
+    }
+
+    async fn create_interfaces(&mut self, interfaces: Vec<EthernetInterface>) -> Result<(), CliError> {
+        self.progress.set_message("Ethernet interfaces");
+        let mut client = EthernetInterfaceServiceClient::new(self.connection.clone());
+        let interfaces = interfaces.into_iter().map(sent).collect();
+        for interfaces in batches(interfaces, OBJECTS_PER_REQUEST) {
+            let count = interfaces.len();
+            let request = CreateEthernetInterfacesRequest {
+                interfaces,
                 ..CreateEthernetInterfacesRequest::default()
             };
             client.create_ethernet_interfaces(request).await?;
@@ -198,19 +211,22 @@ impl Applying<'_> {
 
     /// Members leave before they come into others: groups may exclude each other, and partitions do.
     async fn change_sets(&mut self, mut sets: Sets, changes: &[Change<Group>]) -> Result<(), CliError> {
+        let mut at = Vec::with_capacity(changes.len());
         for Change { before, after } in changes {
+            let seen = revision(before.meta.as_ref());
             let (ids, _) = moves(before, after);
-            if !ids.is_empty() {
-                sets.remove_members(&after.label, ids).await?;
-            }
+            at.push(match ids.is_empty() {
+                true => seen,
+                false => sets.remove_members(&after.label, ids, seen).await?,
+            });
         }
-        for Change { before, after } in changes {
+        for (Change { before, after }, mut at) in changes.iter().zip(at) {
             if before.description != after.description || before.tags != after.tags {
-                sets.patch(after).await?;
+                at = sets.patch(after, at).await?;
             }
             let (_, ids) = moves(before, after);
             if !ids.is_empty() {
-                sets.add_members(&after.label, ids).await?;
+                sets.add_members(&after.label, ids, at).await?;
             }
             self.done(1);
         }
@@ -228,10 +244,12 @@ impl Applying<'_> {
     async fn put_node_maps(&mut self, diff: Diff<NodeMap>) -> Result<(), CliError> {
         self.progress.set_message("node maps");
         let mut client = NodeMapServiceClient::new(self.connection.clone());
-        for node_maps in batches(diff.after(), CHANGES_PER_REQUEST) {
+        let maps = diff.after(|map| map.meta.as_ref());
+        for (node_maps, if_revisions) in batches_at(maps, CHANGES_PER_REQUEST) {
             let count = node_maps.len();
             let request = PutNodeMapsRequest {
                 node_maps,
+                if_revisions,
                 ..PutNodeMapsRequest::default()
             };
             client.put_node_maps(request).await?;
@@ -243,16 +261,26 @@ impl Applying<'_> {
     async fn put_power_maps(&mut self, diff: Diff<PowerMap>) -> Result<(), CliError> {
         self.progress.set_message("power maps");
         let mut client = PowerMapServiceClient::new(self.connection.clone());
-        for power_maps in batches(diff.after(), OBJECTS_PER_REQUEST) {
+        let maps = diff.after(|map| map.meta.as_ref());
+        for (power_maps, if_revisions) in batches_at(maps, OBJECTS_PER_REQUEST) {
             let count = power_maps.len();
             let request = PutPowerMapsRequest {
                 power_maps,
-                ..PutPowerMapsRequest::default()
+                if_revisions,
             };
             client.put_power_maps(request).await?;
             self.done(count);
         }
         Ok(())
+    }
+}
+
+fn sent(interface: EthernetInterface) -> CreateEthernetInterfaceRequest {
+    CreateEthernetInterfaceRequest {
+        mac_address: interface.mac_address,
+        component_id: interface.component_id,
+        description: interface.description,
+        ip_addresses: interface.ip_addresses,
     }
 }
 
@@ -264,8 +292,8 @@ struct Patches {
     roles: BTreeMap<(String, String), Vec<String>>,
     enabled: BTreeMap<bool, Vec<String>>,
     software_statuses: BTreeMap<String, Vec<String>>,
-    /// What `force` overwrites.
-    forced: Vec<Component>,
+    /// What `force` overwrites, and the revision that it was seen at.
+    forced: Vec<(Component, u64)>,
 }
 
 impl Patches {
@@ -292,7 +320,9 @@ impl Patches {
                 patches.software_statuses.entry(status).or_default().push(id());
             }
             if is_forced(change) {
-                patches.forced.push(forced(after));
+                patches
+                    .forced
+                    .push((forced(after), revision(before.meta.as_ref())));
             }
         }
         patches
@@ -326,8 +356,22 @@ fn batches<M: Message>(objects: Vec<M>, objects_max: usize) -> impl Iterator<Ite
     })
 }
 
+/// [`batches`] of objects that each go with the revision that they were seen at.
+fn batches_at<M: Message>(
+    objects: Vec<(M, u64)>,
+    objects_max: usize,
+) -> impl Iterator<Item = (Vec<M>, Vec<u64>)> {
+    let (objects, revisions): (Vec<M>, Vec<u64>) = objects.into_iter().unzip();
+    let mut revisions = revisions.into_iter();
+    batches(objects, objects_max).map(move |batch| {
+        let at = revisions.by_ref().take(batch.len()).collect();
+        (batch, at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use proto::http::v1::ObjectMeta;
     use proto::smd::v1::component::State;
 
     use super::*;
@@ -358,6 +402,16 @@ mod tests {
         assert!(sizes(Vec::new(), 9).is_empty());
     }
 
+    /// However the requests are cut.
+    #[test]
+    fn every_object_goes_with_its_own_revision() {
+        let objects = (0..5).map(|n| (interface(n), n as u64)).collect();
+        for (batch, at) in batches_at(objects, 2) {
+            let lengths: Vec<u64> = batch.iter().map(|one| one.description.len() as u64).collect();
+            assert_eq!(lengths, at);
+        }
+    }
+
     /// One request for all components that get the same value, and none for what stays.
     #[test]
     fn changes_are_put_together_by_what_they_set() {
@@ -367,6 +421,13 @@ mod tests {
             role: "Compute".into(),
             nid: Some(1),
             enabled: Some(true),
+            meta: Some(ObjectMeta {
+                modified: Some(proto::http::v1::Change {
+                    revision: 5,
+                    ..Default::default()
+                }),
+                ..ObjectMeta::default()
+            }),
             ..Component::default()
         };
         let change = |id: &str, with: fn(&mut Component)| {
@@ -390,7 +451,7 @@ mod tests {
         );
         assert_eq!((patches.nids[0].id.as_str(), patches.nids[0].nid), ("c", Some(9)));
         assert_eq!(patches.enabled, [(false, vec!["d".to_owned()])].into());
-        assert_eq!(patches.forced[0].id, "e");
+        assert_eq!((patches.forced[0].0.id.as_str(), patches.forced[0].1), ("e", 5));
         assert_eq!(patches.software_statuses.len(), 1);
         let counts = (patches.nids.len(), patches.forced.len(), patches.roles.len());
         assert_eq!(counts, (1, 1, 1));

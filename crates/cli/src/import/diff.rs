@@ -1,5 +1,6 @@
 //! What an import would do, collection by collection, for people and for programs.
 
+use proto::http::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use crate::hsm::Collection;
@@ -48,10 +49,14 @@ impl<T> Default for Diff<T> {
 }
 
 impl<T> Diff<T> {
-    /// Everything that is new or differs, as it is to be; changes first.
-    pub(super) fn after(self) -> Vec<T> {
-        let changed = self.change.into_iter().map(|change| change.after);
-        changed.chain(self.create).collect()
+    /// Everything that is new or differs, as it is to be; changes first. Each with the revision that it was seen at here, 0
+    /// where there was none.
+    pub(super) fn after(self, meta: fn(&T) -> Option<&ObjectMeta>) -> Vec<(T, u64)> {
+        let changed = self.change.into_iter();
+        let changed = changed.map(|change| (change.after, revision(meta(&change.before))));
+        changed
+            .chain(self.create.into_iter().map(|new| (new, 0)))
+            .collect()
     }
 
     /// Cannot be imported.
@@ -61,6 +66,12 @@ impl<T> Diff<T> {
             reason: reason.into(),
         });
     }
+}
+
+/// The revision of an object's last change.
+pub(super) fn revision(meta: Option<&ObjectMeta>) -> u64 {
+    let modified = meta.and_then(|meta| meta.modified.as_ref());
+    modified.map_or(0, |change| change.revision)
 }
 
 /// The same in words.
@@ -232,6 +243,9 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proto::http::v1::Change;
+    use proto::smd::v1::NodeMap;
+
     use super::*;
     use crate::hsm::HsmMessage;
 
@@ -307,6 +321,35 @@ mod tests {
         let after = json!({ "ID": "x", "NID": 8, "NodeInfo": "secret" });
         let told = changed_fields(&before, &after, |key| maps.is_free_form(key));
         assert_eq!(told, ["NID: 7 -> 8", "NodeInfo: differs"]);
+    }
+
+    /// A condition on what was seen; what was not there must not be there.
+    #[test]
+    fn what_is_sent_goes_with_the_revision_that_was_seen() {
+        let at = |revision| NodeMap {
+            meta: Some(ObjectMeta {
+                modified: Some(Change {
+                    revision,
+                    ..Change::default()
+                }),
+                ..ObjectMeta::default()
+            }),
+            ..NodeMap::default()
+        };
+        let diff = Diff {
+            create: vec![NodeMap::default()],
+            change: vec![super::Change {
+                before: at(7),
+                after: NodeMap::default(),
+            }],
+            ..Diff::default()
+        };
+        let sent: Vec<u64> = diff
+            .after(|map| map.meta.as_ref())
+            .into_iter()
+            .map(|(_, at)| at)
+            .collect();
+        assert_eq!(sent, [7, 0]);
     }
 
     /// A name comes from another system and goes to a terminal.

@@ -30,7 +30,9 @@ Examples:
 First it shows what would be created, changed, left alone or refused, and why; then it asks, or goes on with --yes. What is
 here and not in the source stays, and so does what the source does not say of a component. The same import again changes
 nothing. If anything is refused, nothing is imported (exit code 4), unless --skip-refused leaves that out. Explicit NIDs are
-kept; SMD gives one NID to several components, and here a NID has one owner: both are named. Passwords are never shown.")]
+kept; SMD gives one NID to several components, and here a NID has one owner: both are named. What somebody changes while an
+import runs is not overwritten: it stops there. A token is sent over https only, or to this machine.
+Passwords are never shown.")]
 pub struct SmdArgs {
     /// URL of the live SMD's API (…/hsm/v2), a folder or file of its collections as JSON, or - for standard input
     #[arg(value_name = "URL|PATH")]
@@ -156,8 +158,13 @@ fn compare(mut source: Source, ours: &Ours, renumber: bool) -> Result<(Work, Sum
         skipped: std::mem::take(&mut source.skipped),
         ..Summary::default()
     };
+    let node_maps = source.objects::<NodeMap>(Collection::NodeMaps)?;
+    if let Some(given) = &node_maps {
+        work.node_maps = maps::node_maps(given, &ours.node_maps);
+    }
     if let Some(given) = source.objects::<Component>(Collection::Components)? {
-        work.components = components::diff(&given, &ours.components, renumber);
+        let promised = maps::promised(&ours.node_maps, &work.node_maps);
+        work.components = components::diff(&given, &ours.components, &promised, renumber);
         summary.add(show(Collection::Components, &work.components, |component| {
             &component.id
         })?);
@@ -184,8 +191,7 @@ fn compare(mut source: Source, ours: &Ours, renumber: bool) -> Result<(Work, Sum
         work.partitions = partitions::diff(&given, &ours.partitions, &there);
         summary.add(show_sets(Collection::Partitions, &work.partitions)?);
     }
-    if let Some(given) = source.objects::<NodeMap>(Collection::NodeMaps)? {
-        work.node_maps = maps::node_maps(&given, &ours.node_maps);
+    if node_maps.is_some() {
         summary.add(show(Collection::NodeMaps, &work.node_maps, |map| &map.id)?);
     }
     if let Some(given) = source.objects::<PowerMap>(Collection::PowerMaps)? {
