@@ -10,11 +10,12 @@ use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
 use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
+use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
 use proto::smd::v1::{
     BulkPatchEnabledRequest, BulkPatchNidRequest, BulkPatchRoleRequest, BulkPatchSoftwareStatusRequest,
     Component, CreateComponentsRequest, CreateEthernetInterfaceRequest, CreateEthernetInterfacesRequest,
     EthernetInterface, Group, NodeMap, PatchComponentsResponse, PowerMap, PutNodeMapsRequest,
-    PutPowerMapsRequest,
+    PutPowerMapsRequest, RedfishEndpoint, RedfishEndpointPayload,
 };
 use rpc::client::ExactlyOnce;
 use tonic::Response;
@@ -22,6 +23,7 @@ use tonic::Response;
 use super::components::{forced, is_forced};
 use super::diff::{Change, Diff, revision};
 use super::groups::moves;
+use super::redfish_endpoints::payload;
 use super::sets::Sets;
 use crate::error::{CliError, Kind};
 
@@ -29,6 +31,8 @@ use crate::error::{CliError, Kind};
 const OBJECTS_PER_REQUEST: usize = 2000;
 /// Objects of one request that changes: what changes hands must do so within one.
 const CHANGES_PER_REQUEST: usize = 50_000;
+/// Redfish endpoints of one request.
+const ENDPOINTS_PER_REQUEST: usize = 1000;
 /// Bytes of one request, half of what a change may have.
 const BYTES_PER_REQUEST: usize = 4 << 20;
 
@@ -41,6 +45,7 @@ pub(super) struct Work {
     pub(super) partitions: Diff<Group>,
     pub(super) node_maps: Diff<NodeMap>,
     pub(super) power_maps: Diff<PowerMap>,
+    pub(super) endpoints: Diff<RedfishEndpoint>,
 }
 
 /// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another. Node maps come
@@ -79,7 +84,9 @@ pub(super) async fn apply(
         applying
             .create_sets(Sets::partitions(connection), work.partitions.create)
             .await?;
-        applying.put_power_maps(work.power_maps).await
+        applying.put_power_maps(work.power_maps).await?;
+        applying.change_endpoints(&work.endpoints.change).await?;
+        applying.create_endpoints(&work.endpoints.create).await
     };
     outcome.await.map_err(|error: CliError| {
         let (done, all) = (progress.position(), progress.length().unwrap_or_default());
@@ -269,6 +276,40 @@ impl Applying<'_> {
                 if_revisions,
             };
             client.put_power_maps(request).await?;
+            self.done(count);
+        }
+        Ok(())
+    }
+
+    async fn change_endpoints(&mut self, changes: &[Change<RedfishEndpoint>]) -> Result<(), CliError> {
+        self.progress.set_message("Redfish endpoints, changed");
+        let mut client = RedfishEndpointServiceClient::new(self.connection.clone());
+        for Change { before, after } in changes {
+            let request = RedfishEndpointPayload {
+                // What is not said of the last discovery stays, and whoever waits for the next one goes on.
+                discovery_info: (after.discovery_info != before.discovery_info)
+                    .then(|| after.discovery_info.clone())
+                    .flatten(),
+                if_revision: Some(revision(before.meta.as_ref())),
+                ..payload(after)
+            };
+            client.update_redfish_endpoint(request).await?;
+            self.done(1);
+        }
+        Ok(())
+    }
+
+    /// The endpoints alone: what is behind them is found by a discovery.
+    async fn create_endpoints(&mut self, endpoints: &[RedfishEndpoint]) -> Result<(), CliError> {
+        self.progress.set_message("Redfish endpoints");
+        let mut client = RedfishEndpointServiceClient::new(self.connection.clone());
+        for redfish_endpoints in batches(endpoints.iter().map(payload).collect(), ENDPOINTS_PER_REQUEST) {
+            let count = redfish_endpoints.len();
+            let request = RedfishEndpointPayload {
+                redfish_endpoints,
+                ..RedfishEndpointPayload::default()
+            };
+            client.create_redfish_endpoints(request).await?;
             self.done(count);
         }
         Ok(())

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::Xname;
-use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap};
+use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap, RedfishEndpoint};
 
 use super::apply::{Work, apply};
 use super::diff::{Diff, Shown, Summary, changed_fields};
 use super::source::{Named, Source};
-use super::{components, confirm, groups, interfaces, maps, partitions};
+use super::{components, confirm, groups, interfaces, maps, partitions, redfish_endpoints};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
@@ -32,7 +32,9 @@ here and not in the source stays, and so does what the source does not say of a 
 nothing. If anything is refused, nothing is imported (exit code 4), unless --skip-refused leaves that out. Explicit NIDs are
 kept; SMD gives one NID to several components, and here a NID has one owner: both are named. What somebody changes while an
 import runs is not overwritten: it stops there. A token is sent over https only, or to this machine.
-Passwords are never shown.")]
+
+Redfish endpoints come without what is behind them and without passwords, which are never read nor shown: a discovery finds
+the one, and the others are set again. Hardware, component and service endpoints, and subscriptions are not imported.")]
 pub struct SmdArgs {
     /// URL of the live SMD's API (…/hsm/v2), a folder or file of its collections as JSON, or - for standard input
     #[arg(value_name = "URL|PATH")]
@@ -197,6 +199,12 @@ fn compare(mut source: Source, ours: &Ours, renumber: bool) -> Result<(Work, Sum
     if let Some(given) = source.objects::<PowerMap>(Collection::PowerMaps)? {
         work.power_maps = maps::power_maps(&given, &ours.power_maps);
         summary.add(show(Collection::PowerMaps, &work.power_maps, |map| &map.id)?);
+    }
+    if let Some(given) = source.objects::<RedfishEndpoint>(Collection::RedfishEndpoints)? {
+        work.endpoints = redfish_endpoints::diff(&given, &ours.redfish_endpoints);
+        summary.add(show(Collection::RedfishEndpoints, &work.endpoints, |endpoint| {
+            &endpoint.id
+        })?);
     }
     Ok((work, summary))
 }
