@@ -34,9 +34,12 @@ impl Asked<'_> {
         let wire = answer.get_ref();
         let status = problem::overridden(answer.metadata()).unwrap_or(self.route.success);
         let mut headers = problem::headers(answer.metadata());
-        if let Some(etag) = conditional::etag(self.route, headers.get(ETAG), wire, &self.cluster_id) {
-            headers.insert(ETAG, etag);
-        }
+        let etag = conditional::etag(self.route, headers.get(ETAG), wire, &self.cluster_id);
+        // What is only tried out is at no revision: a real change will get the next one.
+        match etag.filter(|_| !self.validate_only) {
+            Some(etag) => headers.insert(ETAG, etag),
+            None => headers.remove(ETAG),
+        };
         if headers
             .get(ETAG)
             .is_some_and(|etag| conditional::is_seen(self.route, self.headers, etag))

@@ -15,21 +15,29 @@ use crate::routes::Route;
 /// Adds the revision that `If-Match` names to the request message `out`.
 ///
 /// # Errors
-/// 400 for a write that cannot be conditional, 412 for what is no ETag of this cluster: nobody has seen that here.
+/// 400 for a write that cannot be conditional in this way, 412 for what is no ETag of this cluster: nobody has seen that
+/// here.
 pub(crate) fn put_if_match(
     route: &Route,
     headers: &HeaderMap,
     cluster_id: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), Problem> {
-    let Some(value) = headers.get(IF_MATCH).filter(|_| route.verb != Method::GET) else {
+    if route.verb == Method::GET {
+        return Ok(());
+    }
+    if headers.contains_key(IF_NONE_MATCH) {
+        let problem = "If-None-Match: it is for GET; a write takes If-Match";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+    }
+    let Some(value) = headers.get(IF_MATCH) else {
         return Ok(());
     };
     let refuse = |status, problem: &str| Err(Problem::new(status, format!("If-Match: {problem}")));
     let Some(number) = route.if_match else {
         return refuse(
             StatusCode::BAD_REQUEST,
-            "this route changes no single object; leave it out",
+            "this route takes no condition: it changes more than one object with an ETag of its own; leave it out",
         );
     };
     let text = value.to_str().unwrap_or("");

@@ -194,6 +194,7 @@ mod tests {
             let create = CreateComponents {
                 components: vec![component],
                 force: true,
+                ..Default::default()
             };
             let change = Some(smd_command::Change::CreateComponents(create));
             let entry = pb::Entry {

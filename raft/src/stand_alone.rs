@@ -117,6 +117,7 @@ mod tests {
         let create = smd_command::CreateComponents {
             components: vec![component],
             force: false,
+            ..Default::default()
         };
         let change = Some(smd_command::Change::CreateComponents(create));
         let session = pb::ClientSession {

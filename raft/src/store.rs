@@ -19,7 +19,7 @@ use crate::past::{self, Past};
 use crate::published::Published;
 use crate::replicated::Replicated;
 use crate::snapshot_pieces::{self, SnapshotPieces};
-use crate::trial;
+use crate::trial::{self, Trials};
 use crate::type_config::MemberNode;
 use crate::watch::Watch;
 
@@ -35,6 +35,7 @@ const CONTEXT_WAIT: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Backend,
+    trials: Trials,
 }
 
 #[derive(Clone, Debug)]
@@ -63,31 +64,28 @@ impl Committed {
 }
 
 impl Store {
+    fn on(backend: Backend) -> Store {
+        let trials = Trials::default();
+        Store { backend, trials }
+    }
+
     /// A store of this process alone, applied in place: for unit tests and tools.
     pub fn in_memory() -> Store {
-        Store {
-            backend: Backend::InMemory(Arc::new(InMemory::new(true))),
-        }
+        Store::on(Backend::InMemory(Arc::new(InMemory::new(true))))
     }
 
     /// Like [`Store::in_memory`], with a state to begin with. What led to it is not known, as after a restart.
     pub fn in_memory_with(state: State) -> Store {
-        Store {
-            backend: Backend::InMemory(Arc::new(InMemory::with_state(state, true))),
-        }
+        Store::on(Backend::InMemory(Arc::new(InMemory::with_state(state, true))))
     }
 
     /// Like [`Store::in_memory`] with a state to begin with, but no majority: writes and read indexes fail.
     pub fn in_memory_without_majority(state: State) -> Store {
-        Store {
-            backend: Backend::InMemory(Arc::new(InMemory::with_state(state, false))),
-        }
+        Store::on(Backend::InMemory(Arc::new(InMemory::with_state(state, false))))
     }
 
     pub(crate) fn replicated(replicated: Arc<Replicated>, counters: Arc<Counters>) -> Store {
-        Store {
-            backend: Backend::Replicated(replicated, counters),
-        }
+        Store::on(Backend::Replicated(replicated, counters))
     }
 
     /// The applied state of this member: a pointer load.
@@ -213,7 +211,8 @@ impl Store {
             command: Some(command.clone()),
         };
         check_size(state::encode_exact(&entry)?.len())?;
-        trial::run(trial, &self.state(), &header, &command)
+        let turn = self.trials.turn().await?;
+        trial::run(turn, trial.clone(), self.state(), header, command).await
     }
 
     /// The state as `author`'s changes have left it: the applied one, or that of what was only tried out.

@@ -129,6 +129,7 @@ fn choose(dice: &mut Dice) -> Command {
             let create = smd_command::CreateComponents {
                 components: (0..8).map(node).collect(),
                 force: true,
+                ..Default::default()
             };
             smd(smd_command::Change::CreateComponents(create))
         }

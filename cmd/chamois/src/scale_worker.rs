@@ -208,6 +208,7 @@ fn inventory(nodes: std::ops::Range<u32>) -> impl Iterator<Item = Command> {
     let create = smd_command::CreateComponents {
         components,
         force: false,
+        ..Default::default()
     };
     let all = smd(smd_command::Change::CreateComponents(create));
     let each = |index| {

@@ -10,6 +10,7 @@ mod common;
 use std::path::Path;
 
 use clap::{CommandFactory as _, Parser as _};
+use common::http::Administrator;
 use common::{Member, Single, text};
 use serde_json::{Value, json};
 
@@ -47,6 +48,12 @@ fn inventory() -> Value {
               "members": { "ids": ["x1000c0s0b0n0", "x1000c0s1b0n0"] } },
             { "label": "red", "description": "", "exclusiveGroup": "colour", "members": { "ids": ["x1000c0s2b0n0"] } },
         ],
+        "RedfishEndpoints": [
+            { "ID": "x1000c0s0b0", "Type": "NodeBMC", "Hostname": "bmc0", "Domain": "rack", "FQDN": "bmc0.rack",
+              "Enabled": true, "User": "root", "Password": "hunter2", "RediscoverOnUpdate": false,
+              "DiscoveryInfo": { "LastDiscoveryStatus": "DiscoverOK", "RedfishVersion": "1.6.0" } },
+        ],
+        "Hardware": [{ "ID": "x1000c0s0b0n0" }],
         "memberships": [],
     })
 }
@@ -85,17 +92,26 @@ fn what_goes_out_comes_in_again() {
     let dump = save(dir.path(), &inventory());
     let (code, out, err) = first.ask(&["import", "smd", &dump, "--yes"]);
     assert_eq!(code, 0, "{err}");
-    assert!(
-        out.contains("imported 9 objects") && out.contains("memberships: skipped"),
-        "{out}"
-    );
+    for line in [
+        "imported 10 objects",
+        "memberships: skipped",
+        "Hardware: skipped (1 in the source)",
+    ] {
+        assert!(out.contains(line), "{line}\n{out}");
+    }
+    assert!(!out.contains("hunter2"), "{out}");
     let exported = export(&first);
+    assert!(!exported.contains("hunter2"), "{exported}");
     let value: Value = serde_json::from_str(&exported).unwrap();
     assert_eq!(value["Components"][1]["NID"], 100);
+    assert_eq!(value["Components"][0]["ID"], "x1000c0s0b0");
+    assert!(value["Components"][0].get("State").is_none(), "as it was");
+    let endpoint = &value["RedfishEndpoints"][0];
     assert_eq!(
-        value["Components"][0]["State"], "Unknown",
-        "a BMC without a state"
+        (&endpoint["FQDN"], &endpoint["User"]),
+        (&json!("bmc0.rack"), &json!("root"))
     );
+    assert_eq!(endpoint["DiscoveryInfo"]["LastDiscoveryStatus"], "DiscoverOK");
     assert_eq!(value["groups"][0]["members"]["ids"].as_array().unwrap().len(), 2);
 
     let folder = dir.path().join("saved");
@@ -125,7 +141,7 @@ fn what_goes_out_comes_in_again() {
     assert!(err.contains("--source-token-file"), "{err}");
     let (code, out, err) = third.ask(&[&live[..], &["--source-token-file", &token, "--yes"]].concat());
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("imported 9 objects"), "{out}");
+    assert!(out.contains("imported 10 objects"), "{out}");
     assert_eq!(export(&third), exported);
     let (code, out, _) = third.ask(&[&live[..], &["--source-token-file", &token]].concat());
     assert!(code == 0 && out.contains("everything is here already"), "{out}");
@@ -180,6 +196,7 @@ fn an_import_changes_what_differs_and_only_once() {
     inventory["groups"][0]["members"]["ids"] = json!(["x1000c0s2b0n0"]);
     inventory["groups"][0]["description"] = "second rack".into();
     inventory["groups"][1]["members"]["ids"] = json!(["x1000c0s0b0n0"]);
+    inventory["RedfishEndpoints"][0]["User"] = "admin".into();
     let dump = save(dir.path(), &inventory);
 
     let (code, out, err) = single.ask(&["import", "smd", &dump, "--yes"]);
@@ -189,7 +206,8 @@ fn an_import_changes_what_differs_and_only_once() {
         "~ x1000c0s1b0n0: NID: 101 -> 100; Role: Compute -> Service; SubRole: nothing -> Worker",
         "~ x1000c0s2b0n0: Enabled: true -> false; SoftwareStatus: nothing -> AdminDown; State: Ready -> Off",
         "~ blue: description: first rack -> second rack; members: +1 -2",
-        "imported 7 objects",
+        "~ x1000c0s0b0: User: root -> admin",
+        "imported 8 objects",
     ] {
         assert!(out.contains(line), "{line}\n{out}");
     }
@@ -198,6 +216,7 @@ fn an_import_changes_what_differs_and_only_once() {
     assert_eq!(counts(&out, "Components"), (0, 0, 4, 0));
     assert_eq!(counts(&out, "EthernetInterfaces"), (0, 0, 3, 0));
     assert_eq!(counts(&out, "groups"), (0, 0, 2, 0));
+    assert_eq!(counts(&out, "RedfishEndpoints"), (0, 0, 1, 0));
     let exported: Value = serde_json::from_str(&export(&single)).unwrap();
     assert_eq!(exported["Components"][3]["State"], "Off");
     assert_eq!(exported["groups"][1]["members"]["ids"], json!(["x1000c0s0b0n0"]));
@@ -267,6 +286,61 @@ fn a_nid_of_two_is_refused_with_both_owners_until_it_is_decided() {
         (0, 0, 4, 0),
         "the next import moves nothing"
     );
+}
+
+/// What a discovery has found goes out, comes into an empty cluster and goes out again: the same bytes.
+#[test]
+fn what_was_discovered_comes_back_the_same() {
+    let (first, _member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    let found = json!({
+        "ID": "x0c0s0b0", "SchemaVersion": 1,
+        "Systems": [{ "uuid": "4c4c4544-0001", "name": "node", "ethernet_interfaces": [] }],
+        "Managers": [{ "name": "BMC", "type": "BMC", "ethernet_interfaces": [] }],
+    });
+    let administrator = Administrator::new(&first.dir.path().join("identities"));
+    let path = "/hsm/v2/Inventory/RedfishEndpoints";
+    let answer = administrator.send_with(first.own(), "POST", path, "", &found.to_string());
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let exported = export(&first);
+    let value: Value = serde_json::from_str(&exported).unwrap();
+    assert_eq!(value["Components"].as_array().unwrap().len(), 2, "{exported}");
+    assert!(
+        value["Components"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|of| of.get("Role").is_none())
+    );
+    let dump = dir.path().join("dump.json");
+    std::fs::write(&dump, &exported).unwrap();
+    let (second, _member) = cluster();
+    let (code, _, err) = second.ask(&["import", "smd", text(&dump), "--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(export(&second), exported);
+}
+
+/// A new node without a NID gets the one of its map, and a renumbered one gets neither that nor any other that is promised.
+#[test]
+fn node_maps_come_before_the_components_that_they_are_for() {
+    let (single, _member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    let node = |n: u32| json!({ "ID": format!("x0c0s{n}b0n0"), "State": "On", "NID": 1 });
+    let inventory = json!({
+        "Components": [node(0), node(1), { "ID": "x0c0s2b0n0", "State": "On" }],
+        "NodeMaps": [{ "ID": "x0c0s2b0n0", "NID": 2 }, { "ID": "x0c0s3b0n0", "NID": 3 }],
+    });
+    let dump = save(dir.path(), &inventory);
+    let (code, _, err) = single.ask(&["import", "smd", &dump, "--yes", "--renumber-duplicate-nids"]);
+    assert_eq!(code, 0, "{err}");
+    let exported: Value = serde_json::from_str(&export(&single)).unwrap();
+    let nids: Vec<&Value> = exported["Components"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| &of["NID"])
+        .collect();
+    assert_eq!(nids, [1, 4, 2]);
 }
 
 /// Several requests of each kind; a node without a NID takes none that a later one names.

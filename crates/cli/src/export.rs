@@ -24,7 +24,9 @@ Examples:
   chamois export | jq '.Components[].ID'
 
 The JSON is that of HSM v2, sorted, so that two exports of the same inventory are the same bytes; `chamois import smd` reads
-it back. It holds no passwords, and none of what only this cluster knows: who changed what and when.")]
+it back. It holds no passwords, and none of what only this cluster knows: who changed what and when. Hardware, component and
+service endpoints, and subscriptions are not in it: a discovery finds the ones, subscribers subscribe again. `chamois snapshot
+save` keeps everything.")]
 pub struct ExportArgs {
     /// Folder to make, which must be new or empty, or - for standard output
     #[arg(value_name = "DIR|-", default_value = "-")]
@@ -72,6 +74,7 @@ fn all_of(ours: &Ours) -> Result<Vec<Exported>, CliError> {
         exported(Collection::Partitions, &ours.partitions)?,
         exported(Collection::NodeMaps, &ours.node_maps)?,
         exported(Collection::PowerMaps, &ours.power_maps)?,
+        exported(Collection::RedfishEndpoints, &ours.redfish_endpoints)?,
     ])
 }
 
@@ -202,7 +205,7 @@ mod tests {
         assert!(value["EthernetInterfaces"][0].get(OWN_CLOCK).is_none());
         assert!(!text.contains("meta") && text.lines().count() > 4, "{text}");
         let found = find_in("x", "", value).unwrap();
-        assert_eq!(found.len(), 6, "an import finds every collection");
+        assert_eq!(found.len(), 7, "an import finds every collection");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod groups;
 mod interfaces;
 mod maps;
 mod partitions;
+mod redfish_endpoints;
 mod sets;
 mod smd;
 mod source;

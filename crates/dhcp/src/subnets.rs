@@ -72,7 +72,11 @@ impl subnet_service_server::SubnetService for SubnetService {
         let stored = stored.ok_or_else(|| Error::Conflict {
             detail: format!("{net} was deleted by someone else"),
         })?;
-        Ok(Response::new(stored.as_ref().clone()))
+        let stored = stored.as_ref().clone();
+        Ok(Response::new(Subnet {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
     }
 
     #[tracing::instrument(name = "dhcp.delete_subnet", skip_all)]

@@ -120,6 +120,7 @@ pub(crate) async fn world(a: u8, b: u8) -> Store {
         Change::CreateComponents(CreateComponents {
             components,
             force: false,
+            ..Default::default()
         }),
     )
     .await;

@@ -25,8 +25,7 @@ impl fmt::Display for Etag {
 }
 
 impl Etag {
-    /// Whether the value of an `If-None-Match` has it, or `*`. Weak ones count: an answer that is compressed or shows
-    /// a part has a weak one.
+    /// Whether the value of an `If-None-Match` has it, or `*`. Weak ones count: an answer that is compressed has a weak one.
     pub fn is_in(&self, if_none_match: &str) -> bool {
         is_current(&self.to_string(), if_none_match)
     }

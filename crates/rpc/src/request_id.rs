@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderMap;
+use proto::http::v1::ObjectMeta;
 use proto::raft::v1::ClientSession;
 
 use crate::{Caller, Error, HeldKeys, RESERVATION_KEY, Trial, invalid};
@@ -64,6 +65,18 @@ impl Author {
     /// The keys of reservations that the request came with; `None` where locks are not enforced.
     pub fn held_keys(&self) -> Option<&HeldKeys> {
         self.held_keys.as_ref()
+    }
+
+    /// The meta of an object in the answer to this request. What is only tried out is at no revision: the one that it would
+    /// get will be that of a real change.
+    pub fn told_meta(&self, meta: Option<ObjectMeta>) -> Option<ObjectMeta> {
+        match self.trial {
+            None => meta,
+            Some(_) => meta.map(|meta| ObjectMeta {
+                modified: None,
+                ..meta
+            }),
+        }
     }
 
     /// The session of the next change that this request makes; `None` if its repeats are not recognised. The changes of

@@ -56,17 +56,19 @@ impl Trial {
         state.and_then(|state| state.downcast().ok())
     }
 
-    /// `changes` were tried out, and led to `state`.
-    pub fn record<T: Any + Send + Sync>(
+    /// `changes` were tried out, and led to `state`. `told` is asked for those only that are listed: it decodes both
+    /// versions of an object, and a change may be of a hundred thousand of them.
+    pub fn record<T: Any + Send + Sync, C>(
         &self,
         state: Arc<T>,
-        changes: impl IntoIterator<Item = ObjectChange>,
+        changes: impl IntoIterator<Item = C>,
+        told: impl Fn(C) -> Option<ObjectChange>,
     ) {
         let mut tried = self.tried();
         tried.state = Some(state);
         for change in changes {
             if tried.changes.len() < CHANGES_MAX {
-                tried.changes.push(change);
+                tried.changes.extend(told(change));
             } else {
                 tried.left_out += 1;
             }
@@ -111,6 +113,8 @@ pub(crate) fn for_metadata(would_change: &WouldChange) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn change(id: usize) -> ObjectChange {
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn metadata_say_how_much_they_leave_out() {
         let trial = Trial::default();
-        trial.record(Arc::new(()), (0..1000).map(change));
+        trial.record(Arc::new(()), (0..1000).map(change), Some);
         let whole = trial.finish();
         let part = for_metadata(&whole);
         assert!(part.len() <= METADATA_BYTES_MAX + 16, "{}", part.len());
@@ -140,10 +144,22 @@ mod tests {
     #[test]
     fn the_list_is_bounded_and_counts_on() {
         let trial = Trial::default();
-        trial.record(Arc::new(1_u8), (0..CHANGES_MAX).map(change));
-        trial.record(Arc::new(2_u8), (0..7).map(change));
+        trial.record(Arc::new(1_u8), (0..CHANGES_MAX).map(change), Some);
+        trial.record(Arc::new(2_u8), (0..7).map(change), Some);
         assert_eq!(trial.state::<u8>().as_deref(), Some(&2));
         let told = trial.finish();
         assert_eq!((told.changes.len(), told.left_out), (CHANGES_MAX, 7));
+    }
+
+    /// What is only counted costs nothing.
+    #[test]
+    fn only_what_is_listed_is_looked_at() {
+        let (trial, looked_at) = (Trial::default(), Cell::new(0));
+        let told = |id| {
+            looked_at.set(looked_at.get() + 1);
+            Some(change(id))
+        };
+        trial.record(Arc::new(()), 0..CHANGES_MAX + 5, told);
+        assert_eq!((looked_at.get(), trial.finish().left_out), (CHANGES_MAX, 5));
     }
 }

@@ -37,10 +37,8 @@ impl ComponentService {
     async fn create(
         &self,
         author: &Author,
-        components: Vec<Component>,
-        force: bool,
+        create: smd_command::CreateComponents,
     ) -> Result<Response<CreateComponentsResponse>, Status> {
-        let create = smd_command::CreateComponents { components, force };
         let Committed { revision, applied } = self
             .propose(author, smd_command::Change::CreateComponents(create))
             .await?;
@@ -135,16 +133,27 @@ impl component_service_server::ComponentService for ComponentService {
         request: Request<CreateComponentsRequest>,
     ) -> Result<Response<CreateComponentsResponse>, Status> {
         let author = rpc::author(&request);
-        let CreateComponentsRequest { components, force } = request.into_inner();
+        let CreateComponentsRequest {
+            components,
+            force,
+            if_revisions,
+            as_given,
+        } = request.into_inner();
         if components.is_empty() {
             return Err(Status::invalid_argument("Missing Components"));
         }
         let components = components
             .into_iter()
             .enumerate()
-            .map(normalised)
+            .map(|component| normalised(component, as_given))
             .collect::<Result<_, _>>()?;
-        self.create(&author, components, force).await
+        let create = smd_command::CreateComponents {
+            components,
+            force,
+            if_revisions,
+            as_given,
+        };
+        self.create(&author, create).await
     }
 
     #[tracing::instrument(name = "smd.put_component", skip_all, fields(xname = ?request.get_ref().id))]
@@ -153,10 +162,21 @@ impl component_service_server::ComponentService for ComponentService {
         request: Request<PutComponentRequest>,
     ) -> Result<Response<CreateComponentsResponse>, Status> {
         let author = rpc::author(&request);
-        let PutComponentRequest { id, component, force } = request.into_inner();
+        let PutComponentRequest {
+            id,
+            component,
+            force,
+            if_revision,
+        } = request.into_inner();
         let component = component.ok_or_else(|| rpc::invalid("component", "it is missing"))?;
-        let component = normalised((0, of_path(&id, component)?))?;
-        self.create(&author, vec![component], force).await
+        let component = normalised((0, of_path(&id, component)?), false)?;
+        let create = smd_command::CreateComponents {
+            components: vec![component],
+            force,
+            if_revisions: if_revision.into_iter().collect(),
+            as_given: false,
+        };
+        self.create(&author, create).await
     }
 
     #[tracing::instrument(name = "smd.patch_state", skip_all, fields(xname = ?request.get_ref().id))]
@@ -222,11 +242,12 @@ impl component_service_server::ComponentService for ComponentService {
 }
 
 /// A component as it stands in the log: its xname in normal form, without a meta of the client's. Spellings and
-/// defaults are `state`'s; what has no chance there is refused here, before it takes a place in the log.
+/// defaults are `state`'s; what has no chance there is refused here, before it takes a place in the log. `as_given` needs no
+/// state.
 ///
 /// # Errors
 /// `Invalid` naming the component by its place in the list.
-fn normalised((place, component): (usize, Component)) -> Result<Component, Error> {
+fn normalised((place, component): (usize, Component), as_given: bool) -> Result<Component, Error> {
     let problem = |field: &str, problem: String| Error::Invalid {
         field: "couldn't validate components".to_owned(),
         problem: format!("Components[{place}].{field}: {problem}"),
@@ -235,7 +256,8 @@ fn normalised((place, component): (usize, Component)) -> Result<Component, Error
         .id
         .parse()
         .map_err(|e: model::InvalidValue| problem("ID", e.to_string()))?;
-    if NodeState::try_from(component.state).is_err() {
+    let is_absent = as_given && component.state == 0;
+    if !is_absent && NodeState::try_from(component.state).is_err() {
         let names = NodeState::ALL.map(NodeState::as_str).join(", ");
         return Err(problem("State", format!("it is missing; write one of {names}")));
     }

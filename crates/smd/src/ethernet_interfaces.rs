@@ -113,13 +113,18 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         request: Request<CreateEthernetInterfacesRequest>,
     ) -> Result<Response<CreateEthernetInterfacesResponse>, Status> {
         let author = rpc::author(&request);
-        let CreateEthernetInterfacesRequest { interfaces, replace } = request.get_ref();
+        let CreateEthernetInterfacesRequest {
+            interfaces,
+            replace,
+            if_revisions,
+        } = request.into_inner();
         let interfaces = interfaces.iter().enumerate().map(|(place, interface)| {
             new_interface(interface).map_err(|error| within(&format!("interfaces[{place}]."), error))
         });
         let create = smd_command::CreateEthernetInterfaces {
             interfaces: interfaces.collect::<Result<_, _>>()?,
-            replace: *replace,
+            replace,
+            if_revisions,
         };
         let committed = self
             .propose(&author, smd_command::Change::CreateEthernetInterfaces(create))
@@ -172,7 +177,11 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
             .await?;
         let patched = self.store.state_after(&author).smd.interface(&mac);
         let patched = patched.ok_or_else(|| legacy::no_such_interface(&request.get_ref().id))?;
-        Ok(Response::new(patched.as_ref().clone()))
+        let patched = patched.as_ref().clone();
+        Ok(Response::new(EthernetInterface {
+            meta: author.told_meta(patched.meta),
+            ..patched
+        }))
     }
 
     #[tracing::instrument(name = "smd.delete_ethernet_interface", skip_all, fields(id = ?request.get_ref().id))]

@@ -5,7 +5,8 @@ use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{self, Change};
 use proto::smd::v1::{
     DeleteNodeMapRequest, DeleteNodeMapsRequest, DeleteResponse, GetNodeMapRequest, ListNodeMapsRequest,
-    ListNodeMapsResponse, MapsResponse, NodeMap, PutNodeMapsRequest, SmdCommand, node_map_service_server,
+    ListNodeMapsResponse, MapsResponse, NodeMap, PutNodeMapRequest, PutNodeMapsRequest, SmdCommand,
+    node_map_service_server,
 };
 use raft::{Committed, Store};
 use rpc::{Author, Error};
@@ -63,8 +64,10 @@ impl node_map_service_server::NodeMapService for NodeMapService {
         request: Request<PutNodeMapsRequest>,
     ) -> Result<Response<MapsResponse>, Status> {
         let author = rpc::author(&request);
-        let maps = given_maps(request.into_inner())?;
-        let put = smd_command::PutNodeMaps { maps };
+        let mut request = request.into_inner();
+        let if_revisions = std::mem::take(&mut request.if_revisions);
+        let maps = given_maps(request)?;
+        let put = smd_command::PutNodeMaps { maps, if_revisions };
         let committed = self.propose(&author, Change::PutNodeMaps(put)).await?;
         Ok(Response::new(legacy::created_or_modified(&committed)))
     }
@@ -76,8 +79,8 @@ impl node_map_service_server::NodeMapService for NodeMapService {
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
         let delete = smd_command::DeleteNodeMaps {
-            ids: Vec::new(),
             all: true,
+            ..Default::default()
         };
         let outcome = self.delete(&author, delete).await;
         Ok(Response::new(legacy::deleted_all(outcome)?))
@@ -93,18 +96,22 @@ impl node_map_service_server::NodeMapService for NodeMapService {
 
     /// Answers with the map as it is stored.
     #[tracing::instrument(name = "smd.put_node_map", skip_all, fields(xname = ?request.get_ref().id))]
-    async fn put_node_map(&self, request: Request<NodeMap>) -> Result<Response<NodeMap>, Status> {
+    async fn put_node_map(&self, request: Request<PutNodeMapRequest>) -> Result<Response<NodeMap>, Status> {
         let author = rpc::author(&request);
-        let map = checked(request.into_inner()).map_err(in_body("couldn't validate endpoint data"))?;
+        let (map, if_revision) = given_map(request.into_inner());
+        let map = checked(map).map_err(in_body("couldn't validate endpoint data"))?;
         let id = xname(&map.id)?;
         let put = smd_command::PutNodeMaps {
             maps: vec![map.clone()],
+            if_revisions: if_revision.into_iter().collect(),
         };
         self.propose(&author, Change::PutNodeMaps(put)).await?;
         let stored = self.store.state_after(&author).smd.node_map(&id);
-        Ok(Response::new(
-            stored.map_or(map, |stored| stored.as_ref().clone()),
-        ))
+        let stored = stored.map_or(map, |stored| stored.as_ref().clone());
+        Ok(Response::new(NodeMap {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
     }
 
     #[tracing::instrument(name = "smd.delete_node_map", skip_all, fields(xname = ?request.get_ref().id))]
@@ -113,9 +120,11 @@ impl node_map_service_server::NodeMapService for NodeMapService {
         request: Request<DeleteNodeMapRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
+        let DeleteNodeMapRequest { id, if_revision } = request.get_ref();
         let delete = smd_command::DeleteNodeMaps {
-            ids: vec![xname(&request.get_ref().id)?.to_string()],
+            ids: vec![xname(id)?.to_string()],
             all: false,
+            if_revision: *if_revision,
         };
         let committed = self.delete(&author, delete).await?;
         Ok(Response::new(legacy::deleted_one(&committed)))
@@ -131,6 +140,7 @@ fn given_maps(request: PutNodeMapsRequest) -> Result<Vec<NodeMap>, Error> {
         role,
         sub_role,
         node_info,
+        if_revisions: _,
     } = request;
     if id.is_empty() && !node_maps.is_empty() {
         let numbered = node_maps.into_iter().enumerate();
@@ -150,6 +160,27 @@ fn given_maps(request: PutNodeMapsRequest) -> Result<Vec<NodeMap>, Error> {
     Ok(vec![
         checked(one).map_err(in_body("couldn't validate mapping data"))?,
     ])
+}
+
+/// The map that a request has, and the revision that it is to be at.
+fn given_map(request: PutNodeMapRequest) -> (NodeMap, Option<u64>) {
+    let PutNodeMapRequest {
+        id,
+        nid,
+        role,
+        sub_role,
+        node_info,
+        if_revision,
+    } = request;
+    let map = NodeMap {
+        id,
+        nid,
+        role,
+        sub_role,
+        node_info,
+        meta: None,
+    };
+    (map, if_revision)
 }
 
 /// A map as it stands in the log: its xname in normal form, without a meta of the client's.

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use crate::filter::OneOf;
 use crate::group_filter::tag;
 use crate::groups::{members, named_members, resource_uris};
-use crate::{legacy, page};
+use crate::{etag, legacy, page};
 
 /// Where the collection is found.
 const COLLECTION: &str = "/hsm/v2/partitions";
@@ -136,8 +136,13 @@ impl partition_service_server::PartitionService for PartitionService {
         request: Request<DeletePartitionRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
+        let DeletePartitionRequest {
+            name: text,
+            if_revision,
+        } = request.get_ref();
         let delete = smd_command::DeletePartition {
-            name: name(&request.get_ref().name)?,
+            name: name(text)?,
+            if_revision: *if_revision,
         };
         let committed = self.propose(&author, Change::DeletePartition(delete)).await?;
         Ok(Response::new(legacy::deleted_one(&committed)))
@@ -149,7 +154,9 @@ impl partition_service_server::PartitionService for PartitionService {
         request: Request<ListPartitionMembersRequest>,
     ) -> Result<Response<GroupMembers>, Status> {
         let partition = self.stored(&request.get_ref().name)?;
-        Ok(Response::new(partition.members.clone().unwrap_or_default()))
+        let mut response = Response::new(partition.members.clone().unwrap_or_default());
+        etag::set(&mut response, &self.store, partition.meta.as_ref());
+        Ok(response)
     }
 
     #[tracing::instrument(name = "smd.add_partition_member", skip_all, fields(name = ?request.get_ref().name))]
@@ -158,13 +165,19 @@ impl partition_service_server::PartitionService for PartitionService {
         request: Request<AddPartitionMemberRequest>,
     ) -> Result<Response<ResourceUris>, Status> {
         let author = rpc::author(&request);
-        let AddPartitionMemberRequest { name: text, id, ids } = request.into_inner();
+        let AddPartitionMemberRequest {
+            name: text,
+            id,
+            ids,
+            if_revision,
+        } = request.into_inner();
         let (name, ids) = (name(&text)?, named_members(id, ids)?);
         let uri = |id: &String| format!("{COLLECTION}/{name}/members/{id}");
         let member_uris = ids.iter().map(uri).collect();
         let add = smd_command::AddPartitionMember {
             name: name.clone(),
             ids,
+            if_revision,
         };
         let committed = self.propose(&author, Change::AddPartitionMember(add)).await?;
         Ok(Response::new(resource_uris(
@@ -180,10 +193,16 @@ impl partition_service_server::PartitionService for PartitionService {
         request: Request<RemovePartitionMemberRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let RemovePartitionMemberRequest { name: text, id, ids } = request.into_inner();
+        let RemovePartitionMemberRequest {
+            name: text,
+            id,
+            ids,
+            if_revision,
+        } = request.into_inner();
         let remove = smd_command::RemovePartitionMember {
             name: name(&text)?,
             ids: named_members(id, ids)?,
+            if_revision,
         };
         let committed = self
             .propose(&author, Change::RemovePartitionMember(remove))
@@ -237,5 +256,6 @@ fn patch_of(request: PatchPartitionRequest) -> Result<smd_command::PatchPartitio
         name: name(&request.name)?,
         description: request.description,
         tags: replaces_tags.then_some(smd_command::Tags { items: request.tags }),
+        if_revision: request.if_revision,
     })
 }

@@ -5,7 +5,8 @@ use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{self, Change};
 use proto::smd::v1::{
     DeletePowerMapRequest, DeletePowerMapsRequest, DeleteResponse, GetPowerMapRequest, ListPowerMapsRequest,
-    ListPowerMapsResponse, MapsResponse, PowerMap, PutPowerMapsRequest, SmdCommand, power_map_service_server,
+    ListPowerMapsResponse, MapsResponse, PowerMap, PutPowerMapRequest, PutPowerMapsRequest, SmdCommand,
+    power_map_service_server,
 };
 use raft::{Committed, Store};
 use rpc::{Author, Error};
@@ -67,7 +68,11 @@ impl power_map_service_server::PowerMapService for PowerMapService {
         request: Request<PutPowerMapsRequest>,
     ) -> Result<Response<MapsResponse>, Status> {
         let author = rpc::author(&request);
-        let numbered = request.into_inner().power_maps.into_iter().enumerate();
+        let PutPowerMapsRequest {
+            power_maps,
+            if_revisions,
+        } = request.into_inner();
+        let numbered = power_maps.into_iter().enumerate();
         let checked = numbered.map(|(place, map)| {
             let at = |problem: String| {
                 rpc::invalid(&format!("couldn't validate map data at idx {place}"), problem)
@@ -75,7 +80,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
             checked(&map).map_err(at)
         });
         let maps = checked.collect::<Result<_, Error>>()?;
-        let put = smd_command::PutPowerMaps { maps };
+        let put = smd_command::PutPowerMaps { maps, if_revisions };
         let committed = self.propose(&author, Change::PutPowerMaps(put)).await?;
         Ok(Response::new(legacy::created_or_modified(&committed)))
     }
@@ -87,8 +92,8 @@ impl power_map_service_server::PowerMapService for PowerMapService {
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
         let delete = smd_command::DeletePowerMaps {
-            ids: Vec::new(),
             all: true,
+            ..Default::default()
         };
         let outcome = self.delete(&author, delete).await;
         Ok(Response::new(legacy::deleted_all(outcome)?))
@@ -107,19 +112,35 @@ impl power_map_service_server::PowerMapService for PowerMapService {
 
     /// Answers with the map as it is stored.
     #[tracing::instrument(name = "smd.put_power_map", skip_all, fields(xname = ?request.get_ref().id))]
-    async fn put_power_map(&self, request: Request<PowerMap>) -> Result<Response<PowerMap>, Status> {
+    async fn put_power_map(
+        &self,
+        request: Request<PutPowerMapRequest>,
+    ) -> Result<Response<PowerMap>, Status> {
         let author = rpc::author(&request);
-        let map = checked(request.get_ref())
-            .map_err(|problem| rpc::invalid("couldn't validate PowerMap data", problem))?;
+        let PutPowerMapRequest {
+            id,
+            powered_by,
+            if_revision,
+        } = request.into_inner();
+        let given = PowerMap {
+            id,
+            powered_by,
+            meta: None,
+        };
+        let map =
+            checked(&given).map_err(|problem| rpc::invalid("couldn't validate PowerMap data", problem))?;
         let id = xname(&map.id)?;
         let put = smd_command::PutPowerMaps {
             maps: vec![map.clone()],
+            if_revisions: if_revision.into_iter().collect(),
         };
         self.propose(&author, Change::PutPowerMaps(put)).await?;
         let stored = self.store.state_after(&author).smd.power_map(&id);
-        Ok(Response::new(
-            stored.map_or(map, |stored| stored.as_ref().clone()),
-        ))
+        let stored = stored.map_or(map, |stored| stored.as_ref().clone());
+        Ok(Response::new(PowerMap {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
     }
 
     #[tracing::instrument(name = "smd.delete_power_map", skip_all, fields(xname = ?request.get_ref().id))]
@@ -128,9 +149,11 @@ impl power_map_service_server::PowerMapService for PowerMapService {
         request: Request<DeletePowerMapRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
+        let DeletePowerMapRequest { id, if_revision } = request.get_ref();
         let delete = smd_command::DeletePowerMaps {
-            ids: vec![xname(&request.get_ref().id)?.to_string()],
+            ids: vec![xname(id)?.to_string()],
             all: false,
+            if_revision: *if_revision,
         };
         let committed = self.delete(&author, delete).await?;
         Ok(Response::new(legacy::deleted_one(&committed)))

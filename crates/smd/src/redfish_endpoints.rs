@@ -50,6 +50,16 @@ impl RedfishEndpointService {
             .await
     }
 
+    /// The answer to a change: the endpoint as it is stored.
+    fn stored_after(&self, author: &Author, id: &Xname) -> Result<Response<RedfishEndpoint>, Status> {
+        let stored = endpoint(&self.store.state_after(author), id.as_str())?;
+        let stored = stored.as_ref().clone();
+        Ok(Response::new(RedfishEndpoint {
+            meta: author.told_meta(stored.meta),
+            ..stored
+        }))
+    }
+
     fn read(&self, payload: &RedfishEndpointPayload, state: &State) -> Result<DiscoveredEndpoint, Error> {
         let id = payload::id(payload)?;
         let known: Vec<_> = state.smd.component_endpoints_of(&id).map(Arc::as_ref).collect();
@@ -113,6 +123,10 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
     ) -> Result<Response<ResourceUris>, Status> {
         let author = rpc::author(&request);
         let payloads = payload::endpoints_of(request.into_inner())?;
+        if payloads.iter().any(|payload| payload.if_revision.is_some()) {
+            let problem = "what is created is at no revision; update an endpoint under a condition";
+            return Err(rpc::invalid("if_revision", problem).into());
+        }
         let state = self.store.state();
         let read = |payload: &RedfishEndpointPayload| self.read(payload, &state);
         let endpoints = payloads.iter().map(read).collect::<Result<_, _>>()?;
@@ -129,8 +143,8 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
         let delete = smd_command::DeleteRedfishEndpoints {
-            ids: Vec::new(),
             all: true,
+            ..Default::default()
         };
         let outcome = self
             .propose(&author, Change::DeleteRedfishEndpoints(delete))
@@ -166,8 +180,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
             update: true,
         };
         self.propose(&author, Change::StoreDiscovery(store)).await?;
-        let stored = endpoint(&self.store.state_after(&author), id.as_str())?;
-        Ok(Response::new(stored.as_ref().clone()))
+        self.stored_after(&author, &id)
     }
 
     #[tracing::instrument(name = "smd.patch_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
@@ -184,8 +197,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         let password = self.sealed(&id, &request.password, &self.store.state())?;
         let patch = patch_of(&id, request, password);
         self.propose(&author, Change::PatchRedfishEndpoint(patch)).await?;
-        let stored = endpoint(&self.store.state_after(&author), id.as_str())?;
-        Ok(Response::new(stored.as_ref().clone()))
+        self.stored_after(&author, &id)
     }
 
     #[tracing::instrument(name = "smd.delete_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
@@ -194,11 +206,12 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         request: Request<DeleteRedfishEndpointRequest>,
     ) -> Result<Response<DeleteResponse>, Status> {
         let author = rpc::author(&request);
-        let id = &request.get_ref().id;
+        let DeleteRedfishEndpointRequest { id, if_revision } = request.get_ref();
         let id: Xname = id.parse().map_err(|_| legacy::no_such_xname(id))?;
         let delete = smd_command::DeleteRedfishEndpoints {
             ids: vec![id.to_string()],
             all: false,
+            if_revision: *if_revision,
         };
         let committed = self
             .propose(&author, Change::DeleteRedfishEndpoints(delete))
@@ -286,5 +299,6 @@ fn patch_of(
         ip_address: request.ip_address,
         rediscover_on_update: request.rediscover_on_update,
         template_id: request.template_id,
+        if_revision: request.if_revision,
     }
 }

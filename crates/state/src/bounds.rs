@@ -179,6 +179,18 @@ pub(crate) fn check_names_one(if_revision: Option<u64>, items: usize) -> Result<
     }
 }
 
+/// Conditions of a list are one for each object, or none at all.
+pub(crate) fn check_one_each(if_revisions: &[u64], items: usize) -> Result<(), Rejection> {
+    if if_revisions.is_empty() || if_revisions.len() == items {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} revisions are given for {items} objects; give one for each, or none",
+        if_revisions.len()
+    );
+    Err(Rejection::invalid("if_revisions", problem))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,7 +82,7 @@ pub(crate) fn modified_revision(meta: Option<&ObjectMeta>) -> u64 {
         .map_or(0, |change| change.revision)
 }
 
-/// Whether the object `id` is at the revision that a client has seen, if it names one.
+/// Whether the object `id` is at the revision that a client has seen, if it names one; an object that does not exist is at 0.
 ///
 /// # Errors
 /// `RevisionMismatch` with both revisions.

@@ -1,6 +1,6 @@
 //! `HistoryService`: what became of one object, and by whom, as far back as this member remembers.
 
-use model::{MacAddr, Xname};
+use model::{MacAddr, PartitionName, Xname};
 use proto::watch::v1::object::Kind;
 use proto::watch::v1::{ListChangesRequest, ListChangesResponse, PastChange, history_service_server};
 use raft::{Past, Revision, Store};
@@ -104,7 +104,7 @@ fn row_kind(text: &str) -> Result<RowKind, Error> {
 /// The id as it is stored, from any way to write it.
 ///
 /// # Errors
-/// `Invalid` for an xname or a MAC that is none.
+/// `Invalid` for an xname, a MAC or the name of a partition that is none.
 fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
     if text.len() > ID_BYTES_MAX {
         return Err(invalid("id", format!("it has more than {ID_BYTES_MAX} bytes")));
@@ -120,7 +120,8 @@ fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
         | RowKind::Instance
         | RowKind::InstanceInfo => text.parse().map(|id: Xname| id.to_string()).map_err(wrong),
         RowKind::EthernetInterface => text.parse().map(|mac: MacAddr| mac.id()).map_err(wrong),
-        RowKind::Group | RowKind::Partition => Ok(text.to_ascii_lowercase()),
+        RowKind::Group => Ok(text.to_ascii_lowercase()),
+        RowKind::Partition => text.parse().map(|name: PartitionName| name.into()).map_err(wrong),
         _ => Ok(text.to_owned()),
     }
 }
@@ -149,8 +150,10 @@ fn page_size_of(asked: u32) -> Result<usize, Error> {
 #[cfg(test)]
 mod tests {
     use proto::raft::v1::entry::Command;
-    use proto::smd::v1::smd_command::{Change, CreateComponents, DeleteComponents, PatchState};
-    use proto::smd::v1::{Component, SmdCommand, component};
+    use proto::smd::v1::smd_command::{
+        Change, CreateComponents, CreatePartition, DeleteComponents, PatchState,
+    };
+    use proto::smd::v1::{Component, Partition, SmdCommand, component};
     use proto::watch::v1::history_service_server::HistoryService as _;
 
     use super::*;
@@ -170,7 +173,7 @@ mod tests {
         };
         Change::CreateComponents(CreateComponents {
             components: vec![component],
-            force: false,
+            ..CreateComponents::default()
         })
     }
 
@@ -233,6 +236,26 @@ mod tests {
         let fields: Vec<_> = patched.fields.iter().map(|field| field.field.as_str()).collect();
         assert_eq!(fields, ["State"]);
         assert!(patched.at_ms > 0 && patched.time == state::time_text(patched.at_ms));
+    }
+
+    /// A partition's name has a normal form of its own.
+    #[tokio::test]
+    async fn a_partition_is_found_however_its_name_is_written() {
+        let store = Store::in_memory();
+        let partition = Partition {
+            name: "p1".into(),
+            ..Partition::default()
+        };
+        let create = CreatePartition {
+            partition: Some(partition),
+        };
+        propose(&store, "user/ada", Change::CreatePartition(create)).await;
+        for name in ["p1", "P1", "P01"] {
+            let listed = list(&store, asking("partition", name)).await.unwrap();
+            assert_eq!(listed.changes.len(), 1, "{name}");
+        }
+        let error = list(&store, asking("partition", "blue")).await.unwrap_err();
+        assert!(error.message().starts_with("id: "), "{error}");
     }
 
     #[tokio::test]

@@ -191,7 +191,7 @@ async fn an_if_match_that_means_nothing_here_changes_nothing() {
             "DELETE /hsm/v2/State/Components",
             ETAG,
             400,
-            "If-Match: this route changes no single object",
+            "If-Match: this route takes no condition",
         ),
     ] {
         let (got, fake) = ask(patched(), line, &[("if-match", value)], OFF).await;
@@ -383,6 +383,87 @@ async fn a_write_that_is_only_tried_out_is_answered_with_what_it_would_change() 
     let (got, fake) = ask(patched(), &format!("{plain}?validate_only=false"), &[], OFF).await;
     assert_eq!((got.status, got.text()), (204, ""));
     assert!(!fake.one_asked().metadata.contains_key(rpc::VALIDATE_ONLY));
+}
+
+/// Else `If-Match` with the ETag of a trial would let a change pass that somebody else made.
+#[tokio::test]
+async fn what_is_only_tried_out_has_no_etag() {
+    const MAP: &str = "/hsm/v2/Defaults/NodeMaps/x0c0s0b0n0";
+    let map = smd::NodeMap {
+        id: "x0c0s0b0n0".into(),
+        nid: 1,
+        meta: node().meta,
+        ..Default::default()
+    };
+    let mut metadata = MetadataMap::new();
+    rpc::set_etag(&mut metadata, &etag(7));
+    for (answered, is_tried) in [
+        (answer(&map), true),
+        (Ok((map.encode_to_vec().into(), metadata)), true),
+        (answer(&map), false),
+    ] {
+        let fake = Fake::new();
+        fake.will_answer(answered);
+        fake.will_tell(would_change());
+        let uri = format!("{MAP}?validate_only={is_tried}");
+        let got = send(&api(&fake), "PUT", &uri, &[], r#"{"NID":1}"#).await;
+        let expected = if is_tried { "" } else { ETAG };
+        assert_eq!((got.status, got.header("etag")), (200, expected), "{got:?}");
+    }
+}
+
+/// A client that says "only if there is none" must not overwrite what there is.
+#[tokio::test]
+async fn an_if_none_match_of_a_write_changes_nothing() {
+    for line in [
+        format!("PATCH {PATCH}"),
+        format!("PUT {NODE}"),
+        format!("POST {LIST}"),
+        format!("DELETE {NODE}"),
+    ] {
+        for value in ["*", ETAG] {
+            let (got, fake) = ask(patched(), &line, &[("if-none-match", value)], OFF).await;
+            assert_eq!(got.status, 400, "{line} {value}: {got:?}");
+            assert!(got.detail().starts_with("If-None-Match: "), "{}", got.detail());
+            assert!(fake.take_asked().is_empty(), "{line} {value}");
+        }
+    }
+}
+
+/// Every write of one object whose GET has the ETag of its own last change.
+#[tokio::test]
+async fn every_object_with_a_revision_of_its_own_is_written_under_a_condition() {
+    const ENDPOINT: &str = "/hsm/v2/Inventory/RedfishEndpoints/x0c0s0b0";
+    const MAP: &str = "/hsm/v2/Defaults/NodeMaps/x0c0s0b0n0";
+    const POWER: &str = "/hsm/v2/sysinfo/powermaps/x0c0s0b0n0";
+    const PARTITION: &str = "/hsm/v2/partitions/p1";
+    /// `if_revision` of any request: its number is the same in all but one.
+    #[derive(Clone, PartialEq, Message)]
+    struct Condition {
+        #[prost(uint64, optional, tag = "102")]
+        if_revision: Option<u64>,
+    }
+    let member = format!("{PARTITION}/members");
+    for (verb, uri, body) in [
+        ("PUT", NODE, r#"{"component":{"State":"On"}}"#),
+        ("PUT", ENDPOINT, "{}"),
+        ("PATCH", ENDPOINT, "{}"),
+        ("DELETE", ENDPOINT, ""),
+        ("PUT", MAP, r#"{"NID":1}"#),
+        ("DELETE", MAP, ""),
+        ("PUT", POWER, r#"{"poweredBy":["x0m0p0v1"]}"#),
+        ("DELETE", POWER, ""),
+        ("PATCH", PARTITION, r#"{"description":"a"}"#),
+        ("DELETE", PARTITION, ""),
+        ("POST", member.as_str(), r#"{"id":"x0c0s0b0n0"}"#),
+        ("DELETE", &format!("{member}/x0c0s0b0n0"), ""),
+    ] {
+        let fake = Fake::new();
+        let got = send(&api(&fake), verb, uri, &[("if-match", ETAG)], body).await;
+        assert!(got.status < 300, "{verb} {uri}: {got:?}");
+        let asked = Condition::decode(fake.one_asked().message).unwrap();
+        assert_eq!(asked.if_revision, Some(7), "{verb} {uri}");
+    }
 }
 
 /// The answer is the real one's: also the "no".

@@ -219,6 +219,7 @@ async fn a_component_is_put() {
             ..Default::default()
         }),
         force: true,
+        ..Default::default()
     };
     let body = r#"{"component":{"ID":"x0c0s0b0n0","State":"On"},"force":true}"#;
     let answered = answer(&smd::CreateComponentsResponse {

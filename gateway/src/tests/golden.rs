@@ -216,6 +216,7 @@ async fn bodies_are_read_as_go_reads_them() {
     let asked = smd::CreateComponentsRequest {
         components: vec![component(Some(7)), component(Some(8)), component(None)],
         force: true,
+        ..Default::default()
     };
     let body = r#" {"components":[
         {"id":"x0c0s0b0n0","STATE":"on","Enabled":true,"NID":7,"Bogus":{"a":[1]}},

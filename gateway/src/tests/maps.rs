@@ -87,6 +87,7 @@ async fn node_maps_are_posted_in_both_forms() {
         sub_role: "Worker".into(),
         node_info: info(),
         node_maps: vec![],
+        ..Default::default()
     };
     let sent = Sent("POST /hsm/v2/Defaults/NodeMaps", NODE_MAP);
     check(sent, "smd.v1.NodeMapService/PutNodeMaps", asked, two(), 200, TWO).await;
@@ -131,6 +132,7 @@ async fn node_maps_are_listed_shown_replaced_and_deleted() {
     .await;
     let asked = smd::DeleteNodeMapRequest {
         id: "x0c0s0b0n0".into(),
+        ..Default::default()
     };
     let sent = Sent("DELETE /hsm/v2/Defaults/NodeMaps/x0c0s0b0n0", "");
     check(sent, &method("DeleteNodeMap"), asked, deleted(), 200, DELETED).await;
@@ -145,6 +147,7 @@ async fn power_maps_are_bare_lists() {
     let method = |name: &str| format!("smd.v1.PowerMapService/{name}");
     let asked = smd::PutPowerMapsRequest {
         power_maps: vec![power_map(), power_map()],
+        ..Default::default()
     };
     let sent = Sent(
         "POST /hsm/v2/sysinfo/powermaps",
@@ -187,6 +190,7 @@ async fn power_maps_are_bare_lists() {
     .await;
     let asked = smd::DeletePowerMapRequest {
         id: "x0c0s0b0n0".into(),
+        ..Default::default()
     };
     let sent = Sent("DELETE /hsm/v2/sysinfo/powermaps/x0c0s0b0n0", "");
     check(sent, &method("DeletePowerMap"), asked, deleted(), 200, DELETED).await;

@@ -124,6 +124,7 @@ async fn partitions_are_patched_and_deleted() {
         description: Some("East".into()),
         tags: vec![],
         replace_tags: true,
+        ..Default::default()
     };
     check(
         Sent(
@@ -137,7 +138,10 @@ async fn partitions_are_patched_and_deleted() {
         "",
     )
     .await;
-    let asked = smd::DeletePartitionRequest { name: "p1".into() };
+    let asked = smd::DeletePartitionRequest {
+        name: "p1".into(),
+        ..Default::default()
+    };
     let sent = Sent("DELETE /hsm/v2/partitions/p1", "");
     check(sent, &method("DeletePartition"), asked, deleted(), 200, DELETED).await;
 }
@@ -159,6 +163,7 @@ async fn members_are_listed_added_and_removed() {
         name: "p1".into(),
         id: "x0c0s0b0n0".into(),
         ids: vec![],
+        ..Default::default()
     };
     let got = check_with(
         Sent("POST /hsm/v2/partitions/p1/members", r#"{"id":"x0c0s0b0n0"}"#),
@@ -175,6 +180,7 @@ async fn members_are_listed_added_and_removed() {
         name: "p1".into(),
         id: "x0c0s0b0n0".into(),
         ids: vec![],
+        ..Default::default()
     };
     let sent = Sent("DELETE /hsm/v2/partitions/p1/members/x0c0s0b0n0", "");
     check(

@@ -421,6 +421,7 @@ async fn a_put_and_a_patch_are_answered_with_the_endpoint() {
 async fn deletes_are_answered_with_a_count() {
     let one = smd::DeleteRedfishEndpointRequest {
         id: "x3000c0s1b0".into(),
+        ..Default::default()
     };
     let body = r#"{"code":0,"message":"deleted 1 entry"}"#;
     let sent = Sent("DELETE /hsm/v2/Inventory/RedfishEndpoints/x3000c0s1b0", "");

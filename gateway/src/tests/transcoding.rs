@@ -195,7 +195,7 @@ proptest! {
         enabled in any::<Option<bool>>(), locked: bool,
     ) {
         let component = smd::Component { id, role, state, flag, nid, enabled, locked, ..Default::default() };
-        let sent = smd::CreateComponentsRequest { components: vec![component.clone(), component], force: false };
+        let sent = smd::CreateComponentsRequest { components: vec![component.clone(), component], force: false, ..Default::default() };
         let table = table_once();
         let answer = smd::ListComponentsResponse { components: sent.components.clone(), revision: 1, ..Default::default() };
         let output = route(table, "/ListComponents").output;

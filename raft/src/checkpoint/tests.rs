@@ -56,6 +56,7 @@ impl Applied {
         self.apply(Change::CreateComponents(CreateComponents {
             components: blades.map(component).collect(),
             force: false,
+            ..Default::default()
         }));
     }
 

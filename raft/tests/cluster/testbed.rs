@@ -331,6 +331,7 @@ pub(crate) fn create(xname: &str) -> Command {
     let create = smd_command::CreateComponents {
         components: vec![component],
         force: false,
+        ..Default::default()
     };
     Command::Smd(SmdCommand {
         change: Some(smd_command::Change::CreateComponents(create)),

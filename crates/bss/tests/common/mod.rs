@@ -22,6 +22,7 @@ pub async fn seeded() -> Store {
     let create = smd_command::CreateComponents {
         components,
         force: false,
+        ..Default::default()
     };
     smd(&store, smd_command::Change::CreateComponents(create)).await;
     for number in 0..4 {

@@ -79,13 +79,13 @@ impl Collection {
     pub(crate) fn message(self) -> Option<&'static str> {
         match self {
             Self::Components => Some("chamois.smd.v1.Component"),
+            Self::RedfishEndpoints => Some("chamois.smd.v1.RedfishEndpoint"),
             Self::EthernetInterfaces => Some("chamois.smd.v1.EthernetInterface"),
             Self::Groups => Some("chamois.smd.v1.Group"),
             Self::Partitions => Some("chamois.smd.v1.Partition"),
             Self::NodeMaps => Some("chamois.smd.v1.NodeMap"),
             Self::PowerMaps => Some("chamois.smd.v1.PowerMap"),
-            Self::RedfishEndpoints
-            | Self::ComponentEndpoints
+            Self::ComponentEndpoints
             | Self::ServiceEndpoints
             | Self::Hardware
             | Self::Memberships
@@ -97,10 +97,9 @@ impl Collection {
     pub(crate) fn not_moved(self) -> &'static str {
         match self {
             Self::Memberships => "they follow from the groups",
-            Self::ComponentEndpoints | Self::ServiceEndpoints | Self::Hardware => {
-                "a discovery makes them anew"
-            }
-            _ => "this version does not move them",
+            Self::Hardware => "a discovery finds it again; what was posted is posted again",
+            Self::Subscriptions => "subscribers subscribe here themselves",
+            _ => "a discovery makes them anew",
         }
     }
 
@@ -108,7 +107,7 @@ impl Collection {
     pub(crate) fn is_set_by_administrators(self) -> bool {
         !matches!(
             self,
-            Self::ComponentEndpoints | Self::ServiceEndpoints | Self::Hardware | Self::Memberships
+            Self::ComponentEndpoints | Self::ServiceEndpoints | Self::Memberships
         )
     }
 
@@ -266,7 +265,7 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage);
             let error = error.to_string();
             assert!(
-                error.starts_with(text) && error.contains("Components, EthernetInterfaces"),
+                error.starts_with(text) && error.contains("Components, RedfishEndpoints, EthernetInterfaces"),
                 "{error}"
             );
         }

@@ -178,6 +178,12 @@ impl HsmMessage {
         Ok(message)
     }
 
+    /// Whether any JSON may stand under a key of this name.
+    pub(crate) fn is_free_form(&self, key: &str) -> bool {
+        let of = self.places.get(&key.to_ascii_lowercase());
+        of.is_some_and(|place| matches!(self.fields[*place].form, Form::Any(_)))
+    }
+
     /// Writes one message of this kind as HSM shows it.
     ///
     /// # Errors

@@ -8,10 +8,11 @@ use proto::smd::v1::group_service_client::GroupServiceClient;
 use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
 use proto::smd::v1::partition_service_client::PartitionServiceClient;
 use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
+use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
 use proto::smd::v1::{
     Component, EthernetInterface, Group, ListComponentsRequest, ListEthernetInterfacesRequest,
-    ListGroupsRequest, ListNodeMapsRequest, ListPartitionsRequest, ListPowerMapsRequest, NodeMap, Partition,
-    PowerMap,
+    ListGroupsRequest, ListNodeMapsRequest, ListPartitionsRequest, ListPowerMapsRequest,
+    ListRedfishEndpointsRequest, NodeMap, Partition, PowerMap, RedfishEndpoint,
 };
 use rpc::client::ExactlyOnce;
 
@@ -27,6 +28,7 @@ pub(crate) struct Ours {
     pub(crate) partitions: Vec<Partition>,
     pub(crate) node_maps: Vec<NodeMap>,
     pub(crate) power_maps: Vec<PowerMap>,
+    pub(crate) redfish_endpoints: Vec<RedfishEndpoint>,
 }
 
 impl Ours {
@@ -48,6 +50,10 @@ impl Ours {
             .max_decoding_message_size(ANSWER_BYTES_MAX)
             .list_power_maps(ListPowerMapsRequest::default())
             .await?;
+        let redfish_endpoints = RedfishEndpointServiceClient::new(connection.clone())
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+            .list_redfish_endpoints(ListRedfishEndpointsRequest::default())
+            .await?;
         let interfaces = EthernetInterfaceServiceClient::new(connection.clone())
             .max_decoding_message_size(ANSWER_BYTES_MAX)
             .list_ethernet_interfaces(ListEthernetInterfacesRequest::default())
@@ -63,6 +69,7 @@ impl Ours {
             partitions: partitions.into_inner().partitions,
             node_maps: node_maps.into_inner().node_maps,
             power_maps: power_maps.into_inner().power_maps,
+            redfish_endpoints: redfish_endpoints.into_inner().redfish_endpoints,
         };
         ours.forget_members_that_are_gone();
         Ok(ours)

@@ -10,18 +10,20 @@ use proto::smd::v1::component_service_client::ComponentServiceClient;
 use proto::smd::v1::ethernet_interface_service_client::EthernetInterfaceServiceClient;
 use proto::smd::v1::node_map_service_client::NodeMapServiceClient;
 use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
+use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
 use proto::smd::v1::{
     BulkPatchEnabledRequest, BulkPatchNidRequest, BulkPatchRoleRequest, BulkPatchSoftwareStatusRequest,
     Component, CreateComponentsRequest, CreateEthernetInterfaceRequest, CreateEthernetInterfacesRequest,
     EthernetInterface, Group, NodeMap, PatchComponentsResponse, PowerMap, PutNodeMapsRequest,
-    PutPowerMapsRequest,
+    PutPowerMapsRequest, RedfishEndpoint, RedfishEndpointPayload,
 };
 use rpc::client::ExactlyOnce;
 use tonic::Response;
 
 use super::components::{forced, is_forced};
-use super::diff::{Change, Diff};
+use super::diff::{Change, Diff, revision};
 use super::groups::moves;
+use super::redfish_endpoints::payload;
 use super::sets::Sets;
 use crate::error::{CliError, Kind};
 
@@ -29,6 +31,8 @@ use crate::error::{CliError, Kind};
 const OBJECTS_PER_REQUEST: usize = 2000;
 /// Objects of one request that changes: what changes hands must do so within one.
 const CHANGES_PER_REQUEST: usize = 50_000;
+/// Redfish endpoints of one request.
+const ENDPOINTS_PER_REQUEST: usize = 1000;
 /// Bytes of one request, half of what a change may have.
 const BYTES_PER_REQUEST: usize = 4 << 20;
 
@@ -41,9 +45,13 @@ pub(super) struct Work {
     pub(super) partitions: Diff<Group>,
     pub(super) node_maps: Diff<NodeMap>,
     pub(super) power_maps: Diff<PowerMap>,
+    pub(super) endpoints: Diff<RedfishEndpoint>,
 }
 
-/// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another.
+/// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another. Node maps come
+/// before new components, which must not be given the NIDs that are promised there.
+///
+/// What was shown is what is done: an object that somebody else has changed or made since then is not overwritten.
 ///
 /// # Errors
 /// At the first request that is refused, saying how far it came; all before it is done, and nothing of it.
@@ -58,14 +66,10 @@ pub(super) async fn apply(
     };
     let outcome = async {
         applying.change_components(&work.components.change).await?;
+        applying.put_node_maps(work.node_maps).await?;
         applying.create_components(work.components.create).await?;
-        let changed = work.interfaces.change.into_iter().map(|change| change.after);
-        applying
-            .put_interfaces(changed.collect(), CHANGES_PER_REQUEST)
-            .await?;
-        applying
-            .put_interfaces(work.interfaces.create, OBJECTS_PER_REQUEST)
-            .await?;
+        applying.change_interfaces(work.interfaces.change).await?;
+        applying.create_interfaces(work.interfaces.create).await?;
         progress.set_message("groups");
         applying
             .change_sets(Sets::groups(connection), &work.groups.change)
@@ -80,8 +84,9 @@ pub(super) async fn apply(
         applying
             .create_sets(Sets::partitions(connection), work.partitions.create)
             .await?;
-        applying.put_node_maps(work.node_maps).await?;
-        applying.put_power_maps(work.power_maps).await
+        applying.put_power_maps(work.power_maps).await?;
+        applying.change_endpoints(&work.endpoints.change).await?;
+        applying.create_endpoints(&work.endpoints.create).await
     };
     outcome.await.map_err(|error: CliError| {
         let (done, all) = (progress.position(), progress.length().unwrap_or_default());
@@ -103,6 +108,7 @@ impl Applying<'_> {
     async fn change_components(&mut self, changes: &[Change<Component>]) -> Result<(), CliError> {
         self.progress.set_message("components, changed");
         let patches = Patches::of(changes);
+        self.overwrite(patches.forced).await?;
         let mut client = ComponentPatchServiceClient::new(self.connection.clone());
         for components in patches.nids.chunks(CHANGES_PER_REQUEST) {
             let components = components.to_vec();
@@ -136,8 +142,22 @@ impl Applying<'_> {
                 all_applied(client.bulk_patch_software_status(request).await?)?;
             }
         }
-        self.create(patches.forced, true).await?;
         self.done(changes.len());
+        Ok(())
+    }
+
+    /// Sets six fields of each at once, also those that stay as they were seen.
+    async fn overwrite(&mut self, forced: Vec<(Component, u64)>) -> Result<(), CliError> {
+        let mut client = ComponentServiceClient::new(self.connection.clone());
+        for (components, if_revisions) in batches_at(forced, OBJECTS_PER_REQUEST) {
+            let request = CreateComponentsRequest {
+                components,
+                if_revisions,
+                force: true,
+                ..CreateComponentsRequest::default()
+            };
+            client.create_components(request).await?;
+        }
         Ok(())
     }
 
@@ -147,43 +167,48 @@ impl Applying<'_> {
         let (with, without): (Vec<_>, Vec<_>) = components
             .into_iter()
             .partition(|component| component.nid.is_some());
-        for components in [with, without] {
-            self.create(components, false).await?;
-        }
-        Ok(())
-    }
-
-    async fn create(&mut self, components: Vec<Component>, force: bool) -> Result<(), CliError> {
         let mut client = ComponentServiceClient::new(self.connection.clone());
-        for components in batches(components, OBJECTS_PER_REQUEST) {
+        for components in batches(with, OBJECTS_PER_REQUEST).chain(batches(without, OBJECTS_PER_REQUEST)) {
             let count = components.len();
-            let request = CreateComponentsRequest { components, force };
+            let request = CreateComponentsRequest {
+                components,
+                as_given: true,
+                ..CreateComponentsRequest::default()
+            };
             client.create_components(request).await?;
-            if !force {
-                self.done(count);
-            }
+            self.done(count);
         }
         Ok(())
     }
 
-    async fn put_interfaces(
-        &mut self,
-        interfaces: Vec<EthernetInterface>,
-        per_request: usize,
-    ) -> Result<(), CliError> {
-        self.progress.set_message("Ethernet interfaces");
+    async fn change_interfaces(&mut self, changes: Vec<Change<EthernetInterface>>) -> Result<(), CliError> {
+        self.progress.set_message("Ethernet interfaces, changed");
         let mut client = EthernetInterfaceServiceClient::new(self.connection.clone());
-        let sent = |interface: EthernetInterface| CreateEthernetInterfaceRequest {
-            mac_address: interface.mac_address,
-            component_id: interface.component_id,
-            description: interface.description,
-            ip_addresses: interface.ip_addresses,
-        };
-        for interfaces in batches(interfaces.into_iter().map(sent).collect(), per_request) {
+        let seen =
+            |change: Change<EthernetInterface>| (sent(change.after), revision(change.before.meta.as_ref()));
+        let changed = changes.into_iter().map(seen).collect();
+        for (interfaces, if_revisions) in batches_at(changed, CHANGES_PER_REQUEST) {
             let count = interfaces.len();
             let request = CreateEthernetInterfacesRequest {
                 interfaces,
+                if_revisions,
                 replace: true,
+            };
+            client.create_ethernet_interfaces(request).await?;
+            self.done(count);
+        }
+        Ok(())
+    }
+
+    async fn create_interfaces(&mut self, interfaces: Vec<EthernetInterface>) -> Result<(), CliError> {
+        self.progress.set_message("Ethernet interfaces");
+        let mut client = EthernetInterfaceServiceClient::new(self.connection.clone());
+        let interfaces = interfaces.into_iter().map(sent).collect();
+        for interfaces in batches(interfaces, OBJECTS_PER_REQUEST) {
+            let count = interfaces.len();
+            let request = CreateEthernetInterfacesRequest {
+                interfaces,
+                ..CreateEthernetInterfacesRequest::default()
             };
             client.create_ethernet_interfaces(request).await?;
             self.done(count);
@@ -193,19 +218,22 @@ impl Applying<'_> {
 
     /// Members leave before they come into others: groups may exclude each other, and partitions do.
     async fn change_sets(&mut self, mut sets: Sets, changes: &[Change<Group>]) -> Result<(), CliError> {
+        let mut at = Vec::with_capacity(changes.len());
         for Change { before, after } in changes {
+            let seen = revision(before.meta.as_ref());
             let (ids, _) = moves(before, after);
-            if !ids.is_empty() {
-                sets.remove_members(&after.label, ids).await?;
-            }
+            at.push(match ids.is_empty() {
+                true => seen,
+                false => sets.remove_members(&after.label, ids, seen).await?,
+            });
         }
-        for Change { before, after } in changes {
+        for (Change { before, after }, mut at) in changes.iter().zip(at) {
             if before.description != after.description || before.tags != after.tags {
-                sets.patch(after).await?;
+                at = sets.patch(after, at).await?;
             }
             let (_, ids) = moves(before, after);
             if !ids.is_empty() {
-                sets.add_members(&after.label, ids).await?;
+                sets.add_members(&after.label, ids, at).await?;
             }
             self.done(1);
         }
@@ -223,10 +251,12 @@ impl Applying<'_> {
     async fn put_node_maps(&mut self, diff: Diff<NodeMap>) -> Result<(), CliError> {
         self.progress.set_message("node maps");
         let mut client = NodeMapServiceClient::new(self.connection.clone());
-        for node_maps in batches(diff.after(), CHANGES_PER_REQUEST) {
+        let maps = diff.after(|map| map.meta.as_ref());
+        for (node_maps, if_revisions) in batches_at(maps, CHANGES_PER_REQUEST) {
             let count = node_maps.len();
             let request = PutNodeMapsRequest {
                 node_maps,
+                if_revisions,
                 ..PutNodeMapsRequest::default()
             };
             client.put_node_maps(request).await?;
@@ -238,12 +268,60 @@ impl Applying<'_> {
     async fn put_power_maps(&mut self, diff: Diff<PowerMap>) -> Result<(), CliError> {
         self.progress.set_message("power maps");
         let mut client = PowerMapServiceClient::new(self.connection.clone());
-        for power_maps in batches(diff.after(), OBJECTS_PER_REQUEST) {
+        let maps = diff.after(|map| map.meta.as_ref());
+        for (power_maps, if_revisions) in batches_at(maps, OBJECTS_PER_REQUEST) {
             let count = power_maps.len();
-            client.put_power_maps(PutPowerMapsRequest { power_maps }).await?;
+            let request = PutPowerMapsRequest {
+                power_maps,
+                if_revisions,
+            };
+            client.put_power_maps(request).await?;
             self.done(count);
         }
         Ok(())
+    }
+
+    async fn change_endpoints(&mut self, changes: &[Change<RedfishEndpoint>]) -> Result<(), CliError> {
+        self.progress.set_message("Redfish endpoints, changed");
+        let mut client = RedfishEndpointServiceClient::new(self.connection.clone());
+        for Change { before, after } in changes {
+            let request = RedfishEndpointPayload {
+                // What is not said of the last discovery stays, and whoever waits for the next one goes on.
+                discovery_info: (after.discovery_info != before.discovery_info)
+                    .then(|| after.discovery_info.clone())
+                    .flatten(),
+                if_revision: Some(revision(before.meta.as_ref())),
+                ..payload(after)
+            };
+            client.update_redfish_endpoint(request).await?;
+            self.done(1);
+        }
+        Ok(())
+    }
+
+    /// The endpoints alone: what is behind them is found by a discovery.
+    async fn create_endpoints(&mut self, endpoints: &[RedfishEndpoint]) -> Result<(), CliError> {
+        self.progress.set_message("Redfish endpoints");
+        let mut client = RedfishEndpointServiceClient::new(self.connection.clone());
+        for redfish_endpoints in batches(endpoints.iter().map(payload).collect(), ENDPOINTS_PER_REQUEST) {
+            let count = redfish_endpoints.len();
+            let request = RedfishEndpointPayload {
+                redfish_endpoints,
+                ..RedfishEndpointPayload::default()
+            };
+            client.create_redfish_endpoints(request).await?;
+            self.done(count);
+        }
+        Ok(())
+    }
+}
+
+fn sent(interface: EthernetInterface) -> CreateEthernetInterfaceRequest {
+    CreateEthernetInterfaceRequest {
+        mac_address: interface.mac_address,
+        component_id: interface.component_id,
+        description: interface.description,
+        ip_addresses: interface.ip_addresses,
     }
 }
 
@@ -255,8 +333,8 @@ struct Patches {
     roles: BTreeMap<(String, String), Vec<String>>,
     enabled: BTreeMap<bool, Vec<String>>,
     software_statuses: BTreeMap<String, Vec<String>>,
-    /// What `force` overwrites.
-    forced: Vec<Component>,
+    /// What `force` overwrites, and the revision that it was seen at.
+    forced: Vec<(Component, u64)>,
 }
 
 impl Patches {
@@ -283,7 +361,9 @@ impl Patches {
                 patches.software_statuses.entry(status).or_default().push(id());
             }
             if is_forced(change) {
-                patches.forced.push(forced(after));
+                patches
+                    .forced
+                    .push((forced(after), revision(before.meta.as_ref())));
             }
         }
         patches
@@ -317,8 +397,22 @@ fn batches<M: Message>(objects: Vec<M>, objects_max: usize) -> impl Iterator<Ite
     })
 }
 
+/// [`batches`] of objects that each go with the revision that they were seen at.
+fn batches_at<M: Message>(
+    objects: Vec<(M, u64)>,
+    objects_max: usize,
+) -> impl Iterator<Item = (Vec<M>, Vec<u64>)> {
+    let (objects, revisions): (Vec<M>, Vec<u64>) = objects.into_iter().unzip();
+    let mut revisions = revisions.into_iter();
+    batches(objects, objects_max).map(move |batch| {
+        let at = revisions.by_ref().take(batch.len()).collect();
+        (batch, at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use proto::http::v1::ObjectMeta;
     use proto::smd::v1::component::State;
 
     use super::*;
@@ -349,6 +443,16 @@ mod tests {
         assert!(sizes(Vec::new(), 9).is_empty());
     }
 
+    /// However the requests are cut.
+    #[test]
+    fn every_object_goes_with_its_own_revision() {
+        let objects = (0..5).map(|n| (interface(n), n as u64)).collect();
+        for (batch, at) in batches_at(objects, 2) {
+            let lengths: Vec<u64> = batch.iter().map(|one| one.description.len() as u64).collect();
+            assert_eq!(lengths, at);
+        }
+    }
+
     /// One request for all components that get the same value, and none for what stays.
     #[test]
     fn changes_are_put_together_by_what_they_set() {
@@ -358,6 +462,13 @@ mod tests {
             role: "Compute".into(),
             nid: Some(1),
             enabled: Some(true),
+            meta: Some(ObjectMeta {
+                modified: Some(proto::http::v1::Change {
+                    revision: 5,
+                    ..Default::default()
+                }),
+                ..ObjectMeta::default()
+            }),
             ..Component::default()
         };
         let change = |id: &str, with: fn(&mut Component)| {
@@ -381,7 +492,7 @@ mod tests {
         );
         assert_eq!((patches.nids[0].id.as_str(), patches.nids[0].nid), ("c", Some(9)));
         assert_eq!(patches.enabled, [(false, vec!["d".to_owned()])].into());
-        assert_eq!(patches.forced[0].id, "e");
+        assert_eq!((patches.forced[0].0.id.as_str(), patches.forced[0].1), ("e", 5));
         assert_eq!(patches.software_statuses.len(), 1);
         let counts = (patches.nids.len(), patches.forced.len(), patches.roles.len());
         assert_eq!(counts, (1, 1, 1));

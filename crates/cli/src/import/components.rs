@@ -4,38 +4,54 @@ use std::collections::BTreeMap;
 
 use model::{HmsType, Xname, canonical_role, canonical_sub_role};
 use proto::smd::v1::Component;
-use proto::smd::v1::component::{Flag, State};
+use proto::smd::v1::component::Flag;
 
 use super::claims::losers;
 use super::diff::{Change, Diff, quoted};
 
-/// What an import gives a component that the source has without a state, as SMD has the BMCs of a discovery.
-const STATE_DEFAULT: State = State::Unknown;
-
-/// Compares; what the source does not say stays as it is here. Two components with one NID are refused or, with
-/// `renumber`, all but one of them get a free NID (those that are here already keep theirs).
-pub(super) fn diff(source: &[Component], ours: &[Component], renumber: bool) -> Diff<Component> {
+/// Compares; what the source does not say stays as it is here, and of a new component it stays absent. Two components with one
+/// NID are refused or, with `renumber`, all but one of them get a free NID (those that are here already keep theirs).
+/// `promised` are the NIDs of the node maps that there will be: a component that comes without a NID gets its own, and nobody
+/// else does as long as it is not here.
+pub(super) fn diff(
+    source: &[Component],
+    ours: &[Component],
+    promised: &BTreeMap<Xname, u64>,
+    renumber: bool,
+) -> Diff<Component> {
     let mut diff = Diff::default();
     let ours: BTreeMap<Xname, &Component> = ours
         .iter()
         .filter_map(|component| Some((component.id.parse().ok()?, component)))
         .collect();
     let accepted = accept(source, &mut diff);
-    let wanted = accepted.iter().map(|(id, given)| {
-        let before = ours.get(id).and_then(|before| before.nid);
-        (id.clone(), given.nid.or(before).into_iter().collect())
-    });
-    let held = ours
+    let own = |id: &Xname| match ours.get(id) {
+        Some(component) => component.nid,
+        None => promised.get(id).copied(),
+    };
+    let wanted = accepted
         .iter()
-        .map(|(id, component)| (id.clone(), component.nid.into_iter().collect()));
+        .map(|(id, given)| (id.clone(), given.nid.or_else(|| own(id)).into_iter().collect()));
+    let held = ours
+        .keys()
+        .chain(promised.keys())
+        .map(|id| (id.clone(), own(id).into_iter().collect()));
     let lost = losers(&wanted.collect(), &held.collect());
     for (id, given) in accepted {
         let given = match lost.get(&id) {
             None => given.clone(),
-            Some(_) if renumber => Component {
+            Some(lost) if renumber && (ours.contains_key(&id) || own(&id) != Some(lost.key)) => Component {
                 nid: None,
                 ..given.clone()
             },
+            Some(lost) if renumber => {
+                let reason = format!(
+                    "its node map gives it NID {}, which is that of {}; correct the map",
+                    lost.key, lost.owner
+                );
+                diff.refuse(id.as_str(), reason);
+                continue;
+            }
             Some(lost) => {
                 let reason = format!(
                     "NID {} is that of {}, too; correct one of them, or let --renumber-duplicate-nids give {id} a free one",
@@ -104,14 +120,9 @@ fn identity(given: &Component) -> Result<Xname, String> {
 
 /// A new component as it is sent.
 fn created(id: &Xname, given: Component) -> Component {
-    let state = match given.state() {
-        State::Unspecified => STATE_DEFAULT,
-        state => state,
-    };
     Component {
         id: id.to_string(),
         r#type: String::new(),
-        state: state.into(),
         meta: None,
         ..given
     }
@@ -171,7 +182,19 @@ pub(super) fn forced(after: &Component) -> Component {
 
 #[cfg(test)]
 mod tests {
+    use proto::smd::v1::component::State;
+
     use super::*;
+
+    /// Without node maps.
+    fn diff(source: &[Component], ours: &[Component], renumber: bool) -> Diff<Component> {
+        super::diff(source, ours, &BTreeMap::new(), renumber)
+    }
+
+    fn promised(maps: &[(&str, u64)]) -> BTreeMap<Xname, u64> {
+        let parsed = maps.iter().map(|(id, nid)| (id.parse().unwrap(), *nid));
+        parsed.collect()
+    }
 
     fn node(id: &str, nid: Option<u64>) -> Component {
         Component {
@@ -251,16 +274,60 @@ mod tests {
         assert!(!is_forced(&diff.change[0]));
     }
 
-    /// As SMD has BMCs after a discovery; every component here has a state.
+    /// As SMD and we have BMCs after a discovery: else what was exported would not come back the same.
     #[test]
-    fn a_component_without_a_state_becomes_unknown() {
+    fn a_component_without_a_state_stays_without_one() {
         let bmc = Component {
             id: "x0c0s0b0".into(),
             r#type: "NodeBMC".into(),
             ..Component::default()
         };
-        let diff = diff(&[bmc], &[], false);
-        assert_eq!(diff.create[0].state(), State::Unknown);
+        let created = diff(std::slice::from_ref(&bmc), &[], false);
+        assert_eq!(created.create[0].state(), State::Unspecified);
+        let again = diff(std::slice::from_ref(&bmc), std::slice::from_ref(&bmc), false);
+        assert_eq!((again.same, again.change.len()), (1, 0));
+    }
+
+    /// Who is renumbered must not get what a map of the same import gives to another.
+    #[test]
+    fn a_nid_that_a_map_promises_is_nobody_elses() {
+        let source = [
+            node("x0c0s0b0n0", Some(5)),
+            node("x0c0s1b0n0", None),
+            node("x0c0s2b0n0", None),
+        ];
+        let ours = [stored("x0c0s3b0n0", Some(7))];
+        let maps = promised(&[
+            ("x0c0s9b0n0", 5),
+            ("x0c0s1b0n0", 6),
+            ("x0c0s2b0n0", 7),
+            ("x0c0s3b0n0", 8),
+        ]);
+        let refusing = super::diff(&source, &ours, &maps, false);
+        assert_eq!(ids(&refusing), ["x0c0s1b0n0"], "its own");
+        let reasons = reasons(&refusing);
+        assert!(
+            reasons[0].1.contains("NID 5 is that of x0c0s9b0n0"),
+            "{reasons:?}"
+        );
+        assert!(
+            reasons[1].1.contains("NID 7 is that of x0c0s3b0n0"),
+            "{reasons:?}"
+        );
+        let renumbering = super::diff(&source, &ours, &maps, true);
+        assert_eq!(ids(&renumbering), ["x0c0s0b0n0", "x0c0s1b0n0"]);
+        assert_eq!(renumbering.create[0].nid, None);
+        let reason = &renumbering.refused[0].reason;
+        assert!(reason.contains("its node map gives it NID 7"), "{reason}");
+    }
+
+    /// What a map promises to a component that is here with another NID is free.
+    #[test]
+    fn a_map_counts_only_for_what_is_not_here_yet() {
+        let maps = promised(&[("x0c0s3b0n0", 5)]);
+        let ours = [stored("x0c0s3b0n0", Some(7))];
+        let diff = super::diff(&[node("x0c0s0b0n0", Some(5))], &ours, &maps, false);
+        assert_eq!((ids(&diff), diff.refused.len()), (vec!["x0c0s0b0n0"], 0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an import would do, collection by collection, for people and for programs.
 
+use proto::http::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use crate::hsm::Collection;
@@ -48,10 +49,14 @@ impl<T> Default for Diff<T> {
 }
 
 impl<T> Diff<T> {
-    /// Everything that is new or differs, as it is to be; changes first.
-    pub(super) fn after(self) -> Vec<T> {
-        let changed = self.change.into_iter().map(|change| change.after);
-        changed.chain(self.create).collect()
+    /// Everything that is new or differs, as it is to be; changes first. Each with the revision that it was seen at here, 0
+    /// where there was none.
+    pub(super) fn after(self, meta: fn(&T) -> Option<&ObjectMeta>) -> Vec<(T, u64)> {
+        let changed = self.change.into_iter();
+        let changed = changed.map(|change| (change.after, revision(meta(&change.before))));
+        changed
+            .chain(self.create.into_iter().map(|new| (new, 0)))
+            .collect()
     }
 
     /// Cannot be imported.
@@ -61,6 +66,12 @@ impl<T> Diff<T> {
             reason: reason.into(),
         });
     }
+}
+
+/// The revision of an object's last change.
+pub(super) fn revision(meta: Option<&ObjectMeta>) -> u64 {
+    let modified = meta.and_then(|meta| meta.modified.as_ref());
+    modified.map_or(0, |change| change.revision)
 }
 
 /// The same in words.
@@ -186,8 +197,13 @@ fn list(text: &mut String, title: &str, lines: impl ExactSizeIterator<Item = Str
     }
 }
 
-/// Which keys of two objects differ: `Role: Compute -> Service`.
-pub(super) fn changed_fields(before: &Value, after: &Value) -> Vec<String> {
+/// Which keys of two objects differ: `Role: Compute -> Service`. Of a key that `is_free_form`, only that it does: any JSON may
+/// stand there, also what nobody should read on a terminal.
+pub(super) fn changed_fields(
+    before: &Value,
+    after: &Value,
+    is_free_form: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else {
         return Vec::new();
     };
@@ -201,7 +217,10 @@ pub(super) fn changed_fields(before: &Value, after: &Value) -> Vec<String> {
     keys.dedup();
     keys.into_iter()
         .filter(|key| before.get(*key) != after.get(*key))
-        .map(|key| format!("{key}: {} -> {}", shown(before.get(key)), shown(after.get(key))))
+        .map(|key| match is_free_form(key) {
+            true => format!("{key}: differs"),
+            false => format!("{key}: {} -> {}", shown(before.get(key)), shown(after.get(key))),
+        })
         .collect()
 }
 
@@ -224,7 +243,11 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proto::http::v1::Change;
+    use proto::smd::v1::NodeMap;
+
     use super::*;
+    use crate::hsm::HsmMessage;
 
     fn summary(count: usize) -> Summary {
         let shown = Shown {
@@ -281,13 +304,52 @@ mod tests {
         let before = json!({ "ID": "x", "Role": "Compute", "NID": 7 });
         let after = json!({ "ID": "x", "Role": "Service\n", "Arch": "X86", "NID": 8 });
         assert_eq!(
-            changed_fields(&before, &after),
+            changed_fields(&before, &after, |_| false),
             [
                 "Arch: nothing -> X86",
                 "NID: 7 -> 8",
                 "Role: Compute -> Service\\n"
             ]
         );
+    }
+
+    /// What sites keep in NodeInfo is theirs.
+    #[test]
+    fn of_a_key_with_any_json_only_that_it_differs_is_told() {
+        let maps = HsmMessage::named("chamois.smd.v1.NodeMap").unwrap();
+        let before = json!({ "ID": "x", "NID": 7, "NodeInfo": { "password": "hunter2" } });
+        let after = json!({ "ID": "x", "NID": 8, "NodeInfo": "secret" });
+        let told = changed_fields(&before, &after, |key| maps.is_free_form(key));
+        assert_eq!(told, ["NID: 7 -> 8", "NodeInfo: differs"]);
+    }
+
+    /// A condition on what was seen; what was not there must not be there.
+    #[test]
+    fn what_is_sent_goes_with_the_revision_that_was_seen() {
+        let at = |revision| NodeMap {
+            meta: Some(ObjectMeta {
+                modified: Some(Change {
+                    revision,
+                    ..Change::default()
+                }),
+                ..ObjectMeta::default()
+            }),
+            ..NodeMap::default()
+        };
+        let diff = Diff {
+            create: vec![NodeMap::default()],
+            change: vec![super::Change {
+                before: at(7),
+                after: NodeMap::default(),
+            }],
+            ..Diff::default()
+        };
+        let sent: Vec<u64> = diff
+            .after(|map| map.meta.as_ref())
+            .into_iter()
+            .map(|(_, at)| at)
+            .collect();
+        assert_eq!(sent, [7, 0]);
     }
 
     /// A name comes from another system and goes to a terminal.

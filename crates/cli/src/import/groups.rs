@@ -189,7 +189,7 @@ pub(super) fn moves(before: &Group, after: &Group) -> (Vec<String>, Vec<String>)
 /// What becomes of a group, in words; members are counted.
 pub(super) fn changes_in_words(before: &Group, after: &Group) -> Vec<String> {
     let words = |group: &Group| serde_json::json!({ "description": group.description, "tags": group.tags });
-    let mut fields = changed_fields(&words(before), &words(after));
+    let mut fields = changed_fields(&words(before), &words(after), |_| false);
     let (gone, come) = moves(before, after);
     if !gone.is_empty() || !come.is_empty() {
         fields.push(format!("members: +{} -{}", come.len(), gone.len()));

@@ -1,6 +1,6 @@
 //! Inventory/EthernetInterfaces: what of the source is new here, what differs, and which addresses collide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use model::{InvalidValue, MacAddr, Xname};
@@ -113,35 +113,51 @@ fn normalised(given: &EthernetInterface) -> Result<(MacAddr, EthernetInterface),
         "" => String::new(),
         id => id.parse::<Xname>().map_err(text)?.to_string(),
     };
-    // SMD keeps mappings without an address; they say nothing.
-    let mappings = given
-        .ip_addresses
-        .iter()
-        .filter(|mapping| !mapping.ip_address.is_empty());
-    let ip_addresses: Result<Vec<_>, String> = mappings.map(mapping).collect();
     let interface = EthernetInterface {
         id: mac.id(),
         mac_address: mac.to_string(),
         description: given.description.clone(),
         r#type: type_of(&component_id),
         component_id,
-        ip_addresses: ip_addresses?,
+        ip_addresses: mappings(&given.ip_addresses)?,
         last_update: String::new(),
         meta: None,
     };
     Ok((mac, interface))
 }
 
-fn mapping(given: &IpAddressMapping) -> Result<IpAddressMapping, String> {
-    let shown = quoted(&given.ip_address);
-    let ip: IpAddr = given
-        .ip_address
-        .parse()
-        .map_err(|_| format!("`{shown}` is not an IP address, e.g. 10.97.0.17 or fd00::11"))?;
-    Ok(IpAddressMapping {
-        ip_address: ip.to_canonical().to_string(),
-        network: given.network.clone(),
-    })
+/// The addresses that an interface can have. SMD keeps mappings without one, and what BMCs write that have none (`0.0.0.0`):
+/// they say nothing, as in a discovery.
+fn mappings(given: &[IpAddressMapping]) -> Result<Vec<IpAddressMapping>, String> {
+    let (mut seen, mut mappings) = (BTreeSet::new(), Vec::new());
+    for mapping in given.iter().filter(|mapping| !mapping.ip_address.is_empty()) {
+        let ip = address(&mapping.ip_address)?;
+        if !is_of_one_interface(ip) {
+            continue;
+        }
+        if !seen.insert(ip) {
+            return Err(format!("it has the address {ip} twice; remove one of them"));
+        }
+        mappings.push(IpAddressMapping {
+            ip_address: ip.to_string(),
+            network: mapping.network.clone(),
+        });
+    }
+    Ok(mappings)
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    let parsed: Result<IpAddr, _> = text.parse();
+    let wrong = |_| {
+        let shown = quoted(text);
+        format!("`{shown}` is not an IP address, e.g. 10.97.0.17 or fd00::11")
+    };
+    parsed.map(|ip| ip.to_canonical()).map_err(wrong)
+}
+
+fn is_of_one_interface(ip: IpAddr) -> bool {
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 fn place(mapping: &IpAddressMapping) -> Option<Place> {
@@ -239,6 +255,54 @@ mod tests {
         let source = [interface(A, "", &["10.0.0.2"]), interface(B, "", &["10.0.0.1"])];
         let ours = [stored(A, "", &["10.0.0.1"]), stored(B, "", &["10.0.0.2"])];
         assert_eq!(diff(&source, &ours).change.len(), 2);
+    }
+
+    /// What BMCs write that have no address; the cluster would refuse it, and with it a whole request of others.
+    #[test]
+    fn what_is_no_address_of_one_interface_counts_as_none() {
+        let none = [
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+            "::ffff:0.0.0.0",
+        ];
+        let source = [
+            interface(A, "", &none),
+            interface(B, "", &["0.0.0.0", "10.0.0.1"]),
+        ];
+        let diff = diff(&source, &[]);
+        let ips = |place: usize| {
+            let mappings = &diff.create[place].ip_addresses;
+            mappings
+                .iter()
+                .map(|mapping| mapping.ip_address.as_str())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (diff.refused.len(), ips(0), ips(1)),
+            (0, vec![], vec!["10.0.0.1"])
+        );
+        let again = super::diff(&source, &[stored(A, "", &[]), stored(B, "", &["10.0.0.1"])]);
+        assert_eq!((again.same, again.change.len()), (2, 0));
+    }
+
+    #[test]
+    fn an_address_that_one_interface_has_twice_is_refused() {
+        let other_network = IpAddressMapping {
+            ip_address: "::ffff:10.0.0.1".into(),
+            network: "blue".into(),
+        };
+        let mut twice = interface(A, "", &["10.0.0.1"]);
+        twice.ip_addresses.push(other_network);
+        let diff = diff(&[twice], &[]);
+        assert_eq!(diff.create.len(), 0);
+        let reason = &diff.refused[0].reason;
+        assert!(
+            reason.contains("EthernetInterfaces[0]: it has the address 10.0.0.1 twice"),
+            "{reason}"
+        );
     }
 
     #[test]

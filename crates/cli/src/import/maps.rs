@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use model::{InvalidValue, Xname, canonical_role, canonical_sub_role};
+use proto::http::v1::ObjectMeta;
 use proto::smd::v1::{NodeMap, PowerMap};
 
 use super::claims::losers;
 use super::diff::{Change, Diff, quoted};
 
-/// What a map is named by, and what it is without its history.
+/// What a map is named by, what it is without its history, and that.
 trait Map: Clone + PartialEq {
     const COLLECTION: &'static str;
     fn id(&self) -> &str;
+    fn meta(&mut self) -> &mut Option<ObjectMeta>;
     /// In normal form, under this id.
     fn normalised(&self, id: &Xname) -> Result<Self, String>;
 }
@@ -21,6 +23,10 @@ impl Map for NodeMap {
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn meta(&mut self) -> &mut Option<ObjectMeta> {
+        &mut self.meta
     }
 
     fn normalised(&self, id: &Xname) -> Result<Self, String> {
@@ -42,6 +48,10 @@ impl Map for PowerMap {
         &self.id
     }
 
+    fn meta(&mut self) -> &mut Option<ObjectMeta> {
+        &mut self.meta
+    }
+
     fn normalised(&self, id: &Xname) -> Result<Self, String> {
         let supplies = self
             .powered_by
@@ -53,6 +63,14 @@ impl Map for PowerMap {
             meta: None,
         })
     }
+}
+
+/// The NIDs that nodes are promised after the import.
+pub(super) fn promised(ours: &[NodeMap], diff: &Diff<NodeMap>) -> BTreeMap<Xname, u64> {
+    let changed = diff.change.iter().map(|change| &change.after);
+    let all = ours.iter().chain(changed).chain(&diff.create);
+    all.filter_map(|map| Some((map.id.parse().ok()?, map.nid)))
+        .collect()
 }
 
 /// Compares; two maps with one NID are refused.
@@ -85,8 +103,9 @@ pub(super) fn power_maps(source: &[PowerMap], ours: &[PowerMap]) -> Diff<PowerMa
 fn by_id<M: Map>(ours: &[M]) -> BTreeMap<Xname, M> {
     let maps = ours.iter().filter_map(|map| {
         let id = xname(map.id()).ok()?;
-        let map = map.normalised(&id).ok()?;
-        Some((id, map))
+        let mut normalised = map.normalised(&id).ok()?;
+        *normalised.meta() = map.clone().meta().take();
+        Some((id, normalised))
     });
     maps.collect()
 }
@@ -112,7 +131,10 @@ fn accept<M: Map>(source: &[M], diff: &mut Diff<M>) -> BTreeMap<Xname, M> {
 }
 
 fn compare<M: Map>(accepted: BTreeMap<Xname, M>, ours: &BTreeMap<Xname, M>, mut diff: Diff<M>) -> Diff<M> {
-    for (id, after) in accepted {
+    for (id, mut after) in accepted {
+        if let Some(before) = ours.get(&id) {
+            *after.meta() = before.clone().meta().take();
+        }
         match ours.get(&id) {
             None => diff.create.push(after),
             Some(before) if *before == after => diff.same += 1,

@@ -34,7 +34,7 @@ fn as_group(partition: &Partition) -> Group {
         exclusive_group: EXCLUSIVE.to_owned(),
         tags: partition.tags.clone(),
         members: Some(partition.members.clone().unwrap_or_default()),
-        meta: None,
+        meta: partition.meta.clone(),
     }
 }
 

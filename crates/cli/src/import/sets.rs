@@ -1,4 +1,5 @@
-//! Groups and partitions: the same changes by two services.
+//! Groups and partitions: the same changes by two services. Each names the revision that it was decided on, and gives the one
+//! that it led to.
 
 use proto::smd::v1::group_service_client::GroupServiceClient;
 use proto::smd::v1::partition_service_client::PartitionServiceClient;
@@ -34,9 +35,9 @@ impl Sets {
     }
 
     /// Description and tags.
-    pub(super) async fn patch(&mut self, after: &Group) -> Result<(), Status> {
+    pub(super) async fn patch(&mut self, after: &Group, at: u64) -> Result<u64, Status> {
         let (name, tags) = (after.label.clone(), after.tags.clone());
-        let description = Some(after.description.clone());
+        let (description, if_revision) = (Some(after.description.clone()), Some(at));
         match self {
             Self::Groups(client) => {
                 let request = PatchGroupRequest {
@@ -44,9 +45,9 @@ impl Sets {
                     description,
                     tags,
                     replace_tags: true,
-                    ..PatchGroupRequest::default()
+                    if_revision,
                 };
-                client.patch_group(request).await.map(drop)
+                Ok(client.patch_group(request).await?.into_inner().revision)
             }
             Self::Partitions(client) => {
                 let request = PatchPartitionRequest {
@@ -54,46 +55,66 @@ impl Sets {
                     description,
                     tags,
                     replace_tags: true,
+                    if_revision,
                 };
-                client.patch_partition(request).await.map(drop)
+                Ok(client.patch_partition(request).await?.into_inner().revision)
             }
         }
     }
 
-    pub(super) async fn add_members(&mut self, name: &str, ids: Vec<String>) -> Result<(), Status> {
-        let (name, id) = (name.to_owned(), String::new());
+    pub(super) async fn add_members(&mut self, name: &str, ids: Vec<String>, at: u64) -> Result<u64, Status> {
+        let (name, id, if_revision) = (name.to_owned(), String::new(), Some(at));
         match self {
             Self::Groups(client) => {
                 let request = AddGroupMemberRequest {
                     label: name,
                     id,
                     ids,
-                    ..AddGroupMemberRequest::default()
+                    if_revision,
                 };
-                client.add_group_member(request).await.map(drop)
+                Ok(client.add_group_member(request).await?.into_inner().revision)
             }
             Self::Partitions(client) => {
-                let request = AddPartitionMemberRequest { name, id, ids };
-                client.add_partition_member(request).await.map(drop)
+                let request = AddPartitionMemberRequest {
+                    name,
+                    id,
+                    ids,
+                    if_revision,
+                };
+                Ok(client.add_partition_member(request).await?.into_inner().revision)
             }
         }
     }
 
-    pub(super) async fn remove_members(&mut self, name: &str, ids: Vec<String>) -> Result<(), Status> {
-        let (name, id) = (name.to_owned(), String::new());
+    pub(super) async fn remove_members(
+        &mut self,
+        name: &str,
+        ids: Vec<String>,
+        at: u64,
+    ) -> Result<u64, Status> {
+        let (name, id, if_revision) = (name.to_owned(), String::new(), Some(at));
         match self {
             Self::Groups(client) => {
                 let request = RemoveGroupMemberRequest {
                     label: name,
                     id,
                     ids,
-                    ..RemoveGroupMemberRequest::default()
+                    if_revision,
                 };
-                client.remove_group_member(request).await.map(drop)
+                Ok(client.remove_group_member(request).await?.into_inner().revision)
             }
             Self::Partitions(client) => {
-                let request = RemovePartitionMemberRequest { name, id, ids };
-                client.remove_partition_member(request).await.map(drop)
+                let request = RemovePartitionMemberRequest {
+                    name,
+                    id,
+                    ids,
+                    if_revision,
+                };
+                Ok(client
+                    .remove_partition_member(request)
+                    .await?
+                    .into_inner()
+                    .revision)
             }
         }
     }

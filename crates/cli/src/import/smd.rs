@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::Xname;
-use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap};
+use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap, RedfishEndpoint};
 
 use super::apply::{Work, apply};
 use super::diff::{Diff, Shown, Summary, changed_fields};
 use super::source::{Named, Source};
-use super::{components, confirm, groups, interfaces, maps, partitions};
+use super::{components, confirm, groups, interfaces, maps, partitions, redfish_endpoints};
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
@@ -30,7 +30,11 @@ Examples:
 First it shows what would be created, changed, left alone or refused, and why; then it asks, or goes on with --yes. What is
 here and not in the source stays, and so does what the source does not say of a component. The same import again changes
 nothing. If anything is refused, nothing is imported (exit code 4), unless --skip-refused leaves that out. Explicit NIDs are
-kept; SMD gives one NID to several components, and here a NID has one owner: both are named. Passwords are never shown.")]
+kept; SMD gives one NID to several components, and here a NID has one owner: both are named. What somebody changes while an
+import runs is not overwritten: it stops there. A token is sent over https only, or to this machine.
+
+Redfish endpoints come without what is behind them and without passwords, which are never read nor shown: a discovery finds
+the one, and the others are set again. Hardware, component and service endpoints, and subscriptions are not imported.")]
 pub struct SmdArgs {
     /// URL of the live SMD's API (…/hsm/v2), a folder or file of its collections as JSON, or - for standard input
     #[arg(value_name = "URL|PATH")]
@@ -156,8 +160,13 @@ fn compare(mut source: Source, ours: &Ours, renumber: bool) -> Result<(Work, Sum
         skipped: std::mem::take(&mut source.skipped),
         ..Summary::default()
     };
+    let node_maps = source.objects::<NodeMap>(Collection::NodeMaps)?;
+    if let Some(given) = &node_maps {
+        work.node_maps = maps::node_maps(given, &ours.node_maps);
+    }
     if let Some(given) = source.objects::<Component>(Collection::Components)? {
-        work.components = components::diff(&given, &ours.components, renumber);
+        let promised = maps::promised(&ours.node_maps, &work.node_maps);
+        work.components = components::diff(&given, &ours.components, &promised, renumber);
         summary.add(show(Collection::Components, &work.components, |component| {
             &component.id
         })?);
@@ -184,13 +193,18 @@ fn compare(mut source: Source, ours: &Ours, renumber: bool) -> Result<(Work, Sum
         work.partitions = partitions::diff(&given, &ours.partitions, &there);
         summary.add(show_sets(Collection::Partitions, &work.partitions)?);
     }
-    if let Some(given) = source.objects::<NodeMap>(Collection::NodeMaps)? {
-        work.node_maps = maps::node_maps(&given, &ours.node_maps);
+    if node_maps.is_some() {
         summary.add(show(Collection::NodeMaps, &work.node_maps, |map| &map.id)?);
     }
     if let Some(given) = source.objects::<PowerMap>(Collection::PowerMaps)? {
         work.power_maps = maps::power_maps(&given, &ours.power_maps);
         summary.add(show(Collection::PowerMaps, &work.power_maps, |map| &map.id)?);
+    }
+    if let Some(given) = source.objects::<RedfishEndpoint>(Collection::RedfishEndpoints)? {
+        work.endpoints = redfish_endpoints::diff(&given, &ours.redfish_endpoints);
+        summary.add(show(Collection::RedfishEndpoints, &work.endpoints, |endpoint| {
+            &endpoint.id
+        })?);
     }
     Ok((work, summary))
 }
@@ -203,7 +217,8 @@ fn show<T: prost::Message>(
 ) -> Result<Shown, CliError> {
     let form = HsmMessage::named(collection.message().unwrap_or_default())?;
     show_by(collection, diff, id, |before, after| {
-        Ok(changed_fields(&form.write(before)?, &form.write(after)?))
+        let (before, after) = (form.write(before)?, form.write(after)?);
+        Ok(changed_fields(&before, &after, |key| form.is_free_form(key)))
     })
 }
 

@@ -1,5 +1,6 @@
 //! A live SMD: its collections over HTTP or HTTPS, one request after the other on one connection.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,13 @@ impl LiveSmd {
     /// For a URL that is none, credentials that cannot be used, and a server that cannot be reached.
     pub(super) async fn connect(named: &Named<'_>) -> Result<Self, CliError> {
         let base = Base::parse(named.source)?;
+        if named.token_file.is_some() && !base.keeps_secrets() {
+            let text = format!("a token would go to {base} in clear, for everybody on the way to read");
+            return Err(CliError::new(Kind::Usage, text).with_remedy(
+                "Write https://, or save the collections there and import them from files. (http:// with a token is for \
+                 this machine's own address.)",
+            ));
+        }
         let token = named.token_file.map(read_token).transpose()?;
         let authorization = token.map(|token| {
             let bad = |_| {
@@ -210,6 +218,13 @@ impl Base {
             port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             path: path.to_owned(),
         })
+    }
+
+    /// Whether what is sent there is read by nobody else.
+    fn keeps_secrets(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let address: Result<IpAddr, _> = host.parse();
+        self.secure || address.is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     fn authority(&self) -> String {
@@ -383,6 +398,30 @@ mod tests {
             "https://[fd00::1]:443/apis/smd/hsm/v2"
         );
         assert!(Base::parse("http://").is_err() && Base::parse("http://smd/?x=1").is_err());
+    }
+
+    /// Before anything is dialled.
+    #[tokio::test]
+    async fn a_token_goes_over_no_network_in_clear() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = dir.path().join("token");
+        std::fs::write(&token, "a.b.c").unwrap();
+        for (url, kind) in [
+            ("http://192.0.2.1/hsm/v2", Kind::Usage),
+            ("http://localhost.example:1", Kind::Usage),
+            ("http://127.0.0.1:1", Kind::Unavailable),
+            ("http://[::1]:1", Kind::Unavailable),
+        ] {
+            let named = Named {
+                token_file: Some(&token),
+                ..named(url)
+            };
+            let error = LiveSmd::connect(&named).await.err().unwrap();
+            assert_eq!(error.kind(), kind, "{url}: {error}");
+            let text = error.to_string();
+            assert!(!text.contains("a.b.c"), "{text}");
+            assert_eq!(text.contains("in clear"), kind == Kind::Usage, "{text}");
+        }
     }
 
     /// What is typed ends in logs and histories; an error must not add to that.

@@ -46,6 +46,7 @@ pub async fn seeded() -> Store {
     let create = smd_command::CreateComponents {
         components: components.to_vec(),
         force: false,
+        ..Default::default()
     };
     smd(&store, smd_command::Change::CreateComponents(create)).await;
     for (mac, id, ip) in [

@@ -99,6 +99,7 @@ pub(crate) fn read(
         components,
         service_endpoints: payload.service_endpoints.clone(),
         hardware,
+        if_revision: payload.if_revision,
     })
 }
 

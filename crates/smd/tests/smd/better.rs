@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::common::{admin, blade, node};
 use prost::Message as _;
-use proto::http::v1::{ObjectChange, WouldChange};
+use proto::http::v1::{ObjectChange, ObjectMeta, WouldChange};
 use proto::smd::v1::component::State;
 use proto::smd::v1::component_endpoint_service_client::ComponentEndpointServiceClient;
 use proto::smd::v1::component_service_client::ComponentServiceClient;
@@ -20,15 +20,17 @@ use proto::smd::v1::power_map_service_client::PowerMapServiceClient;
 use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
 use proto::smd::v1::service_endpoint_service_client::ServiceEndpointServiceClient;
 use proto::smd::v1::{
-    ComponentEndpoint, CreateComponentsRequest, CreateEthernetInterfaceRequest, DeleteComponentRequest,
-    DeleteComponentsRequest, GetHardwareRequest, GetMembershipRequest, Group, GroupMembers, HardwareFru,
-    HardwareHistory, HardwareLocation, ListComponentEndpointsRequest, ListComponentsRequest,
-    ListEthernetInterfacesRequest, ListFruHistoryRequest, ListGroupMembersRequest, ListGroupsRequest,
-    ListHardwareFrusRequest, ListHardwareHistoryRequest, ListHardwareRequest, ListMembershipsRequest,
-    ListNodeMapsRequest, ListPartitionsRequest, ListPowerMapsRequest, ListRedfishEndpointsRequest,
+    AddPartitionMemberRequest, ComponentEndpoint, CreateComponentsRequest, CreateEthernetInterfaceRequest,
+    DeleteComponentRequest, DeleteComponentsRequest, DeletePartitionRequest, GetHardwareRequest,
+    GetMembershipRequest, Group, GroupMembers, HardwareFru, HardwareHistory, HardwareLocation,
+    ListComponentEndpointsRequest, ListComponentsRequest, ListEthernetInterfacesRequest,
+    ListFruHistoryRequest, ListGroupMembersRequest, ListGroupsRequest, ListHardwareFrusRequest,
+    ListHardwareHistoryRequest, ListHardwareRequest, ListMembershipsRequest, ListNodeMapsRequest,
+    ListPartitionMembersRequest, ListPartitionsRequest, ListPowerMapsRequest, ListRedfishEndpointsRequest,
     ListServiceEndpointsRequest, NodeMap, Partition, PatchEthernetInterfaceRequest, PatchGroupRequest,
-    PatchStateDataRequest, PowerMap, PutHardwareRequest, PutNodeMapsRequest, PutPowerMapsRequest,
-    QueryHardwareRequest, RedfishEndpoint, RedfishEndpointPayload, ServiceEndpoint, hardware_location,
+    PatchPartitionRequest, PatchStateDataRequest, PowerMap, PutComponentRequest, PutHardwareRequest,
+    PutNodeMapRequest, PutNodeMapsRequest, PutPowerMapRequest, PutPowerMapsRequest, QueryHardwareRequest,
+    RedfishEndpoint, RedfishEndpointPayload, ServiceEndpoint, hardware_location,
 };
 use raft::Store;
 use rpc::{Guard, Guarded, Rules};
@@ -97,6 +99,7 @@ impl Smd {
         let request = CreateComponentsRequest {
             components: components.collect(),
             force: false,
+            ..Default::default()
         };
         self.components().create_components(admin(request)).await.unwrap();
     }
@@ -712,8 +715,153 @@ async fn a_trial_shows_the_object_as_it_would_be() {
         .await
         .unwrap();
     assert_eq!(patched.get_ref().description, "new");
+    assert_eq!(modified(patched.get_ref().meta.as_ref()), (true, false));
     let mac = "02:00:00:00:00:01".parse().unwrap();
     assert_eq!(smd.store.state().smd.interface(&mac).unwrap().description, "");
+}
+
+/// Whether it says when the object was created, and when it was changed last.
+fn modified(meta: Option<&ObjectMeta>) -> (bool, bool) {
+    let meta = meta.unwrap();
+    (meta.created.is_some(), meta.modified.is_some())
+}
+
+/// The revision after the applied one will be that of a real change: who named it would overwrite that.
+#[tokio::test]
+async fn a_trial_gives_no_revision_away() {
+    let smd = Smd::new();
+    let map = || PutNodeMapRequest {
+        id: "x0c0s0b0n0".into(),
+        nid: 7,
+        ..Default::default()
+    };
+    let power = || PutPowerMapRequest {
+        id: "x0c0s0b0n0".into(),
+        powered_by: vec!["x0m0p0v1".into()],
+        ..Default::default()
+    };
+    let endpoint = || RedfishEndpointPayload {
+        id: "x0c0s0b0".into(),
+        ..Default::default()
+    };
+    let mut maps = NodeMapServiceClient::new(smd.service.clone());
+    let mut powers = PowerMapServiceClient::new(smd.service.clone());
+    let mut endpoints = RedfishEndpointServiceClient::new(smd.service.clone());
+    let tried_out = [
+        maps.put_node_map(tried(map())).await.unwrap().into_inner().meta,
+        powers
+            .put_power_map(tried(power()))
+            .await
+            .unwrap()
+            .into_inner()
+            .meta,
+        endpoints
+            .update_redfish_endpoint(tried(endpoint()))
+            .await
+            .unwrap()
+            .into_inner()
+            .meta,
+    ];
+    for meta in tried_out {
+        assert_eq!(modified(meta.as_ref()), (true, false));
+    }
+    let real = maps.put_node_map(admin(map())).await.unwrap().into_inner().meta;
+    assert_eq!(modified(real.as_ref()), (true, true));
+}
+
+/// HTTP sends the ETag of a GET; each service must hand it on.
+#[tokio::test]
+async fn a_stale_condition_reaches_the_state_by_every_service() {
+    let smd = Smd::new();
+    smd.create(0..1).await;
+    let (node, if_revision) = (|| "x0c0s0b0n0".to_owned(), Some(77));
+    let mut partitions = PartitionServiceClient::new(smd.service.clone());
+    let partition = Partition {
+        name: "p1".into(),
+        ..Default::default()
+    };
+    partitions.create_partition(admin(partition)).await.unwrap();
+    let mut maps = NodeMapServiceClient::new(smd.service.clone());
+    let mut powers = PowerMapServiceClient::new(smd.service.clone());
+    let mut endpoints = RedfishEndpointServiceClient::new(smd.service.clone());
+    let put = PutComponentRequest {
+        id: node(),
+        component: Some(crate::common::node("x0c0s0b0n0", State::On)),
+        force: true,
+        if_revision,
+    };
+    let map = PutNodeMapRequest {
+        id: node(),
+        nid: 7,
+        if_revision,
+        ..Default::default()
+    };
+    let power = PutPowerMapRequest {
+        id: node(),
+        powered_by: vec!["x0m0p0v1".into()],
+        if_revision,
+    };
+    let endpoint = RedfishEndpointPayload {
+        id: "x0c0s0b0".into(),
+        if_revision,
+        ..Default::default()
+    };
+    let patch = PatchPartitionRequest {
+        name: "p1".into(),
+        description: Some("new".into()),
+        if_revision,
+        ..Default::default()
+    };
+    let add = AddPartitionMemberRequest {
+        name: "p1".into(),
+        id: node(),
+        if_revision,
+        ..Default::default()
+    };
+    let delete = DeletePartitionRequest {
+        name: "p1".into(),
+        if_revision,
+    };
+    let refused = [
+        smd.components().put_component(admin(put)).await.unwrap_err(),
+        maps.put_node_map(admin(map)).await.unwrap_err(),
+        powers.put_power_map(admin(power)).await.unwrap_err(),
+        endpoints
+            .update_redfish_endpoint(admin(endpoint.clone()))
+            .await
+            .unwrap_err(),
+        partitions.patch_partition(admin(patch)).await.unwrap_err(),
+        partitions.add_partition_member(admin(add)).await.unwrap_err(),
+        partitions.delete_partition(admin(delete)).await.unwrap_err(),
+    ];
+    for status in refused {
+        assert_eq!(status.code(), Code::Aborted, "{status}");
+    }
+    let created = endpoints
+        .create_redfish_endpoints(admin(endpoint))
+        .await
+        .unwrap_err();
+    assert!(
+        created.message().starts_with("if_revision: "),
+        "a POST checks none: {created}"
+    );
+}
+
+/// Members are written under the condition of their partition.
+#[tokio::test]
+async fn members_of_a_partition_have_its_etag() {
+    let smd = Smd::new();
+    let mut partitions = PartitionServiceClient::new(smd.service.clone());
+    for name in ["p1", "p2"] {
+        let partition = Partition {
+            name: name.into(),
+            ..Default::default()
+        };
+        partitions.create_partition(admin(partition)).await.unwrap();
+    }
+    let request = ListPartitionMembersRequest { name: "p1".into() };
+    let members = partitions.list_partition_members(admin(request)).await.unwrap();
+    assert_eq!(etag_of(members.metadata()), smd.store.etag(1).to_string());
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ async fn service() -> (ComponentPatchService, Store) {
     let create = CreateComponentsRequest {
         components: NODES.map(|id| node(id, State::On)).to_vec(),
         force: false,
+        ..Default::default()
     };
     let components = ComponentService::new(store.clone());
     components.create_components(admin(create)).await.unwrap();

@@ -29,6 +29,7 @@ async fn service() -> ComponentQueryService {
     let create = CreateComponentsRequest {
         components,
         force: false,
+        ..Default::default()
     };
     ComponentService::new(store.clone())
         .create_components(admin(create))

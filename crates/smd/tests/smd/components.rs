@@ -21,7 +21,11 @@ async fn create(
     components: Vec<Component>,
     force: bool,
 ) -> Result<CreateComponentsResponse, Status> {
-    let request = CreateComponentsRequest { components, force };
+    let request = CreateComponentsRequest {
+        components,
+        force,
+        ..Default::default()
+    };
     service
         .create_components(admin(request))
         .await
@@ -433,6 +437,7 @@ async fn a_put_component_is_created_or_overwritten() {
             id: id.to_owned(),
             component: Some(component),
             force,
+            ..Default::default()
         };
         service.put_component(admin(request))
     };

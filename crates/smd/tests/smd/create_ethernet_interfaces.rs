@@ -30,6 +30,7 @@ async fn create(
     let request = CreateEthernetInterfacesRequest {
         interfaces: interfaces.to_vec(),
         replace,
+        ..Default::default()
     };
     service
         .create_ethernet_interfaces(admin(request))

@@ -23,6 +23,7 @@ async fn machine() -> (Store, GroupService) {
     let create = CreateComponentsRequest {
         components,
         force: false,
+        ..Default::default()
     };
     let service = ComponentService::new(store.clone());
     service.create_components(admin(create)).await.unwrap();

@@ -8,7 +8,8 @@ use proto::smd::v1::power_map_service_server::PowerMapService as _;
 use proto::smd::v1::{
     CreateComponentsRequest, DeleteNodeMapRequest, DeleteNodeMapsRequest, DeletePowerMapRequest,
     DeletePowerMapsRequest, GetComponentRequest, GetNodeMapRequest, GetPowerMapRequest, ListNodeMapsRequest,
-    ListPowerMapsRequest, NodeMap, PowerMap, PutNodeMapsRequest, PutPowerMapsRequest,
+    ListPowerMapsRequest, NodeMap, PowerMap, PutNodeMapRequest, PutNodeMapsRequest, PutPowerMapRequest,
+    PutPowerMapsRequest,
 };
 use raft::Store;
 use smd::{ComponentService, NodeMapService, PowerMapService};
@@ -22,6 +23,14 @@ fn map(id: &str, nid: u64) -> NodeMap {
         id: id.into(),
         nid,
         ..NodeMap::default()
+    }
+}
+
+fn one_map(id: &str, nid: u64) -> PutNodeMapRequest {
+    PutNodeMapRequest {
+        id: id.into(),
+        nid,
+        ..PutNodeMapRequest::default()
     }
 }
 
@@ -45,6 +54,7 @@ async fn put_supplies(service: &PowerMapService, maps: &[(&str, &[&str])]) -> Re
     };
     let request = PutPowerMapsRequest {
         power_maps: maps.iter().map(map).collect(),
+        ..Default::default()
     };
     let answer = service.put_power_maps(admin(request)).await;
     answer.map(|answer| answer.into_inner().message)
@@ -70,14 +80,21 @@ async fn node_maps_are_put_shown_and_deleted() {
         .into_inner();
     assert_eq!((stored.nid, stored.role.as_str()), (3, "Service"));
     assert_eq!(stored.meta.unwrap().created.unwrap().revision, 1);
-    let replaced = service.put_node_map(admin(map(B, 5))).await.unwrap().into_inner();
+    let replaced = service
+        .put_node_map(admin(one_map(B, 5)))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((replaced.id.as_str(), replaced.nid), (B, 5));
     let all = service
         .list_node_maps(admin(ListNodeMapsRequest::default()))
         .await
         .unwrap();
     assert_eq!(all.into_inner().node_maps.len(), 2);
-    let delete = |id: &str| DeleteNodeMapRequest { id: id.into() };
+    let delete = |id: &str| DeleteNodeMapRequest {
+        id: id.into(),
+        ..Default::default()
+    };
     let deleted = service.delete_node_map(admin(delete(B))).await.unwrap();
     assert_eq!(deleted.into_inner().message, "deleted 1 entry");
     for refused in [
@@ -126,7 +143,7 @@ async fn bad_node_maps_get_the_texts_of_hsm() {
         let refused = put(&service, request).await.unwrap_err();
         assert_eq!((refused.code(), refused.message()), (Code::InvalidArgument, text));
     }
-    let refused = service.put_node_map(admin(map(A, 0))).await.unwrap_err();
+    let refused = service.put_node_map(admin(one_map(A, 0))).await.unwrap_err();
     assert_eq!(
         refused.message(),
         "couldn't validate endpoint data: NID '0' is out of range"
@@ -158,6 +175,7 @@ async fn a_component_is_created_with_what_its_map_says() {
     let create = CreateComponentsRequest {
         components: vec![node(B, State::On)],
         force: false,
+        ..Default::default()
     };
     components.create_components(admin(create)).await.unwrap();
     let get = GetComponentRequest { id: B.into() };
@@ -175,10 +193,10 @@ async fn power_maps_are_put_shown_and_deleted() {
     let get = |id: &str| GetPowerMapRequest { id: id.into() };
     let stored = service.get_power_map(admin(get(A))).await.unwrap().into_inner();
     assert_eq!(stored.powered_by, ["x0m0p0v1", "x0m0p0v2"]);
-    let one = PowerMap {
+    let one = PutPowerMapRequest {
         id: A.into(),
         powered_by: vec!["x0m1p0v1".into()],
-        meta: None,
+        if_revision: None,
     };
     let replaced = service.put_power_map(admin(one)).await.unwrap().into_inner();
     assert_eq!(replaced.powered_by, ["x0m1p0v1"]);
@@ -186,7 +204,10 @@ async fn power_maps_are_put_shown_and_deleted() {
         .list_power_maps(admin(ListPowerMapsRequest::default()))
         .await;
     assert_eq!(all.map(Response::into_inner).unwrap().power_maps.len(), 2);
-    let delete = || DeletePowerMapRequest { id: A.into() };
+    let delete = || DeletePowerMapRequest {
+        id: A.into(),
+        ..Default::default()
+    };
     service.delete_power_map(admin(delete())).await.unwrap();
     let gone = service.delete_power_map(admin(delete())).await.unwrap_err();
     assert_eq!(gone.code(), Code::NotFound);

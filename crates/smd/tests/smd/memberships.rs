@@ -27,6 +27,7 @@ async fn machine() -> Store {
     let create = CreateComponentsRequest {
         components: vec![node(B, State::Ready), node(A, State::On), node(BMC, State::On)],
         force: false,
+        ..Default::default()
     };
     let components = ComponentService::new(store.clone());
     components.create_components(admin(create)).await.unwrap();

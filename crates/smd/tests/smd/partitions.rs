@@ -26,6 +26,7 @@ async fn machine() -> (Store, PartitionService) {
     let create = CreateComponentsRequest {
         components,
         force: false,
+        ..Default::default()
     };
     let service = ComponentService::new(store.clone());
     service.create_components(admin(create)).await.unwrap();
@@ -62,6 +63,7 @@ fn add(name: &str, id: &str) -> AddPartitionMemberRequest {
         name: name.into(),
         id: id.into(),
         ids: vec![],
+        ..Default::default()
     }
 }
 
@@ -161,6 +163,7 @@ async fn partitions_are_patched_filled_emptied_and_deleted() {
         description: Some("West".into()),
         tags: vec![],
         replace_tags: true,
+        ..Default::default()
     };
     service.patch_partition(admin(patch)).await.unwrap();
     assert_eq!(get(&service, "p1").await.unwrap().description, "West");
@@ -181,6 +184,7 @@ async fn partitions_are_patched_filled_emptied_and_deleted() {
         name: "p1".into(),
         id: id.into(),
         ids: vec![],
+        ..Default::default()
     };
     let removed = service.remove_partition_member(admin(remove(B))).await.unwrap();
     assert_eq!(removed.into_inner().message, "deleted 1 entry");
@@ -189,7 +193,10 @@ async fn partitions_are_patched_filled_emptied_and_deleted() {
         .await
         .unwrap_err();
     assert_eq!(again.message(), "no such member of partition p1: x0c0s1b0n0");
-    let delete = || DeletePartitionRequest { name: "p1".into() };
+    let delete = || DeletePartitionRequest {
+        name: "p1".into(),
+        ..Default::default()
+    };
     let deleted = service.delete_partition(admin(delete())).await.unwrap();
     assert_eq!(deleted.into_inner().message, "deleted 1 entry");
     let again = service.delete_partition(admin(delete())).await.unwrap_err();
@@ -260,7 +267,10 @@ async fn without_a_majority_nothing_is_changed_and_the_answer_says_so() {
     let (store, service) = machine().await;
     create(&service, partition("p1", &[])).await.unwrap();
     let alone = PartitionService::new(cut_off(&store));
-    let delete = DeletePartitionRequest { name: "p1".into() };
+    let delete = DeletePartitionRequest {
+        name: "p1".into(),
+        ..Default::default()
+    };
     for refused in [
         create(&alone, partition("p2", &[])).await.unwrap_err(),
         alone.add_partition_member(admin(add("p1", A))).await.unwrap_err(),

@@ -353,8 +353,12 @@ async fn deletes_are_counted_and_leave_what_hsm_leaves() {
     create(&service, several((0..3).map(blade).collect()))
         .await
         .unwrap();
-    let delete =
-        |id: &str| service.delete_redfish_endpoint(admin(DeleteRedfishEndpointRequest { id: id.to_owned() }));
+    let delete = |id: &str| {
+        service.delete_redfish_endpoint(admin(DeleteRedfishEndpointRequest {
+            id: id.to_owned(),
+            ..Default::default()
+        }))
+    };
     assert_eq!(
         delete("X1000c0s0b0").await.unwrap().get_ref().message,
         "deleted 1 entry"

@@ -24,6 +24,7 @@ async fn machine() -> (Store, ReservationService) {
     let create = CreateComponentsRequest {
         components,
         force: false,
+        ..Default::default()
     };
     let service = ComponentService::new(store.clone());
     service.create_components(admin(create)).await.unwrap();

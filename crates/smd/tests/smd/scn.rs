@@ -116,6 +116,7 @@ async fn create(store: &Store, ids: &[&str], state: State) {
     let create = CreateComponentsRequest {
         components: ids.iter().map(|id| node(id, state)).collect(),
         force: false,
+        ..Default::default()
     };
     let service = ComponentService::new(store.clone());
     service.create_components(admin(create)).await.unwrap();

@@ -11,9 +11,10 @@ use proto::smd::v1::smd_command::{
 use super::discovery::password;
 use super::redfish_endpoints::{self, normalise, password_name, patched};
 use super::{Smd, component_endpoints, ids_to_delete};
+use crate::bounds::check_names_one;
 use crate::changes::Changes;
 use crate::cluster::Cluster;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 
 impl Smd {
@@ -26,6 +27,7 @@ impl Smd {
     ) -> Result<Applied, Rejection> {
         let id: Xname = patch.id.parse().map_err(|e| Rejection::invalid("id", e))?;
         let before = self.redfish_endpoints.existing(&id)?;
+        check_revision(id.as_str(), patch.if_revision, before.meta.as_ref())?;
         let (_, mut after) = normalise(&patched(&before, patch))?;
         after.meta.clone_from(&before.meta);
         self.redfish_endpoints.check_fqdn(&id, &after.fqdn)?;
@@ -60,6 +62,10 @@ impl Smd {
     ) -> Result<Applied, Rejection> {
         let table = &self.redfish_endpoints.table;
         let ids = ids_to_delete(redfish_endpoints::KIND, &delete.ids, delete.all, table)?;
+        check_names_one(delete.if_revision, ids.len())?;
+        for endpoint in ids.iter().filter_map(|id| table.get(id)) {
+            check_revision(&endpoint.id, delete.if_revision, endpoint.meta.as_ref())?;
+        }
         for id in &ids {
             let behind = self.component_endpoints.of(id);
             let behind: Vec<Xname> = behind.filter_map(|found| found.id.parse().ok()).collect();

@@ -11,9 +11,9 @@ use proto::smd::v1::smd_command::CreateComponents;
 use super::components::{Components, flag_or_ok};
 use super::lock_enforcement::Holds;
 use super::node_maps::NodeMaps;
-use crate::bounds::{NAME_BYTES_MAX, check_ids, check_text};
+use crate::bounds::{NAME_BYTES_MAX, check_ids, check_one_each, check_text};
 use crate::changes::Changes;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 
 /// SMD's role of a node that is posted without one.
 const NODE_ROLE_DEFAULT: &str = "Compute";
@@ -21,7 +21,8 @@ const NODE_ROLE_DEFAULT: &str = "Compute";
 impl Components {
     /// Creates what does not exist yet. What exists stays as it is or, with `force`, takes over State, Flag, Subtype,
     /// NetType, Arch and Class and nothing else. Nodes without a NID get that of their map or the lowest free ones, after the
-    /// NIDs that the command itself names. One that is held and would be changed rejects the whole command.
+    /// NIDs that the command itself names. With `as_given` a new component has no state, flag or role but what is given. One
+    /// that is held and would be changed rejects the whole command.
     ///
     /// Source: SMD `POST /State/Components` (its SQL's ON CONFLICT list).
     pub(super) fn create(
@@ -32,7 +33,17 @@ impl Components {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let given = normalise_all(&create.components, maps)?;
+        if create.as_given && create.force {
+            let problem = "it is of new components, and force overwrites what exists; leave out one of them";
+            return Err(Rejection::invalid("as_given", problem));
+        }
+        let defaults = if create.as_given {
+            Defaults::None
+        } else {
+            Defaults::Smd(maps)
+        };
+        let given = normalise_all(&create.components, defaults)?;
+        self.check_revisions(&create.if_revisions, &given)?;
         if create.force {
             self.check_holds(&given, holds)?;
         }
@@ -68,6 +79,15 @@ impl Components {
                     .allow(id, before, after)
                     .map_err(|hold| hold.rejection(id))?;
             }
+        }
+        Ok(())
+    }
+
+    fn check_revisions(&self, if_revisions: &[u64], given: &[(Xname, Component)]) -> Result<(), Rejection> {
+        check_one_each(if_revisions, given.len())?;
+        for ((id, _), expected) in given.iter().zip(if_revisions) {
+            let before = self.get(id).and_then(|before| before.meta.as_ref());
+            check_revision(id.as_str(), Some(*expected), before)?;
         }
         Ok(())
     }
@@ -110,6 +130,14 @@ impl Components {
     }
 }
 
+/// What a new component is that is not said of it.
+#[derive(Clone, Copy)]
+enum Defaults<'a> {
+    /// SMD's: a state must be given, the flag is OK, role and subrole are those of the node's map or a node's own.
+    Smd(&'a NodeMaps),
+    None,
+}
+
 /// What `force` leaves of the old component.
 fn overwritten(before: &Component, given: Component, meta: Option<proto::http::v1::ObjectMeta>) -> Component {
     Component {
@@ -124,13 +152,16 @@ fn overwritten(before: &Component, given: Component, meta: Option<proto::http::v
     }
 }
 
-fn normalise_all(components: &[Component], maps: &NodeMaps) -> Result<Vec<(Xname, Component)>, Rejection> {
+fn normalise_all(
+    components: &[Component],
+    defaults: Defaults<'_>,
+) -> Result<Vec<(Xname, Component)>, Rejection> {
     check_ids("components", components.len())?;
     let mut seen = BTreeSet::new();
     let mut normalised = Vec::with_capacity(components.len());
     for (position, component) in components.iter().enumerate() {
         let field = |name: &str| format!("components[{position}].{name}");
-        let (id, component) = normalise(component, maps, field)?;
+        let (id, component) = normalise(component, defaults, field)?;
         if !seen.insert(id.clone()) {
             return Err(Rejection::invalid(
                 &field("id"),
@@ -145,7 +176,7 @@ fn normalise_all(components: &[Component], maps: &NodeMaps) -> Result<Vec<(Xname
 /// The component as it is stored, without its NID and meta.
 fn normalise(
     given: &Component,
-    maps: &NodeMaps,
+    defaults: Defaults<'_>,
     field: impl Fn(&str) -> String,
 ) -> Result<(Xname, Component), Rejection> {
     let id: Xname = given
@@ -153,8 +184,16 @@ fn normalise(
         .parse()
         .map_err(|e| Rejection::invalid(&field("id"), e))?;
     check_type(&id, &given.r#type, &field("type"))?;
-    NodeState::try_from(given.state)
-        .map_err(|_| Rejection::invalid(&field("state"), "it is missing; write a state, e.g. On or Ready"))?;
+    let is_absent = |value: i32| value == 0 && matches!(defaults, Defaults::None);
+    if !is_absent(given.state) {
+        NodeState::try_from(given.state).map_err(|_| {
+            Rejection::invalid(&field("state"), "it is missing; write a state, e.g. On or Ready")
+        })?;
+    }
+    let flag = match is_absent(given.flag) {
+        true => given.flag,
+        false => flag_or_ok(&field("flag"), given.flag)?,
+    };
     check_enum::<NetType>(&field("net_type"), given.net_type)?;
     check_enum::<Arch>(&field("arch"), given.arch)?;
     check_enum::<Class>(&field("class"), given.class)?;
@@ -167,19 +206,11 @@ fn normalise(
     for (name, text) in texts {
         check_text(&field(name), text, NAME_BYTES_MAX)?;
     }
-    let map = maps.get(&id);
-    let or_mapped = |given: &str, mapped: Option<&String>, otherwise: &str| {
-        let given = Some(given).filter(|given| !given.is_empty());
-        let mapped = mapped.map(String::as_str).filter(|mapped| !mapped.is_empty());
-        given.or(mapped).unwrap_or(otherwise).to_owned()
-    };
-    let default_role = if id.is_node() { NODE_ROLE_DEFAULT } else { "" };
-    let role = or_mapped(&given.role, map.map(|map| &map.role), default_role);
-    let sub_role = or_mapped(&given.sub_role, map.map(|map| &map.sub_role), "");
+    let (role, sub_role) = roles(&id, given, defaults);
     let component = Component {
         id: id.to_string(),
         r#type: id.hms_type().to_string(),
-        flag: flag_or_ok(&field("flag"), given.flag)?,
+        flag,
         enabled: Some(given.enabled.unwrap_or(true)),
         role: canonical_role(&role).map_or(role, str::to_owned),
         sub_role: canonical_sub_role(&sub_role).map_or(sub_role, str::to_owned),
@@ -187,6 +218,24 @@ fn normalise(
         ..given.clone()
     };
     Ok((id, component))
+}
+
+/// Role and subrole of a new component.
+fn roles(id: &Xname, given: &Component, defaults: Defaults<'_>) -> (String, String) {
+    let Defaults::Smd(maps) = defaults else {
+        return (given.role.clone(), given.sub_role.clone());
+    };
+    let map = maps.get(id);
+    let or_mapped = |given: &str, mapped: Option<&String>, otherwise: &str| {
+        let given = Some(given).filter(|given| !given.is_empty());
+        let mapped = mapped.map(String::as_str).filter(|mapped| !mapped.is_empty());
+        given.or(mapped).unwrap_or(otherwise).to_owned()
+    };
+    let default_role = if id.is_node() { NODE_ROLE_DEFAULT } else { "" };
+    (
+        or_mapped(&given.role, map.map(|map| &map.role), default_role),
+        or_mapped(&given.sub_role, map.map(|map| &map.sub_role), ""),
+    )
 }
 
 /// The type follows from the xname; a client may repeat it but not contradict it.

@@ -10,9 +10,9 @@ use proto::smd::v1::smd_command::CreateEthernetInterfaces;
 
 use super::ethernet_interfaces::{EthernetInterfaces, KIND, carrier, normalise, taken};
 use super::ip_addresses::address;
-use crate::bounds::check_ids;
+use crate::bounds::{check_ids, check_one_each};
 use crate::changes::Changes;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 
 /// The batch in the order given; no MAC twice.
 type Batch = Vec<(MacAddr, EthernetInterface)>;
@@ -27,6 +27,11 @@ impl EthernetInterfaces {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let batch = normalise_all(&create.interfaces)?;
+        check_one_each(&create.if_revisions, batch.len())?;
+        for ((mac, _), expected) in batch.iter().zip(&create.if_revisions) {
+            let before = self.get(mac).and_then(|before| before.meta.as_ref());
+            check_revision(&mac.id(), Some(*expected), before)?;
+        }
         if !create.replace {
             self.check_none_differs(&batch)?;
         }

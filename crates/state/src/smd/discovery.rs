@@ -20,7 +20,7 @@ use crate::bounds::{
 };
 use crate::changes::Changes;
 use crate::cluster::{Cluster, check_secret};
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 
 impl Smd {
     /// Stores endpoints and what is behind them. `applied` lists the endpoints.
@@ -70,6 +70,8 @@ impl Smd {
             .ok_or_else(|| Rejection::invalid("endpoint", "it is missing"))?;
         let (id, mut after) = normalise(given)?;
         let before = self.redfish_endpoints.get(&id).cloned();
+        let meta = before.as_ref().and_then(|before| before.meta.as_ref());
+        check_revision(id.as_str(), found.if_revision, meta)?;
         if let Some(before) = before.as_ref().filter(|_| !update) {
             return Err(Rejection::AlreadyExists {
                 kind: redfish_endpoints::KIND.into(),

@@ -520,7 +520,7 @@ fn ids_to_delete<R: Record<Key = Xname>>(
 
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
-    if command.change.as_ref().is_some_and(has_new_precondition) {
+    if command.change.as_ref().is_some_and(says_more) {
         return FEATURE_LEVEL_INVENTORY;
     }
     match &command.change {
@@ -578,9 +578,10 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
     }
 }
 
-/// Whether the command names a revision where the first feature level knows none.
-fn has_new_precondition(change: &Change) -> bool {
+/// Whether the command names a revision, or asks for more, where the first feature level knows none of it.
+fn says_more(change: &Change) -> bool {
     let if_revision = match change {
+        Change::CreateComponents(create) => return create.as_given || !create.if_revisions.is_empty(),
         Change::DeleteComponents(delete) => delete.if_revision,
         Change::PatchEthernetInterface(patch) => patch.if_revision,
         Change::DeleteEthernetInterfaces(delete) => delete.if_revision,

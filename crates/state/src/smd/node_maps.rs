@@ -14,12 +14,13 @@ use proto::smd::v1::smd_command::{DeleteNodeMaps, PutNodeMaps};
 use super::nids::Nids;
 use super::{ids_to_delete, node, stored_xname};
 use crate::bounds::{
-    CLOUD_INIT_DEPTH_MAX, NAME_BYTES_MAX, NODE_INFO_BYTES_MAX, NODE_MAPS_MAX, check_ids, check_text,
+    CLOUD_INIT_DEPTH_MAX, NAME_BYTES_MAX, NODE_INFO_BYTES_MAX, NODE_MAPS_MAX, check_ids, check_names_one,
+    check_one_each, check_text,
 };
 use crate::bss::depth;
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -69,9 +70,12 @@ impl NodeMaps {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         check_ids("maps", put.maps.len())?;
+        check_one_each(&put.if_revisions, put.maps.len())?;
         let mut given = BTreeMap::new();
         for (position, map) in put.maps.iter().enumerate() {
             let (id, map) = normalised(map, &format!("maps[{position}]"))?;
+            let before = self.get(&id).and_then(|before| before.meta.as_ref());
+            check_revision(id.as_str(), put.if_revisions.get(position).copied(), before)?;
             if given.insert(id.clone(), map).is_some() {
                 let problem = format!("{id} is given twice in one request");
                 return Err(Rejection::invalid(&format!("maps[{position}].id"), problem));
@@ -139,6 +143,10 @@ impl NodeMaps {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let ids: BTreeSet<Xname> = ids_to_delete(KIND, &delete.ids, delete.all, &self.table)?;
+        check_names_one(delete.if_revision, ids.len())?;
+        for map in ids.iter().filter_map(|id| self.get(id)) {
+            check_revision(&map.id, delete.if_revision, map.meta.as_ref())?;
+        }
         for id in &ids {
             self.release_nid(id);
             self.table.remove(id, changes);

@@ -18,7 +18,7 @@ use super::stored_xname;
 use crate::bounds::{DESCRIPTION_BYTES_MAX, MEMBERS_PER_GROUP_MAX, PARTITIONS_MAX, check_count, check_text};
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -96,7 +96,7 @@ impl Partitions {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&patch.name)?;
+        let before = self.existing_at(&patch.name, patch.if_revision)?;
         let mut after = before.as_ref().clone();
         if let Some(description) = &patch.description {
             check_text("description", description, DESCRIPTION_BYTES_MAX)?;
@@ -126,7 +126,7 @@ impl Partitions {
         delete: &DeletePartition,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let partition = self.existing(&delete.name)?;
+        let partition = self.existing_at(&delete.name, delete.if_revision)?;
         for id in members(&partition) {
             self.names.remove(id.as_str());
         }
@@ -142,7 +142,7 @@ impl Partitions {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&add.name)?;
+        let before = self.existing_at(&add.name, add.if_revision)?;
         let new = some_members(&add.ids)?;
         let old = members(&before);
         if let Some(id) = new.iter().find(|id| old.binary_search(id).is_ok()) {
@@ -174,7 +174,7 @@ impl Partitions {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let before = self.existing(&remove.name)?;
+        let before = self.existing_at(&remove.name, remove.if_revision)?;
         let gone = some_members(&remove.ids)?;
         let old = members(&before);
         if let Some(id) = gone.iter().find(|id| old.binary_search(id).is_err()) {
@@ -202,10 +202,13 @@ impl Partitions {
         }
     }
 
-    fn existing(&self, name: &str) -> Result<Arc<Partition>, Rejection> {
+    /// A partition that is at the revision that the client has seen, if it names one.
+    fn existing_at(&self, name: &str, if_revision: Option<u64>) -> Result<Arc<Partition>, Rejection> {
         let name = normalised_name(name)?;
         let found = self.get(&name).cloned();
-        found.ok_or_else(|| Rejection::not_found(KIND, &name))
+        let found = found.ok_or_else(|| Rejection::not_found(KIND, &name))?;
+        check_revision(&name, if_revision, found.meta.as_ref())?;
+        Ok(found)
     }
 
     /// Whether all of `new` may become members of `partition`.

@@ -10,10 +10,12 @@ use proto::smd::v1::PowerMap;
 use proto::smd::v1::smd_command::{DeletePowerMaps, PutPowerMaps};
 
 use super::{ids_to_delete, stored_xname};
-use crate::bounds::{POWER_MAPS_MAX, SUPPLIES_PER_COMPONENT_MAX, check_count, check_ids};
+use crate::bounds::{
+    POWER_MAPS_MAX, SUPPLIES_PER_COMPONENT_MAX, check_count, check_ids, check_names_one, check_one_each,
+};
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -50,9 +52,12 @@ impl PowerMaps {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         check_ids("maps", put.maps.len())?;
+        check_one_each(&put.if_revisions, put.maps.len())?;
         let mut given = BTreeMap::new();
         for (position, map) in put.maps.iter().enumerate() {
             let (id, map) = normalised(map, &format!("maps[{position}]"))?;
+            let before = self.get(&id).and_then(|before| before.meta.as_ref());
+            check_revision(id.as_str(), put.if_revisions.get(position).copied(), before)?;
             if given.insert(id.clone(), map).is_some() {
                 let problem = format!("{id} is given twice in one request");
                 return Err(Rejection::invalid(&format!("maps[{position}].id"), problem));
@@ -95,6 +100,10 @@ impl PowerMaps {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let ids: BTreeSet<Xname> = ids_to_delete(KIND, &delete.ids, delete.all, &self.table)?;
+        check_names_one(delete.if_revision, ids.len())?;
+        for map in ids.iter().filter_map(|id| self.get(id)) {
+            check_revision(&map.id, delete.if_revision, map.meta.as_ref())?;
+        }
         for id in &ids {
             self.table.remove(id, changes);
         }

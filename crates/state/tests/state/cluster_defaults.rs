@@ -144,6 +144,7 @@ fn host_names_follow_the_defaults_and_the_node_s_own_goes_first() {
     log.ok(CreateComponents {
         components,
         force: false,
+        ..Default::default()
     });
     assert_eq!(name(&log), "pr0007");
     let demo = ClusterDefaults {

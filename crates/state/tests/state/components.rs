@@ -308,6 +308,7 @@ fn a_clone_does_not_see_later_changes() {
     log.ok(CreateComponents {
         components: vec![component("x0c0s1b0n0")],
         force: false,
+        ..Default::default()
     });
     assert_eq!(view.digest(), digest);
     assert_eq!(

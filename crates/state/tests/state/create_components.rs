@@ -1,10 +1,11 @@
 //! Creating components: defaults, `force`, NIDs.
 
 use model::Rejection;
-use proto::smd::v1::Component;
 use proto::smd::v1::component::{Arch, Class, Flag, NetType, State};
 use proto::smd::v1::smd_command::{CreateComponents, DeleteComponents};
+use proto::smd::v1::{Component, NodeMap};
 
+use crate::node_maps;
 use crate::support::Log;
 
 pub fn component(id: &str) -> Component {
@@ -26,6 +27,7 @@ pub fn create(components: Vec<Component>) -> CreateComponents {
     CreateComponents {
         components,
         force: false,
+        ..Default::default()
     }
 }
 
@@ -104,6 +106,51 @@ fn what_is_given_is_kept_in_smds_spelling() {
 }
 
 /// SMD's POST of what exists: 204 and ignored, measured.
+/// As a discovery leaves them; what is exported must come back the same.
+#[test]
+fn as_given_a_new_component_has_what_is_said_of_it_and_a_nid() {
+    let bare = |id: &str| Component {
+        id: id.into(),
+        ..Component::default()
+    };
+    let as_given = |components| CreateComponents {
+        as_given: true,
+        ..create(components)
+    };
+    let mut log = Log::latest();
+    log.ok(node_maps::put(vec![NodeMap {
+        role: "Service".into(),
+        ..node_maps::map("x0c0s0b0n0", 7)
+    }]));
+    log.ok(as_given(vec![bare("x0c0s0b0n0"), bare("x0c0s0b0")]));
+    for (id, nid) in [("x0c0s0b0n0", Some(7)), ("x0c0s0b0", None)] {
+        let stored = log.state.smd.component(&id.parse().unwrap()).unwrap();
+        let expected = Component {
+            r#type: stored.r#type.clone(),
+            enabled: Some(true),
+            nid,
+            meta: log.created(),
+            ..bare(id)
+        };
+        assert_eq!(*stored, expected);
+    }
+    let wrong = Component {
+        state: 99,
+        ..bare("x0c0s1b0n0")
+    };
+    assert_eq!(log.invalid(as_given(vec![wrong])).0, "components[0].state");
+    let forced = CreateComponents {
+        force: true,
+        ..as_given(vec![bare("x0c0s0b0n0")])
+    };
+    assert_eq!(log.invalid(forced).0, "as_given");
+    let before = Log::new().refused(as_given(vec![bare("x0c0s0b0n0")]));
+    assert!(
+        matches!(before, model::Rejection::FeatureLevel { needed: 3, .. }),
+        "{before}"
+    );
+}
+
 #[test]
 fn what_exists_stays_as_it_is() {
     let mut log = Log::new();
@@ -146,6 +193,7 @@ fn force_overwrites_six_fields_and_no_more() {
     let applied = log.ok(CreateComponents {
         components: vec![forced.clone()],
         force: true,
+        ..Default::default()
     });
     assert_eq!(applied.updated, ["x0c0s0b0n0"]);
     let stored = log.state.smd.component(&"x0c0s0b0n0".parse().unwrap()).unwrap();

@@ -25,6 +25,7 @@ fn batch(interfaces: &[EthernetInterface]) -> CreateEthernetInterfaces {
     CreateEthernetInterfaces {
         interfaces: interfaces.to_vec(),
         replace: false,
+        ..Default::default()
     }
 }
 

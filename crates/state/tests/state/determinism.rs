@@ -63,7 +63,7 @@ fn smd() -> impl Strategy<Value = Command> {
     let patch = (xname(), 0..9_i32, any::<bool>(), proptest::option::of(0..20_u64));
     let deletes = || proptest::collection::vec(xname(), 0..3);
     prop_oneof![
-        3 => create.prop_map(|(components, force)| CreateComponents { components, force }.into_command()),
+        3 => create.prop_map(|(components, force)| CreateComponents { components, force, ..Default::default() }.into_command()),
         2 => patch.prop_map(|(id, state, force, if_revision)| {
             PatchState { id, state, force, if_revision, flag: 0 }.into_command()
         }),
@@ -76,7 +76,7 @@ fn smd() -> impl Strategy<Value = Command> {
             let interface = |(mac_address, component_id, ip_addresses)| {
                 EthernetInterface { mac_address, component_id, ip_addresses, ..Default::default() }
             };
-            CreateEthernetInterfaces { interfaces: given.into_iter().map(interface).collect(), replace }.into_command()
+            CreateEthernetInterfaces { interfaces: given.into_iter().map(interface).collect(), replace, ..Default::default() }.into_command()
         }),
         2 => (mac(), proptest::option::of(xname()), proptest::option::of(mappings())).prop_map(|(id, component_id, items)| {
             let ip_addresses = items.map(|items| IpAddresses { items });
@@ -120,7 +120,12 @@ fn endpoints() -> impl Strategy<Value = Command> {
                 ..Default::default()
             }
             .into_command(),
-            6 => DeleteRedfishEndpoints { ids, all: other == 0 }.into_command(),
+            6 => DeleteRedfishEndpoints {
+                ids,
+                all: other == 0,
+                ..Default::default()
+            }
+            .into_command(),
             7 => DeleteComponentEndpoints { ids, all: other == 0 }.into_command(),
             8 => DeleteServiceEndpoints {
                 service: "UpdateService".into(),

@@ -97,6 +97,7 @@ fn delete(id: &str) -> DeleteRedfishEndpoints {
     DeleteRedfishEndpoints {
         ids: vec![id.into()],
         all: false,
+        ..Default::default()
     }
 }
 
@@ -399,6 +400,7 @@ fn a_deleted_endpoint_leaves_empty_components_and_its_nics() {
     let missing = DeleteRedfishEndpoints {
         ids: vec!["x0c0s0b0".into(), "x0c0s9b0".into()],
         all: false,
+        ..Default::default()
     };
     assert_eq!(
         log.refused(missing),
@@ -425,6 +427,7 @@ fn a_deleted_endpoint_leaves_empty_components_and_its_nics() {
     let all = DeleteRedfishEndpoints {
         ids: Vec::new(),
         all: true,
+        ..Default::default()
     };
     assert_eq!(log.ok(all.clone()).deleted_count, 2);
     assert_eq!(

@@ -23,6 +23,7 @@ fn create(ids: &[&str], force: bool, subtype: &str) -> CreateComponents {
     CreateComponents {
         components: ids.iter().map(component).collect(),
         force,
+        ..Default::default()
     }
 }
 

@@ -57,6 +57,7 @@ impl IntoCommand for Step {
             Step::CreateComponent(n) => CreateComponents {
                 components: vec![component(&id(n))],
                 force: false,
+                ..Default::default()
             }
             .into_command(),
             Step::DeleteComponents(ns) => DeleteComponents {

@@ -3,15 +3,17 @@
 use model::Rejection;
 use proto::smd::v1::smd_command;
 use proto::smd::v1::smd_command::{
-    AddGroupMember, AddIpAddress, Change, DeleteComponents, DeleteEthernetInterfaces, DeleteGroup,
-    DeleteIpAddress, PatchEthernetInterface, PatchGroup, PatchIpAddress, RemoveGroupMember,
-    ReplaceGroupMembers, Tags,
+    AddGroupMember, AddIpAddress, AddPartitionMember, Change, CreateComponents, CreateEthernetInterfaces,
+    DeleteComponents, DeleteEthernetInterfaces, DeleteGroup, DeleteIpAddress, DeleteNodeMaps,
+    DeletePartition, DeletePowerMaps, DeleteRedfishEndpoints, DiscoveredEndpoint, PatchEthernetInterface,
+    PatchGroup, PatchIpAddress, PatchPartition, PatchRedfishEndpoint, PutNodeMaps, PutPowerMaps,
+    RemoveGroupMember, RemovePartitionMember, ReplaceGroupMembers, Tags,
 };
 
 use crate::create_components::{component, create};
 use crate::ethernet_interfaces::mapping;
 use crate::support::Log;
-use crate::{ethernet_interfaces, groups};
+use crate::{ethernet_interfaces, groups, node_maps, partitions, power_maps, redfish_endpoints};
 
 const NODE: &str = "x0c0s0b0n0";
 const OTHER: &str = "x0c0s1b0n0";
@@ -21,8 +23,13 @@ const IP: &str = "10.0.0.1";
 /// Log index of the interface's and the group's last change in `log`.
 const INTERFACE_AT: u64 = 3;
 const GROUP_AT: u64 = 4;
+const PARTITION_AT: u64 = 5;
+const NODE_MAP_AT: u64 = 6;
+const POWER_MAP_AT: u64 = 7;
+const ENDPOINT_AT: u64 = 8;
+const BMC: &str = "x0c0s0b0";
 
-/// A component at 1, an interface at 3, a group at 4.
+/// A component at 1, an interface at 3, a group at 4, and so on.
 fn log() -> Log {
     let mut log = Log::latest();
     log.ok(create(vec![component(NODE), component(OTHER)]));
@@ -33,7 +40,98 @@ fn log() -> Log {
         ..Default::default()
     });
     log.ok(groups::create(groups::group("g", &[NODE])));
+    log.ok(partitions::create(partitions::partition("p1", &[NODE])));
+    log.ok(node_maps::put(vec![node_maps::map(NODE, 7)]));
+    log.ok(power_maps::put(vec![power_maps::map(NODE, &["x0m0p0v1"])]));
+    log.ok(redfish_endpoints::post(vec![redfish_endpoints::bmc(BMC, "bmc0")]));
     log
+}
+
+/// As [`conditional`], of what came after groups.
+fn conditional_too(if_revision: Option<u64>) -> Vec<(Change, &'static str, u64)> {
+    let if_revisions: Vec<u64> = if_revision.into_iter().collect();
+    let name = || "p1".to_owned();
+    let patch = PatchPartition {
+        name: name(),
+        description: Some("new".into()),
+        if_revision,
+        ..Default::default()
+    };
+    let add = AddPartitionMember {
+        name: name(),
+        ids: vec![OTHER.into()],
+        if_revision,
+    };
+    let remove = RemovePartitionMember {
+        name: name(),
+        ids: vec![NODE.into()],
+        if_revision,
+    };
+    let delete = DeletePartition {
+        name: name(),
+        if_revision,
+    };
+    let put_map = PutNodeMaps {
+        maps: vec![node_maps::map(NODE, 8)],
+        if_revisions: if_revisions.clone(),
+    };
+    let delete_map = DeleteNodeMaps {
+        ids: vec![NODE.into()],
+        all: false,
+        if_revision,
+    };
+    let put_power = PutPowerMaps {
+        maps: vec![power_maps::map(NODE, &["x0m0p0v2"])],
+        if_revisions: if_revisions.clone(),
+    };
+    let delete_power = DeletePowerMaps {
+        ids: vec![NODE.into()],
+        all: false,
+        if_revision,
+    };
+    let put_endpoint = redfish_endpoints::put(DiscoveredEndpoint {
+        if_revision,
+        ..redfish_endpoints::bmc(BMC, "bmc1")
+    });
+    let patch_endpoint = PatchRedfishEndpoint {
+        id: BMC.into(),
+        user: Some("admin".into()),
+        if_revision,
+        ..Default::default()
+    };
+    let delete_endpoint = DeleteRedfishEndpoints {
+        ids: vec![BMC.into()],
+        all: false,
+        if_revision,
+    };
+    let overwrite = CreateComponents {
+        force: true,
+        if_revisions: if_revisions.clone(),
+        ..create(vec![component(NODE)])
+    };
+    let replace = CreateEthernetInterfaces {
+        interfaces: ethernet_interfaces::create(MAC, OTHER, &[])
+            .interface
+            .into_iter()
+            .collect(),
+        replace: true,
+        if_revisions,
+    };
+    vec![
+        (Change::PatchPartition(patch), "p1", PARTITION_AT),
+        (Change::AddPartitionMember(add), "p1", PARTITION_AT),
+        (Change::RemovePartitionMember(remove), "p1", PARTITION_AT),
+        (Change::DeletePartition(delete), "p1", PARTITION_AT),
+        (Change::PutNodeMaps(put_map), NODE, NODE_MAP_AT),
+        (Change::DeleteNodeMaps(delete_map), NODE, NODE_MAP_AT),
+        (Change::PutPowerMaps(put_power), NODE, POWER_MAP_AT),
+        (Change::DeletePowerMaps(delete_power), NODE, POWER_MAP_AT),
+        (Change::StoreDiscovery(put_endpoint), BMC, ENDPOINT_AT),
+        (Change::PatchRedfishEndpoint(patch_endpoint), BMC, ENDPOINT_AT),
+        (Change::DeleteRedfishEndpoints(delete_endpoint), BMC, ENDPOINT_AT),
+        (Change::CreateComponents(overwrite), NODE, 1),
+        (Change::CreateEthernetInterfaces(replace), ID, INTERFACE_AT),
+    ]
 }
 
 /// Every write of one object under a condition, with the revision that it is at.
@@ -98,7 +196,7 @@ fn conditional(if_revision: Option<u64>) -> Vec<(Change, &'static str, u64)> {
         label: label(),
         if_revision,
     };
-    vec![
+    let mut all = vec![
         (Change::PatchEthernetInterface(patch), ID, INTERFACE_AT),
         (Change::AddIpAddress(add_ip), ID, INTERFACE_AT),
         (Change::PatchIpAddress(patch_ip), ID, INTERFACE_AT),
@@ -114,7 +212,9 @@ fn conditional(if_revision: Option<u64>) -> Vec<(Change, &'static str, u64)> {
         (Change::RemoveGroupMember(remove), "g", GROUP_AT),
         (Change::DeleteGroup(delete_group), "g", GROUP_AT),
         (Change::DeleteComponents(delete), NODE, 1),
-    ]
+    ];
+    all.extend(conditional_too(if_revision));
+    all
 }
 
 #[test]
@@ -161,6 +261,50 @@ fn a_condition_needs_members_that_know_it() {
         Log::new().refused(unconditional),
         Rejection::NotFound { .. }
     ));
+}
+
+/// Whoever has seen that there is none must not overwrite what somebody else has made since.
+#[test]
+fn revision_0_is_that_of_what_does_not_exist() {
+    let maps = |if_revisions: &[u64]| PutNodeMaps {
+        maps: vec![node_maps::map(NODE, 7), node_maps::map(OTHER, 8)],
+        if_revisions: if_revisions.to_vec(),
+    };
+    let mut log = log();
+    let made_since = log.refused(maps(&[0, 0]));
+    assert!(
+        matches!(
+            made_since,
+            Rejection::RevisionMismatch {
+                expected: 0,
+                actual: NODE_MAP_AT,
+                ..
+            }
+        ),
+        "{made_since}"
+    );
+    let gone_since = log.refused(maps(&[NODE_MAP_AT, 3]));
+    assert!(
+        matches!(
+            gone_since,
+            Rejection::RevisionMismatch {
+                expected: 3,
+                actual: 0,
+                ..
+            }
+        ),
+        "{gone_since}"
+    );
+    assert_eq!(
+        log.invalid(maps(&[NODE_MAP_AT])).0,
+        "if_revisions",
+        "one for each"
+    );
+    let applied = log.ok(maps(&[NODE_MAP_AT, 0]));
+    assert_eq!(
+        (applied.unchanged, applied.created),
+        (vec![NODE.to_owned()], vec![OTHER.to_owned()])
+    );
 }
 
 /// One revision cannot be that of two objects.

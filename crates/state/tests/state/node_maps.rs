@@ -22,7 +22,10 @@ pub fn map(id: &str, nid: u64) -> NodeMap {
 }
 
 pub fn put(maps: Vec<NodeMap>) -> PutNodeMaps {
-    PutNodeMaps { maps }
+    PutNodeMaps {
+        maps,
+        ..Default::default()
+    }
 }
 
 fn stored(log: &Log, id: &str) -> NodeMap {
@@ -189,6 +192,7 @@ fn maps_are_deleted_one_by_one_or_all() {
     let delete = |ids: &[&str]| DeleteNodeMaps {
         ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         all: ids.is_empty(),
+        ..Default::default()
     };
     let missing = log.refused(delete(&[A, "x0c0s9b0n0"]));
     assert_eq!(missing, Rejection::not_found("node map", "x0c0s9b0n0"));

@@ -32,6 +32,7 @@ fn add(name: &str, ids: &[&str]) -> AddPartitionMember {
     AddPartitionMember {
         name: name.into(),
         ids: texts(ids),
+        ..Default::default()
     }
 }
 
@@ -39,6 +40,7 @@ fn remove(name: &str, ids: &[&str]) -> RemovePartitionMember {
     RemovePartitionMember {
         name: name.into(),
         ids: texts(ids),
+        ..Default::default()
     }
 }
 
@@ -126,7 +128,10 @@ fn names_are_unique_and_members_exist() {
     assert_eq!(log.invalid(add("p1", &[])).0, "id");
     let missing = log.refused(remove("p1", &[A]));
     assert_eq!(missing.to_string(), "no such member of partition p1: x0c0s0b0n0");
-    let missing = log.refused(DeletePartition { name: "p7".into() });
+    let missing = log.refused(DeletePartition {
+        name: "p7".into(),
+        ..Default::default()
+    });
     assert_eq!(missing, Rejection::not_found("partition", "p7"));
 }
 
@@ -138,6 +143,7 @@ fn a_patch_changes_what_it_has() {
         name: "P1".into(),
         description: description.map(str::to_owned),
         tags: tags.map(|tags| Tags { items: texts(tags) }),
+        ..Default::default()
     };
     assert_eq!(log.ok(patch(Some("new"), None)).updated, ["p1"]);
     assert_eq!(log.ok(patch(None, Some(&["T"]))).updated, ["p1"]);
@@ -160,7 +166,14 @@ fn what_is_gone_is_in_no_partition() {
         ..Default::default()
     });
     assert_eq!(members(&log, "p1"), [B]);
-    assert_eq!(log.ok(DeletePartition { name: "p1".into() }).deleted, ["p1"]);
+    assert_eq!(
+        log.ok(DeletePartition {
+            name: "p1".into(),
+            ..Default::default()
+        })
+        .deleted,
+        ["p1"]
+    );
     assert_eq!(log.state.smd.partition_of(B), None);
     log.ok(create(partition("p2", &[B])));
 }

@@ -18,13 +18,17 @@ pub fn map(id: &str, powered_by: &[&str]) -> PowerMap {
 }
 
 pub fn put(maps: Vec<PowerMap>) -> PutPowerMaps {
-    PutPowerMaps { maps }
+    PutPowerMaps {
+        maps,
+        ..Default::default()
+    }
 }
 
 fn delete(ids: &[&str]) -> DeletePowerMaps {
     DeletePowerMaps {
         ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         all: ids.is_empty(),
+        ..Default::default()
     }
 }
 

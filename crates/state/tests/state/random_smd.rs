@@ -103,11 +103,26 @@ fn partitions(xname: impl Strategy<Value = String>) -> impl Strategy<Value = Com
                 description: ids.first().cloned(),
                 name,
                 tags: None,
+                ..Default::default()
             }
             .into_command(),
-            3 => DeletePartition { name }.into_command(),
-            4 => AddPartitionMember { name, ids }.into_command(),
-            _ => RemovePartitionMember { name, ids }.into_command(),
+            3 => DeletePartition {
+                name,
+                ..Default::default()
+            }
+            .into_command(),
+            4 => AddPartitionMember {
+                name,
+                ids,
+                ..Default::default()
+            }
+            .into_command(),
+            _ => RemovePartitionMember {
+                name,
+                ids,
+                ..Default::default()
+            }
+            .into_command(),
         }
     })
 }
@@ -117,9 +132,19 @@ fn maps(xname: impl Strategy<Value = String>) -> impl Strategy<Value = Command> 
         let ids = if all { Vec::new() } else { vec![id.clone()] };
         match kind {
             0..=2 => node_maps::put(vec![node_maps::map(&id, nid)]).into_command(),
-            3 => DeleteNodeMaps { ids, all }.into_command(),
+            3 => DeleteNodeMaps {
+                ids,
+                all,
+                ..Default::default()
+            }
+            .into_command(),
             4 => power_maps::put(vec![power_maps::map(&id, &["x0m0p0v1"])]).into_command(),
-            _ => DeletePowerMaps { ids, all }.into_command(),
+            _ => DeletePowerMaps {
+                ids,
+                all,
+                ..Default::default()
+            }
+            .into_command(),
         }
     })
 }

@@ -309,6 +309,7 @@ fn a_password_goes_with_its_endpoint_and_is_not_shown() {
     log.ok(DeleteRedfishEndpoints {
         ids: vec!["x0c0s0b0".into()],
         all: false,
+        ..Default::default()
     });
     assert_eq!(
         (secrets(&log), log.state.cluster.secret("bmc/x0c0s0b0")),

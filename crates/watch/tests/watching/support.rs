@@ -50,6 +50,7 @@ pub async fn create_all(store: &Store, ids: impl IntoIterator<Item = String>, su
         Change::CreateComponents(CreateComponents {
             components,
             force: true,
+            ..Default::default()
         }),
     )
     .await

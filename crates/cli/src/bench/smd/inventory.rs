@@ -74,7 +74,7 @@ impl Inventory {
         for nodes in self.nodes.chunks(INTERFACES_PER_REQUEST) {
             let request = CreateEthernetInterfacesRequest {
                 interfaces: nodes.iter().map(interface).collect(),
-                replace: false,
+                ..CreateEthernetInterfacesRequest::default()
             };
             client.create_ethernet_interfaces(request).await?;
         }
