@@ -299,6 +299,7 @@ mod tests {
                 redfish_endpoint: one(behind),
                 r#type: one(hms_type),
                 redfish_type: one(redfish_type),
+                ..ListComponentEndpointsRequest::default()
             }
         };
         assert!(admits(&request("", "", "", "")));
@@ -327,6 +328,7 @@ mod tests {
             let request = ListServiceEndpointsRequest {
                 service: vec![service.to_owned()],
                 redfish_endpoint: vec![behind.to_owned()],
+                ..ListServiceEndpointsRequest::default()
             };
             ServiceEndpointFilter::parse(&request).unwrap().admits(&endpoint)
         };

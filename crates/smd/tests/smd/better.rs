@@ -511,6 +511,7 @@ async fn partitions_and_maps_have_pages_too() {
     });
     let request = PutPowerMapsRequest {
         power_maps: power_maps.collect(),
+        ..PutPowerMapsRequest::default()
     };
     let mut supplies = PowerMapServiceClient::new(smd.service.clone());
     supplies.put_power_maps(admin(request)).await.unwrap();

@@ -727,6 +727,7 @@ async fn a_unit_is_found_again_elsewhere_once_its_endpoint_is_deleted() {
         .unwrap();
     let delete = DeleteRedfishEndpointRequest {
         id: "x0c0s0b0".to_owned(),
+        if_revision: None,
     };
     service.delete_redfish_endpoint(admin(delete)).await.unwrap();
     service

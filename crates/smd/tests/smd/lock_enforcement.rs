@@ -63,7 +63,7 @@ async fn machine() -> (Member, Reservation) {
     let member = Member::new(&Store::in_memory(), true);
     let create = CreateComponentsRequest {
         components: [LOCKED, RESERVED, FREE].map(|id| node(id, State::On)).to_vec(),
-        force: false,
+        ..CreateComponentsRequest::default()
     };
     member
         .components()
@@ -154,6 +154,7 @@ async fn every_change_of_what_an_administrator_decides_is_refused() {
                 ..node(id, State::On)
             }),
             force: true,
+            if_revision: None,
         };
         let texts = [
             conflict(member.patches().patch_enabled(admin(disable(id))).await),
@@ -332,7 +333,7 @@ async fn an_older_cluster_has_no_such_entries() {
             locked: true,
             ..node(LOCKED, State::On)
         }],
-        force: false,
+        ..CreateComponentsRequest::default()
     };
     member
         .components()

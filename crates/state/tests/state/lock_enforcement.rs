@@ -131,6 +131,7 @@ fn overwrite(components: Vec<Component>) -> CreateComponents {
     CreateComponents {
         components,
         force: true,
+        ..CreateComponents::default()
     }
 }
 
