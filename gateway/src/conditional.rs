@@ -86,7 +86,12 @@ pub(crate) fn is_seen(route: &Route, headers: &HeaderMap, etag: &HeaderValue) ->
 /// The ETag that the object has, where a client's `If-Match` names another.
 pub(crate) fn current(status: &tonic::Status, cluster_id: &str) -> Option<HeaderValue> {
     let revision = status.metadata().get(rpc::REVISION)?;
-    let revision = revision.to_str().ok()?.parse().ok()?;
+    let revision = revision
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|revision| *revision > 0)?;
     let cluster_id = cluster_id.to_owned();
     HeaderValue::try_from(Etag { cluster_id, revision }.to_string()).ok()
 }

@@ -125,7 +125,11 @@ impl Store {
             header: Some(header),
             command: Some(command),
         };
-        // What no member could decode would stop them all; here it is still a request that is refused.
+        // What no member could decode would stop them all; here it is still a request that is refused. Members of an older
+        // version, too, must never meet a command that they do not know.
+        if let Some(command) = &entry.command {
+            self.state().check_level(command)?;
+        }
         check_size(state::encode_exact(&entry)?.len())?;
         let outcome = match &self.backend {
             Backend::InMemory(memory) => memory.propose(entry)?,
@@ -445,6 +449,8 @@ mod tests {
     use prost_types::value::Kind;
     use prost_types::{Struct, Value};
     use proto::bss::v1::{BootParametersEntry, BssCommand, CloudInit, bss_command};
+    use proto::smd::v1::smd_command::DeleteComponents;
+    use proto::smd::v1::{SmdCommand, smd_command};
 
     use super::*;
 
@@ -482,6 +488,26 @@ mod tests {
         assert!(matches!(read, Err(Error::NotReady { .. })), "{read:?}");
         store.propose("user/admin", nested(1), None).await.unwrap();
         store.require_committed(1, Duration::ZERO).await.unwrap();
+    }
+
+    /// A member of an older version would drop what it does not know of such a command, or stop at it.
+    #[tokio::test]
+    async fn a_command_that_not_every_member_knows_is_refused_before_the_log() {
+        let delete = DeleteComponents {
+            ids: vec!["x0".into()],
+            if_revision: Some(7),
+            ..DeleteComponents::default()
+        };
+        let change = Some(smd_command::Change::DeleteComponents(delete));
+        let command = Command::Smd(SmdCommand { change });
+        for (level, expected) in [(FEATURE_LEVEL_INVENTORY - 1, 0), (FEATURE_LEVEL_INVENTORY, 1)] {
+            let store = Store::in_memory_with(State::at_level(level));
+            store
+                .propose("user/admin", command.clone(), None)
+                .await
+                .unwrap_err();
+            assert_eq!(store.state().applied_index(), expected, "level {level}");
+        }
     }
 
     /// protobuf encodes any depth but decodes a hundred levels: once in the log, such an entry would end every

@@ -46,7 +46,9 @@ impl Etag {
             cluster_id: cluster.to_owned(),
             revision,
         };
-        (cluster == cluster_id && exact.to_string() == strong(if_match.trim())).then_some(revision)
+        // revision 0 is that of what does not exist: nobody has seen that
+        (revision > 0 && cluster == cluster_id && exact.to_string() == strong(if_match.trim()))
+            .then_some(revision)
     }
 }
 
@@ -105,6 +107,7 @@ mod tests {
         for wrong in [
             "*",
             "",
+            "\"4f2a6c1e9b3d8a70-0\"",
             "\"\"",
             "\"7\"",
             "7",

@@ -130,8 +130,12 @@ where
         Box::pin(async move {
             let path = request.uri().path().to_owned();
             let answer = guard.run(ready, &path, enforces_locks, request).await;
+            let is_unchanged = matches!(answer, Err(Error::NotModified { .. }));
             let answer = answer.unwrap_or_else(|error| Status::from(error).into_http());
-            guard.calls.count(&path, &answer);
+            match is_unchanged {
+                true => guard.calls.count_ok(&path),
+                false => guard.calls.count(&path, &answer),
+            }
             Ok(answer)
         })
     }
@@ -155,7 +159,7 @@ impl Inner {
             false => tracing::info_span!("rpc", path, principal = %caller.identity),
         };
         if let Some(id) = RequestId::read(path, &caller, request.headers())? {
-            request = identified(request, id, rule.client_streaming);
+            request = identified(request, id, rule.client_streaming || rule.has_password);
         }
         let trial = Trial::of(request.headers(), rule)?;
         if let Some(trial) = &trial {
@@ -311,12 +315,12 @@ fn is_refused(answer: &Response<Body>) -> bool {
         .is_some_and(|code| code != "0")
 }
 
-/// The request with what it says about itself. A stream counts as the same whatever is in it: of one that is repeated,
-/// not all may be read again.
-fn identified(mut request: Request<Body>, id: RequestId, client_streaming: bool) -> Request<Body> {
+/// The request with what it says about itself. One that is `unread` counts as the same whatever is in it: of a stream that is
+/// repeated, not all may be read again, and of a password no digest may be stored.
+fn identified(mut request: Request<Body>, id: RequestId, unread: bool) -> Request<Body> {
     let id = Arc::new(id);
     request.extensions_mut().insert(Arc::clone(&id));
-    if client_streaming {
+    if unread {
         return request;
     }
     request.map(|body| {

@@ -67,6 +67,14 @@ impl Author {
         self.held_keys.as_ref()
     }
 
+    /// What the request asks for, without its password: another message under the same number or key is refused. For
+    /// methods that take a password; of the others the guard has seen every byte.
+    pub fn asks(&self, without_password: &impl prost::Message) {
+        if let Some(request) = &self.request {
+            request.see(&without_password.encode_to_vec());
+        }
+    }
+
     /// The meta of an object in the answer to this request. What is only tried out is at no revision: the one that it would
     /// get will be that of a real change.
     pub fn told_meta(&self, meta: Option<ObjectMeta>) -> Option<ObjectMeta> {
@@ -106,7 +114,7 @@ impl Author {
 pub struct RequestSession {
     /// Whose change it is, and its number.
     pub session: ClientSession,
-    /// 16 bytes of the SHA-256 of method, reservation keys and message: another request under the same number is refused.
+    /// 16 bytes of the SHA-256 of method, reservation keys and message (without a password): another request under the same number is refused.
     pub digest: Vec<u8>,
     /// The session is that of an idempotency key: of one request, kept for a day.
     pub keyed: bool,

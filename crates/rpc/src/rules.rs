@@ -15,6 +15,8 @@ const METHOD_OPTION: &str = "chamois.http.v1.method";
 const ROUTE_OPTION: &str = "google.api.http";
 /// Full name of the message that has a field for each kind of stored objects.
 const ROWS: &str = "chamois.raft.v1.SnapshotRow";
+/// The field that a secret stands in wherever a request has one.
+const PASSWORD: &str = "password";
 /// Kinds that one answer is made of, at most.
 const KINDS_MAX: usize = 4;
 
@@ -46,6 +48,9 @@ pub struct Rule {
     pub can_validate_only: bool,
     /// The caller sends a stream, so how long the call takes is up to the caller.
     pub client_streaming: bool,
+    /// Whether a request may carry a password: no digest of it is remembered, because that would let guesses be tried. The
+    /// handler says what the rest of the message is (`Author::asks`).
+    pub has_password: bool,
 }
 
 /// Kinds of stored objects, by their field numbers in `chamois.raft.v1.SnapshotRow`.
@@ -202,6 +207,7 @@ fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<Rule, Option<
         linearizable: rule.consistency() == Consistency::Linearizable,
         legacy_anonymous_read: rule.legacy_anonymous_read,
         client_streaming: method.is_client_streaming(),
+        has_password: has_password(&method.input(), &mut BTreeSet::new()),
     })
 }
 
@@ -215,6 +221,18 @@ fn names_one(route: &HttpRule) -> bool {
     matches!(&route.pattern, Some(Pattern::Get(path)) if path.contains('{'))
 }
 
+/// Whether a message or one within it has a field of that name.
+fn has_password(message: &MessageDescriptor, seen: &mut BTreeSet<String>) -> bool {
+    if !seen.insert(message.full_name().to_owned()) {
+        return false;
+    }
+    message.get_field_by_name(PASSWORD).is_some()
+        || message
+            .fields()
+            .filter_map(|field| field.kind().as_message().cloned())
+            .any(|inner| has_password(&inner, seen))
+}
+
 fn standard_rule(permission: Permission) -> Rule {
     Rule {
         permission,
@@ -224,6 +242,7 @@ fn standard_rule(permission: Permission) -> Rule {
         names_one: false,
         can_validate_only: false,
         client_streaming: false,
+        has_password: false,
     }
 }
 
@@ -253,6 +272,23 @@ mod tests {
         assert_eq!(rules.iter().count(), count + STANDARD.len());
     }
 
+    /// Whoever adds a method that takes a password must find it here.
+    #[test]
+    fn methods_that_take_a_password_are_known() {
+        let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+        let with: BTreeSet<&str> = rules
+            .iter()
+            .filter(|(_, rule)| rule.has_password)
+            .filter_map(|(path, _)| path.rsplit('/').next())
+            .collect();
+        let expected = [
+            "CreateRedfishEndpoints",
+            "PatchRedfishEndpoint",
+            "UpdateRedfishEndpoint",
+        ];
+        assert_eq!(with, BTreeSet::from(expected));
+    }
+
     /// The same descriptor without its options: the error names the method and the remedy.
     #[test]
     fn a_method_without_a_permission_is_refused_by_name() {
@@ -279,7 +315,8 @@ mod tests {
                 made_of: Kinds([10, 12, 18, 0]),
                 names_one: false,
                 can_validate_only: false,
-                client_streaming: false
+                client_streaming: false,
+                has_password: false,
             }
         );
         assert_eq!(list.made_of.numbers().collect::<Vec<_>>(), [10, 12, 18]);

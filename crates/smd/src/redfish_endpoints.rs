@@ -122,6 +122,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         request: Request<RedfishEndpointPayload>,
     ) -> Result<Response<ResourceUris>, Status> {
         let author = rpc::author(&request);
+        author.asks(&without_passwords(request.get_ref()));
         let payloads = payload::endpoints_of(request.into_inner())?;
         if payloads.iter().any(|payload| payload.if_revision.is_some()) {
             let problem = "what is created is at no revision; update an endpoint under a condition";
@@ -169,6 +170,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
     ) -> Result<Response<RedfishEndpoint>, Status> {
         let author = rpc::author(&request);
         let payload = request.into_inner();
+        author.asks(&without_passwords(&payload));
         if !payload.redfish_endpoints.is_empty() {
             return Err(rpc::invalid("RedfishEndpoints", "one endpoint is updated at a time").into());
         }
@@ -190,6 +192,10 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
     ) -> Result<Response<RedfishEndpoint>, Status> {
         let author = rpc::author(&request);
         let request = request.into_inner();
+        author.asks(&PatchRedfishEndpointRequest {
+            password: String::new(),
+            ..request.clone()
+        });
         let id: Xname = request
             .id
             .parse()
@@ -237,6 +243,14 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
             revision: state.applied_index(),
             ..RedfishEndpoints::default()
         }))
+    }
+}
+
+fn without_passwords(payload: &RedfishEndpointPayload) -> RedfishEndpointPayload {
+    RedfishEndpointPayload {
+        password: String::new(),
+        redfish_endpoints: payload.redfish_endpoints.iter().map(without_passwords).collect(),
+        ..payload.clone()
     }
 }
 

@@ -96,6 +96,18 @@ impl State {
         self.applied_index = self.applied_index.max(index);
     }
 
+    /// Whether every member knows this command of SMD: before it is proposed, because a member of an older version would stop
+    /// at it. The level never falls, so a state that lags behind refuses too much at worst.
+    ///
+    /// # Errors
+    /// `FeatureLevel` with the level that is needed.
+    pub fn check_level(&self, command: &Command) -> Result<(), Rejection> {
+        match command {
+            Command::Smd(command) => self.cluster.need_level(smd::feature_level(command)),
+            _ => Ok(()), // what others have learnt since the first version is refused by `apply`, which all versions know
+        }
+    }
+
     fn run(&mut self, command: Option<&Command>, at: &LogPosition<'_>, changes: &mut Changes) -> Outcome {
         match self.dispatch(command, at, changes) {
             Ok(result) => applied(at.index, result),

@@ -14,8 +14,8 @@ use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClien
 use proto::smd::v1::{
     BulkPatchEnabledRequest, BulkPatchNidRequest, BulkPatchRoleRequest, BulkPatchSoftwareStatusRequest,
     Component, CreateComponentsRequest, CreateEthernetInterfaceRequest, CreateEthernetInterfacesRequest,
-    EthernetInterface, Group, NodeMap, PatchComponentsResponse, PowerMap, PutNodeMapsRequest,
-    PutPowerMapsRequest, RedfishEndpoint, RedfishEndpointPayload,
+    EthernetInterface, Group, ListComponentsRequest, NodeMap, PatchComponentsResponse, PowerMap,
+    PutNodeMapsRequest, PutPowerMapsRequest, RedfishEndpoint, RedfishEndpointPayload,
 };
 use rpc::client::ExactlyOnce;
 use tonic::Response;
@@ -51,7 +51,8 @@ pub(super) struct Work {
 /// Does it. Changes come before what is new: a NID, an address or a member may be given up by one for another. Node maps come
 /// before new components, which must not be given the NIDs that are promised there.
 ///
-/// What was shown is what is done: an object that somebody else has changed or made since then is not overwritten.
+/// What was shown is what is done: every write has the revision that was seen as its condition, but for the patches of
+/// components, before which all of them are looked at once more.
 ///
 /// # Errors
 /// At the first request that is refused, saying how far it came; all before it is done, and nothing of it.
@@ -107,6 +108,7 @@ impl Applying<'_> {
 
     async fn change_components(&mut self, changes: &[Change<Component>]) -> Result<(), CliError> {
         self.progress.set_message("components, changed");
+        self.check_unchanged(changes).await?;
         let patches = Patches::of(changes);
         self.overwrite(patches.forced).await?;
         let mut client = ComponentPatchServiceClient::new(self.connection.clone());
@@ -146,6 +148,34 @@ impl Applying<'_> {
         Ok(())
     }
 
+    /// Patches carry no condition: what was changed since it was shown is found by looking once more, right before.
+    async fn check_unchanged(&mut self, changes: &[Change<Component>]) -> Result<(), CliError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut client = ComponentServiceClient::new(self.connection.clone());
+        let now = client.list_components(ListComponentsRequest::default()).await?;
+        let now: BTreeMap<String, u64> = now
+            .into_inner()
+            .components
+            .into_iter()
+            .map(|component| (component.id, revision(component.meta.as_ref())))
+            .collect();
+        let changed = changes.iter().find(|Change { before, .. }| {
+            now.get(&before.id).copied() != Some(revision(before.meta.as_ref()))
+        });
+        match changed {
+            Some(Change { before, .. }) => {
+                let text = format!(
+                    "{} was changed by somebody else since the difference was shown",
+                    before.id
+                );
+                Err(CliError::new(Kind::Conflict, text))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Sets six fields of each at once, also those that stay as they were seen.
     async fn overwrite(&mut self, forced: Vec<(Component, u64)>) -> Result<(), CliError> {
         let mut client = ComponentServiceClient::new(self.connection.clone());
@@ -173,6 +203,7 @@ impl Applying<'_> {
             let request = CreateComponentsRequest {
                 components,
                 as_given: true,
+                if_revisions: vec![0; count], // what somebody made meanwhile is not taken for ours
                 ..CreateComponentsRequest::default()
             };
             client.create_components(request).await?;

@@ -64,14 +64,18 @@ pub(super) fn diff(
         match ours.get(&id) {
             None => diff.create.push(created(&id, given)),
             Some(before) => {
-                let after = overlaid(before, given);
+                let after = shown(before, overlaid(before, given));
                 if after == **before {
                     diff.same += 1;
                 } else if after.role.is_empty() && after.sub_role != before.sub_role {
                     diff.refuse(id.as_str(), "it has a subrole without a role; give it a role");
                 } else {
                     let before = (*before).clone();
-                    diff.change.push(Change { before, after });
+                    let change = Change { before, after };
+                    match is_forced(&change) && change.after.state == 0 {
+                        true => diff.refuse(id.as_str(), "neither has a state; give it one, e.g. Unknown"),
+                        false => diff.change.push(change),
+                    }
                 }
             }
         }
@@ -128,6 +132,18 @@ fn created(id: &Xname, given: Component) -> Component {
     }
 }
 
+/// What is stored of `after`: where the fields are overwritten that `force` takes, a flag is OK unless one is given.
+fn shown(before: &Component, after: Component) -> Component {
+    let change = Change {
+        before: before.clone(),
+        after,
+    };
+    match is_forced(&change) {
+        true => with_flag(change.after),
+        false => change.after,
+    }
+}
+
 /// What is here, with all that the source says; locks and reservations are whose who holds them.
 fn overlaid(before: &Component, given: Component) -> Component {
     let text = |given: String, before: &String| if given.is_empty() { before.clone() } else { given };
@@ -166,17 +182,23 @@ pub(super) fn is_forced(change: &Change<Component>) -> bool {
     of(before) != of(after)
 }
 
-/// A component as `force` takes it: the flag is OK unless one is given.
+/// A component as `force` takes it.
 pub(super) fn forced(after: &Component) -> Component {
-    let flag = match after.flag() {
+    Component {
+        nid: None,
+        meta: None,
+        ..after.clone()
+    }
+}
+
+fn with_flag(component: Component) -> Component {
+    let flag = match component.flag() {
         Flag::Unspecified => Flag::Ok,
         flag => flag,
     };
     Component {
         flag: flag.into(),
-        nid: None,
-        meta: None,
-        ..after.clone()
+        ..component
     }
 }
 
@@ -228,6 +250,33 @@ mod tests {
         refused
             .map(|refused| (refused.id.as_str(), refused.reason.as_str()))
             .collect()
+    }
+
+    /// A BMC as a discovery leaves it has no state, and what is overwritten needs one; its flag becomes OK, which is shown.
+    #[test]
+    fn what_is_overwritten_needs_a_state_and_gets_a_flag() {
+        let bmc = Component {
+            id: "x0c0s0b0".into(),
+            r#type: "NodeBMC".into(),
+            ..Component::default()
+        };
+        let of_river = Component {
+            class: proto::smd::v1::component::Class::River.into(),
+            ..bmc.clone()
+        };
+        let without = diff(std::slice::from_ref(&of_river), std::slice::from_ref(&bmc), false);
+        assert!(without.change.is_empty());
+        assert!(
+            reasons(&without)[0].1.contains("state"),
+            "{:?}",
+            reasons(&without)
+        );
+        let on = |component: Component| Component {
+            state: State::On.into(),
+            ..component
+        };
+        let with = diff(&[on(of_river)], &[on(bmc)], false);
+        assert_eq!(with.change[0].after.flag(), Flag::Ok);
     }
 
     #[test]

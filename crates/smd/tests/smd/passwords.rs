@@ -2,13 +2,20 @@
 
 use crate::common::{admin, blade};
 use auth::Sealer;
+use proto::raft::v1::snapshot_row::Row;
+use proto::smd::v1::redfish_endpoint_service_client::RedfishEndpointServiceClient;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
 use proto::smd::v1::{
     GetRedfishEndpointRequest, ListRedfishEndpointsRequest, PatchRedfishEndpointRequest,
     RedfishEndpointPayload,
 };
 use raft::Store;
+use rpc::{Guard, Guarded, Rules};
 use smd::RedfishEndpointService;
+use std::sync::Arc;
+use tonic::service::Routes;
+use tonic::{Code, Request};
+use tower::Layer as _;
 
 /// What is looked for.
 const CANARY: &str = "c4n4ry-in-a-BMC";
@@ -85,6 +92,84 @@ async fn a_posted_password_is_found_nowhere_and_opens_with_the_key() {
     let sealed = store.state().cluster.secret("bmc/x1000c0s0b0").unwrap();
     assert_eq!(sealed.version, 3, "each one replaces the one before");
     assert_eq!(sealer.open(&sealed).unwrap().bytes(), CANARY.as_bytes());
+}
+
+/// SMD behind the guard, which reads idempotency keys.
+fn guarded(store: &Store) -> RedfishEndpointServiceClient<Guarded<Routes>> {
+    let mut builder = Routes::builder();
+    smd::add_services(&mut builder, store, &Sealer::generate().unwrap());
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    let guard = Guard::new(rules, None, Arc::new(store.clone()));
+    RedfishEndpointServiceClient::new(guard.layer(builder.routes()))
+}
+
+/// The same request whenever it is sent.
+fn keyed<T>(message: T) -> Request<T> {
+    let mut request = admin(message);
+    let key = "k-1".parse().unwrap();
+    request.metadata_mut().insert(rpc::IDEMPOTENCY_KEY, key);
+    request
+}
+
+/// The digests that outcomes are stored with, of one endpoint posted under an idempotency key.
+async fn digests(password: &str) -> Vec<Vec<u8>> {
+    let store = Store::in_memory();
+    let request = keyed(with_password(password));
+    guarded(&store).create_redfish_endpoints(request).await.unwrap();
+    let state = store.state();
+    let sessions = state.rows().filter_map(|row| match row.row {
+        Some(Row::Session(session)) => Some(session.outcomes),
+        _ => None,
+    });
+    let outcomes = sessions.flatten().map(|outcome| outcome.request_digest);
+    outcomes.collect()
+}
+
+/// A digest of it would let whoever has a snapshot try guesses.
+#[tokio::test]
+async fn no_digest_tells_one_password_from_another() {
+    let first = digests("first").await;
+    assert!(!first.is_empty(), "what is looked for is there");
+    assert_eq!(first, digests("second").await);
+}
+
+/// Everything but the password tells one request from another.
+#[tokio::test]
+async fn another_request_under_the_same_key_is_refused() {
+    let mut client = guarded(&Store::in_memory());
+    let first = with_password("first");
+    client
+        .create_redfish_endpoints(keyed(first.clone()))
+        .await
+        .unwrap();
+    client.create_redfish_endpoints(keyed(first)).await.unwrap(); // a repeat
+    let other = RedfishEndpointPayload {
+        password: "first".to_owned(),
+        ..blade(1)
+    };
+    let refused = client.create_redfish_endpoints(keyed(other)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    let patch = |user: &str, password: &str| PatchRedfishEndpointRequest {
+        id: "x1000c0s0b0".to_owned(),
+        user: Some(user.to_owned()),
+        password: password.to_owned(),
+        ..PatchRedfishEndpointRequest::default()
+    };
+    let mut client = guarded(&{
+        let store = Store::in_memory();
+        let service = RedfishEndpointService::new(store.clone(), &Sealer::generate().unwrap());
+        service.create_redfish_endpoints(admin(blade(0))).await.unwrap();
+        store
+    });
+    client
+        .patch_redfish_endpoint(keyed(patch("root", "a")))
+        .await
+        .unwrap();
+    let refused = client
+        .patch_redfish_endpoint(keyed(patch("ada", "a")))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
 }
 
 /// The test must be able to find it.

@@ -190,10 +190,6 @@ fn normalise(
             Rejection::invalid(&field("state"), "it is missing; write a state, e.g. On or Ready")
         })?;
     }
-    let flag = match is_absent(given.flag) {
-        true => given.flag,
-        false => flag_or_ok(&field("flag"), given.flag)?,
-    };
     check_enum::<NetType>(&field("net_type"), given.net_type)?;
     check_enum::<Arch>(&field("arch"), given.arch)?;
     check_enum::<Class>(&field("class"), given.class)?;
@@ -206,6 +202,11 @@ fn normalise(
     for (name, text) in texts {
         check_text(&field(name), text, NAME_BYTES_MAX)?;
     }
+    // last, as every version has it: members must tell the same of a component with two mistakes
+    let flag = match is_absent(given.flag) {
+        true => given.flag,
+        false => flag_or_ok(&field("flag"), given.flag)?,
+    };
     let (role, sub_role) = roles(&id, given, defaults);
     let component = Component {
         id: id.to_string(),

@@ -373,3 +373,42 @@ fn ten_thousand_nodes_are_one_change() {
     let too_many = vec![component("x0"); state::bounds::IDS_PER_COMMAND_MAX + 1];
     assert_eq!(log.invalid(create(too_many)).0, "components");
 }
+
+/// Members of different versions must tell the same mistake of a component with several.
+#[test]
+fn of_several_mistakes_the_first_is_told() {
+    let two = |component: Component| Component {
+        flag: 99,
+        ..component
+    };
+    for (wrong, field) in [
+        (
+            Component {
+                net_type: 99,
+                ..component("x0c0s0b0n0")
+            },
+            "net_type",
+        ),
+        (
+            Component {
+                class: 99,
+                ..component("x0c0s0b0n0")
+            },
+            "class",
+        ),
+        (
+            Component {
+                role: "r".repeat(1000),
+                ..component("x0c0s0b0n0")
+            },
+            "role",
+        ),
+        (component("x0c0s0b0n0"), "flag"),
+    ] {
+        let refused = Log::latest().refused(create(vec![two(wrong)])).to_string();
+        assert!(
+            refused.contains(&format!("components[0].{field}")),
+            "{field}: {refused}"
+        );
+    }
+}
