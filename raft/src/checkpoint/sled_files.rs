@@ -8,11 +8,17 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::rows::{self, PLACE_KEY, Place, StoredRow};
 
 /// sled's cache, bytes; users report it using several times what it is told.
 const CACHE_BYTES: u64 = 8 << 20;
+/// What sled says of a store that somebody has open.
+const IS_LOCKED: &str = "could not acquire lock";
+/// How long somebody may have it, and how often we look.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// One sled tree and the descriptors that make it durable.
 pub(super) struct SledFiles {
@@ -46,6 +52,20 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// Waits while somebody has the lock: sled gives it back some time after the store is dropped, and a process that is ending
+/// when it has ended.
+fn open_unlocked(config: &sled::Config) -> Result<sled::Db, String> {
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match config.open().map_err(text) {
+            Err(error) if error.contains(IS_LOCKED) && Instant::now() < until => {
+                std::thread::sleep(LOCK_PAUSE)
+            }
+            opened => return opened,
+        }
+    }
+}
+
 impl SledFiles {
     /// Opens the store, creating it if it does not exist, and makes durable what that changed.
     pub(super) fn open(dir: &Path) -> Result<SledFiles, String> {
@@ -56,7 +76,7 @@ impl SledFiles {
             .cache_capacity(CACHE_BYTES)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None);
-        let db = config.open().map_err(text)?;
+        let db = open_unlocked(&config)?;
         let data = File::open(dir.join("db")).map_err(text)?;
         let files = SledFiles {
             db,

@@ -109,6 +109,25 @@ fn the_stored_state_comes_back_and_goes_on() {
     }
 }
 
+/// A state that was stored must not be thrown away because its last owner has not quite gone.
+#[test]
+fn a_checkpoint_that_somebody_has_open_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut checkpoint, _) = reopen(dir.path());
+    let mut applied = Applied::default();
+    applied.create(0..10);
+    applied.store(&mut checkpoint);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let owner = std::thread::spawn(move || {
+        receiver.recv().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50)); // it is asked for meanwhile
+        drop(checkpoint);
+    });
+    sender.send(()).unwrap();
+    applied.assert_loaded(reopen(dir.path()).1);
+    owner.join().unwrap();
+}
+
 #[test]
 fn a_removed_object_is_removed_from_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();

@@ -447,12 +447,13 @@ mod tests {
     /// `force` without a flag means OK; a changed state must not change a NID.
     #[test]
     fn forced_components_say_everything_that_is_overwritten() {
-        let after = Component {
+        let before = stored("x0c0s0b0n0", Some(1));
+        let ready = Component {
             state: State::Ready.into(),
             flag: 0,
-            ..stored("x0c0s0b0n0", Some(1))
+            ..before.clone()
         };
-        let before = stored("x0c0s0b0n0", Some(1));
+        let after = shown(&before, ready);
         let sent = forced(&after);
         assert_eq!(
             (sent.flag(), sent.nid, sent.state()),

@@ -53,12 +53,14 @@ pub(super) fn diff(source: &[RedfishEndpoint], ours: &[RedfishEndpoint]) -> Diff
 /// An endpoint as it is sent.
 pub(super) fn payload(endpoint: &RedfishEndpoint) -> RedfishEndpointPayload {
     let endpoint = endpoint.clone();
+    // an endpoint without any name is shown with its xname as FQDN; sent as one it would become a host name, too
+    let is_nameless = endpoint.hostname.is_empty() && endpoint.fqdn == endpoint.id;
     RedfishEndpointPayload {
+        fqdn: if is_nameless { String::new() } else { endpoint.fqdn },
         id: endpoint.id,
         name: endpoint.name,
         hostname: endpoint.hostname,
         domain: endpoint.domain,
-        fqdn: endpoint.fqdn,
         enabled: Some(endpoint.enabled),
         uuid: endpoint.uuid,
         user: endpoint.user,
