@@ -42,7 +42,7 @@ impl MemberTasks {
         let member = || Arc::clone(&self.replicated);
         let (reader, counters, requests) = (member(), Arc::clone(&self.counters), self.read_index_requests);
         background.spawn("read index", async move {
-            read_index::run(requests, &counters, read_index::gather, || reader.read_index()).await
+            read_index::run(requests, &counters, || reader.read_index()).await
         });
         background.spawn(
             "bootstrap",
