@@ -34,7 +34,8 @@ impl KeptLists {
 
     /// `None` for what is no list, and for a caller who wants to know how old local state is.
     pub(crate) fn look_up(&self, asked: &Asked<'_>, uri: &Uri) -> Option<Question> {
-        if asked.route.verb != Method::GET || asked.headers.contains_key(rpc::CONSISTENCY) {
+        let is_list = asked.route.verb == Method::GET && asked.route.may_be_kept;
+        if !is_list || asked.headers.contains_key(rpc::CONSISTENCY) {
             return None;
         }
         let coding = compress::coding(asked.headers);

@@ -42,6 +42,8 @@ pub(crate) struct Route {
     pub(crate) headers: Vec<(HeaderName, u32)>,
     /// Number of the request's field for the revision in `If-Match`.
     pub(crate) if_match: Option<u32>,
+    /// The guard tells whether the answer has changed (`made_of`), so it may be kept.
+    pub(crate) may_be_kept: bool,
     /// Number of the response's `ObjectMeta`.
     pub(crate) meta: Option<u32>,
 }
@@ -242,6 +244,7 @@ impl Compiler {
             malformed_body: status(rule.malformed_body_status, StatusCode::BAD_REQUEST)?,
             headers: self.headers(method, rule)?,
             if_match: self.if_match(method)?,
+            may_be_kept: !rule.made_of.is_empty(),
             meta: method.output().fields().find(is_meta).map(|field| field.number()),
         });
         Ok(())

@@ -16,7 +16,6 @@ use crate::KeptAnswers;
 const BYTES_MAX: usize = 16 << 20;
 /// A message with more bytes than this is asked without being remembered.
 const QUESTION_BYTES_MAX: usize = 16 << 10;
-const GRPC_STATUS: &str = "grpc-status";
 
 /// Extension of a request whose caller keeps answers itself: they need not be kept twice.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +114,8 @@ impl Whole {
     }
 
     fn is_ok(&self) -> bool {
-        let told = self.headers.get(GRPC_STATUS).or(self.trailers.get(GRPC_STATUS));
+        let name = Status::GRPC_STATUS;
+        let told = self.headers.get(&name).or(self.trailers.get(&name));
         told.is_some_and(|status| status == "0")
     }
 
@@ -169,7 +169,7 @@ mod tests {
                 }
                 let message = Bytes::from([vec![call; LONG], asked.to_vec()].concat());
                 let mut trailers = HeaderMap::new();
-                trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+                trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
                 let body = Full::new(message).with_trailers(std::future::ready(Some(Ok(trailers))));
                 Ok(Response::new(Body::new(body)))
             };
@@ -182,7 +182,11 @@ mod tests {
         async fn call_of(&self, path: &str, etag: &HeaderValue, message: &[u8]) -> u8 {
             let answer = self.ask(path, etag, request(message)).await;
             let body = answer.into_body().collect().await.unwrap();
-            assert_eq!(body.trailers().unwrap()[GRPC_STATUS], "0", "the end is there");
+            assert_eq!(
+                body.trailers().unwrap()[Status::GRPC_STATUS],
+                "0",
+                "the end is there"
+            );
             let bytes = body.to_bytes();
             assert!(bytes.ends_with(message), "what was asked has reached the handler");
             bytes[0]
