@@ -6,11 +6,11 @@ use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_INVENTORY;
+use crate::cluster::{FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, State, smd};
+use crate::{Event, RowKey, State, boot_files, bss, cloud_init, smd};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -96,16 +96,13 @@ impl State {
         self.applied_index = self.applied_index.max(index);
     }
 
-    /// Whether every member knows this command of SMD: before it is proposed, because a member of an older version would stop
-    /// at it. The level never falls, so a state that lags behind refuses too much at worst.
+    /// Whether every member knows this command: before it is proposed, because a member of an older version would stop at it.
+    /// The level never falls, so a state that lags behind refuses too much at worst.
     ///
     /// # Errors
     /// `FeatureLevel` with the level that is needed.
     pub fn check_level(&self, command: &Command) -> Result<(), Rejection> {
-        match command {
-            Command::Smd(command) => self.cluster.need_level(smd::feature_level(command)),
-            _ => Ok(()), // what others have learnt since the first version is refused by `apply`, which all versions know
-        }
+        self.cluster.need_level(feature_level(command))
     }
 
     fn run(&mut self, command: Option<&Command>, at: &LogPosition<'_>, changes: &mut Changes) -> Outcome {
@@ -126,18 +123,28 @@ impl State {
             self.cluster.need_level(FEATURE_LEVEL_INVENTORY)?;
             smd::check_lock_enforcement(enforcement)?;
         }
+        let command = command.ok_or_else(no_command)?;
+        self.cluster.need_level(feature_level(command))?;
         match command {
-            Some(Command::Smd(command)) => {
-                self.cluster.need_level(smd::feature_level(command))?;
-                self.smd.apply(command, &mut self.cluster, at, changes)
-            }
-            Some(Command::Bss(command)) => self.bss.apply(command, at, changes),
-            Some(Command::CloudInit(command)) => self.cloud_init.apply(command, at, changes),
-            Some(Command::Dhcp(command)) => self.dhcp.apply(command, at, changes),
-            Some(Command::BootFile(command)) => self.boot_files.apply(command, at, changes),
-            Some(Command::Cluster(command)) => self.cluster.apply(command, at, changes),
-            None => Err(no_command()),
+            Command::Smd(command) => self.smd.apply(command, &mut self.cluster, at, changes),
+            Command::Bss(command) => self.bss.apply(command, at, changes),
+            Command::CloudInit(command) => self.cloud_init.apply(command, at, changes),
+            Command::Dhcp(command) => self.dhcp.apply(command, at, changes),
+            Command::BootFile(command) => self.boot_files.apply(command, at, changes),
+            Command::Cluster(command) => self.cluster.apply(command, at, changes),
         }
+    }
+}
+
+/// From which level on the log may have this command.
+fn feature_level(command: &Command) -> u32 {
+    match command {
+        Command::Smd(command) => smd::feature_level(command),
+        Command::Bss(command) => bss::feature_level(command),
+        Command::CloudInit(command) => cloud_init::feature_level(command),
+        Command::BootFile(command) => boot_files::feature_level(command),
+        // what the cluster's own commands need is checked where they are applied, which all versions do
+        Command::Dhcp(_) | Command::Cluster(_) => FEATURE_LEVEL_FIRST,
     }
 }
 

@@ -11,6 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 use crate::apply::no_command;
 use crate::bounds::{BOOT_FILE_BYTES_MAX, BOOT_FILES_MAX};
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_FIRST;
 use crate::event::Object;
 use crate::log_position::{LogPosition, modified_revision};
 use crate::outcome::deleted;
@@ -139,6 +140,13 @@ fn check_revision(name: &str, before: Option<&BootFile>, expected: Option<u64>) 
             actual,
         }),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// From which level on the log may have this command.
+pub(crate) fn feature_level(command: &BootFileCommand) -> u32 {
+    match &command.change {
+        None | Some(Change::PutBootFile(_) | Change::DeleteBootFile(_)) => FEATURE_LEVEL_FIRST,
     }
 }
 

@@ -19,6 +19,7 @@ use self::boot_records::BootRecords;
 pub(crate) use self::merge_patch::depth;
 use crate::apply::no_command;
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_FIRST;
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
@@ -104,5 +105,19 @@ impl Bss {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.records.load(row, changes)
+    }
+}
+
+/// From which level on the log may have this command.
+pub(crate) fn feature_level(command: &BssCommand) -> u32 {
+    match &command.change {
+        None
+        | Some(
+            Change::Create(_)
+            | Change::Replace(_)
+            | Change::Update(_)
+            | Change::Delete(_)
+            | Change::RecordBoot(_),
+        ) => FEATURE_LEVEL_FIRST,
     }
 }

@@ -21,6 +21,7 @@ use self::instance_info::Infos;
 use self::instances::Instances;
 use crate::apply::no_command;
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_FIRST;
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::smd::{node, xname_of_key};
@@ -164,5 +165,20 @@ impl CloudInit {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.infos.load(row, changes)
+    }
+}
+
+/// From which level on the log may have this command.
+pub(crate) fn feature_level(command: &CloudInitCommand) -> u32 {
+    match &command.change {
+        None
+        | Some(
+            Change::AssignInstanceId(_)
+            | Change::UpdateClusterDefaults(_)
+            | Change::PutGroup(_)
+            | Change::DeleteGroup(_)
+            | Change::PutInstanceInfo(_)
+            | Change::DeleteInstanceInfo(_),
+        ) => FEATURE_LEVEL_FIRST,
     }
 }
