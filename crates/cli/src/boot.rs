@@ -1,7 +1,11 @@
 //! `chamois boot …`: what nodes boot and what they booted.
 
+mod diff;
+mod history;
+mod rollback;
 mod script;
 mod status;
+mod versioned;
 
 use clap::Subcommand;
 
@@ -15,11 +19,20 @@ pub enum BootCommand {
     Script(script::ScriptArgs),
     /// Show the boots of a node that phoned home, newest first
     Status(status::StatusArgs),
+    /// Show who changed what nodes boot with, and when
+    History(history::HistoryArgs),
+    /// Show what changes did, field by field
+    Diff(diff::DiffArgs),
+    /// Go back to an earlier version
+    Rollback(rollback::RollbackArgs),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: BootCommand) -> Result<(), CliError> {
     match command {
         BootCommand::Script(args) => script::run(global, args).await,
         BootCommand::Status(args) => status::run(global, args).await,
+        BootCommand::History(args) => history::run(global, args).await,
+        BootCommand::Diff(args) => diff::run(global, args).await,
+        BootCommand::Rollback(args) => rollback::run(global, args).await,
     }
 }

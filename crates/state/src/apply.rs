@@ -1,12 +1,13 @@
 //! The one function that changes the state.
 
 use model::Rejection;
+use proto::bss::v1::{BssCommand, bss_command};
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
@@ -67,8 +68,17 @@ impl State {
             }
         };
         changes.touch(RowKey::header());
-        let (digest, changed, events) = changes.into_parts();
+        let (digest, mut changed, events) = changes.into_parts();
         self.digest.add(digest);
+        if level_before >= FEATURE_LEVEL_BOOT {
+            let mut noted = Changes::silent();
+            let at = LogPosition::new(index, self.time_ms, &header);
+            self.revisions.note(&events, &at, &mut noted);
+            let (digest, rows, _) = noted.into_parts();
+            self.digest.add(digest);
+            changed.extend(rows);
+            changed.sort_unstable();
+        }
         self.last_changes
             .note(index, &changed, level_before, self.feature_level());
         Applied {
@@ -127,6 +137,12 @@ impl State {
         self.cluster.need_level(feature_level(command))?;
         match command {
             Command::Smd(command) => self.smd.apply(command, &mut self.cluster, at, changes),
+            Command::Bss(BssCommand {
+                change: Some(bss_command::Change::Rollback(rollback)),
+            }) => {
+                let back = self.command_back(rollback)?;
+                self.dispatch(Some(&back), at, changes)
+            }
             Command::Bss(command) => self.bss.apply(command, at, changes),
             Command::CloudInit(command) => self.cloud_init.apply(command, at, changes),
             Command::Dhcp(command) => self.dhcp.apply(command, at, changes),

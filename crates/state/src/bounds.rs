@@ -43,6 +43,10 @@ pub const STORED_BYTES_PER_COMMAND_MAX: usize = 64 * 1024 * 1024;
 pub const ADDRESSES_PER_INTERFACE_MAX: usize = 64;
 /// Boot records kept per node; the oldest leaves first.
 pub const BOOT_RECORDS_PER_NODE_MAX: usize = 8;
+/// Versions kept of one object of the boot path; the oldest leaves first.
+pub const REVISIONS_PER_OBJECT_MAX: usize = 20;
+/// Versions kept of all objects of the boot path: 20 each of 10,000 nodes. The oldest leaves first.
+pub const REVISIONS_MAX: usize = 200_000;
 /// SSH host keys of one boot record.
 pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
 /// Bytes of one SSH host key.

@@ -10,6 +10,7 @@ use proto::boot_file::v1::BootFile;
 use proto::bss::v1::{BootParametersEntry, BootRecord};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
+use proto::http::v1::Change;
 use proto::smd::v1::{
     Component, ComponentEndpoint, EthernetInterface, Group, HardwareFruRecord, HardwareLocationRecord,
     NodeMap, Partition, PowerMap, RedfishEndpoint, ServiceEndpoint,
@@ -124,6 +125,32 @@ impl Object {
             | Object::BootFile(_) => "",
         };
         Some(id).filter(|id| !id.is_empty())
+    }
+
+    /// When it was last changed and by whom, as it says itself.
+    pub fn modified(&self) -> Option<Change> {
+        let meta = match self {
+            Object::Component(object) => &object.meta,
+            Object::EthernetInterface(object) => &object.meta,
+            Object::Group(object) => &object.meta,
+            Object::RedfishEndpoint(object) => &object.meta,
+            Object::ComponentEndpoint(object) => &object.meta,
+            Object::ServiceEndpoint(object) => &object.meta,
+            Object::Partition(object) => &object.meta,
+            Object::NodeMap(object) => &object.meta,
+            Object::HardwareLocation(object) => &object.meta,
+            Object::HardwareFru(object) => &object.meta,
+            Object::BootParameters(object) => &object.meta,
+            Object::BootRecord(object) => &object.meta,
+            Object::Instance(object) => &object.meta,
+            Object::ClusterDefaults(object) => &object.meta,
+            Object::CloudInitGroup(object) => &object.meta,
+            Object::InstanceInfo(object) => &object.meta,
+            Object::Subnet(object) => &object.meta,
+            Object::BootFile(object) => &object.meta,
+            Object::PowerMap(object) => &object.meta,
+        };
+        meta.as_ref()?.modified.clone()
     }
 
     /// The object as its proto message, encoded.

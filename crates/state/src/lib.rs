@@ -19,7 +19,9 @@ mod json_text;
 mod last_changes;
 mod log_position;
 mod outcome;
+pub mod revisions;
 mod rfc3339;
+mod rollback;
 mod row_key;
 mod session;
 pub mod smd;
@@ -49,6 +51,8 @@ pub struct State {
     digest: Digest,
     sessions: Sessions,
     last_changes: LastChanges,
+    /// What nodes boot with, as it was.
+    pub revisions: revisions::Revisions,
     /// Components, their Ethernet interfaces and groups, hardware.
     pub smd: smd::Smd,
     /// Boot parameters and boot records.

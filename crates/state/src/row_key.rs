@@ -40,6 +40,8 @@ pub enum RowKind {
     BootParameters = 20,
     /// One boot of a node.
     BootRecord = 21,
+    /// An object of the boot path as it was.
+    ObjectRevision = 25,
     /// A node's instance-id.
     Instance = 30,
     /// What cloud-init is told about every node; one row.
@@ -64,7 +66,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 26] = [
+    pub const ALL: [RowKind; 27] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -81,6 +83,7 @@ impl RowKind {
         RowKind::NodeMap,
         RowKind::BootParameters,
         RowKind::BootRecord,
+        RowKind::ObjectRevision,
         RowKind::Instance,
         RowKind::ClusterDefaults,
         RowKind::CloudInitGroup,
@@ -296,6 +299,16 @@ impl RowKey {
         }
     }
 
+    /// `kind` is the object's, `revision` that of the change that made it so.
+    pub(crate) fn object_revision(kind: u8, id: &str, revision: u64) -> RowKey {
+        // The zero sorts an object's versions before those of a longer id, as the table does.
+        let key = [&[kind], id.as_bytes(), &[0], &revision.to_be_bytes()].concat();
+        RowKey {
+            kind: RowKind::ObjectRevision,
+            key,
+        }
+    }
+
     pub(crate) fn instance(node: &Xname) -> RowKey {
         RowKey {
             kind: RowKind::Instance,
@@ -379,6 +392,9 @@ mod tests {
             RowKey::boot_record(&short, 3),
             RowKey::boot_record(&short, 256),
             RowKey::boot_record(&long, 1),
+            RowKey::object_revision(RowKind::BootParameters as u8, "Default", 256),
+            RowKey::object_revision(RowKind::BootParameters as u8, "Default2", 1),
+            RowKey::object_revision(RowKind::ClusterDefaults as u8, "", 3),
             RowKey::instance(&short),
             RowKey::cluster_defaults(),
             RowKey::cloud_init_group("compute"),

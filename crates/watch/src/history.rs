@@ -1,19 +1,27 @@
-//! `HistoryService`: what became of one object, and by whom, as far back as this member remembers.
+//! `HistoryService`: what became of one object, and by whom, as far back as is known; and the way back.
 
 use model::{MacAddr, PartitionName, Xname};
+use proto::bss::v1::{BssCommand, bss_command};
+use proto::raft::v1::entry::Command;
 use proto::watch::v1::object::Kind;
-use proto::watch::v1::{ListChangesRequest, ListChangesResponse, PastChange, history_service_server};
+use proto::watch::v1::{
+    ListChangesRequest, ListChangesResponse, PastChange, RollbackRequest, RollbackResponse,
+    history_service_server,
+};
 use raft::{Past, Revision, Store};
 use rpc::{Error, PageScope, invalid};
+use state::cluster::FEATURE_LEVEL_BOOT;
 use state::{Event, RowKind};
 use tonic::{Request, Response, Status};
 
-use crate::wire;
+use crate::{versions, wire};
 
 /// Changes of one answer, if the request names no number.
 const PAGE_SIZE_DEFAULT: u32 = 100;
 /// Most changes of one answer.
 const PAGE_SIZE_MAX: u32 = 1000;
+/// How a URL names the one object that has no name.
+const DEFAULTS_ID: &str = "cluster-defaults";
 /// Bytes of an id that is asked for.
 const ID_BYTES_MAX: usize = 512;
 
@@ -52,10 +60,22 @@ impl history_service_server::HistoryService for HistoryService {
             id.as_bytes(),
         );
         let before = revision_of(&scope, page_token)?;
+        let size = page_size_of(*page_size)?;
+        let state = self.store.state();
+        if state::revisions::is_kept(kind) && state.feature_level() >= FEATURE_LEVEL_BOOT {
+            let past = versions::past(&state, kind, &id, before, size);
+            let last = past.changes.last().filter(|_| past.more);
+            let next_page_token = last.map(|change| scope.token(&change.revision.to_string()));
+            return Ok(Response::new(ListChangesResponse {
+                changes: past.changes,
+                oldest_revision: past.oldest,
+                next_page_token: next_page_token.unwrap_or_default(),
+            }));
+        }
         let is_meant = |event: &Event| {
             event.key().kind() == kind && event.object().is_some_and(|object| object.id() == id)
         };
-        let past = self.store.past(before, page_size_of(*page_size)?, is_meant).await;
+        let past = self.store.past(before, size, is_meant).await;
         let last = past
             .changes
             .last()
@@ -71,6 +91,34 @@ impl history_service_server::HistoryService for HistoryService {
             next_page_token,
         }))
     }
+
+    #[tracing::instrument(name = "watch.rollback", skip_all, fields(kind = ?request.get_ref().kind, id = ?request.get_ref().id))]
+    async fn rollback(
+        &self,
+        request: Request<RollbackRequest>,
+    ) -> Result<Response<RollbackResponse>, Status> {
+        let author = rpc::author(&request);
+        let asked = request.get_ref();
+        let kind = row_kind(&asked.kind)?;
+        let id = normal_id(kind, &asked.id)?;
+        let command = rollback_command(kind, id, asked);
+        let committed = self.store.propose_by(&author, command).await?;
+        Ok(Response::new(RollbackResponse {
+            revision: committed.revision,
+        }))
+    }
+}
+
+fn rollback_command(kind: RowKind, id: String, request: &RollbackRequest) -> Command {
+    let rollback = bss_command::Rollback {
+        kind: kind as u32,
+        id,
+        revision: request.revision,
+        if_revision: request.if_revision,
+    };
+    Command::Bss(BssCommand {
+        change: Some(bss_command::Change::Rollback(rollback)),
+    })
 }
 
 fn shown(revision: &Revision, event: &Event) -> Option<PastChange> {
@@ -120,7 +168,12 @@ fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
         | RowKind::Instance
         | RowKind::InstanceInfo => text.parse().map(|id: Xname| id.to_string()).map_err(wrong),
         RowKind::EthernetInterface => text.parse().map(|mac: MacAddr| mac.id()).map_err(wrong),
-        RowKind::Group => Ok(text.to_ascii_lowercase()),
+        RowKind::Group | RowKind::CloudInitGroup => Ok(text.to_ascii_lowercase()),
+        RowKind::BootParameters => {
+            state::bss::normalise_boot_key(text).map_err(|problem| invalid("id", problem))
+        }
+        RowKind::ClusterDefaults if ["", DEFAULTS_ID].contains(&text) => Ok(String::new()),
+        RowKind::ClusterDefaults => Err(invalid("id", format!("there is one; write `{DEFAULTS_ID}`"))),
         RowKind::Partition => text.parse().map(|name: PartitionName| name.into()).map_err(wrong),
         _ => Ok(text.to_owned()),
     }

@@ -8,6 +8,7 @@ mod history;
 mod limits;
 mod service;
 mod telling;
+mod versions;
 mod wire;
 
 use futures::future::{BoxFuture, Shared};

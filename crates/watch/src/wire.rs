@@ -60,7 +60,8 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         | RowKind::JoinToken
         | RowKind::ComponentReservation
         | RowKind::ScnSubscription
-        | RowKind::HardwareHistory => Kind::Unspecified,
+        | RowKind::HardwareHistory
+        | RowKind::ObjectRevision => Kind::Unspecified,
         RowKind::Component => Kind::Component,
         RowKind::EthernetInterface => Kind::EthernetInterface,
         RowKind::Group => Kind::Group,

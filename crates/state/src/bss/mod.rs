@@ -19,7 +19,7 @@ use self::boot_records::BootRecords;
 pub(crate) use self::merge_patch::depth;
 use crate::apply::no_command;
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_FIRST;
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
@@ -61,6 +61,8 @@ impl Bss {
             Change::Update(update) => self.parameters.update(update, at, changes),
             Change::Delete(delete) => self.parameters.delete(delete, at, changes),
             Change::RecordBoot(record) => self.records.record(record, at, changes),
+            // it is made another command before it gets here
+            Change::Rollback(_) => Err(no_command()),
         }
     }
 
@@ -119,5 +121,6 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::Delete(_)
             | Change::RecordBoot(_),
         ) => FEATURE_LEVEL_FIRST,
+        Some(Change::Rollback(_)) => FEATURE_LEVEL_BOOT,
     }
 }

@@ -20,7 +20,7 @@ use crate::{RowKey, RowKind};
 /// How outcomes name the one object.
 const ID: &str = "cluster-defaults";
 /// Fields that `clear` may name.
-const FIELDS: [&str; 10] = [
+pub(crate) const FIELDS: [&str; 10] = [
     "cloud_provider",
     "region",
     "availability-zone",

@@ -15,6 +15,7 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use self::cluster_defaults::Defaults;
+pub(crate) use self::cluster_defaults::FIELDS as DEFAULTS_FIELDS;
 use self::groups::Groups;
 pub use self::groups::file_bytes;
 use self::instance_info::Infos;

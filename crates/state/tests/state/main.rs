@@ -34,6 +34,7 @@ mod random_hardware;
 mod random_smd;
 mod redfish_endpoints;
 mod reservations;
+mod revisions;
 mod sessions;
 mod snapshots;
 mod subnets;

@@ -1,0 +1,180 @@
+//! `chamois boot diff <object>`: what its changes did, field by field.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use proto::http::v1::FieldChange;
+use proto::watch::v1::PastChange;
+use serde_json::{Value, json};
+
+use super::versioned::{self, Versioned};
+use crate::args::GlobalArgs;
+use crate::error::{CliError, Kind};
+use crate::output::{self, Format};
+
+/// `chamois boot diff`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois boot diff Default                      the last change
+  chamois boot diff Default --from 17            from revision 17 to now
+  chamois boot diff Default --from 17 --to 40")]
+pub struct DiffArgs {
+    /// KEY or params/KEY, group/NAME, node/XNAME, defaults
+    pub object: Versioned,
+    /// Revision of the earlier version; without it the one before the last change
+    #[arg(long, value_name = "REVISION")]
+    pub from: Option<u64>,
+    /// Revision of the later version; without it the last
+    #[arg(long, value_name = "REVISION", requires = "from")]
+    pub to: Option<u64>,
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliError> {
+    let (changes, oldest) = versioned::changes(global, &args.object).await?;
+    let fields = between(&changes, oldest, args.from, args.to)?;
+    match global.output {
+        Format::Json => output::print(Value::Array(fields.iter().map(Difference::to_json).collect())),
+        Format::Table if fields.is_empty() => output::print("no difference"),
+        Format::Table => fields.iter().try_for_each(|field| output::print(field.to_text())),
+    }
+}
+
+/// One field that differs.
+#[derive(Debug, PartialEq)]
+struct Difference {
+    field: String,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+impl Difference {
+    fn to_json(&self) -> Value {
+        json!({"field": self.field, "before": self.before, "after": self.after})
+    }
+
+    fn to_text(&self) -> String {
+        let line = |sign: char, value: &Option<Value>| match value {
+            None => String::new(),
+            Some(Value::String(text)) => format!("\n{sign} {text:?}"),
+            Some(value) => format!("\n{sign} {value}"),
+        };
+        format!(
+            "{}:{}{}",
+            self.field,
+            line('-', &self.before),
+            line('+', &self.after)
+        )
+    }
+}
+
+/// What the changes after `from`, up to `to`, did together. They come newest first.
+fn between(
+    changes: &[PastChange],
+    oldest: u64,
+    from: Option<u64>,
+    to: Option<u64>,
+) -> Result<Vec<Difference>, CliError> {
+    let newest = changes.first().map_or(oldest, |change| change.revision);
+    let to = to.unwrap_or(newest);
+    let from = from.unwrap_or_else(|| changes.get(1).map_or(oldest, |change| change.revision));
+    for revision in [from, to] {
+        let is_version = revision == oldest || changes.iter().any(|change| change.revision == revision);
+        if !is_version {
+            let text = format!("revision {revision} is no version of it that is kept");
+            return Err(CliError::new(Kind::NotFound, text)
+                .with_remedy("`chamois boot history` shows those that there are"));
+        }
+    }
+    let mut fields: BTreeMap<&str, Difference> = BTreeMap::new();
+    let meant = changes.iter().rev();
+    for change in meant.filter(|change| change.revision > from && change.revision <= to) {
+        for FieldChange { field, before, after } in &change.fields {
+            let difference = fields.entry(field).or_insert_with(|| Difference {
+                field: field.clone(),
+                before: before.as_ref().map(value),
+                after: None,
+            });
+            difference.after = after.as_ref().map(value);
+        }
+    }
+    let differs = |field: &Difference| field.before != field.after;
+    Ok(fields.into_values().filter(differs).collect())
+}
+
+fn value(given: &prost_types::Value) -> Value {
+    use prost_types::value::Kind::{BoolValue, ListValue, NullValue, NumberValue, StringValue, StructValue};
+    match &given.kind {
+        None | Some(NullValue(_)) => Value::Null,
+        Some(BoolValue(given)) => json!(given),
+        Some(NumberValue(given)) => json!(given),
+        Some(StringValue(given)) => json!(given),
+        Some(ListValue(given)) => given.values.iter().map(value).collect(),
+        Some(StructValue(given)) => given
+            .fields
+            .iter()
+            .map(|(name, field)| (name.clone(), value(field)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<prost_types::Value> {
+        let kind = (!text.is_empty()).then(|| prost_types::value::Kind::StringValue(text.into()));
+        kind.map(|kind| prost_types::Value { kind: Some(kind) })
+    }
+
+    fn change(revision: u64, fields: &[(&str, &str, &str)]) -> PastChange {
+        let field = |(name, before, after): &(&str, &str, &str)| FieldChange {
+            field: (*name).into(),
+            before: text(before),
+            after: text(after),
+        };
+        PastChange {
+            revision,
+            fields: fields.iter().map(field).collect(),
+            ..PastChange::default()
+        }
+    }
+
+    /// Newest first: kernel a → b → c → a, params set at 9.
+    fn lived() -> Vec<PastChange> {
+        vec![
+            change(12, &[("kernel", "c", "a")]),
+            change(9, &[("kernel", "b", "c"), ("params", "", "quiet")]),
+            change(5, &[("kernel", "a", "b")]),
+        ]
+    }
+
+    fn told(from: Option<u64>, to: Option<u64>) -> Vec<String> {
+        let fields = between(&lived(), 2, from, to).unwrap();
+        fields.iter().map(Difference::to_text).collect()
+    }
+
+    #[test]
+    fn without_revisions_it_is_the_last_change() {
+        assert_eq!(told(None, None), ["kernel:\n- \"c\"\n+ \"a\""]);
+    }
+
+    #[test]
+    fn changes_add_up_and_what_came_back_is_no_difference() {
+        assert_eq!(told(Some(2), None), ["params:\n+ \"quiet\""]);
+        assert_eq!(
+            told(Some(5), Some(9)),
+            ["kernel:\n- \"b\"\n+ \"c\"", "params:\n+ \"quiet\""]
+        );
+        assert_eq!(told(Some(9), Some(9)), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_revision_that_is_none_of_its_versions_is_refused() {
+        for wrong in [1, 7, 13] {
+            let error = between(&lived(), 2, Some(wrong), None).unwrap_err();
+            assert_eq!(error.kind(), Kind::NotFound, "{wrong}");
+        }
+    }
+}

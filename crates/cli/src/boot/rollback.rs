@@ -1,0 +1,45 @@
+//! `chamois boot rollback <object> <revision>`: it becomes what it was.
+
+use clap::Args;
+use proto::watch::v1::RollbackRequest;
+
+use super::versioned::{self, Versioned};
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+use crate::output::{self, Format};
+
+/// `chamois boot rollback`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+A rollback is a change like any other: it is in the history, and can be rolled back itself. To the revision of a deletion
+it deletes again.
+
+Examples:
+  chamois boot rollback Default 17
+  chamois boot rollback group/compute 17 --if-revision 40")]
+pub struct RollbackArgs {
+    /// KEY or params/KEY, group/NAME, node/XNAME, defaults
+    pub object: Versioned,
+    /// Revision of the version, as `chamois boot history` shows it
+    pub revision: u64,
+    /// Only if its last change is this one
+    #[arg(long, value_name = "REVISION")]
+    pub if_revision: Option<u64>,
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: RollbackArgs) -> Result<(), CliError> {
+    let request = RollbackRequest {
+        kind: args.object.kind.to_owned(),
+        id: args.object.id.clone(),
+        revision: args.revision,
+        if_revision: args.if_revision,
+    };
+    let answer = versioned::client(global)?.rollback(request).await?.into_inner();
+    match global.output {
+        Format::Json => output::print_json("chamois.watch.v1.RollbackResponse", &answer),
+        Format::Table => output::print(format_args!(
+            "{} is what it was at revision {} (revision {})",
+            args.object.id, args.revision, answer.revision
+        )),
+    }
+}

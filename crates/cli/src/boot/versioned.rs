@@ -1,0 +1,107 @@
+//! What has a history that it can go back in, as the command line names it; and its changes, asked for page by page.
+
+use std::str::FromStr;
+
+use proto::watch::v1::history_service_client::HistoryServiceClient;
+use proto::watch::v1::{ListChangesRequest, PastChange};
+use tonic::transport::Channel;
+
+use crate::args::GlobalArgs;
+use crate::connect;
+use crate::error::CliError;
+
+/// Words before the `/`, and the kinds of objects that they mean.
+const KINDS: [(&str, &str); 3] = [
+    ("params", "boot_parameters"),
+    ("group", "cloud_init_group"),
+    ("node", "instance_info"),
+];
+/// The one object without a name of its own.
+const DEFAULTS: (&str, &str, &str) = ("defaults", "cluster_defaults", "cluster-defaults");
+
+/// An object of the boot path: `params/KEY`, or `KEY` alone, `group/NAME`, `node/XNAME`, `defaults`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// Kind, as the API names it.
+    pub(super) kind: &'static str,
+    /// What it is found by.
+    pub(super) id: String,
+}
+
+impl FromStr for Versioned {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (word, kind, id) = DEFAULTS;
+        if text == word {
+            let id = id.to_owned();
+            return Ok(Versioned { kind, id });
+        }
+        let (word, id) = text.split_once('/').unwrap_or((KINDS[0].0, text));
+        let found = KINDS.iter().find(|(known, _)| *known == word);
+        let accepted = "write KEY or params/KEY, group/NAME, node/XNAME, or defaults";
+        match found {
+            Some((_, kind)) if !id.is_empty() => Ok(Versioned {
+                kind,
+                id: id.to_owned(),
+            }),
+            Some(_) => Err(format!("`{text}` names nothing; {accepted}")),
+            None => Err(format!("`{word}` is no kind with a history; {accepted}")),
+        }
+    }
+}
+
+/// Whoever answers for the history.
+pub(super) fn client(global: &GlobalArgs) -> Result<HistoryServiceClient<Channel>, CliError> {
+    Ok(HistoryServiceClient::new(connect::to_any(global)?))
+}
+
+/// All changes that are kept of it, newest first, and the revision up to which none are (0: all are).
+pub(super) async fn changes(
+    global: &GlobalArgs,
+    object: &Versioned,
+) -> Result<(Vec<PastChange>, u64), CliError> {
+    let mut client = client(global)?;
+    let mut request = ListChangesRequest {
+        kind: object.kind.to_owned(),
+        id: object.id.clone(),
+        ..ListChangesRequest::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = client.list_changes(request.clone()).await?.into_inner();
+        all.extend(page.changes);
+        if page.next_page_token.is_empty() {
+            return Ok((all, page.oldest_revision));
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_word_and_a_key_alone_means_parameters() {
+        for (text, kind, id) in [
+            ("x1000c0s0b0n0", "boot_parameters", "x1000c0s0b0n0"),
+            ("Default", "boot_parameters", "Default"),
+            ("params/Compute", "boot_parameters", "Compute"),
+            ("group/compute", "cloud_init_group", "compute"),
+            ("node/x0c0s0b0n0", "instance_info", "x0c0s0b0n0"),
+            ("defaults", "cluster_defaults", "cluster-defaults"),
+        ] {
+            let id = id.to_owned();
+            assert_eq!(text.parse(), Ok(Versioned { kind, id }), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_accepted() {
+        for wrong in ["grupe/compute", "params/", ""] {
+            let error = wrong.parse::<Versioned>().unwrap_err();
+            assert!(error.contains("group/NAME"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Going back: an object of the boot path becomes what it was once, by the same commands and checks as any other change.
+
+use model::Rejection;
+use prost::Message;
+use proto::bss::v1::bss_command::{Delete, Replace, Rollback};
+use proto::bss::v1::{BootParametersEntry, BssCommand, bss_command};
+use proto::cloud_init::v1::cloud_init_command::{
+    DeleteGroup, DeleteInstanceInfo, PutGroup, PutInstanceInfo, UpdateClusterDefaults,
+};
+use proto::cloud_init::v1::{CloudInitCommand, ClusterDefaults, Group, InstanceInfo, cloud_init_command};
+use proto::raft::v1::ObjectRevision;
+use proto::raft::v1::entry::Command;
+
+use crate::cloud_init::DEFAULTS_FIELDS;
+use crate::{RowKind, State};
+
+impl State {
+    /// The command that makes the object what `rollback` names.
+    ///
+    /// # Errors
+    /// `Invalid` for a kind whose versions are not kept, `RevisionMismatch`, `NotFound` for a version that is not kept (any
+    /// more).
+    pub(crate) fn command_back(&self, rollback: &Rollback) -> Result<Command, Rejection> {
+        let kind = RowKind::of_number(rollback.kind).filter(|kind| crate::revisions::is_kept(*kind));
+        let kind = kind.ok_or_else(|| Rejection::invalid("kind", "no versions are kept of this kind"))?;
+        let newest = self.revisions.of(kind, &rollback.id).next();
+        let actual = newest
+            .filter(|newest| !newest.deleted)
+            .map_or(0, |newest| revision(newest));
+        if let Some(expected) = rollback.if_revision.filter(|expected| *expected != actual) {
+            return Err(Rejection::RevisionMismatch {
+                id: rollback.id.clone(),
+                expected,
+                actual,
+            });
+        }
+        let version = self.revisions.get(kind, &rollback.id, rollback.revision);
+        let version = version.ok_or_else(|| {
+            let kept: Vec<String> = self
+                .revisions
+                .of(kind, &rollback.id)
+                .map(|version| revision(version).to_string())
+                .collect();
+            let kept = match kept.is_empty() {
+                true => "none is kept of it".to_owned(),
+                false => format!("kept are {}", kept.join(", ")),
+            };
+            Rejection::not_found(
+                "version",
+                format!("{} of {}; {kept}", rollback.revision, rollback.id),
+            )
+        })?;
+        command_to(kind, &version).map_err(|problem| Rejection::Bug {
+            detail: format!("version {} of {}: {problem}", rollback.revision, rollback.id),
+        })
+    }
+}
+
+fn revision(version: &ObjectRevision) -> u64 {
+    version.change.as_ref().map_or(0, |change| change.revision)
+}
+
+/// The command that gives `version` again.
+fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost::DecodeError> {
+    let (id, gone, bytes) = (version.id.clone(), version.deleted, version.object.as_slice());
+    let bss = |change| Command::Bss(BssCommand { change: Some(change) });
+    let cloud_init = |change| Command::CloudInit(CloudInitCommand { change: Some(change) });
+    Ok(match kind {
+        RowKind::BootParameters if gone => bss(bss_command::Change::Delete(Delete {
+            keys: vec![id],
+            ..Delete::default()
+        })),
+        RowKind::BootParameters => bss(bss_command::Change::Replace(Replace {
+            keys: vec![id],
+            values: Some(BootParametersEntry {
+                meta: None,
+                ..BootParametersEntry::decode(bytes)?
+            }),
+        })),
+        RowKind::CloudInitGroup if gone => {
+            cloud_init(cloud_init_command::Change::DeleteGroup(DeleteGroup { name: id }))
+        }
+        RowKind::CloudInitGroup => cloud_init(cloud_init_command::Change::PutGroup(PutGroup {
+            group: Some(Group::decode(bytes)?),
+            must_be_new: false,
+        })),
+        RowKind::InstanceInfo if gone => cloud_init(cloud_init_command::Change::DeleteInstanceInfo(
+            DeleteInstanceInfo { id },
+        )),
+        RowKind::InstanceInfo => cloud_init(cloud_init_command::Change::PutInstanceInfo(PutInstanceInfo {
+            info: Some(InstanceInfo::decode(bytes)?),
+        })),
+        // the cluster's defaults: `is_kept` lets no other kind in
+        _ => cloud_init(cloud_init_command::Change::UpdateClusterDefaults(
+            UpdateClusterDefaults {
+                defaults: Some(ClusterDefaults::decode(bytes)?),
+                clear: DEFAULTS_FIELDS.iter().map(|field| (*field).to_owned()).collect(),
+            },
+        )),
+    })
+}

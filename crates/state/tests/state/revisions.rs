@@ -1,0 +1,229 @@
+//! What nodes boot with, as it was, and the way back.
+
+use model::Rejection;
+use prost::Message as _;
+use proto::bss::v1::BootParametersEntry;
+use proto::bss::v1::bss_command::{Delete, Replace, Rollback};
+use proto::cloud_init::v1::cloud_init_command::{
+    DeleteGroup, DeleteInstanceInfo, PutGroup, PutInstanceInfo, UpdateClusterDefaults,
+};
+use proto::cloud_init::v1::{ClusterDefaults, Group, InstanceInfo};
+use proto::cluster::v1::cluster_command::SetFeatureLevel;
+use state::bounds::REVISIONS_PER_OBJECT_MAX;
+use state::cluster::FEATURE_LEVEL_BOOT;
+use state::{RowKind, State};
+
+use crate::support::Log;
+
+const NODE: &str = "x0c0s0b0n0";
+
+fn replace(keys: &[&str], kernel: &str) -> Replace {
+    Replace {
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        values: Some(BootParametersEntry {
+            kernel: kernel.into(),
+            ..BootParametersEntry::default()
+        }),
+    }
+}
+
+fn delete(key: &str) -> Delete {
+    Delete {
+        keys: vec![key.into()],
+        ..Delete::default()
+    }
+}
+
+fn back(kind: RowKind, id: &str, revision: u64) -> Rollback {
+    Rollback {
+        kind: kind as u32,
+        id: id.into(),
+        revision,
+        if_revision: None,
+    }
+}
+
+/// Revisions at which an object was changed, newest first; those at which it was deleted are negative.
+fn kept(state: &State, kind: RowKind, id: &str) -> Vec<i64> {
+    let sign = |deleted: bool| if deleted { -1 } else { 1 };
+    state
+        .revisions
+        .of(kind, id)
+        .map(|row| sign(row.deleted) * i64::try_from(row.change.as_ref().unwrap().revision).unwrap())
+        .collect()
+}
+
+fn kernel(log: &Log, key: &str) -> Option<String> {
+    log.state.bss.entry(key).map(|entry| entry.kernel.clone())
+}
+
+#[test]
+fn every_version_says_who_made_it_when_and_what_it_was() {
+    let mut log = Log::latest();
+    log.ok(replace(&["Default", NODE], "http://s/one"));
+    log.ok(replace(&["Default"], "http://s/two"));
+    log.ok(delete("Default"));
+    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [-3, 2, 1]);
+    assert_eq!(kept(&log.state, RowKind::BootParameters, NODE), [1]);
+    let version = log
+        .state
+        .revisions
+        .get(RowKind::BootParameters, "Default", 1)
+        .unwrap();
+    let entry = BootParametersEntry::decode(version.object.as_slice()).unwrap();
+    assert_eq!(entry.kernel, "http://s/one");
+    let change = version.change.as_ref().unwrap();
+    assert_eq!(
+        (change.principal.as_str(), change.at_ms),
+        ("user/admin", log.now_ms)
+    );
+}
+
+/// Who is refused has changed nothing, so there is no version of it.
+#[test]
+fn what_is_refused_leaves_no_version() {
+    let mut log = Log::latest();
+    log.ok(replace(&["Default"], "http://s/one"));
+    log.refused(replace(&["Default", "a b"], "http://s/two"));
+    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [1]);
+}
+
+#[test]
+fn the_latest_twenty_are_kept() {
+    let mut log = Log::latest();
+    for round in 0..REVISIONS_PER_OBJECT_MAX + 5 {
+        log.ok(replace(&["Default"], &format!("http://s/{round}")));
+    }
+    let versions = kept(&log.state, RowKind::BootParameters, "Default");
+    assert_eq!(versions.len(), REVISIONS_PER_OBJECT_MAX);
+    assert_eq!((versions[0], versions[REVISIONS_PER_OBJECT_MAX - 1]), (25, 6));
+}
+
+/// An object of an earlier release has no version yet: its first change keeps what it was.
+#[test]
+fn what_was_there_before_versions_were_kept_can_be_gone_back_to() {
+    let mut log = Log::new();
+    log.ok(replace(&["Default"], "http://s/old"));
+    assert_eq!(
+        kept(&log.state, RowKind::BootParameters, "Default"),
+        [] as [i64; 0]
+    );
+    log.ok(SetFeatureLevel {
+        level: FEATURE_LEVEL_BOOT,
+    });
+    log.ok(replace(&["Default"], "http://s/new"));
+    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [3, 1]);
+    log.ok(back(RowKind::BootParameters, "Default", 1));
+    assert_eq!(kernel(&log, "Default").as_deref(), Some("http://s/old"));
+}
+
+#[test]
+fn going_back_is_a_change_like_any_other() {
+    let mut log = Log::latest();
+    log.ok(replace(&["Default"], "http://s/one"));
+    log.ok(replace(&["Default"], "http://s/two"));
+    log.ok(back(RowKind::BootParameters, "Default", 1));
+    assert_eq!(kernel(&log, "Default").as_deref(), Some("http://s/one"));
+    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [3, 2, 1]);
+    log.ok(delete("Default"));
+    log.ok(back(RowKind::BootParameters, "Default", 2));
+    assert_eq!(kernel(&log, "Default").as_deref(), Some("http://s/two"));
+    log.ok(back(RowKind::BootParameters, "Default", 4));
+    assert_eq!(kernel(&log, "Default"), None, "it was deleted then");
+}
+
+#[test]
+fn a_version_that_is_not_kept_is_refused_with_those_that_are() {
+    let mut log = Log::latest();
+    log.ok(replace(&["Default"], "http://s/one"));
+    log.ok(replace(&["Default"], "http://s/two"));
+    let refused = log.refused(back(RowKind::BootParameters, "Default", 7));
+    assert!(
+        matches!(&refused, Rejection::NotFound { .. }) && refused.to_string().contains("kept are 2, 1"),
+        "{refused}"
+    );
+    let (field, _) = log.invalid(back(RowKind::Component, NODE, 1));
+    assert_eq!(field, "kind");
+}
+
+#[test]
+fn going_back_can_be_made_conditional() {
+    let mut log = Log::latest();
+    log.ok(replace(&["Default"], "http://s/one"));
+    log.ok(replace(&["Default"], "http://s/two"));
+    let seen = |revision| Rollback {
+        if_revision: Some(revision),
+        ..back(RowKind::BootParameters, "Default", 1)
+    };
+    assert!(matches!(
+        log.refused(seen(1)),
+        Rejection::RevisionMismatch {
+            expected: 1,
+            actual: 2,
+            ..
+        }
+    ));
+    log.ok(seen(2));
+    assert_eq!(kernel(&log, "Default").as_deref(), Some("http://s/one"));
+}
+
+#[test]
+fn what_cloud_init_was_told_comes_back_too() {
+    let mut log = Log::latest();
+    let group = |description: &str| PutGroup {
+        group: Some(Group {
+            name: "compute".into(),
+            description: description.into(),
+            ..Group::default()
+        }),
+        must_be_new: false,
+    };
+    let info = |hostname: &str| PutInstanceInfo {
+        info: Some(InstanceInfo {
+            id: NODE.into(),
+            hostname: hostname.into(),
+            ..InstanceInfo::default()
+        }),
+    };
+    let defaults = |region: &str, zone: &str| UpdateClusterDefaults {
+        defaults: Some(ClusterDefaults {
+            region: region.into(),
+            availability_zone: zone.into(),
+            ..ClusterDefaults::default()
+        }),
+        clear: Vec::new(),
+    };
+    log.ok(group("first")); // 1
+    log.ok(info("first")); // 2
+    log.ok(defaults("first", "")); // 3
+    log.ok(group("second"));
+    log.ok(info("second"));
+    log.ok(defaults("second", "a"));
+    log.ok(back(RowKind::CloudInitGroup, "compute", 1));
+    log.ok(back(RowKind::InstanceInfo, NODE, 2));
+    log.ok(back(RowKind::ClusterDefaults, "", 3));
+    let cloud_init = &log.state.cloud_init;
+    assert_eq!(cloud_init.group("compute").unwrap().description, "first");
+    assert_eq!(
+        cloud_init.instance_info(&NODE.parse().unwrap()).unwrap().hostname,
+        "first"
+    );
+    let now = cloud_init.cluster_defaults().unwrap();
+    assert_eq!(
+        (now.region.as_str(), now.availability_zone.as_str()),
+        ("first", "")
+    );
+    log.ok(DeleteGroup {
+        name: "compute".into(),
+    });
+    log.ok(DeleteInstanceInfo { id: NODE.into() });
+    assert_eq!(
+        kept(&log.state, RowKind::CloudInitGroup, "compute"),
+        [-10, 7, 4, 1]
+    );
+    log.ok(back(RowKind::CloudInitGroup, "compute", 4));
+    assert_eq!(
+        log.state.cloud_init.group("compute").unwrap().description,
+        "second"
+    );
+}
