@@ -3,6 +3,7 @@
 
 mod args;
 mod bootscript;
+mod cloud_init;
 mod dhcp;
 mod failover;
 mod figures;
@@ -14,6 +15,7 @@ mod restart;
 mod scale;
 mod servers;
 mod smd;
+mod storm;
 mod table;
 mod write;
 
@@ -22,7 +24,8 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    BootscriptArgs, DhcpArgs, FailoverArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, WriteArgs,
+    BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs,
+    WriteArgs,
 };
 use crate::error::{CliError, Kind};
 use crate::output;
@@ -32,6 +35,8 @@ use crate::output;
 #[command(after_help = "\
 Examples:
   chamois bench bootscript               boot scripts a second, 10,000 nodes, 64 and 512 connections
+  chamois bench cloud-init               cloud-init documents a second
+  chamois bench storm                    10,000 nodes boot at once, a member dies half-way
   chamois bench write --json             writes beside etcd (package etcd-server); one line of JSON, last
   chamois bench read --clients 64        reads beside etcd, linearizable and local
   chamois bench smd                      the inventory of 10,000 nodes through /hsm/v2 and gRPC
@@ -44,6 +49,10 @@ Everything runs on 127.0.0.0/8 of this host without root. Run it while the host 
 pub enum BenchCommand {
     /// Boot scripts over HTTP, as nodes ask for them
     Bootscript(BootscriptArgs),
+    /// Cloud-init's documents over HTTP, as nodes ask for them
+    CloudInit(CloudInitArgs),
+    /// All nodes boot at once, and the member they talk to dies half-way
+    Storm(StormArgs),
     /// Acknowledged writes, beside etcd
     Write(WriteArgs),
     /// Reads of small objects, linearizable and local, beside etcd
@@ -64,6 +73,8 @@ impl BenchCommand {
     fn place(&self) -> &Place {
         match self {
             Self::Bootscript(args) => &args.common.place,
+            Self::CloudInit(args) => &args.common.place,
+            Self::Storm(args) => &args.place,
             Self::Write(args) => &args.common.place,
             Self::Read(args) => &args.common.place,
             Self::Smd(args) => &args.common.place,
@@ -118,6 +129,8 @@ fn errors_in(report: &Report) -> u64 {
 async fn measure(command: BenchCommand) -> Result<Report, CliError> {
     match command {
         BenchCommand::Bootscript(args) => bootscript::measure(&args).await,
+        BenchCommand::CloudInit(args) => cloud_init::measure(&args).await,
+        BenchCommand::Storm(args) => storm::measure(&args).await,
         BenchCommand::Write(args) => write::measure(&args).await,
         BenchCommand::Read(args) => read::measure(&args).await,
         BenchCommand::Smd(args) => smd::measure(&args).await,

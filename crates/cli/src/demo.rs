@@ -33,6 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use self::args::{DemoArgs, NODES_MAX};
 pub(crate) use self::cluster::Cluster;
 use self::faults::{Faults, Inflicted};
+pub(crate) use self::fleet::{Storm, boot_storm};
 pub(crate) use self::layout::{
     DEFAULT_PROFILE, DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, mac, nid, xname,
 };

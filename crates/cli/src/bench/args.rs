@@ -82,6 +82,45 @@ pub struct BootscriptArgs {
     pub connections: Vec<u32>,
 }
 
+/// `chamois bench cloud-init`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench cloud-init
+  chamois bench cloud-init --connections 512 --seconds 20 --json
+
+Three members; every connection is one node's, and asks for its own meta-data, user-data, vendor-data or network-config
+again and again; an answer that differs from the first is an error.")]
+pub struct CloudInitArgs {
+    /// What every benchmark under load takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// Connections at once
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub connections: u32,
+}
+
+/// `chamois bench storm`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench storm
+  chamois bench storm --nodes 2000 --json
+
+Three members; all nodes are switched on and go through DHCP, boot script, kernel and initrd (1 MiB each), cloud-init and
+phone-home. When half of them are up, the member that holds the service address gets SIGKILL. Every answer is checked.")]
+pub struct StormArgs {
+    /// Nodes that boot
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
 /// `chamois bench write`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

@@ -35,7 +35,32 @@ pub(crate) async fn boot(
     booted: watch::Sender<u32>,
     progress: &Progress,
 ) -> Result<FleetReport, CliError> {
-    let fleet = Fleet::start(config(layout, members, nodes)?)
+    let pace = Storm {
+        starts_per_second: rate(nodes as usize),
+        booting_max: BOOTING_MAX,
+    };
+    boot_storm(layout, members, nodes, pace, booted, progress).await
+}
+
+/// How many nodes are switched on at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Storm {
+    /// In a second, at most.
+    pub(crate) starts_per_second: u32,
+    /// That boot at the same time, at most.
+    pub(crate) booting_max: usize,
+}
+
+/// As [`boot`], as fast as `storm` says.
+pub(crate) async fn boot_storm(
+    layout: &Layout,
+    members: usize,
+    nodes: u32,
+    storm: Storm,
+    booted: watch::Sender<u32>,
+    progress: &Progress,
+) -> Result<FleetReport, CliError> {
+    let fleet = Fleet::start(config(layout, members, nodes, storm)?)
         .map_err(|e| CliError::other("cannot emulate nodes", e))?;
     let mut counts = fleet.progress();
     let watching = async {
@@ -61,11 +86,11 @@ pub(crate) async fn boot(
     Ok(report)
 }
 
-fn config(layout: &Layout, members: usize, nodes: u32) -> Result<FleetConfig, CliError> {
+fn config(layout: &Layout, members: usize, nodes: u32, storm: Storm) -> Result<FleetConfig, CliError> {
     let nodes: Result<Vec<NodeSpec>, CliError> = (0..nodes).map(|index| node(layout, index)).collect();
     let nodes = nodes?;
     Ok(FleetConfig {
-        starts_per_second: rate(nodes.len()),
+        starts_per_second: storm.starts_per_second,
         nodes,
         dhcp_servers: layout.told_to_nodes(members as u64),
         relayed_to: (1..)
@@ -75,7 +100,7 @@ fn config(layout: &Layout, members: usize, nodes: u32) -> Result<FleetConfig, Cl
         relay_address: layout.relay(),
         kernel: files::kernel(),
         initrd: files::initrd(),
-        booting_max: BOOTING_MAX,
+        booting_max: storm.booting_max,
         node_time_max: NODE_TIME_MAX,
         seed: SEED,
         pace: Pace::REAL,
@@ -115,6 +140,11 @@ mod tests {
 
     use super::*;
 
+    const STORM: Storm = Storm {
+        starts_per_second: 5,
+        booting_max: 10,
+    };
+
     #[test]
     fn nodes_are_busy_with_what_they_have_not_completed() {
         let now = lab::Progress {
@@ -147,7 +177,7 @@ mod tests {
     #[test]
     fn every_node_expects_what_was_seeded() {
         let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
-        let config = config(&layout, 3, 40).unwrap();
+        let config = config(&layout, 3, 40, STORM).unwrap();
         assert_eq!(config.nodes.len(), 40);
         assert_eq!(config.nodes[7].xname.as_str(), xname(7));
         assert_eq!(config.nodes[7].nid, 8);
@@ -158,7 +188,7 @@ mod tests {
     #[test]
     fn nodes_know_the_service_address_or_every_member() {
         let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
-        let known = |layout: &Layout| config(layout, 3, 1).unwrap().dhcp_servers;
+        let known = |layout: &Layout| config(layout, 3, 1, STORM).unwrap().dhcp_servers;
         assert_eq!(known(&layout), [layout.service()]);
         let list = layout.clone().with(crate::demo::args::Addresses::List);
         assert_eq!(known(&list), [1, 2, 3].map(|id| layout.member(id)));
