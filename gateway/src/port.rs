@@ -23,6 +23,7 @@ use crate::options::{ClusterId, Limits};
 use crate::probes::Probes;
 use crate::problem::Problem;
 use crate::request::{BadRequest, Parts, decode, encode};
+use crate::retry_after::Spread;
 use crate::routes::{self, Found, Route, RouteTable};
 use crate::trial;
 use crate::upstream::{Call, Upstream};
@@ -48,6 +49,8 @@ pub(crate) struct Port {
     pub(crate) bodies: Budget,
     pub(crate) admission: ConnectionLimits,
     pub(crate) counters: Counters,
+    /// Spreads those that are to come back, where clients are nodes.
+    pub(crate) spread: Option<Spread>,
 }
 
 /// What a port has refused or survived since it was made.
@@ -89,7 +92,10 @@ impl Port {
                 "this request met a bug; the log of this member has it",
             ))
         });
-        let response = answer.unwrap_or_else(|problem| {
+        let response = answer.unwrap_or_else(|mut problem| {
+            if let Some(spread) = &self.spread {
+                spread.apply(&mut problem.headers);
+            }
             tracing::debug!(verb = %parts.method, path = parts.uri.path(), detail = problem.detail, "problem");
             let mut response = Response::new(body::full(problem.body()));
             *response.status_mut() = problem.status;

@@ -162,7 +162,7 @@ fn finish(
         image,
         &line,
         terms.retry_delay,
-        question.retry,
+        terms.retry_delay.seconds(question.retry, terms.context.boot_id),
         &retry_url,
     ))
 }

@@ -15,7 +15,8 @@ const UNKNOWN_PAUSE_S: u32 = 10;
 /// How long a node pauses after a failed boot; `bss.retry-delay-s` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDelay {
-    /// 1, 2, 4, 8, then 10 s, by the number of tries so far.
+    /// 1, 2, 4, 8, then 10 s, by the number of tries so far; from the second on up to half as much again, each boot
+    /// otherwise, so that a room that failed at once does not come back at once for ever.
     Growing,
     /// Always this many seconds, in exactly the text that BSS writes.
     Fixed(u32),
@@ -32,17 +33,26 @@ impl RetryDelay {
         }
     }
 
-    /// Seconds to pause when the node has tried `retry` times already.
+    /// Seconds to pause when the boot `boot_id` has tried `retry` times already.
     #[must_use]
-    pub fn seconds(self, retry: u32) -> u32 {
+    pub fn seconds(self, retry: u32, boot_id: u64) -> u32 {
         match self {
-            RetryDelay::Growing => 1_u32
-                .checked_shl(retry)
-                .unwrap_or(RETRY_PAUSE_S_MAX)
-                .clamp(1, RETRY_PAUSE_S_MAX),
+            RetryDelay::Growing => {
+                let least = 1_u32
+                    .checked_shl(retry)
+                    .unwrap_or(RETRY_PAUSE_S_MAX)
+                    .clamp(1, RETRY_PAUSE_S_MAX);
+                least + jitter(retry, boot_id, least / 2)
+            }
             RetryDelay::Fixed(seconds) => seconds,
         }
     }
+}
+
+/// 0 to `most`, another for each boot and each of its tries: boot ids are random.
+fn jitter(retry: u32, boot_id: u64, most: u32) -> u32 {
+    let mixed = boot_id.rotate_left(retry % u64::BITS).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    u32::try_from(mixed % (u64::from(most) + 1)).unwrap_or(0)
 }
 
 /// What is booted: two URLs and the stored kernel parameters. They hold no control characters and the URLs no
@@ -104,10 +114,9 @@ pub fn command_line(image: Image<'_>, words: NodeWords<'_>) -> String {
     params.trim_matches(' ').to_owned()
 }
 
-/// The script that boots `image` with `command_line`; `retry_url` is where the node asks again, and `retry` how
-/// often it has tried already.
+/// The script that boots `image` with `command_line`; after `pause_s` seconds the node asks again at `retry_url`.
 #[must_use]
-pub fn boot(image: Image<'_>, command_line: &str, delay: RetryDelay, retry: u32, retry_url: &str) -> String {
+pub fn boot(image: Image<'_>, command_line: &str, delay: RetryDelay, pause_s: u32, retry_url: &str) -> String {
     let mut script = format!(
         "#!ipxe\nkernel --name kernel {} {command_line} || goto boot_retry\n",
         image.kernel
@@ -118,7 +127,7 @@ pub fn boot(image: Image<'_>, command_line: &str, delay: RetryDelay, retry: u32,
     let _ = write!(
         script,
         "boot || goto boot_retry\n:boot_retry\nsleep {}\nchain {retry_url}{}\n\n",
-        delay.seconds(retry),
+        pause_s,
         match delay {
             // A reset while the service address moves must not throw the node out of iPXE.
             RetryDelay::Growing => " || goto boot_retry",
@@ -158,6 +167,8 @@ fn without_initrd(params: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const URL: &str = "http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:05&retry=1";
@@ -227,7 +238,7 @@ mod tests {
         };
         let line = command_line(own, NodeWords::default());
         assert_eq!(line, "initrd=mine quiet");
-        let script = boot(own, &line, RetryDelay::Fixed(30), 0, URL);
+        let script = boot(own, &line, RetryDelay::Fixed(30), 30, URL);
         assert_eq!(
             script,
             format!(
@@ -240,7 +251,7 @@ mod tests {
     /// Byte for byte what BSS answers, with `BSS_RETRY_DELAY=30`.
     #[test]
     fn a_fixed_delay_gives_the_text_of_bss() {
-        let script = boot(image(), "initrd=initrd p", RetryDelay::from_seconds(30), 4, URL);
+        let script = boot(image(), "initrd=initrd p", RetryDelay::from_seconds(30), 30, URL);
         assert_eq!(
             script,
             format!(
@@ -254,10 +265,14 @@ mod tests {
     #[test]
     fn the_pause_grows_with_the_tries_and_stays_bounded() {
         let delay = RetryDelay::from_seconds(0);
-        let pauses: Vec<u32> = (0..7).map(|retry| delay.seconds(retry)).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10]);
-        assert_eq!(delay.seconds(31), 10);
-        assert_eq!(delay.seconds(u32::MAX), 10);
+        for (retry, least) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (31, 10), (u32::MAX, 10)] {
+            let pauses: BTreeSet<u32> = (0..1000_u64)
+                .map(|boot| delay.seconds(retry, boot.wrapping_mul(0xD134_2543_DE82_EF95)))
+                .collect();
+            let expected: BTreeSet<u32> = (least..=least + least / 2).collect();
+            assert_eq!(pauses, expected, "try {retry}");
+        }
+        assert_eq!(RetryDelay::Fixed(30).seconds(5, 7), 30);
     }
 
     /// The part above the label must not depend on the retry policy.
@@ -267,8 +282,8 @@ mod tests {
             let (above, below) = script.split_once(":boot_retry\n").expect("the label");
             (above.to_owned(), below.to_owned())
         };
-        let (above_fixed, _) = split(boot(image(), "p", RetryDelay::Fixed(30), 2, URL));
-        let (above_growing, below) = split(boot(image(), "p", RetryDelay::Growing, 2, URL));
+        let (above_fixed, _) = split(boot(image(), "p", RetryDelay::Fixed(30), 30, URL));
+        let (above_growing, below) = split(boot(image(), "p", RetryDelay::Growing, 4, URL));
         assert_eq!(above_fixed, above_growing);
         assert_eq!(below, format!("sleep 4\nchain {URL} || goto boot_retry\n\n"));
     }
