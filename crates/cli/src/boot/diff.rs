@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use proto::http::v1::FieldChange;
 use proto::watch::v1::PastChange;
 use serde_json::{Value, json};
 
@@ -32,7 +31,9 @@ pub struct DiffArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliError> {
     let (changes, oldest) = versioned::changes(global, &args.object).await?;
-    let fields = between(&changes, oldest, args.from, args.to)?;
+    let told = changes.iter().map(|change| Ok((change.revision, differences(change)?)));
+    let told = told.collect::<Result<Vec<_>, CliError>>()?;
+    let fields = between(&told, oldest, args.from, args.to)?;
     match global.output {
         Format::Json => output::print(Value::Array(fields.iter().map(Difference::to_json).collect())),
         Format::Table if fields.is_empty() => output::print("no difference"),
@@ -70,16 +71,16 @@ impl Difference {
 
 /// What the changes after `from`, up to `to`, did together. They come newest first.
 fn between(
-    changes: &[PastChange],
+    changes: &[(u64, Vec<Difference>)],
     oldest: u64,
     from: Option<u64>,
     to: Option<u64>,
 ) -> Result<Vec<Difference>, CliError> {
-    let newest = changes.first().map_or(oldest, |change| change.revision);
+    let newest = changes.first().map_or(oldest, |(revision, _)| *revision);
     let to = to.unwrap_or(newest);
-    let from = from.unwrap_or_else(|| changes.get(1).map_or(oldest, |change| change.revision));
+    let from = from.unwrap_or_else(|| changes.get(1).map_or(oldest, |(revision, _)| *revision));
     for revision in [from, to] {
-        let is_version = revision == oldest || changes.iter().any(|change| change.revision == revision);
+        let is_version = revision == oldest || changes.iter().any(|(known, _)| *known == revision);
         if !is_version {
             let text = format!("revision {revision} is no version of it that is kept");
             return Err(CliError::new(Kind::NotFound, text)
@@ -88,61 +89,50 @@ fn between(
     }
     let mut fields: BTreeMap<&str, Difference> = BTreeMap::new();
     let meant = changes.iter().rev();
-    for change in meant.filter(|change| change.revision > from && change.revision <= to) {
-        for FieldChange { field, before, after } in &change.fields {
-            let difference = fields.entry(field).or_insert_with(|| Difference {
-                field: field.clone(),
-                before: before.as_ref().map(value),
+    for (_, told) in meant.filter(|(revision, _)| *revision > from && *revision <= to) {
+        for change in told {
+            let difference = fields.entry(&change.field).or_insert_with(|| Difference {
+                field: change.field.clone(),
+                before: change.before.clone(),
                 after: None,
             });
-            difference.after = after.as_ref().map(value);
+            difference.after.clone_from(&change.after);
         }
     }
     let differs = |field: &Difference| field.before != field.after;
     Ok(fields.into_values().filter(differs).collect())
 }
 
-fn value(given: &prost_types::Value) -> Value {
-    use prost_types::value::Kind::{BoolValue, ListValue, NullValue, NumberValue, StringValue, StructValue};
-    match &given.kind {
-        None | Some(NullValue(_)) => Value::Null,
-        Some(BoolValue(given)) => json!(given),
-        Some(NumberValue(given)) => json!(given),
-        Some(StringValue(given)) => json!(given),
-        Some(ListValue(given)) => given.values.iter().map(value).collect(),
-        Some(StructValue(given)) => given
-            .fields
-            .iter()
-            .map(|(name, field)| (name.clone(), value(field)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-    }
+/// What one change did to each field, as JSON shows it.
+fn differences(change: &PastChange) -> Result<Vec<Difference>, CliError> {
+    let shown = change.fields.iter().map(|field| {
+        let mut json = output::to_value("chamois.http.v1.FieldChange", field)?;
+        let mut side = |name: &str| json.get_mut(name).map(Value::take);
+        Ok(Difference {
+            field: field.field.clone(),
+            before: side("before"),
+            after: side("after"),
+        })
+    });
+    shown.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Option<prost_types::Value> {
-        let kind = (!text.is_empty()).then(|| prost_types::value::Kind::StringValue(text.into()));
-        kind.map(|kind| prost_types::Value { kind: Some(kind) })
-    }
-
-    fn change(revision: u64, fields: &[(&str, &str, &str)]) -> PastChange {
-        let field = |(name, before, after): &(&str, &str, &str)| FieldChange {
+    fn change(revision: u64, fields: &[(&str, &str, &str)]) -> (u64, Vec<Difference>) {
+        let text = |text: &str| (!text.is_empty()).then(|| Value::from(text));
+        let fields = fields.iter().map(|(name, before, after)| Difference {
             field: (*name).into(),
             before: text(before),
             after: text(after),
-        };
-        PastChange {
-            revision,
-            fields: fields.iter().map(field).collect(),
-            ..PastChange::default()
-        }
+        });
+        (revision, fields.collect())
     }
 
     /// Newest first: kernel a → b → c → a, params set at 9.
-    fn lived() -> Vec<PastChange> {
+    fn lived() -> Vec<(u64, Vec<Difference>)> {
         vec![
             change(12, &[("kernel", "c", "a")]),
             change(9, &[("kernel", "b", "c"), ("params", "", "quiet")]),

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use proto::watch::v1::history_service_client::HistoryServiceClient;
 use proto::watch::v1::{ListChangesRequest, PastChange};
-use tonic::transport::Channel;
+use rpc::client::ExactlyOnce;
 
 use crate::args::GlobalArgs;
 use crate::connect;
@@ -52,7 +52,7 @@ impl FromStr for Versioned {
 }
 
 /// Whoever answers for the history.
-pub(super) fn client(global: &GlobalArgs) -> Result<HistoryServiceClient<Channel>, CliError> {
+pub(super) fn client(global: &GlobalArgs) -> Result<HistoryServiceClient<ExactlyOnce>, CliError> {
     Ok(HistoryServiceClient::new(connect::to_any(global)?))
 }
 
