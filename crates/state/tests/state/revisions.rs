@@ -108,11 +108,11 @@ fn what_was_there_before_versions_were_kept_can_be_gone_back_to() {
         kept(&log.state, RowKind::BootParameters, "Default"),
         [] as [i64; 0]
     );
-    log.ok(SetFeatureLevel {
-        level: FEATURE_LEVEL_BOOT,
-    });
+    for level in 2..=FEATURE_LEVEL_BOOT {
+        log.ok(SetFeatureLevel { level });
+    }
     log.ok(replace(&["Default"], "http://s/new"));
-    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [3, 1]);
+    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [5, 1]);
     log.ok(back(RowKind::BootParameters, "Default", 1));
     assert_eq!(kernel(&log, "Default").as_deref(), Some("http://s/old"));
 }

@@ -54,9 +54,9 @@ fn full() -> Log {
     log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
-    log.ok(SetFeatureLevel {
-        level: FEATURE_LEVEL_KNOWN,
-    });
+    for level in 3..=FEATURE_LEVEL_KNOWN {
+        log.ok(SetFeatureLevel { level });
+    }
     log.ok(redfish_endpoints::post(vec![discoveries::blade(1)]));
     log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
     log.ok(node_maps::put(vec![node_maps::map("x0c0s0b0n0", 1)]));
@@ -67,6 +67,8 @@ fn full() -> Log {
     log.ok(reservations::reserve(&["x0c0s0b0n0"], 15));
     log.ok(subscriptions::put(subscriptions::subscription("s", &["Off"])));
     log.ok(hardware::put(&[("x0c0s0b0n0", "Node.HPE.1")]));
+    // of what there was before, and of what it becomes
+    log.ok(cluster_defaults::update(ClusterDefaults::default(), &["region"]));
     log
 }
 
@@ -102,7 +104,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 20, "prod")
+                    (1, 22, "prod")
                 );
                 "header"
             }
@@ -119,6 +121,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::HardwareFru(_) => "unit",
             Row::BootParameters(_) => "parameters",
             Row::BootRecord(_) => "record",
+            Row::ObjectRevision(_) => "version",
             Row::Instance(_) => "instance",
             Row::ClusterDefaults(_) => "defaults",
             Row::CloudInitGroup(_) => "cloud-init group",
@@ -156,6 +159,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "parameters",
         "parameters",
         "record",
+        "version",
+        "version",
         "instance",
         "defaults",
         "cloud-init group",
