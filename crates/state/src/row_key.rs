@@ -40,6 +40,8 @@ pub enum RowKind {
     BootParameters = 20,
     /// One boot of a node.
     BootRecord = 21,
+    /// A boot configuration.
+    BootConfiguration = 22,
     /// A node's instance-id.
     Instance = 30,
     /// What cloud-init is told about every node; one row.
@@ -64,7 +66,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 26] = [
+    pub const ALL: [RowKind; 27] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -81,6 +83,7 @@ impl RowKind {
         RowKind::NodeMap,
         RowKind::BootParameters,
         RowKind::BootRecord,
+        RowKind::BootConfiguration,
         RowKind::Instance,
         RowKind::ClusterDefaults,
         RowKind::CloudInitGroup,
@@ -296,6 +299,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn boot_configuration(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::BootConfiguration,
+            key: name.into(),
+        }
+    }
+
     pub(crate) fn instance(node: &Xname) -> RowKey {
         RowKey {
             kind: RowKind::Instance,
@@ -379,6 +389,7 @@ mod tests {
             RowKey::boot_record(&short, 3),
             RowKey::boot_record(&short, 256),
             RowKey::boot_record(&long, 1),
+            RowKey::boot_configuration("compute"),
             RowKey::instance(&short),
             RowKey::cluster_defaults(),
             RowKey::cloud_init_group("compute"),
