@@ -1,15 +1,19 @@
 //! What a question for a boot script is answered, as a pure function of the state.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::{BootContext, MacAddr};
 use proto::bss::v1::BootParametersEntry;
 use proto::smd::v1::Component;
 use serde::Serialize;
-use state::State;
+use state::{BootChoice, BootSource, State};
 
 use crate::ipxe::{self, Image, NodeWords, RetryDelay};
 use crate::lookup::{self, Asked};
+
+/// Where boot files are, at the service address.
+const FILES: &str = "/files/";
 
 /// A question of `/boot/v1/bootscript`, parsed.
 #[derive(Clone, Debug)]
@@ -42,8 +46,8 @@ pub(crate) struct Terms<'a> {
 pub(crate) struct Found {
     /// Its component, if SMD has it.
     pub(crate) component: Option<Arc<Component>>,
-    /// The boot parameters that apply to it.
-    pub(crate) entry: Option<Arc<BootParametersEntry>>,
+    /// What it boots.
+    pub(crate) choice: Option<BootChoice>,
 }
 
 /// The answer.
@@ -58,25 +62,30 @@ pub(crate) enum Answer {
 }
 
 impl Found {
-    /// Looks up the node and its boot parameters.
-    pub(crate) fn look_up(state: &State, asked: &Asked) -> Found {
-        let component = asked.component(state);
-        let entry = lookup::entry_of(state, asked, component.as_deref());
-        Found { component, entry }
+    /// Looks up the node and what it boots.
+    pub(crate) fn look_up(state: &State, question: &Question) -> Found {
+        let component = question.asked.component(state);
+        let said = lookup::arch_of(&question.arch);
+        let choice = lookup::choice_of(state, &question.asked, component.as_deref(), said);
+        Found { component, choice }
     }
 
     /// BSS calls every other node unknown: one that SMD has not, or that has no kernel.
     pub(crate) fn is_bootable(&self) -> bool {
-        self.component.is_some() && self.entry.as_ref().is_some_and(|entry| !entry.kernel.is_empty())
+        self.component.is_some() && self.choice.as_ref().is_some_and(has_kernel)
     }
+}
+
+fn has_kernel(choice: &BootChoice) -> bool {
+    !choice.image().kernel().is_empty()
 }
 
 impl Answer {
     /// The answer to `question`.
     pub(crate) fn to(question: &Question, found: &Found, terms: &Terms<'_>, state: &State) -> Answer {
-        match (&found.component, &found.entry) {
-            (Some(component), Some(entry)) if !entry.kernel.is_empty() => {
-                known(question, component, entry, terms, state)
+        match (&found.component, &found.choice) {
+            (Some(component), Some(choice)) if has_kernel(choice) => {
+                known(question, component, choice, terms, state)
             }
             _ => unknown(question, found.component.as_deref(), terms, state),
         }
@@ -86,7 +95,7 @@ impl Answer {
 fn known(
     question: &Question,
     component: &Component,
-    entry: &BootParametersEntry,
+    choice: &BootChoice,
     terms: &Terms<'_>,
     state: &State,
 ) -> Answer {
@@ -97,7 +106,7 @@ fn known(
     let words = NodeWords {
         xname: &component.id,
         nid: component.nid,
-        referral_token: &entry.referral_token,
+        referral_token: choice.referral_token(),
         boot_mac: asked_mac,
         data_source: &data_source(terms),
     };
@@ -105,9 +114,15 @@ fn known(
         Some(mac) => format!("mac={mac}"),
         None => format!("name={}", component.id),
     };
+    let source = choice.image();
+    let image = Image {
+        kernel: &fetched(source, source.kernel(), terms),
+        initrd: &fetched(source, source.initrd(), terms),
+        params: choice.params(),
+    };
     finish(
         question,
-        image(entry),
+        image,
         words,
         terms,
         &format!("{node}&retry={}", question.retry.saturating_add(1)),
@@ -173,6 +188,15 @@ fn url(terms: &Terms<'_>, query: &str) -> String {
 
 fn data_source(terms: &Terms<'_>) -> String {
     format!("{}/cloud-init/b/{}/", terms.base_url, terms.context)
+}
+
+/// The URL that a node fetches: a boot configuration may name a boot file by its path. What BSS's clients have stored
+/// stays as it is.
+fn fetched<'a>(source: &BootSource, url: &'a str, terms: &Terms<'_>) -> Cow<'a, str> {
+    match source {
+        BootSource::Configuration(_) if url.starts_with(FILES) => format!("{}{url}", terms.base_url).into(),
+        BootSource::Configuration(_) | BootSource::Parameters(_) => url.into(),
+    }
 }
 
 fn image(entry: &BootParametersEntry) -> Image<'_> {

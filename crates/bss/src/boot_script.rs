@@ -1,5 +1,6 @@
 //! BSS's `/boot/v1/bootscript`: parse the question, look it up here, ask the majority before saying "unknown".
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{BootContext, Xname};
@@ -38,31 +39,14 @@ impl BootScriptService {
     /// only mean that it has not heard yet, so then the applied state is brought up to date first.
     async fn find(&self, question: &Question) -> Result<(Arc<State>, Found), Error> {
         let state = self.store.state();
-        let found = Found::look_up(&state, &question.asked);
+        let found = Found::look_up(&state, question);
         if found.is_bootable() {
             return Ok((state, found));
         }
         self.store.linearize().await?;
         let state = self.store.state();
-        let found = Found::look_up(&state, &question.asked);
+        let found = Found::look_up(&state, question);
         Ok((state, found))
-    }
-
-    fn base_url(&self, caller: &Caller, state: &State, component: Option<&Component>) -> Result<&str, Error> {
-        let of_connection = [caller.local, caller.peer]
-            .into_iter()
-            .flatten()
-            .map(|address| address.ip());
-        let of_node = component
-            .into_iter()
-            .flat_map(|component| addresses_of(state, component));
-        self.config
-            .urls
-            .base_for(of_connection.chain(of_node))
-            .ok_or_else(|| Error::Conflict {
-                detail: "this member serves no boot network; ask a member with a [[network]] of kind boot"
-                    .to_owned(),
-            })
     }
 }
 
@@ -77,7 +61,12 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
         let context = self.store.boot_context(&request.get_ref().ctx).await?;
         let (state, found) = self.find(&question).await?;
         let terms = Terms {
-            base_url: self.base_url(rpc::caller(&request), &state, found.component.as_deref())?,
+            base_url: base_url(
+                &self.config,
+                Some(rpc::caller(&request)),
+                &state,
+                found.component.as_deref(),
+            )?,
             context: BootContext {
                 revision: state.applied_index(),
                 boot_id: context.map_or_else(|| self.config.boot_ids.next(), |context| context.boot_id),
@@ -96,7 +85,31 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
     }
 }
 
-fn addresses_of(state: &State, component: &Component) -> Vec<std::net::IpAddr> {
+/// Where the node finds this cluster: by the connection that it asks over, if it does, else by its addresses.
+pub(crate) fn base_url<'a>(
+    config: &'a Config,
+    caller: Option<&Caller>,
+    state: &State,
+    component: Option<&Component>,
+) -> Result<&'a str, Error> {
+    let of_connection = caller
+        .into_iter()
+        .flat_map(|caller| [caller.local, caller.peer])
+        .flatten()
+        .map(|address| address.ip());
+    let of_node = component
+        .into_iter()
+        .flat_map(|component| addresses_of(state, component));
+    config
+        .urls
+        .base_for(of_connection.chain(of_node))
+        .ok_or_else(|| Error::Conflict {
+            detail: "this member serves no boot network; ask a member with a [[network]] of kind boot"
+                .to_owned(),
+        })
+}
+
+fn addresses_of(state: &State, component: &Component) -> Vec<IpAddr> {
     let Ok(id) = component.id.parse::<Xname>() else {
         return Vec::new();
     };
@@ -127,10 +140,7 @@ fn parse(request: &GetBootScriptRequest) -> Result<Question, Status> {
         // BSS takes a NID that is no number for none.
         Asked::Nid(request.nid.parse().map_err(|_| legacy::nobody_named())?)
     };
-    let is_arch = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if request.arch.len() > ARCH_BYTES_MAX || !request.arch.chars().all(is_arch) {
-        return Err(rpc::invalid("arch", "write letters, digits and `_`, e.g. x86_64 or arm64").into());
-    }
+    check_arch(&request.arch)?;
     Ok(Question {
         asked,
         retry: request.retry.parse().unwrap_or(0),
@@ -140,8 +150,21 @@ fn parse(request: &GetBootScriptRequest) -> Result<Question, Status> {
     })
 }
 
+/// # Errors
+/// `Invalid` for what is no word.
+pub(crate) fn check_arch(arch: &str) -> Result<(), Error> {
+    let is_arch = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if arch.len() <= ARCH_BYTES_MAX && arch.chars().all(is_arch) {
+        return Ok(());
+    }
+    Err(rpc::invalid(
+        "arch",
+        "write letters, digits and `_`, e.g. x86_64 or arm64",
+    ))
+}
+
 /// An xname in its normal form, or the key that the text is.
-fn name(text: &str) -> Result<String, Error> {
+pub(crate) fn name(text: &str) -> Result<String, Error> {
     if let Ok(xname) = text.parse::<Xname>() {
         return Ok(xname.to_string());
     }

@@ -1,4 +1,4 @@
-//! BSS: boot parameters of nodes, and the iPXE script that each node gets.
+//! BSS: boot parameters and boot configurations of nodes, and the iPXE script that each node gets.
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` says how a script is answered, how parameters are written, and what is never
 //! done.
@@ -7,27 +7,40 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::NodeUrls;
+use proto::bss::v1::boot_configuration_service_server::BootConfigurationServiceServer;
+use proto::bss::v1::boot_explain_service_server::BootExplainServiceServer;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
 use proto::bss::v1::boot_record_service_server::BootRecordServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
+use proto::bss::v1::boot_service_service_server::BootServiceServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
+use proto::smd::v1::component::Arch;
 use raft::Store;
 use tonic::service::RoutesBuilder;
 
 mod alternatives;
 mod answer;
+mod boot_configurations;
 mod boot_parameters;
 mod boot_records;
 mod boot_script;
+mod boot_service;
+mod candidates;
+mod explain;
 pub mod ipxe;
 mod legacy;
+mod loaders;
 mod lookup;
 mod parameters;
+mod resources;
 mod service_status;
 
+pub use boot_configurations::BootConfigurationService;
 pub use boot_parameters::BootParametersService;
 pub use boot_records::BootRecordService;
 pub use boot_script::BootScriptService;
+pub use boot_service::BootServiceService;
+pub use explain::BootExplainService;
 pub use ipxe::RetryDelay;
 pub use service_status::ServiceStatusService;
 
@@ -44,6 +57,9 @@ pub struct Config {
     pub retry_delay: RetryDelay,
     /// Where the ids of boots come from.
     pub boot_ids: BootIds,
+    /// Architectures that this member has a boot loader for; `None`: it hands out none, so nodes bring their own or get
+    /// it elsewhere.
+    pub architectures: Option<Arc<[Arch]>>,
 }
 
 /// A source of random boot ids: an argument, so that a simulation can repeat a run.
@@ -80,6 +96,20 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) 
             store.clone(),
             config.clone(),
         )))
+        .add_service(
+            BootConfigurationServiceServer::new(BootConfigurationService::new(store.clone(), config.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            BootExplainServiceServer::new(BootExplainService::new(store.clone(), config.clone()))
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            BootServiceServiceServer::new(BootServiceService::new(store.clone(), config.clone()))
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
         .add_service(BootRecordServiceServer::new(BootRecordService::new(
             store.clone(),
         )))

@@ -1,11 +1,14 @@
-//! Which boot parameters a node gets: pure look-ups in the state, in the order of BSS.
+//! What a node boots: pure look-ups in the state. Boot parameters come in the order of BSS; among them and the boot
+//! configurations `state::choose` decides.
 
 use std::sync::Arc;
 
 use model::{MacAddr, Xname};
 use proto::bss::v1::BootParametersEntry;
+use proto::smd::v1::component::Arch;
 use proto::smd::v1::{Component, component};
-use state::State;
+use state::bss::nid_key;
+use state::{BootChoice, BootClass, BootMatch, BootNode, BootSource, State};
 
 /// Key of the entry for nodes that have none of their own.
 pub(crate) const DEFAULT_KEY: &str = "Default";
@@ -47,9 +50,14 @@ impl Asked {
     }
 }
 
-/// The key of what is stored for a NID.
-pub(crate) fn nid_key(nid: u64) -> String {
-    format!("nid{nid}")
+/// What a node says of its architecture, by iPXE's `${buildarch}`, as SMD has it; `Unspecified` when it says nothing.
+pub(crate) fn arch_of(said: &str) -> Arch {
+    match said {
+        "" => Arch::Unspecified,
+        "x86_64" | "i386" => Arch::X86,
+        "arm64" | "arm32" | "aarch64" => Arch::Arm,
+        _ => Arch::Other,
+    }
 }
 
 /// MACs of a node's interfaces, sorted.
@@ -64,19 +72,44 @@ pub(crate) fn macs_of(state: &State, component: &Component) -> Vec<MacAddr> {
         .collect()
 }
 
-/// The entry of a node. First hit wins whole, nothing is merged: its own (see [`own_entry_of`]), its role's,
-/// `Default`.
-pub(crate) fn entry_of(
+/// What a node boots. `said` is the architecture that it claims.
+pub(crate) fn choice_of(
     state: &State,
     asked: &Asked,
     component: Option<&Component>,
-) -> Option<Arc<BootParametersEntry>> {
+    said: Arch,
+) -> Option<BootChoice> {
+    let parameters = parameters_of(state, asked, component);
+    if state.bss.configurations().next().is_none() {
+        return state::choose(parameters.into_iter());
+    }
+    let node = BootNode::new(state, &asked.key(), component, said);
+    let matches = state.boot_matches(&node, parameters);
+    state::choose(matches)
+}
+
+/// The boot parameters of a node. First hit wins whole, nothing is merged: its own (see [`own_entry_of`]), its role's,
+/// `Default`.
+pub(crate) fn parameters_of(
+    state: &State,
+    asked: &Asked,
+    component: Option<&Component>,
+) -> Option<BootMatch> {
+    let found = |class| {
+        move |entry| BootMatch {
+            class,
+            source: BootSource::Parameters(entry),
+        }
+    };
     let role = component
         .map(|component| component.role.as_str())
         .filter(|role| !role.is_empty());
-    own_entry_of(state, asked, component)
-        .or_else(|| role.and_then(|role| state.bss.entry(role)))
-        .or_else(|| state.bss.entry(DEFAULT_KEY))
+    let own = own_entry_of(state, asked, component).map(found(BootClass::Own));
+    own.or_else(|| {
+        role.and_then(|role| state.bss.entry(role))
+            .map(found(BootClass::Role))
+    })
+    .or_else(|| state.bss.entry(DEFAULT_KEY).map(found(BootClass::Default)))
 }
 
 /// The entry that a node has for itself: the component's xname, the name asked for, the component's other names

@@ -1,5 +1,7 @@
 //! `chamois boot …`: what nodes boot and what they booted.
 
+mod config;
+mod explain;
 mod diff;
 mod history;
 mod rollback;
@@ -15,6 +17,11 @@ use crate::error::CliError;
 /// Verbs of `boot`.
 #[derive(Debug, Subcommand)]
 pub enum BootCommand {
+    /// What some nodes boot: list, get, set and delete boot configurations
+    #[command(subcommand, after_help = config::PRECEDENCE)]
+    Config(config::ConfigCommand),
+    /// Explain what a node boots: what won, what lost and why, and everything it would be given
+    Explain(explain::ExplainArgs),
     /// Print the iPXE script that a node would get now
     Script(script::ScriptArgs),
     /// Show the boots of a node that phoned home, newest first
@@ -29,6 +36,8 @@ pub enum BootCommand {
 
 pub(crate) async fn run(global: &GlobalArgs, command: BootCommand) -> Result<(), CliError> {
     match command {
+        BootCommand::Config(command) => config::run(global, command).await,
+        BootCommand::Explain(args) => explain::run(global, args).await,
         BootCommand::Script(args) => script::run(global, args).await,
         BootCommand::Status(args) => status::run(global, args).await,
         BootCommand::History(args) => history::run(global, args).await,

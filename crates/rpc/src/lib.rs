@@ -19,6 +19,7 @@ mod kept_unary;
 mod known_tokens;
 mod log_limit;
 mod object_change;
+pub mod page;
 mod page_token;
 mod request_id;
 mod rules;

@@ -49,7 +49,7 @@ impl component_endpoint_service_server::ComponentEndpointService for ComponentEn
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = ComponentEndpointFilter::parse(&request)?;
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let wanted = state
             .smd
             .component_endpoints_after(page.after())

@@ -72,7 +72,7 @@ impl component_service_server::ComponentService for ComponentService {
         let filter = ComponentFilter::parse(&request)?;
         let projection = Projection::of(&request);
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let named = filter.named(&state);
         let all = named.is_none().then(|| state.smd.components_after(page.after()));
         let named = named.iter().flatten().filter(|component| {

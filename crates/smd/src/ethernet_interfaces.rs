@@ -62,7 +62,7 @@ impl ethernet_interface_service_server::EthernetInterfaceService for EthernetInt
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = EthernetInterfaceFilter::parse(&request)?;
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let named = filter.named(&state);
         let all = named.is_none().then(|| state.smd.interfaces_after(page.after()));
         let is_ahead = |interface: &&Arc<EthernetInterface>| {

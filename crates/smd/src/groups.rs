@@ -62,7 +62,7 @@ impl group_service_server::GroupService for GroupService {
         let filter = GroupFilter::parse(&request)?;
         let shown = ShownMembers::parse(&request.partition)?;
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let wanted = state
             .smd
             .groups_after(page.after())

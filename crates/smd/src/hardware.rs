@@ -48,7 +48,7 @@ impl hardware_service_server::HardwareService for HardwareService {
         let mut request = request.into_inner();
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let filter = HardwareFilter::parse(request)?;
         let is_wanted = |place: &&Arc<HardwareLocationRecord>| {
             let fru = state.smd.hardware_fru(&place.fru_id);

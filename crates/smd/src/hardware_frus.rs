@@ -51,7 +51,7 @@ impl hardware_fru_service_server::HardwareFruService for HardwareFruService {
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = FruFilter::parse(&request)?;
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let wanted = state
             .smd
             .hardware_frus_after(page.after())

@@ -57,7 +57,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
             .of(&request.id, &request.fru_id)?;
         let state = self.store.state();
-        let page: Page<Xname> = asked.of(&request, &state)?;
+        let page: Page<Xname> = asked.of(&request, state.cluster_id())?;
         let of_place = |record: &Arc<HardwareHistoryRecord>| {
             history_of(record.id.clone(), events(record, &filter).collect())
         };
@@ -90,7 +90,7 @@ impl hardware_history_service_server::HardwareHistoryService for HardwareHistory
         let filter = HardwareEventFilter::parse(&request.event_type, &request.start_time, &request.end_time)?
             .of(&request.id, &request.fru_id)?;
         let state = self.store.state();
-        let page: Page<String> = asked.of(&request, &state)?;
+        let page: Page<String> = asked.of(&request, state.cluster_id())?;
         let of_unit = |fru_id: &str| {
             let records = state.smd.hardware_histories_of_fru(fru_id);
             let events = records.flat_map(|record| events(record, &filter));

@@ -24,6 +24,7 @@ use proto::smd::v1::scn_subscription_service_server::ScnSubscriptionServiceServe
 use proto::smd::v1::service_endpoint_service_server::ServiceEndpointServiceServer;
 use proto::smd::v1::service_status_service_server::ServiceStatusServiceServer;
 use raft::Store;
+use rpc::page;
 use tonic::service::RoutesBuilder;
 
 mod component_endpoints;
@@ -54,7 +55,6 @@ mod locks;
 mod membership_filter;
 mod memberships;
 mod node_maps;
-mod page;
 mod partitions;
 mod payload;
 mod power_maps;

@@ -35,7 +35,7 @@ impl membership_service_server::MembershipService for MembershipService {
         let mut request = request.into_inner();
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let filter = ComponentFilter::parse(&filter_of(request))?;
         let all = state.smd.components_with_groups_after(page.after());
         let wanted = all.filter(|(component, labels)| {

@@ -48,7 +48,7 @@ impl node_map_service_server::NodeMapService for NodeMapService {
         let mut request = request.into_inner();
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let maps = state.smd.node_maps_after(page.after());
         let (node_maps, next_page_token) = page.cut(maps, |map| &map.id, |map| map.as_ref().clone());
         Ok(Response::new(ListNodeMapsResponse {

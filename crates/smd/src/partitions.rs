@@ -64,7 +64,7 @@ impl partition_service_server::PartitionService for PartitionService {
         let names = OneOf::parse(&request.partition, name)?;
         let tags = OneOf::parse(&request.tag, tag)?;
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let wanted = state.smd.partitions_after(page.after()).filter(|partition| {
             names.admits(&partition.name) && tags.admits_if(|tag| partition.tags.contains(tag))
         });

@@ -52,7 +52,7 @@ impl power_map_service_server::PowerMapService for PowerMapService {
         let mut request = request.into_inner();
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let maps = state.smd.power_maps_after(page.after());
         let (power_maps, next_page_token) = page.cut(maps, |map| &map.id, |map| map.as_ref().clone());
         Ok(Response::new(ListPowerMapsResponse {

@@ -99,7 +99,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = RedfishEndpointFilter::parse(&request)?;
         let state = self.store.state();
-        let page = asked.of(&request, &state)?;
+        let page = asked.of(&request, state.cluster_id())?;
         let wanted = state
             .smd
             .redfish_endpoints_after(page.after())

@@ -35,7 +35,7 @@ impl ServiceEndpointService {
         let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let filter = ServiceEndpointFilter::parse(&request)?;
         let state = self.store.state();
-        let page: Page<Place> = asked.of(&request, &state)?;
+        let page: Page<Place> = asked.of(&request, state.cluster_id())?;
         let wanted = state
             .smd
             .service_endpoints_after(page.after().map(|place| &place.0))

@@ -51,6 +51,22 @@ pub const REVISIONS_MAX: usize = 200_000;
 pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
 /// Bytes of one SSH host key.
 pub const HOST_KEY_BYTES_MAX: usize = 8192;
+/// Boot configurations of the cluster.
+pub const BOOT_CONFIGURATIONS_MAX: usize = 10_000;
+/// Bytes of the name of a boot configuration.
+pub const BOOT_CONFIGURATION_NAME_BYTES_MAX: usize = 128;
+/// Selectors of one kind of one boot configuration; whoever needs more writes a nodeset or a group.
+pub const SELECTORS_PER_CONFIGURATION_MAX: usize = 10_000;
+/// Boot configurations with one and the same selector, which each boot of its nodes looks at.
+pub const CONFIGURATIONS_PER_SELECTOR_MAX: usize = 64;
+/// Nodesets of all boot configurations, which each boot looks at.
+pub const NODE_SETS_MAX: usize = 256;
+/// Highest priority of a boot configuration.
+pub const BOOT_PRIORITY_MAX: u32 = 100;
+/// Priority of a boot configuration that names none, and of boot parameters.
+pub const BOOT_PRIORITY_DEFAULT: u32 = 50;
+/// Boot configurations, and boot parameters, that one node's kernel parameters are merged of.
+pub const MERGED_MAX: usize = 16;
 /// Boot files of the cluster.
 pub const BOOT_FILES_MAX: usize = 10_000;
 /// Bytes of one boot file, 16 GiB: the largest that members on 10 Gbit/s store well within the 300 s of the call.

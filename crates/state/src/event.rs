@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::Xname;
 use prost::Message;
 use proto::boot_file::v1::BootFile;
-use proto::bss::v1::{BootParametersEntry, BootRecord};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
 use proto::http::v1::Change;
@@ -36,6 +36,7 @@ pub enum Object {
     HardwareFru(Arc<HardwareFruRecord>),
     BootParameters(Arc<BootParametersEntry>),
     BootRecord(Arc<BootRecord>),
+    BootConfiguration(Arc<BootConfiguration>),
     Instance(Arc<Instance>),
     ClusterDefaults(Arc<ClusterDefaults>),
     CloudInitGroup(Arc<CloudInitGroup>),
@@ -61,6 +62,7 @@ impl Object {
             Object::HardwareFru(_) => RowKind::HardwareFru,
             Object::BootParameters(_) => RowKind::BootParameters,
             Object::BootRecord(_) => RowKind::BootRecord,
+            Object::BootConfiguration(_) => RowKind::BootConfiguration,
             Object::Instance(_) => RowKind::Instance,
             Object::ClusterDefaults(_) => RowKind::ClusterDefaults,
             Object::CloudInitGroup(_) => RowKind::CloudInitGroup,
@@ -90,6 +92,7 @@ impl Object {
             Object::BootRecord(object) => {
                 format!("{}/{}", object.node, created_revision(object.meta.as_ref()))
             }
+            Object::BootConfiguration(object) => object.name.clone(),
             Object::Instance(object) => object.node.clone(),
             Object::ClusterDefaults(_) => String::new(),
             Object::CloudInitGroup(object) => object.name.clone(),
@@ -116,6 +119,7 @@ impl Object {
             Object::NodeMap(object) => object.id.as_str(),
             Object::PowerMap(object) => object.id.as_str(),
             Object::BootParameters(_)
+            | Object::BootConfiguration(_)
             | Object::Group(_)
             | Object::Partition(_)
             | Object::HardwareFru(_)
@@ -168,6 +172,7 @@ impl Object {
             Object::HardwareFru(object) => object.encode_to_vec(),
             Object::BootParameters(object) => object.encode_to_vec(),
             Object::BootRecord(object) => object.encode_to_vec(),
+            Object::BootConfiguration(object) => object.encode_to_vec(),
             Object::Instance(object) => object.encode_to_vec(),
             Object::ClusterDefaults(object) => object.encode_to_vec(),
             Object::CloudInitGroup(object) => object.encode_to_vec(),
@@ -196,6 +201,7 @@ impl Object {
             Object::HardwareFru(object) => of(object),
             Object::BootParameters(object) => of(object),
             Object::BootRecord(object) => of(object),
+            Object::BootConfiguration(object) => of(object),
             Object::Instance(object) => of(object),
             Object::ClusterDefaults(object) => of(object),
             Object::CloudInitGroup(object) => of(object),

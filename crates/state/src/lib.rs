@@ -4,6 +4,7 @@
 #![deny(clippy::float_arithmetic, clippy::float_cmp, clippy::iter_over_hash_type)]
 
 mod apply;
+mod boot_choice;
 pub mod boot_files;
 pub mod bounds;
 pub mod bss;
@@ -30,6 +31,7 @@ mod table;
 mod wire;
 
 pub use apply::Applied;
+pub use boot_choice::{BootChoice, BootClass, BootMatch, BootNode, BootSource, ParamWord, choose, selection};
 pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
 pub use rfc3339::format as time_text;

@@ -40,6 +40,8 @@ pub enum RowKind {
     BootParameters = 20,
     /// One boot of a node.
     BootRecord = 21,
+    /// A boot configuration.
+    BootConfiguration = 22,
     /// An object of the boot path as it was.
     ObjectRevision = 25,
     /// A node's instance-id.
@@ -66,7 +68,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 27] = [
+    pub const ALL: [RowKind; 28] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -83,6 +85,7 @@ impl RowKind {
         RowKind::NodeMap,
         RowKind::BootParameters,
         RowKind::BootRecord,
+        RowKind::BootConfiguration,
         RowKind::ObjectRevision,
         RowKind::Instance,
         RowKind::ClusterDefaults,
@@ -299,6 +302,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn boot_configuration(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::BootConfiguration,
+            key: name.into(),
+        }
+    }
+
     /// `kind` is the object's, `revision` that of the change that made it so.
     pub(crate) fn object_revision(kind: u8, id: &str, revision: u64) -> RowKey {
         // The zero sorts an object's versions before those of a longer id, as the table does.
@@ -308,6 +318,7 @@ impl RowKey {
             key,
         }
     }
+
 
     pub(crate) fn instance(node: &Xname) -> RowKey {
         RowKey {
@@ -392,6 +403,7 @@ mod tests {
             RowKey::boot_record(&short, 3),
             RowKey::boot_record(&short, 256),
             RowKey::boot_record(&long, 1),
+            RowKey::boot_configuration("compute"),
             RowKey::object_revision(RowKind::BootParameters as u8, "Default", 256),
             RowKey::object_revision(RowKind::BootParameters as u8, "Default2", 1),
             RowKey::object_revision(RowKind::ClusterDefaults as u8, "", 3),

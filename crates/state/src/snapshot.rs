@@ -75,6 +75,7 @@ impl RowKey {
             Row::HardwareFru(row) => key_of(row, RowKind::HardwareFru),
             Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
             Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
+            Row::BootConfiguration(row) => key_of(row, RowKind::BootConfiguration),
             Row::ObjectRevision(row) => key_of(row, RowKind::ObjectRevision),
             Row::Instance(row) => key_of(row, RowKind::Instance),
             Row::ClusterDefaults(row) => key_of(row, RowKind::ClusterDefaults),
@@ -133,7 +134,9 @@ impl State {
             | RowKind::ComponentReservation
             | RowKind::ScnSubscription
             | RowKind::HardwareHistory => self.smd.row(key)?,
-            RowKind::BootParameters | RowKind::BootRecord => self.bss.row(key)?,
+            RowKind::BootParameters | RowKind::BootRecord | RowKind::BootConfiguration => {
+                self.bss.row(key)?
+            }
             RowKind::ObjectRevision => self.revisions.row(key)?,
             RowKind::Instance
             | RowKind::ClusterDefaults
@@ -175,6 +178,7 @@ impl State {
                 Row::HardwareHistory(row) => state.smd.load_hardware_history(row, &mut changes)?,
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
                 Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
+                Row::BootConfiguration(row) => state.bss.load_configuration(row, &mut changes)?,
                 Row::ObjectRevision(row) => state.revisions.load(row, &mut changes)?,
                 Row::Instance(row) => state.cloud_init.load_instance(row, &mut changes)?,
                 Row::ClusterDefaults(row) => state.cloud_init.load_defaults(row, &mut changes)?,

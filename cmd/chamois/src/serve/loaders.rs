@@ -1,9 +1,11 @@
 //! The boot loaders of `dhcp.loaders-dir`: read once at start, served by TFTP and, for UEFI HTTP boot, by HTTP.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use dhcp::Loaders;
+use dhcp::{BIOS_LOADER, Loaders, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
+use proto::smd::v1::component::Arch;
 use tftp::Files;
 
 use super::config::{Config, NetworkConfig, Role};
@@ -45,6 +47,21 @@ pub(super) fn offered(files: &Files, network: &NetworkConfig) -> Loaders {
     }
 }
 
+/// The architectures that there is a loader for; `None` if there are no loaders at all, as where nodes bring their own.
+pub(super) fn architectures(files: &Files) -> Option<Arc<[Arch]>> {
+    let has = |loaders: &[&str]| loaders.iter().any(|loader| files.get(loader).is_some());
+    let known = [
+        (Arch::X86, has(&[BIOS_LOADER, UEFI_LOADER, UEFI_IA32_LOADER])),
+        (Arch::Arm, has(&[UEFI_ARM64_LOADER])),
+    ];
+    let served: Vec<Arch> = known
+        .into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(arch, _)| arch)
+        .collect();
+    (!served.is_empty()).then(|| served.into())
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -70,6 +87,17 @@ mod tests {
         assert_eq!(by_name.len(), 1);
         assert_eq!(by_name["snponly.efi"], "MZ");
         assert!(load(&config("\"boot\"", folder.path())).names().next().is_none());
+    }
+
+    #[test]
+    fn each_loader_serves_its_architecture_and_none_is_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let served = || architectures(&load(&config("\"boot\", \"dhcp\"", folder.path())));
+        assert_eq!(served(), None);
+        std::fs::write(folder.path().join("snponly-arm64.efi"), b"MZ").unwrap();
+        assert_eq!(served().as_deref(), Some(&[Arch::Arm][..]));
+        std::fs::write(folder.path().join("undionly.kpxe"), b"x").unwrap();
+        assert_eq!(served().as_deref(), Some(&[Arch::X86, Arch::Arm][..]));
     }
 
     /// An offer of what nobody serves there would end a boot in a 404.

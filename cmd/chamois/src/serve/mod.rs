@@ -61,6 +61,7 @@ use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::Runtimes;
+use self::services::Own;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
 
@@ -151,11 +152,15 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         calls,
         counters: counters.clone(),
     };
-    let finishing = drain.finishing();
-    let (services, health) =
-        services::assemble(&config, &store, &files, &identity, &held, page, finishing).await?;
-    let open_roles = OpenRoles::new(&config, drain.leaving());
     let loaders = loaders::load(&config);
+    let own = Own {
+        identity: &identity,
+        held: &held,
+        files: &files,
+        loaders: &loaders,
+    };
+    let (services, health) = services::assemble(&config, &store, own, page, drain.finishing()).await?;
+    let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
         &config,
         &services,

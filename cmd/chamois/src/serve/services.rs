@@ -23,6 +23,7 @@ use super::health::Health;
 use super::held_addresses::HeldAddresses;
 use super::identity::Identity;
 use super::join_service::Joining;
+use super::loaders;
 use super::member_service::Members;
 use super::metrics::MetricsPage;
 use super::snapshot_service::Snapshots;
@@ -31,16 +32,30 @@ use crate::random;
 /// The guarded services.
 pub(super) type Services = Guarded<Routes>;
 
+/// What is this member's own.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) held: &'a HeldAddresses,
+    pub(super) files: &'a BootFiles,
+    /// Boot loaders.
+    pub(super) loaders: &'a tftp::Files,
+}
+
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
 pub(super) async fn assemble(
     config: &Config,
     store: &Store,
-    files: &BootFiles,
-    identity: &Identity,
-    held: &HeldAddresses,
+    own: Own<'_>,
     page: impl FnOnce(Calls) -> MetricsPage,
     finishing: Stop,
 ) -> Result<(Services, Health), ServeError> {
+    let Own {
+        identity,
+        held,
+        files,
+        loaders,
+    } = own;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
         rules.clone(),
@@ -55,6 +70,7 @@ pub(super) async fn assemble(
         urls: Arc::clone(&urls),
         retry_delay: bss::RetryDelay::from_seconds(config.bss.retry_delay_s),
         boot_ids: bss::BootIds::new(random::number),
+        architectures: loaders::architectures(loaders),
     };
     bss::add_services(&mut routes, store, &bss);
     cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });

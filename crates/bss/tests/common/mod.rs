@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use bss::{BootIds, Config, RetryDelay};
 use model::{NodeNetwork, NodeUrls};
-use proto::bss::v1::{BootParametersEntry, BssCommand, bss_command};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand, component, smd_command};
+use proto::smd::v1::{
+    Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, SmdCommand, component, smd_command,
+};
 use raft::Store;
 use rpc::{Caller, Identity};
 use tonic::Request;
@@ -91,6 +93,41 @@ pub async fn put(store: &Store, key: &str, params: &str) {
         .expect("accepted");
 }
 
+/// Stores a boot configuration.
+pub async fn configure(store: &Store, configuration: BootConfiguration) {
+    let put = bss_command::PutBootConfiguration {
+        configuration: Some(configuration),
+        ..Default::default()
+    };
+    let change = Some(bss_command::Change::PutBootConfiguration(put));
+    store
+        .propose("user/test", Command::Bss(BssCommand { change }), None)
+        .await
+        .expect("accepted");
+}
+
+/// With a kernel named after it, and nothing that it selects.
+pub fn configuration(name: &str) -> BootConfiguration {
+    BootConfiguration {
+        name: name.to_owned(),
+        kernel: format!("http://c/{name}/k"),
+        params: format!("from={name}"),
+        ..BootConfiguration::default()
+    }
+}
+
+pub async fn group(store: &Store, label: &str, members: &[&str]) {
+    let group = Group {
+        label: label.to_owned(),
+        members: Some(GroupMembers {
+            ids: members.iter().map(|id| (*id).to_owned()).collect(),
+        }),
+        ..Group::default()
+    };
+    let create = smd_command::CreateGroup { group: Some(group) };
+    smd(store, smd_command::Change::CreateGroup(create)).await;
+}
+
 /// The same state on a member that has lost the others.
 pub fn cut_off(store: &Store) -> Store {
     Store::in_memory_without_majority(store.state().as_ref().clone())
@@ -121,6 +158,7 @@ pub fn config(retry_delay: RetryDelay) -> Config {
         urls: Arc::new(NodeUrls::new(networks)),
         retry_delay,
         boot_ids: BootIds::new(|| BOOT_ID),
+        architectures: None,
     }
 }
 

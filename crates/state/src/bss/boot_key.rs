@@ -30,6 +30,11 @@ pub fn normalise_boot_key(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// The key of what is stored for a NID.
+pub fn nid_key(nid: u64) -> String {
+    format!("nid{nid}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

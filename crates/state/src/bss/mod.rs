@@ -1,22 +1,30 @@
-//! BSS's part of the state: boot parameters by key, boot records by node.
+//! BSS's part of the state: boot parameters by key, boot configurations by name, boot records by node.
 
+mod boot_configurations;
 mod boot_key;
 mod boot_parameters;
 mod boot_records;
+mod configuration_index;
 mod merge_patch;
+mod normal_configuration;
+mod script_text;
 
 use std::sync::Arc;
 
 use model::{Rejection, Xname};
 use proto::bss::v1::bss_command::Change;
-use proto::bss::v1::{BootParametersEntry, BootRecord, BssCommand};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BssCommand};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-pub use self::boot_key::normalise_boot_key;
+use self::boot_configurations::BootConfigurations;
+pub use self::boot_key::{nid_key, normalise_boot_key};
 use self::boot_parameters::BootParameters;
 use self::boot_records::BootRecords;
+pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
 pub(crate) use self::merge_patch::depth;
+pub use self::normal_configuration::{normalise_boot_configuration, priority};
+pub use self::script_text::SCRIPT_VARIABLES;
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
@@ -31,6 +39,7 @@ use crate::{RowKey, RowKind};
 pub struct Bss {
     parameters: BootParameters,
     records: BootRecords,
+    configurations: BootConfigurations,
 }
 
 impl Bss {
@@ -42,6 +51,29 @@ impl Bss {
     /// Every entry, sorted by key.
     pub fn entries(&self) -> impl Iterator<Item = &Arc<BootParametersEntry>> {
         self.parameters.iter()
+    }
+
+    /// A boot configuration by its name.
+    pub fn configuration(&self, name: &str) -> Option<Arc<BootConfiguration>> {
+        self.configurations.get(name).cloned()
+    }
+
+    /// Every boot configuration, sorted by name.
+    pub fn configurations(&self) -> impl Iterator<Item = &Arc<BootConfiguration>> {
+        self.configurations.after(None)
+    }
+
+    /// As [`Bss::configurations`], those after a name if one is given.
+    pub fn configurations_after(
+        &self,
+        name: Option<&String>,
+    ) -> impl Iterator<Item = &Arc<BootConfiguration>> {
+        self.configurations.after(name)
+    }
+
+    /// Which of them select what.
+    pub(crate) fn configuration_index(&self) -> &ConfigurationIndex {
+        self.configurations.index()
     }
 
     /// The boots of a node, newest first; at most `bounds::BOOT_RECORDS_PER_NODE_MAX`.
@@ -61,6 +93,8 @@ impl Bss {
             Change::Update(update) => self.parameters.update(update, at, changes),
             Change::Delete(delete) => self.parameters.delete(delete, at, changes),
             Change::RecordBoot(record) => self.records.record(record, at, changes),
+            Change::PutBootConfiguration(put) => self.configurations.put(put, at, changes),
+            Change::DeleteBootConfiguration(delete) => self.configurations.delete(delete, changes),
             // it is made another command before it gets here
             Change::Rollback(_) => Err(no_command()),
         }
@@ -71,26 +105,30 @@ impl Bss {
             .parameters
             .iter()
             .map(|entry| entry.as_ref().clone().into_row());
-        entries.chain(
-            self.records
-                .iter()
-                .map(|record| record.as_ref().clone().into_row()),
-        )
+        let records = self
+            .records
+            .iter()
+            .map(|record| record.as_ref().clone().into_row());
+        let configurations = self.configurations.after(None);
+        let configurations = configurations.map(|configuration| configuration.as_ref().clone().into_row());
+        entries.chain(records).chain(configurations)
     }
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
         let entries = self.parameters.iter().cloned().map(Object::BootParameters);
-        entries.chain(self.records.iter().cloned().map(Object::BootRecord))
+        let configurations = self.configurations.after(None).cloned();
+        entries
+            .chain(self.records.iter().cloned().map(Object::BootRecord))
+            .chain(configurations.map(Object::BootConfiguration))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
-        if key.kind() == RowKind::BootParameters {
-            let entry = self.parameters.get(std::str::from_utf8(key.key()).ok()?)?;
-            return Some(entry.as_ref().clone().into_row());
-        }
-        self.records
-            .get(key)
-            .map(|record| record.as_ref().clone().into_row())
+        let text = std::str::from_utf8(key.key());
+        Some(match key.kind() {
+            RowKind::BootParameters => self.parameters.get(text.ok()?)?.as_ref().clone().into_row(),
+            RowKind::BootConfiguration => self.configurations.get(text.ok()?)?.as_ref().clone().into_row(),
+            _ => self.records.get(key)?.as_ref().clone().into_row(),
+        })
     }
 
     pub(crate) fn load_entry(
@@ -108,6 +146,14 @@ impl Bss {
     ) -> Result<(), SnapshotError> {
         self.records.load(row, changes)
     }
+
+    pub(crate) fn load_configuration(
+        &mut self,
+        row: BootConfiguration,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.configurations.load(row, changes)
+    }
 }
 
 /// From which level on the log may have this command.
@@ -121,6 +167,7 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::Delete(_)
             | Change::RecordBoot(_),
         ) => FEATURE_LEVEL_FIRST,
+        Some(Change::PutBootConfiguration(_) | Change::DeleteBootConfiguration(_)) => FEATURE_LEVEL_BOOT,
         Some(Change::Rollback(_)) => FEATURE_LEVEL_BOOT,
     }
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use prost::Message;
 use proto::boot_file::v1::boot_file_command;
-use proto::bss::v1::BootParametersEntry;
 use proto::bss::v1::bss_command;
+use proto::bss::v1::{BootConfiguration, BootParametersEntry};
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo, cloud_init_command};
 use proto::cluster::v1::cluster_command;
 use proto::dhcp::v1::dhcp_command;
@@ -19,8 +19,8 @@ use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_records, cloud_init_groups, cluster_defaults, discoveries, hardware, instance_info, instances,
-    join_tokens, random_hardware, random_smd, redfish_endpoints, subnets,
+    boot_choice, boot_configurations, boot_records, cloud_init_groups, cluster_defaults, discoveries,
+    hardware, instance_info, instances, join_tokens, random_hardware, random_smd, redfish_endpoints, subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -241,7 +241,7 @@ fn bss() -> impl Strategy<Value = Command> {
             Just("http://i/b\n".to_owned())
         ]
     };
-    (0..5_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
+    (0..8_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
         |(kind, keys, kernel, initrd, node, boot)| {
             let values = Some(BootParametersEntry {
                 kernel: kernel.clone(),
@@ -253,6 +253,24 @@ fn bss() -> impl Strategy<Value = Command> {
                 1 => Replace { keys, values }.into_command(),
                 2 => Update { keys, values }.into_command(),
                 3 => Delete { keys, kernel, initrd }.into_command(),
+                4 | 5 => {
+                    let configuration = BootConfiguration {
+                        hosts: vec![node],
+                        is_default: boot == 1,
+                        merge_params: boot == 2,
+                        kernel,
+                        initrd,
+                        ..boot_configurations::configuration(&format!("c{boot}"))
+                    };
+                    let must_be_new = kind == 5;
+                    let put = boot_configurations::put(configuration);
+                    PutBootConfiguration { must_be_new, ..put }.into_command()
+                }
+                6 => DeleteBootConfiguration {
+                    name: format!("c{boot}"),
+                    if_revision: None,
+                }
+                .into_command(),
                 _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
             }
         },
@@ -387,6 +405,7 @@ fn check_indexes(state: &State) {
     check_partitions(state);
     check_endpoints(state);
     random_hardware::check(state);
+    boot_choice::check_index(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();
     let mut carried: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -1,6 +1,8 @@
 //! The replicated state through its one door: entries in, outcomes and rows out.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod boot_choice;
+mod boot_configurations;
 mod boot_files;
 mod boot_parameters;
 mod boot_records;

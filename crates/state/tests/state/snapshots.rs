@@ -19,9 +19,9 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults, create_components,
-    discoveries, ethernet_interfaces, groups, hardware, instance_info, instances, join_tokens, node_maps,
-    partitions, power_maps, redfish_endpoints, reservations, subnets, subscriptions,
+    boot_configurations, boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults,
+    create_components, discoveries, ethernet_interfaces, groups, hardware, instance_info, instances,
+    join_tokens, node_maps, partitions, power_maps, redfish_endpoints, reservations, subnets, subscriptions,
 };
 
 /// One object of every kind.
@@ -121,6 +121,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::HardwareFru(_) => "unit",
             Row::BootParameters(_) => "parameters",
             Row::BootRecord(_) => "record",
+            Row::BootConfiguration(_) => "boot configuration",
             Row::ObjectRevision(_) => "version",
             Row::Instance(_) => "instance",
             Row::ClusterDefaults(_) => "defaults",
@@ -348,6 +349,11 @@ fn inventory_that_no_apply_wrote_is_refused() {
     );
     let record = boot_records::record("x0c0s0b0n0", "b");
     assert_malformed(RowKind::BootRecord, [vec![row(Row::BootRecord(record))]]);
+    let configuration = boot_configurations::configuration("c"); // selects nothing
+    assert_malformed(
+        RowKind::BootConfiguration,
+        [vec![row(Row::BootConfiguration(configuration))]],
+    );
     let subnet = |network| row(Row::Subnet(subnets::subnet(network)));
     assert_malformed(
         RowKind::Subnet,

@@ -4,8 +4,8 @@
 use std::str::FromStr;
 
 use prost::Message;
-use rpc::{Error, PageScope, invalid};
-use state::State;
+
+use crate::{Error, PageScope, invalid};
 
 /// Most objects of one page.
 const SIZE_MAX: u32 = 10_000;
@@ -14,7 +14,7 @@ const SIZE_DEFAULT: u32 = 1000;
 
 /// What a request says of pages, apart from its filters.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     size: u32,
     token: String,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Asked {
 /// A page of a list that is sorted by keys `K`. An object that comes or goes between two pages is shown or not; one that
 /// stays is shown once.
 #[derive(Debug)]
-pub(crate) struct Page<K> {
+pub struct Page<K> {
     size: usize,
     after: Option<K>,
     scope: Option<PageScope>,
@@ -30,18 +30,18 @@ pub(crate) struct Page<K> {
 
 impl Asked {
     /// Takes it out of a request, so that the filters are left.
-    pub(crate) fn take(size: &mut u32, token: &mut String) -> Asked {
+    pub fn take(size: &mut u32, token: &mut String) -> Asked {
         Asked {
             size: std::mem::take(size),
             token: std::mem::take(token),
         }
     }
 
-    /// The page of the list that `filters`, a request of its own type, asks for.
+    /// The page of the list of this cluster that `filters`, a request of its own type, asks for.
     ///
     /// # Errors
     /// `Invalid` for a page that is too large, and for a token that is not of this list.
-    pub(crate) fn of<K: FromStr, M: Message>(&self, filters: &M, state: &State) -> Result<Page<K>, Error> {
+    pub fn of<K: FromStr, M: Message>(&self, filters: &M, cluster_id: &str) -> Result<Page<K>, Error> {
         if self.size > SIZE_MAX {
             let problem = format!("{} is given, at most {SIZE_MAX} are accepted", self.size);
             return Err(invalid("page_size", problem));
@@ -54,7 +54,7 @@ impl Asked {
             });
         }
         let list = std::any::type_name::<M>();
-        let scope = PageScope::new(state.cluster_id(), list, &filters.encode_to_vec());
+        let scope = PageScope::new(cluster_id, list, &filters.encode_to_vec());
         let after = match self.token.as_str() {
             "" => None,
             token => {
@@ -73,13 +73,13 @@ impl Asked {
 
 impl<K> Page<K> {
     /// The key after which the page begins.
-    pub(crate) fn after(&self) -> Option<&K> {
+    pub fn after(&self) -> Option<&K> {
         self.after.as_ref()
     }
 
     /// The first of `items` that the page has room for, as `show` shows them, and the token of the next page; an empty one
     /// if there is none. `items` begin after [`Page::after`] and are sorted by `key`.
-    pub(crate) fn cut<I: Iterator, T>(
+    pub fn cut<I: Iterator, T>(
         &self,
         mut items: I,
         key: impl Fn(&I::Item) -> &str,
@@ -118,7 +118,7 @@ mod tests {
             size,
             token: token.to_owned(),
         };
-        let page: Page<String> = asked.of(&filters, &State::new())?;
+        let page: Page<String> = asked.of(&filters, "c")?;
         let rest = LABELS
             .into_iter()
             .filter(|label| page.after().is_none_or(|after| *label > after.as_str()));

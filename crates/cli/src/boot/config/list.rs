@@ -1,0 +1,95 @@
+//! `chamois boot config list`.
+
+use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceClient;
+use proto::bss::v1::{BootConfiguration, ListBootConfigurationsRequest};
+
+use crate::args::GlobalArgs;
+use crate::connect;
+use crate::error::CliError;
+use crate::output::{self, Format};
+
+/// Characters of the selectors that a row shows; `get` shows them all.
+const SELECTORS_CHARS_MAX: usize = 60;
+
+pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
+    let mut client =
+        BootConfigurationServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
+    let request = ListBootConfigurationsRequest::default();
+    let answer = client.list_boot_configurations(request).await?.into_inner();
+    match global.output {
+        Format::Json => output::print_json("chamois.bss.v1.ListBootConfigurationsResponse", &answer),
+        Format::Table => output::print(render(&answer.configurations)),
+    }
+}
+
+fn render(configurations: &[BootConfiguration]) -> comfy_table::Table {
+    let mut table = output::table(["NAME", "SELECTS", "ARCH", "PRIORITY", "KERNEL", "NOTES"]);
+    for configuration in configurations {
+        table.add_row([
+            configuration.name.clone(),
+            short(&super::selectors(configuration).join("; ")),
+            super::arch_text(configuration.arch()).to_owned(),
+            configuration.priority().to_string(),
+            configuration.kernel.clone(),
+            notes(configuration),
+        ]);
+    }
+    table
+}
+
+fn notes(configuration: &BootConfiguration) -> String {
+    let notes = [
+        (configuration.disabled, "disabled"),
+        (configuration.merge_params, "merges"),
+    ];
+    let notes: Vec<&str> = notes
+        .into_iter()
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, note)| note)
+        .collect();
+    notes.join(", ")
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SELECTORS_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_what_is_selected_and_what_is_unusual() {
+        let configuration = BootConfiguration {
+            name: "gpu".into(),
+            groups: vec!["gpu".into(), "hpc".into()],
+            is_default: true,
+            priority: Some(70),
+            kernel: "/files/k".into(),
+            merge_params: true,
+            disabled: true,
+            ..Default::default()
+        };
+        let text = render(&[configuration]).to_string();
+        for part in ["group gpu, hpc; every node", "70", "/files/k", "disabled, merges"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn many_selectors_are_cut() {
+        let hosts = (0..100).map(|n| format!("x0c0s{n}b0n0")).collect();
+        let configuration = BootConfiguration {
+            hosts,
+            ..Default::default()
+        };
+        let text = short(&super::super::selectors(&configuration).join("; "));
+        assert!(
+            text.ends_with('…') && text.chars().count() == SELECTORS_CHARS_MAX + 1,
+            "{text}"
+        );
+    }
+}

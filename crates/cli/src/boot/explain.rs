@@ -1,0 +1,325 @@
+//! `chamois boot explain <node>`: what a node would be given now, and why. Two calls put together: BSS explains, and
+//! cloud-init shows its documents.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use proto::bss::v1::boot_candidate::{Class, Verdict};
+use proto::bss::v1::boot_explain_service_client::BootExplainServiceClient;
+use proto::bss::v1::{BootCandidate, BootExplanation, ExplainBootRequest};
+use proto::cloud_init::v1::GetNodeDataRequest;
+use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceClient;
+use serde_json::{Map, Value, json};
+
+use crate::args::GlobalArgs;
+use crate::connect;
+use crate::error::CliError;
+use crate::output::{self, Format};
+
+/// Documents that every node asks for, in the order in which cloud-init does.
+const DOCUMENTS: [&str; 4] = ["network-config", "meta-data", "user-data", "vendor-data"];
+
+/// `chamois boot explain`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois boot explain x1000c0s0b0n0
+  chamois boot explain 02:00:00:00:00:a1 --all
+  chamois -o json boot explain 17
+
+Nothing is changed: no boot begins, and no instance-id is stored. The script is what the node would get, but for the
+id of the boot, which is 0 here.")]
+pub struct ExplainArgs {
+    /// The node: xname, MAC or NID
+    pub node: String,
+    /// What the node's iPXE would say of itself
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "BUILDARCH")]
+    pub arch: String,
+    /// Show the configurations that do not select the node, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A document of cloud-init, or why there is none.
+struct Document {
+    name: String,
+    text: Result<String, String>,
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
+    let mut client =
+        BootExplainServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
+    let request = ExplainBootRequest {
+        node: args.node.clone(),
+        arch: args.arch,
+    };
+    let explained = client.explain_boot(request).await?.into_inner();
+    let documents = documents(global, &explained).await?;
+    match global.output {
+        Format::Json => output::print(as_json(&explained, &documents)?),
+        Format::Table => output::print(as_text(&explained, &documents, args.all).trim_end()),
+    }
+}
+
+/// What cloud-init would give the node; nothing for what is no node.
+async fn documents(global: &GlobalArgs, explained: &BootExplanation) -> Result<Vec<Document>, CliError> {
+    if explained.node.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
+    let files = explained.group_files.iter().map(|label| format!("{label}.yaml"));
+    let mut documents = Vec::new();
+    for name in DOCUMENTS.map(str::to_owned).into_iter().chain(files) {
+        let request = GetNodeDataRequest {
+            id: explained.node.clone(),
+            document: name.clone(),
+        };
+        let text = match client.get_node_data(request).await {
+            Ok(answer) => Ok(String::from_utf8_lossy(&answer.into_inner().data).into_owned()),
+            Err(status) if status.code() == tonic::Code::Unavailable => return Err(status.into()),
+            Err(status) => Err(status.message().to_owned()),
+        };
+        documents.push(Document { name, text });
+    }
+    Ok(documents)
+}
+
+/// The answer of BSS with cloud-init's documents beside it.
+fn as_json(explained: &BootExplanation, documents: &[Document]) -> Result<String, CliError> {
+    let whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
+    let mut whole = match whole {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    let shown = documents.iter().map(|document| {
+        let value = match &document.text {
+            Ok(text) => json!({ "text": text }),
+            Err(problem) => json!({ "problem": problem }),
+        };
+        (document.name.clone(), value)
+    });
+    whole.insert("documents".to_owned(), Value::Object(shown.collect()));
+    serde_json::to_string_pretty(&whole)
+        .map_err(|error| CliError::other("cannot write the answer as JSON", error))
+}
+
+fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> String {
+    let mut text = head(explained);
+    if !explained.problem.is_empty() {
+        let _ = writeln!(text, "It cannot boot: {}", explained.problem);
+    }
+    let _ = writeln!(text, "\n{}", candidates(explained, all));
+    let unselected = explained
+        .candidates
+        .iter()
+        .filter(|one| one.verdict() == Verdict::NotSelected)
+        .count() as u64;
+    if !all && unselected + explained.left_out > 0 {
+        let _ = writeln!(
+            text,
+            "{} more do not select it (--all)",
+            unselected + explained.left_out
+        );
+    }
+    if !explained.params.is_empty() {
+        let _ = writeln!(text, "\n{}", params(explained));
+    }
+    if !explained.interfaces.is_empty() {
+        let _ = writeln!(text, "\n{}", addresses(explained));
+    }
+    if !explained.script.is_empty() {
+        section(&mut text, "boot script", &explained.script);
+    }
+    for document in documents {
+        match &document.text {
+            Ok(data) => section(&mut text, &document.name, data),
+            Err(problem) => section(&mut text, &document.name, &format!("none: {problem}")),
+        }
+    }
+    text
+}
+
+fn section(text: &mut String, title: &str, content: &str) {
+    let _ = writeln!(text, "\n--- {title}\n{}", content.trim_end());
+}
+
+/// Who the node is.
+fn head(explained: &BootExplanation) -> String {
+    if explained.node.is_empty() {
+        return String::new();
+    }
+    let nid = explained.nid.map(|nid| format!("NID {nid}"));
+    let facts = [
+        nid.unwrap_or_default(),
+        named("role", &explained.role),
+        named("subrole", &explained.sub_role),
+        named("architecture", &explained.arch),
+        named("groups", &explained.groups.join(", ")),
+        named("host name", &explained.hostname),
+        named("instance-id", &explained.instance_id),
+    ];
+    let facts: Vec<String> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+    format!(
+        "{}: {} (revision {})\n",
+        explained.node,
+        facts.join("; "),
+        explained.revision
+    )
+}
+
+fn named(name: &str, value: &str) -> String {
+    match value {
+        "" => String::new(),
+        value => format!("{name} {value}"),
+    }
+}
+
+fn candidates(explained: &BootExplanation, all: bool) -> comfy_table::Table {
+    let mut table = output::table(["", "WHAT", "SELECTS IT BY", "PRIORITY", "WHY"]);
+    let shown = explained.candidates.iter();
+    for candidate in shown.filter(|one| all || one.verdict() != Verdict::NotSelected) {
+        let what = match candidate.kind.as_str() {
+            "boot_parameters" => format!("boot parameters {}", candidate.name),
+            _ => candidate.name.clone(),
+        };
+        table.add_row([
+            verdict(candidate).to_owned(),
+            what,
+            selected_by(candidate),
+            candidate.priority.to_string(),
+            candidate.reason.clone(),
+        ]);
+    }
+    table
+}
+
+fn verdict(candidate: &BootCandidate) -> &'static str {
+    match candidate.verdict() {
+        Verdict::Won => "won",
+        Verdict::Merged => "merged",
+        Verdict::Lost => "lost",
+        Verdict::NotSelected | Verdict::Unspecified => "-",
+    }
+}
+
+/// The class, and the selector where it says more.
+fn selected_by(candidate: &BootCandidate) -> String {
+    let class = match candidate.class() {
+        Class::Unspecified => return String::new(),
+        Class::Own => "own name",
+        Class::Nodeset => "nodeset",
+        Class::Group | Class::SubRole | Class::Role | Class::Default => return candidate.selector.clone(),
+    };
+    format!("{class} {}", candidate.selector)
+}
+
+fn params(explained: &BootExplanation) -> comfy_table::Table {
+    let mut table = output::table(["KERNEL PARAMETER", "FROM"]);
+    for param in &explained.params {
+        table.add_row([&param.word, &param.from]);
+    }
+    table
+}
+
+fn addresses(explained: &BootExplanation) -> comfy_table::Table {
+    let mut table = output::table(["MAC", "ADDRESS", "DHCP SERVES IT IN"]);
+    for interface in &explained.interfaces {
+        if interface.addresses.is_empty() {
+            table.add_row([interface.mac.as_str(), "none", "nothing: DHCP is silent"]);
+        }
+        for address in &interface.addresses {
+            let subnet = match address.subnet.as_str() {
+                "" => "no subnet: DHCP is silent",
+                subnet => subnet,
+            };
+            table.add_row([interface.mac.as_str(), &address.address, subnet]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::bss::v1::{InterfaceAddresses, ParamOrigin};
+
+    use super::*;
+
+    fn candidate(name: &str, class: Class, verdict: Verdict) -> BootCandidate {
+        BootCandidate {
+            kind: "boot_configuration".into(),
+            name: name.into(),
+            class: class.into(),
+            selector: "group gpu".into(),
+            priority: 50,
+            verdict: verdict.into(),
+            reason: format!("because {name}"),
+        }
+    }
+
+    fn explained() -> BootExplanation {
+        BootExplanation {
+            node: "x0c0s0b0n0".into(),
+            nid: Some(1),
+            role: "Compute".into(),
+            groups: vec!["gpu".into()],
+            candidates: vec![
+                candidate("winner", Class::Group, Verdict::Won),
+                candidate("loser", Class::Default, Verdict::Lost),
+                candidate("stranger", Class::Unspecified, Verdict::NotSelected),
+            ],
+            left_out: 2,
+            params: vec![ParamOrigin {
+                word: "quiet".into(),
+                from: "winner".into(),
+            }],
+            script: "#!ipxe\nboot\n".into(),
+            interfaces: vec![InterfaceAddresses {
+                mac: "02:00:00:00:00:01".into(),
+                addresses: vec![],
+            }],
+            revision: 7,
+            ..BootExplanation::default()
+        }
+    }
+
+    fn document(text: Result<&str, &str>) -> Vec<Document> {
+        vec![Document {
+            name: "meta-data".into(),
+            text: text.map(str::to_owned).map_err(str::to_owned),
+        }]
+    }
+
+    /// Everything that decides is on one page; who has no part is counted only.
+    #[test]
+    fn a_page_shows_what_won_what_lost_and_what_the_node_is_given() {
+        let text = as_text(&explained(), &document(Ok("instance-id: i-1\n")), false);
+        for part in [
+            "x0c0s0b0n0: NID 1; role Compute; groups gpu (revision 7)",
+            "because winner",
+            "because loser",
+            "3 more do not select it",
+            "quiet",
+            "DHCP is silent",
+            "--- boot script\n#!ipxe\nboot",
+            "--- meta-data\ninstance-id: i-1",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("stranger"), "{text}");
+        let all = as_text(&explained(), &document(Err("no such group")), true);
+        assert!(
+            all.contains("stranger") && all.contains("none: no such group"),
+            "{all}"
+        );
+    }
+
+    /// Scripts read one document.
+    #[test]
+    fn json_has_the_explanation_and_the_documents() {
+        let text = as_json(&explained(), &document(Ok("x"))).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["node"], "x0c0s0b0n0");
+        assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
+        assert_eq!(value["documents"]["meta-data"]["text"], "x");
+    }
+}

@@ -1,0 +1,394 @@
+//! What a node boots: which boot configuration, or which boot parameters of BSS v1, wins for it. Pure.
+//!
+//! [`State::boot_matches`] finds what selects the node, the most specific first; [`choose`] decides among that.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::{NodeSet, Xname};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry};
+use proto::smd::v1::Component;
+use proto::smd::v1::component::Arch;
+
+use crate::State;
+use crate::bounds::{BOOT_PRIORITY_DEFAULT, MERGED_MAX};
+use crate::bss::{ConfigurationIndex, nid_key, priority, rank};
+
+/// How closely a selector names a node. The first wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BootClass {
+    /// By its xname, a MAC or its NID.
+    Own,
+    /// By a nodeset that it is in.
+    NodeSet,
+    /// By a group that it is a member of.
+    Group,
+    /// By its subrole.
+    SubRole,
+    /// By its role.
+    Role,
+    /// As every node.
+    Default,
+}
+
+impl BootClass {
+    /// Every class, in the order in which they win.
+    pub const ALL: [BootClass; 6] = [
+        BootClass::Own,
+        BootClass::NodeSet,
+        BootClass::Group,
+        BootClass::SubRole,
+        BootClass::Role,
+        BootClass::Default,
+    ];
+}
+
+/// What selectors look at of a node.
+#[derive(Clone, Debug, Default)]
+pub struct BootNode<'a> {
+    /// Its own names, as boot parameters are keyed: xname, MACs, `nid<N>`, and what it was asked for by.
+    pub names: Vec<String>,
+    /// Its xname, if SMD knows it.
+    pub xname: Option<Xname>,
+    /// Labels of its groups.
+    pub groups: Vec<&'a str>,
+    /// Its role; may be empty.
+    pub role: &'a str,
+    /// Its subrole; may be empty.
+    pub sub_role: &'a str,
+    /// Its architecture; `Unspecified` when nobody knows.
+    pub arch: Arch,
+}
+
+/// Where boot data come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BootSource {
+    /// An entry of BSS v1.
+    Parameters(Arc<BootParametersEntry>),
+    /// A boot configuration.
+    Configuration(Arc<BootConfiguration>),
+}
+
+/// Something that selects a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BootMatch {
+    /// By what.
+    pub class: BootClass,
+    /// What it is.
+    pub source: BootSource,
+}
+
+/// What a node boots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BootChoice {
+    /// What decides.
+    pub winner: BootMatch,
+    /// What the winner is merged with, in order; the last is the only one that does not merge, if there is one.
+    pub merged: Vec<BootMatch>,
+    /// The kernel parameters of all of them; `None` when the winner's stand alone.
+    merged_params: Option<String>,
+}
+
+/// A word of the kernel parameters, and which match it is from (0: the winner, then the merged ones).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamWord<'a> {
+    /// The word.
+    pub word: &'a str,
+    /// Place of its match.
+    pub from: usize,
+}
+
+impl BootSource {
+    /// URL of the kernel; may be empty.
+    pub fn kernel(&self) -> &str {
+        match self {
+            BootSource::Parameters(entry) => &entry.kernel,
+            BootSource::Configuration(configuration) => &configuration.kernel,
+        }
+    }
+
+    /// URL of the initrd; empty for none.
+    pub fn initrd(&self) -> &str {
+        match self {
+            BootSource::Parameters(entry) => &entry.initrd,
+            BootSource::Configuration(configuration) => &configuration.initrd,
+        }
+    }
+
+    /// Kernel parameters, of this source alone.
+    pub fn params(&self) -> &str {
+        match self {
+            BootSource::Parameters(entry) => &entry.params,
+            BootSource::Configuration(configuration) => &configuration.params,
+        }
+    }
+
+    /// Key or name.
+    pub fn name(&self) -> &str {
+        match self {
+            BootSource::Parameters(entry) => &entry.key,
+            BootSource::Configuration(configuration) => &configuration.name,
+        }
+    }
+
+    /// Boot parameters have that of a configuration which names none.
+    pub fn priority(&self) -> u32 {
+        match self {
+            BootSource::Parameters(_) => BOOT_PRIORITY_DEFAULT,
+            BootSource::Configuration(configuration) => priority(configuration),
+        }
+    }
+
+    /// Whether its parameters are added to those of the next match.
+    pub fn merges(&self) -> bool {
+        match self {
+            BootSource::Parameters(_) => false,
+            BootSource::Configuration(configuration) => configuration.merge_params,
+        }
+    }
+
+    fn is_same(&self, other: &BootSource) -> bool {
+        match (self, other) {
+            (BootSource::Parameters(one), BootSource::Parameters(other)) => Arc::ptr_eq(one, other),
+            (BootSource::Configuration(one), BootSource::Configuration(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl BootMatch {
+    /// Boot parameters come before configurations of the same priority: what BSS's clients set is what a node gets.
+    pub fn order(&self) -> (BootClass, Reverse<u32>, bool, &str) {
+        let is_configuration = matches!(self.source, BootSource::Configuration(_));
+        (
+            self.class,
+            Reverse(self.source.priority()),
+            is_configuration,
+            self.source.name(),
+        )
+    }
+}
+
+impl BootChoice {
+    /// Every match that takes part, the winner first.
+    pub fn parts(&self) -> impl Iterator<Item = &BootMatch> {
+        std::iter::once(&self.winner).chain(&self.merged)
+    }
+
+    /// The match whose kernel and initrd are booted: the first that has a kernel, else the winner.
+    pub fn image(&self) -> &BootSource {
+        let with_kernel = self.parts().find(|part| !part.source.kernel().is_empty());
+        &with_kernel.unwrap_or(&self.winner).source
+    }
+
+    /// Kernel parameters.
+    pub fn params(&self) -> &str {
+        self.merged_params
+            .as_deref()
+            .unwrap_or_else(|| self.winner.source.params())
+    }
+
+    /// BSS's referral token; empty for what is no entry of BSS v1.
+    pub fn referral_token(&self) -> &str {
+        match &self.image() {
+            BootSource::Parameters(entry) => &entry.referral_token,
+            BootSource::Configuration(_) => "",
+        }
+    }
+
+    /// Words of the parameters with their origin. Of parameters that stand alone, all are the winner's.
+    pub fn words(&self) -> Vec<ParamWord<'_>> {
+        words(self.parts().map(|part| part.source.params()))
+    }
+}
+
+impl<'a> BootNode<'a> {
+    /// The node that was asked for as `asked` (a key of boot parameters), with what SMD knows of it. `said` is the
+    /// architecture that the node claims; the inventory's counts where there is one.
+    pub fn new(state: &'a State, asked: &str, component: Option<&'a Component>, said: Arch) -> BootNode<'a> {
+        let mut node = BootNode {
+            names: vec![asked.to_owned()],
+            arch: said,
+            ..BootNode::default()
+        };
+        let Some(component) = component else {
+            return node;
+        };
+        node.xname = component.id.parse().ok();
+        node.names.push(component.id.clone());
+        node.names.extend(component.nid.map(nid_key));
+        if let Some(xname) = &node.xname {
+            let macs = state.smd.interfaces_of(xname);
+            node.names
+                .extend(macs.map(|interface| interface.mac_address.clone()));
+            node.groups = state.smd.group_labels_of(xname).collect();
+        }
+        node.names.sort_unstable();
+        node.names.dedup();
+        (node.role, node.sub_role) = (&component.role, &component.sub_role);
+        if matches!(component.arch(), Arch::X86 | Arch::Arm | Arch::Other) {
+            node.arch = component.arch();
+        }
+        node
+    }
+
+    fn admits(&self, configuration: &BootConfiguration) -> bool {
+        matches!(configuration.arch(), Arch::Unspecified) || configuration.arch() == self.arch
+    }
+}
+
+impl State {
+    /// What selects a node, each once, in the order in which it wins. `parameters` is the entry of BSS v1 that applies
+    /// to it, which is one at most. No configuration that does not select the node is looked at, but for nodesets.
+    pub fn boot_matches<'a>(
+        &'a self,
+        node: &'a BootNode<'a>,
+        parameters: Option<BootMatch>,
+    ) -> impl Iterator<Item = BootMatch> + use<'a> {
+        let index = self.bss.configuration_index();
+        let mut seen: Vec<BootSource> = Vec::new();
+        BootClass::ALL.into_iter().flat_map(move |class| {
+            let found = of_class(index, class, node, parameters.as_ref());
+            let new = found.into_iter().filter(|found| {
+                let is_new = !seen.iter().any(|seen| seen.is_same(&found.source));
+                if is_new {
+                    seen.push(found.source.clone());
+                }
+                is_new
+            });
+            new.collect::<Vec<_>>()
+        })
+    }
+}
+
+/// The matches of one class, in order. One that matches in two ways is in it twice.
+fn of_class(
+    index: &ConfigurationIndex,
+    class: BootClass,
+    node: &BootNode<'_>,
+    parameters: Option<&BootMatch>,
+) -> Vec<BootMatch> {
+    let mut found: Vec<&Arc<BootConfiguration>> = Vec::new();
+    match class {
+        BootClass::Own => found.extend(node.names.iter().flat_map(|name| index.of_name(name))),
+        BootClass::NodeSet => found.extend(node.xname.iter().flat_map(|xname| index.of_node_set(xname))),
+        BootClass::Group => found.extend(node.groups.iter().flat_map(|label| index.of_group(label))),
+        BootClass::SubRole => found.extend(index.of_sub_role(node.sub_role)),
+        BootClass::Role => found.extend(index.of_role(node.role)),
+        BootClass::Default => found.extend(index.defaults()),
+    }
+    found.retain(|configuration| node.admits(configuration));
+    found.sort_by(|one, other| rank(one).cmp(&rank(other)));
+    let matched = |configuration: &Arc<BootConfiguration>| BootMatch {
+        class,
+        source: BootSource::Configuration(Arc::clone(configuration)),
+    };
+    let mut matches: Vec<BootMatch> = found.into_iter().map(matched).collect();
+    if let Some(parameters) = parameters.filter(|parameters| parameters.class == class) {
+        let place = matches.partition_point(|other| other.order() < parameters.order());
+        matches.insert(place, parameters.clone());
+    }
+    matches
+}
+
+/// The one decision: the first match wins whole, unless it merges; then the next ones take part up to the first that
+/// does not merge. Boot parameters without a kernel boot nothing, so they count only where nothing else matches.
+///
+/// A rollout that gives a node another revision of a configuration replaces that match's source before this.
+pub fn choose(matches: impl Iterator<Item = BootMatch>) -> Option<BootChoice> {
+    let is_bare = |found: &BootMatch| {
+        matches!(found.source, BootSource::Parameters(_)) && found.source.kernel().is_empty()
+    };
+    let mut bare = None;
+    let mut rest = matches.filter_map(|found| {
+        if is_bare(&found) {
+            bare = Some(found);
+            return None;
+        }
+        Some(found)
+    });
+    let winner = rest.next();
+    let mut merged: Vec<BootMatch> = Vec::new();
+    if let Some(winner) = &winner {
+        let mut merges = winner.source.merges();
+        while merges && merged.len() + 1 < MERGED_MAX {
+            let Some(next) = rest.next() else { break };
+            merges = next.source.merges();
+            merged.push(next);
+        }
+    }
+    drop(rest);
+    let winner = winner.or(bare)?;
+    let mut choice = BootChoice {
+        winner,
+        merged,
+        merged_params: None,
+    };
+    if !choice.merged.is_empty() {
+        choice.merged_params = Some(line(&choice.words()));
+    }
+    Some(choice)
+}
+
+fn line(words: &[ParamWord<'_>]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| word.word).collect();
+    words.join(" ")
+}
+
+/// The words of several parameters, the most specific given first: the least specific come first in the line, and a word
+/// whose key (before `=`) a more specific one has gives way to it.
+fn words<'a>(params: impl Iterator<Item = &'a str>) -> Vec<ParamWord<'a>> {
+    let (mut taken, mut parts) = (BTreeSet::new(), Vec::new());
+    for (from, params) in params.enumerate() {
+        let words = params.split(' ').filter(|word| !word.is_empty());
+        let kept = words.filter(|word| !taken.contains(key_of(word)));
+        let kept: Vec<_> = kept.map(|word| ParamWord { word, from }).collect();
+        taken.extend(kept.iter().map(|kept| key_of(kept.word)));
+        parts.push(kept);
+    }
+    parts.into_iter().rev().flatten().collect()
+}
+
+fn key_of(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(key, _)| key)
+}
+
+/// Whether and how a configuration selects a node, by looking at the configuration alone: the closest class, and the
+/// selector for a person. What the index finds, said the slow way; disabled and architecture are not looked at.
+pub fn selection(configuration: &BootConfiguration, node: &BootNode<'_>) -> Option<(BootClass, String)> {
+    let BootConfiguration {
+        hosts,
+        macs,
+        nids,
+        groups,
+        roles,
+        sub_roles,
+        ..
+    } = configuration;
+    let is_own = |name: &String| node.names.contains(name);
+    let nids: Vec<String> = nids.iter().map(|nid| nid_key(*nid)).collect();
+    if let Some(own) = hosts.iter().chain(macs).chain(&nids).find(|name| is_own(name)) {
+        return Some((BootClass::Own, own.clone()));
+    }
+    let holds = |host: &&String| {
+        let set = host.parse::<NodeSet>().ok();
+        set.zip(node.xname.as_ref()).is_some_and(|(set, xname)| {
+            set.as_xname().is_none_or(|only| !only.is_node()) && set.contains(xname)
+        })
+    };
+    if let Some(set) = hosts.iter().find(holds) {
+        return Some((BootClass::NodeSet, set.clone()));
+    }
+    if let Some(label) = groups.iter().find(|label| node.groups.contains(&label.as_str())) {
+        return Some((BootClass::Group, format!("group {label}")));
+    }
+    if sub_roles.iter().any(|sub_role| sub_role == node.sub_role) {
+        return Some((BootClass::SubRole, format!("subrole {}", node.sub_role)));
+    }
+    if roles.iter().any(|role| role == node.role) {
+        return Some((BootClass::Role, format!("role {}", node.role)));
+    }
+    let is_default = configuration.is_default;
+    is_default.then(|| (BootClass::Default, "every node".to_owned()))
+}
