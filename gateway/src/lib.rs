@@ -23,6 +23,7 @@ mod response;
 mod routes;
 mod schema;
 mod send_file;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -45,6 +46,7 @@ pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
+pub use sent::{SentFile, SentFiles};
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]

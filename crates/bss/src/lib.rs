@@ -10,8 +10,10 @@ use model::NodeUrls;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
 use proto::bss::v1::boot_record_service_server::BootRecordServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
+use proto::bss::v1::boot_status_service_server::BootStatusServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
 use raft::Store;
+use timeline::Timeline;
 use tonic::service::RoutesBuilder;
 
 mod alternatives;
@@ -19,6 +21,8 @@ mod answer;
 mod boot_parameters;
 mod boot_records;
 mod boot_script;
+mod boot_seen;
+mod boot_status;
 pub mod ipxe;
 mod legacy;
 mod lookup;
@@ -28,6 +32,8 @@ mod service_status;
 pub use boot_parameters::BootParametersService;
 pub use boot_records::BootRecordService;
 pub use boot_script::BootScriptService;
+pub use boot_seen::phase_of_file;
+pub use boot_status::BootStatusService;
 pub use ipxe::RetryDelay;
 pub use service_status::ServiceStatusService;
 
@@ -44,6 +50,8 @@ pub struct Config {
     pub retry_delay: RetryDelay,
     /// Where the ids of boots come from.
     pub boot_ids: BootIds,
+    /// Where scripts that nodes get are noted.
+    pub timeline: Timeline,
 }
 
 /// A source of random boot ids: an argument, so that a simulation can repeat a run.
@@ -83,5 +91,9 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) 
         .add_service(BootRecordServiceServer::new(BootRecordService::new(
             store.clone(),
         )))
+        .add_service(
+            BootStatusServiceServer::new(BootStatusService::new(store.clone()))
+                .max_encoding_message_size(usize::MAX),
+        )
         .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new()));
 }

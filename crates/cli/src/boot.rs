@@ -13,13 +13,13 @@ use crate::error::CliError;
 pub enum BootCommand {
     /// Print the iPXE script that a node would get now
     Script(script::ScriptArgs),
-    /// Show the boots of a node that phoned home, newest first
-    Status(status::StatusArgs),
+    /// Show how far nodes have come with their boots, and which are stuck
+    Status(Box<status::StatusArgs>),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: BootCommand) -> Result<(), CliError> {
     match command {
         BootCommand::Script(args) => script::run(global, args).await,
-        BootCommand::Status(args) => status::run(global, args).await,
+        BootCommand::Status(args) => status::run(global, *args).await,
     }
 }

@@ -2,24 +2,29 @@
 
 mod boot_key;
 mod boot_parameters;
+mod boot_phases;
 mod boot_records;
+mod boots_seen;
 mod merge_patch;
 
 use std::sync::Arc;
 
 use model::{Rejection, Xname};
-use proto::bss::v1::bss_command::Change;
+use proto::bss::v1::boot_phase::Phase;
+use proto::bss::v1::bss_command::{Change, RecordBoot};
 use proto::bss::v1::{BootParametersEntry, BootRecord, BssCommand};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 pub use self::boot_key::normalise_boot_key;
 use self::boot_parameters::BootParameters;
+pub use self::boot_phases::kept_phases;
 use self::boot_records::BootRecords;
+pub use self::boot_records::began_ms;
 pub(crate) use self::merge_patch::depth;
 use crate::apply::no_command;
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_FIRST;
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
@@ -46,7 +51,21 @@ impl Bss {
 
     /// The boots of a node, newest first; at most `bounds::BOOT_RECORDS_PER_NODE_MAX`.
     pub fn boot_records(&self, node: &Xname) -> Vec<Arc<BootRecord>> {
-        self.records.of(node).cloned().collect()
+        self.records.of(node)
+    }
+
+    /// When a node was last seen to come to `phase`, in any of its boots: cluster time, milliseconds since the Unix epoch.
+    pub fn last_access(&self, node: &Xname, phase: Phase) -> Option<u64> {
+        let records = self.records.by_creation(node);
+        if phase == Phase::PhonedHome {
+            let times = records.map(|record| record.phoned_home_at_ms);
+            return times.filter(|at_ms| *at_ms > 0).max();
+        }
+        let attempts = records.flat_map(|record| &record.phases);
+        attempts
+            .filter(|attempt| attempt.phase() == phase)
+            .map(|attempt| attempt.at_ms)
+            .max()
     }
 
     pub(crate) fn apply(
@@ -61,6 +80,7 @@ impl Bss {
             Change::Update(update) => self.parameters.update(update, at, changes),
             Change::Delete(delete) => self.parameters.delete(delete, at, changes),
             Change::RecordBoot(record) => self.records.record(record, at, changes),
+            Change::RecordBootPhases(seen) => self.records.see(seen, at, changes),
         }
     }
 
@@ -111,6 +131,8 @@ impl Bss {
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &BssCommand) -> u32 {
     match &command.change {
+        // a field that the first level does not know
+        Some(Change::RecordBoot(record)) if has_phases(record) => FEATURE_LEVEL_BOOT,
         None
         | Some(
             Change::Create(_)
@@ -119,5 +141,13 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::Delete(_)
             | Change::RecordBoot(_),
         ) => FEATURE_LEVEL_FIRST,
+        Some(Change::RecordBootPhases(_)) => FEATURE_LEVEL_BOOT,
     }
+}
+
+fn has_phases(command: &RecordBoot) -> bool {
+    command
+        .record
+        .as_ref()
+        .is_some_and(|record| !record.phases.is_empty())
 }

@@ -241,8 +241,9 @@ fn bss() -> impl Strategy<Value = Command> {
             Just("http://i/b\n".to_owned())
         ]
     };
-    (0..5_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
-        |(kind, keys, kernel, initrd, node, boot)| {
+    let seen = crate::boot_phases::random_seen(xname());
+    (0..7_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
+        |(kind, keys, kernel, initrd, node, boot, seen)| {
             let values = Some(BootParametersEntry {
                 kernel: kernel.clone(),
                 initrd: initrd.clone(),
@@ -253,6 +254,7 @@ fn bss() -> impl Strategy<Value = Command> {
                 1 => Replace { keys, values }.into_command(),
                 2 => Update { keys, values }.into_command(),
                 3 => Delete { keys, kernel, initrd }.into_command(),
+                4 | 5 => seen.into_command(),
                 _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
             }
         },
@@ -289,7 +291,7 @@ fn command() -> impl Strategy<Value = Command> {
         12 => random_smd::commands(xname()),
         4 => random_hardware::commands(xname()),
         2 => endpoints(),
-        3 => bss(),
+        4 => bss(),
         2 => cloud_init(),
         2 => boot_files(),
         1 => (any::<bool>(), network).prop_map(|(put, network)| {

@@ -3,6 +3,7 @@
 
 mod boot_files;
 mod boot_parameters;
+mod boot_phases;
 mod boot_records;
 mod cloud_init_groups;
 mod cluster;
