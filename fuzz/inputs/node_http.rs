@@ -71,6 +71,7 @@ async fn gateway() -> Gateway {
     let config = common::config(bss::RetryDelay::from_seconds(0));
     let cloud_init = cloud_init::Config {
         urls: config.urls.clone(),
+        timeline: Default::default(),
     };
     let mut routes = tonic::service::RoutesBuilder::default();
     bss::add_services(&mut routes, &store, &config);

@@ -45,6 +45,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         kept: Some(KeptLists::new()),
         files: None,
         loaders: Loaders::none(),
+        sent_files: Arc::clone(&options.sent_files),
         probes: Probes::of_the_api(options),
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),

@@ -24,6 +24,7 @@ mod retry_after;
 mod routes;
 mod schema;
 mod send_file;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -46,6 +47,7 @@ pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
+pub use sent::{SentFile, SentFiles};
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]

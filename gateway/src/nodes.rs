@@ -40,6 +40,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         kept: None,
         files,
         loaders: Loaders::new(&options.loaders),
+        sent_files: Arc::clone(&options.sent_files),
         probes: Probes::of_nodes(options),
         limits: options.nodes,
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),

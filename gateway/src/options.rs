@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::file_source::FileSource;
+use crate::sent::SentFiles;
 
 /// Why nodes should not be sent to a member for the role of this name.
 pub type RoleReadiness = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -55,6 +56,8 @@ pub struct Options {
     pub role_readiness: RoleReadiness,
     /// Boot loaders by name, for UEFI HTTP boot, on the node port below [`crate::LOADERS_PREFIX`]. Default: none.
     pub loaders: BTreeMap<String, Bytes>,
+    /// Told of each boot file and each loader that a node was sent to its end. Default: nobody.
+    pub sent_files: SentFiles,
     /// Bounds of the node port.
     pub nodes: Limits,
     /// Bounds of the API port.
@@ -142,6 +145,7 @@ impl Default for Options {
             readiness: Arc::new(Vec::new),
             role_readiness: Arc::new(|_| Ok(())),
             loaders: BTreeMap::new(),
+            sent_files: Arc::new(|_| {}),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

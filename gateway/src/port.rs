@@ -25,6 +25,7 @@ use crate::problem::Problem;
 use crate::request::{BadRequest, Parts, decode, encode};
 use crate::retry_after::Spread;
 use crate::routes::{self, Found, Route, RouteTable};
+use crate::sent::{self, SentFiles};
 use crate::trial;
 use crate::upstream::{Call, Upstream};
 
@@ -44,6 +45,8 @@ pub(crate) struct Port {
     pub(crate) files: Option<Files>,
     /// What is answered before any route.
     pub(crate) loaders: Loaders,
+    /// Told of both kinds of files that were sent.
+    pub(crate) sent_files: SentFiles,
     pub(crate) probes: Probes,
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
@@ -122,15 +125,16 @@ impl Port {
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
         }
+        let told = |response| sent::told(response, path, caller.peer, &self.sent_files);
         if let Some(answer) = self.loaders.answer(&parts.method, path) {
-            return answer;
+            return answer.map(told);
         }
         if let Some((files, name)) = self
             .files
             .as_ref()
             .and_then(|files| Some((files, files.name(path)?)))
         {
-            return files.answer(name, parts, caller.local).await;
+            return files.answer(name, parts, caller.local).await.map(told);
         }
         let segments = segments(path)?;
         let (route, values) = match self.routes.find(&parts.method, &segments) {

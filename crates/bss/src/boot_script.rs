@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
 use crate::lookup::Asked;
-use crate::{Config, alternatives, legacy};
+use crate::{Config, alternatives, boot_seen, legacy};
 
 /// Longest name in a question, bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -77,6 +77,13 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
             Answer::Script(text) => {
                 let others = self.config.urls.alternatives(terms.base_url);
                 let text = alternatives::spread(&text, terms.base_url, others);
+                boot_seen::script(
+                    &self.config.timeline,
+                    rpc::caller(&request),
+                    &found,
+                    &terms,
+                    text.len(),
+                );
                 Ok(body("text/plain; charset=UTF-8", text))
             }
             Answer::Json(text) => Ok(body("application/json; charset=UTF-8", text)),

@@ -13,9 +13,11 @@ use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
 use proto::bss::v1::boot_record_service_server::BootRecordServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
 use proto::bss::v1::boot_service_service_server::BootServiceServiceServer;
+use proto::bss::v1::boot_status_service_server::BootStatusServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
 use proto::smd::v1::component::Arch;
 use raft::Store;
+use timeline::Timeline;
 use tonic::service::RoutesBuilder;
 
 mod alternatives;
@@ -27,6 +29,8 @@ mod boot_script;
 mod boot_service;
 mod candidates;
 mod explain;
+mod boot_seen;
+mod boot_status;
 pub mod ipxe;
 mod legacy;
 mod loaders;
@@ -41,6 +45,8 @@ pub use boot_records::BootRecordService;
 pub use boot_script::BootScriptService;
 pub use boot_service::BootServiceService;
 pub use explain::BootExplainService;
+pub use boot_seen::phase_of_file;
+pub use boot_status::BootStatusService;
 pub use ipxe::RetryDelay;
 pub use service_status::ServiceStatusService;
 
@@ -60,6 +66,8 @@ pub struct Config {
     /// Architectures that this member has a boot loader for; `None`: it hands out none, so nodes bring their own or get
     /// it elsewhere.
     pub architectures: Option<Arc<[Arch]>>,
+    /// Where scripts that nodes get are noted.
+    pub timeline: Timeline,
 }
 
 /// A source of random boot ids: an argument, so that a simulation can repeat a run.
@@ -113,5 +121,9 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) 
         .add_service(BootRecordServiceServer::new(BootRecordService::new(
             store.clone(),
         )))
+        .add_service(
+            BootStatusServiceServer::new(BootStatusService::new(store.clone()))
+                .max_encoding_message_size(usize::MAX),
+        )
         .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new()));
 }

@@ -24,8 +24,8 @@ pub enum BootCommand {
     Explain(explain::ExplainArgs),
     /// Print the iPXE script that a node would get now
     Script(script::ScriptArgs),
-    /// Show the boots of a node that phoned home, newest first
-    Status(status::StatusArgs),
+    /// Show how far nodes have come with their boots, and which are stuck
+    Status(Box<status::StatusArgs>),
     /// Show who changed what nodes boot with, and when
     History(history::HistoryArgs),
     /// Show what changes did, field by field
@@ -39,7 +39,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: BootCommand) -> Result<(),
         BootCommand::Config(command) => config::run(global, command).await,
         BootCommand::Explain(args) => explain::run(global, args).await,
         BootCommand::Script(args) => script::run(global, args).await,
-        BootCommand::Status(args) => status::run(global, args).await,
+        BootCommand::Status(args) => status::run(global, *args).await,
         BootCommand::History(args) => history::run(global, args).await,
         BootCommand::Diff(args) => diff::run(global, args).await,
         BootCommand::Rollback(args) => rollback::run(global, args).await,

@@ -89,6 +89,11 @@ impl From<Status> for CliError {
     }
 }
 
+/// Whether the same call may fare better in a moment.
+pub(crate) fn is_passing(status: &Status) -> bool {
+    classify(status.code()).0 == Kind::Unavailable
+}
+
 /// Class and remedy of a gRPC code; no `_` arm, so that a new code needs a decision.
 fn classify(code: Code) -> (Kind, Option<&'static str>) {
     match code {

@@ -12,6 +12,7 @@ use proto::cloud_init::v1::impersonation_service_server::ImpersonationServiceSer
 use proto::cloud_init::v1::instance_info_service_server::InstanceInfoServiceServer;
 use proto::cloud_init::v1::node_data_service_server::NodeDataServiceServer;
 use raft::Store;
+use timeline::Timeline;
 use tonic::service::RoutesBuilder;
 
 mod cluster_defaults;
@@ -44,16 +45,17 @@ const REQUEST_BYTES_MAX: usize = 16 << 20;
 pub struct Config {
     /// Service addresses of the networks that nodes are on.
     pub urls: Arc<NodeUrls>,
+    /// Where documents that nodes get are noted.
+    pub timeline: Timeline,
 }
 
 /// Adds Cloud-Init's services to `routes`.
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) {
     let urls = || Arc::clone(&config.urls);
     routes
-        .add_service(NodeDataServiceServer::new(NodeDataService::new(
-            store.clone(),
-            urls(),
-        )))
+        .add_service(NodeDataServiceServer::new(
+            NodeDataService::new(store.clone(), urls()).noting_in(config.timeline.clone()),
+        ))
         .add_service(ImpersonationServiceServer::new(ImpersonationService::new(
             store.clone(),
             urls(),

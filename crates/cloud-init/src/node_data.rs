@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{BootContext, NodeUrls};
+use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{
     CloudInitCommand, GroupDataRequest, NodeDataRequest, PhoneHomeRequest, PhoneHomeResponse,
@@ -14,6 +15,7 @@ use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::{Caller, Error};
 use state::State;
+use timeline::{Seen, Timeline};
 use tonic::{Request, Response, Status};
 
 use crate::document::{self, View};
@@ -25,6 +27,7 @@ use crate::phone_home;
 pub struct NodeDataService {
     store: Store,
     urls: Arc<NodeUrls>,
+    timeline: Timeline,
 }
 
 /// A call of a node, with what every document needs.
@@ -48,13 +51,36 @@ impl Call {
             boot_id: self.context.map(|context| context.boot_id),
         }
     }
+
+    /// The answer, which is noted as a phase of the node's boot.
+    fn answer(&self, timeline: &Timeline, phase: Phase, document: HttpBody) -> Response<HttpBody> {
+        timeline.note(Seen {
+            node: self.node.xname.clone(),
+            boot_id: self.context.map(|context| context.boot_id),
+            phase,
+            bytes: document.data.len() as u64,
+            revision: self.state.applied_index(),
+        });
+        Response::new(document)
+    }
 }
 
 impl NodeDataService {
     /// A service that answers from `store` and names the addresses of `urls`.
     #[must_use]
     pub fn new(store: Store, urls: Arc<NodeUrls>) -> NodeDataService {
-        NodeDataService { store, urls }
+        let timeline = Timeline::default();
+        NodeDataService {
+            store,
+            urls,
+            timeline,
+        }
+    }
+
+    /// As it is, and notes in `timeline` what nodes fetch.
+    #[must_use]
+    pub fn noting_in(self, timeline: Timeline) -> NodeDataService {
+        NodeDataService { timeline, ..self }
     }
 
     async fn call(&self, caller: &Caller, context: &str) -> Result<Call, Error> {
@@ -126,9 +152,9 @@ impl node_data_service_server::NodeDataService for NodeDataService {
     ) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
         let document = call.view().network_config();
-        Ok(Response::new(document.ok_or_else(|| {
-            Error::Internal(format!("{} calls and has no interface", call.node.xname))
-        })?))
+        let document = document
+            .ok_or_else(|| Error::Internal(format!("{} calls and has no interface", call.node.xname)))?;
+        Ok(call.answer(&self.timeline, Phase::NetworkConfig, document))
     }
 
     #[tracing::instrument(name = "cloud_init.meta_data", skip_all)]
@@ -136,19 +162,23 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         let caller = rpc::caller(&request);
         let call = self.call(caller, &request.get_ref().ctx).await?;
         let instance_id = self.instance_id(&call, &caller.identity.principal()).await?;
-        Ok(Response::new(call.view().meta_data(&instance_id)?))
+        Ok(call.answer(
+            &self.timeline,
+            Phase::MetaData,
+            call.view().meta_data(&instance_id)?,
+        ))
     }
 
     #[tracing::instrument(name = "cloud_init.user_data", skip_all)]
     async fn get_user_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        Ok(Response::new(call.view().user_data()))
+        Ok(call.answer(&self.timeline, Phase::UserData, call.view().user_data()))
     }
 
     #[tracing::instrument(name = "cloud_init.vendor_data", skip_all)]
     async fn get_vendor_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        Ok(Response::new(call.view().vendor_data()?))
+        Ok(call.answer(&self.timeline, Phase::VendorData, call.view().vendor_data()?))
     }
 
     /// That the node is no member, or the group has no file, another member may know better: both are said after a

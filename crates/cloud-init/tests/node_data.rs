@@ -5,10 +5,12 @@ mod common;
 
 use common::{BMC, FIRST, NOBODY, SECOND, add_interface, cut_off, from, seeded, service, text};
 use model::BootContext;
+use proto::bss::v1::boot_phase::Phase;
 use proto::cloud_init::v1::node_data_service_server::NodeDataService as _;
 use proto::cloud_init::v1::{CloudInitCommand, NodeDataRequest, cloud_init_command};
 use proto::raft::v1::entry::Command;
 use raft::Store;
+use timeline::{Count, Pace, Reporter};
 use tonic::{Code, Request, Status};
 
 fn plain() -> NodeDataRequest {
@@ -246,4 +248,43 @@ async fn a_member_that_is_behind_says_so_and_nonsense_is_refused() {
         .await
         .unwrap_err();
     assert_eq!(no.code(), Code::InvalidArgument);
+}
+
+/// The boot id is the node's own word, and the bytes are those that it was sent.
+#[tokio::test]
+async fn what_a_node_fetches_is_noted_as_its_boots_phases() {
+    let store = seeded().await;
+    let (timeline, reporter) = Reporter::new(store.clone(), 2, Pace::default());
+    let service = service(&store).noting_in(timeline);
+    let context = BootContext {
+        revision: store.state().applied_index(),
+        boot_id: 0xab,
+    };
+    let ask = || from(FIRST, with_context(context));
+    let mut bytes = Vec::new();
+    bytes.push(text(service.get_network_config(ask()).await).len() as u64);
+    bytes.push(text(service.get_meta_data(ask()).await).len() as u64);
+    bytes.push(text(service.get_user_data(ask()).await).len() as u64);
+    bytes.push(text(service.get_vendor_data(ask()).await).len() as u64);
+    service.get_user_data(from(NOBODY, plain())).await.unwrap_err();
+    assert_eq!(reporter.counters().get(Count::Seen), 4);
+    reporter.run(async {}).await;
+    let records = store.state().bss.boot_records(&"x0c0s0b0n0".parse().unwrap());
+    assert_eq!(
+        (records.len(), records[0].boot_id.as_str()),
+        (1, "00000000000000ab")
+    );
+    let noted = records[0].phases.iter();
+    let noted: Vec<_> = noted.map(|seen| (seen.phase(), seen.bytes, seen.told)).collect();
+    let phases = [
+        Phase::NetworkConfig,
+        Phase::MetaData,
+        Phase::UserData,
+        Phase::VendorData,
+    ];
+    let expected = phases
+        .iter()
+        .zip(bytes)
+        .map(|(phase, bytes)| (*phase, bytes, true));
+    assert_eq!(noted, expected.collect::<Vec<_>>());
 }

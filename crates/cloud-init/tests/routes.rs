@@ -27,6 +27,7 @@ async fn every_method_is_served() {
     let mut builder = Routes::builder();
     let config = cloud_init::Config {
         urls: Default::default(),
+        timeline: Default::default(),
     };
     cloud_init::add_services(&mut builder, &Store::in_memory(), &config);
     let mut routes = builder.routes();

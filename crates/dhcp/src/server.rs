@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dhcproto::v4::MessageType;
+use model::Xname;
+use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
+use timeline::{Seen, Timeline};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -18,7 +21,7 @@ use crate::network::{Loaders, Network};
 use crate::policy::{Decision, decide};
 use crate::repeats::Repeats;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Client, Request};
 use crate::routing::destination;
 use crate::socket::{DhcpSocket, NotSent};
 use crate::waiting::{self, Kept, Turn, Waiting};
@@ -41,18 +44,21 @@ struct Inner {
     network: Network,
     loaders: Loaders,
     turn: Box<dyn Fn() -> Turn + Send + Sync>,
+    timeline: Timeline,
     counters: Arc<Counters>,
     missing_loaders: MissingLoaderLog,
 }
 
 impl Server {
     /// A server that reads `store`. `turn` says whether it is this member's turn to answer now: then it answers at
-    /// once, else what comes a second time, and what it has kept when its turn comes within two seconds.
+    /// once, else what comes a second time, and what it has kept when its turn comes within two seconds. Answers to nodes
+    /// that boot are noted in `timeline`.
     pub fn new(
         store: Store,
         network: Network,
         loaders: Loaders,
         turn: impl Fn() -> Turn + Send + Sync + 'static,
+        timeline: Timeline,
     ) -> Server {
         let counters = Arc::default();
         Server(Arc::new(Inner {
@@ -60,6 +66,7 @@ impl Server {
             network,
             loaders,
             turn: Box::new(turn),
+            timeline,
             counters,
             missing_loaders: MissingLoaderLog::new(Instant::now()),
         }))
@@ -299,6 +306,7 @@ impl Server {
             }
         }
         tracing::debug!(mac = %request.mac, kind = ?reply.message_type, yiaddr = %reply.yiaddr, ?to, "dhcp: answered");
+        self.note_phase(request, reply, buffers.message.len());
         if let Some(note) = reply.note {
             self.0.missing_loaders.note(request, note, Instant::now());
         }
@@ -313,6 +321,28 @@ impl Server {
             (MessageType::Nak, _) => Count::Naks,
             (_, MessageType::Inform) => Count::InformAcks,
             _ => Count::Acks,
+        }
+    }
+
+    /// Firmware and iPXE come to a phase of a boot; an operating system that asks for its address does not.
+    fn note_phase(&self, request: &Request<'_>, reply: &Reply, bytes: usize) {
+        let phase = match (reply.message_type, request.message_type) {
+            _ if request.client == Client::Other => return,
+            (MessageType::Offer, _) => Phase::Offered,
+            (MessageType::Ack, MessageType::Request) => Phase::Acknowledged,
+            _ => return,
+        };
+        let state = self.0.store.state();
+        let interface = state.smd.interface(&request.mac);
+        let node = interface.and_then(|interface| interface.component_id.parse::<Xname>().ok());
+        if let Some(node) = node.filter(Xname::is_node) {
+            self.0.timeline.note(Seen {
+                node,
+                boot_id: None,
+                phase,
+                bytes: bytes as u64,
+                revision: state.applied_index(),
+            });
         }
     }
 }

@@ -116,9 +116,14 @@ async fn server() -> Server {
         relayed_subnets: Vec::new(),
     };
     let store = testing::world(10, 97).await;
-    Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), || {
-        Turn::Own
-    })
+    let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+    Server::new(
+        store,
+        network,
+        loaders,
+        || Turn::Own,
+        timeline::Timeline::default(),
+    )
 }
 
 fn serve(server: &Server) {

@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
 use model::MacAddr;
+use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
 use testing::RawPacket;
+use timeline::{Pace, Reporter, Timeline};
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 
@@ -40,13 +42,22 @@ impl Running {
     }
 
     async fn start_with(store: Store, turn: impl Fn() -> Turn + Send + Sync + 'static) -> Running {
+        Running::start_noting(store, turn, Timeline::default()).await
+    }
+
+    async fn start_noting(
+        store: Store,
+        turn: impl Fn() -> Turn + Send + Sync + 'static,
+        timeline: Timeline,
+    ) -> Running {
         let network = Network {
             service_address: SERVER,
             alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: Vec::new(),
         };
-        let server = Server::new(store, network, Loaders::new([BIOS_LOADER, UEFI_LOADER]), turn);
+        let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+        let server = Server::new(store, network, loaders, turn, timeline);
         let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
         let (address, counters) = (socket.local_addr().unwrap(), server.counters());
         let (stop, stopped) = oneshot::channel();
@@ -146,6 +157,47 @@ async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {
     assert_eq!(ack[16..20], [127, 97, 2, 1]);
     server.counted(Count::Offers, 1).await;
     server.counted(Count::Acks, 1).await;
+}
+
+/// An operating system asks for its address for as long as it runs; that is no boot.
+#[tokio::test]
+async fn what_firmware_and_ipxe_are_told_are_phases_of_a_boot() {
+    let store = testing::world(127, 97).await;
+    let (timeline, reporter) = Reporter::new(store.clone(), 3, Pace::default());
+    let server = Running::start_noting(store.clone(), || Turn::Own, timeline).await;
+    let address = [127, 97, 2, 1];
+    let selecting = [(54, &SERVER.octets()[..]), (50, &address)];
+    let pxe: [(u8, &[u8]); 2] = [(60, b"PXEClient"), (93, &[0, 0])];
+    let ipxe: [(u8, &[u8]); 1] = [(77, b"iPXE")];
+    let informed = RawPacket {
+        ciaddr: Ipv4Addr::from(address),
+        ..relayed(8).options(&pxe)
+    };
+    let offered = server.ask(&with_info(relayed(1).options(&pxe))).await;
+    server.ask(&with_info(informed)).await;
+    for client in [&ipxe[..], &[]] {
+        server.ask(&with_info(relayed(1).options(client))).await;
+        server
+            .ask(&with_info(relayed(3).options(&selecting).options(client)))
+            .await;
+    }
+    let bmc = RawPacket {
+        mac: testing::BMC,
+        ..relayed(1).options(&pxe)
+    };
+    server.ask(&with_info(bmc)).await;
+    reporter.run(async {}).await;
+    let records = store.state().bss.boot_records(&"x1000c0s0b0n0".parse().unwrap());
+    let seen: Vec<_> = records[0]
+        .phases
+        .iter()
+        .map(|seen| (seen.phase(), seen.member))
+        .collect();
+    let expected = [Phase::Offered, Phase::Offered, Phase::Acknowledged].map(|phase| (phase, 3));
+    assert_eq!(seen, expected);
+    assert_eq!(records[0].phases[0].bytes, offered.len() as u64);
+    let bmc = store.state().bss.boot_records(&"x1000c0s0b0".parse().unwrap());
+    assert!(bmc.is_empty());
 }
 
 /// A relay finds the port of its client in it, so not a byte may change, sub-options that nobody knows included.

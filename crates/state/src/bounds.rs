@@ -43,6 +43,16 @@ pub const STORED_BYTES_PER_COMMAND_MAX: usize = 64 * 1024 * 1024;
 pub const ADDRESSES_PER_INTERFACE_MAX: usize = 64;
 /// Boot records kept per node; the oldest leaves first.
 pub const BOOT_RECORDS_PER_NODE_MAX: usize = 8;
+/// Boots that one entry may tell the phases of: what `apply` does in some milliseconds.
+pub const BOOTS_SEEN_PER_COMMAND_MAX: usize = 256;
+/// Attempts at one phase that a boot record keeps: the first ones and the last.
+pub const ATTEMPTS_PER_PHASE_MAX: usize = 8;
+/// Attempts that one entry may tell of one boot: all that a record keeps.
+pub const PHASES_PER_BOOT_MAX: usize = 10 * ATTEMPTS_PER_PHASE_MAX;
+/// Longest pause between DHCP, loader and script of one boot, milliseconds.
+pub const BOOT_PAUSE_MS_MAX: u64 = 10 * 60 * 1000;
+/// How far the time of an attempt may be ahead of the log's, milliseconds: a member's clock may be, a little.
+pub const BOOT_PHASE_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
 /// Versions kept of one object of the boot path; the oldest leaves first.
 pub const REVISIONS_PER_OBJECT_MAX: usize = 20;
 /// Versions kept of all objects of the boot path: 20 each of 10,000 nodes. The oldest leaves first.

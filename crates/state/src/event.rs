@@ -146,6 +146,7 @@ impl Object {
             Object::HardwareFru(object) => &object.meta,
             Object::BootParameters(object) => &object.meta,
             Object::BootRecord(object) => &object.meta,
+            Object::BootConfiguration(object) => &object.meta,
             Object::Instance(object) => &object.meta,
             Object::ClusterDefaults(object) => &object.meta,
             Object::CloudInitGroup(object) => &object.meta,

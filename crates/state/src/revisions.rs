@@ -31,7 +31,11 @@ pub struct Revisions {
 pub fn is_kept(kind: RowKind) -> bool {
     matches!(
         kind,
-        RowKind::BootParameters | RowKind::ClusterDefaults | RowKind::CloudInitGroup | RowKind::InstanceInfo
+        RowKind::BootParameters
+            | RowKind::BootConfiguration
+            | RowKind::ClusterDefaults
+            | RowKind::CloudInitGroup
+            | RowKind::InstanceInfo
     )
 }
 

@@ -2,8 +2,10 @@
 
 use model::Rejection;
 use prost::Message;
-use proto::bss::v1::bss_command::{Delete, Replace, Rollback};
-use proto::bss::v1::{BootParametersEntry, BssCommand, bss_command};
+use proto::bss::v1::bss_command::{
+    Delete, DeleteBootConfiguration, PutBootConfiguration, Replace, Rollback,
+};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
 use proto::cloud_init::v1::cloud_init_command::{
     DeleteGroup, DeleteInstanceInfo, PutGroup, PutInstanceInfo, UpdateClusterDefaults,
 };
@@ -76,6 +78,16 @@ fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost:
                 meta: None,
                 ..BootParametersEntry::decode(bytes)?
             }),
+        })),
+        RowKind::BootConfiguration if gone => bss(bss_command::Change::DeleteBootConfiguration(
+            DeleteBootConfiguration {
+                name: id,
+                if_revision: None,
+            },
+        )),
+        RowKind::BootConfiguration => bss(bss_command::Change::PutBootConfiguration(PutBootConfiguration {
+            configuration: Some(BootConfiguration::decode(bytes)?),
+            ..PutBootConfiguration::default()
         })),
         RowKind::CloudInitGroup if gone => {
             cloud_init(cloud_init_command::Change::DeleteGroup(DeleteGroup { name: id }))

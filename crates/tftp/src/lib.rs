@@ -3,6 +3,7 @@
 //!
 //! `OVERVIEW.md` tells what a request goes through and what this crate never does.
 
+mod completed;
 mod counters;
 mod files;
 mod listen;

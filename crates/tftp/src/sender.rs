@@ -51,6 +51,11 @@ impl Sender {
         (sender.acked < sender.blocks).then_some(sender)
     }
 
+    /// The whole file.
+    pub(crate) fn file(&self) -> &Bytes {
+        &self.data
+    }
+
     /// The next block that may be sent now, with its number on the wire; `None` until an acknowledgement
     /// opens the window.
     pub(crate) fn next_block(&mut self) -> Option<(u16, &[u8])> {

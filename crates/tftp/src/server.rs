@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
+use crate::completed::Completed;
 use crate::counters::{Count, Counters};
 use crate::files::Files;
 use crate::listen::{Arrival, Listener};
@@ -37,6 +38,7 @@ pub struct Server {
     resumable: Arc<Resumable>,
     counters: Arc<Counters>,
     slots: Arc<Slots>,
+    completed: Completed,
 }
 
 impl Server {
@@ -47,7 +49,16 @@ impl Server {
             files: Arc::new(files),
             counters: Arc::default(),
             slots: Arc::new(Slots::new(limits)),
+            completed: Completed::default(),
         }
+    }
+
+    /// As it is, and tells `completed` of each client that has a whole file: its address, and the file. It is called on the
+    /// task of the transfer and must not block.
+    #[must_use]
+    pub fn telling(self, completed: impl Fn(Ipv4Addr, &Bytes) + Send + Sync + 'static) -> Server {
+        let completed = Completed::new(completed);
+        Server { completed, ..self }
     }
 
     /// What happened so far.
@@ -214,9 +225,12 @@ impl Server {
     }
 
     async fn transfer(self, accepted: Accepted) {
-        let peer = accepted.slot.peer();
+        let (peer, file) = (accepted.slot.peer(), accepted.work.file().clone());
         match accepted.run().await {
             Ok((end, bytes)) => {
+                if end == End::Completed {
+                    self.completed.tell(*peer.ip(), &file);
+                }
                 self.counters.add_many(Count::Bytes, bytes);
                 self.counters.add(match end {
                     End::Completed => Count::Completed,
@@ -256,6 +270,15 @@ enum Work {
     Begin(Bytes),
     /// The rest.
     CarryOn(Sender),
+}
+
+impl Work {
+    fn file(&self) -> &Bytes {
+        match self {
+            Work::Begin(file) => file,
+            Work::CarryOn(sender) => sender.file(),
+        }
+    }
 }
 
 impl Accepted {

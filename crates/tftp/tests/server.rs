@@ -4,8 +4,8 @@
 
 mod client;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::{Client, Packet};
@@ -34,7 +34,10 @@ impl Running {
     }
 
     async fn start_with(files: Files, limits: Limits) -> Running {
-        let server = Server::new(files, limits);
+        Running::serve(Server::new(files, limits)).await
+    }
+
+    async fn serve(server: Server) -> Running {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -92,6 +95,25 @@ async fn a_plain_request_of_1981_gets_its_file() {
     assert_eq!(data, content(74_213));
     server.counted(Count::Completed, 1).await;
     server.counted(Count::Bytes, 74_213).await;
+    server.stop().await;
+}
+
+/// Who only asks for the size, or gives up, has no file.
+#[tokio::test]
+async fn who_has_a_whole_file_is_told_of() {
+    let mut files = Files::default();
+    files.insert("a", content(600));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let server = Server::new(files, Limits::default()).telling(move |client, file| {
+        telling.lock().unwrap().push((client, file.to_vec()));
+    });
+    let server = Running::serve(server).await;
+    let mut client = server.client().await;
+    client.read("b", &[]).await.unwrap_err();
+    client.read("a", &[("blksize", "512")]).await.unwrap();
+    server.counted(Count::Completed, 1).await;
+    assert_eq!(*told.lock().unwrap(), [(Ipv4Addr::LOCALHOST, content(600))]);
     server.stop().await;
 }
 

@@ -20,6 +20,7 @@ mod maps;
 mod partitions;
 mod redfish_endpoints;
 mod routes;
+mod sent_files;
 mod sockets;
 mod subscriptions;
 mod transcoding;

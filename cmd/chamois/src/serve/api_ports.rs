@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway::{BootFiles, Gateway, Options};
+use gateway::{BootFiles, Gateway, Options, SentFiles};
 use model::Ipv4Net;
 use raft::Store;
 use rpc::server::PortKind;
@@ -98,14 +98,21 @@ impl ApiServed {
     }
 }
 
+/// The files that nodes fetch over HTTP.
+pub(super) struct NodeFiles<'a> {
+    pub(super) boot_files: boot_files::BootFiles,
+    pub(super) loaders: &'a tftp::Files,
+    /// Told of those that a node was sent.
+    pub(super) sent: SentFiles,
+}
+
 /// The gateway in front of the services; it serves the node ports too.
 pub(super) fn gateway(
     config: &Config,
     services: &Services,
     store: &Store,
-    files: boot_files::BootFiles,
+    node_files: NodeFiles<'_>,
     open_roles: &OpenRoles,
-    loaders: &tftp::Files,
     leaving: Stop,
 ) -> Result<Gateway, ServeError> {
     let readers = config.api.anonymous_legacy_reads.clone();
@@ -114,7 +121,7 @@ pub(super) fn gateway(
     }
     let files = BootFiles {
         prefix: FILES_PREFIX.to_owned(),
-        source: Source::new(config, files),
+        source: Source::new(config, node_files.boot_files),
     };
     let (store, open_roles) = (store.clone(), open_roles.clone());
     let of_cluster = store.clone();
@@ -124,7 +131,8 @@ pub(super) fn gateway(
         is_legacy_reader: Arc::new(move |address| contains(&readers, address)),
         readiness: Arc::new(move || readiness::checks(&store, &leaving)),
         role_readiness: Arc::new(move |role| open_roles.ready(role)),
-        loaders: loaders::by_name(loaders),
+        loaders: loaders::by_name(node_files.loaders),
+        sent_files: node_files.sent,
         ..Options::default()
     };
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))

@@ -37,6 +37,8 @@ pub(super) enum Server {
     Gateway,
     /// What Raft's log has written.
     Raft,
+    /// What was seen of boots, and what became of it.
+    Timeline,
 }
 
 /// All sources; cheap to clone.
@@ -80,6 +82,11 @@ impl Server {
                 "part",
                 "What Raft's log has written; `syncs` counts calls that bring it to disk.",
             ),
+            Self::Timeline => (
+                "chamois_boot_timeline_events_total",
+                "part",
+                "What was seen of boots (`dropped`: no room), and the entries of the log that tell of it (`told`).",
+            ),
         }
     }
 
@@ -92,6 +99,7 @@ impl Server {
             Self::Adverts => "address adverts",
             Self::Gateway => "gateway",
             Self::Raft => "raft",
+            Self::Timeline => "boot timeline",
         }
     }
 }

@@ -32,6 +32,7 @@ mod runtimes;
 mod services;
 mod snapshot_service;
 mod tasks;
+mod timeline;
 mod webhooks;
 
 use std::path::Path;
@@ -48,7 +49,7 @@ pub use self::drain::Signals;
 pub use self::error::ServeError;
 use crate::logging::Origin;
 
-use self::api_ports::ApiPorts;
+use self::api_ports::{ApiPorts, NodeFiles};
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
@@ -61,7 +62,7 @@ use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::Runtimes;
-use self::services::Own;
+use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
 
@@ -152,22 +153,30 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         calls,
         counters: counters.clone(),
     };
+    let finishing = drain.finishing();
+    let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
-    let own = Own {
+    let parts = Parts {
+        config: &config,
+        store: &store,
+        files: &files,
         identity: &identity,
         held: &held,
-        files: &files,
         loaders: &loaders,
+        timeline: &timeline,
     };
-    let (services, health) = services::assemble(&config, &store, own, page, drain.finishing()).await?;
+    let (services, health) = services::assemble(parts, page, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
         &config,
         &services,
         &store,
-        files.clone(),
+        NodeFiles {
+            boot_files: files.clone(),
+            loaders: &loaders,
+            sent: timeline::sent_files(&store, &timeline),
+        },
         &open_roles,
-        &loaders,
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
@@ -183,6 +192,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         held: held.clone(),
         open_roles,
         counters,
+        timeline,
         sealer: identity.sealer,
         api,
     };

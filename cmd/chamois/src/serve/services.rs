@@ -12,6 +12,7 @@ use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
 use proto::cluster::v1::snapshot_service_server::SnapshotServiceServer;
 use raft::Store;
 use rpc::{Calls, Guard, Guarded, Rules};
+use timeline::Timeline;
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
 
@@ -32,30 +33,33 @@ use crate::random;
 /// The guarded services.
 pub(super) type Services = Guarded<Routes>;
 
-/// What is this member's own.
-#[derive(Clone, Copy)]
-pub(super) struct Own<'a> {
+/// What services are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) store: &'a Store,
+    pub(super) files: &'a BootFiles,
     pub(super) identity: &'a Identity,
     pub(super) held: &'a HeldAddresses,
-    pub(super) files: &'a BootFiles,
     /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
+    pub(super) timeline: &'a Timeline,
 }
 
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
 pub(super) async fn assemble(
-    config: &Config,
-    store: &Store,
-    own: Own<'_>,
+    parts: Parts<'_>,
     page: impl FnOnce(Calls) -> MetricsPage,
     finishing: Stop,
 ) -> Result<(Services, Health), ServeError> {
-    let Own {
+    let Parts {
+        config,
+        store,
+        files,
         identity,
         held,
-        files,
         loaders,
-    } = own;
+        timeline,
+    } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
         rules.clone(),
@@ -71,9 +75,14 @@ pub(super) async fn assemble(
         retry_delay: bss::RetryDelay::from_seconds(config.bss.retry_delay_s),
         boot_ids: bss::BootIds::new(random::number),
         architectures: loaders::architectures(loaders),
+        timeline: timeline.clone(),
     };
     bss::add_services(&mut routes, store, &bss);
-    cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
+    let cloud_init = cloud_init::Config {
+        urls,
+        timeline: timeline.clone(),
+    };
+    cloud_init::add_services(&mut routes, store, &cloud_init);
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());

@@ -159,6 +159,7 @@ pub fn config(retry_delay: RetryDelay) -> Config {
         retry_delay,
         boot_ids: BootIds::new(|| BOOT_ID),
         architectures: None,
+        timeline: Default::default(),
     }
 }
 

@@ -20,7 +20,7 @@ Examples:
   chamois boot history node/x1000c0s0b0n0 instance-info of a node
   chamois boot history defaults           cloud-init's cluster-defaults")]
 pub struct HistoryArgs {
-    /// KEY or params/KEY, group/NAME, node/XNAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, defaults
     pub object: Versioned,
 }
 

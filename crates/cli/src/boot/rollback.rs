@@ -18,7 +18,7 @@ Examples:
   chamois boot rollback Default 17
   chamois boot rollback group/compute 17 --if-revision 40")]
 pub struct RollbackArgs {
-    /// KEY or params/KEY, group/NAME, node/XNAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, defaults
     pub object: Versioned,
     /// Revision of the version, as `chamois boot history` shows it
     pub revision: u64,

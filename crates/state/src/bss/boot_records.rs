@@ -1,5 +1,6 @@
-//! Boot records: when and as what a node phoned home.
+//! Boot records: when and as what a node phoned home. What was seen of its boot before that is `boots_seen`'s.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,15 +25,24 @@ use crate::{RowKey, RowKind};
 /// Records by node and revision of their creation.
 #[derive(Clone, Default)]
 pub(super) struct BootRecords {
-    table: Table<BootRecord>,
+    pub(super) table: Table<BootRecord>,
 }
 
 impl BootRecords {
-    /// Newest first.
-    pub(super) fn of<'a>(&'a self, node: &Xname) -> impl Iterator<Item = &'a Arc<BootRecord>> + use<'a> {
+    /// The boot that began last comes first: members tell of boots in any order.
+    pub(super) fn of(&self, node: &Xname) -> Vec<Arc<BootRecord>> {
+        let mut records: Vec<_> = self.by_creation(node).cloned().collect();
+        records.sort_by_key(|record| Reverse((began_ms(record), created_revision(record.meta.as_ref()))));
+        records
+    }
+
+    /// Sorted by the revision of their creation.
+    pub(super) fn by_creation<'a>(
+        &'a self,
+        node: &Xname,
+    ) -> impl Iterator<Item = &'a Arc<BootRecord>> + use<'a> {
         self.table
             .range((node.clone(), 0)..=(node.clone(), u64::MAX))
-            .rev()
             .map(|(_, record)| record)
     }
 
@@ -47,8 +57,8 @@ impl BootRecords {
             .get(&(name.parse().ok()?, u64::from_be_bytes(*revision)))
     }
 
-    /// A second phone-home of the same boot (a retry) completes the record that is there; without a boot id each
-    /// is a boot of its own. The oldest record makes room.
+    /// A second phone-home of the same boot (a retry) completes the record that is there. Without a boot id it is the newest
+    /// boot's of which more was seen, and else a boot of its own. The oldest record makes room.
     pub(super) fn record(
         &mut self,
         command: &RecordBoot,
@@ -61,11 +71,16 @@ impl BootRecords {
             .ok_or_else(|| Rejection::invalid("record", "it is missing"))?;
         let (node, given) = normalise(given)?;
         let keys = vec![node.to_string()];
-        let same_boot =
-            |record: &&Arc<BootRecord>| !given.boot_id.is_empty() && record.boot_id == given.boot_id;
-        let before = self.of(&node).find(same_boot).cloned();
+        let stored = self.of(&node);
+        let before = if given.boot_id.is_empty() {
+            let is_under_way =
+                |record: &&Arc<BootRecord>| !record.phases.is_empty() && record.phoned_home_at_ms == 0;
+            stored.first().filter(is_under_way)
+        } else {
+            stored.iter().find(|record| record.boot_id == given.boot_id)
+        };
         if let Some(before) = before {
-            let after = completed(&before, given, at);
+            let after = completed(before, given, at);
             self.table
                 .put((node, created_revision(before.meta.as_ref())), after, changes);
             return Ok(Applied {
@@ -73,11 +88,8 @@ impl BootRecords {
                 ..Default::default()
             });
         }
-        let kept = self
-            .of(&node)
-            .map(|record| created_revision(record.meta.as_ref()));
-        let surplus: Vec<u64> = kept.skip(BOOT_RECORDS_PER_NODE_MAX - 1).collect();
-        for revision in surplus {
+        for surplus in stored.iter().skip(BOOT_RECORDS_PER_NODE_MAX - 1) {
+            let revision = created_revision(surplus.meta.as_ref());
             self.table.remove(&(node.clone(), revision), changes);
         }
         let record = BootRecord {
@@ -97,6 +109,13 @@ impl BootRecords {
         self.table.put(key, row, changes);
         Ok(())
     }
+}
+
+/// Cluster time of the first that is known of a boot, milliseconds since the Unix epoch.
+pub fn began_ms(record: &BootRecord) -> u64 {
+    let first_seen = record.phases.iter().map(|attempt| attempt.at_ms).min();
+    let created = record.meta.as_ref().and_then(|meta| meta.created.as_ref());
+    first_seen.unwrap_or_else(|| created.map_or(0, |created| created.at_ms))
 }
 
 fn completed(before: &BootRecord, given: BootRecord, at: &LogPosition<'_>) -> BootRecord {
@@ -120,6 +139,9 @@ fn completed(before: &BootRecord, given: BootRecord, at: &LogPosition<'_>) -> Bo
 /// What a node says of itself comes from a stranger: everything is bounded and one line.
 fn normalise(given: &BootRecord) -> Result<(Xname, BootRecord), Rejection> {
     let node = node("node", &given.node)?;
+    if !given.phases.is_empty() {
+        return Err(Rejection::invalid("phases", "members tell of them, not nodes"));
+    }
     let texts = [
         ("boot_id", &given.boot_id),
         ("instance_id", &given.instance_id),

@@ -3,7 +3,9 @@
 mod boot_configurations;
 mod boot_key;
 mod boot_parameters;
+mod boot_phases;
 mod boot_records;
+mod boots_seen;
 mod configuration_index;
 mod merge_patch;
 mod normal_configuration;
@@ -12,7 +14,8 @@ mod script_text;
 use std::sync::Arc;
 
 use model::{Rejection, Xname};
-use proto::bss::v1::bss_command::Change;
+use proto::bss::v1::boot_phase::Phase;
+use proto::bss::v1::bss_command::{Change, RecordBoot};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BssCommand};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
@@ -20,7 +23,9 @@ use proto::raft::v1::snapshot_row::Row;
 use self::boot_configurations::BootConfigurations;
 pub use self::boot_key::{nid_key, normalise_boot_key};
 use self::boot_parameters::BootParameters;
+pub use self::boot_phases::kept_phases;
 use self::boot_records::BootRecords;
+pub use self::boot_records::began_ms;
 pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
 pub(crate) use self::merge_patch::depth;
 pub use self::normal_configuration::{normalise_boot_configuration, priority};
@@ -78,7 +83,21 @@ impl Bss {
 
     /// The boots of a node, newest first; at most `bounds::BOOT_RECORDS_PER_NODE_MAX`.
     pub fn boot_records(&self, node: &Xname) -> Vec<Arc<BootRecord>> {
-        self.records.of(node).cloned().collect()
+        self.records.of(node)
+    }
+
+    /// When a node was last seen to come to `phase`, in any of its boots: cluster time, milliseconds since the Unix epoch.
+    pub fn last_access(&self, node: &Xname, phase: Phase) -> Option<u64> {
+        let records = self.records.by_creation(node);
+        if phase == Phase::PhonedHome {
+            let times = records.map(|record| record.phoned_home_at_ms);
+            return times.filter(|at_ms| *at_ms > 0).max();
+        }
+        let attempts = records.flat_map(|record| &record.phases);
+        attempts
+            .filter(|attempt| attempt.phase() == phase)
+            .map(|attempt| attempt.at_ms)
+            .max()
     }
 
     pub(crate) fn apply(
@@ -97,6 +116,7 @@ impl Bss {
             Change::DeleteBootConfiguration(delete) => self.configurations.delete(delete, changes),
             // it is made another command before it gets here
             Change::Rollback(_) => Err(no_command()),
+            Change::RecordBootPhases(seen) => self.records.see(seen, at, changes),
         }
     }
 
@@ -159,6 +179,8 @@ impl Bss {
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &BssCommand) -> u32 {
     match &command.change {
+        // a field that the first level does not know
+        Some(Change::RecordBoot(record)) if has_phases(record) => FEATURE_LEVEL_BOOT,
         None
         | Some(
             Change::Create(_)
@@ -167,7 +189,18 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::Delete(_)
             | Change::RecordBoot(_),
         ) => FEATURE_LEVEL_FIRST,
-        Some(Change::PutBootConfiguration(_) | Change::DeleteBootConfiguration(_)) => FEATURE_LEVEL_BOOT,
-        Some(Change::Rollback(_)) => FEATURE_LEVEL_BOOT,
+        Some(
+            Change::PutBootConfiguration(_)
+            | Change::DeleteBootConfiguration(_)
+            | Change::RecordBootPhases(_)
+            | Change::Rollback(_),
+        ) => FEATURE_LEVEL_BOOT,
     }
+}
+
+fn has_phases(command: &RecordBoot) -> bool {
+    command
+        .record
+        .as_ref()
+        .is_some_and(|record| !record.phases.is_empty())
 }

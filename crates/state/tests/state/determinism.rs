@@ -241,8 +241,9 @@ fn bss() -> impl Strategy<Value = Command> {
             Just("http://i/b\n".to_owned())
         ]
     };
-    (0..8_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
-        |(kind, keys, kernel, initrd, node, boot)| {
+    let seen = crate::boot_phases::random_seen(xname());
+    (0..10_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
+        |(kind, keys, kernel, initrd, node, boot, seen)| {
             let values = Some(BootParametersEntry {
                 kernel: kernel.clone(),
                 initrd: initrd.clone(),
@@ -271,6 +272,7 @@ fn bss() -> impl Strategy<Value = Command> {
                     if_revision: None,
                 }
                 .into_command(),
+                7 | 8 => seen.into_command(),
                 _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
             }
         },
@@ -307,7 +309,7 @@ fn command() -> impl Strategy<Value = Command> {
         12 => random_smd::commands(xname()),
         4 => random_hardware::commands(xname()),
         2 => endpoints(),
-        3 => bss(),
+        4 => bss(),
         2 => cloud_init(),
         2 => boot_files(),
         1 => (any::<bool>(), network).prop_map(|(put, network)| {

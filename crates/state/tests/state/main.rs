@@ -5,6 +5,7 @@ mod boot_choice;
 mod boot_configurations;
 mod boot_files;
 mod boot_parameters;
+mod boot_phases;
 mod boot_records;
 mod cloud_init_groups;
 mod cluster;

@@ -12,6 +12,7 @@ use address::Held;
 use auth::Sealer;
 use gateway::Gateway;
 use raft::Store;
+use timeline::Timeline;
 
 use self::holding::Holding;
 use self::roles::Roles;
@@ -39,6 +40,7 @@ pub(super) struct NodePorts {
     pub(super) held: HeldAddresses,
     pub(super) open_roles: OpenRoles,
     pub(super) counters: Counters,
+    pub(super) timeline: Timeline,
     pub(super) sealer: Sealer,
     pub(super) api: ApiServed,
 }

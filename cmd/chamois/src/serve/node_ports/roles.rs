@@ -18,6 +18,7 @@ use crate::serve::drain::Stop;
 use crate::serve::loaders;
 use crate::serve::open_roles::OpenRoles;
 use crate::serve::tasks::Tasks;
+use crate::serve::timeline::fetched_loaders;
 
 /// Everything that is served on one network.
 pub(super) struct Roles {
@@ -53,8 +54,12 @@ impl Roles {
         }
         let offered = loaders::offered(&files, network);
         let answers = held.clone();
-        let dhcp = dhcp::Server::new(ports.store.clone(), about, offered, move || turn(&answers));
-        let tftp = tftp::Server::new(files, Limits::default());
+        let timeline = ports.timeline.clone();
+        let (store, turn) = (ports.store.clone(), move || turn(&answers));
+        let dhcp = dhcp::Server::new(store, about, offered, turn, timeline);
+        let first_script = files.get(dhcp::FIRST_SCRIPT);
+        let fetched = fetched_loaders(&ports.store, &ports.timeline, first_script);
+        let tftp = tftp::Server::new(files, Limits::default()).telling(fetched);
         Self {
             config: Arc::clone(&ports.config),
             counters: ports.counters.clone(),

@@ -1,0 +1,33 @@
+//! Whom the server tells that a client has a whole file.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Told with the client's address and the file, on the task of the transfer; nobody unless set.
+#[derive(Clone)]
+pub(crate) struct Completed(Arc<dyn Fn(Ipv4Addr, &Bytes) + Send + Sync>);
+
+impl Completed {
+    pub(crate) fn new(tell: impl Fn(Ipv4Addr, &Bytes) + Send + Sync + 'static) -> Completed {
+        Completed(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, client: Ipv4Addr, file: &Bytes) {
+        (self.0)(client, file);
+    }
+}
+
+impl Default for Completed {
+    fn default() -> Completed {
+        Completed::new(|_, _| {})
+    }
+}
+
+impl fmt::Debug for Completed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Completed")
+    }
+}
