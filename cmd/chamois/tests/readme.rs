@@ -131,7 +131,10 @@ fn every_invariant_has_a_test_of_that_name() {
 }
 
 fn every_row_has_its_test(document: &str, title: &str) {
-    let section = document.split(title).nth(1).unwrap_or_else(|| panic!("no section {title}"));
+    let section = document
+        .split(title)
+        .nth(1)
+        .unwrap_or_else(|| panic!("no section {title}"));
     let section = section.split("\n## ").next().unwrap();
     let rows: Vec<&str> = section
         .lines()

@@ -51,7 +51,10 @@ impl RetryDelay {
 
 /// 0 to `most`, another for each boot and each of its tries: boot ids are random.
 fn jitter(retry: u32, boot_id: u64, most: u32) -> u32 {
-    let mixed = boot_id.rotate_left(retry % u64::BITS).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let mixed = boot_id
+        .rotate_left(retry % u64::BITS)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        >> 32;
     u32::try_from(mixed % (u64::from(most) + 1)).unwrap_or(0)
 }
 
@@ -116,7 +119,13 @@ pub fn command_line(image: Image<'_>, words: NodeWords<'_>) -> String {
 
 /// The script that boots `image` with `command_line`; after `pause_s` seconds the node asks again at `retry_url`.
 #[must_use]
-pub fn boot(image: Image<'_>, command_line: &str, delay: RetryDelay, pause_s: u32, retry_url: &str) -> String {
+pub fn boot(
+    image: Image<'_>,
+    command_line: &str,
+    delay: RetryDelay,
+    pause_s: u32,
+    retry_url: &str,
+) -> String {
     let mut script = format!(
         "#!ipxe\nkernel --name kernel {} {command_line} || goto boot_retry\n",
         image.kernel
@@ -265,7 +274,16 @@ mod tests {
     #[test]
     fn the_pause_grows_with_the_tries_and_stays_bounded() {
         let delay = RetryDelay::from_seconds(0);
-        for (retry, least) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (31, 10), (u32::MAX, 10)] {
+        for (retry, least) in [
+            (0, 1),
+            (1, 2),
+            (2, 4),
+            (3, 8),
+            (4, 10),
+            (5, 10),
+            (31, 10),
+            (u32::MAX, 10),
+        ] {
             let pauses: BTreeSet<u32> = (0..1000_u64)
                 .map(|boot| delay.seconds(retry, boot.wrapping_mul(0xD134_2543_DE82_EF95)))
                 .collect();

@@ -11,6 +11,7 @@ use proto::bss::v1::boot_configuration_service_server::BootConfigurationServiceS
 use proto::bss::v1::boot_explain_service_server::BootExplainServiceServer;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
 use proto::bss::v1::boot_record_service_server::BootRecordServiceServer;
+use proto::bss::v1::boot_rollout_service_server::BootRolloutServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
 use proto::bss::v1::boot_service_service_server::BootServiceServiceServer;
 use proto::bss::v1::boot_status_service_server::BootStatusServiceServer;
@@ -25,12 +26,13 @@ mod answer;
 mod boot_configurations;
 mod boot_parameters;
 mod boot_records;
+mod boot_rollouts;
 mod boot_script;
+mod boot_seen;
 mod boot_service;
+mod boot_status;
 mod candidates;
 mod explain;
-mod boot_seen;
-mod boot_status;
 pub mod ipxe;
 mod legacy;
 mod loaders;
@@ -42,11 +44,12 @@ mod service_status;
 pub use boot_configurations::BootConfigurationService;
 pub use boot_parameters::BootParametersService;
 pub use boot_records::BootRecordService;
+pub use boot_rollouts::{BootRolloutService, advance_rollouts};
 pub use boot_script::BootScriptService;
-pub use boot_service::BootServiceService;
-pub use explain::BootExplainService;
 pub use boot_seen::phase_of_file;
+pub use boot_service::BootServiceService;
 pub use boot_status::BootStatusService;
+pub use explain::BootExplainService;
 pub use ipxe::RetryDelay;
 pub use service_status::ServiceStatusService;
 
@@ -116,6 +119,10 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) 
         .add_service(
             BootServiceServiceServer::new(BootServiceService::new(store.clone(), config.clone()))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            BootRolloutServiceServer::new(BootRolloutService::new(store.clone()))
                 .max_encoding_message_size(usize::MAX),
         )
         .add_service(BootRecordServiceServer::new(BootRecordService::new(

@@ -108,7 +108,10 @@ async fn the_pause_grows_with_the_retries() {
     let first = golden!(&store, "x0c0s0b0n0", "by_mac.txt");
     for (retry, least) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (6, 10)] {
         let pause = RetryDelay::Growing.seconds(retry, BOOT_ID);
-        assert!((least..=least + least / 2).contains(&pause), "{pause} s at retry {retry}");
+        assert!(
+            (least..=least + least / 2).contains(&pause),
+            "{pause} s at retry {retry}"
+        );
         let request = GetBootScriptRequest {
             retry: retry.to_string(),
             ..by_mac(MAC)

@@ -1,10 +1,11 @@
 //! `chamois boot …`: what nodes boot and what they booted.
 
 mod config;
-mod explain;
 mod diff;
+mod explain;
 mod history;
 mod rollback;
+mod rollout;
 mod script;
 mod status;
 mod versioned;
@@ -30,6 +31,9 @@ pub enum BootCommand {
     History(history::HistoryArgs),
     /// Show what changes did, field by field
     Diff(diff::DiffArgs),
+    /// Change what nodes boot step by step, and stop by itself when boots fail
+    #[command(subcommand)]
+    Rollout(rollout::RolloutCommand),
     /// Go back to an earlier version
     Rollback(rollback::RollbackArgs),
 }
@@ -42,6 +46,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: BootCommand) -> Result<(),
         BootCommand::Status(args) => status::run(global, *args).await,
         BootCommand::History(args) => history::run(global, args).await,
         BootCommand::Diff(args) => diff::run(global, args).await,
+        BootCommand::Rollout(command) => rollout::run(global, command).await,
         BootCommand::Rollback(args) => rollback::run(global, args).await,
     }
 }

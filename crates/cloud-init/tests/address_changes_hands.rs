@@ -52,7 +52,12 @@ async fn meta_data(store: &Store, peer: &str, context: Option<BootContext>) -> R
 #[tokio::test]
 async fn whoever_has_the_address_now_gets_its_own_data() {
     let store = seeded().await;
-    assert!(meta_data(&store, FIRST, None).await.unwrap().contains("location: x0c0s0b0n0\n"));
+    assert!(
+        meta_data(&store, FIRST, None)
+            .await
+            .unwrap()
+            .contains("location: x0c0s0b0n0\n")
+    );
     hand_over(&store).await;
     for address in [FIRST, SECOND] {
         let document = meta_data(&store, address, None).await.unwrap();

@@ -143,6 +143,12 @@ impl State {
                 let back = self.command_back(rollback)?;
                 self.dispatch(Some(&back), at, changes)
             }
+            Command::Bss(BssCommand {
+                change: Some(bss_command::Change::StartBootRollout(start)),
+            }) => {
+                let nodes = self.participants(start.rollout.as_ref())?;
+                self.bss.start_rollout(start, nodes, at, changes)
+            }
             Command::Bss(command) => self.bss.apply(command, at, changes),
             Command::CloudInit(command) => self.cloud_init.apply(command, at, changes),
             Command::Dhcp(command) => self.dhcp.apply(command, at, changes),

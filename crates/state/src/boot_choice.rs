@@ -257,8 +257,22 @@ impl State {
                 }
                 is_new
             });
-            new.collect::<Vec<_>>()
+            let given = new.map(|found| self.as_node_gets_it(found, node));
+            given.collect::<Vec<_>>()
         })
+    }
+}
+
+impl State {
+    /// What a rollout has come to the node with counts instead of what the configuration says.
+    fn as_node_gets_it(&self, found: BootMatch, node: &BootNode<'_>) -> BootMatch {
+        match (&found.source, &node.xname) {
+            (BootSource::Configuration(configuration), Some(xname)) => BootMatch {
+                class: found.class,
+                source: BootSource::Configuration(self.bss.as_rolled_out(configuration, xname)),
+            },
+            _ => found,
+        }
     }
 }
 
@@ -294,8 +308,6 @@ fn of_class(
 
 /// The one decision: the first match wins whole, unless it merges; then the next ones take part up to the first that
 /// does not merge. Boot parameters without a kernel boot nothing, so they count only where nothing else matches.
-///
-/// A rollout that gives a node another revision of a configuration replaces that match's source before this.
 pub fn choose(matches: impl Iterator<Item = BootMatch>) -> Option<BootChoice> {
     let is_bare = |found: &BootMatch| {
         matches!(found.source, BootSource::Parameters(_)) && found.source.kernel().is_empty()

@@ -53,6 +53,16 @@ pub const PHASES_PER_BOOT_MAX: usize = 10 * ATTEMPTS_PER_PHASE_MAX;
 pub const BOOT_PAUSE_MS_MAX: u64 = 10 * 60 * 1000;
 /// How far the time of an attempt may be ahead of the log's, milliseconds: a member's clock may be, a little.
 pub const BOOT_PHASE_AHEAD_MS_MAX: u64 = 10 * 60 * 1000;
+/// Rollouts kept, those that are over included.
+pub const ROLLOUTS_MAX: usize = 100;
+/// Nodes that take part in one rollout.
+pub const ROLLOUT_NODES_MAX: usize = 50_000;
+/// Steps of one rollout.
+pub const ROLLOUT_STEPS_MAX: usize = 20;
+/// Seconds that a node has from its script to its phone-home, if the rollout does not say.
+pub const BOOT_DEADLINE_S_DEFAULT: u32 = 1800;
+/// The same, at most.
+pub const BOOT_DEADLINE_S_MAX: u32 = 24 * 3600;
 /// Versions kept of one object of the boot path; the oldest leaves first.
 pub const REVISIONS_PER_OBJECT_MAX: usize = 20;
 /// Versions kept of all objects of the boot path: 20 each of 10,000 nodes. The oldest leaves first.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::Xname;
 use prost::Message;
 use proto::boot_file::v1::BootFile;
-use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
 use proto::http::v1::Change;
@@ -37,6 +37,7 @@ pub enum Object {
     BootParameters(Arc<BootParametersEntry>),
     BootRecord(Arc<BootRecord>),
     BootConfiguration(Arc<BootConfiguration>),
+    BootRollout(Arc<BootRollout>),
     Instance(Arc<Instance>),
     ClusterDefaults(Arc<ClusterDefaults>),
     CloudInitGroup(Arc<CloudInitGroup>),
@@ -63,6 +64,7 @@ impl Object {
             Object::BootParameters(_) => RowKind::BootParameters,
             Object::BootRecord(_) => RowKind::BootRecord,
             Object::BootConfiguration(_) => RowKind::BootConfiguration,
+            Object::BootRollout(_) => RowKind::BootRollout,
             Object::Instance(_) => RowKind::Instance,
             Object::ClusterDefaults(_) => RowKind::ClusterDefaults,
             Object::CloudInitGroup(_) => RowKind::CloudInitGroup,
@@ -93,6 +95,7 @@ impl Object {
                 format!("{}/{}", object.node, created_revision(object.meta.as_ref()))
             }
             Object::BootConfiguration(object) => object.name.clone(),
+            Object::BootRollout(object) => object.name.clone(),
             Object::Instance(object) => object.node.clone(),
             Object::ClusterDefaults(_) => String::new(),
             Object::CloudInitGroup(object) => object.name.clone(),
@@ -120,6 +123,7 @@ impl Object {
             Object::PowerMap(object) => object.id.as_str(),
             Object::BootParameters(_)
             | Object::BootConfiguration(_)
+            | Object::BootRollout(_)
             | Object::Group(_)
             | Object::Partition(_)
             | Object::HardwareFru(_)
@@ -147,6 +151,7 @@ impl Object {
             Object::BootParameters(object) => &object.meta,
             Object::BootRecord(object) => &object.meta,
             Object::BootConfiguration(object) => &object.meta,
+            Object::BootRollout(object) => &object.meta,
             Object::Instance(object) => &object.meta,
             Object::ClusterDefaults(object) => &object.meta,
             Object::CloudInitGroup(object) => &object.meta,
@@ -174,6 +179,7 @@ impl Object {
             Object::BootParameters(object) => object.encode_to_vec(),
             Object::BootRecord(object) => object.encode_to_vec(),
             Object::BootConfiguration(object) => object.encode_to_vec(),
+            Object::BootRollout(object) => object.encode_to_vec(),
             Object::Instance(object) => object.encode_to_vec(),
             Object::ClusterDefaults(object) => object.encode_to_vec(),
             Object::CloudInitGroup(object) => object.encode_to_vec(),
@@ -203,6 +209,7 @@ impl Object {
             Object::BootParameters(object) => of(object),
             Object::BootRecord(object) => of(object),
             Object::BootConfiguration(object) => of(object),
+            Object::BootRollout(object) => of(object),
             Object::Instance(object) => of(object),
             Object::ClusterDefaults(object) => of(object),
             Object::CloudInitGroup(object) => of(object),

@@ -2,9 +2,7 @@
 
 use model::Rejection;
 use prost::Message;
-use proto::bss::v1::bss_command::{
-    Delete, DeleteBootConfiguration, PutBootConfiguration, Replace, Rollback,
-};
+use proto::bss::v1::bss_command::{Delete, DeleteBootConfiguration, PutBootConfiguration, Replace, Rollback};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
 use proto::cloud_init::v1::cloud_init_command::{
     DeleteGroup, DeleteInstanceInfo, PutGroup, PutInstanceInfo, UpdateClusterDefaults,

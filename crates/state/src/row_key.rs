@@ -42,6 +42,8 @@ pub enum RowKind {
     BootRecord = 21,
     /// A boot configuration.
     BootConfiguration = 22,
+    /// A change of a boot configuration, step by step.
+    BootRollout = 24,
     /// An object of the boot path as it was.
     ObjectRevision = 25,
     /// A node's instance-id.
@@ -68,7 +70,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 28] = [
+    pub const ALL: [RowKind; 29] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -86,6 +88,7 @@ impl RowKind {
         RowKind::BootParameters,
         RowKind::BootRecord,
         RowKind::BootConfiguration,
+        RowKind::BootRollout,
         RowKind::ObjectRevision,
         RowKind::Instance,
         RowKind::ClusterDefaults,
@@ -309,6 +312,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn boot_rollout(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::BootRollout,
+            key: name.into(),
+        }
+    }
+
     /// `kind` is the object's, `revision` that of the change that made it so.
     pub(crate) fn object_revision(kind: u8, id: &str, revision: u64) -> RowKey {
         // The zero sorts an object's versions before those of a longer id, as the table does.
@@ -318,7 +328,6 @@ impl RowKey {
             key,
         }
     }
-
 
     pub(crate) fn instance(node: &Xname) -> RowKey {
         RowKey {
@@ -404,6 +413,7 @@ mod tests {
             RowKey::boot_record(&short, 256),
             RowKey::boot_record(&long, 1),
             RowKey::boot_configuration("compute"),
+            RowKey::boot_rollout("new-kernel"),
             RowKey::object_revision(RowKind::BootParameters as u8, "Default", 256),
             RowKey::object_revision(RowKind::BootParameters as u8, "Default2", 1),
             RowKey::object_revision(RowKind::ClusterDefaults as u8, "", 3),

@@ -76,6 +76,7 @@ impl RowKey {
             Row::BootParameters(row) => key_of(row, RowKind::BootParameters),
             Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
             Row::BootConfiguration(row) => key_of(row, RowKind::BootConfiguration),
+            Row::BootRollout(row) => key_of(row, RowKind::BootRollout),
             Row::ObjectRevision(row) => key_of(row, RowKind::ObjectRevision),
             Row::Instance(row) => key_of(row, RowKind::Instance),
             Row::ClusterDefaults(row) => key_of(row, RowKind::ClusterDefaults),
@@ -134,9 +135,10 @@ impl State {
             | RowKind::ComponentReservation
             | RowKind::ScnSubscription
             | RowKind::HardwareHistory => self.smd.row(key)?,
-            RowKind::BootParameters | RowKind::BootRecord | RowKind::BootConfiguration => {
-                self.bss.row(key)?
-            }
+            RowKind::BootParameters
+            | RowKind::BootRecord
+            | RowKind::BootConfiguration
+            | RowKind::BootRollout => self.bss.row(key)?,
             RowKind::ObjectRevision => self.revisions.row(key)?,
             RowKind::Instance
             | RowKind::ClusterDefaults
@@ -179,6 +181,7 @@ impl State {
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
                 Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
                 Row::BootConfiguration(row) => state.bss.load_configuration(row, &mut changes)?,
+                Row::BootRollout(row) => state.bss.load_rollout(row, &mut changes)?,
                 Row::ObjectRevision(row) => state.revisions.load(row, &mut changes)?,
                 Row::Instance(row) => state.cloud_init.load_instance(row, &mut changes)?,
                 Row::ClusterDefaults(row) => state.cloud_init.load_defaults(row, &mut changes)?,

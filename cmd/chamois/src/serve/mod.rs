@@ -180,6 +180,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
+    advance_rollouts(&store, &drain, &mut tasks);
     notify(&store, &identity, config.member.id, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
@@ -219,6 +220,18 @@ fn follow_catalogue(files: ::boot_files::BootFiles, drain: &Drain, tasks: &mut T
     let stop = drain.finishing();
     tasks.spawn("boot files", async move {
         files.run(stop.reached()).await;
+        Ok(())
+    });
+}
+
+/// While this member leads, rollouts go on.
+fn advance_rollouts(store: &Store, drain: &Drain, tasks: &mut Tasks) {
+    let (store, stop) = (store.clone(), drain.finishing());
+    tasks.spawn("rollouts", async move {
+        tokio::select! {
+            () = bss::advance_rollouts(store) => {}
+            () = stop.reached() => {}
+        }
         Ok(())
     });
 }

@@ -31,7 +31,9 @@ pub struct DiffArgs {
 
 pub(super) async fn run(global: &GlobalArgs, args: DiffArgs) -> Result<(), CliError> {
     let (changes, oldest) = versioned::changes(global, &args.object).await?;
-    let told = changes.iter().map(|change| Ok((change.revision, differences(change)?)));
+    let told = changes
+        .iter()
+        .map(|change| Ok((change.revision, differences(change)?)));
     let told = told.collect::<Result<Vec<_>, CliError>>()?;
     let fields = between(&told, oldest, args.from, args.to)?;
     match global.output {

@@ -5,18 +5,23 @@ mod boot_key;
 mod boot_parameters;
 mod boot_phases;
 mod boot_records;
+mod boot_rollout_progress;
+mod boot_rollouts;
 mod boots_seen;
 mod configuration_index;
 mod merge_patch;
 mod normal_configuration;
+mod rollout_participants;
 mod script_text;
 
 use std::sync::Arc;
 
 use model::{Rejection, Xname};
 use proto::bss::v1::boot_phase::Phase;
-use proto::bss::v1::bss_command::{Change, RecordBoot};
-use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BssCommand};
+use proto::bss::v1::bss_command::{
+    AdvanceBootRollout, Change, PutBootConfiguration, RecordBoot, StartBootRollout,
+};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout, BssCommand};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
@@ -26,6 +31,8 @@ use self::boot_parameters::BootParameters;
 pub use self::boot_phases::kept_phases;
 use self::boot_records::BootRecords;
 pub use self::boot_records::began_ms;
+use self::boot_rollout_progress::{Next, next};
+use self::boot_rollouts::{BootRollouts, changed};
 pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
 pub(crate) use self::merge_patch::depth;
 pub use self::normal_configuration::{normalise_boot_configuration, priority};
@@ -45,6 +52,7 @@ pub struct Bss {
     parameters: BootParameters,
     records: BootRecords,
     configurations: BootConfigurations,
+    rollouts: BootRollouts,
 }
 
 impl Bss {
@@ -100,6 +108,98 @@ impl Bss {
             .max()
     }
 
+    /// A rollout by its name.
+    pub fn boot_rollout(&self, name: &str) -> Option<Arc<BootRollout>> {
+        self.rollouts.get(name).cloned()
+    }
+
+    /// Every rollout, sorted by name.
+    pub fn boot_rollouts(&self) -> impl Iterator<Item = &Arc<BootRollout>> {
+        self.rollouts.iter()
+    }
+
+    /// Names of the rollouts that an entry would let go on at `now_ms`.
+    pub fn boot_rollouts_due(&self, now_ms: u64) -> Vec<String> {
+        let due = self
+            .rollouts
+            .iter()
+            .filter(|rollout| self.next_of(rollout, now_ms, 0).is_some());
+        due.map(|rollout| rollout.name.clone()).collect()
+    }
+
+    /// `configuration` as `node` gets it: as a rollout makes it, if one has come to the node.
+    pub fn as_rolled_out(
+        &self,
+        configuration: &Arc<BootConfiguration>,
+        node: &Xname,
+    ) -> Arc<BootConfiguration> {
+        match self.rollouts.of_node(&configuration.name, node) {
+            Some(rollout) => Arc::new(changed(configuration, rollout)),
+            None => Arc::clone(configuration),
+        }
+    }
+
+    fn next_of(&self, rollout: &BootRollout, now_ms: u64, index: u64) -> Option<Next> {
+        let configuration = self.configurations.get(&rollout.configuration);
+        next(
+            rollout,
+            configuration.map(AsRef::as_ref),
+            &self.records,
+            now_ms,
+            index,
+        )
+    }
+
+    /// Begins a rollout to `nodes`.
+    pub(crate) fn start_rollout(
+        &mut self,
+        start: &StartBootRollout,
+        nodes: Vec<String>,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let given = start.rollout.as_ref();
+        let given = given.ok_or_else(|| Rejection::invalid("rollout", "it is missing"))?;
+        let configuration = self.configurations.get(&given.configuration).cloned();
+        self.rollouts
+            .start(given, configuration.as_deref(), nodes, at, changes)
+    }
+
+    /// Looks at the boots of a rollout's nodes and goes on with it.
+    fn advance_rollout(
+        &mut self,
+        advance: &AdvanceBootRollout,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let before = self.boot_rollout(&advance.name);
+        let before = before.ok_or_else(|| Rejection::not_found("boot rollout", &advance.name))?;
+        let names = vec![advance.name.clone()];
+        let Some(Next {
+            mut rollout,
+            configuration,
+        }) = self.next_of(&before, at.time_ms, at.index)
+        else {
+            return Ok(Applied {
+                unchanged: names,
+                ..Default::default()
+            });
+        };
+        if let Some(configuration) = configuration {
+            let put = PutBootConfiguration {
+                configuration: Some(configuration),
+                ..Default::default()
+            };
+            self.configurations.put(&put, at, changes)?;
+        }
+        rollout.meta = at.modified(before.meta.as_ref());
+        self.rollouts.replace(rollout, changes);
+        Ok(Applied {
+            updated: names,
+            ..Default::default()
+        })
+    }
+
     pub(crate) fn apply(
         &mut self,
         command: &BssCommand,
@@ -114,8 +214,11 @@ impl Bss {
             Change::RecordBoot(record) => self.records.record(record, at, changes),
             Change::PutBootConfiguration(put) => self.configurations.put(put, at, changes),
             Change::DeleteBootConfiguration(delete) => self.configurations.delete(delete, changes),
-            // it is made another command before it gets here
-            Change::Rollback(_) => Err(no_command()),
+            Change::AdvanceBootRollout(advance) => self.advance_rollout(advance, at, changes),
+            Change::ControlBootRollout(control) => self.rollouts.control(control, at, changes),
+            Change::DeleteBootRollout(delete) => self.rollouts.delete(delete, changes),
+            // `State` gives the one its nodes, and makes the other another command
+            Change::StartBootRollout(_) | Change::Rollback(_) => Err(no_command()),
             Change::RecordBootPhases(seen) => self.records.see(seen, at, changes),
         }
     }
@@ -131,7 +234,9 @@ impl Bss {
             .map(|record| record.as_ref().clone().into_row());
         let configurations = self.configurations.after(None);
         let configurations = configurations.map(|configuration| configuration.as_ref().clone().into_row());
-        entries.chain(records).chain(configurations)
+        let rollouts = self.rollouts.iter();
+        let rollouts = rollouts.map(|rollout| rollout.as_ref().clone().into_row());
+        entries.chain(records).chain(configurations).chain(rollouts)
     }
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
@@ -140,6 +245,7 @@ impl Bss {
         entries
             .chain(self.records.iter().cloned().map(Object::BootRecord))
             .chain(configurations.map(Object::BootConfiguration))
+            .chain(self.rollouts.iter().cloned().map(Object::BootRollout))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
@@ -147,6 +253,7 @@ impl Bss {
         Some(match key.kind() {
             RowKind::BootParameters => self.parameters.get(text.ok()?)?.as_ref().clone().into_row(),
             RowKind::BootConfiguration => self.configurations.get(text.ok()?)?.as_ref().clone().into_row(),
+            RowKind::BootRollout => self.rollouts.get(text.ok()?)?.as_ref().clone().into_row(),
             _ => self.records.get(key)?.as_ref().clone().into_row(),
         })
     }
@@ -157,6 +264,14 @@ impl Bss {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.parameters.load(row, changes)
+    }
+
+    pub(crate) fn load_rollout(
+        &mut self,
+        row: BootRollout,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.rollouts.load(row, changes)
     }
 
     pub(crate) fn load_record(
@@ -193,6 +308,10 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             Change::PutBootConfiguration(_)
             | Change::DeleteBootConfiguration(_)
             | Change::RecordBootPhases(_)
+            | Change::StartBootRollout(_)
+            | Change::AdvanceBootRollout(_)
+            | Change::ControlBootRollout(_)
+            | Change::DeleteBootRollout(_)
             | Change::Rollback(_),
         ) => FEATURE_LEVEL_BOOT,
     }

@@ -7,7 +7,7 @@ use proptest::strategy::ValueTree as _;
 use prost::Message;
 use proto::boot_file::v1::boot_file_command;
 use proto::bss::v1::bss_command;
-use proto::bss::v1::{BootConfiguration, BootParametersEntry};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo, cloud_init_command};
 use proto::cluster::v1::cluster_command;
 use proto::dhcp::v1::dhcp_command;
@@ -19,8 +19,9 @@ use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_choice, boot_configurations, boot_records, cloud_init_groups, cluster_defaults, discoveries,
-    hardware, instance_info, instances, join_tokens, random_hardware, random_smd, redfish_endpoints, subnets,
+    boot_choice, boot_configurations, boot_records, boot_rollouts, cloud_init_groups, cluster_defaults,
+    discoveries, hardware, instance_info, instances, join_tokens, random_hardware, random_smd,
+    redfish_endpoints, subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -242,7 +243,7 @@ fn bss() -> impl Strategy<Value = Command> {
         ]
     };
     let seen = crate::boot_phases::random_seen(xname());
-    (0..10_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
+    (0..14_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
         |(kind, keys, kernel, initrd, node, boot, seen)| {
             let values = Some(BootParametersEntry {
                 kernel: kernel.clone(),
@@ -273,6 +274,31 @@ fn bss() -> impl Strategy<Value = Command> {
                 }
                 .into_command(),
                 7 | 8 => seen.into_command(),
+                9 => boot_rollouts::start(BootRollout {
+                    configuration: format!("c{boot}"),
+                    kernel,
+                    hosts: vec![node],
+                    ..boot_rollouts::rollout()
+                })
+                .into_command(),
+                10 => AdvanceBootRollout { name: "new".into() }.into_command(),
+                11 => ControlBootRollout {
+                    name: "new".into(),
+                    action: i32::from(boot),
+                    if_revision: None,
+                }
+                .into_command(),
+                12 => Rollback {
+                    kind: if boot > 1 { 20 } else { 22 },
+                    id: if boot > 1 {
+                        "Default".into()
+                    } else {
+                        format!("c{boot}")
+                    },
+                    revision: u64::from(boot) * 7,
+                    if_revision: None,
+                }
+                .into_command(),
                 _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
             }
         },

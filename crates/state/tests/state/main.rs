@@ -7,6 +7,7 @@ mod boot_files;
 mod boot_parameters;
 mod boot_phases;
 mod boot_records;
+mod boot_rollouts;
 mod cloud_init_groups;
 mod cluster;
 mod cluster_defaults;

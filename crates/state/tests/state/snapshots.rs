@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::Rejection;
+use proto::bss::v1::BootConfiguration;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
@@ -19,9 +20,10 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_configurations, boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults,
-    create_components, discoveries, ethernet_interfaces, groups, hardware, instance_info, instances,
-    join_tokens, node_maps, partitions, power_maps, redfish_endpoints, reservations, subnets, subscriptions,
+    boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, cloud_init_groups,
+    cluster_defaults, create_components, discoveries, ethernet_interfaces, groups, hardware, instance_info,
+    instances, join_tokens, node_maps, partitions, power_maps, redfish_endpoints, reservations, subnets,
+    subscriptions,
 };
 
 /// One object of every kind.
@@ -67,6 +69,11 @@ fn full() -> Log {
     log.ok(reservations::reserve(&["x0c0s0b0n0"], 15));
     log.ok(subscriptions::put(subscriptions::subscription("s", &["Off"])));
     log.ok(hardware::put(&[("x0c0s0b0n0", "Node.HPE.1")]));
+    log.ok(boot_configurations::put(BootConfiguration {
+        is_default: true,
+        ..boot_configurations::configuration("compute")
+    }));
+    log.ok(boot_rollouts::start(boot_rollouts::rollout()));
     // of what there was before, and of what it becomes
     log.ok(cluster_defaults::update(ClusterDefaults::default(), &["region"]));
     log
@@ -104,7 +111,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 22, "prod")
+                    (1, 24, "prod")
                 );
                 "header"
             }
@@ -122,6 +129,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::BootParameters(_) => "parameters",
             Row::BootRecord(_) => "record",
             Row::BootConfiguration(_) => "boot configuration",
+            Row::BootRollout(_) => "rollout",
             Row::ObjectRevision(_) => "version",
             Row::Instance(_) => "instance",
             Row::ClusterDefaults(_) => "defaults",
@@ -160,6 +168,9 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "parameters",
         "parameters",
         "record",
+        "boot configuration",
+        "rollout",
+        "version",
         "version",
         "version",
         "instance",

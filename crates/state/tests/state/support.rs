@@ -229,7 +229,8 @@ into_command! {
         PutHardware DeleteHardware DeleteHardwareFrus DeleteHardwareHistory
         CreateEthernetInterfaces;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot PutBootConfiguration
-        DeleteBootConfiguration RecordBootPhases Rollback;
+        DeleteBootConfiguration RecordBootPhases StartBootRollout AdvanceBootRollout ControlBootRollout
+        DeleteBootRollout Rollback;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;

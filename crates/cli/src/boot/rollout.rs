@@ -1,0 +1,54 @@
+//! `chamois boot rollout …`: a change of a boot configuration, step by step.
+
+mod control;
+mod delete;
+mod list;
+mod show;
+mod start;
+
+use clap::Subcommand;
+
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+
+/// Verbs of `boot rollout`.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+The nodes of a step get what is new with their next boot. When each of them has phoned home, the next step begins; after the
+last the boot configuration itself is changed. More failures than are allowed stop the rollout, and every node gets the
+old again.
+
+Examples:
+  chamois boot rollout start new-kernel --config compute --group compute \\
+      --kernel /files/6.12/vmlinuz --initrd /files/6.12/initrd --params 'console=ttyS0' --steps 1,10%,50% --failures-max 2
+  chamois boot rollout show new-kernel --watch
+  chamois boot rollout pause new-kernel
+  chamois boot rollout stop new-kernel")]
+pub enum RolloutCommand {
+    /// Begin to change what nodes boot
+    Start(start::StartArgs),
+    /// List rollouts
+    List,
+    /// Show how far one is
+    Show(show::ShowArgs),
+    /// Begin no further step for now
+    Pause(control::ControlArgs),
+    /// Go on
+    Resume(control::ControlArgs),
+    /// Give every node the old again
+    Stop(control::ControlArgs),
+    /// Forget one that is over
+    Delete(delete::DeleteArgs),
+}
+
+pub(crate) async fn run(global: &GlobalArgs, command: RolloutCommand) -> Result<(), CliError> {
+    match command {
+        RolloutCommand::Start(args) => start::run(global, args).await,
+        RolloutCommand::List => list::run(global).await,
+        RolloutCommand::Show(args) => show::run(global, args).await,
+        RolloutCommand::Pause(args) => control::run(global, args, "pause").await,
+        RolloutCommand::Resume(args) => control::run(global, args, "resume").await,
+        RolloutCommand::Stop(args) => control::run(global, args, "stop").await,
+        RolloutCommand::Delete(args) => delete::run(global, args).await,
+    }
+}

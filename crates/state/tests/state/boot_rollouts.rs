@@ -1,0 +1,327 @@
+//! Rollouts: who gets what is new, when the next step begins, what stops it.
+
+use model::Rejection;
+use proto::bss::v1::boot_phase::Phase;
+use proto::bss::v1::boot_rollout::State as Stage;
+use proto::bss::v1::bss_command::control_boot_rollout::Action;
+use proto::bss::v1::bss_command::{
+    AdvanceBootRollout, BootSeen, ControlBootRollout, DeleteBootRollout, PutBootConfiguration,
+    RecordBootPhases, StartBootRollout,
+};
+use proto::bss::v1::{BootConfiguration, BootPhase, BootRecord, BootRollout, RolloutStep};
+use proto::raft::v1::outcome;
+use proto::smd::v1::smd_command::CreateComponents;
+use proto::smd::v1::{Component, component};
+
+use crate::boot_records::command as phone_home;
+use crate::support::Log;
+
+const DEADLINE_S: u32 = 600;
+
+fn node(place: u32) -> String {
+    format!("x0c0s{place}b0n0")
+}
+
+fn configuration(kernel: &str) -> PutBootConfiguration {
+    PutBootConfiguration {
+        configuration: Some(BootConfiguration {
+            name: "compute".into(),
+            is_default: true,
+            kernel: kernel.into(),
+            params: "old".into(),
+            ..BootConfiguration::default()
+        }),
+        ..PutBootConfiguration::default()
+    }
+}
+
+pub fn rollout() -> BootRollout {
+    BootRollout {
+        name: "new".into(),
+        configuration: "compute".into(),
+        kernel: "http://s/new".into(),
+        params: "new".into(),
+        hosts: vec!["x0".into()],
+        steps: vec![
+            RolloutStep { nodes: 1, percent: 0 },
+            RolloutStep {
+                nodes: 0,
+                percent: 50,
+            },
+        ],
+        failures_max: 1,
+        boot_deadline_s: DEADLINE_S,
+        ..BootRollout::default()
+    }
+}
+
+pub fn start(rollout: BootRollout) -> StartBootRollout {
+    StartBootRollout {
+        rollout: Some(rollout),
+    }
+}
+
+fn advance() -> AdvanceBootRollout {
+    AdvanceBootRollout { name: "new".into() }
+}
+
+fn control(action: Action) -> ControlBootRollout {
+    ControlBootRollout {
+        name: "new".into(),
+        action: action.into(),
+        if_revision: None,
+    }
+}
+
+/// Six nodes and the rollout of two steps before all: 1, 3, 6 nodes.
+fn begun() -> Log {
+    let mut log = Log::latest();
+    let components = (0..6).map(|place| Component {
+        id: node(place),
+        state: component::State::On.into(),
+        ..Component::default()
+    });
+    log.ok(CreateComponents {
+        components: components.collect(),
+        ..CreateComponents::default()
+    });
+    log.ok(configuration("http://s/old"));
+    log.ok(start(rollout()));
+    log
+}
+
+fn stored(log: &Log) -> BootRollout {
+    log.state.bss.boot_rollout("new").unwrap().as_ref().clone()
+}
+
+/// Places of the nodes that would be given the new kernel.
+fn given(log: &Log) -> Vec<u32> {
+    let base = log.state.bss.configuration("compute").unwrap();
+    let gets_new = |place: &u32| {
+        let node = node(*place).parse().unwrap();
+        log.state.bss.as_rolled_out(&base, &node).kernel == "http://s/new"
+    };
+    (0..6).filter(gets_new).collect()
+}
+
+/// The node at `place` fetches its script, made of what the state says now.
+fn script(log: &mut Log, place: u32, boot: &str) -> outcome::Applied {
+    let revision = log.state.applied_index();
+    let seen = BootPhase {
+        phase: Phase::Script.into(),
+        at_ms: log.now_ms,
+        revision,
+        told: true,
+        ..BootPhase::default()
+    };
+    log.ok(RecordBootPhases {
+        boots: vec![BootSeen {
+            node: node(place),
+            boot_id: boot.into(),
+            phases: vec![seen],
+        }],
+    })
+}
+
+fn home(log: &mut Log, place: u32, boot: &str) {
+    log.now_ms += 1000;
+    log.ok(phone_home(BootRecord {
+        node: node(place),
+        boot_id: boot.into(),
+        ..BootRecord::default()
+    }));
+}
+
+fn boots(log: &mut Log, place: u32, boot: &str) {
+    script(log, place, boot);
+    home(log, place, boot);
+}
+
+#[test]
+fn the_nodes_of_a_step_get_what_is_new_and_no_others() {
+    let log = begun();
+    assert_eq!(given(&log), [0]);
+    assert_eq!(stored(&log).waves.len(), 1);
+}
+
+#[test]
+fn a_step_follows_when_every_node_of_the_one_before_is_up_and_the_last_changes_the_configuration() {
+    let mut log = begun();
+    assert_eq!(log.ok(advance()).unchanged, ["new"], "nobody has booted yet");
+    boots(&mut log, 0, "b0");
+    log.ok(advance());
+    assert_eq!(given(&log), [0, 1, 2]);
+    boots(&mut log, 1, "b1");
+    log.ok(advance());
+    assert_eq!(given(&log), [0, 1, 2], "one of two is up");
+    boots(&mut log, 2, "b2");
+    log.ok(advance());
+    assert_eq!(given(&log), [0, 1, 2, 3, 4, 5]);
+    for place in 3..6 {
+        boots(&mut log, place, "b3");
+    }
+    log.ok(advance());
+    let after = stored(&log);
+    assert_eq!(
+        (after.state(), after.booted.len(), after.failed.len()),
+        (Stage::Completed, 6, 0)
+    );
+    let base = log.state.bss.configuration("compute").unwrap();
+    assert_eq!(
+        (base.kernel.as_str(), base.params.as_str(), base.is_default),
+        ("http://s/new", "new", true)
+    );
+}
+
+/// Only a boot with what is new counts.
+#[test]
+fn a_boot_that_began_before_the_step_says_nothing() {
+    let mut log = Log::latest();
+    log.ok(CreateComponents {
+        components: vec![Component {
+            id: node(0),
+            ..Component::default()
+        }],
+        ..CreateComponents::default()
+    });
+    log.ok(configuration("http://s/old"));
+    script(&mut log, 0, "before");
+    log.ok(start(rollout()));
+    home(&mut log, 0, "before");
+    log.ok(advance());
+    assert_eq!(stored(&log).booted, [] as [&str; 0]);
+    boots(&mut log, 0, "after");
+    log.ok(advance());
+    assert_eq!(stored(&log).state(), Stage::Completed);
+}
+
+#[test]
+fn more_failures_than_are_allowed_stop_it_and_every_node_gets_the_old() {
+    let mut log = begun();
+    script(&mut log, 0, "b0");
+    log.now_ms += u64::from(DEADLINE_S) * 1000;
+    assert_eq!(log.ok(advance()).unchanged, ["new"], "it is not late yet");
+    log.now_ms += 1;
+    log.ok(advance());
+    assert_eq!(stored(&log).failed.len(), 1);
+    assert_eq!(given(&log), [0, 1, 2], "one failure is allowed");
+    script(&mut log, 1, "b1");
+    log.now_ms += u64::from(DEADLINE_S) * 1000 + 1;
+    log.ok(advance());
+    let after = stored(&log);
+    assert_eq!(after.state(), Stage::Stopped);
+    assert!(
+        after.reason.starts_with("2 nodes failed, 1 are allowed"),
+        "{}",
+        after.reason
+    );
+    assert_eq!(given(&log), [] as [u32; 0]);
+    let base = log.state.bss.configuration("compute").unwrap();
+    assert_eq!(base.kernel, "http://s/old");
+}
+
+/// A node that is late with one boot may come home with the next before anybody looked.
+#[test]
+fn a_boot_that_came_home_decides() {
+    let mut log = begun();
+    script(&mut log, 0, "b0");
+    log.now_ms += u64::from(DEADLINE_S) * 1000 + 1;
+    boots(&mut log, 0, "b1");
+    log.ok(advance());
+    assert_eq!(stored(&log).booted, [node(0)]);
+}
+
+#[test]
+fn a_configuration_that_somebody_else_changes_stops_it() {
+    let mut log = begun();
+    log.ok(configuration("http://s/other"));
+    log.ok(advance());
+    let after = stored(&log);
+    assert_eq!(after.state(), Stage::Stopped);
+    assert!(after.reason.contains("meanwhile"), "{}", after.reason);
+}
+
+#[test]
+fn it_can_be_paused_resumed_and_stopped() {
+    let mut log = begun();
+    log.ok(control(Action::Pause));
+    boots(&mut log, 0, "b0");
+    log.ok(advance());
+    assert_eq!(
+        (given(&log), stored(&log).booted.len()),
+        (vec![0], 1),
+        "no step begins"
+    );
+    assert_eq!(log.ok(control(Action::Pause)).unchanged, ["new"]);
+    log.ok(control(Action::Resume));
+    log.ok(advance());
+    assert_eq!(given(&log), [0, 1, 2]);
+    log.ok(control(Action::Stop));
+    assert_eq!(given(&log), [] as [u32; 0]);
+    assert_eq!(stored(&log).reason, "stopped by user/admin");
+    assert!(matches!(
+        log.refused(control(Action::Resume)),
+        Rejection::Conflict { .. }
+    ));
+}
+
+#[test]
+fn one_configuration_has_one_rollout_and_what_goes_on_is_not_forgotten() {
+    let mut log = begun();
+    let other = BootRollout {
+        name: "other".into(),
+        ..rollout()
+    };
+    assert_eq!(log.invalid(start(other.clone())).0, "configuration");
+    assert!(matches!(
+        log.refused(start(rollout())),
+        Rejection::AlreadyExists { .. }
+    ));
+    let delete = DeleteBootRollout {
+        name: "new".into(),
+        if_revision: None,
+    };
+    assert!(matches!(log.refused(delete.clone()), Rejection::Conflict { .. }));
+    log.ok(control(Action::Stop));
+    log.ok(start(other));
+    log.ok(delete);
+    assert!(log.state.bss.boot_rollout("new").is_none());
+    assert_eq!(given(&log), [0], "the other's");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_its_field() {
+    type Change = fn(&mut BootRollout);
+    let cases: [(&str, Change); 8] = [
+        ("name", |rollout| rollout.name.clear()),
+        ("group", |rollout| rollout.hosts.clear()),
+        ("hosts", |rollout| rollout.group = "compute".into()),
+        ("hosts", |rollout| rollout.hosts = vec!["nonsense".into()]),
+        ("group", |rollout| rollout.hosts = vec!["x9".into()]),
+        ("steps", |rollout| rollout.steps = vec![RolloutStep::default()]),
+        ("steps", |rollout| {
+            rollout.steps = vec![RolloutStep {
+                nodes: 0,
+                percent: 101,
+            }]
+        }),
+        ("boot_deadline_s", |rollout| rollout.boot_deadline_s = 86_401),
+    ];
+    let mut log = begun();
+    log.ok(control(Action::Stop));
+    for (field, change) in cases {
+        let mut wrong = rollout();
+        change(&mut wrong);
+        assert_eq!(log.invalid(start(wrong.clone())).0, field, "{wrong:?}");
+    }
+    let newline = BootRollout {
+        params: "a\nreboot".into(),
+        ..rollout()
+    };
+    assert_eq!(log.invalid(start(newline)).0, "params");
+    let unknown = BootRollout {
+        configuration: "none".into(),
+        ..rollout()
+    };
+    assert!(matches!(log.refused(start(unknown)), Rejection::NotFound { .. }));
+}
