@@ -1,6 +1,4 @@
-//! Rollouts of boot configurations, and the task that lets them go on.
-
-use std::time::Duration;
+//! Rollouts of boot configurations, and how they go on.
 
 use proto::bss::v1::bss_command::{self, Change, control_boot_rollout::Action};
 use proto::bss::v1::{
@@ -13,8 +11,6 @@ use raft::{Committed, Store};
 use rpc::{Author, Error, invalid};
 use tonic::{Request, Response, Status};
 
-/// How often boots are looked at. Members tell of them every two seconds.
-const PAUSE: Duration = Duration::from_secs(1);
 /// Who makes the changes that nobody asked for.
 const PRINCIPAL: &str = "cluster/rollouts";
 
@@ -145,18 +141,9 @@ fn unknown(name: &str) -> Error {
     }
 }
 
-/// Lets rollouts go on wherever this member leads. What two members do at once is done once: the state looks at the same
-/// boots again, and finds nothing new the second time.
-pub async fn advance_rollouts(store: Store) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        if store.leads() {
-            advance_once(&store).await;
-        }
-    }
-}
-
-async fn advance_once(store: &Store) {
+/// Lets every rollout go on that can: to be called now and then by the member that leads. What two members do at once is done
+/// once: the state looks at the same boots again, and finds nothing new the second time.
+pub async fn advance_rollouts(store: &Store) {
     let due = store.state().bss.boot_rollouts_due(store.cluster_time_ms());
     for name in due {
         let advance = bss_command::AdvanceBootRollout { name: name.clone() };

@@ -2,12 +2,13 @@
 
 use model::Xname;
 use proto::bss::v1::boot_phase::Phase;
+use proto::smd::v1::component::Arch;
 use rpc::{Caller, Identity};
 use state::State;
 use timeline::{Seen, Timeline};
 
 use crate::answer::{Found, Terms};
-use crate::lookup::Asked;
+use crate::lookup::{self, Asked};
 
 /// Notes that a node has its script. That of an unknown node is no boot, and an administrator may look at any.
 pub(crate) fn script(timeline: &Timeline, caller: &Caller, found: &Found, terms: &Terms<'_>, bytes: usize) {
@@ -29,10 +30,12 @@ pub(crate) fn script(timeline: &Timeline, caller: &Caller, found: &Found, terms:
 
 /// What the file at the path of a URL is to a node: its kernel, its initrd, or nothing that it boots with.
 pub fn phase_of_file(state: &State, node: &Xname, path: &str) -> Option<Phase> {
-    let found = Found::look_up(state, &Asked::Name(node.to_string()));
-    let entry = found.entry?;
-    if entry.kernel.ends_with(path) {
+    let component = state.smd.component(node);
+    let asked = Asked::Name(node.to_string());
+    let choice = lookup::choice_of(state, &asked, component.as_deref(), Arch::Unspecified)?;
+    let image = choice.image();
+    if image.kernel().ends_with(path) {
         return Some(Phase::Kernel);
     }
-    entry.initrd.ends_with(path).then_some(Phase::Initrd)
+    image.initrd().ends_with(path).then_some(Phase::Initrd)
 }

@@ -158,10 +158,9 @@ pub(crate) fn node(state: &State, component: &Component) -> Option<NodeResource>
     };
     let asked = Asked::Name(component.id.clone());
     let choice = lookup::choice_of(state, &asked, Some(component), Arch::Unspecified);
-    let phoned_home = state.bss.boot_records(&xname);
-    let phoned_home = phoned_home
-        .first()
-        .map(|record| state::time_text(record.phoned_home_at_ms));
+    let records = state.bss.boot_records(&xname);
+    let phoned_home = records.iter().find(|record| record.phoned_home_at_ms > 0);
+    let phoned_home = phoned_home.map(|record| state::time_text(record.phoned_home_at_ms));
     let power = NodeState::ALL
         .into_iter()
         .find(|power| *power as i32 == component.state);

@@ -66,6 +66,8 @@ use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
 
+/// How often boots are looked at for rollouts; members tell of boots every two seconds.
+const ROLLOUT_PAUSE: Duration = Duration::from_secs(1);
 /// In address mode `external`: how long a member that has said that it stops serves on, for whoever moves the address to
 /// read that and take it away. keepalived's example asks each second and believes the second no.
 const ADDRESS_LEAVES_MAX: Duration = Duration::from_secs(6);
@@ -227,9 +229,17 @@ fn follow_catalogue(files: ::boot_files::BootFiles, drain: &Drain, tasks: &mut T
 /// While this member leads, rollouts go on.
 fn advance_rollouts(store: &Store, drain: &Drain, tasks: &mut Tasks) {
     let (store, stop) = (store.clone(), drain.finishing());
+    let advancing = async move {
+        loop {
+            tokio::time::sleep(ROLLOUT_PAUSE).await;
+            if store.leads() {
+                bss::advance_rollouts(&store).await;
+            }
+        }
+    };
     tasks.spawn("rollouts", async move {
         tokio::select! {
-            () = bss::advance_rollouts(store) => {}
+            () = advancing => {}
             () = stop.reached() => {}
         }
         Ok(())

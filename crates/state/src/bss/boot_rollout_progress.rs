@@ -13,11 +13,11 @@ use crate::log_position::modified_revision;
 
 /// What is to be done about a rollout.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Next {
+pub(super) struct Next {
     /// The rollout as it becomes, but for its meta.
-    pub rollout: BootRollout,
+    pub(super) rollout: BootRollout,
     /// What its configuration becomes, with the last step.
-    pub configuration: Option<BootConfiguration>,
+    pub(super) configuration: Option<BootConfiguration>,
 }
 
 /// Nobody gets what is new (any more), or everybody does.

@@ -236,7 +236,7 @@ pub(super) fn admitted(rollout: &BootRollout) -> usize {
 }
 
 /// `configuration` as `rollout` makes it.
-pub fn changed(configuration: &BootConfiguration, rollout: &BootRollout) -> BootConfiguration {
+pub(super) fn changed(configuration: &BootConfiguration, rollout: &BootRollout) -> BootConfiguration {
     BootConfiguration {
         kernel: rollout.kernel.clone(),
         initrd: rollout.initrd.clone(),

@@ -19,7 +19,7 @@ impl State {
                     .group
                     .parse()
                     .map_err(|e| Rejection::invalid("group", e))?;
-                let group = self.smd.group(&label);
+                let group = self.smd.group(label.as_str());
                 let group = group.ok_or_else(|| Rejection::not_found("group", &rollout.group))?;
                 let members = group
                     .members
