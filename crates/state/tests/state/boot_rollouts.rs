@@ -180,6 +180,7 @@ fn a_boot_that_began_before_the_step_says_nothing() {
     log.ok(CreateComponents {
         components: vec![Component {
             id: node(0),
+            state: component::State::On.into(),
             ..Component::default()
         }],
         ..CreateComponents::default()

@@ -276,8 +276,7 @@ fn bss() -> impl Strategy<Value = Command> {
                 7 | 8 => seen.into_command(),
                 9 => boot_rollouts::start(BootRollout {
                     configuration: format!("c{boot}"),
-                    kernel,
-                    hosts: vec![node],
+                    hosts: vec!["x*".into()],
                     ..boot_rollouts::rollout()
                 })
                 .into_command(),
