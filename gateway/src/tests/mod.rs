@@ -2,6 +2,7 @@
 
 mod better;
 mod boot_configurations;
+mod boot_rollouts;
 mod cloud_init;
 mod component_routes;
 mod downloads;
