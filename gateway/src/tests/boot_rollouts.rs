@@ -123,9 +123,13 @@ async fn a_rollout_is_steered_and_forgotten() {
         name: "new".into(),
         if_revision: Some(7),
     };
+    let etag = rpc::Etag {
+        cluster_id: String::new(),
+        revision: 7,
+    };
     check_with(
         Sent("DELETE /chamois/v1/boot-rollouts/new", ""),
-        &[("if-match", "7")],
+        &[("if-match", &etag.to_string())],
         &rollouts("DeleteBootRollout"),
         delete,
         answer(&bss::DeleteBootRolloutResponse { revision: 8 }),
