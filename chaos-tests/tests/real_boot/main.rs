@@ -7,13 +7,14 @@ use std::path::Path;
 use chaos_tests::members::{Members, MembersConfig, Node, wait};
 use chaos_tests::probe::dhcp_replies::DhcpReplies;
 use lab::machine::{Firmware, Guest, GuestConfig, GuestImage, Network, member_mac};
+use serde_json::Value;
 
 const XNAME: &str = "x1000c0s0b0n0";
 const ADDRESS: &str = "10.97.5.1";
 const GUEST_MAC: &str = "52:54:00:97:00:01";
 
 /// The leader holds the service address, sends the OFFER, and is killed right then. The guest must get all
-/// the rest (lease, script, kernel, initramfs, four documents) and phone home, and the cluster must show it.
+/// the rest (lease, script, kernel, initramfs, four documents) and phone home, and the cluster must show it, phase by phase.
 #[test]
 fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
     if !chaos_tests::privileged::is_wanted("the real boot") {
@@ -52,6 +53,72 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
         "boot status: {shown}"
     );
     println!("{shown}");
+    check_timeline(&members, survivor, first);
+}
+
+/// What members see reaches the others every two seconds. The OFFER may have died with the leader that sent it.
+fn check_timeline(members: &Members, asked: u64, killed: u64) {
+    let mut seen = Vec::new();
+    for phase in [
+        "ACKNOWLEDGED",
+        "SCRIPT",
+        "KERNEL",
+        "INITRD",
+        "NETWORK_CONFIG",
+        "META_DATA",
+        "USER_DATA",
+        "VENDOR_DATA",
+    ] {
+        let wanted = format!("PHASE_{phase}");
+        let attempt = wait(&wanted, || {
+            let boot = newest_boot(members, asked);
+            let phases = boot["phases"].as_array()?.clone();
+            phases
+                .into_iter()
+                .find(|attempt| attempt["phase"] == wanted.as_str())
+        });
+        assert!(attempt["bytes"].as_u64() > Some(0), "{attempt}");
+        seen.push(attempt);
+    }
+    let boot = newest_boot(members, asked);
+    println!("{boot:#}");
+    let times: Vec<u64> = seen
+        .iter()
+        .map(|attempt| attempt["atMs"].as_u64().unwrap())
+        .collect();
+    let (loaded, documents) = times.split_at(4);
+    assert!(loaded.is_sorted(), "address, script, kernel, initrd: {times:?}");
+    assert!(
+        documents.iter().all(|at| *at >= loaded[3]),
+        "cloud-init comes last: {times:?}"
+    );
+    assert!(boot["phonedHomeAtMs"].as_u64() >= documents.iter().copied().max());
+    for attempt in &seen[1..] {
+        assert_ne!(attempt["member"], killed, "it was dead by then: {attempt}");
+    }
+    assert_eq!(boot["bootId"].as_str().map(str::len), Some(16));
+    assert!(
+        seen[1]["revision"].as_u64() > Some(0),
+        "the state that the script was made of"
+    );
+    let watched = members
+        .chamois(asked)
+        .args(["boot", "status", XNAME, "--watch", "--within", "30"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&watched.stdout).into_owned();
+    assert!(watched.status.success() && text.contains("1 of 1 home"), "{text}");
+}
+
+/// The node's newest boot; null before there is one.
+fn newest_boot(members: &Members, asked: u64) -> Value {
+    let mut command = members.chamois(asked);
+    let shown = command
+        .args(["boot", "status", XNAME, "-o", "json"])
+        .output()
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+    shown["records"][0].clone()
 }
 
 /// The padding of the initramfs differs from run to run, so it is made once per target folder.

@@ -65,8 +65,11 @@ pub const BOOT_DEADLINE_S_DEFAULT: u32 = 1800;
 pub const BOOT_DEADLINE_S_MAX: u32 = 24 * 3600;
 /// Versions kept of one object of the boot path; the oldest leaves first.
 pub const REVISIONS_PER_OBJECT_MAX: usize = 20;
-/// Versions kept of all objects of the boot path: 20 each of 10,000 nodes. The oldest leaves first.
+/// Versions kept of all objects of the boot path: 20 each of 10,000 nodes. The oldest leaves first, but the newest two of an
+/// object stay.
 pub const REVISIONS_MAX: usize = 200_000;
+/// Bytes of all versions together, with the same exception.
+pub const REVISIONS_BYTES_MAX: usize = 64 << 20;
 /// SSH host keys of one boot record.
 pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
 /// Bytes of one SSH host key.

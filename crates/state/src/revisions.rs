@@ -1,6 +1,8 @@
 //! What nodes boot with, as it was: the latest versions of each object that administrators set for boots, with who changed
 //! it. In the state, so that every member knows them, after a restart too, and an administrator can go back to one.
 
+use std::collections::BTreeSet;
+use std::mem::size_of;
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -8,13 +10,16 @@ use proto::http::v1::Change;
 use proto::raft::v1::ObjectRevision;
 use proto::raft::v1::snapshot_row::Row;
 
-use crate::bounds::{REVISIONS_MAX, REVISIONS_PER_OBJECT_MAX};
+use crate::bounds::{REVISIONS_BYTES_MAX, REVISIONS_MAX, REVISIONS_PER_OBJECT_MAX};
 use crate::changes::Changes;
 use crate::event::{Event, Object};
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
+
+/// Versions of an object that is there which nothing else pushes out: as it is, and as it was before its last change.
+const VERSIONS_TO_GO_BACK: usize = 2;
 
 /// Kind and id of an object, and the log index at which it became so.
 type Key = (u8, String, u64);
@@ -23,8 +28,11 @@ type Key = (u8, String, u64);
 #[derive(Clone, Default)]
 pub struct Revisions {
     table: Table<ObjectRevision>,
-    /// The same keys by log index: the oldest of all makes room.
-    by_age: OrdSet<(u64, u8, String)>,
+    /// What makes room, by log index: every version of an object that is gone, and of one that is there all but the newest and
+    /// the one before it. So what is quiet keeps its way back, however often everything else is changed.
+    surplus: OrdSet<(u64, u8, String)>,
+    /// Of all versions together.
+    bytes: usize,
 }
 
 /// Whether the versions of such an object are kept.
@@ -73,32 +81,60 @@ impl Revisions {
     }
 
     fn keep(&mut self, row: ObjectRevision, changes: &mut Changes) {
-        let key = key_of(&row);
-        self.by_age.insert((key.2, key.0, key.1.clone()));
-        self.table.put(key, row, changes);
+        self.bytes += bytes_of(&row);
+        if let Some(before) = self.table.put(key_of(&row), row, changes) {
+            self.bytes -= bytes_of(&before);
+        }
     }
 
     /// The oldest versions of the object leave first, then the oldest of all objects.
     fn make_room(&mut self, kind: RowKind, id: &str, changes: &mut Changes) {
-        let surplus: Vec<Key> = self
+        let oldest: Vec<Key> = self
             .of(kind, id)
             .skip(REVISIONS_PER_OBJECT_MAX)
             .map(|row| key_of(row))
             .collect();
-        for key in surplus {
+        for key in oldest {
             self.drop(&key, changes);
         }
-        while self.table.len() > REVISIONS_MAX {
-            let Some((revision, kind, id)) = self.by_age.get_min().cloned() else {
+        self.note_surplus(kind, id);
+        while self.table.len() > REVISIONS_MAX || self.bytes > REVISIONS_BYTES_MAX {
+            let Some((revision, kind, id)) = self.surplus.get_min().cloned() else {
                 break;
             };
             self.drop(&(kind, id, revision), changes);
         }
     }
 
+    /// Which versions of one object may make room for others.
+    fn note_surplus(&mut self, kind: RowKind, id: &str) {
+        let versions: Vec<(u64, bool)> = self.of(kind, id).map(|row| (key_of(row).2, row.deleted)).collect();
+        let is_gone = versions.first().is_some_and(|(_, deleted)| *deleted);
+        for (place, (revision, _)) in versions.into_iter().enumerate() {
+            let entry = (revision, kind as u8, id.to_owned());
+            if is_gone || place >= VERSIONS_TO_GO_BACK {
+                self.surplus.insert(entry);
+            } else {
+                self.surplus.remove(&entry);
+            }
+        }
+    }
+
     fn drop(&mut self, key: &Key, changes: &mut Changes) {
-        self.by_age.remove(&(key.2, key.0, key.1.clone()));
-        self.table.remove(key, changes);
+        self.surplus.remove(&(key.2, key.0, key.1.clone()));
+        if let Some(gone) = self.table.remove(key, changes) {
+            self.bytes -= bytes_of(&gone);
+        }
+    }
+
+    /// Once all rows are loaded, in whatever order they came.
+    pub(crate) fn index_loaded(&mut self) {
+        let objects: BTreeSet<(u8, String)> = self.table.keys().map(|(kind, id, _)| (*kind, id.clone())).collect();
+        for (kind, id) in objects {
+            if let Some(kind) = RowKind::of_number(u32::from(kind)) {
+                self.note_surplus(kind, &id);
+            }
+        }
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
@@ -117,7 +153,7 @@ impl Revisions {
 
     pub(crate) fn load(&mut self, row: ObjectRevision, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.table.check_load(&row, RowKind::ObjectRevision)?;
-        self.by_age.insert((key.2, key.0, key.1.clone()));
+        self.bytes += bytes_of(&row);
         self.table.put(key, row, changes);
         Ok(())
     }
@@ -132,6 +168,11 @@ fn version(kind: RowKind, id: &str, change: Option<Change>, object: Option<&Obje
         created: false,
         object: object.map(Object::encode).unwrap_or_default(),
     }
+}
+
+/// Memory that a version takes, roughly.
+fn bytes_of(row: &ObjectRevision) -> usize {
+    size_of::<ObjectRevision>() + 2 * row.id.len() + row.object.len()
 }
 
 /// The key of a row that `apply` wrote, or that was checked when it was loaded.

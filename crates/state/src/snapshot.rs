@@ -198,6 +198,7 @@ impl State {
             return Err(SnapshotError::Header { found: headers });
         }
         state.smd.check_loaded()?;
+        state.revisions.index_loaded();
         state.digest = changes.into_parts().0;
         Ok(state)
     }

@@ -15,7 +15,10 @@ use crate::support::{Log, START_MS};
 
 const NODE: &str = "x0c0s0b0n0";
 const SECOND: u64 = 1000;
-const MINUTE: u64 = 60 * SECOND;
+/// A day before the log: what is told of is over.
+const BEGAN_MS: u64 = START_MS - DAY * SECOND;
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 fn attempt(phase: Phase, at_ms: u64) -> BootPhase {
     BootPhase {
@@ -28,11 +31,11 @@ fn attempt(phase: Phase, at_ms: u64) -> BootPhase {
     }
 }
 
-/// At seconds after the beginning of the log.
+/// At seconds after `BEGAN_MS`.
 fn seen(node: &str, boot_id: &str, attempts: &[(Phase, u64)]) -> RecordBootPhases {
     let phases = attempts
         .iter()
-        .map(|(phase, second)| attempt(*phase, START_MS + second * SECOND));
+        .map(|(phase, second)| attempt(*phase, BEGAN_MS + second * SECOND));
     RecordBootPhases {
         boots: vec![BootSeen {
             node: node.into(),
@@ -42,13 +45,6 @@ fn seen(node: &str, boot_id: &str, attempts: &[(Phase, u64)]) -> RecordBootPhase
     }
 }
 
-/// A log whose time is an hour after everything that the tests tell.
-fn log() -> Log {
-    let mut log = Log::latest();
-    log.now_ms += 60 * MINUTE;
-    log
-}
-
 fn records(log: &Log) -> Vec<std::sync::Arc<BootRecord>> {
     log.state.bss.boot_records(&NODE.parse().unwrap())
 }
@@ -56,7 +52,7 @@ fn records(log: &Log) -> Vec<std::sync::Arc<BootRecord>> {
 /// Boot ids and phases with their seconds, newest boot first.
 fn boots(log: &Log) -> Vec<(String, Vec<(Phase, u64)>)> {
     let phases = |record: &BootRecord| {
-        let seconds = |attempt: &BootPhase| (attempt.phase(), (attempt.at_ms - START_MS) / SECOND);
+        let seconds = |attempt: &BootPhase| (attempt.phase(), (attempt.at_ms - BEGAN_MS) / SECOND);
         record.phases.iter().map(seconds).collect()
     };
     records(log)
@@ -67,7 +63,7 @@ fn boots(log: &Log) -> Vec<(String, Vec<(Phase, u64)>)> {
 
 #[test]
 fn what_was_seen_of_a_boot_is_one_record_from_the_offer_to_the_phone_home() {
-    let mut log = log();
+    let mut log = Log::latest();
     log.ok(seen(NODE, "", &[(Phase::Offered, 0), (Phase::Acknowledged, 1)]));
     let created = log.created();
     assert_eq!(
@@ -104,7 +100,7 @@ fn what_was_seen_of_a_boot_is_one_record_from_the_offer_to_the_phone_home() {
 /// The member that answered DHCP may tell of it after the one that answered the script.
 #[test]
 fn a_late_batch_opens_no_boot_and_turns_no_phase_back() {
-    let mut log = log();
+    let mut log = Log::latest();
     log.ok(seen(NODE, "b1", &[(Phase::Script, 5), (Phase::UserData, 30)]));
     log.ok(seen(NODE, "", &[(Phase::Offered, 0), (Phase::Loader, 2)]));
     log.ok(seen(NODE, "b1", &[(Phase::MetaData, 29)]));
@@ -120,7 +116,7 @@ fn a_late_batch_opens_no_boot_and_turns_no_phase_back() {
 
 #[test]
 fn what_comes_after_a_script_is_the_next_boot() {
-    let mut log = log();
+    let mut log = Log::latest();
     log.ok(seen(NODE, "b1", &[(Phase::Script, 5)]));
     log.ok(seen(NODE, "", &[(Phase::Offered, 60)]));
     assert_eq!(
@@ -140,7 +136,7 @@ fn what_comes_after_a_script_is_the_next_boot() {
 /// Both offers are told before either script: they look like one boot until the first script is known.
 #[test]
 fn a_script_that_is_told_late_takes_its_offers_back() {
-    let mut log = log();
+    let mut log = Log::latest();
     log.ok(seen(NODE, "", &[(Phase::Offered, 0), (Phase::Offered, 100)]));
     log.ok(seen(NODE, "b2", &[(Phase::Script, 105)]));
     assert_eq!(boots(&log).len(), 1);
@@ -156,7 +152,7 @@ fn a_script_that_is_told_late_takes_its_offers_back() {
 
 #[test]
 fn a_script_adopts_what_came_within_ten_minutes() {
-    let mut log = log();
+    let mut log = Log::latest();
     log.ok(seen(NODE, "", &[(Phase::Offered, 0)]));
     log.ok(seen(NODE, "b1", &[(Phase::Script, 10 * 60 + 1)]));
     assert_eq!(boots(&log).len(), 2, "the node was off in between");
@@ -166,7 +162,7 @@ fn a_script_adopts_what_came_within_ten_minutes() {
 
 #[test]
 fn the_phone_home_of_a_boot_without_an_id_is_the_newest_boots_that_is_under_way() {
-    let mut log = log();
+    let mut log = Log::latest();
     log.ok(seen(NODE, "b1", &[(Phase::Script, 5)]));
     log.ok(boot_records::command(boot_records::record(NODE, "")));
     assert_eq!(boots(&log).len(), 1);
@@ -174,14 +170,14 @@ fn the_phone_home_of_a_boot_without_an_id_is_the_newest_boots_that_is_under_way(
     log.ok(boot_records::command(boot_records::record(NODE, "")));
     assert_eq!(boots(&log).len(), 2, "that boot has come home already");
     // what is not the next script's is no boot's that is over
-    log.ok(seen(NODE, "", &[(Phase::Offered, 61 * 60)]));
-    assert_eq!(boots(&log)[0], ("".into(), vec![(Phase::Offered, 61 * 60)]));
+    log.ok(seen(NODE, "", &[(Phase::Offered, DAY + 60)]));
+    assert_eq!(boots(&log)[0], ("".into(), vec![(Phase::Offered, DAY + 60)]));
     assert_eq!(boots(&log).len(), 3);
 }
 
 #[test]
 fn what_a_record_keeps_is_bounded() {
-    let mut log = log();
+    let mut log = Log::latest();
     for second in 0..100 {
         log.ok(seen(NODE, "b1", &[(Phase::Script, second)]));
     }
@@ -203,13 +199,13 @@ fn what_a_record_keeps_is_bounded() {
 
 #[test]
 fn the_last_access_is_that_of_any_boot() {
-    let mut log = log();
+    let mut log = Log::latest();
     let node: Xname = NODE.parse().unwrap();
     assert_eq!(log.state.bss.last_access(&node, Phase::Script), None);
     log.ok(seen(NODE, "b1", &[(Phase::Script, 5), (Phase::Script, 9)]));
     log.ok(seen(NODE, "b2", &[(Phase::Script, 7)]));
     let last = |log: &Log, phase| log.state.bss.last_access(&node, phase);
-    assert_eq!(last(&log, Phase::Script), Some(START_MS + 9 * SECOND));
+    assert_eq!(last(&log, Phase::Script), Some(BEGAN_MS + 9 * SECOND));
     assert_eq!(last(&log, Phase::UserData), None);
     assert_eq!(last(&log, Phase::PhonedHome), None);
     log.ok(boot_records::command(boot_records::record(NODE, "b1")));
@@ -245,7 +241,7 @@ fn what_is_told_wrongly_is_refused_whole() {
         let attempts: Vec<_> = (0..count).map(|second| (Phase::Offered, second)).collect();
         seen(NODE, "", &attempts)
     };
-    let mut log = log();
+    let mut log = Log::latest();
     let ahead = log.now_ms + BOOT_PHASE_AHEAD_MS_MAX;
     let cases = [
         (one("x0c0s0b0", "", offered, 1), "boots.node"),
@@ -307,7 +303,7 @@ pub fn random_seen(node: impl Strategy<Value = String>) -> impl Strategy<Value =
     let boot = (node, boot_id, phases).prop_map(|(node, boot_id, attempts)| {
         let attempt = |(phase, second): (i32, u64)| BootPhase {
             phase,
-            at_ms: START_MS + second * SECOND,
+            at_ms: BEGAN_MS + second * SECOND,
             member: 1 + second % 3,
             ..Default::default()
         };
@@ -364,8 +360,7 @@ proptest! {
             began += pause;
             batches.extend(told_batches(number, began, has_script, again, split));
         }
-        let mut in_order = log();
-        in_order.now_ms += 24 * 60 * MINUTE;
+        let mut in_order = Log::latest();
         let mut in_disorder = in_order.clone();
         for batch in &batches {
             in_order.ok(batch.clone());
@@ -388,8 +383,7 @@ proptest! {
     fn random_batches_keep_records_bounded(
         batches in proptest::collection::vec(random_seen(Just(NODE.to_owned())), 1..30),
     ) {
-        let mut log = log();
-        log.now_ms += 24 * 60 * MINUTE;
+        let mut log = Log::latest();
         for batch in batches {
             log.apply(batch.clone());
             let before = boots(&log);

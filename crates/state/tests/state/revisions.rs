@@ -227,3 +227,36 @@ fn what_cloud_init_was_told_comes_back_too() {
         "second"
     );
 }
+
+/// Bulk changes of everything else must not take the way back from what nobody touches.
+#[test]
+fn what_is_quiet_keeps_its_way_back() {
+    let mut log = Log::latest();
+    log.ok(replace(&["Default"], "http://s/one"));
+    log.ok(replace(&["Default"], "http://s/two"));
+    let keys: Vec<String> = (0..10_000).map(|place| format!("x{}c0s{}b0n0", place / 100, place % 100)).collect();
+    let many = |round: usize| Replace {
+        keys: keys.clone(),
+        values: Some(BootParametersEntry {
+            params: format!("round={round}"),
+            ..BootParametersEntry::default()
+        }),
+    };
+    log.fill((0..22).map(many));
+    assert_eq!(kept(&log.state, RowKind::BootParameters, "Default"), [2, 1]);
+    assert!(kept(&log.state, RowKind::BootParameters, &keys[0]).len() >= 2);
+    log.fill([back(RowKind::BootParameters, "Default", 1)]);
+    assert_eq!(kernel(&log, "Default").as_deref(), Some("http://s/one"));
+    let restored = State::from_rows(log.state.rows()).unwrap();
+    assert_eq!(restored.digest(), log.state.digest());
+}
+
+/// The condition goes by the object that is there, not by what is kept of it.
+#[test]
+fn an_object_without_versions_has_its_revision_all_the_same() {
+    let mut log = Log::new();
+    log.ok(replace(&["Default"], "http://s/old"));
+    assert_eq!(log.state.live_revision(RowKind::BootParameters, "Default"), 1);
+    assert_eq!(log.state.live_revision(RowKind::BootParameters, "None"), 0);
+    assert_eq!(log.state.live_revision(RowKind::Component, "Default"), 0);
+}
