@@ -194,8 +194,10 @@ fn data_source(terms: &Terms<'_>) -> String {
 /// stays as it is.
 fn fetched<'a>(source: &BootSource, url: &'a str, terms: &Terms<'_>) -> Cow<'a, str> {
     match source {
-        BootSource::Configuration(_) if url.starts_with(FILES) => format!("{}{url}", terms.base_url).into(),
-        BootSource::Configuration(_) | BootSource::Parameters(_) => url.into(),
+        BootSource::Configuration(_) | BootSource::Rollout(..) if url.starts_with(FILES) => {
+            format!("{}{url}", terms.base_url).into()
+        }
+        _ => url.into(),
     }
 }
 

@@ -33,12 +33,11 @@ impl BootRolloutService {
             .await
     }
 
-    /// As it is after a change.
+    /// As it is after a change, without those who take part.
     fn after(&self, author: &Author, name: &str) -> Result<Response<BootRollout>, Status> {
         let rollout = self.store.state_after(author).bss.boot_rollout(name);
-        Ok(Response::new(
-            rollout.ok_or_else(|| unknown(name))?.as_ref().clone(),
-        ))
+        let rollout = rollout.ok_or_else(|| unknown(name))?;
+        Ok(Response::new(rollout.as_ref().clone()))
     }
 }
 
@@ -50,10 +49,7 @@ impl boot_rollout_service_server::BootRolloutService for BootRolloutService {
         _: Request<ListBootRolloutsRequest>,
     ) -> Result<Response<ListBootRolloutsResponse>, Status> {
         let state = self.store.state();
-        let rollouts = state.bss.boot_rollouts().map(|rollout| BootRollout {
-            nodes: Vec::new(),
-            ..rollout.as_ref().clone()
-        });
+        let rollouts = state.bss.boot_rollouts().map(|rollout| rollout.as_ref().clone());
         Ok(Response::new(ListBootRolloutsResponse {
             rollouts: rollouts.collect(),
         }))
@@ -64,11 +60,13 @@ impl boot_rollout_service_server::BootRolloutService for BootRolloutService {
         &self,
         request: Request<GetBootRolloutRequest>,
     ) -> Result<Response<BootRollout>, Status> {
-        let name = &request.get_ref().name;
-        let rollout = self.store.state().bss.boot_rollout(name);
-        Ok(Response::new(
-            rollout.ok_or_else(|| unknown(name))?.as_ref().clone(),
-        ))
+        let (name, state) = (&request.get_ref().name, self.store.state());
+        let rollout = state.bss.boot_rollout(name).ok_or_else(|| unknown(name))?;
+        let participants = state.bss.rollout_nodes(name).map(|node| node.as_ref().clone());
+        Ok(Response::new(BootRollout {
+            participants: participants.collect(),
+            ..rollout.as_ref().clone()
+        }))
     }
 
     #[tracing::instrument(name = "bss.start_boot_rollout", skip_all)]
@@ -127,9 +125,10 @@ fn action_of(text: &str) -> Result<Action, Error> {
         "pause" => Ok(Action::Pause),
         "resume" => Ok(Action::Resume),
         "stop" => Ok(Action::Stop),
+        "skip" => Ok(Action::Skip),
         other => Err(invalid(
             "action",
-            format!("`{other}`; write pause, resume or stop"),
+            format!("`{other}`; write pause, resume, stop or skip"),
         )),
     }
 }

@@ -80,6 +80,7 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
                 boot_seen::script(
                     &self.config.timeline,
                     rpc::caller(&request),
+                    &state,
                     &found,
                     &terms,
                     text.len(),

@@ -10,14 +10,25 @@ use timeline::{Seen, Timeline};
 use crate::answer::{Found, Terms};
 use crate::lookup::{self, Asked};
 
-/// Notes that a node has its script. That of an unknown node is no boot, and an administrator may look at any.
-pub(crate) fn script(timeline: &Timeline, caller: &Caller, found: &Found, terms: &Terms<'_>, bytes: usize) {
-    let is_node = matches!(caller.identity, Identity::Node { .. });
-    let known = found
-        .component
-        .as_ref()
-        .filter(|_| is_node && found.is_bootable());
-    if let Some(node) = known.and_then(|component| component.id.parse().ok()) {
+/// Notes that a node has its script. That of an unknown node is no boot, an administrator may look at any, and a node that
+/// asks for another's script must not make that one's history.
+pub(crate) fn script(
+    timeline: &Timeline,
+    caller: &Caller,
+    state: &State,
+    found: &Found,
+    terms: &Terms<'_>,
+    bytes: usize,
+) {
+    let caller = match &caller.identity {
+        Identity::Node { address } => timeline::node_at(state, *address),
+        _ => None,
+    };
+    let known = found.component.as_ref().filter(|_| found.is_bootable());
+    let own = known
+        .zip(caller)
+        .filter(|(component, caller)| component.id == caller.as_str());
+    if let Some((_, node)) = own {
         timeline.note(Seen {
             node,
             boot_id: Some(terms.context.boot_id),

@@ -51,7 +51,9 @@ pub(crate) fn of(
 
 fn configuration_name(found: &BootMatch) -> Option<&str> {
     match &found.source {
-        BootSource::Configuration(configuration) => Some(&configuration.name),
+        BootSource::Configuration(configuration) | BootSource::Rollout(configuration, _) => {
+            Some(&configuration.name)
+        }
         BootSource::Parameters(_) => None,
     }
 }
@@ -70,6 +72,13 @@ fn judged(found: &BootMatch, choice: &BootChoice, node: &BootNode<'_>) -> BootCa
             )
         }
         None => (Verdict::Lost, lost(found, choice)),
+    };
+    let reason = match &found.source {
+        BootSource::Rollout(_, rollout) => format!(
+            "{reason}; the rollout {} gives this node what is new",
+            rollout.name
+        ),
+        BootSource::Configuration(_) | BootSource::Parameters(_) => reason,
     };
     candidate(
         &found.source,
@@ -117,7 +126,9 @@ fn lost(found: &BootMatch, choice: &BootChoice) -> String {
     }
     match last.source {
         BootSource::Parameters(_) => format!("boot parameters win ties: {name}"),
-        BootSource::Configuration(_) => format!("the same priority, and the name sorts after {name}"),
+        BootSource::Configuration(_) | BootSource::Rollout(..) => {
+            format!("the same priority, and the name sorts after {name}")
+        }
     }
 }
 
@@ -173,7 +184,7 @@ fn candidate(
 ) -> BootCandidate {
     let kind = match source {
         BootSource::Parameters(_) => "boot_parameters",
-        BootSource::Configuration(_) => "boot_configuration",
+        BootSource::Configuration(_) | BootSource::Rollout(..) => "boot_configuration",
     };
     let (class, selector) = selected.map_or((Class::Unspecified, String::new()), |(class, selector)| {
         (class_of(class), selector)
@@ -193,9 +204,11 @@ fn candidate(
 fn selector(source: &BootSource, node: &BootNode<'_>) -> String {
     match source {
         BootSource::Parameters(entry) => entry.key.clone(),
-        BootSource::Configuration(configuration) => state::selection(configuration, node)
-            .map(|(_, selector)| selector)
-            .unwrap_or_default(),
+        BootSource::Configuration(configuration) | BootSource::Rollout(configuration, _) => {
+            state::selection(configuration, node)
+                .map(|(_, selector)| selector)
+                .unwrap_or_default()
+        }
     }
 }
 

@@ -10,8 +10,7 @@ use proto::smd::v1::{Component, component};
 use state::bss::nid_key;
 use state::{BootChoice, BootClass, BootMatch, BootNode, BootSource, State};
 
-/// Key of the entry for nodes that have none of their own.
-pub(crate) const DEFAULT_KEY: &str = "Default";
+pub(crate) use state::bss::DEFAULT_KEY;
 /// Begins the key of the entry for unknown nodes of one architecture.
 pub(crate) const UNKNOWN_PREFIX: &str = "Unknown-";
 

@@ -174,14 +174,19 @@ async fn it_goes_on_by_itself_when_its_nodes_are_up() {
 async fn it_is_listed_without_its_nodes_and_shown_with_them() {
     let store = configured().await;
     let started = start(&store, rollout()).await.unwrap();
-    assert_eq!(started.nodes, [NODE]);
-    assert_eq!(get(&store).await.unwrap(), started);
+    assert_eq!((started.nodes, started.participants.len()), (1, 0));
+    let shown = get(&store).await.unwrap();
+    let nodes: Vec<&str> = shown.participants.iter().map(|node| node.node.as_str()).collect();
+    assert_eq!(nodes, [NODE]);
     let listed = service(&store)
         .list_boot_rollouts(Request::new(ListBootRolloutsRequest {}))
         .await;
     let listed = listed.unwrap().into_inner().rollouts;
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].name.as_str(), listed[0].nodes.len()), ("new", 0));
+    assert_eq!(
+        (listed[0].name.as_str(), listed[0].participants.len()),
+        ("new", 0)
+    );
 }
 
 #[tokio::test]
@@ -199,7 +204,10 @@ async fn what_is_wrong_is_named() {
     );
     start(&store, rollout()).await.unwrap();
     let refused = control(&store, "abort").await.unwrap_err();
-    assert!(refused.message().contains("pause, resume or stop"), "{refused}");
+    assert!(
+        refused.message().contains("pause, resume, stop or skip"),
+        "{refused}"
+    );
     let delete = DeleteBootRolloutRequest {
         name: "new".into(),
         if_revision: None,

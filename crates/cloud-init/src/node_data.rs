@@ -15,6 +15,7 @@ use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::{Caller, Error};
 use state::State;
+use state::cluster::FEATURE_LEVEL_BOOT;
 use timeline::{Seen, Timeline};
 use tonic::{Request, Response, Status};
 
@@ -210,7 +211,11 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         let form = request.get_ref();
         let call = self.call(caller, &form.ctx).await?;
         self.check_own(&form.id, &call).await?;
-        let record = phone_home::record(&call.node, call.context, form)?;
+        let mut record = phone_home::record(&call.node, call.context, form)?;
+        // members of an older version do not know the field
+        if call.state.feature_level() >= FEATURE_LEVEL_BOOT {
+            record.script_revision = call.context.map_or(0, |context| context.revision);
+        }
         let change = bss_command::Change::RecordBoot(bss_command::RecordBoot { record: Some(record) });
         let command = Command::Bss(BssCommand { change: Some(change) });
         let committed = self

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{NodeSet, Xname};
-use proto::bss::v1::{BootConfiguration, BootParametersEntry};
+use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRollout};
 use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
 
@@ -68,6 +68,8 @@ pub enum BootSource {
     Parameters(Arc<BootParametersEntry>),
     /// A boot configuration.
     Configuration(Arc<BootConfiguration>),
+    /// A boot configuration, and what a rollout that has come to the node makes of it.
+    Rollout(Arc<BootConfiguration>, Arc<BootRollout>),
 }
 
 /// Something that selects a node.
@@ -105,6 +107,7 @@ impl BootSource {
         match self {
             BootSource::Parameters(entry) => &entry.kernel,
             BootSource::Configuration(configuration) => &configuration.kernel,
+            BootSource::Rollout(_, rollout) => &rollout.kernel,
         }
     }
 
@@ -113,6 +116,7 @@ impl BootSource {
         match self {
             BootSource::Parameters(entry) => &entry.initrd,
             BootSource::Configuration(configuration) => &configuration.initrd,
+            BootSource::Rollout(_, rollout) => &rollout.initrd,
         }
     }
 
@@ -121,6 +125,7 @@ impl BootSource {
         match self {
             BootSource::Parameters(entry) => &entry.params,
             BootSource::Configuration(configuration) => &configuration.params,
+            BootSource::Rollout(_, rollout) => &rollout.params,
         }
     }
 
@@ -128,7 +133,9 @@ impl BootSource {
     pub fn name(&self) -> &str {
         match self {
             BootSource::Parameters(entry) => &entry.key,
-            BootSource::Configuration(configuration) => &configuration.name,
+            BootSource::Configuration(configuration) | BootSource::Rollout(configuration, _) => {
+                &configuration.name
+            }
         }
     }
 
@@ -136,7 +143,9 @@ impl BootSource {
     pub fn priority(&self) -> u32 {
         match self {
             BootSource::Parameters(_) => BOOT_PRIORITY_DEFAULT,
-            BootSource::Configuration(configuration) => priority(configuration),
+            BootSource::Configuration(configuration) | BootSource::Rollout(configuration, _) => {
+                priority(configuration)
+            }
         }
     }
 
@@ -145,7 +154,13 @@ impl BootSource {
         match self {
             BootSource::Parameters(_) => false,
             BootSource::Configuration(configuration) => configuration.merge_params,
+            BootSource::Rollout(_, rollout) => rollout.merge_params,
         }
+    }
+
+    /// Whether it is this configuration, as it is or as a rollout makes it.
+    pub fn is_configuration(&self, name: &str) -> bool {
+        !matches!(self, BootSource::Parameters(_)) && self.name() == name
     }
 
     fn is_same(&self, other: &BootSource) -> bool {
@@ -160,7 +175,7 @@ impl BootSource {
 impl BootMatch {
     /// Boot parameters come before configurations of the same priority: what BSS's clients set is what a node gets.
     pub fn order(&self) -> (BootClass, Reverse<u32>, bool, &str) {
-        let is_configuration = matches!(self.source, BootSource::Configuration(_));
+        let is_configuration = !matches!(self.source, BootSource::Parameters(_));
         (
             self.class,
             Reverse(self.source.priority()),
@@ -193,7 +208,7 @@ impl BootChoice {
     pub fn referral_token(&self) -> &str {
         match &self.image() {
             BootSource::Parameters(entry) => &entry.referral_token,
-            BootSource::Configuration(_) => "",
+            BootSource::Configuration(_) | BootSource::Rollout(..) => "",
         }
     }
 
@@ -266,10 +281,16 @@ impl State {
 impl State {
     /// What a rollout has come to the node with counts instead of what the configuration says.
     fn as_node_gets_it(&self, found: BootMatch, node: &BootNode<'_>) -> BootMatch {
-        match (&found.source, &node.xname) {
-            (BootSource::Configuration(configuration), Some(xname)) => BootMatch {
+        let rollout = match (&found.source, &node.xname) {
+            (BootSource::Configuration(configuration), Some(xname)) => {
+                self.bss.rollout_of(configuration, xname)
+            }
+            _ => None,
+        };
+        match (rollout, &found.source) {
+            (Some(rollout), BootSource::Configuration(configuration)) => BootMatch {
                 class: found.class,
-                source: BootSource::Configuration(self.bss.as_rolled_out(configuration, xname)),
+                source: BootSource::Rollout(Arc::clone(configuration), Arc::clone(rollout)),
             },
             _ => found,
         }

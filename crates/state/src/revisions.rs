@@ -108,7 +108,10 @@ impl Revisions {
 
     /// Which versions of one object may make room for others.
     fn note_surplus(&mut self, kind: RowKind, id: &str) {
-        let versions: Vec<(u64, bool)> = self.of(kind, id).map(|row| (key_of(row).2, row.deleted)).collect();
+        let versions: Vec<(u64, bool)> = self
+            .of(kind, id)
+            .map(|row| (key_of(row).2, row.deleted))
+            .collect();
         let is_gone = versions.first().is_some_and(|(_, deleted)| *deleted);
         for (place, (revision, _)) in versions.into_iter().enumerate() {
             let entry = (revision, kind as u8, id.to_owned());
@@ -129,7 +132,11 @@ impl Revisions {
 
     /// Once all rows are loaded, in whatever order they came.
     pub(crate) fn index_loaded(&mut self) {
-        let objects: BTreeSet<(u8, String)> = self.table.keys().map(|(kind, id, _)| (*kind, id.clone())).collect();
+        let objects: BTreeSet<(u8, String)> = self
+            .table
+            .keys()
+            .map(|(kind, id, _)| (*kind, id.clone()))
+            .collect();
         for (kind, id) in objects {
             if let Some(kind) = RowKind::of_number(u32::from(kind)) {
                 self.note_surplus(kind, &id);

@@ -12,6 +12,7 @@ use proto::raft::v1::ObjectRevision;
 use proto::raft::v1::entry::Command;
 
 use crate::cloud_init::DEFAULTS_FIELDS;
+use crate::log_position::modified_revision;
 use crate::{RowKind, State};
 
 impl State {
@@ -23,10 +24,7 @@ impl State {
     pub(crate) fn command_back(&self, rollback: &Rollback) -> Result<Command, Rejection> {
         let kind = RowKind::of_number(rollback.kind).filter(|kind| crate::revisions::is_kept(*kind));
         let kind = kind.ok_or_else(|| Rejection::invalid("kind", "no versions are kept of this kind"))?;
-        let newest = self.revisions.of(kind, &rollback.id).next();
-        let actual = newest
-            .filter(|newest| !newest.deleted)
-            .map_or(0, |newest| revision(newest));
+        let actual = self.live_revision(kind, &rollback.id);
         if let Some(expected) = rollback.if_revision.filter(|expected| *expected != actual) {
             return Err(Rejection::RevisionMismatch {
                 id: rollback.id.clone(),
@@ -53,6 +51,28 @@ impl State {
         command_to(kind, &version).map_err(|problem| Rejection::Bug {
             detail: format!("version {} of {}: {problem}", rollback.revision, rollback.id),
         })
+    }
+}
+
+impl State {
+    /// Revision of the last change of an object whose versions are kept; 0 if there is no such object.
+    pub fn live_revision(&self, kind: RowKind, id: &str) -> u64 {
+        let meta = match kind {
+            RowKind::BootParameters => self.bss.entry(id).and_then(|stored| stored.meta.clone()),
+            RowKind::BootConfiguration => self.bss.configuration(id).and_then(|stored| stored.meta.clone()),
+            RowKind::CloudInitGroup => self.cloud_init.group(id).and_then(|stored| stored.meta.clone()),
+            RowKind::InstanceInfo => {
+                let node = id.parse().ok();
+                let info = node.and_then(|node| self.cloud_init.instance_info(&node));
+                info.and_then(|stored| stored.meta.clone())
+            }
+            RowKind::ClusterDefaults => {
+                let defaults = self.cloud_init.cluster_defaults();
+                defaults.and_then(|stored| stored.meta.clone())
+            }
+            _ => None,
+        };
+        modified_revision(meta.as_ref())
     }
 }
 

@@ -46,6 +46,8 @@ pub enum RowKind {
     BootRollout = 24,
     /// An object of the boot path as it was.
     ObjectRevision = 25,
+    /// A node that takes part in a change of a boot configuration.
+    BootRolloutNode = 26,
     /// A node's instance-id.
     Instance = 30,
     /// What cloud-init is told about every node; one row.
@@ -70,7 +72,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 29] = [
+    pub const ALL: [RowKind; 30] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -90,6 +92,7 @@ impl RowKind {
         RowKind::BootConfiguration,
         RowKind::BootRollout,
         RowKind::ObjectRevision,
+        RowKind::BootRolloutNode,
         RowKind::Instance,
         RowKind::ClusterDefaults,
         RowKind::CloudInitGroup,
@@ -319,6 +322,15 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn boot_rollout_node(rollout: &str, node: &str) -> RowKey {
+        // The zero sorts a rollout's nodes before those of a longer name, as the table does.
+        let key = [rollout.as_bytes(), &[0], node.as_bytes()].concat();
+        RowKey {
+            kind: RowKind::BootRolloutNode,
+            key,
+        }
+    }
+
     /// `kind` is the object's, `revision` that of the change that made it so.
     pub(crate) fn object_revision(kind: u8, id: &str, revision: u64) -> RowKey {
         // The zero sorts an object's versions before those of a longer id, as the table does.
@@ -417,6 +429,8 @@ mod tests {
             RowKey::object_revision(RowKind::BootParameters as u8, "Default", 256),
             RowKey::object_revision(RowKind::BootParameters as u8, "Default2", 1),
             RowKey::object_revision(RowKind::ClusterDefaults as u8, "", 3),
+            RowKey::boot_rollout_node("a", "x0c0s0b0n0"),
+            RowKey::boot_rollout_node("a.b", "x0c0s0b0n0"),
             RowKey::instance(&short),
             RowKey::cluster_defaults(),
             RowKey::cloud_init_group("compute"),

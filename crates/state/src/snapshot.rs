@@ -77,6 +77,7 @@ impl RowKey {
             Row::BootRecord(row) => key_of(row, RowKind::BootRecord),
             Row::BootConfiguration(row) => key_of(row, RowKind::BootConfiguration),
             Row::BootRollout(row) => key_of(row, RowKind::BootRollout),
+            Row::BootRolloutNode(row) => key_of(row, RowKind::BootRolloutNode),
             Row::ObjectRevision(row) => key_of(row, RowKind::ObjectRevision),
             Row::Instance(row) => key_of(row, RowKind::Instance),
             Row::ClusterDefaults(row) => key_of(row, RowKind::ClusterDefaults),
@@ -108,6 +109,7 @@ impl State {
             .chain(self.smd.rows())
             .chain(self.bss.rows())
             .chain(self.revisions.rows())
+            .chain(self.bss.later_rows())
             .chain(self.cloud_init.rows())
             .chain(self.dhcp.rows())
             .chain(self.boot_files.rows())
@@ -138,7 +140,8 @@ impl State {
             RowKind::BootParameters
             | RowKind::BootRecord
             | RowKind::BootConfiguration
-            | RowKind::BootRollout => self.bss.row(key)?,
+            | RowKind::BootRollout
+            | RowKind::BootRolloutNode => self.bss.row(key)?,
             RowKind::ObjectRevision => self.revisions.row(key)?,
             RowKind::Instance
             | RowKind::ClusterDefaults
@@ -181,6 +184,7 @@ impl State {
                 Row::BootParameters(row) => state.bss.load_entry(row, &mut changes)?,
                 Row::BootRecord(row) => state.bss.load_record(row, &mut changes)?,
                 Row::BootConfiguration(row) => state.bss.load_configuration(row, &mut changes)?,
+                Row::BootRolloutNode(row) => state.bss.load_rollout_node(row, &mut changes)?,
                 Row::BootRollout(row) => state.bss.load_rollout(row, &mut changes)?,
                 Row::ObjectRevision(row) => state.revisions.load(row, &mut changes)?,
                 Row::Instance(row) => state.cloud_init.load_instance(row, &mut changes)?,

@@ -16,10 +16,12 @@ pub(crate) struct Past {
 /// Up to `count` changes of an object before the revision `before`.
 pub(crate) fn past(state: &State, kind: RowKind, id: &str, before: u64, count: usize) -> Past {
     let versions: Vec<&ObjectRevision> = state.revisions.of(kind, id).map(AsRef::as_ref).collect();
-    let oldest = versions
-        .last()
-        .filter(|oldest| !oldest.created)
-        .map_or(0, |oldest| revision(oldest));
+    let oldest = match versions.last() {
+        Some(oldest) if oldest.created => 0,
+        Some(oldest) => revision(oldest),
+        // not changed since versions are kept, or not there at all
+        None => state.live_revision(kind, id),
+    };
     let earlier = versions.iter().skip(1).map(|version| Some(*version));
     let pairs = versions.iter().zip(earlier.chain([None]));
     // what the oldest version was made of is not known, unless it was made of nothing

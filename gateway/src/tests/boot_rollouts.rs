@@ -2,6 +2,7 @@
 
 use proto::bss::v1 as bss;
 use proto::bss::v1::boot_rollout::State as Stage;
+use proto::bss::v1::boot_rollout_node::Outcome;
 use proto::watch::v1 as watch;
 
 use super::golden::{Sent, check, check_with};
@@ -36,22 +37,27 @@ const ASKED: &str = r#"{"name":"new","configuration":"compute","kernel":"/files/
 fn running() -> bss::BootRollout {
     bss::BootRollout {
         state: Stage::Running.into(),
-        nodes: vec!["x0c0s0b0n0".into(), "x0c0s1b0n0".into()],
+        nodes: 2,
         waves: vec![bss::RolloutWave {
             nodes: 1,
             revision: 9,
             at_ms: 1000,
         }],
-        failed: vec![bss::RolloutFailure {
-            node: "x0c0s0b0n0".into(),
-            reason: "late".into(),
-        }],
+        failed: 1,
         base_revision: 7,
+        participants: vec![bss::BootRolloutNode {
+            rollout: "new".into(),
+            node: "x0c0s0b0n0".into(),
+            outcome: Outcome::Failed.into(),
+            reason: "late".into(),
+            first_script_ms: 900,
+            ..Default::default()
+        }],
         ..asked()
     }
 }
 
-const RUNNING: &str = r#"{"name":"new","configuration":"compute","kernel":"/files/k","group":"compute","steps":[{"nodes":1},{"percent":50}],"failures_max":2,"boot_deadline_s":600,"state":"running","nodes":["x0c0s0b0n0","x0c0s1b0n0"],"waves":[{"nodes":1,"revision":9,"at_ms":1000}],"failed":[{"node":"x0c0s0b0n0","reason":"late"}],"base_revision":7}"#;
+const RUNNING: &str = r#"{"name":"new","configuration":"compute","kernel":"/files/k","group":"compute","steps":[{"nodes":1},{"percent":50}],"failures_max":2,"boot_deadline_s":600,"state":"running","nodes":2,"waves":[{"nodes":1,"revision":9,"at_ms":1000}],"failed":1,"base_revision":7,"participants":[{"rollout":"new","node":"x0c0s0b0n0","outcome":"failed","reason":"late","first_script_ms":900}]}"#;
 
 #[tokio::test]
 async fn a_rollout_is_started_shown_and_listed() {

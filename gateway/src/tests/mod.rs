@@ -1,12 +1,9 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
 mod better;
-<<<<<<< HEAD
 mod boot_configurations;
 mod boot_rollouts;
-=======
 mod boot_timeline;
->>>>>>> timeline
 mod cloud_init;
 mod component_routes;
 mod downloads;

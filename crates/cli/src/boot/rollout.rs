@@ -20,7 +20,7 @@ old again.
 
 Examples:
   chamois boot rollout start new-kernel --config compute --group compute \\
-      --kernel /files/6.12/vmlinuz --initrd /files/6.12/initrd --params 'console=ttyS0' --steps 1,10%,50% --failures-max 2
+      --kernel /files/6.12/vmlinuz --initrd /files/6.12/initrd --steps 1,10%,50% --failures-max 2
   chamois boot rollout show new-kernel --watch
   chamois boot rollout pause new-kernel
   chamois boot rollout stop new-kernel")]
@@ -35,6 +35,8 @@ pub enum RolloutCommand {
     Pause(control::ControlArgs),
     /// Go on
     Resume(control::ControlArgs),
+    /// Do not wait for the nodes of this step that are not up yet
+    Skip(control::ControlArgs),
     /// Give every node the old again
     Stop(control::ControlArgs),
     /// Forget one that is over
@@ -48,6 +50,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: RolloutCommand) -> Result<
         RolloutCommand::Show(args) => show::run(global, args).await,
         RolloutCommand::Pause(args) => control::run(global, args, "pause").await,
         RolloutCommand::Resume(args) => control::run(global, args, "resume").await,
+        RolloutCommand::Skip(args) => control::run(global, args, "skip").await,
         RolloutCommand::Stop(args) => control::run(global, args, "stop").await,
         RolloutCommand::Delete(args) => delete::run(global, args).await,
     }

@@ -4,6 +4,9 @@ use model::{MacAddr, Nid, Rejection, Xname};
 
 use crate::bounds::check_name;
 
+/// Key of the entry for nodes that have none of their own.
+pub const DEFAULT_KEY: &str = "Default";
+
 /// The key of an entry in the one way it is stored: a normalised xname, a lower-case MAC with colons, `nid` and a
 /// number, or any other word (a role, `Default`, `Global`, `Unknown-x86_64`) as it is written.
 ///

@@ -130,6 +130,7 @@ fn completed(before: &BootRecord, given: BootRecord, at: &LogPosition<'_>) -> Bo
         } else {
             given.host_keys
         },
+        script_revision: before.script_revision.max(given.script_revision),
         phoned_home_at_ms: at.time_ms,
         meta: at.modified(before.meta.as_ref()),
         ..before.clone()

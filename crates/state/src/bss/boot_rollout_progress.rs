@@ -1,11 +1,12 @@
 //! How a rollout goes on: a pure look at the boots of its nodes.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::Xname;
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::boot_rollout::State as Stage;
-use proto::bss::v1::{BootConfiguration, BootRecord, BootRollout, RolloutFailure, RolloutStep, RolloutWave};
+use proto::bss::v1::boot_rollout_node::Outcome;
+use proto::bss::v1::{BootConfiguration, BootRecord, BootRollout, BootRolloutNode, RolloutStep, RolloutWave};
 
 use super::boot_records::BootRecords;
 use super::boot_rollouts::{admitted, changed};
@@ -16,6 +17,8 @@ use crate::log_position::modified_revision;
 pub(super) struct Next {
     /// The rollout as it becomes, but for its meta.
     pub(super) rollout: BootRollout,
+    /// Those of its nodes of which something is new.
+    pub(super) nodes: Vec<BootRolloutNode>,
     /// What its configuration becomes, with the last step.
     pub(super) configuration: Option<BootConfiguration>,
 }
@@ -28,14 +31,19 @@ pub(super) fn is_over(rollout: &BootRollout) -> bool {
     )
 }
 
+/// The next step does not wait for it.
+pub(super) fn is_decided(node: &BootRolloutNode) -> bool {
+    node.outcome() != Outcome::Waiting
+}
+
 /// Nodes of each step, counted from the first; the last is all.
-pub(super) fn sizes(steps: &[RolloutStep], nodes: usize) -> Vec<u32> {
-    let all = u32::try_from(nodes).unwrap_or(u32::MAX);
+pub(super) fn sizes(steps: &[RolloutStep], all: u32) -> Vec<u32> {
     let size = |step: &RolloutStep| match step.percent {
         0 => step.nodes.min(all),
-        percent => u32::try_from((nodes * percent as usize).div_ceil(100))
-            .unwrap_or(all)
-            .min(all),
+        percent => {
+            let share = (u64::from(all) * u64::from(percent)).div_ceil(100);
+            u32::try_from(share).unwrap_or(all).min(all)
+        }
     };
     let mut sizes: Vec<u32> = Vec::new();
     for size in steps.iter().map(size).chain([all]) {
@@ -46,10 +54,11 @@ pub(super) fn sizes(steps: &[RolloutStep], nodes: usize) -> Vec<u32> {
     sizes
 }
 
-/// What is to be done at `now_ms` with the entry `index`; nothing when nothing is new.
-pub(super) fn next(
+/// What is to be done at `now_ms` with the entry `index`; nothing when nothing is new. `nodes` are those who take part.
+pub(super) fn next<'a>(
     rollout: &BootRollout,
     configuration: Option<&BootConfiguration>,
+    nodes: impl Iterator<Item = &'a Arc<BootRolloutNode>>,
     records: &BootRecords,
     now_ms: u64,
     index: u64,
@@ -57,41 +66,36 @@ pub(super) fn next(
     if is_over(rollout) {
         return None;
     }
+    let news: Vec<BootRolloutNode> = nodes
+        .take(admitted(rollout) as usize)
+        .filter(|node| !is_decided(node))
+        .filter_map(|node| looked_at(node, rollout, records, now_ms))
+        .collect();
+    let came_to = |outcome| news.iter().filter(|node| node.outcome() == outcome).count();
     let mut after = rollout.clone();
-    settle(&mut after, records, now_ms);
+    after.booted += u32::try_from(came_to(Outcome::Booted)).unwrap_or(u32::MAX);
+    after.failed += u32::try_from(came_to(Outcome::Failed)).unwrap_or(u32::MAX);
     let is_current =
         |base: &&BootConfiguration| modified_revision(base.meta.as_ref()) == rollout.base_revision;
-    let base = configuration.filter(is_current);
     let mut result = None;
-    if after.failed.len() > rollout.failures_max as usize {
-        let problem = format!(
-            "{} nodes failed, {} are allowed: all nodes get what {} says",
-            after.failed.len(),
-            rollout.failures_max,
-            rollout.configuration
-        );
-        stop(&mut after, problem);
-    } else if base.is_none() {
-        let problem = format!("{} was changed or deleted meanwhile", rollout.configuration);
-        stop(&mut after, problem);
-    } else if rollout.state() == Stage::Running
-        && after.booted.len() + after.failed.len() >= admitted(rollout)
-    {
-        let sizes = sizes(&rollout.steps, rollout.nodes.len());
-        match sizes.into_iter().find(|size| *size as usize > admitted(rollout)) {
-            Some(nodes) => after.waves.push(RolloutWave {
-                nodes,
-                revision: index,
-                at_ms: now_ms,
-            }),
-            None => {
-                after.set_state(Stage::Completed);
-                result = base.map(|base| changed(base, rollout));
-            }
+    match configuration.filter(is_current) {
+        _ if after.failed > rollout.failures_max => {
+            let problem = format!(
+                "{} nodes failed, {} are allowed: all nodes get what {} says",
+                after.failed, rollout.failures_max, rollout.configuration
+            );
+            stop(&mut after, problem);
         }
+        None => {
+            let problem = format!("{} was changed or deleted meanwhile", rollout.configuration);
+            stop(&mut after, problem);
+        }
+        Some(base) if is_step_done(&after) => result = begin_step(&mut after, base, now_ms, index),
+        Some(_) => {}
     }
-    (after != *rollout).then_some(Next {
+    (after != *rollout || !news.is_empty()).then_some(Next {
         rollout: after,
+        nodes: news,
         configuration: result,
     })
 }
@@ -101,74 +105,74 @@ fn stop(rollout: &mut BootRollout, reason: String) {
     rollout.reason = reason;
 }
 
-/// Looks at every node of the begun steps whose boot is not decided yet.
-fn settle(rollout: &mut BootRollout, records: &BootRecords, now_ms: u64) {
-    let mut booted: Vec<String> = Vec::new();
-    let mut failed: BTreeMap<String, String> = BTreeMap::new();
-    for (place, node) in rollout.nodes.iter().enumerate().take(admitted(rollout)) {
-        let is_settled = rollout.booted.binary_search(node).is_ok()
-            || rollout
-                .failed
-                .binary_search_by(|failure| failure.node.cmp(node))
-                .is_ok();
-        let wave = rollout.waves.iter().find(|wave| wave.nodes as usize > place);
-        let (Some(wave), false, Ok(xname)) = (wave, is_settled, node.parse::<Xname>()) else {
-            continue;
-        };
-        match boot_of(
-            records,
-            &xname,
-            wave.revision,
-            now_ms,
-            u64::from(rollout.boot_deadline_s) * 1000,
-        ) {
-            Boot::Home => booted.push(node.clone()),
-            Boot::Overdue(reason) => {
-                failed.insert(node.clone(), reason);
-            }
-            Boot::Open => {}
+fn is_step_done(rollout: &BootRollout) -> bool {
+    let decided = rollout.booted + rollout.failed + rollout.skipped;
+    rollout.state() == Stage::Running && decided >= admitted(rollout)
+}
+
+/// The next step; after the last the rollout is over, and what its configuration becomes is given.
+fn begin_step(
+    rollout: &mut BootRollout,
+    base: &BootConfiguration,
+    now_ms: u64,
+    index: u64,
+) -> Option<BootConfiguration> {
+    let sizes = sizes(&rollout.steps, rollout.nodes);
+    match sizes.into_iter().find(|size| *size > admitted(rollout)) {
+        Some(nodes) => {
+            rollout.waves.push(RolloutWave {
+                nodes,
+                revision: index,
+                at_ms: now_ms,
+            });
+            None
         }
-    }
-    if !booted.is_empty() {
-        rollout.booted.extend(booted);
-        rollout.booted.sort_unstable();
-    }
-    if !failed.is_empty() {
-        let failed = failed
-            .into_iter()
-            .map(|(node, reason)| RolloutFailure { node, reason });
-        rollout.failed.extend(failed);
-        rollout.failed.sort_by(|one, other| one.node.cmp(&other.node));
+        None => {
+            rollout.set_state(Stage::Completed);
+            Some(changed(base, rollout))
+        }
     }
 }
 
-enum Boot {
-    Home,
-    Overdue(String),
-    Open,
+/// What is new of a node that is not decided yet.
+fn looked_at(
+    node: &BootRolloutNode,
+    rollout: &BootRollout,
+    records: &BootRecords,
+    now_ms: u64,
+) -> Option<BootRolloutNode> {
+    let wave = rollout.waves.iter().find(|wave| wave.nodes > node.place)?;
+    let xname: Xname = node.node.parse().ok()?;
+    let mut after = node.clone();
+    for record in records.by_creation(&xname) {
+        let script_ms = script_ms(record, wave.revision);
+        if is_home(record, script_ms, wave.revision) {
+            after.set_outcome(Outcome::Booted);
+            return Some(after);
+        }
+        if let Some(script_ms) = script_ms.filter(|_| node.first_script_ms == 0) {
+            let first = Some(after.first_script_ms).filter(|first| *first > 0);
+            after.first_script_ms = first.unwrap_or(script_ms).min(script_ms);
+        }
+    }
+    let deadline_ms = u64::from(rollout.boot_deadline_s) * 1000;
+    if after.first_script_ms > 0 && now_ms > after.first_script_ms.saturating_add(deadline_ms) {
+        after.set_outcome(Outcome::Failed);
+        after.reason = format!(
+            "has not phoned home {} s after it first got its script",
+            rollout.boot_deadline_s
+        );
+    }
+    (after != *node).then_some(after)
 }
 
-/// The boots of a node with scripts of `revision` or later: one that came home decides, else the newest.
-fn boot_of(records: &BootRecords, node: &Xname, revision: u64, now_ms: u64, deadline_ms: u64) -> Boot {
-    let mut newest = None;
-    for record in records.by_creation(node) {
-        let Some(script_ms) = script_ms(record, revision) else {
-            continue;
-        };
-        if record.phoned_home_at_ms >= script_ms {
-            return Boot::Home;
-        }
-        newest = newest.max(Some(script_ms));
-    }
-    match newest {
-        Some(script_ms) if now_ms > script_ms.saturating_add(deadline_ms) => {
-            let late = format!(
-                "has not phoned home {} s after it got its script",
-                deadline_ms / 1000
-            );
-            Boot::Overdue(late)
-        }
-        Some(_) | None => Boot::Open,
+/// Whether the node phoned home in this boot with what is new. The timeline may have lost the script, but the node says with
+/// its phone-home what its script was made of.
+fn is_home(record: &BootRecord, script_ms: Option<u64>, revision: u64) -> bool {
+    let knows_script = record.phases.iter().any(|seen| seen.phase() == Phase::Script);
+    match script_ms {
+        Some(script_ms) => record.phoned_home_at_ms >= script_ms,
+        None => !knows_script && record.phoned_home_at_ms > 0 && record.script_revision >= revision,
     }
 }
 

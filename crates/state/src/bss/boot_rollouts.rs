@@ -5,22 +5,24 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use model::{Rejection, Xname};
 use proto::bss::v1::boot_rollout::State as Stage;
+use proto::bss::v1::boot_rollout_node::Outcome;
 use proto::bss::v1::bss_command::control_boot_rollout::Action;
 use proto::bss::v1::bss_command::{ControlBootRollout, DeleteBootRollout};
-use proto::bss::v1::{BootConfiguration, BootRollout, RolloutWave};
+use proto::bss::v1::{BootConfiguration, BootRollout, BootRolloutNode, RolloutWave};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use super::boot_rollout_progress::{is_over, sizes};
-use super::normal_configuration::normalise_boot_configuration;
+use super::boot_rollout_progress::{is_decided, is_over, sizes};
+use super::normal_configuration::{check_configuration_name, normalise_boot_configuration};
 use crate::bounds::{
     BOOT_DEADLINE_S_DEFAULT, BOOT_DEADLINE_S_MAX, ROLLOUT_NODES_MAX, ROLLOUT_STEPS_MAX, ROLLOUTS_MAX,
-    check_count, check_name,
+    check_count,
 };
 use crate::changes::Changes;
 use crate::event::Object;
 use crate::log_position::{LogPosition, check_revision, modified_revision};
 use crate::outcome::deleted;
+use crate::smd::stored_xname;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -28,10 +30,11 @@ use crate::{RowKey, RowKind};
 /// Word for the kind in rejections.
 const KIND: &str = "boot rollout";
 
-/// Rollouts by name.
+/// Rollouts by name, and who takes part in them.
 #[derive(Clone, Default)]
 pub(super) struct BootRollouts {
     table: Table<BootRollout>,
+    nodes: Table<BootRolloutNode>,
     /// The name of the one that is not over, by the configuration that it changes.
     of_configuration: OrdMap<String, String>,
 }
@@ -46,15 +49,37 @@ impl BootRollouts {
         self.table.values()
     }
 
-    /// The rollout that gives `node` something else than `configuration` says.
-    pub(super) fn of_node(&self, configuration: &str, node: &Xname) -> Option<&Arc<BootRollout>> {
-        let rollout = self.get(self.of_configuration.get(configuration)?)?;
-        let place = rollout
-            .nodes
-            .binary_search_by(|other| other.as_str().cmp(node.as_str()));
-        place
-            .is_ok_and(|place| place < admitted(rollout))
-            .then_some(rollout)
+    /// Who takes part in one, sorted.
+    pub(super) fn nodes_of(&self, rollout: &str) -> impl Iterator<Item = &Arc<BootRolloutNode>> {
+        let name = rollout.to_owned();
+        let all = self.nodes.range((name.clone(), String::new())..);
+        all.take_while(move |((of, _), _)| *of == name)
+            .map(|(_, node)| node)
+    }
+
+    /// Who takes part in any, sorted by rollout and node.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Arc<BootRolloutNode>> {
+        self.nodes.values()
+    }
+
+    pub(super) fn node(&self, key: &RowKey) -> Option<&Arc<BootRolloutNode>> {
+        let text = std::str::from_utf8(key.key()).ok()?;
+        let (rollout, node) = text.split_once('\0')?;
+        self.nodes.get(&(rollout.to_owned(), node.to_owned()))
+    }
+
+    /// The rollout that gives `node` something else than `configuration` says. One of a configuration that was changed since
+    /// gives nobody anything.
+    pub(super) fn of_node(
+        &self,
+        configuration: &BootConfiguration,
+        node: &Xname,
+    ) -> Option<&Arc<BootRollout>> {
+        let name = self.of_configuration.get(&configuration.name)?;
+        let rollout = self.get(name)?;
+        let is_current = modified_revision(configuration.meta.as_ref()) == rollout.base_revision;
+        let place = self.nodes.get(&(name.clone(), node.to_string()))?.place;
+        (is_current && place < admitted(rollout)).then_some(rollout)
     }
 
     /// Begins the first step with `nodes`, those that take part.
@@ -66,7 +91,7 @@ impl BootRollouts {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        check_name("name", &given.name)?;
+        check_configuration_name(&given.name)?;
         let base =
             configuration.ok_or_else(|| Rejection::not_found("boot configuration", &given.configuration))?;
         let changed = normalise_boot_configuration(&changed(base, given))?;
@@ -88,16 +113,29 @@ impl BootRollouts {
             },
             state: Stage::Running.into(),
             reason: String::new(),
-            nodes,
+            nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
             waves: Vec::new(),
-            booted: Vec::new(),
-            failed: Vec::new(),
+            booted: 0,
+            failed: 0,
+            skipped: 0,
+            participants: Vec::new(),
             base_revision: modified_revision(base.meta.as_ref()),
             meta: at.created(),
             ..given.clone()
         };
         rollout.waves = first_wave(&rollout, at);
         let names = vec![rollout.name.clone()];
+        self.forget_nodes(&rollout.name, changes);
+        for (place, node) in (0_u32..).zip(nodes) {
+            let node = BootRolloutNode {
+                rollout: rollout.name.clone(),
+                node,
+                place,
+                outcome: Outcome::Waiting.into(),
+                ..BootRolloutNode::default()
+            };
+            self.put_node(node, changes);
+        }
         self.store(rollout, changes);
         Ok(Applied {
             created: names,
@@ -140,6 +178,9 @@ impl BootRollouts {
     ) -> Result<Applied, Rejection> {
         let before = self.known(&control.name, control.if_revision)?;
         let mut after = before.as_ref().clone();
+        if control.action() == Action::Skip && !is_over(&before) {
+            return Ok(self.skip(&before, at, changes));
+        }
         let stage = match (control.action(), before.state()) {
             (_, Stage::Stopped | Stage::Completed | Stage::Unspecified) => {
                 return Err(Rejection::Conflict {
@@ -147,11 +188,11 @@ impl BootRollouts {
                 });
             }
             (Action::Unspecified, _) => {
-                return Err(Rejection::invalid("action", "write pause, resume or stop"));
+                return Err(Rejection::invalid("action", "write pause, resume, stop or skip"));
             }
             (Action::Pause, _) => Stage::Paused,
             (Action::Resume, _) => Stage::Running,
-            (Action::Stop, _) => Stage::Stopped,
+            (Action::Stop | Action::Skip, _) => Stage::Stopped,
         };
         let names = vec![before.name.clone()];
         if stage == before.state() {
@@ -183,13 +224,58 @@ impl BootRollouts {
                 detail: format!("the rollout {} is not over; stop it first", before.name),
             });
         }
+        self.forget_nodes(&before.name, changes);
         self.table.remove(&before.name, changes);
         Ok(deleted(std::iter::once(before.name.clone())))
     }
 
-    /// Stores what became of one that is known.
-    pub(super) fn replace(&mut self, after: BootRollout, changes: &mut Changes) {
+    /// The nodes of the step that are not decided yet are left out.
+    fn skip(&mut self, before: &BootRollout, at: &LogPosition<'_>, changes: &mut Changes) -> Applied {
+        let begun = self.nodes_of(&before.name).take(admitted(before) as usize);
+        let open: Vec<BootRolloutNode> = begun
+            .filter(|node| !is_decided(node))
+            .map(|node| node.as_ref().clone())
+            .collect();
+        let names = vec![before.name.clone()];
+        if open.is_empty() {
+            return Applied {
+                unchanged: names,
+                ..Default::default()
+            };
+        }
+        let mut after = before.clone();
+        after.skipped += u32::try_from(open.len()).unwrap_or(u32::MAX);
+        after.meta = at.modified(before.meta.as_ref());
+        let skipped = open.into_iter().map(|node| BootRolloutNode {
+            outcome: Outcome::Skipped.into(),
+            reason: format!("skipped by {}", at.principal),
+            ..node
+        });
+        self.go_on(after, skipped.collect(), changes);
+        Applied {
+            updated: names,
+            ..Default::default()
+        }
+    }
+
+    /// Stores what became of one that is known, and of its nodes.
+    pub(super) fn go_on(&mut self, after: BootRollout, nodes: Vec<BootRolloutNode>, changes: &mut Changes) {
+        for node in nodes {
+            self.put_node(node, changes);
+        }
         self.store(after, changes);
+    }
+
+    fn put_node(&mut self, node: BootRolloutNode, changes: &mut Changes) {
+        self.nodes
+            .put((node.rollout.clone(), node.node.clone()), node, changes);
+    }
+
+    fn forget_nodes(&mut self, rollout: &str, changes: &mut Changes) {
+        let gone: Vec<String> = self.nodes_of(rollout).map(|node| node.node.clone()).collect();
+        for node in gone {
+            self.nodes.remove(&(rollout.to_owned(), node), changes);
+        }
     }
 
     fn known(&self, name: &str, if_revision: Option<u64>) -> Result<Arc<BootRollout>, Rejection> {
@@ -213,6 +299,16 @@ impl BootRollouts {
         self.table.put(name, rollout, changes);
     }
 
+    pub(super) fn load_node(
+        &mut self,
+        row: BootRolloutNode,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.nodes.check_load(&row, RowKind::BootRolloutNode)?;
+        self.put_node(row, changes);
+        Ok(())
+    }
+
     pub(super) fn load(&mut self, row: BootRollout, changes: &mut Changes) -> Result<(), SnapshotError> {
         self.table.check_load(&row, RowKind::BootRollout)?;
         let is_taken = self.of_configuration.contains_key(&row.configuration);
@@ -228,11 +324,10 @@ impl BootRollouts {
 }
 
 /// How many of its nodes get what is new.
-pub(super) fn admitted(rollout: &BootRollout) -> usize {
+pub(super) fn admitted(rollout: &BootRollout) -> u32 {
     let is_given = matches!(rollout.state(), Stage::Running | Stage::Paused);
     let wave = rollout.waves.last().filter(|_| is_given);
-    wave.map_or(0, |wave| wave.nodes as usize)
-        .min(rollout.nodes.len())
+    wave.map_or(0, |wave| wave.nodes)
 }
 
 /// `configuration` as `rollout` makes it.
@@ -247,7 +342,7 @@ pub(super) fn changed(configuration: &BootConfiguration, rollout: &BootRollout) 
 }
 
 fn first_wave(rollout: &BootRollout, at: &LogPosition<'_>) -> Vec<RolloutWave> {
-    let size = sizes(&rollout.steps, rollout.nodes.len()).into_iter().next();
+    let size = sizes(&rollout.steps, rollout.nodes).into_iter().next();
     let wave = size.map(|nodes| RolloutWave {
         nodes,
         revision: at.index,
@@ -258,7 +353,7 @@ fn first_wave(rollout: &BootRollout, at: &LogPosition<'_>) -> Vec<RolloutWave> {
 
 fn check_terms(given: &BootRollout, nodes: usize) -> Result<(), Rejection> {
     if nodes == 0 {
-        let problem = "no node takes part; name a group with members, or hosts that the inventory has";
+        let problem = "no node takes part; name a group, or hosts, with nodes that boot this configuration";
         return Err(Rejection::invalid("group", problem));
     }
     check_count("nodes", nodes, ROLLOUT_NODES_MAX)?;
@@ -293,8 +388,9 @@ impl Record for BootRollout {
     }
 
     fn key(&self) -> Result<String, String> {
-        if !self.nodes.is_sorted() || self.nodes.is_empty() {
-            return Err(format!("the nodes of the rollout {} are not sorted", self.name));
+        check_configuration_name(&self.name).map_err(|rejection| rejection.to_string())?;
+        if !self.participants.is_empty() {
+            return Err(format!("the nodes of the rollout {} stand in its row", self.name));
         }
         Ok(self.name.clone())
     }
@@ -305,5 +401,28 @@ impl Record for BootRollout {
 
     fn object(self: Arc<Self>) -> Option<Object> {
         Some(Object::BootRollout(self))
+    }
+}
+
+impl Record for BootRolloutNode {
+    type Key = (String, String);
+
+    fn row_key((rollout, node): &(String, String)) -> RowKey {
+        RowKey::boot_rollout_node(rollout, node)
+    }
+
+    fn key(&self) -> Result<(String, String), String> {
+        check_configuration_name(&self.rollout).map_err(|rejection| rejection.to_string())?;
+        let node = stored_xname(&self.node)?;
+        Ok((self.rollout.clone(), node.to_string()))
+    }
+
+    fn into_row(self) -> Row {
+        Row::BootRolloutNode(self)
+    }
+
+    /// They are read by their rollout, which watchers see go on.
+    fn object(self: Arc<Self>) -> Option<Object> {
+        None
     }
 }

@@ -21,18 +21,20 @@ use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::bss_command::{
     AdvanceBootRollout, Change, PutBootConfiguration, RecordBoot, StartBootRollout,
 };
-use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout, BssCommand};
+use proto::bss::v1::{
+    BootConfiguration, BootParametersEntry, BootRecord, BootRollout, BootRolloutNode, BssCommand,
+};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use self::boot_configurations::BootConfigurations;
-pub use self::boot_key::{nid_key, normalise_boot_key};
+pub use self::boot_key::{DEFAULT_KEY, nid_key, normalise_boot_key};
 use self::boot_parameters::BootParameters;
 pub use self::boot_phases::kept_phases;
 use self::boot_records::BootRecords;
 pub use self::boot_records::began_ms;
 use self::boot_rollout_progress::{Next, next};
-use self::boot_rollouts::{BootRollouts, changed};
+use self::boot_rollouts::BootRollouts;
 pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
 pub(crate) use self::merge_patch::depth;
 pub use self::normal_configuration::{normalise_boot_configuration, priority};
@@ -127,23 +129,27 @@ impl Bss {
         due.map(|rollout| rollout.name.clone()).collect()
     }
 
-    /// `configuration` as `node` gets it: as a rollout makes it, if one has come to the node.
-    pub fn as_rolled_out(
+    /// Those who take part in a rollout, sorted.
+    pub fn rollout_nodes(&self, rollout: &str) -> impl Iterator<Item = &Arc<BootRolloutNode>> {
+        self.rollouts.nodes_of(rollout)
+    }
+
+    /// The rollout that gives `node` something else than `configuration` says.
+    pub(crate) fn rollout_of(
         &self,
-        configuration: &Arc<BootConfiguration>,
+        configuration: &BootConfiguration,
         node: &Xname,
-    ) -> Arc<BootConfiguration> {
-        match self.rollouts.of_node(&configuration.name, node) {
-            Some(rollout) => Arc::new(changed(configuration, rollout)),
-            None => Arc::clone(configuration),
-        }
+    ) -> Option<&Arc<BootRollout>> {
+        self.rollouts.of_node(configuration, node)
     }
 
     fn next_of(&self, rollout: &BootRollout, now_ms: u64, index: u64) -> Option<Next> {
         let configuration = self.configurations.get(&rollout.configuration);
+        let nodes = self.rollouts.nodes_of(&rollout.name);
         next(
             rollout,
             configuration.map(AsRef::as_ref),
+            nodes,
             &self.records,
             now_ms,
             index,
@@ -185,15 +191,22 @@ impl Bss {
                 ..Default::default()
             });
         };
+        let starter = before.meta.as_ref().and_then(|meta| meta.created.as_ref());
+        let starter = starter.map_or("", |change| change.principal.as_str());
+        let principal = format!("rollout {} of {starter}", before.name);
+        let at = LogPosition {
+            principal: &principal,
+            ..*at
+        };
         if let Some(configuration) = configuration {
             let put = PutBootConfiguration {
                 configuration: Some(configuration),
                 ..Default::default()
             };
-            self.configurations.put(&put, at, changes)?;
+            self.configurations.put(&put, &at, changes)?;
         }
         rollout.meta = at.modified(before.meta.as_ref());
-        self.rollouts.replace(rollout, changes);
+        self.rollouts.go_on(rollout, nodes, changes);
         Ok(Applied {
             updated: names,
             ..Default::default()
@@ -254,6 +267,7 @@ impl Bss {
             RowKind::BootParameters => self.parameters.get(text.ok()?)?.as_ref().clone().into_row(),
             RowKind::BootConfiguration => self.configurations.get(text.ok()?)?.as_ref().clone().into_row(),
             RowKind::BootRollout => self.rollouts.get(text.ok()?)?.as_ref().clone().into_row(),
+            RowKind::BootRolloutNode => self.rollouts.node(key)?.as_ref().clone().into_row(),
             _ => self.records.get(key)?.as_ref().clone().into_row(),
         })
     }
@@ -272,6 +286,19 @@ impl Bss {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.rollouts.load(row, changes)
+    }
+
+    pub(crate) fn load_rollout_node(
+        &mut self,
+        row: BootRolloutNode,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.rollouts.load_node(row, changes)
+    }
+
+    /// Rows of kinds that come after all others of the boot path.
+    pub(crate) fn later_rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.rollouts.nodes().map(|node| node.as_ref().clone().into_row())
     }
 
     pub(crate) fn load_record(
@@ -295,7 +322,7 @@ impl Bss {
 pub(crate) fn feature_level(command: &BssCommand) -> u32 {
     match &command.change {
         // a field that the first level does not know
-        Some(Change::RecordBoot(record)) if has_phases(record) => FEATURE_LEVEL_BOOT,
+        Some(Change::RecordBoot(record)) if says_more(record) => FEATURE_LEVEL_BOOT,
         None
         | Some(
             Change::Create(_)
@@ -317,9 +344,9 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
     }
 }
 
-fn has_phases(command: &RecordBoot) -> bool {
+fn says_more(command: &RecordBoot) -> bool {
     command
         .record
         .as_ref()
-        .is_some_and(|record| !record.phases.is_empty())
+        .is_some_and(|record| !record.phases.is_empty() || record.script_revision > 0)
 }

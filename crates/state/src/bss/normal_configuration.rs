@@ -111,7 +111,7 @@ fn role(field: &str, text: &str, canonical: fn(&str) -> Option<&'static str>) ->
     Ok(canonical(text).unwrap_or(text).to_owned())
 }
 
-fn check_configuration_name(name: &str) -> Result<(), Rejection> {
+pub(super) fn check_configuration_name(name: &str) -> Result<(), Rejection> {
     check_name("name", name)?;
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());

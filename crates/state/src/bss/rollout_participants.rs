@@ -1,57 +1,95 @@
 //! Who takes part in a rollout.
 
-use model::{GroupLabel, NodeSet, Rejection};
-use proto::bss::v1::BootRollout;
+use std::collections::BTreeSet;
 
-use crate::State;
-use crate::bounds::{IDS_PER_COMMAND_MAX, check_count};
+use model::{GroupLabel, NodeSet, Rejection, Xname};
+use proto::bss::v1::BootRollout;
+use proto::smd::v1::Component;
+use proto::smd::v1::component::Arch;
+
+use crate::boot_choice::{BootClass, BootMatch, BootNode, BootSource, choose};
+use crate::bounds::{NODE_SETS_MAX, ROLLOUT_NODES_MAX, check_count};
+use crate::{State, bss};
 
 impl State {
-    /// The nodes of the inventory that `rollout` names.
+    /// Those of the nodes that `rollout` names which boot its configuration now: what a node does not boot could change
+    /// nothing for it.
     ///
     /// # Errors
     /// `Invalid` for a group and hosts at once, or none of both, and for names that are none; `NotFound` for the group.
     pub(crate) fn participants(&self, rollout: Option<&BootRollout>) -> Result<Vec<String>, Rejection> {
         let rollout = rollout.ok_or_else(|| Rejection::invalid("rollout", "it is missing"))?;
-        match (rollout.group.is_empty(), rollout.hosts.is_empty()) {
-            (false, true) => {
-                let label: GroupLabel = rollout
-                    .group
-                    .parse()
-                    .map_err(|e| Rejection::invalid("group", e))?;
-                let group = self.smd.group(label.as_str());
-                let group = group.ok_or_else(|| Rejection::not_found("group", &rollout.group))?;
-                let members = group
-                    .members
-                    .as_ref()
-                    .map(|members| members.ids.clone())
-                    .unwrap_or_default();
-                Ok(self.nodes_among(members.into_iter()))
-            }
-            (true, false) => {
-                check_count("hosts", rollout.hosts.len(), IDS_PER_COMMAND_MAX)?;
-                let parse = |text: &String| {
-                    text.parse::<NodeSet>()
-                        .map_err(|e| Rejection::invalid("hosts", e))
-                };
-                let sets: Vec<NodeSet> = rollout.hosts.iter().map(parse).collect::<Result<_, _>>()?;
-                let all = self.smd.components().map(|component| component.id.clone());
-                let named = all.filter(|id| {
-                    id.parse()
-                        .is_ok_and(|id| sets.iter().any(|set| set.contains(&id)))
-                });
-                Ok(self.nodes_among(named))
-            }
-            (true, true) => Err(Rejection::invalid("group", "name a group, or hosts")),
-            (false, false) => Err(Rejection::invalid("hosts", "name a group or hosts, not both")),
-        }
+        let named = match (rollout.group.is_empty(), rollout.hosts.is_empty()) {
+            (false, true) => self.members_of(&rollout.group)?,
+            (true, false) => self.nodes_of(&rollout.hosts)?,
+            (true, true) => return Err(Rejection::invalid("group", "name a group, or hosts")),
+            (false, false) => return Err(Rejection::invalid("hosts", "name a group or hosts, not both")),
+        };
+        let boots_it = |node: &Xname| self.boots(node, &rollout.configuration);
+        let boot = named.into_iter().filter(boots_it);
+        Ok(boot.map(|node| node.to_string()).collect())
     }
 
-    fn nodes_among(&self, ids: impl Iterator<Item = String>) -> Vec<String> {
-        ids.filter(|id| {
-            let parsed = id.parse::<model::Xname>();
-            parsed.is_ok_and(|id| id.is_node() && self.smd.component(&id).is_some())
+    fn members_of(&self, label: &str) -> Result<BTreeSet<Xname>, Rejection> {
+        let label: GroupLabel = label.parse().map_err(|e| Rejection::invalid("group", e))?;
+        let group = self.smd.group(label.as_str());
+        let group = group.ok_or_else(|| Rejection::not_found("group", label.as_str()))?;
+        let members = group.members.as_ref().map_or(&[][..], |members| &members.ids);
+        Ok(members.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// A place that is a node is looked up; only sets are held against the inventory.
+    fn nodes_of(&self, hosts: &[String]) -> Result<BTreeSet<Xname>, Rejection> {
+        check_count("hosts", hosts.len(), ROLLOUT_NODES_MAX)?;
+        let (mut nodes, mut sets) = (BTreeSet::new(), Vec::new());
+        for host in hosts {
+            for set in NodeSet::list(host).map_err(|e| Rejection::invalid("hosts", e))? {
+                match set.as_xname().filter(|xname| xname.is_node()) {
+                    Some(node) => drop(nodes.insert(node.clone())),
+                    None => sets.push(set),
+                }
+            }
+        }
+        check_count("hosts", sets.len(), NODE_SETS_MAX)?;
+        if !sets.is_empty() {
+            let all = self
+                .smd
+                .components()
+                .filter_map(|component| component.id.parse::<Xname>().ok());
+            nodes.extend(all.filter(|id| sets.iter().any(|set| set.contains(id))));
+        }
+        Ok(nodes)
+    }
+
+    /// Whether a node of the inventory boots this configuration, alone or merged.
+    fn boots(&self, node: &Xname, configuration: &str) -> bool {
+        let Some(component) = self.smd.component(node).filter(|_| node.is_node()) else {
+            return false;
+        };
+        let boot_node = BootNode::new(self, node.as_str(), Some(&component), Arch::Unspecified);
+        let parameters = self.parameters_of(&boot_node, &component);
+        let choice = choose(self.boot_matches(&boot_node, parameters));
+        choice.is_some_and(|choice| {
+            choice
+                .parts()
+                .any(|part| part.source.is_configuration(configuration))
         })
-        .collect()
+    }
+
+    /// The boot parameters of BSS v1 that apply to a node: those of one of its own names, its role's, `Default`.
+    fn parameters_of(&self, node: &BootNode<'_>, component: &Component) -> Option<BootMatch> {
+        let own = node.names.iter().filter_map(|name| self.bss.entry(name));
+        let own = own.map(|entry| (BootClass::Own, entry));
+        let others = [
+            (BootClass::Role, component.role.as_str()),
+            (BootClass::Default, bss::DEFAULT_KEY),
+        ];
+        let others = others
+            .into_iter()
+            .filter_map(|(class, key)| Some((class, self.bss.entry(key)?)));
+        own.chain(others).next().map(|(class, entry)| BootMatch {
+            class,
+            source: BootSource::Parameters(entry),
+        })
     }
 }

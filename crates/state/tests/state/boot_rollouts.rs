@@ -3,6 +3,7 @@
 use model::Rejection;
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::boot_rollout::State as Stage;
+use proto::bss::v1::boot_rollout_node::Outcome;
 use proto::bss::v1::bss_command::control_boot_rollout::Action;
 use proto::bss::v1::bss_command::{
     AdvanceBootRollout, BootSeen, ControlBootRollout, DeleteBootRollout, PutBootConfiguration,
@@ -10,8 +11,10 @@ use proto::bss::v1::bss_command::{
 };
 use proto::bss::v1::{BootConfiguration, BootPhase, BootRecord, BootRollout, RolloutStep};
 use proto::raft::v1::outcome;
+use proto::smd::v1::component::Arch;
 use proto::smd::v1::smd_command::CreateComponents;
 use proto::smd::v1::{Component, component};
+use state::{BootNode, choose};
 
 use crate::boot_records::command as phone_home;
 use crate::support::Log;
@@ -96,12 +99,22 @@ fn stored(log: &Log) -> BootRollout {
 
 /// Places of the nodes that would be given the new kernel.
 fn given(log: &Log) -> Vec<u32> {
-    let base = log.state.bss.configuration("compute").unwrap();
     let gets_new = |place: &u32| {
-        let node = node(*place).parse().unwrap();
-        log.state.bss.as_rolled_out(&base, &node).kernel == "http://s/new"
+        let component = log.state.smd.component(&node(*place).parse().unwrap()).unwrap();
+        let node = BootNode::new(&log.state, &component.id, Some(&component), Arch::Unspecified);
+        let choice = choose(log.state.boot_matches(&node, None)).unwrap();
+        choice.image().kernel() == "http://s/new"
     };
     (0..6).filter(gets_new).collect()
+}
+
+/// Places of the nodes with this outcome.
+fn with(log: &Log, outcome: Outcome) -> Vec<u32> {
+    let nodes = log.state.bss.rollout_nodes("new");
+    nodes
+        .filter(|node| node.outcome() == outcome)
+        .map(|node| node.place)
+        .collect()
 }
 
 /// The node at `place` fetches its script, made of what the state says now.
@@ -163,7 +176,7 @@ fn a_step_follows_when_every_node_of_the_one_before_is_up_and_the_last_changes_t
     log.ok(advance());
     let after = stored(&log);
     assert_eq!(
-        (after.state(), after.booted.len(), after.failed.len()),
+        (after.state(), after.booted, after.failed),
         (Stage::Completed, 6, 0)
     );
     let base = log.state.bss.configuration("compute").unwrap();
@@ -190,7 +203,7 @@ fn a_boot_that_began_before_the_step_says_nothing() {
     log.ok(start(rollout()));
     home(&mut log, 0, "before");
     log.ok(advance());
-    assert_eq!(stored(&log).booted, [] as [&str; 0]);
+    assert_eq!(stored(&log).booted, 0);
     boots(&mut log, 0, "after");
     log.ok(advance());
     assert_eq!(stored(&log).state(), Stage::Completed);
@@ -201,10 +214,15 @@ fn more_failures_than_are_allowed_stop_it_and_every_node_gets_the_old() {
     let mut log = begun();
     script(&mut log, 0, "b0");
     log.now_ms += u64::from(DEADLINE_S) * 1000;
+    assert_eq!(
+        log.ok(advance()).updated,
+        ["new"],
+        "that it has its script is new"
+    );
     assert_eq!(log.ok(advance()).unchanged, ["new"], "it is not late yet");
     log.now_ms += 1;
     log.ok(advance());
-    assert_eq!(stored(&log).failed.len(), 1);
+    assert_eq!(with(&log, Outcome::Failed), [0]);
     assert_eq!(given(&log), [0, 1, 2], "one failure is allowed");
     script(&mut log, 1, "b1");
     log.now_ms += u64::from(DEADLINE_S) * 1000 + 1;
@@ -229,7 +247,7 @@ fn a_boot_that_came_home_decides() {
     log.now_ms += u64::from(DEADLINE_S) * 1000 + 1;
     boots(&mut log, 0, "b1");
     log.ok(advance());
-    assert_eq!(stored(&log).booted, [node(0)]);
+    assert_eq!(with(&log, Outcome::Booted), [0]);
 }
 
 #[test]
@@ -248,11 +266,7 @@ fn it_can_be_paused_resumed_and_stopped() {
     log.ok(control(Action::Pause));
     boots(&mut log, 0, "b0");
     log.ok(advance());
-    assert_eq!(
-        (given(&log), stored(&log).booted.len()),
-        (vec![0], 1),
-        "no step begins"
-    );
+    assert_eq!((given(&log), stored(&log).booted), (vec![0], 1), "no step begins");
     assert_eq!(log.ok(control(Action::Pause)).unchanged, ["new"]);
     log.ok(control(Action::Resume));
     log.ok(advance());
@@ -293,8 +307,9 @@ fn one_configuration_has_one_rollout_and_what_goes_on_is_not_forgotten() {
 #[test]
 fn what_makes_no_sense_is_refused_by_its_field() {
     type Change = fn(&mut BootRollout);
-    let cases: [(&str, Change); 8] = [
+    let cases: [(&str, Change); 9] = [
         ("name", |rollout| rollout.name.clear()),
+        ("name", |rollout| rollout.name = "a/b".into()),
         ("group", |rollout| rollout.hosts.clear()),
         ("hosts", |rollout| rollout.group = "compute".into()),
         ("hosts", |rollout| rollout.hosts = vec!["nonsense".into()]),
@@ -325,4 +340,104 @@ fn what_makes_no_sense_is_refused_by_its_field() {
         ..rollout()
     };
     assert!(matches!(log.refused(start(unknown)), Rejection::NotFound { .. }));
+}
+
+/// A kernel that panics makes the node boot again and again: the deadline counts from its first script, not from its last.
+#[test]
+fn a_node_that_boots_for_ever_fails() {
+    let mut log = begun();
+    for round in 0..10 {
+        script(&mut log, 0, &format!("b{round}"));
+        log.ok(advance());
+        log.now_ms += 120_000;
+    }
+    assert_eq!(with(&log, Outcome::Failed), [0]);
+}
+
+/// What boots something else now would boot that with the rollout, too, and be taken for a success.
+#[test]
+fn only_those_take_part_that_boot_the_configuration() {
+    let mut log = begun();
+    log.ok(control(Action::Stop));
+    let own = proto::bss::v1::bss_command::Replace {
+        keys: vec![node(1)],
+        values: Some(proto::bss::v1::BootParametersEntry {
+            kernel: "http://s/own".into(),
+            ..Default::default()
+        }),
+    };
+    log.ok(own);
+    log.ok(PutBootConfiguration {
+        configuration: Some(BootConfiguration {
+            name: "special".into(),
+            hosts: vec![node(2)],
+            kernel: "http://s/special".into(),
+            ..BootConfiguration::default()
+        }),
+        ..PutBootConfiguration::default()
+    });
+    log.ok(start(rollout()));
+    let nodes: Vec<String> = log
+        .state
+        .bss
+        .rollout_nodes("new")
+        .map(|node| node.node.clone())
+        .collect();
+    assert_eq!(nodes, [0, 3, 4, 5].map(node));
+}
+
+/// The timeline may lose up to five seconds; the phone-home is acknowledged and says what its script was made of.
+#[test]
+fn a_phone_home_counts_although_the_script_was_not_told() {
+    let mut log = begun();
+    let home = |revision| BootRecord {
+        node: node(0),
+        boot_id: "b0".into(),
+        script_revision: revision,
+        ..BootRecord::default()
+    };
+    let begun_at = stored(&log).waves[0].revision;
+    log.ok(phone_home(home(begun_at - 1)));
+    assert_eq!(log.ok(advance()).unchanged, ["new"], "it booted the old");
+    log.ok(phone_home(home(begun_at)));
+    log.ok(advance());
+    assert_eq!(with(&log, Outcome::Booted), [0]);
+}
+
+#[test]
+fn nodes_that_never_boot_can_be_skipped() {
+    let mut log = begun();
+    log.ok(control(Action::Skip));
+    assert_eq!(with(&log, Outcome::Skipped), [0]);
+    log.ok(advance());
+    assert_eq!(given(&log), [0, 1, 2], "the next step has begun");
+    log.ok(control(Action::Skip));
+    log.ok(advance());
+    log.ok(control(Action::Skip));
+    log.ok(advance());
+    assert_eq!(
+        (stored(&log).state(), stored(&log).skipped),
+        (Stage::Completed, 6)
+    );
+}
+
+/// An emergency change must reach every node at once, before the rollout has been looked at.
+#[test]
+fn a_configuration_that_was_changed_since_is_what_every_node_gets() {
+    let mut log = begun();
+    assert_eq!(given(&log), [0]);
+    log.ok(configuration("http://s/emergency"));
+    assert_eq!(given(&log), [] as [u32; 0]);
+}
+
+#[test]
+fn the_last_step_names_who_started_it() {
+    let mut log = begun();
+    for _ in 0..3 {
+        log.ok(control(Action::Skip));
+        log.ok(advance());
+    }
+    let base = log.state.bss.configuration("compute").unwrap();
+    let change = base.meta.as_ref().unwrap().modified.clone().unwrap();
+    assert_eq!(change.principal, "rollout new of user/admin");
 }

@@ -234,7 +234,9 @@ fn what_is_quiet_keeps_its_way_back() {
     let mut log = Log::latest();
     log.ok(replace(&["Default"], "http://s/one"));
     log.ok(replace(&["Default"], "http://s/two"));
-    let keys: Vec<String> = (0..10_000).map(|place| format!("x{}c0s{}b0n0", place / 100, place % 100)).collect();
+    let keys: Vec<String> = (0..10_000)
+        .map(|place| format!("x{}c0s{}b0n0", place / 100, place % 100))
+        .collect();
     let many = |round: usize| Replace {
         keys: keys.clone(),
         values: Some(BootParametersEntry {

@@ -1,4 +1,4 @@
-//! `chamois boot rollout pause`, `resume` and `stop`.
+//! `chamois boot rollout pause`, `resume`, `skip` and `stop`.
 
 use clap::Args;
 use proto::bss::v1::ControlBootRolloutRequest;
@@ -10,7 +10,7 @@ use crate::connect;
 use crate::error::CliError;
 use crate::output::{self, Format};
 
-/// `chamois boot rollout pause`, `resume`, `stop`.
+/// `chamois boot rollout pause`, `resume`, `skip`, `stop`.
 #[derive(Clone, Debug, Args)]
 pub struct ControlArgs {
     /// Name of the rollout

@@ -32,8 +32,8 @@ fn render(rollouts: &[BootRollout]) -> comfy_table::Table {
             rollout.configuration.clone(),
             show::stage(rollout).to_owned(),
             wave.map_or_else(String::new, |wave| format!("{} nodes", wave.nodes)),
-            rollout.booted.len().to_string(),
-            format!("{} of {}", rollout.failed.len(), rollout.failures_max),
+            rollout.booted.to_string(),
+            format!("{} of {}", rollout.failed, rollout.failures_max),
             wave.map_or_else(String::new, |wave| utc::timestamp(wave.at_ms)),
         ]);
     }
@@ -57,7 +57,7 @@ mod tests {
                 revision: 9,
                 at_ms: 1_764_054_000_000,
             }],
-            booted: vec!["x0c0s0b0n0".into()],
+            booted: 1,
             failures_max: 2,
             ..BootRollout::default()
         };

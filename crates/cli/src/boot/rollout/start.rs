@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use clap::Args;
+use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceClient;
 use proto::bss::v1::boot_rollout_service_client::BootRolloutServiceClient;
-use proto::bss::v1::{BootRollout, RolloutStep, StartBootRolloutRequest};
+use proto::bss::v1::{BootRollout, GetBootConfigurationRequest, RolloutStep, StartBootRolloutRequest};
 
 use super::show;
 use crate::args::GlobalArgs;
@@ -18,7 +19,7 @@ use crate::output::{self, Format};
 Examples:
   chamois boot rollout start new-kernel --config compute --group compute --kernel /files/6.12/vmlinuz \\
       --initrd /files/6.12/initrd --steps 1,10%,50%
-  chamois boot rollout start quiet --config login --hosts 'x1000c0s[0-3]b0n0' --kernel http://s/k --params quiet")]
+  chamois boot rollout start quiet --config login --hosts 'x1000c0s[0-3]b0n0' --params 'root=live:http://s/r quiet'")]
 pub struct StartArgs {
     /// Name of the rollout
     pub name: String,
@@ -36,15 +37,18 @@ pub struct StartArgs {
     /// These nodes take part: xnames and nodesets, e.g. x[1000-1003]c*
     #[arg(long, value_name = "NODESET")]
     pub hosts: Vec<String>,
-    /// Kernel that is booted: a URL, or /files/…
+    /// Kernel that is booted: a URL, or /files/…; as before unless it is given
     #[arg(long, value_name = "URL")]
-    pub kernel: String,
-    /// Initrd that is booted
-    #[arg(long, value_name = "URL", default_value = "")]
-    pub initrd: String,
-    /// Kernel parameters
-    #[arg(long, default_value = "", allow_hyphen_values = true)]
-    pub params: String,
+    pub kernel: Option<String>,
+    /// Initrd that is booted; as before unless it is given, none if it is empty
+    #[arg(long, value_name = "URL")]
+    pub initrd: Option<String>,
+    /// Kernel parameters; as before unless they are given, none if they are empty
+    #[arg(long, allow_hyphen_values = true)]
+    pub params: Option<String>,
+    /// Whether the parameters are added to those of the next match; as before unless it is given
+    #[arg(long, value_name = "BOOL")]
+    pub merge_params: Option<bool>,
     /// Sizes of the steps: nodes or percent, each counted from the first node; all nodes come last by themselves
     #[arg(long, value_delimiter = ',', value_name = "N|N%")]
     pub steps: Vec<Step>,
@@ -81,13 +85,19 @@ impl FromStr for Step {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: StartArgs) -> Result<(), CliError> {
+    let get = GetBootConfigurationRequest {
+        name: args.config.clone(),
+    };
+    let mut configurations = BootConfigurationServiceClient::new(connect::to_any(global)?);
+    let before = configurations.get_boot_configuration(get).await?.into_inner();
     let mut client = BootRolloutServiceClient::new(connect::to_any(global)?);
     let rollout = BootRollout {
         name: args.name,
         configuration: args.config,
-        kernel: args.kernel,
-        initrd: args.initrd,
-        params: args.params,
+        kernel: args.kernel.unwrap_or(before.kernel),
+        initrd: args.initrd.unwrap_or(before.initrd),
+        params: args.params.unwrap_or(before.params),
+        merge_params: args.merge_params.unwrap_or(before.merge_params),
         group: args.group.unwrap_or_default(),
         hosts: args.hosts,
         steps: args.steps.into_iter().map(|Step(step)| step).collect(),
