@@ -107,7 +107,7 @@ async fn the_pause_grows_with_the_retries() {
     put(&store, "x0c0s0b0n0", "console=ttyS0").await;
     let first = golden!(&store, "x0c0s0b0n0", "by_mac.txt");
     for (retry, least) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (6, 10)] {
-        let pause = RetryDelay::Growing.seconds(retry, BOOT_ID);
+        let pause = RetryDelay::Growing.seconds(retry, common::BOOT_ID);
         assert!(
             (least..=least + least / 2).contains(&pause),
             "{pause} s at retry {retry}"

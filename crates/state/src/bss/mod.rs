@@ -183,6 +183,7 @@ impl Bss {
         let names = vec![advance.name.clone()];
         let Some(Next {
             mut rollout,
+            nodes,
             configuration,
         }) = self.next_of(&before, at.time_ms, at.index)
         else {
