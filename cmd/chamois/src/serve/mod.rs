@@ -61,7 +61,7 @@ use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::Runtimes;
-use self::services::Own;
+use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
 
@@ -152,14 +152,17 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         calls,
         counters: counters.clone(),
     };
+    let finishing = drain.finishing();
     let loaders = loaders::load(&config);
-    let own = Own {
+    let parts = Parts {
+        config: &config,
+        store: &store,
+        files: &files,
         identity: &identity,
         held: &held,
-        files: &files,
         loaders: &loaders,
     };
-    let (services, health) = services::assemble(&config, &store, own, page, drain.finishing()).await?;
+    let (services, health) = services::assemble(parts, page, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
         &config,

@@ -32,30 +32,30 @@ use crate::random;
 /// The guarded services.
 pub(super) type Services = Guarded<Routes>;
 
-/// What is this member's own.
-#[derive(Clone, Copy)]
-pub(super) struct Own<'a> {
+/// What services are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) store: &'a Store,
+    pub(super) files: &'a BootFiles,
     pub(super) identity: &'a Identity,
     pub(super) held: &'a HeldAddresses,
-    pub(super) files: &'a BootFiles,
-    /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
 }
 
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
 pub(super) async fn assemble(
-    config: &Config,
-    store: &Store,
-    own: Own<'_>,
+    parts: Parts<'_>,
     page: impl FnOnce(Calls) -> MetricsPage,
     finishing: Stop,
 ) -> Result<(Services, Health), ServeError> {
-    let Own {
+    let Parts {
+        config,
+        store,
+        files,
         identity,
         held,
-        files,
         loaders,
-    } = own;
+    } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
         rules.clone(),
