@@ -165,6 +165,7 @@ fn commands_against_a_member_answer_with_their_class() {
     let (code, _, err) = single.ask(&["boot", "script", "x9999c0s0b0n0"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("component list"), "{err}");
+    boot_configurations(&single);
     let bad_token = single.dir.path().join("bad.token");
     std::fs::write(&bad_token, "not.a.token").unwrap();
     let mut args = single.client_args();
@@ -174,6 +175,46 @@ fn commands_against_a_member_answer_with_their_class() {
     let (code, _, err) = outcome(&chamois(&all));
     assert_eq!(code, 5, "{err}");
     assert!(err.contains("CHAMOIS_TOKEN"), "{err}");
+}
+
+/// Set, shown, explained and deleted, with the exit code of each refusal.
+fn boot_configurations(single: &Single) {
+    let set = |more: &[&str]| {
+        let words = [
+            "boot",
+            "config",
+            "set",
+            "gpu",
+            "--group",
+            "gpu",
+            "--priority",
+            "60",
+        ];
+        single.ask(&[&words[..], more].concat())
+    };
+    let (code, out, err) = set(&["--kernel", "/files/k", "--params", "console=ttyS0"]);
+    assert!(code == 0 && out.contains("group gpu"), "{out}{err}");
+    let (code, _, err) = set(&["--kernel", "vmlinuz"]);
+    assert!(code == 2 && err.contains("/files/<name>"), "{err}");
+    let (code, _, err) = set(&["--kernel", "/files/k", "--if-revision", "1"]);
+    assert!(code == 4 && err.contains("read it again"), "{err}");
+    let (code, out, _) = single.ask(&["boot", "config", "list"]);
+    assert!(code == 0 && out.contains("gpu") && out.contains("60"), "{out}");
+    let (_, out, _) = single.ask(&["boot", "config", "get", "gpu", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&value["priority"], &value["kernel"]),
+        (&60.into(), &"/files/k".into())
+    );
+    let (code, out, err) = single.ask(&["boot", "explain", "02:00:00:00:00:99", "--all"]);
+    assert!(
+        code == 0 && out.contains("SMD has no node 02:00:00:00:00:99"),
+        "{out}{err}"
+    );
+    assert!(out.contains("it selects groups gpu"), "{out}");
+    let (code, out, _) = single.ask(&["boot", "config", "delete", "gpu"]);
+    assert!(code == 0 && out.contains("deleted gpu"), "{out}");
+    assert_eq!(single.ask(&["boot", "config", "delete", "gpu"]).0, 3);
 }
 
 /// A token ends after a day; whoever has the key makes the next one without asking anybody.

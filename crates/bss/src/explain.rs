@@ -51,6 +51,9 @@ impl boot_explain_service_server::BootExplainService for BootExplainService {
 
 /// What parses as a MAC is one, another number is a NID, everything else a name.
 fn asked(text: &str) -> Result<Asked, Error> {
+    if text.is_empty() {
+        return Err(rpc::invalid("node", "name a node by its xname, a MAC or its NID"));
+    }
     if let Ok(mac) = text.parse() {
         return Ok(Asked::Mac(mac));
     }

@@ -41,41 +41,40 @@ async fn every_candidate_is_told_what_became_of_it() {
     group(&store, "rack", &[&xname(0)]).await;
     put(&store, "Compute", "v1").await;
     put(&store, "Default", "v1").await;
-    let base = |name: &str| configuration(name);
     let configurations = [
         BootConfiguration {
             nids: vec![1],
             merge_params: true,
             kernel: String::new(),
-            ..base("own")
+            ..configuration("own")
         },
         BootConfiguration {
             groups: vec!["rack".into()],
             priority: Some(60),
-            ..base("rack")
+            ..configuration("rack")
         },
         BootConfiguration {
             groups: vec!["rack".into()],
-            ..base("rack-old")
+            ..configuration("rack-old")
         },
         BootConfiguration {
             roles: vec!["Compute".into()],
-            ..base("role")
+            ..configuration("role")
         },
         BootConfiguration {
             is_default: true,
             disabled: true,
-            ..base("off")
+            ..configuration("off")
         },
         BootConfiguration {
             is_default: true,
             arch: Arch::Arm.into(),
-            ..base("arm")
+            ..configuration("arm")
         },
         BootConfiguration {
             groups: vec!["a".into(), "b".into(), "c".into(), "d".into()],
             roles: vec!["Service".into()],
-            ..base("others")
+            ..configuration("others")
         },
     ];
     for configuration in configurations {

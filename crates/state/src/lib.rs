@@ -6,6 +6,7 @@
 mod apply;
 mod boot_choice;
 pub mod boot_files;
+mod boot_matches;
 pub mod bounds;
 pub mod bss;
 mod changes;
@@ -31,7 +32,8 @@ mod table;
 mod wire;
 
 pub use apply::Applied;
-pub use boot_choice::{BootChoice, BootClass, BootMatch, BootNode, BootSource, ParamWord, choose, selection};
+pub use boot_choice::{BootChoice, BootClass, BootMatch, BootSource, ParamWord, choose};
+pub use boot_matches::{BootNode, selection};
 pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
 pub use rfc3339::format as time_text;

@@ -7,7 +7,8 @@ use proto::bss::v1::BootRollout;
 use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
 
-use crate::boot_choice::{BootClass, BootMatch, BootNode, BootSource, choose};
+use crate::boot_choice::{BootClass, BootMatch, BootSource, choose};
+use crate::boot_matches::BootNode;
 use crate::bounds::{NODE_SETS_MAX, ROLLOUT_NODES_MAX, check_count};
 use crate::{State, bss};
 
