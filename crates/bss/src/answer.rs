@@ -48,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) component: Option<Arc<Component>>,
     /// What it boots.
     pub(crate) choice: Option<BootChoice>,
+    /// What it boots depends on its architecture, and nobody knows that.
+    asks_arch: bool,
 }
 
 /// The answer.
@@ -67,7 +69,14 @@ impl Found {
         let component = question.asked.component(state);
         let said = lookup::arch_of(&question.arch);
         let choice = lookup::choice_of(state, &question.asked, component.as_deref(), said);
-        Found { component, choice }
+        let asks_arch = component
+            .as_deref()
+            .is_some_and(|component| lookup::depends_on_arch(state, &question.asked, component, said));
+        Found {
+            component,
+            choice,
+            asks_arch,
+        }
     }
 
     /// BSS calls every other node unknown: one that SMD has not, or that has no kernel.
@@ -84,7 +93,7 @@ impl Answer {
     /// The answer to `question`.
     pub(crate) fn to(question: &Question, found: &Found, terms: &Terms<'_>, state: &State) -> Answer {
         match (&found.component, &found.choice) {
-            (Some(component), Some(choice)) if has_kernel(choice) => {
+            (Some(component), Some(choice)) if has_kernel(choice) && (question.json || !found.asks_arch) => {
                 known(question, component, choice, terms, state)
             }
             _ => unknown(question, found.component.as_deref(), terms, state),
@@ -125,8 +134,24 @@ fn known(
         image,
         words,
         terms,
-        &format!("{node}&retry={}", question.retry.saturating_add(1)),
+        &format!(
+            "{node}&retry={}{}",
+            question.retry.saturating_add(1),
+            said_again(question, component, choice)
+        ),
     )
+}
+
+/// The architecture that the node has told, where what it boots may depend on it. Entries of BSS v1 do not, and their text is
+/// BSS's.
+fn said_again(question: &Question, component: &Component, choice: &BootChoice) -> String {
+    let is_unknown = lookup::is_unknown(component.arch());
+    let is_of_bss = matches!(choice.winner.source, BootSource::Parameters(_));
+    match question.arch.as_str() {
+        "" => String::new(),
+        _ if is_of_bss || !is_unknown => String::new(),
+        arch => format!("&arch={arch}"),
+    }
 }
 
 fn unknown(question: &Question, component: Option<&Component>, terms: &Terms<'_>, state: &State) -> Answer {

@@ -87,6 +87,23 @@ pub(crate) fn choice_of(
     state::choose(matches)
 }
 
+/// Whether what a node boots depends on its architecture, which neither the inventory nor the node has told.
+pub(crate) fn depends_on_arch(state: &State, asked: &Asked, component: &Component, said: Arch) -> bool {
+    if said != Arch::Unspecified
+        || !is_unknown(component.arch())
+        || state.bss.configurations().next().is_none()
+    {
+        return false;
+    }
+    let node = BootNode::new(state, &asked.key(), Some(component), said);
+    state.depends_on_arch(&node, parameters_of(state, asked, Some(component)))
+}
+
+/// Whether the inventory does not say.
+pub(crate) fn is_unknown(arch: Arch) -> bool {
+    !matches!(arch, Arch::X86 | Arch::Arm | Arch::Other)
+}
+
 /// The boot parameters of a node. First hit wins whole, nothing is merged: its own (see [`own_entry_of`]), its role's,
 /// `Default`.
 pub(crate) fn parameters_of(

@@ -132,7 +132,10 @@ async fn boots(store: &Store) {
 async fn a_node_that_a_rollout_has_come_to_gets_the_new_kernel_and_no_other_does() {
     let store = configured().await;
     let before = script(&store, NODE).await;
-    assert!(before.contains("kernel --name kernel http://i/k "), "{before}");
+    assert!(
+        before.contains("kernel --name kernel http://c/compute/k "),
+        "{before}"
+    );
     start(&store, rollout()).await.unwrap();
     let after = script(&store, NODE).await;
     assert!(
@@ -140,10 +143,16 @@ async fn a_node_that_a_rollout_has_come_to_gets_the_new_kernel_and_no_other_does
         "{after}"
     );
     let other = script(&store, "x0c0s0b0n1").await;
-    assert!(other.contains("kernel --name kernel http://i/k "), "{other}");
+    assert!(
+        other.contains("kernel --name kernel http://c/compute/k "),
+        "{other}"
+    );
     control(&store, "stop").await.unwrap();
     let back = script(&store, NODE).await;
-    assert!(back.contains("kernel --name kernel http://i/k "), "{back}");
+    assert!(
+        back.contains("kernel --name kernel http://c/compute/k "),
+        "{back}"
+    );
 }
 
 #[tokio::test]

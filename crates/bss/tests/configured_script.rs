@@ -193,3 +193,35 @@ async fn a_configured_node_boots_without_a_majority() {
     configure(&store, selecting("all", |c| c.is_default = true)).await;
     assert!(script(&cut_off(&store)).await.contains("http://c/all/k"));
 }
+
+/// Without its architecture a configuration for that alone would be passed over in silence.
+#[tokio::test]
+async fn a_node_is_asked_for_its_architecture_where_that_decides() {
+    let store = seeded().await;
+    configure(&store, selecting("default", |c| c.is_default = true)).await;
+    assert!(
+        script(&store).await.contains("http://c/default/k"),
+        "nothing depends on it"
+    );
+    configure(
+        &store,
+        selecting("arm", |c| (c.hosts, c.arch) = (vec![xname(0)], Arch::Arm.into())),
+    )
+    .await;
+    let text = script(&store).await;
+    assert!(
+        text.starts_with("#!ipxe\nsleep 10\nchain ") && text.contains("&arch=${buildarch}"),
+        "{text}"
+    );
+    let of = |arch: &str| GetBootScriptRequest {
+        arch: arch.to_owned(),
+        ..by_mac(MAC)
+    };
+    let arm = ask(&store, of("arm64")).await;
+    assert!(
+        arm.contains("http://c/arm/k") && arm.contains("&retry=1&arch=arm64"),
+        "{arm}"
+    );
+    let x86 = ask(&store, of("x86_64")).await;
+    assert!(x86.contains("http://c/default/k"), "{x86}");
+}

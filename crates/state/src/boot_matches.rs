@@ -93,7 +93,9 @@ impl State {
     /// What a rollout has come to the node with counts instead of what the configuration says.
     fn as_node_gets_it(&self, found: BootMatch, node: &BootNode<'_>) -> BootMatch {
         let rollout = match (&found.source, &node.xname) {
-            (BootSource::Configuration(configuration), Some(xname)) => self.bss.rollout_of(configuration, xname),
+            (BootSource::Configuration(configuration), Some(xname)) => {
+                self.bss.rollout_of(configuration, xname)
+            }
             _ => None,
         };
         match (rollout, &found.source) {
@@ -117,7 +119,9 @@ impl State {
         };
         let names = |choice: Option<BootChoice>| {
             let parts = choice.iter().flat_map(BootChoice::parts);
-            parts.map(|part| part.source.name().to_owned()).collect::<Vec<_>>()
+            parts
+                .map(|part| part.source.name().to_owned())
+                .collect::<Vec<_>>()
         };
         let known = choose(self.boot_matches(node, parameters.clone()));
         names(known) != names(choose(self.boot_matches(&of_any, parameters)))
