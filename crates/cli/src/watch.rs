@@ -63,6 +63,7 @@ pub enum KindArg {
     InstanceInfo,
     Subnet,
     BootFile,
+    Image,
     PowerMap,
 }
 
@@ -85,6 +86,7 @@ impl KindArg {
             KindArg::InstanceInfo => Kind::InstanceInfo,
             KindArg::Subnet => Kind::Subnet,
             KindArg::BootFile => Kind::BootFile,
+            KindArg::Image => Kind::Image,
             KindArg::PowerMap => Kind::PowerMap,
         }
     }

@@ -49,6 +49,10 @@ pub const HOST_KEYS_PER_BOOT_MAX: usize = 16;
 pub const HOST_KEY_BYTES_MAX: usize = 8192;
 /// Boot files of the cluster.
 pub const BOOT_FILES_MAX: usize = 10_000;
+/// Images of the cluster.
+pub const IMAGES_MAX: usize = 1000;
+/// Members that an image can be asked to be on.
+pub const IMAGE_MEMBERS_MAX: u32 = 64;
 /// Bytes of one boot file, 16 GiB: the largest that members on 10 Gbit/s store well within the 300 s of the call.
 pub const BOOT_FILE_BYTES_MAX: u64 = 16 << 30;
 /// Subnets of the cluster.

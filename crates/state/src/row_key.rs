@@ -52,6 +52,8 @@ pub enum RowKind {
     Subnet = 40,
     /// A boot file of the catalogue.
     BootFile = 50,
+    /// A kernel and what boots with it.
+    Image = 51,
     /// Where a component gets its power from.
     PowerMap = 60,
     /// A component that is reserved.
@@ -64,7 +66,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 26] = [
+    pub const ALL: [RowKind; 27] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -87,6 +89,7 @@ impl RowKind {
         RowKind::InstanceInfo,
         RowKind::Subnet,
         RowKind::BootFile,
+        RowKind::Image,
         RowKind::PowerMap,
         RowKind::ComponentReservation,
         RowKind::ScnSubscription,
@@ -331,6 +334,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn image(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Image,
+            key: name.into(),
+        }
+    }
+
     pub(crate) fn subnet(network: &Ipv4Net) -> RowKey {
         let key = [&network.network().octets()[..], &[network.prefix_len()]].concat();
         RowKey {
@@ -386,6 +396,7 @@ mod tests {
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),
+            RowKey::image("debian"),
             RowKey::power_map(&short),
             RowKey::component_reservation(&long),
             RowKey::scn_subscription(9),
