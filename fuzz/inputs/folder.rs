@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use boot_files::{BootFiles, Found, Roster};
+use boot_files::{BootFiles, Found, Options, Roster};
 use bytes::Bytes;
 use gateway::{AskedFile, FileSource, FoundFile, OpenedFile};
 use raft::Store;
@@ -37,8 +37,8 @@ pub(crate) fn boot_files(store: &Store) -> gateway::BootFiles {
         own_is_voter: true,
         others: Vec::new(),
     };
-    let files =
-        BootFiles::open(&folder, 1, store.clone(), Arc::new(alone), 0).expect("the folder can be opened");
+    let files = BootFiles::open(&folder, 1, store.clone(), Arc::new(alone), Options::leaving(0))
+        .expect("the folder can be opened");
     gateway::BootFiles {
         prefix: "/files/".to_owned(),
         source: Arc::new(Source(files)),

@@ -191,6 +191,20 @@ fn the_state_of_many_nodes_is_measured() {
     assert!(err.contains("3000 nodes"), "{err}");
 }
 
+/// All clients get the whole file, and the member's memory does not grow with it.
+#[test]
+fn a_large_file_goes_to_many_clients() {
+    let little = ["--mib", "16", "--clients", "2,3", "--rounds", "1", "--json"];
+    let (rows, err) = rows_alone("image", &little);
+    for clients in [2, 3] {
+        let rate = row(&rows, &format!("16 MiB to each, {clients} clients"));
+        assert!(rate["ours"].as_f64() > Some(0.0), "{rate}");
+        assert_eq!(row(&rows, &format!("errors, {clients} clients"))["ours"], 0.0);
+    }
+    assert!(row(&rows, "memory of the serving member")["ours"].as_f64() > Some(1.0));
+    assert!(err.contains("apt-get install nginx-light"), "{err}");
+}
+
 /// The message must say which package is missing, before anything is started.
 #[test]
 fn a_missing_tool_is_named_with_its_package() {
@@ -209,7 +223,9 @@ fn a_missing_tool_is_named_with_its_package() {
 #[test]
 fn peers_are_measured_in_the_same_run() {
     if std::env::var_os("CHAMOIS_E2E").is_none() {
-        eprintln!("NOT RUN: peers_are_measured_in_the_same_run: set CHAMOIS_E2E=1 (etcd, Kea and perfdhcp)");
+        eprintln!(
+            "NOT RUN: peers_are_measured_in_the_same_run: set CHAMOIS_E2E=1 (etcd, nginx, Kea and perfdhcp)"
+        );
         return;
     }
     let (rows, err) = rows_of("write", &["--clients", "2"]);
@@ -241,6 +257,20 @@ fn peers_are_measured_in_the_same_run() {
         memory["peer"].as_f64() > Some(1.0) && memory["met"].is_boolean(),
         "{memory}"
     );
+    let (rows, _) = rows_with(
+        "image",
+        &["--mib", "16", "--clients", "2", "--rounds", "1", "--json"],
+    );
+    let rate = row(&rows, "16 MiB to each, 2 clients");
+    assert!(
+        rate["peer"].as_f64() > Some(0.0) && rate["met"].is_boolean(),
+        "{rate}"
+    );
+    assert!(
+        rate["peer_name"].as_str().unwrap().starts_with("nginx 1."),
+        "{rate}"
+    );
+    assert_eq!(row(&rows, "errors, 2 clients")["peer"], 0.0);
     let more = ["--nodes", "50", "--rates", "20,40", "--avalanche", "20"];
     let (rows, err) = rows_of("dhcp", &more);
     assert!(
@@ -270,6 +300,7 @@ fn the_help_has_examples() {
         ("failover", "--rounds"),
         ("restart", "--objects"),
         ("scale", "--nodes"),
+        ("image", "--mib"),
         ("dhcp", "--seconds"),
     ] {
         assert!(all.contains(&format!("chamois bench {bench}")), "{all}");

@@ -7,6 +7,7 @@
 
 mod child;
 mod cost;
+mod download;
 mod error;
 pub mod etcd;
 mod first_answer;
@@ -16,6 +17,7 @@ mod lease_check;
 mod load;
 mod machine;
 mod namespace;
+pub mod nginx;
 pub mod perfdhcp;
 mod report;
 mod rounds;
@@ -24,6 +26,7 @@ mod tools;
 
 pub use child::Child;
 pub use cost::{Cost, Meter, resident_bytes};
+pub use download::download;
 pub use error::BenchError;
 pub use first_answer::{ANSWER_MAX, TRY_PAUSE, first_answer};
 pub use http_get::HttpGet;

@@ -29,6 +29,11 @@ pub(crate) const KEA: Tool = Tool {
     program: "kea-dhcp4",
     package: "kea-dhcp4-server",
 };
+/// The peer of `image`.
+pub(crate) const NGINX: Tool = Tool {
+    program: "nginx",
+    package: "nginx-light",
+};
 /// The load of `dhcp`.
 pub(crate) const PERFDHCP: Tool = Tool {
     program: "perfdhcp",

@@ -14,6 +14,17 @@ use tokio::time::Instant;
 use crate::contents::{Contents, Held};
 use crate::hashing;
 
+/// What reading a content has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// It is here, and what its name says.
+    Right,
+    /// It was not what its name says, and is gone.
+    Wrong,
+    /// It is not here.
+    Missing,
+}
+
 impl Contents {
     /// Gives a complete file, which is on disk, its name.
     ///
@@ -49,17 +60,17 @@ impl Contents {
         if is_verified {
             return Ok(self.file(sha256, size)?.is_some());
         }
-        self.check(sha256)
+        Ok(self.check(sha256)? == Checked::Right)
     }
 
     /// Reads the content and says whether it is here and right; one that is not what its name says goes.
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) fn check(&self, sha256: &Sha256) -> io::Result<bool> {
+    pub(crate) fn check(&self, sha256: &Sha256) -> io::Result<Checked> {
         let Some((file, meta)) = self.look(sha256)? else {
             self.drop_wrong(sha256, None, "gone from the disk")?;
-            return Ok(false);
+            return Ok(Checked::Missing);
         };
         let found = match hashing::of_file(&file, meta.len()) {
             Ok(found) => Some(found),
@@ -68,15 +79,15 @@ impl Contents {
         };
         if found != Some(*sha256) {
             self.drop_wrong(sha256, Some(&meta), "not what its name says")?;
-            return Ok(false);
+            return Ok(Checked::Wrong);
         }
         match self.held().get_mut(sha256) {
             Some(here) => {
                 here.size = meta.len();
                 here.is_verified = true;
-                Ok(true)
+                Ok(Checked::Right)
             }
-            None => Ok(false), // removed meanwhile
+            None => Ok(Checked::Missing), // removed meanwhile
         }
     }
 
@@ -139,7 +150,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{CONTENT_FOLDER, UNNAMED_AT_MOST};
+    use crate::{CONTENT_FOLDER, Room, UNNAMED_AT_MOST};
 
     pub(crate) fn stored(contents: &Contents, bytes: &[u8]) -> Sha256 {
         let mut incoming = contents.begin(bytes.len() as u64).unwrap();
@@ -160,13 +171,15 @@ pub(crate) mod tests {
     #[test]
     fn bytes_that_have_rotted_are_found_by_reading_them() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Contents::open(dir.path(), 1, 0).unwrap();
+        let first = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let (rotten, sound) = (stored(&first, b"kernel"), stored(&first, b"initrd"));
         assert!(first.unverified().is_empty(), "read while it was written");
         std::fs::write(first.path(&rotten), "kernal").unwrap();
-        let again = Contents::open(dir.path(), 1, 0).unwrap();
+        let again = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         assert_eq!(again.unverified().len(), 2);
-        assert!(!again.check(&rotten).unwrap() && again.check(&sound).unwrap());
+        assert_eq!(again.check(&rotten).unwrap(), Checked::Wrong);
+        assert_eq!(again.check(&rotten).unwrap(), Checked::Missing);
+        assert_eq!(again.check(&sound).unwrap(), Checked::Right);
         assert!(again.unverified().is_empty() && !again.has(&rotten, 6));
         assert_eq!(names(dir.path()), [sound.to_string()]);
     }
@@ -175,10 +188,10 @@ pub(crate) mod tests {
     #[test]
     fn what_is_kept_is_looked_at() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Contents::open(dir.path(), 1, 0).unwrap();
+        let first = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let [gone, cut, rotten] = [&b"abc"[..], b"def", b"ghi"].map(|bytes| stored(&first, bytes));
         std::fs::write(first.path(&rotten), "gih").unwrap();
-        let again = Contents::open(dir.path(), 1, 0).unwrap();
+        let again = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         std::fs::remove_file(again.path(&gone)).unwrap();
         std::fs::write(again.path(&cut), "d").unwrap();
         for sha256 in [gone, cut, rotten] {
@@ -197,7 +210,7 @@ pub(crate) mod tests {
     #[test]
     fn a_content_that_was_replaced_meanwhile_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let sha256 = stored(&contents, b"kernel");
         let (_open, seen) = contents.look(&sha256).unwrap().unwrap();
         stored(&contents, b"kernel");
@@ -209,7 +222,7 @@ pub(crate) mod tests {
     #[test]
     fn unnamed_contents_go_after_the_grace_time_and_no_others() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let [named, kept, unnamed] = [&b"a"[..], b"b", b"c"].map(|bytes| stored(&contents, bytes));
         let (catalogue, all_stored) = (BTreeSet::from([named]), Instant::now());
         assert!(contents.keep(&kept, 1).unwrap(), "an upload needs it again");
@@ -234,7 +247,7 @@ pub(crate) mod tests {
     #[test]
     fn what_is_here_can_be_asked_while_the_disk_works() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let sha256 = stored(&contents, b"kernel");
         let _disk = contents.changing();
         let (asked, answers) = (contents.clone(), std::sync::mpsc::channel());

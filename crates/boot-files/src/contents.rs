@@ -16,6 +16,7 @@ use model::Sha256;
 use tokio::time::Instant;
 
 use crate::incoming::Incoming;
+use crate::limits::Room;
 
 /// The folder of contents inside the folder of boot files. No name under `/files/` begins with a dot.
 pub const CONTENT_FOLDER: &str = ".content";
@@ -31,10 +32,12 @@ pub(crate) struct Contents(Arc<Shared>);
 struct Shared {
     folder: PathBuf,
     member: u64,
-    free_bytes_min: u64,
+    room: Room,
     partial: AtomicU64,
     /// What is here. Never locked while the disk works.
     held: Mutex<BTreeMap<Sha256, Held>>,
+    /// Bytes that are on their way and have their room.
+    coming: Mutex<u64>,
     /// Whoever gives a content its name or takes it away has this, on a thread that may wait for the disk.
     changing: Mutex<()>,
 }
@@ -50,11 +53,11 @@ pub(crate) struct Held {
 
 impl Contents {
     /// Opens the folder, makes it if it is missing, and removes what this member had begun and not completed.
-    /// At least `free_bytes_min` stay free on its disk.
+    /// They take no more than `room`.
     ///
     /// # Errors
     /// It cannot be made, read or written.
-    pub(crate) fn open(files_dir: &Path, member: u64, free_bytes_min: u64) -> io::Result<Self> {
+    pub(crate) fn open(files_dir: &Path, member: u64, room: Room) -> io::Result<Self> {
         let folder = files_dir.join(CONTENT_FOLDER);
         DirBuilder::new().recursive(true).mode(0o750).create(&folder)?;
         File::open(files_dir)?.sync_all()?;
@@ -78,9 +81,10 @@ impl Contents {
         Ok(Self(Arc::new(Shared {
             folder,
             member,
-            free_bytes_min,
+            room,
             partial: AtomicU64::new(0),
             held: Mutex::new(held),
+            coming: Mutex::new(0),
             changing: Mutex::new(()),
         })))
     }
@@ -164,12 +168,14 @@ impl Contents {
     /// A place for bytes that are to become a content.
     ///
     /// # Errors
-    /// The disk's; `StorageFull` when `size` more bytes would leave too little free.
+    /// The disk's; `StorageFull` when `size` more bytes would leave too little free, `QuotaExceeded` when they are more than
+    /// boot files may take.
     pub(crate) fn begin(&self, size: u64) -> io::Result<Incoming> {
         self.check_room(size)?;
+        let reserved = self.reserve(size)?;
         let number = self.0.partial.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}{number}", partial_prefix(self.0.member));
-        Incoming::create(self.clone(), self.0.folder.join(name))
+        Incoming::create(self.clone(), self.0.folder.join(name), reserved)
     }
 
     /// Whether `more` bytes would leave enough free.
@@ -179,7 +185,7 @@ impl Contents {
     pub(crate) fn check_room(&self, more: u64) -> io::Result<()> {
         let disk = nix::sys::statvfs::statvfs(&self.0.folder)?;
         let free = disk.blocks_available() * disk.fragment_size();
-        let usable = free.saturating_sub(self.0.free_bytes_min);
+        let usable = free.saturating_sub(self.0.room.free_bytes_min);
         // An upload of unknown size asks for nothing yet and still needs some.
         if more.max(1) <= usable {
             return Ok(());
@@ -188,9 +194,45 @@ impl Contents {
             "{} of member {} has room for {usable} more bytes ({} stay free); free some, or delete boot files",
             self.0.folder.display(),
             self.0.member,
-            self.0.free_bytes_min
+            self.0.room.free_bytes_min
         );
         Err(io::Error::new(io::ErrorKind::StorageFull, text))
+    }
+
+    /// Room for `more` bytes of what boot files may take, until the answer is dropped.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` with what is used, free and needed.
+    pub(crate) fn reserve(&self, more: u64) -> io::Result<Reserved> {
+        let mut reserved = Reserved {
+            contents: self.clone(),
+            bytes: 0,
+        };
+        reserved.grow(more)?;
+        Ok(reserved)
+    }
+
+    fn check_quota(&self, coming: u64, more: u64) -> io::Result<()> {
+        let Some(bytes_max) = self.0.room.bytes_max else {
+            return Ok(());
+        };
+        let held: u64 = self.held().values().map(|held| held.size).sum();
+        let used = held.saturating_add(coming);
+        let free = bytes_max.saturating_sub(used);
+        // An upload of unknown size asks for nothing yet and still needs some.
+        if more.max(1) <= free {
+            return Ok(());
+        }
+        let text = format!(
+            "boot files of member {} may take {bytes_max} bytes (boot.files-bytes-max): {used} are used, {free} are free \
+             and {more} are needed; delete images or boot files, whose bytes go ten minutes later",
+            self.0.member
+        );
+        Err(io::Error::new(io::ErrorKind::QuotaExceeded, text))
+    }
+
+    fn coming(&self) -> MutexGuard<'_, u64> {
+        self.0.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -207,6 +249,37 @@ impl Contents {
 
     pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
         self.0.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Room that bytes on their way have; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    contents: Contents,
+    bytes: u64,
+}
+
+impl Reserved {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes `more`.
+    ///
+    /// # Errors
+    /// As [`Contents::reserve`].
+    pub(crate) fn grow(&mut self, more: u64) -> io::Result<()> {
+        let mut coming = self.contents.coming();
+        self.contents.check_quota(*coming, more)?;
+        *coming += more;
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        *self.contents.coming() -= self.bytes;
     }
 }
 
@@ -229,14 +302,14 @@ mod tests {
     #[test]
     fn a_content_is_there_when_it_is_complete_and_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let sha256 = stored(&contents, b"kernel");
         assert_eq!(
             names(dir.path()),
             [sha256.to_string()],
             "and no partial file is left"
         );
-        let again = Contents::open(dir.path(), 1, 0).unwrap();
+        let again = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         assert!(again.has(&sha256, 6) && !again.has(&sha256, 7));
         let (file, meta) = again.file(&sha256, 6).unwrap().unwrap();
         assert_eq!(
@@ -249,7 +322,7 @@ mod tests {
     #[test]
     fn what_was_begun_and_not_completed_is_never_visible() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let mut incoming = contents.begin(6).unwrap();
         incoming.write(b"ker").unwrap();
         assert_eq!(names(dir.path()), ["partial-1-0"]);
@@ -258,7 +331,7 @@ mod tests {
         for name in ["partial-1-7", "partial-2-0", "partial-11-0"] {
             std::fs::write(dir.path().join(CONTENT_FOLDER).join(name), "ker").unwrap();
         }
-        Contents::open(dir.path(), 1, 0).unwrap();
+        Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         assert_eq!(
             names(dir.path()),
             ["partial-11-0", "partial-2-0"],
@@ -269,7 +342,7 @@ mod tests {
     #[test]
     fn a_content_that_somebody_removed_or_cut_is_missing() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let (cut, gone) = (stored(&contents, b"kernel"), stored(&contents, b"initrd"));
         std::fs::write(contents.path(&cut), "ker").unwrap();
         std::fs::remove_file(contents.path(&gone)).unwrap();
@@ -285,20 +358,70 @@ mod tests {
     #[test]
     fn a_content_that_was_cut_while_the_member_was_down_is_missing() {
         let dir = tempfile::tempdir().unwrap();
-        let sha256 = stored(&Contents::open(dir.path(), 1, 0).unwrap(), b"kernel");
+        let sha256 = stored(
+            &Contents::open(dir.path(), 1, Room::leaving(0)).unwrap(),
+            b"kernel",
+        );
         std::fs::write(dir.path().join(CONTENT_FOLDER).join(sha256.to_string()), "ker").unwrap();
-        let again = Contents::open(dir.path(), 1, 0).unwrap();
+        let again = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let among = |named: &BTreeMap<Sha256, u64>| again.among(std::iter::once(sha256), named).len();
         assert_eq!(among(&BTreeMap::from([(sha256, 6)])), 0);
         assert_eq!(among(&BTreeMap::new()), 0, "nobody knows how long it should be");
         assert!(again.file(&sha256, 6).unwrap().is_none());
     }
 
+    /// What is on its way counts as much as what is here, and whoever is refused learns what there is.
+    #[test]
+    fn no_more_is_taken_than_boot_files_may_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = Room {
+            bytes_max: Some(10),
+            ..Room::leaving(0)
+        };
+        let contents = Contents::open(dir.path(), 3, room).unwrap();
+        let kernel = stored(&contents, b"kernel");
+        let refused = |size| {
+            contents
+                .begin(size)
+                .err()
+                .map(|error| (error.kind(), error.to_string()))
+        };
+        let (kind, text) = refused(5).unwrap();
+        assert_eq!(kind, io::ErrorKind::QuotaExceeded);
+        for word in [
+            "member 3 may take 10 bytes",
+            "6 are used, 4 are free and 5 are needed",
+        ] {
+            assert!(text.contains(word), "{text}");
+        }
+        let coming = contents.begin(3).unwrap();
+        assert!(refused(2).unwrap().1.contains("9 are used, 1 are free"));
+        let mut unknown = contents.begin(0).unwrap();
+        unknown.write(b"a").unwrap();
+        assert_eq!(
+            unknown.write(b"b").unwrap_err().kind(),
+            io::ErrorKind::QuotaExceeded
+        );
+        assert!(refused(0).is_some(), "nothing is left for one of unknown size");
+        drop((coming, unknown));
+        assert_eq!(refused(4), None, "what was given up takes nothing");
+        stored(&contents, b"init");
+        assert!(refused(1).is_some());
+        contents
+            .drop_wrong(
+                &kernel,
+                contents.look(&kernel).unwrap().map(|(_, meta)| meta).as_ref(),
+                "wrong",
+            )
+            .unwrap();
+        assert_eq!(refused(6), None);
+    }
+
     /// The log of this member may be on the same disk.
     #[test]
     fn a_disk_is_never_filled() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 3, u64::MAX).unwrap();
+        let contents = Contents::open(dir.path(), 3, Room::leaving(u64::MAX)).unwrap();
         let error = contents.begin(1).err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let text = error.to_string();

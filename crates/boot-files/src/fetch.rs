@@ -226,8 +226,8 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::PeerChannel;
     use crate::hashing::Hashing;
+    use crate::{PeerChannel, Room};
 
     const CHUNK_BYTES: usize = 64 * 1024;
     const CONTENT_BYTES: usize = 64 * CHUNK_BYTES;
@@ -311,7 +311,7 @@ mod tests {
 
     async fn fetch(sources: &[Peer]) -> Result<(), Error> {
         let dir = tempfile::tempdir().unwrap();
-        let mut fetches = Fetches::new(Contents::open(dir.path(), 1, 0).unwrap());
+        let mut fetches = Fetches::new(Contents::open(dir.path(), 1, Room::leaving(0)).unwrap());
         fetches.pace = Pace {
             silence_at_most: Duration::from_millis(200),
             bytes_min: CONTENT_BYTES as u64 / 4,

@@ -60,33 +60,54 @@ impl Holders {
     }
 }
 
+/// What one member has of what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) id: u64,
+    pub(crate) has: BTreeSet<Sha256>,
+    /// Whether nodes boot from it; `None`: it did not answer.
+    pub(crate) serves_boot: Option<bool>,
+}
+
 /// Asks all of `peers` at once; who does not answer in time has nothing.
 pub(crate) async fn ask(peers: &[Peer], wanted: &BTreeSet<Sha256>) -> Holding {
-    let mut answers: FuturesUnordered<_> = peers.iter().map(|peer| ask_one(peer, wanted)).collect();
     let mut holding = Holding::new();
-    while let Some((id, has)) = answers.next().await {
+    for Holder { id, has, .. } in ask_each(peers, wanted).await {
         for sha256 in has {
             holding.entry(sha256).or_default().push(id);
         }
     }
-    holding.values_mut().for_each(|ids| ids.sort_unstable());
     holding
 }
 
-async fn ask_one(peer: &Peer, wanted: &BTreeSet<Sha256>) -> (u64, Vec<Sha256>) {
+/// The same by member, sorted by id.
+pub(crate) async fn ask_each(peers: &[Peer], wanted: &BTreeSet<Sha256>) -> Vec<Holder> {
+    let answers: FuturesUnordered<_> = peers.iter().map(|peer| ask_one(peer, wanted)).collect();
+    let mut holders: Vec<Holder> = answers.collect().await;
+    holders.sort_unstable_by_key(|holder| holder.id);
+    holders
+}
+
+async fn ask_one(peer: &Peer, wanted: &BTreeSet<Sha256>) -> Holder {
     let mut request = tonic::Request::new(HasContentsRequest {
         sha256: wanted.iter().map(Sha256::to_string).collect(),
     });
     request.set_timeout(ANSWER_AT_MOST);
     let mut client = peer.client();
     let answer = match tokio::time::timeout(ANSWER_AT_MOST, client.has_contents(request)).await {
-        Ok(Ok(answer)) => answer.into_inner().sha256,
+        Ok(Ok(answer)) => Some(answer.into_inner()),
         Ok(Err(error)) => {
             tracing::debug!(member = peer.id, %error, "did not say which contents it has");
-            Vec::new()
+            None
         }
-        Err(_) => Vec::new(),
+        Err(_) => None,
     };
-    let has = answer.iter().filter_map(|text| text.parse().ok());
-    (peer.id, has.filter(|sha256| wanted.contains(sha256)).collect())
+    let serves_boot = answer.as_ref().map(|answer| answer.serves_boot);
+    let has = answer.into_iter().flat_map(|answer| answer.sha256);
+    let has = has.filter_map(|text| text.parse().ok());
+    Holder {
+        id: peer.id,
+        has: has.filter(|sha256| wanted.contains(sha256)).collect(),
+        serves_boot,
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use model::Sha256;
 use tokio::runtime::Handle;
 
-use crate::contents::Contents;
+use crate::contents::{Contents, Reserved};
 use crate::hashing::Hashing;
 
 /// After this many bytes the disk is told to write them and asked for its room: a single sync of gigabytes would
@@ -24,12 +24,14 @@ pub(crate) struct Incoming {
     size: u64,
     /// Of these, told to the disk.
     synced: u64,
+    /// Room for them, and for what is announced.
+    reserved: Reserved,
     /// Whether there is a partial file to remove.
     is_partial: bool,
 }
 
 impl Incoming {
-    pub(crate) fn create(contents: Contents, path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn create(contents: Contents, path: PathBuf, reserved: Reserved) -> io::Result<Self> {
         let file = File::options().write(true).create_new(true).open(&path)?;
         Ok(Self {
             contents,
@@ -38,6 +40,7 @@ impl Incoming {
             hashing: Hashing::new(),
             size: 0,
             synced: 0,
+            reserved,
             is_partial: true,
         })
     }
@@ -50,8 +53,12 @@ impl Incoming {
     /// Adds bytes.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's; `QuotaExceeded` for more than was announced and boot files may take.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let unannounced = (self.size + bytes.len() as u64).saturating_sub(self.reserved.bytes());
+        if unannounced > 0 {
+            self.reserved.grow(unannounced)?;
+        }
         self.file.write_all(bytes)?;
         self.hashing.update(bytes);
         self.size += bytes.len() as u64;
@@ -118,11 +125,12 @@ fn remove(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Room;
 
     #[test]
     fn a_content_that_is_not_the_one_expected_is_thrown_away() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let mut incoming = contents.begin(3).unwrap();
         incoming.write(b"ab").unwrap();
         incoming.write(b"c").unwrap();
@@ -142,7 +150,7 @@ mod tests {
     #[test]
     fn a_partial_file_is_removed_where_that_delays_nobody() {
         let dir = tempfile::tempdir().unwrap();
-        let contents = Contents::open(dir.path(), 1, 0).unwrap();
+        let contents = Contents::open(dir.path(), 1, Room::leaving(0)).unwrap();
         let left = || {
             std::fs::read_dir(dir.path().join(crate::CONTENT_FOLDER))
                 .unwrap()

@@ -11,6 +11,8 @@ mod fetch;
 mod find;
 mod hashing;
 mod holders;
+mod image_status;
+mod images;
 mod incoming;
 mod limits;
 mod members;
@@ -19,6 +21,7 @@ mod service;
 mod strangers;
 mod sync;
 mod upload;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use model::Sha256;
 use proto::boot_file::v1::boot_file_peer_service_server::BootFilePeerServiceServer;
 use proto::boot_file::v1::boot_file_service_server::BootFileServiceServer;
+use proto::boot_file::v1::image_service_server::ImageServiceServer;
 use raft::Store;
 use rpc::Error;
 use tokio::runtime::Handle;
@@ -36,7 +40,8 @@ use tonic::service::RoutesBuilder;
 
 pub use contents::{CONTENT_FOLDER, UNNAMED_AT_MOST};
 pub use find::{Found, Opened, elsewhere};
-pub use limits::FREE_BYTES_MIN;
+pub use images::ImageService;
+pub use limits::{FREE_BYTES_MIN, Options, Room};
 pub use members::{Members, Peer, PeerChannel, Roster, members};
 pub use peer_service::PeerService;
 pub use service::Service;
@@ -53,6 +58,7 @@ pub struct BootFiles(Arc<Inner>);
 
 struct Inner {
     own_id: u64,
+    serves_boot: bool,
     store: Store,
     members: Members,
     contents: Contents,
@@ -64,13 +70,13 @@ struct Inner {
     sends: Arc<Semaphore>,
     keeps: Arc<Semaphore>,
     checks: Arc<Semaphore>,
+    verifies: Semaphore,
     turns: Semaphore,
     runtime: Handle,
 }
 
 impl BootFiles {
-    /// Opens the folder `files_dir`, where contents get a folder of their own; at least `free_bytes_min` stay free on
-    /// its disk. Transfers run on the current runtime.
+    /// Opens the folder `files_dir`, where contents get a folder of their own. Transfers run on the current runtime.
     ///
     /// # Errors
     /// The folder is missing, or cannot be read and written.
@@ -79,12 +85,13 @@ impl BootFiles {
         own_id: u64,
         store: Store,
         members: Members,
-        free_bytes_min: u64,
+        options: Options,
     ) -> io::Result<Self> {
         let dropped = Dropped::open(files_dir)?;
-        let contents = Contents::open(files_dir, own_id, free_bytes_min)?;
+        let contents = Contents::open(files_dir, own_id, options.room)?;
         Ok(Self(Arc::new(Inner {
             own_id,
+            serves_boot: options.serves_boot,
             store,
             members,
             fetches: Fetches::new(contents.clone()),
@@ -96,14 +103,16 @@ impl BootFiles {
             sends: Arc::new(Semaphore::new(limits::SENDS_AT_ONCE_MAX)),
             keeps: Arc::new(Semaphore::new(limits::KEEPS_AT_ONCE_MAX)),
             checks: Arc::new(Semaphore::new(limits::CHECKS_AT_ONCE_MAX)),
+            verifies: Semaphore::new(limits::VERIFIES_AT_ONCE_MAX),
             turns: sync::turns(),
             runtime: Handle::current(),
         })))
     }
 
-    /// Adds the service of administrators to `routes`.
+    /// Adds the services of administrators to `routes`.
     pub fn add_services(&self, routes: &mut RoutesBuilder) {
         routes.add_service(BootFileServiceServer::new(Service(self.clone())));
+        routes.add_service(ImageServiceServer::new(ImageService(self.clone())));
     }
 
     /// The service of the peer port.

@@ -16,6 +16,7 @@ use state::bounds::BOOT_FILES_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Request, Response, Status};
 
+use crate::content_changes::Checked;
 use crate::error::on_disk;
 use crate::{BootFiles, limits};
 
@@ -55,6 +56,7 @@ impl boot_file_peer_service_server::BootFilePeerService for PeerService {
         let here = on_disk(move || Ok(files.0.contents.among(asked.into_iter(), &files.named()))).await?;
         Ok(Response::new(HasContentsResponse {
             sha256: here.iter().map(Sha256::to_string).collect(),
+            serves_boot: self.0.0.serves_boot,
         }))
     }
 
@@ -78,8 +80,11 @@ impl boot_file_peer_service_server::BootFilePeerService for PeerService {
             let _slot = slot;
             contents.check(&sha256)
         };
-        let is_here = on_disk(check).await?;
-        Ok(Response::new(CheckContentResponse { is_here }))
+        let checked = on_disk(check).await?;
+        Ok(Response::new(CheckContentResponse {
+            is_here: checked == Checked::Right,
+            was_wrong: checked == Checked::Wrong,
+        }))
     }
 
     async fn fetch_content(

@@ -21,10 +21,10 @@ use crate::{BootFiles, holders, limits};
 #[derive(Clone)]
 pub struct Service(pub(crate) BootFiles);
 
-impl Service {
-    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
+impl BootFiles {
+    pub(crate) async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
         let command = Command::BootFile(BootFileCommand { change: Some(change) });
-        self.0.0.store.propose_by(author, command).await
+        self.0.store.propose_by(author, command).await
     }
 }
 
@@ -87,7 +87,7 @@ impl boot_file_service_server::BootFileService for Service {
             }),
             if_revision: announced.if_revision,
         };
-        self.propose(&author, Change::PutBootFile(put)).await?;
+        self.0.propose(&author, Change::PutBootFile(put)).await?;
         let stored = files.store.state().boot_files.get(&name);
         let stored = stored.ok_or_else(|| Error::NotFound {
             kind: "boot file".to_owned(),
@@ -104,7 +104,7 @@ impl boot_file_service_server::BootFileService for Service {
         let author = rpc::author(&request);
         let DeleteBootFileRequest { name, if_revision } = request.into_inner();
         let delete = boot_file_command::DeleteBootFile { name, if_revision };
-        let committed = self.propose(&author, Change::DeleteBootFile(delete)).await?;
+        let committed = self.0.propose(&author, Change::DeleteBootFile(delete)).await?;
         Ok(Response::new(DeleteBootFileResponse {
             revision: committed.revision,
         }))

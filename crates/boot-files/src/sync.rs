@@ -153,14 +153,14 @@ mod tests {
 
     use super::*;
     use crate::content_changes::tests::{names, stored};
-    use crate::{Members, Roster, UNNAMED_AT_MOST};
+    use crate::{Members, Options, Roster, UNNAMED_AT_MOST};
 
     fn alone(dir: &std::path::Path, store: Store) -> BootFiles {
         let members: Members = Arc::new(|| Roster {
             own_is_voter: true,
             others: Vec::new(),
         });
-        BootFiles::open(dir, 1, store, members, 0).unwrap()
+        BootFiles::open(dir, 1, store, members, Options::leaving(0)).unwrap()
     }
 
     /// A member that was cut off right after it was counted for a content has not heard that it was named.

@@ -11,6 +11,7 @@ use rpc::Error;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+use crate::content_changes::Checked;
 use crate::contents::Contents;
 use crate::error::on_disk;
 use crate::incoming::Incoming;
@@ -72,7 +73,9 @@ impl Announced {
         if !contents.has(&sha256, size) {
             return Ok(None);
         }
-        let is_here = on_disk(move || Ok(contents.check(&sha256)? && contents.keep(&sha256, size)?)).await?;
+        let is_here =
+            on_disk(move || Ok(contents.check(&sha256)? == Checked::Right && contents.keep(&sha256, size)?))
+                .await?;
         Ok(is_here.then_some(Received { sha256, size }))
     }
 

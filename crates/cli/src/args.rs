@@ -13,6 +13,7 @@ use crate::demo::DemoArgs;
 use crate::export::ExportArgs;
 use crate::file::FileCommand;
 use crate::group::GroupCommand;
+use crate::image::ImageCommand;
 use crate::import::ImportCommand;
 use crate::init::InitArgs;
 use crate::join::JoinArgs;
@@ -37,6 +38,7 @@ Examples:
   chamois boot script x1000c0s0b0n0             what a node would boot
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
+  chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois watch --kind component                components as they are, then every change
 
@@ -190,6 +192,9 @@ pub enum ClientCommand {
     /// Kernels and initial RAM disks that nodes fetch
     #[command(subcommand)]
     File(FileCommand),
+    /// Kernels with what boots with them, under one name
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// What cloud-init tells the nodes
     #[command(subcommand)]
     CloudInit(CloudInitCommand),

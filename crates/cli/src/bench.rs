@@ -7,6 +7,7 @@ mod cloud_init;
 mod dhcp;
 mod failover;
 mod figures;
+mod image;
 mod objects;
 mod peers;
 mod progress;
@@ -24,7 +25,7 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs,
+    BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, ImageArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs,
     StormArgs, WriteArgs,
 };
 use crate::error::{CliError, Kind};
@@ -43,6 +44,7 @@ Examples:
   chamois bench failover --rounds 5      kills leaders; the time to the next write, beside etcd's
   chamois bench restart                  500,000 objects, a member comes back, beside etcd's
   chamois bench scale                    the state of 100,000 nodes in one process
+  chamois bench image                    1 GiB to 8 and to 32 clients beside nginx (package nginx-light)
   chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin)
 
 Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
@@ -65,6 +67,8 @@ pub enum BenchCommand {
     Restart(RestartArgs),
     /// The state of 100,000 nodes in one process: memory, rates, snapshot
     Scale(ScaleArgs),
+    /// A large boot file to many clients at once, beside nginx
+    Image(ImageArgs),
     /// DHCP exchanges of nodes with reserved addresses, beside Kea
     Dhcp(DhcpArgs),
 }
@@ -81,6 +85,7 @@ impl BenchCommand {
             Self::Failover(args) => &args.place,
             Self::Restart(args) => &args.place,
             Self::Scale(args) => &args.place,
+            Self::Image(args) => &args.place,
             Self::Dhcp(args) => &args.common.place,
         }
     }
@@ -137,6 +142,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Failover(args) => failover::measure(&args).await,
         BenchCommand::Restart(args) => restart::measure(&args).await,
         BenchCommand::Scale(args) => scale::measure(&args).await,
+        BenchCommand::Image(args) => image::measure(&args).await,
         BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
     }
 }

@@ -54,10 +54,7 @@ pub(crate) fn without_repeats(global: &GlobalArgs) -> Result<Connection, CliErro
 
 /// A channel to any of the target's members on which one call may take as long as a member allows at most.
 pub(crate) fn for_upload(global: &GlobalArgs) -> Result<Connection, CliError> {
-    Ok(Connection {
-        at_most: UPLOAD_AT_MOST,
-        ..without_repeats(global)?
-    })
+    Ok(without_repeats(global)?.for_upload())
 }
 
 impl Target {
@@ -153,6 +150,16 @@ impl Target {
 pub(crate) struct Connection {
     channel: Channel,
     at_most: Duration,
+}
+
+impl Connection {
+    /// The same, on which one call may take as long as a member allows at most.
+    pub(crate) fn for_upload(self) -> Self {
+        Self {
+            at_most: UPLOAD_AT_MOST,
+            ..self
+        }
+    }
 }
 
 impl Service<Request<Body>> for Connection {

@@ -3,8 +3,11 @@
 mod delete;
 mod list;
 mod put;
+mod upload;
 
 use clap::Subcommand;
+
+pub(crate) use self::upload::{LocalFile, upload};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;

@@ -17,6 +17,7 @@ mod file;
 mod group;
 mod host_config;
 mod hsm;
+mod image;
 mod import;
 mod init;
 mod join;
@@ -55,6 +56,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Group(command) => group::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
         ClientCommand::File(command) => file::run(global, command).await,
+        ClientCommand::Image(command) => image::run(global, command).await,
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Import(command) => import::run(global, command).await,

@@ -64,6 +64,7 @@ pub enum KindArg {
     InstanceInfo,
     Subnet,
     BootFile,
+    Image,
     PowerMap,
 }
 
@@ -87,6 +88,7 @@ impl KindArg {
             KindArg::InstanceInfo => Kind::InstanceInfo,
             KindArg::Subnet => Kind::Subnet,
             KindArg::BootFile => Kind::BootFile,
+            KindArg::Image => Kind::Image,
             KindArg::PowerMap => Kind::PowerMap,
         }
     }

@@ -152,7 +152,7 @@ impl State {
             Command::Bss(command) => self.bss.apply(command, at, changes),
             Command::CloudInit(command) => self.cloud_init.apply(command, at, changes),
             Command::Dhcp(command) => self.dhcp.apply(command, at, changes),
-            Command::BootFile(command) => self.boot_files.apply(command, at, changes),
+            Command::BootFile(command) => self.boot_files.apply(command, &self.bss, at, changes),
             Command::Cluster(command) => self.cluster.apply(command, at, changes),
         }
     }

@@ -1,28 +1,36 @@
-//! The catalogue of boot files: names, sizes and digests. The bytes lie in a folder of each member.
+//! The catalogue of boot files: names, sizes and digests. The bytes lie in a folder of each member. Images, which are made
+//! of them, are in `images.rs`.
+
+mod images;
+mod users;
 
 use std::sync::Arc;
 
 use model::{BootFileName, Rejection, Sha256};
 use proto::boot_file::v1::boot_file_command::{Change, DeleteBootFile, PutBootFile};
-use proto::boot_file::v1::{BootFile, BootFileCommand};
+use proto::boot_file::v1::{BootFile, BootFileCommand, Image};
+use proto::http::v1::ObjectMeta;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
+use self::images::Images;
 use crate::apply::no_command;
 use crate::bounds::{BOOT_FILE_BYTES_MAX, BOOT_FILES_MAX};
+use crate::bss::Bss;
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_FIRST;
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
-use crate::log_position::{LogPosition, modified_revision};
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
-/// Boot files by name.
+/// Boot files and images by name.
 #[derive(Clone, Default)]
 pub struct BootFiles {
     files: Table<BootFile>,
+    images: Images,
 }
 
 impl BootFiles {
@@ -36,15 +44,30 @@ impl BootFiles {
         self.files.values()
     }
 
+    /// An image by its name.
+    pub fn image(&self, name: &str) -> Option<Arc<Image>> {
+        self.images.get(name).cloned()
+    }
+
+    /// Every image, sorted by name.
+    pub fn images(&self) -> impl Iterator<Item = &Arc<Image>> {
+        self.images.iter()
+    }
+
+    /// `bss`: who boots from the files.
     pub(crate) fn apply(
         &mut self,
         command: &BootFileCommand,
+        bss: &Bss,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::PutBootFile(put) => self.put(put, at, changes),
             Change::DeleteBootFile(delete) => self.delete(delete, changes),
+            Change::PutImage(put) => self.put_image(put, at, changes),
+            Change::SetImagePinned(set) => self.images.set_pinned(set, at, changes),
+            Change::DeleteImage(delete) => self.delete_image(delete, bss, changes),
         }
     }
 
@@ -56,7 +79,7 @@ impl BootFiles {
     ) -> Result<Applied, Rejection> {
         let mut file = normalised(put.file.as_ref())?;
         let before = self.get(&file.name);
-        check_revision(&file.name, before.as_deref(), put.if_revision)?;
+        check_revision(&file.name, put.if_revision, meta_of(before.as_deref()))?;
         if before.is_none() && self.files.len() >= BOOT_FILES_MAX {
             let problem = format!("there are {BOOT_FILES_MAX} boot files; delete one first");
             return Err(Rejection::invalid("file", problem));
@@ -68,6 +91,7 @@ impl BootFiles {
                 return Ok(applied);
             }
             Some(before) => {
+                self.check_no_image_has(&file.name)?;
                 file.meta = at.modified(before.meta.as_ref());
                 applied.updated = keys;
             }
@@ -83,24 +107,46 @@ impl BootFiles {
     fn delete(&mut self, delete: &DeleteBootFile, changes: &mut Changes) -> Result<Applied, Rejection> {
         let not_found = || Rejection::not_found("boot file", &delete.name);
         let before = self.get(&delete.name).ok_or_else(not_found)?;
-        check_revision(&delete.name, Some(&before), delete.if_revision)?;
+        check_revision(&delete.name, delete.if_revision, before.meta.as_ref())?;
+        self.check_no_image_has(&delete.name)?;
         self.files.remove(&delete.name, changes);
         Ok(deleted(std::iter::once(delete.name.clone())))
     }
 
+    /// What an image is made of stays as it is: whoever boots it half way gets the other half too.
+    fn check_no_image_has(&self, name: &str) -> Result<(), Rejection> {
+        let Some(image) = self.images.with_file(name) else {
+            return Ok(());
+        };
+        let detail = format!(
+            "the image {} has the boot file {name}, which neither changes nor goes while it does; put the bytes under \
+             another name, or remove the image",
+            image.name
+        );
+        Err(Rejection::Conflict { detail })
+    }
+
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.files.values().map(|file| file.as_ref().clone().into_row())
+        let files = self.files.values().map(|file| file.as_ref().clone().into_row());
+        files.chain(self.images.iter().map(|image| image.as_ref().clone().into_row()))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
-        let file = self.get(std::str::from_utf8(key.key()).ok()?)?;
-        Some(file.as_ref().clone().into_row())
+        let name = std::str::from_utf8(key.key()).ok()?;
+        match key.kind() {
+            RowKind::Image => Some(self.images.get(name)?.as_ref().clone().into_row()),
+            _ => Some(self.get(name)?.as_ref().clone().into_row()),
+        }
     }
 
     pub(crate) fn load(&mut self, row: BootFile, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.files.check_load(&row, RowKind::BootFile)?;
         self.files.put(key, row, changes);
         Ok(())
+    }
+
+    pub(crate) fn load_image(&mut self, row: Image, changes: &mut Changes) -> Result<(), SnapshotError> {
+        self.images.load(row, changes)
     }
 }
 
@@ -130,23 +176,15 @@ fn normalised(file: Option<&BootFile>) -> Result<BootFile, Rejection> {
     })
 }
 
-/// A file that is not there is at revision 0.
-fn check_revision(name: &str, before: Option<&BootFile>, expected: Option<u64>) -> Result<(), Rejection> {
-    let actual = before.map_or(0, |file| modified_revision(file.meta.as_ref()));
-    match expected {
-        Some(expected) if expected != actual => Err(Rejection::RevisionMismatch {
-            id: name.to_owned(),
-            expected,
-            actual,
-        }),
-        Some(_) | None => Ok(()),
-    }
+fn meta_of(file: Option<&BootFile>) -> Option<&ObjectMeta> {
+    file.and_then(|file| file.meta.as_ref())
 }
 
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &BootFileCommand) -> u32 {
     match &command.change {
         None | Some(Change::PutBootFile(_) | Change::DeleteBootFile(_)) => FEATURE_LEVEL_FIRST,
+        Some(Change::PutImage(_) | Change::SetImagePinned(_) | Change::DeleteImage(_)) => FEATURE_LEVEL_BOOT,
     }
 }
 

@@ -92,6 +92,10 @@ pub const BOOT_PRIORITY_DEFAULT: u32 = 50;
 pub const MERGED_MAX: usize = 16;
 /// Boot files of the cluster.
 pub const BOOT_FILES_MAX: usize = 10_000;
+/// Images of the cluster.
+pub const IMAGES_MAX: usize = 1000;
+/// Members that an image can be asked to be on.
+pub const IMAGE_MEMBERS_MAX: u32 = 64;
 /// Bytes of one boot file, 16 GiB: the largest that members on 10 Gbit/s store well within the 300 s of the call.
 pub const BOOT_FILE_BYTES_MAX: u64 = 16 << 30;
 /// Subnets of the cluster.

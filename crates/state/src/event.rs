@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::Xname;
 use prost::Message;
-use proto::boot_file::v1::BootFile;
+use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
 use proto::dhcp::v1::Subnet;
@@ -44,6 +44,7 @@ pub enum Object {
     InstanceInfo(Arc<InstanceInfo>),
     Subnet(Arc<Subnet>),
     BootFile(Arc<BootFile>),
+    Image(Arc<Image>),
     PowerMap(Arc<PowerMap>),
 }
 
@@ -71,6 +72,7 @@ impl Object {
             Object::InstanceInfo(_) => RowKind::InstanceInfo,
             Object::Subnet(_) => RowKind::Subnet,
             Object::BootFile(_) => RowKind::BootFile,
+            Object::Image(_) => RowKind::Image,
             Object::PowerMap(_) => RowKind::PowerMap,
         }
     }
@@ -102,6 +104,7 @@ impl Object {
             Object::InstanceInfo(object) => object.id.clone(),
             Object::Subnet(object) => object.network.clone(),
             Object::BootFile(object) => object.name.clone(),
+            Object::Image(object) => object.name.clone(),
             Object::PowerMap(object) => object.id.clone(),
         }
     }
@@ -130,7 +133,8 @@ impl Object {
             | Object::ClusterDefaults(_)
             | Object::CloudInitGroup(_)
             | Object::Subnet(_)
-            | Object::BootFile(_) => "",
+            | Object::BootFile(_)
+            | Object::Image(_) => "",
         };
         Some(id).filter(|id| !id.is_empty())
     }
@@ -158,6 +162,7 @@ impl Object {
             Object::InstanceInfo(object) => &object.meta,
             Object::Subnet(object) => &object.meta,
             Object::BootFile(object) => &object.meta,
+            Object::Image(object) => &object.meta,
             Object::PowerMap(object) => &object.meta,
         };
         meta.as_ref()?.modified.clone()
@@ -186,6 +191,7 @@ impl Object {
             Object::InstanceInfo(object) => object.encode_to_vec(),
             Object::Subnet(object) => object.encode_to_vec(),
             Object::BootFile(object) => object.encode_to_vec(),
+            Object::Image(object) => object.encode_to_vec(),
             Object::PowerMap(object) => object.encode_to_vec(),
         }
     }
@@ -216,6 +222,7 @@ impl Object {
             Object::InstanceInfo(object) => of(object),
             Object::Subnet(object) => of(object),
             Object::BootFile(object) => of(object),
+            Object::Image(object) => of(object),
             Object::PowerMap(object) => of(object),
         }
     }
@@ -285,6 +292,7 @@ impl State {
             .chain(self.cloud_init.objects())
             .chain(self.dhcp.subnets().cloned().map(Object::Subnet))
             .chain(self.boot_files.iter().cloned().map(Object::BootFile))
+            .chain(self.boot_files.images().cloned().map(Object::Image))
             .chain(self.smd.power_maps().cloned().map(Object::PowerMap))
     }
 }

@@ -60,6 +60,8 @@ pub enum RowKind {
     Subnet = 40,
     /// A boot file of the catalogue.
     BootFile = 50,
+    /// A kernel and what boots with it.
+    Image = 51,
     /// Where a component gets its power from.
     PowerMap = 60,
     /// A component that is reserved.
@@ -72,7 +74,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 30] = [
+    pub const ALL: [RowKind; 31] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -99,6 +101,7 @@ impl RowKind {
         RowKind::InstanceInfo,
         RowKind::Subnet,
         RowKind::BootFile,
+        RowKind::Image,
         RowKind::PowerMap,
         RowKind::ComponentReservation,
         RowKind::ScnSubscription,
@@ -376,6 +379,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn image(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Image,
+            key: name.into(),
+        }
+    }
+
     pub(crate) fn subnet(network: &Ipv4Net) -> RowKey {
         let key = [&network.network().octets()[..], &[network.prefix_len()]].concat();
         RowKey {
@@ -438,6 +448,7 @@ mod tests {
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),
+            RowKey::image("debian"),
             RowKey::power_map(&short),
             RowKey::component_reservation(&long),
             RowKey::scn_subscription(9),

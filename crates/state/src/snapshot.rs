@@ -85,6 +85,7 @@ impl RowKey {
             Row::InstanceInfo(row) => key_of(row, RowKind::InstanceInfo),
             Row::Subnet(row) => key_of(row, RowKind::Subnet),
             Row::BootFile(row) => key_of(row, RowKind::BootFile),
+            Row::Image(row) => key_of(row, RowKind::Image),
             Row::PowerMap(row) => key_of(row, RowKind::PowerMap),
             Row::ComponentReservation(row) => key_of(row, RowKind::ComponentReservation),
             Row::ScnSubscription(row) => key_of(row, RowKind::ScnSubscription),
@@ -148,7 +149,7 @@ impl State {
             | RowKind::CloudInitGroup
             | RowKind::InstanceInfo => self.cloud_init.row(key)?,
             RowKind::Subnet => self.dhcp.row(key)?,
-            RowKind::BootFile => self.boot_files.row(key)?,
+            RowKind::BootFile | RowKind::Image => self.boot_files.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
     }
@@ -193,6 +194,7 @@ impl State {
                 Row::InstanceInfo(row) => state.cloud_init.load_info(row, &mut changes)?,
                 Row::Subnet(row) => state.dhcp.load(row, &mut changes)?,
                 Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
+                Row::Image(row) => state.boot_files.load_image(row, &mut changes)?,
                 Row::PowerMap(row) => state.smd.load_power_map(row, &mut changes)?,
                 Row::ComponentReservation(row) => state.smd.load_reservation(row, &mut changes)?,
                 Row::ScnSubscription(row) => state.smd.load_subscription(row, &mut changes)?,
@@ -203,6 +205,7 @@ impl State {
         }
         state.smd.check_loaded()?;
         state.revisions.index_loaded();
+        state.boot_files.check_loaded()?;
         state.digest = changes.into_parts().0;
         Ok(state)
     }

@@ -29,6 +29,7 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::InstanceInfo(stored) => Value::InstanceInfo(stored.as_ref().clone()),
         Stored::Subnet(stored) => Value::Subnet(stored.as_ref().clone()),
         Stored::BootFile(stored) => Value::BootFile(stored.as_ref().clone()),
+        Stored::Image(stored) => Value::Image(stored.as_ref().clone()),
         Stored::PowerMap(stored) => Value::PowerMap(stored.as_ref().clone()),
     };
     Object {
@@ -85,6 +86,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         RowKind::InstanceInfo => Kind::InstanceInfo,
         RowKind::Subnet => Kind::Subnet,
         RowKind::BootFile => Kind::BootFile,
+        RowKind::Image => Kind::Image,
         RowKind::PowerMap => Kind::PowerMap,
     }
 }

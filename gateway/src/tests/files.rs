@@ -44,7 +44,14 @@ pub(super) fn options(folder: &std::path::Path) -> Options {
         own_is_voter: true,
         others: Vec::new(),
     });
-    let files = boot_files::BootFiles::open(folder, 1, raft::Store::in_memory(), members, 0).unwrap();
+    let files = boot_files::BootFiles::open(
+        folder,
+        1,
+        raft::Store::in_memory(),
+        members,
+        boot_files::Options::leaving(0),
+    )
+    .unwrap();
     Options {
         files: Some(BootFiles {
             source: Arc::new(Source(files)),

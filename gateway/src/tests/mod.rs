@@ -14,6 +14,7 @@ mod groups;
 mod guarded;
 mod hardware;
 mod hostile;
+mod images;
 mod kept;
 mod loaders;
 mod lock_enforcement;

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use boot_files::{BootFiles, FREE_BYTES_MIN, Found};
+use boot_files::{BootFiles, FREE_BYTES_MIN, Found, Options, Room};
 use futures::future::BoxFuture;
 use gateway::{AskedFile, FileSource, FoundFile, OpenedFile};
 use raft::{Dial, Store};
 use tonic::Status;
 
 use super::ServeError;
-use super::config::{Config, NetworkConfig};
+use super::config::{Config, NetworkConfig, Role};
 
 /// Opens the folder of boot files.
 ///
@@ -18,12 +18,23 @@ use super::config::{Config, NetworkConfig};
 /// It is missing, or this process may not read and write it.
 pub(super) fn open(config: &Config, store: &Store, dial: Dial) -> Result<BootFiles, ServeError> {
     let members = boot_files::members(store.clone(), dial);
+    let bytes_max = config.boot.files_bytes_max;
+    let options = Options {
+        room: Room {
+            free_bytes_min: FREE_BYTES_MIN,
+            bytes_max: (bytes_max > 0).then_some(bytes_max),
+        },
+        serves_boot: config
+            .networks
+            .iter()
+            .any(|network| network.roles.contains(&Role::Boot)),
+    };
     BootFiles::open(
         &config.boot.files_dir,
         config.member.id,
         store.clone(),
         members,
-        FREE_BYTES_MIN,
+        options,
     )
     .map_err(|source| ServeError::Files {
         folder: config.boot.files_dir.clone(),

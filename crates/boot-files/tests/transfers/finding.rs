@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boot_files::{BootFiles, Found, Members, Roster};
+use boot_files::{BootFiles, Found, Members, Options, Roster};
 use raft::Store;
 use rpc::Error;
 
@@ -84,7 +84,7 @@ async fn only_a_majority_can_deny_a_file() {
     );
     std::fs::write(dir.path().join("here"), "by hand").unwrap();
     let cut_off = Store::in_memory_without_majority(state::State::new());
-    let files = BootFiles::open(dir.path(), 1, cut_off, members, 0).unwrap();
+    let files = BootFiles::open(dir.path(), 1, cut_off, members, Options::leaving(0)).unwrap();
     assert!(matches!(files.find("nothing").await, Err(Error::NoQuorum { .. })));
     assert_eq!(text(files.find("here").await), "by hand");
 }

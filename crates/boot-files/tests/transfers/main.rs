@@ -3,11 +3,12 @@
 
 mod damage;
 mod finding;
+mod images;
 mod site;
 
 use std::sync::atomic::Ordering;
 
-use boot_files::BootFiles;
+use boot_files::{BootFiles, Options};
 use proto::boot_file::v1::put_boot_file_request::Part;
 use proto::boot_file::v1::{BootFile, HasContentsRequest, KeepContentRequest};
 use site::{Fault, Site, content, named};
@@ -257,6 +258,13 @@ async fn a_restart_forgets_what_was_half_there() {
         own_is_voter: true,
         others: Vec::new(),
     });
-    BootFiles::open(member.dir.path(), 1, site.store.clone(), members, 0).unwrap();
+    BootFiles::open(
+        member.dir.path(),
+        1,
+        site.store.clone(),
+        members,
+        Options::leaving(0),
+    )
+    .unwrap();
     assert_eq!(member.contents().into_keys().collect::<Vec<_>>(), [stored.sha256]);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use boot_files::{BootFiles, Members, Peer, PeerChannel, Roster};
+use boot_files::{BootFiles, Members, Options, Peer, PeerChannel, Roster};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{Request, Response};
@@ -61,20 +61,25 @@ impl Site {
 
     /// `free_bytes_min` of each member: a large one makes its disk a full one.
     pub fn with_free_bytes(members: u64, free_bytes_min: impl Fn(u64) -> u64) -> Self {
+        Self::with_options(members, |id| Options::leaving(free_bytes_min(id)))
+    }
+
+    /// What each member is told of itself.
+    pub fn with_options(members: u64, options: impl Fn(u64) -> Options) -> Self {
         let site = Self {
             store: Store::in_memory(),
             members: Table::default(),
         };
         for id in 1..=members {
             let dir = Arc::new(tempfile::tempdir().unwrap());
-            site.start(id, members, dir, free_bytes_min(id));
+            site.start(id, members, dir, options(id));
         }
         site
     }
 
-    fn start(&self, id: u64, members: u64, dir: Arc<tempfile::TempDir>, free_bytes_min: u64) {
+    fn start(&self, id: u64, members: u64, dir: Arc<tempfile::TempDir>, options: Options) {
         let others = roster(id, members, &self.members);
-        let files = BootFiles::open(dir.path(), id, self.store.clone(), others, free_bytes_min).unwrap();
+        let files = BootFiles::open(dir.path(), id, self.store.clone(), others, options).unwrap();
         let member = Member {
             files,
             dir,
@@ -89,7 +94,7 @@ impl Site {
     /// The member begins anew with what is on its disk.
     pub fn restart(&self, id: u64) {
         let members = self.members.lock().unwrap().len() as u64;
-        self.start(id, members, self.member(id).dir.clone(), 0);
+        self.start(id, members, self.member(id).dir.clone(), Options::leaving(0));
     }
 
     pub fn member(&self, id: u64) -> Arc<Member> {
@@ -139,11 +144,12 @@ impl Member {
             .join(&stored.sha256)
     }
 
-    fn administrator(&self) -> BootFileServiceClient<PeerChannel> {
+    /// A channel of an administrator.
+    pub fn administrator(&self) -> PeerChannel {
         let mut routes = RoutesBuilder::default();
         self.files.add_services(&mut routes);
         let identity = Identity::User { name: "admin".into() };
-        BootFileServiceClient::new(channel(routes.routes(), identity))
+        channel(routes.routes(), identity)
     }
 
     /// Uploads `content`, in two messages, as what `announced` says.
@@ -160,18 +166,15 @@ impl Member {
             if_revision,
         });
         let messages: Vec<_> = messages.collect();
-        let mut client = self.administrator();
+        let mut client = BootFileServiceClient::new(self.administrator());
         let stored = client.put_boot_file(futures::stream::iter(messages)).await?;
         Ok(stored.into_inner())
     }
 
     /// Names with the members that have them.
     pub async fn list(&self) -> Vec<(String, Vec<u64>)> {
-        let answer = self
-            .administrator()
-            .list_boot_files(ListBootFilesRequest {})
-            .await
-            .unwrap();
+        let mut client = BootFileServiceClient::new(self.administrator());
+        let answer = client.list_boot_files(ListBootFilesRequest {}).await.unwrap();
         let files = answer.into_inner().files.into_iter();
         files
             .map(|listed| (listed.file.unwrap().name, listed.members))

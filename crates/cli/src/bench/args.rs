@@ -13,6 +13,8 @@ const CLIENTS_MAX: i64 = 512;
 /// Objects of `bench restart` and nodes of `bench scale` at most: xnames have four digits for the cabinet.
 const OBJECTS_MAX: i64 = 2_000_000;
 const SCALE_NODES_MAX: i64 = 2_000_000;
+/// MiB of the file of `bench image`: what a boot file may have.
+const IMAGE_MIB_MAX: i64 = 16 << 10;
 /// Of a load's time comes the same again before it, up to this, so that caches and connections are warm.
 const WARM_UP_MAX: Duration = Duration::from_secs(2);
 
@@ -241,6 +243,32 @@ pub struct ScaleArgs {
     /// Nodes in the inventory
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=SCALE_NODES_MAX))]
     pub nodes: u32,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `chamois bench image`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench image
+  chamois bench image --mib 64 --clients 4 --rounds 1 --json
+
+Three members have the file; all clients download it at once from the service address, as nodes do, then from nginx, which
+serves the same copy. What they read is discarded. The disk needs three times the file. Without nginx (package nginx-light) ours
+is measured alone.")]
+pub struct ImageArgs {
+    /// Size of the file
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=IMAGE_MIB_MAX))]
+    pub mib: u32,
+    /// Clients at once, one load for each
+    #[arg(long, value_delimiter = ',', default_value = "8,32",
+        value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub clients: Vec<u32>,
     /// How often everything is measured; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
     pub rounds: u32,

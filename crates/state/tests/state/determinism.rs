@@ -20,7 +20,7 @@ use state::{RowKey, RowKind, State};
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
     boot_choice, boot_configurations, boot_records, boot_rollouts, cloud_init_groups, cluster_defaults,
-    discoveries, hardware, instance_info, instances, join_tokens, random_hardware, random_smd,
+    discoveries, hardware, images, instance_info, instances, join_tokens, random_hardware, random_smd,
     redfish_endpoints, subnets,
 };
 
@@ -239,6 +239,7 @@ fn bss() -> impl Strategy<Value = Command> {
         prop_oneof![
             Just(String::new()),
             Just("http://i/a".to_owned()),
+            Just("http://i/files/vmlinuz".to_owned()),
             Just("http://i/b\n".to_owned())
         ]
     };
@@ -307,19 +308,45 @@ fn bss() -> impl Strategy<Value = Command> {
 fn boot_files() -> impl Strategy<Value = Command> {
     use boot_file_command::*;
     let name = prop_oneof![Just("vmlinuz"), Just("a/initrd"), Just(".hidden")];
-    let revision = proptest::option::of(0..30_u64);
-    (0..3_u8, name, 0..2_u8, revision).prop_map(|(kind, name, digit, if_revision)| match kind {
-        0 | 1 => PutBootFile {
-            file: Some(crate::boot_files::file(name, &digit.to_string())),
-            if_revision,
-        }
-        .into_command(),
-        _ => DeleteBootFile {
-            name: name.to_owned(),
-            if_revision,
-        }
-        .into_command(),
-    })
+    let image = prop_oneof![Just("a"), Just("b"), Just("a/b")];
+    let revision = proptest::option::weighted(0.2, 0..30_u64);
+    (0..9_u8, name, image, 0..2_u8, revision, any::<bool>()).prop_map(
+        |(kind, name, image, digit, if_revision, flag)| match kind {
+            0..=2 => PutBootFile {
+                file: Some(crate::boot_files::file(name, &digit.to_string())),
+                if_revision,
+            }
+            .into_command(),
+            3 => DeleteBootFile {
+                name: name.to_owned(),
+                if_revision,
+            }
+            .into_command(),
+            4..=6 => {
+                let mut image = images::image(image, "vmlinuz");
+                image.initrd = flag.then(|| images::part(name));
+                image.min_members = u32::from(digit);
+                PutImage {
+                    image: Some(image),
+                    if_revision,
+                }
+                .into_command()
+            }
+            7 => SetImagePinned {
+                name: image.to_owned(),
+                pinned: flag,
+                if_revision,
+            }
+            .into_command(),
+            _ => DeleteImage {
+                name: image.to_owned(),
+                force: flag,
+                remaining: if digit == 0 { String::new() } else { "b".to_owned() },
+                if_revision,
+            }
+            .into_command(),
+        },
+    )
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -336,7 +363,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => endpoints(),
         4 => bss(),
         2 => cloud_init(),
-        2 => boot_files(),
+        4 => boot_files(),
         1 => (any::<bool>(), network).prop_map(|(put, network)| {
             if put {
                 subnets::put(subnets::subnet(network)).into_command()

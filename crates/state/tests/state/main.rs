@@ -23,6 +23,7 @@ mod groups_model;
 mod hardware;
 mod idempotency_keys;
 mod if_revision;
+mod images;
 mod instance_info;
 mod instances;
 mod ip_addresses;

@@ -21,9 +21,9 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 use crate::support::{Log, entry, session};
 use crate::{
     boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, cloud_init_groups,
-    cluster_defaults, create_components, discoveries, ethernet_interfaces, groups, hardware, instance_info,
-    instances, join_tokens, node_maps, partitions, power_maps, redfish_endpoints, reservations, subnets,
-    subscriptions,
+    cluster_defaults, create_components, discoveries, ethernet_interfaces, groups, hardware, images,
+    instance_info, instances, join_tokens, node_maps, partitions, power_maps, redfish_endpoints,
+    reservations, subnets, subscriptions,
 };
 
 /// One object of every kind.
@@ -59,6 +59,7 @@ fn full() -> Log {
     for level in 3..=FEATURE_LEVEL_KNOWN {
         log.ok(SetFeatureLevel { level });
     }
+    log.ok(images::put(images::image("debian-12", "debian-12/vmlinuz")));
     log.ok(redfish_endpoints::post(vec![discoveries::blade(1)]));
     log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
     log.ok(node_maps::put(vec![node_maps::map("x0c0s0b0n0", 1)]));
@@ -111,7 +112,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 24, "prod")
+                    (1, 25, "prod")
                 );
                 "header"
             }
@@ -138,6 +139,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::InstanceInfo(_) => "instance info",
             Row::Subnet(_) => "subnet",
             Row::BootFile(_) => "boot file",
+            Row::Image(_) => "image",
             Row::Partition(_) => "partition",
             Row::NodeMap(_) => "node map",
             Row::PowerMap(_) => "power map",
@@ -181,6 +183,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "instance info",
         "subnet",
         "boot file",
+        "image",
         "power map",
         "reservation",
         "subscription",
@@ -264,6 +267,7 @@ fn a_key_of_nothing_finds_nothing() {
         .concat(),
         [&[RowKind::Partition as u8][..], b"p9"].concat(),
         [&[RowKind::NodeMap as u8][..], b"x9c0s0b0n0"].concat(),
+        [&[RowKind::Image as u8][..], b"debian-12/vmlinuz"].concat(),
         [&[RowKind::PowerMap as u8][..], b"\xff"].concat(),
         [&[RowKind::ComponentReservation as u8][..], b"x9c0s0b0n0"].concat(),
         [&[RowKind::ScnSubscription as u8][..], b"1"].concat(),

@@ -234,6 +234,6 @@ into_command! {
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
-    boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile;
+    boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile PutImage SetImagePinned DeleteImage;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
 }

@@ -13,6 +13,10 @@ pub struct BootConfig {
     /// Directory of the boot files (kernels, initial RAM disks), served under `/files/`: what was put into the
     /// cluster, and what lies there by hand. Must exist and be writable; readable by everyone on the boot network.
     pub files_dir: PathBuf,
+    /// Bytes that the boot files of the cluster may take in `files-dir`; 0: as many as leave 1 GiB of its disk free. An
+    /// upload that does not fit is refused before it begins, and so it should be the same on every member. Files that lie
+    /// there by hand do not count.
+    pub files_bytes_max: u64,
     /// `true`: answer nodes before this member has heard from a leader since it started. For a black
     /// start without a majority only: the data may be old, and the log says so.
     pub serve_unverified: bool,
@@ -23,6 +27,7 @@ impl Default for BootConfig {
         Self {
             http_port: 8081,
             files_dir: PathBuf::from("/var/lib/chamois/files"),
+            files_bytes_max: 0,
             serve_unverified: false,
         }
     }

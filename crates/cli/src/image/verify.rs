@@ -1,0 +1,102 @@
+//! `chamois image verify`.
+
+use clap::Args;
+use model::ImageName;
+use proto::boot_file::v1::image_service_client::ImageServiceClient;
+use proto::boot_file::v1::verified_copy::Result as Verdict;
+use proto::boot_file::v1::{VerifiedCopy, VerifyImageRequest};
+
+use super::add::image_name;
+use crate::args::GlobalArgs;
+use crate::connect;
+use crate::error::{CliError, Kind};
+use crate::output::{self, Format};
+
+/// `chamois image verify`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Example:
+  chamois image verify debian-12
+
+Every member reads its copies and compares their SHA-256, at some 500 MB/s, for at most 280 s. A wrong copy is dropped and
+fetched again from another member by itself. Fails if any copy is not right.")]
+pub struct VerifyArgs {
+    /// Name of the image
+    #[arg(value_parser = image_name)]
+    pub name: ImageName,
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: VerifyArgs) -> Result<(), CliError> {
+    let mut client = ImageServiceClient::new(connect::for_upload(global)?);
+    let request = VerifyImageRequest {
+        name: args.name.to_string(),
+    };
+    let answer = client.verify_image(request).await?.into_inner();
+    match global.output {
+        Format::Json => output::print_json("chamois.boot_file.v1.VerifyImageResponse", &answer)?,
+        Format::Table => output::print(render(&answer.copies))?,
+    }
+    let bad = answer
+        .copies
+        .iter()
+        .filter(|copy| copy.result() != Verdict::Right)
+        .count();
+    match bad {
+        0 => Ok(()),
+        _ => {
+            let text = format!(
+                "{bad} of {} copies of {} are not right",
+                answer.copies.len(),
+                args.name
+            );
+            let remedy = "Members fetch what they lack by themselves: verify again in a moment.";
+            Err(CliError::new(Kind::Other, text).with_remedy(remedy))
+        }
+    }
+}
+
+/// One row per copy.
+fn render(copies: &[VerifiedCopy]) -> comfy_table::Table {
+    let mut table = output::table(["MEMBER", "FILE", "COPY"]);
+    for copy in copies {
+        let verdict = match copy.result() {
+            Verdict::Right => "right".to_owned(),
+            Verdict::Wrong => "wrong: dropped, is fetched again".to_owned(),
+            Verdict::Missing => "missing: is fetched".to_owned(),
+            Verdict::Unknown | Verdict::Unspecified => format!("unknown: {}", copy.problem),
+        };
+        table.add_row([copy.member.to_string(), copy.file.clone(), verdict]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_copy_is_shown_with_what_was_found() {
+        let copy = |member, result: Verdict, problem: &str| VerifiedCopy {
+            member,
+            file: "debian/vmlinuz".into(),
+            result: result.into(),
+            problem: problem.into(),
+        };
+        let copies = [
+            copy(1, Verdict::Right, ""),
+            copy(2, Verdict::Wrong, ""),
+            copy(3, Verdict::Missing, ""),
+            copy(4, Verdict::Unknown, "member 4 is down"),
+        ];
+        let text = render(&copies).to_string();
+        for word in [
+            "debian/vmlinuz",
+            "right",
+            "wrong: dropped",
+            "missing",
+            "unknown: member 4 is down",
+        ] {
+            assert!(text.contains(word), "{word}\n{text}");
+        }
+    }
+}
