@@ -199,16 +199,13 @@ impl Boots {
         let mut open: BTreeSet<usize> = (0..self.0.len())
             .filter(|place| self.0[*place].is_open())
             .collect();
-        let (mut elsewhere, mut last) = (Vec::new(), None);
-        for run in runs {
-            let stood_in = run
-                .iter()
-                .find_map(|loose| loose.origin.filter(|place| open.remove(place)));
-            match stood_in {
-                Some(place) => last = Some(self.put(place, run)),
-                None => elsewhere.push(run),
-            }
-        }
+        let mut places: Vec<Option<usize>> = runs
+            .iter()
+            .map(|run| {
+                run.iter()
+                    .find_map(|loose| loose.origin.filter(|place| open.remove(place)))
+            })
+            .collect();
         let mut fresh = Some(index);
         if let Some(new) = self.0.iter().position(|boot| boot.key.is_none()) {
             match open.pop_first() {
@@ -219,28 +216,25 @@ impl Boots {
                 None => self.0[new].key = fresh.take(),
             }
         }
-        for run in elsewhere {
-            // an entry makes one record of a node: what would be a second one stays with the last
-            let new = if open.is_empty() { fresh.take() } else { None };
-            let place = match (open.pop_first(), new, last) {
-                (Some(place), ..) | (None, None, Some(place)) => place,
-                (None, new, _) => {
-                    self.0.push(Boot {
-                        key: new,
-                        ..Boot::default()
-                    });
-                    self.0.len() - 1
-                }
-            };
-            last = Some(self.put(place, run));
+        for place in places.iter_mut().filter(|place| place.is_none()) {
+            *place = open.pop_first().or_else(|| {
+                let key = Some(fresh.take()?);
+                self.0.push(Boot {
+                    key,
+                    ..Boot::default()
+                });
+                Some(self.0.len() - 1)
+            });
         }
-    }
-
-    /// Gives the attempts to the boot at `place`, which is given back.
-    fn put(&mut self, place: usize, run: Vec<Loose>) -> usize {
-        let attempts = run.into_iter().map(|loose| loose.attempt);
-        self.0[place].phases.extend(attempts);
-        place
+        // an entry makes one record of a node: what would be a second one stays with the run beside it
+        let mut last = places.iter().find_map(|place| *place);
+        for (run, place) in runs.into_iter().zip(places) {
+            last = place.or(last);
+            if let Some(place) = last {
+                let attempts = run.into_iter().map(|loose| loose.attempt);
+                self.0[place].phases.extend(attempts);
+            }
+        }
     }
 }
 

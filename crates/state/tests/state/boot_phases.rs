@@ -384,7 +384,13 @@ proptest! {
         batches in proptest::collection::vec(random_seen(Just(NODE.to_owned())), 1..30),
     ) {
         let mut log = Log::latest();
-        for batch in batches {
+        for mut batch in batches {
+            // an entry makes one record of a node, so what it tells is not hours apart
+            if let [BootSeen { boot_id, phases, .. }] = &mut batch.boots[..]
+                && boot_id.is_empty()
+            {
+                phases.truncate(1);
+            }
             log.apply(batch.clone());
             let before = boots(&log);
             prop_assert!(before.len() <= 8);

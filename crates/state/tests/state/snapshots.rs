@@ -56,7 +56,7 @@ fn full() -> Log {
     log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
-    for level in 3..=FEATURE_LEVEL_KNOWN {
+    for level in log.state.feature_level() + 1..=FEATURE_LEVEL_KNOWN {
         log.ok(SetFeatureLevel { level });
     }
     log.ok(images::put(images::image("debian-12", "debian-12/vmlinuz")));
