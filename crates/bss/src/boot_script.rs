@@ -1,6 +1,7 @@
 //! BSS's `/boot/v1/bootscript`: parse the question, look it up here, ask the majority before saying "unknown".
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{BootContext, Xname};
 use proto::bss::v1::{GetBootScriptRequest, boot_script_service_server};
@@ -13,12 +14,15 @@ use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
 use crate::lookup::Asked;
-use crate::{Config, alternatives, legacy};
+use crate::{Config, alternatives, legacy, s3};
 
 /// Longest name in a question, bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Longest architecture in a question, bytes; iPXE's `${buildarch}` has at most eight.
 const ARCH_BYTES_MAX: usize = 32;
+
+/// When a node may ask again that this member has no script for; another one may have credentials.
+const NO_SIGNER_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Boot scripts for the nodes of this cluster.
 #[derive(Clone, Debug)]
@@ -46,6 +50,19 @@ impl BootScriptService {
         let state = self.store.state();
         let found = Found::look_up(&state, &question.asked);
         Ok((state, found))
+    }
+
+    /// The text with URLs for what is at `s3://`, good from now on.
+    fn signed(&self, text: String) -> Result<String, Error> {
+        match &self.config.s3 {
+            _ if !s3::needs_signer(&text) => Ok(text),
+            Some(signer) => Ok(signer.sign_all(&text, self.store.cluster_time_ms())),
+            None => Err(Error::NotReady {
+                retry_after: NO_SIGNER_RETRY_AFTER,
+                reason: "an image of the node is at s3://, and this member has no [bss.s3] to sign with"
+                    .to_owned(),
+            }),
+        }
     }
 
     fn base_url(&self, caller: &Caller, state: &State, component: Option<&Component>) -> Result<&str, Error> {
@@ -86,11 +103,12 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
         };
         match Answer::to(&question, &found, &terms, &state) {
             Answer::Script(text) => {
+                let text = self.signed(text)?;
                 let others = self.config.urls.alternatives(terms.base_url);
                 let text = alternatives::spread(&text, terms.base_url, others);
                 Ok(body("text/plain; charset=UTF-8", text))
             }
-            Answer::Json(text) => Ok(body("application/json; charset=UTF-8", text)),
+            Answer::Json(text) => Ok(body("application/json; charset=UTF-8", self.signed(text)?)),
             Answer::NotConfigured(who) => Err(legacy::not_configured(&who)),
         }
     }

@@ -10,7 +10,10 @@ use model::NodeUrls;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
 use proto::bss::v1::boot_record_service_server::BootRecordServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
+use proto::bss::v1::endpoint_history_service_server::EndpointHistoryServiceServer;
+use proto::bss::v1::host_service_server::HostServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
+use proto::bss::v1::state_change_service_server::StateChangeServiceServer;
 use raft::Store;
 use tonic::service::RoutesBuilder;
 
@@ -19,17 +22,26 @@ mod answer;
 mod boot_parameters;
 mod boot_records;
 mod boot_script;
+mod endpoint_history;
+mod hosts;
 pub mod ipxe;
 mod legacy;
 mod lookup;
+mod parameter_query;
 mod parameters;
+mod s3;
 mod service_status;
+mod state_changes;
 
 pub use boot_parameters::BootParametersService;
 pub use boot_records::BootRecordService;
 pub use boot_script::BootScriptService;
+pub use endpoint_history::EndpointHistoryService;
+pub use hosts::HostService;
 pub use ipxe::RetryDelay;
+pub use s3::S3Signer;
 pub use service_status::ServiceStatusService;
+pub use state_changes::StateChangeService;
 
 /// Largest request, bytes: what the gateway takes. A change may have half of that, which `Store::propose` checks
 /// and explains (413); a smaller limit here would answer first, without a remedy.
@@ -44,6 +56,8 @@ pub struct Config {
     pub retry_delay: RetryDelay,
     /// Where the ids of boots come from.
     pub boot_ids: BootIds,
+    /// Signs `s3://` images; without it they are refused when they are written.
+    pub s3: Option<Arc<S3Signer>>,
 }
 
 /// A source of random boot ids: an argument, so that a simulation can repeat a run.
@@ -69,7 +83,7 @@ impl fmt::Debug for BootIds {
 
 /// Adds BSS's services to `routes`.
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) {
-    let parameters = BootParametersService::new(store.clone());
+    let parameters = BootParametersService::new(store.clone(), config.s3.clone());
     routes
         .add_service(
             BootParametersServiceServer::new(parameters)
@@ -83,5 +97,15 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) 
         .add_service(BootRecordServiceServer::new(BootRecordService::new(
             store.clone(),
         )))
-        .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new()));
+        .add_service(
+            HostServiceServer::new(HostService::new(store.clone())).max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            EndpointHistoryServiceServer::new(EndpointHistoryService::new(store.clone()))
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(StateChangeServiceServer::new(StateChangeService::new()))
+        .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new(
+            store.clone(),
+        )));
 }

@@ -1,6 +1,7 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
 mod better;
+mod bss;
 mod cloud_init;
 mod component_routes;
 mod downloads;

@@ -25,6 +25,7 @@ use super::identity::Identity;
 use super::join_service::Joining;
 use super::member_service::Members;
 use super::metrics::MetricsPage;
+use super::s3_signer;
 use super::snapshot_service::Snapshots;
 use crate::random;
 
@@ -55,6 +56,7 @@ pub(super) async fn assemble(
         urls: Arc::clone(&urls),
         retry_delay: bss::RetryDelay::from_seconds(config.bss.retry_delay_s),
         boot_ids: bss::BootIds::new(random::number),
+        s3: s3_signer::load(config.bss.s3.as_ref()).map_err(ServeError::setup("[bss.s3]"))?,
     };
     bss::add_services(&mut routes, store, &bss);
     cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });

@@ -121,6 +121,7 @@ pub fn config(retry_delay: RetryDelay) -> Config {
         urls: Arc::new(NodeUrls::new(networks)),
         retry_delay,
         boot_ids: BootIds::new(|| BOOT_ID),
+        s3: None,
     }
 }
 

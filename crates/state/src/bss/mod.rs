@@ -4,6 +4,7 @@ mod boot_key;
 mod boot_parameters;
 mod boot_records;
 mod merge_patch;
+mod put_boot_parameters;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use self::boot_records::BootRecords;
 pub(crate) use self::merge_patch::depth;
 use crate::apply::no_command;
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_FIRST;
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
@@ -44,6 +45,11 @@ impl Bss {
         self.parameters.iter()
     }
 
+    /// Every boot record, sorted by node, of one node the oldest first.
+    pub fn all_boot_records(&self) -> impl Iterator<Item = &Arc<BootRecord>> {
+        self.records.iter()
+    }
+
     /// The boots of a node, newest first; at most `bounds::BOOT_RECORDS_PER_NODE_MAX`.
     pub fn boot_records(&self, node: &Xname) -> Vec<Arc<BootRecord>> {
         self.records.of(node).cloned().collect()
@@ -61,6 +67,8 @@ impl Bss {
             Change::Update(update) => self.parameters.update(update, at, changes),
             Change::Delete(delete) => self.parameters.delete(delete, at, changes),
             Change::RecordBoot(record) => self.records.record(record, at, changes),
+            Change::Put(put) => self.parameters.put_all(put, at, changes),
+            Change::Conditional(conditional) => self.parameters.conditional(conditional, at, changes),
         }
     }
 
@@ -119,5 +127,6 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::Delete(_)
             | Change::RecordBoot(_),
         ) => FEATURE_LEVEL_FIRST,
+        Some(Change::Put(_) | Change::Conditional(_)) => FEATURE_LEVEL_BOOT,
     }
 }

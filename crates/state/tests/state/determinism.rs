@@ -241,7 +241,7 @@ fn bss() -> impl Strategy<Value = Command> {
             Just("http://i/b\n".to_owned())
         ]
     };
-    (0..5_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
+    (0..7_u8, keys, image(), image(), xname(), 0..4_u8).prop_map(
         |(kind, keys, kernel, initrd, node, boot)| {
             let values = Some(BootParametersEntry {
                 kernel: kernel.clone(),
@@ -253,6 +253,27 @@ fn bss() -> impl Strategy<Value = Command> {
                 1 => Replace { keys, values }.into_command(),
                 2 => Update { keys, values }.into_command(),
                 3 => Delete { keys, kernel, initrd }.into_command(),
+                4 => {
+                    let entry = |key: String| BootParametersEntry {
+                        key,
+                        ..values.clone().unwrap_or_default()
+                    };
+                    let if_revisions = if boot == 0 {
+                        vec![0; keys.len()]
+                    } else {
+                        Vec::new()
+                    };
+                    Put {
+                        entries: keys.into_iter().map(entry).collect(),
+                        if_revisions,
+                    }
+                    .into_command()
+                }
+                5 => Conditional {
+                    if_revision: u64::from(boot) * 5,
+                    change: Some(conditional::Change::Replace(Replace { keys, values })),
+                }
+                .into_command(),
                 _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
             }
         },

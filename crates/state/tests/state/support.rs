@@ -228,7 +228,7 @@ into_command! {
         PutScnSubscription PatchScnSubscription DeleteScnSubscriptions AdvanceScnCursors
         PutHardware DeleteHardware DeleteHardwareFrus DeleteHardwareHistory
         CreateEthernetInterfaces;
-    bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
+    bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot Put Conditional;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;

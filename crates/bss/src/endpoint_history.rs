@@ -1,0 +1,87 @@
+//! BSS's `/boot/v1/endpoint-history`: when a node last asked for its script and its user-data.
+
+use std::collections::BTreeMap;
+
+use model::Xname;
+use proto::bss::v1::{
+    BootRecord, EndpointAccess, ListEndpointAccessesRequest, ListEndpointAccessesResponse,
+    endpoint_history_service_server,
+};
+use raft::Store;
+use state::State;
+use tonic::{Request, Response, Status};
+
+/// What a node asks for, as BSS names it, in its order.
+const ENDPOINTS: [&str; 2] = ["bootscript", "user-data"];
+
+/// Accesses, from the boots that are known.
+#[derive(Clone, Debug)]
+pub struct EndpointHistoryService {
+    store: Store,
+}
+
+impl EndpointHistoryService {
+    /// A service that answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> EndpointHistoryService {
+        EndpointHistoryService { store }
+    }
+}
+
+#[tonic::async_trait]
+impl endpoint_history_service_server::EndpointHistoryService for EndpointHistoryService {
+    /// A node that nobody knows has no accesses, as in BSS.
+    #[tracing::instrument(level = "debug", name = "bss.list_endpoint_accesses", skip_all)]
+    async fn list_endpoint_accesses(
+        &self,
+        request: Request<ListEndpointAccessesRequest>,
+    ) -> Result<Response<ListEndpointAccessesResponse>, Status> {
+        let ListEndpointAccessesRequest { name, endpoint } = request.get_ref();
+        let state = self.store.state();
+        let latest = match name.as_str() {
+            "" => latest_of_all(&state),
+            name => latest_of(&state, name),
+        };
+        let accesses = latest.iter().flat_map(|(node, boot)| {
+            let asked = ENDPOINTS
+                .iter()
+                .filter(|known| endpoint.is_empty() || endpoint == **known);
+            asked.filter_map(move |known| Some(access(node, known, last_access_ms(boot, known)?)))
+        });
+        Ok(Response::new(ListEndpointAccessesResponse {
+            accesses: accesses.collect(),
+        }))
+    }
+}
+
+/// The last boot of every node.
+fn latest_of_all(state: &State) -> BTreeMap<String, BootRecord> {
+    let records = state.bss.all_boot_records();
+    records
+        .map(|record| (record.node.clone(), record.as_ref().clone()))
+        .collect()
+}
+
+fn latest_of(state: &State, name: &str) -> BTreeMap<String, BootRecord> {
+    let node: Option<Xname> = name.parse().ok();
+    let latest = node.and_then(|node| state.bss.boot_records(&node).into_iter().next());
+    latest
+        .map(|record| (record.node.clone(), record.as_ref().clone()))
+        .into_iter()
+        .collect()
+}
+
+/// When the node asked for this in that boot, as far as the record tells: it had both before it phoned home, and a boot
+/// without an id began with a script of somebody else.
+fn last_access_ms(boot: &BootRecord, endpoint: &str) -> Option<u64> {
+    let is_ours = endpoint != ENDPOINTS[0] || !boot.boot_id.is_empty();
+    Some(boot.phoned_home_at_ms).filter(|at_ms| is_ours && *at_ms > 0)
+}
+
+fn access(node: &str, endpoint: &str, at_ms: u64) -> EndpointAccess {
+    EndpointAccess {
+        name: node.to_owned(),
+        endpoint: endpoint.to_owned(),
+        last_epoch: i64::try_from(at_ms / 1000).unwrap_or(i64::MAX),
+    }
+}
