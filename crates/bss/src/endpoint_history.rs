@@ -1,10 +1,10 @@
 //! BSS's `/boot/v1/endpoint-history`: when a node last asked for its script and its user-data.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use model::Xname;
 use proto::bss::v1::{
-    BootRecord, EndpointAccess, ListEndpointAccessesRequest, ListEndpointAccessesResponse,
+    EndpointAccess, ListEndpointAccessesRequest, ListEndpointAccessesResponse,
     endpoint_history_service_server,
 };
 use raft::Store;
@@ -38,15 +38,15 @@ impl endpoint_history_service_server::EndpointHistoryService for EndpointHistory
     ) -> Result<Response<ListEndpointAccessesResponse>, Status> {
         let ListEndpointAccessesRequest { name, endpoint } = request.get_ref();
         let state = self.store.state();
-        let latest = match name.as_str() {
-            "" => latest_of_all(&state),
-            name => latest_of(&state, name),
+        let nodes: BTreeSet<Xname> = match name.as_str() {
+            "" => nodes_that_booted(&state),
+            name => name.parse().into_iter().collect(),
         };
-        let accesses = latest.iter().flat_map(|(node, boot)| {
+        let accesses = nodes.iter().flat_map(|node| {
             let asked = ENDPOINTS
                 .iter()
                 .filter(|known| endpoint.is_empty() || endpoint == **known);
-            asked.filter_map(move |known| Some(access(node, known, last_access_ms(boot, known)?)))
+            asked.filter_map(|known| Some(access(node.as_str(), known, last_access_ms(&state, node, known)?)))
         });
         Ok(Response::new(ListEndpointAccessesResponse {
             accesses: accesses.collect(),
@@ -54,26 +54,15 @@ impl endpoint_history_service_server::EndpointHistoryService for EndpointHistory
     }
 }
 
-/// The last boot of every node.
-fn latest_of_all(state: &State) -> BTreeMap<String, BootRecord> {
+fn nodes_that_booted(state: &State) -> BTreeSet<Xname> {
     let records = state.bss.all_boot_records();
-    records
-        .map(|record| (record.node.clone(), record.as_ref().clone()))
-        .collect()
+    records.filter_map(|record| record.node.parse().ok()).collect()
 }
 
-fn latest_of(state: &State, name: &str) -> BTreeMap<String, BootRecord> {
-    let node: Option<Xname> = name.parse().ok();
-    let latest = node.and_then(|node| state.bss.boot_records(&node).into_iter().next());
-    latest
-        .map(|record| (record.node.clone(), record.as_ref().clone()))
-        .into_iter()
-        .collect()
-}
-
-/// When the node asked for this in that boot, as far as the record tells: it had both before it phoned home, and a boot
-/// without an id began with a script of somebody else.
-fn last_access_ms(boot: &BootRecord, endpoint: &str) -> Option<u64> {
+/// When a node last asked for this, as far as its newest boot tells: it had both before it phoned home, and a boot without
+/// an id began with a script of somebody else.
+fn last_access_ms(state: &State, node: &Xname, endpoint: &str) -> Option<u64> {
+    let boot = state.bss.boot_records(node).into_iter().next()?;
     let is_ours = endpoint != ENDPOINTS[0] || !boot.boot_id.is_empty();
     Some(boot.phoned_home_at_ms).filter(|at_ms| is_ours && *at_ms > 0)
 }

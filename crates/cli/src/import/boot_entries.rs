@@ -110,31 +110,35 @@ fn given(items: Vec<BootParameters>) -> Given {
     let mut kernels = BTreeMap::new();
     let mut initrds = BTreeMap::new();
     for image in images.into_iter().filter(|image| !image.params.is_empty()) {
-        let of = if image.kernel.is_empty() {
-            (&mut initrds, image.initrd)
-        } else {
-            (&mut kernels, image.kernel)
+        match (image.kernel.is_empty(), image.initrd.is_empty()) {
+            (false, _) => kernels.insert(image.kernel, image.params),
+            (true, false) => initrds.insert(image.initrd, image.params),
+            (true, true) => None,
         };
-        of.0.insert(of.1, image.params);
     }
     for item in items {
-        let mut params = item.params.clone();
-        for more in [kernels.get(&item.kernel), initrds.get(&item.initrd)]
-            .into_iter()
-            .flatten()
-        {
+        let BootParameters {
+            hosts,
+            macs,
+            nids,
+            mut params,
+            kernel,
+            initrd,
+            cloud_init: data,
+            ..
+        } = item;
+        for more in [kernels.get(&kernel), initrds.get(&initrd)].into_iter().flatten() {
             params = format!("{params} {more}");
         }
         let values = BootParameters {
             params: params.trim_matches(' ').to_owned(),
-            kernel: item.kernel.clone(),
-            initrd: item.initrd.clone(),
-            cloud_init: cloud_init(item.cloud_init),
+            kernel,
+            initrd,
+            cloud_init: cloud_init(data),
             ..BootParameters::default()
         };
-        let macs = item.macs.iter().cloned();
-        let nids = item.nids.iter().map(|nid| format!("nid{nid}"));
-        for name in item.hosts.iter().cloned().chain(macs).chain(nids) {
+        let nids = nids.iter().map(|nid| format!("nid{nid}"));
+        for name in hosts.into_iter().chain(macs).chain(nids) {
             match problem(&name, &values) {
                 Some(reason) => given.refused.push(Refused {
                     id: quoted(&name),
@@ -207,6 +211,15 @@ pub(crate) fn key_of(shown: &BootParameters) -> String {
     let nid = shown.nids.first().map(|nid| format!("nid{nid}"));
     let named = shown.hosts.first().or(shown.macs.first());
     named.cloned().or(nid).unwrap_or_default()
+}
+
+/// Entries as BSS lists them, which [`read`] reads back.
+///
+/// # Errors
+/// If our protos have no such message.
+pub(crate) fn to_json(entries: &[BootParameters]) -> Result<Vec<Value>, CliError> {
+    let form = HsmMessage::named(MESSAGE)?;
+    entries.iter().map(|entry| form.write(entry)).collect()
 }
 
 /// What the source has and the cluster has not, with `rules` applied; hosts that stay are counted into `hosts`.
@@ -340,6 +353,7 @@ mod tests {
         let document = json!([
             {"params": "more", "kernel": "http://i/k", "cloud-init": nothing},
             {"initrd": "http://i/i", "cloud-init": nothing},
+            {"params": "of nobody"},
             {"hosts": ["X0c0s00b0n0", "compute", "default", "Unknown-x86_64"], "params": "a", "kernel": "http://i/k",
              "initrd": "http://i/i", "cloud-init": nothing, "bogus": 1},
             {"macs": ["02-00-00-00-00-09"], "nids": [77], "params": "b",
@@ -357,7 +371,7 @@ mod tests {
                 "nid77"
             ]
         );
-        assert_eq!((given.images, given.refused.len()), (2, 0));
+        assert_eq!((given.images, given.refused.len()), (3, 0));
         assert_eq!(
             given.entries[0].1.params, "a more",
             "BSS adds what is kept with the image"
@@ -372,6 +386,20 @@ mod tests {
         .unwrap();
         assert_eq!(keys(&dumped), ["Default"]);
         assert!(keys(&read("x.json", &json!({"Params": null})).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn an_export_is_read_back_as_it_was() {
+        let named = |key: &str| BootParameters {
+            params: "a".into(),
+            meta: Some(ObjectMeta::default()),
+            ..named(key, BootParameters::default())
+        };
+        let ours = vec![named("Default"), named("nid7"), named("02:00:00:00:00:09")];
+        let document = json!(to_json(&ours).unwrap());
+        assert!(!document.to_string().contains("meta"), "{document}");
+        let again = compare(&document, ours);
+        assert_eq!((again.same, again.create.len(), again.change.len()), (3, 0, 0));
     }
 
     #[test]

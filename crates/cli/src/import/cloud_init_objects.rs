@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{GroupLabel, Xname};
 use proto::cloud_init::v1::{ClusterDefaults, Group, GroupFile, InstanceInfo};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::diff::{Change, Diff, Shown, changed_fields, quoted};
 use super::source_http::CLOUD_INIT;
@@ -99,6 +99,26 @@ impl Objects {
             self.infos = Some(list(origin, INFOS, INFO_MESSAGE, part)?);
         }
         Ok(())
+    }
+
+    /// As [`Objects::read`] reads it back, files and all.
+    ///
+    /// # Errors
+    /// If our protos have no such messages.
+    pub(crate) fn to_json(&self) -> Result<Value, CliError> {
+        let groups = HsmMessage::named(GROUP_MESSAGE)?;
+        let infos = HsmMessage::named(INFO_MESSAGE)?;
+        let by_name = self
+            .groups
+            .iter()
+            .map(|group| Ok((group.name.clone(), groups.write(group)?)));
+        let by_name: serde_json::Map<String, Value> = by_name.collect::<Result<_, CliError>>()?;
+        let listed = self.infos.iter().flatten().map(|info| infos.write(info));
+        Ok(json!({
+            DEFAULTS: HsmMessage::named(DEFAULTS_MESSAGE)?.write(&self.defaults.clone().unwrap_or_default())?,
+            GROUPS: by_name,
+            INFOS: listed.collect::<Result<Vec<_>, _>>()?,
+        }))
     }
 
     /// With the hosts of its URLs as `rules` say; those that stay are counted into `hosts`. Files are left as they are,
@@ -384,7 +404,6 @@ fn infos(given: Vec<InstanceInfo>, ours: &[InstanceInfo]) -> (Diff<InstanceInfo>
 #[cfg(test)]
 mod tests {
     use proto::http::v1::ObjectMeta;
-    use serde_json::json;
 
     use super::*;
 
@@ -456,6 +475,14 @@ mod tests {
             to_do(&Work::of(given(), &ours)),
             [(0, 0, 1), (0, 0, 2), (0, 0, 1)]
         );
+    }
+
+    /// What goes out comes in again, and changes nothing.
+    #[test]
+    fn an_export_is_read_back_as_it_was() {
+        let ours = stored(Work::of(given(), &Objects::default()));
+        let again = Objects::read("x", &ours.to_json().unwrap()).unwrap();
+        assert_eq!(to_do(&Work::of(again, &ours)), [(0, 0, 1), (0, 0, 2), (0, 0, 1)]);
     }
 
     /// Passwords stand in group files and meta-data; a diff is kept in terminals and logs.
