@@ -11,9 +11,12 @@ use crate::answer::Asked;
 use crate::compress;
 use crate::conditional;
 use crate::problem::Problem;
+use crate::routes::Body;
 
 /// Of all answers that are kept: a few of a large cluster's lists.
 const BYTES_MAX: usize = 16 << 20;
+/// Bytes of a question at most; a longer one is asked without being remembered.
+const QUESTION_BYTES_MAX: usize = 16 << 10;
 
 /// Answers of one port.
 #[derive(Debug)]
@@ -32,14 +35,21 @@ impl KeptLists {
         Self(KeptAnswers::new(BYTES_MAX))
     }
 
-    /// `None` for what is no list, and for a caller who wants to know how old local state is.
-    pub(crate) fn look_up(&self, asked: &Asked<'_>, uri: &Uri) -> Option<Question> {
+    /// `None` for what is no list, for a caller who wants to know how old local state is, and for a long question. What
+    /// else is asked for in a body is part of `message`.
+    pub(crate) fn look_up(&self, asked: &Asked<'_>, uri: &Uri, message: &[u8]) -> Option<Question> {
         let is_list = asked.route.verb == Method::GET && asked.route.may_be_kept;
         if !is_list || asked.headers.contains_key(rpc::CONSISTENCY) {
             return None;
         }
         let coding = compress::coding(asked.headers);
-        let key = format!("{} {uri}", coding.unwrap_or_default()).into_bytes();
+        let mut key = format!("{} {uri} ", coding.unwrap_or_default()).into_bytes();
+        if asked.route.body != Body::None {
+            key.extend_from_slice(message);
+        }
+        if key.len() > QUESTION_BYTES_MAX {
+            return None;
+        }
         let kept = self.0.get(&key, Instant::now());
         Some(Question { key, coding, kept })
     }

@@ -170,7 +170,8 @@ impl Port {
         caller: rpc::Caller,
         message: Vec<u8>,
     ) -> Result<Response<Bytes>, Problem> {
-        let question = self.kept.as_ref().and_then(|kept| kept.look_up(asked, uri));
+        let kept = self.kept.as_ref();
+        let question = kept.and_then(|kept| kept.look_up(asked, uri, &message));
         let call = Call {
             path: asked.route.grpc_path.clone(),
             message: message.into(),

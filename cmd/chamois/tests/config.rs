@@ -112,7 +112,10 @@ fn the_example_shows_every_key_of_every_section() {
         let accepted = accepted.split(". Did you mean").next().unwrap();
         let from = EXAMPLE.split_once(section).map_or(EXAMPLE, |(_, rest)| rest);
         for key in accepted.split(", ") {
-            let shown = from.contains(&format!("\n{key} = ")) || EXAMPLE.contains(&format!("[{key}]"));
+            let below = format!("[{}.{key}]", section.trim_matches(['[', ']']));
+            let shown = from.contains(&format!("\n{key} = "))
+                || EXAMPLE.contains(&format!("[{key}]"))
+                || EXAMPLE.contains(&below);
             assert!(shown, "`{key}` of `{section}` is not in the example");
             keys += 1;
         }
@@ -329,6 +332,11 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "retry-delay-s = 0",
         "retry-delay-s = 4000",
         &["bss.retry-delay-s", "0 to 3600"],
+    ),
+    case(
+        "retry-delay-s = 0",
+        "s3 = { endpoint = \"https://s3\", access-key = \"a\", secret-file = \"/nowhere/secret\" }",
+        &["bss.s3: secret-file", "/nowhere/secret"],
     ),
     case("/data\"", "/nowhere/deeper/data\"", &["data-dir", "create it"]),
     case(

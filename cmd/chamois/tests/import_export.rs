@@ -419,12 +419,14 @@ fn the_examples_of_the_help_parse() {
     let mut root = cli::Cli::command();
     root.build();
     let mut seen = 0;
-    let import = root
-        .find_subcommand("import")
-        .unwrap()
-        .find_subcommand("smd")
-        .unwrap();
-    for command in [import, root.find_subcommand("export").unwrap()] {
+    let verbs = [
+        ("import", "smd"),
+        ("import", "bss"),
+        ("import", "cloud-init"),
+        ("migrate", "openchami"),
+    ];
+    let verb = |(noun, verb)| root.find_subcommand(noun).unwrap().find_subcommand(verb).unwrap();
+    for command in verbs.map(verb).into_iter().chain(root.find_subcommand("export")) {
         let help = command.get_after_help().unwrap().to_string();
         for line in help.lines().filter_map(|line| line.strip_prefix("  chamois ")) {
             let typed = line
@@ -441,5 +443,5 @@ fn the_examples_of_the_help_parse() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 7);
+    assert_eq!(seen, 18);
 }

@@ -1,11 +1,12 @@
 //! BSS's `/boot/v1/bootparameters`: parse, propose, wrap.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use proto::bss::v1::bss_command::{Change, Conditional, Create, Delete, Put, Replace, Update, conditional};
 use proto::bss::v1::{
-    BootParameters, BootParametersChange, BootParametersEntry, BssCommand, ListBootParametersRequest,
-    ListBootParametersResponse, boot_parameters_service_server, bss_command,
+    BootParameters, BootParametersChange, BootParametersEntry, BssCommand, GetBootParametersRequest,
+    ListBootParametersRequest, ListBootParametersResponse, PutBootParametersRequest,
+    PutBootParametersResponse, boot_parameters_service_server,
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
@@ -14,8 +15,9 @@ use state::State;
 use tonic::{Request, Response, Status};
 
 use crate::legacy;
-use crate::lookup::{self, Asked};
+use crate::parameter_query::Query;
 use crate::parameters::{self, Subject, Target};
+use crate::s3::{self, S3Signer};
 
 /// Header that carries the token of a new entry.
 const REFERRAL_TOKEN_HEADER: &str = "bss-referral-token";
@@ -24,13 +26,14 @@ const REFERRAL_TOKEN_HEADER: &str = "bss-referral-token";
 #[derive(Clone, Debug)]
 pub struct BootParametersService {
     store: Store,
+    signer: Option<Arc<S3Signer>>,
 }
 
 impl BootParametersService {
-    /// A service that changes and answers from `store`.
+    /// A service that changes and answers from `store`, and takes `s3://` images if there is a `signer`.
     #[must_use]
-    pub fn new(store: Store) -> BootParametersService {
-        BootParametersService { store }
+    pub fn new(store: Store, signer: Option<Arc<S3Signer>>) -> BootParametersService {
+        BootParametersService { store, signer }
     }
 
     /// The state that decides which keys `body` means. MACs and NIDs are turned into xnames, and that must not
@@ -42,7 +45,7 @@ impl BootParametersService {
         Ok(self.store.state())
     }
 
-    async fn propose(&self, author: &Author, change: bss_command::Change) -> Result<Committed, Error> {
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
         let command = Command::Bss(BssCommand { change: Some(change) });
         self.store.propose_by(author, command).await
     }
@@ -54,13 +57,19 @@ impl BootParametersService {
     ) -> Result<Option<(Vec<Target>, BootParametersEntry)>, Error> {
         let state = self.state_for(body).await?;
         match parameters::subject(&state, body)? {
-            Subject::Keys(targets) => Ok(Some((targets, parameters::values(body)?))),
+            Subject::Keys(targets) => Ok(Some((targets, self.values(body)?))),
             Subject::Nothing => Ok(None),
             Subject::Image => Err(rpc::invalid(
                 "kernel",
                 "parameters of an image for all its users are not kept; name hosts, macs or nids, or the host Default",
             )),
         }
+    }
+
+    fn values(&self, body: &BootParameters) -> Result<BootParametersEntry, Error> {
+        let values = parameters::values(body)?;
+        s3::check(self.signer.as_deref(), &values)?;
+        Ok(values)
     }
 
     /// The answer of a request that stores nothing.
@@ -80,22 +89,60 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         request: Request<ListBootParametersRequest>,
     ) -> Result<Response<ListBootParametersResponse>, Status> {
         let query = Query::parse(request.get_ref())?;
-        let state = self.store.state();
-        let items: Vec<BootParameters> = match &query {
-            Query::All => state
-                .bss
-                .entries()
-                .map(|entry| parameters::shown(entry.as_ref()))
-                .collect(),
-            Query::Of { asked, .. } => found(&state, asked)
-                .iter()
-                .map(|entry| parameters::shown(entry))
-                .collect(),
-        };
-        match query {
-            Query::Of { kinds, .. } if items.is_empty() => Err(legacy::none_found(&kinds)),
-            _ => Ok(Response::new(ListBootParametersResponse { items })),
+        let items = query.answer(&self.store.state())?;
+        Ok(Response::new(ListBootParametersResponse { items }))
+    }
+
+    #[tracing::instrument(level = "debug", name = "bss.get_boot_parameters", skip_all, fields(key = ?request.get_ref().key))]
+    async fn get_boot_parameters(
+        &self,
+        request: Request<GetBootParametersRequest>,
+    ) -> Result<Response<BootParameters>, Status> {
+        let key = parameters::host_key(&request.get_ref().key)?;
+        let entry = self.store.state().bss.entry(&key);
+        let entry = entry.ok_or_else(|| Error::NotFound {
+            kind: legacy::KIND.to_owned(),
+            id: key,
+        })?;
+        Ok(Response::new(parameters::shown(&entry)))
+    }
+
+    #[tracing::instrument(name = "bss.put_boot_parameters", skip_all)]
+    async fn put_boot_parameters(
+        &self,
+        request: Request<PutBootParametersRequest>,
+    ) -> Result<Response<PutBootParametersResponse>, Status> {
+        let author = rpc::author(&request);
+        let PutBootParametersRequest {
+            entries,
+            if_revisions,
+        } = request.into_inner();
+        if entries.iter().any(parameters::needs_state) {
+            self.store.linearize().await?;
         }
+        let state = self.store.state();
+        let entry = |(place, body): (usize, &BootParameters)| {
+            let key = parameters::only_key(&state, body);
+            let values = key.and_then(|key| {
+                Ok(BootParametersEntry {
+                    key,
+                    ..self.values(body)?
+                })
+            });
+            values.map_err(|error| within(place, error))
+        };
+        let entries = entries.iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+        let put = Put {
+            entries,
+            if_revisions,
+        };
+        let committed = self.propose(&author, Change::Put(put)).await?;
+        Ok(Response::new(PutBootParametersResponse {
+            revision: committed.revision,
+            created: committed.applied.created,
+            updated: committed.applied.updated,
+            unchanged: committed.applied.unchanged,
+        }))
     }
 
     #[tracing::instrument(name = "bss.create_boot_parameters", skip_all)]
@@ -105,15 +152,19 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
     ) -> Result<Response<BootParametersChange>, Status> {
         let body = request.get_ref();
         parameters::check_hosts_are_nodes(body).map_err(legacy::bad_request)?;
+        if body.if_revision.is_some() {
+            let problem = "what is created has no revision yet; leave it out";
+            return Err(rpc::invalid("if_revision", problem).into());
+        }
         let Some((targets, values)) = self.parse(body).await.map_err(legacy::bad_request)? else {
             return Ok(self.unchanged());
         };
-        let create = bss_command::Create {
+        let create = Create {
             keys: keys(&targets),
             values: Some(values),
         };
         let author = rpc::author(&request);
-        let committed = self.propose(&author, bss_command::Change::Create(create)).await;
+        let committed = self.propose(&author, Change::Create(create)).await;
         committed
             .map(answer)
             .map_err(|error| legacy::create_failed(error, |key| asked_as(&targets, key)))
@@ -128,12 +179,15 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         let Some((targets, values)) = parsed else {
             return Ok(self.unchanged());
         };
-        let replace = bss_command::Replace {
+        let replace = Replace {
             keys: keys(&targets),
             values: Some(values),
         };
-        let author = rpc::author(&request);
-        let committed = self.propose(&author, bss_command::Change::Replace(replace)).await;
+        let change = match request.get_ref().if_revision {
+            Some(seen) => conditional(seen, conditional::Change::Replace(replace)),
+            None => Change::Replace(replace),
+        };
+        let committed = self.propose(&rpc::author(&request), change).await;
         committed.map(answer).map_err(legacy::bad_request)
     }
 
@@ -146,12 +200,15 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         let Some((targets, values)) = parsed else {
             return Ok(self.unchanged());
         };
-        let update = bss_command::Update {
+        let update = Update {
             keys: keys(&targets),
             values: Some(values),
         };
-        let author = rpc::author(&request);
-        let committed = self.propose(&author, bss_command::Change::Update(update)).await;
+        let change = match request.get_ref().if_revision {
+            Some(seen) => conditional(seen, conditional::Change::Update(update)),
+            None => Change::Update(update),
+        };
+        let committed = self.propose(&rpc::author(&request), change).await;
         committed.map(answer).map_err(legacy::update_failed)
     }
 
@@ -167,86 +224,37 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         if targets.is_empty() && body.kernel.is_empty() && body.initrd.is_empty() {
             return Ok(self.unchanged());
         }
-        let delete = bss_command::Delete {
+        let delete = Delete {
             keys: keys(&targets),
             kernel: body.kernel.clone(),
             initrd: body.initrd.clone(),
         };
-        let author = rpc::author(&request);
-        let committed = self.propose(&author, bss_command::Change::Delete(delete)).await;
+        let change = match body.if_revision {
+            Some(seen) => conditional(seen, conditional::Change::Delete(delete)),
+            None => Change::Delete(delete),
+        };
+        let committed = self.propose(&rpc::author(&request), change).await;
         committed.map(answer).map_err(legacy::delete_failed)
     }
 }
 
-/// What a list is asked for.
-enum Query {
-    /// Everything.
-    All,
-    /// Entries that these names have for themselves; `kinds` as BSS's 404 names them.
-    Of {
-        asked: Vec<Asked>,
-        kinds: Vec<&'static str>,
-    },
+/// A change of one entry that its author has seen at `if_revision`.
+fn conditional(if_revision: u64, change: conditional::Change) -> Change {
+    Change::Conditional(Conditional {
+        if_revision,
+        change: Some(change),
+    })
 }
 
-impl Query {
-    fn parse(request: &ListBootParametersRequest) -> Result<Query, Status> {
-        let filter = request.filter.clone().unwrap_or_default();
-        let names = items(&request.name)
-            .chain(items(&filter.hosts))
-            .map(|name| Ok(Asked::Name(parameters::host_key(name)?)));
-        let macs = items(&request.mac).chain(items(&filter.macs)).map(|mac| {
-            mac.parse()
-                .map(Asked::Mac)
-                .map_err(|problem| Status::from(rpc::invalid("mac", problem)))
-        });
-        let filter_nids: Vec<String> = filter.nids.iter().map(i64::to_string).collect();
-        let nids = items(&request.nid)
-            .chain(items(&filter_nids))
-            .map(|nid| nid.parse().map(Asked::Nid).map_err(|_| legacy::invalid_nid(nid)));
-        let parts: [(&'static str, Vec<Asked>); 3] = [
-            ("Hosts", names.collect::<Result<_, Error>>()?),
-            ("MACs", macs.collect::<Result<_, Status>>()?),
-            ("NIDs", nids.collect::<Result<_, Status>>()?),
-        ];
-        let kinds: Vec<_> = parts
-            .iter()
-            .filter(|(_, asked)| !asked.is_empty())
-            .map(|(kind, _)| *kind)
-            .collect();
-        let asked: Vec<_> = parts.into_iter().flat_map(|(_, asked)| asked).collect();
-        for (field, text) in [("kernel", &filter.kernel), ("initrd", &filter.initrd)] {
-            if kinds.is_empty() && !text.is_empty() {
-                let problem = "entries are not looked up by image; ask by hosts, macs or nids, or for all";
-                return Err(rpc::invalid(field, problem).into());
-            }
-        }
-        Ok(if kinds.is_empty() {
-            Query::All
-        } else {
-            Query::Of { asked, kinds }
-        })
+/// A problem of one entry of many.
+fn within(place: usize, error: Error) -> Error {
+    match error {
+        Error::Invalid { field, problem } => Error::Invalid {
+            field: format!("entries[{place}].{field}"),
+            problem,
+        },
+        other => other,
     }
-}
-
-/// The items of comma lists, which may be repeated.
-fn items(lists: &[String]) -> impl Iterator<Item = &str> {
-    lists
-        .iter()
-        .flat_map(|list| list.split(','))
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-}
-
-/// Each entry once, in the order of the question.
-fn found(state: &State, asked: &[Asked]) -> Vec<Arc<BootParametersEntry>> {
-    let mut seen = BTreeSet::new();
-    let own = |asked: &Asked| lookup::own_entry_of(state, asked, asked.component(state).as_deref());
-    asked
-        .iter()
-        .filter_map(own)
-        .filter(|entry| seen.insert(entry.key.clone()))
-        .collect()
 }
 
 fn keys(targets: &[Target]) -> Vec<String> {

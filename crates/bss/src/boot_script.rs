@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{BootContext, Xname};
 use proto::bss::v1::{GetBootScriptRequest, boot_script_service_server};
@@ -14,12 +15,15 @@ use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
 use crate::lookup::Asked;
-use crate::{Config, alternatives, boot_seen, legacy};
+use crate::{Config, alternatives, boot_seen, legacy, s3};
 
 /// Longest name in a question, bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Longest architecture in a question, bytes; iPXE's `${buildarch}` has at most eight.
 const ARCH_BYTES_MAX: usize = 32;
+
+/// When a node may ask again that this member has no script for; another one may have credentials.
+const NO_SIGNER_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Boot scripts for the nodes of this cluster.
 #[derive(Clone, Debug)]
@@ -48,6 +52,19 @@ impl BootScriptService {
         let found = Found::look_up(&state, question);
         Ok((state, found))
     }
+
+    /// The text with URLs for what is at `s3://`, good from now on.
+    fn signed(&self, text: String) -> Result<String, Error> {
+        match &self.config.s3 {
+            _ if !s3::needs_signer(&text) => Ok(text),
+            Some(signer) => Ok(signer.sign_all(&text, self.store.cluster_time_ms())),
+            None => Err(Error::NotReady {
+                retry_after: NO_SIGNER_RETRY_AFTER,
+                reason: "an image of the node is at s3://, and this member has no [bss.s3] to sign with"
+                    .to_owned(),
+            }),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -75,6 +92,7 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
         };
         match Answer::to(&question, &found, &terms, &state) {
             Answer::Script(text) => {
+                let text = self.signed(text)?;
                 let others = self.config.urls.alternatives(terms.base_url);
                 let text = alternatives::spread(&text, terms.base_url, others);
                 boot_seen::script(
@@ -87,7 +105,7 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
                 );
                 Ok(body("text/plain; charset=UTF-8", text))
             }
-            Answer::Json(text) => Ok(body("application/json; charset=UTF-8", text)),
+            Answer::Json(text) => Ok(body("application/json; charset=UTF-8", self.signed(text)?)),
             Answer::NotConfigured(who) => Err(legacy::not_configured(&who)),
         }
     }

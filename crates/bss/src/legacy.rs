@@ -4,7 +4,7 @@ use rpc::Error;
 use tonic::{Code, Status};
 
 /// What `state` calls an entry when it says no.
-const KIND: &str = "boot parameters";
+pub(crate) const KIND: &str = "boot parameters";
 
 /// Answer to a script request that names no node.
 pub(crate) fn nobody_named() -> Status {
@@ -16,7 +16,17 @@ pub(crate) fn not_configured(who: &str) -> Status {
     Status::not_found(format!("{who}: this host not configured for booting."))
 }
 
-/// Answer to a look-up of boot parameters that finds none; `kinds` of `Hosts`, `MACs`, `NIDs`.
+/// Answer to a GET of boot parameters whose body asks for nothing.
+pub(crate) fn nothing_requested() -> Status {
+    Status::invalid_argument("No specified data requested")
+}
+
+/// Answer to a question for a host that SMD does not know; `what` is `host name`, `MAC address` or `NID`.
+pub(crate) fn unknown_host(what: &str, text: &str) -> Status {
+    Status::not_found(format!("Not Found - Unknown {what} '{}'", text.escape_debug()))
+}
+
+/// Answer to a look-up of boot parameters that finds none; `kinds` of `Hosts`, `MACs`, `NIDs`, `kernel`, `initrd`.
 pub(crate) fn none_found(kinds: &[&str]) -> Status {
     let listed = match kinds {
         [] => String::new(),

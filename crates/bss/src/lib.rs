@@ -15,7 +15,10 @@ use proto::bss::v1::boot_rollout_service_server::BootRolloutServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
 use proto::bss::v1::boot_service_service_server::BootServiceServiceServer;
 use proto::bss::v1::boot_status_service_server::BootStatusServiceServer;
+use proto::bss::v1::endpoint_history_service_server::EndpointHistoryServiceServer;
+use proto::bss::v1::host_service_server::HostServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
+use proto::bss::v1::state_change_service_server::StateChangeServiceServer;
 use proto::smd::v1::component::Arch;
 use raft::Store;
 use timeline::Timeline;
@@ -32,14 +35,19 @@ mod boot_seen;
 mod boot_service;
 mod boot_status;
 mod candidates;
+mod endpoint_history;
 mod explain;
+mod hosts;
 pub mod ipxe;
 mod legacy;
 mod loaders;
 mod lookup;
+mod parameter_query;
 mod parameters;
 mod resources;
+mod s3;
 mod service_status;
+mod state_changes;
 
 pub use boot_configurations::BootConfigurationService;
 pub use boot_parameters::BootParametersService;
@@ -49,9 +57,13 @@ pub use boot_script::BootScriptService;
 pub use boot_seen::phase_of_file;
 pub use boot_service::BootServiceService;
 pub use boot_status::BootStatusService;
+pub use endpoint_history::EndpointHistoryService;
 pub use explain::BootExplainService;
+pub use hosts::HostService;
 pub use ipxe::RetryDelay;
+pub use s3::S3Signer;
 pub use service_status::ServiceStatusService;
+pub use state_changes::StateChangeService;
 
 /// Largest request, bytes: what the gateway takes. A change may have half of that, which `Store::propose` checks
 /// and explains (413); a smaller limit here would answer first, without a remedy.
@@ -71,6 +83,8 @@ pub struct Config {
     pub architectures: Option<Arc<[Arch]>>,
     /// Where scripts that nodes get are noted.
     pub timeline: Timeline,
+    /// Signs `s3://` images; without it they are refused when they are written.
+    pub s3: Option<Arc<S3Signer>>,
 }
 
 /// A source of random boot ids: an argument, so that a simulation can repeat a run.
@@ -96,7 +110,7 @@ impl fmt::Debug for BootIds {
 
 /// Adds BSS's services to `routes`.
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) {
-    let parameters = BootParametersService::new(store.clone());
+    let parameters = BootParametersService::new(store.clone(), config.s3.clone());
     routes
         .add_service(
             BootParametersServiceServer::new(parameters)
@@ -132,5 +146,15 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) 
             BootStatusServiceServer::new(BootStatusService::new(store.clone()))
                 .max_encoding_message_size(usize::MAX),
         )
-        .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new()));
+        .add_service(
+            HostServiceServer::new(HostService::new(store.clone())).max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            EndpointHistoryServiceServer::new(EndpointHistoryService::new(store.clone()))
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(StateChangeServiceServer::new(StateChangeService::new()))
+        .add_service(ServiceStatusServiceServer::new(ServiceStatusService::new(
+            store.clone(),
+        )));
 }

@@ -1,6 +1,6 @@
 //! A request's boot parameters, checked: which keys it means, and values that can stand in a script.
 
-use model::{MacAddr, Rejection, Xname, canonical_role};
+use model::{MacAddr, Rejection, Xname, canonical_role, script_words_problem};
 use proto::bss::v1::{BootParameters, BootParametersEntry};
 use rpc::Error;
 use state::State;
@@ -56,6 +56,22 @@ pub(crate) fn all_targets(state: &State, body: &BootParameters) -> Result<Vec<Ta
     Ok(without_repeats(all))
 }
 
+/// The key of a body that names one host, MAC or NID.
+///
+/// # Errors
+/// As [`subject`], and `Invalid` for a body that names none or several.
+pub(crate) fn only_key(state: &State, body: &BootParameters) -> Result<String, Error> {
+    let named = body.hosts.len() + body.macs.len() + body.nids.len();
+    let mut targets = all_targets(state, body)?;
+    match (targets.pop(), named) {
+        (Some(target), 1) => Ok(target.key),
+        _ => Err(rpc::invalid(
+            "hosts",
+            format!("{named} hosts, MACs and NIDs are named; name one in each entry"),
+        )),
+    }
+}
+
 /// Whether `body` names nodes otherwise than by key, so that the state decides which keys are meant.
 pub(crate) fn needs_state(body: &BootParameters) -> bool {
     !body.macs.is_empty() || !body.nids.is_empty()
@@ -106,6 +122,7 @@ pub(crate) fn shown(entry: &BootParametersEntry) -> BootParameters {
         kernel: entry.kernel.clone(),
         initrd: entry.initrd.clone(),
         cloud_init: entry.cloud_init.clone(),
+        meta: entry.meta.clone(),
         ..BootParameters::default()
     };
     let nid = entry.key.strip_prefix("nid").and_then(|nid| nid.parse().ok());
@@ -195,8 +212,7 @@ fn bounded(field: &str, count: usize) -> Result<(), Error> {
     })
 }
 
-/// A line of words for a script. iPXE ends a command at the words `||`, `&&` and `;` and a line at a word that
-/// begins with `#`; in parameters they would start a command of the writer's choice or drop `|| goto boot_retry`.
+/// A line of words for a script.
 fn check_words(field: &str, text: &str, bytes_max: usize) -> Result<(), Error> {
     if text.len() > bytes_max {
         return Err(Error::TooLarge {
@@ -204,20 +220,8 @@ fn check_words(field: &str, text: &str, bytes_max: usize) -> Result<(), Error> {
             limit: format!("{bytes_max} bytes"),
         });
     }
-    if text.chars().any(char::is_control) {
-        return Err(rpc::invalid(
-            field,
-            "holds a line break or another control character; write one line of text",
-        ));
-    }
-    match text
-        .split(char::is_whitespace)
-        .find(|word| matches!(*word, "||" | "&&" | ";") || word.starts_with('#'))
-    {
-        Some(word) => Err(rpc::invalid(
-            field,
-            format!("the word `{word}` has a meaning of its own in an iPXE script"),
-        )),
+    match script_words_problem(text) {
+        Some(problem) => Err(rpc::invalid(field, problem)),
         None => Ok(()),
     }
 }

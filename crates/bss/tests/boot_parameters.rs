@@ -14,7 +14,7 @@ const MAC: &str = "02:00:00:00:00:01";
 const UNKNOWN_MAC: &str = "02:00:00:00:00:99";
 
 fn service(store: &Store) -> BootParametersService {
-    BootParametersService::new(store.clone())
+    BootParametersService::new(store.clone(), None)
 }
 
 fn body() -> BootParameters {
@@ -68,9 +68,11 @@ async fn delete(store: &Store, body: BootParameters) -> Changed {
     service(store).delete_boot_parameters(Request::new(body)).await
 }
 
+/// What is found, without the revisions.
 async fn list(store: &Store, request: ListBootParametersRequest) -> Result<Vec<BootParameters>, Status> {
     let answer = service(store).list_boot_parameters(Request::new(request)).await?;
-    Ok(answer.into_inner().items)
+    let items = answer.into_inner().items.into_iter();
+    Ok(items.map(|item| BootParameters { meta: None, ..item }).collect())
 }
 
 fn keys(store: &Store) -> Vec<String> {
@@ -520,13 +522,49 @@ async fn a_list_is_asked_for_by_body_too() {
         ..Default::default()
     };
     assert_eq!(ask(nobody).await.unwrap_err().code(), Code::NotFound);
-    let image = BootParameters {
-        kernel: "http://i/k".to_owned(),
-        ..Default::default()
+    let nothing = ask(BootParameters::default()).await.unwrap_err();
+    assert_eq!(
+        (nothing.code(), nothing.message()),
+        (Code::InvalidArgument, "No specified data requested")
+    );
+}
+
+/// BSS shows an image that is booted alone, and before the entries.
+#[tokio::test]
+async fn images_are_asked_for_by_body() {
+    let store = seeded().await;
+    replace(&store, hosts(&["Default"])).await.unwrap();
+    let image = |kernel: &str, initrd: &str| BootParameters {
+        kernel: kernel.to_owned(),
+        initrd: initrd.to_owned(),
+        ..BootParameters::default()
     };
-    let refused = ask(image).await.unwrap_err();
-    assert!(refused.message().starts_with("kernel: "), "{refused:?}");
-    assert_eq!(ask(BootParameters::default()).await.unwrap().len(), 3);
+    let ask = async |filter| {
+        let request = ListBootParametersRequest {
+            filter: Some(filter),
+            ..Default::default()
+        };
+        list(&store, request).await
+    };
+    let kernel = body().kernel;
+    let both = ask(image(&kernel, "http://i/i")).await.unwrap();
+    assert_eq!(both, [image(&kernel, ""), image("", "http://i/i")]);
+    let with_host = BootParameters {
+        hosts: vec!["Default".into()],
+        ..image(&kernel, "http://i/other")
+    };
+    assert_eq!(
+        ask(with_host).await.unwrap(),
+        [image(&kernel, ""), hosts(&["Default"])]
+    );
+    let none = ask(image("http://i/other", "http://i/other")).await.unwrap_err();
+    assert_eq!(
+        (none.code(), none.message()),
+        (
+            Code::NotFound,
+            "Cannot find boot parameters for requested kernel or initrd"
+        )
+    );
 }
 
 #[tokio::test]

@@ -461,3 +461,68 @@ async fn without_a_service_address_a_script_names_every_member() {
         "the kernel's own host is no member: {text}"
     );
 }
+
+/// AWS's documentation has this key; the file that a secret comes from is the daemon's matter.
+fn signer() -> bss::S3Signer {
+    bss::S3Signer::new(
+        "https://s3.example:9000",
+        "us-east-1",
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    )
+    .unwrap()
+}
+
+async fn put_at_s3(store: &Store) {
+    let values = proto::bss::v1::BootParametersEntry {
+        params: "root=live:s3://images/root".into(),
+        kernel: "s3://images/k".into(),
+        initrd: "s3://images/i".into(),
+        ..Default::default()
+    };
+    let replace = proto::bss::v1::bss_command::Replace {
+        keys: vec!["Default".into()],
+        values: Some(values),
+    };
+    let change = Some(proto::bss::v1::bss_command::Change::Replace(replace));
+    let command = proto::bss::v1::BssCommand { change };
+    let command = proto::raft::v1::entry::Command::Bss(command);
+    store.propose("user/test", command, None).await.unwrap();
+}
+
+/// All three images, in the script and in its JSON; the secret is nowhere.
+#[tokio::test]
+async fn images_at_s3_are_signed_when_the_script_is_asked_for() {
+    let store = seeded().await;
+    put_at_s3(&store).await;
+    let mut with_signer = config(RetryDelay::Growing);
+    with_signer.s3 = Some(std::sync::Arc::new(signer()));
+    let service = BootScriptService::new(store.clone(), with_signer);
+    for json in ["", "1"] {
+        let question = GetBootScriptRequest {
+            json: json.to_owned(),
+            ..by_mac(MAC)
+        };
+        let request = from_node(question, "10.97.3.1", "10.97.0.1");
+        let answer = service.get_boot_script(request).await.unwrap().into_inner();
+        let text = String::from_utf8(answer.data).unwrap();
+        assert!(!text.contains("s3://"), "{text}");
+        assert!(!text.contains("wJalrXUtnFEMI"), "{text}");
+        for image in ["k", "i", "root"] {
+            let url = format!("https://s3.example:9000/images/{image}?X-Amz-Algorithm=AWS4-HMAC-SHA256&");
+            assert_eq!(text.matches(&url).count(), 1, "{image}: {text}");
+        }
+        assert_eq!(text.matches("X-Amz-Expires=86400&").count(), 3, "{text}");
+    }
+}
+
+/// A URL that iPXE does not know would be a boot that fails for a reason that nobody sees.
+#[tokio::test]
+async fn a_member_without_credentials_sends_no_script_with_images_at_s3() {
+    let store = seeded().await;
+    put_at_s3(&store).await;
+    let no = refused(&store, by_mac(MAC)).await;
+    assert_eq!(no.code(), Code::Unavailable);
+    assert!(no.message().contains("[bss.s3]"), "{no:?}");
+    assert!(no.metadata().get(rpc::RETRY_AFTER_S).is_some());
+}

@@ -18,6 +18,7 @@ use crate::import::ImportCommand;
 use crate::init::InitArgs;
 use crate::join::JoinArgs;
 use crate::member::MemberCommand;
+use crate::migrate::MigrateCommand;
 use crate::output::Format;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
@@ -40,6 +41,7 @@ Examples:
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
   chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
+  chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
@@ -204,6 +206,9 @@ pub enum ClientCommand {
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),
+    /// What would change for the nodes of another system
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Write the inventory as JSON, as HSM shows it
     Export(ExportArgs),
     /// Show what changes, as it changes

@@ -1,4 +1,5 @@
-//! `chamois export`: the inventory as JSON, as HSM shows it and as `chamois import smd` reads it.
+//! `chamois export`: the inventory as JSON, as HSM shows it, boot parameters as BSS lists them, cloud-init's data; as `chamois
+//! import` reads them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
 use crate::hsm::{Collection, HsmMessage, Ours};
+use crate::import::{boot_entries, bss, cloud_init};
 use crate::output::{self, Format};
 
 /// A key that this cluster sets by its own clock: with it no two exports would be equal.
@@ -22,15 +24,32 @@ Examples:
   chamois export saved/                         a folder: Components.json, EthernetInterfaces.json, groups.json, …
   chamois export > dump.json                    all collections in one document
   chamois export | jq '.Components[].ID'
+  chamois export --of bss > bss.json            boot parameters, for `chamois import bss`
+  chamois export --of cloud-init > ci.json      cluster defaults, groups, instance-info, for `chamois import cloud-init`
 
-The JSON is that of HSM v2, sorted, so that two exports of the same inventory are the same bytes; `chamois import smd` reads
+Cloud-init's data come with the files of groups as they are, secrets and all. The inventory's JSON is that of HSM v2, sorted, so that two exports of the same inventory are the same bytes; `chamois import smd` reads
 it back. It holds no passwords, and none of what only this cluster knows: who changed what and when. Hardware, component and
 service endpoints, and subscriptions are not in it: a discovery finds the ones, subscribers subscribe again. `chamois snapshot
 save` keeps everything.")]
 pub struct ExportArgs {
-    /// Folder to make, which must be new or empty, or - for standard output
+    /// Folder to make, which must be new or empty, or - for standard output (the only one for bss and cloud-init)
     #[arg(value_name = "DIR|-", default_value = "-")]
     pub to: PathBuf,
+    /// What is exported
+    #[arg(long, value_enum, default_value_t)]
+    pub of: Of,
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Of {
+    /// The inventory.
+    #[default]
+    Smd,
+    /// Boot parameters.
+    Bss,
+    /// What cloud-init tells the nodes.
+    CloudInit,
 }
 
 /// The objects of one collection.
@@ -41,6 +60,9 @@ struct Exported {
 
 pub(crate) async fn run(global: &GlobalArgs, args: ExportArgs) -> Result<(), CliError> {
     let to_folder = args.to != Path::new("-");
+    if args.of != Of::Smd {
+        return export_one(global, args.of, to_folder).await;
+    }
     if to_folder {
         require_empty(&args.to)?;
     }
@@ -62,6 +84,22 @@ pub(crate) async fn run(global: &GlobalArgs, args: ExportArgs) -> Result<(), Cli
                 .map(|of| format!("{} {}", of.objects.len(), of.collection.name()));
             let counted: Vec<String> = counted.collect();
             output::print(format_args!("{}: {}", args.to.display(), counted.join(", ")))
+        }
+    }
+}
+
+/// One document, to standard output.
+async fn export_one(global: &GlobalArgs, of: Of, to_folder: bool) -> Result<(), CliError> {
+    if to_folder {
+        let text = "boot parameters and cloud-init's data go to standard output";
+        return Err(CliError::new(Kind::Usage, text).with_remedy("Redirect it into a file: > bss.json"));
+    }
+    let connection = connect::to_any(global)?;
+    match of {
+        Of::CloudInit => output::print(cloud_init::read_ours(&connection).await?.to_json()?),
+        Of::Smd | Of::Bss => {
+            let entries = bss::read_ours(&connection).await?;
+            output::print(array(&boot_entries::to_json(&entries)?))
         }
     }
 }

@@ -1,10 +1,15 @@
 //! `chamois import …`: what another system knows, into this one.
 
 mod apply;
+pub(crate) mod boot_entries;
+pub(crate) mod bss;
 mod claims;
+pub(crate) mod cloud_init;
+pub(crate) mod cloud_init_objects;
+pub(crate) mod common;
 mod components;
 mod confirm;
-mod diff;
+pub(crate) mod diff;
 mod groups;
 mod interfaces;
 mod maps;
@@ -12,8 +17,9 @@ mod partitions;
 mod redfish_endpoints;
 mod sets;
 mod smd;
-mod source;
-mod source_http;
+pub(crate) mod source;
+pub(crate) mod source_http;
+mod url_hosts;
 
 use clap::Subcommand;
 
@@ -25,10 +31,16 @@ use crate::error::CliError;
 pub enum ImportCommand {
     /// The inventory of a State Management Daemon, live or saved
     Smd(smd::SmdArgs),
+    /// The boot parameters of a Boot Script Service, live or saved
+    Bss(bss::BssArgs),
+    /// What a cloud-init server tells the nodes, live or saved
+    CloudInit(cloud_init::CloudInitArgs),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: ImportCommand) -> Result<(), CliError> {
     match command {
         ImportCommand::Smd(args) => smd::run(global, args).await,
+        ImportCommand::Bss(args) => bss::run(global, args).await,
+        ImportCommand::CloudInit(args) => cloud_init::run(global, args).await,
     }
 }

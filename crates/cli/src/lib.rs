@@ -22,6 +22,7 @@ mod import;
 mod init;
 mod join;
 mod member;
+mod migrate;
 mod output;
 mod snapshot;
 mod subnet;
@@ -60,6 +61,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Import(command) => import::run(global, command).await,
+        ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,
         ClientCommand::Watch(args) => watch::run(global, *args).await,
         ClientCommand::Demo(args) => demo::run(args).await,

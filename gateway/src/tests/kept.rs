@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use prost::Message as _;
+use proto::bss::v1 as bss;
 use proto::smd::v1 as smd;
 use rpc::{Error, Etag};
 use tonic::metadata::MetadataMap;
@@ -90,6 +91,38 @@ async fn a_list_that_has_not_changed_is_sent_again_as_it_was() {
     assert!(changed.body.len() > first.body.len());
     let (_, have) = ask(&api, &fake, not_modified(8), LIST, &[]).await;
     assert_eq!(have, [etag(8).to_string()], "the newer one has its place");
+}
+
+/// BSS is asked by body too: another question at the same URL must not get this one's answer.
+#[tokio::test]
+async fn a_question_with_another_body_is_another_question() {
+    const URI: &str = "/boot/v1/bootparameters";
+    let fake = Fake::new();
+    let api = api(&fake);
+    let entry = bss::BootParameters {
+        params: "x".repeat(16 << 10),
+        ..Default::default()
+    };
+    let response = bss::ListBootParametersResponse {
+        items: vec![entry; 32],
+    };
+    let mut metadata = MetadataMap::new();
+    rpc::set_etag(&mut metadata, &etag(7));
+    fake.will_answer(Ok((response.encode_to_vec().into(), metadata)));
+    let had = async |body: &'static str| {
+        let got = send(&api, "GET", URI, &[], body).await;
+        assert_eq!(got.status, 200, "{body}");
+        fake.one_asked().metadata.contains_key("if-none-match")
+    };
+    let (one, other) = (r#"{"hosts":["x0c0s0b0n0"]}"#, r#"{"hosts":["x0c0s1b0n0"]}"#);
+    assert!(!had("").await && had("").await, "the list of all is kept");
+    assert!(!had(one).await && had(one).await);
+    assert!(!had(other).await);
+    let long = format!(r#"{{"hosts":["{}"]}}"#, "x".repeat(20 << 10)).leak();
+    assert!(
+        !had(long).await && !had(long).await,
+        "a long question is not remembered"
+    );
 }
 
 #[tokio::test]

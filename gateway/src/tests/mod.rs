@@ -4,6 +4,7 @@ mod better;
 mod boot_configurations;
 mod boot_rollouts;
 mod boot_timeline;
+mod bss;
 mod cloud_init;
 mod component_routes;
 mod downloads;

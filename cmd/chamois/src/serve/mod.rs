@@ -29,6 +29,7 @@ mod peer_port;
 mod peer_traffic;
 mod readiness;
 mod runtimes;
+mod s3_signer;
 mod services;
 mod snapshot_service;
 mod tasks;

@@ -27,6 +27,7 @@ use super::join_service::Joining;
 use super::loaders;
 use super::member_service::Members;
 use super::metrics::MetricsPage;
+use super::s3_signer;
 use super::snapshot_service::Snapshots;
 use crate::random;
 
@@ -76,6 +77,7 @@ pub(super) async fn assemble(
         boot_ids: bss::BootIds::new(random::number),
         architectures: loaders::architectures(loaders),
         timeline: timeline.clone(),
+        s3: s3_signer::load(config.bss.s3.as_ref()).map_err(ServeError::setup("[bss.s3]"))?,
     };
     bss::add_services(&mut routes, store, &bss);
     let cloud_init = cloud_init::Config {

@@ -160,6 +160,7 @@ pub fn config(retry_delay: RetryDelay) -> Config {
         boot_ids: BootIds::new(|| BOOT_ID),
         architectures: None,
         timeline: Default::default(),
+        s3: None,
     }
 }
 

@@ -70,7 +70,8 @@ Examples:
   chamois bench bootscript
   chamois bench bootscript --connections 64 --seconds 20 --json
 
-Three members; every connection asks for one node after the other, and every script is checked to be that node's.")]
+Three members; every connection asks for one node after the other, and every script is checked to be that node's. Then the
+boot parameters of all nodes are set in one request and listed, over HTTPS at the leader.")]
 pub struct BootscriptArgs {
     /// What every benchmark under load takes.
     #[command(flatten)]

@@ -1,11 +1,14 @@
 //! Boot scripts, as nodes ask for them: HTTP/1.1 on connections that stay open, from the nodes' own addresses, to the
 //! service address.
 
+mod bulk;
+
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use bench::{Aim, HttpGet, Load, Machine, Operation, Report, Rounds, Row, drive};
 
+use self::bulk::Bulk;
 use super::args::BootscriptArgs;
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
@@ -37,9 +40,9 @@ struct Figures {
 
 pub(crate) async fn measure(args: &BootscriptArgs) -> Result<Report, CliError> {
     let mut machine = Machine::read();
-    let progress = Progress::new(args.connections.len() * args.common.rounds as usize);
+    let progress = Progress::new((args.connections.len() + 1) * args.common.rounds as usize);
     progress.begin(format_args!("starting {MEMBERS} members"));
-    let servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
+    let mut servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
     servers.seed(args.nodes).await?;
     let questions: Questions = (0..args.nodes).map(question).collect();
     let mut figures: Vec<(u32, Figures)> = args
@@ -53,6 +56,11 @@ pub(crate) async fn measure(args: &BootscriptArgs) -> Result<Report, CliError> {
             let load = one_load(&servers, *connections, &questions, args, figures).await?;
             progress.end(line(*connections, &load));
         }
+    }
+    let mut bulk = Bulk::default();
+    for round in 1..=args.common.rounds {
+        progress.begin(format_args!("all nodes at once, round {round}"));
+        progress.end(bulk.round(&mut servers, args.nodes, round).await?);
     }
     progress.finish();
     servers.stop().await?;
@@ -73,6 +81,7 @@ pub(crate) async fn measure(args: &BootscriptArgs) -> Result<Report, CliError> {
         results: figures
             .into_iter()
             .flat_map(|(connections, figures)| rows(connections, &figures))
+            .chain(bulk.rows(args.nodes))
             .collect(),
     })
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bench::etcd;
 use bytes::Bytes;
 use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
-use proto::bss::v1::{BootParameters, ListBootParametersRequest};
+use proto::bss::v1::{BootParameters, GetBootParametersRequest};
 use rpc::client::{Channel, Credentials, Options};
 use tokio::task::JoinSet;
 
@@ -64,11 +64,8 @@ pub(crate) fn ours(index: u32) -> BootParameters {
 }
 
 /// Its question.
-pub(crate) fn question(name: &str) -> ListBootParametersRequest {
-    ListBootParametersRequest {
-        name: vec![name.to_owned()],
-        ..ListBootParametersRequest::default()
-    }
+pub(crate) fn question(name: &str) -> GetBootParametersRequest {
+    GetBootParametersRequest { key: name.to_owned() }
 }
 
 /// Key and value of object `index` at etcd.

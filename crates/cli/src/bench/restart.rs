@@ -137,13 +137,13 @@ async fn measure_ours(
 
 async fn read_ours(mut client: BootParametersServiceClient<Channel>, index: u32) -> Result<(), String> {
     let object = objects::ours(index);
-    let asked = client.list_boot_parameters(objects::question(&object.hosts[0]));
+    let asked = client.get_boot_parameters(objects::question(&object.hosts[0]));
     let answer = tokio::time::timeout(TRY_MAX, asked).await;
     let answer = answer.map_err(|_| "no answer in time".to_owned())?;
-    let items = answer.map_err(|status| status.to_string())?.into_inner().items;
-    match &items[..] {
-        [found] if found.params == object.params => Ok(()),
-        other => Err(format!("another object than {index}: {other:?}")),
+    let found = answer.map_err(|status| status.to_string())?.into_inner();
+    match found.params == object.params {
+        true => Ok(()),
+        false => Err(format!("another object than {index}: {found:?}")),
     }
 }
 

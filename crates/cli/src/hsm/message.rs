@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 use super::json::kind;
 use crate::error::CliError;
 
+/// Messages that stand for JSON of any form.
+const FREE_FORM: [&str; 2] = ["google.protobuf.Value", "google.protobuf.Struct"];
 /// Characters of a refused text that are shown.
 const SHOWN_MAX: usize = 64;
 
@@ -38,7 +40,7 @@ enum Form {
     Plain,
     Enum(Names),
     Message(Arc<HsmMessage>),
-    /// `google.protobuf.Value`: any JSON.
+    /// `google.protobuf.Value`: any JSON, or `Struct`: any object.
     Any(MessageDescriptor),
 }
 
@@ -216,9 +218,7 @@ impl Form {
                 Ok(Self::Plain)
             }
             Kind::Enum(names) => Ok(Self::Enum(Names::of(&names, &rules.legacy_name))),
-            Kind::Message(message) if message.full_name() == "google.protobuf.Value" => {
-                Ok(Self::Any(message))
-            }
+            Kind::Message(message) if FREE_FORM.contains(&message.full_name()) => Ok(Self::Any(message)),
             Kind::Message(message) => Ok(Self::Message(Arc::new(HsmMessage::of(message, rules)?))),
             other => Err(unusable(
                 field.full_name(),

@@ -429,7 +429,7 @@ fn batches<M: Message>(objects: Vec<M>, objects_max: usize) -> impl Iterator<Ite
 }
 
 /// [`batches`] of objects that each go with the revision that they were seen at.
-fn batches_at<M: Message>(
+pub(super) fn batches_at<M: Message>(
     objects: Vec<(M, u64)>,
     objects_max: usize,
 ) -> impl Iterator<Item = (Vec<M>, Vec<u64>)> {

@@ -3,6 +3,7 @@
 use proto::http::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use super::url_hosts::Hosts;
 use crate::hsm::Collection;
 use crate::output;
 
@@ -77,7 +78,8 @@ pub(super) fn revision(meta: Option<&ObjectMeta>) -> u64 {
 /// The same in words.
 #[derive(Debug)]
 pub(super) struct Shown {
-    pub(super) collection: Collection,
+    /// Name of the collection.
+    pub(super) name: &'static str,
     pub(super) create: Vec<String>,
     /// Id, and which fields become what.
     pub(super) change: Vec<(String, Vec<String>)>,
@@ -99,6 +101,10 @@ pub(super) struct Skipped {
 pub(super) struct Summary {
     pub(super) shown: Vec<Shown>,
     pub(super) skipped: Vec<Skipped>,
+    /// What is left out or stands out otherwise, for people and programs.
+    pub(super) notes: Vec<String>,
+    /// Hosts that URLs go on naming.
+    pub(super) hosts: Hosts,
 }
 
 impl Summary {
@@ -123,7 +129,7 @@ impl Summary {
         let mut table = output::table(["COLLECTION", "CREATE", "CHANGE", "SAME", "REFUSED"]);
         for shown in &self.shown {
             table.add_row([
-                shown.collection.name().to_owned(),
+                shown.name.to_owned(),
                 shown.create.len().to_string(),
                 shown.change.len().to_string(),
                 shown.same.to_string(),
@@ -132,7 +138,7 @@ impl Summary {
         }
         let mut text = table.to_string();
         for shown in &self.shown {
-            let name = shown.collection.name();
+            let name = shown.name;
             let created = shown.create.iter().map(|id| format!("+ {id}"));
             list(&mut text, &format!("{name}, created"), created);
             let changed = shown.change.iter();
@@ -152,7 +158,10 @@ impl Summary {
             let counted = counted.unwrap_or_default();
             text += &format!("\n{}: skipped{counted}; {reason}", collection.name());
         }
-        text
+        for note in &self.notes {
+            text += &format!("\n{note}");
+        }
+        text + &self.hosts.render()
     }
 
     /// For programs: everything.
@@ -161,7 +170,7 @@ impl Summary {
             let change = shown.change.iter();
             let refused = shown.refused.iter();
             json!({
-                "collection": shown.collection.name(),
+                "collection": shown.name,
                 "create": shown.create,
                 "change": change.map(|(id, fields)| json!({ "id": id, "fields": fields })).collect::<Vec<_>>(),
                 "same": shown.same,
@@ -175,11 +184,18 @@ impl Summary {
                 "reason": skipped.reason,
             })
         });
-        json!({
+        let mut told = json!({
             "applied": applied,
             "collections": collections.collect::<Vec<_>>(),
             "skipped": skipped.collect::<Vec<_>>(),
-        })
+        });
+        if !self.notes.is_empty() {
+            told["notes"] = json!(self.notes);
+        }
+        if !self.hosts.is_empty() {
+            told["hosts"] = self.hosts.to_json();
+        }
+        told
     }
 }
 
@@ -225,7 +241,7 @@ pub(super) fn changed_fields(
 }
 
 /// A text of the source, safe to be shown: one line, not too long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const SHOWN_MAX: usize = 64;
     let mut shown: String = text
         .chars()
@@ -251,7 +267,7 @@ mod tests {
 
     fn summary(count: usize) -> Summary {
         let shown = Shown {
-            collection: Collection::Components,
+            name: Collection::Components.name(),
             create: (0..count).map(|n| format!("x0c0s{n}b0n0")).collect(),
             change: vec![("x1c0s0b0n0".into(), vec!["Role: Compute -> Service".into()])],
             same: 3,
@@ -268,6 +284,7 @@ mod tests {
         Summary {
             shown: vec![shown],
             skipped: vec![skipped],
+            ..Summary::default()
         }
     }
 

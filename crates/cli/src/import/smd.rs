@@ -1,22 +1,20 @@
 //! `chamois import smd`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::Xname;
 use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap, RedfishEndpoint};
 
 use super::apply::{Work, apply};
+use super::common::{self, CommonArgs};
 use super::diff::{Diff, Shown, Summary, changed_fields};
-use super::source::{Named, Source};
-use super::{components, confirm, groups, interfaces, maps, partitions, redfish_endpoints};
+use super::source::Source;
+use super::{components, groups, interfaces, maps, partitions, redfish_endpoints};
 use crate::args::GlobalArgs;
 use crate::connect;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 use crate::hsm::{Collection, HsmMessage, Ours};
-use crate::output::{self, Format};
 
 /// `chamois import smd`.
 #[derive(Clone, Debug, Args)]
@@ -36,40 +34,18 @@ import runs is not overwritten: it stops there. A token is sent over https only,
 Redfish endpoints come without what is behind them and without passwords, which are never read nor shown: a discovery finds
 the one, and the others are set again. Hardware, component and service endpoints, and subscriptions are not imported.")]
 pub struct SmdArgs {
-    /// URL of the live SMD's API (…/hsm/v2), a folder or file of its collections as JSON, or - for standard input
-    #[arg(value_name = "URL|PATH")]
-    pub source: String,
-    /// File with a bearer token of the live SMD
-    #[arg(long, value_name = "FILE")]
-    pub source_token_file: Option<PathBuf>,
-    /// Certificate that signs the live SMD's (PEM)
-    #[arg(long, value_name = "FILE")]
-    pub source_ca: Option<PathBuf>,
-    /// Only show what would be done
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Do it without asking
-    #[arg(long, short, conflicts_with = "dry_run")]
-    pub yes: bool,
-    /// Import the rest when something is refused
-    #[arg(long)]
-    pub skip_refused: bool,
+    /// What every import takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
     /// Of components that share a NID, let one keep it and give the others free ones
     #[arg(long)]
     pub renumber_duplicate_nids: bool,
 }
 
-/// Columns of the bar on a terminal.
-const BAR: &str = "{elapsed_precise} {bar:32} {pos}/{len}  {msg}";
-
 pub(super) async fn run(global: &GlobalArgs, args: SmdArgs) -> Result<(), CliError> {
     let connection = connect::to_any(global)?;
-    let progress = bar(Collection::ALL.len());
-    let named = Named {
-        source: &args.source,
-        token_file: args.source_token_file.as_deref(),
-        ca: args.source_ca.as_deref(),
-    };
+    let progress = common::bar(Collection::ALL.len());
+    let named = args.common.named();
     let reading = |what: &str| {
         progress.set_message(format!("reading {what}"));
         progress.inc(1);
@@ -88,69 +64,14 @@ pub(super) async fn run(global: &GlobalArgs, args: SmdArgs) -> Result<(), CliErr
     };
     progress.finish_and_clear();
     let (work, summary) = compared?;
-    if global.output == Format::Table {
-        output::print(summary.render())?;
+    if !args.common.is_to_be_done(global.output, &summary)? {
+        return common::conclude(global.output, &summary, false);
     }
-    let decided = decide(&args, &summary).inspect_err(|_| {
-        if global.output == Format::Json {
-            let _ = output::print(summary.to_json(false)); // best effort: the error that matters is at hand
-        }
-    });
-    let applied = match decided? {
-        false => false,
-        true => {
-            let progress = bar(summary.to_do());
-            let outcome = apply(&connection, work, &progress).await;
-            progress.finish_and_clear();
-            outcome?;
-            true
-        }
-    };
-    conclude(global.output, &summary, applied)
-}
-
-/// Whether there is anything to do that is to be done.
-///
-/// # Errors
-/// `Conflict` if anything is refused and that was not expected.
-fn decide(args: &SmdArgs, summary: &Summary) -> Result<bool, CliError> {
-    let refused = summary.refused();
-    if refused > 0 && !args.skip_refused {
-        let (of, are) = if refused == 1 {
-            ("object", "is")
-        } else {
-            ("objects", "are")
-        };
-        let text = format!("{refused} {of} of the source {are} refused; nothing was imported");
-        let remedy = match first_refused(summary) {
-            Some(first) => {
-                format!("The first: {first}\nCorrect the source, or leave them out with --skip-refused.")
-            }
-            None => String::new(),
-        };
-        return Err(CliError::new(Kind::Conflict, text).with_remedy(remedy));
-    }
-    if args.dry_run || summary.to_do() == 0 {
-        return Ok(false);
-    }
-    match args.yes {
-        true => Ok(true),
-        false => confirm::ask(summary.to_do()),
-    }
-}
-
-fn first_refused(summary: &Summary) -> Option<String> {
-    let first = summary.shown.iter().flat_map(|shown| &shown.refused).next()?;
-    Some(format!("{}: {}", first.id, first.reason))
-}
-
-fn conclude(format: Format, summary: &Summary, applied: bool) -> Result<(), CliError> {
-    match (format, applied) {
-        (Format::Json, _) => output::print(summary.to_json(applied)),
-        (Format::Table, true) => output::print(format_args!("imported {} objects", summary.to_do())),
-        (Format::Table, false) if summary.to_do() == 0 => output::print("everything is here already"),
-        (Format::Table, false) => output::print("nothing was changed"),
-    }
+    let progress = common::bar(summary.to_do());
+    let outcome = apply(&connection, work, &progress).await;
+    progress.finish_and_clear();
+    outcome?;
+    common::conclude(global.output, &summary, true)
 }
 
 /// Compares all collections of the source with those of the cluster.
@@ -243,19 +164,10 @@ fn show_by<T>(
         .iter()
         .map(|change| Ok((id(&change.after).clone(), fields(&change.before, &change.after)?)));
     Ok(Shown {
-        collection,
+        name: collection.name(),
         create: diff.create.iter().map(|object| id(object).clone()).collect(),
         change: changed.collect::<Result<_, CliError>>()?,
         same: diff.same,
         refused: diff.refused.clone(),
     })
-}
-
-/// On a terminal only: elsewhere the diff and the last line say it all.
-fn bar(steps: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr_with_hz(8));
-    if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::diff::Skipped;
-use super::source_http::LiveSmd;
+use super::source_http::{Api, LiveSmd};
 use crate::error::{CliError, Kind};
 use crate::hsm::{Collection, HsmMessage, Items, find_in, not_accepted, parse};
 
@@ -17,15 +19,48 @@ const FILES_MAX: usize = 64;
 
 /// What is named on the command line.
 #[derive(Clone, Debug)]
-pub(super) struct Named<'a> {
-    pub(super) source: &'a str,
-    pub(super) token_file: Option<&'a Path>,
-    pub(super) ca: Option<&'a Path>,
+pub(crate) struct Named<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) token_file: Option<&'a Path>,
+    pub(crate) ca: Option<&'a Path>,
+}
+
+/// A whole document that somebody has saved, or standard input; and where it is from.
+///
+/// # Errors
+/// If it cannot be read, is too large or is not JSON.
+pub(super) async fn read_document(named: &Named<'_>, api: &'static Api) -> Result<(String, Value), CliError> {
+    if named.token_file.is_some() || named.ca.is_some() {
+        return Err(no_url(named.source));
+    }
+    let path = named.source.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let (origin, text) = match path.as_str() {
+            "-" => {
+                let origin = "standard input".to_owned();
+                let text = read_bounded(std::io::stdin().lock(), &origin)?;
+                (origin, text)
+            }
+            path => {
+                let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
+                (path.to_owned(), read_bounded(opened, path)?)
+            }
+        };
+        let document = parse(&text).map_err(|error| api.not_accepted(&origin, error))?;
+        Ok((origin, document))
+    });
+    read.await
+        .map_err(|error| CliError::other("cannot read the source", error))?
+}
+
+fn no_url(source: &str) -> CliError {
+    let text = format!("{source} is no URL; --source-token-file and --source-ca are for a live service");
+    CliError::new(Kind::Usage, text)
 }
 
 /// The collections of the source, and what is left out.
 #[derive(Debug, Default)]
-pub(super) struct Source {
+pub(crate) struct Source {
     items: BTreeMap<Collection, Items>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -35,7 +70,7 @@ impl Source {
     ///
     /// # Errors
     /// If it cannot be read or is not what an SMD gives, naming the place and what is accepted.
-    pub(super) async fn read(named: &Named<'_>, step: impl Fn(&str)) -> Result<Self, CliError> {
+    pub(crate) async fn read(named: &Named<'_>, step: impl Fn(&str)) -> Result<Self, CliError> {
         if is_url(named.source) {
             let mut source = Self::default();
             let mut smd = LiveSmd::connect(named).await?;
@@ -53,11 +88,7 @@ impl Source {
             return Ok(source);
         }
         if named.token_file.is_some() || named.ca.is_some() {
-            let text = format!(
-                "{} is no URL; --source-token-file and --source-ca are for a live SMD",
-                named.source
-            );
-            return Err(CliError::new(Kind::Usage, text));
+            return Err(no_url(named.source));
         }
         let source = named.source.to_owned();
         let read = tokio::task::spawn_blocking(move || Self::of_files(&source)).await;
@@ -130,7 +161,7 @@ impl Source {
     ///
     /// # Errors
     /// The first that does not fit, with its place and what is accepted.
-    pub(super) fn objects<M: prost::Message + Default>(
+    pub(crate) fn objects<M: prost::Message + Default>(
         &mut self,
         collection: Collection,
     ) -> Result<Option<Vec<M>>, CliError> {

@@ -1,4 +1,4 @@
-//! A live SMD: its collections over HTTP or HTTPS, one request after the other on one connection.
+//! A live service of OpenCHAMI: its JSON over HTTP or HTTPS, one request after the other on one connection.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -23,17 +24,71 @@ use crate::hsm::{Collection, Items, find_in, not_accepted, parse};
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// One collection: SMD takes a second for 10,000 components, and more under load.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
-/// Where SMD's API is, unless the URL says otherwise.
-const BASE_DEFAULT: &str = "/hsm/v2";
+/// Which service is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Api {
+    /// In texts, with its article.
+    name: &'static str,
+    /// Where its API is, unless the URL says otherwise.
+    path: &'static str,
+    /// A URL of one.
+    example: &'static str,
+    /// What a document must have; `None`: what `hsm::not_accepted` says.
+    accepted: Option<&'static str>,
+}
+
+/// State Management Daemon.
+pub(crate) const SMD: Api = Api {
+    name: "an SMD",
+    path: "/hsm/v2",
+    example: "https://smd.example:27779/hsm/v2",
+    accepted: None,
+};
+/// Boot Script Service.
+pub(crate) const BSS: Api = Api {
+    name: "a BSS",
+    path: "/boot/v1",
+    example: "https://bss.example:27778/boot/v1",
+    accepted: Some(
+        "Accepted is JSON as `GET /boot/v1/bootparameters` or `GET /boot/v1/dumpstate` gives it: a list of boot parameters, \
+         or an object with the key Params.",
+    ),
+};
+/// cloud-init server; a gateway has it below `/cloud-init`.
+pub(crate) const CLOUD_INIT: Api = Api {
+    name: "a cloud-init server",
+    path: "",
+    example: "https://gateway.example:8443/cloud-init",
+    accepted: Some(
+        "Accepted is a JSON object with what the routes below /admin/ give: the keys cluster-defaults, groups, \
+         instance-info.",
+    ),
+};
+
+impl Api {
+    /// A document that cannot be read.
+    pub(crate) fn not_accepted(&self, origin: &str, problem: impl std::fmt::Display) -> CliError {
+        match self.accepted {
+            None => not_accepted(origin, problem),
+            Some(accepted) => {
+                CliError::new(Kind::Usage, format!("{origin}: {problem}")).with_remedy(accepted)
+            }
+        }
+    }
+}
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection to an SMD.
-pub(super) struct LiveSmd {
+/// A connection to a service.
+pub(crate) struct Live {
+    api: &'static Api,
     base: Base,
     authorization: Option<HeaderValue>,
     sender: SendRequest<Empty<Bytes>>,
 }
+
+/// A connection to an SMD.
+pub(super) struct LiveSmd(Live);
 
 /// Where the API is.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +104,37 @@ impl LiveSmd {
     /// Connects.
     ///
     /// # Errors
-    /// For a URL that is none, credentials that cannot be used, and a server that cannot be reached.
+    /// As [`Live::connect`].
     pub(super) async fn connect(named: &Named<'_>) -> Result<Self, CliError> {
-        let base = Base::parse(named.source)?;
+        Ok(Self(Live::connect(named, &SMD).await?))
+    }
+
+    /// One collection; `None` if this SMD does not have it.
+    ///
+    /// # Errors
+    /// For an answer that is not the collection.
+    pub(super) async fn get(&mut self, collection: Collection) -> Result<Option<Items>, CliError> {
+        let is_needed = collection == Collection::Components;
+        let origin = self.0.origin(collection.path());
+        let Some(document) = self.0.get(collection.path(), is_needed).await? else {
+            return Ok(None);
+        };
+        let found = find_in(&origin, collection.name(), document)?;
+        let found = found.into_iter().find(|items| items.collection == collection);
+        match found {
+            Some(items) => Ok(Some(items)),
+            None => Err(not_accepted(&origin, "it has other collections")),
+        }
+    }
+}
+
+impl Live {
+    /// Connects.
+    ///
+    /// # Errors
+    /// For a URL that is none, credentials that cannot be used, and a server that cannot be reached.
+    pub(crate) async fn connect(named: &Named<'_>, api: &'static Api) -> Result<Self, CliError> {
+        let base = Base::parse(named.source, api)?;
         if named.token_file.is_some() && !base.keeps_secrets() {
             let text = format!("a token would go to {base} in clear, for everybody on the way to read");
             return Err(CliError::new(Kind::Usage, text).with_remedy(
@@ -99,20 +182,26 @@ impl LiveSmd {
             Err(_elapsed) => return Err(unreachable("no connection in time".into())),
         };
         Ok(Self {
+            api,
             base,
             authorization,
             sender,
         })
     }
 
-    /// One collection; `None` if this SMD does not have it.
+    /// The URL of a path below the API's.
+    pub(crate) fn origin(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// A document; `None` if this service does not have it and need not.
     ///
     /// # Errors
-    /// For an answer that is not the collection.
-    pub(super) async fn get(&mut self, collection: Collection) -> Result<Option<Items>, CliError> {
-        let origin = format!("{}/{}", self.base, collection.path());
+    /// For an answer that is no JSON, and any status but 200.
+    pub(crate) async fn get(&mut self, path: &str, is_needed: bool) -> Result<Option<Value>, CliError> {
+        let origin = self.origin(path);
         let failed = |cause: Cause| CliError::new(Kind::Unavailable, format!("GET {origin}: {cause}"));
-        let answer = tokio::time::timeout(ANSWER_MAX, self.exchange(collection.path())).await;
+        let answer = tokio::time::timeout(ANSWER_MAX, self.exchange(path)).await;
         let (status, location, body) = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(cause)) => return Err(failed(cause)),
@@ -129,11 +218,11 @@ impl LiveSmd {
                     "Name a file with a token of that system with --source-token-file.",
                 );
             }
-            StatusCode::NOT_FOUND if collection != Collection::Components => return Ok(None),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if !is_needed => return Ok(None),
             StatusCode::NOT_FOUND => {
                 return refused(
                     Kind::NotFound,
-                    "Name the URL of the API, e.g. https://smd.example:27779/hsm/v2.",
+                    &format!("Name the URL of the API, e.g. {}.", self.api.example),
                 );
             }
             _ if status.is_redirection() => {
@@ -145,13 +234,8 @@ impl LiveSmd {
             }
             _ => return refused(Kind::Unavailable, "Look into the source's own log."),
         }
-        let document = parse(&body).map_err(|error| not_accepted(&origin, error))?;
-        let found = find_in(&origin, collection.name(), document)?;
-        let found = found.into_iter().find(|items| items.collection == collection);
-        match found {
-            Some(items) => Ok(Some(items)),
-            None => Err(not_accepted(&origin, "it has other collections")),
-        }
+        let document = parse(&body).map_err(|error| self.api.not_accepted(&origin, error))?;
+        Ok(Some(document))
     }
 
     async fn exchange(&mut self, path: &str) -> Result<(StatusCode, String, Bytes), Cause> {
@@ -180,11 +264,11 @@ impl LiveSmd {
 }
 
 impl Base {
-    fn parse(url: &str) -> Result<Self, CliError> {
+    fn parse(url: &str, api: &Api) -> Result<Self, CliError> {
         let refused = |problem: &str| {
             let shown = super::diff::quoted(url);
-            let text = format!("{shown} is not the URL of an SMD: {problem}");
-            CliError::new(Kind::Usage, text).with_remedy("Write e.g. https://smd.example:27779/hsm/v2.")
+            let text = format!("{shown} is not the URL of {}: {problem}", api.name);
+            CliError::new(Kind::Usage, text).with_remedy(format!("Write e.g. {}.", api.example))
         };
         // Before anything is shown: a password may stand in it.
         let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -209,7 +293,7 @@ impl Base {
             return Err(refused("it has a query"));
         }
         let path = match uri.path().trim_end_matches('/') {
-            "" => BASE_DEFAULT,
+            "" => api.path,
             path => path,
         };
         Ok(Self {
@@ -390,14 +474,18 @@ mod tests {
 
     #[test]
     fn the_base_is_smds_unless_the_url_says_otherwise() {
-        let shown = |url: &str| Base::parse(url).unwrap().to_string();
+        let shown = |url: &str| Base::parse(url, &SMD).unwrap().to_string();
         assert_eq!(shown("http://smd"), "http://smd:80/hsm/v2");
         assert_eq!(shown("https://smd:27779/"), "https://smd:27779/hsm/v2");
         assert_eq!(
             shown("https://[fd00::1]/apis/smd/hsm/v2/"),
             "https://[fd00::1]:443/apis/smd/hsm/v2"
         );
-        assert!(Base::parse("http://").is_err() && Base::parse("http://smd/?x=1").is_err());
+        assert!(Base::parse("http://", &SMD).is_err() && Base::parse("http://smd/?x=1", &SMD).is_err());
+        let bss = Base::parse("http://bss:27778", &BSS).unwrap();
+        assert_eq!(bss.to_string(), "http://bss:27778/boot/v1");
+        let cloud_init = Base::parse("http://ci:27777/", &CLOUD_INIT).unwrap();
+        assert_eq!(cloud_init.to_string(), "http://ci:27777");
     }
 
     /// Before anything is dialled.
@@ -427,7 +515,7 @@ mod tests {
     /// What is typed ends in logs and histories; an error must not add to that.
     #[test]
     fn a_password_in_the_url_is_refused_and_not_shown() {
-        let error = Base::parse("https://root:hunter2@smd/hsm/v2")
+        let error = Base::parse("https://root:hunter2@smd/hsm/v2", &SMD)
             .unwrap_err()
             .to_string();
         assert!(

@@ -31,7 +31,7 @@ const KIND: &str = "boot parameters";
 /// Entries by key.
 #[derive(Clone, Default)]
 pub(super) struct BootParameters {
-    table: Table<BootParametersEntry>,
+    pub(super) table: Table<BootParametersEntry>,
 }
 
 impl BootParameters {
@@ -250,7 +250,7 @@ fn normalise_keys(given: &[String]) -> Result<Vec<String>, Rejection> {
     unique_keys(given)
 }
 
-fn unique_keys(given: &[String]) -> Result<Vec<String>, Rejection> {
+pub(super) fn unique_keys(given: &[String]) -> Result<Vec<String>, Rejection> {
     let mut seen = BTreeSet::new();
     let keys = given
         .iter()
@@ -260,7 +260,10 @@ fn unique_keys(given: &[String]) -> Result<Vec<String>, Rejection> {
 }
 
 /// The values to store under `keys` keys. Key, token and meta are not the client's to give.
-fn checked(values: Option<&BootParametersEntry>, keys: usize) -> Result<BootParametersEntry, Rejection> {
+pub(super) fn checked(
+    values: Option<&BootParametersEntry>,
+    keys: usize,
+) -> Result<BootParametersEntry, Rejection> {
     let values = values.ok_or_else(|| Rejection::invalid("values", "they are missing"))?;
     check_text("params", &values.params, PARAMS_BYTES_MAX)?;
     check_text("kernel", &values.kernel, URL_BYTES_MAX)?;
@@ -279,7 +282,7 @@ fn checked(values: Option<&BootParametersEntry>, keys: usize) -> Result<BootPara
 }
 
 /// A small request must not become a large state.
-fn check_stored(bytes: usize) -> Result<(), Rejection> {
+pub(super) fn check_stored(bytes: usize) -> Result<(), Rejection> {
     if bytes > STORED_BYTES_PER_COMMAND_MAX {
         let problem = format!(
             "these values under all these keys take {bytes} bytes, at most {STORED_BYTES_PER_COMMAND_MAX} are \
@@ -313,7 +316,7 @@ fn check_cloud_init(cloud_init: &CloudInit) -> Result<(), Rejection> {
 }
 
 /// The leader's random bytes as a UUID of version 4 (RFC 9562).
-fn uuid(mut random: [u8; 16]) -> String {
+pub(super) fn uuid(mut random: [u8; 16]) -> String {
     random[6] = random[6] & 0x0f | 0x40;
     random[8] = random[8] & 0x3f | 0x80;
     let number = u128::from_be_bytes(random);

@@ -11,6 +11,7 @@ mod boots_seen;
 mod configuration_index;
 mod merge_patch;
 mod normal_configuration;
+mod put_boot_parameters;
 mod rollout_participants;
 mod script_text;
 
@@ -89,6 +90,11 @@ impl Bss {
     /// Which of them select what.
     pub(crate) fn configuration_index(&self) -> &ConfigurationIndex {
         self.configurations.index()
+    }
+
+    /// Every boot record, sorted by node, of one node the oldest first.
+    pub fn all_boot_records(&self) -> impl Iterator<Item = &Arc<BootRecord>> {
+        self.records.iter()
     }
 
     /// The boots of a node, newest first; at most `bounds::BOOT_RECORDS_PER_NODE_MAX`.
@@ -234,6 +240,8 @@ impl Bss {
             // `State` gives the one its nodes, and makes the other another command
             Change::StartBootRollout(_) | Change::Rollback(_) => Err(no_command()),
             Change::RecordBootPhases(seen) => self.records.see(seen, at, changes),
+            Change::Put(put) => self.parameters.put_all(put, at, changes),
+            Change::Conditional(conditional) => self.parameters.conditional(conditional, at, changes),
         }
     }
 
@@ -340,6 +348,8 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::AdvanceBootRollout(_)
             | Change::ControlBootRollout(_)
             | Change::DeleteBootRollout(_)
+            | Change::Put(_)
+            | Change::Conditional(_)
             | Change::Rollback(_),
         ) => FEATURE_LEVEL_BOOT,
     }

@@ -244,7 +244,7 @@ fn bss() -> impl Strategy<Value = Command> {
         ]
     };
     let seen = crate::boot_phases::random_seen(xname());
-    (0..14_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
+    (0..16_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
         |(kind, keys, kernel, initrd, node, boot, seen)| {
             let values = Some(BootParametersEntry {
                 kernel: kernel.clone(),
@@ -297,6 +297,27 @@ fn bss() -> impl Strategy<Value = Command> {
                     },
                     revision: u64::from(boot) * 7,
                     if_revision: None,
+                }
+                .into_command(),
+                13 => {
+                    let entry = |key: String| BootParametersEntry {
+                        key,
+                        ..values.clone().unwrap_or_default()
+                    };
+                    let if_revisions = if boot == 0 {
+                        vec![0; keys.len()]
+                    } else {
+                        Vec::new()
+                    };
+                    Put {
+                        entries: keys.into_iter().map(entry).collect(),
+                        if_revisions,
+                    }
+                    .into_command()
+                }
+                14 => Conditional {
+                    if_revision: u64::from(boot) * 5,
+                    change: Some(conditional::Change::Replace(Replace { keys, values })),
                 }
                 .into_command(),
                 _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),

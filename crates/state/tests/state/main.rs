@@ -35,6 +35,7 @@ mod node_maps;
 mod partitions;
 mod patch_components;
 mod power_maps;
+mod put_boot_parameters;
 mod random_hardware;
 mod random_smd;
 mod redfish_endpoints;

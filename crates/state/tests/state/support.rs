@@ -230,7 +230,7 @@ into_command! {
         CreateEthernetInterfaces;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot PutBootConfiguration
         DeleteBootConfiguration RecordBootPhases StartBootRollout AdvanceBootRollout ControlBootRollout
-        DeleteBootRollout Rollback;
+        DeleteBootRollout Put Conditional Rollback;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;

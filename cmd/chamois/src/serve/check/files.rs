@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Problems;
 use crate::serve::config::Config;
+use crate::serve::s3_signer;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     if config.data_dir.exists() {
@@ -19,6 +20,9 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
     // On every member, whatever it serves: each keeps its part of what was put into the cluster.
     directory("boot.files-dir", &config.boot.files_dir, problems);
+    if let Err(problem) = s3_signer::load(config.bss.s3.as_ref()) {
+        problems.add("bss.s3", problem);
+    }
 }
 
 fn directory(key: &str, path: &Path, problems: &mut Problems) {

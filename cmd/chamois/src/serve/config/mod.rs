@@ -25,7 +25,7 @@ use serde::Deserialize;
 pub use self::address::{AddressConfig, AddressMode};
 pub use self::api::ApiConfig;
 pub use self::boot::BootConfig;
-pub use self::bss::BssConfig;
+pub use self::bss::{BssConfig, S3Config};
 pub use self::dhcp::DhcpConfig;
 pub use self::error::ConfigError;
 pub use self::log::{LogConfig, LogFormat};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bench::{BenchError, Operation, etcd};
 use bytes::Bytes;
 use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
-use proto::bss::v1::{BootParameters, ListBootParametersRequest};
+use proto::bss::v1::{BootParameters, GetBootParametersRequest};
 use rpc::client::Channel;
 use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
@@ -73,13 +73,13 @@ impl Operation for Ours {
     async fn run(&mut self) -> Result<(), String> {
         let object = &self.objects[self.at.take()];
         let request = asking(objects::question(&object.hosts[0]), self.local);
-        let answer = self.client.list_boot_parameters(request).await;
+        let answer = self.client.get_boot_parameters(request).await;
         let answer = answer.map_err(|status| status.to_string())?;
         if self.local && !answer.metadata().contains_key(rpc::AGE_MS) {
             return Err("a local answer that does not say how old it is".to_owned());
         }
-        match &answer.get_ref().items[..] {
-            [found] if found.params == object.params => Ok(()),
+        match answer.get_ref() {
+            found if found.params == object.params => Ok(()),
             other => Err(format!("another object than {}: {other:?}", object.hosts[0])),
         }
     }
@@ -96,7 +96,7 @@ impl Operation for Theirs {
     }
 }
 
-fn asking(question: ListBootParametersRequest, local: bool) -> Request<ListBootParametersRequest> {
+fn asking(question: GetBootParametersRequest, local: bool) -> Request<GetBootParametersRequest> {
     let mut request = Request::new(question);
     if local {
         let value = AsciiMetadataValue::from_static(rpc::CONSISTENCY_LOCAL);
