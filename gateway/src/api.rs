@@ -50,6 +50,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         bodies: body::Budget::new(options.api.bodies_bytes_max),
         admission: port_limits(&options.api),
         counters: Counters::default(),
+        retries: None,
     })
 }
 

@@ -20,6 +20,7 @@ mod probes;
 mod problem;
 mod request;
 mod response;
+mod retry_spread;
 mod routes;
 mod schema;
 mod send_file;

@@ -14,6 +14,7 @@ use crate::files::Files;
 use crate::loaders::Loaders;
 use crate::port::{Counters, Port};
 use crate::probes::Probes;
+use crate::retry_spread::RetrySpread;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::wire::Wire;
@@ -44,6 +45,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),
         admission: port_limits(&options.nodes),
         counters: Counters::default(),
+        retries: Some(RetrySpread::default()),
     })
 }
 

@@ -23,9 +23,13 @@ use crate::options::{ClusterId, Limits};
 use crate::probes::Probes;
 use crate::problem::Problem;
 use crate::request::{BadRequest, Parts, decode, encode};
+use crate::retry_spread::RetrySpread;
 use crate::routes::{self, Found, Route, RouteTable};
 use crate::trial;
 use crate::upstream::{Call, Upstream};
+
+/// Longest segment of a path in the log, bytes.
+const LOGGED_SEGMENT_BYTES_MAX: usize = 40;
 
 /// One of the gateway's ports: which routes it has and what a connection may do.
 pub(crate) struct Port {
@@ -48,6 +52,8 @@ pub(crate) struct Port {
     pub(crate) bodies: Budget,
     pub(crate) admission: ConnectionLimits,
     pub(crate) counters: Counters,
+    /// Spreads the pauses of those who are told to come back.
+    pub(crate) retries: Option<RetrySpread>,
 }
 
 /// What a port has refused or survived since it was made.
@@ -83,26 +89,29 @@ impl Port {
         let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(verb = %parts.method, path = parts.uri.path(), "a request panicked");
+            tracing::error!(verb = %parts.method, path = %shown(parts.uri.path()), "a request panicked");
             Err(Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "this request met a bug; the log of this member has it",
             ))
         });
         let response = answer.unwrap_or_else(|problem| {
-            tracing::debug!(verb = %parts.method, path = parts.uri.path(), detail = problem.detail, "problem");
+            tracing::debug!(verb = %parts.method, path = %shown(parts.uri.path()), detail = problem.detail, "problem");
             let mut response = Response::new(body::full(problem.body()));
             *response.status_mut() = problem.status;
             *response.headers_mut() = problem.into_headers();
             response
         });
-        let response = if parts.method == Method::HEAD {
+        let mut response = if parts.method == Method::HEAD {
             without_body(response)
         } else {
             response
         };
         let status = response.status().as_u16();
-        tracing::debug!(?peer, verb = %parts.method, path = parts.uri.path(), status, "answered");
+        if let (Some(retries), Some(peer)) = (&self.retries, peer) {
+            retries.spread(peer.ip(), response.headers_mut());
+        }
+        tracing::debug!(?peer, verb = %parts.method, path = %shown(parts.uri.path()), status, "answered");
         response
     }
 
@@ -133,7 +142,7 @@ impl Port {
             Found::Nothing => {
                 return Err(Problem::new(
                     StatusCode::NOT_FOUND,
-                    format!("no such route: {path}"),
+                    format!("no such route: {}", shown(path)),
                 ));
             }
         };
@@ -256,6 +265,15 @@ impl From<BadRequest> for Problem {
     }
 }
 
+/// A path as the log may have it: a segment that is longer than names are may be a token, and is left out.
+fn shown(path: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment.len() {
+        0..=LOGGED_SEGMENT_BYTES_MAX => segment,
+        _ => "…",
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// The answer to HEAD: the length stays. hyper drops the body on HTTP/1.1, but on HTTP/2 it would send it, and
 /// the client would end the stream with PROTOCOL_ERROR.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
@@ -284,4 +302,21 @@ fn says_form(headers: &HeaderMap) -> bool {
         .unwrap_or("");
     let kind = content_type.split(';').next().unwrap_or("").trim();
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_may_be_a_token_is_in_no_log() {
+        let token = "19abcdef012-8q0pXTwJ3cYdVpI4mQ1dYpDq5g7wK0z3b2n1m0l9k8j";
+        let path = format!("/cloud-init/b/1267-00000000000000a1/t/{token}/meta-data");
+        assert_eq!(shown(&path), "/cloud-init/b/1267-00000000000000a1/t/…/meta-data");
+        assert_eq!(
+            shown("/hsm/v2/State/Components/x1000c0s0b0n0"),
+            "/hsm/v2/State/Components/x1000c0s0b0n0"
+        );
+        assert_eq!(shown(""), "");
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use model::{BootContext, MacAddr};
+use model::{BootContext, MacAddr, NodeUrls};
 use proto::bss::v1::BootParametersEntry;
 use proto::smd::v1::Component;
 use serde::Serialize;
 use state::State;
 
+use crate::data_source::{self, Token};
 use crate::ipxe::{self, Image, NodeWords, RetryDelay};
 use crate::lookup::{self, Asked};
 
@@ -35,6 +36,10 @@ pub(crate) struct Terms<'a> {
     pub(crate) context: BootContext,
     /// `bss.retry-delay-s`.
     pub(crate) retry_delay: RetryDelay,
+    /// Opens what is secret of the node's cloud-init data, if whoever asks may have it.
+    pub(crate) token: Option<Token>,
+    /// Where nodes find this service: a `ds=` of the parameters that points there is given the token.
+    pub(crate) urls: &'a NodeUrls,
 }
 
 /// What the state knows of the node that is asked for.
@@ -101,13 +106,19 @@ fn known(
         boot_mac: asked_mac,
         data_source: &data_source(terms),
     };
+    let params = terms.token.as_ref();
+    let params = params.map(|_| data_source::with_own(&entry.params, terms.urls, words.data_source));
+    let image = Image {
+        params: params.as_deref().unwrap_or(&entry.params),
+        ..image(entry)
+    };
     let node = match first_mac(state, component, asked_mac) {
         Some(mac) => format!("mac={mac}"),
         None => format!("name={}", component.id),
     };
     finish(
         question,
-        image(entry),
+        image,
         words,
         terms,
         &format!("{node}&retry={}", question.retry.saturating_add(1)),
@@ -172,7 +183,7 @@ fn url(terms: &Terms<'_>, query: &str) -> String {
 }
 
 fn data_source(terms: &Terms<'_>) -> String {
-    format!("{}/cloud-init/b/{}/", terms.base_url, terms.context)
+    data_source::url(terms.base_url, &terms.context, terms.token.as_ref())
 }
 
 fn image(entry: &BootParametersEntry) -> Image<'_> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use model::NodeUrls;
 use proto::bss::v1::{
     BootParameters, BootParametersChange, BootParametersEntry, BssCommand, ListBootParametersRequest,
     ListBootParametersResponse, boot_parameters_service_server, bss_command,
@@ -13,24 +14,50 @@ use rpc::{Author, Error};
 use state::State;
 use tonic::{Request, Response, Status};
 
+use crate::data_source;
 use crate::legacy;
 use crate::lookup::{self, Asked};
 use crate::parameters::{self, Subject, Target};
 
 /// Header that carries the token of a new entry.
 const REFERRAL_TOKEN_HEADER: &str = "bss-referral-token";
+/// Header that carries [`WARNING`].
+const WARNING_HEADER: &str = "warning";
+/// What a `ds=` that points elsewhere means.
+const WARNING: &str = "299 chamois \"ds= points to another service: nodes that boot so are given nothing secret of cloud-init; \
+                       leave ds= out, or point it at /cloud-init of their service address\"";
 
 /// Boot parameters of nodes.
 #[derive(Clone, Debug)]
 pub struct BootParametersService {
     store: Store,
+    urls: Arc<NodeUrls>,
 }
 
 impl BootParametersService {
     /// A service that changes and answers from `store`.
     #[must_use]
     pub fn new(store: Store) -> BootParametersService {
-        BootParametersService { store }
+        let urls = Arc::default();
+        BootParametersService { store, urls }
+    }
+
+    /// The same, which warns of parameters that send nodes elsewhere than to `urls` for their cloud-init data.
+    #[must_use]
+    pub fn with_urls(self, urls: Arc<NodeUrls>) -> BootParametersService {
+        BootParametersService { urls, ..self }
+    }
+
+    /// A `ds=` that points elsewhere can be given no token, so that its nodes are given nothing secret.
+    fn warn(
+        &self,
+        body: &BootParameters,
+        mut answer: Response<BootParametersChange>,
+    ) -> Response<BootParametersChange> {
+        if data_source::points_elsewhere(&body.params, &self.urls) {
+            rpc::set_http_header(answer.metadata_mut(), WARNING_HEADER, WARNING);
+        }
+        answer
     }
 
     /// The state that decides which keys `body` means. MACs and NIDs are turned into xnames, and that must not
@@ -115,7 +142,7 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         let author = rpc::author(&request);
         let committed = self.propose(&author, bss_command::Change::Create(create)).await;
         committed
-            .map(answer)
+            .map(|committed| self.warn(body, answer(committed)))
             .map_err(|error| legacy::create_failed(error, |key| asked_as(&targets, key)))
     }
 
@@ -134,7 +161,9 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         };
         let author = rpc::author(&request);
         let committed = self.propose(&author, bss_command::Change::Replace(replace)).await;
-        committed.map(answer).map_err(legacy::bad_request)
+        committed
+            .map(|committed| self.warn(request.get_ref(), answer(committed)))
+            .map_err(legacy::bad_request)
     }
 
     #[tracing::instrument(name = "bss.update_boot_parameters", skip_all)]
@@ -152,7 +181,9 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         };
         let author = rpc::author(&request);
         let committed = self.propose(&author, bss_command::Change::Update(update)).await;
-        committed.map(answer).map_err(legacy::update_failed)
+        committed
+            .map(|committed| self.warn(request.get_ref(), answer(committed)))
+            .map_err(legacy::update_failed)
     }
 
     /// Entries by key, and the kernel or initrd out of every entry that has it.

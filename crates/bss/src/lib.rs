@@ -6,10 +6,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use auth::BootTokens;
 use model::NodeUrls;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
 use proto::bss::v1::boot_record_service_server::BootRecordServiceServer;
 use proto::bss::v1::boot_script_service_server::BootScriptServiceServer;
+use proto::bss::v1::legacy_cloud_init_service_server::LegacyCloudInitServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
 use raft::Store;
 use tonic::service::RoutesBuilder;
@@ -19,16 +21,21 @@ mod answer;
 mod boot_parameters;
 mod boot_records;
 mod boot_script;
+mod data_source;
 pub mod ipxe;
+mod json_data;
 mod legacy;
+mod legacy_cloud_init;
 mod lookup;
 mod parameters;
+mod profile;
 mod service_status;
 
 pub use boot_parameters::BootParametersService;
 pub use boot_records::BootRecordService;
 pub use boot_script::BootScriptService;
 pub use ipxe::RetryDelay;
+pub use legacy_cloud_init::LegacyCloudInitService;
 pub use service_status::ServiceStatusService;
 
 /// Largest request, bytes: what the gateway takes. A change may have half of that, which `Store::propose` checks
@@ -67,18 +74,19 @@ impl fmt::Debug for BootIds {
     }
 }
 
-/// Adds BSS's services to `routes`.
-pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) {
-    let parameters = BootParametersService::new(store.clone());
+/// Adds BSS's services to `routes`. With `tokens` scripts open what is secret of cloud-init's data.
+pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config, tokens: &BootTokens) {
+    let parameters = BootParametersService::new(store.clone()).with_urls(Arc::clone(&config.urls));
+    let scripts = BootScriptService::new(store.clone(), config.clone()).with_tokens(tokens.clone());
     routes
         .add_service(
             BootParametersServiceServer::new(parameters)
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX),
         )
-        .add_service(BootScriptServiceServer::new(BootScriptService::new(
+        .add_service(BootScriptServiceServer::new(scripts))
+        .add_service(LegacyCloudInitServiceServer::new(LegacyCloudInitService::new(
             store.clone(),
-            config.clone(),
         )))
         .add_service(BootRecordServiceServer::new(BootRecordService::new(
             store.clone(),

@@ -8,7 +8,7 @@ use model::Xname;
 use prost::Message;
 use proto::boot_file::v1::BootFile;
 use proto::bss::v1::{BootParametersEntry, BootRecord};
-use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
+use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
 use proto::dhcp::v1::Subnet;
 use proto::smd::v1::{
     Component, ComponentEndpoint, EthernetInterface, Group, HardwareFruRecord, HardwareLocationRecord,
@@ -18,8 +18,8 @@ use proto::smd::v1::{
 use crate::log_position::created_revision;
 use crate::{RowKey, RowKind, State};
 
-/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, reservations,
-/// subscriptions and the history of hardware.
+/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, sessions of boots,
+/// reservations, subscriptions and the history of hardware.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // the names are those of `RowKind`
 pub enum Object {
@@ -39,6 +39,7 @@ pub enum Object {
     ClusterDefaults(Arc<ClusterDefaults>),
     CloudInitGroup(Arc<CloudInitGroup>),
     InstanceInfo(Arc<InstanceInfo>),
+    Profile(Arc<Profile>),
     Subnet(Arc<Subnet>),
     BootFile(Arc<BootFile>),
     PowerMap(Arc<PowerMap>),
@@ -64,6 +65,7 @@ impl Object {
             Object::ClusterDefaults(_) => RowKind::ClusterDefaults,
             Object::CloudInitGroup(_) => RowKind::CloudInitGroup,
             Object::InstanceInfo(_) => RowKind::InstanceInfo,
+            Object::Profile(_) => RowKind::Profile,
             Object::Subnet(_) => RowKind::Subnet,
             Object::BootFile(_) => RowKind::BootFile,
             Object::PowerMap(_) => RowKind::PowerMap,
@@ -93,6 +95,7 @@ impl Object {
             Object::ClusterDefaults(_) => String::new(),
             Object::CloudInitGroup(object) => object.name.clone(),
             Object::InstanceInfo(object) => object.id.clone(),
+            Object::Profile(object) => object.name.clone(),
             Object::Subnet(object) => object.network.clone(),
             Object::BootFile(object) => object.name.clone(),
             Object::PowerMap(object) => object.id.clone(),
@@ -120,6 +123,7 @@ impl Object {
             | Object::HardwareFru(_)
             | Object::ClusterDefaults(_)
             | Object::CloudInitGroup(_)
+            | Object::Profile(_)
             | Object::Subnet(_)
             | Object::BootFile(_) => "",
         };
@@ -145,6 +149,7 @@ impl Object {
             Object::ClusterDefaults(object) => object.encode_to_vec(),
             Object::CloudInitGroup(object) => object.encode_to_vec(),
             Object::InstanceInfo(object) => object.encode_to_vec(),
+            Object::Profile(object) => object.encode_to_vec(),
             Object::Subnet(object) => object.encode_to_vec(),
             Object::BootFile(object) => object.encode_to_vec(),
             Object::PowerMap(object) => object.encode_to_vec(),
@@ -173,6 +178,7 @@ impl Object {
             Object::ClusterDefaults(object) => of(object),
             Object::CloudInitGroup(object) => of(object),
             Object::InstanceInfo(object) => of(object),
+            Object::Profile(object) => of(object),
             Object::Subnet(object) => of(object),
             Object::BootFile(object) => of(object),
             Object::PowerMap(object) => of(object),

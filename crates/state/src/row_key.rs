@@ -48,6 +48,10 @@ pub enum RowKind {
     CloudInitGroup = 32,
     /// What cloud-init is told about one node.
     InstanceInfo = 33,
+    /// What some nodes boot with for a while.
+    Profile = 34,
+    /// The last boot of a node that has used its token.
+    BootSession = 35,
     /// A subnet.
     Subnet = 40,
     /// A boot file of the catalogue.
@@ -64,7 +68,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 26] = [
+    pub const ALL: [RowKind; 28] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -85,6 +89,8 @@ impl RowKind {
         RowKind::ClusterDefaults,
         RowKind::CloudInitGroup,
         RowKind::InstanceInfo,
+        RowKind::Profile,
+        RowKind::BootSession,
         RowKind::Subnet,
         RowKind::BootFile,
         RowKind::PowerMap,
@@ -324,6 +330,20 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn profile(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Profile,
+            key: name.into(),
+        }
+    }
+
+    pub(crate) fn boot_session(node: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::BootSession,
+            key: node.as_str().into(),
+        }
+    }
+
     pub(crate) fn boot_file(name: &str) -> RowKey {
         RowKey {
             kind: RowKind::BootFile,
@@ -383,6 +403,8 @@ mod tests {
             RowKey::cluster_defaults(),
             RowKey::cloud_init_group("compute"),
             RowKey::instance_info(&short),
+            RowKey::profile("test-1"),
+            RowKey::boot_session(&short),
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),

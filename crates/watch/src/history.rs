@@ -120,7 +120,7 @@ fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
         | RowKind::Instance
         | RowKind::InstanceInfo => text.parse().map(|id: Xname| id.to_string()).map_err(wrong),
         RowKind::EthernetInterface => text.parse().map(|mac: MacAddr| mac.id()).map_err(wrong),
-        RowKind::Group => Ok(text.to_ascii_lowercase()),
+        RowKind::Group | RowKind::CloudInitGroup | RowKind::Profile => Ok(text.to_ascii_lowercase()),
         RowKind::Partition => text.parse().map(|name: PartitionName| name.into()).map_err(wrong),
         _ => Ok(text.to_owned()),
     }

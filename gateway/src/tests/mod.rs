@@ -2,6 +2,7 @@
 
 mod better;
 mod cloud_init;
+mod cloud_init_more;
 mod component_routes;
 mod downloads;
 mod endpoints;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
@@ -56,8 +57,9 @@ pub(super) async fn assemble(
         retry_delay: bss::RetryDelay::from_seconds(config.bss.retry_delay_s),
         boot_ids: bss::BootIds::new(random::number),
     };
-    bss::add_services(&mut routes, store, &bss);
-    cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls });
+    let tokens = BootTokens::new(identity.sealer.clone());
+    bss::add_services(&mut routes, store, &bss, &tokens);
+    cloud_init::add_services(&mut routes, store, &cloud_init::Config { urls }, &tokens);
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());

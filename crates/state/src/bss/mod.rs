@@ -16,7 +16,7 @@ use proto::raft::v1::snapshot_row::Row;
 pub use self::boot_key::normalise_boot_key;
 use self::boot_parameters::BootParameters;
 use self::boot_records::BootRecords;
-pub(crate) use self::merge_patch::depth;
+pub(crate) use self::merge_patch::{depth, merge};
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::cluster::FEATURE_LEVEL_FIRST;

@@ -4,7 +4,10 @@
 mod boot_files;
 mod boot_parameters;
 mod boot_records;
+mod boot_sessions;
 mod cloud_init_groups;
+mod cloud_init_revisions;
+mod cloud_init_secrets;
 mod cluster;
 mod cluster_defaults;
 mod components;
@@ -30,6 +33,7 @@ mod node_maps;
 mod partitions;
 mod patch_components;
 mod power_maps;
+mod profiles;
 mod random_hardware;
 mod random_smd;
 mod redfish_endpoints;

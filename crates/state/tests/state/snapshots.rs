@@ -19,9 +19,10 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_files, boot_parameters, boot_records, cloud_init_groups, cluster_defaults, create_components,
-    discoveries, ethernet_interfaces, groups, hardware, instance_info, instances, join_tokens, node_maps,
-    partitions, power_maps, redfish_endpoints, reservations, subnets, subscriptions,
+    boot_files, boot_parameters, boot_records, boot_sessions, cloud_init_groups, cluster_defaults,
+    create_components, discoveries, ethernet_interfaces, groups, hardware, instance_info, instances,
+    join_tokens, node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations, subnets,
+    subscriptions,
 };
 
 /// One object of every kind.
@@ -51,12 +52,15 @@ fn full() -> Log {
     log.ok(cluster_defaults::update(region, &[]));
     log.ok(cloud_init_groups::put(cloud_init_groups::group("compute")));
     let info = Some(instance_info::info("x0c0s0b0n0"));
-    log.ok(PutInstanceInfo { info });
+    log.ok(PutInstanceInfo {
+        info,
+        ..Default::default()
+    });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
-    log.ok(SetFeatureLevel {
-        level: FEATURE_LEVEL_KNOWN,
-    });
+    for level in 3..=FEATURE_LEVEL_KNOWN {
+        log.ok(SetFeatureLevel { level });
+    }
     log.ok(redfish_endpoints::post(vec![discoveries::blade(1)]));
     log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
     log.ok(node_maps::put(vec![node_maps::map("x0c0s0b0n0", 1)]));
@@ -67,6 +71,8 @@ fn full() -> Log {
     log.ok(reservations::reserve(&["x0c0s0b0n0"], 15));
     log.ok(subscriptions::put(subscriptions::subscription("s", &["Off"])));
     log.ok(hardware::put(&[("x0c0s0b0n0", "Node.HPE.1")]));
+    log.ok(profiles::put(profiles::profile("test", &["x0c0s0b0n0"])));
+    log.ok(boot_sessions::open("x0c0s0b0n0", "00000000000000b1"));
     log
 }
 
@@ -102,7 +108,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 20, "prod")
+                    (1, 23, "prod")
                 );
                 "header"
             }
@@ -123,6 +129,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::ClusterDefaults(_) => "defaults",
             Row::CloudInitGroup(_) => "cloud-init group",
             Row::InstanceInfo(_) => "instance info",
+            Row::Profile(_) => "profile",
+            Row::BootSession(_) => "boot session",
             Row::Subnet(_) => "subnet",
             Row::BootFile(_) => "boot file",
             Row::Partition(_) => "partition",
@@ -160,6 +168,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "defaults",
         "cloud-init group",
         "instance info",
+        "profile",
+        "boot session",
         "subnet",
         "boot file",
         "power map",

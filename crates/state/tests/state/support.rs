@@ -230,7 +230,8 @@ into_command! {
         CreateEthernetInterfaces;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
-        PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
+        PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo RenewInstanceId PutProfile DeleteProfile
+        OpenBootSession DeleteClusterDefaults PatchGroup;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
