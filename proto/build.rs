@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // The runtime copy carries the options, which prost's own types would drop, but no comments.
     std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
-    // Requests with a password have a `Debug` of their own, in src/redacted.rs.
+    // What may carry a password, a secret or a token has a `Debug` of its own, in src/redacted.rs.
     tonic_prost_build::configure()
         .btree_map(".")
         .bytes(".chamois.raft.v1.LogEntry")
@@ -28,6 +28,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .skip_debug([
             ".chamois.smd.v1.RedfishEndpointPayload",
             ".chamois.smd.v1.PatchRedfishEndpointRequest",
+            ".chamois.cloud_init.v1.Group",
+            ".chamois.cloud_init.v1.GroupFile",
+            ".chamois.cloud_init.v1.InstanceInfo",
+            ".chamois.cloud_init.v1.NodeDataRequest",
+            ".chamois.cloud_init.v1.GroupDataRequest",
         ])
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;

@@ -18,10 +18,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gateway", &["model", "proto", "rpc"]),
     ("smd", &["model", "state", "proto", "rpc", "auth", "raft"]),
     ("timeline", &["model", "state", "proto", "rpc", "raft"]),
-    ("bss", &["model", "state", "proto", "rpc", "raft", "timeline"]),
+    (
+        "bss",
+        &["model", "state", "proto", "rpc", "auth", "raft", "timeline"],
+    ),
     (
         "cloud-init",
-        &["model", "state", "proto", "rpc", "raft", "timeline"],
+        &["model", "state", "proto", "rpc", "auth", "raft", "timeline"],
     ),
     (
         "dhcp",

@@ -74,8 +74,9 @@ async fn gateway() -> Gateway {
         timeline: Default::default(),
     };
     let mut routes = tonic::service::RoutesBuilder::default();
-    bss::add_services(&mut routes, &store, &config);
-    cloud_init::add_services(&mut routes, &store, &cloud_init);
+    let tokens = common::tokens();
+    bss::add_services(&mut routes, &store, &config, &tokens);
+    cloud_init::add_services(&mut routes, &store, &cloud_init, &tokens);
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).expect("our own descriptor");
     let options = Options {
         files: Some(folder::boot_files(&store)),

@@ -29,6 +29,9 @@ use crate::sent::{self, SentFiles};
 use crate::trial;
 use crate::upstream::{Call, Upstream};
 
+/// Longest segment of a path in the log, bytes.
+const LOGGED_SEGMENT_BYTES_MAX: usize = 40;
+
 /// One of the gateway's ports: which routes it has and what a connection may do.
 pub(crate) struct Port {
     pub(crate) routes: RouteTable,
@@ -89,7 +92,7 @@ impl Port {
         let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(verb = %parts.method, path = parts.uri.path(), "a request panicked");
+            tracing::error!(verb = %parts.method, path = %shown(parts.uri.path()), "a request panicked");
             Err(Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "this request met a bug; the log of this member has it",
@@ -99,7 +102,7 @@ impl Port {
             if let Some(spread) = &self.spread {
                 spread.apply(&mut problem.headers);
             }
-            tracing::debug!(verb = %parts.method, path = parts.uri.path(), detail = problem.detail, "problem");
+            tracing::debug!(verb = %parts.method, path = %shown(parts.uri.path()), detail = problem.detail, "problem");
             let mut response = Response::new(body::full(problem.body()));
             *response.status_mut() = problem.status;
             *response.headers_mut() = problem.into_headers();
@@ -111,7 +114,7 @@ impl Port {
             response
         };
         let status = response.status().as_u16();
-        tracing::debug!(?peer, verb = %parts.method, path = parts.uri.path(), status, "answered");
+        tracing::debug!(?peer, verb = %parts.method, path = %shown(parts.uri.path()), status, "answered");
         response
     }
 
@@ -143,7 +146,7 @@ impl Port {
             Found::Nothing => {
                 return Err(Problem::new(
                     StatusCode::NOT_FOUND,
-                    format!("no such route: {path}"),
+                    format!("no such route: {}", shown(path)),
                 ));
             }
         };
@@ -267,6 +270,15 @@ impl From<BadRequest> for Problem {
     }
 }
 
+/// A path as the log may have it: a segment that is longer than names are may be a token, and is left out.
+fn shown(path: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment.len() {
+        0..=LOGGED_SEGMENT_BYTES_MAX => segment,
+        _ => "…",
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
 /// The answer to HEAD: the length stays. hyper drops the body on HTTP/1.1, but on HTTP/2 it would send it, and
 /// the client would end the stream with PROTOCOL_ERROR.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
@@ -295,4 +307,21 @@ fn says_form(headers: &HeaderMap) -> bool {
         .unwrap_or("");
     let kind = content_type.split(';').next().unwrap_or("").trim();
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_may_be_a_token_is_in_no_log() {
+        let token = "19abcdef012-8q0pXTwJ3cYdVpI4mQ1dYpDq5g7wK0z3b2n1m0l9k8j";
+        let path = format!("/cloud-init/b/1267-00000000000000a1/t/{token}/meta-data");
+        assert_eq!(shown(&path), "/cloud-init/b/1267-00000000000000a1/t/…/meta-data");
+        assert_eq!(
+            shown("/hsm/v2/State/Components/x1000c0s0b0n0"),
+            "/hsm/v2/State/Components/x1000c0s0b0n0"
+        );
+        assert_eq!(shown(""), "");
+    }
 }

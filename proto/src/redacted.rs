@@ -1,7 +1,8 @@
-//! `Debug` of requests that carry a password: they say whose request it is, and nothing that was sent.
+//! `Debug` of messages that carry a password, a secret or a token: they say whose they are, and nothing that is secret.
 
 use std::fmt;
 
+use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};
 
 impl fmt::Debug for RedfishEndpointPayload {
@@ -21,9 +22,132 @@ impl fmt::Debug for PatchRedfishEndpointRequest {
     }
 }
 
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Group");
+        shown
+            .field("name", &self.name)
+            .field("description", &self.description)
+            .field("file", &self.file)
+            .field("secret", &self.secret)
+            .field("meta", &self.meta);
+        match self.secret {
+            true => shown.finish_non_exhaustive(),
+            false => shown.field("meta_data", &self.meta_data).finish(),
+        }
+    }
+}
+
+/// A file does not know whether its group is secret, so nobody's content is shown.
+impl fmt::Debug for GroupFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupFile")
+            .field("bytes", &self.content.len())
+            .field("filename", &self.filename)
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for InstanceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("InstanceInfo");
+        shown
+            .field("id", &self.id)
+            .field("instance_id", &self.instance_id)
+            .field("local_hostname", &self.local_hostname)
+            .field("hostname", &self.hostname)
+            .field("cluster_name", &self.cluster_name)
+            .field("region", &self.region)
+            .field("availability_zone", &self.availability_zone)
+            .field("cloud_provider", &self.cloud_provider)
+            .field("instance_type", &self.instance_type)
+            .field("cloud_init_base_url", &self.cloud_init_base_url)
+            .field("public_keys", &self.public_keys)
+            .field("secret", &self.secret)
+            .field("meta", &self.meta);
+        match self.secret {
+            true => shown.finish_non_exhaustive(),
+            false => shown.field("meta_data", &self.meta_data).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for NodeDataRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeDataRequest")
+            .field("ctx", &self.ctx)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GroupDataRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupDataRequest")
+            .field("ctx", &self.ctx)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use prost_types::{Struct, Value, value::Kind};
+
     use super::*;
+
+    /// `{"key": "c4n4ry"}`.
+    fn canary() -> Option<Struct> {
+        let kind = Some(Kind::StringValue("c4n4ry".into()));
+        Some(Struct {
+            fields: [("key".to_owned(), Value { kind })].into(),
+        })
+    }
+
+    #[test]
+    fn what_is_secret_of_cloud_init_is_in_no_debug_output() {
+        let group = Group {
+            name: "compute".into(),
+            file: Some(GroupFile {
+                content: "c4n4ry".into(),
+                ..GroupFile::default()
+            }),
+            meta_data: canary(),
+            secret: true,
+            ..Group::default()
+        };
+        let info = InstanceInfo {
+            id: "compute".into(),
+            meta_data: canary(),
+            secret: true,
+            ..InstanceInfo::default()
+        };
+        let asked = NodeDataRequest {
+            ctx: "compute".into(),
+            token: "c4n4ry".into(),
+        };
+        let file = GroupDataRequest {
+            file: "compute".into(),
+            token: "c4n4ry".into(),
+            ..GroupDataRequest::default()
+        };
+        for shown in [
+            format!("{group:?}"),
+            format!("{info:#?}"),
+            format!("{asked:?}"),
+            format!("{file:?}"),
+        ] {
+            assert!(shown.contains("compute") && !shown.contains("c4n4ry"), "{shown}");
+        }
+        let public = InstanceInfo {
+            secret: false,
+            ..info
+        };
+        assert!(
+            format!("{public:?}").contains("c4n4ry"),
+            "what is not secret is shown"
+        );
+    }
 
     #[test]
     fn a_password_is_in_no_debug_output() {

@@ -298,7 +298,10 @@ fn instance(index: u32) -> Command {
         local_hostname: format!("nid{:06}", index + 1),
         ..InstanceInfo::default()
     };
-    let put = cloud_init_command::PutInstanceInfo { info: Some(info) };
+    let put = cloud_init_command::PutInstanceInfo {
+        info: Some(info),
+        ..Default::default()
+    };
     cloud_init(cloud_init_command::Change::PutInstanceInfo(put))
 }
 

@@ -1,6 +1,7 @@
 //! Keys and who holds them: the cluster's CA, members' identities, the administrator's token, and sealed
 //! secrets. Knows no state and no log; `OVERVIEW.md` beside `Cargo.toml` shows who uses what.
 
+mod boot_token;
 mod cluster_file;
 mod first_member;
 mod init_static;
@@ -15,6 +16,7 @@ mod static_file;
 mod token_issue;
 mod token_issuer;
 
+pub use boot_token::{Boot, BootTokenError, BootTokens};
 pub use cluster_file::ClusterMember;
 pub use first_member::{FirstMember, FirstReport, init_first};
 pub use init_static::{InitError, Report, init_static};

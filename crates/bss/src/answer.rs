@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use model::{BootContext, MacAddr};
+use model::{BootContext, MacAddr, NodeUrls};
 use proto::bss::v1::BootParametersEntry;
 use proto::smd::v1::Component;
 use serde::Serialize;
 use state::{BootChoice, BootSource, State};
 
+use crate::data_source::{self, Token};
 use crate::ipxe::{self, Image, NodeWords, RetryDelay};
 use crate::lookup::{self, Asked};
 
@@ -39,6 +40,10 @@ pub(crate) struct Terms<'a> {
     pub(crate) context: BootContext,
     /// `bss.retry-delay-s`.
     pub(crate) retry_delay: RetryDelay,
+    /// Opens what is secret of the node's cloud-init data, if whoever asks may have it.
+    pub(crate) token: Option<Token>,
+    /// Where nodes find this service: a `ds=` of the parameters that points there is given the token.
+    pub(crate) urls: &'a NodeUrls,
 }
 
 /// What the state knows of the node that is asked for.
@@ -49,7 +54,7 @@ pub(crate) struct Found {
     /// What it boots.
     pub(crate) choice: Option<BootChoice>,
     /// What it boots depends on its architecture, and nobody knows that.
-    asks_arch: bool,
+    pub(crate) asks_arch: bool,
 }
 
 /// The answer.
@@ -119,6 +124,8 @@ fn known(
         boot_mac: asked_mac,
         data_source: &data_source(terms),
     };
+    let params = terms.token.as_ref();
+    let params = params.map(|_| data_source::with_own(choice.params(), terms.urls, words.data_source));
     let node = match first_mac(state, component, asked_mac) {
         Some(mac) => format!("mac={mac}"),
         None => format!("name={}", component.id),
@@ -127,7 +134,7 @@ fn known(
     let image = Image {
         kernel: &fetched(source, source.kernel(), terms),
         initrd: &fetched(source, source.initrd(), terms),
-        params: choice.params(),
+        params: params.as_deref().unwrap_or_else(|| choice.params()),
     };
     finish(
         question,
@@ -212,7 +219,7 @@ fn url(terms: &Terms<'_>, query: &str) -> String {
 }
 
 fn data_source(terms: &Terms<'_>) -> String {
-    format!("{}/cloud-init/b/{}/", terms.base_url, terms.context)
+    data_source::url(terms.base_url, &terms.context, terms.token.as_ref())
 }
 
 /// The URL that a node fetches: a boot configuration may name a boot file by its path. What BSS's clients have stored

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::NodeUrls;
 use proto::bss::v1::bss_command::{Change, Conditional, Create, Delete, Put, Replace, Update, conditional};
 use proto::bss::v1::{
     BootParameters, BootParametersChange, BootParametersEntry, BssCommand, GetBootParametersRequest,
@@ -14,6 +15,7 @@ use rpc::{Author, Error};
 use state::State;
 use tonic::{Request, Response, Status};
 
+use crate::data_source;
 use crate::legacy;
 use crate::parameter_query::Query;
 use crate::parameters::{self, Subject, Target};
@@ -21,19 +23,44 @@ use crate::s3::{self, S3Signer};
 
 /// Header that carries the token of a new entry.
 const REFERRAL_TOKEN_HEADER: &str = "bss-referral-token";
+/// Header that carries [`WARNING`].
+const WARNING_HEADER: &str = "warning";
+/// What a `ds=` that points elsewhere means.
+const WARNING: &str = "299 chamois \"ds= points to another service: nodes that boot so are given nothing secret of cloud-init; \
+                       leave ds= out, or point it at /cloud-init of their service address\"";
 
 /// Boot parameters of nodes.
 #[derive(Clone, Debug)]
 pub struct BootParametersService {
     store: Store,
     signer: Option<Arc<S3Signer>>,
+    urls: Arc<NodeUrls>,
 }
 
 impl BootParametersService {
     /// A service that changes and answers from `store`, and takes `s3://` images if there is a `signer`.
     #[must_use]
     pub fn new(store: Store, signer: Option<Arc<S3Signer>>) -> BootParametersService {
-        BootParametersService { store, signer }
+        let urls = Arc::default();
+        BootParametersService { store, signer, urls }
+    }
+
+    /// The same, which warns of parameters that send nodes elsewhere than to `urls` for their cloud-init data.
+    #[must_use]
+    pub fn with_urls(self, urls: Arc<NodeUrls>) -> BootParametersService {
+        BootParametersService { urls, ..self }
+    }
+
+    /// A `ds=` that points elsewhere can be given no token, so that its nodes are given nothing secret.
+    fn warn(
+        &self,
+        body: &BootParameters,
+        mut answer: Response<BootParametersChange>,
+    ) -> Response<BootParametersChange> {
+        if data_source::points_elsewhere(&body.params, &self.urls) {
+            rpc::set_http_header(answer.metadata_mut(), WARNING_HEADER, WARNING);
+        }
+        answer
     }
 
     /// The state that decides which keys `body` means. MACs and NIDs are turned into xnames, and that must not
@@ -166,7 +193,7 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         let author = rpc::author(&request);
         let committed = self.propose(&author, Change::Create(create)).await;
         committed
-            .map(answer)
+            .map(|committed| self.warn(body, answer(committed)))
             .map_err(|error| legacy::create_failed(error, |key| asked_as(&targets, key)))
     }
 
@@ -188,7 +215,9 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
             None => Change::Replace(replace),
         };
         let committed = self.propose(&rpc::author(&request), change).await;
-        committed.map(answer).map_err(legacy::bad_request)
+        committed
+            .map(|committed| self.warn(request.get_ref(), answer(committed)))
+            .map_err(legacy::bad_request)
     }
 
     #[tracing::instrument(name = "bss.update_boot_parameters", skip_all)]
@@ -209,7 +238,9 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
             None => Change::Update(update),
         };
         let committed = self.propose(&rpc::author(&request), change).await;
-        committed.map(answer).map_err(legacy::update_failed)
+        committed
+            .map(|committed| self.warn(request.get_ref(), answer(committed)))
+            .map_err(legacy::update_failed)
     }
 
     /// Entries by key, and the kernel or initrd out of every entry that has it.

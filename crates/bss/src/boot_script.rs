@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::BootTokens;
 use model::{BootContext, Xname};
 use proto::bss::v1::{GetBootScriptRequest, boot_script_service_server};
 use proto::google::api::HttpBody;
@@ -14,6 +15,7 @@ use state::State;
 use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
+use crate::data_source::Token;
 use crate::lookup::Asked;
 use crate::{Config, alternatives, boot_seen, legacy, s3};
 
@@ -30,27 +32,64 @@ const NO_SIGNER_RETRY_AFTER: Duration = Duration::from_secs(10);
 pub struct BootScriptService {
     store: Store,
     config: Config,
+    tokens: Option<BootTokens>,
 }
 
 impl BootScriptService {
     /// A service that answers from `store`.
     #[must_use]
     pub fn new(store: Store, config: Config) -> BootScriptService {
-        BootScriptService { store, config }
+        BootScriptService {
+            store,
+            config,
+            tokens: None,
+        }
+    }
+
+    /// The same, with `tokens` in its scripts, which open what is secret.
+    #[must_use]
+    pub fn with_tokens(self, tokens: BootTokens) -> BootScriptService {
+        BootScriptService {
+            tokens: Some(tokens),
+            ..self
+        }
     }
 
     /// What is known of the node that is asked for. What this member has it says at once; that it has nothing may
     /// only mean that it has not heard yet, so then the applied state is brought up to date first.
     async fn find(&self, question: &Question) -> Result<(Arc<State>, Found), Error> {
+        let now_ms = self.store.cluster_time_ms();
+        let look_up = |state: &State| Found::look_up(state, question).in_profile(state, now_ms);
         let state = self.store.state();
-        let found = Found::look_up(&state, question);
+        let found = look_up(&state);
         if found.is_bootable() {
             return Ok((state, found));
         }
         self.store.linearize().await?;
         let state = self.store.state();
-        let found = Found::look_up(&state, question);
+        let found = look_up(&state);
         Ok((state, found))
+    }
+
+    /// The token of the boot, if the TCP peer is the node that is asked for.
+    fn token(
+        &self,
+        caller: &Caller,
+        question: &Question,
+        state: &State,
+        found: &Found,
+        boot_id: u64,
+    ) -> Option<Token> {
+        let (tokens, component) = (self.tokens.as_ref()?, found.component.as_deref()?);
+        let now_ms = self.store.cluster_time_ms();
+        let peer = caller.peer?.ip();
+        Token::of(
+            tokens,
+            state,
+            (component, &question.asked),
+            peer,
+            (boot_id, now_ms),
+        )
     }
 
     /// The text with URLs for what is at `s3://`, good from now on.
@@ -77,18 +116,17 @@ impl boot_script_service_server::BootScriptService for BootScriptService {
         let question = parse(request.get_ref())?;
         let context = self.store.boot_context(&request.get_ref().ctx).await?;
         let (state, found) = self.find(&question).await?;
+        let caller = rpc::caller(&request);
+        let boot_id = context.map_or_else(|| self.config.boot_ids.next(), |context| context.boot_id);
         let terms = Terms {
-            base_url: base_url(
-                &self.config,
-                Some(rpc::caller(&request)),
-                &state,
-                found.component.as_deref(),
-            )?,
+            base_url: base_url(&self.config, Some(caller), &state, found.component.as_deref())?,
             context: BootContext {
                 revision: state.applied_index(),
-                boot_id: context.map_or_else(|| self.config.boot_ids.next(), |context| context.boot_id),
+                boot_id,
             },
             retry_delay: self.config.retry_delay,
+            token: self.token(caller, &question, &state, &found, boot_id),
+            urls: &self.config.urls,
         };
         match Answer::to(&question, &found, &terms, &state) {
             Answer::Script(text) => {

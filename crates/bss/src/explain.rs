@@ -45,7 +45,7 @@ impl boot_explain_service_server::BootExplainService for BootExplainService {
         boot_script::check_arch(arch)?;
         let asked = asked(node)?;
         let state = self.store.state();
-        Ok(Response::new(explain(&state, asked, arch, &self.config)?))
+        Ok(Response::new(explain(&state, asked, arch, &self.config, self.store.cluster_time_ms())?))
     }
 }
 
@@ -64,7 +64,13 @@ fn asked(text: &str) -> Result<Asked, Error> {
     }
 }
 
-fn explain(state: &State, asked: Asked, arch: &str, config: &Config) -> Result<BootExplanation, Error> {
+fn explain(
+    state: &State,
+    asked: Asked,
+    arch: &str,
+    config: &Config,
+    now_ms: u64,
+) -> Result<BootExplanation, Error> {
     let component = asked.component(state);
     let component = component.as_deref();
     let question = Question {
@@ -76,7 +82,7 @@ fn explain(state: &State, asked: Asked, arch: &str, config: &Config) -> Result<B
     };
     let key = question.asked.key();
     let node = BootNode::new(state, &key, component, lookup::arch_of(&question.arch));
-    let found = Found::look_up(state, &question);
+    let found = Found::look_up(state, &question).in_profile(state, now_ms);
     let (script, problem) = script(state, &question, &found, config)?;
     let (candidates, left_out) = candidates::of(state, &question.asked, component, &node);
     let xname = node.xname.as_ref();
@@ -154,6 +160,8 @@ fn script(
             boot_id: 0,
         },
         retry_delay: config.retry_delay,
+        token: None,
+        urls: &config.urls,
     };
     let text = match Answer::to(question, found, &terms, state) {
         Answer::Script(text) | Answer::Json(text) => text,

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use auth::BootTokens;
 use model::NodeUrls;
 use proto::bss::v1::boot_configuration_service_server::BootConfigurationServiceServer;
 use proto::bss::v1::boot_explain_service_server::BootExplainServiceServer;
@@ -17,6 +18,7 @@ use proto::bss::v1::boot_service_service_server::BootServiceServiceServer;
 use proto::bss::v1::boot_status_service_server::BootStatusServiceServer;
 use proto::bss::v1::endpoint_history_service_server::EndpointHistoryServiceServer;
 use proto::bss::v1::host_service_server::HostServiceServer;
+use proto::bss::v1::legacy_cloud_init_service_server::LegacyCloudInitServiceServer;
 use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
 use proto::bss::v1::state_change_service_server::StateChangeServiceServer;
 use proto::smd::v1::component::Arch;
@@ -35,15 +37,19 @@ mod boot_seen;
 mod boot_service;
 mod boot_status;
 mod candidates;
+mod data_source;
 mod endpoint_history;
 mod explain;
 mod hosts;
 pub mod ipxe;
+mod json_data;
 mod legacy;
+mod legacy_cloud_init;
 mod loaders;
 mod lookup;
 mod parameter_query;
 mod parameters;
+mod profile;
 mod resources;
 mod s3;
 mod service_status;
@@ -61,6 +67,7 @@ pub use endpoint_history::EndpointHistoryService;
 pub use explain::BootExplainService;
 pub use hosts::HostService;
 pub use ipxe::RetryDelay;
+pub use legacy_cloud_init::LegacyCloudInitService;
 pub use s3::S3Signer;
 pub use service_status::ServiceStatusService;
 pub use state_changes::StateChangeService;
@@ -108,18 +115,19 @@ impl fmt::Debug for BootIds {
     }
 }
 
-/// Adds BSS's services to `routes`.
-pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config) {
-    let parameters = BootParametersService::new(store.clone(), config.s3.clone());
+/// Adds BSS's services to `routes`. With `tokens` scripts open what is secret of cloud-init's data.
+pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config, tokens: &BootTokens) {
+    let parameters = BootParametersService::new(store.clone(), config.s3.clone()).with_urls(Arc::clone(&config.urls));
+    let scripts = BootScriptService::new(store.clone(), config.clone()).with_tokens(tokens.clone());
     routes
         .add_service(
             BootParametersServiceServer::new(parameters)
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX),
         )
-        .add_service(BootScriptServiceServer::new(BootScriptService::new(
+        .add_service(BootScriptServiceServer::new(scripts))
+        .add_service(LegacyCloudInitServiceServer::new(LegacyCloudInitService::new(
             store.clone(),
-            config.clone(),
         )))
         .add_service(
             BootConfigurationServiceServer::new(BootConfigurationService::new(store.clone(), config.clone()))

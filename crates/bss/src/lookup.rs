@@ -128,6 +128,18 @@ pub(crate) fn parameters_of(
     .or_else(|| state.bss.entry(DEFAULT_KEY).map(found(BootClass::Default)))
 }
 
+/// The same as the entry that it is: what BSS's own cloud-init data are taken from.
+pub(crate) fn entry_of(
+    state: &State,
+    asked: &Asked,
+    component: Option<&Component>,
+) -> Option<Arc<BootParametersEntry>> {
+    match parameters_of(state, asked, component)?.source {
+        BootSource::Parameters(entry) => Some(entry),
+        BootSource::Configuration(_) | BootSource::Rollout(..) => None,
+    }
+}
+
 /// The entry that a node has for itself: the component's xname, the name asked for, the component's other names
 /// (its MACs, then its NID).
 ///

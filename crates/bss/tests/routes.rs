@@ -33,6 +33,7 @@ async fn every_method_is_served() {
         &mut builder,
         &Store::in_memory(),
         &common::config(bss::RetryDelay::Growing),
+        &common::tokens(),
     );
     let mut routes = builder.routes();
     let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
@@ -65,6 +66,7 @@ async fn a_change_of_nine_megabytes_is_too_large_and_says_so() {
         &mut builder,
         &Store::in_memory(),
         &common::config(bss::RetryDelay::Growing),
+        &common::tokens(),
     );
     let mut client = BootParametersServiceClient::new(builder.routes());
     let request = BootParameters {

@@ -3,11 +3,13 @@
 mod defaults;
 mod group;
 mod node;
+mod profile;
 
 use clap::Subcommand;
+use prost_reflect::{DescriptorPool, DynamicMessage};
 
 use crate::args::GlobalArgs;
-use crate::error::CliError;
+use crate::error::{CliError, Kind};
 
 /// Nouns of `cloud-init`.
 #[derive(Debug, Subcommand)]
@@ -21,6 +23,9 @@ pub enum CloudInitCommand {
     /// What one node is told, and the documents that it gets
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// What some nodes boot with for a while, for a test
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: CloudInitCommand) -> Result<(), CliError> {
@@ -28,7 +33,28 @@ pub(crate) async fn run(global: &GlobalArgs, command: CloudInitCommand) -> Resul
         CloudInitCommand::Defaults(command) => defaults::run(global, command).await,
         CloudInitCommand::Group(command) => group::run(global, command).await,
         CloudInitCommand::Node(command) => node::run(global, command).await,
+        CloudInitCommand::Profile(command) => profile::run(global, command).await,
     }
+}
+
+/// A message as its JSON says; `option` is where that comes from.
+fn from_json<M: prost::Message + Default>(option: &str, name: &str, text: &str) -> Result<M, CliError> {
+    let refuse = |problem: String| {
+        let error = CliError::new(Kind::Usage, format!("{option}: {problem}"));
+        error.with_remedy("Write a JSON object, e.g. '{\"syslog\":\"10.97.0.2\"}'.")
+    };
+    let pool =
+        DescriptorPool::decode(proto::DESCRIPTOR).map_err(|error| CliError::other("descriptor", error))?;
+    let object = pool
+        .get_message_by_name(name)
+        .ok_or_else(|| CliError::other("descriptor", name))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let message =
+        DynamicMessage::deserialize(object, &mut json).map_err(|error| refuse(error.to_string()))?;
+    json.end().map_err(|error| refuse(error.to_string()))?;
+    message
+        .transcode_to()
+        .map_err(|error| CliError::other(option, error))
 }
 
 /// One row per field that is set.

@@ -1,11 +1,14 @@
 //! OpenCHAMI's `/cloud-init/admin/cluster-defaults`: what is said about every node.
 
+use proto::cloud_init::v1::cloud_init_command::Change;
 use proto::cloud_init::v1::{
-    CloudInitCommand, ClusterDefaults, ClusterDefaultsChange, GetClusterDefaultsRequest,
-    UpdateClusterDefaultsRequest, cloud_init_command, cluster_defaults_service_server,
+    CloudInitCommand, ClusterDefaults, ClusterDefaultsChange, DeleteClusterDefaultsRequest,
+    GetClusterDefaultsRequest, UpdateClusterDefaultsRequest, cloud_init_command,
+    cluster_defaults_service_server,
 };
 use proto::raft::v1::entry::Command;
 use raft::Store;
+use rpc::Author;
 use tonic::{Request, Response, Status};
 
 /// The cluster's defaults.
@@ -19,6 +22,18 @@ impl ClusterDefaultsService {
     #[must_use]
     pub fn new(store: Store) -> ClusterDefaultsService {
         ClusterDefaultsService { store }
+    }
+
+    async fn propose(
+        &self,
+        author: &Author,
+        change: Change,
+    ) -> Result<Response<ClusterDefaultsChange>, Status> {
+        let command = Command::CloudInit(CloudInitCommand { change: Some(change) });
+        let committed = self.store.propose_by(author, command).await?;
+        Ok(Response::new(ClusterDefaultsChange {
+            revision: committed.revision,
+        }))
     }
 }
 
@@ -40,13 +55,28 @@ impl cluster_defaults_service_server::ClusterDefaultsService for ClusterDefaults
         request: Request<UpdateClusterDefaultsRequest>,
     ) -> Result<Response<ClusterDefaultsChange>, Status> {
         let author = rpc::author(&request);
-        let UpdateClusterDefaultsRequest { defaults, clear } = request.into_inner();
-        let update = cloud_init_command::UpdateClusterDefaults { defaults, clear };
-        let change = Some(cloud_init_command::Change::UpdateClusterDefaults(update));
-        let command = Command::CloudInit(CloudInitCommand { change });
-        let committed = self.store.propose_by(&author, command).await?;
-        Ok(Response::new(ClusterDefaultsChange {
-            revision: committed.revision,
-        }))
+        let UpdateClusterDefaultsRequest {
+            defaults,
+            clear,
+            if_revision,
+        } = request.into_inner();
+        let update = cloud_init_command::UpdateClusterDefaults {
+            defaults,
+            clear,
+            if_revision,
+        };
+        self.propose(&author, Change::UpdateClusterDefaults(update)).await
+    }
+
+    #[tracing::instrument(name = "cloud_init.delete_cluster_defaults", skip_all)]
+    async fn delete_cluster_defaults(
+        &self,
+        request: Request<DeleteClusterDefaultsRequest>,
+    ) -> Result<Response<ClusterDefaultsChange>, Status> {
+        let author = rpc::author(&request);
+        let delete = cloud_init_command::DeleteClusterDefaults {
+            if_revision: request.get_ref().if_revision,
+        };
+        self.propose(&author, Change::DeleteClusterDefaults(delete)).await
     }
 }

@@ -2,15 +2,19 @@
 //! come from here alike, byte for byte.
 
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use model::{BootContext, MacAddr, Xname};
+use proto::cloud_init::v1::{ClusterDefaults, Group, InstanceInfo, Profile};
 use proto::google::api::HttpBody;
 use proto::smd::v1::Component;
 use rpc::Error;
 use state::State;
-use state::cloud_init::file_bytes;
+use state::cloud_init::{file_bytes, variant_of_group};
 
 use crate::meta_data::NodeFacts;
+use crate::secrets::Opened;
 use crate::{group_data, meta_data, network_config, user_data, vendor_data};
 
 const YAML: &str = "application/x-yaml";
@@ -34,17 +38,43 @@ pub(crate) struct View<'a> {
     pub(crate) service_url: String,
     /// The boot that asks; without one, URLs carry no context.
     pub(crate) boot_id: Option<u64>,
+    /// The profile that applies to the node.
+    pub(crate) profile: Option<Arc<Profile>>,
+    /// What is secret, as far as it is open to who asks.
+    pub(crate) opened: Opened,
+}
+
+/// A group as a node is shown it.
+enum Shown<'a> {
+    /// Of its profile.
+    Variant(&'a Group),
+    /// As it is set, or opened.
+    Whole(Arc<Group>),
+}
+
+impl Deref for Shown<'_> {
+    type Target = Group;
+
+    fn deref(&self) -> &Group {
+        match self {
+            Shown::Variant(group) => group,
+            Shown::Whole(group) => group,
+        }
+    }
 }
 
 impl View<'_> {
     /// NoCloud's `network-config`; `None` if the node has no Ethernet interface.
     pub(crate) fn network_config(&self) -> Option<HttpBody> {
-        Some(body(YAML, network_config::render(self.mac?)))
+        let nics = network_config::nics(self.state, self.xname, self.mac?);
+        Some(body(YAML, network_config::render(&nics)))
     }
 
     /// NoCloud's `meta-data`.
     pub(crate) fn meta_data(&self, instance_id: &str) -> Result<HttpBody, Error> {
-        let base_url = self.base_url();
+        let (defaults, info) = self.effective();
+        let base_url = self.base_url(&defaults, &info);
+        let instance = self.opened.instance.as_ref().or(info.meta_data.as_ref());
         let facts = NodeFacts {
             xname: self.xname,
             nid: self.component.nid,
@@ -55,16 +85,13 @@ impl View<'_> {
             address: self.address,
             cluster_name: self.state.cluster_name(),
             base_url: &base_url,
-            info: &self
-                .state
-                .cloud_init
-                .instance_info(self.xname)
-                .unwrap_or_default(),
-            defaults: &self.state.cloud_init.cluster_defaults().unwrap_or_default(),
+            info: &info,
+            defaults: &defaults,
             groups: self
                 .labels()
-                .map(|label| group_data::shown(label, self.state.cloud_init.group(label).as_deref()))
+                .map(|label| group_data::shown(label, self.group(label).as_deref()))
                 .collect(),
+            instance: instance.into_iter().flat_map(group_data::fields_of).collect(),
         };
         Ok(body(YAML, yaml(meta_data::render(&facts))?))
     }
@@ -74,18 +101,22 @@ impl View<'_> {
         body(CLOUD_CONFIG, user_data::render().to_owned())
     }
 
-    /// NoCloud's `vendor-data`: where to phone home, and the files of the node's groups.
+    /// NoCloud's `vendor-data`: where to phone home, and the files of the node's groups; secret ones only below a token, and
+    /// only at the service address, whatever else URLs begin with.
     pub(crate) fn vendor_data(&self) -> Result<HttpBody, Error> {
-        let base = self.boot_url();
-        let has_file = |label: &&str| {
-            let group = self.state.cloud_init.group(label);
-            group.is_some_and(|group| group.file.is_some())
+        let (defaults, info) = self.effective();
+        let base = self.boot_url(&self.base_url(&defaults, &info));
+        let token = self.opened.token.as_ref();
+        let below_token = token.map(|token| format!("{}/t/{token}", self.boot_url(&self.service_url)));
+        let url = |label: &str| {
+            let group = self.group(label).filter(|group| group.file.is_some())?;
+            let base = match group.secret {
+                true => below_token.as_ref()?,
+                false => &base,
+            };
+            Some(format!("{base}/{label}.yaml"))
         };
-        let files: Vec<String> = self
-            .labels()
-            .filter(has_file)
-            .map(|label| format!("{base}/{label}.yaml"))
-            .collect();
+        let files: Vec<String> = self.labels().filter_map(url).collect();
         let phone_home = format!("{base}/phone-home/{}", self.xname);
         let text = yaml(vendor_data::render(&phone_home, &files))?;
         Ok(body(if files.is_empty() { CLOUD_CONFIG } else { TEXT }, text))
@@ -96,7 +127,10 @@ impl View<'_> {
         if !self.is_member_of(label) {
             return None;
         }
-        let group = self.state.cloud_init.group(label)?;
+        let group = self.group(label)?;
+        if group.secret && !self.opened.groups.contains_key(label) {
+            return None;
+        }
         let data = file_bytes(group.file.as_ref()?)?;
         let content_type = match data.starts_with(b"#cloud-config") {
             true => CLOUD_CONFIG,
@@ -114,32 +148,48 @@ impl View<'_> {
         self.labels().any(|member_of| member_of == label)
     }
 
+    /// Whether the node's variant of the group is secret.
+    pub(crate) fn is_secret(&self, label: &str) -> bool {
+        self.group(label).is_some_and(|group| group.secret)
+    }
+
+    /// What a group gives this node: the profile's variant, what is opened of a secret one, or what is set.
+    fn group(&self, label: &str) -> Option<Shown<'_>> {
+        let profile = self.profile.as_ref();
+        if let Some(variant) = profile.and_then(|profile| variant_of_group(profile, label)) {
+            return Some(Shown::Variant(variant));
+        }
+        let opened = self.opened.groups.get(label).cloned();
+        opened
+            .or_else(|| self.state.cloud_init.group(label))
+            .map(Shown::Whole)
+    }
+
+    fn effective(&self) -> (Arc<ClusterDefaults>, Arc<InstanceInfo>) {
+        self.state
+            .cloud_init
+            .effective(self.xname, self.profile.as_deref())
+    }
+
     fn labels(&self) -> impl Iterator<Item = &str> {
         self.state.smd.group_labels_of(self.xname)
     }
 
     /// What the URLs in the documents begin with: the node's own, the cluster's, or the service address.
-    fn base_url(&self) -> String {
-        let info = self
-            .state
-            .cloud_init
-            .instance_info(self.xname)
-            .unwrap_or_default();
-        let defaults = self.state.cloud_init.cluster_defaults().unwrap_or_default();
+    fn base_url(&self, defaults: &ClusterDefaults, info: &InstanceInfo) -> String {
         let set = [&info.cloud_init_base_url, &defaults.base_url];
         let set = set.into_iter().find(|url| !url.is_empty());
         set.unwrap_or(&self.service_url).trim_end_matches('/').to_owned()
     }
 
     /// The base URL with the boot's context, so that what is fetched from it is never older than this document.
-    fn boot_url(&self) -> String {
-        let base = self.base_url();
+    fn boot_url(&self, base: &str) -> String {
         match self.boot_id {
             Some(boot_id) => {
                 let revision = self.state.applied_index();
                 format!("{base}/b/{}", BootContext { revision, boot_id })
             }
-            None => base,
+            None => base.to_owned(),
         }
     }
 }
@@ -162,6 +212,15 @@ pub(crate) fn label_of(file: &str) -> Result<&str, Error> {
 /// What a member of a group without a file is given.
 pub(crate) fn no_settings() -> HttpBody {
     body(CLOUD_CONFIG, user_data::render().to_owned())
+}
+
+/// The answer for a secret file to whoever holds no token.
+pub(crate) fn is_secret(label: &str) -> Error {
+    Error::Denied {
+        reason: format!(
+            "{label}.yaml is secret: a node is given it below the token of its boot, which is in the ds= of its boot script"
+        ),
+    }
 }
 
 /// The answer for a group that the node is not in, said after a read index only.

@@ -23,10 +23,15 @@ pub(crate) fn shown(label: &str, group: Option<&Group>) -> (String, BTreeMap<Str
     };
     let mut fields = BTreeMap::from([(DESCRIPTION.to_owned(), Value::from(description))]);
     if let Some(meta_data) = group.and_then(|group| group.meta_data.as_ref()) {
-        let given = meta_data.fields.iter();
-        fields.extend(given.map(|(key, value)| (key.clone(), plain(value))));
+        fields.extend(fields_of(meta_data));
     }
     (label.to_owned(), fields)
+}
+
+/// Free-form data as it shows in a document.
+pub(crate) fn fields_of(meta_data: &prost_types::Struct) -> impl Iterator<Item = (String, Value)> {
+    let given = meta_data.fields.iter();
+    given.map(|(key, value)| (key.clone(), plain(value)))
 }
 
 /// Depth is bounded where meta-data is stored.

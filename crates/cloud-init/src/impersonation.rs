@@ -1,10 +1,11 @@
-//! OpenCHAMI's `/cloud-init/admin/impersonation`: what a node would be given, shown to an administrator.
+//! OpenCHAMI's `/cloud-init/admin/impersonation`: what a node would be given, shown to an administrator; without what is
+//! secret, which nobody is shown but the node.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{NodeUrls, Xname};
-use proto::cloud_init::v1::{GetNodeDataRequest, impersonation_service_server};
+use proto::cloud_init::v1::{GetNodeDataRequest, Profile, impersonation_service_server};
 use proto::google::api::HttpBody;
 use proto::smd::v1::EthernetInterface;
 use raft::Store;
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::document::{self, View};
 use crate::node::node_of;
 use crate::node_data::base_for;
+use crate::secrets::Opened;
 
 /// Documents of nodes, without side effects.
 #[derive(Clone, Debug)]
@@ -28,6 +30,17 @@ impl ImpersonationService {
     #[must_use]
     pub fn new(store: Store, urls: Arc<NodeUrls>) -> ImpersonationService {
         ImpersonationService { store, urls }
+    }
+
+    /// A profile that has not expired, whether the node is in it or not.
+    fn profile(&self, state: &State, name: &str) -> Result<Arc<Profile>, Error> {
+        let now_ms = self.store.cluster_time_ms();
+        let found = state.cloud_init.profile(name);
+        let live = found.filter(|profile| profile.expires_at_ms > now_ms);
+        live.ok_or_else(|| Error::NotFound {
+            kind: "profile".to_owned(),
+            id: format!("{name}, or it has expired"),
+        })
     }
 }
 
@@ -48,6 +61,10 @@ impl impersonation_service_server::ImpersonationService for ImpersonationService
         let boot_interface = boot_interface(&state, &xname);
         let address = boot_interface.as_deref().and_then(address_of);
         let base = base_for(&self.urls, address)?;
+        let profile = match asked.profile.as_str() {
+            "" => state.cloud_init.profile_of(&xname, self.store.cluster_time_ms()),
+            name => Some(self.profile(&state, name)?),
+        };
         let view = View {
             state: &state,
             xname: &xname,
@@ -56,6 +73,8 @@ impl impersonation_service_server::ImpersonationService for ImpersonationService
             address,
             service_url: format!("{base}/cloud-init"),
             boot_id: None,
+            profile,
+            opened: Opened::default(),
         };
         Ok(Response::new(document_of(&view, &asked.document)?))
     }
@@ -86,6 +105,9 @@ fn document_of(view: &View<'_>, document: &str) -> Result<HttpBody, Error> {
         "vendor-data" => view.vendor_data(),
         file => {
             let label = document::label_of(file)?;
+            if view.is_member_of(label) && view.is_secret(label) {
+                return Err(document::is_secret(label));
+            }
             match view.group_data(label) {
                 Some(data) => Ok(data),
                 None if view.is_member_of(label) => Ok(document::no_settings()),

@@ -1,5 +1,6 @@
 //! OpenCHAMI's `/cloud-init/admin/instance-info`: what is said about one node.
 
+use auth::Sealer;
 use proto::cloud_init::v1::cloud_init_command::{self, Change};
 use proto::cloud_init::v1::{
     CloudInitCommand, DeleteInstanceInfoRequest, GetInstanceInfoRequest, InstanceInfo, InstanceInfoChange,
@@ -12,18 +13,21 @@ use state::State;
 use tonic::{Request, Response, Status};
 
 use crate::node::node_of;
+use crate::sealing::Sealing;
 
 /// What is said about single nodes.
 #[derive(Clone, Debug)]
 pub struct InstanceInfoService {
     store: Store,
+    sealing: Sealing,
 }
 
 impl InstanceInfoService {
-    /// A service that changes and answers from `store`.
+    /// A service that changes and answers from `store`, and seals what is secret with `sealer`.
     #[must_use]
-    pub fn new(store: Store) -> InstanceInfoService {
-        InstanceInfoService { store }
+    pub fn new(store: Store, sealer: &Sealer) -> InstanceInfoService {
+        let sealing = Sealing::new(sealer);
+        InstanceInfoService { store, sealing }
     }
 
     async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
@@ -32,14 +36,24 @@ impl InstanceInfoService {
     }
 }
 
-/// An info with the node's instance-id, which is kept beside it.
+/// An info with the node's instance-id, which is kept beside it, and at the later revision of the two.
 fn shown(state: &State, info: &InstanceInfo) -> InstanceInfo {
     let node = info.id.parse().ok();
-    let instance = node.and_then(|node| state.cloud_init.instance(&node));
+    let instance = node.as_ref().and_then(|node| state.cloud_init.instance(node));
     InstanceInfo {
         instance_id: instance
             .map(|instance| instance.instance_id.clone())
             .unwrap_or_default(),
+        meta: node.and_then(|node| state.cloud_init.instance_info_meta(&node)),
+        ..info.clone()
+    }
+}
+
+/// What a repeat of the request is recognised by: of what is secret no digest may be kept.
+fn asked(info: &InstanceInfo) -> InstanceInfo {
+    let meta_data = info.meta_data.clone().filter(|_| !info.secret);
+    InstanceInfo {
+        meta_data,
         ..info.clone()
     }
 }
@@ -81,13 +95,28 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
         request: Request<PutInstanceInfoRequest>,
     ) -> Result<Response<InstanceInfoChange>, Status> {
         let author = rpc::author(&request);
-        let PutInstanceInfoRequest { id, info } = request.into_inner();
-        let info = InstanceInfo {
+        let PutInstanceInfoRequest {
+            id,
+            info,
+            if_revision,
+        } = request.into_inner();
+        let mut info = InstanceInfo {
             id,
             ..info.unwrap_or_default()
         };
+        author.asks(&PutInstanceInfoRequest {
+            id: String::new(),
+            info: Some(asked(&info)),
+            if_revision,
+        });
+        let parts = self.sealing.take_info(&self.store.state(), &mut info)?;
         let given = info.instance_id.clone();
-        let put = cloud_init_command::PutInstanceInfo { info: Some(info) };
+        let put = cloud_init_command::PutInstanceInfo {
+            info: Some(info),
+            if_revision,
+            sealed: parts.sealed,
+            token_key: parts.token_key,
+        };
         let committed = self.propose(&author, Change::PutInstanceInfo(put)).await?;
         let in_force = &committed.applied.value;
         if !given.is_empty() && given != *in_force {
@@ -106,7 +135,10 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
     ) -> Result<Response<InstanceInfoChange>, Status> {
         let author = rpc::author(&request);
         let node = node_of(&request.get_ref().id)?;
-        let delete = cloud_init_command::DeleteInstanceInfo { id: node.to_string() };
+        let delete = cloud_init_command::DeleteInstanceInfo {
+            id: node.to_string(),
+            if_revision: request.get_ref().if_revision,
+        };
         let committed = self.propose(&author, Change::DeleteInstanceInfo(delete)).await?;
         let instance = self.store.state_after(&author).cloud_init.instance(&node);
         Ok(Response::new(InstanceInfoChange {

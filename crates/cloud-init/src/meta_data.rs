@@ -39,6 +39,8 @@ pub struct NodeFacts<'a> {
     pub defaults: &'a ClusterDefaults,
     /// The groups that the node is in, with what they tell it.
     pub groups: BTreeMap<String, BTreeMap<String, Value>>,
+    /// What is set for the node alone, free-form.
+    pub instance: BTreeMap<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -90,6 +92,8 @@ struct VendorData<'a> {
     cluster_name: &'a str,
     /// Templates iterate over it, so it is there even when it is empty.
     groups: &'a BTreeMap<String, BTreeMap<String, Value>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    instance: &'a BTreeMap<String, Value>,
 }
 
 /// The document as YAML.
@@ -125,6 +129,7 @@ pub fn render(node: &NodeFacts<'_>) -> Result<String, serde_yaml_ng::Error> {
                     location: node.xname.as_str(),
                     cluster_name,
                     groups: &node.groups,
+                    instance: &node.instance,
                 },
             },
         },
@@ -173,6 +178,7 @@ mod tests {
             info,
             defaults,
             groups: BTreeMap::new(),
+            instance: BTreeMap::new(),
         };
         change(&mut facts);
         render(&facts).unwrap()

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use auth::BootTokens;
 use model::{BootContext, NodeUrls};
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{
-    CloudInitCommand, GroupDataRequest, NodeDataRequest, PhoneHomeRequest, PhoneHomeResponse,
-    cloud_init_command, node_data_service_server,
+    CloudInitCommand, GroupDataRequest, InitWireGuardRequest, InitWireGuardResponse, NodeDataRequest,
+    PhoneHomeRequest, PhoneHomeResponse, Profile, cloud_init_command, node_data_service_server,
 };
 use proto::google::api::HttpBody;
 use proto::raft::v1::entry::Command;
@@ -22,12 +23,17 @@ use tonic::{Request, Response, Status};
 use crate::document::{self, View};
 use crate::node::Node;
 use crate::phone_home;
+use crate::secrets::{Holder, Opened, Opener, has_secrets, secret_labels};
+
+/// What a client of OpenCHAMI's WireGuard tunnel is told.
+const NOT_IMPLEMENTED: u16 = 501;
 
 /// NoCloud for the nodes of this cluster.
 #[derive(Clone, Debug)]
 pub struct NodeDataService {
     store: Store,
     urls: Arc<NodeUrls>,
+    opener: Opener,
     timeline: Timeline,
 }
 
@@ -38,10 +44,12 @@ struct Call {
     context: Option<BootContext>,
     /// `http://<service address>:<port>/cloud-init`.
     service_url: String,
+    /// The profile that applies to the node for now.
+    profile: Option<Arc<Profile>>,
 }
 
 impl Call {
-    fn view(&self) -> View<'_> {
+    fn view(&self, opened: Opened) -> View<'_> {
         View {
             state: &self.state,
             xname: &self.node.xname,
@@ -50,6 +58,8 @@ impl Call {
             address: Some(self.node.address),
             service_url: self.service_url.clone(),
             boot_id: self.context.map(|context| context.boot_id),
+            profile: self.profile.clone(),
+            opened,
         }
     }
 
@@ -64,16 +74,29 @@ impl Call {
         });
         Response::new(document)
     }
+
+    /// Who asks for what is secret; `None` without a token, or when nothing of the node's is.
+    fn holder<'a>(&'a self, token: &'a str, principal: &'a str) -> Option<Holder<'a>> {
+        let is_asked = !token.is_empty() && has_secrets(&self.state, &self.node.xname);
+        is_asked.then_some(Holder {
+            node: &self.node,
+            context: self.context,
+            token,
+            principal,
+        })
+    }
 }
 
 impl NodeDataService {
-    /// A service that answers from `store` and names the addresses of `urls`.
+    /// A service that answers from `store`, names the addresses of `urls`, and opens what is secret with `tokens`.
     #[must_use]
-    pub fn new(store: Store, urls: Arc<NodeUrls>) -> NodeDataService {
+    pub fn new(store: Store, urls: Arc<NodeUrls>, tokens: BootTokens) -> NodeDataService {
+        let opener = Opener::new(store.clone(), tokens);
         let timeline = Timeline::default();
         NodeDataService {
             store,
             urls,
+            opener,
             timeline,
         }
     }
@@ -89,7 +112,11 @@ impl NodeDataService {
         let (node, state) = Node::of_caller(&self.store, caller).await?;
         let local = caller.local.map(|local| local.ip());
         let base = base_for(&self.urls, local.into_iter().chain([node.address]))?;
+        let profile = state
+            .cloud_init
+            .profile_of(&node.xname, self.store.cluster_time_ms());
         Ok(Call {
+            profile,
             node,
             state,
             context,
@@ -117,6 +144,24 @@ impl NodeDataService {
                     call.node.xname
                 ))
             })
+    }
+
+    /// The contents of a group that is secret for the node: its boot must hold the token.
+    async fn opened_group(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        asked: &GroupDataRequest,
+        label: &str,
+    ) -> Result<Opened, Error> {
+        let view = call.view(Opened::default());
+        if !view.is_member_of(label) || !view.is_secret(label) {
+            return Ok(Opened::default());
+        }
+        match call.holder(&asked.token, &caller.identity.principal()) {
+            Some(holder) => self.opener.open(&call.state, &holder, &[label]).await,
+            None => Err(document::is_secret(label)),
+        }
     }
 
     /// The caller may report for itself only. An instance-id that is not known here may have been assigned by
@@ -152,7 +197,7 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         request: Request<NodeDataRequest>,
     ) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        let document = call.view().network_config();
+        let document = call.view(Opened::default()).network_config();
         let document = document
             .ok_or_else(|| Error::Internal(format!("{} calls and has no interface", call.node.xname)))?;
         Ok(call.answer(&self.timeline, Phase::NetworkConfig, document))
@@ -161,40 +206,55 @@ impl node_data_service_server::NodeDataService for NodeDataService {
     #[tracing::instrument(name = "cloud_init.meta_data", skip_all)]
     async fn get_meta_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
         let caller = rpc::caller(&request);
-        let call = self.call(caller, &request.get_ref().ctx).await?;
-        let instance_id = self.instance_id(&call, &caller.identity.principal()).await?;
-        Ok(call.answer(
-            &self.timeline,
-            Phase::MetaData,
-            call.view().meta_data(&instance_id)?,
-        ))
+        let asked = request.get_ref();
+        let call = self.call(caller, &asked.ctx).await?;
+        let principal = caller.identity.principal();
+        let opened = match call.holder(&asked.token, &principal) {
+            Some(holder) => {
+                let labels = secret_labels(&call.state, &call.node.xname);
+                self.opener.open(&call.state, &holder, &labels).await?
+            }
+            None => Opened::default(),
+        };
+        let instance_id = self.instance_id(&call, &principal).await?;
+        let document = call.view(opened).meta_data(&instance_id)?;
+        Ok(call.answer(&self.timeline, Phase::MetaData, document))
     }
 
     #[tracing::instrument(name = "cloud_init.user_data", skip_all)]
     async fn get_user_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
         let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        Ok(call.answer(&self.timeline, Phase::UserData, call.view().user_data()))
+        let document = call.view(Opened::default()).user_data();
+        Ok(call.answer(&self.timeline, Phase::UserData, document))
     }
 
     #[tracing::instrument(name = "cloud_init.vendor_data", skip_all)]
     async fn get_vendor_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
-        let call = self.call(rpc::caller(&request), &request.get_ref().ctx).await?;
-        Ok(call.answer(&self.timeline, Phase::VendorData, call.view().vendor_data()?))
+        let (caller, asked) = (rpc::caller(&request), request.get_ref());
+        let call = self.call(caller, &asked.ctx).await?;
+        let opened = match call.holder(&asked.token, &caller.identity.principal()) {
+            Some(holder) => self.opener.check(&call.state, &holder)?,
+            None => Opened::default(),
+        };
+        let document = call.view(opened).vendor_data()?;
+        Ok(call.answer(&self.timeline, Phase::VendorData, document))
     }
 
     /// That the node is no member, or the group has no file, another member may know better: both are said after a
-    /// read index only.
+    /// read index only. A secret file is opened for the boot that holds its token.
     #[tracing::instrument(name = "cloud_init.group_data", skip_all, fields(file = ?request.get_ref().file))]
     async fn get_group_data(&self, request: Request<GroupDataRequest>) -> Result<Response<HttpBody>, Status> {
         let (caller, asked) = (rpc::caller(&request), request.get_ref());
         let label = document::label_of(&asked.file)?;
         let call = self.call(caller, &asked.ctx).await?;
-        if let Some(document) = call.view().group_data(label) {
+        let opened = self.opened_group(&call, caller, asked, label).await?;
+        if let Some(document) = call.view(opened).group_data(label) {
             return Ok(Response::new(document));
         }
         self.store.linearize().await?;
         let call = self.call(caller, &asked.ctx).await?;
-        let view = call.view();
+        let opened = self.opened_group(&call, caller, asked, label).await?;
+        let view = call.view(opened);
         match view.group_data(label) {
             Some(document) => Ok(Response::new(document)),
             None if view.is_member_of(label) => Ok(Response::new(document::no_settings())),
@@ -224,6 +284,19 @@ impl node_data_service_server::NodeDataService for NodeDataService {
             .await?;
         tracing::debug!(node = %call.node.xname, revision = committed.revision, "a node phoned home");
         Ok(Response::new(PhoneHomeResponse {}))
+    }
+
+    #[tracing::instrument(name = "cloud_init.init_wire_guard", skip_all)]
+    async fn init_wire_guard(
+        &self,
+        _: Request<InitWireGuardRequest>,
+    ) -> Result<Response<InitWireGuardResponse>, Status> {
+        let detail = "a WireGuard tunnel is not offered; mark what is secret with `chamois cloud-init group put NAME \
+                      --secret`, and nodes are given it by the token in the ds= of their boot script";
+        let error = Error::Conflict {
+            detail: detail.to_owned(),
+        };
+        Err(error.with_http_status(NOT_IMPLEMENTED))
     }
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use cloud_init::{ClusterDefaultsService, GroupService, ImpersonationService, InstanceInfoService};
-use common::{FIRST, add_to_group, cut_off, from, group, put_group, seeded, service, text, urls};
+use common::{FIRST, add_to_group, cut_off, from, group, put_group, seeded, service, text, tokens, urls};
 use proto::cloud_init::v1::cluster_defaults_service_server::ClusterDefaultsService as _;
 use proto::cloud_init::v1::group_service_server::GroupService as _;
 use proto::cloud_init::v1::impersonation_service_server::ImpersonationService as _;
@@ -36,6 +36,7 @@ async fn defaults_are_merged_cleared_and_read() {
         let request = UpdateClusterDefaultsRequest {
             defaults: Some(defaults),
             clear: clear.iter().map(ToString::to_string).collect(),
+            ..Default::default()
         };
         service.update_cluster_defaults(from(FIRST, request)).await
     };
@@ -55,7 +56,7 @@ async fn defaults_are_merged_cleared_and_read() {
 /// OpenCHAMI's codes: 409 for a name that exists, 422 for what is no group, 404, and 200 for a delete of nothing.
 #[tokio::test]
 async fn groups_are_created_replaced_listed_and_deleted() {
-    let service = GroupService::new(seeded().await);
+    let service = GroupService::new(seeded().await, tokens().sealer());
     let created = service
         .create_group(from(FIRST, group("Compute", CONFIG)))
         .await
@@ -69,6 +70,7 @@ async fn groups_are_created_replaced_listed_and_deleted() {
     let put = PutGroupRequest {
         name: "io".to_owned(),
         group: Some(group("another", CONFIG)),
+        ..Default::default()
     };
     let put = service.put_group(from(FIRST, put)).await.unwrap();
     assert_eq!(
@@ -100,6 +102,7 @@ async fn groups_are_created_replaced_listed_and_deleted() {
     for _ in 0..2 {
         let delete = DeleteGroupRequest {
             name: "compute".to_owned(),
+            ..Default::default()
         };
         service.delete_group(from(FIRST, delete)).await.unwrap();
         assert_eq!(get("compute").await.unwrap_err().code(), Code::NotFound);
@@ -110,7 +113,7 @@ async fn groups_are_created_replaced_listed_and_deleted() {
 #[tokio::test]
 async fn instance_info_shows_the_instance_id_in_force() {
     let store = seeded().await;
-    let service = InstanceInfoService::new(store.clone());
+    let service = InstanceInfoService::new(store.clone(), tokens().sealer());
     let put = async |id: &str, instance_id: &str| {
         let info = InstanceInfo {
             id: "x9".to_owned(),
@@ -121,6 +124,7 @@ async fn instance_info_shows_the_instance_id_in_force() {
         let request = PutInstanceInfoRequest {
             id: id.to_owned(),
             info: Some(info),
+            ..Default::default()
         };
         service.put_instance_info(from(FIRST, request)).await
     };
@@ -156,6 +160,7 @@ async fn instance_info_shows_the_instance_id_in_force() {
     assert_eq!(all.unwrap().into_inner().items, [one]);
     let delete = || DeleteInstanceInfoRequest {
         id: "x0c0s0b0n0".to_owned(),
+        ..Default::default()
     };
     let gone = service.delete_instance_info(from(FIRST, delete())).await.unwrap();
     assert_eq!(gone.get_ref().instance_id, "i-mine");
@@ -180,7 +185,7 @@ async fn instance_info_shows_the_instance_id_in_force() {
 #[tokio::test]
 async fn without_a_majority_nothing_is_changed() {
     let store = cut_off(&seeded().await);
-    let groups = GroupService::new(store.clone());
+    let groups = GroupService::new(store.clone(), tokens().sealer());
     let no = groups
         .create_group(from(FIRST, group("compute", CONFIG)))
         .await
@@ -197,6 +202,7 @@ async fn impersonate(store: &Store, id: &str, document: &str) -> Result<Response
     let request = GetNodeDataRequest {
         id: id.to_owned(),
         document: document.to_owned(),
+        ..Default::default()
     };
     ImpersonationService::new(store.clone(), urls())
         .get_node_data(Request::new(request))

@@ -81,6 +81,7 @@ async fn the_boot_context_goes_on_in_the_included_urls() {
     };
     let request = NodeDataRequest {
         ctx: context.to_string(),
+        ..Default::default()
     };
     let vendor_data = text(service(&store).get_vendor_data(from(FIRST, request)).await);
     let renewed = BootContext {
@@ -96,6 +97,7 @@ async fn the_boot_context_goes_on_in_the_included_urls() {
         }
         .to_string(),
         file: "compute.yaml".to_owned(),
+        ..Default::default()
     };
     let no = service(&store)
         .get_group_data(from(FIRST, ahead))
@@ -223,6 +225,7 @@ async fn names_keys_and_urls_are_the_node_s_own_before_the_cluster_s() {
     let update = UpdateClusterDefaults {
         defaults: Some(defaults),
         clear: Vec::new(),
+        ..Default::default()
     };
     cloud_init(&store, Change::UpdateClusterDefaults(update)).await;
     let info = InstanceInfo {
@@ -234,7 +237,10 @@ async fn names_keys_and_urls_are_the_node_s_own_before_the_cluster_s() {
     };
     cloud_init(
         &store,
-        Change::PutInstanceInfo(PutInstanceInfo { info: Some(info) }),
+        Change::PutInstanceInfo(PutInstanceInfo {
+            info: Some(info),
+            ..Default::default()
+        }),
     )
     .await;
     let own = meta_data(&store, FIRST).await;

@@ -7,7 +7,8 @@ use common::{BMC, FIRST, NOBODY, SECOND, add_interface, cut_off, from, seeded, s
 use model::BootContext;
 use proto::bss::v1::boot_phase::Phase;
 use proto::cloud_init::v1::node_data_service_server::NodeDataService as _;
-use proto::cloud_init::v1::{CloudInitCommand, NodeDataRequest, cloud_init_command};
+use proto::cloud_init::v1::{CloudInitCommand, InitWireGuardRequest, NodeDataRequest, cloud_init_command};
+use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
 use proto::raft::v1::entry::Command;
 use raft::Store;
 use timeline::{Count, Pace, Reporter};
@@ -20,6 +21,7 @@ fn plain() -> NodeDataRequest {
 fn with_context(context: BootContext) -> NodeDataRequest {
     NodeDataRequest {
         ctx: context.to_string(),
+        ..Default::default()
     }
 }
 
@@ -242,6 +244,7 @@ async fn a_member_that_is_behind_says_so_and_nonsense_is_refused() {
     assert_eq!(no.metadata().get(rpc::RETRY_AFTER_S).unwrap(), "1");
     let nonsense = NodeDataRequest {
         ctx: "../../etc".to_owned(),
+        ..Default::default()
     };
     let no = service(&store)
         .get_user_data(from(FIRST, nonsense))
@@ -287,4 +290,53 @@ async fn what_a_node_fetches_is_noted_as_its_boots_phases() {
         .zip(bytes)
         .map(|(phase, bytes)| (*phase, bytes, true));
     assert_eq!(noted, expected.collect::<Vec<_>>());
+}
+
+/// Every NIC is there, in one order; the boot's is the one that the node asks from.
+#[tokio::test]
+async fn network_config_has_all_nics_of_the_node() {
+    let store = seeded().await;
+    add_interface(&store, "52:54:00:12:34:51", "x0c0s0b0n0", "10.98.0.5").await;
+    add_interface(&store, "52:54:00:12:34:52", "x0c0s0b0n0", "10.99.0.5").await;
+    add_interface(&store, "52:54:00:12:34:53", "x0c0s0b0n0", "fd98::5").await;
+    let subnet = |network: &str, static_addresses| Subnet {
+        network: network.to_owned(),
+        static_addresses,
+        ..Subnet::default()
+    };
+    for subnet in [
+        subnet("10.98.0.0/16", true),
+        subnet("10.99.0.0/16", false),
+        subnet("10.97.0.0/16", true),
+    ] {
+        let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
+        let change = Some(dhcp_command::Change::PutSubnet(put));
+        let command = Command::Dhcp(DhcpCommand { change });
+        store.propose("user/test", command, None).await.unwrap();
+    }
+    let [network_config, ..] = documents(&store, FIRST).await.unwrap();
+    let nic = |mac: &str, rest: &str| {
+        let label = format!("nic-{}", mac.replace(':', ""));
+        format!("  {label}:\n    match:\n      macaddress: \"{mac}\"\n{rest}    optional: true\n")
+    };
+    let expected = [
+        "version: 2\nethernets:\n  boot:\n    match:\n      macaddress: \"52:54:00:12:34:56\"\n    dhcp4: true\n".to_owned(),
+        nic("52:54:00:12:34:51", "    dhcp4: false\n    addresses:\n    - \"10.98.0.5/16\"\n"),
+        nic("52:54:00:12:34:52", "    dhcp4: true\n"),
+        nic("52:54:00:12:34:53", "    dhcp4: true\n    addresses:\n    - \"fd98::5/64\"\n"),
+    ];
+    assert_eq!(network_config, expected.concat());
+}
+
+/// A client of OpenCHAMI's tunnel is told what there is instead.
+#[tokio::test]
+async fn a_tunnel_is_not_offered_and_the_answer_says_what_is() {
+    let asked = InitWireGuardRequest::default();
+    let no = service(&seeded().await)
+        .init_wire_guard(from(FIRST, asked))
+        .await
+        .unwrap_err();
+    let status = no.metadata().get(rpc::HTTP_STATUS).unwrap();
+    assert_eq!(status, "501");
+    assert!(no.message().contains("--secret"), "{}", no.message());
 }

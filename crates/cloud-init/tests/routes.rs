@@ -29,7 +29,8 @@ async fn every_method_is_served() {
         urls: Default::default(),
         timeline: Default::default(),
     };
-    cloud_init::add_services(&mut builder, &Store::in_memory(), &config);
+    let tokens = auth::BootTokens::new(auth::Sealer::generate().unwrap());
+    cloud_init::add_services(&mut builder, &Store::in_memory(), &config, &tokens);
     let mut routes = builder.routes();
     let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
     let paths: Vec<&str> = rules

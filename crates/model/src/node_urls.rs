@@ -46,6 +46,11 @@ impl NodeUrls {
         self.alternatives.get(base).map_or(&[], Vec::as_slice)
     }
 
+    /// The base URL of every network with nodes.
+    pub fn bases(&self) -> impl Iterator<Item = &str> {
+        self.networks.iter().map(|network| network.base.as_str())
+    }
+
     /// The base URL for a node that is known by `addresses`, the most telling first: this member's end of the
     /// connection, the node's end, addresses of the node's interfaces.
     ///

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, ExtensionDescriptor, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use proto::google::api::HttpRule;
 use proto::google::api::http_rule::Pattern;
 use proto::http::v1::{Consistency, MethodRule, Permission};
@@ -17,6 +17,8 @@ const ROUTE_OPTION: &str = "google.api.http";
 const ROWS: &str = "chamois.raft.v1.SnapshotRow";
 /// The field that a secret stands in wherever a request has one.
 const PASSWORD: &str = "password";
+/// As a flag: the message is secret.
+const SECRET: &str = "secret";
 /// Kinds that one answer is made of, at most.
 const KINDS_MAX: usize = 4;
 
@@ -48,7 +50,7 @@ pub struct Rule {
     pub can_validate_only: bool,
     /// The caller sends a stream, so how long the call takes is up to the caller.
     pub client_streaming: bool,
-    /// Whether a request may carry a password: no digest of it is remembered, because that would let guesses be tried. The
+    /// Whether a request may carry a password or be secret: no digest of it is remembered, because that would let guesses be tried. The
     /// handler says what the rest of the message is (`Author::asks`).
     pub has_password: bool,
 }
@@ -221,12 +223,14 @@ fn names_one(route: &HttpRule) -> bool {
     matches!(&route.pattern, Some(Pattern::Get(path)) if path.contains('{'))
 }
 
-/// Whether a message or one within it has a field of that name.
+/// Whether a message or one within it has a password, or may be secret.
 fn has_password(message: &MessageDescriptor, seen: &mut BTreeSet<String>) -> bool {
     if !seen.insert(message.full_name().to_owned()) {
         return false;
     }
+    let flag = message.get_field_by_name(SECRET);
     message.get_field_by_name(PASSWORD).is_some()
+        || flag.is_some_and(|field| matches!(field.kind(), Kind::Bool))
         || message
             .fields()
             .filter_map(|field| field.kind().as_message().cloned())
@@ -283,9 +287,13 @@ mod tests {
             .collect();
         // `Propose` is between members; what it carries is sealed
         let expected = [
+            "CreateGroup",
             "CreateRedfishEndpoints",
             "PatchRedfishEndpoint",
             "Propose",
+            "PutGroup",
+            "PutInstanceInfo",
+            "PutProfile",
             "UpdateRedfishEndpoint",
         ];
         assert_eq!(with, BTreeSet::from(expected));

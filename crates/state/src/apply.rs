@@ -1,6 +1,7 @@
 //! The one function that changes the state.
 
 use model::Rejection;
+use proto::bss::v1::bss_command::RecordBoot;
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::{Entry, Header, Outcome, outcome};
@@ -11,7 +12,7 @@ use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVE
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, State, boot_files, bss, cloud_init, smd};
+use crate::{Event, RowKey, State, boot_files, bss, cloud_init, dhcp, smd};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -149,11 +150,29 @@ impl State {
                 let nodes = self.participants(start.rollout.as_ref())?;
                 self.bss.start_rollout(start, nodes, at, changes)
             }
-            Command::Bss(command) => self.bss.apply(command, at, changes),
-            Command::CloudInit(command) => self.cloud_init.apply(command, at, changes),
+            Command::Bss(command) => {
+                let applied = self.bss.apply(command, at, changes)?;
+                self.end_boot_session(command, at, changes);
+                Ok(applied)
+            }
+            Command::CloudInit(command) => self.cloud_init.apply(command, &mut self.cluster, at, changes),
             Command::Dhcp(command) => self.dhcp.apply(command, at, changes),
             Command::BootFile(command) => self.boot_files.apply(command, &self.bss, at, changes),
             Command::Cluster(command) => self.cluster.apply(command, at, changes),
+        }
+    }
+}
+
+impl State {
+    /// A boot that phones home needs nothing secret any more.
+    fn end_boot_session(&mut self, command: &BssCommand, at: &LogPosition<'_>, changes: &mut Changes) {
+        let Some(bss_command::Change::RecordBoot(RecordBoot { record: Some(record) })) = &command.change
+        else {
+            return;
+        };
+        if let Ok(node) = record.node.parse() {
+            self.cloud_init
+                .end_boot_session(&node, &record.boot_id, at, changes);
         }
     }
 }
@@ -165,8 +184,9 @@ fn feature_level(command: &Command) -> u32 {
         Command::Bss(command) => bss::feature_level(command),
         Command::CloudInit(command) => cloud_init::feature_level(command),
         Command::BootFile(command) => boot_files::feature_level(command),
+        Command::Dhcp(command) => dhcp::feature_level(command),
         // what the cluster's own commands need is checked where they are applied, which all versions do
-        Command::Dhcp(_) | Command::Cluster(_) => FEATURE_LEVEL_FIRST,
+        Command::Cluster(_) => FEATURE_LEVEL_FIRST,
     }
 }
 

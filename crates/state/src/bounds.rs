@@ -23,6 +23,28 @@ pub const CLOUD_INIT_DEPTH_MAX: usize = 24;
 pub const CLOUD_INIT_GROUPS_MAX: usize = 4096;
 /// Bytes of all of them, so that they fit into one answer.
 pub const CLOUD_INIT_GROUPS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of the file and the meta-data of a secret group, in the clear: sealed they still fit into a secret.
+pub const CLOUD_INIT_SECRET_BYTES_MAX: usize = SECRET_BYTES_MAX - 1024;
+/// Groups that are secret: 8 MiB of sealed contents.
+pub const CLOUD_INIT_SECRET_GROUPS_MAX: usize = 128;
+/// Bytes of the meta-data of one node, encoded.
+pub const INSTANCE_META_DATA_BYTES_MAX: usize = 4 * 1024;
+/// Profiles, expired ones among them.
+pub const PROFILES_MAX: usize = 128;
+/// Nodes of one profile.
+pub const NODES_PER_PROFILE_MAX: usize = 10_000;
+/// Groups, or nodes with an info of their own, that one profile has variants of.
+pub const VARIANTS_PER_PROFILE_MAX: usize = 1000;
+/// Bytes of one profile, encoded: all of them make 16 MiB at most.
+pub const PROFILE_BYTES_MAX: usize = 128 * 1024;
+/// Log time after which a profile expires at the latest, seconds: 30 days.
+pub const PROFILE_LIFETIME_S_MAX: u64 = 30 * 24 * 60 * 60;
+/// Log time after which a profile expires that says nothing of it, seconds: a day.
+pub const PROFILE_LIFETIME_S_DEFAULT: u64 = 24 * 60 * 60;
+/// Log time for which what is secret is open to a node from the first use of its boot's token on, milliseconds.
+pub const BOOT_SESSION_MS: u64 = 15 * 60 * 1000;
+/// Nodes whose last boot with a token is kept.
+pub const BOOT_SESSIONS_MAX: usize = 200_000;
 /// Nodes with an instance-info.
 pub const INSTANCE_INFOS_MAX: usize = 100_000;
 /// Nodes with an instance-id: it outlives the node's instance-info.

@@ -12,6 +12,7 @@ use proto::raft::v1::snapshot_row::Row;
 use crate::apply::no_command;
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
 use crate::changes::Changes;
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -165,6 +166,18 @@ fn single_address(address: Ipv4Addr) -> Ipv4Net {
         .expect("every address is a network of one")
 }
 
+/// From which level on the log may have this command.
+pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
+    let subnet = match &command.change {
+        Some(Change::PutSubnet(put)) => put.subnet.as_ref(),
+        Some(Change::DeleteSubnet(_)) | None => None,
+    };
+    match subnet.is_some_and(|subnet| subnet.static_addresses) {
+        true => FEATURE_LEVEL_BOOT,
+        false => FEATURE_LEVEL_FIRST,
+    }
+}
+
 fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
     let network: Ipv4Net = subnet
         .network
@@ -196,6 +209,7 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
             lease_time_s: subnet.lease_time_s,
             mtu: subnet.mtu,
             meta: None,
+            static_addresses: subnet.static_addresses,
         },
     ))
 }

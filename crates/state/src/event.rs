@@ -8,7 +8,7 @@ use model::Xname;
 use prost::Message;
 use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
-use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo};
+use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
 use proto::dhcp::v1::Subnet;
 use proto::http::v1::Change;
 use proto::smd::v1::{
@@ -19,8 +19,8 @@ use proto::smd::v1::{
 use crate::log_position::created_revision;
 use crate::{RowKey, RowKind, State};
 
-/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, reservations,
-/// subscriptions and the history of hardware.
+/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, sessions of boots,
+/// reservations, subscriptions and the history of hardware.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // the names are those of `RowKind`
 pub enum Object {
@@ -42,6 +42,7 @@ pub enum Object {
     ClusterDefaults(Arc<ClusterDefaults>),
     CloudInitGroup(Arc<CloudInitGroup>),
     InstanceInfo(Arc<InstanceInfo>),
+    Profile(Arc<Profile>),
     Subnet(Arc<Subnet>),
     BootFile(Arc<BootFile>),
     Image(Arc<Image>),
@@ -70,6 +71,7 @@ impl Object {
             Object::ClusterDefaults(_) => RowKind::ClusterDefaults,
             Object::CloudInitGroup(_) => RowKind::CloudInitGroup,
             Object::InstanceInfo(_) => RowKind::InstanceInfo,
+            Object::Profile(_) => RowKind::Profile,
             Object::Subnet(_) => RowKind::Subnet,
             Object::BootFile(_) => RowKind::BootFile,
             Object::Image(_) => RowKind::Image,
@@ -102,6 +104,7 @@ impl Object {
             Object::ClusterDefaults(_) => String::new(),
             Object::CloudInitGroup(object) => object.name.clone(),
             Object::InstanceInfo(object) => object.id.clone(),
+            Object::Profile(object) => object.name.clone(),
             Object::Subnet(object) => object.network.clone(),
             Object::BootFile(object) => object.name.clone(),
             Object::Image(object) => object.name.clone(),
@@ -132,6 +135,7 @@ impl Object {
             | Object::HardwareFru(_)
             | Object::ClusterDefaults(_)
             | Object::CloudInitGroup(_)
+            | Object::Profile(_)
             | Object::Subnet(_)
             | Object::BootFile(_)
             | Object::Image(_) => "",
@@ -160,6 +164,7 @@ impl Object {
             Object::ClusterDefaults(object) => &object.meta,
             Object::CloudInitGroup(object) => &object.meta,
             Object::InstanceInfo(object) => &object.meta,
+            Object::Profile(object) => &object.meta,
             Object::Subnet(object) => &object.meta,
             Object::BootFile(object) => &object.meta,
             Object::Image(object) => &object.meta,
@@ -189,6 +194,7 @@ impl Object {
             Object::ClusterDefaults(object) => object.encode_to_vec(),
             Object::CloudInitGroup(object) => object.encode_to_vec(),
             Object::InstanceInfo(object) => object.encode_to_vec(),
+            Object::Profile(object) => object.encode_to_vec(),
             Object::Subnet(object) => object.encode_to_vec(),
             Object::BootFile(object) => object.encode_to_vec(),
             Object::Image(object) => object.encode_to_vec(),
@@ -220,6 +226,7 @@ impl Object {
             Object::ClusterDefaults(object) => of(object),
             Object::CloudInitGroup(object) => of(object),
             Object::InstanceInfo(object) => of(object),
+            Object::Profile(object) => of(object),
             Object::Subnet(object) => of(object),
             Object::BootFile(object) => of(object),
             Object::Image(object) => of(object),

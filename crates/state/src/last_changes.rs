@@ -12,10 +12,19 @@ use crate::{RowKey, RowKind};
 const FEATURE_LEVEL: u32 = FEATURE_LEVEL_INVENTORY;
 
 /// By kind, in the order of [`RowKind::ALL`]; header and sessions, which nearly every entry changes, stay at 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LastChanges {
     since: u64,
     at: [u64; RowKind::ALL.len()],
+}
+
+impl Default for LastChanges {
+    fn default() -> Self {
+        LastChanges {
+            since: 0,
+            at: [0; RowKind::ALL.len()],
+        }
+    }
 }
 
 impl LastChanges {

@@ -61,7 +61,7 @@ pub struct State {
     pub smd: smd::Smd,
     /// Boot parameters and boot records.
     pub bss: bss::Bss,
-    /// Instance-ids, and what administrators set for nodes and groups.
+    /// Instance-ids, what administrators set for nodes and groups, and to which boots what is secret is open.
     pub cloud_init: cloud_init::CloudInit,
     /// Subnets.
     pub dhcp: dhcp::Dhcp,

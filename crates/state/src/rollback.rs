@@ -108,23 +108,31 @@ fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost:
             ..PutBootConfiguration::default()
         })),
         RowKind::CloudInitGroup if gone => {
-            cloud_init(cloud_init_command::Change::DeleteGroup(DeleteGroup { name: id }))
+            cloud_init(cloud_init_command::Change::DeleteGroup(DeleteGroup {
+                name: id,
+                ..DeleteGroup::default()
+            }))
         }
         RowKind::CloudInitGroup => cloud_init(cloud_init_command::Change::PutGroup(PutGroup {
             group: Some(Group::decode(bytes)?),
-            must_be_new: false,
+            ..PutGroup::default()
         })),
         RowKind::InstanceInfo if gone => cloud_init(cloud_init_command::Change::DeleteInstanceInfo(
-            DeleteInstanceInfo { id },
+            DeleteInstanceInfo {
+                id,
+                ..DeleteInstanceInfo::default()
+            },
         )),
         RowKind::InstanceInfo => cloud_init(cloud_init_command::Change::PutInstanceInfo(PutInstanceInfo {
             info: Some(InstanceInfo::decode(bytes)?),
+            ..PutInstanceInfo::default()
         })),
         // the cluster's defaults: `is_kept` lets no other kind in
         _ => cloud_init(cloud_init_command::Change::UpdateClusterDefaults(
             UpdateClusterDefaults {
                 defaults: Some(ClusterDefaults::decode(bytes)?),
                 clear: DEFAULTS_FIELDS.iter().map(|field| (*field).to_owned()).collect(),
+                ..UpdateClusterDefaults::default()
             },
         )),
     })

@@ -56,6 +56,10 @@ pub enum RowKind {
     CloudInitGroup = 32,
     /// What cloud-init is told about one node.
     InstanceInfo = 33,
+    /// What some nodes boot with for a while.
+    Profile = 34,
+    /// The last boot of a node that has used its token.
+    BootSession = 35,
     /// A subnet.
     Subnet = 40,
     /// A boot file of the catalogue.
@@ -74,7 +78,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 31] = [
+    pub const ALL: [RowKind; 33] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -99,6 +103,8 @@ impl RowKind {
         RowKind::ClusterDefaults,
         RowKind::CloudInitGroup,
         RowKind::InstanceInfo,
+        RowKind::Profile,
+        RowKind::BootSession,
         RowKind::Subnet,
         RowKind::BootFile,
         RowKind::Image,
@@ -372,6 +378,20 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn profile(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::Profile,
+            key: name.into(),
+        }
+    }
+
+    pub(crate) fn boot_session(node: &Xname) -> RowKey {
+        RowKey {
+            kind: RowKind::BootSession,
+            key: node.as_str().into(),
+        }
+    }
+
     pub(crate) fn boot_file(name: &str) -> RowKey {
         RowKey {
             kind: RowKind::BootFile,
@@ -445,6 +465,8 @@ mod tests {
             RowKey::cluster_defaults(),
             RowKey::cloud_init_group("compute"),
             RowKey::instance_info(&short),
+            RowKey::profile("test-1"),
+            RowKey::boot_session(&short),
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),

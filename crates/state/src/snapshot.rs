@@ -83,6 +83,8 @@ impl RowKey {
             Row::ClusterDefaults(row) => key_of(row, RowKind::ClusterDefaults),
             Row::CloudInitGroup(row) => key_of(row, RowKind::CloudInitGroup),
             Row::InstanceInfo(row) => key_of(row, RowKind::InstanceInfo),
+            Row::Profile(row) => key_of(row, RowKind::Profile),
+            Row::BootSession(row) => key_of(row, RowKind::BootSession),
             Row::Subnet(row) => key_of(row, RowKind::Subnet),
             Row::BootFile(row) => key_of(row, RowKind::BootFile),
             Row::Image(row) => key_of(row, RowKind::Image),
@@ -147,7 +149,9 @@ impl State {
             RowKind::Instance
             | RowKind::ClusterDefaults
             | RowKind::CloudInitGroup
-            | RowKind::InstanceInfo => self.cloud_init.row(key)?,
+            | RowKind::InstanceInfo
+            | RowKind::Profile
+            | RowKind::BootSession => self.cloud_init.row(key)?,
             RowKind::Subnet => self.dhcp.row(key)?,
             RowKind::BootFile | RowKind::Image => self.boot_files.row(key)?,
         };
@@ -192,6 +196,8 @@ impl State {
                 Row::ClusterDefaults(row) => state.cloud_init.load_defaults(row, &mut changes)?,
                 Row::CloudInitGroup(row) => state.cloud_init.load_group(row, &mut changes)?,
                 Row::InstanceInfo(row) => state.cloud_init.load_info(row, &mut changes)?,
+                Row::Profile(row) => state.cloud_init.load_profile(row, &mut changes)?,
+                Row::BootSession(row) => state.cloud_init.load_boot_session(row, &mut changes)?,
                 Row::Subnet(row) => state.dhcp.load(row, &mut changes)?,
                 Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
                 Row::Image(row) => state.boot_files.load_image(row, &mut changes)?,

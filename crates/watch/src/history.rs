@@ -168,7 +168,7 @@ fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
         | RowKind::Instance
         | RowKind::InstanceInfo => text.parse().map(|id: Xname| id.to_string()).map_err(wrong),
         RowKind::EthernetInterface => text.parse().map(|mac: MacAddr| mac.id()).map_err(wrong),
-        RowKind::Group | RowKind::CloudInitGroup => Ok(text.to_ascii_lowercase()),
+        RowKind::Group | RowKind::CloudInitGroup | RowKind::Profile => Ok(text.to_ascii_lowercase()),
         RowKind::BootParameters => {
             state::bss::normalise_boot_key(text).map_err(|problem| invalid("id", problem))
         }

@@ -27,6 +27,7 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::ClusterDefaults(stored) => Value::ClusterDefaults(stored.as_ref().clone()),
         Stored::CloudInitGroup(stored) => Value::CloudInitGroup(stored.as_ref().clone()),
         Stored::InstanceInfo(stored) => Value::InstanceInfo(stored.as_ref().clone()),
+        Stored::Profile(stored) => Value::Profile(stored.as_ref().clone()),
         Stored::Subnet(stored) => Value::Subnet(stored.as_ref().clone()),
         Stored::BootFile(stored) => Value::BootFile(stored.as_ref().clone()),
         Stored::Image(stored) => Value::Image(stored.as_ref().clone()),
@@ -61,6 +62,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         | RowKind::Session
         | RowKind::Secret
         | RowKind::JoinToken
+        | RowKind::BootSession
         | RowKind::ComponentReservation
         | RowKind::ScnSubscription
         | RowKind::HardwareHistory
@@ -84,6 +86,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         RowKind::ClusterDefaults => Kind::ClusterDefaults,
         RowKind::CloudInitGroup => Kind::CloudInitGroup,
         RowKind::InstanceInfo => Kind::InstanceInfo,
+        RowKind::Profile => Kind::Profile,
         RowKind::Subnet => Kind::Subnet,
         RowKind::BootFile => Kind::BootFile,
         RowKind::Image => Kind::Image,
@@ -103,12 +106,12 @@ mod tests {
 
     /// A kind that could be stored and never be asked for would be missed by every copy.
     #[test]
-    fn every_kind_of_row_but_nine_can_be_watched_under_its_number() {
+    fn every_kind_of_row_but_ten_can_be_watched_under_its_number() {
         let shown: Vec<_> = RowKind::ALL
             .into_iter()
             .filter(|row| kind(*row) != Kind::Unspecified)
             .collect();
-        assert_eq!(shown.len(), RowKind::ALL.len() - 9);
+        assert_eq!(shown.len(), RowKind::ALL.len() - 10);
         for row in shown {
             assert_eq!(i32::from(row as u8), kind(row) as i32, "{row:?}");
         }

@@ -32,6 +32,7 @@ fn compute() -> cloud_init::Group {
             encoding: "base64".into(),
         }),
         meta: None,
+        secret: false,
     }
 }
 
@@ -66,6 +67,7 @@ async fn defaults_are_set_and_shown() {
     let asked = cloud_init::UpdateClusterDefaultsRequest {
         defaults: Some(defaults()),
         clear: vec!["region".into()],
+        ..Default::default()
     };
     let sent = Sent("POST /cloud-init/admin/cluster-defaults?clear=region", body);
     let method = "cloud_init.v1.ClusterDefaultsService/UpdateClusterDefaults";
@@ -96,6 +98,7 @@ async fn groups_are_added_and_set() {
     let asked = cloud_init::PutGroupRequest {
         name: "compute".into(),
         group: Some(compute()),
+        ..Default::default()
     };
     let method = "cloud_init.v1.GroupService/PutGroup";
     let got = check_with(put, &[], method, asked, answer(&group_change()), 201, "").await;
@@ -130,6 +133,7 @@ async fn groups_are_listed_by_name_and_shown_alone() {
     check(one, method, asked, answer(&compute()), 200, GROUP).await;
     let asked = cloud_init::DeleteGroupRequest {
         name: "compute".into(),
+        ..Default::default()
     };
     let delete = Sent("DELETE /cloud-init/admin/groups/compute", "");
     let method = "cloud_init.v1.GroupService/DeleteGroup";
@@ -178,6 +182,7 @@ async fn instance_info_is_put_shown_listed_and_deleted() {
     let asked = cloud_init::PutInstanceInfoRequest {
         id: "x0c0s0b0n0".into(),
         info: Some(info()),
+        ..Default::default()
     };
     let change = || {
         answer(&cloud_init::InstanceInfoChange {
@@ -217,6 +222,7 @@ async fn instance_info_is_put_shown_listed_and_deleted() {
     .await;
     let asked = cloud_init::DeleteInstanceInfoRequest {
         id: "x0c0s0b0n0".into(),
+        ..Default::default()
     };
     check(
         Sent(line("DELETE"), ""),
@@ -244,6 +250,7 @@ async fn an_impersonated_document_is_sent_as_it_is() {
         let asked = cloud_init::GetNodeDataRequest {
             id: "x0c0s0b0n0".into(),
             document: document.into(),
+            ..Default::default()
         };
         let was_asked = fake.one_asked();
         assert_eq!(
@@ -278,6 +285,7 @@ async fn the_file_of_a_group_has_two_routes_on_the_nodes_port() {
         let asked = cloud_init::GroupDataRequest {
             ctx: ctx.into(),
             file: "compute.yaml".into(),
+            ..Default::default()
         };
         assert_eq!(
             cloud_init::GroupDataRequest::decode(was_asked.message).unwrap(),

@@ -6,6 +6,7 @@ mod boot_rollouts;
 mod boot_timeline;
 mod bss;
 mod cloud_init;
+mod cloud_init_more;
 mod component_routes;
 mod downloads;
 mod endpoints;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
@@ -79,12 +80,13 @@ pub(super) async fn assemble(
         timeline: timeline.clone(),
         s3: s3_signer::load(config.bss.s3.as_ref()).map_err(ServeError::setup("[bss.s3]"))?,
     };
-    bss::add_services(&mut routes, store, &bss);
+    let tokens = BootTokens::new(identity.sealer.clone());
+    bss::add_services(&mut routes, store, &bss, &tokens);
     let cloud_init = cloud_init::Config {
         urls,
         timeline: timeline.clone(),
     };
-    cloud_init::add_services(&mut routes, store, &cloud_init);
+    cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     dhcp::add_services(&mut routes, store);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());

@@ -2,8 +2,9 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use auth::{BootTokens, Sealer};
 use bss::{BootIds, Config, RetryDelay};
 use model::{NodeNetwork, NodeUrls};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
@@ -162,6 +163,13 @@ pub fn config(retry_delay: RetryDelay) -> Config {
         timeline: Default::default(),
         s3: None,
     }
+}
+
+/// The one key of the tests, which every member has.
+pub fn tokens() -> BootTokens {
+    static TOKENS: OnceLock<BootTokens> = OnceLock::new();
+    let new = || BootTokens::new(Sealer::generate().expect("random bytes"));
+    TOKENS.get_or_init(new).clone()
 }
 
 /// A call of the node at `peer` to this member's `local` address.

@@ -73,6 +73,7 @@ async fn documents(global: &GlobalArgs, explained: &BootExplanation) -> Result<V
         let request = GetNodeDataRequest {
             id: explained.node.clone(),
             document: name.clone(),
+            ..GetNodeDataRequest::default()
         };
         let text = match client.get_node_data(request).await {
             Ok(answer) => Ok(String::from_utf8_lossy(&answer.into_inner().data).into_owned()),

@@ -1,5 +1,6 @@
 //! `chamois cloud-init defaults …`: what every node is told.
 
+mod delete;
 mod set;
 mod show;
 
@@ -16,11 +17,15 @@ pub enum DefaultsCommand {
     Show,
     /// Set or clear fields; the others stay
     Set(Box<set::SetArgs>),
+    /// Empty all fields
+    #[command(after_help = "Example:\n  chamois cloud-init defaults delete")]
+    Delete,
 }
 
 pub(super) async fn run(global: &GlobalArgs, command: DefaultsCommand) -> Result<(), CliError> {
     match command {
         DefaultsCommand::Show => show::run(global).await,
         DefaultsCommand::Set(args) => set::run(global, *args).await,
+        DefaultsCommand::Delete => delete::run(global).await,
     }
 }

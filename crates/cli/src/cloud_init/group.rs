@@ -2,7 +2,7 @@
 
 mod delete;
 mod list;
-mod put;
+pub(super) mod put;
 mod show;
 
 use clap::Subcommand;

@@ -2,6 +2,7 @@
 
 mod data;
 mod delete;
+mod renew;
 mod set;
 mod show;
 
@@ -19,6 +20,8 @@ pub enum NodeCommand {
     Set(Box<set::SetArgs>),
     /// Delete what is set for a node; it keeps its instance-id
     Delete(delete::DeleteArgs),
+    /// Give a node another instance-id: cloud-init takes it for a new node at its next boot
+    Renew(renew::RenewArgs),
     /// Print a document as the node would get it, without being its first request
     Data(data::DataArgs),
 }
@@ -28,6 +31,7 @@ pub(super) async fn run(global: &GlobalArgs, command: NodeCommand) -> Result<(),
         NodeCommand::Show(args) => show::run(global, args).await,
         NodeCommand::Set(args) => set::run(global, *args).await,
         NodeCommand::Delete(args) => delete::run(global, args).await,
+        NodeCommand::Renew(args) => renew::run(global, args).await,
         NodeCommand::Data(args) => data::run(global, args).await,
     }
 }

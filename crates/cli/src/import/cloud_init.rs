@@ -14,7 +14,7 @@ use rpc::client::ExactlyOnce;
 
 use super::cloud_init_objects::{DEFAULTS, GROUPS, INFOS, Objects, Work};
 use super::common::{self, CommonArgs};
-use super::diff::{Diff, Summary};
+use super::diff::Summary;
 use super::source::{Named, is_url, read_document};
 use super::source_http::{CLOUD_INIT, Live};
 use super::url_hosts::Rewrite;
@@ -133,13 +133,14 @@ pub(crate) async fn read_ours(connection: &ExactlyOnce) -> Result<Objects, CliEr
 
 async fn apply(connection: &ExactlyOnce, work: Work, progress: &ProgressBar) -> Result<(), CliError> {
     progress.set_message(DEFAULTS);
-    for defaults in wanted(work.defaults) {
+    for (defaults, seen) in work.defaults.after(|defaults| defaults.meta.as_ref()) {
         let request = UpdateClusterDefaultsRequest {
             defaults: Some(ClusterDefaults {
                 meta: None,
                 ..defaults
             }),
             clear: Vec::new(),
+            if_revision: Some(seen),
         };
         ClusterDefaultsServiceClient::new(connection.clone())
             .update_cluster_defaults(request)
@@ -147,13 +148,13 @@ async fn apply(connection: &ExactlyOnce, work: Work, progress: &ProgressBar) -> 
         progress.inc(1);
     }
     progress.set_message(GROUPS);
-    for group in wanted(work.groups) {
-        put_group(connection.clone(), group).await?;
+    for (group, seen) in work.groups.after(|group| group.meta.as_ref()) {
+        put_group(connection.clone(), group, seen).await?;
         progress.inc(1);
     }
     progress.set_message(INFOS);
-    stream::iter(wanted(work.infos))
-        .map(|info| put_info(connection.clone(), info))
+    stream::iter(work.infos.after(|info| info.meta.as_ref()))
+        .map(|(info, seen)| put_info(connection.clone(), info, seen))
         .buffer_unordered(REQUESTS_AT_ONCE)
         .try_for_each(|()| {
             progress.inc(1);
@@ -162,25 +163,22 @@ async fn apply(connection: &ExactlyOnce, work: Work, progress: &ProgressBar) -> 
         .await
 }
 
-/// Everything that is new or differs, as it is to be.
-fn wanted<T>(diff: Diff<T>) -> impl Iterator<Item = T> {
-    let changed = diff.change.into_iter().map(|change| change.after);
-    changed.chain(diff.create)
-}
-
-async fn put_group(connection: ExactlyOnce, group: Group) -> Result<(), CliError> {
+/// Each is written only if nobody has changed it since it was shown.
+async fn put_group(connection: ExactlyOnce, group: Group, seen: u64) -> Result<(), CliError> {
     let request = PutGroupRequest {
         name: group.name.clone(),
         group: Some(group),
+        if_revision: Some(seen),
     };
     GroupServiceClient::new(connection).put_group(request).await?;
     Ok(())
 }
 
-async fn put_info(connection: ExactlyOnce, info: InstanceInfo) -> Result<(), CliError> {
+async fn put_info(connection: ExactlyOnce, info: InstanceInfo, seen: u64) -> Result<(), CliError> {
     let request = PutInstanceInfoRequest {
         id: info.id.clone(),
         info: Some(info),
+        if_revision: Some(seen),
     };
     InstanceInfoServiceClient::new(connection)
         .put_instance_info(request)

@@ -39,6 +39,9 @@ pub struct PutArgs {
     /// Interface MTU, bytes (option 26); 0 is not sent
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     pub mtu: u32,
+    /// Nodes that do not boot from this network have a static address on it, in cloud-init's network-config
+    #[arg(long)]
+    pub static_addresses: bool,
 }
 
 fn network(text: &str) -> Result<Ipv4Net, String> {
@@ -56,6 +59,7 @@ impl From<PutArgs> for Subnet {
             domain: args.domain,
             lease_time_s: args.lease_time,
             mtu: args.mtu,
+            static_addresses: args.static_addresses,
             meta: None,
         }
     }

@@ -2,8 +2,9 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use auth::{BootTokens, Sealer};
 use cloud_init::NodeDataService;
 use model::{NodeNetwork, NodeUrls};
 use proto::cloud_init::v1::{CloudInitCommand, Group, GroupFile, cloud_init_command};
@@ -111,6 +112,7 @@ pub async fn put_group(store: &Store, group: Group) {
     let put = cloud_init_command::PutGroup {
         group: Some(group),
         must_be_new: false,
+        ..Default::default()
     };
     cloud_init(store, cloud_init_command::Change::PutGroup(put)).await;
 }
@@ -127,7 +129,14 @@ async fn smd(store: &Store, change: smd_command::Change) {
 }
 
 pub fn service(store: &Store) -> NodeDataService {
-    NodeDataService::new(store.clone(), urls())
+    NodeDataService::new(store.clone(), urls(), tokens())
+}
+
+/// The one key of the tests, which every member has.
+pub fn tokens() -> BootTokens {
+    static TOKENS: OnceLock<BootTokens> = OnceLock::new();
+    let new = || BootTokens::new(Sealer::generate().expect("random bytes"));
+    TOKENS.get_or_init(new).clone()
 }
 
 /// One boot network.

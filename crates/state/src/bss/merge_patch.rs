@@ -5,7 +5,7 @@ use prost_types::{Struct, Value};
 
 /// Applies `patch` to `target`: an object merges into an object, null removes, anything else replaces.
 /// The depth is that of the patch, which its caller has bounded.
-pub(super) fn merge(target: &mut Struct, patch: &Struct) {
+pub(crate) fn merge(target: &mut Struct, patch: &Struct) {
     for (name, value) in &patch.fields {
         match &value.kind {
             None | Some(Kind::NullValue(_)) => {

@@ -37,7 +37,7 @@ pub use self::boot_records::began_ms;
 use self::boot_rollout_progress::{Next, next};
 use self::boot_rollouts::BootRollouts;
 pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
-pub(crate) use self::merge_patch::depth;
+pub(crate) use self::merge_patch::{depth, merge};
 pub use self::normal_configuration::{normalise_boot_configuration, priority};
 pub use self::script_text::SCRIPT_VARIABLES;
 use crate::apply::no_command;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{InvalidValue, Rejection};
 use proto::cloud_init::v1::ClusterDefaults;
-use proto::cloud_init::v1::cloud_init_command::UpdateClusterDefaults;
+use proto::cloud_init::v1::cloud_init_command::{DeleteClusterDefaults, UpdateClusterDefaults};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
@@ -12,7 +12,8 @@ use super::fields::{check_public_keys, check_short_name, check_texts, check_url}
 use crate::bounds::{NID_DIGITS_MAX, SHORT_NAME_BYTES_MAX, check_count};
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
+use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -47,7 +48,7 @@ impl Defaults {
     /// Empties the fields named in `clear`, then overwrites with those that are not empty.
     ///
     /// # Errors
-    /// `Invalid` for a value that no node could use, or a name that is no field's.
+    /// `Invalid` for a value that no node could use, or a name that is no field's; `RevisionMismatch`.
     ///
     /// Source: OpenCHAMI/cloud-init `POST /admin/cluster-defaults`, which cannot empty a field.
     pub(super) fn update(
@@ -60,6 +61,8 @@ impl Defaults {
         check(&given)?;
         check_count("clear", update.clear.len(), FIELDS.len())?;
         let before = self.get().cloned();
+        let meta = before.as_ref().and_then(|before| before.meta.as_ref());
+        check_revision(ID, update.if_revision, meta)?;
         let mut after = before.as_deref().cloned().unwrap_or_default();
         for name in &update.clear {
             clear(&mut after, name)?;
@@ -80,6 +83,18 @@ impl Defaults {
         Ok(applied)
     }
 
+    /// Nothing is set any more. What was not set is gone already.
+    pub(super) fn delete(
+        &mut self,
+        delete: &DeleteClusterDefaults,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let meta = self.get().and_then(|before| before.meta.as_ref());
+        check_revision(ID, delete.if_revision, meta)?;
+        let gone = self.table.remove(&(), changes).map(|_| ID.to_owned());
+        Ok(deleted(gone.into_iter()))
+    }
+
     pub(super) fn load(&mut self, row: ClusterDefaults, changes: &mut Changes) -> Result<(), SnapshotError> {
         self.table.check_load(&row, RowKind::ClusterDefaults)?;
         self.table.put((), row, changes);
@@ -87,7 +102,8 @@ impl Defaults {
     }
 }
 
-fn check(given: &ClusterDefaults) -> Result<(), Rejection> {
+/// Whether nodes could use these values.
+pub(super) fn check(given: &ClusterDefaults) -> Result<(), Rejection> {
     check_texts(&[
         ("cloud_provider", &given.cloud_provider),
         ("region", &given.region),
@@ -136,7 +152,8 @@ fn clear(defaults: &mut ClusterDefaults, name: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn overwrite(after: &mut ClusterDefaults, mut given: ClusterDefaults) {
+/// Puts the fields of `given` that are not empty in the place of those of `after`.
+pub(super) fn overwrite(after: &mut ClusterDefaults, mut given: ClusterDefaults) {
     for ((_, text), (_, given)) in texts(after).into_iter().zip(texts(&mut given)) {
         if !given.is_empty() {
             *text = std::mem::take(given);

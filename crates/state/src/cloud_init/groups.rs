@@ -6,19 +6,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use model::{GroupLabel, InvalidValue, Rejection};
 use prost::Message as _;
-use proto::cloud_init::v1::cloud_init_command::{DeleteGroup, PutGroup};
+use prost_types::Struct;
+use proto::cloud_init::v1::cloud_init_command::{DeleteGroup, PatchGroup, PutGroup};
 use proto::cloud_init::v1::{Group, GroupFile};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
+use super::secrets::{check_stays_secret, group_secret, Sealed};
 use crate::bounds::{
     CLOUD_INIT_BYTES_MAX, CLOUD_INIT_DEPTH_MAX, CLOUD_INIT_GROUPS_BYTES_MAX, CLOUD_INIT_GROUPS_MAX,
-    DESCRIPTION_BYTES_MAX, NAME_BYTES_MAX, check_text,
+    CLOUD_INIT_SECRET_GROUPS_MAX, DESCRIPTION_BYTES_MAX, NAME_BYTES_MAX, check_count, check_text,
 };
-use crate::bss::depth;
+use crate::bss::{depth, merge};
 use crate::changes::Changes;
+use crate::cluster::Cluster;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -28,6 +31,8 @@ use crate::{RowKey, RowKind};
 const KIND: &str = "cloud-init group";
 const PLAIN: &str = "plain";
 const BASE64: &str = "base64";
+/// What a patch may take away.
+const CLEARED: [&str; 2] = ["meta-data", "file"];
 
 /// Groups by name.
 #[derive(Clone, Default)]
@@ -46,27 +51,44 @@ impl Groups {
         self.table.values()
     }
 
-    /// Creates or replaces.
+    /// Creates or replaces. `secrets` holds what a secret group gives.
     ///
     /// # Errors
-    /// `AlreadyExists` if it must be new and is not; `Invalid` for what could not be served.
+    /// `AlreadyExists` if it must be new and is not; `Invalid` for what could not be served, and for a secret that is not
+    /// sealed; `RevisionMismatch`.
     ///
     /// Source: OpenCHAMI/cloud-init `POST /admin/groups`, `PUT /admin/groups/{id}`.
     pub(super) fn put(
         &mut self,
         put: &PutGroup,
+        secrets: &mut Cluster,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let given = put.group.as_ref();
         let mut group = normalised(given.ok_or_else(|| Rejection::invalid("group", "it is missing"))?)?;
+        let sealed = Sealed {
+            contents: put.sealed.as_ref(),
+            token_key: put.token_key.as_ref(),
+        };
+        let secret = group_secret(&group.name);
+        sealed.check(group.secret, &secret)?;
         let before = self.get(&group.name).cloned();
         if put.must_be_new && before.is_some() {
             let detail = "use PUT to replace it".to_owned();
             let (kind, id) = (KIND.to_owned(), group.name);
             return Err(Rejection::AlreadyExists { kind, id, detail });
         }
+        let meta = before.as_ref().and_then(|before| before.meta.as_ref());
+        check_revision(&group.name, put.if_revision, meta)?;
+        let was_secret = before.as_ref().is_some_and(|before| before.secret);
+        check_stays_secret("group", &group.name, was_secret, group.secret)?;
+        if let Some(before) = before.as_ref().filter(|_| group.secret && put.sealed.is_none()) {
+            // what is sealed stays, and with it what is said of the file
+            group.file = before.file.clone().filter(|_| before.secret);
+        }
         self.check_room(&group, before.is_none())?;
+        sealed.store(group.secret, &secret, secrets, changes);
         let mut applied = Applied::default();
         match &before {
             Some(before) => {
@@ -88,7 +110,13 @@ impl Groups {
             let problem = format!("there are {CLOUD_INIT_GROUPS_MAX} groups; delete one first");
             return Err(Rejection::invalid("name", problem));
         }
-        let others = self.iter().filter(|other| other.name != group.name);
+        let is_other = |other: &&Arc<Group>| other.name != group.name;
+        let secret = self.iter().filter(is_other).filter(|other| other.secret);
+        if group.secret && secret.count() >= CLOUD_INIT_SECRET_GROUPS_MAX {
+            let problem = format!("{CLOUD_INIT_SECRET_GROUPS_MAX} groups are secret; let one file hold more");
+            return Err(Rejection::invalid("secret", problem));
+        }
+        let others = self.iter().filter(is_other);
         let bytes = group.encoded_len() + others.map(|other| other.encoded_len()).sum::<usize>();
         if bytes > CLOUD_INIT_GROUPS_BYTES_MAX {
             let problem = format!(
@@ -100,15 +128,54 @@ impl Groups {
         Ok(())
     }
 
+    /// Changes what is given and leaves the rest.
+    ///
+    /// # Errors
+    /// `NotFound`, `RevisionMismatch`; `Conflict` for a secret group, whose contents nobody could merge; `Invalid`.
+    pub(super) fn patch(
+        &mut self,
+        patch: &PatchGroup,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let name = normalised_name(&patch.name)?;
+        let before = self.get(&name).cloned();
+        let before = before.ok_or_else(|| Rejection::not_found(KIND, &name))?;
+        check_revision(&name, patch.if_revision, before.meta.as_ref())?;
+        if before.secret {
+            let detail = format!("{name} is secret, so that nobody sees what would be patched; put it whole");
+            return Err(Rejection::Conflict { detail });
+        }
+        let mut group = normalised(&patched(&before, patch)?)?;
+        group.meta = before.meta.clone();
+        if group == *before {
+            return Ok(Applied {
+                unchanged: vec![name],
+                ..Default::default()
+            });
+        }
+        self.check_room(&group, false)?;
+        group.meta = at.modified(before.meta.as_ref());
+        self.table.put(name.clone(), group, changes);
+        Ok(Applied {
+            updated: vec![name],
+            ..Default::default()
+        })
+    }
+
     /// A group that is not there is gone already.
     ///
     /// Source: OpenCHAMI/cloud-init `DELETE /admin/groups/{id}`.
     pub(super) fn delete(
         &mut self,
         delete: &DeleteGroup,
+        secrets: &mut Cluster,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let name = normalised_name(&delete.name)?;
+        let meta = self.get(&name).and_then(|before| before.meta.as_ref());
+        check_revision(&name, delete.if_revision, meta)?;
+        secrets.forget_secret(&group_secret(&name), changes);
         let gone = self.table.remove(&name, changes).map(|_| name);
         Ok(deleted(gone.into_iter()))
     }
@@ -130,30 +197,72 @@ pub fn file_bytes(file: &GroupFile) -> Option<Vec<u8>> {
     }
 }
 
-fn normalised(group: &Group) -> Result<Group, Rejection> {
+fn patched(before: &Group, patch: &PatchGroup) -> Result<Group, Rejection> {
+    let mut after = before.clone();
+    check_count("clear", patch.clear.len(), CLEARED.len())?;
+    for field in &patch.clear {
+        match field.as_str() {
+            "meta-data" => after.meta_data = None,
+            "file" => after.file = None,
+            other => {
+                let accepted = format!("write one of {}", CLEARED.join(", "));
+                let problem = InvalidValue::new("a field of a group that can be cleared", other, accepted);
+                return Err(Rejection::invalid("clear", problem));
+            }
+        }
+    }
+    if let Some(description) = &patch.description {
+        after.description.clone_from(description);
+    }
+    if let Some(meta_data) = &patch.meta_data {
+        check_meta_data(meta_data, CLOUD_INIT_BYTES_MAX)?; // before it is followed into its depth
+        merge(after.meta_data.get_or_insert_default(), meta_data);
+    }
+    if let Some(file) = &patch.file {
+        after.file = Some(file.clone());
+    }
+    Ok(after)
+}
+
+/// As it is stored; its contents, if it is secret, must have been taken out and sealed.
+pub(super) fn normalised(group: &Group) -> Result<Group, Rejection> {
     let name = normalised_name(&group.name)?;
     check_text("description", &group.description, DESCRIPTION_BYTES_MAX)?;
     if let Some(meta_data) = &group.meta_data {
-        if depth(meta_data, CLOUD_INIT_DEPTH_MAX) > CLOUD_INIT_DEPTH_MAX {
-            let problem = format!("it has more than {CLOUD_INIT_DEPTH_MAX} levels of nesting");
-            return Err(Rejection::invalid("meta-data", problem));
-        }
-        check_bytes("meta-data", meta_data.encoded_len())?;
+        check_meta_data(meta_data, CLOUD_INIT_BYTES_MAX)?;
     }
-    // Go's clients send an empty file for none.
-    let file = group.file.as_ref().filter(|file| !file.content.is_empty());
+    let has_content = |file: &&GroupFile| !file.content.is_empty();
+    if group.secret
+        && (group.meta_data.is_some() || group.file.as_ref().is_some_and(|file| has_content(&file)))
+    {
+        let problem = "contents of a secret group must be sealed before they are stored";
+        return Err(Rejection::invalid("secret", problem));
+    }
+    // Go's clients send an empty file for none; a secret one is said to be there.
+    let file = group.file.as_ref();
+    let file = file.filter(|file| group.secret || has_content(file));
     Ok(Group {
         name,
         description: group.description.clone(),
         meta_data: group.meta_data.clone(),
         file: file.map(normalised_file).transpose()?,
         meta: None,
+        secret: group.secret,
     })
+}
+
+/// Whether free-form data is small and flat enough; all that is stored can be decoded and rendered again.
+pub(super) fn check_meta_data(meta_data: &Struct, bytes_max: usize) -> Result<(), Rejection> {
+    if depth(meta_data, CLOUD_INIT_DEPTH_MAX) > CLOUD_INIT_DEPTH_MAX {
+        let problem = format!("it has more than {CLOUD_INIT_DEPTH_MAX} levels of nesting");
+        return Err(Rejection::invalid("meta-data", problem));
+    }
+    check_bytes("meta-data", meta_data.encoded_len(), bytes_max)
 }
 
 fn normalised_file(file: &GroupFile) -> Result<GroupFile, Rejection> {
     check_text("file.filename", &file.filename, NAME_BYTES_MAX)?;
-    check_bytes("file.content", file.content.len())?;
+    check_bytes("file.content", file.content.len(), CLOUD_INIT_BYTES_MAX)?;
     let encoding = match file.encoding.as_str() {
         "" | PLAIN => PLAIN,
         BASE64 => BASE64,
@@ -172,11 +281,11 @@ fn normalised_file(file: &GroupFile) -> Result<GroupFile, Rejection> {
     })
 }
 
-fn check_bytes(field: &str, bytes: usize) -> Result<(), Rejection> {
-    if bytes <= CLOUD_INIT_BYTES_MAX {
+fn check_bytes(field: &str, bytes: usize, bytes_max: usize) -> Result<(), Rejection> {
+    if bytes <= bytes_max {
         return Ok(());
     }
-    let problem = format!("it has {bytes} bytes, at most {CLOUD_INIT_BYTES_MAX} are accepted");
+    let problem = format!("it has {bytes} bytes, at most {bytes_max} are accepted");
     Err(Rejection::invalid(field, problem))
 }
 

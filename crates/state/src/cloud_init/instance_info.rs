@@ -5,13 +5,16 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use model::{Rejection, Xname};
 use proto::cloud_init::v1::InstanceInfo;
-use proto::cloud_init::v1::cloud_init_command::DeleteInstanceInfo;
+use proto::cloud_init::v1::cloud_init_command::{DeleteInstanceInfo, PutInstanceInfo};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use super::fields::{check_host_name, check_instance_id, check_public_keys, check_texts, check_url};
-use crate::bounds::INSTANCE_INFOS_MAX;
+use super::groups::check_meta_data;
+use super::secrets::{check_stays_secret, instance_secret, Sealed};
+use crate::bounds::{INSTANCE_INFOS_MAX, INSTANCE_META_DATA_BYTES_MAX};
 use crate::changes::Changes;
+use crate::cluster::Cluster;
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -38,23 +41,35 @@ impl Infos {
         self.table.values()
     }
 
-    /// Creates or replaces; the node need not be a component yet.
+    /// Creates or replaces; the node need not be a component yet. `secrets` holds the meta-data of a secret one.
     ///
     /// Source: OpenCHAMI/cloud-init `PUT /admin/instance-info/{id}`.
     pub(super) fn put(
         &mut self,
         node: Xname,
-        given: &InstanceInfo,
+        put: &PutInstanceInfo,
+        secrets: &mut Cluster,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
+        let given = put.info.as_ref();
+        let given = given.ok_or_else(|| Rejection::invalid("info", "it is missing"))?;
         check(given)?;
+        let sealed = Sealed {
+            contents: put.sealed.as_ref(),
+            token_key: put.token_key.as_ref(),
+        };
+        let secret = instance_secret(&node);
+        sealed.check(given.secret, &secret)?;
         self.check_free(&node, &given.local_hostname)?;
         let before = self.get(&node).cloned();
         if before.is_none() && self.table.len() >= INSTANCE_INFOS_MAX {
             let problem = format!("{INSTANCE_INFOS_MAX} nodes have one; use cluster-defaults or a group");
             return Err(Rejection::invalid("id", problem));
         }
+        let was_secret = before.as_ref().is_some_and(|before| before.secret);
+        check_stays_secret("instance-info", node.as_str(), was_secret, given.secret)?;
+        sealed.store(given.secret, &secret, secrets, changes);
         let mut applied = Applied::default();
         let meta = match &before {
             Some(before) => {
@@ -114,6 +129,7 @@ impl Infos {
     pub(super) fn delete(
         &mut self,
         delete: &DeleteInstanceInfo,
+        secrets: &mut Cluster,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let node = node("id", &delete.id)?;
@@ -122,6 +138,7 @@ impl Infos {
             .remove(&node, changes)
             .ok_or_else(|| Rejection::not_found("instance-info", &node))?;
         self.free(&node, &before.local_hostname);
+        secrets.forget_secret(&instance_secret(&node), changes);
         Ok(deleted(std::iter::once(node.to_string())))
     }
 
@@ -132,7 +149,15 @@ impl Infos {
     }
 }
 
-fn check(info: &InstanceInfo) -> Result<(), Rejection> {
+/// Whether a node could use these values; secret ones must have been taken out and sealed.
+pub(super) fn check(info: &InstanceInfo) -> Result<(), Rejection> {
+    if let Some(meta_data) = &info.meta_data {
+        check_meta_data(meta_data, INSTANCE_META_DATA_BYTES_MAX)?;
+        if info.secret {
+            let problem = "meta-data of a secret info must be sealed before it is stored";
+            return Err(Rejection::invalid("secret", problem));
+        }
+    }
     check_instance_id("instance-id", &info.instance_id)?;
     check_host_name("local-hostname", &info.local_hostname)?;
     check_host_name("hostname", &info.hostname)?;

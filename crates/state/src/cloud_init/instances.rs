@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{Rejection, Xname};
 use proto::cloud_init::v1::Instance;
-use proto::cloud_init::v1::cloud_init_command::AssignInstanceId;
+use proto::cloud_init::v1::cloud_init_command::{AssignInstanceId, RenewInstanceId};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
@@ -13,7 +13,7 @@ use crate::RowKind;
 use crate::bounds::{INSTANCES_GIVEN_MAX, INSTANCES_MAX};
 use crate::changes::Changes;
 use crate::event::Object;
-use crate::log_position::LogPosition;
+use crate::log_position::{LogPosition, check_revision};
 use crate::smd::node;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
@@ -51,10 +51,7 @@ impl Instances {
                 ..Default::default()
             });
         }
-        if self.instances.len() >= INSTANCES_MAX {
-            let problem = format!("{INSTANCES_MAX} nodes have an instance-id, which is all that are kept");
-            return Err(Rejection::invalid("node", problem));
-        }
+        self.check_room()?;
         let value = format!("i-{}", at.random_hex()?);
         let instance = Instance {
             node: id.clone(),
@@ -67,6 +64,56 @@ impl Instances {
             value,
             ..Default::default()
         })
+    }
+
+    /// Another one, because an administrator wants the node to be taken for a new one; or its first.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no node, `RevisionMismatch`.
+    pub(super) fn renew(
+        &mut self,
+        renew: &RenewInstanceId,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let node = node("node", &renew.node)?;
+        let id = node.to_string();
+        let before = self.instances.get(&node).cloned();
+        let meta = before.as_ref().and_then(|before| before.meta.as_ref());
+        check_revision(&id, renew.if_revision, meta)?;
+        if before.is_none() {
+            self.check_room()?;
+        }
+        let value = format!("i-{}", at.random_hex()?);
+        let mut applied = Applied {
+            value: value.clone(),
+            ..Default::default()
+        };
+        let meta = match &before {
+            Some(before) => {
+                applied.updated.push(id.clone());
+                at.modified(before.meta.as_ref())
+            }
+            None => {
+                applied.created.push(id.clone());
+                at.created()
+            }
+        };
+        let instance = Instance {
+            node: id,
+            instance_id: value,
+            meta,
+        };
+        self.instances.put(node, instance, changes);
+        Ok(applied)
+    }
+
+    fn check_room(&self) -> Result<(), Rejection> {
+        if self.instances.len() < INSTANCES_MAX {
+            return Ok(());
+        }
+        let problem = format!("{INSTANCES_MAX} nodes have an instance-id, which is all that are kept");
+        Err(Rejection::invalid("node", problem))
     }
 
     /// Whether there is room for an instance-id that an administrator gives.

@@ -15,6 +15,7 @@ pub fn put(group: Group) -> PutGroup {
     PutGroup {
         group: Some(group),
         must_be_new: false,
+        ..Default::default()
     }
 }
 
@@ -87,6 +88,7 @@ fn a_group_is_created_replaced_and_deleted() {
 
     let delete = DeleteGroup {
         name: "compute".into(),
+        ..Default::default()
     };
     let gone = log.ok(delete.clone());
     assert_eq!(
@@ -111,7 +113,14 @@ fn names_are_those_of_smd_s_labels() {
     for wrong in ["", "a b", "a/b", "a\n", "a%2e", "ä", &"g".repeat(256)] {
         let (field, problem) = log.invalid(put(group(wrong)));
         assert_eq!(field, "name", "{wrong:?}: {problem}");
-        assert_eq!(log.invalid(DeleteGroup { name: wrong.into() }).0, "name");
+        assert_eq!(
+            log.invalid(DeleteGroup {
+                name: wrong.into(),
+                ..Default::default()
+            })
+            .0,
+            "name"
+        );
     }
 }
 

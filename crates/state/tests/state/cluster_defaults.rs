@@ -14,6 +14,7 @@ pub fn update(defaults: ClusterDefaults, clear: &[&str]) -> UpdateClusterDefault
     UpdateClusterDefaults {
         defaults: Some(defaults),
         clear: clear.iter().map(ToString::to_string).collect(),
+        ..Default::default()
     }
 }
 
@@ -165,6 +166,9 @@ fn host_names_follow_the_defaults_and_the_node_s_own_goes_first() {
         local_hostname: "login1".into(),
         ..info("x0c0s0b0n0")
     };
-    log.ok(PutInstanceInfo { info: Some(own) });
+    log.ok(PutInstanceInfo {
+        info: Some(own),
+        ..Default::default()
+    });
     assert_eq!(name(&log), "login1");
 }

@@ -19,8 +19,9 @@ use state::{RowKey, RowKind, State};
 
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
-    boot_choice, boot_configurations, boot_records, boot_rollouts, cloud_init_groups, cluster_defaults,
-    discoveries, hardware, images, instance_info, instances, join_tokens, random_hardware, random_smd,
+    boot_choice, boot_configurations, boot_records, boot_rollouts, boot_sessions, cloud_init_groups,
+    cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances, join_tokens,
+    profiles, random_hardware, random_smd,
     redfish_endpoints, subnets,
 };
 
@@ -194,34 +195,84 @@ fn groups() -> impl Strategy<Value = Command> {
 fn cloud_init() -> impl Strategy<Value = Command> {
     use cloud_init_command::*;
     let name = prop_oneof![Just("compute"), Just("Compute"), Just("io"), Just("a b")];
-    (0..6_u8, xname(), name, any::<bool>()).prop_map(|(kind, node, name, flag)| match kind {
-        0 => instances::assign(&node).into_command(),
-        1 => {
-            let defaults = ClusterDefaults {
-                region: name.into(),
-                ..Default::default()
-            };
-            cluster_defaults::update(defaults, if flag { &["region"] } else { &[] }).into_command()
-        }
-        2 => {
-            let put = cloud_init_groups::put(cloud_init_groups::group(name));
-            PutGroup {
-                must_be_new: flag,
-                ..put
+    let revision = proptest::option::weighted(0.2, 0..40_u64);
+    (0..12_u8, xname(), name, any::<bool>(), revision).prop_map(|(kind, node, name, flag, if_revision)| {
+        match kind {
+            0 => instances::assign(&node).into_command(),
+            1 => {
+                let defaults = ClusterDefaults {
+                    region: name.into(),
+                    ..Default::default()
+                };
+                cluster_defaults::update(defaults, if flag { &["region"] } else { &[] }).into_command()
             }
-            .into_command()
+            2 => {
+                let put = cloud_init_groups::put(cloud_init_groups::group(name));
+                PutGroup {
+                    must_be_new: flag,
+                    ..put
+                }
+                .into_command()
+            }
+            3 => DeleteGroup {
+                name: name.into(),
+                ..Default::default()
+            }
+            .into_command(),
+            4 => {
+                let instance_id = if flag { name.to_owned() } else { String::new() };
+                let info = InstanceInfo {
+                    local_hostname: instance_id.replace(' ', ""),
+                    instance_id,
+                    ..instance_info::info(&node)
+                };
+                PutInstanceInfo {
+                    info: Some(info),
+                    ..Default::default()
+                }
+                .into_command()
+            }
+            5 => RenewInstanceId { node, if_revision }.into_command(),
+            6 => {
+                let put = profiles::put(profiles::profile(&format!("{name}-{flag}"), &[&node]));
+                PutProfile { if_revision, ..put }.into_command()
+            }
+            7 => DeleteProfile {
+                name: format!("{name}-{flag}"),
+                if_revision,
+            }
+            .into_command(),
+            8 => {
+                let open = boot_sessions::open(
+                    &node,
+                    if flag {
+                        "00000000000000b1"
+                    } else {
+                        "00000000000000b2"
+                    },
+                );
+                let token_expires_at_ms = open.token_expires_at_ms + u64::from(flag);
+                OpenBootSession {
+                    token_expires_at_ms,
+                    ..open
+                }
+                .into_command()
+            }
+            9 => DeleteClusterDefaults { if_revision }.into_command(),
+            10 if flag => cloud_init_secrets::put(name, "sealed").into_command(),
+            10 => PatchGroup {
+                name: name.into(),
+                description: Some(node),
+                if_revision,
+                ..Default::default()
+            }
+            .into_command(),
+            _ => DeleteInstanceInfo {
+                id: node,
+                ..Default::default()
+            }
+            .into_command(),
         }
-        3 => DeleteGroup { name: name.into() }.into_command(),
-        4 => {
-            let instance_id = if flag { name.to_owned() } else { String::new() };
-            let info = InstanceInfo {
-                local_hostname: instance_id.replace(' ', ""),
-                instance_id,
-                ..instance_info::info(&node)
-            };
-            PutInstanceInfo { info: Some(info) }.into_command()
-        }
-        _ => DeleteInstanceInfo { id: node }.into_command(),
     })
 }
 
@@ -320,7 +371,7 @@ fn bss() -> impl Strategy<Value = Command> {
                     change: Some(conditional::Change::Replace(Replace { keys, values })),
                 }
                 .into_command(),
-                _ => boot_records::command(boot_records::record(&node, &format!("b{boot}"))).into_command(),
+                _ => boot_records::command(boot_records::record(&node, &format!("00000000000000b{boot}"))).into_command(),
             }
         },
     )

@@ -19,7 +19,10 @@ pub fn info(id: &str) -> InstanceInfo {
 }
 
 fn put(info: InstanceInfo) -> PutInstanceInfo {
-    PutInstanceInfo { info: Some(info) }
+    PutInstanceInfo {
+        info: Some(info),
+        ..Default::default()
+    }
 }
 
 fn node() -> Xname {
@@ -73,6 +76,7 @@ fn an_info_is_created_replaced_and_deleted() {
     );
     let delete = DeleteInstanceInfo {
         id: "x0c0s0b0n0".into(),
+        ..Default::default()
     };
     assert_eq!(log.ok(delete.clone()).deleted, ["x0c0s0b0n0"]);
     assert_eq!(
@@ -106,6 +110,7 @@ fn an_instance_id_is_given_once() {
     );
     log.ok(DeleteInstanceInfo {
         id: "x0c0s0b0n0".into(),
+        ..Default::default()
     });
     assert_eq!(
         instance_id(&log).unwrap(),
@@ -135,6 +140,7 @@ fn a_local_hostname_belongs_to_one_node() {
     log.ok(put(called("x0c0s1b0n0", "login1")));
     log.ok(DeleteInstanceInfo {
         id: "x0c0s1b0n0".into(),
+        ..Default::default()
     });
     log.ok(put(called("x0c0s0b0n0", "login1")));
 }
@@ -209,6 +215,9 @@ fn what_no_node_could_use_is_refused_by_name() {
         let (named, problem) = Log::new().invalid(put(info));
         assert_eq!(named, field, "{problem}");
     }
-    let (field, _) = Log::new().invalid(PutInstanceInfo { info: None });
+    let (field, _) = Log::new().invalid(PutInstanceInfo {
+        info: None,
+        ..Default::default()
+    });
     assert_eq!(field, "info");
 }

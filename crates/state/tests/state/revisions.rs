@@ -176,7 +176,7 @@ fn what_cloud_init_was_told_comes_back_too() {
             description: description.into(),
             ..Group::default()
         }),
-        must_be_new: false,
+        ..PutGroup::default()
     };
     let info = |hostname: &str| PutInstanceInfo {
         info: Some(InstanceInfo {
@@ -184,6 +184,7 @@ fn what_cloud_init_was_told_comes_back_too() {
             hostname: hostname.into(),
             ..InstanceInfo::default()
         }),
+        ..PutInstanceInfo::default()
     };
     let defaults = |region: &str, zone: &str| UpdateClusterDefaults {
         defaults: Some(ClusterDefaults {
@@ -191,7 +192,7 @@ fn what_cloud_init_was_told_comes_back_too() {
             availability_zone: zone.into(),
             ..ClusterDefaults::default()
         }),
-        clear: Vec::new(),
+        ..UpdateClusterDefaults::default()
     };
     log.ok(group("first")); // 1
     log.ok(info("first")); // 2
@@ -215,8 +216,12 @@ fn what_cloud_init_was_told_comes_back_too() {
     );
     log.ok(DeleteGroup {
         name: "compute".into(),
+        ..DeleteGroup::default()
     });
-    log.ok(DeleteInstanceInfo { id: NODE.into() });
+    log.ok(DeleteInstanceInfo {
+        id: NODE.into(),
+        ..DeleteInstanceInfo::default()
+    });
     assert_eq!(
         kept(&log.state, RowKind::CloudInitGroup, "compute"),
         [-10, 7, 4, 1]

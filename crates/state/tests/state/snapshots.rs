@@ -20,10 +20,10 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, cloud_init_groups,
-    cluster_defaults, create_components, discoveries, ethernet_interfaces, groups, hardware, images,
-    instance_info, instances, join_tokens, node_maps, partitions, power_maps, redfish_endpoints,
-    reservations, subnets, subscriptions,
+    boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, boot_sessions,
+    cloud_init_groups, cluster_defaults, create_components, discoveries, ethernet_interfaces, groups, hardware,
+    images, instance_info, instances, join_tokens, node_maps, partitions, power_maps, profiles,
+    redfish_endpoints, reservations, subnets, subscriptions,
 };
 
 /// One object of every kind.
@@ -53,7 +53,10 @@ fn full() -> Log {
     log.ok(cluster_defaults::update(region, &[]));
     log.ok(cloud_init_groups::put(cloud_init_groups::group("compute")));
     let info = Some(instance_info::info("x0c0s0b0n0"));
-    log.ok(PutInstanceInfo { info });
+    log.ok(PutInstanceInfo {
+        info,
+        ..Default::default()
+    });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
     for level in log.state.feature_level() + 1..=FEATURE_LEVEL_KNOWN {
@@ -77,6 +80,8 @@ fn full() -> Log {
     log.ok(boot_rollouts::start(boot_rollouts::rollout()));
     // of what there was before, and of what it becomes
     log.ok(cluster_defaults::update(ClusterDefaults::default(), &["region"]));
+    log.ok(profiles::put(profiles::profile("test", &["x0c0s0b0n0"])));
+    log.ok(boot_sessions::open("x0c0s0b0n0", "00000000000000b1"));
     log
 }
 
@@ -112,7 +117,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 25, "prod")
+                    (1, 27, "prod")
                 );
                 "header"
             }
@@ -137,6 +142,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::ClusterDefaults(_) => "defaults",
             Row::CloudInitGroup(_) => "cloud-init group",
             Row::InstanceInfo(_) => "instance info",
+            Row::Profile(_) => "profile",
+            Row::BootSession(_) => "boot session",
             Row::Subnet(_) => "subnet",
             Row::BootFile(_) => "boot file",
             Row::Image(_) => "image",
@@ -181,6 +188,8 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "defaults",
         "cloud-init group",
         "instance info",
+        "profile",
+        "boot session",
         "subnet",
         "boot file",
         "image",

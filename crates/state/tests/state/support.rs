@@ -232,7 +232,8 @@ into_command! {
         DeleteBootConfiguration RecordBootPhases StartBootRollout AdvanceBootRollout ControlBootRollout
         DeleteBootRollout Put Conditional Rollback;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
-        PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo;
+        PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo RenewInstanceId PutProfile DeleteProfile
+        OpenBootSession DeleteClusterDefaults PatchGroup;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile PutImage SetImagePinned DeleteImage;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;

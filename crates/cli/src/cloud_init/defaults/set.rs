@@ -64,6 +64,7 @@ impl From<SetArgs> for UpdateClusterDefaultsRequest {
         Self {
             defaults: Some(defaults),
             clear: args.clear,
+            if_revision: None,
         }
     }
 }

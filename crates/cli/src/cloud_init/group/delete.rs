@@ -23,6 +23,7 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
     let mut client = GroupServiceClient::new(connect::to_any(global)?);
     let request = DeleteGroupRequest {
         name: args.name.clone(),
+        ..DeleteGroupRequest::default()
     };
     let answer = client.delete_group(request).await?.into_inner();
     match global.output {

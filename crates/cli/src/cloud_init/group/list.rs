@@ -25,6 +25,7 @@ fn render<'a>(groups: impl Iterator<Item = &'a Group>) -> comfy_table::Table {
     let mut table = output::table(["NAME", "DESCRIPTION", "FILE", "META-DATA"]);
     for group in groups {
         let file = match &group.file {
+            Some(_) if group.secret => "secret".to_owned(),
             Some(file) => format!("{} bytes", file.content.len()),
             None => "none".to_owned(),
         };

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use prost_reflect::{DescriptorPool, DynamicMessage};
 use proto::cloud_init::v1::group_service_client::GroupServiceClient;
 use proto::cloud_init::v1::{Group, GroupFile, PutGroupRequest};
 
 use crate::args::GlobalArgs;
+use crate::cloud_init::from_json;
 use crate::connect;
 use crate::error::{CliError, Kind};
 use crate::output::{self, Format};
@@ -30,10 +30,12 @@ const HEADERS: [&str; 8] = [
 Examples:
   chamois cloud-init group put compute --file compute.yaml
   chamois cloud-init group put compute --file compute.yaml --meta-data '{\"syslog\":\"10.97.0.2\"}'
+  chamois cloud-init group put munge --file munge.yaml --secret
 
 The file is what the members' vendor-data includes; meta-data is what jinja templates read as
 ds.meta_data.instance_data.v1.vendor_data.groups.compute.syslog.
-What is not given is not set: a put replaces the whole group.")]
+What is not given is not set: a put replaces the whole group. File and meta-data of a secret group are sealed, and given to
+nodes that hold the token of their boot only; a put without them keeps both.")]
 pub struct PutArgs {
     /// Label of the SMD group; it need not exist yet
     pub name: String,
@@ -46,6 +48,12 @@ pub struct PutArgs {
     /// What the group is
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     pub description: String,
+    /// File and meta-data are secret: nobody is shown them but the members, at their boot
+    #[arg(long)]
+    pub secret: bool,
+    /// Only if the group is at this revision, as `-o json` shows it
+    #[arg(long, value_name = "REVISION")]
+    pub if_revision: Option<u64>,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliError> {
@@ -63,23 +71,21 @@ fn request(args: PutArgs) -> Result<PutGroupRequest, CliError> {
     let mut group = Group {
         description: args.description,
         file: args.file.as_deref().map(read).transpose()?,
+        secret: args.secret,
         ..Group::default()
     };
     if let Some(text) = &args.meta_data {
-        let object = json_object(text)?;
-        group.meta_data = Some(
-            object
-                .transcode_to()
-                .map_err(|e| CliError::other("meta-data", e))?,
-        );
+        group.meta_data = Some(from_json("--meta-data", "google.protobuf.Struct", text)?);
     }
     Ok(PutGroupRequest {
         name: args.name,
         group: Some(group),
+        if_revision: args.if_revision,
     })
 }
 
-fn read(path: &Path) -> Result<GroupFile, CliError> {
+/// A file that cloud-init would take.
+pub(in crate::cloud_init) fn read(path: &Path) -> Result<GroupFile, CliError> {
     let shown = path.display();
     let content = std::fs::read_to_string(path)
         .map_err(|error| CliError::new(Kind::Usage, format!("cannot read {shown} as text: {error}")))?;
@@ -98,24 +104,6 @@ fn read(path: &Path) -> Result<GroupFile, CliError> {
     })
 }
 
-fn json_object(text: &str) -> Result<DynamicMessage, CliError> {
-    let refuse = |problem: String| {
-        let error = CliError::new(Kind::Usage, format!("--meta-data: {problem}"));
-        error.with_remedy("Write a JSON object, e.g. '{\"syslog\":\"10.97.0.2\"}'.")
-    };
-    let pool =
-        DescriptorPool::decode(proto::DESCRIPTOR).map_err(|error| CliError::other("descriptor", error))?;
-    let name = "google.protobuf.Struct";
-    let object = pool
-        .get_message_by_name(name)
-        .ok_or_else(|| CliError::other("descriptor", name))?;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let message =
-        DynamicMessage::deserialize(object, &mut json).map_err(|error| refuse(error.to_string()))?;
-    json.end().map_err(|error| refuse(error.to_string()))?;
-    Ok(message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +114,8 @@ mod tests {
             file,
             meta_data: meta_data.map(str::to_owned),
             description: "all".into(),
+            secret: false,
+            if_revision: None,
         }
     }
 

@@ -44,6 +44,14 @@ fn render(group: &Group) -> Result<String, CliError> {
     let table = fields(&[
         ("name", group.name.clone()),
         ("description", group.description.clone()),
+        (
+            "secret",
+            if group.secret {
+                "yes".to_owned()
+            } else {
+                String::new()
+            },
+        ),
         ("meta-data", meta_data),
         ("filename", file.filename),
         ("encoding", file.encoding),

@@ -15,13 +15,19 @@ use crate::output::{self, Format};
 Examples:
   chamois cloud-init node data x1000c0s0b0n0
   chamois cloud-init node data x1000c0s0b0n0 vendor-data
-  chamois cloud-init node data x1000c0s0b0n0 compute.yaml")]
+  chamois cloud-init node data x1000c0s0b0n0 compute.yaml
+  chamois cloud-init node data x1000c0s0b0n0 --profile kernel-6.12
+
+What is secret is shown to nobody but the node.")]
 pub struct DataArgs {
     /// Xname of the node
     pub xname: String,
     /// network-config, meta-data, user-data, vendor-data or <group>.yaml
     #[arg(default_value = "meta-data")]
     pub document: String,
+    /// As if this profile applied to the node
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub profile: String,
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: DataArgs) -> Result<(), CliError> {
@@ -29,6 +35,7 @@ pub(super) async fn run(global: &GlobalArgs, args: DataArgs) -> Result<(), CliEr
     let request = GetNodeDataRequest {
         id: args.xname,
         document: args.document,
+        profile: args.profile,
     };
     let answer = client.get_node_data(request).await?.into_inner();
     match global.output {

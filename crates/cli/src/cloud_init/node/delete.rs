@@ -23,6 +23,7 @@ pub(super) async fn run(global: &GlobalArgs, args: DeleteArgs) -> Result<(), Cli
     let mut client = InstanceInfoServiceClient::new(connect::to_any(global)?);
     let request = DeleteInstanceInfoRequest {
         id: args.xname.clone(),
+        ..DeleteInstanceInfoRequest::default()
     };
     let answer = client.delete_instance_info(request).await?.into_inner();
     match global.output {

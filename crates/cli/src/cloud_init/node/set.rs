@@ -5,6 +5,7 @@ use proto::cloud_init::v1::instance_info_service_client::InstanceInfoServiceClie
 use proto::cloud_init::v1::{InstanceInfo, InstanceInfoChange, PutInstanceInfoRequest};
 
 use crate::args::GlobalArgs;
+use crate::cloud_init::from_json;
 use crate::connect;
 use crate::error::CliError;
 use crate::output::{self, Format};
@@ -52,10 +53,23 @@ pub struct SetArgs {
     /// Line of authorized_keys; given again, one more
     #[arg(long = "public-key", value_name = "LINE")]
     pub public_keys: Vec<String>,
+    /// Free-form JSON object, shown to the node as vendor_data.instance of its meta-data
+    #[arg(long, value_name = "JSON")]
+    pub meta_data: Option<String>,
+    /// The meta-data is secret: nobody is shown it but the node, at its boot; a set without it keeps it
+    #[arg(long)]
+    pub secret: bool,
+    /// Only if the info is at this revision, as `-o json` shows it
+    #[arg(long, value_name = "REVISION")]
+    pub if_revision: Option<u64>,
 }
 
-impl From<SetArgs> for PutInstanceInfoRequest {
-    fn from(args: SetArgs) -> Self {
+impl TryFrom<SetArgs> for PutInstanceInfoRequest {
+    type Error = CliError;
+
+    fn try_from(args: SetArgs) -> Result<Self, CliError> {
+        let meta_data = args.meta_data.as_deref();
+        let meta_data = meta_data.map(|text| from_json("--meta-data", "google.protobuf.Struct", text));
         let info = InstanceInfo {
             id: args.xname.clone(),
             instance_id: args.instance_id,
@@ -69,11 +83,14 @@ impl From<SetArgs> for PutInstanceInfoRequest {
             cloud_init_base_url: args.base_url,
             public_keys: args.public_keys,
             meta: None,
+            meta_data: meta_data.transpose()?,
+            secret: args.secret,
         };
-        Self {
+        Ok(Self {
             id: args.xname,
             info: Some(info),
-        }
+            if_revision: args.if_revision,
+        })
     }
 }
 
@@ -81,7 +98,7 @@ pub(super) async fn run(global: &GlobalArgs, args: SetArgs) -> Result<(), CliErr
     let (xname, given) = (args.xname.clone(), args.instance_id.clone());
     let mut client = InstanceInfoServiceClient::new(connect::to_any(global)?);
     let answer = client
-        .put_instance_info(PutInstanceInfoRequest::from(args))
+        .put_instance_info(PutInstanceInfoRequest::try_from(args)?)
         .await?
         .into_inner();
     match global.output {
@@ -127,9 +144,11 @@ mod tests {
             local_hostname: "login1".into(),
             base_url: "http://a".into(),
             public_keys: vec!["ssh-rsa A".into()],
+            meta_data: Some(r#"{"rack":7}"#.into()),
+            secret: true,
             ..SetArgs::default()
         };
-        let info = PutInstanceInfoRequest::from(args).info.unwrap();
+        let info = PutInstanceInfoRequest::try_from(args).unwrap().info.unwrap();
         assert_eq!(
             (
                 info.id.as_str(),
@@ -139,5 +158,6 @@ mod tests {
             ("x0c0s0b0n0", "login1", "http://a")
         );
         assert_eq!(info.public_keys, ["ssh-rsa A"]);
+        assert!(info.secret && info.meta_data.unwrap().fields.contains_key("rack"));
     }
 }

@@ -48,7 +48,17 @@ fn render(info: &InstanceInfo) -> comfy_table::Table {
         ("instance-type", info.instance_type.clone()),
         ("cloud-init-base-url", info.cloud_init_base_url.clone()),
         ("public-keys", info.public_keys.join("\n")),
+        ("meta-data", meta_data(info)),
     ])
+}
+
+/// Secret meta-data is in no answer.
+fn meta_data(info: &InstanceInfo) -> String {
+    match (&info.meta_data, info.secret) {
+        (_, true) => "secret".to_owned(),
+        (None, false) => String::new(),
+        (Some(data), false) => output::to_json("google.protobuf.Struct", data).unwrap_or_default(),
+    }
 }
 
 fn explain(error: CliError, xname: &str) -> CliError {

@@ -1,0 +1,174 @@
+//! What is secret of cloud-init's data, on a real member: the node gets it at its boot, once, and it is in no file and no log.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as expected"
+)]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::time::Duration;
+
+use common::Single;
+use common::http::Administrator;
+use tokio::net::TcpSocket;
+
+const NODE: &str = "x1000c0s0b0n0";
+const OTHER: &str = "x1000c0s0b0n1";
+/// What is looked for.
+const CANARY: &str = "c4n4ry-of-munge";
+const FILE: &str = "#cloud-config\nwrite_files: [{path: /etc/munge/munge.key, content: c4n4ry-of-munge}]\n";
+/// Nothing that is asked here may take longer.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// Status and body, as whoever is at `from` gets them.
+fn get(single: &Single, from: Ipv4Addr, path: &str) -> (u16, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut stream = runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddrV4::new(from, 0).into()).unwrap();
+        socket
+            .connect(single.http().into())
+            .await
+            .unwrap()
+            .into_std()
+            .unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: chamois\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Two nodes; the first is in the group `munge`, whose file is secret.
+fn seed(single: &Single) {
+    let administrator = Administrator::new(&single.dir.path().join("identities"));
+    let interface = |mac: u8, xname: &str| {
+        let address = single.net.node_address(usize::from(mac)).unwrap();
+        format!(
+            r#"{{"MACAddress":"02:00:00:00:00:0{mac}","ComponentID":"{xname}","IPAddresses":[{{"IPAddress":"{address}"}}]}}"#
+        )
+    };
+    for (path, body) in [
+        (
+            "/hsm/v2/State/Components",
+            format!(r#"{{"Components":[{{"ID":"{NODE}","State":"On"}},{{"ID":"{OTHER}","State":"On"}}]}}"#),
+        ),
+        ("/hsm/v2/Inventory/EthernetInterfaces", interface(1, NODE)),
+        ("/hsm/v2/Inventory/EthernetInterfaces", interface(2, OTHER)),
+        (
+            "/hsm/v2/groups",
+            format!(r#"{{"label":"munge","members":{{"ids":["{NODE}"]}}}}"#),
+        ),
+        (
+            "/boot/v1/bootparameters",
+            format!(r#"{{"hosts":["{NODE}","{OTHER}"],"kernel":"http://x/k"}}"#),
+        ),
+    ] {
+        let answer = administrator.send(single.own(), "POST", path, &body);
+        assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
+    }
+    let file = single.dir.path().join("munge.yaml");
+    std::fs::write(&file, FILE).unwrap();
+    let (code, out, err) = single.ask(&[
+        "cloud-init",
+        "group",
+        "put",
+        "munge",
+        "--secret",
+        "--file",
+        common::text(&file),
+    ]);
+    assert_eq!(code, 0, "{out}{err}");
+    std::fs::remove_file(&file).unwrap();
+    let (_, shown, _) = single.ask(&["cloud-init", "group", "show", "munge", "-o", "json"]);
+    assert!(shown.contains("\"secret\"") && !shown.contains(CANARY), "{shown}");
+    let answer = administrator.send(single.own(), "GET", "/cloud-init/admin/groups", "");
+    assert!(
+        answer.body.contains("munge") && !answer.body.contains(CANARY),
+        "{answer:?}"
+    );
+}
+
+/// Path of the node's documents, from its boot script.
+fn seed_path(single: &Single, from: Ipv4Addr) -> String {
+    let (status, script) = get(single, from, "/boot/v1/bootscript?mac=02:00:00:00:00:01");
+    assert_eq!(status, 200, "{script}");
+    let url = script.split(";s=").nth(1).unwrap();
+    let url = url.split([' ', '\n']).next().unwrap();
+    let path = url.strip_prefix(&format!("http://{}", single.http())).unwrap();
+    path.to_owned()
+}
+
+/// Every file below `dir` that holds one of `texts`.
+fn files_with(dir: &Path, texts: &[&str], found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_with(&path, texts, found);
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let has = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        if let Some(text) = texts.iter().find(has) {
+            found.push(format!("{}: {text}", path.display()));
+        }
+    }
+}
+
+#[test]
+fn a_secret_reaches_the_node_at_its_boot_and_is_in_no_file_and_no_log() {
+    let single = Single::prepare();
+    let mut member = single.spawn_in(1, &["--log-format", "json", "--log", "debug"], &[]);
+    member.until("the service address answers", || single.answers_nodes());
+    seed(&single);
+    let [node, other] = [1, 2].map(|n| single.net.node_address(n).unwrap());
+
+    // whoever else asks for the node's script is given no token
+    assert!(!seed_path(&single, other).contains("/t/"));
+    let base = seed_path(&single, node);
+    let token = base.trim_end_matches('/').rsplit_once("/t/").unwrap().1;
+
+    let (status, vendor_data) = get(&single, node, &format!("{base}vendor-data"));
+    let file = vendor_data
+        .lines()
+        .find(|line| line.ends_with("/munge.yaml"))
+        .unwrap();
+    assert_eq!(status, 200);
+    let file = file.strip_prefix(&format!("http://{}", single.http())).unwrap();
+    for _ in 0..2 {
+        assert_eq!(get(&single, node, file), (200, FILE.to_owned()), "a retry works");
+    }
+    // another peer with the same URL, and the node without its token
+    assert_ne!(get(&single, other, file).0, 200);
+    assert_eq!(get(&single, node, "/cloud-init/munge.yaml").0, 403);
+    // and nobody else at all
+    let (_, script) = get(&single, node, "/cloud-init/vendor-data");
+    assert!(!script.contains("munge"), "{script}");
+
+    let saved = single.dir.path().join("saved.snapshot");
+    let (code, out, err) = single.ask(&["snapshot", "save", common::text(&saved)]);
+    assert_eq!(code, 0, "{out}{err}");
+    let log = member.log();
+    assert!(
+        log.contains("/cloud-init/b/"),
+        "the log says what was asked: {log}"
+    );
+    drop(member);
+    let mut found = Vec::new();
+    files_with(single.dir.path(), &[CANARY, token], &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}

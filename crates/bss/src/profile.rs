@@ -1,0 +1,49 @@
+//! What a profile puts in the place of what a node boots, for a test.
+
+use std::sync::Arc;
+
+use model::Xname;
+use proto::bss::v1::BootConfiguration;
+use state::{BootClass, BootMatch, BootSource, State};
+
+use crate::answer::Found;
+
+impl Found {
+    /// As the profile has it that applies to the node at `now_ms`, cluster time. What the profile leaves out is as always.
+    pub(crate) fn in_profile(self, state: &State, now_ms: u64) -> Found {
+        let node = self
+            .component
+            .as_ref()
+            .and_then(|component| component.id.parse::<Xname>().ok());
+        let Some(profile) = node.and_then(|node| state.cloud_init.profile_of(&node, now_ms)) else {
+            return self;
+        };
+        let variants = [&profile.kernel, &profile.initrd, &profile.params];
+        if variants.iter().all(|variant| variant.is_empty()) {
+            return self;
+        }
+        let choice = self.choice.as_ref();
+        let image = choice.map(|choice| choice.image());
+        let first = |variant: &String, stored: Option<&str>| match variant.is_empty() {
+            true => stored.unwrap_or_default().to_owned(),
+            false => variant.clone(),
+        };
+        let variant = BootConfiguration {
+            name: format!("profile {}", profile.name),
+            kernel: first(&profile.kernel, image.map(BootSource::kernel)),
+            initrd: first(&profile.initrd, image.map(BootSource::initrd)),
+            params: first(&profile.params, choice.map(|choice| choice.params())),
+            ..BootConfiguration::default()
+        };
+        let choice = state::choose(std::iter::once(BootMatch {
+            class: BootClass::Own,
+            source: BootSource::Configuration(Arc::new(variant)),
+        }));
+        let asks_arch = self.asks_arch && profile.kernel.is_empty();
+        Found {
+            choice,
+            asks_arch,
+            ..self
+        }
+    }
+}
