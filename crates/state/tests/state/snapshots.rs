@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::Rejection;
+use proto::bss::v1::BootConfiguration;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
@@ -54,9 +55,13 @@ fn full() -> Log {
     log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
-    log.ok(SetFeatureLevel {
-        level: FEATURE_LEVEL_KNOWN,
-    });
+    for level in log.state.feature_level() + 1..=FEATURE_LEVEL_KNOWN {
+        log.ok(SetFeatureLevel { level });
+    }
+    log.ok(boot_configurations::put(BootConfiguration {
+        is_default: true,
+        ..boot_configurations::configuration("compute")
+    }));
     log.ok(redfish_endpoints::post(vec![discoveries::blade(1)]));
     log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
     log.ok(node_maps::put(vec![node_maps::map("x0c0s0b0n0", 1)]));
@@ -102,7 +107,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 20, "prod")
+                    (1, 22, "prod")
                 );
                 "header"
             }
@@ -157,6 +162,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "parameters",
         "parameters",
         "record",
+        "boot configuration",
         "instance",
         "defaults",
         "cloud-init group",
