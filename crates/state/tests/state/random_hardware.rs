@@ -81,7 +81,9 @@ pub fn check(state: &State) {
             .is_some_and(|place| *place == history.id);
         assert_eq!(here, last.r#type() == Type::Detected, "{history:?}");
     }
-    for unit in (0..4).map(|n| format!("Node.{n}")) {
+    let named: BTreeSet<String> = (0..4).map(|n| format!("Node.{n}")).collect();
+    let in_histories = histories.keys().map(|unit| (*unit).to_owned());
+    for unit in named.into_iter().chain(in_histories).collect::<BTreeSet<_>>() {
         assert_eq!(
             state.smd.place_of_fru(&unit).is_some(),
             places.contains_key(unit.as_str()),
