@@ -45,7 +45,13 @@ impl boot_explain_service_server::BootExplainService for BootExplainService {
         boot_script::check_arch(arch)?;
         let asked = asked(node)?;
         let state = self.store.state();
-        Ok(Response::new(explain(&state, asked, arch, &self.config, self.store.cluster_time_ms())?))
+        Ok(Response::new(explain(
+            &state,
+            asked,
+            arch,
+            &self.config,
+            self.store.cluster_time_ms(),
+        )?))
     }
 }
 

@@ -117,7 +117,8 @@ impl fmt::Debug for BootIds {
 
 /// Adds BSS's services to `routes`. With `tokens` scripts open what is secret of cloud-init's data.
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config, tokens: &BootTokens) {
-    let parameters = BootParametersService::new(store.clone(), config.s3.clone()).with_urls(Arc::clone(&config.urls));
+    let parameters =
+        BootParametersService::new(store.clone(), config.s3.clone()).with_urls(Arc::clone(&config.urls));
     let scripts = BootScriptService::new(store.clone(), config.clone()).with_tokens(tokens.clone());
     routes
         .add_service(

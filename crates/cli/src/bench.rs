@@ -25,8 +25,8 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, ImageArgs, Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs,
-    StormArgs, WriteArgs,
+    BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, ImageArgs, Place, ReadArgs, RestartArgs,
+    ScaleArgs, SmdArgs, StormArgs, WriteArgs,
 };
 use crate::error::{CliError, Kind};
 use crate::output;

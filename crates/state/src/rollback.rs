@@ -107,12 +107,10 @@ fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost:
             configuration: Some(BootConfiguration::decode(bytes)?),
             ..PutBootConfiguration::default()
         })),
-        RowKind::CloudInitGroup if gone => {
-            cloud_init(cloud_init_command::Change::DeleteGroup(DeleteGroup {
-                name: id,
-                ..DeleteGroup::default()
-            }))
-        }
+        RowKind::CloudInitGroup if gone => cloud_init(cloud_init_command::Change::DeleteGroup(DeleteGroup {
+            name: id,
+            ..DeleteGroup::default()
+        })),
         RowKind::CloudInitGroup => cloud_init(cloud_init_command::Change::PutGroup(PutGroup {
             group: Some(Group::decode(bytes)?),
             ..PutGroup::default()

@@ -12,7 +12,7 @@ use proto::cloud_init::v1::{Group, GroupFile};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use super::secrets::{check_stays_secret, group_secret, Sealed};
+use super::secrets::{Sealed, check_stays_secret, group_secret};
 use crate::bounds::{
     CLOUD_INIT_BYTES_MAX, CLOUD_INIT_DEPTH_MAX, CLOUD_INIT_GROUPS_BYTES_MAX, CLOUD_INIT_GROUPS_MAX,
     CLOUD_INIT_SECRET_GROUPS_MAX, DESCRIPTION_BYTES_MAX, NAME_BYTES_MAX, check_count, check_text,

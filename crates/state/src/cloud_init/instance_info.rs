@@ -11,7 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 
 use super::fields::{check_host_name, check_instance_id, check_public_keys, check_texts, check_url};
 use super::groups::check_meta_data;
-use super::secrets::{check_stays_secret, instance_secret, Sealed};
+use super::secrets::{Sealed, check_stays_secret, instance_secret};
 use crate::bounds::{INSTANCE_INFOS_MAX, INSTANCE_META_DATA_BYTES_MAX};
 use crate::changes::Changes;
 use crate::cluster::Cluster;

@@ -20,9 +20,8 @@ use state::{RowKey, RowKind, State};
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
     boot_choice, boot_configurations, boot_records, boot_rollouts, boot_sessions, cloud_init_groups,
-    cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances, join_tokens,
-    profiles, random_hardware, random_smd,
-    redfish_endpoints, subnets,
+    cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances,
+    join_tokens, profiles, random_hardware, random_smd, redfish_endpoints, subnets,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -371,7 +370,8 @@ fn bss() -> impl Strategy<Value = Command> {
                     change: Some(conditional::Change::Replace(Replace { keys, values })),
                 }
                 .into_command(),
-                _ => boot_records::command(boot_records::record(&node, &format!("00000000000000b{boot}"))).into_command(),
+                _ => boot_records::command(boot_records::record(&node, &format!("00000000000000b{boot}")))
+                    .into_command(),
             }
         },
     )

@@ -21,8 +21,8 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 use crate::support::{Log, entry, session};
 use crate::{
     boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, boot_sessions,
-    cloud_init_groups, cluster_defaults, create_components, discoveries, ethernet_interfaces, groups, hardware,
-    images, instance_info, instances, join_tokens, node_maps, partitions, power_maps, profiles,
+    cloud_init_groups, cluster_defaults, create_components, discoveries, ethernet_interfaces, groups,
+    hardware, images, instance_info, instances, join_tokens, node_maps, partitions, power_maps, profiles,
     redfish_endpoints, reservations, subnets, subscriptions,
 };
 
