@@ -4,7 +4,7 @@ use model::Xname;
 use proto::bss::v1::BootConfiguration;
 use proto::smd::v1::component::Arch;
 use rpc::Error;
-use state::{BootNode, State};
+use state::{BootNode, Selectors, State};
 
 use crate::Config;
 
@@ -20,6 +20,7 @@ pub(crate) fn check(state: &State, configuration: &BootConfiguration, config: &C
     else {
         return Ok(());
     };
+    let selectors = Selectors::of(configuration);
     let is_wanted =
         |arch: Arch| matches!(configuration.arch(), Arch::Unspecified) || configuration.arch() == arch;
     let components = state.smd.components();
@@ -29,7 +30,7 @@ pub(crate) fn check(state: &State, configuration: &BootConfiguration, config: &C
     });
     for component in unserved.filter(|component| component.id.parse::<Xname>().is_ok_and(|id| id.is_node())) {
         let node = BootNode::new(state, &component.id, Some(component), Arch::Unspecified);
-        if state::selection(configuration, &node).is_some() {
+        if selectors.select(&node).is_some() {
             let arch = name(component.arch());
             let problem = format!(
                 "{} is {arch}, and this member has no boot loader for {arch}: it would never ask for its script; \

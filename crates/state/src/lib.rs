@@ -33,7 +33,7 @@ mod wire;
 
 pub use apply::Applied;
 pub use boot_choice::{BootChoice, BootClass, BootMatch, BootSource, ParamWord, choose};
-pub use boot_matches::{BootNode, selection};
+pub use boot_matches::{BootNode, Selectors, selection};
 pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
 pub use rfc3339::format as time_text;

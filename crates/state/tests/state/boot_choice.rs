@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::Xname;
 use proptest::prelude::*;
 use proto::bss::v1::{BootConfiguration, BootParametersEntry};
 use proto::smd::v1::Component;
@@ -346,11 +347,17 @@ fn nothing_that_selects_the_node_is_no_choice() {
 
 /// What the indexes find is what a look at every configuration finds, for every node of a state.
 pub fn check_index(state: &State) {
-    for component in state.smd.components() {
+    let is_node = |component: &&Arc<Component>| component.id.parse::<Xname>().is_ok_and(|id| id.is_node());
+    for component in state.smd.components().filter(is_node) {
         for said in [Arch::Unspecified, Arch::X86, Arch::Arm] {
             let node = BootNode::new(state, &component.id, Some(component), said);
             let found: Vec<BootMatch> = state.boot_matches(&node, None).collect();
-            assert_eq!(found, naive(state, &node), "{}", component.id);
+            // a rollout may give the node something else under the same name
+            let names = |all: &[BootMatch]| -> Vec<(BootClass, String)> {
+                let named = all.iter().map(|one| (one.class, one.source.name().to_owned()));
+                named.collect()
+            };
+            assert_eq!(names(&found), names(&naive(state, &node)), "{}", component.id);
         }
     }
 }

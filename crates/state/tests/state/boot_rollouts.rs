@@ -441,3 +441,14 @@ fn the_last_step_names_who_started_it() {
     let change = base.meta.as_ref().unwrap().modified.clone().unwrap();
     assert_eq!(change.principal, "rollout new of user/admin");
 }
+
+#[test]
+fn every_node_can_be_named_at_once() {
+    let mut log = begun();
+    log.ok(control(Action::Stop));
+    log.ok(start(BootRollout {
+        hosts: vec!["x*".into()],
+        ..rollout()
+    }));
+    assert_eq!(stored(&log).nodes, 6);
+}

@@ -58,7 +58,7 @@ fn some_data() -> Option<Struct> {
 }
 
 #[test]
-fn contents_are_stored_sealed_and_stay_until_they_are_replaced_or_public() {
+fn contents_are_stored_sealed_and_stay_until_they_are_replaced_or_deleted() {
     let mut log = Log::latest();
     log.ok(put("munge", "one"));
     let stored = log.state.cloud_init.group("munge").unwrap();
@@ -92,9 +92,21 @@ fn contents_are_stored_sealed_and_stay_until_they_are_replaced_or_public() {
 
     let mut public = described;
     public.group.as_mut().unwrap().secret = false;
-    log.ok(public);
+    let refused = log.refused(public.clone());
+    assert!(
+        refused.to_string().contains("would be public"),
+        "a client may not know of secrets: {refused}"
+    );
+    assert_eq!(ciphertext(&log, "cloud-init/group/munge").unwrap(), b"two");
+    let delete = DeleteGroup {
+        name: "munge".into(),
+        if_revision: None,
+    };
+    log.ok(delete.clone());
     assert_eq!(ciphertext(&log, "cloud-init/group/munge"), None);
+    log.ok(public);
     assert_eq!(log.state.cloud_init.group("munge").unwrap().file, None);
+    log.ok(delete);
     log.ok(put("munge", "three"));
     log.ok(DeleteGroup {
         name: "munge".into(),

@@ -430,12 +430,12 @@ fn command() -> impl Strategy<Value = Command> {
     ];
     prop_oneof![
         10 => smd(),
-        12 => random_smd::commands(xname()),
+        14 => random_smd::commands(xname()),
         4 => random_hardware::commands(xname()),
         2 => endpoints(),
-        4 => bss(),
-        2 => cloud_init(),
-        4 => boot_files(),
+        10 => bss(),
+        3 => cloud_init(),
+        6 => boot_files(),
         1 => (any::<bool>(), network).prop_map(|(put, network)| {
             if put {
                 subnets::put(subnets::subnet(network)).into_command()
@@ -480,10 +480,12 @@ pub fn log() -> impl Strategy<Value = Vec<Entry>> {
         0..600_000_u64,
         enforcement(),
     );
-    proptest::collection::vec(step, 1..60).prop_map(|steps| {
+    proptest::collection::vec(step, 1..90).prop_map(|steps| {
         let mut now_ms = START_MS;
         let entry = |(index, (command, client, seq, ack, passed, enforcement))| {
             now_ms += passed;
+            // most are new requests, some repeat one, some come late
+            let seq = index / 3 + seq % 4 + 1;
             let session = session(client, seq, u64::saturating_sub(seq, ack));
             let mut entry = entry(index, now_ms, session, command);
             let header = entry.header.get_or_insert_default();
@@ -663,7 +665,7 @@ fn check_endpoints(state: &State) {
 }
 
 /// Random logs among which every kind of row must be; a few dozen are enough.
-const LOGS_MAX: usize = 512;
+const LOGS_MAX: usize = 1024;
 
 /// A kind of row that no random log makes is a kind that none of these properties is about.
 #[test]

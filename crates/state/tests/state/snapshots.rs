@@ -74,7 +74,8 @@ fn full() -> Log {
     log.ok(subscriptions::put(subscriptions::subscription("s", &["Off"])));
     log.ok(hardware::put(&[("x0c0s0b0n0", "Node.HPE.1")]));
     log.ok(boot_configurations::put(BootConfiguration {
-        is_default: true,
+        hosts: vec!["x0c0s0b0n0".into()],
+        priority: Some(60),
         ..boot_configurations::configuration("compute")
     }));
     log.ok(boot_rollouts::start(boot_rollouts::rollout()));
