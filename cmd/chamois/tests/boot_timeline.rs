@@ -47,8 +47,9 @@ fn a_boot_is_followed_from_its_script_to_its_phone_home() {
         &mut member,
         &["KERNEL", "META_DATA", "USER_DATA", "VENDOR_DATA"],
     );
-    let kernel = newest(&single)["phases"].as_array().unwrap().iter();
-    let kernel = kernel.clone().find(|seen| seen["phase"] == "PHASE_KERNEL");
+    let newest = newest(&single);
+    let mut kernel = newest["phases"].as_array().unwrap().iter();
+    let kernel = kernel.find(|seen| seen["phase"] == "PHASE_KERNEL");
     assert_eq!(kernel.unwrap()["bytes"], KERNEL.len());
 
     let (code, out, _) = single.ask(&["boot", "status", "x[0-1]c0"]);

@@ -148,9 +148,19 @@ impl Opener {
         let change = Some(Change::OpenBootSession(open));
         let command = Command::CloudInit(CloudInitCommand { change });
         match self.store.propose(holder.principal, command, None).await {
-            Ok(_) => Ok(()),
+            Ok(_) => self.check_holds_address(holder),
             Err(Error::Conflict { detail }) => Err(refused(holder, &detail)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The entry is applied here now, so this member knows whose the address was then: before it, it may have been behind.
+    fn check_holds_address(&self, holder: &Holder<'_>) -> Result<(), Error> {
+        let state = self.store.state();
+        let interface = state.smd.interface_by_ip(holder.node.address);
+        match interface {
+            Some(interface) if interface.component_id == holder.node.xname.as_str() => Ok(()),
+            _ => Err(refused(holder, &"the address is another's now")),
         }
     }
 

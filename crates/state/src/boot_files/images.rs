@@ -10,8 +10,8 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use super::{BootFiles, users};
-use crate::bounds::{IMAGE_MEMBERS_MAX, IMAGES_MAX, PARAMS_BYTES_MAX, check_text};
-use crate::bss::Bss;
+use crate::bounds::{IMAGE_MEMBERS_MAX, IMAGES_MAX};
+use crate::bss::{Bss, check_params};
 use crate::changes::Changes;
 use crate::event::Object;
 use crate::log_position::{LogPosition, check_revision};
@@ -268,7 +268,7 @@ fn normalised(given: &Image) -> Result<Image, Rejection> {
         );
         return Err(Rejection::invalid("arch", problem));
     }
-    check_text("params", &given.params, PARAMS_BYTES_MAX)?;
+    check_params(&given.params)?;
     if given.min_members > IMAGE_MEMBERS_MAX {
         let problem = format!("at most {IMAGE_MEMBERS_MAX} are accepted; 0 means all that nodes boot from");
         return Err(Rejection::invalid("min_members", problem));

@@ -1,9 +1,8 @@
-//! Who boots from a boot file: boot parameters whose kernel, initrd or kernel parameters have its URL.
+//! Who boots from a boot file: boot parameters, boot configurations and rollouts whose kernel, initrd or kernel parameters have
+//! its URL.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-use proto::bss::v1::BootParametersEntry;
 
 use crate::bss::Bss;
 
@@ -14,26 +13,37 @@ const NAMED_MAX: usize = 5;
 
 /// In words, who boots from any of `files`; `None`: nobody.
 pub(super) fn of_files(bss: &Bss, files: &BTreeSet<&str>) -> Option<String> {
-    let mut users = bss.entries().filter_map(|entry| {
-        let file = file_in(entry, files)?;
-        Some((entry.key.as_str(), file))
+    let entries = bss.entries().map(|entry| {
+        let texts = [&entry.kernel, &entry.initrd, &entry.params];
+        ("boot parameters of", entry.key.as_str(), texts)
+    });
+    let configurations = bss.configurations().map(|stored| {
+        let texts = [&stored.kernel, &stored.initrd, &stored.params];
+        ("boot configuration", stored.name.as_str(), texts)
+    });
+    let rollouts = bss
+        .boot_rollouts()
+        .filter(|rollout| bss.goes_on(rollout))
+        .map(|stored| {
+            let texts = [&stored.kernel, &stored.initrd, &stored.params];
+            ("rollout", stored.name.as_str(), texts)
+        });
+    let all = entries.chain(configurations).chain(rollouts);
+    let mut users = all.filter_map(|(kind, name, texts)| {
+        let file = texts.into_iter().find_map(|text| named_in(text, files))?;
+        Some((kind, name, file))
     });
     let mut text = String::new();
-    for (key, file) in users.by_ref().take(NAMED_MAX) {
+    for (kind, name, file) in users.by_ref().take(NAMED_MAX) {
         let comma = if text.is_empty() { "" } else { ", " };
         // writing to a text cannot fail
-        let _ = write!(text, "{comma}the boot parameters of {key} name {file}");
+        let _ = write!(text, "{comma}the {kind} {name} name {file}");
     }
     match users.count() {
         0 if text.is_empty() => None,
         0 => Some(text),
-        more => Some(format!("{text}, and those of {more} others")),
+        more => Some(format!("{text}, and {more} others")),
     }
-}
-
-fn file_in<'a>(entry: &BootParametersEntry, files: &BTreeSet<&'a str>) -> Option<&'a str> {
-    let texts = [&entry.kernel, &entry.initrd, &entry.params];
-    texts.into_iter().find_map(|text| named_in(text, files))
 }
 
 /// The first of `files` whose URL is in `text`. Which host it is at does not matter: it may be any name of this cluster.

@@ -34,12 +34,13 @@ use self::boot_parameters::BootParameters;
 pub use self::boot_phases::kept_phases;
 use self::boot_records::BootRecords;
 pub use self::boot_records::began_ms;
-use self::boot_rollout_progress::{Next, next};
+use self::boot_rollout_progress::{Next, is_over, next};
 use self::boot_rollouts::BootRollouts;
 pub(crate) use self::configuration_index::{ConfigurationIndex, rank};
 pub(crate) use self::merge_patch::{depth, merge};
 pub use self::normal_configuration::{normalise_boot_configuration, priority};
 pub use self::script_text::SCRIPT_VARIABLES;
+pub(crate) use self::script_text::{check_params, check_url};
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
@@ -133,6 +134,11 @@ impl Bss {
             .iter()
             .filter(|rollout| self.next_of(rollout, now_ms, 0).is_some());
         due.map(|rollout| rollout.name.clone()).collect()
+    }
+
+    /// Whether a rollout is not over.
+    pub(crate) fn goes_on(&self, rollout: &BootRollout) -> bool {
+        !is_over(rollout)
     }
 
     /// Those who take part in a rollout, sorted.

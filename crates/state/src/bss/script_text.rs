@@ -32,13 +32,13 @@ pub const SCRIPT_VARIABLES: [&str; 17] = [
 const FORMATS: [&str; 5] = ["hex", "hexhyp", "hexraw", "string", "uristring"];
 
 /// Kernel parameters: one line, without what iPXE takes for the end of a command.
-pub(super) fn check_params(params: &str) -> Result<(), Rejection> {
+pub(crate) fn check_params(params: &str) -> Result<(), Rejection> {
     check_words("params", params, PARAMS_BYTES_MAX)?;
     check_variables("params", params)
 }
 
 /// A URL that iPXE fetches, or the path of a boot file.
-pub(super) fn check_url(field: &str, url: &str) -> Result<(), Rejection> {
+pub(crate) fn check_url(field: &str, url: &str) -> Result<(), Rejection> {
     check_words(field, url, URL_BYTES_MAX)?;
     check_variables(field, url)?;
     if url.contains(char::is_whitespace) {

@@ -13,10 +13,10 @@ use proto::raft::v1::snapshot_row::Row;
 
 use super::{cluster_defaults, groups, instance_info};
 use crate::bounds::{
-    DESCRIPTION_BYTES_MAX, NODES_PER_PROFILE_MAX, PARAMS_BYTES_MAX, PROFILE_BYTES_MAX,
-    PROFILE_LIFETIME_S_DEFAULT, PROFILE_LIFETIME_S_MAX, PROFILES_MAX, URL_BYTES_MAX,
-    VARIANTS_PER_PROFILE_MAX, check_count, check_text,
+    DESCRIPTION_BYTES_MAX, NODES_PER_PROFILE_MAX, PROFILE_BYTES_MAX, PROFILE_LIFETIME_S_DEFAULT,
+    PROFILE_LIFETIME_S_MAX, PROFILES_MAX, VARIANTS_PER_PROFILE_MAX, check_count, check_text,
 };
+use crate::bss::{check_params, check_url};
 use crate::changes::Changes;
 use crate::event::Object;
 use crate::log_position::{LogPosition, check_revision};
@@ -193,11 +193,10 @@ fn expiry(lifetime_s: u64, at: &LogPosition<'_>) -> Result<u64, Rejection> {
 /// As it is stored, but for the times.
 fn normalised(given: &Profile) -> Result<Profile, Rejection> {
     check_text("description", &given.description, DESCRIPTION_BYTES_MAX)?;
-    check_script("params", &given.params, PARAMS_BYTES_MAX)?;
+    check_params(&given.params)?;
     for (field, url) in [("kernel", &given.kernel), ("initrd", &given.initrd)] {
-        check_script(field, url, URL_BYTES_MAX)?;
-        if url.contains(' ') {
-            return Err(Rejection::invalid(field, "it holds a blank; write %20 in a URL"));
+        if !url.is_empty() {
+            check_url(field, url)?;
         }
     }
     let defaults = given.cluster_defaults.as_ref();
@@ -221,20 +220,6 @@ fn normalised(given: &Profile) -> Result<Profile, Rejection> {
         return Err(Rejection::invalid("profile", problem));
     }
     Ok(profile)
-}
-
-/// What stands in a boot script on one line: iPXE ends a command at the words `||`, `&&` and `;`, and a line at a word that
-/// begins with `#`.
-fn check_script(field: &str, text: &str, bytes_max: usize) -> Result<(), Rejection> {
-    check_text(field, text, bytes_max)?;
-    let means_more = |word: &&str| matches!(*word, "||" | "&&" | ";") || word.starts_with('#');
-    match text.split(char::is_whitespace).find(means_more) {
-        Some(word) => {
-            let problem = format!("the word `{word}` has a meaning of its own in an iPXE script");
-            Err(Rejection::invalid(field, problem))
-        }
-        None => Ok(()),
-    }
 }
 
 fn normalised_name(name: &str) -> Result<String, Rejection> {
