@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::Xname;
+use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::{
     EndpointAccess, ListEndpointAccessesRequest, ListEndpointAccessesResponse,
     endpoint_history_service_server,
@@ -59,12 +60,19 @@ fn nodes_that_booted(state: &State) -> BTreeSet<Xname> {
     records.filter_map(|record| record.node.parse().ok()).collect()
 }
 
-/// When a node last asked for this, as far as its newest boot tells: it had both before it phoned home, and a boot without
-/// an id began with a script of somebody else.
+/// When a node was last seen to be given this, as far as its boots tell. Boots of which no phases are known, those of an earlier
+/// release, tell by their phone-home: it had both before, and a boot without an id began with a script of somebody else.
 fn last_access_ms(state: &State, node: &Xname, endpoint: &str) -> Option<u64> {
-    let boot = state.bss.boot_records(node).into_iter().next()?;
-    let is_ours = endpoint != ENDPOINTS[0] || !boot.boot_id.is_empty();
-    Some(boot.phoned_home_at_ms).filter(|at_ms| is_ours && *at_ms > 0)
+    let phase = if endpoint == ENDPOINTS[0] {
+        Phase::Script
+    } else {
+        Phase::UserData
+    };
+    state.bss.last_access(node, phase).or_else(|| {
+        let boot = state.bss.boot_records(node).into_iter().next()?;
+        let is_ours = endpoint != ENDPOINTS[0] || !boot.boot_id.is_empty();
+        Some(boot.phoned_home_at_ms).filter(|at_ms| boot.phases.is_empty() && is_ours && *at_ms > 0)
+    })
 }
 
 fn access(node: &str, endpoint: &str, at_ms: u64) -> EndpointAccess {

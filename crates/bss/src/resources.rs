@@ -81,11 +81,18 @@ pub(crate) fn with_spec(
     let nid =
         |nid: &i32| u64::try_from(*nid).map_err(|_| rpc::invalid("spec.nids", format!("{nid} is negative")));
     let priority = spec.priority.map(u32::try_from).transpose();
+    let mut nids: Vec<u64> = spec.nids.iter().map(nid).collect::<Result<_, _>>()?;
+    nids.extend(
+        configuration
+            .nids
+            .iter()
+            .filter(|nid| i32::try_from(**nid).is_err()),
+    );
     Ok(BootConfiguration {
         hosts,
         is_default: !every.is_empty(),
         macs: spec.macs,
-        nids: spec.nids.iter().map(nid).collect::<Result<_, _>>()?,
+        nids,
         groups: spec.groups,
         kernel: spec.kernel,
         initrd: spec.initrd,

@@ -96,6 +96,9 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
         min_members: args.min_members,
         ..PutImageRequest::default()
     };
+    if let Some(before) = before {
+        keep_what_is_not_given(&mut request, before);
+    }
     let connection = connect::for_upload(global)?;
     for (role, file) in files {
         let name = boot_file_name(&args.name, role)?;
@@ -116,6 +119,21 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
     match global.output {
         Format::Json => output::print_json("chamois.boot_file.v1.ImageStatus", &status),
         Format::Table => output::print(list::render(&[status])),
+    }
+}
+
+/// A repeat sends again what was interrupted: what its options do not say stays as it is.
+fn keep_what_is_not_given(request: &mut PutImageRequest, before: Image) {
+    for (given, stored) in [
+        (&mut request.arch, before.arch),
+        (&mut request.params, before.params),
+    ] {
+        if given.is_empty() {
+            *given = stored;
+        }
+    }
+    if request.min_members == 0 {
+        request.min_members = before.min_members;
     }
 }
 
@@ -340,6 +358,31 @@ mod tests {
             assert_eq!(error.kind(), Kind::Conflict);
             assert!(error.to_string().contains(&format!("another {part}")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_repeat_without_options_changes_nothing() {
+        let before = Image {
+            arch: "x86_64".into(),
+            params: "root=live:x".into(),
+            min_members: 2,
+            ..Image::default()
+        };
+        let mut request = PutImageRequest {
+            params: "quiet".into(),
+            ..PutImageRequest::default()
+        };
+        keep_what_is_not_given(&mut request, before);
+        let PutImageRequest {
+            arch,
+            params,
+            min_members,
+            ..
+        } = request;
+        assert_eq!(
+            (arch.as_str(), params.as_str(), min_members),
+            ("x86_64", "quiet", 2)
+        );
     }
 
     #[test]

@@ -222,6 +222,17 @@ pub(crate) fn to_json(entries: &[BootParameters]) -> Result<Vec<Value>, CliError
     entries.iter().map(|entry| form.write(entry)).collect()
 }
 
+/// In which order BSS looks for the entry of a node.
+fn precedence(name: &str) -> u8 {
+    if name.parse::<Xname>().is_ok() {
+        0
+    } else if name.parse::<MacAddr>().is_ok() {
+        1
+    } else {
+        2
+    }
+}
+
 /// What the source has and the cluster has not, with `rules` applied; hosts that stay are counted into `hosts`.
 pub(super) fn diff(
     given: Given,
@@ -237,7 +248,10 @@ pub(super) fn diff(
     let ours: BTreeMap<String, BootParameters> =
         ours.into_iter().map(|entry| (key_of(&entry), entry)).collect();
     let mut wanted: BTreeMap<String, (String, BootParameters)> = BTreeMap::new();
-    for (name, mut values) in given.entries {
+    let mut entries = given.entries;
+    // of the names of one node BSS boots by the xname before all others, then by a MAC, then by the NID
+    entries.sort_by_key(|(name, _)| precedence(name));
+    for (name, mut values) in entries {
         hosts.add("kernel", &values.kernel, rules);
         hosts.add("initrd", &values.initrd, rules);
         hosts.add_params(&values.params, rules);
