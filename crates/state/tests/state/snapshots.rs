@@ -54,9 +54,9 @@ fn full() -> Log {
     log.ok(PutInstanceInfo { info });
     log.ok(subnets::put(subnets::subnet("10.97.0.0/16")));
     log.ok(boot_files::put(boot_files::file("debian-12/vmlinuz", "a")));
-    log.ok(SetFeatureLevel {
-        level: FEATURE_LEVEL_KNOWN,
-    });
+    for level in log.state.feature_level() + 1..=FEATURE_LEVEL_KNOWN {
+        log.ok(SetFeatureLevel { level });
+    }
     log.ok(images::put(images::image("debian-12", "debian-12/vmlinuz")));
     log.ok(redfish_endpoints::post(vec![discoveries::blade(1)]));
     log.ok(partitions::create(partitions::partition("p1", &["x0c0s0b0n0"])));
@@ -103,7 +103,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 21, "prod")
+                    (1, 22, "prod")
                 );
                 "header"
             }
