@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+type Tell = dyn Fn(Ipv4Addr, &Bytes) + Send + Sync;
+
 /// Told with the client's address and the file, on the task of the transfer; nobody unless set.
 #[derive(Clone)]
-pub(crate) struct Completed(Arc<dyn Fn(Ipv4Addr, &Bytes) + Send + Sync>);
+pub(crate) struct Completed(Arc<Tell>);
 
 impl Completed {
     pub(crate) fn new(tell: impl Fn(Ipv4Addr, &Bytes) + Send + Sync + 'static) -> Completed {
