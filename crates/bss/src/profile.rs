@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::Xname;
-use proto::bss::v1::BootConfiguration;
+use proto::bss::v1::{BootConfiguration, BootParametersEntry};
 use state::{BootClass, BootMatch, BootSource, State};
 
 use crate::answer::Found;
@@ -28,16 +28,28 @@ impl Found {
             true => stored.unwrap_or_default().to_owned(),
             false => variant.clone(),
         };
-        let variant = BootConfiguration {
-            name: format!("profile {}", profile.name),
-            kernel: first(&profile.kernel, image.map(BootSource::kernel)),
-            initrd: first(&profile.initrd, image.map(BootSource::initrd)),
-            params: first(&profile.params, choice.map(|choice| choice.params())),
-            ..BootConfiguration::default()
+        let kernel = first(&profile.kernel, image.map(BootSource::kernel));
+        let initrd = first(&profile.initrd, image.map(BootSource::initrd));
+        let params = first(&profile.params, choice.map(|choice| choice.params()));
+        let source = match image {
+            // its referral token stands in the script
+            Some(BootSource::Parameters(entry)) => BootSource::Parameters(Arc::new(BootParametersEntry {
+                kernel,
+                initrd,
+                params,
+                ..entry.as_ref().clone()
+            })),
+            _ => BootSource::Configuration(Arc::new(BootConfiguration {
+                name: format!("profile {}", profile.name),
+                kernel,
+                initrd,
+                params,
+                ..BootConfiguration::default()
+            })),
         };
         let choice = state::choose(std::iter::once(BootMatch {
             class: BootClass::Own,
-            source: BootSource::Configuration(Arc::new(variant)),
+            source,
         }));
         let asks_arch = self.asks_arch && profile.kernel.is_empty();
         Found {
