@@ -28,18 +28,24 @@ pub enum RolloutCommand {
     /// Begin to change what nodes boot
     Start(start::StartArgs),
     /// List rollouts
+    #[command(after_help = "Example:\n  chamois boot rollout list")]
     List,
     /// Show how far one is
     Show(show::ShowArgs),
     /// Begin no further step for now
+    #[command(after_help = "Example:\n  chamois boot rollout pause new-kernel")]
     Pause(control::ControlArgs),
     /// Go on
+    #[command(after_help = "Example:\n  chamois boot rollout resume new-kernel")]
     Resume(control::ControlArgs),
     /// Do not wait for the nodes of this step that are not up yet
+    #[command(after_help = "Example:\n  chamois boot rollout skip new-kernel")]
     Skip(control::ControlArgs),
     /// Give every node the old again
+    #[command(after_help = "Example:\n  chamois boot rollout stop new-kernel")]
     Stop(control::ControlArgs),
     /// Forget one that is over
+    #[command(after_help = "Example:\n  chamois boot rollout delete new-kernel")]
     Delete(delete::DeleteArgs),
 }
 
