@@ -45,6 +45,10 @@ fn status(image: &Image, holders: &[Holder]) -> ImageStatus {
         image: Some(image.clone()),
         boot_members: ids(boot),
         whole_members: ids(holders.iter().filter(is_whole).collect()),
+        silent_members: ids(holders
+            .iter()
+            .filter(|holder| holder.serves_boot.is_none())
+            .collect()),
         files,
         bootable: problem.is_none(),
         reason: problem.unwrap_or_default(),

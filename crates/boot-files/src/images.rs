@@ -54,6 +54,14 @@ impl ImageService {
             .iter()
             .find(|status| status.image.as_ref().is_some_and(|image| image.name == name));
         let whole = own.map_or(0, |own| own.whole_members.len());
+        let silent = own.map_or(&[][..], |own| &own.silent_members);
+        if let (0, Some(member)) = (whole, silent.first()) {
+            let detail = format!(
+                "member {member} does not answer, and may be the only one that has the image {name} whole; \
+                 start it, or remove the image by force"
+            );
+            return Err(Error::Conflict { detail });
+        }
         if whole == 0 {
             return Ok(String::new());
         }

@@ -246,7 +246,7 @@ fn line(words: &[ParamWord<'_>]) -> String {
 fn words<'a>(params: impl Iterator<Item = &'a str>) -> Vec<ParamWord<'a>> {
     let (mut taken, mut parts) = (BTreeSet::new(), Vec::new());
     for (from, params) in params.enumerate() {
-        let words = params.split(' ').filter(|word| !word.is_empty());
+        let words = split_words(params).filter(|word| !word.is_empty());
         let kept = words.filter(|word| !taken.contains(key_of(word)));
         let kept: Vec<_> = kept.map(|word| ParamWord { word, from }).collect();
         taken.extend(kept.iter().map(|kept| key_of(kept.word)));
@@ -255,6 +255,28 @@ fn words<'a>(params: impl Iterator<Item = &'a str>) -> Vec<ParamWord<'a>> {
     parts.into_iter().rev().flatten().collect()
 }
 
+/// As the kernel splits its parameters: at blanks, but for those between double quotes.
+fn split_words(params: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    params.split(move |c: char| {
+        is_quoted ^= c == '"';
+        c == ' ' && !is_quoted
+    })
+}
+
 fn key_of(word: &str) -> &str {
     word.split_once('=').map_or(word, |(key, _)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word in a quoted value is no parameter of its own, and must not give way to one.
+    #[test]
+    fn what_is_quoted_is_one_word() {
+        let merged = words(["quiet root=a", "dyndbg=\"file a.c quiet +p\" root=b  ro"].into_iter());
+        let merged: Vec<&str> = merged.iter().map(|word| word.word).collect();
+        assert_eq!(merged, ["dyndbg=\"file a.c quiet +p\"", "ro", "quiet", "root=a"]);
+    }
 }
