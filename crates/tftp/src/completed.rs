@@ -6,20 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-<<<<<<< HEAD
 /// Is told the client and the file.
 type Told = dyn Fn(Ipv4Addr, &Bytes) + Send + Sync;
 
 /// Told with the client's address and the file, on the task of the transfer; nobody unless set.
 #[derive(Clone)]
 pub(crate) struct Completed(Arc<Told>);
-=======
-type Tell = dyn Fn(Ipv4Addr, &Bytes) + Send + Sync;
-
-/// Told with the client's address and the file, on the task of the transfer; nobody unless set.
-#[derive(Clone)]
-pub(crate) struct Completed(Arc<Tell>);
->>>>>>> timeline
 
 impl Completed {
     pub(crate) fn new(tell: impl Fn(Ipv4Addr, &Bytes) + Send + Sync + 'static) -> Completed {
