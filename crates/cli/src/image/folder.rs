@@ -89,7 +89,7 @@ mod tests {
         let choices = Choices {
             kernel: Some("deep/kernel".into()),
             initrd: Some("ram.cpio".into()),
-            root_fs: None,
+            ..Choices::default()
         };
         let parts = parts(dir.path(), &choices).unwrap();
         assert_eq!(names(parts), ["deep/kernel", "ram.cpio"]);
