@@ -148,11 +148,9 @@ fn status(node: &Xname, newest: Option<&Arc<BootRecord>>, now_ms: u64) -> BootSt
 
 /// Of the script that the node has got last.
 fn script_revision(record: &BootRecord) -> u64 {
-    let scripts = record
-        .phases
-        .iter()
-        .filter(|attempt| attempt.phase() == Phase::Script);
-    scripts.last().map_or(0, |script| script.revision)
+    let mut attempts = record.phases.iter();
+    let script = attempts.rfind(|attempt| attempt.phase() == Phase::Script);
+    script.map_or(0, |script| script.revision)
 }
 
 /// How long a node may stay in a phase, milliseconds: several times what slow hardware in a boot storm takes.

@@ -94,12 +94,13 @@ mod tests {
     /// A text that is shown to whoever starts the daemon must not have the secret in it.
     #[test]
     fn what_cannot_be_used_is_refused_by_key_and_file_without_the_secret() {
+        let long = "c4n4ry".repeat(200);
         for (text, mode, says) in [
             ("c4n4ry", 0o640, "mode 0640"),
             ("c4n4ry", 0o604, "set 0600"),
             ("", 0o600, "the secret alone"),
             ("access c4n4ry", 0o600, "the secret alone"),
-            (&"c4n4ry".repeat(200), 0o600, "at most 1024 bytes"),
+            (long.as_str(), 0o600, "at most 1024 bytes"),
         ] {
             let file = write(text, mode);
             let error = load(Some(&config(file.path()))).unwrap_err().to_string();

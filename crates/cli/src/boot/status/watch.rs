@@ -95,12 +95,7 @@ async fn until_change(follow: Option<&mut Follow<Connection>>, looked: Instant) 
         return Ok(());
     };
     let change = async {
-        loop {
-            match follow.next().await? {
-                Told::Progress(_) | Told::StateEnds(_) => {}
-                Told::Begins | Told::Rows(_) | Told::Events(_) => break,
-            }
-        }
+        while let Told::Progress(_) | Told::StateEnds(_) = follow.next().await? {}
         sleep_until(looked + PAUSE).await;
         Ok(())
     };
