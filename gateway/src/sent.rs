@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_RANGE;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 
@@ -34,8 +34,7 @@ pub(crate) fn told(
     peer: Option<SocketAddr>,
     files: &SentFiles,
 ) -> Response<Body> {
-    let bytes = response.body().size_hint().exact().filter(|bytes| *bytes > 0);
-    let (Some(peer), Some(bytes)) = (peer, bytes.filter(|_| reaches_end(&response))) else {
+    let (Some(peer), Some(bytes)) = (peer, length(&response).filter(|_| reaches_end(&response))) else {
         return response;
     };
     let (path, files) = (path.to_owned(), Arc::clone(files));
@@ -50,6 +49,21 @@ pub(crate) fn told(
             tell: Some(tell),
         })
     })
+}
+
+/// Bytes of the body, if it has any. One that is read in pieces does not know, but its header does.
+fn length(response: &Response<Body>) -> Option<u64> {
+    let header = || {
+        response
+            .headers()
+            .get(CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    };
+    let bytes = response.body().size_hint().exact().or_else(header);
+    bytes.filter(|bytes| *bytes > 0)
 }
 
 fn reaches_end(response: &Response<Body>) -> bool {

@@ -125,10 +125,8 @@ impl Member {
             counters: Arc::clone(&counters),
             appended: log.appended(),
         };
-        let raft: Raft<TypeConfig, StateMachine> =
-            Raft::new(options.member_id, config, network, log.clone(), machine)
-                .await
-                .map_err(io::Error::other)?;
+        let raft = Raft::new(options.member_id, config, network, log.clone(), machine);
+        let raft: Raft<TypeConfig, StateMachine> = Box::pin(raft).await.map_err(io::Error::other)?;
         match pristine {
             true => founding.carry_out(&raft).await?,
             false => founding.done()?,

@@ -117,7 +117,7 @@ impl Store {
             principal: principal.to_owned(),
             ..pb::Header::default()
         };
-        self.propose_with(header, command).await
+        Box::pin(self.propose_with(header, command)).await
     }
 
     async fn propose_with(&self, header: pb::Header, command: Command) -> Result<Committed, Error> {
@@ -180,7 +180,7 @@ impl Store {
                 return Err(keys_not_yet(self.state().feature_level()));
             }
         }
-        self.propose_with(header, command).await
+        Box::pin(self.propose_with(header, command)).await
     }
 
     /// What the entry says of locks: nothing where they are not enforced, and as long as the cluster has members that do not

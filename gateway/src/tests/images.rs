@@ -291,6 +291,10 @@ async fn an_image_is_changed_under_the_condition_that_it_is_as_it_was_seen() {
         ("PUT", "/chamois/v1/images/debian-12/pinned", "{}"),
         ("DELETE", "/chamois/v1/images/debian-12", ""),
     ] {
+        match verb {
+            "DELETE" => fake.will_answer(answer(&boot_file::DeleteImageResponse::default())),
+            _ => fake.will_answer(answer(&shown)),
+        }
         let got = send(&gateway, verb, uri, &condition, body).await;
         assert_eq!(got.status, 200, "{got:?}");
         let asked = fake.one_asked().message;

@@ -369,7 +369,7 @@ fn of_many_users_the_first_are_named() {
         detail.contains("x0c0s4b0n0") && !detail.contains("x0c0s5b0n0"),
         "{detail}"
     );
-    assert!(detail.contains("those of 4 others"), "{detail}");
+    assert!(detail.contains("and 4 others"), "{detail}");
 }
 
 /// Two administrators remove the last two good images at once: each saw the other one.
