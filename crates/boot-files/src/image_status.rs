@@ -200,7 +200,7 @@ mod tests {
             ..ImageStatus::default()
         };
         let good = named("good", &[1, 2, 3], true);
-        assert_eq!(remaining("good", &[good.clone()]), None);
+        assert_eq!(remaining("good", std::slice::from_ref(&good)), None);
         assert_eq!(
             remaining("good", &[good.clone(), named("half", &[1], false)]),
             None
@@ -210,7 +210,7 @@ mod tests {
             Some("one")
         );
         assert_eq!(
-            remaining("half", &[good.clone(), named("half", &[1], false)]),
+            remaining("half", &[good, named("half", &[1], false)]),
             Some("good")
         );
         // one member is down, so that none is bootable

@@ -47,7 +47,7 @@ impl boot_explain_service_server::BootExplainService for BootExplainService {
         let state = self.store.state();
         Ok(Response::new(explain(
             &state,
-            asked,
+            &asked,
             arch,
             &self.config,
             self.store.cluster_time_ms(),
@@ -72,7 +72,7 @@ fn asked(text: &str) -> Result<Asked, Error> {
 
 fn explain(
     state: &State,
-    asked: Asked,
+    asked: &Asked,
     arch: &str,
     config: &Config,
     now_ms: u64,
@@ -80,7 +80,7 @@ fn explain(
     let component = asked.component(state);
     let component = component.as_deref();
     let question = Question {
-        asked: as_it_asks(state, &asked, component),
+        asked: as_it_asks(state, asked, component),
         retry: 0,
         arch: said_arch(arch, component).to_owned(),
         ts: None,

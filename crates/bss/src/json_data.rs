@@ -60,7 +60,10 @@ mod tests {
     use super::*;
 
     fn map(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+        let Value::Object(map) = value else {
+            panic!("{value}")
+        };
+        map
     }
 
     #[test]

@@ -18,6 +18,9 @@ use proto::smd::v1::smd_command;
 use raft::Store;
 use tonic::{Code, Request, Response, Status};
 
+/// What a case makes of a configuration.
+type Change = fn(&mut BootConfiguration);
+
 fn service(store: &Store) -> BootConfigurationService {
     BootConfigurationService::new(store.clone(), common::config(RetryDelay::Growing))
 }
@@ -191,7 +194,7 @@ async fn pages_together_are_the_list() {
 #[tokio::test]
 async fn what_is_wrong_is_refused_by_its_field_and_never_proposed() {
     let store = cut_off(&seeded().await);
-    let cases: [(&str, fn(&mut BootConfiguration)); 8] = [
+    let cases: [(&str, Change); 8] = [
         ("name", |c| c.name = "../c".into()),
         ("hosts", |c| c.is_default = false),
         ("hosts", |c| c.hosts = vec!["nowhere".into()]),

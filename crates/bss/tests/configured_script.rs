@@ -10,6 +10,9 @@ use proto::bss::v1::{BootConfiguration, GetBootScriptRequest};
 use proto::smd::v1::component::Arch;
 use raft::Store;
 
+/// What a case makes of a configuration.
+type Change = fn(&mut BootConfiguration);
+
 const MAC: &str = "02:00:00:00:00:01";
 const CTX: &str = "&ctx=";
 
@@ -43,7 +46,7 @@ fn selecting(name: &str, change: fn(&mut BootConfiguration)) -> BootConfiguratio
 async fn every_class_of_selectors_boots_its_kernel() {
     let store = seeded().await;
     group(&store, "rack", &[&xname(0)]).await;
-    let steps: [(&str, fn(&mut BootConfiguration)); 7] = [
+    let steps: [(&str, Change); 7] = [
         ("default", |c| c.is_default = true),
         ("role", |c| c.roles = vec!["Compute".into()]),
         ("group", |c| c.groups = vec!["rack".into()]),

@@ -87,8 +87,8 @@ impl Sealing {
         let has_key = state.cluster.secret(BOOT_TOKEN_KEY).is_some();
         let token_key = (!has_key).then(|| self.0.new_key(BOOT_TOKEN_KEY)).transpose();
         Ok(Parts {
-            sealed: Some(sealed.map_err(failed)?),
-            token_key: token_key.map_err(failed)?,
+            sealed: Some(sealed.map_err(|error| failed(&error))?),
+            token_key: token_key.map_err(|error| failed(&error))?,
         })
     }
 }
@@ -109,6 +109,6 @@ fn without_content(file: GroupFile) -> GroupFile {
     }
 }
 
-fn failed(error: SealError) -> Error {
+fn failed(error: &SealError) -> Error {
     Error::Internal(error.to_string())
 }

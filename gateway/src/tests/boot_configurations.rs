@@ -305,9 +305,8 @@ const SPEC: &str =
     r#"{"hosts":["x0c0s0b0n0"],"nids":[1],"kernel":"http://i/k","params":"quiet","priority":50}"#;
 
 fn resource_body() -> String {
-    let metadata = concat!(
-        r#"{"name":"c","uid":"c","createdAt":"2026-08-14T00:00:00Z","updatedAt":"2026-08-14T00:00:01Z"}"#
-    );
+    let metadata =
+        r#"{"name":"c","uid":"c","createdAt":"2026-08-14T00:00:00Z","updatedAt":"2026-08-14T00:00:01Z"}"#;
     format!(r#"{{"apiVersion":"v1","kind":"BootConfiguration","metadata":{metadata},"spec":{SPEC}}}"#)
 }
 

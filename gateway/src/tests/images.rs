@@ -85,15 +85,16 @@ async fn statuses_say_which_members_have_what() {
         }],
         boot_members: vec![1, 2],
         whole_members: vec![1],
+        silent_members: vec![2],
         bootable: false,
-        reason: "member 2 lacks a part".into(),
+        reason: "member 2 does not answer".into(),
     };
     let asked = boot_file::ListImageStatusesRequest {
         name: vec!["a".into(), "b".into()],
     };
     let body = concat!(
         r#"{"statuses":[{"image":{"name":"a"},"files":[{"file":{"name":"a/vmlinuz","size":40,"sha256":"aaaa"},"members":[1]}],"#,
-        r#""bootMembers":[1,2],"wholeMembers":[1],"bootable":false,"reason":"member 2 lacks a part"}]}"#
+        r#""bootMembers":[1,2],"wholeMembers":[1],"bootable":false,"reason":"member 2 does not answer","silentMembers":[2]}]}"#
     );
     let answered = answer(&boot_file::ListImageStatusesResponse {
         statuses: vec![status],
