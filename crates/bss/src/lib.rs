@@ -47,6 +47,7 @@ mod legacy;
 mod legacy_cloud_init;
 mod loaders;
 mod lookup;
+mod node_changes;
 mod parameter_query;
 mod parameters;
 mod profile;

@@ -7,6 +7,8 @@ pub const IDS_PER_COMMAND_MAX: usize = 100_000;
 /// Keys that an outcome lists of what is gone, or of what a delete without names changed: an outcome is stored with
 /// its session and must fit into a message between members, however much `all` takes away.
 pub const IDS_LISTED_MAX: usize = 10_000;
+/// Changes in one entry that stand or fall together: those of one node.
+pub const STEPS_TOGETHER_MAX: usize = 1024;
 /// Bytes of a name: a key, a role, a network, a principal.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Bytes of a description.

@@ -29,6 +29,7 @@ mod session;
 pub mod smd;
 mod snapshot;
 mod table;
+mod together;
 mod wire;
 
 pub use apply::Applied;

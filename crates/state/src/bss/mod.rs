@@ -244,7 +244,7 @@ impl Bss {
             Change::ControlBootRollout(control) => self.rollouts.control(control, at, changes),
             Change::DeleteBootRollout(delete) => self.rollouts.delete(delete, changes),
             // `State` gives the one its nodes, and makes the other another command
-            Change::StartBootRollout(_) | Change::Rollback(_) => Err(no_command()),
+            Change::StartBootRollout(_) | Change::Rollback(_) | Change::Together(_) => Err(no_command()),
             Change::RecordBootPhases(seen) => self.records.see(seen, at, changes),
             Change::Put(put) => self.parameters.put_all(put, at, changes),
             Change::Conditional(conditional) => self.parameters.conditional(conditional, at, changes),
@@ -356,7 +356,8 @@ pub(crate) fn feature_level(command: &BssCommand) -> u32 {
             | Change::DeleteBootRollout(_)
             | Change::Put(_)
             | Change::Conditional(_)
-            | Change::Rollback(_),
+            | Change::Rollback(_)
+            | Change::Together(_),
         ) => FEATURE_LEVEL_BOOT,
     }
 }

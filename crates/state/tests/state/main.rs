@@ -50,4 +50,5 @@ mod snapshots;
 mod subnets;
 mod subscriptions;
 mod support;
+mod together;
 mod trials;
