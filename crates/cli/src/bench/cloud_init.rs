@@ -16,7 +16,7 @@ const RATE_AIM: f64 = 20_000.0;
 const DOCUMENTS: [(&str, &str); 4] = [
     ("meta-data", "instance-id: i-"),
     ("user-data", "#cloud-config"),
-    ("vendor-data", "#include"),
+    ("vendor-data", "#cloud-config"),
     ("network-config", "version: 2"),
 ];
 
