@@ -112,10 +112,7 @@ pub(crate) fn parameters_of(
     component: Option<&Component>,
 ) -> Option<BootMatch> {
     let found = |class| {
-        move |entry| BootMatch {
-            class,
-            source: BootSource::Parameters(entry),
-        }
+        move |entry| BootMatch::without_image(class, BootSource::Parameters(entry))
     };
     let role = component
         .map(|component| component.role.as_str())
