@@ -167,11 +167,11 @@ mod tests {
         let image = ["--image", "debian-13"];
         for (words, before, expected) in [
             (&image[..], &of_image, ["debian-13", "", ""]),
-            (&image, &of_kernel, ["debian-13", "", ""]),
-            (&[], &of_image, ["debian-12", "", ""]),
-            (&[], &of_kernel, ["", "/files/k", "/files/i"]),
-            (&["--kernel", "/files/n"], &of_image, ["", "/files/n", ""]),
-            (&["--initrd", "/files/n"], &of_kernel, ["", "/files/k", "/files/n"]),
+            (&image[..], &of_kernel, ["debian-13", "", ""]),
+            (&[][..], &of_image, ["debian-12", "", ""]),
+            (&[][..], &of_kernel, ["", "/files/k", "/files/i"]),
+            (&["--kernel", "/files/n"][..], &of_image, ["", "/files/n", ""]),
+            (&["--initrd", "/files/n"][..], &of_kernel, ["", "/files/k", "/files/n"]),
         ] {
             assert_eq!(booted(words, before), expected, "{words:?}");
         }
