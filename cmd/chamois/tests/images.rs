@@ -101,7 +101,15 @@ impl Cluster {
     /// be is not stored.
     fn signatures_and_digests(&self) {
         let folder = self.folder("signed", &["vmlinuz", "vmlinuz.sig"]);
-        let add = ["image", "add", "signed", text(&folder), "--signatures", "--timeout", "60"];
+        let add = [
+            "image",
+            "add",
+            "signed",
+            text(&folder),
+            "--signatures",
+            "--timeout",
+            "60",
+        ];
         let wrong = format!("kernel={}", "0".repeat(64));
         let (code, _, err) = self.ask(&[&add[..], &["--sha256", &wrong]].concat());
         assert!(code == 2 && err.contains("nothing was stored"), "{err}");
@@ -122,7 +130,10 @@ impl Cluster {
             self.ask(&set)
         };
         let (code, _, err) = set("fedora");
-        assert!(code == 2 && err.contains("image: there is no image fedora"), "{err}");
+        assert!(
+            code == 2 && err.contains("image: there is no image fedora"),
+            "{err}"
+        );
         for image in ["rocky", "debian"] {
             let (code, out, err) = set(image);
             assert_eq!(code, 0, "{err}");

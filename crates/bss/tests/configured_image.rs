@@ -130,7 +130,11 @@ async fn explain_names_the_image_and_whose_word_is_which() {
             ("debug", "all")
         ]
     );
-    assert!(explained.script.contains("\nimgverify kernel "), "{}", explained.script);
+    assert!(
+        explained.script.contains("\nimgverify kernel "),
+        "{}",
+        explained.script
+    );
     assert_eq!(explained.image_problem, "");
     let arm = explain(&store, &xname(0), "arm64").await;
     assert_eq!(
@@ -147,7 +151,11 @@ async fn explain_names_the_image_and_whose_word_is_which() {
     .await;
     let plain = explain(&store, &xname(0), "arm64").await;
     assert_eq!(
-        (plain.image.as_str(), plain.verified.len(), plain.image_problem.as_str()),
+        (
+            plain.image.as_str(),
+            plain.verified.len(),
+            plain.image_problem.as_str()
+        ),
         ("", 0, "")
     );
 }
@@ -248,7 +256,9 @@ async fn a_profile_changes_parameters_of_the_image_or_takes_its_place() {
     put("http://i/tried", "").await;
     let text = script(&store).await;
     assert!(
-        text.contains("kernel --name kernel http://i/tried initrd=initrd root=live:http://s/r console=ttyS0 debug "),
+        text.contains(
+            "kernel --name kernel http://i/tried initrd=initrd root=live:http://s/r console=ttyS0 debug "
+        ),
         "{text}"
     );
     assert!(!text.contains("imgverify"), "{text}");

@@ -350,11 +350,11 @@ mod tests {
             (script.permission, script.linearizable),
             (Permission::Node, false)
         );
-        let install = rules
-            .get("/chamois.raft.v1.PeerService/InstallSnapshot")
-            .unwrap();
+        let install = rules.get("/chamois.raft.v1.PeerService/InstallSnapshot").unwrap();
         assert!(install.client_streaming && install.takes_long);
-        let verify = rules.get("/chamois.boot_file.v1.ImageService/VerifyImage").unwrap();
+        let verify = rules
+            .get("/chamois.boot_file.v1.ImageService/VerifyImage")
+            .unwrap();
         assert!(verify.takes_long && !verify.client_streaming);
         assert_eq!(rules.get("/chamois.smd.v1.ComponentService/DropEverything"), None);
     }

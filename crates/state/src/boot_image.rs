@@ -19,8 +19,10 @@ fn path_of(file: &ImageFile) -> String {
         match byte {
             b'-' | b'.' | b'_' | b'~' | b'/' => path.push(char::from(byte)),
             _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
-            // writing to a text cannot fail
-            _ => drop(write!(path, "%{byte:02X}")),
+            _ => {
+                // writing to a text cannot fail
+                let _ = write!(path, "%{byte:02X}");
+            }
         }
     }
     path

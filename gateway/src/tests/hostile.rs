@@ -11,6 +11,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use proptest::prelude::*;
+use tonic::Status;
 
 use super::{Fake, gateway, send, send_to};
 use crate::{Limits, Options};
@@ -259,9 +260,10 @@ async fn a_service_that_hangs_is_504() {
 /// Reading gigabytes again takes longer than any other call, and must not be given up like one.
 #[tokio::test]
 async fn a_method_that_takes_long_is_given_its_time() {
-    let slow = tower::service_fn(async |_: Request<tonic::body::Body>| {
+    let slow = tower::service_fn(|_: Request<tonic::body::Body>| async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        Ok::<_, Infallible>(Status::not_found("in the end").into_http())
+        let answer: http::Response<tonic::body::Body> = Status::not_found("in the end").into_http();
+        Ok::<_, Infallible>(answer)
     });
     let options = Options {
         api: Limits {

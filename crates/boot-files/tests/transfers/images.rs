@@ -354,7 +354,10 @@ async fn a_file_of_an_image_is_refused_before_its_bytes_are_taken() {
     let mut client = BootFileServiceClient::new(member.administrator());
     let refused = client.put_boot_file(silent).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
-    assert!(refused.message().contains("the image a has the boot file k"), "{refused}");
+    assert!(
+        refused.message().contains("the image a has the boot file k"),
+        "{refused}"
+    );
     assert_eq!(member.contents(), before, "nothing was begun");
     let same = member.put(stored.clone(), &bytes).await.unwrap();
     assert_eq!(same.sha256, stored.sha256);

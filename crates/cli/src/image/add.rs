@@ -230,11 +230,7 @@ async fn parts(args: &AddArgs, into: &Scratch) -> Result<(Parts, String), CliErr
     Ok((parts, arch))
 }
 
-async fn local_parts(
-    args: &AddArgs,
-    choices: Choices,
-    into: &Scratch,
-) -> Result<(Parts, String), CliError> {
+async fn local_parts(args: &AddArgs, choices: Choices, into: &Scratch) -> Result<(Parts, String), CliError> {
     let Some(source) = args.source.clone() else {
         return Ok((named_parts(&choices)?, args.arch.clone()));
     };

@@ -43,7 +43,12 @@ fn found(folder: &Path, choices: &Choices) -> Result<Vec<Found>, CliError> {
     let named = Role::ALL.into_iter().filter_map(|role| choices.of(role));
     let mut named: Vec<String> = named.map(str::to_owned).collect();
     // so may a signature that lies beside such a file
-    named.extend(found.iter().map(|found| signature_of(&found.name)).collect::<Vec<_>>());
+    named.extend(
+        found
+            .iter()
+            .map(|found| signature_of(&found.name))
+            .collect::<Vec<_>>(),
+    );
     named.extend(named.iter().map(|name| signature_of(name)).collect::<Vec<_>>());
     for name in named {
         let is_here = choices.admit(&name) && folder.join(&name).is_file();

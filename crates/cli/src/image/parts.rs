@@ -368,10 +368,7 @@ mod tests {
         );
         assert!(signed.admit("boot/vmlinuz.sig") && !Choices::default().admit("boot/vmlinuz.sig"));
         let text = refused(&names[..4], &signed);
-        assert!(
-            text.contains("no vmlinuz-6.1.sig for --signatures"),
-            "{text}"
-        );
+        assert!(text.contains("no vmlinuz-6.1.sig for --signatures"), "{text}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn users(bss: &Bss) -> impl Iterator<Item = User<'_>> {
         image: &stored.image,
         texts: [&stored.kernel, &stored.initrd, &stored.params],
     });
-    let rollouts = bss.boot_rollouts().filter(|rollout| bss.goes_on(rollout));
+    let rollouts = bss.boot_rollouts().filter(move |rollout| bss.goes_on(rollout));
     let rollouts = rollouts.map(|stored| User {
         kind: "rollout",
         name: &stored.name,

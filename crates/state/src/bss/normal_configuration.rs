@@ -182,7 +182,8 @@ fn check_booted(configuration: &BootConfiguration) -> Result<(), Rejection> {
     }
     match (kernel.is_empty(), initrd.is_empty()) {
         (true, _) if !merge_params => {
-            let problem = "it is missing, and so is an image; only with merge_params that of the next match is taken";
+            let problem =
+                "it is missing, and so is an image; only with merge_params that of the next match is taken";
             return Err(Rejection::invalid("kernel", problem));
         }
         (true, false) => {

@@ -200,7 +200,10 @@ fn what_cannot_be_booted_is_refused_with_its_field() {
     ];
     for (command, expected) in cases {
         let (field, problem) = log.invalid(command);
-        assert!(field == "image" && problem.contains(expected), "{field}: {problem}");
+        assert!(
+            field == "image" && problem.contains(expected),
+            "{field}: {problem}"
+        );
     }
     log.ok(changed(|c| c.set_arch(Arch::X86)));
     log.ok(changed(|c| {
@@ -314,7 +317,10 @@ fn a_rollout_of_an_image_that_is_not_there_or_does_not_fit_is_refused() {
     let mut log = seeded();
     log.ok(put(of_image("compute", "rocky")));
     let (field, problem) = log.invalid(start(rollout("fedora")));
-    assert!(field == "image" && problem.contains("no image fedora"), "{problem}");
+    assert!(
+        field == "image" && problem.contains("no image fedora"),
+        "{problem}"
+    );
     let both = BootRollout {
         kernel: "http://i/k".into(),
         ..rollout("debian")
@@ -347,7 +353,10 @@ fn a_rollback_needs_the_image_of_then() {
     let mut gone = log.clone();
     gone.ok(remove("rocky", false));
     let (field, problem) = gone.invalid(back());
-    assert!(field == "image" && problem.contains("no image rocky"), "{problem}");
+    assert!(
+        field == "image" && problem.contains("no image rocky"),
+        "{problem}"
+    );
     log.ok(back());
     assert_eq!(boots(&log)[0], "/files/rocky/vmlinuz");
 }
@@ -396,13 +405,7 @@ fn a_signature_is_a_part_of_its_image() {
     assert_eq!(log.invalid(put_image(without_initrd)).0, "initrd_signature");
     let unsigned = Image {
         kernel_signature: None,
-        ..log
-            .state
-            .boot_files
-            .image("debian")
-            .unwrap()
-            .as_ref()
-            .clone()
+        ..log.state.boot_files.image("debian").unwrap().as_ref().clone()
     };
     assert!(matches!(
         log.refused(put_image(unsigned)),

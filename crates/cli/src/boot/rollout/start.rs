@@ -5,7 +5,9 @@ use std::str::FromStr;
 use clap::Args;
 use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceClient;
 use proto::bss::v1::boot_rollout_service_client::BootRolloutServiceClient;
-use proto::bss::v1::{BootConfiguration, BootRollout, GetBootConfigurationRequest, RolloutStep, StartBootRolloutRequest};
+use proto::bss::v1::{
+    BootConfiguration, BootRollout, GetBootConfigurationRequest, RolloutStep, StartBootRolloutRequest,
+};
 
 use super::show;
 use crate::args::GlobalArgs;
@@ -146,7 +148,9 @@ mod tests {
     }
 
     fn booted(words: &[&str], before: &BootConfiguration) -> [String; 3] {
-        let words = ["start", "new", "--config", "c", "--group", "g"].iter().chain(words);
+        let words = ["start", "new", "--config", "c", "--group", "g"]
+            .iter()
+            .chain(words);
         let line = Line::try_parse_from(words).unwrap();
         let rollout = rollout(line.args, before.clone());
         [rollout.image, rollout.kernel, rollout.initrd]
@@ -171,7 +175,11 @@ mod tests {
             (&[][..], &of_image, ["debian-12", "", ""]),
             (&[][..], &of_kernel, ["", "/files/k", "/files/i"]),
             (&["--kernel", "/files/n"][..], &of_image, ["", "/files/n", ""]),
-            (&["--initrd", "/files/n"][..], &of_kernel, ["", "/files/k", "/files/n"]),
+            (
+                &["--initrd", "/files/n"][..],
+                &of_kernel,
+                ["", "/files/k", "/files/n"],
+            ),
         ] {
             assert_eq!(booted(words, before), expected, "{words:?}");
         }

@@ -190,7 +190,10 @@ fn signatures_are_found_beside_what_they_sign() {
         (Role::KernelSignature, "signature".to_owned()),
     ];
     let (dir, mut making) = (tempfile::tempdir().unwrap(), Making::new());
-    let root = tar_of([("boot/vmlinuz", &b"kernel"[..]), ("boot/vmlinuz.sig", b"signature")]);
+    let root = tar_of([
+        ("boot/vmlinuz", &b"kernel"[..]),
+        ("boot/vmlinuz.sig", b"signature"),
+    ]);
     let layer = making.blob(LAYER, &root);
     let manifest = making.manifest(&[layer]);
     let path = making.write(dir.path(), &[manifest]);
