@@ -65,7 +65,7 @@ impl BootMatch {
 
     /// Kernel parameters of its image; may be empty.
     pub(crate) fn image_params(&self) -> &str {
-        self.image.as_ref().map_or("", |image| &image.params)
+        self.image.as_ref().map_or("", |image| image.params.as_str())
     }
 }
 
