@@ -96,6 +96,8 @@ pub struct Limits {
     pub bodies_bytes_max: usize,
     /// Time for a service to answer.
     pub answer_at_most: Duration,
+    /// The same for a method that says of itself that it `takes_long`.
+    pub long_answer_at_most: Duration,
     /// HTTP/2: requests at once on one connection.
     pub concurrent_streams_max: u32,
     /// How long requests in progress may take after shutdown began.
@@ -129,6 +131,7 @@ impl Limits {
             body_at_most: Duration::from_secs(60),
             bodies_bytes_max: 256 << 20,
             answer_at_most: Duration::from_secs(30),
+            long_answer_at_most: Duration::from_secs(300), // no call has a longer deadline
             concurrent_streams_max: 128,
             drain_at_most: Duration::from_secs(10),
         }

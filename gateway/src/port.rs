@@ -183,7 +183,10 @@ impl Port {
             passed: &self.passed,
             kept: question.as_ref().and_then(Question::etag),
             validate_only: asked.validate_only,
-            deadline: self.limits.answer_at_most,
+            deadline: match asked.route.takes_long {
+                true => self.limits.long_answer_at_most,
+                false => self.limits.answer_at_most,
+            },
         };
         let answer = match self.upstream.call(call).await {
             Ok(answer) => answer,

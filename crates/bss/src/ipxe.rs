@@ -68,6 +68,17 @@ pub struct Image<'a> {
     pub initrd: &'a str,
     /// Kernel parameters as they are stored.
     pub params: &'a str,
+    /// URL of the kernel's detached signature; empty for none.
+    pub kernel_signature: &'a str,
+    /// URL of the initramfs' detached signature; empty for none.
+    pub initrd_signature: &'a str,
+}
+
+impl Image<'_> {
+    /// Whether iPXE checks anything of it.
+    fn is_signed(&self) -> bool {
+        !self.kernel_signature.is_empty() || !self.initrd_signature.is_empty()
+    }
 }
 
 /// Words that the command line gets unless a word with the same prefix is there already.
@@ -118,6 +129,9 @@ pub fn command_line(image: Image<'_>, words: NodeWords<'_>) -> String {
 }
 
 /// The script that boots `image` with `command_line`; after `pause_s` seconds the node asks again at `retry_url`.
+///
+/// What is signed is checked as soon as it is there, and before anything is booted. `imgverify` takes the first image of a name,
+/// which may be one that an earlier try has left: so all are freed first, and what is checked is what is booted.
 #[must_use]
 pub fn boot(
     image: Image<'_>,
@@ -126,12 +140,15 @@ pub fn boot(
     pause_s: u32,
     retry_url: &str,
 ) -> String {
+    let free = if image.is_signed() { "imgfree\n" } else { "" };
     let mut script = format!(
-        "#!ipxe\nkernel --name kernel {} {command_line} || goto boot_retry\n",
+        "#!ipxe\n{free}kernel --name kernel {} {command_line} || goto boot_retry\n",
         image.kernel
     );
+    verify(&mut script, "kernel", image.kernel_signature);
     if !image.initrd.is_empty() {
         let _ = writeln!(script, "initrd --name initrd {} || goto boot_retry", image.initrd);
+        verify(&mut script, "initrd", image.initrd_signature);
     }
     let _ = write!(
         script,
@@ -144,6 +161,13 @@ pub fn boot(
         },
     );
     script
+}
+
+/// iPXE's `imgverify <image> <signature>`: the image was loaded under `name`. Source: ipxe.org/cmd/imgverify.
+fn verify(script: &mut String, name: &str, signature: &str) {
+    if !signature.is_empty() {
+        let _ = writeln!(script, "imgverify {name} {signature} || goto boot_retry");
+    }
 }
 
 /// The script that makes an unknown node ask again at `url` and tell its architecture.
@@ -187,6 +211,7 @@ mod tests {
             kernel: "http://i/k",
             initrd: "http://i/i",
             params: "console=ttyS0",
+            ..Image::default()
         }
     }
 
@@ -269,6 +294,34 @@ mod tests {
                  :boot_retry\nsleep 30\nchain {URL}\n\n"
             )
         );
+    }
+
+    /// Each part is checked once it is loaded, from a clean slate, and a node on which that fails boots nothing.
+    #[test]
+    fn what_is_signed_is_checked_before_it_is_booted() {
+        let signed = Image {
+            kernel_signature: "http://i/k.sig",
+            initrd_signature: "http://i/i.sig",
+            ..image()
+        };
+        let script = boot(signed, "p", RetryDelay::Fixed(30), 30, URL);
+        assert_eq!(
+            script,
+            format!(
+                "#!ipxe\nimgfree\nkernel --name kernel http://i/k p || goto boot_retry\n\
+                 imgverify kernel http://i/k.sig || goto boot_retry\n\
+                 initrd --name initrd http://i/i || goto boot_retry\n\
+                 imgverify initrd http://i/i.sig || goto boot_retry\nboot || goto boot_retry\n\
+                 :boot_retry\nsleep 30\nchain {URL}\n\n"
+            )
+        );
+        let kernel_only = Image {
+            initrd: "",
+            initrd_signature: "",
+            ..signed
+        };
+        let script = boot(kernel_only, "p", RetryDelay::Fixed(30), 30, URL);
+        assert_eq!(script.matches("imgverify").count(), 1, "{script}");
     }
 
     #[test]

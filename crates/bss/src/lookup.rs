@@ -111,12 +111,7 @@ pub(crate) fn parameters_of(
     asked: &Asked,
     component: Option<&Component>,
 ) -> Option<BootMatch> {
-    let found = |class| {
-        move |entry| BootMatch {
-            class,
-            source: BootSource::Parameters(entry),
-        }
-    };
+    let found = |class| move |entry| BootMatch::without_image(class, BootSource::Parameters(entry));
     let role = component
         .map(|component| component.role.as_str())
         .filter(|role| !role.is_empty());

@@ -58,6 +58,30 @@ fn with_meta(body: &str) -> String {
     .replace("\"at_ms\"", "\"atMs\"")
 }
 
+/// An image in the place of a kernel, in both directions.
+#[tokio::test]
+async fn a_configuration_of_an_image_is_created_and_shown() {
+    const OF_IMAGE: &str = r#"{"name":"all","is_default":true,"image":"debian-12"}"#;
+    let of_image = bss::BootConfiguration {
+        name: "all".into(),
+        is_default: true,
+        image: "debian-12".into(),
+        ..Default::default()
+    };
+    let create = bss::CreateBootConfigurationRequest {
+        configuration: Some(of_image.clone()),
+    };
+    check(
+        Sent("POST /chamois/v1/boot-configurations", OF_IMAGE),
+        &native("CreateBootConfiguration"),
+        create,
+        answer(&of_image),
+        201,
+        OF_IMAGE,
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_configuration_is_created_shown_and_replaced() {
     let stored = bss::BootConfiguration {

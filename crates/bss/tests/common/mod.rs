@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use auth::{BootTokens, Sealer};
 use bss::{BootIds, Config, RetryDelay};
 use model::{NodeNetwork, NodeUrls};
+use proto::boot_file::v1::{BootFile, BootFileCommand, Image, ImageFile, boot_file_command};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::{
@@ -191,4 +192,43 @@ pub fn http_status(status: &tonic::Status) -> Option<String> {
         .metadata()
         .get(rpc::HTTP_STATUS)
         .map(|value| value.to_str().expect("a number").to_owned())
+}
+
+/// Stores an image that has these parts: `kernel`, `initrd`, `kernel_signature`, `initrd_signature`, as `<name>/<part>`.
+pub async fn add_image(store: &Store, image: Image, parts: &[&str]) {
+    let mut image = image;
+    for part in parts {
+        let name = format!("{}/{part}", image.name);
+        let file = BootFile {
+            name: name.clone(),
+            size: 7,
+            sha256: "a".repeat(64),
+            ..BootFile::default()
+        };
+        let put = boot_file_command::PutBootFile {
+            file: Some(file),
+            if_revision: None,
+        };
+        boot_file(store, boot_file_command::Change::PutBootFile(put)).await;
+        let named = Some(ImageFile {
+            name,
+            ..ImageFile::default()
+        });
+        match *part {
+            "kernel" => image.kernel = named,
+            "initrd" => image.initrd = named,
+            "kernel_signature" => image.kernel_signature = named,
+            _ => image.initrd_signature = named,
+        }
+    }
+    let put = boot_file_command::PutImage {
+        image: Some(image),
+        if_revision: None,
+    };
+    boot_file(store, boot_file_command::Change::PutImage(put)).await;
+}
+
+async fn boot_file(store: &Store, change: boot_file_command::Change) {
+    let command = Command::BootFile(BootFileCommand { change: Some(change) });
+    store.propose("user/test", command, None).await.expect("accepted");
 }

@@ -1,9 +1,11 @@
-//! `chamois boot explain <node>`: what a node would be given now, and why. Two calls put together: BSS explains, and
-//! cloud-init shows its documents.
+//! `chamois boot explain <node>`: what a node would be given now, and why. Several calls put together: BSS explains, cloud-init shows
+//! its documents, and the members say whether they have the image.
 
 use std::fmt::Write as _;
 
 use clap::Args;
+use proto::boot_file::v1::image_service_client::ImageServiceClient;
+use proto::boot_file::v1::{ImageStatus, ListImageStatusesRequest};
 use proto::bss::v1::boot_candidate::{Class, Verdict};
 use proto::bss::v1::boot_explain_service_client::BootExplainServiceClient;
 use proto::bss::v1::{BootCandidate, BootExplanation, ExplainBootRequest};
@@ -55,10 +57,27 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
     };
     let explained = client.explain_boot(request).await?.into_inner();
     let documents = documents(global, &explained).await?;
+    let image = image_status(global, &explained.image).await?;
     match global.output {
-        Format::Json => output::print(as_json(&explained, &documents)?),
-        Format::Table => output::print(as_text(&explained, &documents, args.all).trim_end()),
+        Format::Json => output::print(as_json(&explained, &documents, image.as_ref())?),
+        Format::Table => {
+            let text = as_text(&explained, &documents, image.as_ref(), args.all);
+            output::print(text.trim_end())
+        }
     }
+}
+
+/// Which members have the image that is booted; `None` without one.
+async fn image_status(global: &GlobalArgs, name: &str) -> Result<Option<ImageStatus>, CliError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let mut client = ImageServiceClient::new(connect::to_any(global)?);
+    let request = ListImageStatusesRequest {
+        name: vec![name.to_owned()],
+    };
+    let answer = client.list_image_statuses(request).await?.into_inner();
+    Ok(answer.statuses.into_iter().next())
 }
 
 /// What cloud-init would give the node; nothing for what is no node.
@@ -86,7 +105,11 @@ async fn documents(global: &GlobalArgs, explained: &BootExplanation) -> Result<V
 }
 
 /// The answer of BSS with cloud-init's documents beside it.
-fn as_json(explained: &BootExplanation, documents: &[Document]) -> Result<String, CliError> {
+fn as_json(
+    explained: &BootExplanation,
+    documents: &[Document],
+    image: Option<&ImageStatus>,
+) -> Result<String, CliError> {
     let whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
     let mut whole = match whole {
         Value::Object(fields) => fields,
@@ -100,12 +123,24 @@ fn as_json(explained: &BootExplanation, documents: &[Document]) -> Result<String
         (document.name.clone(), value)
     });
     whole.insert("documents".to_owned(), Value::Object(shown.collect()));
+    if let Some(image) = image {
+        let status = output::to_value("chamois.boot_file.v1.ImageStatus", image)?;
+        whole.insert("imageStatus".to_owned(), status);
+    }
     serde_json::to_string_pretty(&whole)
         .map_err(|error| CliError::other("cannot write the answer as JSON", error))
 }
 
-fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> String {
+fn as_text(
+    explained: &BootExplanation,
+    documents: &[Document],
+    image: Option<&ImageStatus>,
+    all: bool,
+) -> String {
     let mut text = head(explained);
+    if !explained.image.is_empty() {
+        let _ = writeln!(text, "{}", image_line(explained, image));
+    }
     if !explained.problem.is_empty() {
         let _ = writeln!(text, "It cannot boot: {}", explained.problem);
     }
@@ -138,6 +173,24 @@ fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> St
         }
     }
     text
+}
+
+/// Which image, whether it can be booted, and what of it is checked.
+fn image_line(explained: &BootExplanation, status: Option<&ImageStatus>) -> String {
+    let bootable = match status {
+        Some(status) if status.bootable => "bootable".to_owned(),
+        Some(status) => format!("not bootable: {}", status.reason),
+        None => "nobody knows whether it is bootable".to_owned(),
+    };
+    let verified = match explained.verified.as_slice() {
+        [] => "no signature is checked".to_owned(),
+        parts => format!("iPXE checks the signature of {}", parts.join(" and ")),
+    };
+    let mut line = format!("It boots the image {}: {bootable}; {verified}", explained.image);
+    if !explained.image_problem.is_empty() {
+        let _ = write!(line, "\nThat will fail: {}", explained.image_problem);
+    }
+    line
 }
 
 fn section(text: &mut String, title: &str, content: &str) {
@@ -293,7 +346,8 @@ mod tests {
     /// Everything that decides is on one page; who has no part is counted only.
     #[test]
     fn a_page_shows_what_won_what_lost_and_what_the_node_is_given() {
-        let text = as_text(&explained(), &document(Ok("instance-id: i-1\n")), false);
+        let text = as_text(&explained(), &document(Ok("instance-id: i-1\n")), None, false);
+        assert!(!text.contains("image"), "{text}");
         for part in [
             "x0c0s0b0n0: NID 1; role Compute; groups gpu (revision 7)",
             "because winner",
@@ -307,20 +361,56 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("stranger"), "{text}");
-        let all = as_text(&explained(), &document(Err("no such group")), true);
+        let all = as_text(&explained(), &document(Err("no such group")), None, true);
         assert!(
             all.contains("stranger") && all.contains("none: no such group"),
             "{all}"
         );
     }
 
+    /// That a script is right does not help a node whose kernel no member has.
+    #[test]
+    fn the_image_is_named_with_what_becomes_of_it() {
+        let mut of_image = BootExplanation {
+            image: "debian-12".into(),
+            ..explained()
+        };
+        let mut status = ImageStatus {
+            bootable: true,
+            ..ImageStatus::default()
+        };
+        let line = |explained: &BootExplanation, status: Option<&ImageStatus>| {
+            let text = as_text(explained, &[], status, false);
+            text.lines().skip(1).take(2).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(
+            line(&of_image, Some(&status)).trim_end(),
+            "It boots the image debian-12: bootable; no signature is checked"
+        );
+        of_image.verified = vec!["kernel".into(), "initrd".into()];
+        of_image.image_problem = "it is for arm64".into();
+        status.bootable = false;
+        status.reason = "member 3 lacks a part".into();
+        assert_eq!(
+            line(&of_image, Some(&status)),
+            "It boots the image debian-12: not bootable: member 3 lacks a part; iPXE checks the signature of kernel and initrd\n\
+             That will fail: it is for arm64"
+        );
+        assert!(line(&of_image, None).contains("nobody knows"));
+    }
+
     /// Scripts read one document.
     #[test]
     fn json_has_the_explanation_and_the_documents() {
-        let text = as_json(&explained(), &document(Ok("x"))).unwrap();
+        let status = ImageStatus {
+            bootable: true,
+            ..ImageStatus::default()
+        };
+        let text = as_json(&explained(), &document(Ok("x")), Some(&status)).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["node"], "x0c0s0b0n0");
         assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
         assert_eq!(value["documents"]["meta-data"]["text"], "x");
+        assert_eq!(value["imageStatus"]["bootable"], true);
     }
 }

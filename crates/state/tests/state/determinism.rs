@@ -307,7 +307,11 @@ fn bss() -> impl Strategy<Value = Command> {
                 2 => Update { keys, values }.into_command(),
                 3 => Delete { keys, kernel, initrd }.into_command(),
                 4 | 5 => {
+                    let is_of_image = boot == 3;
+                    let text = |url: String| if is_of_image { String::new() } else { url };
+                    let (kernel, initrd) = (text(kernel), text(initrd));
                     let configuration = BootConfiguration {
+                        image: if is_of_image { "a".into() } else { String::new() },
                         hosts: vec![node],
                         is_default: boot == 1,
                         merge_params: boot == 2,
