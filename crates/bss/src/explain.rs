@@ -1,4 +1,4 @@
-//! `ExplainBoot`: what a node would be answered now, and why. Changes nothing.
+//! `ExplainBoot`: what a node would be answered now by BSS and by cloud-init, and why. Changes nothing.
 
 use model::{BootContext, MacAddr, Xname};
 use proto::bss::v1::{
@@ -126,6 +126,9 @@ fn explain(
             .map(|label| (*label).to_owned())
             .collect(),
         revision: state.applied_index(),
+        documents: xname
+            .map(|xname| (config.documents)(state, &config.urls, xname, now_ms))
+            .unwrap_or_default(),
     })
 }
 

@@ -1,5 +1,4 @@
-//! `chamois boot explain <node>`: what a node would be given now, and why. Two calls put together: BSS explains, and
-//! cloud-init shows its documents.
+//! `chamois boot explain <node>`: what a node would be given now, and why; one call.
 
 use std::fmt::Write as _;
 
@@ -7,17 +6,11 @@ use clap::Args;
 use proto::bss::v1::boot_candidate::{Class, Verdict};
 use proto::bss::v1::boot_explain_service_client::BootExplainServiceClient;
 use proto::bss::v1::{BootCandidate, BootExplanation, ExplainBootRequest};
-use proto::cloud_init::v1::GetNodeDataRequest;
-use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceClient;
-use serde_json::{Map, Value, json};
 
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
 use crate::output::{self, Format};
-
-/// Documents that every node asks for, in the order in which cloud-init does.
-const DOCUMENTS: [&str; 4] = ["network-config", "meta-data", "user-data", "vendor-data"];
 
 /// `chamois boot explain`.
 #[derive(Clone, Debug, Args)]
@@ -40,12 +33,6 @@ pub struct ExplainArgs {
     pub all: bool,
 }
 
-/// A document of cloud-init, or why there is none.
-struct Document {
-    name: String,
-    text: Result<String, String>,
-}
-
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let mut client =
         BootExplainServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
@@ -54,57 +41,13 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
         arch: args.arch,
     };
     let explained = client.explain_boot(request).await?.into_inner();
-    let documents = documents(global, &explained).await?;
     match global.output {
-        Format::Json => output::print(as_json(&explained, &documents)?),
-        Format::Table => output::print(as_text(&explained, &documents, args.all).trim_end()),
+        Format::Json => output::print_json("chamois.bss.v1.BootExplanation", &explained),
+        Format::Table => output::print(as_text(&explained, args.all).trim_end()),
     }
 }
 
-/// What cloud-init would give the node; nothing for what is no node.
-async fn documents(global: &GlobalArgs, explained: &BootExplanation) -> Result<Vec<Document>, CliError> {
-    if explained.node.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
-    let files = explained.group_files.iter().map(|label| format!("{label}.yaml"));
-    let mut documents = Vec::new();
-    for name in DOCUMENTS.map(str::to_owned).into_iter().chain(files) {
-        let request = GetNodeDataRequest {
-            id: explained.node.clone(),
-            document: name.clone(),
-            ..GetNodeDataRequest::default()
-        };
-        let text = match client.get_node_data(request).await {
-            Ok(answer) => Ok(String::from_utf8_lossy(&answer.into_inner().data).into_owned()),
-            Err(status) if status.code() == tonic::Code::Unavailable => return Err(status.into()),
-            Err(status) => Err(status.message().to_owned()),
-        };
-        documents.push(Document { name, text });
-    }
-    Ok(documents)
-}
-
-/// The answer of BSS with cloud-init's documents beside it.
-fn as_json(explained: &BootExplanation, documents: &[Document]) -> Result<String, CliError> {
-    let whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
-    let mut whole = match whole {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    let shown = documents.iter().map(|document| {
-        let value = match &document.text {
-            Ok(text) => json!({ "text": text }),
-            Err(problem) => json!({ "problem": problem }),
-        };
-        (document.name.clone(), value)
-    });
-    whole.insert("documents".to_owned(), Value::Object(shown.collect()));
-    serde_json::to_string_pretty(&whole)
-        .map_err(|error| CliError::other("cannot write the answer as JSON", error))
-}
-
-fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> String {
+fn as_text(explained: &BootExplanation, all: bool) -> String {
     let mut text = head(explained);
     if !explained.problem.is_empty() {
         let _ = writeln!(text, "It cannot boot: {}", explained.problem);
@@ -131,10 +74,10 @@ fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> St
     if !explained.script.is_empty() {
         section(&mut text, "boot script", &explained.script);
     }
-    for document in documents {
-        match &document.text {
-            Ok(data) => section(&mut text, &document.name, data),
-            Err(problem) => section(&mut text, &document.name, &format!("none: {problem}")),
+    for document in &explained.documents {
+        match document.problem.as_str() {
+            "" => section(&mut text, &document.name, &document.text),
+            problem => section(&mut text, &document.name, &format!("not shown: {problem}")),
         }
     }
     text
@@ -241,7 +184,7 @@ fn addresses(explained: &BootExplanation) -> comfy_table::Table {
 
 #[cfg(test)]
 mod tests {
-    use proto::bss::v1::{InterfaceAddresses, ParamOrigin};
+    use proto::bss::v1::{BootDocument, InterfaceAddresses, ParamOrigin};
 
     use super::*;
 
@@ -279,21 +222,26 @@ mod tests {
                 addresses: vec![],
             }],
             revision: 7,
+            documents: vec![
+                BootDocument {
+                    name: "meta-data".into(),
+                    text: "instance-id: i-1\n".into(),
+                    ..BootDocument::default()
+                },
+                BootDocument {
+                    name: "munge.yaml".into(),
+                    problem: "it is secret".into(),
+                    ..BootDocument::default()
+                },
+            ],
             ..BootExplanation::default()
         }
-    }
-
-    fn document(text: Result<&str, &str>) -> Vec<Document> {
-        vec![Document {
-            name: "meta-data".into(),
-            text: text.map(str::to_owned).map_err(str::to_owned),
-        }]
     }
 
     /// Everything that decides is on one page; who has no part is counted only.
     #[test]
     fn a_page_shows_what_won_what_lost_and_what_the_node_is_given() {
-        let text = as_text(&explained(), &document(Ok("instance-id: i-1\n")), false);
+        let text = as_text(&explained(), false);
         for part in [
             "x0c0s0b0n0: NID 1; role Compute; groups gpu (revision 7)",
             "because winner",
@@ -303,24 +251,12 @@ mod tests {
             "DHCP is silent",
             "--- boot script\n#!ipxe\nboot",
             "--- meta-data\ninstance-id: i-1",
+            "--- munge.yaml\nnot shown: it is secret",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("stranger"), "{text}");
-        let all = as_text(&explained(), &document(Err("no such group")), true);
-        assert!(
-            all.contains("stranger") && all.contains("none: no such group"),
-            "{all}"
-        );
-    }
-
-    /// Scripts read one document.
-    #[test]
-    fn json_has_the_explanation_and_the_documents() {
-        let text = as_json(&explained(), &document(Ok("x"))).unwrap();
-        let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["node"], "x0c0s0b0n0");
-        assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
-        assert_eq!(value["documents"]["meta-data"]["text"], "x");
+        let all = as_text(&explained(), true);
+        assert!(all.contains("stranger"), "{all}");
     }
 }
