@@ -177,7 +177,11 @@ fn a_cluster_takes_over_what_openchami_has() {
     let (single, _member) = cluster();
     let (old, url) = whole_old_system();
     let told = migrated(&single, &url);
-    assert_eq!((&told["nodes"], &told["notHere"]), (&json!(3), &json!(3)), "{told}");
+    assert_eq!(
+        (&told["nodes"], &told["notHere"]),
+        (&json!(3), &json!(3)),
+        "{told}"
+    );
     let smd = format!("{url}/hsm/v2");
     assert_eq!(single.ask(&["import", "smd", &smd, "--yes"]).0, 0);
     let told = migrated(&single, &url);

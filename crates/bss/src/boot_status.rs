@@ -145,7 +145,9 @@ fn status(
     let Some(first) = attempts.next() else {
         return known;
     };
-    let due_at_ms = first.at_ms.saturating_add(deadlines.time_to_next_ms(first.phase()));
+    let due_at_ms = first
+        .at_ms
+        .saturating_add(deadlines.time_to_next_ms(first.phase()));
     BootStatus {
         phase: first.phase,
         since_ms: first.at_ms,

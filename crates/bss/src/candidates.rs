@@ -31,7 +31,11 @@ pub(crate) fn of(
     }
     candidates.sort_by_key(|candidate| candidate.verdict);
     let own = lookup::own_entries_of(state, asked, component);
-    candidates.extend(parameters.iter().flat_map(|first| hidden(state, &own, first, node)));
+    candidates.extend(
+        parameters
+            .iter()
+            .flat_map(|first| hidden(state, &own, first, node)),
+    );
     let matched: BTreeSet<&str> = matches.iter().filter_map(configuration_name).collect();
     let others = state.bss.configurations();
     let others = others.filter(|other| !matched.contains(other.name.as_str()));
@@ -156,14 +160,14 @@ fn hidden(
         .into_iter()
         .filter(|(class, key)| *class > first.class && !key.is_empty());
     let later = later.filter_map(|(class, key)| {
-            let source = BootSource::Parameters(state.bss.entry(key)?);
-            let reason = format!(
-                "of boot parameters only the first match counts: {}",
-                first.source.name()
-            );
-            let selector = selector(&source, node);
-            Some(candidate(&source, Some((class, selector)), Verdict::Lost, reason))
-        });
+        let source = BootSource::Parameters(state.bss.entry(key)?);
+        let reason = format!(
+            "of boot parameters only the first match counts: {}",
+            first.source.name()
+        );
+        let selector = selector(&source, node);
+        Some(candidate(&source, Some((class, selector)), Verdict::Lost, reason))
+    });
     of_other_names.chain(later).collect()
 }
 

@@ -175,7 +175,9 @@ pub(crate) fn own_entries_of(
     component: Option<&Component>,
 ) -> Vec<Arc<BootParametersEntry>> {
     let id = component.map(|component| component.id.clone());
-    let macs = component.map(|component| macs_of(state, component)).unwrap_or_default();
+    let macs = component
+        .map(|component| macs_of(state, component))
+        .unwrap_or_default();
     let nid = component.and_then(|component| component.nid).map(nid_key);
     let names = id
         .into_iter()

@@ -40,7 +40,12 @@ pub fn documents(state: &State, urls: &NodeUrls, node: &Xname, now_ms: u64) -> V
     let files = view.with_file().map(|label| format!("{label}.yaml"));
     let names = DOCUMENTS.map(str::to_owned).into_iter().chain(files);
     names
-        .map(|name| shown(&name, document_of(&view, &name).map_err(|error| error.to_string())))
+        .map(|name| {
+            shown(
+                &name,
+                document_of(&view, &name).map_err(|error| error.to_string()),
+            )
+        })
         .collect()
 }
 

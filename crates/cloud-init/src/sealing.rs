@@ -134,7 +134,11 @@ impl Sealing {
 /// `Conflict` that says what to do.
 pub(crate) fn check_patch(state: &State, patch: &PatchGroupRequest) -> Result<(), Error> {
     let has_contents = patch.file.is_some() || patch.meta_data.is_some();
-    let is_secret = has_contents && state.cloud_init.group(&patch.name).is_some_and(|group| group.secret);
+    let is_secret = has_contents
+        && state
+            .cloud_init
+            .group(&patch.name)
+            .is_some_and(|group| group.secret);
     if !is_secret {
         return Ok(());
     }

@@ -15,9 +15,7 @@ use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::Error;
 use state::State;
-use state::cloud_init::{
-    BOOT_TOKEN_KEY, BootAccess, group_meta_data_secret, group_secret, instance_secret,
-};
+use state::cloud_init::{BOOT_TOKEN_KEY, BootAccess, group_meta_data_secret, group_secret, instance_secret};
 
 use crate::node::Node;
 

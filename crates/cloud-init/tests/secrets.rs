@@ -182,7 +182,11 @@ async fn without_a_token_the_rest_is_served() {
         meta_data.contains("groups:\n        compute:\n") && !meta_data.contains(CANARY),
         "{meta_data}"
     );
-    assert_eq!(meta_data.matches("withheld: it was asked for without").count(), 2, "{meta_data}");
+    assert_eq!(
+        meta_data.matches("withheld: it was asked for without").count(),
+        2,
+        "{meta_data}"
+    );
     assert!(!vendor_data.contains("compute.yaml"), "{vendor_data}");
     let no = file.unwrap_err();
     assert_eq!(no.code(), Code::PermissionDenied);
@@ -258,7 +262,8 @@ async fn without_a_majority_the_secret_part_is_503_and_the_rest_is_served() {
     assert!(no.metadata().get(rpc::RETRY_AFTER_S).is_some());
     let meta_data = text(meta_data);
     assert!(
-        meta_data.contains("withheld: this boot could not be made known") && meta_data.contains("local-hostname"),
+        meta_data.contains("withheld: this boot could not be made known")
+            && meta_data.contains("local-hostname"),
         "{meta_data}"
     );
     assert!(text(vendor_data).contains("compute.yaml"));
@@ -293,11 +298,17 @@ async fn a_member_without_the_private_key_sends_the_node_elsewhere() {
         BootTokens::new(tokens().sealer().seal_only()),
     );
     let token = token(&store);
-    let no = without.get_group_data(from(FIRST, asked_file(&token))).await.unwrap_err();
+    let no = without
+        .get_group_data(from(FIRST, asked_file(&token)))
+        .await
+        .unwrap_err();
     assert_eq!(no.code(), Code::Unavailable);
     assert!(no.metadata().get(rpc::RETRY_AFTER_S).is_some());
     let meta_data = text(without.get_meta_data(from(FIRST, asked(&token))).await);
-    assert!(meta_data.contains("withheld: the member that was asked"), "{meta_data}");
+    assert!(
+        meta_data.contains("withheld: the member that was asked"),
+        "{meta_data}"
+    );
     let vendor_data = text(without.get_vendor_data(from(FIRST, asked(&token))).await);
     assert!(
         vendor_data.contains("compute.yaml"),
@@ -340,7 +351,10 @@ async fn what_is_read_changed_and_written_back_loses_nothing() {
     .await
     .unwrap();
     let [meta_data, _, served] = documents(&store, FIRST, &token(&store)).await.map(text);
-    assert!(meta_data.contains("group-key: c4n4ry-of-a-group\n"), "{meta_data}");
+    assert!(
+        meta_data.contains("group-key: c4n4ry-of-a-group\n"),
+        "{meta_data}"
+    );
     assert_eq!(served, file);
     let mut renamed = shown;
     renamed.file.as_mut().unwrap().filename = "other.yaml".to_owned();
@@ -473,7 +487,10 @@ async fn a_secret_is_found_nowhere_and_opens_with_the_key() {
         .unwrap();
     assert!(list.get_ref().items[0].secret);
     seen.extend(list.get_ref().encode_to_vec());
-    let no = service(&store).get_group_data(from(FIRST, asked_file("x"))).await.unwrap_err();
+    let no = service(&store)
+        .get_group_data(from(FIRST, asked_file("x")))
+        .await
+        .unwrap_err();
     seen.extend(format!("{no:?}").into_bytes());
     seen.extend(text(service(&store).get_meta_data(from(FIRST, asked("x"))).await).into_bytes());
     let node = "x0c0s0b0n0".parse().unwrap();

@@ -5,7 +5,8 @@ use prost::Message;
 use proto::bss::v1::bss_command::{Delete, DeleteBootConfiguration, PutBootConfiguration, Replace, Rollback};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
 use proto::cloud_init::v1::cloud_init_command::{
-    DeleteGroup, DeleteInstanceInfo, DeleteProfile, PutGroup, PutInstanceInfo, PutProfile, UpdateClusterDefaults,
+    DeleteGroup, DeleteInstanceInfo, DeleteProfile, PutGroup, PutInstanceInfo, PutProfile,
+    UpdateClusterDefaults,
 };
 use proto::cloud_init::v1::{
     CloudInitCommand, ClusterDefaults, Group, InstanceInfo, Profile, cloud_init_command,

@@ -436,7 +436,8 @@ fn check_refused(cases: impl IntoIterator<Item = (String, &'static str)>) {
 fn a_route_that_cannot_be_served_is_an_error_at_start() {
     check_refused([
         (
-            one_get("Ask", "Ask", r#"get: "/a/{id}""#) + &method("Other", "Ask", "Ask", r#"get: "/a/{sub}""#, ""),
+            one_get("Ask", "Ask", r#"get: "/a/{id}""#)
+                + &method("Other", "Ask", "Ask", r#"get: "/a/{sub}""#, ""),
             "t.S.Other: GET /a/{sub} is bound to /t.S/Get already (/a/{id})",
         ),
         (
@@ -451,7 +452,10 @@ fn a_route_that_cannot_be_served_is_an_error_at_start() {
             one_get("Ask", "Ask", r#"get: "/a/{labels}""#),
             "t.S.Get: /a/{labels}: no field labels in the request",
         ),
-        (one_get("Ask", "Ask", r#"get: "a""#), "t.S.Get: a: must begin with /"),
+        (
+            one_get("Ask", "Ask", r#"get: "a""#),
+            "t.S.Get: a: must begin with /",
+        ),
         (
             one_get("Ask", "Ask", r#"get: "/a/{id=**}""#),
             "t.S.Get: /a/{id=**}: no field id=** in the request",
@@ -468,7 +472,10 @@ fn a_route_that_cannot_be_served_is_an_error_at_start() {
             one_get("Ask", "Ask", r#"get: "/a" response_body: "no""#),
             "t.S.Get: response_body: no field no in the response",
         ),
-        (one_get("Ask", "Ask", ""), "t.S.Get: google.api.http names no verb"),
+        (
+            one_get("Ask", "Ask", ""),
+            "t.S.Get: google.api.http names no verb",
+        ),
         (
             method("Get", "Ask", "Ask", r#"get: "/a""#, "location_field: \"uri\""),
             "t.S.Get: location_field: no field uri in the response",

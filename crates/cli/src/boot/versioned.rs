@@ -42,7 +42,8 @@ impl FromStr for Versioned {
         }
         let (word, id) = text.split_once('/').unwrap_or((KINDS[0].0, text));
         let found = KINDS.iter().find(|(known, _)| *known == word);
-        let accepted = "write KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, or defaults";
+        let accepted =
+            "write KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, or defaults";
         match found {
             Some((_, kind)) if !id.is_empty() => Ok(Versioned {
                 kind,

@@ -79,6 +79,13 @@ async fn compare(args: &CloudInitArgs, connection: &ExactlyOnce) -> Result<(Work
             .notes
             .push(format!("{kept} nodes keep the instance-id that they have here"));
     }
+    if work.empty_secrets > 0 {
+        let empty = work.empty_secrets;
+        summary.notes.push(format!(
+            "{empty} secret groups come without file and meta-data, which the source does not show: put them with \
+             `chamois cloud-init group put NAME --secret`"
+        ));
+    }
     for shown in work.shown()? {
         summary.add(shown);
     }
@@ -154,17 +161,34 @@ async fn apply(connection: &ExactlyOnce, work: Work, progress: &ProgressBar) -> 
 
 /// What the cluster would not take is refused with the rest, before anything is stored.
 async fn try_out(connection: &ExactlyOnce, work: &mut Work) -> Result<(), CliError> {
-    let defaults = async |defaults, seen| {
-        put_defaults(connection, only_tried(of_defaults(defaults, seen))).await
-    };
+    let defaults =
+        async |defaults, seen| put_defaults(connection, only_tried(of_defaults(defaults, seen))).await;
     let id = |_: &ClusterDefaults| DEFAULTS.to_owned();
-    refuse_in_advance(&mut work.defaults, id, |before| revision(before.meta.as_ref()), defaults).await?;
+    refuse_in_advance(
+        &mut work.defaults,
+        id,
+        |before| revision(before.meta.as_ref()),
+        defaults,
+    )
+    .await?;
     let groups = async |group, seen| put_group(connection, only_tried(of_group(group, seen))).await;
     let id = |group: &Group| group.name.clone();
-    refuse_in_advance(&mut work.groups, id, |before| revision(before.meta.as_ref()), groups).await?;
+    refuse_in_advance(
+        &mut work.groups,
+        id,
+        |before| revision(before.meta.as_ref()),
+        groups,
+    )
+    .await?;
     let infos = async |info, seen| put_info(connection, only_tried(of_info(info, seen))).await;
     let id = |info: &InstanceInfo| info.id.clone();
-    refuse_in_advance(&mut work.infos, id, |before| revision(before.meta.as_ref()), infos).await
+    refuse_in_advance(
+        &mut work.infos,
+        id,
+        |before| revision(before.meta.as_ref()),
+        infos,
+    )
+    .await
 }
 
 /// Each is written only if nobody has changed it since it was shown.

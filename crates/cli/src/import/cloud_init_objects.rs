@@ -42,6 +42,8 @@ pub(super) struct Work {
     pub(super) infos: Diff<InstanceInfo>,
     /// Nodes that keep another instance-id than the source says.
     pub(super) kept_ids: usize,
+    /// Secret groups that are not here yet, and of which the source shows no contents.
+    pub(super) empty_secrets: usize,
 }
 
 impl Objects {
@@ -212,6 +214,8 @@ impl Work {
             work.defaults = defaults(given, ours.defaults.clone());
         }
         work.groups = groups(given.groups, &ours.groups);
+        let is_empty = |group: &&Group| group.secret && group.file.is_none() && group.meta_data.is_none();
+        work.empty_secrets = work.groups.create.iter().filter(is_empty).count();
         if let Some(given) = given.infos {
             (work.infos, work.kept_ids) = infos(given, ours.infos.as_deref().unwrap_or_default());
         }
@@ -638,6 +642,19 @@ mod tests {
         );
     }
 
+    /// No system shows what is secret: such a group comes in empty, and the report must say so.
+    #[test]
+    fn secret_groups_without_their_contents_are_counted() {
+        let document = json!({"groups": {
+            "munge": {"secret": true, "file": {"filename": "m.yaml", "encoding": "plain"}, "sealed": ["file"]},
+            "compute": {"description": "all"},
+        }});
+        let objects = Objects::read("x", &document).unwrap();
+        assert_eq!(Work::of(objects.clone(), &Objects::default()).empty_secrets, 1);
+        let ours = stored(Work::of(objects.clone(), &Objects::default()));
+        assert_eq!(Work::of(objects, &ours).empty_secrets, 0);
+    }
+
     /// One object that nobody can read must not hide the others.
     #[test]
     fn every_object_that_cannot_be_read_is_told_with_its_field() {
@@ -658,7 +675,12 @@ mod tests {
             .collect();
         let ids: Vec<&str> = refused.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, ["cluster-defaults", "a", "b", "x0c0s0b0n0 [0]", "[1]"]);
-        for (place, field) in [(0, "nid-length: "), (2, "file.content: "), (3, "hostname: "), (4, "id: ")] {
+        for (place, field) in [
+            (0, "nid-length: "),
+            (2, "file.content: "),
+            (3, "hostname: "),
+            (4, "id: "),
+        ] {
             assert!(refused[place].1.starts_with(field), "{refused:?}");
         }
         for (id, reason) in refused {

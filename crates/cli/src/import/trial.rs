@@ -55,9 +55,10 @@ fn reason(answer: Result<(), Status>) -> Result<Option<String>, CliError> {
     match answer {
         Ok(()) => Ok(None),
         Err(status) => match status.code() {
-            Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition | Code::ResourceExhausted => {
-                Ok(Some(status.message().escape_debug().to_string()))
-            }
+            Code::InvalidArgument
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::ResourceExhausted => Ok(Some(status.message().escape_debug().to_string())),
             _ => Err(status.into()),
         },
     }
@@ -67,7 +68,8 @@ impl<T> Diff<T> {
     /// Moves the objects that `reasons` has one for to what is refused.
     fn refuse_all(&mut self, reasons: &BTreeMap<String, String>, id: fn(&T) -> String) {
         self.create.retain(|object| !reasons.contains_key(&id(object)));
-        self.change.retain(|change| !reasons.contains_key(&id(&change.after)));
+        self.change
+            .retain(|change| !reasons.contains_key(&id(&change.after)));
         for (id, reason) in reasons {
             self.refuse(id.as_str(), reason.as_str());
         }
@@ -115,7 +117,9 @@ mod tests {
     #[tokio::test]
     async fn a_cluster_that_cannot_be_asked_is_an_error() {
         let ask = async |_, _| Err(Status::unavailable("no majority"));
-        let error = refuse_in_advance(&mut diff(), String::clone, |_| 1, ask).await.unwrap_err();
+        let error = refuse_in_advance(&mut diff(), String::clone, |_| 1, ask)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("no majority"), "{error}");
     }
 

@@ -470,7 +470,10 @@ mod tests {
         let told = changes.added_to(node(1, true, &[])).changes;
         assert_eq!(told[0].0, "instance-info");
         assert!(told[0].1.starts_with("local-hostname: b -> "), "{told:?}");
-        assert!(changes.added_to(node(1, false, &[])).changes.is_empty(), "it is not here at all");
+        assert!(
+            changes.added_to(node(1, false, &[])).changes.is_empty(),
+            "it is not here at all"
+        );
         let silent = Objects::read("x", &json!({ "groups": {} })).unwrap();
         let changes = InfoChanges::of(&silent, &old).unwrap();
         assert!(changes.added_to(node(1, true, &[])).changes.is_empty());

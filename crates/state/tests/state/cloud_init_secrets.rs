@@ -216,7 +216,10 @@ fn a_write_of_one_part_keeps_the_other_and_only_a_clear_takes_it_away() {
         ..patch()
     });
     let stored = log.state.cloud_init.group("a").unwrap();
-    assert_eq!((&stored.sealed[..], stored.file.is_none()), (&["meta-data".to_owned()][..], true));
+    assert_eq!(
+        (&stored.sealed[..], stored.file.is_none()),
+        (&["meta-data".to_owned()][..], true)
+    );
     assert_eq!(ciphertext(&log, "cloud-init/group/a"), None);
     assert_eq!(ciphertext(&log, "cloud-init/group/a/meta-data").unwrap(), b"data");
     log.ok(DeleteGroup {
@@ -261,7 +264,11 @@ fn a_file_without_content_stands_for_the_one_that_is_sealed() {
         clear: vec!["file".into()],
         ..patch()
     });
-    assert_eq!(log.invalid(again("c.yaml", "plain")).0, "file.content", "there is none");
+    assert_eq!(
+        log.invalid(again("c.yaml", "plain")).0,
+        "file.content",
+        "there is none"
+    );
 }
 
 /// Nobody but the writer could seal what is public.

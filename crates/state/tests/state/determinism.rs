@@ -313,7 +313,11 @@ fn put_each(keys: Vec<String>, values: &BootParametersEntry, must_be_new: bool) 
         ..values.clone()
     };
     bss_command::Put {
-        if_revisions: if must_be_new { vec![0; keys.len()] } else { Vec::new() },
+        if_revisions: if must_be_new {
+            vec![0; keys.len()]
+        } else {
+            Vec::new()
+        },
         entries: keys.into_iter().map(entry).collect(),
     }
 }

@@ -2,11 +2,12 @@
 
 use model::Rejection;
 use prost::Message as _;
+use prost_types::{Struct, Value, value::Kind};
 use proto::bss::v1::BootParametersEntry;
 use proto::bss::v1::bss_command::{Delete, Replace, Rollback};
-use prost_types::{Struct, Value, value::Kind};
 use proto::cloud_init::v1::cloud_init_command::{
-    DeleteGroup, DeleteInstanceInfo, DeleteProfile, PutGroup, PutInstanceInfo, PutProfile, UpdateClusterDefaults,
+    DeleteGroup, DeleteInstanceInfo, DeleteProfile, PutGroup, PutInstanceInfo, PutProfile,
+    UpdateClusterDefaults,
 };
 use proto::cloud_init::v1::{ClusterDefaults, Group, GroupFile, InstanceInfo, Profile};
 use proto::cluster::v1::SealedSecret;
@@ -267,11 +268,20 @@ fn a_profile_comes_back_for_as_long_as_it_was_to_apply() {
         if_revision,
         ..back(RowKind::Profile, "test", 2)
     };
-    assert!(matches!(log.refused(seen(Some(3))), Rejection::RevisionMismatch { actual: 0, .. }));
+    assert!(matches!(
+        log.refused(seen(Some(3))),
+        Rejection::RevisionMismatch { actual: 0, .. }
+    ));
     log.ok(seen(Some(0)));
-    assert_eq!(log.state.cloud_init.profile("test").unwrap().kernel, "http://s/two");
+    assert_eq!(
+        log.state.cloud_init.profile("test").unwrap().kernel,
+        "http://s/two"
+    );
     log.ok(back(RowKind::Profile, "test", 4));
-    assert!(log.state.cloud_init.profile("test").is_none(), "it was deleted then");
+    assert!(
+        log.state.cloud_init.profile("test").is_none(),
+        "it was deleted then"
+    );
 }
 
 /// What is looked for in all rows.
@@ -334,8 +344,15 @@ fn what_becomes_secret_is_in_no_earlier_version_either() {
     assert!(has_canary(&log.state));
     log.ok(secret_group("third"));
     assert!(!has_canary(&log.state));
-    assert_eq!(kept(&log.state, RowKind::CloudInitGroup, "munge"), [5, 4, 3, -2, 1]);
-    let version = log.state.revisions.get(RowKind::CloudInitGroup, "munge", 3).unwrap();
+    assert_eq!(
+        kept(&log.state, RowKind::CloudInitGroup, "munge"),
+        [5, 4, 3, -2, 1]
+    );
+    let version = log
+        .state
+        .revisions
+        .get(RowKind::CloudInitGroup, "munge", 3)
+        .unwrap();
     let version = Group::decode(version.object.as_slice()).unwrap();
     assert_eq!((version.description.as_str(), version.secret), ("first", true));
     assert_eq!(version.file.unwrap().filename, "c.yaml");
@@ -386,7 +403,11 @@ fn meta_data_of_a_node_that_becomes_secret_is_in_no_earlier_version_either() {
     });
     assert!(!has_canary(&log.state));
     log.ok(back(RowKind::InstanceInfo, NODE, 1));
-    let now = log.state.cloud_init.instance_info(&NODE.parse().unwrap()).unwrap();
+    let now = log
+        .state
+        .cloud_init
+        .instance_info(&NODE.parse().unwrap())
+        .unwrap();
     assert_eq!((now.hostname.as_str(), now.secret), ("lh", true));
 }
 

@@ -50,7 +50,10 @@ fn check_deadlines(config: &Config, problems: &mut Problems) {
         ("boot.phone-home-deadline-s", boot.phone_home_deadline_s),
     ] {
         if !(1..=DEADLINE_S_MAX).contains(&seconds) {
-            problems.add(key, format_args!("{seconds} s; accepted are 1 to {DEADLINE_S_MAX}"));
+            problems.add(
+                key,
+                format_args!("{seconds} s; accepted are 1 to {DEADLINE_S_MAX}"),
+            );
         }
     }
 }
