@@ -92,7 +92,7 @@ impl Objects {
 
     pub(crate) fn add_defaults(&mut self, part: &Value) -> Result<(), CliError> {
         if !part.is_null() {
-            self.defaults = self.one(DEFAULTS, DEFAULTS, DEFAULTS_MESSAGE, part)?;
+            self.defaults = self.one(DEFAULTS, DEFAULTS, &HsmMessage::named(DEFAULTS_MESSAGE)?, part);
         }
         Ok(())
     }
@@ -102,11 +102,11 @@ impl Objects {
         &mut self,
         part: &'static str,
         id: &str,
-        message: &str,
+        form: &HsmMessage,
         json: &Value,
-    ) -> Result<Option<M>, CliError> {
-        match HsmMessage::named(message)?.read(json) {
-            Ok(object) => Ok(Some(object)),
+    ) -> Option<M> {
+        match form.read(json) {
+            Ok(object) => Some(object),
             Err(problem) => {
                 let reason = match problem.place.as_str() {
                     "" => problem.problem,
@@ -114,7 +114,7 @@ impl Objects {
                 };
                 let id = id.to_owned();
                 self.refused.push((part, Refused { id, reason }));
-                Ok(None)
+                None
             }
         }
     }
@@ -130,13 +130,14 @@ impl Objects {
         let Value::Array(list) = json else {
             return Err(CLOUD_INIT.not_accepted(origin, format_args!("{part}: it is no list")));
         };
+        let form = HsmMessage::named(message)?;
         let mut objects = Vec::with_capacity(list.len());
         for (at, item) in list.iter().enumerate() {
             let id = match item[name_key].as_str() {
                 Some(name) => format!("{} [{at}]", quoted(name)),
                 None => format!("[{at}]"),
             };
-            objects.extend(self.one::<M>(part, &id, message, item)?);
+            objects.extend(self.one::<M>(part, &id, &form, item));
         }
         Ok(objects)
     }
@@ -146,8 +147,9 @@ impl Objects {
         match part {
             Value::Null => {}
             Value::Object(by_name) => {
+                let form = HsmMessage::named(GROUP_MESSAGE)?;
                 for (name, group) in by_name {
-                    let group = self.one(GROUPS, &quoted(name), GROUP_MESSAGE, group)?;
+                    let group = self.one(GROUPS, &quoted(name), &form, group);
                     self.groups.extend(group.map(|group: Group| Group {
                         name: name.clone(),
                         ..group
