@@ -129,6 +129,32 @@ fn files_with(dir: &Path, texts: &[&str], found: &mut Vec<String>) {
     }
 }
 
+/// One call tells all of the node's documents, and of the secret one why it is not shown.
+fn explained_without_the_secret(single: &Single) {
+    let (code, out, err) = single.ask(&["boot", "explain", NODE, "-o", "json"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains(CANARY) && !out.contains("/t/"), "{out}");
+    let explained: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let documents = explained["documents"].as_array().unwrap();
+    let names: Vec<&str> = documents
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "network-config",
+        "meta-data",
+        "user-data",
+        "vendor-data",
+        "munge.yaml",
+    ];
+    assert_eq!(names, expected);
+    assert!(documents[1]["text"].as_str().unwrap().contains(NODE), "{out}");
+    assert!(
+        documents[4]["problem"].as_str().unwrap().contains("is secret"),
+        "{out}"
+    );
+}
+
 #[test]
 fn a_secret_reaches_the_node_at_its_boot_and_is_in_no_file_and_no_log() {
     let single = Single::prepare();
@@ -159,6 +185,7 @@ fn a_secret_reaches_the_node_at_its_boot_and_is_in_no_file_and_no_log() {
     let (_, script) = get(&single, node, "/cloud-init/vendor-data");
     assert!(!script.contains("munge"), "{script}");
 
+    explained_without_the_secret(&single);
     let saved = single.dir.path().join("saved.snapshot");
     let (code, out, err) = single.ask(&["snapshot", "save", common::text(&saved)]);
     assert_eq!(code, 0, "{out}{err}");

@@ -319,6 +319,16 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["boot.http-port", "0 is not a port"],
     ),
     case(
+        "dhcp-deadline-s = 60",
+        "dhcp-deadline-s = 0",
+        &["boot.dhcp-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "phone-home-deadline-s = 1800",
+        "phone-home-deadline-s = 86401",
+        &["boot.phone-home-deadline-s", "1 to 86400"],
+    ),
+    case(
         "port = 69",
         "port = 67",
         &["tftp.port", "also taken by `dhcp.port`"],

@@ -1,4 +1,4 @@
-//! `ExplainBoot`: what a node would be answered now, and why. Changes nothing.
+//! `ExplainBoot`: what a node would be answered now by BSS and by cloud-init, and why. Changes nothing.
 
 use model::{BootContext, MacAddr, Xname};
 use proto::boot_file::v1::Image;
@@ -137,6 +137,9 @@ fn explain(
         image_problem: image
             .filter(|image| !state::image_fits(image, node.arch))
             .map(|image| misfit(image, node.arch))
+            .unwrap_or_default(),
+        documents: xname
+            .map(|xname| (config.documents)(state, &config.urls, xname, now_ms))
             .unwrap_or_default(),
     })
 }

@@ -8,7 +8,9 @@ use common::{config, configuration, configure, from_node, group, put, seeded, xn
 use proto::bss::v1::boot_candidate::{Class, Verdict};
 use proto::bss::v1::boot_explain_service_server::BootExplainService as _;
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
-use proto::bss::v1::{BootConfiguration, BootExplanation, ExplainBootRequest, GetBootScriptRequest};
+use proto::bss::v1::{
+    BootConfiguration, BootDocument, BootExplanation, ExplainBootRequest, GetBootScriptRequest,
+};
 use proto::smd::v1::component::Arch;
 use raft::Store;
 use tonic::{Code, Request, Status};
@@ -35,13 +37,9 @@ fn told(explained: &BootExplanation) -> Vec<(&str, Verdict, &str)> {
         .collect()
 }
 
-#[tokio::test]
-async fn every_candidate_is_told_what_became_of_it() {
-    let store = seeded().await;
-    group(&store, "rack", &[&xname(0)]).await;
-    put(&store, "Compute", "v1").await;
-    put(&store, "Default", "v1").await;
-    let configurations = [
+/// One for each thing that can become of it.
+fn configurations() -> [BootConfiguration; 7] {
+    [
         BootConfiguration {
             nids: vec![1],
             merge_params: true,
@@ -76,8 +74,16 @@ async fn every_candidate_is_told_what_became_of_it() {
             roles: vec!["Service".into()],
             ..configuration("others")
         },
-    ];
-    for configuration in configurations {
+    ]
+}
+
+#[tokio::test]
+async fn every_candidate_is_told_what_became_of_it() {
+    let store = seeded().await;
+    group(&store, "rack", &[&xname(0)]).await;
+    put(&store, "Compute", "v1").await;
+    put(&store, "Default", "v1").await;
+    for configuration in configurations() {
         configure(&store, configuration).await;
     }
     let explained = explain(&store, &xname(0)).await;
@@ -141,6 +147,65 @@ async fn every_candidate_is_told_what_became_of_it() {
         .collect();
     assert_eq!(params, [("from=own", "own")]);
     assert_eq!(explained.kernel, "http://c/rack/k");
+}
+
+/// Parameters that were stored before the node was known stay under its other names, and look as if they counted.
+#[tokio::test]
+async fn boot_parameters_of_a_nodes_other_names_are_told_to_have_lost() {
+    let store = seeded().await;
+    for key in ["nid1", "02:00:00:00:00:01", "x0c0s0b0n0"] {
+        put(&store, key, "v1").await;
+    }
+    let explained = explain(&store, "nid1").await;
+    let lost: Vec<(&str, Verdict)> = told(&explained)
+        .into_iter()
+        .map(|(name, verdict, _)| (name, verdict))
+        .collect();
+    assert_eq!(
+        lost,
+        [
+            ("x0c0s0b0n0", Verdict::Won),
+            ("02:00:00:00:00:01", Verdict::Lost),
+            ("nid1", Verdict::Lost),
+        ]
+    );
+    let (_, _, reason) = told(&explained)[1];
+    assert!(
+        reason.contains("the xname goes first") && reason.ends_with("x0c0s0b0n0"),
+        "{reason}"
+    );
+    assert_eq!(explained.candidates[2].class(), Class::Own);
+}
+
+/// Cloud-Init's own function says what it would give; of no node there is nothing to give.
+#[tokio::test]
+async fn cloud_inits_documents_are_part_of_the_explanation() {
+    let store = seeded().await;
+    let documents: bss::Documents = |state, urls, node, now_ms| {
+        let base = urls.base_for(["10.97.3.1".parse().unwrap()]).unwrap();
+        vec![BootDocument {
+            name: "meta-data".to_owned(),
+            text: format!("{node} {base} {} {}", state.applied_index(), now_ms > 0),
+            ..BootDocument::default()
+        }]
+    };
+    let config = bss::Config {
+        documents,
+        ..config(RetryDelay::Growing)
+    };
+    let service = BootExplainService::new(store.clone(), config);
+    let ask = async |node: &str| {
+        let request = ExplainBootRequest {
+            node: node.to_owned(),
+            ..ExplainBootRequest::default()
+        };
+        let answer = service.explain_boot(Request::new(request)).await.unwrap();
+        answer.into_inner()
+    };
+    let explained = ask("1").await;
+    let expected = format!("x0c0s0b0n0 http://10.97.0.1:8081 {} true", explained.revision);
+    assert_eq!(explained.documents[0].text, expected);
+    assert!(ask("02:00:00:00:00:99").await.documents.is_empty());
 }
 
 /// Ties between a configuration and boot parameters, and between two configurations.

@@ -87,7 +87,13 @@ async fn a_known_node_gets_its_script_however_it_is_named() {
     }
     let expected = golden!(&store, "x0c0s0b0n0", "by_name.txt");
     assert_eq!(script(&store, by_name("X0C0S0B0N00")).await, expected);
-    assert_eq!(script(&store, by_nid("1")).await, expected);
+    for nid in ["1", "0x1", "01", "0b1"] {
+        assert_eq!(
+            script(&store, by_nid(nid)).await,
+            expected,
+            "{nid}: BSS reads Go's numbers"
+        );
+    }
 }
 
 #[tokio::test]
@@ -298,7 +304,12 @@ async fn a_node_without_a_kernel_is_unknown_too() {
 #[tokio::test]
 async fn questions_that_name_nobody_or_nonsense_are_bad_requests() {
     let store = seeded().await;
-    for request in [GetBootScriptRequest::default(), by_nid("seven"), by_nid("-1")] {
+    for request in [
+        GetBootScriptRequest::default(),
+        by_nid("seven"),
+        by_nid("-1"),
+        by_nid("08"),
+    ] {
         let no = refused(&store, request).await;
         assert_eq!(
             (no.code(), no.message()),

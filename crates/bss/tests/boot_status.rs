@@ -3,7 +3,7 @@
 
 mod common;
 
-use bss::{BootScriptService, BootStatusService, RetryDelay, phase_of_file};
+use bss::{BootScriptService, BootStatusService, PhaseDeadlines, RetryDelay, phase_of_file};
 use common::{config, from_node, put, seeded, smd};
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
@@ -44,7 +44,7 @@ async fn list(store: &Store, nodes: &[&str], group: &str) -> Result<Vec<BootStat
         nodes: nodes.iter().map(|text| (*text).to_owned()).collect(),
         group: group.to_owned(),
     };
-    let service = BootStatusService::new(store.clone());
+    let service = BootStatusService::new(store.clone(), PhaseDeadlines::default());
     let answer = service.list_boot_status(Request::new(request)).await?;
     Ok(answer.into_inner().nodes)
 }

@@ -191,3 +191,49 @@ async fn an_instance_id_is_read_and_renewed() {
     let stale = instances.renew_instance_id(from(FIRST, renew)).await.unwrap_err();
     assert_eq!(stale.code(), Code::Aborted);
 }
+
+/// What an explanation shows is what the node is served, under its profile too, in a boot with the id 0.
+#[tokio::test]
+async fn all_documents_at_once_are_those_that_the_node_gets() {
+    let store = with_compute().await;
+    put(&store, "test", profile()).await.unwrap();
+    let before = store.state().applied_index();
+    let node = "x0c0s0b0n0".parse().unwrap();
+    let shown = cloud_init::documents(&store.state(), &urls(), &node, store.cluster_time_ms());
+    assert_eq!(store.state().applied_index(), before);
+    let names: Vec<&str> = shown.iter().map(|one| one.name.as_str()).collect();
+    let expected = [
+        "network-config",
+        "meta-data",
+        "user-data",
+        "vendor-data",
+        "compute.yaml",
+    ];
+    assert_eq!(names, expected);
+    assert!(shown.iter().all(|one| one.problem.is_empty()), "{shown:?}");
+    assert!(
+        shown[1].text.starts_with("# x0c0s0b0n0 has no instance-id yet"),
+        "{}",
+        shown[1].text
+    );
+    let context = model::BootContext {
+        revision: before,
+        boot_id: 0,
+    };
+    let asked = || {
+        from(
+            FIRST,
+            NodeDataRequest {
+                ctx: context.to_string(),
+                ..NodeDataRequest::default()
+            },
+        )
+    };
+    let service = service(&store);
+    assert_eq!(shown[0].text, text(service.get_network_config(asked()).await));
+    assert_eq!(shown[2].text, text(service.get_user_data(asked()).await));
+    assert_eq!(shown[3].text, text(service.get_vendor_data(asked()).await));
+    assert_eq!(shown[4].text, TRIED);
+    let stranger = "x9c0s0b0n0".parse().unwrap();
+    assert!(cloud_init::documents(&store.state(), &urls(), &stranger, 0).is_empty());
+}

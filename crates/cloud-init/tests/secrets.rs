@@ -182,6 +182,11 @@ async fn without_a_token_the_rest_is_served() {
         meta_data.contains("groups:\n        compute:\n") && !meta_data.contains(CANARY),
         "{meta_data}"
     );
+    assert_eq!(
+        meta_data.matches("withheld: it was asked for without").count(),
+        2,
+        "{meta_data}"
+    );
     assert!(!vendor_data.contains("compute.yaml"), "{vendor_data}");
     let no = file.unwrap_err();
     assert_eq!(no.code(), Code::PermissionDenied);
@@ -196,10 +201,13 @@ async fn no_other_token_peer_or_boot_is_given_anything_secret() {
     let another_boot = token_of(&store, BOOT_ID + 1, now + VALID_FOR_MS);
     let expired = token_of(&store, BOOT_ID, now);
     for bad in ["nonsense", &good[..good.len() - 1], &another_boot, &expired] {
-        for answer in documents(&store, FIRST, bad).await {
-            let no = answer.unwrap_err();
-            assert_eq!(no.code(), Code::PermissionDenied, "{bad}: {no:?}");
-            assert!(!no.message().contains(bad), "{}", no.message());
+        let [meta_data, vendor_data, file] = documents(&store, FIRST, bad).await;
+        let no = file.unwrap_err();
+        assert_eq!(no.code(), Code::PermissionDenied, "{bad}: {no:?}");
+        let (meta_data, vendor_data) = (text(meta_data), text(vendor_data));
+        assert!(meta_data.contains("withheld: ") && !vendor_data.contains("compute.yaml"));
+        for told in [no.message(), &meta_data, &vendor_data] {
+            assert!(!told.contains(bad) && !told.contains(CANARY), "{told}");
         }
     }
     assert_eq!(
@@ -230,13 +238,15 @@ async fn a_boot_that_has_phoned_home_is_given_nothing_more() {
     let change = bss_command::Change::RecordBoot(bss_command::RecordBoot { record: Some(record) });
     let command = Command::Bss(BssCommand { change: Some(change) });
     store.propose("node/x0c0s0b0n0", command, None).await.unwrap();
-    let no = service(&store)
-        .get_meta_data(from(FIRST, asked(&token)))
-        .await
-        .unwrap_err();
+    let [meta_data, _, file] = documents(&store, FIRST, &token).await;
+    let no = file.unwrap_err();
     assert_eq!(no.code(), Code::PermissionDenied);
     assert!(no.message().contains("phoned home"), "{}", no.message());
-    text(service(&store).get_meta_data(from(FIRST, asked(""))).await);
+    let meta_data = text(meta_data);
+    assert!(
+        meta_data.contains("phoned home") && !meta_data.contains(CANARY),
+        "cloud-init that runs once more still finds the node's name: {meta_data}"
+    );
 }
 
 /// The first use must be known to all members; what is not secret needs nobody.
@@ -247,10 +257,15 @@ async fn without_a_majority_the_secret_part_is_503_and_the_rest_is_served() {
     text(service(&store).get_meta_data(from(FIRST, asked(""))).await); // it has an instance-id
     let alone = cut_off(&store);
     let [meta_data, vendor_data, file] = documents(&alone, FIRST, &token).await;
-    for no in [meta_data.unwrap_err(), file.unwrap_err()] {
-        assert_eq!(no.code(), Code::Unavailable, "{no:?}");
-        assert!(no.metadata().get(rpc::RETRY_AFTER_S).is_some());
-    }
+    let no = file.unwrap_err();
+    assert_eq!(no.code(), Code::Unavailable, "{no:?}");
+    assert!(no.metadata().get(rpc::RETRY_AFTER_S).is_some());
+    let meta_data = text(meta_data);
+    assert!(
+        meta_data.contains("withheld: this boot could not be made known")
+            && meta_data.contains("local-hostname"),
+        "{meta_data}"
+    );
     assert!(text(vendor_data).contains("compute.yaml"));
     let service = service(&alone);
     text(service.get_network_config(from(FIRST, asked(&token))).await);
@@ -282,12 +297,85 @@ async fn a_member_without_the_private_key_sends_the_node_elsewhere() {
         urls(),
         BootTokens::new(tokens().sealer().seal_only()),
     );
+    let token = token(&store);
     let no = without
-        .get_meta_data(from(FIRST, asked(&token(&store))))
+        .get_group_data(from(FIRST, asked_file(&token)))
         .await
         .unwrap_err();
     assert_eq!(no.code(), Code::Unavailable);
     assert!(no.metadata().get(rpc::RETRY_AFTER_S).is_some());
+    let meta_data = text(without.get_meta_data(from(FIRST, asked(&token))).await);
+    assert!(
+        meta_data.contains("withheld: the member that was asked"),
+        "{meta_data}"
+    );
+    let vendor_data = text(without.get_vendor_data(from(FIRST, asked(&token))).await);
+    assert!(
+        vendor_data.contains("compute.yaml"),
+        "another member will open it: {vendor_data}"
+    );
+}
+
+/// What an administrator reads, changes and writes back is all there afterwards.
+#[tokio::test]
+async fn what_is_read_changed_and_written_back_loses_nothing() {
+    let store = with_secrets().await;
+    let service = GroupService::new(store.clone(), tokens().sealer());
+    let get = || {
+        Request::new(GetGroupRequest {
+            name: "compute".to_owned(),
+        })
+    };
+    let shown = service.get_group(get()).await.unwrap().into_inner();
+    assert_eq!(shown.sealed, ["meta-data", "file"]);
+    let write = async |group: Group| {
+        let request = PutGroupRequest {
+            name: "compute".to_owned(),
+            group: Some(group),
+            ..PutGroupRequest::default()
+        };
+        service.put_group(from(FIRST, request)).await
+    };
+    write(Group {
+        description: "all of them".to_owned(),
+        ..shown.clone()
+    })
+    .await
+    .unwrap();
+    // the file alone: the meta-data stay
+    let file = "#cloud-config\n# another\n";
+    write(Group {
+        secret: true,
+        ..group("compute", file)
+    })
+    .await
+    .unwrap();
+    let [meta_data, _, served] = documents(&store, FIRST, &token(&store)).await.map(text);
+    assert!(
+        meta_data.contains("group-key: c4n4ry-of-a-group\n"),
+        "{meta_data}"
+    );
+    assert_eq!(served, file);
+    let mut renamed = shown;
+    renamed.file.as_mut().unwrap().filename = "other.yaml".to_owned();
+    let no = write(renamed).await.unwrap_err();
+    assert!(no.message().starts_with("file.content: "), "{}", no.message());
+}
+
+/// It would go into the log as it is, even though it is refused there.
+#[tokio::test]
+async fn a_patch_of_what_is_secret_is_refused_before_it_is_proposed() {
+    let store = with_secrets().await;
+    let service = GroupService::new(store.clone(), tokens().sealer());
+    let before = store.state().applied_index();
+    let patch = PatchGroupRequest {
+        name: "Compute".to_owned(),
+        meta_data: data("group-key"),
+        ..PatchGroupRequest::default()
+    };
+    let no = service.patch_group(from(FIRST, patch)).await.unwrap_err();
+    assert!(no.message().contains("put it"), "{}", no.message());
+    assert_eq!(store.state().applied_index(), before);
 }
 
 #[tokio::test]
@@ -302,7 +390,11 @@ async fn an_administrator_is_shown_that_it_is_secret_and_not_what() {
         };
         service.get_node_data(Request::new(asked)).await
     };
-    assert!(!text(shown("meta-data").await).contains(CANARY));
+    let meta_data = text(shown("meta-data").await);
+    assert!(
+        meta_data.contains("withheld: it is given to the node alone") && !meta_data.contains(CANARY),
+        "{meta_data}"
+    );
     assert!(!text(shown("vendor-data").await).contains("compute.yaml"));
     assert_eq!(
         shown("compute.yaml").await.unwrap_err().code(),
@@ -396,10 +488,14 @@ async fn a_secret_is_found_nowhere_and_opens_with_the_key() {
     assert!(list.get_ref().items[0].secret);
     seen.extend(list.get_ref().encode_to_vec());
     let no = service(&store)
-        .get_meta_data(from(FIRST, asked("x")))
+        .get_group_data(from(FIRST, asked_file("x")))
         .await
         .unwrap_err();
     seen.extend(format!("{no:?}").into_bytes());
+    seen.extend(text(service(&store).get_meta_data(from(FIRST, asked("x"))).await).into_bytes());
+    let node = "x0c0s0b0n0".parse().unwrap();
+    let explained = cloud_init::documents(&store.state(), &urls(), &node, store.cluster_time_ms());
+    seen.extend(format!("{explained:?}").into_bytes());
     text(
         service(&store)
             .get_meta_data(from(FIRST, asked(&token(&store))))

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use auth::{BootTokens, Sealer};
-use bss::{BootIds, Config, RetryDelay};
+use bss::{BootIds, Config, PhaseDeadlines, RetryDelay};
 use model::{NodeNetwork, NodeUrls};
 use proto::boot_file::v1::{BootFile, BootFileCommand, Image, ImageFile, boot_file_command};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
@@ -163,6 +163,8 @@ pub fn config(retry_delay: RetryDelay) -> Config {
         architectures: None,
         timeline: Default::default(),
         s3: None,
+        documents: |_, _, _, _| Vec::new(),
+        deadlines: PhaseDeadlines::default(),
     }
 }
 

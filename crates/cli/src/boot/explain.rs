@@ -1,5 +1,5 @@
-//! `chamois boot explain <node>`: what a node would be given now, and why. Several calls put together: BSS explains, cloud-init shows
-//! its documents, and the members say whether they have the image.
+//! `chamois boot explain <node>`: what a node would be given now, and why. BSS explains, and the members say whether they have the
+//! image.
 
 use std::fmt::Write as _;
 
@@ -9,17 +9,12 @@ use proto::boot_file::v1::{ImageStatus, ListImageStatusesRequest};
 use proto::bss::v1::boot_candidate::{Class, Verdict};
 use proto::bss::v1::boot_explain_service_client::BootExplainServiceClient;
 use proto::bss::v1::{BootCandidate, BootExplanation, ExplainBootRequest};
-use proto::cloud_init::v1::GetNodeDataRequest;
-use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceClient;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
 use crate::output::{self, Format};
-
-/// Documents that every node asks for, in the order in which cloud-init does.
-const DOCUMENTS: [&str; 4] = ["network-config", "meta-data", "user-data", "vendor-data"];
 
 /// `chamois boot explain`.
 #[derive(Clone, Debug, Args)]
@@ -42,12 +37,6 @@ pub struct ExplainArgs {
     pub all: bool,
 }
 
-/// A document of cloud-init, or why there is none.
-struct Document {
-    name: String,
-    text: Result<String, String>,
-}
-
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let mut client =
         BootExplainServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
@@ -56,14 +45,10 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
         arch: args.arch,
     };
     let explained = client.explain_boot(request).await?.into_inner();
-    let documents = documents(global, &explained).await?;
     let image = image_status(global, &explained.image).await?;
     match global.output {
-        Format::Json => output::print(as_json(&explained, &documents, image.as_ref())?),
-        Format::Table => {
-            let text = as_text(&explained, &documents, image.as_ref(), args.all);
-            output::print(text.trim_end())
-        }
+        Format::Json => output::print(as_json(&explained, image.as_ref())?),
+        Format::Table => output::print(as_text(&explained, image.as_ref(), args.all).trim_end()),
     }
 }
 
@@ -80,63 +65,18 @@ async fn image_status(global: &GlobalArgs, name: &str) -> Result<Option<ImageSta
     Ok(answer.statuses.into_iter().next())
 }
 
-/// What cloud-init would give the node; nothing for what is no node.
-async fn documents(global: &GlobalArgs, explained: &BootExplanation) -> Result<Vec<Document>, CliError> {
-    if explained.node.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
-    let files = explained.group_files.iter().map(|label| format!("{label}.yaml"));
-    let mut documents = Vec::new();
-    for name in DOCUMENTS.map(str::to_owned).into_iter().chain(files) {
-        let request = GetNodeDataRequest {
-            id: explained.node.clone(),
-            document: name.clone(),
-            ..GetNodeDataRequest::default()
-        };
-        let text = match client.get_node_data(request).await {
-            Ok(answer) => Ok(String::from_utf8_lossy(&answer.into_inner().data).into_owned()),
-            Err(status) if status.code() == tonic::Code::Unavailable => return Err(status.into()),
-            Err(status) => Err(status.message().to_owned()),
-        };
-        documents.push(Document { name, text });
-    }
-    Ok(documents)
-}
-
-/// The answer of BSS with cloud-init's documents beside it.
-fn as_json(
-    explained: &BootExplanation,
-    documents: &[Document],
-    image: Option<&ImageStatus>,
-) -> Result<String, CliError> {
-    let whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
-    let mut whole = match whole {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    let shown = documents.iter().map(|document| {
-        let value = match &document.text {
-            Ok(text) => json!({ "text": text }),
-            Err(problem) => json!({ "problem": problem }),
-        };
-        (document.name.clone(), value)
-    });
-    whole.insert("documents".to_owned(), Value::Object(shown.collect()));
-    if let Some(image) = image {
+/// The answer of BSS, with where its image is.
+fn as_json(explained: &BootExplanation, image: Option<&ImageStatus>) -> Result<String, CliError> {
+    let mut whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
+    if let (Some(image), Value::Object(fields)) = (image, &mut whole) {
         let status = output::to_value("chamois.boot_file.v1.ImageStatus", image)?;
-        whole.insert("imageStatus".to_owned(), status);
+        fields.insert("imageStatus".to_owned(), status);
     }
     serde_json::to_string_pretty(&whole)
         .map_err(|error| CliError::other("cannot write the answer as JSON", error))
 }
 
-fn as_text(
-    explained: &BootExplanation,
-    documents: &[Document],
-    image: Option<&ImageStatus>,
-    all: bool,
-) -> String {
+fn as_text(explained: &BootExplanation, image: Option<&ImageStatus>, all: bool) -> String {
     let mut text = head(explained);
     if !explained.image.is_empty() {
         let _ = writeln!(text, "{}", image_line(explained, image));
@@ -166,10 +106,10 @@ fn as_text(
     if !explained.script.is_empty() {
         section(&mut text, "boot script", &explained.script);
     }
-    for document in documents {
-        match &document.text {
-            Ok(data) => section(&mut text, &document.name, data),
-            Err(problem) => section(&mut text, &document.name, &format!("none: {problem}")),
+    for document in &explained.documents {
+        match document.problem.as_str() {
+            "" => section(&mut text, &document.name, &document.text),
+            problem => section(&mut text, &document.name, &format!("not shown: {problem}")),
         }
     }
     text
@@ -294,7 +234,7 @@ fn addresses(explained: &BootExplanation) -> comfy_table::Table {
 
 #[cfg(test)]
 mod tests {
-    use proto::bss::v1::{InterfaceAddresses, ParamOrigin};
+    use proto::bss::v1::{BootDocument, InterfaceAddresses, ParamOrigin};
 
     use super::*;
 
@@ -332,21 +272,26 @@ mod tests {
                 addresses: vec![],
             }],
             revision: 7,
+            documents: vec![
+                BootDocument {
+                    name: "meta-data".into(),
+                    text: "instance-id: i-1\n".into(),
+                    ..BootDocument::default()
+                },
+                BootDocument {
+                    name: "munge.yaml".into(),
+                    problem: "it is secret".into(),
+                    ..BootDocument::default()
+                },
+            ],
             ..BootExplanation::default()
         }
-    }
-
-    fn document(text: Result<&str, &str>) -> Vec<Document> {
-        vec![Document {
-            name: "meta-data".into(),
-            text: text.map(str::to_owned).map_err(str::to_owned),
-        }]
     }
 
     /// Everything that decides is on one page; who has no part is counted only.
     #[test]
     fn a_page_shows_what_won_what_lost_and_what_the_node_is_given() {
-        let text = as_text(&explained(), &document(Ok("instance-id: i-1\n")), None, false);
+        let text = as_text(&explained(), None, false);
         assert!(!text.contains("image"), "{text}");
         for part in [
             "x0c0s0b0n0: NID 1; role Compute; groups gpu (revision 7)",
@@ -357,15 +302,13 @@ mod tests {
             "DHCP is silent",
             "--- boot script\n#!ipxe\nboot",
             "--- meta-data\ninstance-id: i-1",
+            "--- munge.yaml\nnot shown: it is secret",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("stranger"), "{text}");
-        let all = as_text(&explained(), &document(Err("no such group")), None, true);
-        assert!(
-            all.contains("stranger") && all.contains("none: no such group"),
-            "{all}"
-        );
+        let all = as_text(&explained(), None, true);
+        assert!(all.contains("stranger"), "{all}");
     }
 
     /// That a script is right does not help a node whose kernel no member has.
@@ -380,7 +323,7 @@ mod tests {
             ..ImageStatus::default()
         };
         let line = |explained: &BootExplanation, status: Option<&ImageStatus>| {
-            let text = as_text(explained, &[], status, false);
+            let text = as_text(explained, status, false);
             text.lines().skip(1).take(2).collect::<Vec<_>>().join("\n")
         };
         assert_eq!(
@@ -401,16 +344,15 @@ mod tests {
 
     /// Scripts read one document.
     #[test]
-    fn json_has_the_explanation_and_the_documents() {
+    fn json_has_the_explanation_and_where_the_image_is() {
         let status = ImageStatus {
             bootable: true,
             ..ImageStatus::default()
         };
-        let text = as_json(&explained(), &document(Ok("x")), Some(&status)).unwrap();
+        let text = as_json(&explained(), Some(&status)).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["node"], "x0c0s0b0n0");
         assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
-        assert_eq!(value["documents"]["meta-data"]["text"], "x");
         assert_eq!(value["imageStatus"]["bootable"], true);
     }
 }

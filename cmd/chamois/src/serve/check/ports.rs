@@ -7,6 +7,8 @@ use crate::serve::config::{Config, Role};
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
+/// A node that is not further after a day is stuck, whatever it does.
+const DEADLINE_S_MAX: u32 = 86_400;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
@@ -31,8 +33,29 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+    check_deadlines(config, problems);
     check_tcp(config, problems);
     check_udp(config, problems);
+}
+
+/// With a deadline of 0 every node would be stuck.
+fn check_deadlines(config: &Config, problems: &mut Problems) {
+    let boot = &config.boot;
+    for (key, seconds) in [
+        ("boot.dhcp-deadline-s", boot.dhcp_deadline_s),
+        ("boot.loader-deadline-s", boot.loader_deadline_s),
+        ("boot.kernel-deadline-s", boot.kernel_deadline_s),
+        ("boot.system-deadline-s", boot.system_deadline_s),
+        ("boot.cloud-init-deadline-s", boot.cloud_init_deadline_s),
+        ("boot.phone-home-deadline-s", boot.phone_home_deadline_s),
+    ] {
+        if !(1..=DEADLINE_S_MAX).contains(&seconds) {
+            problems.add(
+                key,
+                format_args!("{seconds} s; accepted are 1 to {DEADLINE_S_MAX}"),
+            );
+        }
+    }
 }
 
 /// Two TCP listeners on one port of overlapping addresses cannot both be opened.

@@ -1,7 +1,8 @@
-//! `[boot]`: the plain HTTP port for compute nodes.
+//! `[boot]`: the plain HTTP port for compute nodes, their files, and when one of them is stuck.
 
 use std::path::PathBuf;
 
+use bss::PhaseDeadlines;
 use serde::Deserialize;
 
 /// `[boot]` of the configuration. Where the port is open is said by the role `boot` of the networks.
@@ -17,17 +18,51 @@ pub struct BootConfig {
     /// upload that does not fit is refused before it begins, and so it should be the same on every member. Files that lie
     /// there by hand do not count.
     pub files_bytes_max: u64,
+    /// Seconds from the offer of an address to its acknowledgement, after which a node counts as stuck
+    /// (`chamois boot status`). All deadlines are 1 to 86400, the same on all members.
+    pub dhcp_deadline_s: u32,
+    /// Seconds from there to the boot script.
+    pub loader_deadline_s: u32,
+    /// Seconds from the script to the kernel, and from there to the initrd.
+    pub kernel_deadline_s: u32,
+    /// Seconds from the initrd to cloud-init's first document.
+    pub system_deadline_s: u32,
+    /// Seconds from cloud-init's first documents to its user-data.
+    pub cloud_init_deadline_s: u32,
+    /// Seconds from there to the phone-home.
+    pub phone_home_deadline_s: u32,
     /// `true`: answer nodes before this member has heard from a leader since it started. For a black
     /// start without a majority only: the data may be old, and the log says so.
     pub serve_unverified: bool,
 }
 
+impl BootConfig {
+    /// Of all phases.
+    pub fn deadlines(&self) -> PhaseDeadlines {
+        PhaseDeadlines {
+            dhcp_s: self.dhcp_deadline_s,
+            loader_s: self.loader_deadline_s,
+            kernel_s: self.kernel_deadline_s,
+            system_s: self.system_deadline_s,
+            cloud_init_s: self.cloud_init_deadline_s,
+            phone_home_s: self.phone_home_deadline_s,
+        }
+    }
+}
+
 impl Default for BootConfig {
     fn default() -> Self {
+        let deadlines = PhaseDeadlines::default();
         Self {
             http_port: 8081,
             files_dir: PathBuf::from("/var/lib/chamois/files"),
             files_bytes_max: 0,
+            dhcp_deadline_s: deadlines.dhcp_s,
+            loader_deadline_s: deadlines.loader_s,
+            kernel_deadline_s: deadlines.kernel_s,
+            system_deadline_s: deadlines.system_s,
+            cloud_init_deadline_s: deadlines.cloud_init_s,
+            phone_home_deadline_s: deadlines.phone_home_s,
             serve_unverified: false,
         }
     }
