@@ -7,6 +7,8 @@ use crate::serve::config::{Config, Role};
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
+/// A boot has some thirty requests, and one that is tried again may have more.
+const REQUESTS_BURST_MIN: u32 = 50;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
@@ -28,6 +30,16 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             format_args!(
                 "{} s; accepted are 0 to {RETRY_DELAY_S_MAX}",
                 config.bss.retry_delay_s
+            ),
+        );
+    }
+    if config.boot.requests_burst_max < REQUESTS_BURST_MIN {
+        problems.add(
+            "boot.requests-burst-max",
+            format_args!(
+                "{} is less than a boot may need; accepted are {REQUESTS_BURST_MIN} and more (for no limit: \
+                 requests-per-s-max = 0)",
+                config.boot.requests_burst_max
             ),
         );
     }
