@@ -10,7 +10,7 @@ use serde::Serialize;
 use state::{BootChoice, BootMatch, BootSource, State};
 
 use crate::data_source::{self, Token};
-use crate::ipxe::{self, Image, NodeWords, RetryDelay};
+use crate::ipxe::{self, Image, NodeWords, RetryDelay, Tries};
 use crate::lookup::{self, Asked};
 
 /// Where boot files are, at the service address.
@@ -177,9 +177,11 @@ fn unknown(question: &Question, component: Option<&Component>, terms: &Terms<'_>
         ..NodeWords::default()
     };
     match entry {
-        _ if question.arch.is_empty() && !question.json => {
-            Answer::Script(ipxe::ask_architecture(&url(terms, &query)))
-        }
+        _ if question.arch.is_empty() && !question.json => Answer::Script(ipxe::ask_architecture(
+            terms.retry_delay,
+            terms.context.boot_id,
+            &url(terms, &query),
+        )),
         Some(entry) => {
             let query = match terms.retry_delay {
                 RetryDelay::Growing => format!("{query}&retry={}", question.retry.saturating_add(1)),
@@ -212,7 +214,10 @@ fn finish(
         image,
         &line,
         terms.retry_delay,
-        terms.retry_delay.seconds(question.retry, terms.context.boot_id),
+        Tries {
+            retry: question.retry,
+            boot_id: terms.context.boot_id,
+        },
         &retry_url,
     ))
 }

@@ -106,26 +106,34 @@ async fn a_node_without_an_interface_comes_back_by_name() {
     );
 }
 
-/// The pause is the only thing that the number of tries changes, beside the number itself.
+/// How it asks again is the only thing that the number of tries changes.
 #[tokio::test]
 async fn the_pause_grows_with_the_retries() {
     let store = seeded().await;
     put(&store, "x0c0s0b0n0", "console=ttyS0").await;
     let first = golden!(&store, "x0c0s0b0n0", "by_mac.txt");
-    for (retry, least) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (6, 10)] {
+    let (above, _) = first.split_once(":boot_retry\n").unwrap();
+    for (retry, least) in [(0, 1_u32), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (6, 10)] {
         let pause = RetryDelay::Growing.seconds(retry, common::BOOT_ID);
         assert!(
-            (least..=least + least / 2).contains(&pause),
+            (least..=least + least.div_ceil(2)).contains(&pause),
             "{pause} s at retry {retry}"
         );
         let request = GetBootScriptRequest {
             retry: retry.to_string(),
             ..by_mac(MAC)
         };
-        let expected = first
-            .replace("sleep 1\n", &format!("sleep {pause}\n"))
-            .replace("&retry=1&", &format!("&retry={}&", retry + 1));
-        assert_eq!(script(&store, request).await, expected, "retry {retry}");
+        let text = script(&store, request).await;
+        let begins = format!("{above}:boot_retry\nsleep {pause}\nchain ");
+        assert!(text.starts_with(&begins), "retry {retry}: {text}");
+        let chains: Vec<&str> = text.lines().filter(|line| line.starts_with("chain ")).collect();
+        let next = format!("&retry={}&", retry + 1);
+        assert!(chains.iter().all(|chain| chain.contains(&next)), "{chains:?}");
+        assert_eq!(
+            chains.len(),
+            if retry < 3 { 3 } else { 5 - retry.min(4) as usize },
+            "{text}"
+        );
     }
     let nonsense = GetBootScriptRequest {
         retry: "-7x".to_owned(),
@@ -297,7 +305,7 @@ async fn a_node_without_a_kernel_is_unknown_too() {
     assert!(
         script(&store, by_mac(MAC))
             .await
-            .starts_with("#!ipxe\nsleep 10\nchain ")
+            .starts_with("#!ipxe\nsleep 15\nchain ")
     );
 }
 
@@ -455,17 +463,20 @@ async fn without_a_service_address_a_script_names_every_member() {
         .into_inner();
     let text = String::from_utf8(answer.data).unwrap();
     let chains: Vec<&str> = text.lines().filter(|line| line.starts_with("chain ")).collect();
-    let [chain] = chains.as_slice() else {
-        panic!("{text}")
-    };
-    let tries: Vec<&str> = chain.split(" || ").collect();
-    for (tried, member) in tries.iter().zip(1..=3) {
-        assert!(
-            tried.starts_with(&format!("chain http://10.97.0.{member}:8081/boot/")),
-            "{chain}"
-        );
+    assert_eq!(chains.len(), 3, "{text}");
+    for (chain, label) in chains
+        .iter()
+        .zip(["boot_retry_2", "boot_retry_3", "boot_retry_3"])
+    {
+        let tries: Vec<&str> = chain.split(" || ").collect();
+        for (tried, member) in tries.iter().zip(1..=3) {
+            assert!(
+                tried.starts_with(&format!("chain http://10.97.0.{member}:8081/boot/")),
+                "{chain}"
+            );
+        }
+        assert_eq!(tries[3..], [format!("goto {label}")]);
     }
-    assert_eq!(tries.last(), Some(&"goto boot_retry"));
     assert_eq!(
         text.matches("http://i/").count(),
         2,

@@ -100,9 +100,9 @@ async fn a_boot_file_is_fetched_from_the_service_address() {
         "#!ipxe\nkernel --name kernel http://10.97.0.1:8081/files/debian/vmlinuz initrd=initrd console=ttyS0 \
          ds=nocloud;s=http://mine/ xname=x0c0s0b0n0 nid=1 BOOTIF=01-02-00-00-00-00-01 || goto boot_retry\n\
          initrd --name initrd http://10.97.0.1:8081/files/debian/initrd || goto boot_retry\nboot || goto boot_retry\n\
-         :boot_retry\nsleep 1\nchain http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:01&retry=1"
+         :boot_retry\nsleep 2\nchain http://10.97.0.1:8081/boot/v1/bootscript?mac=02:00:00:00:00:01&retry=1"
     );
-    assert!(retry.ends_with(" || goto boot_retry\n\n"), "{retry}");
+    assert!(retry.ends_with(" || goto boot_retry_3\n\n"), "{retry}");
 }
 
 /// Its kernel, initrd and token are those of the entry that it merges with.
@@ -159,7 +159,7 @@ async fn a_node_of_unknown_architecture_is_asked_for_it() {
     configure(&store, arm).await;
     let text = script(&store).await;
     assert!(
-        text.starts_with("#!ipxe\nsleep 10\nchain ") && text.contains("&arch=${buildarch}"),
+        text.starts_with("#!ipxe\nsleep 15\nchain ") && text.contains("&arch=${buildarch}"),
         "{text}"
     );
     let said = |arch: &str| GetBootScriptRequest {
@@ -213,7 +213,7 @@ async fn a_node_is_asked_for_its_architecture_where_that_decides() {
     .await;
     let text = script(&store).await;
     assert!(
-        text.starts_with("#!ipxe\nsleep 10\nchain ") && text.contains("&arch=${buildarch}"),
+        text.starts_with("#!ipxe\nsleep 15\nchain ") && text.contains("&arch=${buildarch}"),
         "{text}"
     );
     let of = |arch: &str| GetBootScriptRequest {

@@ -9,6 +9,8 @@ use crate::serve::config::{Config, Role};
 const RETRY_DELAY_S_MAX: u32 = 3600;
 /// A node that is not further after a day is stuck, whatever it does.
 const DEADLINE_S_MAX: u32 = 86_400;
+/// A boot has some thirty requests, and one that is tried again may have more.
+const REQUESTS_BURST_MIN: u32 = 50;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
@@ -34,6 +36,16 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         );
     }
     check_deadlines(config, problems);
+    if config.boot.requests_burst_max < REQUESTS_BURST_MIN {
+        problems.add(
+            "boot.requests-burst-max",
+            format_args!(
+                "{} is less than a boot may need; accepted are {REQUESTS_BURST_MIN} and more (for no limit: \
+                 requests-per-s-max = 0)",
+                config.boot.requests_burst_max
+            ),
+        );
+    }
     check_tcp(config, problems);
     check_udp(config, problems);
 }

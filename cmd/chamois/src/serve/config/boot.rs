@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use bss::PhaseDeadlines;
+use model::Ipv4Net;
 use serde::Deserialize;
+
+use super::value;
 
 /// `[boot]` of the configuration. Where the port is open is said by the role `boot` of the networks.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +37,17 @@ pub struct BootConfig {
     /// `true`: answer nodes before this member has heard from a leader since it started. For a black
     /// start without a majority only: the data may be old, and the log says so.
     pub serve_unverified: bool,
+    /// Requests a second that one address may go on with for ever; what is more is answered with 503 and `Retry-After`, and
+    /// counted (`chamois_gateway_events_total`, `requests_refused`). 0: no limit. A node that reads a disk over HTTP
+    /// piece by piece (iPXE's `sanboot`) may want more than the default.
+    pub requests_per_s_max: u32,
+    /// Requests that one address may ask at once after it has been quiet. A boot has some 30; at least 50.
+    pub requests_burst_max: u32,
+    /// Networks (CIDR) whose addresses each stand for many nodes, e.g. behind NAT or a proxy: neither the limit of requests
+    /// nor that of 64 connections holds there. Default: none, not even loopback: what asks from there as a node is
+    /// no node, and only tests and benchmarks mean it.
+    #[serde(deserialize_with = "value::networks")]
+    pub shared_addresses: Vec<Ipv4Net>,
 }
 
 impl BootConfig {
@@ -64,6 +78,9 @@ impl Default for BootConfig {
             cloud_init_deadline_s: deadlines.cloud_init_s,
             phone_home_deadline_s: deadlines.phone_home_s,
             serve_unverified: false,
+            requests_per_s_max: 100,
+            requests_burst_max: 1000,
+            shared_addresses: Vec::new(),
         }
     }
 }
