@@ -13,7 +13,7 @@ use rpc::{Caller, Guard, Identity, Rules};
 use tokio::runtime::Runtime;
 use tower::Layer as _;
 
-#[path = "../../crates/bss/tests/common/mod.rs"]
+#[path = "../../crates/bss/tests/bss/common/mod.rs"]
 mod common;
 #[path = "folder.rs"]
 mod folder;

@@ -110,7 +110,10 @@ fn documents_of_cloud_init_are_counted_without_errors() {
 fn a_storm_outlives_the_holder_of_the_address() {
     let (rows, err) = rows_with("storm", &["--nodes", "40", "--json"]);
     let failed = row(&rows, "errors: nodes that failed or got another's data");
-    assert_eq!((&failed["ours"], &failed["met"]), (&Value::from(0.0), &Value::from(true)));
+    assert_eq!(
+        (&failed["ours"], &failed["met"]),
+        (&Value::from(0.0), &Value::from(true))
+    );
     for stated in ["bytes on the network per node", "CPU of the members per node"] {
         assert!(row(&rows, stated)["ours"].as_f64() > Some(0.0), "{rows:?}");
     }

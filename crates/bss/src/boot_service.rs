@@ -8,9 +8,9 @@ use proto::bss::v1::{
     DeleteBootConfigurationResourceRequest, DeleteBootConfigurationResourceResponse,
     DeleteNodeResourceRequest, DeleteNodeResourceResponse, GetBootConfigurationResourceRequest,
     GetNodeResourceRequest, ListBootConfigurationResourcesRequest, ListBootConfigurationResourcesResponse,
-    ListNodeResourcesRequest, ListNodeResourcesResponse, NodeResource,
-    PatchBootConfigurationResourceRequest, PatchNodeResourceRequest, ReplaceBootConfigurationResourceRequest,
-    ReplaceNodeResourceRequest, boot_service_service_server,
+    ListNodeResourcesRequest, ListNodeResourcesResponse, NodeResource, PatchBootConfigurationResourceRequest,
+    PatchNodeResourceRequest, ReplaceBootConfigurationResourceRequest, ReplaceNodeResourceRequest,
+    boot_service_service_server,
 };
 use proto::raft::v1::entry::Command;
 use raft::Store;
@@ -95,7 +95,10 @@ impl BootServiceService {
 fn node_of(field: &str, text: &str) -> Result<Xname, Error> {
     let xname: Xname = text.parse().map_err(|error| rpc::invalid(field, error))?;
     if !xname.is_node() {
-        let problem = format!("{xname} is a {}, not a node; write e.g. x1000c0s0b0n0", xname.hms_type());
+        let problem = format!(
+            "{xname} is a {}, not a node; write e.g. x1000c0s0b0n0",
+            xname.hms_type()
+        );
         return Err(rpc::invalid(field, problem));
     }
     Ok(xname)

@@ -225,7 +225,10 @@ fn stored_as(
         return Err(Error::AlreadyExists {
             kind: "MAC".to_owned(),
             id: mac.to_string(),
-            detail: format!("it is an interface of {}, and was meant for {node}", before.component_id),
+            detail: format!(
+                "it is an interface of {}, and was meant for {node}",
+                before.component_id
+            ),
         });
     }
     let mut addresses = before.ip_addresses;

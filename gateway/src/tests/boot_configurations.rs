@@ -555,7 +555,10 @@ async fn boot_service_takes_nodes() {
         if_revision: None,
     };
     check(
-        Sent("PATCH /boot-service/nodes/x0c0s0b0n0", r#"{"role":"Service","groups":[]}"#),
+        Sent(
+            "PATCH /boot-service/nodes/x0c0s0b0n0",
+            r#"{"role":"Service","groups":[]}"#,
+        ),
         &boot_service("PatchNodeResource"),
         patch,
         answer(&node),

@@ -162,7 +162,9 @@ fn words(old: &Script, ours: &Script) -> Option<String> {
     let (mut gone, mut new) = (Vec::new(), after.clone());
     for word in &before {
         match new.iter().position(|other| is_same_word(word, other)) {
-            Some(place) => drop(new.remove(place)),
+            Some(place) => {
+                new.remove(place);
+            }
             None => gone.push(word.escape_debug().to_string()),
         }
     }

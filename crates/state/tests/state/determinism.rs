@@ -284,7 +284,11 @@ fn put_configuration(
     let is_of_image = boot == 3;
     let text = |url: String| if is_of_image { String::new() } else { url };
     boot_configurations::put(BootConfiguration {
-        image: if is_of_image { "a".to_owned() } else { String::new() },
+        image: if is_of_image {
+            "a".to_owned()
+        } else {
+            String::new()
+        },
         hosts: vec![node],
         is_default: boot == 1,
         merge_params: boot == 2,

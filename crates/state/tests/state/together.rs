@@ -82,12 +82,14 @@ fn what_is_refused_at_the_end_takes_back_all() {
         if_revision: None,
     };
     let steps = vec![create(), named("login1"), smd(Change::AddGroupMember(join))];
-    assert!(matches!(
-        log.refused(together(steps)),
-        Rejection::NotFound { .. }
-    ));
+    assert!(matches!(log.refused(together(steps)), Rejection::NotFound { .. }));
     assert!(log.state.smd.component(&NODE.parse().unwrap()).is_none());
-    assert!(log.state.cloud_init.instance_info(&NODE.parse().unwrap()).is_none());
+    assert!(
+        log.state
+            .cloud_init
+            .instance_info(&NODE.parse().unwrap())
+            .is_none()
+    );
 }
 
 /// A bulk patch leaves out what it cannot do and says so; here that is not good enough.

@@ -1,10 +1,7 @@
 //! `/boot/v1/hosts`, `/boot/v1/dumpstate` and `/boot/v1/endpoint-history`: what BSS shows of nodes, in its words.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{put, seeded, smd};
 use bss::{EndpointHistoryService, HostService, StateChangeService};
-use common::{put, seeded, smd};
 use proto::bss::v1::endpoint_history_service_server::EndpointHistoryService as _;
 use proto::bss::v1::host_service_server::HostService as _;
 use proto::bss::v1::state_change_service_server::StateChangeService as _;
@@ -234,7 +231,7 @@ async fn the_history_has_the_last_access_of_each_node_and_endpoint() {
     record(&store, "x0c0s0b0n1", "b").await;
     record(&store, "x0c0s0b0n0", "a").await;
     record(&store, "x0c0s0b0n0", "c").await;
-    let pair = |node: u64, endpoint: &str| (common::xname(node), endpoint.to_owned());
+    let pair = |node: u64, endpoint: &str| (crate::common::xname(node), endpoint.to_owned());
     assert_eq!(
         accesses(&store, "", "").await,
         [

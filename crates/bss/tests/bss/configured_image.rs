@@ -1,13 +1,10 @@
 //! Boot configurations that name an image: the script of their nodes, what explains it, and what is refused.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{add_image, config, configuration, configure, from_node, seeded, xname};
 use bss::{
     BootConfigurationService, BootExplainService, BootScriptService, BootServiceService, RetryDelay,
     phase_of_file,
 };
-use common::{add_image, config, configuration, configure, from_node, seeded, xname};
 use proto::boot_file::v1::Image;
 use proto::bss::v1::boot_configuration_service_server::BootConfigurationService as _;
 use proto::bss::v1::boot_explain_service_server::BootExplainService as _;
@@ -70,7 +67,7 @@ async fn script(store: &Store) -> String {
 fn golden(text: &str, store: &Store) -> String {
     let context = model::BootContext {
         revision: store.state().applied_index(),
-        boot_id: common::BOOT_ID,
+        boot_id: crate::common::BOOT_ID,
     };
     text.replace("<ctx>", &context.to_string())
 }
@@ -203,7 +200,7 @@ async fn an_image_for_another_architecture_than_a_selected_nodes_is_refused() {
         }],
         ..Default::default()
     };
-    common::smd(&store, smd_command::Change::CreateComponents(arm)).await;
+    crate::common::smd(&store, smd_command::Change::CreateComponents(arm)).await;
     let other = BootConfiguration {
         name: "other".to_owned(),
         ..of_image("debian")

@@ -1,10 +1,7 @@
 //! What `/boot/v1/bootscript` answers: whole texts, status codes, and what a member without a majority says.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{config, cut_off, from_node, put, seeded, smd, xname};
 use bss::{BootScriptService, RetryDelay};
-use common::{config, cut_off, from_node, put, seeded, smd, xname};
 use model::BootContext;
 use proto::bss::v1::GetBootScriptRequest;
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
@@ -59,7 +56,7 @@ fn golden(text: &str, store: &Store, key: &str) -> String {
     let state = store.state();
     let context = BootContext {
         revision: state.applied_index(),
-        boot_id: common::BOOT_ID,
+        boot_id: crate::common::BOOT_ID,
     };
     let token = state
         .bss
@@ -114,7 +111,7 @@ async fn the_pause_grows_with_the_retries() {
     let first = golden!(&store, "x0c0s0b0n0", "by_mac.txt");
     let (above, _) = first.split_once(":boot_retry\n").unwrap();
     for (retry, least) in [(0, 1_u32), (1, 2), (2, 4), (3, 8), (4, 10), (5, 10), (6, 10)] {
-        let pause = RetryDelay::Growing.seconds(retry, common::BOOT_ID);
+        let pause = RetryDelay::Growing.seconds(retry, crate::common::BOOT_ID);
         assert!(
             (least..=least + least.div_ceil(2)).contains(&pause),
             "{pause} s at retry {retry}"

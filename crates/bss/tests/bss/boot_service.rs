@@ -1,10 +1,7 @@
 //! OpenCHAMI's boot-service in front of the same boot configurations.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{config, configuration, configure, group, seeded, xname};
 use bss::{BootServiceService, RetryDelay};
-use common::{config, configuration, configure, group, seeded, xname};
 use proto::bss::v1::boot_service_service_server::BootServiceService as _;
 use proto::bss::v1::{
     BootConfiguration, BootConfigurationResource, BootConfigurationSpec, BootConfigurationSpecPatch,

@@ -1,9 +1,6 @@
 //! An address that goes from one node to another: neither ever gets what is the other's.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{FIRST, SECOND, from, seeded, service, text};
+use crate::common::{FIRST, SECOND, from, seeded, service, text};
 use model::BootContext;
 use proto::cloud_init::v1::node_data_service_server::NodeDataService as _;
 use proto::cloud_init::v1::{NodeDataRequest, PhoneHomeRequest};

@@ -1,10 +1,7 @@
 //! Nodes in boot-service's envelope: made, changed and taken away with all that belongs to them, or not at all.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{config, group, seeded, xname};
 use bss::{BootServiceService, RetryDelay};
-use common::{config, group, seeded, xname};
 use proto::bss::v1::boot_service_service_server::BootServiceService as _;
 use proto::bss::v1::{
     CreateNodeResourceRequest, DeleteNodeResourceRequest, NodeInterface, NodeResource, NodeSpec,
@@ -100,7 +97,10 @@ async fn a_node_is_made_in_one_change() {
         (spec.nid, spec.role.as_str(), spec.boot_mac.as_str()),
         (77, "Compute", NEW_MAC)
     );
-    assert_eq!((spec.groups.as_slice(), spec.interfaces[0].ip.as_str()), (&["rack".to_owned()][..], "10.97.3.77"));
+    assert_eq!(
+        (spec.groups.as_slice(), spec.interfaces[0].ip.as_str()),
+        (&["rack".to_owned()][..], "10.97.3.77")
+    );
     assert!(!spec.hostname.is_empty());
     let state = store.state();
     let interface = state.smd.interface(&NEW_MAC.parse().unwrap()).unwrap();
@@ -140,11 +140,32 @@ async fn what_is_another_nodes_is_refused_with_both_names() {
     let refused = create(&store, there).await.unwrap_err();
     assert_eq!(refused.code(), Code::AlreadyExists);
     for (spec, field) in [
-        (NodeSpec { xname: "x0c0s0b0".to_owned(), ..new_node() }, "spec.xname"),
-        (NodeSpec { interfaces: vec![interface("nonsense", "")], ..new_node() }, "spec.interfaces[0].mac"),
-        (NodeSpec { boot_mac: "02".to_owned(), ..new_node() }, "spec.bootMac"),
         (
-            NodeSpec { interfaces: vec![interface(NEW_MAC, ""), interface(NEW_MAC, "")], ..new_node() },
+            NodeSpec {
+                xname: "x0c0s0b0".to_owned(),
+                ..new_node()
+            },
+            "spec.xname",
+        ),
+        (
+            NodeSpec {
+                interfaces: vec![interface("nonsense", "")],
+                ..new_node()
+            },
+            "spec.interfaces[0].mac",
+        ),
+        (
+            NodeSpec {
+                boot_mac: "02".to_owned(),
+                ..new_node()
+            },
+            "spec.bootMac",
+        ),
+        (
+            NodeSpec {
+                interfaces: vec![interface(NEW_MAC, ""), interface(NEW_MAC, "")],
+                ..new_node()
+            },
             "spec.interfaces[1].mac",
         ),
     ] {
@@ -170,10 +191,23 @@ async fn a_replaced_node_has_the_interfaces_and_groups_of_the_spec() {
     };
     let replaced = replace(&store, &xname(0), spec, None).await.unwrap();
     let spec = spec_of(&replaced);
-    let macs: Vec<&str> = spec.interfaces.iter().map(|interface| interface.mac.as_str()).collect();
+    let macs: Vec<&str> = spec
+        .interfaces
+        .iter()
+        .map(|interface| interface.mac.as_str())
+        .collect();
     assert_eq!(macs, ["02:00:00:00:00:aa", "02:00:00:00:00:bb"]);
-    assert_eq!((spec.nid, spec.role.as_str(), spec.groups), (100, "Compute", vec!["row".to_owned()]));
-    assert!(store.state().smd.interface(&"02:00:00:00:00:01".parse().unwrap()).is_none());
+    assert_eq!(
+        (spec.nid, spec.role.as_str(), spec.groups),
+        (100, "Compute", vec!["row".to_owned()])
+    );
+    assert!(
+        store
+            .state()
+            .smd
+            .interface(&"02:00:00:00:00:01".parse().unwrap())
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -186,8 +220,14 @@ async fn a_patch_leaves_what_it_does_not_name() {
         ..NodeSpecPatch::default()
     };
     let patched = spec_of(&patch(&store, &xname(0), named).await.unwrap());
-    assert_eq!((patched.role.as_str(), patched.hostname.as_str()), ("Service", "login1"));
-    assert_eq!((patched.groups.len(), patched.interfaces.len(), patched.nid), (1, 1, 1));
+    assert_eq!(
+        (patched.role.as_str(), patched.hostname.as_str()),
+        ("Service", "login1")
+    );
+    assert_eq!(
+        (patched.groups.len(), patched.interfaces.len(), patched.nid),
+        (1, 1, 1)
+    );
     let cleared = NodeSpecPatch {
         replace_groups: true,
         replace_interfaces: true,
@@ -195,12 +235,18 @@ async fn a_patch_leaves_what_it_does_not_name() {
     };
     let patched = spec_of(&patch(&store, &xname(0), cleared).await.unwrap());
     assert_eq!((patched.groups.len(), patched.interfaces.len()), (0, 0));
-    assert_eq!((patched.role.as_str(), patched.hostname.as_str()), ("Service", "login1"));
+    assert_eq!(
+        (patched.role.as_str(), patched.hostname.as_str()),
+        ("Service", "login1")
+    );
     let another = NodeSpecPatch {
         xname: xname(1),
         ..NodeSpecPatch::default()
     };
-    assert_eq!(patch(&store, &xname(0), another).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        patch(&store, &xname(0), another).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
     let missing = patch(&store, NEW, NodeSpecPatch::default()).await.unwrap_err();
     assert_eq!(missing.code(), Code::NotFound);
 }
@@ -213,11 +259,26 @@ async fn a_stale_revision_changes_nothing() {
         interfaces: vec![interface("02:00:00:00:00:cc", "")],
         ..NodeSpec::default()
     };
-    let refused = replace(&store, &xname(0), spec.clone(), Some(999)).await.unwrap_err();
+    let refused = replace(&store, &xname(0), spec.clone(), Some(999))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::Aborted);
-    assert!(store.state().smd.interface(&"02:00:00:00:00:01".parse().unwrap()).is_some());
+    assert!(
+        store
+            .state()
+            .smd
+            .interface(&"02:00:00:00:00:01".parse().unwrap())
+            .is_some()
+    );
     let component = store.state().smd.component(&xname(0).parse().unwrap()).unwrap();
-    let revision = component.meta.as_ref().unwrap().modified.as_ref().unwrap().revision;
+    let revision = component
+        .meta
+        .as_ref()
+        .unwrap()
+        .modified
+        .as_ref()
+        .unwrap()
+        .revision;
     assert!(replace(&store, &xname(0), spec, Some(revision)).await.is_ok());
 }
 
@@ -228,9 +289,20 @@ async fn a_deleted_node_takes_its_interfaces_along() {
     assert_eq!(delete(&store, "X0C0S0B0N0").await.unwrap(), xname(0));
     let state = store.state();
     assert!(state.smd.component(&xname(0).parse().unwrap()).is_none());
-    assert!(state.smd.interface(&"02:00:00:00:00:01".parse().unwrap()).is_none());
-    assert_eq!(state.smd.group("rack").unwrap().members.as_ref().unwrap().ids, [xname(1)]);
-    assert_eq!(delete(&store, &xname(0)).await.unwrap_err().code(), Code::NotFound);
+    assert!(
+        state
+            .smd
+            .interface(&"02:00:00:00:00:01".parse().unwrap())
+            .is_none()
+    );
+    assert_eq!(
+        state.smd.group("rack").unwrap().members.as_ref().unwrap().ids,
+        [xname(1)]
+    );
+    assert_eq!(
+        delete(&store, &xname(0)).await.unwrap_err().code(),
+        Code::NotFound
+    );
     // one without interfaces goes as well
     assert!(delete(&store, &xname(4)).await.is_ok());
 }

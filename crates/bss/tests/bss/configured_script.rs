@@ -1,10 +1,7 @@
 //! The boot script of nodes that a boot configuration selects.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{config, configuration, configure, cut_off, from_node, group, put, seeded, xname};
 use bss::{BootScriptService, RetryDelay};
-use common::{config, configuration, configure, cut_off, from_node, group, put, seeded, xname};
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
 use proto::bss::v1::{BootConfiguration, GetBootScriptRequest};
 use proto::smd::v1::component::Arch;

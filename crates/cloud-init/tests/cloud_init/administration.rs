@@ -1,10 +1,9 @@
 //! What administrators set and read: the services, and the documents of a node as they are shown.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{
+    FIRST, add_to_group, cut_off, from, group, put_group, seeded, service, text, tokens, urls,
+};
 use cloud_init::{ClusterDefaultsService, GroupService, ImpersonationService, InstanceInfoService};
-use common::{FIRST, add_to_group, cut_off, from, group, put_group, seeded, service, text, tokens, urls};
 use proto::cloud_init::v1::cluster_defaults_service_server::ClusterDefaultsService as _;
 use proto::cloud_init::v1::group_service_server::GroupService as _;
 use proto::cloud_init::v1::impersonation_service_server::ImpersonationService as _;

@@ -1,9 +1,6 @@
 //! Phone-home: an acknowledged write of the caller's own boot record, and nothing else.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{FIRST, NOBODY, SECOND, cut_off, from, seeded, service};
+use crate::common::{FIRST, NOBODY, SECOND, cut_off, from, seeded, service};
 use model::{BootContext, Xname};
 use proto::cloud_init::v1::node_data_service_server::NodeDataService as _;
 use proto::cloud_init::v1::{NodeDataRequest, PhoneHomeRequest};

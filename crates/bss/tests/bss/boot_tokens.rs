@@ -1,11 +1,8 @@
 //! Tokens of boots in scripts, and what a profile puts in their place.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{BOOT_ID, config, from_node, put, seeded, tokens};
 use auth::Boot;
 use bss::{BootParametersService, BootScriptService, RetryDelay};
-use common::{BOOT_ID, config, from_node, put, seeded, tokens};
 use proto::bss::v1::boot_parameters_service_server::BootParametersService as _;
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
 use proto::bss::v1::{BootParameters, GetBootScriptRequest};

@@ -1,10 +1,7 @@
 //! Where boots stand: every node of the inventory that is asked for, with its newest boot.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{config, from_node, put, seeded, smd};
 use bss::{BootScriptService, BootStatusService, PhaseDeadlines, RetryDelay, phase_of_file};
-use common::{config, from_node, put, seeded, smd};
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
 use proto::bss::v1::boot_status_service_server::BootStatusService as _;
@@ -155,7 +152,7 @@ async fn a_script_is_noted_when_a_known_node_gets_it() {
     reporter.run(async {}).await;
     let shown = &list(&store, &["x0c0s0b0n0"], "").await.unwrap()[0];
     assert_eq!(shown.phase(), Phase::Script);
-    assert_eq!(shown.boot_id, format!("{:016x}", common::BOOT_ID));
+    assert_eq!(shown.boot_id, format!("{:016x}", crate::common::BOOT_ID));
     assert_eq!(shown.bytes, answer.into_inner().data.len() as u64);
     assert_eq!((shown.revision, shown.member), (revision, 2));
 }

@@ -1,10 +1,7 @@
 //! What an administrator is told of a node's boot, and that telling it changes nothing.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{config, configuration, configure, from_node, group, put, seeded, xname};
 use bss::{BootExplainService, BootScriptService, RetryDelay};
-use common::{config, configuration, configure, from_node, group, put, seeded, xname};
 use proto::bss::v1::boot_candidate::{Class, Verdict};
 use proto::bss::v1::boot_explain_service_server::BootExplainService as _;
 use proto::bss::v1::boot_script_service_server::BootScriptService as _;
@@ -282,7 +279,7 @@ async fn the_script_is_what_the_node_gets() {
     let served = String::from_utf8(served.into_inner().data).unwrap();
     let revision = store.state().applied_index();
     let context = |boot_id| model::BootContext { revision, boot_id }.to_string();
-    let expected = served.replace(&context(common::BOOT_ID), &context(0));
+    let expected = served.replace(&context(crate::common::BOOT_ID), &context(0));
     for node in [
         "x0c0s0b0n0",
         "X0C0S0B0N00",

@@ -1,11 +1,8 @@
 //! Boot parameters, many at once and conditional: each entry has values and a revision of its own, and nobody's change
 //! is lost.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{cut_off, http_status, seeded};
 use bss::BootParametersService;
-use common::{cut_off, http_status, seeded};
 use proto::bss::v1::boot_parameters_service_server::BootParametersService as _;
 use proto::bss::v1::{
     BootParameters, GetBootParametersRequest, PutBootParametersRequest, PutBootParametersResponse,

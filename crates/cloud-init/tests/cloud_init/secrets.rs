@@ -1,11 +1,8 @@
 //! What is secret reaches the node that holds its boot's token, and is found nowhere else.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{FIRST, SECOND, add_to_group, cut_off, from, group, seeded, service, text, tokens, urls};
 use auth::{Boot, BootTokens, Sealer};
 use cloud_init::{GroupService, ImpersonationService, InstanceInfoService, NodeDataService};
-use common::{FIRST, SECOND, add_to_group, cut_off, from, group, seeded, service, text, tokens, urls};
 use model::BootContext;
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
@@ -273,14 +270,14 @@ async fn without_a_majority_the_secret_part_is_503_and_the_rest_is_served() {
     text(service.get_meta_data(from(FIRST, asked(""))).await);
     // a session that a majority knows of goes on without it
     text(
-        common::service(&store)
+        crate::common::service(&store)
             .get_meta_data(from(FIRST, asked(&token)))
             .await,
     );
     let alone = cut_off(&store);
     assert!(
         text(
-            common::service(&alone)
+            crate::common::service(&alone)
                 .get_meta_data(from(FIRST, asked(&token)))
                 .await
         )

@@ -1,10 +1,7 @@
 //! Boot records: newest first, and an honest no for a node that nobody knows.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::seeded;
 use bss::BootRecordService;
-use common::seeded;
 use proto::bss::v1::boot_record_service_server::BootRecordService as _;
 use proto::bss::v1::{BootRecord, BssCommand, ListBootRecordsRequest, bss_command};
 use proto::raft::v1::entry::Command;

@@ -1,12 +1,9 @@
 //! Boot configurations as a resource: stored, listed, replaced, deleted, refused.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
-
-mod common;
 
 use std::sync::Arc;
 
+use crate::common::{configuration, cut_off, seeded};
 use bss::{BootConfigurationService, Config, RetryDelay};
-use common::{configuration, cut_off, seeded};
 use proto::bss::v1::boot_configuration_service_server::BootConfigurationService as _;
 use proto::bss::v1::{
     BootConfiguration, CreateBootConfigurationRequest, DeleteBootConfigurationRequest,
@@ -22,7 +19,7 @@ use tonic::{Code, Request, Response, Status};
 type Change = fn(&mut BootConfiguration);
 
 fn service(store: &Store) -> BootConfigurationService {
-    BootConfigurationService::new(store.clone(), common::config(RetryDelay::Growing))
+    BootConfigurationService::new(store.clone(), crate::common::config(RetryDelay::Growing))
 }
 
 fn default(name: &str) -> BootConfiguration {
@@ -240,7 +237,7 @@ async fn arm_node(store: &Store) {
         components: vec![arm],
         ..Default::default()
     };
-    common::smd(store, smd_command::Change::CreateComponents(create)).await;
+    crate::common::smd(store, smd_command::Change::CreateComponents(create)).await;
 }
 
 /// A node whose firmware finds no loader never asks for its script, and nobody would know why.
@@ -251,7 +248,7 @@ async fn nodes_without_a_loader_for_their_architecture_are_refused() {
     let with = |architectures: Option<&[Arch]>| {
         let config = Config {
             architectures: architectures.map(Arc::from),
-            ..common::config(RetryDelay::Growing)
+            ..crate::common::config(RetryDelay::Growing)
         };
         BootConfigurationService::new(store.clone(), config)
     };

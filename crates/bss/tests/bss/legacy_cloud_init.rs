@@ -1,10 +1,7 @@
 //! BSS's own cloud-init: what nodes are told of boot parameters' data, and what their phone-home leaves.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{cut_off, from_node, seeded};
 use bss::LegacyCloudInitService;
-use common::{cut_off, from_node, seeded};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use proto::bss::v1::legacy_cloud_init_service_server::LegacyCloudInitService as _;

@@ -1,10 +1,7 @@
 //! `/boot/v1/bootparameters`, method by method: what is stored under which key, and the status codes of BSS v1.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{cut_off, http_status, seeded, xname};
 use bss::BootParametersService;
-use common::{cut_off, http_status, seeded, xname};
 use proto::bss::v1::boot_parameters_service_server::BootParametersService as _;
 use proto::bss::v1::{BootParameters, BootParametersChange, CloudInit, ListBootParametersRequest};
 use raft::Store;
@@ -133,7 +130,7 @@ async fn macs_and_nids_are_stored_under_the_node_that_has_them() {
 #[tokio::test]
 async fn an_entry_is_changed_where_it_is() {
     let store = seeded().await;
-    common::put(&store, MAC, "old").await;
+    crate::common::put(&store, MAC, "old").await;
     replace(&store, nids(&[1])).await.unwrap();
     assert_eq!(keys(&store), [MAC]);
     assert_eq!(store.state().bss.entry(MAC).unwrap().params, "console=ttyS0");

@@ -1,9 +1,6 @@
 //! The four documents: what each node gets, that no header changes it, and what is said without a majority.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{BMC, FIRST, NOBODY, SECOND, add_interface, cut_off, from, seeded, service, text};
+use crate::common::{BMC, FIRST, NOBODY, SECOND, add_interface, cut_off, from, seeded, service, text};
 use model::BootContext;
 use proto::bss::v1::boot_phase::Phase;
 use proto::cloud_init::v1::node_data_service_server::NodeDataService as _;

@@ -1,10 +1,7 @@
 //! Profiles, and instance-ids that are renewed.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{FIRST, SECOND, add_to_group, from, group, put_group, seeded, service, text, urls};
 use cloud_init::{ImpersonationService, InstanceService, ProfileService};
-use common::{FIRST, SECOND, add_to_group, from, group, put_group, seeded, service, text, urls};
 use proto::cloud_init::v1::impersonation_service_server::ImpersonationService as _;
 use proto::cloud_init::v1::instance_service_server::InstanceService as _;
 use proto::cloud_init::v1::node_data_service_server::NodeDataService as _;

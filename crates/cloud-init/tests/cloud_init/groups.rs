@@ -1,9 +1,6 @@
 //! What a node is given because of its groups, the cluster's defaults and its own info.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
-use common::{
+use crate::common::{
     FIRST, SECOND, add_to_group, cloud_init, cut_off, from, group, put_group, seeded, service, text,
 };
 use model::BootContext;

@@ -1,10 +1,7 @@
 //! Rollouts: started, steered, and seen in what a node gets.
-#![allow(clippy::unwrap_used)] // helpers of tests: an unwrap is the assertion
 
-mod common;
-
+use crate::common::{configuration, cut_off, seeded};
 use bss::{BootConfigurationService, BootRolloutService, BootScriptService, RetryDelay, advance_rollouts};
-use common::{configuration, cut_off, seeded};
 use proto::bss::v1::boot_configuration_service_server::BootConfigurationService as _;
 use proto::bss::v1::boot_phase::Phase;
 use proto::bss::v1::boot_rollout::State as Stage;
@@ -36,7 +33,8 @@ async fn configured() -> Store {
             ..configuration("compute")
         }),
     };
-    let configurations = BootConfigurationService::new(store.clone(), common::config(RetryDelay::Growing));
+    let configurations =
+        BootConfigurationService::new(store.clone(), crate::common::config(RetryDelay::Growing));
     configurations
         .create_boot_configuration(Request::new(request))
         .await
@@ -82,12 +80,12 @@ async fn get(store: &Store) -> Result<BootRollout, Status> {
 }
 
 async fn script(store: &Store, node: &str) -> String {
-    let service = BootScriptService::new(store.clone(), common::config(RetryDelay::Growing));
+    let service = BootScriptService::new(store.clone(), crate::common::config(RetryDelay::Growing));
     let request = GetBootScriptRequest {
         name: node.into(),
         ..GetBootScriptRequest::default()
     };
-    let request = common::from_node(request, "10.97.3.1", "10.97.0.1");
+    let request = crate::common::from_node(request, "10.97.3.1", "10.97.0.1");
     let script = service.get_boot_script(request).await.unwrap();
     String::from_utf8(script.into_inner().data).unwrap()
 }
