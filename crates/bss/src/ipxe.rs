@@ -375,7 +375,7 @@ mod tests {
             initrd_signature: "http://i/i.sig",
             ..image()
         };
-        let script = boot(signed, "p", RetryDelay::Fixed(30), 30, URL);
+        let script = boot(signed, "p", RetryDelay::Fixed(30), tries(0), URL);
         assert_eq!(
             script,
             format!(
@@ -391,7 +391,7 @@ mod tests {
             initrd_signature: "",
             ..signed
         };
-        let script = boot(kernel_only, "p", RetryDelay::Fixed(30), 30, URL);
+        let script = boot(kernel_only, "p", RetryDelay::Fixed(30), tries(0), URL);
         assert_eq!(script.matches("imgverify").count(), 1, "{script}");
     }
 
