@@ -6,51 +6,22 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::Duration;
 
 use common::Single;
-use common::http::Administrator;
-use tokio::net::TcpSocket;
+use common::http::{Administrator, as_node};
 
 const NODE: &str = "x1000c0s0b0n0";
 const OTHER: &str = "x1000c0s0b0n1";
 /// What is looked for.
 const CANARY: &str = "c4n4ry-of-munge";
 const FILE: &str = "#cloud-config\nwrite_files: [{path: /etc/munge/munge.key, content: c4n4ry-of-munge}]\n";
-/// Nothing that is asked here may take longer.
-const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// Status and body, as whoever is at `from` gets them.
 fn get(single: &Single, from: Ipv4Addr, path: &str) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut stream = runtime.block_on(async {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddrV4::new(from, 0).into()).unwrap();
-        socket
-            .connect(single.http().into())
-            .await
-            .unwrap()
-            .into_std()
-            .unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: chamois\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let text = String::from_utf8_lossy(&bytes);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    let answer = as_node(from, single.http(), "GET", path, "");
+    (answer.status, answer.body)
 }
 
 /// Two nodes; the first is in the group `munge`, whose file is secret.
