@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::BootContext;
+use proto::bss::v1::bss_command::Change;
 use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
@@ -184,13 +185,13 @@ impl Store {
     }
 
     /// What the entry says of locks: nothing where they are not enforced, and as long as the cluster has members that do not
-    /// know them. Components are SMD's alone.
+    /// know them.
     fn lock_enforcement(
         &self,
         author: &Author,
         command: &Command,
     ) -> Result<Option<pb::LockEnforcement>, Error> {
-        let keys = author.held_keys().filter(|_| matches!(command, Command::Smd(_)));
+        let keys = author.held_keys().filter(|_| changes_components(command));
         let is_known = || self.state().feature_level() >= FEATURE_LEVEL_INVENTORY;
         match keys.filter(|_| is_known()) {
             Some(keys) => Ok(Some(state::smd::lock_enforcement(keys.iter())?)),
@@ -441,6 +442,15 @@ impl rpc::Barrier for Store {
         let revision = state.last_change(kinds?)?;
         let cluster_id = state.cluster_id().to_owned();
         Some(Etag { cluster_id, revision })
+    }
+}
+
+/// Whether components may change by it: they are SMD's, and part of changes that are made together.
+fn changes_components(command: &Command) -> bool {
+    match command {
+        Command::Smd(_) => true,
+        Command::Bss(command) => matches!(command.change, Some(Change::Together(_))),
+        _ => false,
     }
 }
 

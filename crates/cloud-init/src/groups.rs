@@ -149,6 +149,10 @@ impl group_service_server::GroupService for GroupService {
     ) -> Result<Response<GroupChange>, Status> {
         let author = rpc::author(&request);
         let request = request.into_inner();
+        if request.file.is_some() || request.meta_data.is_some() {
+            // a member that is behind would put the text of what is secret by now into the log
+            self.store.linearize().await?;
+        }
         check_patch(&self.store.state(), &request)?;
         let patch = cloud_init_command::PatchGroup {
             name: request.name,

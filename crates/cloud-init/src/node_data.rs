@@ -217,7 +217,9 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         let opened = match call.holder(&asked.token, &principal) {
             Some(holder) => {
                 let labels = secret_labels(&call.state, &call.node.xname);
-                self.opener.open_or_withhold(&call.state, &holder, &labels).await
+                self.opener
+                    .open_or_withhold(&call.state, &holder, &labels)
+                    .await?
             }
             None => Opened::nothing(NO_TOKEN),
         };

@@ -38,6 +38,8 @@ impl Sealing {
     /// # Errors
     /// `Invalid` for what could not be served: nobody could check it later.
     pub(crate) fn take_group(&self, state: &State, group: &mut Group) -> Result<Parts, Error> {
+        // shown by the state, never given
+        group.sealed.clear();
         if !group.secret {
             return Ok(Parts::default());
         }

@@ -86,23 +86,37 @@ impl Opener {
         }
     }
 
-    /// As [`Opener::open`], for a document of which only a part is secret: the rest of it is served in any case.
+    /// As [`Opener::open`], for a document of which only a part is secret: the rest of it is served without a good token, without
+    /// a majority, and by a member that has not got the key.
+    ///
+    /// # Errors
+    /// What passes by itself, e.g. a member at its limit, or an address that is another's now: the node asks again, and is then
+    /// taken for who it is.
     pub(crate) async fn open_or_withhold(
         &self,
         state: &State,
         holder: &Holder<'_>,
         labels: &[&str],
-    ) -> Opened {
-        let error = match self.open(state, holder, labels).await {
-            Ok(opened) => return opened,
-            Err(error) => error,
+    ) -> Result<Opened, Error> {
+        let opened = match self.verify(state, holder) {
+            Err(error) => Err(error),
+            Ok(ends_at_ms) => match self.begin(state, holder, ends_at_ms).await {
+                Ok(()) => self.opened(state, holder, labels),
+                Err(error @ (Error::Denied { .. } | Error::NoQuorum { .. })) => Err(error),
+                Err(passing) => return Err(passing),
+            },
         };
-        tracing::warn!(node = %holder.node.xname, %error, "a document is served without what is secret");
-        Opened::nothing(match error {
-            Error::Denied { reason } => reason,
-            Error::NotReady { .. } => "the member that was asked cannot open it".to_owned(),
-            _ => "this boot could not be made known to a majority of the members".to_owned(),
-        })
+        let reason = match opened {
+            Ok(opened) => return Ok(opened),
+            Err(Error::Denied { reason }) => reason,
+            Err(Error::NotReady { .. }) => "the member that was asked cannot open it".to_owned(),
+            Err(Error::NoQuorum { .. }) => {
+                "this boot could not be made known to a majority of the members".to_owned()
+            }
+            Err(other) => return Err(other),
+        };
+        tracing::warn!(node = %holder.node.xname, reason, "a document is served without what is secret");
+        Ok(Opened::nothing(reason))
     }
 
     /// Uses the token: the first use is an entry of the log, which a majority must take; a repeat of the same peer is none.
@@ -118,6 +132,10 @@ impl Opener {
     ) -> Result<Opened, Error> {
         let token_expires_at_ms = self.verify(state, holder)?;
         self.begin(state, holder, token_expires_at_ms).await?;
+        self.opened(state, holder, labels)
+    }
+
+    fn opened(&self, state: &State, holder: &Holder<'_>, labels: &[&str]) -> Result<Opened, Error> {
         let mut opened = Opened {
             token: Some(holder.token.to_owned()),
             ..Opened::default()
@@ -191,7 +209,13 @@ impl Opener {
         let interface = state.smd.interface_by_ip(holder.node.address);
         match interface {
             Some(interface) if interface.component_id == holder.node.xname.as_str() => Ok(()),
-            _ => Err(refused(holder, &"the address is another's now")),
+            _ => {
+                tracing::warn!(node = %holder.node.xname, "the address is another's now");
+                Err(Error::NotReady {
+                    retry_after: RETRY_AFTER,
+                    reason: "the address has gone to another node".to_owned(),
+                })
+            }
         }
     }
 

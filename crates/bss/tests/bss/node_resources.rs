@@ -210,6 +210,34 @@ async fn a_replaced_node_has_the_interfaces_and_groups_of_the_spec() {
     );
 }
 
+/// A MAC alone says nothing of the address that the interface has.
+#[tokio::test]
+async fn a_boot_mac_keeps_the_address_of_its_interface() {
+    let store = seeded().await;
+    let spec = NodeSpec {
+        boot_mac: "02:00:00:00:00:01".to_owned(),
+        ..NodeSpec::default()
+    };
+    let replaced = spec_of(&replace(&store, &xname(0), spec, None).await.unwrap());
+    assert_eq!(replaced.interfaces[0].ip, "10.97.3.1");
+}
+
+/// Whoever repeats what was done hears of the node that is there, and one that is gone is none.
+#[tokio::test]
+async fn a_node_that_is_there_is_not_made_again() {
+    let store = seeded().await;
+    let alone = || NodeSpec {
+        groups: vec![],
+        ..new_node()
+    };
+    create(&store, alone()).await.unwrap();
+    let again = create(&store, alone()).await.unwrap_err();
+    assert_eq!(again.code(), Code::AlreadyExists);
+    assert!(again.message().contains("PUT /boot-service/nodes/"), "{again}");
+    delete(&store, NEW).await.unwrap();
+    assert_eq!(delete(&store, NEW).await.unwrap_err().code(), Code::NotFound);
+}
+
 #[tokio::test]
 async fn a_patch_leaves_what_it_does_not_name() {
     let store = seeded().await;

@@ -55,13 +55,22 @@ fn reason(answer: Result<(), Status>) -> Result<Option<String>, CliError> {
     match answer {
         Ok(()) => Ok(None),
         Err(status) => match status.code() {
-            Code::InvalidArgument
-            | Code::AlreadyExists
-            | Code::FailedPrecondition
-            | Code::ResourceExhausted => Ok(Some(status.message().escape_debug().to_string())),
+            Code::Aborted => Ok(None),
+            Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition => Ok(Some(text(&status))),
+            Code::ResourceExhausted if is_too_large(&status) => Ok(Some(text(&status))),
             _ => Err(status.into()),
         },
     }
+}
+
+fn text(status: &Status) -> String {
+    status.message().escape_debug().to_string()
+}
+
+/// A member at its limit has the same code, and says nothing of the object.
+fn is_too_large(status: &Status) -> bool {
+    let http = status.metadata().get(rpc::HTTP_STATUS);
+    http.is_some_and(|http| http == "413")
 }
 
 impl<T> Diff<T> {

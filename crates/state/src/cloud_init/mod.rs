@@ -356,7 +356,8 @@ fn says_more(change: &Change) -> bool {
     match change {
         Change::UpdateClusterDefaults(update) => update.if_revision.is_some(),
         Change::PutGroup(put) => {
-            let is_secret = put.group.as_ref().is_some_and(|group| group.secret);
+            let is_more = |group: &Group| group.secret || !group.sealed.is_empty();
+            let is_secret = put.group.as_ref().is_some_and(is_more);
             let has_sealed = put.sealed.is_some() || put.sealed_meta_data.is_some();
             put.if_revision.is_some() || is_secret || has_sealed || put.token_key.is_some()
         }
