@@ -464,6 +464,16 @@ mod tests {
 
     use super::*;
 
+    /// A lock that one way of changing a component does not see is none.
+    #[test]
+    fn locks_count_wherever_components_may_change() {
+        let smd = Command::Smd(SmdCommand::default());
+        let bss = |change| Command::Bss(BssCommand { change: Some(change) });
+        assert!(changes_components(&smd));
+        assert!(changes_components(&bss(Change::Together(Default::default()))));
+        assert!(!changes_components(&bss(Change::Delete(Default::default()))));
+    }
+
     fn nested(levels: usize) -> Command {
         let user_data = (0..levels).fold(Struct::default(), |inner, _| {
             let value = Value {
