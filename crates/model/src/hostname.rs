@@ -31,7 +31,10 @@ impl HostnameStyle<'_> {
     pub fn nid(&self, hostname: &str) -> Option<Nid> {
         let beginning = self.beginning();
         let (begins, digits) = hostname.split_at_checked(beginning.len())?;
-        let nid = digits.parse().ok().filter(|_| begins.eq_ignore_ascii_case(&beginning))?;
+        let nid = digits
+            .parse()
+            .ok()
+            .filter(|_| begins.eq_ignore_ascii_case(&beginning))?;
         (self.numbered(nid).len() == hostname.len()).then_some(nid)
     }
 
@@ -106,7 +109,17 @@ mod tests {
                 assert_eq!(style.nid(&name.to_ascii_uppercase()), Some(Nid(nid)));
             }
         }
-        for other in ["", "de", "de6", "de00006", "nid0006", "de+006", "de0006x", "d\u{e9}0006", "x1000c0s0b2n1"] {
+        for other in [
+            "",
+            "de",
+            "de6",
+            "de00006",
+            "nid0006",
+            "de+006",
+            "de0006x",
+            "d\u{e9}0006",
+            "x1000c0s0b2n1",
+        ] {
             assert_eq!(style("", 0).nid(other), None, "{other}");
         }
     }

@@ -69,9 +69,7 @@ impl Dhcp {
 
     fn overlaps(&self, network: &Ipv4Net) -> impl Iterator<Item = (&Ipv4Net, &Arc<Subnet>)> {
         let around = self.covering(network.network());
-        let inside = self
-            .subnets
-            .range(*network..=single_address(network.broadcast()));
+        let inside = self.subnets.range(*network..=single_address(network.broadcast()));
         // one that begins where the network does is both
         let inside = inside.filter(move |(other, _)| around.is_none_or(|(around, _)| around != *other));
         around.into_iter().chain(inside)

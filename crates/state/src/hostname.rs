@@ -27,11 +27,7 @@ impl State {
             .and_then(|nid| self.smd.component_by_nid(nid.0))
             .and_then(|component| component.id.parse().ok())
             .filter(|node| self.hostname(node).eq_ignore_ascii_case(hostname));
-        self.cloud_init
-            .nodes_named(hostname)
-            .cloned()
-            .chain(by_nid)
-            .min()
+        self.cloud_init.nodes_named(hostname).cloned().chain(by_nid).min()
     }
 
     fn hostname_style<'a>(&'a self, defaults: &'a ClusterDefaults) -> HostnameStyle<'a> {

@@ -328,7 +328,11 @@ fn wrong_interfaces_name_their_field() {
 #[test]
 fn the_addresses_of_a_range_are_found_once_and_in_order() {
     let mut log = Log::new();
-    log.ok(create(MAC, "x0c0s0b0n0", &["fd00::11", "10.97.0.17", "10.98.0.17"]));
+    log.ok(create(
+        MAC,
+        "x0c0s0b0n0",
+        &["fd00::11", "10.97.0.17", "10.98.0.17"],
+    ));
     let mut twin = create("02:00:00:00:00:a2", "x0c0s1b0n0", &["10.97.0.2"]);
     let elsewhere = mapping("10.97.0.17", "management");
     twin.interface.as_mut().unwrap().ip_addresses.push(elsewhere);

@@ -226,7 +226,6 @@ fn domains_are_those_of_the_subnets_and_no_others() {
     log.ok(of("10.97.0.0/16", "c.example"));
     log.ok(DeleteSubnet {
         network: "0.0.0.0/8".into(),
-        ..Default::default()
     });
     assert_eq!(
         domains(&log.state),
