@@ -1,6 +1,7 @@
 //! Members on a loopback network of their own, usually one, for tests of the real executable.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod dns;
 pub(crate) mod exposition;
 pub(crate) mod http;
 
