@@ -24,6 +24,6 @@ mod zones;
 pub use answer::{Decision, decide};
 pub use counters::{Count, Counters};
 pub use network::Network;
-pub use question::{Question, Refusal};
+pub use question::{Client, Question, Refusal};
 pub use reply::{BYTES_OVER_TCP_MAX, BYTES_OVER_UDP_MAX, Reply, Written};
 pub use server::Server;
