@@ -218,6 +218,16 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "http-port = 80810",
         &["boot.http-port", "expected u16"],
     ),
+    case(
+        "requests-per-s-max = 100",
+        "requests-per-s-max = -1",
+        &["boot.requests-per-s-max", "expected u32"],
+    ),
+    case(
+        "shared-addresses = []",
+        "shared-addresses = [\"10.0.0.1/8\"]",
+        &["boot.shared-addresses", "10.0.0.0/8"],
+    ),
     case("\nid = 1", "\nid = -1", &["member.id", "expected u64"]),
     case("\nid = 1", "", &["[member]", "missing field `id`"]),
     case(
@@ -328,6 +338,21 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "http-port = 8081",
         "http-port = 0",
         &["boot.http-port", "0 is not a port"],
+    ),
+    case(
+        "dhcp-deadline-s = 60",
+        "dhcp-deadline-s = 0",
+        &["boot.dhcp-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "phone-home-deadline-s = 1800",
+        "phone-home-deadline-s = 86401",
+        &["boot.phone-home-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "requests-burst-max = 1000",
+        "requests-burst-max = 49",
+        &["boot.requests-burst-max", "49 is less", "50 and more"],
     ),
     case(
         "port = 69",

@@ -1,20 +1,25 @@
 //! OpenCHAMI's boot-service, as `ochami boot` speaks it: the same boot configurations in another envelope.
 
-use proto::bss::v1::bss_command::{DeleteBootConfiguration, PutBootConfiguration};
+use model::Xname;
+use proto::bss::v1::bss_command::{Change, DeleteBootConfiguration, PutBootConfiguration, Together};
 use proto::bss::v1::{
-    BootConfiguration, BootConfigurationResource, BootConfigurationSpec,
-    CreateBootConfigurationResourceRequest, DeleteBootConfigurationResourceRequest,
-    DeleteBootConfigurationResourceResponse, GetBootConfigurationResourceRequest, GetNodeResourceRequest,
-    ListBootConfigurationResourcesRequest, ListBootConfigurationResourcesResponse, ListNodeResourcesRequest,
-    ListNodeResourcesResponse, NodeResource, PatchBootConfigurationResourceRequest,
-    ReplaceBootConfigurationResourceRequest, boot_service_service_server,
+    BootConfiguration, BootConfigurationResource, BootConfigurationSpec, BssCommand,
+    CreateBootConfigurationResourceRequest, CreateNodeResourceRequest,
+    DeleteBootConfigurationResourceRequest, DeleteBootConfigurationResourceResponse,
+    DeleteNodeResourceRequest, DeleteNodeResourceResponse, GetBootConfigurationResourceRequest,
+    GetNodeResourceRequest, ListBootConfigurationResourcesRequest, ListBootConfigurationResourcesResponse,
+    ListNodeResourcesRequest, ListNodeResourcesResponse, NodeResource, PatchBootConfigurationResourceRequest,
+    PatchNodeResourceRequest, ReplaceBootConfigurationResourceRequest, ReplaceNodeResourceRequest,
+    boot_service_service_server,
 };
+use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
 use crate::boot_configurations::Changes;
-use crate::{Config, resources};
+use crate::node_changes::Wanted;
+use crate::{Config, node_changes, resources};
 
 /// Boot configurations and nodes by uid.
 #[derive(Clone, Debug)]
@@ -55,6 +60,58 @@ impl BootServiceService {
         let stored = self.changes.put(author, put).await?;
         Ok(Response::new(resources::shown(stored)))
     }
+
+    /// One entry of what makes a node, planned on a state that has all that was acknowledged before.
+    async fn change_node(
+        &self,
+        author: &Author,
+        plan: impl FnOnce(&state::State) -> Result<Together, Error>,
+    ) -> Result<(), Error> {
+        self.changes.store.linearize().await?;
+        let together = plan(&self.changes.store.state())?;
+        let command = Command::Bss(BssCommand {
+            change: Some(Change::Together(together)),
+        });
+        self.changes.store.propose_by(author, command).await?;
+        Ok(())
+    }
+
+    /// The node as the change has left it.
+    fn changed_node(&self, author: &Author, node: &Xname) -> Result<Response<NodeResource>, Status> {
+        let state = self.changes.store.state_after(author);
+        let component = state.smd.component(node);
+        let shown = component.and_then(|component| resources::node(&state, &component));
+        let shown = shown.ok_or_else(|| Error::Conflict {
+            detail: format!("node {node} was deleted by someone else"),
+        })?;
+        Ok(Response::new(NodeResource {
+            meta: author.told_meta(shown.meta),
+            ..shown
+        }))
+    }
+}
+
+/// A node's xname.
+fn node_of(field: &str, text: &str) -> Result<Xname, Error> {
+    let xname: Xname = text.parse().map_err(|error| rpc::invalid(field, error))?;
+    if !xname.is_node() {
+        let problem = format!(
+            "{xname} is a {}, not a node; write e.g. x1000c0s0b0n0",
+            xname.hms_type()
+        );
+        return Err(rpc::invalid(field, problem));
+    }
+    Ok(xname)
+}
+
+/// That of the path. One in the spec may only say the same.
+fn node_of_path(uid: &str, given: &str) -> Result<Xname, Error> {
+    let node = node_of("uid", uid)?;
+    if !given.is_empty() && node_of("spec.xname", given)? != node {
+        let problem = format!("{node} is changed, so it cannot be another; leave it out");
+        return Err(rpc::invalid("spec.xname", problem));
+    }
+    Ok(node)
 }
 
 #[tonic::async_trait]
@@ -182,5 +239,78 @@ impl boot_service_service_server::BootServiceService for BootServiceService {
             id: uid.clone(),
         })?;
         Ok(Response::new(node))
+    }
+
+    #[tracing::instrument(name = "bss.create_node_resource", skip_all)]
+    async fn create_node_resource(
+        &self,
+        request: Request<CreateNodeResourceRequest>,
+    ) -> Result<Response<NodeResource>, Status> {
+        let author = rpc::author(&request);
+        let spec = request.into_inner().spec.unwrap_or_default();
+        let node = node_of("spec.xname", &spec.xname)?;
+        let wanted = Wanted::of_spec(spec);
+        self.change_node(&author, |state| node_changes::create(state, &node, wanted))
+            .await?;
+        self.changed_node(&author, &node)
+    }
+
+    #[tracing::instrument(name = "bss.replace_node_resource", skip_all, fields(uid = ?request.get_ref().uid))]
+    async fn replace_node_resource(
+        &self,
+        request: Request<ReplaceNodeResourceRequest>,
+    ) -> Result<Response<NodeResource>, Status> {
+        let author = rpc::author(&request);
+        let ReplaceNodeResourceRequest {
+            uid,
+            metadata: _,
+            spec,
+            if_revision,
+        } = request.into_inner();
+        let spec = spec.unwrap_or_default();
+        let node = node_of_path(&uid, &spec.xname)?;
+        let wanted = Wanted::of_spec(spec);
+        self.change_node(&author, |state| {
+            node_changes::change(state, &node, wanted, if_revision)
+        })
+        .await?;
+        self.changed_node(&author, &node)
+    }
+
+    #[tracing::instrument(name = "bss.patch_node_resource", skip_all, fields(uid = ?request.get_ref().uid))]
+    async fn patch_node_resource(
+        &self,
+        request: Request<PatchNodeResourceRequest>,
+    ) -> Result<Response<NodeResource>, Status> {
+        let author = rpc::author(&request);
+        let PatchNodeResourceRequest {
+            uid,
+            patch,
+            if_revision,
+        } = request.into_inner();
+        let patch = patch.unwrap_or_default();
+        let node = node_of_path(&uid, &patch.xname)?;
+        let wanted = Wanted::of_patch(patch);
+        self.change_node(&author, |state| {
+            node_changes::change(state, &node, wanted, if_revision)
+        })
+        .await?;
+        self.changed_node(&author, &node)
+    }
+
+    #[tracing::instrument(name = "bss.delete_node_resource", skip_all, fields(uid = ?request.get_ref().uid))]
+    async fn delete_node_resource(
+        &self,
+        request: Request<DeleteNodeResourceRequest>,
+    ) -> Result<Response<DeleteNodeResourceResponse>, Status> {
+        let author = rpc::author(&request);
+        let DeleteNodeResourceRequest { uid, if_revision } = request.into_inner();
+        let node = node_of("uid", &uid)?;
+        self.change_node(&author, |state| node_changes::delete(state, &node, if_revision))
+            .await?;
+        Ok(Response::new(DeleteNodeResourceResponse {
+            message: "Node deleted successfully".to_owned(),
+            uid: node.to_string(),
+        }))
     }
 }

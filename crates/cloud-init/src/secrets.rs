@@ -15,7 +15,7 @@ use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::Error;
 use state::State;
-use state::cloud_init::{BOOT_TOKEN_KEY, BootAccess, group_secret, instance_secret};
+use state::cloud_init::{BOOT_TOKEN_KEY, BootAccess, group_meta_data_secret, group_secret, instance_secret};
 
 use crate::node::Node;
 
@@ -31,6 +31,18 @@ pub(crate) struct Opened {
     pub(crate) groups: BTreeMap<String, Arc<Group>>,
     /// Meta-data of the node alone.
     pub(crate) instance: Option<Struct>,
+    /// Why the rest of what is secret is not shown: stands in its place.
+    pub(crate) withheld: Option<String>,
+}
+
+impl Opened {
+    /// Nothing, and why.
+    pub(crate) fn nothing(why: impl Into<String>) -> Opened {
+        Opened {
+            withheld: Some(why.into()),
+            ..Opened::default()
+        }
+    }
 }
 
 impl fmt::Debug for Opened {
@@ -62,15 +74,34 @@ impl Opener {
         Opener { store, tokens }
     }
 
-    /// Whether the token is good, without using it.
-    ///
-    /// # Errors
-    /// `Denied` for a token of another boot, node or peer, `NotReady` for a member that cannot tell.
-    pub(crate) fn check(&self, state: &State, holder: &Holder<'_>) -> Result<Opened, Error> {
-        self.verify(state, holder)?;
-        Ok(Opened {
-            token: Some(holder.token.to_owned()),
-            ..Opened::default()
+    /// What a document may name of what is secret, without using the token. A member that cannot tell whether the token is
+    /// good names it: what is secret will be asked for, and is 503 here.
+    pub(crate) fn named(&self, state: &State, holder: &Holder<'_>) -> Opened {
+        match self.verify(state, holder) {
+            Err(Error::Denied { .. }) => Opened::default(),
+            Ok(_) | Err(_) => Opened {
+                token: Some(holder.token.to_owned()),
+                ..Opened::default()
+            },
+        }
+    }
+
+    /// As [`Opener::open`], for a document of which only a part is secret: the rest of it is served in any case.
+    pub(crate) async fn open_or_withhold(
+        &self,
+        state: &State,
+        holder: &Holder<'_>,
+        labels: &[&str],
+    ) -> Opened {
+        let error = match self.open(state, holder, labels).await {
+            Ok(opened) => return opened,
+            Err(error) => error,
+        };
+        tracing::warn!(node = %holder.node.xname, %error, "a document is served without what is secret");
+        Opened::nothing(match error {
+            Error::Denied { reason } => reason,
+            Error::NotReady { .. } => "the member that was asked cannot open it".to_owned(),
+            _ => "this boot could not be made known to a majority of the members".to_owned(),
         })
     }
 
@@ -78,7 +109,7 @@ impl Opener {
     /// Opens the groups with these labels, which are secret, and what is secret of the node itself.
     ///
     /// # Errors
-    /// As [`Opener::check`]; `NoQuorum`.
+    /// `Denied` for a token of another boot, node or peer, `NotReady` for a member that cannot tell; `NoQuorum`.
     pub(crate) async fn open(
         &self,
         state: &State,
@@ -95,11 +126,11 @@ impl Opener {
             let Some(group) = state.cloud_init.group(label) else {
                 continue;
             };
-            let contents: Option<Group> = self.contents(state, &group_secret(label))?;
-            let contents = contents.unwrap_or_default();
+            let file: Option<Group> = self.contents(state, &group_secret(label))?;
+            let meta_data: Option<Group> = self.contents(state, &group_meta_data_secret(label))?;
             let whole = Group {
-                file: contents.file,
-                meta_data: contents.meta_data,
+                file: file.and_then(|sealed| sealed.file),
+                meta_data: meta_data.and_then(|sealed| sealed.meta_data),
                 ..group.as_ref().clone()
             };
             opened.groups.insert((*label).to_owned(), Arc::new(whole));

@@ -12,7 +12,7 @@ use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVE
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, State, boot_files, bss, cloud_init, dhcp, smd};
+use crate::{Event, RowKey, State, boot_files, bss, cloud_init, dhcp, smd, together};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl State {
         }
     }
 
-    fn dispatch(
+    pub(crate) fn dispatch(
         &mut self,
         command: Option<&Command>,
         at: &LogPosition<'_>,
@@ -145,13 +145,17 @@ impl State {
                 self.dispatch(Some(&back), at, changes)
             }
             Command::Bss(BssCommand {
+                change: Some(bss_command::Change::Together(together)),
+            }) => self.together(together, at, changes),
+            Command::Bss(BssCommand {
                 change: Some(bss_command::Change::StartBootRollout(start)),
             }) => {
                 let nodes = self.participants(start.rollout.as_ref())?;
-                self.bss.start_rollout(start, nodes, at, changes)
+                self.bss
+                    .start_rollout(start, nodes, &self.boot_files, at, changes)
             }
             Command::Bss(command) => {
-                let applied = self.bss.apply(command, at, changes)?;
+                let applied = self.bss.apply(command, &self.boot_files, at, changes)?;
                 self.end_boot_session(command, at, changes);
                 Ok(applied)
             }
@@ -181,6 +185,13 @@ impl State {
 fn feature_level(command: &Command) -> u32 {
     match command {
         Command::Smd(command) => smd::feature_level(command),
+        Command::Bss(BssCommand {
+            change: Some(bss_command::Change::Together(together)),
+        }) => {
+            let steps = together.steps.iter().filter_map(together::command_of);
+            let level = steps.map(|step| feature_level(&step)).max();
+            level.unwrap_or_default().max(FEATURE_LEVEL_BOOT)
+        }
         Command::Bss(command) => bss::feature_level(command),
         Command::CloudInit(command) => cloud_init::feature_level(command),
         Command::BootFile(command) => boot_files::feature_level(command),

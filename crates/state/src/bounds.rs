@@ -7,6 +7,8 @@ pub const IDS_PER_COMMAND_MAX: usize = 100_000;
 /// Keys that an outcome lists of what is gone, or of what a delete without names changed: an outcome is stored with
 /// its session and must fit into a message between members, however much `all` takes away.
 pub const IDS_LISTED_MAX: usize = 10_000;
+/// Changes in one entry that stand or fall together: those of one node.
+pub const STEPS_TOGETHER_MAX: usize = 1024;
 /// Bytes of a name: a key, a role, a network, a principal.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Bytes of a description.
@@ -23,9 +25,9 @@ pub const CLOUD_INIT_DEPTH_MAX: usize = 24;
 pub const CLOUD_INIT_GROUPS_MAX: usize = 4096;
 /// Bytes of all of them, so that they fit into one answer.
 pub const CLOUD_INIT_GROUPS_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of the file and the meta-data of a secret group, in the clear: sealed they still fit into a secret.
+/// Bytes of the file of a secret group, and of its meta-data, in the clear: sealed each still fits into a secret.
 pub const CLOUD_INIT_SECRET_BYTES_MAX: usize = SECRET_BYTES_MAX - 1024;
-/// Groups that are secret: 8 MiB of sealed contents.
+/// Groups that are secret: 16 MiB of sealed contents.
 pub const CLOUD_INIT_SECRET_GROUPS_MAX: usize = 128;
 /// Bytes of the meta-data of one node, encoded.
 pub const INSTANCE_META_DATA_BYTES_MAX: usize = 4 * 1024;

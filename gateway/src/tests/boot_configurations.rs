@@ -58,6 +58,30 @@ fn with_meta(body: &str) -> String {
     .replace("\"at_ms\"", "\"atMs\"")
 }
 
+/// An image in the place of a kernel, in both directions.
+#[tokio::test]
+async fn a_configuration_of_an_image_is_created_and_shown() {
+    const OF_IMAGE: &str = r#"{"name":"all","is_default":true,"image":"debian-12"}"#;
+    let of_image = bss::BootConfiguration {
+        name: "all".into(),
+        is_default: true,
+        image: "debian-12".into(),
+        ..Default::default()
+    };
+    let create = bss::CreateBootConfigurationRequest {
+        configuration: Some(of_image.clone()),
+    };
+    check(
+        Sent("POST /chamois/v1/boot-configurations", OF_IMAGE),
+        &native("CreateBootConfiguration"),
+        create,
+        answer(&of_image),
+        201,
+        OF_IMAGE,
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_configuration_is_created_shown_and_replaced() {
     let stored = bss::BootConfiguration {
@@ -479,11 +503,84 @@ async fn nodes_are_shown_and_not_written() {
     let fake = Fake::new();
     let got = send(
         &gateway(&fake, Options::default()),
-        "POST",
+        "PATCH",
         "/boot-service/nodes",
         &[],
         "{}",
     )
     .await;
-    assert_eq!((got.status, got.header("allow")), (405, "GET"), "{got:?}");
+    assert_eq!((got.status, got.header("allow")), (405, "GET, POST"), "{got:?}");
+}
+
+/// Nodes as `ochami boot node add|set|delete` sends them.
+#[tokio::test]
+async fn boot_service_takes_nodes() {
+    let node = bss::NodeResource {
+        kind: "Node".into(),
+        spec: Some(bss::NodeSpec {
+            xname: "x0c0s0b0n0".into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let shown = r#"{"kind":"Node","spec":{"xname":"x0c0s0b0n0"}}"#;
+    let spec = bss::NodeSpec {
+        xname: "x0c0s0b0n0".into(),
+        nid: 7,
+        boot_mac: "02:00:00:00:00:01".into(),
+        groups: vec!["rack".into()],
+        ..Default::default()
+    };
+    let create = bss::CreateNodeResourceRequest {
+        metadata: None,
+        spec: Some(spec),
+    };
+    let body = r#"{"spec":{"xname":"x0c0s0b0n0","nid":7,"bootMac":"02:00:00:00:00:01","groups":["rack"]}}"#;
+    check(
+        Sent("POST /boot-service/nodes", body),
+        &boot_service("CreateNodeResource"),
+        create,
+        answer(&node),
+        201,
+        shown,
+    )
+    .await;
+    let patch = bss::PatchNodeResourceRequest {
+        uid: "x0c0s0b0n0".into(),
+        patch: Some(bss::NodeSpecPatch {
+            role: Some("Service".into()),
+            replace_groups: true,
+            ..Default::default()
+        }),
+        if_revision: None,
+    };
+    check(
+        Sent(
+            "PATCH /boot-service/nodes/x0c0s0b0n0",
+            r#"{"role":"Service","groups":[]}"#,
+        ),
+        &boot_service("PatchNodeResource"),
+        patch,
+        answer(&node),
+        200,
+        shown,
+    )
+    .await;
+    let gone = bss::DeleteNodeResourceResponse {
+        message: "Node deleted successfully".into(),
+        uid: "x0c0s0b0n0".into(),
+    };
+    let delete = bss::DeleteNodeResourceRequest {
+        uid: "x0c0s0b0n0".into(),
+        if_revision: None,
+    };
+    check(
+        Sent("DELETE /boot-service/nodes/x0c0s0b0n0", ""),
+        &boot_service("DeleteNodeResource"),
+        delete,
+        answer(&gone),
+        200,
+        r#"{"message":"Node deleted successfully","uid":"x0c0s0b0n0"}"#,
+    )
+    .await;
 }

@@ -38,6 +38,20 @@ pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
     )
 }
 
+/// The counts of a collection in the JSON of an import: created, changed, same, refused.
+pub(crate) fn counts(out: &str, collection: &str) -> (usize, usize, u64, usize) {
+    let report: serde_json::Value = serde_json::from_str(out).unwrap();
+    let all = report["collections"].as_array().unwrap();
+    let of = all.iter().find(|of| of["collection"] == collection).unwrap();
+    let length = |key: &str| of[key].as_array().unwrap().len();
+    (
+        length("create"),
+        length("change"),
+        of["same"].as_u64().unwrap(),
+        length("refused"),
+    )
+}
+
 /// Identities and configurations of a cluster, not started. Usually it has member 1 only.
 pub(crate) struct Single {
     pub(crate) dir: tempfile::TempDir,

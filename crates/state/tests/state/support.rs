@@ -230,7 +230,8 @@ into_command! {
         CreateEthernetInterfaces;
     bss_command, Bss, BssCommand: Create Replace Update Delete RecordBoot PutBootConfiguration
         DeleteBootConfiguration RecordBootPhases StartBootRollout AdvanceBootRollout ControlBootRollout
-        DeleteBootRollout Put Conditional Rollback;
+        DeleteBootRollout Put Conditional Rollback
+        Together;
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo RenewInstanceId PutProfile DeleteProfile
         OpenBootSession DeleteClusterDefaults PatchGroup;
