@@ -49,7 +49,8 @@ fn canonical_label(state: &State, component: &Xname, domain: &str) -> String {
         .strip_suffix(domain)
         .and_then(|label| label.strip_suffix('.'));
     let label = within.unwrap_or(&hostname);
-    let leads_back = label != SERVER_LABEL && find(state, label, domain).as_ref() == Some(component);
+    let is_a_label = label != SERVER_LABEL && !label.contains('.');
+    let leads_back = is_a_label && find(state, label, domain).as_ref() == Some(component);
     match leads_back {
         true => label.to_owned(),
         false => component.to_string(),

@@ -13,6 +13,9 @@ pub const BYTES_OVER_TCP_MAX: u16 = u16::MAX;
 /// What every client takes over UDP (RFC 1035 section 4.2.1), bytes.
 const BYTES_WITHOUT_EDNS: u16 = 512;
 
+/// Of a message's third byte: cut off.
+const TC: u8 = 0x02;
+
 /// What is said to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
@@ -62,11 +65,11 @@ impl Reply {
         message.authorities.clone_from(&self.authorities);
         let bytes_max = usize::from(bytes_max.min(question.bytes_max(bytes_max)));
         match message.to_vec() {
-            Ok(bytes) if bytes.len() <= bytes_max => Written {
+            Ok(bytes) if bytes.len() <= bytes_max && bytes[2] & TC == 0 => Written {
                 bytes,
                 count: self.count,
             },
-            // the encoder gives up where the length has no room in two bytes
+            // the encoder cuts off by itself what has no room in two bytes of length
             Ok(_) | Err(_) => truncated(question, self.code, self.authoritative, Count::Truncated),
         }
     }
