@@ -37,7 +37,7 @@ const MAC_DIGITS: &str = "020000000001";
 /// In its script and in no other.
 const KERNEL: &str = "http://i/020000000001/k";
 /// How the lines of a script may begin (crates/bss/src/ipxe.rs); anything else was put in by somebody.
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "#!ipxe",
     "kernel --name kernel ",
     "initrd --name initrd ",
@@ -45,6 +45,7 @@ const COMMANDS: [&str; 7] = [
     ":boot_retry",
     "sleep ",
     "chain http://",
+    "exit",
 ];
 
 struct World {

@@ -158,7 +158,9 @@ fn a_rollout_goes_on_with_the_boots_of_its_nodes() {
     comes_home(&single, 0);
     member.until("the second step begins", || kernels(&single)[2] == "http://i/new");
     (1..NODES).for_each(|node| comes_home(&single, node));
-    member.until("all nodes are up", || rollout(&single)["state"] == "STATE_COMPLETED");
+    member.until("all nodes are up", || {
+        rollout(&single)["state"] == "STATE_COMPLETED"
+    });
     let configuration = done(&single, &["boot", "config", "get", "compute", "-o", "json"]);
     assert!(configuration.contains("http://i/new"), "{configuration}");
     done(&single, &["boot", "rollout", "show", "new", "--watch"]);

@@ -11,7 +11,7 @@ use proto::smd::v1::smd_command::{
     AddGroupMember, Change, ComponentNid, CreateComponents, CreateEthernetInterfaces, DeleteComponents,
     DeleteEthernetInterfaces, PatchComponents, RemoveGroupMember, SetNids,
 };
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand, component};
 use rpc::Error;
 use state::State;
 
@@ -79,6 +79,8 @@ pub(crate) fn create(state: &State, node: &Xname, wanted: Wanted) -> Result<Toge
         nid: wanted.nid,
         role: wanted.role.clone().unwrap_or_default(),
         sub_role: wanted.sub_role.clone().unwrap_or_default(),
+        // nobody has looked yet
+        state: component::State::Unknown.into(),
         enabled: Some(true),
         ..Component::default()
     };

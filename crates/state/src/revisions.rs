@@ -93,7 +93,8 @@ impl Revisions {
     }
 
     fn redact(&mut self, kind: RowKind, id: &str, changes: &mut Changes) {
-        let versions: Vec<Arc<ObjectRevision>> = self.of(kind, id).cloned().collect();
+        let there = self.of(kind, id).filter(|version| !version.deleted);
+        let versions: Vec<Arc<ObjectRevision>> = there.cloned().collect();
         for version in versions {
             if let Some(object) = crate::cloud_init::redacted(kind, &version.object) {
                 let version = version.as_ref().clone();

@@ -286,7 +286,7 @@ async fn an_explanation_has_words_for_its_numbers() {
     let body = concat!(
         r#"{"node":"x0c0s0b0n0","nid":0,"candidates":[{"kind":"boot_configuration","name":"compute","class":"subrole","#,
         r#""selector":"subrole Worker","priority":0,"verdict":"won","reason":"the first match"}],"params":[],"#,
-        r#""interfaces":[],"revision":7}"#
+        r#""interfaces":[],"revision":7,"documents":[]}"#
     );
     check(
         Sent("GET /chamois/v1/boot/explain/02:00:00:00:00:a1?arch=arm64", ""),
@@ -454,7 +454,7 @@ async fn boot_service_deletes_with_a_message() {
 }
 
 #[tokio::test]
-async fn nodes_are_shown_and_not_written() {
+async fn nodes_are_shown() {
     let node = bss::NodeResource {
         api_version: "v1".into(),
         kind: "Node".into(),
@@ -509,7 +509,7 @@ async fn nodes_are_shown_and_not_written() {
         "{}",
     )
     .await;
-    assert_eq!((got.status, got.header("allow")), (405, "GET, POST"), "{got:?}");
+    assert_eq!((got.status, got.header("allow")), (405, "GET,POST"), "{got:?}");
 }
 
 /// Nodes as `ochami boot node add|set|delete` sends them.

@@ -19,7 +19,7 @@ use proto::bss::v1::{
 use proto::cloud_init::v1::cloud_init_command::{Change, PutProfile};
 use proto::cloud_init::v1::{CloudInitCommand, Profile};
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::component::Arch;
+use proto::smd::v1::component::{Arch, State};
 use proto::smd::v1::{Component, smd_command};
 use raft::Store;
 use tonic::{Code, Request, Response, Status};
@@ -194,6 +194,7 @@ async fn an_image_for_another_architecture_than_a_selected_nodes_is_refused() {
         components: vec![Component {
             id: "x0c0s7b0n0".to_owned(),
             r#type: "Node".to_owned(),
+            state: State::On.into(),
             arch: Arch::Arm.into(),
             nid: Some(70),
             ..Component::default()

@@ -107,7 +107,7 @@ pub(crate) async fn read_source(named: &Named<'_>) -> Result<Objects, CliError> 
             continue;
         };
         match part {
-            DEFAULTS => objects.add_defaults(&document)?,
+            DEFAULTS => objects.add_defaults(&origin, &document)?,
             GROUPS => objects.add_groups(&origin, &document)?,
             _ => objects.add_infos(&origin, &document)?,
         }

@@ -62,7 +62,7 @@ impl Objects {
         };
         let mut objects = Self::default();
         if let Some(part) = object.get(DEFAULTS) {
-            objects.add_defaults(part)?;
+            objects.add_defaults(origin, part)?;
         }
         if let Some(part) = object.get(GROUPS) {
             objects.add_groups(origin, part)?;
@@ -90,7 +90,10 @@ impl Objects {
         ))
     }
 
-    pub(crate) fn add_defaults(&mut self, part: &Value) -> Result<(), CliError> {
+    pub(crate) fn add_defaults(&mut self, origin: &str, part: &Value) -> Result<(), CliError> {
+        if !part.is_null() && !part.is_object() {
+            return Err(CLOUD_INIT.not_accepted(origin, format_args!("{DEFAULTS}: it is no object")));
+        }
         if !part.is_null() {
             self.defaults = self.one(DEFAULTS, DEFAULTS, &HsmMessage::named(DEFAULTS_MESSAGE)?, part);
         }
