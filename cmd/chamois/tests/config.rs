@@ -96,6 +96,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[bss]",
         "[dhcp]",
         "[tftp]",
+        "[dns]",
         "[log]",
         "[address]",
         "[[network]]",
@@ -135,7 +136,16 @@ fn keys_left_out_have_the_values_of_the_example() {
     for line in EXAMPLE.lines() {
         let header = line.starts_with('[');
         skipping = if header {
-            ["[boot]", "[bss]", "[dhcp]", "[tftp]", "[log]", "[address]"].contains(&line)
+            [
+                "[boot]",
+                "[bss]",
+                "[dhcp]",
+                "[tftp]",
+                "[dns]",
+                "[log]",
+                "[address]",
+            ]
+            .contains(&line)
         } else {
             skipping
         };
@@ -157,6 +167,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
+    assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));
     assert_eq!(format!("{:?}", defaults.log), format!("{:?}", shown.log));
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
     assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
@@ -239,9 +250,9 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["address.mode", "accepted: helper, loopback"],
     ),
     case(
-        "\"dhcp\", \"tftp\"]",
-        "\"dhcp\", \"dns\"]",
-        &["network.roles", "`dns`", "boot, dhcp, tftp"],
+        "\"dhcp\", \"tftp\", \"dns\"]",
+        "\"dhcp\", \"ntp\"]",
+        &["network.roles", "`ntp`", "boot, dhcp, tftp, dns"],
     ),
     case(
         "\"10.97.1.1:7440\"",
@@ -349,6 +360,16 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["tftp.port", "also taken by `dhcp.port`"],
     ),
     case(
+        "port = 53",
+        "port = 69",
+        &["dns.port", "also taken by `tftp.port`"],
+    ),
+    case(
+        "port = 53",
+        "port = 8081",
+        &["dns.port", "also taken by `boot.http-port`"],
+    ),
+    case(
         "advert-port = 7442",
         "advert-port = 67",
         &["address.advert-port", "also taken by `dhcp.port`"],
@@ -428,7 +449,7 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["`dhcp` is not given to a management network"],
     ),
     case(
-        "[\"boot\", \"dhcp\", \"tftp\"]",
+        "[\"boot\", \"dhcp\", \"tftp\", \"dns\"]",
         "[\"boot\", \"boot\"]",
         &["`boot` is named twice"],
     ),
@@ -549,7 +570,7 @@ fn an_external_address_may_be_anywhere_but_not_nowhere() {
     );
     verdict(
         &alone
-            .replace("[\"boot\", \"dhcp\", \"tftp\"]", "[\"dhcp\"]")
+            .replace("[\"boot\", \"dhcp\", \"tftp\", \"dns\"]", "[\"dhcp\"]")
             .replace("router-adv", "#"),
     )
     .unwrap();

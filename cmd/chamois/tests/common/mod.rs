@@ -1,6 +1,7 @@
 //! Members on a loopback network of their own, usually one, for tests of the real executable.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod dns;
 pub(crate) mod exposition;
 pub(crate) mod http;
 
@@ -102,9 +103,9 @@ impl Single {
             "cluster = \"test\"\ndata-dir = {data:?}\nidentity-dir = {identity:?}\n[member]\nid = {id}\n\
              [raft]\nprofile = \"fast\"\npeer-listen = \"{own}:7440\"\n\
              [api]\ngrpc-listen = \"{own}:7441\"\nhttps-listen = \"{own}:8443\"\n\
-             [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[address]\nmode = \"loopback\"\n\
+             [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[dns]\nport = 5353\n[address]\nmode = \"loopback\"\n\
              [[network]]\nname = \"boot\"\nkind = \"boot\"\ninterface = \"lo\"\nmember-address = \"{own}\"\n\
-             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n\
+             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\", \"dns\"]\n\
              relayed-subnets = [\"{network}\"]\n",
             network = self.net.subnet(),
             peers = peers.join(", "),

@@ -41,6 +41,12 @@ impl Infos {
         self.table.values()
     }
 
+    /// Whose `local-hostname` it is, in any case of the letters; sorted.
+    pub(super) fn named(&self, hostname: &str) -> impl Iterator<Item = &Xname> {
+        let owners = self.hostnames.get(&hostname.to_ascii_lowercase());
+        owners.into_iter().flatten()
+    }
+
     /// Creates or replaces; the node need not be a component yet. `secrets` holds the meta-data of a secret one.
     ///
     /// Source: OpenCHAMI/cloud-init `PUT /admin/instance-info/{id}`.

@@ -84,6 +84,12 @@ impl CloudInit {
         self.infos.iter()
     }
 
+    /// The nodes that were given a `local-hostname`, in any case of its letters; sorted, and one unless an earlier release
+    /// has stored them.
+    pub fn nodes_named(&self, hostname: &str) -> impl Iterator<Item = &Xname> {
+        self.infos.named(hostname)
+    }
+
     /// Who last changed what is said about a node, or its instance-id, which is shown with it.
     pub fn instance_info_meta(&self, node: &Xname) -> Option<ObjectMeta> {
         let of_info = self.infos.get(node).and_then(|info| info.meta.as_ref())?;

@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         ("boot.http-port", config.boot.http_port),
         ("dhcp.port", config.dhcp.port),
         ("tftp.port", config.tftp.port),
+        ("dns.port", config.dns.port),
         ("address.advert-port", config.address.advert_port),
     ] {
         if port == 0 {
@@ -77,13 +78,14 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
         ("api.grpc-listen".to_owned(), config.api.grpc_listen),
         ("api.https-listen".to_owned(), config.api.https_listen),
     ];
-    for network in config.networks.iter().filter(|n| n.roles.contains(&Role::Boot)) {
-        for address in [Some(network.member_address), network.service_address]
-            .into_iter()
-            .flatten()
-        {
-            let address = SocketAddr::new(address.into(), config.boot.http_port);
-            listeners.push(("boot.http-port".to_owned(), address));
+    for (role, key, port) in [
+        (Role::Boot, "boot.http-port", config.boot.http_port),
+        (Role::Dns, "dns.port", config.dns.port),
+    ] {
+        let with_role = config.networks.iter().filter(|n| n.roles.contains(&role));
+        let addresses = with_role.flat_map(|n| [Some(n.member_address), n.service_address]);
+        for address in addresses.flatten() {
+            listeners.push((key.to_owned(), SocketAddr::new(address.into(), port)));
         }
     }
     for (index, (key, address)) in listeners.iter().enumerate() {
@@ -97,11 +99,12 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// DHCP, TFTP and adverts share the members' addresses.
+/// DHCP, TFTP, DNS and adverts share the members' addresses.
 fn check_udp(config: &Config, problems: &mut Problems) {
     let ports = [
         ("dhcp.port", config.dhcp.port),
         ("tftp.port", config.tftp.port),
+        ("dns.port", config.dns.port),
         ("address.advert-port", config.address.advert_port),
     ];
     for (index, (key, port)) in ports.iter().enumerate() {
