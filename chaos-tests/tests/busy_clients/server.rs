@@ -38,12 +38,15 @@ impl Busy {
 /// One request, as its first line has it: `GET /told/3/kernel`.
 pub(crate) type Asked = String;
 
+/// What is at a path when the server is not busy.
+type Pages = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+
 /// The server; its threads end with the test.
 #[derive(Clone)]
 pub(crate) struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
-    pages: Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>,
+    pages: Pages,
 }
 
 impl Server {

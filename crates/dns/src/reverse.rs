@@ -215,8 +215,8 @@ mod tests {
             between("D.f.IP6.arpa."),
             is("fd00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 2, true)
         );
-        assert_eq!(between("g.d.f.ip6.arpa.").3, false);
-        assert_eq!(between("00.d.f.ip6.arpa.").3, false);
+        assert!(!between("g.d.f.ip6.arpa.").3);
+        assert!(!between("00.d.f.ip6.arpa.").3);
         assert_eq!(range("demo.example."), None);
     }
 
