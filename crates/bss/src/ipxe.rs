@@ -411,7 +411,7 @@ mod tests {
             let pauses: BTreeSet<u32> = (0..1000_u64)
                 .map(|boot| delay.seconds(retry, boot.wrapping_mul(0xD134_2543_DE82_EF95)))
                 .collect();
-            let expected: BTreeSet<u32> = (least..=least + (least + 1) / 2).collect();
+            let expected: BTreeSet<u32> = (least..=least + u32::div_ceil(least, 2)).collect();
             assert_eq!(pauses, expected, "try {retry}");
         }
         assert_eq!(RetryDelay::Fixed(30).seconds(5, 7), 30);

@@ -350,11 +350,12 @@ fn bss() -> impl Strategy<Value = Command> {
     let seen = crate::boot_phases::random_seen(xname());
     (0..16_u8, keys, image(), image(), xname(), 0..4_u8, seen).prop_map(
         |(kind, keys, kernel, initrd, node, boot, seen)| {
-            let values = Some(BootParametersEntry {
+            let given = BootParametersEntry {
                 kernel: kernel.clone(),
                 initrd: initrd.clone(),
                 ..Default::default()
-            });
+            };
+            let values = Some(given.clone());
             match kind {
                 0 => Create { keys, values }.into_command(),
                 1 => Replace { keys, values }.into_command(),
@@ -385,7 +386,7 @@ fn bss() -> impl Strategy<Value = Command> {
                 }
                 .into_command(),
                 12 => go_back(boot).into_command(),
-                13 => put_each(keys, &values.unwrap_or_default(), boot == 0).into_command(),
+                13 => put_each(keys, &given, boot == 0).into_command(),
                 14 => Conditional {
                     if_revision: u64::from(boot) * 5,
                     change: Some(conditional::Change::Replace(Replace { keys, values })),
