@@ -1,18 +1,19 @@
-//! DHCP's part of the state: the subnets that are served.
+//! The subnets that DHCP serves.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use model::{Ipv4Net, Rejection};
-use proto::dhcp::v1::dhcp_command::{Change, DeleteSubnet, PutSubnet};
-use proto::dhcp::v1::{DhcpCommand, Subnet};
+use proto::dhcp::v1::Subnet;
+use proto::dhcp::v1::dhcp_command::{DeleteSubnet, PutSubnet};
+use proto::dhcp::v1::subnet::UnknownClients;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use crate::apply::no_command;
+use super::pools;
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -31,22 +32,18 @@ const DOMAIN_BYTES_MAX: usize = 253;
 
 /// Subnets by network; no two of them overlap.
 #[derive(Clone, Default)]
-pub struct Dhcp {
+pub(super) struct Subnets {
     subnets: Table<Subnet>,
 }
 
-impl Dhcp {
-    /// The subnet in which an address lies.
-    pub fn subnet_of(&self, address: Ipv4Addr) -> Option<Arc<Subnet>> {
-        self.covering(address).map(|(_, subnet)| Arc::clone(subnet))
-    }
-
-    /// Every subnet, sorted by network.
-    pub fn subnets(&self) -> impl Iterator<Item = &Arc<Subnet>> {
+impl Subnets {
+    /// Sorted by network.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Subnet>> {
         self.subnets.values()
     }
 
-    fn covering(&self, address: Ipv4Addr) -> Option<(&Ipv4Net, &Arc<Subnet>)> {
+    /// The subnet in which an address lies.
+    pub(super) fn covering(&self, address: Ipv4Addr) -> Option<(&Ipv4Net, &Arc<Subnet>)> {
         // Subnets do not overlap, so only the last one that starts at or before the address can hold it.
         let host = single_address(address);
         self.subnets
@@ -55,19 +52,7 @@ impl Dhcp {
             .filter(|(network, _)| network.contains(address))
     }
 
-    pub(crate) fn apply(
-        &mut self,
-        command: &DhcpCommand,
-        at: &LogPosition<'_>,
-        changes: &mut Changes,
-    ) -> Result<Applied, Rejection> {
-        match command.change.as_ref().ok_or_else(no_command)? {
-            Change::PutSubnet(put) => self.put(put, at, changes),
-            Change::DeleteSubnet(delete) => self.delete(delete, changes),
-        }
-    }
-
-    fn put(
+    pub(super) fn put(
         &mut self,
         put: &PutSubnet,
         at: &LogPosition<'_>,
@@ -123,7 +108,7 @@ impl Dhcp {
         }
     }
 
-    fn delete(&mut self, delete: &DeleteSubnet, changes: &mut Changes) -> Result<Applied, Rejection> {
+    pub(super) fn delete(&mut self, delete: &DeleteSubnet, changes: &mut Changes) -> Result<Applied, Rejection> {
         let network: Ipv4Net = delete
             .network
             .parse()
@@ -134,13 +119,13 @@ impl Dhcp {
         Ok(deleted(std::iter::once(network.to_string())))
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         self.subnets
             .values()
             .map(|subnet| subnet.as_ref().clone().into_row())
     }
 
-    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
+    pub(super) fn row(&self, key: &RowKey) -> Option<Row> {
         let (address, prefix_len) = key.key().split_first_chunk::<4>()?;
         let text = format!("{}/{}", Ipv4Addr::from(*address), prefix_len.first()?);
         self.subnets
@@ -148,7 +133,7 @@ impl Dhcp {
             .map(|subnet| subnet.as_ref().clone().into_row())
     }
 
-    pub(crate) fn load(&mut self, row: Subnet, changes: &mut Changes) -> Result<(), SnapshotError> {
+    pub(super) fn load(&mut self, row: Subnet, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.subnets.check_load(&row, RowKind::Subnet)?;
         self.check_overlap(&key)
             .map_err(|rejection| SnapshotError::Malformed {
@@ -166,15 +151,14 @@ fn single_address(address: Ipv4Addr) -> Ipv4Net {
         .expect("every address is a network of one")
 }
 
-/// From which level on the log may have this command.
-pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
-    let subnet = match &command.change {
-        Some(Change::PutSubnet(put)) => put.subnet.as_ref(),
-        Some(Change::DeleteSubnet(_)) | None => None,
-    };
-    match subnet.is_some_and(|subnet| subnet.static_addresses) {
-        true => FEATURE_LEVEL_BOOT,
-        false => FEATURE_LEVEL_FIRST,
+/// From which level on the log may have a subnet that says this.
+pub(super) fn feature_level(subnet: &Subnet) -> u32 {
+    if !subnet.pools.is_empty() || subnet.unknown_clients != 0 || subnet.pool_lease_time_s != 0 {
+        FEATURE_LEVEL_DHCP
+    } else if subnet.static_addresses {
+        FEATURE_LEVEL_BOOT
+    } else {
+        FEATURE_LEVEL_FIRST
     }
 }
 
@@ -194,9 +178,12 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
         let problem = format!("write {MTU_MIN} to {MTU_MAX} bytes, or 0 for no option 26");
         return Err(Rejection::invalid("mtu", problem));
     }
-    if subnet.lease_time_s != 0 && subnet.lease_time_s < LEASE_TIME_S_MIN {
-        let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for one hour");
-        return Err(Rejection::invalid("lease_time_s", problem));
+    check_lease_time("lease_time_s", subnet.lease_time_s, "one hour")?;
+    check_lease_time("pool_lease_time_s", subnet.pool_lease_time_s, "five minutes")?;
+    let pools = pools::normalised(&network, &subnet.pools)?;
+    if UnknownClients::try_from(subnet.unknown_clients).is_err() {
+        let problem = format!("{} is none of ignore (1), address (2) and boot (3)", subnet.unknown_clients);
+        return Err(Rejection::invalid("unknown_clients", problem));
     }
     let text = |addresses: Vec<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect();
     Ok((
@@ -210,8 +197,19 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
             mtu: subnet.mtu,
             meta: None,
             static_addresses: subnet.static_addresses,
+            pools,
+            unknown_clients: subnet.unknown_clients,
+            pool_lease_time_s: subnet.pool_lease_time_s,
         },
     ))
+}
+
+fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {
+    if seconds == 0 || seconds >= LEASE_TIME_S_MIN {
+        return Ok(());
+    }
+    let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for {otherwise}");
+    Err(Rejection::invalid(field, problem))
 }
 
 fn addresses(field: &str, texts: &[String]) -> Result<Vec<Ipv4Addr>, Rejection> {
