@@ -160,7 +160,7 @@ interface = "eth0"
 member-address = "{own}"
 peers = {{ {peers} }}
 service-address = "{SERVICE_ADDRESS}"
-roles = ["boot", "dhcp", "tftp"]
+roles = ["boot", "dhcp", "tftp", "dns"]
 {network_lines}
 {tables}
 "#,

@@ -33,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("boot-files", &["model", "state", "proto", "rpc", "raft"]),
     ("watch", &["model", "state", "proto", "rpc", "raft"]),
     ("tftp", &[]),
+    ("dns", &["model", "state", "proto", "raft"]),
     ("address", &[]),
     ("base2histogram", &[]),
     ("lab", &["model"]),

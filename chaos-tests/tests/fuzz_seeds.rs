@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 mod apply;
 #[path = "../../fuzz/inputs/dhcp.rs"]
 mod dhcp;
+#[path = "../../fuzz/inputs/dns.rs"]
+mod dns_input;
 #[path = "../../fuzz/inputs/node_http.rs"]
 mod node_http;
 #[path = "../../fuzz/inputs/tftp.rs"]
@@ -58,6 +60,11 @@ fn dhcp_packets_of_strangers() {
 #[test]
 fn tftp_packets_of_strangers() {
     assert!(run_all("tftp", tftp::run) > 1000);
+}
+
+#[test]
+fn dns_questions_of_strangers() {
+    assert!(run_all("dns", dns_input::run) > 3000);
 }
 
 #[test]

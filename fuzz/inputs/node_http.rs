@@ -13,7 +13,7 @@ use rpc::{Caller, Guard, Identity, Rules};
 use tokio::runtime::Runtime;
 use tower::Layer as _;
 
-#[path = "../../crates/bss/tests/common/mod.rs"]
+#[path = "../../crates/bss/tests/bss/common/mod.rs"]
 mod common;
 #[path = "folder.rs"]
 mod folder;
@@ -37,7 +37,7 @@ const MAC_DIGITS: &str = "020000000001";
 /// In its script and in no other.
 const KERNEL: &str = "http://i/020000000001/k";
 /// How the lines of a script may begin (crates/bss/src/ipxe.rs); anything else was put in by somebody.
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "#!ipxe",
     "kernel --name kernel ",
     "initrd --name initrd ",
@@ -45,6 +45,7 @@ const COMMANDS: [&str; 7] = [
     ":boot_retry",
     "sleep ",
     "chain http://",
+    "exit",
 ];
 
 struct World {
@@ -78,11 +79,13 @@ async fn gateway() -> Gateway {
     bss::add_services(&mut routes, &store, &config, &tokens);
     cloud_init::add_services(&mut routes, &store, &cloud_init, &tokens);
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).expect("our own descriptor");
-    let options = Options {
+    let mut options = Options {
         files: Some(folder::boot_files(&store)),
         loaders: folder::loaders(),
         ..Options::default()
     };
+    // every input is the same node's, and as many as there are in a second are to be looked at
+    options.nodes.requests_per_address = None;
     let guard = Guard::new(rules, None, std::sync::Arc::new(store));
     Gateway::new(proto::DESCRIPTOR, guard.layer(routes.routes()), options).expect("our own routes")
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::admission::Admission;
 use crate::compress::Compressor;
 use crate::connections::Greeted;
 use crate::kept::KeptLists;
@@ -20,7 +21,7 @@ use crate::port::{Counters, Port};
 use crate::probes::Probes;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
-use crate::{Options, StartError, body, port_limits};
+use crate::{Options, StartError, body};
 
 const PASSED: [&str; 7] = [
     "authorization",
@@ -49,7 +50,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         probes: Probes::of_the_api(options),
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
-        admission: port_limits(&options.api),
+        admission: Admission::new(&options.api, &options.shared_addresses),
         counters: Counters::default(),
         spread: None,
     })

@@ -67,7 +67,7 @@ pub(crate) async fn serve<Greet, Greeting, Io, Noting>(
             Some(ended) = connections.join_next() => report(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(permit) = port.admission.admit(peer.ip()) {
+                    if let Some(permit) = port.admission.connection(peer.ip()) {
                         notice_dead_peers(&stream);
                         let noting = note(&stream, peer);
                         let (port, greeting, draining) = (Arc::clone(&port), greet(stream, peer), draining.clone());

@@ -1,5 +1,6 @@
 //! HTTP/JSON to gRPC, driven by the descriptor: knows no service by name. `OVERVIEW.md` shows how.
 
+mod admission;
 mod answer;
 mod api;
 mod body;
@@ -19,6 +20,7 @@ mod port;
 mod probes;
 mod problem;
 mod request;
+mod request_rates;
 mod response;
 mod retry_after;
 mod routes;
@@ -39,14 +41,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
-use rpc::server::ConnectionLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
+pub use admission::SharedAddresses;
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
+pub use request_rates::RequestRate;
 pub use sent::{SentFile, SentFiles};
 
 /// Why a gateway cannot start.
@@ -156,8 +159,4 @@ impl StartError {
             problem: problem.to_string(),
         }
     }
-}
-
-fn port_limits(limits: &Limits) -> ConnectionLimits {
-    ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max)
 }

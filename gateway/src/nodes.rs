@@ -9,6 +9,7 @@ use proto::http::v1::Permission;
 use rpc::{Caller, Identity};
 use tokio::net::TcpStream;
 
+use crate::admission::Admission;
 use crate::connections::Greeted;
 use crate::files::Files;
 use crate::loaders::Loaders;
@@ -18,7 +19,7 @@ use crate::retry_after::Spread;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::wire::Wire;
-use crate::{Options, StartError, body, port_limits};
+use crate::{Options, StartError, body};
 
 /// No `authorization`: whoever listens on plain HTTP could repeat it.
 const PASSED: [&str; 2] = ["traceparent", "tracestate"];
@@ -44,7 +45,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         probes: Probes::of_nodes(options),
         limits: options.nodes,
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),
-        admission: port_limits(&options.nodes),
+        admission: Admission::new(&options.nodes, &options.shared_addresses),
         counters: Counters::default(),
         spread: Some(Spread::default()),
     })

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::admission::SharedAddresses;
 use crate::file_source::FileSource;
+use crate::request_rates::RequestRate;
 use crate::sent::SentFiles;
 
 /// Why nodes should not be sent to a member for the role of this name.
@@ -58,6 +60,8 @@ pub struct Options {
     pub loaders: BTreeMap<String, Bytes>,
     /// Told of each boot file and each loader that a node was sent to its end. Default: nobody.
     pub sent_files: SentFiles,
+    /// Whether an address is that of many nodes (behind NAT or a proxy): no limit per address holds there. Default: none is.
+    pub shared_addresses: SharedAddresses,
     /// Bounds of the node port.
     pub nodes: Limits,
     /// Bounds of the API port.
@@ -80,6 +84,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections at once from one address.
     pub connections_per_address_max: usize,
+    /// Requests from one address; `None`: as many as it likes.
+    pub requests_per_address: Option<RequestRate>,
     /// Time from accept to the end of the TLS handshake.
     pub handshake_at_most: Duration,
     /// Time for the headers of a request, and how long an HTTP/1.1 connection may be idle before it.
@@ -96,6 +102,8 @@ pub struct Limits {
     pub bodies_bytes_max: usize,
     /// Time for a service to answer.
     pub answer_at_most: Duration,
+    /// The same for a method that says of itself that it `takes_long`.
+    pub long_answer_at_most: Duration,
     /// HTTP/2: requests at once on one connection.
     pub concurrent_streams_max: u32,
     /// How long requests in progress may take after shutdown began.
@@ -108,6 +116,10 @@ impl Limits {
         Self {
             connections_max: 16_384,
             connections_per_address_max: 64, // a node uses a few; no node may take the others' places
+            requests_per_address: Some(RequestRate {
+                per_second_max: 100, // a 250th of what a member answers
+                burst_max: 1000,     // a boot has some thirty
+            }),
             header_bytes_max: 32 * 1024,
             uri_bytes_max: 8 * 1024,
             body_bytes_max: 64 * 1024, // phone-home with four host keys is 4 KiB
@@ -121,6 +133,7 @@ impl Limits {
         Self {
             connections_max: 4096,
             connections_per_address_max: 1024,
+            requests_per_address: None, // callers have names there, and one host may be a whole site's
             handshake_at_most: Duration::from_secs(5),
             headers_at_most: Duration::from_secs(30),
             header_bytes_max: 128 * 1024,
@@ -129,6 +142,7 @@ impl Limits {
             body_at_most: Duration::from_secs(60),
             bodies_bytes_max: 256 << 20,
             answer_at_most: Duration::from_secs(30),
+            long_answer_at_most: Duration::from_secs(300), // no call has a longer deadline
             concurrent_streams_max: 128,
             drain_at_most: Duration::from_secs(10),
         }
@@ -146,6 +160,7 @@ impl Default for Options {
             role_readiness: Arc::new(|_| Ok(())),
             loaders: BTreeMap::new(),
             sent_files: Arc::new(|_| {}),
+            shared_addresses: Arc::new(|_| false),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

@@ -9,8 +9,8 @@ use futures::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderMap};
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
-use rpc::server::ConnectionLimits;
 
+use crate::admission::Admission;
 use crate::answer::Asked;
 use crate::body::{self, Body, Budget, Incoming};
 use crate::compress::Compressor;
@@ -53,7 +53,7 @@ pub(crate) struct Port {
     pub(crate) probes: Probes,
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
-    pub(crate) admission: ConnectionLimits,
+    pub(crate) admission: Admission,
     pub(crate) counters: Counters,
     /// Spreads those that are to come back, where clients are nodes.
     pub(crate) spread: Option<Spread>,
@@ -64,6 +64,8 @@ pub(crate) struct Port {
 pub struct Counters {
     /// Connections closed at once because too many were open, in all or from one address.
     pub connections_refused: AtomicU64,
+    /// Requests of addresses that asked too often, answered with 503.
+    pub requests_refused: AtomicU64,
     /// Requests that panicked; each is a bug, and was answered with 500.
     pub panics: AtomicU64,
 }
@@ -73,6 +75,7 @@ impl Counters {
     pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         [
             ("connections_refused", &self.connections_refused),
+            ("requests_refused", &self.requests_refused),
             ("panics", &self.panics),
         ]
         .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
@@ -124,6 +127,9 @@ impl Port {
         parts: &request::Parts,
         body: impl Incoming,
     ) -> Result<Response<Body>, Problem> {
+        self.admission.request(caller.peer).inspect_err(|_| {
+            self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
+        })?;
         let path = self.own_path(&parts.uri)?;
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
@@ -183,7 +189,10 @@ impl Port {
             passed: &self.passed,
             kept: question.as_ref().and_then(Question::etag),
             validate_only: asked.validate_only,
-            deadline: self.limits.answer_at_most,
+            deadline: match asked.route.takes_long {
+                true => self.limits.long_answer_at_most,
+                false => self.limits.answer_at_most,
+            },
         };
         let answer = match self.upstream.call(call).await {
             Ok(answer) => answer,

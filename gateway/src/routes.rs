@@ -44,6 +44,8 @@ pub(crate) struct Route {
     pub(crate) if_match: Option<u32>,
     /// The guard tells whether the answer has changed (`made_of`), so it may be kept.
     pub(crate) may_be_kept: bool,
+    /// The service may take `Limits::long_answer_at_most`.
+    pub(crate) takes_long: bool,
     /// Number of the response's `ObjectMeta`.
     pub(crate) meta: Option<u32>,
 }
@@ -245,6 +247,7 @@ impl Compiler {
             headers: self.headers(method, rule)?,
             if_match: self.if_match(method)?,
             may_be_kept: !rule.made_of.is_empty(),
+            takes_long: rule.takes_long,
             meta: method.output().fields().find(is_meta).map(|field| field.number()),
         });
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::BootContext;
+use proto::bss::v1::bss_command::Change;
 use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
@@ -184,13 +185,13 @@ impl Store {
     }
 
     /// What the entry says of locks: nothing where they are not enforced, and as long as the cluster has members that do not
-    /// know them. Components are SMD's alone.
+    /// know them.
     fn lock_enforcement(
         &self,
         author: &Author,
         command: &Command,
     ) -> Result<Option<pb::LockEnforcement>, Error> {
-        let keys = author.held_keys().filter(|_| matches!(command, Command::Smd(_)));
+        let keys = author.held_keys().filter(|_| changes_components(command));
         let is_known = || self.state().feature_level() >= FEATURE_LEVEL_INVENTORY;
         match keys.filter(|_| is_known()) {
             Some(keys) => Ok(Some(state::smd::lock_enforcement(keys.iter())?)),
@@ -444,6 +445,15 @@ impl rpc::Barrier for Store {
     }
 }
 
+/// Whether components may change by it: they are SMD's, and part of changes that are made together.
+fn changes_components(command: &Command) -> bool {
+    match command {
+        Command::Smd(_) => true,
+        Command::Bss(command) => matches!(command.change, Some(Change::Together(_))),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::value::Kind;
@@ -453,6 +463,16 @@ mod tests {
     use proto::smd::v1::{SmdCommand, smd_command};
 
     use super::*;
+
+    /// A lock that one way of changing a component does not see is none.
+    #[test]
+    fn locks_count_wherever_components_may_change() {
+        let smd = Command::Smd(SmdCommand::default());
+        let bss = |change| Command::Bss(BssCommand { change: Some(change) });
+        assert!(changes_components(&smd));
+        assert!(changes_components(&bss(Change::Together(Default::default()))));
+        assert!(!changes_components(&bss(Change::Delete(Default::default()))));
+    }
 
     fn nested(levels: usize) -> Command {
         let user_data = (0..levels).fold(Struct::default(), |inner, _| {

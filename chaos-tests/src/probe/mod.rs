@@ -83,6 +83,17 @@ pub fn tftp_serves(server: Ipv4Addr, file: &str) -> bool {
     !answers.is_empty()
 }
 
+/// Whether a DNS server refuses a name that is none of its own, and from that very address.
+pub fn dns_refuses(server: Ipv4Addr) -> bool {
+    let question = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\x03www\x07example\0\0\x01\0\x01";
+    let answers = udp_answers(SocketAddrV4::new(server, 53), question);
+    for (sender, answer) in &answers {
+        assert_eq!(sender.ip(), server, "the answer comes from elsewhere");
+        assert_eq!((&answer[..2], answer[3]), (&question[..2], 5), "REFUSED");
+    }
+    !answers.is_empty()
+}
+
 /// The MAC addresses that say, from this namespace's `eth0`, that the address is theirs.
 pub fn arp_owners(namespace: &Namespace, address: Ipv4Addr) -> BTreeSet<String> {
     let mut arping = namespace.command("busybox");

@@ -12,12 +12,13 @@ use address::AdvertKey;
 use address::advert::{Advert, ClusterTag};
 use chaos_tests::members::wait;
 use chaos_tests::probe::dhcp::{Asks, Offer, discover};
-use chaos_tests::probe::{arp_owners, inside, tcp_is_open, tftp_serves, udp_answers};
+use chaos_tests::probe::{arp_owners, dns_refuses, inside, tcp_is_open, tftp_serves, udp_answers};
 use lab::machine::run;
 
 use world::{BMC, NETS, NODE, NODE_ON_BMC, Net, RACK_NODE, World, member_mac, text};
 
 const HTTP_FOR_NODES: u16 = 8081;
+const DNS: u16 = 53;
 const HTTPS: u16 = 8443;
 const GRPC: u16 = 7441;
 const PEERS: u16 = 7440;
@@ -42,7 +43,7 @@ fn privileged_nothing_answers_where_it_should_not() {
     only_its_own_interface_speaks_for_an_address(&world);
     said("ARP");
     ports_are_open_only_on_their_networks(&world);
-    said("TCP and TFTP");
+    said("TCP, TFTP and DNS");
     dhcp_answers_only_its_own_network(&world);
     said("DHCP");
     a_rack_is_sent_to_the_network_its_relay_reaches(&world);
@@ -86,7 +87,7 @@ fn only_its_own_interface_speaks_for_an_address(world: &World) {
     });
 }
 
-/// What is open where, port by port. The boot network's ports answer on its interface whatever address is asked (the
+/// What is open where, port by port. The ports of boot and BMC network answer on their interface whatever address is asked (the
 /// answer is that network's own in any case); everything else only at its address on its network.
 fn ports_are_open_only_on_their_networks(world: &World) {
     let addresses = addresses(world);
@@ -104,10 +105,12 @@ fn ports_are_open_only_on_their_networks(world: &World) {
 
 fn try_ports(from: Net, net: Net, address: Ipv4Addr) {
     let boot = from == Net::Boot;
+    let with_dns = matches!(from, Net::Boot | Net::Bmc);
     let management = from == Net::Management && net == Net::Management;
     let is_a_members = address != net.service();
     let expected = [
         (HTTP_FOR_NODES, boot),
+        (DNS, with_dns),
         (HTTPS, management),
         (GRPC, management),
         (PEERS, management && is_a_members),
@@ -116,6 +119,7 @@ fn try_ports(from: Net, net: Net, address: Ipv4Addr) {
     assert_eq!(found, expected, "TCP ports of {address} from {from:?}");
     let tftp = tftp_serves(address, "undionly.kpxe");
     assert_eq!(tftp, boot, "TFTP at {address} from {from:?}");
+    assert_eq!(dns_refuses(address), with_dns, "DNS at {address} from {from:?}");
 }
 
 /// A question on a network is answered once, by what is reserved there, in the name of its service address; by nobody if

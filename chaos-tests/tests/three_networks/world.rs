@@ -226,7 +226,7 @@ interface = "eth1"
 member-address = "10.98.1.{{id}}"
 peers = {{ {} }}
 service-address = "10.98.0.1"
-roles = ["dhcp"]
+roles = ["dhcp", "dns"]
 [[network]]
 name = "management"
 kind = "management"

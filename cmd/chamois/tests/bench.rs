@@ -93,6 +93,33 @@ fn boot_scripts_are_counted_without_errors() {
     assert!(err.contains("keep-alive") && err.contains("MEASURED"), "{err}");
 }
 
+/// Every document is the asking node's own, and every kind of document is there.
+#[test]
+fn documents_of_cloud_init_are_counted_without_errors() {
+    let (rows, err) = rows_of("cloud-init", &["--nodes", "20", "--connections", "3"]);
+    for document in ["meta-data", "user-data", "vendor-data", "network-config"] {
+        let documents = row(&rows, &format!("documents, {document}"));
+        assert!(documents["ours"].as_f64() > Some(0.0), "{documents}");
+        assert_eq!(row(&rows, &format!("errors, {document}"))["ours"], 0.0);
+    }
+    assert!(err.contains("MEASURED"), "{err}");
+}
+
+/// All come up with what is theirs, though the holder of their address is killed when half of them are up.
+#[test]
+fn a_storm_outlives_the_holder_of_the_address() {
+    let (rows, err) = rows_with("storm", &["--nodes", "40", "--json"]);
+    let failed = row(&rows, "errors: nodes that failed or got another's data");
+    assert_eq!(
+        (&failed["ours"], &failed["met"]),
+        (&Value::from(0.0), &Value::from(true))
+    );
+    for stated in ["bytes on the network per node", "CPU of the members per node"] {
+        assert!(row(&rows, stated)["ours"].as_f64() > Some(0.0), "{rows:?}");
+    }
+    assert!(err.contains("40 of 40 booted"), "{err}");
+}
+
 /// Whoever has no etcd still gets our figures, and the name of the package.
 #[test]
 fn writes_are_measured_alone_where_there_is_no_etcd() {

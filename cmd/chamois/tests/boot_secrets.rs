@@ -6,51 +6,22 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::Duration;
 
 use common::Single;
-use common::http::Administrator;
-use tokio::net::TcpSocket;
+use common::http::{Administrator, as_node};
 
 const NODE: &str = "x1000c0s0b0n0";
 const OTHER: &str = "x1000c0s0b0n1";
 /// What is looked for.
 const CANARY: &str = "c4n4ry-of-munge";
 const FILE: &str = "#cloud-config\nwrite_files: [{path: /etc/munge/munge.key, content: c4n4ry-of-munge}]\n";
-/// Nothing that is asked here may take longer.
-const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// Status and body, as whoever is at `from` gets them.
 fn get(single: &Single, from: Ipv4Addr, path: &str) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut stream = runtime.block_on(async {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddrV4::new(from, 0).into()).unwrap();
-        socket
-            .connect(single.http().into())
-            .await
-            .unwrap()
-            .into_std()
-            .unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: chamois\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let text = String::from_utf8_lossy(&bytes);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    let answer = as_node(from, single.http(), "GET", path, "");
+    (answer.status, answer.body)
 }
 
 /// Two nodes; the first is in the group `munge`, whose file is secret.
@@ -129,6 +100,32 @@ fn files_with(dir: &Path, texts: &[&str], found: &mut Vec<String>) {
     }
 }
 
+/// One call tells all of the node's documents, and of the secret one why it is not shown.
+fn explained_without_the_secret(single: &Single) {
+    let (code, out, err) = single.ask(&["boot", "explain", NODE, "-o", "json"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains(CANARY) && !out.contains("/t/"), "{out}");
+    let explained: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let documents = explained["documents"].as_array().unwrap();
+    let names: Vec<&str> = documents
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "network-config",
+        "meta-data",
+        "user-data",
+        "vendor-data",
+        "munge.yaml",
+    ];
+    assert_eq!(names, expected);
+    assert!(documents[1]["text"].as_str().unwrap().contains(NODE), "{out}");
+    assert!(
+        documents[4]["problem"].as_str().unwrap().contains("is secret"),
+        "{out}"
+    );
+}
+
 #[test]
 fn a_secret_reaches_the_node_at_its_boot_and_is_in_no_file_and_no_log() {
     let single = Single::prepare();
@@ -159,6 +156,7 @@ fn a_secret_reaches_the_node_at_its_boot_and_is_in_no_file_and_no_log() {
     let (_, script) = get(&single, node, "/cloud-init/vendor-data");
     assert!(!script.contains("munge"), "{script}");
 
+    explained_without_the_secret(&single);
     let saved = single.dir.path().join("saved.snapshot");
     let (code, out, err) = single.ask(&["snapshot", "save", common::text(&saved)]);
     assert_eq!(code, 0, "{out}{err}");

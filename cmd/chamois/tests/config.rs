@@ -96,6 +96,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[bss]",
         "[dhcp]",
         "[tftp]",
+        "[dns]",
         "[log]",
         "[address]",
         "[[network]]",
@@ -135,7 +136,16 @@ fn keys_left_out_have_the_values_of_the_example() {
     for line in EXAMPLE.lines() {
         let header = line.starts_with('[');
         skipping = if header {
-            ["[boot]", "[bss]", "[dhcp]", "[tftp]", "[log]", "[address]"].contains(&line)
+            [
+                "[boot]",
+                "[bss]",
+                "[dhcp]",
+                "[tftp]",
+                "[dns]",
+                "[log]",
+                "[address]",
+            ]
+            .contains(&line)
         } else {
             skipping
         };
@@ -157,6 +167,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
+    assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));
     assert_eq!(format!("{:?}", defaults.log), format!("{:?}", shown.log));
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
     assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
@@ -207,6 +218,16 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "http-port = 80810",
         &["boot.http-port", "expected u16"],
     ),
+    case(
+        "requests-per-s-max = 100",
+        "requests-per-s-max = -1",
+        &["boot.requests-per-s-max", "expected u32"],
+    ),
+    case(
+        "shared-addresses = []",
+        "shared-addresses = [\"10.0.0.1/8\"]",
+        &["boot.shared-addresses", "10.0.0.0/8"],
+    ),
     case("\nid = 1", "\nid = -1", &["member.id", "expected u64"]),
     case("\nid = 1", "", &["[member]", "missing field `id`"]),
     case(
@@ -229,9 +250,9 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["address.mode", "accepted: helper, loopback"],
     ),
     case(
-        "\"dhcp\", \"tftp\"]",
-        "\"dhcp\", \"dns\"]",
-        &["network.roles", "`dns`", "boot, dhcp, tftp"],
+        "\"dhcp\", \"tftp\", \"dns\"]",
+        "\"dhcp\", \"ntp\"]",
+        &["network.roles", "`ntp`", "boot, dhcp, tftp, dns"],
     ),
     case(
         "\"10.97.1.1:7440\"",
@@ -319,9 +340,34 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["boot.http-port", "0 is not a port"],
     ),
     case(
+        "dhcp-deadline-s = 60",
+        "dhcp-deadline-s = 0",
+        &["boot.dhcp-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "phone-home-deadline-s = 1800",
+        "phone-home-deadline-s = 86401",
+        &["boot.phone-home-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "requests-burst-max = 1000",
+        "requests-burst-max = 49",
+        &["boot.requests-burst-max", "49 is less", "50 and more"],
+    ),
+    case(
         "port = 69",
         "port = 67",
         &["tftp.port", "also taken by `dhcp.port`"],
+    ),
+    case(
+        "port = 53",
+        "port = 69",
+        &["dns.port", "also taken by `tftp.port`"],
+    ),
+    case(
+        "port = 53",
+        "port = 8081",
+        &["dns.port", "also taken by `boot.http-port`"],
     ),
     case(
         "advert-port = 7442",
@@ -403,7 +449,7 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["`dhcp` is not given to a management network"],
     ),
     case(
-        "[\"boot\", \"dhcp\", \"tftp\"]",
+        "[\"boot\", \"dhcp\", \"tftp\", \"dns\"]",
         "[\"boot\", \"boot\"]",
         &["`boot` is named twice"],
     ),
@@ -524,7 +570,7 @@ fn an_external_address_may_be_anywhere_but_not_nowhere() {
     );
     verdict(
         &alone
-            .replace("[\"boot\", \"dhcp\", \"tftp\"]", "[\"dhcp\"]")
+            .replace("[\"boot\", \"dhcp\", \"tftp\", \"dns\"]", "[\"dhcp\"]")
             .replace("router-adv", "#"),
     )
     .unwrap();

@@ -39,6 +39,13 @@ fn an_image_is_bootable_repaired_and_kept() {
     let (code, _, err) = cluster.ask(&["image", "add", "debian", text(&other)]);
     assert_eq!(code, 4, "{err}");
     assert!(err.contains("never change"), "{err}");
+    let another = other.join("vmlinuz-7");
+    let (code, _, err) = cluster.ask(&["file", "put", "debian/vmlinuz", text(&another)]);
+    assert!(
+        code == 4 && err.contains("the image debian has the boot file"),
+        "{err}"
+    );
+    cluster.signatures_and_digests();
 
     // a copy that rots on one member is found, named and replaced
     let copy = cluster.site.files_dir(2).join(".content").join(&kernel);
@@ -65,12 +72,18 @@ fn an_image_is_bootable_repaired_and_kept() {
     let archive = cluster.archive(&[("vmlinuz", b"kernel of the archive"), ("initrd", b"its initrd")]);
     let added = ["image", "add", "rocky", text(&archive), "--timeout", "8", "--pin"];
     let (code, out, err) = cluster.ask(&added);
-    assert_eq!(code, 0, "{err}");
+    assert_eq!(code, 6, "a script must not boot from it yet: {err}");
     assert!(out.contains("no: 2 of 3 members have it whole"), "{out}");
+    assert!(
+        err.contains("rocky is stored, and not bootable yet: 2 of 3 members have it whole"),
+        "{err}"
+    );
     cluster.spawn(3);
     cluster.until("member 3 has it", |cluster| {
         cluster.status("rocky")["bootable"] == true
     });
+
+    cluster.a_configuration_keeps_its_image();
 
     // removed: the pinned one by force only, the other one now that there is another
     let (code, _, err) = cluster.ask(&["image", "remove", "rocky"]);
@@ -80,6 +93,62 @@ fn an_image_is_bootable_repaired_and_kept() {
     assert!(out.contains("removed debian with 3 boot files"), "{out}");
     let (_, out, _) = cluster.ask(&["file", "list"]);
     assert!(out.contains("rocky/vmlinuz") && !out.contains("debian"), "{out}");
+}
+
+/// Parts of the story.
+impl Cluster {
+    /// Signatures lie beside what they sign, are boot files like the others, and are verified with them; a part that is not as it must
+    /// be is not stored.
+    fn signatures_and_digests(&self) {
+        let folder = self.folder("signed", &["vmlinuz", "vmlinuz.sig"]);
+        let add = [
+            "image",
+            "add",
+            "signed",
+            text(&folder),
+            "--signatures",
+            "--timeout",
+            "60",
+        ];
+        let wrong = format!("kernel={}", "0".repeat(64));
+        let (code, _, err) = self.ask(&[&add[..], &["--sha256", &wrong]].concat());
+        assert!(code == 2 && err.contains("nothing was stored"), "{err}");
+        let (code, out, err) = self.ask(&add);
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains("vmlinuz, vmlinuz.sig"), "{out}");
+        let (code, out, err) = self.ask(&["image", "verify", "signed"]);
+        assert_eq!(code, 0, "{err}");
+        assert_eq!(out.matches("signed/vmlinuz.sig").count(), 3, "{out}");
+        let (code, _, err) = self.ask(&["image", "remove", "signed"]);
+        assert_eq!(code, 0, "{err}");
+    }
+
+    /// What a boot configuration boots stays, by force too; and a change from one image to the next is seen as such.
+    fn a_configuration_keeps_its_image(&self) {
+        let set = |image: &str| {
+            let set = ["boot", "config", "set", "all", "--default", "--image", image];
+            self.ask(&set)
+        };
+        let (code, _, err) = set("fedora");
+        assert!(
+            code == 2 && err.contains("image: there is no image fedora"),
+            "{err}"
+        );
+        for image in ["rocky", "debian"] {
+            let (code, out, err) = set(image);
+            assert_eq!(code, 0, "{err}");
+            assert!(out.contains(image), "{out}");
+        }
+        let (_, out, err) = self.ask(&["boot", "diff", "config/all"]);
+        assert!(out.contains("image:\n- \"rocky\"\n+ \"debian\""), "{out}{err}");
+        let (code, _, err) = self.ask(&["image", "remove", "debian", "--force"]);
+        assert!(
+            code == 4 && err.contains("the boot configuration all boots it"),
+            "{err}"
+        );
+        let (code, _, err) = self.ask(&["boot", "config", "delete", "all"]);
+        assert_eq!(code, 0, "{err}");
+    }
 }
 
 /// Three members with folders of their own.

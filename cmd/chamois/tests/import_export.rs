@@ -11,7 +11,7 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, Parser as _};
 use common::http::Administrator;
-use common::{Member, Single, text};
+use common::{Member, Single, counts, text};
 use serde_json::{Value, json};
 
 /// A cluster of one member that leads.
@@ -68,20 +68,6 @@ fn export(single: &Single) -> String {
     let (code, out, err) = single.ask(&["export"]);
     assert_eq!(code, 0, "{err}");
     out
-}
-
-/// The counts of a collection in the JSON of an import: created, changed, same, refused.
-fn counts(out: &str, collection: &str) -> (usize, usize, u64, usize) {
-    let report: Value = serde_json::from_str(out).unwrap();
-    let all = report["collections"].as_array().unwrap();
-    let of = all.iter().find(|of| of["collection"] == collection).unwrap();
-    let length = |key: &str| of[key].as_array().unwrap().len();
-    (
-        length("create"),
-        length("change"),
-        of["same"].as_u64().unwrap(),
-        length("refused"),
-    )
 }
 
 /// Export, import into another, empty cluster, export again: the same bytes. The first cluster's own API is a live SMD.

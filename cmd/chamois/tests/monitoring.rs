@@ -81,6 +81,7 @@ async fn a_dropped_packet_can_be_seen() {
     assert!(seen.contains(line), "{seen}");
     for server in [
         "chamois_tftp_events_total{network=\"boot\"",
+        "chamois_dns_events_total{network=\"boot\"",
         "chamois_gateway_events_total{port=\"api\"",
     ] {
         assert!(seen.contains(server), "{server}: {seen}");

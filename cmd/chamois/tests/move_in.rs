@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use common::{Member, Single, text};
+use common::{Member, Single, counts, text};
 use serde_json::{Value, json};
 
 /// A secret that a site keeps in cloud-init's data.
@@ -132,20 +132,6 @@ fn boot_parameters() -> Value {
     ])
 }
 
-/// The counts of a collection in the JSON of an import: created, changed, same, refused.
-fn counts(out: &str, collection: &str) -> (usize, usize, u64, usize) {
-    let report: Value = serde_json::from_str(out).unwrap();
-    let all = report["collections"].as_array().unwrap();
-    let of = all.iter().find(|of| of["collection"] == collection).unwrap();
-    let length = |key: &str| of[key].as_array().unwrap().len();
-    (
-        length("create"),
-        length("change"),
-        of["same"].as_u64().unwrap(),
-        length("refused"),
-    )
-}
-
 fn revision(single: &Single) -> u64 {
     let (code, out, err) = single.ask(&["cluster", "status", "-o", "json"]);
     assert_eq!(code, 0, "{err}");
@@ -153,10 +139,8 @@ fn revision(single: &Single) -> u64 {
     members[0]["applied_index"].as_u64().unwrap()
 }
 
-/// Everything an administrator does to move in, in order; at the end each node boots as before.
-#[test]
-fn a_cluster_takes_over_what_openchami_has() {
-    let (single, _member) = cluster();
+/// A node's old system with an SMD, a BSS and a cloud-init server, at this URL.
+fn whole_old_system() -> (OldSystem, String) {
     let old = OldSystem::default();
     let url = old.start();
     old.has("/hsm/v2/State/Components", &nodes());
@@ -176,36 +160,50 @@ fn a_cluster_takes_over_what_openchami_has() {
         "/cloud-init/admin/groups",
         &json!({ "compute": { "name": "compute", "description": "all", "meta-data": { "p": SECRET }, "file": file } }),
     );
+    (old, url)
+}
 
-    let migrate = ["migrate", "openchami", "--url", &url, "--diff", "-o", "json"];
-    let (code, out, err) = single.ask(&migrate);
+/// What `chamois migrate openchami --diff` tells.
+fn migrated(single: &Single, url: &str) -> Value {
+    let (code, out, err) = single.ask(&["migrate", "openchami", "--url", url, "--diff", "-o", "json"]);
     assert_eq!(code, 0, "{err}");
-    let told: Value = serde_json::from_str(&out).unwrap();
+    assert!(!out.contains(SECRET), "{out}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// Everything an administrator does to move in, in order; at the end each node boots as before.
+#[test]
+fn a_cluster_takes_over_what_openchami_has() {
+    let (single, _member) = cluster();
+    let (old, url) = whole_old_system();
+    let told = migrated(&single, &url);
     assert_eq!(
         (&told["nodes"], &told["notHere"]),
         (&json!(3), &json!(3)),
-        "{out}"
+        "{told}"
     );
-
     let smd = format!("{url}/hsm/v2");
     assert_eq!(single.ask(&["import", "smd", &smd, "--yes"]).0, 0);
-    let (code, out, err) = single.ask(&migrate);
-    assert_eq!(code, 0, "{err}");
-    let told: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(told["changes"], json!({ "cloud-init": 2, "script": 3 }), "{out}");
+    let told = migrated(&single, &url);
+    assert_eq!(told["changes"], json!({ "cloud-init": 2, "script": 3 }), "{told}");
+    takes_over_boot_parameters(&single, &url);
+    takes_over_cloud_inits_data(&single, &url);
+    only_what_was_rewritten_is_left(&single, &old, &url);
+}
 
+fn takes_over_boot_parameters(single: &Single, url: &str) {
     let rewriting = ["--rewrite-host", "172.16.0.254:9000=10.97.0.1:8081"];
     let import = |more: &[&str]| {
-        let mut args = vec!["import", "bss", url.as_str(), "-o", "json"];
+        let mut args = vec!["import", "bss", url, "-o", "json"];
         args.extend(rewriting);
         args.extend(more);
         single.ask(&args)
     };
-    let before = revision(&single);
+    let before = revision(single);
     let (code, out, err) = import(&["--dry-run"]);
     assert_eq!(code, 0, "{err}");
     assert_eq!(counts(&out, "boot parameters"), (2, 0, 0, 0));
-    assert_eq!(revision(&single), before, "a dry run writes nothing");
+    assert_eq!(revision(single), before, "a dry run writes nothing");
     let hosts: Value = serde_json::from_str::<Value>(&out).unwrap()["hosts"].clone();
     assert_eq!(
         hosts,
@@ -225,12 +223,11 @@ fn a_cluster_takes_over_what_openchami_has() {
         "{out}"
     );
     let (code, out, _) = import(&["--yes"]);
-    assert_eq!(
-        (code, counts(&out, "boot parameters")),
-        (0, (0, 0, 2, 0)),
-        "once is enough"
-    );
+    let again = counts(&out, "boot parameters");
+    assert_eq!((code, again), (0, (0, 0, 2, 0)), "once is enough");
+}
 
+fn takes_over_cloud_inits_data(single: &Single, url: &str) {
     let cloud_init = format!("{url}/cloud-init");
     let import = ["import", "cloud-init", &cloud_init, "--yes", "-o", "json"];
     let (code, out, err) = single.ask(&import);
@@ -249,12 +246,12 @@ fn a_cluster_takes_over_what_openchami_has() {
         (counts(&out, "cluster-defaults"), counts(&out, "groups")),
         ((0, 0, 1, 0), (0, 0, 1, 0))
     );
+}
 
+fn only_what_was_rewritten_is_left(single: &Single, old: &OldSystem, url: &str) {
     old.take_asked();
-    let before = revision(&single);
-    let (code, out, err) = single.ask(&migrate);
-    assert_eq!(code, 0, "{err}");
-    let told: Value = serde_json::from_str(&out).unwrap();
+    let before = revision(single);
+    let told = migrated(single, url);
     assert_eq!(
         (&told["changed"], &told["changes"], &told["defaults"]),
         (
@@ -262,10 +259,9 @@ fn a_cluster_takes_over_what_openchami_has() {
             &json!({ "initrd": 2, "kernel": 2, "params": 2 }),
             &json!([])
         ),
-        "only what was rewritten is left: {out}"
+        "{told}"
     );
-    assert!(!out.contains(SECRET), "{out}");
-    assert_eq!(revision(&single), before, "a comparison writes nothing");
+    assert_eq!(revision(single), before, "a comparison writes nothing");
     let asked = old.take_asked();
     assert!(
         asked
@@ -273,11 +269,53 @@ fn a_cluster_takes_over_what_openchami_has() {
             .all(|line| line.starts_with("GET ") && !line.contains("bootscript")),
         "{asked:?}"
     );
-    let (code, out, _) = single.ask(&migrate[..5]);
+    let (code, out, _) = single.ask(&["migrate", "openchami", "--url", url, "--diff"]);
     assert!(
         code == 0 && out.contains("UNCHANGED") && out.contains("kernel: changes for 2"),
         "{out}"
     );
+}
+
+/// One object that is wrong hides none of the others, whoever finds out; and nothing is stored of the rest.
+#[test]
+fn everything_that_is_wrong_with_cloud_inits_data_is_told_at_once() {
+    let (single, _member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ci.json");
+    let document = json!({
+        "cluster-defaults": { "region": "west" },
+        "groups": {
+            "unreadable": { "file": { "content": 7 } },
+            "not-base64": { "file": { "content": "#", "encoding": "base64" } },
+            "fine": { "description": "fine" },
+        },
+        "instance-info": [
+            { "id": "x1000c0s0b0n0", "local-hostname": "a_b c" },
+            { "id": "x1000c0s1b0n0", "cloud-init-base-url": "ftp://x" },
+            { "id": "x1000c0s2b0n0", "local-hostname": "fine" },
+        ],
+    });
+    std::fs::write(&file, document.to_string()).unwrap();
+    let before = revision(&single);
+    let import = ["import", "cloud-init", text(&file), "--yes"];
+    let (code, out, err) = single.ask(&import);
+    assert_eq!(code, 4, "{out}{err}");
+    assert!(err.contains("4 objects"), "{err}");
+    for told in [
+        "! unreadable: file.content: ",
+        "! not-base64: file.content: ",
+        "! x1000c0s0b0n0: local-hostname: ",
+        "! x1000c0s1b0n0: cloud-init-base-url: ",
+    ] {
+        assert!(out.contains(told), "{told}\n{out}");
+    }
+    assert_eq!(revision(&single), before, "all or nothing");
+    let mut skipping = import.to_vec();
+    skipping.extend(["--skip-refused", "-o", "json"]);
+    let (code, out, err) = single.ask(&skipping);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(counts(&out, "groups"), (1, 0, 0, 2));
+    assert_eq!(counts(&out, "instance-info"), (1, 0, 0, 2));
 }
 
 /// What goes out comes into another, empty cluster and goes out again: the same bytes.

@@ -9,6 +9,7 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use common::dns;
 use common::http::{Administrator, Answer, get};
 use common::{Member, Single};
 use nix::sys::signal::Signal;
@@ -18,6 +19,8 @@ const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const SCRIPT: &str = "/boot/v1/bootscript?mac=02:00:00:00:00:01";
 const SCRIPT_OF_NOBODY: &str = "/boot/v1/bootscript?mac=02:00:00:00:00:99&arch=x86_64";
 const COMPONENTS: &str = "/hsm/v2/State/Components";
+const NAME: &str = "nid0001.demo.example";
+const NAME_OF_NOBODY: &str = "nid0009.demo.example";
 const DHCP_PORT: u16 = 6767;
 /// DHCP message types, RFC 2132 section 9.6.
 const ACK: u8 = 5;
@@ -43,6 +46,9 @@ fn a_member_cut_off_boots_known_nodes_and_refuses_the_rest_for_now() {
     assert_eq!(cluster.readiness(third).status, 200);
     assert_eq!(get(own, SCRIPT_OF_NOBODY).status, 404);
     assert_eq!(relay.request(1, stranger), Some(NAK));
+    let service = cluster.site.net.service_address();
+    assert_eq!(dns::ask(service, NAME), Some((dns::NO_ERROR, 1)));
+    assert_eq!(dns::ask(service, NAME_OF_NOBODY), Some((dns::NO_SUCH_NAME, 0)));
 
     cluster.signal_others(third, Signal::SIGSTOP);
     cluster.until_readiness(third, 503);
@@ -58,6 +64,14 @@ fn a_member_cut_off_boots_known_nodes_and_refuses_the_rest_for_now() {
     refused_for_now(|| get(own, SCRIPT_OF_NOBODY));
     refused_for_now(|| cluster.post(third, "x1000c0s0b0n1"));
     assert_eq!(relay.request(3, stranger), None, "a NAK would need the majority");
+    for server in [service, *own.ip()] {
+        assert_eq!(dns::ask(server, NAME), Some((dns::NO_ERROR, 1)), "{server}");
+        assert_eq!(
+            dns::ask(server, NAME_OF_NOBODY),
+            Some((dns::SERVER_FAILURE, 0)),
+            "{server}"
+        );
+    }
 
     cluster.signal_others(third, Signal::SIGCONT);
     cluster.until_readiness(third, 200);
@@ -67,6 +81,7 @@ fn a_member_cut_off_boots_known_nodes_and_refuses_the_rest_for_now() {
         cluster.post(third, "x1000c0s0b0n1").status < 300
     });
     assert_eq!(relay.request(4, stranger), Some(NAK));
+    assert_eq!(dns::ask(service, NAME_OF_NOBODY), Some((dns::NO_SUCH_NAME, 0)));
 }
 
 /// 503 with a time after which to try again, and soon.
@@ -105,7 +120,13 @@ impl Cluster {
     /// One node: what SMD, BSS and DHCP need to know to boot it.
     fn seed(&self) {
         let (net, address) = (&self.site.net, self.site.net.node_address(0).unwrap());
-        let (code, _, err) = self.site.ask(&["subnet", "put", &net.subnet().to_string()]);
+        let (code, _, err) = self.site.ask(&[
+            "subnet",
+            "put",
+            &net.subnet().to_string(),
+            "--domain",
+            "demo.example",
+        ]);
         assert_eq!(code, 0, "{err}");
         let mac = "02:00:00:00:00:01";
         let bodies = [

@@ -8,11 +8,16 @@ use proto::boot_file::v1::{Image, ImageFile, ImageFileStatus, ImageStatus};
 use crate::BootFiles;
 use crate::holders::{self, Holder};
 
-/// The parts that an image has: kernel, initial RAM disk, root file system.
+/// The parts that an image has: kernel, initial RAM disk, root file system, signatures.
 pub(crate) fn parts(image: &Image) -> impl Iterator<Item = &ImageFile> {
-    [&image.kernel, &image.initrd, &image.root_fs]
-        .into_iter()
-        .flatten()
+    let parts = [
+        &image.kernel,
+        &image.initrd,
+        &image.root_fs,
+        &image.kernel_signature,
+        &image.initrd_signature,
+    ];
+    parts.into_iter().flatten()
 }
 
 impl BootFiles {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proto::boot_file::v1::boot_file_command::{self, Change};
 use proto::boot_file::v1::image_service_server;
 use proto::boot_file::v1::{
-    DeleteImageRequest, DeleteImageResponse, GetImageRequest, Image, ListImageStatusesRequest,
+    DeleteImageRequest, DeleteImageResponse, GetImageRequest, Image, ImageFile, ListImageStatusesRequest,
     ListImageStatusesResponse, ListImagesRequest, ListImagesResponse, PutImageRequest, SetImagePinnedRequest,
     VerifyImageRequest, VerifyImageResponse,
 };
@@ -136,6 +136,8 @@ impl image_service_server::ImageService for ImageService {
                 arch: asked.arch,
                 params: asked.params,
                 min_members: asked.min_members,
+                kernel_signature: asked.kernel_signature,
+                initrd_signature: asked.initrd_signature,
                 ..Image::default()
             }),
         };
@@ -166,12 +168,18 @@ impl image_service_server::ImageService for ImageService {
         &self,
         request: Request<VerifyImageRequest>,
     ) -> Result<Response<VerifyImageResponse>, Status> {
-        let image = self.stored(&request.get_ref().name)?;
+        let VerifyImageRequest { name, file } = request.get_ref();
+        let image = self.stored(name)?;
+        let is_wanted = |part: &&ImageFile| file.is_empty() || part.name == *file;
+        let files: Vec<ImageFile> = parts(&image).filter(is_wanted).cloned().collect();
+        if files.is_empty() {
+            let problem = format!("the image {name} has no boot file {file}");
+            return Err(rpc::invalid("file", problem).into());
+        }
         let _slot = self.0.0.verifies.try_acquire().map_err(|_| Error::Overloaded {
             what: "images to read again".to_owned(),
             retry_after: limits::UPLOAD_RETRY_AFTER,
         })?;
-        let files: Vec<_> = parts(&image).cloned().collect();
         let copies = self.0.verify(&files).await;
         Ok(Response::new(VerifyImageResponse { copies }))
     }

@@ -71,6 +71,7 @@ impl boot_file_service_server::BootFileService for Service {
         let mut parts = request.into_inner();
         let announced = Announced::parse(upload::next_message(&mut parts).await?)?;
         tracing::Span::current().record("name", announced.name.as_str());
+        announced.check_may_become(&files.store.state())?;
         let received = match announced.already_in(files.contents.clone()).await? {
             Some(received) => received,
             None => announced.receive(files.contents.clone(), parts).await?,

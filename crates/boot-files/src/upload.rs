@@ -8,6 +8,7 @@ use model::{BootFileName, Sha256};
 use proto::boot_file::v1::put_boot_file_request::Part;
 use proto::boot_file::v1::{BootFile, KeepContentRequest, PutBootFileRequest};
 use rpc::Error;
+use state::State;
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -59,6 +60,15 @@ impl Announced {
             size: (size > 0 || sha256.is_some()).then_some(size),
             sha256,
         })
+    }
+
+    /// Whether what is announced may be stored under its name, as far as this member knows; the log decides in the end.
+    ///
+    /// # Errors
+    /// `Conflict` for a file that an image has: before its bytes are sent.
+    pub(crate) fn check_may_become(&self, state: &State) -> Result<(), Error> {
+        let name = self.name.as_str();
+        Ok(state.boot_files.check_may_put(name, self.size, self.sha256)?)
     }
 
     /// The content, if it was announced completely and is here already. It is read for that: whoever puts a file

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 /// What separates a command from its alternative in iPXE's language, and what a failure that is left leads to.
 const OR: &str = " || ";
 /// Commands that fetch.
-const FETCHES: [&str; 3] = ["kernel ", "initrd ", "chain "];
+const FETCHES: [&str; 4] = ["kernel ", "initrd ", "imgverify ", "chain "];
 
-/// The script with every `kernel`, `initrd` and `chain` that fetches from one of the members spread over all of them:
+/// The script with every `kernel`, `initrd`, `imgverify` and `chain` that fetches from one of the members spread over all of them:
 /// `own` first, as it is known to live, then `others` in their order. A command for another host stays as it is.
 ///
 /// A kernel's command line goes with the member it was fetched from: `ds=` then names one that just answered.
@@ -95,6 +95,17 @@ mod tests {
             || chain http://10.97.1.1:8081/boot/v1/bootscript?mac=m&retry=1 \
             || chain http://10.97.1.3:8081/boot/v1/bootscript?mac=m&retry=1 || goto boot_retry\n\n";
         assert_eq!(spread(script, OWN, &others()), expected);
+    }
+
+    /// A signature is fetched from whoever lives, and names the image only once for each.
+    #[test]
+    fn a_signature_is_fetched_from_every_member_in_turn() {
+        let line = "imgverify kernel http://10.97.1.1:8081/files/k.sig || goto boot_retry\n";
+        assert_eq!(
+            spread(line, OWN, &others()),
+            "imgverify kernel http://10.97.1.2:8081/files/k.sig || imgverify kernel http://10.97.1.1:8081/files/k.sig \
+             || imgverify kernel http://10.97.1.3:8081/files/k.sig || goto boot_retry\n"
+        );
     }
 
     /// The script that asks an unknown node for its architecture has no label to go to.

@@ -7,10 +7,10 @@ use model::{BootContext, MacAddr, NodeUrls};
 use proto::bss::v1::BootParametersEntry;
 use proto::smd::v1::Component;
 use serde::Serialize;
-use state::{BootChoice, BootSource, State};
+use state::{BootChoice, BootMatch, BootSource, State};
 
 use crate::data_source::{self, Token};
-use crate::ipxe::{self, Image, NodeWords, RetryDelay};
+use crate::ipxe::{self, Image, NodeWords, RetryDelay, Tries};
 use crate::lookup::{self, Asked};
 
 /// Where boot files are, at the service address.
@@ -91,7 +91,7 @@ impl Found {
 }
 
 fn has_kernel(choice: &BootChoice) -> bool {
-    !choice.image().kernel().is_empty()
+    choice.booted().has_kernel()
 }
 
 impl Answer {
@@ -130,11 +130,14 @@ fn known(
         Some(mac) => format!("mac={mac}"),
         None => format!("name={}", component.id),
     };
-    let source = choice.image();
+    let booted = choice.booted();
+    let signature = |path: Option<String>| path.map(|path| at_service(&path, terms)).unwrap_or_default();
     let image = Image {
-        kernel: &fetched(source, source.kernel(), terms),
-        initrd: &fetched(source, source.initrd(), terms),
+        kernel: &fetched(booted, booted.kernel(), terms),
+        initrd: &fetched(booted, booted.initrd(), terms),
         params: params.as_deref().unwrap_or_else(|| choice.params()),
+        kernel_signature: &signature(booted.kernel_signature()),
+        initrd_signature: &signature(booted.initrd_signature()),
     };
     finish(
         question,
@@ -174,9 +177,11 @@ fn unknown(question: &Question, component: Option<&Component>, terms: &Terms<'_>
         ..NodeWords::default()
     };
     match entry {
-        _ if question.arch.is_empty() && !question.json => {
-            Answer::Script(ipxe::ask_architecture(&url(terms, &query)))
-        }
+        _ if question.arch.is_empty() && !question.json => Answer::Script(ipxe::ask_architecture(
+            terms.retry_delay,
+            terms.context.boot_id,
+            &url(terms, &query),
+        )),
         Some(entry) => {
             let query = match terms.retry_delay {
                 RetryDelay::Growing => format!("{query}&retry={}", question.retry.saturating_add(1)),
@@ -209,7 +214,10 @@ fn finish(
         image,
         &line,
         terms.retry_delay,
-        terms.retry_delay.seconds(question.retry, terms.context.boot_id),
+        Tries {
+            retry: question.retry,
+            boot_id: terms.context.boot_id,
+        },
         &retry_url,
     ))
 }
@@ -222,15 +230,19 @@ fn data_source(terms: &Terms<'_>) -> String {
     data_source::url(terms.base_url, &terms.context, terms.token.as_ref())
 }
 
-/// The URL that a node fetches: a boot configuration may name a boot file by its path. What BSS's clients have stored
-/// stays as it is.
-fn fetched<'a>(source: &BootSource, url: &'a str, terms: &Terms<'_>) -> Cow<'a, str> {
-    match source {
+/// The URL that a node fetches: a boot configuration may name a boot file by its path, and has the parts of its image so. What
+/// BSS's clients have stored stays as it is.
+fn fetched<'a>(booted: &BootMatch, url: Cow<'a, str>, terms: &Terms<'_>) -> Cow<'a, str> {
+    match booted.source {
         BootSource::Configuration(_) | BootSource::Rollout(..) if url.starts_with(FILES) => {
-            format!("{}{url}", terms.base_url).into()
+            at_service(&url, terms).into()
         }
-        _ => url.into(),
+        _ => url,
     }
+}
+
+fn at_service(path: &str, terms: &Terms<'_>) -> String {
+    format!("{}{path}", terms.base_url)
 }
 
 fn image(entry: &BootParametersEntry) -> Image<'_> {
@@ -238,6 +250,7 @@ fn image(entry: &BootParametersEntry) -> Image<'_> {
         kernel: &entry.kernel,
         initrd: &entry.initrd,
         params: &entry.params,
+        ..Image::default()
     }
 }
 

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use crate::answer::{Answer, Found, Question, Terms};
 use crate::data_source::Token;
 use crate::lookup::Asked;
-use crate::{Config, alternatives, boot_seen, legacy, s3};
+use crate::{Config, alternatives, boot_seen, go_number, legacy, s3};
 
 /// Longest name in a question, bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -202,7 +202,7 @@ fn parse(request: &GetBootScriptRequest) -> Result<Question, Status> {
         Asked::Name(name(&request.name)?)
     } else {
         // BSS takes a NID that is no number for none.
-        Asked::Nid(request.nid.parse().map_err(|_| legacy::nobody_named())?)
+        Asked::Nid(go_number::nid(&request.nid).ok_or_else(legacy::nobody_named)?)
     };
     check_arch(&request.arch)?;
     Ok(Question {

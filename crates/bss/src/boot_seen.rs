@@ -44,9 +44,9 @@ pub fn phase_of_file(state: &State, node: &Xname, path: &str) -> Option<Phase> {
     let component = state.smd.component(node);
     let asked = Asked::Name(node.to_string());
     let choice = lookup::choice_of(state, &asked, component.as_deref(), Arch::Unspecified)?;
-    let image = choice.image();
-    if image.kernel().ends_with(path) {
+    let booted = choice.booted();
+    if booted.kernel().ends_with(path) {
         return Some(Phase::Kernel);
     }
-    image.initrd().ends_with(path).then_some(Phase::Initrd)
+    booted.initrd().ends_with(path).then_some(Phase::Initrd)
 }

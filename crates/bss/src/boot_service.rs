@@ -8,9 +8,9 @@ use proto::bss::v1::{
     DeleteBootConfigurationResourceRequest, DeleteBootConfigurationResourceResponse,
     DeleteNodeResourceRequest, DeleteNodeResourceResponse, GetBootConfigurationResourceRequest,
     GetNodeResourceRequest, ListBootConfigurationResourcesRequest, ListBootConfigurationResourcesResponse,
-    ListNodeResourcesRequest, ListNodeResourcesResponse, NodeResource,
-    PatchBootConfigurationResourceRequest, PatchNodeResourceRequest, ReplaceBootConfigurationResourceRequest,
-    ReplaceNodeResourceRequest, boot_service_service_server,
+    ListNodeResourcesRequest, ListNodeResourcesResponse, NodeResource, PatchBootConfigurationResourceRequest,
+    PatchNodeResourceRequest, ReplaceBootConfigurationResourceRequest, ReplaceNodeResourceRequest,
+    boot_service_service_server,
 };
 use proto::raft::v1::entry::Command;
 use raft::Store;
@@ -95,7 +95,10 @@ impl BootServiceService {
 fn node_of(field: &str, text: &str) -> Result<Xname, Error> {
     let xname: Xname = text.parse().map_err(|error| rpc::invalid(field, error))?;
     if !xname.is_node() {
-        let problem = format!("{xname} is a {}, not a node; write e.g. x1000c0s0b0n0", xname.hms_type());
+        let problem = format!(
+            "{xname} is a {}, not a node; write e.g. x1000c0s0b0n0",
+            xname.hms_type()
+        );
         return Err(rpc::invalid(field, problem));
     }
     Ok(xname)
@@ -247,8 +250,15 @@ impl boot_service_service_server::BootServiceService for BootServiceService {
         let spec = request.into_inner().spec.unwrap_or_default();
         let node = node_of("spec.xname", &spec.xname)?;
         let wanted = Wanted::of_spec(spec);
-        self.change_node(&author, |state| node_changes::create(state, &node, wanted))
-            .await?;
+        let created = self.change_node(&author, |state| node_changes::create(state, &node, wanted));
+        created.await.map_err(|error| match error {
+            Error::RevisionMismatch { id, .. } if id == node.as_str() => Error::AlreadyExists {
+                kind: "node".to_owned(),
+                id,
+                detail: format!("PUT /boot-service/nodes/{node} changes it"),
+            },
+            other => other,
+        })?;
         self.changed_node(&author, &node)
     }
 
@@ -303,8 +313,10 @@ impl boot_service_service_server::BootServiceService for BootServiceService {
         let author = rpc::author(&request);
         let DeleteNodeResourceRequest { uid, if_revision } = request.into_inner();
         let node = node_of("uid", &uid)?;
-        self.change_node(&author, |state| node_changes::delete(state, &node, if_revision))
-            .await?;
+        self.change_node(&author, |state| {
+            Ok(node_changes::delete(state, &node, if_revision))
+        })
+        .await?;
         Ok(Response::new(DeleteNodeResourceResponse {
             message: "Node deleted successfully".to_owned(),
             uid: node.to_string(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::bss::v1::boot_candidate::{Class, Verdict};
-use proto::bss::v1::{BootCandidate, BootConfiguration};
+use proto::bss::v1::{BootCandidate, BootConfiguration, BootParametersEntry};
 use proto::smd::v1::Component;
 use state::{BootChoice, BootClass, BootMatch, BootNode, BootSource, State};
 
@@ -30,7 +30,12 @@ pub(crate) fn of(
         candidates.extend(matches.iter().map(|found| judged(found, &choice, node)));
     }
     candidates.sort_by_key(|candidate| candidate.verdict);
-    candidates.extend(parameters.iter().flat_map(|first| hidden(state, first, node)));
+    let own = lookup::own_entries_of(state, asked, component);
+    candidates.extend(
+        parameters
+            .iter()
+            .flat_map(|first| hidden(state, &own, first, node)),
+    );
     let matched: BTreeSet<&str> = matches.iter().filter_map(configuration_name).collect();
     let others = state.bss.configurations();
     let others = others.filter(|other| !matched.contains(other.name.as_str()));
@@ -132,23 +137,38 @@ fn lost(found: &BootMatch, choice: &BootChoice) -> String {
     }
 }
 
-/// Entries of BSS v1 that apply to the node too, after the first.
-fn hidden(state: &State, first: &BootMatch, node: &BootNode<'_>) -> Vec<BootCandidate> {
+/// Entries of BSS v1 that apply to the node too, after the first: of its other names, of its role, and `Default`.
+fn hidden(
+    state: &State,
+    own: &[Arc<BootParametersEntry>],
+    first: &BootMatch,
+    node: &BootNode<'_>,
+) -> Vec<BootCandidate> {
+    let of_other_names = own.iter().filter(|entry| entry.key != first.source.name());
+    let of_other_names = of_other_names.map(|entry| {
+        let source = BootSource::Parameters(Arc::clone(entry));
+        let reason = format!(
+            "of the names of a node the xname goes first, then the one that is asked for, MACs, the NID; only the first with \
+             boot parameters counts: {}",
+            first.source.name()
+        );
+        let selector = selector(&source, node);
+        candidate(&source, Some((BootClass::Own, selector)), Verdict::Lost, reason)
+    });
     let later = [(BootClass::Role, node.role), (BootClass::Default, DEFAULT_KEY)];
     let later = later
         .into_iter()
         .filter(|(class, key)| *class > first.class && !key.is_empty());
-    later
-        .filter_map(|(class, key)| {
-            let source = BootSource::Parameters(state.bss.entry(key)?);
-            let reason = format!(
-                "of boot parameters only the first match counts: {}",
-                first.source.name()
-            );
-            let selector = selector(&source, node);
-            Some(candidate(&source, Some((class, selector)), Verdict::Lost, reason))
-        })
-        .collect()
+    let later = later.filter_map(|(class, key)| {
+        let source = BootSource::Parameters(state.bss.entry(key)?);
+        let reason = format!(
+            "of boot parameters only the first match counts: {}",
+            first.source.name()
+        );
+        let selector = selector(&source, node);
+        Some(candidate(&source, Some((class, selector)), Verdict::Lost, reason))
+    });
+    of_other_names.chain(later).collect()
 }
 
 /// A configuration that is no match: disabled, for another architecture, or not for this node.

@@ -1,6 +1,7 @@
-//! `ExplainBoot`: what a node would be answered now, and why. Changes nothing.
+//! `ExplainBoot`: what a node would be answered now by BSS and by cloud-init, and why. Changes nothing.
 
 use model::{BootContext, MacAddr, Xname};
+use proto::boot_file::v1::Image;
 use proto::bss::v1::{
     BootExplanation, ExplainBootRequest, InterfaceAddress, InterfaceAddresses, ParamOrigin,
     boot_explain_service_server,
@@ -9,7 +10,7 @@ use proto::smd::v1::component::Arch;
 use proto::smd::v1::{Component, EthernetInterface};
 use raft::Store;
 use rpc::Error;
-use state::{BootChoice, BootNode, State};
+use state::{BootChoice, BootMatch, BootNode, State};
 use tonic::{Request, Response, Status};
 
 use crate::answer::{Answer, Found, Question, Terms};
@@ -99,7 +100,8 @@ fn explain(
             .group(label)
             .is_some_and(|group| group.file.is_some())
     };
-    let image = found.choice.as_ref().map(BootChoice::image);
+    let booted = found.choice.as_ref().map(BootChoice::booted);
+    let image = booted.and_then(|booted| booted.image.as_deref());
     Ok(BootExplanation {
         node: xname.map(Xname::to_string).unwrap_or_default(),
         nid: component.and_then(|component| component.nid),
@@ -109,8 +111,12 @@ fn explain(
         groups: node.groups.iter().map(|label| (*label).to_owned()).collect(),
         candidates,
         left_out,
-        kernel: image.map(|image| image.kernel().to_owned()).unwrap_or_default(),
-        initrd: image.map(|image| image.initrd().to_owned()).unwrap_or_default(),
+        kernel: booted
+            .map(|booted| booted.kernel().into_owned())
+            .unwrap_or_default(),
+        initrd: booted
+            .map(|booted| booted.initrd().into_owned())
+            .unwrap_or_default(),
         params: found.choice.as_ref().map(origins).unwrap_or_default(),
         script,
         problem,
@@ -126,7 +132,35 @@ fn explain(
             .map(|label| (*label).to_owned())
             .collect(),
         revision: state.applied_index(),
+        image: image.map(|image| image.name.clone()).unwrap_or_default(),
+        verified: image.map(verified).unwrap_or_default(),
+        image_problem: image
+            .filter(|image| !state::image_fits(image, node.arch))
+            .map(|image| misfit(image, node.arch))
+            .unwrap_or_default(),
+        documents: xname
+            .map(|xname| (config.documents)(state, &config.urls, xname, now_ms))
+            .unwrap_or_default(),
     })
+}
+
+/// What of an image is checked by a signature.
+fn verified(image: &Image) -> Vec<String> {
+    let parts = [
+        ("kernel", &image.kernel_signature),
+        ("initrd", &image.initrd_signature),
+    ];
+    let signed = parts.into_iter().filter(|(_, signature)| signature.is_some());
+    signed.map(|(part, _)| part.to_owned()).collect()
+}
+
+fn misfit(image: &Image, arch: Arch) -> String {
+    format!(
+        "the image {} is for {}, and this node is {}",
+        image.name,
+        image.arch,
+        loaders::name(arch)
+    )
 }
 
 /// How the node itself would ask: by a MAC, the one that has an address if there is one. A node without an interface
@@ -200,10 +234,14 @@ fn problem(question: &Question, found: &Found) -> String {
 }
 
 fn origins(choice: &BootChoice) -> Vec<ParamOrigin> {
-    let parts: Vec<&str> = choice.parts().map(|part| part.source.name()).collect();
+    let parts: Vec<&BootMatch> = choice.parts().collect();
+    let from = |word: state::ParamWord<'_>| match &parts[word.from].image {
+        Some(image) if word.of_image => format!("image {}", image.name),
+        _ => parts[word.from].source.name().to_owned(),
+    };
     let origin = |word: state::ParamWord<'_>| ParamOrigin {
         word: word.word.to_owned(),
-        from: parts[word.from].to_owned(),
+        from: from(word),
     };
     choice.words().into_iter().map(origin).collect()
 }

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use crate::lookup::{self, Asked};
 use crate::parameter_query::items;
-use crate::{legacy, parameters};
+use crate::{go_number, legacy, parameters};
 
 /// Nodes, from the state.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ fn by_mac(state: &State, text: &str) -> Result<Host, Status> {
 
 fn by_nid(state: &State, text: &str) -> Result<Host, Status> {
     // BSS looks for a negative number too, and finds nobody.
-    let nid: i64 = text.parse().map_err(|_| legacy::invalid_nid(text))?;
+    let nid = go_number::parse(text).ok_or_else(|| legacy::invalid_nid(text))?;
     let component = u64::try_from(nid)
         .ok()
         .and_then(|nid| state.smd.component_by_nid(nid));

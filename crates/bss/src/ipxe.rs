@@ -1,7 +1,8 @@
 //! The iPXE script of a node as pure text: the same input gives the same bytes on every member.
 //!
 //! Up to the line `:boot_retry` the text is BSS's (`buildBootScript` of OpenCHAMI/bss), byte for byte. Below it BSS
-//! waits a constant 30 s; here the pause grows with the number of tries, and a `chain` that fails is tried again.
+//! waits a constant 30 s; here the pause grows with the number of tries, and a `chain` that fails is tried again, after
+//! pauses that grow as well.
 
 use std::fmt::Write as _;
 
@@ -11,12 +12,16 @@ use model::MacAddr;
 const RETRY_PAUSE_S_MAX: u32 = 10;
 /// Pause before an unknown node tells its architecture, seconds; BSS's constant.
 const UNKNOWN_PAUSE_S: u32 = 10;
+/// What is added to the number of tries for each time that the same script asks in vain: the second `chain` pauses as
+/// the next script would, the third and all after it long enough for a member that starts. No more, because each is
+/// a piece of every script.
+const CHAIN_TRIES: [u32; 3] = [0, 1, 3];
 
 /// How long a node pauses after a failed boot; `bss.retry-delay-s` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDelay {
-    /// 1, 2, 4, 8, then 10 s, by the number of tries so far; from the second on up to half as much again, each boot
-    /// otherwise, so that a room that failed at once does not come back at once for ever.
+    /// 1, 2, 4, 8, then 10 s, by the number of tries so far, and up to half as much again (rounded up), each boot otherwise:
+    /// a room that failed at once does not come back at once, the first time included.
     Growing,
     /// Always this many seconds, in exactly the text that BSS writes.
     Fixed(u32),
@@ -38,15 +43,28 @@ impl RetryDelay {
     pub fn seconds(self, retry: u32, boot_id: u64) -> u32 {
         match self {
             RetryDelay::Growing => {
-                let least = 1_u32
-                    .checked_shl(retry)
-                    .unwrap_or(RETRY_PAUSE_S_MAX)
-                    .clamp(1, RETRY_PAUSE_S_MAX);
-                least + jitter(retry, boot_id, least / 2)
+                let least = least_pause_s(retry);
+                least + jitter(retry, boot_id, least.div_ceil(2))
             }
             RetryDelay::Fixed(seconds) => seconds,
         }
     }
+
+    /// Seconds that an unknown node pauses before it tells its architecture.
+    fn unknown_seconds(self, boot_id: u64) -> u32 {
+        match self {
+            RetryDelay::Growing => UNKNOWN_PAUSE_S + jitter(0, boot_id, UNKNOWN_PAUSE_S / 2),
+            RetryDelay::Fixed(_) => UNKNOWN_PAUSE_S,
+        }
+    }
+}
+
+/// The shortest pause after so many tries, seconds.
+fn least_pause_s(retry: u32) -> u32 {
+    1_u32
+        .checked_shl(retry)
+        .unwrap_or(RETRY_PAUSE_S_MAX)
+        .clamp(1, RETRY_PAUSE_S_MAX)
 }
 
 /// 0 to `most`, another for each boot and each of its tries: boot ids are random.
@@ -68,6 +86,17 @@ pub struct Image<'a> {
     pub initrd: &'a str,
     /// Kernel parameters as they are stored.
     pub params: &'a str,
+    /// URL of the kernel's detached signature; empty for none.
+    pub kernel_signature: &'a str,
+    /// URL of the initramfs' detached signature; empty for none.
+    pub initrd_signature: &'a str,
+}
+
+impl Image<'_> {
+    /// Whether iPXE checks anything of it.
+    fn is_signed(&self) -> bool {
+        !self.kernel_signature.is_empty() || !self.initrd_signature.is_empty()
+    }
 }
 
 /// Words that the command line gets unless a word with the same prefix is there already.
@@ -117,39 +146,86 @@ pub fn command_line(image: Image<'_>, words: NodeWords<'_>) -> String {
     params.trim_matches(' ').to_owned()
 }
 
-/// The script that boots `image` with `command_line`; after `pause_s` seconds the node asks again at `retry_url`.
+/// Which boot a script is for, and how often that has been tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries {
+    /// Scripts that the node was given before this one.
+    pub retry: u32,
+    /// Random for each boot.
+    pub boot_id: u64,
+}
+
+/// The script that boots `image` with `command_line`; after a pause the node asks again at `retry_url`.
+///
+/// What is signed is checked as soon as it is there, and before anything is booted. `imgverify` takes the first image of a name,
+/// which may be one that an earlier try has left: so all are freed first, and what is checked is what is booted.
 #[must_use]
 pub fn boot(
     image: Image<'_>,
     command_line: &str,
     delay: RetryDelay,
-    pause_s: u32,
+    tries: Tries,
     retry_url: &str,
 ) -> String {
+    let free = if image.is_signed() { "imgfree\n" } else { "" };
     let mut script = format!(
-        "#!ipxe\nkernel --name kernel {} {command_line} || goto boot_retry\n",
+        "#!ipxe\n{free}kernel --name kernel {} {command_line} || goto boot_retry\n",
         image.kernel
     );
+    verify(&mut script, "kernel", image.kernel_signature);
     if !image.initrd.is_empty() {
         let _ = writeln!(script, "initrd --name initrd {} || goto boot_retry", image.initrd);
+        verify(&mut script, "initrd", image.initrd_signature);
     }
-    let _ = write!(
-        script,
-        "boot || goto boot_retry\n:boot_retry\nsleep {}\nchain {retry_url}{}\n\n",
-        pause_s,
-        match delay {
-            // A reset while the service address moves must not throw the node out of iPXE.
-            RetryDelay::Growing => " || goto boot_retry",
-            RetryDelay::Fixed(_) => "",
-        },
-    );
+    script.push_str("boot || goto boot_retry\n:boot_retry\n");
+    match delay {
+        RetryDelay::Growing => ask_again(&mut script, tries, retry_url),
+        RetryDelay::Fixed(seconds) => {
+            let _ = writeln!(script, "sleep {seconds}\nchain {retry_url}");
+        }
+    }
+    script.push('\n');
     script
+}
+
+/// iPXE's `imgverify <image> <signature>`: the image was loaded under `name`. Source: ipxe.org/cmd/imgverify.
+fn verify(script: &mut String, name: &str, signature: &str) {
+    if !signature.is_empty() {
+        let _ = writeln!(script, "imgverify {name} {signature} || goto boot_retry");
+    }
+}
+
+/// A reset while the service address moves must not throw the node out of iPXE, so a `chain` that fails is tried again:
+/// each time after a longer pause, and from the last on for ever.
+fn ask_again(script: &mut String, tries: Tries, retry_url: &str) {
+    let retries = CHAIN_TRIES.map(|more| tries.retry.saturating_add(more));
+    let longest = retries
+        .iter()
+        .position(|retry| least_pause_s(*retry) == RETRY_PAUSE_S_MAX)
+        .unwrap_or(CHAIN_TRIES.len() - 1);
+    let mut pause_s = 0;
+    for (step, retry) in retries[..=longest].iter().enumerate() {
+        pause_s = RetryDelay::Growing.seconds(*retry, tries.boot_id).max(pause_s);
+        let _ = write!(script, "sleep {pause_s}\nchain {retry_url} || goto boot_retry");
+        // its label has no number
+        if longest > 0 {
+            let _ = write!(script, "_{}", (step + 1).min(longest) + 1);
+        }
+        script.push('\n');
+        if step < longest {
+            // a script that came to its end
+            let _ = writeln!(script, "exit\n:boot_retry_{}", step + 2);
+        }
+    }
 }
 
 /// The script that makes an unknown node ask again at `url` and tell its architecture.
 #[must_use]
-pub fn ask_architecture(url: &str) -> String {
-    format!("#!ipxe\nsleep {UNKNOWN_PAUSE_S}\nchain {url}\n\n")
+pub fn ask_architecture(delay: RetryDelay, boot_id: u64, url: &str) -> String {
+    format!(
+        "#!ipxe\nsleep {}\nchain {url}\n\n",
+        delay.unknown_seconds(boot_id)
+    )
 }
 
 /// BSS's `checkParam`.
@@ -187,7 +263,21 @@ mod tests {
             kernel: "http://i/k",
             initrd: "http://i/i",
             params: "console=ttyS0",
+            ..Image::default()
         }
+    }
+
+    fn tries(retry: u32) -> Tries {
+        Tries {
+            retry,
+            boot_id: 0xB007,
+        }
+    }
+
+    /// The pauses of a script, in the order in which a node that is never answered makes them.
+    fn pauses(script: &str) -> Vec<u32> {
+        let pauses = script.lines().filter_map(|line| line.strip_prefix("sleep "));
+        pauses.map(|pause| pause.parse().expect("a number")).collect()
     }
 
     fn words<'a>() -> NodeWords<'a> {
@@ -247,7 +337,7 @@ mod tests {
         };
         let line = command_line(own, NodeWords::default());
         assert_eq!(line, "initrd=mine quiet");
-        let script = boot(own, &line, RetryDelay::Fixed(30), 30, URL);
+        let script = boot(own, &line, RetryDelay::Fixed(30), tries(0), URL);
         assert_eq!(
             script,
             format!(
@@ -260,7 +350,13 @@ mod tests {
     /// Byte for byte what BSS answers, with `BSS_RETRY_DELAY=30`.
     #[test]
     fn a_fixed_delay_gives_the_text_of_bss() {
-        let script = boot(image(), "initrd=initrd p", RetryDelay::from_seconds(30), 30, URL);
+        let fixed = RetryDelay::from_seconds(30);
+        let script = boot(image(), "initrd=initrd p", fixed, tries(0), URL);
+        assert_eq!(
+            script,
+            boot(image(), "initrd=initrd p", fixed, tries(7), URL),
+            "whichever try it is"
+        );
         assert_eq!(
             script,
             format!(
@@ -269,6 +365,34 @@ mod tests {
                  :boot_retry\nsleep 30\nchain {URL}\n\n"
             )
         );
+    }
+
+    /// Each part is checked once it is loaded, from a clean slate, and a node on which that fails boots nothing.
+    #[test]
+    fn what_is_signed_is_checked_before_it_is_booted() {
+        let signed = Image {
+            kernel_signature: "http://i/k.sig",
+            initrd_signature: "http://i/i.sig",
+            ..image()
+        };
+        let script = boot(signed, "p", RetryDelay::Fixed(30), tries(0), URL);
+        assert_eq!(
+            script,
+            format!(
+                "#!ipxe\nimgfree\nkernel --name kernel http://i/k p || goto boot_retry\n\
+                 imgverify kernel http://i/k.sig || goto boot_retry\n\
+                 initrd --name initrd http://i/i || goto boot_retry\n\
+                 imgverify initrd http://i/i.sig || goto boot_retry\nboot || goto boot_retry\n\
+                 :boot_retry\nsleep 30\nchain {URL}\n\n"
+            )
+        );
+        let kernel_only = Image {
+            initrd: "",
+            initrd_signature: "",
+            ..signed
+        };
+        let script = boot(kernel_only, "p", RetryDelay::Fixed(30), tries(0), URL);
+        assert_eq!(script.matches("imgverify").count(), 1, "{script}");
     }
 
     #[test]
@@ -287,7 +411,7 @@ mod tests {
             let pauses: BTreeSet<u32> = (0..1000_u64)
                 .map(|boot| delay.seconds(retry, boot.wrapping_mul(0xD134_2543_DE82_EF95)))
                 .collect();
-            let expected: BTreeSet<u32> = (least..=least + least / 2).collect();
+            let expected: BTreeSet<u32> = (least..=least + (least + 1) / 2).collect();
             assert_eq!(pauses, expected, "try {retry}");
         }
         assert_eq!(RetryDelay::Fixed(30).seconds(5, 7), 30);
@@ -300,16 +424,92 @@ mod tests {
             let (above, below) = script.split_once(":boot_retry\n").expect("the label");
             (above.to_owned(), below.to_owned())
         };
-        let (above_fixed, _) = split(boot(image(), "p", RetryDelay::Fixed(30), 30, URL));
-        let (above_growing, below) = split(boot(image(), "p", RetryDelay::Growing, 4, URL));
+        let (above_fixed, _) = split(boot(image(), "p", RetryDelay::Fixed(30), tries(0), URL));
+        let (above_growing, _) = split(boot(image(), "p", RetryDelay::Growing, tries(0), URL));
         assert_eq!(above_fixed, above_growing);
-        assert_eq!(below, format!("sleep 4\nchain {URL} || goto boot_retry\n\n"));
+    }
+
+    /// The whole text, once: iPXE knows no other way to count, but for settings that the next script would share.
+    #[test]
+    fn a_chain_that_fails_is_tried_again_later_and_later() {
+        let script = boot(image(), "p", RetryDelay::Growing, tries(0), URL);
+        let pauses = pauses(&script);
+        let [first, second, last] = pauses[..] else {
+            panic!("{script}")
+        };
+        let (_, below) = script.split_once(":boot_retry\n").expect("the label");
+        assert_eq!(
+            below,
+            format!(
+                "sleep {first}\nchain {URL} || goto boot_retry_2\nexit\n\
+                 :boot_retry_2\nsleep {second}\nchain {URL} || goto boot_retry_3\nexit\n\
+                 :boot_retry_3\nsleep {last}\nchain {URL} || goto boot_retry_3\n\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_pauses_between_chains_grow_to_the_longest_and_are_each_boots_own() {
+        for (retry, least) in [
+            (0, &[1_u32, 2, 8][..]),
+            (1, &[2, 4, 10]),
+            (2, &[4, 8, 10]),
+            (3, &[8, 10]),
+            (4, &[10]),
+            (u32::MAX, &[10]),
+        ] {
+            let mut seen = BTreeSet::new();
+            for boot_id in (0..200_u64).map(|boot| boot.wrapping_mul(0xD134_2543_DE82_EF95)) {
+                let tries = Tries { retry, boot_id };
+                let pauses = pauses(&boot(image(), "p", RetryDelay::Growing, tries, URL));
+                assert_eq!(pauses.len(), least.len(), "{pauses:?} at try {retry}");
+                assert!(pauses.is_sorted(), "{pauses:?} at try {retry}");
+                for (pause, least) in pauses.iter().zip(least) {
+                    assert!((*least..=least + least.div_ceil(2)).contains(pause), "{pauses:?}");
+                }
+                seen.insert(pauses);
+            }
+            assert!(seen.len() > 1, "every node pauses alike at try {retry}");
+        }
+    }
+
+    /// A label that is missing would end the script there, and one that is there twice would be found at its first place.
+    #[test]
+    fn every_label_that_a_script_goes_to_is_in_it_once() {
+        for retry in 0..6 {
+            let script = boot(image(), "p", RetryDelay::Growing, tries(retry), URL);
+            for line in script.lines() {
+                if let Some((_, label)) = line.split_once("goto ") {
+                    let marks = script
+                        .lines()
+                        .filter(|line| line.strip_prefix(':') == Some(label));
+                    assert_eq!(marks.count(), 1, "{label}:\n{script}");
+                }
+            }
+        }
+    }
+
+    /// A cold room of unknown nodes must not ask at once either, but for who wants BSS's own text.
+    #[test]
+    fn unknown_nodes_come_back_one_after_the_other() {
+        let boots = || (0..1000_u64).map(|boot| boot.wrapping_mul(0xD134_2543_DE82_EF95));
+        let pauses = |delay| -> BTreeSet<u32> {
+            boots()
+                .flat_map(|boot_id| pauses(&ask_architecture(delay, boot_id, "http://s/x")))
+                .collect()
+        };
+        assert_eq!(pauses(RetryDelay::Growing), (10..=15).collect());
+        assert_eq!(pauses(RetryDelay::Fixed(30)), BTreeSet::from([10]));
     }
 
     #[test]
     fn an_unknown_node_is_sent_back_with_its_architecture() {
         assert_eq!(
-            ask_architecture("http://s/x?mac=m&arch=${buildarch}&ts=1"),
+            ask_architecture(
+                RetryDelay::Fixed(30),
+                7,
+                "http://s/x?mac=m&arch=${buildarch}&ts=1"
+            ),
             "#!ipxe\nsleep 10\nchain http://s/x?mac=m&arch=${buildarch}&ts=1\n\n"
         );
     }

@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use auth::BootTokens;
-use model::NodeUrls;
+use model::{NodeUrls, Xname};
+use proto::bss::v1::BootDocument;
 use proto::bss::v1::boot_configuration_service_server::BootConfigurationServiceServer;
 use proto::bss::v1::boot_explain_service_server::BootExplainServiceServer;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
@@ -23,6 +24,7 @@ use proto::bss::v1::service_status_service_server::ServiceStatusServiceServer;
 use proto::bss::v1::state_change_service_server::StateChangeServiceServer;
 use proto::smd::v1::component::Arch;
 use raft::Store;
+use state::State;
 use timeline::Timeline;
 use tonic::service::RoutesBuilder;
 
@@ -40,6 +42,7 @@ mod candidates;
 mod data_source;
 mod endpoint_history;
 mod explain;
+mod go_number;
 mod hosts;
 pub mod ipxe;
 mod json_data;
@@ -50,6 +53,7 @@ mod lookup;
 mod node_changes;
 mod parameter_query;
 mod parameters;
+mod phase_deadlines;
 mod profile;
 mod resources;
 mod s3;
@@ -69,6 +73,7 @@ pub use explain::BootExplainService;
 pub use hosts::HostService;
 pub use ipxe::RetryDelay;
 pub use legacy_cloud_init::LegacyCloudInitService;
+pub use phase_deadlines::PhaseDeadlines;
 pub use s3::S3Signer;
 pub use service_status::ServiceStatusService;
 pub use state_changes::StateChangeService;
@@ -93,7 +98,15 @@ pub struct Config {
     pub timeline: Timeline,
     /// Signs `s3://` images; without it they are refused when they are written.
     pub s3: Option<Arc<S3Signer>>,
+    /// What cloud-init would give a node, for `ExplainBoot`.
+    pub documents: Documents,
+    /// How long a node may stay in a phase of its boot.
+    pub deadlines: PhaseDeadlines,
 }
+
+/// Renders a node's cloud-init documents from a state, with the URLs of this member, at a cluster time in milliseconds.
+/// Cloud-Init's own function, given by whoever puts the services together.
+pub type Documents = fn(&State, &NodeUrls, &Xname, u64) -> Vec<BootDocument>;
 
 /// A source of random boot ids: an argument, so that a simulation can repeat a run.
 #[derive(Clone)]
@@ -153,7 +166,7 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config, 
             store.clone(),
         )))
         .add_service(
-            BootStatusServiceServer::new(BootStatusService::new(store.clone()))
+            BootStatusServiceServer::new(BootStatusService::new(store.clone(), config.deadlines))
                 .max_encoding_message_size(usize::MAX),
         )
         .add_service(

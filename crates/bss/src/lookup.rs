@@ -111,12 +111,7 @@ pub(crate) fn parameters_of(
     asked: &Asked,
     component: Option<&Component>,
 ) -> Option<BootMatch> {
-    let found = |class| {
-        move |entry| BootMatch {
-            class,
-            source: BootSource::Parameters(entry),
-        }
-    };
+    let found = |class| move |entry| BootMatch::without_image(class, BootSource::Parameters(entry));
     let role = component
         .map(|component| component.role.as_str())
         .filter(|role| !role.is_empty());
@@ -165,6 +160,32 @@ pub(crate) fn home_key(state: &State, asked: &Asked) -> String {
         .map(|entry| entry.key.clone())
         .or_else(|| component.map(|component| component.id.clone()))
         .unwrap_or_else(|| asked.key())
+}
+
+/// The entries that a node has for itself under any of its names, each once, in the order of [`own_entry_of`], which takes the
+/// first.
+pub(crate) fn own_entries_of(
+    state: &State,
+    asked: &Asked,
+    component: Option<&Component>,
+) -> Vec<Arc<BootParametersEntry>> {
+    let id = component.map(|component| component.id.clone());
+    let macs = component
+        .map(|component| macs_of(state, component))
+        .unwrap_or_default();
+    let nid = component.and_then(|component| component.nid).map(nid_key);
+    let names = id
+        .into_iter()
+        .chain([asked.key()])
+        .chain(macs.iter().map(MacAddr::to_string))
+        .chain(nid);
+    let mut entries: Vec<Arc<BootParametersEntry>> = Vec::new();
+    for entry in names.filter_map(|name| state.bss.entry(&name)) {
+        if !entries.iter().any(|known| known.key == entry.key) {
+            entries.push(entry);
+        }
+    }
+    entries
 }
 
 fn by_other_names(state: &State, component: &Component) -> Option<Arc<BootParametersEntry>> {

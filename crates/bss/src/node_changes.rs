@@ -7,11 +7,12 @@ use proto::bss::v1::bss_command::{Step, Together, step};
 use proto::bss::v1::{NodeInterface, NodeSpec, NodeSpecPatch};
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cloud_init::v1::{CloudInitCommand, InstanceInfo, cloud_init_command};
+use proto::http::v1::ObjectMeta;
 use proto::smd::v1::smd_command::{
     AddGroupMember, Change, ComponentNid, CreateComponents, CreateEthernetInterfaces, DeleteComponents,
     DeleteEthernetInterfaces, PatchComponents, RemoveGroupMember, SetNids,
 };
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand, component};
 use rpc::Error;
 use state::State;
 
@@ -62,23 +63,19 @@ impl Wanted {
     }
 }
 
-/// The steps that make a new node.
+/// The steps that make a new node. Whether it is new the log decides: a repeat of a request that was carried out is recognised
+/// there. Everything that was looked at must be as it was.
 ///
 /// # Errors
-/// `AlreadyExists`; `Invalid` with the field.
+/// `AlreadyExists` for a MAC of another node; `Invalid` with the field.
 pub(crate) fn create(state: &State, node: &Xname, wanted: Wanted) -> Result<Together, Error> {
-    if state.smd.component(node).is_some() {
-        return Err(Error::AlreadyExists {
-            kind: KIND.to_owned(),
-            id: node.to_string(),
-            detail: format!("PUT /boot-service/nodes/{node} changes it"),
-        });
-    }
     let component = Component {
         id: node.to_string(),
         nid: wanted.nid,
         role: wanted.role.clone().unwrap_or_default(),
         sub_role: wanted.sub_role.clone().unwrap_or_default(),
+        // nobody has looked yet
+        state: component::State::Unknown.into(),
         enabled: Some(true),
         ..Component::default()
     };
@@ -128,11 +125,7 @@ pub(crate) fn change(
 }
 
 /// The steps that take a node away, and its interfaces with it.
-///
-/// # Errors
-/// `NotFound`.
-pub(crate) fn delete(state: &State, node: &Xname, if_revision: Option<u64>) -> Result<Together, Error> {
-    existing(state, node)?;
+pub(crate) fn delete(state: &State, node: &Xname, if_revision: Option<u64>) -> Together {
     let interfaces: BTreeSet<String> = state.smd.interfaces_of(node).map(|own| own.id.clone()).collect();
     let component = DeleteComponents {
         ids: vec![node.to_string()],
@@ -141,7 +134,7 @@ pub(crate) fn delete(state: &State, node: &Xname, if_revision: Option<u64>) -> R
     };
     let mut steps = delete_interfaces(interfaces);
     steps.push(smd(Change::DeleteComponents(component)));
-    Ok(Together { steps })
+    Together { steps }
 }
 
 fn existing(state: &State, node: &Xname) -> Result<std::sync::Arc<Component>, Error> {
@@ -177,6 +170,7 @@ fn interfaces(
     }
     if let Some(text) = boot_mac {
         let asked = NodeInterface {
+            ip: first_address(state, &text),
             mac: text,
             ..NodeInterface::default()
         };
@@ -191,13 +185,31 @@ fn interfaces(
     let gone = gone.filter(|id| replaces && !kept.contains(id)).collect();
     let mut steps = delete_interfaces(gone);
     if !after.is_empty() {
+        let revision = |mac: &MacAddr| {
+            state
+                .smd
+                .interface(mac)
+                .map_or(0, |seen| revision(seen.meta.as_ref()))
+        };
         steps.push(smd(Change::CreateEthernetInterfaces(CreateEthernetInterfaces {
+            if_revisions: after.keys().map(revision).collect(),
             interfaces: after.into_values().collect(),
             replace: true,
-            if_revisions: Vec::new(),
         })));
     }
     Ok(steps)
+}
+
+/// What it has already: a MAC alone says nothing of its address.
+fn first_address(state: &State, mac: &str) -> String {
+    let stored = mac.parse().ok().and_then(|mac| state.smd.interface(&mac));
+    let first = stored.and_then(|stored| stored.ip_addresses.first().cloned());
+    first.map(|first| first.ip_address).unwrap_or_default()
+}
+
+fn revision(meta: Option<&ObjectMeta>) -> u64 {
+    let modified = meta.and_then(|meta| meta.modified.as_ref());
+    modified.map_or(0, |modified| modified.revision)
 }
 
 fn delete_interfaces(ids: BTreeSet<String>) -> Vec<Step> {
@@ -225,7 +237,10 @@ fn stored_as(
         return Err(Error::AlreadyExists {
             kind: "MAC".to_owned(),
             id: mac.to_string(),
-            detail: format!("it is an interface of {}, and was meant for {node}", before.component_id),
+            detail: format!(
+                "it is an interface of {}, and was meant for {node}",
+                before.component_id
+            ),
         });
     }
     let mut addresses = before.ip_addresses;
@@ -284,6 +299,7 @@ fn hostname(state: &State, node: &Xname, wanted: Option<String>) -> Option<Step>
     let before = state.cloud_init.instance_info(node);
     let before = before.map_or_else(InstanceInfo::default, |before| before.as_ref().clone());
     let put = PutInstanceInfo {
+        if_revision: Some(revision(before.meta.as_ref())),
         info: Some(InstanceInfo {
             id: node.to_string(),
             local_hostname: name,

@@ -8,6 +8,7 @@ use rpc::Error;
 use state::State;
 use tonic::Status;
 
+use crate::go_number;
 use crate::legacy;
 use crate::lookup::{self, Asked};
 use crate::parameters;
@@ -43,9 +44,11 @@ impl Query {
                 .map_err(|problem| Status::from(rpc::invalid("mac", problem)))
         });
         let filter_nids: Vec<String> = filter.nids.iter().map(i64::to_string).collect();
-        let nids = items(&request.nid)
-            .chain(items(&filter_nids))
-            .map(|nid| nid.parse().map(Asked::Nid).map_err(|_| legacy::invalid_nid(nid)));
+        let nids = items(&request.nid).chain(items(&filter_nids)).map(|nid| {
+            go_number::nid(nid)
+                .map(Asked::Nid)
+                .ok_or_else(|| legacy::invalid_nid(nid))
+        });
         let parts: [(&'static str, Vec<Asked>); 3] = [
             ("Hosts", names.collect::<Result<_, Error>>()?),
             ("MACs", macs.collect::<Result<_, Status>>()?),

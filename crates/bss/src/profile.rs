@@ -1,10 +1,11 @@
 //! What a profile puts in the place of what a node boots, for a test.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::Xname;
 use proto::bss::v1::{BootConfiguration, BootParametersEntry};
-use state::{BootClass, BootMatch, BootSource, State};
+use state::{BootChoice, BootClass, BootMatch, BootSource, State};
 
 use crate::answer::Found;
 
@@ -23,15 +24,19 @@ impl Found {
             return self;
         }
         let choice = self.choice.as_ref();
-        let image = choice.map(|choice| choice.image());
-        let first = |variant: &String, stored: Option<&str>| match variant.is_empty() {
-            true => stored.unwrap_or_default().to_owned(),
+        let booted = choice.map(BootChoice::booted);
+        let first = |variant: &String, stored: Option<Cow<'_, str>>| match variant.is_empty() {
+            true => stored.unwrap_or_default().into_owned(),
             false => variant.clone(),
         };
-        let kernel = first(&profile.kernel, image.map(BootSource::kernel));
-        let initrd = first(&profile.initrd, image.map(BootSource::initrd));
-        let params = first(&profile.params, choice.map(|choice| choice.params()));
-        let source = match image {
+        let kernel = first(&profile.kernel, booted.map(BootMatch::kernel));
+        let initrd = first(&profile.initrd, booted.map(BootMatch::initrd));
+        let params = first(&profile.params, choice.map(|choice| choice.params().into()));
+        // with other parameters alone it is the image still, whose own come first and whose signatures are checked
+        let is_of_image = profile.kernel.is_empty() && profile.initrd.is_empty();
+        let image = booted.and_then(|booted| booted.image.clone());
+        let image = image.filter(|_| is_of_image);
+        let source = match booted.map(|booted| &booted.source) {
             // its referral token stands in the script
             Some(BootSource::Parameters(entry)) => BootSource::Parameters(Arc::new(BootParametersEntry {
                 kernel,
@@ -50,6 +55,7 @@ impl Found {
         let choice = state::choose(std::iter::once(BootMatch {
             class: BootClass::Own,
             source,
+            image,
         }));
         let asks_arch = self.asks_arch && profile.kernel.is_empty();
         Found {

@@ -60,6 +60,7 @@ pub(crate) fn spec_of(configuration: &BootConfiguration) -> BootConfigurationSpe
         initrd: configuration.initrd.clone(),
         params: configuration.params.clone(),
         priority: i32::try_from(state::bss::priority(configuration)).ok(),
+        image: configuration.image.clone(),
     }
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn with_spec(
         kernel: spec.kernel,
         initrd: spec.initrd,
         params: spec.params,
+        image: spec.image,
         priority: priority.map_err(|_| rpc::invalid("spec.priority", "it is negative"))?,
         ..configuration
     })
@@ -124,6 +126,7 @@ pub(crate) fn patched(
         initrd: patch.initrd.unwrap_or(before.initrd),
         params: patch.params.unwrap_or(before.params),
         priority: patch.priority.or(before.priority),
+        image: patch.image.unwrap_or(before.image),
     }
 }
 

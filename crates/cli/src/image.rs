@@ -2,6 +2,7 @@
 
 mod add;
 mod download;
+mod expected;
 mod folder;
 mod layers;
 mod list;
@@ -9,6 +10,7 @@ mod oci;
 mod parts;
 mod pin;
 mod remove;
+mod scratch;
 mod verify;
 
 use clap::Subcommand;

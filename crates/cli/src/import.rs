@@ -19,6 +19,7 @@ mod sets;
 mod smd;
 pub(crate) mod source;
 pub(crate) mod source_http;
+mod trial;
 mod url_hosts;
 
 use clap::Subcommand;

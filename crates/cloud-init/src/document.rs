@@ -1,6 +1,7 @@
 //! A node's documents, rendered from one state. What the node is served and what an administrator is shown of it
 //! come from here alike, byte for byte.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use proto::cloud_init::v1::{ClusterDefaults, Group, InstanceInfo, Profile};
 use proto::google::api::HttpBody;
 use proto::smd::v1::Component;
 use rpc::Error;
+use serde_yaml_ng::Value;
 use state::State;
-use state::cloud_init::{file_bytes, variant_of_group};
+use state::cloud_init::{file_bytes, instance_secret, variant_of_group};
 
 use crate::meta_data::NodeFacts;
 use crate::secrets::Opened;
@@ -19,6 +21,8 @@ use crate::{group_data, meta_data, network_config, user_data, vendor_data};
 
 const YAML: &str = "application/x-yaml";
 const CLOUD_CONFIG: &str = "text/cloud-config";
+/// Key that stands in the meta-data in the place of what is secret and not shown.
+const WITHHELD: &str = "withheld";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A node, and what its documents are rendered from.
@@ -75,6 +79,9 @@ impl View<'_> {
         let (defaults, info) = self.effective();
         let base_url = self.base_url(&defaults, &info);
         let instance = self.opened.instance.as_ref().or(info.meta_data.as_ref());
+        let instance = instance.into_iter().flat_map(group_data::fields_of);
+        let is_sealed = self.state.cluster.secret(&instance_secret(self.xname)).is_some();
+        let is_withheld = info.secret && is_sealed && self.opened.instance.is_none();
         let facts = NodeFacts {
             xname: self.xname,
             nid: self.component.nid,
@@ -87,11 +94,8 @@ impl View<'_> {
             base_url: &base_url,
             info: &info,
             defaults: &defaults,
-            groups: self
-                .labels()
-                .map(|label| group_data::shown(label, self.group(label).as_deref()))
-                .collect(),
-            instance: instance.into_iter().flat_map(group_data::fields_of).collect(),
+            groups: self.labels().map(|label| self.shown(label)).collect(),
+            instance: instance.chain(self.withheld(is_withheld)).collect(),
         };
         Ok(body(YAML, yaml(meta_data::render(&facts))?))
     }
@@ -143,6 +147,12 @@ impl View<'_> {
         })
     }
 
+    /// Labels of the node's groups that have a file for it, secret ones among them.
+    pub(crate) fn with_file(&self) -> impl Iterator<Item = &str> {
+        let has_file = |label: &&str| self.group(label).is_some_and(|group| group.file.is_some());
+        self.labels().filter(has_file)
+    }
+
     /// Whether SMD has the node in the group.
     pub(crate) fn is_member_of(&self, label: &str) -> bool {
         self.labels().any(|member_of| member_of == label)
@@ -151,6 +161,22 @@ impl View<'_> {
     /// Whether the node's variant of the group is secret.
     pub(crate) fn is_secret(&self, label: &str) -> bool {
         self.group(label).is_some_and(|group| group.secret)
+    }
+
+    /// A group in the meta-data.
+    fn shown(&self, label: &str) -> (String, BTreeMap<String, Value>) {
+        let group = self.group(label);
+        let is_withheld = group.as_ref().is_some_and(|group| has_sealed_meta_data(group))
+            && !self.opened.groups.contains_key(label);
+        let (label, mut fields) = group_data::shown(label, group.as_deref());
+        fields.extend(self.withheld(is_withheld));
+        (label, fields)
+    }
+
+    /// What stands in the place of a part that is secret and not shown.
+    fn withheld(&self, is_withheld: bool) -> Option<(String, Value)> {
+        let why = self.opened.withheld.as_deref().filter(|_| is_withheld)?;
+        Some((WITHHELD.to_owned(), Value::from(why)))
     }
 
     /// What a group gives this node: the profile's variant, what is opened of a secret one, or what is set.
@@ -192,6 +218,10 @@ impl View<'_> {
             None => base.to_owned(),
         }
     }
+}
+
+fn has_sealed_meta_data(group: &Group) -> bool {
+    group.secret && group.sealed.iter().any(|part| part == "meta-data")
 }
 
 /// The group that `<group>.yaml` names.

@@ -11,7 +11,7 @@ use raft::{Committed, Store};
 use rpc::{Author, Error};
 use tonic::{Request, Response, Status};
 
-use crate::sealing::{Sealing, without_contents};
+use crate::sealing::{Sealing, check_patch, without_contents};
 
 /// Where a group is found, for `Location`.
 const PATH: &str = "/cloud-init/admin/groups/";
@@ -52,6 +52,7 @@ impl GroupService {
             must_be_new,
             if_revision,
             sealed: parts.sealed,
+            sealed_meta_data: parts.sealed_meta_data,
             token_key: parts.token_key,
         };
         let committed = self
@@ -148,6 +149,11 @@ impl group_service_server::GroupService for GroupService {
     ) -> Result<Response<GroupChange>, Status> {
         let author = rpc::author(&request);
         let request = request.into_inner();
+        if request.file.is_some() || request.meta_data.is_some() {
+            // a member that is behind would put the text of what is secret by now into the log
+            self.store.linearize().await?;
+        }
+        check_patch(&self.store.state(), &request)?;
         let patch = cloud_init_command::PatchGroup {
             name: request.name,
             description: request.description,

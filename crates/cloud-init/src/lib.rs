@@ -41,7 +41,7 @@ mod yaml;
 
 pub use cluster_defaults::ClusterDefaultsService;
 pub use groups::GroupService;
-pub use impersonation::ImpersonationService;
+pub use impersonation::{ImpersonationService, documents};
 pub use instance_info::InstanceInfoService;
 pub use instances::InstanceService;
 pub use node_data::NodeDataService;

@@ -28,6 +28,9 @@ use crate::secrets::{Holder, Opened, Opener, has_secrets, secret_labels};
 /// What a client of OpenCHAMI's WireGuard tunnel is told.
 const NOT_IMPLEMENTED: u16 = 501;
 
+/// Why meta-data has nothing secret, for a node whose script gave it no token, or that asks without it.
+const NO_TOKEN: &str = "it was asked for without the token of a boot, which is in the ds= of the boot script";
+
 /// NoCloud for the nodes of this cluster.
 #[derive(Clone, Debug)]
 pub struct NodeDataService {
@@ -203,6 +206,8 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         Ok(call.answer(&self.timeline, Phase::NetworkConfig, document))
     }
 
+    /// A part that is secret and cannot be given now is left out, and the document says so in its place: without meta-data
+    /// cloud-init would leave the node without a name and without keys.
     #[tracing::instrument(name = "cloud_init.meta_data", skip_all)]
     async fn get_meta_data(&self, request: Request<NodeDataRequest>) -> Result<Response<HttpBody>, Status> {
         let caller = rpc::caller(&request);
@@ -212,9 +217,11 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         let opened = match call.holder(&asked.token, &principal) {
             Some(holder) => {
                 let labels = secret_labels(&call.state, &call.node.xname);
-                self.opener.open(&call.state, &holder, &labels).await?
+                self.opener
+                    .open_or_withhold(&call.state, &holder, &labels)
+                    .await?
             }
-            None => Opened::default(),
+            None => Opened::nothing(NO_TOKEN),
         };
         let instance_id = self.instance_id(&call, &principal).await?;
         let document = call.view(opened).meta_data(&instance_id)?;
@@ -233,7 +240,7 @@ impl node_data_service_server::NodeDataService for NodeDataService {
         let (caller, asked) = (rpc::caller(&request), request.get_ref());
         let call = self.call(caller, &asked.ctx).await?;
         let opened = match call.holder(&asked.token, &caller.identity.principal()) {
-            Some(holder) => self.opener.check(&call.state, &holder)?,
+            Some(holder) => self.opener.named(&call.state, &holder),
             None => Opened::default(),
         };
         let document = call.view(opened).vendor_data()?;

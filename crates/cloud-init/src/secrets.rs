@@ -15,7 +15,7 @@ use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::Error;
 use state::State;
-use state::cloud_init::{BOOT_TOKEN_KEY, BootAccess, group_secret, instance_secret};
+use state::cloud_init::{BOOT_TOKEN_KEY, BootAccess, group_meta_data_secret, group_secret, instance_secret};
 
 use crate::node::Node;
 
@@ -31,6 +31,18 @@ pub(crate) struct Opened {
     pub(crate) groups: BTreeMap<String, Arc<Group>>,
     /// Meta-data of the node alone.
     pub(crate) instance: Option<Struct>,
+    /// Why the rest of what is secret is not shown: stands in its place.
+    pub(crate) withheld: Option<String>,
+}
+
+impl Opened {
+    /// Nothing, and why.
+    pub(crate) fn nothing(why: impl Into<String>) -> Opened {
+        Opened {
+            withheld: Some(why.into()),
+            ..Opened::default()
+        }
+    }
 }
 
 impl fmt::Debug for Opened {
@@ -62,23 +74,56 @@ impl Opener {
         Opener { store, tokens }
     }
 
-    /// Whether the token is good, without using it.
+    /// What a document may name of what is secret, without using the token. A member that cannot tell whether the token is
+    /// good names it: what is secret will be asked for, and is 503 here.
+    pub(crate) fn named(&self, state: &State, holder: &Holder<'_>) -> Opened {
+        match self.verify(state, holder) {
+            Err(Error::Denied { .. }) => Opened::default(),
+            Ok(_) | Err(_) => Opened {
+                token: Some(holder.token.to_owned()),
+                ..Opened::default()
+            },
+        }
+    }
+
+    /// As [`Opener::open`], for a document of which only a part is secret: the rest of it is served without a good token, without
+    /// a majority, and by a member that has not got the key.
     ///
     /// # Errors
-    /// `Denied` for a token of another boot, node or peer, `NotReady` for a member that cannot tell.
-    pub(crate) fn check(&self, state: &State, holder: &Holder<'_>) -> Result<Opened, Error> {
-        self.verify(state, holder)?;
-        Ok(Opened {
-            token: Some(holder.token.to_owned()),
-            ..Opened::default()
-        })
+    /// What passes by itself, e.g. a member at its limit, or an address that is another's now: the node asks again, and is then
+    /// taken for who it is.
+    pub(crate) async fn open_or_withhold(
+        &self,
+        state: &State,
+        holder: &Holder<'_>,
+        labels: &[&str],
+    ) -> Result<Opened, Error> {
+        let opened = match self.verify(state, holder) {
+            Err(error) => Err(error),
+            Ok(ends_at_ms) => match self.begin(state, holder, ends_at_ms).await {
+                Ok(()) => self.opened(state, holder, labels),
+                Err(error @ (Error::Denied { .. } | Error::NoQuorum { .. })) => Err(error),
+                Err(passing) => return Err(passing),
+            },
+        };
+        let reason = match opened {
+            Ok(opened) => return Ok(opened),
+            Err(Error::Denied { reason }) => reason,
+            Err(Error::NotReady { .. }) => "the member that was asked cannot open it".to_owned(),
+            Err(Error::NoQuorum { .. }) => {
+                "this boot could not be made known to a majority of the members".to_owned()
+            }
+            Err(other) => return Err(other),
+        };
+        tracing::warn!(node = %holder.node.xname, reason, "a document is served without what is secret");
+        Ok(Opened::nothing(reason))
     }
 
     /// Uses the token: the first use is an entry of the log, which a majority must take; a repeat of the same peer is none.
     /// Opens the groups with these labels, which are secret, and what is secret of the node itself.
     ///
     /// # Errors
-    /// As [`Opener::check`]; `NoQuorum`.
+    /// `Denied` for a token of another boot, node or peer, `NotReady` for a member that cannot tell; `NoQuorum`.
     pub(crate) async fn open(
         &self,
         state: &State,
@@ -87,6 +132,10 @@ impl Opener {
     ) -> Result<Opened, Error> {
         let token_expires_at_ms = self.verify(state, holder)?;
         self.begin(state, holder, token_expires_at_ms).await?;
+        self.opened(state, holder, labels)
+    }
+
+    fn opened(&self, state: &State, holder: &Holder<'_>, labels: &[&str]) -> Result<Opened, Error> {
         let mut opened = Opened {
             token: Some(holder.token.to_owned()),
             ..Opened::default()
@@ -95,11 +144,11 @@ impl Opener {
             let Some(group) = state.cloud_init.group(label) else {
                 continue;
             };
-            let contents: Option<Group> = self.contents(state, &group_secret(label))?;
-            let contents = contents.unwrap_or_default();
+            let file: Option<Group> = self.contents(state, &group_secret(label))?;
+            let meta_data: Option<Group> = self.contents(state, &group_meta_data_secret(label))?;
             let whole = Group {
-                file: contents.file,
-                meta_data: contents.meta_data,
+                file: file.and_then(|sealed| sealed.file),
+                meta_data: meta_data.and_then(|sealed| sealed.meta_data),
                 ..group.as_ref().clone()
             };
             opened.groups.insert((*label).to_owned(), Arc::new(whole));
@@ -160,7 +209,13 @@ impl Opener {
         let interface = state.smd.interface_by_ip(holder.node.address);
         match interface {
             Some(interface) if interface.component_id == holder.node.xname.as_str() => Ok(()),
-            _ => Err(refused(holder, &"the address is another's now")),
+            _ => {
+                tracing::warn!(node = %holder.node.xname, "the address is another's now");
+                Err(Error::NotReady {
+                    retry_after: RETRY_AFTER,
+                    reason: "the address has gone to another node".to_owned(),
+                })
+            }
         }
     }
 

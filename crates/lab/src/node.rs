@@ -251,7 +251,7 @@ impl Boot<'_> {
                 self.on_service_address("chain", &url)?;
                 self.chain(http, &url, scripts).await
             }
-            Command::Boot | Command::Goto(_) => unreachable!("handled where scripts are run"),
+            Command::Boot | Command::Goto(_) | Command::Exit => unreachable!("handled where scripts are run"),
         }
     }
 

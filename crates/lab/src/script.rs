@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Sleep(u32),
     /// `chain URL`
     Chain(Url),
+    /// `exit`
+    Exit,
 }
 
 /// A command, and what is done if it fails, and if that fails; without that the script ends there with a failure.
@@ -165,6 +167,7 @@ impl Run {
                     .expect("labels were checked when the script was read");
                 self.next(Ok(()))
             }
+            Command::Exit => Step::End { failed: false },
             command => Step::Do(command),
         }
     }
@@ -241,6 +244,7 @@ fn parse_command(words: &[&str]) -> Result<Command, String> {
             (_, [extra, ..]) => Err(format!("initrd takes no {extra:?}")),
         },
         ("boot", []) => Ok(Command::Boot),
+        ("exit", []) => Ok(Command::Exit),
         ("goto", [label]) => Ok(Command::Goto((*label).to_owned())),
         ("sleep", [seconds]) => match seconds.parse() {
             Ok(seconds) if seconds <= SLEEP_S_MAX => Ok(Command::Sleep(seconds)),
@@ -276,7 +280,11 @@ mod tests {
         boot || goto boot_retry\n\
         :boot_retry\n\
         sleep 1\n\
-        chain http://127.9.0.1/boot/v1/bootscript?mac=02:00:00:00:00:05&retry=1 || goto boot_retry\n\n";
+        chain http://127.9.0.1/boot/v1/bootscript?mac=02:00:00:00:00:05&retry=1 || goto boot_retry_2\n\
+        exit\n\
+        :boot_retry_2\n\
+        sleep 9\n\
+        chain http://127.9.0.1/boot/v1/bootscript?mac=02:00:00:00:00:05&retry=1 || goto boot_retry_2\n\n";
 
     fn url(text: &str) -> Url {
         text.parse().unwrap()
@@ -315,10 +323,20 @@ mod tests {
     fn a_failure_goes_to_the_retry_and_a_failed_chain_goes_there_again() {
         let mut run = run(SCRIPT);
         assert!(is_kernel(&run.next(Ok(()))));
-        for _ in 0..3 {
-            assert_eq!(run.next(Err(())), Step::Do(Command::Sleep(1)));
+        for pause_s in [1, 9, 9, 9] {
+            assert_eq!(run.next(Err(())), Step::Do(Command::Sleep(pause_s)));
             assert!(matches!(run.next(Ok(())), Step::Do(Command::Chain(_))));
         }
+    }
+
+    /// A `chain` that comes back well has run a script to its end: nothing is left to do.
+    #[test]
+    fn a_script_that_exits_is_over() {
+        let mut run = run(SCRIPT);
+        assert!(is_kernel(&run.next(Ok(()))));
+        assert_eq!(run.next(Err(())), Step::Do(Command::Sleep(1)));
+        assert!(matches!(run.next(Ok(())), Step::Do(Command::Chain(_))));
+        assert_eq!(run.next(Ok(())), Step::End { failed: false });
     }
 
     /// Without `||` iPXE leaves the script where it failed.
@@ -365,7 +383,7 @@ mod tests {
             "set x y",
             "imgfetch http://127.9.0.1/x",
             "halt",
-            "exit",
+            "exit 1",
             "iseq a b && reboot",
         ] {
             assert!(

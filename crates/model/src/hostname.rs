@@ -23,7 +23,22 @@ impl HostnameStyle<'_> {
     ///
     /// Source: `generateHostname` of OpenCHAMI/cloud-init.
     pub fn hostname(&self, nid: Option<Nid>, xname: &Xname) -> String {
-        let Some(nid) = nid else { return xname.to_string() };
+        nid.map_or_else(|| xname.to_string(), |nid| self.numbered(nid))
+    }
+
+    /// The NID in a hostname of this style, whatever the case of its letters: the way back from [`HostnameStyle::hostname`].
+    /// `None` for every other name, one with more or fewer zeros included.
+    pub fn nid(&self, hostname: &str) -> Option<Nid> {
+        let beginning = self.beginning();
+        let (begins, digits) = hostname.split_at_checked(beginning.len())?;
+        let nid = digits
+            .parse()
+            .ok()
+            .filter(|_| begins.eq_ignore_ascii_case(&beginning))?;
+        (self.numbered(nid).len() == hostname.len()).then_some(nid)
+    }
+
+    fn numbered(&self, nid: Nid) -> String {
         let width = match self.nid_digits {
             0 => NID_DIGITS,
             digits => digits,
@@ -75,6 +90,37 @@ mod tests {
                 expected,
                 "{cluster} {nid:?}"
             );
+        }
+    }
+
+    /// Both ways: what a node calls itself finds it, and nothing that only looks like it.
+    #[test]
+    fn a_hostname_leads_back_to_its_nid() {
+        let style = |short_name, nid_digits| HostnameStyle {
+            cluster_name: "demo",
+            short_name,
+            nid_digits,
+        };
+        let xname = "x1000c0s0b2n1".parse().unwrap();
+        for nid in [0, 6, 9999, 10_000, u64::MAX] {
+            for style in [style("", 0), style("nid", 6), style("n2", 1)] {
+                let name = style.hostname(Some(Nid(nid)), &xname);
+                assert_eq!(style.nid(&name), Some(Nid(nid)), "{name}");
+                assert_eq!(style.nid(&name.to_ascii_uppercase()), Some(Nid(nid)));
+            }
+        }
+        for other in [
+            "",
+            "de",
+            "de6",
+            "de00006",
+            "nid0006",
+            "de+006",
+            "de0006x",
+            "d\u{e9}0006",
+            "x1000c0s0b2n1",
+        ] {
+            assert_eq!(style("", 0).nid(other), None, "{other}");
         }
     }
 

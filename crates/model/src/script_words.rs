@@ -1,5 +1,9 @@
 //! What may stand in a line of an iPXE script: kernel parameters and the URLs of images.
 
+/// What BSS asks a SPIRE server for and puts in its place. Nobody asks one here, and iPXE, which knows no such setting, would put
+/// nothing there and tell nobody.
+const JOIN_TOKEN: &str = "${SPIRE_JOIN_TOKEN}";
+
 /// What is wrong with a line of words, and what is accepted; `None` for one that can stand in a script.
 ///
 /// iPXE ends a command at the words `||`, `&&` and `;` and a line at a word that begins with `#`: in parameters they
@@ -7,6 +11,12 @@
 pub fn script_words_problem(text: &str) -> Option<String> {
     if text.chars().any(char::is_control) {
         return Some("holds a line break or another control character; write one line of text".to_owned());
+    }
+    if text.contains(JOIN_TOKEN) {
+        return Some(format!(
+            "holds `{JOIN_TOKEN}`: no SPIRE server is asked for tokens here, and the node would be given none; leave it out, and \
+             give nodes what is secret with a secret group of cloud-init"
+        ));
     }
     let ends_command = |word: &&str| matches!(*word, "||" | "&&" | ";") || word.starts_with('#');
     text.split(char::is_whitespace)
@@ -37,6 +47,7 @@ mod tests {
             "a ; b",
             "a #b",
             "#",
+            "a spire_join_token=${SPIRE_JOIN_TOKEN}",
         ] {
             assert!(script_words_problem(wrong).is_some(), "{wrong:?}");
             assert!(script_url_problem(wrong).is_some(), "{wrong:?}");

@@ -146,6 +146,7 @@ mod tests {
             names_one: false,
             can_validate_only: false,
             client_streaming: false,
+            takes_long: false,
             has_password: false,
         };
         for identity in everyone() {

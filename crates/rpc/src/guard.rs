@@ -170,7 +170,7 @@ impl Inner {
             request.extensions_mut().insert(keys);
         }
         request.extensions_mut().insert(caller);
-        let default = if rule.client_streaming {
+        let default = if rule.takes_long {
             DEADLINE_MAX
         } else {
             DEADLINE_DEFAULT

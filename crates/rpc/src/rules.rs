@@ -50,6 +50,8 @@ pub struct Rule {
     pub can_validate_only: bool,
     /// The caller sends a stream, so how long the call takes is up to the caller.
     pub client_streaming: bool,
+    /// Whether a call that names no deadline has the longest one.
+    pub takes_long: bool,
     /// Whether a request may carry a password or be secret: no digest of it is remembered, because that would let guesses be tried. The
     /// handler says what the rest of the message is (`Author::asks`).
     pub has_password: bool,
@@ -209,6 +211,7 @@ fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<Rule, Option<
         linearizable: rule.consistency() == Consistency::Linearizable,
         legacy_anonymous_read: rule.legacy_anonymous_read,
         client_streaming: method.is_client_streaming(),
+        takes_long: rule.takes_long || method.is_client_streaming(),
         has_password: has_password(&method.input(), &mut BTreeSet::new()),
     })
 }
@@ -246,6 +249,7 @@ fn standard_rule(permission: Permission) -> Rule {
         names_one: false,
         can_validate_only: false,
         client_streaming: false,
+        takes_long: false,
         has_password: false,
     }
 }
@@ -326,6 +330,7 @@ mod tests {
                 names_one: false,
                 can_validate_only: false,
                 client_streaming: false,
+                takes_long: false,
                 has_password: false,
             }
         );
@@ -345,12 +350,12 @@ mod tests {
             (script.permission, script.linearizable),
             (Permission::Node, false)
         );
-        assert!(
-            rules
-                .get("/chamois.raft.v1.PeerService/InstallSnapshot")
-                .unwrap()
-                .client_streaming
-        );
+        let install = rules.get("/chamois.raft.v1.PeerService/InstallSnapshot").unwrap();
+        assert!(install.client_streaming && install.takes_long);
+        let verify = rules
+            .get("/chamois.boot_file.v1.ImageService/VerifyImage")
+            .unwrap();
+        assert!(verify.takes_long && !verify.client_streaming);
         assert_eq!(rules.get("/chamois.smd.v1.ComponentService/DropEverything"), None);
     }
 

@@ -161,10 +161,11 @@ impl State {
                 change: Some(bss_command::Change::StartBootRollout(start)),
             }) => {
                 let nodes = self.participants(start.rollout.as_ref())?;
-                self.bss.start_rollout(start, nodes, at, changes)
+                self.bss
+                    .start_rollout(start, nodes, &self.boot_files, at, changes)
             }
             Command::Bss(command) => {
-                let applied = self.bss.apply(command, at, changes)?;
+                let applied = self.bss.apply(command, &self.boot_files, at, changes)?;
                 self.end_boot_session(command, at, changes);
                 Ok(applied)
             }

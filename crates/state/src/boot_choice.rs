@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use proto::boot_file::v1::Image;
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRollout};
 
 use crate::bounds::{BOOT_PRIORITY_DEFAULT, MERGED_MAX};
@@ -59,6 +60,8 @@ pub struct BootMatch {
     pub class: BootClass,
     /// What it is.
     pub source: BootSource,
+    /// The image that it names: what is booted instead of a kernel and an initrd of its own.
+    pub image: Option<Arc<Image>>,
 }
 
 /// What a node boots.
@@ -68,7 +71,7 @@ pub struct BootChoice {
     pub winner: BootMatch,
     /// What the winner is merged with, in order; the last is the only one that does not merge, if there is one.
     pub merged: Vec<BootMatch>,
-    /// The kernel parameters of all of them; `None` when the winner's stand alone.
+    /// The kernel parameters of all of them, and of the image; `None` when one stands alone.
     merged_params: Option<String>,
 }
 
@@ -79,10 +82,12 @@ pub struct ParamWord<'a> {
     pub word: &'a str,
     /// Place of its match.
     pub from: usize,
+    /// It is a parameter of that match's image.
+    pub of_image: bool,
 }
 
 impl BootSource {
-    /// URL of the kernel; may be empty.
+    /// URL of the kernel that it names itself; empty for an image.
     pub fn kernel(&self) -> &str {
         match self {
             BootSource::Parameters(entry) => &entry.kernel,
@@ -91,12 +96,21 @@ impl BootSource {
         }
     }
 
-    /// URL of the initrd; empty for none.
+    /// URL of the initrd that it names itself; empty for none, and for an image.
     pub fn initrd(&self) -> &str {
         match self {
             BootSource::Parameters(entry) => &entry.initrd,
             BootSource::Configuration(configuration) => &configuration.initrd,
             BootSource::Rollout(_, rollout) => &rollout.initrd,
+        }
+    }
+
+    /// Name of the image that stands for both; empty for none.
+    pub fn image(&self) -> &str {
+        match self {
+            BootSource::Parameters(_) => "",
+            BootSource::Configuration(configuration) => &configuration.image,
+            BootSource::Rollout(_, rollout) => &rollout.image,
         }
     }
 
@@ -154,6 +168,15 @@ impl BootSource {
 }
 
 impl BootMatch {
+    /// Boot data that name no image.
+    pub fn without_image(class: BootClass, source: BootSource) -> BootMatch {
+        BootMatch {
+            class,
+            source,
+            image: None,
+        }
+    }
+
     /// Boot parameters come before configurations of the same priority: what BSS's clients set is what a node gets.
     pub fn order(&self) -> (BootClass, Reverse<u32>, bool, &str) {
         let is_configuration = !matches!(self.source, BootSource::Parameters(_));
@@ -173,29 +196,46 @@ impl BootChoice {
     }
 
     /// The match whose kernel and initrd are booted: the first that has a kernel, else the winner.
-    pub fn image(&self) -> &BootSource {
-        let with_kernel = self.parts().find(|part| !part.source.kernel().is_empty());
-        &with_kernel.unwrap_or(&self.winner).source
+    pub fn booted(&self) -> &BootMatch {
+        let with_kernel = self.parts().find(|part| part.has_kernel());
+        with_kernel.unwrap_or(&self.winner)
     }
 
     /// Kernel parameters.
     pub fn params(&self) -> &str {
-        self.merged_params
-            .as_deref()
-            .unwrap_or_else(|| self.winner.source.params())
+        let alone = || match self.winner.source.params() {
+            "" => self.winner.image_params(),
+            params => params,
+        };
+        self.merged_params.as_deref().unwrap_or_else(alone)
     }
 
     /// BSS's referral token; empty for what is no entry of BSS v1.
     pub fn referral_token(&self) -> &str {
-        match &self.image() {
+        match &self.booted().source {
             BootSource::Parameters(entry) => &entry.referral_token,
             BootSource::Configuration(_) | BootSource::Rollout(..) => "",
         }
     }
 
-    /// Words of the parameters with their origin. Of parameters that stand alone, all are the winner's.
+    /// Words of the parameters with their origin: of each match its own, which go before those of its image, and the image's
+    /// only where it is booted.
     pub fn words(&self) -> Vec<ParamWord<'_>> {
-        words(self.parts().map(|part| part.source.params()))
+        let booted = self.parts().position(BootMatch::has_kernel);
+        let params = self.parts().enumerate().flat_map(|(from, part)| {
+            let of_image = match booted {
+                Some(place) if place == from => part.image_params(),
+                _ => "",
+            };
+            [(from, false, part.source.params()), (from, true, of_image)]
+        });
+        words(params)
+    }
+
+    /// Whether several parameters make the line.
+    fn is_merged(&self) -> bool {
+        !self.merged.is_empty()
+            || (!self.winner.source.params().is_empty() && !self.winner.image_params().is_empty())
     }
 }
 
@@ -230,7 +270,7 @@ pub fn choose(matches: impl Iterator<Item = BootMatch>) -> Option<BootChoice> {
         merged,
         merged_params: None,
     };
-    if !choice.merged.is_empty() {
+    if choice.is_merged() {
         choice.merged_params = Some(line(&choice.words()));
     }
     Some(choice)
@@ -241,14 +281,15 @@ fn line(words: &[ParamWord<'_>]) -> String {
     words.join(" ")
 }
 
-/// The words of several parameters, the most specific given first: the least specific come first in the line, and a word
-/// whose key (before `=`) a more specific one has gives way to it.
-fn words<'a>(params: impl Iterator<Item = &'a str>) -> Vec<ParamWord<'a>> {
+/// The words of several parameters (place of the match, whether they are its image's, the line), the most specific given first:
+/// the least specific come first in the line, and a word whose key (before `=`) a more specific one has gives way to it.
+fn words<'a>(params: impl Iterator<Item = (usize, bool, &'a str)>) -> Vec<ParamWord<'a>> {
     let (mut taken, mut parts) = (BTreeSet::new(), Vec::new());
-    for (from, params) in params.enumerate() {
+    for (from, of_image, params) in params {
         let words = split_words(params).filter(|word| !word.is_empty());
         let kept = words.filter(|word| !taken.contains(key_of(word)));
-        let kept: Vec<_> = kept.map(|word| ParamWord { word, from }).collect();
+        let word = |word| ParamWord { word, from, of_image };
+        let kept: Vec<_> = kept.map(word).collect();
         taken.extend(kept.iter().map(|kept| key_of(kept.word)));
         parts.push(kept);
     }
@@ -275,7 +316,8 @@ mod tests {
     /// A word in a quoted value is no parameter of its own, and must not give way to one.
     #[test]
     fn what_is_quoted_is_one_word() {
-        let merged = words(["quiet root=a", "dyndbg=\"file a.c quiet +p\" root=b  ro"].into_iter());
+        let lines = ["quiet root=a", "dyndbg=\"file a.c quiet +p\" root=b  ro"];
+        let merged = words(lines.into_iter().map(|line| (0, false, line)));
         let merged: Vec<&str> = merged.iter().map(|word| word.word).collect();
         assert_eq!(merged, ["dyndbg=\"file a.c quiet +p\"", "ro", "quiet", "root=a"]);
     }

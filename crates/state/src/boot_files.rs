@@ -65,7 +65,7 @@ impl BootFiles {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::PutBootFile(put) => self.put(put, at, changes),
             Change::DeleteBootFile(delete) => self.delete(delete, changes),
-            Change::PutImage(put) => self.put_image(put, at, changes),
+            Change::PutImage(put) => self.put_image(put, bss, at, changes),
             Change::SetImagePinned(set) => self.images.set_pinned(set, at, changes),
             Change::DeleteImage(delete) => self.delete_image(delete, bss, changes),
         }
@@ -111,6 +111,28 @@ impl BootFiles {
         self.check_no_image_has(&delete.name)?;
         self.files.remove(&delete.name, changes);
         Ok(deleted(std::iter::once(delete.name.clone())))
+    }
+
+    /// Whether a file of this name may be put, with this size and SHA-256 as far as they are known: better said before gigabytes
+    /// are sent.
+    ///
+    /// # Errors
+    /// `Conflict` for a file that an image has, if it is to be another one.
+    pub fn check_may_put(
+        &self,
+        name: &str,
+        size: Option<u64>,
+        sha256: Option<Sha256>,
+    ) -> Result<(), Rejection> {
+        let Some(stored) = self.get(name) else {
+            return Ok(());
+        };
+        let is_other = size.is_some_and(|size| size != stored.size)
+            || sha256.is_some_and(|sha256| sha256.to_string() != stored.sha256);
+        match is_other {
+            true => self.check_no_image_has(name),
+            false => Ok(()),
+        }
     }
 
     /// What an image is made of stays as it is: whoever boots it half way gets the other half too.

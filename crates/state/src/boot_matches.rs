@@ -90,7 +90,7 @@ impl State {
         })
     }
 
-    /// What a rollout has come to the node with counts instead of what the configuration says.
+    /// What a rollout has come to the node with counts instead of what the configuration says; and with the image that it names.
     fn as_node_gets_it(&self, found: BootMatch, node: &BootNode<'_>) -> BootMatch {
         let rollout = match (&found.source, &node.xname) {
             (BootSource::Configuration(configuration), Some(xname)) => {
@@ -98,12 +98,20 @@ impl State {
             }
             _ => None,
         };
-        match (rollout, &found.source) {
-            (Some(rollout), BootSource::Configuration(configuration)) => BootMatch {
-                class: found.class,
-                source: BootSource::Rollout(Arc::clone(configuration), Arc::clone(rollout)),
-            },
-            _ => found,
+        let source = match (rollout, found.source) {
+            (Some(rollout), BootSource::Configuration(configuration)) => {
+                BootSource::Rollout(configuration, Arc::clone(rollout))
+            }
+            (_, source) => source,
+        };
+        let image = match source.image() {
+            "" => None,
+            name => self.boot_files.image(name),
+        };
+        BootMatch {
+            class: found.class,
+            source,
+            image,
         }
     }
 
@@ -146,9 +154,8 @@ fn of_class(
     }
     found.retain(|configuration| node.admits(configuration));
     found.sort_by(|one, other| rank(one).cmp(&rank(other)));
-    let matched = |configuration: &Arc<BootConfiguration>| BootMatch {
-        class,
-        source: BootSource::Configuration(Arc::clone(configuration)),
+    let matched = |configuration: &Arc<BootConfiguration>| {
+        BootMatch::without_image(class, BootSource::Configuration(Arc::clone(configuration)))
     };
     let mut matches: Vec<BootMatch> = found.into_iter().map(matched).collect();
     if let Some(parameters) = parameters.filter(|parameters| parameters.class == class) {

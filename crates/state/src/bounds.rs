@@ -25,9 +25,9 @@ pub const CLOUD_INIT_DEPTH_MAX: usize = 24;
 pub const CLOUD_INIT_GROUPS_MAX: usize = 4096;
 /// Bytes of all of them, so that they fit into one answer.
 pub const CLOUD_INIT_GROUPS_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of the file and the meta-data of a secret group, in the clear: sealed they still fit into a secret.
+/// Bytes of the file of a secret group, and of its meta-data, in the clear: sealed each still fits into a secret.
 pub const CLOUD_INIT_SECRET_BYTES_MAX: usize = SECRET_BYTES_MAX - 1024;
-/// Groups that are secret: 8 MiB of sealed contents.
+/// Groups that are secret: 16 MiB of sealed contents.
 pub const CLOUD_INIT_SECRET_GROUPS_MAX: usize = 128;
 /// Bytes of the meta-data of one node, encoded.
 pub const INSTANCE_META_DATA_BYTES_MAX: usize = 4 * 1024;

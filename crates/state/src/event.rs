@@ -121,6 +121,15 @@ impl Object {
         }
     }
 
+    /// Whether file or meta-data of it are sealed.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self {
+            Object::CloudInitGroup(object) => object.secret,
+            Object::InstanceInfo(object) => object.secret,
+            _ => false,
+        }
+    }
+
     /// The component that it is of, normalised; `None` for what is of many or of none.
     pub fn component(&self) -> Option<&str> {
         let id = match self {

@@ -6,6 +6,7 @@
 mod apply;
 mod boot_choice;
 pub mod boot_files;
+mod boot_image;
 mod boot_matches;
 pub mod bounds;
 pub mod bss;
@@ -34,6 +35,7 @@ mod wire;
 
 pub use apply::Applied;
 pub use boot_choice::{BootChoice, BootClass, BootMatch, BootSource, ParamWord, choose};
+pub use boot_image::image_fits;
 pub use boot_matches::{BootNode, Selectors, selection};
 pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};

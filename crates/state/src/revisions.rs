@@ -44,6 +44,7 @@ pub fn is_kept(kind: RowKind) -> bool {
             | RowKind::ClusterDefaults
             | RowKind::CloudInitGroup
             | RowKind::InstanceInfo
+            | RowKind::Profile
     )
 }
 
@@ -60,7 +61,7 @@ impl Revisions {
     }
 
     /// Keeps what these events made of objects. An object whose first change this is to be noted is kept as it was before,
-    /// too, so that there is something to go back to.
+    /// too, so that there is something to go back to. What becomes secret is taken out of all versions before.
     pub(crate) fn note(&mut self, events: &[Event], at: &LogPosition<'_>, changes: &mut Changes) {
         for event in events.iter().filter(|event| is_kept(event.key().kind())) {
             let Some(id) = event.object().map(Object::id) else {
@@ -76,6 +77,10 @@ impl Revisions {
                 ..version(kind, &id, Some(at.change()), event.after())
             };
             self.keep(after, changes);
+            let is_secret = |object: Option<&Object>| object.is_some_and(Object::is_secret);
+            if is_secret(event.after()) && !is_secret(event.before()) {
+                self.redact(kind, &id, changes);
+            }
             self.make_room(kind, &id, changes);
         }
     }
@@ -84,6 +89,17 @@ impl Revisions {
         self.bytes += bytes_of(&row);
         if let Some(before) = self.table.put(key_of(&row), row, changes) {
             self.bytes -= bytes_of(&before);
+        }
+    }
+
+    fn redact(&mut self, kind: RowKind, id: &str, changes: &mut Changes) {
+        let there = self.of(kind, id).filter(|version| !version.deleted);
+        let versions: Vec<Arc<ObjectRevision>> = there.cloned().collect();
+        for version in versions {
+            if let Some(object) = crate::cloud_init::redacted(kind, &version.object) {
+                let version = version.as_ref().clone();
+                self.keep(ObjectRevision { object, ..version }, changes);
+            }
         }
     }
 

@@ -5,9 +5,12 @@ use prost::Message;
 use proto::bss::v1::bss_command::{Delete, DeleteBootConfiguration, PutBootConfiguration, Replace, Rollback};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BssCommand, bss_command};
 use proto::cloud_init::v1::cloud_init_command::{
-    DeleteGroup, DeleteInstanceInfo, PutGroup, PutInstanceInfo, UpdateClusterDefaults,
+    DeleteGroup, DeleteInstanceInfo, DeleteProfile, PutGroup, PutInstanceInfo, PutProfile,
+    UpdateClusterDefaults,
 };
-use proto::cloud_init::v1::{CloudInitCommand, ClusterDefaults, Group, InstanceInfo, cloud_init_command};
+use proto::cloud_init::v1::{
+    CloudInitCommand, ClusterDefaults, Group, InstanceInfo, Profile, cloud_init_command,
+};
 use proto::raft::v1::ObjectRevision;
 use proto::raft::v1::entry::Command;
 
@@ -66,6 +69,10 @@ impl State {
                 let info = node.and_then(|node| self.cloud_init.instance_info(&node));
                 info.and_then(|stored| stored.meta.clone())
             }
+            RowKind::Profile => {
+                let profile = self.cloud_init.profile(id);
+                profile.and_then(|stored| stored.meta.clone())
+            }
             RowKind::ClusterDefaults => {
                 let defaults = self.cloud_init.cluster_defaults();
                 defaults.and_then(|stored| stored.meta.clone())
@@ -78,6 +85,23 @@ impl State {
 
 fn revision(version: &ObjectRevision) -> u64 {
     version.change.as_ref().map_or(0, |change| change.revision)
+}
+
+/// What is sealed of a secret group stays as it is now: of what it was there is only ever the name of the file.
+fn without_placeholder(group: Group) -> Group {
+    let file = group.file.filter(|_| !group.secret);
+    Group { file, ..group }
+}
+
+/// A profile for as long as that version was to be.
+fn profile_again(version: &ObjectRevision) -> Result<PutProfile, prost::DecodeError> {
+    let profile = Profile::decode(version.object.as_slice())?;
+    let began_at_ms = version.change.as_ref().map_or(0, |change| change.at_ms);
+    Ok(PutProfile {
+        lifetime_s: profile.expires_at_ms.saturating_sub(began_at_ms) / 1000,
+        profile: Some(profile),
+        if_revision: None,
+    })
 }
 
 /// The command that gives `version` again.
@@ -112,7 +136,7 @@ fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost:
             ..DeleteGroup::default()
         })),
         RowKind::CloudInitGroup => cloud_init(cloud_init_command::Change::PutGroup(PutGroup {
-            group: Some(Group::decode(bytes)?),
+            group: Some(without_placeholder(Group::decode(bytes)?)),
             ..PutGroup::default()
         })),
         RowKind::InstanceInfo if gone => cloud_init(cloud_init_command::Change::DeleteInstanceInfo(
@@ -125,6 +149,11 @@ fn command_to(kind: RowKind, version: &ObjectRevision) -> Result<Command, prost:
             info: Some(InstanceInfo::decode(bytes)?),
             ..PutInstanceInfo::default()
         })),
+        RowKind::Profile if gone => cloud_init(cloud_init_command::Change::DeleteProfile(DeleteProfile {
+            name: id,
+            if_revision: None,
+        })),
+        RowKind::Profile => cloud_init(cloud_init_command::Change::PutProfile(profile_again(version)?)),
         // the cluster's defaults: `is_kept` lets no other kind in
         _ => cloud_init(cloud_init_command::Change::UpdateClusterDefaults(
             UpdateClusterDefaults {

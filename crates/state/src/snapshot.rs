@@ -220,6 +220,7 @@ impl State {
         state.smd.check_loaded()?;
         state.revisions.index_loaded();
         state.boot_files.check_loaded()?;
+        state.bss.check_loaded(&state.boot_files)?;
         state.digest = changes.into_parts().0;
         Ok(state)
     }

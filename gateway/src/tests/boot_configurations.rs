@@ -58,6 +58,30 @@ fn with_meta(body: &str) -> String {
     .replace("\"at_ms\"", "\"atMs\"")
 }
 
+/// An image in the place of a kernel, in both directions.
+#[tokio::test]
+async fn a_configuration_of_an_image_is_created_and_shown() {
+    const OF_IMAGE: &str = r#"{"name":"all","is_default":true,"image":"debian-12"}"#;
+    let of_image = bss::BootConfiguration {
+        name: "all".into(),
+        is_default: true,
+        image: "debian-12".into(),
+        ..Default::default()
+    };
+    let create = bss::CreateBootConfigurationRequest {
+        configuration: Some(of_image.clone()),
+    };
+    check(
+        Sent("POST /chamois/v1/boot-configurations", OF_IMAGE),
+        &native("CreateBootConfiguration"),
+        create,
+        answer(&of_image),
+        201,
+        OF_IMAGE,
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_configuration_is_created_shown_and_replaced() {
     let stored = bss::BootConfiguration {
@@ -262,7 +286,7 @@ async fn an_explanation_has_words_for_its_numbers() {
     let body = concat!(
         r#"{"node":"x0c0s0b0n0","nid":0,"candidates":[{"kind":"boot_configuration","name":"compute","class":"subrole","#,
         r#""selector":"subrole Worker","priority":0,"verdict":"won","reason":"the first match"}],"params":[],"#,
-        r#""interfaces":[],"revision":7}"#
+        r#""interfaces":[],"revision":7,"documents":[]}"#
     );
     check(
         Sent("GET /chamois/v1/boot/explain/02:00:00:00:00:a1?arch=arm64", ""),
@@ -430,7 +454,7 @@ async fn boot_service_deletes_with_a_message() {
 }
 
 #[tokio::test]
-async fn nodes_are_shown_and_not_written() {
+async fn nodes_are_shown() {
     let node = bss::NodeResource {
         api_version: "v1".into(),
         kind: "Node".into(),
@@ -485,7 +509,7 @@ async fn nodes_are_shown_and_not_written() {
         "{}",
     )
     .await;
-    assert_eq!((got.status, got.header("allow")), (405, "GET, POST"), "{got:?}");
+    assert_eq!((got.status, got.header("allow")), (405, "GET,POST"), "{got:?}");
 }
 
 /// Nodes as `ochami boot node add|set|delete` sends them.
@@ -531,7 +555,10 @@ async fn boot_service_takes_nodes() {
         if_revision: None,
     };
     check(
-        Sent("PATCH /boot-service/nodes/x0c0s0b0n0", r#"{"role":"Service","groups":[]}"#),
+        Sent(
+            "PATCH /boot-service/nodes/x0c0s0b0n0",
+            r#"{"role":"Service","groups":[]}"#,
+        ),
         &boot_service("PatchNodeResource"),
         patch,
         answer(&node),

@@ -31,8 +31,7 @@ fn compute() -> cloud_init::Group {
             filename: "string".into(),
             encoding: "base64".into(),
         }),
-        meta: None,
-        secret: false,
+        ..Default::default()
     }
 }
 

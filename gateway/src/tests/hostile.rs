@@ -11,6 +11,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use proptest::prelude::*;
+use tonic::Status;
 
 use super::{Fake, gateway, send, send_to};
 use crate::{Limits, Options};
@@ -254,6 +255,26 @@ async fn a_service_that_hangs_is_504() {
     let gateway = crate::Gateway::new(proto::DESCRIPTOR, hanging, options).unwrap();
     let got = send(&gateway, "GET", POST, &[], "").await;
     assert_eq!((got.status, got.header("retry-after")), (504, "1"));
+}
+
+/// Reading gigabytes again takes longer than any other call, and must not be given up like one.
+#[tokio::test]
+async fn a_method_that_takes_long_is_given_its_time() {
+    let slow = tower::service_fn(|_: Request<tonic::body::Body>| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let answer: http::Response<tonic::body::Body> = Status::not_found("in the end").into_http();
+        Ok::<_, Infallible>(answer)
+    });
+    let options = Options {
+        api: Limits {
+            answer_at_most: Duration::ZERO,
+            ..Limits::api()
+        },
+        ..Options::default()
+    };
+    let gateway = crate::Gateway::new(proto::DESCRIPTOR, slow, options).unwrap();
+    let got = send(&gateway, "POST", "/chamois/v1/images/a/verify", &[], "{}").await;
+    assert_eq!((got.status, got.detail()), (404, "in the end".to_owned()));
 }
 
 /// A service that answers bytes of another message is an error of ours, not a half-written body.

@@ -185,13 +185,16 @@ async fn verifying_tells_every_copy() {
             copy(4, Verdict::Unknown, "down"),
         ],
     });
-    let asked = boot_file::VerifyImageRequest { name: "a".into() };
+    let asked = boot_file::VerifyImageRequest {
+        name: "a".into(),
+        file: "a/vmlinuz".into(),
+    };
     let body = concat!(
         r#"{"copies":[{"member":1,"file":"a/vmlinuz","result":"right"},{"member":2,"file":"a/vmlinuz","result":"wrong"},"#,
         r#"{"member":3,"file":"a/vmlinuz","result":"missing"},"#,
         r#"{"member":4,"file":"a/vmlinuz","result":"unknown","problem":"down"}]}"#
     );
-    let sent = Sent("POST /chamois/v1/images/a/verify", "{}");
+    let sent = Sent("POST /chamois/v1/images/a/verify", r#"{"file":"a/vmlinuz"}"#);
     check(sent, &method("VerifyImage"), asked, answered, 200, body).await;
 }
 

@@ -417,45 +417,65 @@ fn method(name: &str, ask: &str, answer: &str, http: &str, rule: &str) -> String
     )
 }
 
+/// A method `Get` with this request, this answer and this route.
+fn one_get(ask: &str, answer: &str, http: &str) -> String {
+    method("Get", ask, answer, http, "")
+}
+
 /// A .proto that cannot be served is refused at start, with the method's or field's name and the reason.
+fn check_refused(cases: impl IntoIterator<Item = (String, &'static str)>) {
+    for (methods, expected) in cases {
+        let refused = start(&methods)
+            .err()
+            .unwrap_or_else(|| panic!("started with {methods}"));
+        assert_eq!(refused, expected);
+    }
+}
+
 #[test]
-fn what_cannot_be_served_is_an_error_at_start() {
-    let get = |ask, answer, http| method("Get", ask, answer, http, "");
-    let cases = [
+fn a_route_that_cannot_be_served_is_an_error_at_start() {
+    check_refused([
         (
-            get("Ask", "Ask", r#"get: "/a/{id}""#) + &method("Other", "Ask", "Ask", r#"get: "/a/{sub}""#, ""),
+            one_get("Ask", "Ask", r#"get: "/a/{id}""#)
+                + &method("Other", "Ask", "Ask", r#"get: "/a/{sub}""#, ""),
             "t.S.Other: GET /a/{sub} is bound to /t.S/Get already (/a/{id})",
         ),
         (
-            get("Ask", "Ask", r#"get: "/a" additional_bindings { get: "/a" }"#),
+            one_get("Ask", "Ask", r#"get: "/a" additional_bindings { get: "/a" }"#),
             "t.S.Get: GET /a is bound to /t.S/Get already (/a)",
         ),
         (
-            get("Ask", "Ask", r#"get: "/a/{nope}""#),
+            one_get("Ask", "Ask", r#"get: "/a/{nope}""#),
             "t.S.Get: /a/{nope}: no field nope in the request",
         ),
         (
-            get("Ask", "Ask", r#"get: "/a/{labels}""#),
+            one_get("Ask", "Ask", r#"get: "/a/{labels}""#),
             "t.S.Get: /a/{labels}: no field labels in the request",
         ),
-        (get("Ask", "Ask", r#"get: "a""#), "t.S.Get: a: must begin with /"),
         (
-            get("Ask", "Ask", r#"get: "/a/{id=**}""#),
+            one_get("Ask", "Ask", r#"get: "a""#),
+            "t.S.Get: a: must begin with /",
+        ),
+        (
+            one_get("Ask", "Ask", r#"get: "/a/{id=**}""#),
             "t.S.Get: /a/{id=**}: no field id=** in the request",
         ),
         (
-            get("Ask", "Ask", r#"get: "/a/x{id}""#),
+            one_get("Ask", "Ask", r#"get: "/a/x{id}""#),
             "t.S.Get: /a/x{id}: a segment is a literal or one whole {field}",
         ),
         (
-            get("Ask", "Ask", r#"post: "/a" body: "nope""#),
+            one_get("Ask", "Ask", r#"post: "/a" body: "nope""#),
             "t.S.Get: body: no field nope in the request",
         ),
         (
-            get("Ask", "Ask", r#"get: "/a" response_body: "no""#),
+            one_get("Ask", "Ask", r#"get: "/a" response_body: "no""#),
             "t.S.Get: response_body: no field no in the response",
         ),
-        (get("Ask", "Ask", ""), "t.S.Get: google.api.http names no verb"),
+        (
+            one_get("Ask", "Ask", ""),
+            "t.S.Get: google.api.http names no verb",
+        ),
         (
             method("Get", "Ask", "Ask", r#"get: "/a""#, "location_field: \"uri\""),
             "t.S.Get: location_field: no field uri in the response",
@@ -464,65 +484,59 @@ fn what_cannot_be_served_is_an_error_at_start() {
             method("Get", "Ask", "Ask", r#"get: "/a""#, "success_status: 99"),
             "t.S.Get: status 99: invalid status code",
         ),
+    ]);
+    let twice = r#"get: "/a/{id}" additional_bindings { put: "/a/{id}" body: "*" }"#;
+    assert!(start(&one_get("Loop", "Loop", twice)).is_ok());
+}
+
+#[test]
+fn a_message_that_cannot_be_served_is_an_error_at_start() {
+    check_refused([
         (
-            get("stream Ask", "Ask", r#"get: "/a""#),
+            one_get("stream Ask", "Ask", r#"get: "/a""#),
             "t.S.Get: a streaming method has no HTTP route",
         ),
         (
-            get("Map", "Ask", r#"get: "/a""#),
+            one_get("Map", "Ask", r#"get: "/a""#),
             "t.S.Get: labels: a request cannot have a map; use a list of key and value",
         ),
         (
-            get("Ask", "Numbers", r#"get: "/a""#),
+            one_get("Ask", "Numbers", r#"get: "/a""#),
             "t.S.Get: t.Numbers.names: a map needs text keys to have a JSON form",
         ),
         (
-            get("Ask", "Time", r#"get: "/a""#),
+            one_get("Ask", "Time", r#"get: "/a""#),
             "t.S.Get: t.Time.at: this well-known type has no JSON form here; use text or a number with its unit",
         ),
         (
-            get("Ask", "Fixed", r#"get: "/a""#),
+            one_get("Ask", "Fixed", r#"get: "/a""#),
             "t.S.Get: t.Fixed.Nested.number: use int32, int64, uint32, uint64 or double; other numbers have no JSON form here",
         ),
         (
-            get("Flag", "Ask", r#"get: "/a""#),
+            one_get("Flag", "Ask", r#"get: "/a""#),
             "t.S.Get: t.Flag.ids: presence_field needs a list, and a bool field of its message",
         ),
         (
-            get("Seen", "Ask", r#"put: "/a" body: "*""#),
+            one_get("Seen", "Ask", r#"put: "/a" body: "*""#),
             "t.S.Get: at: if_match needs a native-only uint64",
         ),
         (
-            get("Ask", "Head", r#"get: "/a""#),
+            one_get("Ask", "Head", r#"get: "/a""#),
             "t.S.Get: at: a header shows a text",
         ),
         (
-            get("Ask", "Name", r#"get: "/a""#),
+            one_get("Ask", "Name", r#"get: "/a""#),
             "t.S.Get: header: invalid HTTP header name",
         ),
         (
-            get("Ask", "Twice", r#"get: "/a""#),
+            one_get("Ask", "Twice", r#"get: "/a""#),
             "t.S.Get: t.Twice: two fields are named id",
         ),
         (
             r#"rpc Get(Ask) returns (Ask) { option (google.api.http) = { get: "/a" }; }"#.into(),
             "t.S.Get: has a route but no (chamois.http.v1.method) option",
         ),
-    ];
-    for (methods, expected) in cases {
-        let refused = start(&methods)
-            .err()
-            .unwrap_or_else(|| panic!("started with {methods}"));
-        assert_eq!(refused, expected);
-    }
-    assert!(
-        start(&get(
-            "Loop",
-            "Loop",
-            r#"get: "/a/{id}" additional_bindings { put: "/a/{id}" body: "*" }"#
-        ))
-        .is_ok()
-    );
+    ]);
 }
 
 /// One template, two verbs, two methods: no conflict.

@@ -282,6 +282,95 @@ async fn a_node_gets_64_connections_by_default() {
     assert!(answer.starts_with(b"HTTP/1.1 200"), "another node is served");
 }
 
+/// A connection from another loopback address than the others'.
+async fn connect_from(own: &str, to: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// The statuses, and each `Retry-After`, of so many requests on one connection.
+async fn ask_often(stream: TcpStream, times: usize) -> Vec<(u16, Option<u64>)> {
+    let request = "GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(times - 1)
+        + "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let (mut reading, mut writing) = stream.into_split();
+    let mut answers = Vec::new();
+    // at the same time: neither end may wait for the other to read
+    let (written, read) = bounded(async {
+        tokio::join!(
+            writing.write_all(request.as_bytes()),
+            reading.read_to_end(&mut answers)
+        )
+    })
+    .await;
+    written.and(read).unwrap();
+    let answers = String::from_utf8(answers).unwrap().to_lowercase();
+    let heads = answers.split("http/1.1 ").skip(1);
+    heads
+        .map(|head| {
+            let pause = head.split("retry-after: ").nth(1);
+            let pause = pause.map(|rest| rest.lines().next().unwrap().parse().unwrap());
+            (head[..3].parse().unwrap(), pause)
+        })
+        .collect()
+}
+
+/// How many were refused, and by how many of the pauses that they were told they come apart.
+fn refused(answers: &[(u16, Option<u64>)]) -> (usize, usize) {
+    let refused: Vec<u64> = answers
+        .iter()
+        .filter(|(status, _)| *status == 503)
+        .map(|(_, pause)| pause.expect("without it iPXE gives up"))
+        .collect();
+    let pauses: std::collections::BTreeSet<&u64> = refused.iter().collect();
+    (refused.len(), pauses.len())
+}
+
+/// One node gone mad gets its share; a node beside it does not notice, and neither do many behind one address.
+#[tokio::test]
+async fn requests_per_address_are_limited_and_counted() {
+    let mut options = Options::default();
+    options.nodes.requests_per_address = Some(crate::RequestRate {
+        per_second_max: 1,
+        burst_max: 50,
+    });
+    options.shared_addresses = Arc::new(|address| address == std::net::Ipv4Addr::new(127, 0, 0, 9));
+    options.nodes.connections_per_address_max = 1;
+    let gateway = gateway(&Fake::new(), options);
+    let serving = serve_nodes(&gateway).await;
+    let counted = || {
+        let counters = gateway.node_counters();
+        counters.requests_refused.load(Ordering::Relaxed)
+    };
+    let mad = ask_often(connect_from("127.0.0.7", serving.address).await, 150).await;
+    assert_eq!(mad.len(), 150, "each is answered");
+    assert!(mad[..50].iter().all(|(status, _)| *status == 200), "{mad:?}");
+    let (often, pauses) = refused(&mad);
+    // one is earned in each second that this takes
+    assert!((80..=100).contains(&often), "{often} of 150");
+    assert_eq!(pauses, 4, "they come back one after the other: {mad:?}");
+    assert_eq!(counted(), often as u64);
+
+    let beside = ask_often(connect_from("127.0.0.8", serving.address).await, 50).await;
+    assert_eq!(refused(&beside), (0, 0));
+    let _another = connect_from("127.0.0.9", serving.address).await;
+    let many = ask_often(connect_from("127.0.0.9", serving.address).await, 200).await;
+    assert_eq!((many.len(), refused(&many)), (200, (0, 0)), "a shared address");
+    assert_eq!(counted(), often as u64);
+}
+
+/// What a boot asks for, many times over, is below what an address may ask by default.
+#[tokio::test]
+async fn an_honest_node_never_meets_the_default_limit() {
+    const BOOT: usize = 30;
+    let gateway = gateway(&Fake::new(), Options::default());
+    let serving = serve_nodes(&gateway).await;
+    let boots = ask_often(connect_from("127.0.0.7", serving.address).await, 20 * BOOT).await;
+    assert_eq!(refused(&boots), (0, 0));
+    let mad = ask_often(connect_from("127.0.0.7", serving.address).await, 2000).await;
+    assert!(refused(&mad).0 > 1000, "a limit there is");
+}
+
 /// Shutdown closes the port and idle connections, and lets an answer in progress reach its client.
 #[tokio::test]
 async fn drain_lets_requests_end() {

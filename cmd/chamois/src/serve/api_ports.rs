@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway::{BootFiles, Gateway, Options, SentFiles};
+use gateway::{BootFiles, Gateway, Options, RequestRate, SentFiles};
 use model::Ipv4Net;
 use raft::Store;
 use rpc::server::PortKind;
@@ -125,7 +125,8 @@ pub(super) fn gateway(
     };
     let (store, open_roles) = (store.clone(), open_roles.clone());
     let of_cluster = store.clone();
-    let options = Options {
+    let shared = config.boot.shared_addresses.clone();
+    let mut options = Options {
         cluster_id: Arc::new(move || of_cluster.state().cluster_id().to_owned()),
         files: config.serves(Role::Boot).then_some(files),
         is_legacy_reader: Arc::new(move |address| contains(&readers, address)),
@@ -133,9 +134,20 @@ pub(super) fn gateway(
         role_readiness: Arc::new(move |role| open_roles.ready(role)),
         loaders: loaders::by_name(node_files.loaders),
         sent_files: node_files.sent,
+        shared_addresses: Arc::new(move |address| contains(&shared, address)),
         ..Options::default()
     };
+    options.nodes.requests_per_address = request_rate(config);
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
+}
+
+/// How often one address may ask on the nodes' port.
+fn request_rate(config: &Config) -> Option<RequestRate> {
+    let boot = &config.boot;
+    (boot.requests_per_s_max > 0).then_some(RequestRate {
+        per_second_max: boot.requests_per_s_max,
+        burst_max: boot.requests_burst_max,
+    })
 }
 
 fn contains(networks: &[Ipv4Net], address: IpAddr) -> bool {

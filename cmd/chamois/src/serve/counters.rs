@@ -29,6 +29,8 @@ pub(super) enum Server {
     Dhcp,
     /// Transfers, refusals and bytes, per network.
     Tftp,
+    /// Questions by what became of them, per network.
+    Dns,
     /// Router Advertisements and what asked for them, per network.
     RouterAdverts,
     /// What members tell each other of service addresses, and what was not believed, per network.
@@ -61,6 +63,11 @@ impl Server {
                 "chamois_tftp_events_total",
                 "network",
                 "TFTP requests by what became of them; `bytes` counts bytes of data.",
+            ),
+            Self::Dns => (
+                "chamois_dns_events_total",
+                "network",
+                "DNS questions by what became of them, and connections that were ended.",
             ),
             Self::RouterAdverts => (
                 "chamois_router_advertisements_total",
@@ -95,6 +102,7 @@ impl Server {
         match self {
             Self::Dhcp => "dhcp",
             Self::Tftp => "tftp",
+            Self::Dns => "dns",
             Self::RouterAdverts => "router advertisements",
             Self::Adverts => "address adverts",
             Self::Gateway => "gateway",

@@ -71,7 +71,7 @@ mod tests {
     fn config(roles: &str, folder: &Path) -> Config {
         let text = include_str!("../../../../deploy/examples/member-1.toml")
             .replace(
-                "roles = [\"boot\", \"dhcp\", \"tftp\"]",
+                "roles = [\"boot\", \"dhcp\", \"tftp\", \"dns\"]",
                 &format!("roles = [{roles}]"),
             )
             .replace("/usr/lib/ipxe", folder.to_str().expect("a test's folder"));

@@ -1,4 +1,4 @@
-//! `/readyz?role=boot|dhcp|tftp`: whether nodes may be sent to this member now. Whoever moves the service address in
+//! `/readyz?role=boot|dhcp|tftp|dns`: whether nodes may be sent to this member now. Whoever moves the service address in
 //! mode `external` decides by it, so it must not say yes a moment too early nor too late.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +53,7 @@ impl OpenRoles {
     /// Why not.
     pub(super) fn ready(&self, name: &str) -> Result<(), String> {
         let Some(role) = Role::ALL.into_iter().find(|role| role.to_string() == name) else {
-            return Err(format!("`{name}` is not a role; accepted: boot, dhcp, tftp"));
+            return Err(format!("`{name}` is not a role; accepted: boot, dhcp, tftp, dns"));
         };
         if !self.configured.contains(&role) {
             return Err(format!(
@@ -85,7 +85,7 @@ mod tests {
 
     fn config() -> Config {
         let text = include_str!("../../../../deploy/examples/member-1.toml").replace(
-            "roles = [\"boot\", \"dhcp\", \"tftp\"]",
+            "roles = [\"boot\", \"dhcp\", \"tftp\", \"dns\"]",
             "roles = [\"boot\", \"dhcp\"]",
         );
         Config::parse(&text, Path::new("member-1.toml")).unwrap()
@@ -124,7 +124,7 @@ mod tests {
             roles
                 .ready("bot")
                 .unwrap_err()
-                .contains("accepted: boot, dhcp, tftp")
+                .contains("accepted: boot, dhcp, tftp, dns")
         );
         assert!(roles.ready("tftp").unwrap_err().contains("[[network]]"));
     }

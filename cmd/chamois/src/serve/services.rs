@@ -79,6 +79,8 @@ pub(super) async fn assemble(
         architectures: loaders::architectures(loaders),
         timeline: timeline.clone(),
         s3: s3_signer::load(config.bss.s3.as_ref()).map_err(ServeError::setup("[bss.s3]"))?,
+        documents: cloud_init::documents,
+        deadlines: config.boot.deadlines(),
     };
     let tokens = BootTokens::new(identity.sealer.clone());
     bss::add_services(&mut routes, store, &bss, &tokens);

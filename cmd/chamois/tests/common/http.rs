@@ -1,7 +1,7 @@
 //! HTTP/1.1 as nodes and administrators speak it, one request a connection; bounded in time.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,31 @@ impl Answer {
 pub(crate) fn get(address: impl Into<SocketAddr>, path: &str) -> Answer {
     let address = address.into();
     exchange(connect(address), &format!("GET {path} HTTP/1.1"), address, "", "")
+}
+
+/// A request without TLS of the node that has the address `from`; `form` is what it posts, or empty.
+pub(crate) fn as_node(
+    from: Ipv4Addr,
+    address: impl Into<SocketAddr>,
+    method: &str,
+    path: &str,
+    form: &str,
+) -> Answer {
+    let address = address.into();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        socket.connect(address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+    let line = format!("{method} {path} HTTP/1.1");
+    let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
+    exchange(stream, &line, address, headers, form)
 }
 
 /// The HTTPS API as the administrator calls it.

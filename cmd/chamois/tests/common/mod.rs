@@ -1,6 +1,7 @@
 //! Members on a loopback network of their own, usually one, for tests of the real executable.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod dns;
 pub(crate) mod exposition;
 pub(crate) mod http;
 
@@ -34,6 +35,20 @@ pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
         output.status.code().unwrap_or(-1),
         text(&output.stdout),
         text(&output.stderr),
+    )
+}
+
+/// The counts of a collection in the JSON of an import: created, changed, same, refused.
+pub(crate) fn counts(out: &str, collection: &str) -> (usize, usize, u64, usize) {
+    let report: serde_json::Value = serde_json::from_str(out).unwrap();
+    let all = report["collections"].as_array().unwrap();
+    let of = all.iter().find(|of| of["collection"] == collection).unwrap();
+    let length = |key: &str| of[key].as_array().unwrap().len();
+    (
+        length("create"),
+        length("change"),
+        of["same"].as_u64().unwrap(),
+        length("refused"),
     )
 }
 
@@ -88,9 +103,9 @@ impl Single {
             "cluster = \"test\"\ndata-dir = {data:?}\nidentity-dir = {identity:?}\n[member]\nid = {id}\n\
              [raft]\nprofile = \"fast\"\npeer-listen = \"{own}:7440\"\n\
              [api]\ngrpc-listen = \"{own}:7441\"\nhttps-listen = \"{own}:8443\"\n\
-             [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[address]\nmode = \"loopback\"\n\
+             [boot]\nfiles-dir = {files:?}\n[dhcp]\nport = 6767\n[tftp]\nport = 6969\n[dns]\nport = 5353\n[address]\nmode = \"loopback\"\n\
              [[network]]\nname = \"boot\"\nkind = \"boot\"\ninterface = \"lo\"\nmember-address = \"{own}\"\n\
-             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\"]\n\
+             peers = {{ {peers} }}\nservice-address = \"{service}\"\nroles = [\"boot\", \"dhcp\", \"tftp\", \"dns\"]\n\
              relayed-subnets = [\"{network}\"]\n",
             network = self.net.subnet(),
             peers = peers.join(", "),

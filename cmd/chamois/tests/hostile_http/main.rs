@@ -8,9 +8,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod slow;
+mod strangers;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use common::{Member, Single};
@@ -32,6 +34,8 @@ const READY: &str = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
 struct Target {
     member: Member,
     single: Single,
+    /// Requests that [`Target::status`] has made.
+    asked: AtomicU8,
 }
 
 impl Target {
@@ -40,7 +44,11 @@ impl Target {
         let big = std::fs::File::create(single.files_dir(1).join("big")).unwrap();
         big.set_len(BIG_FILE_BYTES).unwrap();
         let member = single.start();
-        Target { member, single }
+        Target {
+            member,
+            single,
+            asked: AtomicU8::new(0),
+        }
     }
 
     /// A connection from a loopback address of its own, so that one stranger's limit is not another's.
@@ -78,9 +86,11 @@ impl Target {
         rest_of(&mut stream)
     }
 
-    /// One request on a connection of its own; the status.
+    /// One request on a connection of its own; the status. Each comes from another address: one alone may not ask so often.
     fn status(&self, verb: &str, path: &str) -> u16 {
-        let answer = self.say(
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let answer = self.say_from(
+            100 + asked % 100,
             format!("{verb} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
                 .as_bytes(),
         );

@@ -1,11 +1,14 @@
 //! Images over several members: which can be booted, what verifying finds, and which may go.
 
 use boot_files::{Options, Room};
+use futures::StreamExt as _;
+use proto::boot_file::v1::boot_file_service_client::BootFileServiceClient;
 use proto::boot_file::v1::image_service_client::ImageServiceClient;
+use proto::boot_file::v1::put_boot_file_request::Part;
 use proto::boot_file::v1::verified_copy::Result as Verdict;
 use proto::boot_file::v1::{
     BootFile, DeleteImageRequest, GetImageRequest, Image, ImageFile, ImageStatus, ListImageStatusesRequest,
-    ListImagesRequest, PutImageRequest, SetImagePinnedRequest, VerifyImageRequest,
+    ListImagesRequest, PutBootFileRequest, PutImageRequest, SetImagePinnedRequest, VerifyImageRequest,
 };
 use tonic::{Code, Status};
 
@@ -37,7 +40,10 @@ impl Member {
 
     /// `(member, file, result)` of every copy.
     async fn verify(&self, name: &str) -> Vec<(u64, String, Verdict)> {
-        let request = VerifyImageRequest { name: name.into() };
+        let request = VerifyImageRequest {
+            name: name.into(),
+            ..VerifyImageRequest::default()
+        };
         let answer = self.images().verify_image(request).await.unwrap().into_inner();
         let copies = answer.copies.into_iter();
         copies
@@ -180,7 +186,19 @@ async fn verifying_names_every_copy_that_is_not_right_and_it_is_replaced() {
         assert!(site.member(id).contents()[&stored.sha256] == bytes, "{id}");
     }
     assert_eq!(site.member(2).verify("a").await, all([Verdict::Right; 3]));
-    let nothing = VerifyImageRequest { name: "b".into() };
+    // one file alone, as large images are read; and none that is another's
+    let of_file = |file: &str| VerifyImageRequest {
+        name: "a".into(),
+        file: file.into(),
+    };
+    let one = member.images().verify_image(of_file("k")).await.unwrap();
+    assert_eq!(one.into_inner().copies.len(), 3);
+    let refused = member.images().verify_image(of_file("other")).await.unwrap_err();
+    assert!(refused.message().starts_with("file: "), "{refused}");
+    let nothing = VerifyImageRequest {
+        name: "b".into(),
+        ..VerifyImageRequest::default()
+    };
     let refused = member.images().verify_image(nothing).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
 }
@@ -311,4 +329,36 @@ async fn a_quota_is_said_before_the_upload_and_holds_on_every_member() {
     );
     site.until("nothing of it stays", || site.member(3).contents().len() == 1)
         .await;
+}
+
+/// What an image has is refused before a byte of the client's is taken; the same bytes again are no change.
+#[tokio::test]
+async fn a_file_of_an_image_is_refused_before_its_bytes_are_taken() {
+    let site = Site::new(1);
+    let bytes = content(BYTES);
+    let stored = put_everywhere(&site, 1, "k", &bytes).await;
+    let member = site.member(1);
+    member.put_image("a", "k", 0).await.unwrap();
+    let before = member.contents();
+    let announced = BootFile {
+        size: 1 << 30,
+        sha256: "0".repeat(64),
+        ..named("k")
+    };
+    // the client sends nothing more, and waits: the answer comes all the same
+    let first = PutBootFileRequest {
+        part: Some(Part::File(announced)),
+        if_revision: None,
+    };
+    let silent = futures::stream::iter([first]).chain(futures::stream::pending());
+    let mut client = BootFileServiceClient::new(member.administrator());
+    let refused = client.put_boot_file(silent).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(
+        refused.message().contains("the image a has the boot file k"),
+        "{refused}"
+    );
+    assert_eq!(member.contents(), before, "nothing was begun");
+    let same = member.put(stored.clone(), &bytes).await.unwrap();
+    assert_eq!(same.sha256, stored.sha256);
 }

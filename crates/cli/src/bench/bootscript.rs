@@ -10,6 +10,7 @@ use bench::{Aim, HttpGet, Load, Machine, Operation, Report, Rounds, Row, drive};
 
 use self::bulk::Bulk;
 use super::args::BootscriptArgs;
+use super::figures::{LoadFigures, load_line};
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
 use crate::demo::{HTTP_PORT, Layout, mac};
@@ -27,17 +28,6 @@ const MANY_CONNECTIONS: u32 = 512;
 /// The questions for all nodes: path, and what the answer must hold.
 type Questions = Arc<[(String, String)]>;
 
-/// Figures of all rounds with one number of connections.
-#[derive(Default)]
-struct Figures {
-    rate: Rounds,
-    p50_ms: Rounds,
-    p99_ms: Rounds,
-    cpu_micros: Rounds,
-    disk_bytes: Rounds,
-    errors: u64,
-}
-
 pub(crate) async fn measure(args: &BootscriptArgs) -> Result<Report, CliError> {
     let mut machine = Machine::read();
     let progress = Progress::new((args.connections.len() + 1) * args.common.rounds as usize);
@@ -45,16 +35,16 @@ pub(crate) async fn measure(args: &BootscriptArgs) -> Result<Report, CliError> {
     let mut servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
     servers.seed(args.nodes).await?;
     let questions: Questions = (0..args.nodes).map(question).collect();
-    let mut figures: Vec<(u32, Figures)> = args
+    let mut figures: Vec<(u32, LoadFigures)> = args
         .connections
         .iter()
-        .map(|connections| (*connections, Figures::default()))
+        .map(|connections| (*connections, LoadFigures::default()))
         .collect();
     for round in 1..=args.common.rounds {
         for (connections, figures) in &mut figures {
             progress.begin(format_args!("{connections} connections, round {round}"));
             let load = one_load(&servers, *connections, &questions, args, figures).await?;
-            progress.end(line(*connections, &load));
+            progress.end(load_line(format_args!("{connections} connections"), &load));
         }
     }
     let mut bulk = Bulk::default();
@@ -91,38 +81,17 @@ async fn one_load(
     connections: u32,
     questions: &Questions,
     args: &BootscriptArgs,
-    figures: &mut Figures,
+    figures: &mut LoadFigures,
 ) -> Result<Load, CliError> {
     let layout = servers.cluster.layout();
     let clients = (0..connections).map(|at| Fetch::new(layout, at, connections, args.nodes, questions));
     let meter = servers.meter()?;
     let (load, before, after) = drive(clients.collect(), args.common.span(), async || meter.read()).await?;
-    let cost = after?.since(before?);
-    figures.rate.add(load.rate());
-    figures.p50_ms.add(load.percentile_ms(50));
-    figures.p99_ms.add(load.percentile_ms(99));
-    figures.cpu_micros.add(cost.micros_per(load.answered));
-    figures.disk_bytes.add(cost.disk_bytes_per(load.answered));
-    figures.errors += load.errors;
+    figures.add(&load, after?.since(before?));
     Ok(load)
 }
 
-fn line(connections: u32, load: &Load) -> String {
-    let error = load
-        .first_error
-        .as_ref()
-        .map(|error| format!(", the first: {error}"));
-    format!(
-        "{connections} connections: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {} errors{}",
-        load.rate(),
-        load.percentile_ms(50),
-        load.percentile_ms(99),
-        load.errors,
-        error.unwrap_or_default()
-    )
-}
-
-fn rows(connections: u32, figures: &Figures) -> Vec<Row> {
+fn rows(connections: u32, figures: &LoadFigures) -> Vec<Row> {
     let name = |what: &str| format!("{what}, {connections} connections");
     let mut errors = Rounds::default();
     errors.add(figures.errors as f64);
@@ -222,7 +191,7 @@ mod tests {
     #[test]
     fn the_aims_are_those_of_many_connections() {
         let aims = |connections| {
-            let mut figures = Figures::default();
+            let mut figures = LoadFigures::default();
             figures.rate.add(1.0);
             figures.p99_ms.add(1.0);
             let rows = rows(connections, &figures);

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use bench::{Aim, HttpGet, Load, Machine, Operation, Report, Rounds, Row, drive};
 
 use super::args::CloudInitArgs;
+use super::figures::{LoadFigures, load_line};
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
 use crate::demo::{HTTP_PORT, Layout};
@@ -16,19 +17,9 @@ const RATE_AIM: f64 = 20_000.0;
 const DOCUMENTS: [(&str, &str); 4] = [
     ("meta-data", "instance-id: i-"),
     ("user-data", "#cloud-config"),
-    ("vendor-data", "#include"),
+    ("vendor-data", "#cloud-config"),
     ("network-config", "version: 2"),
 ];
-
-/// Figures of all rounds with one document.
-#[derive(Default)]
-struct Figures {
-    rate: Rounds,
-    p50_ms: Rounds,
-    p99_ms: Rounds,
-    cpu_micros: Rounds,
-    errors: u64,
-}
 
 pub(crate) async fn measure(args: &CloudInitArgs) -> Result<Report, CliError> {
     let mut machine = Machine::read();
@@ -36,12 +27,12 @@ pub(crate) async fn measure(args: &CloudInitArgs) -> Result<Report, CliError> {
     progress.begin(format_args!("starting {MEMBERS} members"));
     let servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
     servers.seed(args.nodes).await?;
-    let mut figures: [Figures; DOCUMENTS.len()] = Default::default();
+    let mut figures: [LoadFigures; DOCUMENTS.len()] = Default::default();
     for round in 1..=args.common.rounds {
         for ((document, begins), figures) in DOCUMENTS.into_iter().zip(&mut figures) {
             progress.begin(format_args!("{document}, round {round}"));
             let load = one_load(&servers, document, begins, args, figures).await?;
-            progress.end(line(document, &load));
+            progress.end(load_line(document, &load));
         }
     }
     progress.finish();
@@ -73,37 +64,17 @@ async fn one_load(
     document: &'static str,
     begins: &'static str,
     args: &CloudInitArgs,
-    figures: &mut Figures,
+    figures: &mut LoadFigures,
 ) -> Result<Load, CliError> {
     let layout = servers.cluster.layout();
     let clients = (0..args.connections).map(|at| Fetch::new(layout, at % args.nodes, document, begins));
     let meter = servers.meter()?;
     let (load, before, after) = drive(clients.collect(), args.common.span(), async || meter.read()).await?;
-    let cost = after?.since(before?);
-    figures.rate.add(load.rate());
-    figures.p50_ms.add(load.percentile_ms(50));
-    figures.p99_ms.add(load.percentile_ms(99));
-    figures.cpu_micros.add(cost.micros_per(load.answered));
-    figures.errors += load.errors;
+    figures.add(&load, after?.since(before?));
     Ok(load)
 }
 
-fn line(document: &str, load: &Load) -> String {
-    let error = load
-        .first_error
-        .as_ref()
-        .map(|error| format!(", the first: {error}"));
-    format!(
-        "{document}: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms, {} errors{}",
-        load.rate(),
-        load.percentile_ms(50),
-        load.percentile_ms(99),
-        load.errors,
-        error.unwrap_or_default()
-    )
-}
-
-fn rows_of(document: &str, figures: &Figures) -> Vec<Row> {
+fn rows_of(document: &str, figures: &LoadFigures) -> Vec<Row> {
     let name = |what: &str| format!("{what}, {document}");
     let mut errors = Rounds::default();
     errors.add(figures.errors as f64);
@@ -186,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_document_has_its_aims() {
-        let mut figures = Figures::default();
+        let mut figures = LoadFigures::default();
         figures.rate.add(1.0);
         let rows = rows_of("meta-data", &figures);
         let aims: Vec<_> = rows

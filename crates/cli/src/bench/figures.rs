@@ -1,9 +1,49 @@
 //! What several benchmarks make of what they have counted.
 
-use bench::{Aim, Rounds, Row, etcd};
+use std::fmt::Display;
+
+use bench::{Aim, Cost, Load, Rounds, Row, etcd};
 
 use super::servers::Servers;
 use crate::error::{CliError, Kind};
+
+/// Figures of all rounds with one kind of load.
+#[derive(Debug, Default)]
+pub(crate) struct LoadFigures {
+    pub(crate) rate: Rounds,
+    pub(crate) p50_ms: Rounds,
+    pub(crate) p99_ms: Rounds,
+    /// Of the members, for each answer.
+    pub(crate) cpu_micros: Rounds,
+    pub(crate) disk_bytes: Rounds,
+    pub(crate) errors: u64,
+}
+
+impl LoadFigures {
+    /// One round, and what it cost the members.
+    pub(crate) fn add(&mut self, load: &Load, cost: Cost) {
+        self.rate.add(load.rate());
+        self.p50_ms.add(load.percentile_ms(50));
+        self.p99_ms.add(load.percentile_ms(99));
+        self.cpu_micros.add(cost.micros_per(load.answered));
+        self.disk_bytes.add(cost.disk_bytes_per(load.answered));
+        self.errors += load.errors;
+    }
+}
+
+/// One load for people: `what: 20000/s, p50 …`.
+pub(crate) fn load_line(what: impl Display, load: &Load) -> String {
+    let error = load.first_error.as_ref();
+    let error = error.map(|error| format!(", the first: {error}"));
+    format!(
+        "{what}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} errors{}",
+        load.rate(),
+        load.percentile_ms(50),
+        load.percentile_ms(99),
+        load.errors,
+        error.unwrap_or_default()
+    )
+}
 
 /// A figure of the whole run.
 pub(crate) fn one(figure: u64) -> Rounds {

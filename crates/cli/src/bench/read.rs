@@ -9,7 +9,7 @@ use bench::{Load, Machine, Meter, Report, Row, drive, etcd};
 use self::clients::{Ours, Theirs};
 use self::point::{Asked, Point, Side};
 use super::args::ReadArgs;
-use super::figures::Elections;
+use super::figures::{Elections, load_line};
 use super::objects::{KEY_BYTES, VALUE_BYTES, fill_ours, fill_theirs};
 use super::peers;
 use super::progress::Progress;
@@ -112,7 +112,7 @@ impl Sides {
                 true => self.load_ours(point, args).await?,
                 false => self.load_theirs(point, args).await?,
             };
-            progress.end(line(name, point, &load));
+            progress.end(load_line(format_args!("{name}, {}", point.name()), &load));
         }
         Ok(())
     }
@@ -173,18 +173,4 @@ async fn measured<O: bench::Operation>(
     let (load, (), ()) = drive(clients, args.common.span(), async || ()).await?;
     side.add(&load, meter.read()?.since(before));
     Ok(load)
-}
-
-fn line(name: &str, point: &Point, load: &Load) -> String {
-    let error = load.first_error.as_ref();
-    let error = error.map(|error| format!(", the first: {error}"));
-    format!(
-        "{name}, {}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} errors{}",
-        point.name(),
-        load.rate(),
-        load.percentile_ms(50),
-        load.percentile_ms(99),
-        load.errors,
-        error.unwrap_or_default()
-    )
 }

@@ -14,7 +14,7 @@ use self::clients::{GrpcGet, GrpcList, GrpcPatch, HttpGet, HttpList, HttpPatch};
 use self::inventory::Inventory;
 use self::point::{Kind as What, Point};
 use super::args::SmdArgs;
-use super::figures::Elections;
+use super::figures::{Elections, load_line};
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
 use crate::error::CliError;
@@ -65,7 +65,7 @@ pub(crate) async fn measure(args: &SmdArgs) -> Result<Report, CliError> {
         for point in &mut points {
             progress.begin(format_args!("{}, round {round}", point.kind.name()));
             match one_load(&mut servers, point, &inventory, args).await? {
-                Some(load) => progress.end(line(point.kind, &load)),
+                Some(load) => progress.end(load_line(point.kind.name(), &load)),
                 None => {
                     conditional = false;
                     progress.end(format_args!("{}: lists have no ETag", point.kind.name()));
@@ -187,20 +187,6 @@ async fn largest_mb(servers: &Servers) -> Result<f64, CliError> {
         largest = largest.max(resident_bytes(pid)?);
     }
     Ok(largest as f64 / MB)
-}
-
-fn line(kind: What, load: &Load) -> String {
-    let error = load.first_error.as_ref();
-    let error = error.map(|error| format!(", the first: {error}"));
-    format!(
-        "{}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} errors{}",
-        kind.name(),
-        load.rate(),
-        load.percentile_ms(50),
-        load.percentile_ms(99),
-        load.errors,
-        error.unwrap_or_default()
-    )
 }
 
 /// A time in seconds.

@@ -10,7 +10,7 @@ pub(crate) use self::clients::{KEYS, Turns};
 use self::clients::{Ours, Theirs};
 use self::point::{Point, Used};
 use super::args::WriteArgs;
-use super::figures::Elections;
+use super::figures::{Elections, load_line};
 use super::peers;
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
@@ -116,7 +116,7 @@ impl Sides {
             } else {
                 continue;
             };
-            progress.end(line(name, clients, &load));
+            progress.end(load_line(format_args!("{name}, {clients} clients"), &load));
         }
         Ok(())
     }
@@ -175,19 +175,4 @@ impl Sides {
         }
         self.ours.stop().await
     }
-}
-
-fn line(name: &str, clients: u32, load: &Load) -> String {
-    let error = load
-        .first_error
-        .as_ref()
-        .map(|error| format!(", the first: {error}"));
-    format!(
-        "{name}, {clients} clients: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {} errors{}",
-        load.rate(),
-        load.percentile_ms(50),
-        load.percentile_ms(99),
-        load.errors,
-        error.unwrap_or_default()
-    )
 }

@@ -19,7 +19,7 @@ Examples:
   chamois boot diff Default --from 17            from revision 17 to now
   chamois boot diff Default --from 17 --to 40")]
 pub struct DiffArgs {
-    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, defaults
     pub object: Versioned,
     /// Revision of the earlier version; without it the one before the last change
     #[arg(long, value_name = "REVISION")]

@@ -1,23 +1,20 @@
-//! `chamois boot explain <node>`: what a node would be given now, and why. Two calls put together: BSS explains, and
-//! cloud-init shows its documents.
+//! `chamois boot explain <node>`: what a node would be given now, and why. BSS explains, and the members say whether they have the
+//! image.
 
 use std::fmt::Write as _;
 
 use clap::Args;
+use proto::boot_file::v1::image_service_client::ImageServiceClient;
+use proto::boot_file::v1::{ImageStatus, ListImageStatusesRequest};
 use proto::bss::v1::boot_candidate::{Class, Verdict};
 use proto::bss::v1::boot_explain_service_client::BootExplainServiceClient;
 use proto::bss::v1::{BootCandidate, BootExplanation, ExplainBootRequest};
-use proto::cloud_init::v1::GetNodeDataRequest;
-use proto::cloud_init::v1::impersonation_service_client::ImpersonationServiceClient;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::CliError;
 use crate::output::{self, Format};
-
-/// Documents that every node asks for, in the order in which cloud-init does.
-const DOCUMENTS: [&str; 4] = ["network-config", "meta-data", "user-data", "vendor-data"];
 
 /// `chamois boot explain`.
 #[derive(Clone, Debug, Args)]
@@ -40,12 +37,6 @@ pub struct ExplainArgs {
     pub all: bool,
 }
 
-/// A document of cloud-init, or why there is none.
-struct Document {
-    name: String,
-    text: Result<String, String>,
-}
-
 pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), CliError> {
     let mut client =
         BootExplainServiceClient::new(connect::to_any(global)?).max_decoding_message_size(usize::MAX);
@@ -54,58 +45,42 @@ pub(super) async fn run(global: &GlobalArgs, args: ExplainArgs) -> Result<(), Cl
         arch: args.arch,
     };
     let explained = client.explain_boot(request).await?.into_inner();
-    let documents = documents(global, &explained).await?;
+    let image = image_status(global, &explained.image).await?;
     match global.output {
-        Format::Json => output::print(as_json(&explained, &documents)?),
-        Format::Table => output::print(as_text(&explained, &documents, args.all).trim_end()),
+        Format::Json => output::print(as_json(&explained, image.as_ref())?),
+        Format::Table => output::print(as_text(&explained, image.as_ref(), args.all).trim_end()),
     }
 }
 
-/// What cloud-init would give the node; nothing for what is no node.
-async fn documents(global: &GlobalArgs, explained: &BootExplanation) -> Result<Vec<Document>, CliError> {
-    if explained.node.is_empty() {
-        return Ok(Vec::new());
+/// Which members have the image that is booted; `None` without one.
+async fn image_status(global: &GlobalArgs, name: &str) -> Result<Option<ImageStatus>, CliError> {
+    if name.is_empty() {
+        return Ok(None);
     }
-    let mut client = ImpersonationServiceClient::new(connect::to_any(global)?);
-    let files = explained.group_files.iter().map(|label| format!("{label}.yaml"));
-    let mut documents = Vec::new();
-    for name in DOCUMENTS.map(str::to_owned).into_iter().chain(files) {
-        let request = GetNodeDataRequest {
-            id: explained.node.clone(),
-            document: name.clone(),
-            ..GetNodeDataRequest::default()
-        };
-        let text = match client.get_node_data(request).await {
-            Ok(answer) => Ok(String::from_utf8_lossy(&answer.into_inner().data).into_owned()),
-            Err(status) if status.code() == tonic::Code::Unavailable => return Err(status.into()),
-            Err(status) => Err(status.message().to_owned()),
-        };
-        documents.push(Document { name, text });
-    }
-    Ok(documents)
-}
-
-/// The answer of BSS with cloud-init's documents beside it.
-fn as_json(explained: &BootExplanation, documents: &[Document]) -> Result<String, CliError> {
-    let whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
-    let mut whole = match whole {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
+    let mut client = ImageServiceClient::new(connect::to_any(global)?);
+    let request = ListImageStatusesRequest {
+        name: vec![name.to_owned()],
     };
-    let shown = documents.iter().map(|document| {
-        let value = match &document.text {
-            Ok(text) => json!({ "text": text }),
-            Err(problem) => json!({ "problem": problem }),
-        };
-        (document.name.clone(), value)
-    });
-    whole.insert("documents".to_owned(), Value::Object(shown.collect()));
+    let answer = client.list_image_statuses(request).await?.into_inner();
+    Ok(answer.statuses.into_iter().next())
+}
+
+/// The answer of BSS, with where its image is.
+fn as_json(explained: &BootExplanation, image: Option<&ImageStatus>) -> Result<String, CliError> {
+    let mut whole = output::to_value("chamois.bss.v1.BootExplanation", explained)?;
+    if let (Some(image), Value::Object(fields)) = (image, &mut whole) {
+        let status = output::to_value("chamois.boot_file.v1.ImageStatus", image)?;
+        fields.insert("imageStatus".to_owned(), status);
+    }
     serde_json::to_string_pretty(&whole)
         .map_err(|error| CliError::other("cannot write the answer as JSON", error))
 }
 
-fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> String {
+fn as_text(explained: &BootExplanation, image: Option<&ImageStatus>, all: bool) -> String {
     let mut text = head(explained);
+    if !explained.image.is_empty() {
+        let _ = writeln!(text, "{}", image_line(explained, image));
+    }
     if !explained.problem.is_empty() {
         let _ = writeln!(text, "It cannot boot: {}", explained.problem);
     }
@@ -131,13 +106,31 @@ fn as_text(explained: &BootExplanation, documents: &[Document], all: bool) -> St
     if !explained.script.is_empty() {
         section(&mut text, "boot script", &explained.script);
     }
-    for document in documents {
-        match &document.text {
-            Ok(data) => section(&mut text, &document.name, data),
-            Err(problem) => section(&mut text, &document.name, &format!("none: {problem}")),
+    for document in &explained.documents {
+        match document.problem.as_str() {
+            "" => section(&mut text, &document.name, &document.text),
+            problem => section(&mut text, &document.name, &format!("not shown: {problem}")),
         }
     }
     text
+}
+
+/// Which image, whether it can be booted, and what of it is checked.
+fn image_line(explained: &BootExplanation, status: Option<&ImageStatus>) -> String {
+    let bootable = match status {
+        Some(status) if status.bootable => "bootable".to_owned(),
+        Some(status) => format!("not bootable: {}", status.reason),
+        None => "nobody knows whether it is bootable".to_owned(),
+    };
+    let verified = match explained.verified.as_slice() {
+        [] => "no signature is checked".to_owned(),
+        parts => format!("iPXE checks the signature of {}", parts.join(" and ")),
+    };
+    let mut line = format!("It boots the image {}: {bootable}; {verified}", explained.image);
+    if !explained.image_problem.is_empty() {
+        let _ = write!(line, "\nThat will fail: {}", explained.image_problem);
+    }
+    line
 }
 
 fn section(text: &mut String, title: &str, content: &str) {
@@ -241,7 +234,7 @@ fn addresses(explained: &BootExplanation) -> comfy_table::Table {
 
 #[cfg(test)]
 mod tests {
-    use proto::bss::v1::{InterfaceAddresses, ParamOrigin};
+    use proto::bss::v1::{BootDocument, InterfaceAddresses, ParamOrigin};
 
     use super::*;
 
@@ -279,21 +272,27 @@ mod tests {
                 addresses: vec![],
             }],
             revision: 7,
+            documents: vec![
+                BootDocument {
+                    name: "meta-data".into(),
+                    text: "instance-id: i-1\n".into(),
+                    ..BootDocument::default()
+                },
+                BootDocument {
+                    name: "munge.yaml".into(),
+                    problem: "it is secret".into(),
+                    ..BootDocument::default()
+                },
+            ],
             ..BootExplanation::default()
         }
-    }
-
-    fn document(text: Result<&str, &str>) -> Vec<Document> {
-        vec![Document {
-            name: "meta-data".into(),
-            text: text.map(str::to_owned).map_err(str::to_owned),
-        }]
     }
 
     /// Everything that decides is on one page; who has no part is counted only.
     #[test]
     fn a_page_shows_what_won_what_lost_and_what_the_node_is_given() {
-        let text = as_text(&explained(), &document(Ok("instance-id: i-1\n")), false);
+        let text = as_text(&explained(), None, false);
+        assert!(!text.contains("image"), "{text}");
         for part in [
             "x0c0s0b0n0: NID 1; role Compute; groups gpu (revision 7)",
             "because winner",
@@ -303,24 +302,57 @@ mod tests {
             "DHCP is silent",
             "--- boot script\n#!ipxe\nboot",
             "--- meta-data\ninstance-id: i-1",
+            "--- munge.yaml\nnot shown: it is secret",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("stranger"), "{text}");
-        let all = as_text(&explained(), &document(Err("no such group")), true);
-        assert!(
-            all.contains("stranger") && all.contains("none: no such group"),
-            "{all}"
+        let all = as_text(&explained(), None, true);
+        assert!(all.contains("stranger"), "{all}");
+    }
+
+    /// That a script is right does not help a node whose kernel no member has.
+    #[test]
+    fn the_image_is_named_with_what_becomes_of_it() {
+        let mut of_image = BootExplanation {
+            image: "debian-12".into(),
+            ..explained()
+        };
+        let mut status = ImageStatus {
+            bootable: true,
+            ..ImageStatus::default()
+        };
+        let line = |explained: &BootExplanation, status: Option<&ImageStatus>| {
+            let text = as_text(explained, status, false);
+            text.lines().skip(1).take(2).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(
+            line(&of_image, Some(&status)).trim_end(),
+            "It boots the image debian-12: bootable; no signature is checked"
         );
+        of_image.verified = vec!["kernel".into(), "initrd".into()];
+        of_image.image_problem = "it is for arm64".into();
+        status.bootable = false;
+        status.reason = "member 3 lacks a part".into();
+        assert_eq!(
+            line(&of_image, Some(&status)),
+            "It boots the image debian-12: not bootable: member 3 lacks a part; iPXE checks the signature of kernel and initrd\n\
+             That will fail: it is for arm64"
+        );
+        assert!(line(&of_image, None).contains("nobody knows"));
     }
 
     /// Scripts read one document.
     #[test]
-    fn json_has_the_explanation_and_the_documents() {
-        let text = as_json(&explained(), &document(Ok("x"))).unwrap();
+    fn json_has_the_explanation_and_where_the_image_is() {
+        let status = ImageStatus {
+            bootable: true,
+            ..ImageStatus::default()
+        };
+        let text = as_json(&explained(), Some(&status)).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["node"], "x0c0s0b0n0");
         assert_eq!(value["candidates"][0]["verdict"], "VERDICT_WON");
-        assert_eq!(value["documents"]["meta-data"]["text"], "x");
+        assert_eq!(value["imageStatus"]["bootable"], true);
     }
 }

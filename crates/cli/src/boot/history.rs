@@ -18,9 +18,12 @@ Examples:
   chamois boot history Default
   chamois boot history group/compute      cloud-init data of a group
   chamois boot history node/x1000c0s0b0n0 instance-info of a node
-  chamois boot history defaults           cloud-init's cluster-defaults")]
+  chamois boot history profile/test       a profile, also when it is gone
+  chamois boot history defaults           cloud-init's cluster-defaults
+
+What a group or node has become secret with is taken out of its earlier versions, too.")]
 pub struct HistoryArgs {
-    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, defaults
     pub object: Versioned,
 }
 

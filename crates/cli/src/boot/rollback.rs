@@ -12,13 +12,13 @@ use crate::output::{self, Format};
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 A rollback is a change like any other: it is in the history, and can be rolled back itself. To the revision of a deletion
-it deletes again.
+it deletes again. A profile applies for as long again as that version of it was to. What is secret stays as it is now.
 
 Examples:
   chamois boot rollback Default 17
   chamois boot rollback group/compute 17 --if-revision 40")]
 pub struct RollbackArgs {
-    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, defaults
+    /// KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, defaults
     pub object: Versioned,
     /// Revision of the version, as `chamois boot history` shows it
     pub revision: u64,

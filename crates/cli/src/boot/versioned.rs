@@ -11,16 +11,18 @@ use crate::connect;
 use crate::error::CliError;
 
 /// Words before the `/`, and the kinds of objects that they mean.
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 5] = [
     ("params", "boot_parameters"),
     ("config", "boot_configuration"),
     ("group", "cloud_init_group"),
     ("node", "instance_info"),
+    ("profile", "profile"),
 ];
 /// The one object without a name of its own.
 const DEFAULTS: (&str, &str, &str) = ("defaults", "cluster_defaults", "cluster-defaults");
 
-/// An object of the boot path: `params/KEY`, or `KEY` alone, `config/NAME`, `group/NAME`, `node/XNAME`, `defaults`.
+/// An object of the boot path: `params/KEY`, or `KEY` alone, `config/NAME`, `group/NAME`, `node/XNAME`, `profile/NAME`,
+/// `defaults`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned {
     /// Kind, as the API names it.
@@ -40,7 +42,8 @@ impl FromStr for Versioned {
         }
         let (word, id) = text.split_once('/').unwrap_or((KINDS[0].0, text));
         let found = KINDS.iter().find(|(known, _)| *known == word);
-        let accepted = "write KEY or params/KEY, config/NAME, group/NAME, node/XNAME, or defaults";
+        let accepted =
+            "write KEY or params/KEY, config/NAME, group/NAME, node/XNAME, profile/NAME, or defaults";
         match found {
             Some((_, kind)) if !id.is_empty() => Ok(Versioned {
                 kind,
@@ -92,6 +95,7 @@ mod tests {
             ("config/compute", "boot_configuration", "compute"),
             ("group/compute", "cloud_init_group", "compute"),
             ("node/x0c0s0b0n0", "instance_info", "x0c0s0b0n0"),
+            ("profile/test", "profile", "test"),
             ("defaults", "cluster_defaults", "cluster-defaults"),
         ] {
             let id = id.to_owned();

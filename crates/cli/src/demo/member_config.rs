@@ -35,6 +35,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          [boot]\n\
          http-port = {HTTP_PORT}\n\
          files-dir = {files:?}\n\
+         shared-addresses = [\"127.0.0.0/8\"]\n\
          [dhcp]\n\
          port = {DHCP_PORT}\n\
          loaders-dir = \"{LOADERS_DIR}\"\n\
@@ -94,6 +95,9 @@ mod tests {
             layout.moving().map(|service| service.to_string()).as_deref()
         );
         assert_eq!(network["peers"].as_table().unwrap().len(), 3);
+        // the load of benchmarks stands for thousands of nodes, and comes from a few addresses
+        let shared = table["boot"]["shared-addresses"].as_array().unwrap();
+        assert_eq!(shared[0].as_str(), Some("127.0.0.0/8"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `chamois image add`: the parts to the members, then the image that is made of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +14,9 @@ use rpc::client::ExactlyOnce;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::parts::{Bytes, Choices, Parts, Role};
+use super::expected::{self, Expected};
+use super::parts::{Bytes, Choices, Parts, Role, signature_of};
+use super::scratch::Scratch;
 use super::{download, folder, list, oci};
 use crate::args::GlobalArgs;
 use crate::connect::{self, read_ca};
@@ -35,11 +37,19 @@ Examples:
   chamois image add live /srv/live --params 'root=live:http://10.97.0.1:8081/files/live/root.squashfs'
   chamois image add rocky-9 --kernel http://mirror/vmlinuz --initrd http://mirror/initrd.img
   chamois image add compute-7 compute.tar --arch x86_64 --pin
+  chamois image add rocky-9 --kernel http://mirror/vmlinuz --sha256 kernel=9f86d081… --signatures
 
 A folder has the parts as vmlinuz… or Image, initr… and ….squashfs. An OCI archive (skopeo copy docker://… oci-archive:x.tar) has
 them as files with titles, as oras makes them, or in /boot of its root file system; no squashfs is made of one. Nodes fetch them
 as /files/NAME/vmlinuz, /files/NAME/initrd and /files/NAME/root.squashfs. What the members have already is not sent again, so
-repeat what was interrupted. The parts of an image never change: a new version is a new name.")]
+repeat what was interrupted. The parts of an image never change: a new version is a new name.
+
+With --signatures kernel and initrd have detached signatures beside them, named like them with .sig behind (vmlinuz-6.1.sig,
+http://mirror/vmlinuz.sig), as `openssl cms -sign -binary -noattr -outform DER` makes them. Nodes that a boot configuration gives
+the image check them by iPXE's imgverify: their loader must be built with IMAGE_TRUST_CMD and trust the signer, or they never boot.
+
+What comes from URLs and archives lies in a folder of --work-dir until it is sent; 1 GiB of that disk stays free. Fails (6) when the
+image is stored and not bootable yet when --timeout has passed.")]
 pub struct AddArgs {
     /// Name of the image: letters, digits, `.`, `_` and `-`
     #[arg(value_parser = image_name)]
@@ -58,7 +68,7 @@ pub struct AddArgs {
     /// Architecture as iPXE says it, e.g. x86_64 or arm64; of an OCI archive: which of its platforms
     #[arg(long, default_value = "", hide_default_value = true)]
     pub arch: String,
-    /// What the kernel needs to find this root, for whoever writes boot parameters
+    /// What the kernel needs to find this root: these come first where a boot configuration names the image
     #[arg(long, default_value = "", hide_default_value = true)]
     pub params: String,
     /// So many members must have it before it counts as bootable; 0: all that nodes boot from
@@ -67,6 +77,15 @@ pub struct AddArgs {
     /// Keep it from being removed
     #[arg(long)]
     pub pin: bool,
+    /// Kernel and initrd have signatures, which nodes check
+    #[arg(long)]
+    pub signatures: bool,
+    /// What a part must be, or nothing is stored: kernel, initrd or root-fs, and its SHA-256; may be repeated
+    #[arg(long, value_name = "PART=HEX")]
+    pub sha256: Vec<Expected>,
+    /// Where a folder is made for what is fetched and unpacked; $TMPDIR or /tmp if it is not given
+    #[arg(long, value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
     /// Certificates that https:// servers are checked by (PEM), e.g. /etc/ssl/certs/ca-certificates.crt
     #[arg(long, value_name = "FILE")]
     pub source_ca: Option<PathBuf>,
@@ -80,12 +99,12 @@ pub(super) fn image_name(text: &str) -> Result<ImageName, String> {
 pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliError> {
     let mut images = ImageServiceClient::new(connect::to_any(global)?);
     let before = existing(&mut images, args.name.as_str()).await?;
-    let dir = tempfile::tempdir().map_err(|e| CliError::other("cannot make a temporary directory", e))?;
-    let (parts, arch) = parts(&args, dir.path()).await?;
-    let mut files = Vec::new();
-    for (role, Bytes { path, offset, size }) in parts {
-        files.push((role, LocalFile::read_range(path, offset, size).await?));
-    }
+    let dir = match &args.work_dir {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let dir = dir.map_err(|e| CliError::other("cannot make a temporary directory", e))?;
+    let (files, arch) = files(&args, &Scratch::in_folder(dir.path())).await?;
     if let Some(before) = &before {
         check_same(before, &files)?;
     }
@@ -117,9 +136,35 @@ pub(super) async fn run(global: &GlobalArgs, args: AddArgs) -> Result<(), CliErr
     let until = Instant::now() + Duration::from_secs(global.timeout);
     let status = status_until_bootable(&mut images, &args.name, until).await?;
     match global.output {
-        Format::Json => output::print_json("chamois.boot_file.v1.ImageStatus", &status),
-        Format::Table => output::print(list::render(&[status])),
+        Format::Json => output::print_json("chamois.boot_file.v1.ImageStatus", &status)?,
+        Format::Table => output::print(list::render(std::slice::from_ref(&status)))?,
     }
+    check_bootable(&args.name, &status)
+}
+
+/// The parts, read, and the architecture.
+async fn files(args: &AddArgs, into: &Scratch) -> Result<(Vec<(Role, LocalFile)>, String), CliError> {
+    let (parts, arch) = parts(args, into).await?;
+    let mut files = Vec::new();
+    for (role, Bytes { path, offset, size }) in parts {
+        files.push((role, LocalFile::read_range(path, offset, size).await?));
+    }
+    expected::check(&args.sha256, &files)?;
+    Ok((files, arch))
+}
+
+/// A script that boots nodes next must learn that it is too early.
+fn check_bootable(name: &ImageName, status: &ImageStatus) -> Result<(), CliError> {
+    if status.bootable {
+        return Ok(());
+    }
+    let text = format!(
+        "the image {name} is stored, and not bootable yet: {}",
+        status.reason
+    );
+    let remedy = "It becomes so by itself when the members have fetched it: `chamois image list` shows it. \
+                  With --min-members fewer of them are enough.";
+    Err(CliError::new(Kind::Unavailable, text).with_remedy(remedy))
 }
 
 /// A repeat sends again what was interrupted: what its options do not say stays as it is.
@@ -152,12 +197,13 @@ async fn existing(
 }
 
 /// The parts on this host's disk, and the architecture.
-async fn parts(args: &AddArgs, into: &Path) -> Result<(Parts, String), CliError> {
+async fn parts(args: &AddArgs, into: &Scratch) -> Result<(Parts, String), CliError> {
     let mut choices = Choices {
         kernel: args.kernel.clone(),
         initrd: args.initrd.clone(),
         root_fs: args.root_fs.clone(),
         elsewhere: Vec::new(),
+        signatures: args.signatures,
     };
     let ca = args
         .source_ca
@@ -168,9 +214,13 @@ async fn parts(args: &AddArgs, into: &Path) -> Result<(Parts, String), CliError>
     let mut parts = Parts::new();
     for role in Role::ALL {
         if let Some(url) = choices.of(role).filter(|text| download::is_url(text)) {
-            let to = into.join(role.file_name());
-            download::fetch(url, &ca, &to).await?;
-            parts.push((role, Bytes::of_file(to)));
+            let part = download::fetch(url, &ca, into, role.file_name()).await?;
+            parts.push((role, Bytes::of_file(part)));
+            if let Some(signature) = role.signature().filter(|_| args.signatures) {
+                let url = signature_of(url);
+                let part = download::fetch(&url, &ca, into, signature.file_name()).await?;
+                parts.push((signature, Bytes::of_file(part)));
+            }
             choices.elsewhere.push(role);
         }
     }
@@ -180,7 +230,7 @@ async fn parts(args: &AddArgs, into: &Path) -> Result<(Parts, String), CliError>
     Ok((parts, arch))
 }
 
-async fn local_parts(args: &AddArgs, choices: Choices, into: &Path) -> Result<(Parts, String), CliError> {
+async fn local_parts(args: &AddArgs, choices: Choices, into: &Scratch) -> Result<(Parts, String), CliError> {
     let Some(source) = args.source.clone() else {
         return Ok((named_parts(&choices)?, args.arch.clone()));
     };
@@ -188,12 +238,13 @@ async fn local_parts(args: &AddArgs, choices: Choices, into: &Path) -> Result<(P
         let text = "a URL is one part of an image: name it with --kernel, --initrd or --root-fs";
         return Err(CliError::new(Kind::Usage, text));
     }
-    let (arch, into) = (args.arch.clone(), into.join("unpacked"));
+    let (arch, into) = (args.arch.clone(), into.clone());
     let work = move || -> Result<(Parts, String), CliError> {
         if source.is_dir() {
             return Ok((folder::parts(&source, &choices)?, arch));
         }
-        std::fs::create_dir(&into).map_err(|e| CliError::other("cannot make a temporary directory", e))?;
+        let into = into.below("unpacked");
+        let into = into.map_err(|e| CliError::other("cannot make a temporary directory", e))?;
         let contents = oci::contents(&source, &arch, &choices, &into)?;
         let arch = if arch.is_empty() { contents.arch } else { arch };
         Ok((contents.parts, arch))
@@ -207,9 +258,13 @@ fn named_parts(choices: &Choices) -> Result<Parts, CliError> {
     let here = Role::ALL
         .into_iter()
         .filter(|role| !choices.elsewhere.contains(role));
-    let parts: Parts = here
-        .filter_map(|role| Some((role, Bytes::of_file(choices.of(role)?.into()))))
-        .collect();
+    let mut parts = Parts::new();
+    for (role, path) in here.filter_map(|role| Some((role, choices.of(role)?))) {
+        parts.push((role, Bytes::of_file(path.into())));
+        if let Some(signature) = role.signature().filter(|_| choices.signatures) {
+            parts.push((signature, Bytes::of_file(signature_of(path).into())));
+        }
+    }
     let has_kernel = choices.kernel.is_some();
     if !has_kernel {
         let text = "there is no kernel: name a folder or an OCI archive, or the kernel itself with --kernel";
@@ -224,8 +279,10 @@ fn check_same(before: &Image, files: &[(Role, LocalFile)]) -> Result<(), CliErro
         Role::Kernel => before.kernel.as_ref(),
         Role::Initrd => before.initrd.as_ref(),
         Role::RootFs => before.root_fs.as_ref(),
+        Role::KernelSignature => before.kernel_signature.as_ref(),
+        Role::InitrdSignature => before.initrd_signature.as_ref(),
     };
-    for role in Role::ALL {
+    for role in Role::EVERY {
         let given = files.iter().find(|(given, _)| *given == role);
         let given = given.map(|(_, file)| file.sha256.to_string());
         if of_image(role).map(|file| &file.sha256) != given.as_ref() {
@@ -248,6 +305,8 @@ fn part_mut(request: &mut PutImageRequest, role: Role) -> &mut Option<ImageFile>
         Role::Kernel => &mut request.kernel,
         Role::Initrd => &mut request.initrd,
         Role::RootFs => &mut request.root_fs,
+        Role::KernelSignature => &mut request.kernel_signature,
+        Role::InitrdSignature => &mut request.initrd_signature,
     }
 }
 
@@ -283,6 +342,8 @@ async fn status_until_bootable(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn args(source: Option<&Path>) -> AddArgs {
@@ -296,13 +357,16 @@ mod tests {
             params: String::new(),
             min_members: 0,
             pin: false,
+            signatures: false,
+            sha256: Vec::new(),
+            work_dir: None,
             source_ca: None,
         }
     }
 
     async fn roles(args: &AddArgs) -> Result<Vec<Role>, CliError> {
         let into = tempfile::tempdir().unwrap();
-        let (parts, _) = parts(args, into.path()).await?;
+        let (parts, _) = parts(args, &Scratch::in_folder(into.path())).await?;
         Ok(parts.into_iter().map(|(role, _)| role).collect())
     }
 
@@ -329,6 +393,54 @@ mod tests {
             let error = roles(&wrong).await.unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
+    }
+
+    /// A signature that is asked for and not there is no reason to boot without.
+    #[tokio::test]
+    async fn signatures_lie_beside_what_they_sign() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("k"), "kernel").unwrap();
+        let signed = AddArgs {
+            kernel: Some(dir.path().join("k").display().to_string()),
+            signatures: true,
+            ..args(None)
+        };
+        let into = Scratch::in_folder(dir.path());
+        let missing = files(&signed, &into).await.unwrap_err();
+        assert!(missing.to_string().contains("k.sig"), "{missing}");
+        std::fs::write(dir.path().join("k.sig"), "signature").unwrap();
+        assert_eq!(
+            roles(&signed).await.unwrap(),
+            [Role::Kernel, Role::KernelSignature]
+        );
+        let folder = AddArgs {
+            kernel: Some("k".into()),
+            source: Some(dir.path().to_owned()),
+            ..signed.clone()
+        };
+        assert_eq!(
+            roles(&folder).await.unwrap(),
+            [Role::Kernel, Role::KernelSignature]
+        );
+        let unsigned = AddArgs {
+            signatures: false,
+            ..folder
+        };
+        assert_eq!(roles(&unsigned).await.unwrap(), [Role::Kernel]);
+    }
+
+    #[test]
+    fn an_image_that_is_not_bootable_yet_is_a_failure_that_may_pass() {
+        let name = "debian".parse().unwrap();
+        let mut status = ImageStatus {
+            reason: "member 3 does not answer".into(),
+            ..ImageStatus::default()
+        };
+        let error = check_bootable(&name, &status).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(error.to_string().contains("member 3 does not answer"), "{error}");
+        status.bootable = true;
+        check_bootable(&name, &status).unwrap();
     }
 
     /// Whoever adds a new version under an old name learns it before gigabytes are sent.
@@ -388,13 +500,15 @@ mod tests {
     #[test]
     fn nodes_fetch_the_parts_under_the_images_name() {
         let image = "debian-12.9".parse().unwrap();
-        let names = Role::ALL.map(|role| boot_file_name(&image, role).unwrap().to_string());
+        let names = Role::EVERY.map(|role| boot_file_name(&image, role).unwrap().to_string());
         assert_eq!(
             names,
             [
                 "debian-12.9/vmlinuz",
                 "debian-12.9/initrd",
-                "debian-12.9/root.squashfs"
+                "debian-12.9/root.squashfs",
+                "debian-12.9/vmlinuz.sig",
+                "debian-12.9/initrd.sig"
             ]
         );
     }

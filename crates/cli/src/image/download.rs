@@ -1,8 +1,7 @@
 //! A part of an image from HTTP or HTTPS, to a file.
 
-use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::parts::shown;
+use super::scratch::Scratch;
 use crate::error::{CliError, Kind};
 
 /// A connection, TLS included.
@@ -37,11 +37,16 @@ pub(super) fn is_url(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// Downloads `url` to the new file `to`.
+/// Downloads `url` to the new file `name` of `into`, and gives its path.
 ///
 /// # Errors
 /// A URL that is none, a server that cannot be reached or does not answer with a file.
-pub(super) async fn fetch(url: &str, ca: &[CertificateDer<'static>], to: &Path) -> Result<(), CliError> {
+pub(super) async fn fetch(
+    url: &str,
+    ca: &[CertificateDer<'static>],
+    into: &Scratch,
+    name: &str,
+) -> Result<PathBuf, CliError> {
     let mut uri = parse(url)?;
     for _ in 0..=REDIRECTS_MAX {
         let failed = |cause: Cause| {
@@ -57,7 +62,7 @@ pub(super) async fn fetch(url: &str, ca: &[CertificateDer<'static>], to: &Path) 
             continue;
         }
         return match status {
-            StatusCode::OK => save(answer, to).await.map_err(failed),
+            StatusCode::OK => save(answer, into, name).await.map_err(failed),
             StatusCode::NOT_FOUND => Err(CliError::new(Kind::NotFound, format!("GET {uri}: {status}"))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(CliError::new(Kind::Denied, format!("GET {uri}: {status}")))
@@ -151,7 +156,7 @@ async fn open(
 }
 
 /// The body to the file, whole.
-async fn save(answer: Response<Incoming>, to: &Path) -> Result<(), Cause> {
+async fn save(answer: Response<Incoming>, into: &Scratch, name: &str) -> Result<PathBuf, Cause> {
     let announced = answer.headers().get(header::CONTENT_LENGTH);
     let announced: Option<u64> = announced.and_then(|value| value.to_str().ok()?.parse().ok());
     let progress = ProgressBar::new(announced.unwrap_or(0));
@@ -159,7 +164,8 @@ async fn save(answer: Response<Incoming>, to: &Path) -> Result<(), Cause> {
     {
         progress.set_style(style);
     }
-    let (mut file, mut body, mut size) = (File::create_new(to)?, answer.into_body(), 0_u64);
+    let (mut file, path) = into.create(name, announced.unwrap_or(0))?;
+    let (mut body, mut size) = (answer.into_body(), 0_u64);
     loop {
         let frame = tokio::time::timeout(SILENCE_MAX, body.frame()).await;
         let Some(frame) = frame.map_err(|_| "it fell silent")? else {
@@ -177,7 +183,7 @@ async fn save(answer: Response<Incoming>, to: &Path) -> Result<(), Cause> {
     progress.finish_and_clear();
     match announced {
         Some(announced) if announced != size => Err(format!("{size} of {announced} bytes came").into()),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(path),
     }
 }
 
@@ -216,6 +222,7 @@ mod tests {
             |to: &str| format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
         match path {
             "/vmlinuz" => "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nkernel".to_owned(),
+            "/huge" => "HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\nkernel".to_owned(),
             "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\nkernel".to_owned(),
             "/here" => redirect("/vmlinuz"),
             "/there" => redirect(&format!("http://{own}/vmlinuz")),
@@ -229,9 +236,10 @@ mod tests {
     async fn a_file_is_fetched_whole_wherever_it_has_moved_to() {
         let server = server(answers).await;
         let dir = tempfile::tempdir().unwrap();
-        for (n, path) in ["vmlinuz", "here", "there"].into_iter().enumerate() {
-            let to = dir.path().join(n.to_string());
-            fetch(&format!("http://{server}/{path}"), &[], &to).await.unwrap();
+        let into = Scratch::in_folder(dir.path());
+        for path in ["vmlinuz", "here", "there"] {
+            let url = format!("http://{server}/{path}");
+            let to = fetch(&url, &[], &into, path).await.unwrap();
             assert_eq!(std::fs::read_to_string(to).unwrap(), "kernel", "{path}");
         }
     }
@@ -240,20 +248,22 @@ mod tests {
     async fn what_is_no_file_says_why() {
         let server = server(answers).await;
         let dir = tempfile::tempdir().unwrap();
+        let into = Scratch::in_folder(dir.path());
         let cases = [
+            ("huge", Kind::Unavailable, "--work-dir"),
             ("cut", Kind::Unavailable, ""),
             ("nothing", Kind::NotFound, "404"),
             ("loop", Kind::Unavailable, "redirects more than 5 times"),
             ("odd", Kind::Usage, "no URL"),
         ];
         for (path, kind, expected) in cases {
-            let error = fetch(&format!("http://{server}/{path}"), &[], &dir.path().join(path))
+            let error = fetch(&format!("http://{server}/{path}"), &[], &into, path)
                 .await
                 .unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
             assert!(error.to_string().contains(expected), "{error}");
         }
-        let secure = fetch(&format!("https://{server}/vmlinuz"), &[], &dir.path().join("s"))
+        let secure = fetch(&format!("https://{server}/vmlinuz"), &[], &into, "s")
             .await
             .unwrap_err();
         assert!(secure.to_string().contains("--source-ca"), "{secure}");

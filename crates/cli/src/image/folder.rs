@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::parts::{Bytes, Choices, FOUND_MAX, Found, Parts, Role, choose};
+use super::parts::{Bytes, Choices, FOUND_MAX, Found, Parts, Role, choose, signature_of};
 use crate::error::{CliError, Kind};
 
 /// Entries of a folder that are looked at.
@@ -40,12 +40,21 @@ fn found(folder: &Path, choices: &Choices) -> Result<Vec<Found>, CliError> {
         }
     }
     // an option may name what lies deeper, or is the same file under another name
-    for name in Role::ALL.into_iter().filter_map(|role| choices.of(role)) {
-        if folder.join(name).is_file() && !found.iter().any(|found| found.name == name) {
-            found.push(Found {
-                name: name.to_owned(),
-                bytes: Bytes::of_file(folder.join(name)),
-            });
+    let named = Role::ALL.into_iter().filter_map(|role| choices.of(role));
+    let mut named: Vec<String> = named.map(str::to_owned).collect();
+    // so may a signature that lies beside such a file
+    named.extend(
+        found
+            .iter()
+            .map(|found| signature_of(&found.name))
+            .collect::<Vec<_>>(),
+    );
+    named.extend(named.iter().map(|name| signature_of(name)).collect::<Vec<_>>());
+    for name in named {
+        let is_here = choices.admit(&name) && folder.join(&name).is_file();
+        if is_here && !found.iter().any(|found| found.name == name) {
+            let bytes = Bytes::of_file(folder.join(&name));
+            found.push(Found { name, bytes });
         }
     }
     found.sort_by(|one, other| one.name.cmp(&other.name));

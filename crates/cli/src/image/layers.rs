@@ -1,16 +1,16 @@
 //! Layers of a root file system: what lies in its `/boot`. Streams, one layer after the other; only files that may become a
 //! part are written, each under a number.
 
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::PathBuf;
 
 use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::oci::{Archive, Descriptor, wrong};
 use super::parts::{Bytes, Choices, FOUND_MAX, Found, Role, shown};
+use super::scratch::Scratch;
 use crate::error::CliError;
 
 /// How a gzip stream begins.
@@ -35,8 +35,22 @@ type ByPath = BTreeMap<String, Bytes>;
 struct Limits {
     bytes_left: u64,
     entries_left: usize,
-    /// Files that were written.
+    /// How many files were written.
     written: usize,
+    /// Those of them that are there.
+    files: BTreeSet<PathBuf>,
+}
+
+impl Limits {
+    /// Removes what an upper layer has in another way, or not at all: it takes room and is nobody's.
+    fn keep_only(&mut self, found: &ByPath) -> io::Result<()> {
+        let kept: BTreeSet<PathBuf> = found.values().map(|bytes| bytes.path.clone()).collect();
+        for gone in self.files.difference(&kept) {
+            std::fs::remove_file(gone)?;
+        }
+        self.files = kept;
+        Ok(())
+    }
 }
 
 /// The kernels and initial RAM disks of `/boot`, and what an option names; as the uppermost layer has them.
@@ -47,12 +61,13 @@ pub(super) fn extract(
     archive: &Archive,
     layers: &[Descriptor],
     choices: &Choices,
-    into: &Path,
+    into: &Scratch,
 ) -> Result<Vec<Found>, CliError> {
     let mut limits = Limits {
         bytes_left: UNPACKED_BYTES_MAX,
         entries_left: ENTRIES_MAX,
         written: 0,
+        files: BTreeSet::new(),
     };
     let progress = ProgressBar::new(layers.iter().map(|layer| layer.size).sum());
     if let Ok(style) = ProgressStyle::with_template("layers {bar:40} {bytes}/{total_bytes} {bytes_per_sec}") {
@@ -74,6 +89,7 @@ pub(super) fn extract(
         };
         lower = read_layer(&mut reader, lower, choices, into, &mut limits).map_err(refused)?;
         limits.bytes_left = reader.left;
+        limits.keep_only(&lower).map_err(refused)?;
     }
     progress.finish_and_clear();
     let found = lower.into_iter();
@@ -98,7 +114,7 @@ fn read_layer(
     reader: &mut impl Read,
     mut lower: ByPath,
     choices: &Choices,
-    into: &Path,
+    into: &Scratch,
     limits: &mut Limits,
 ) -> io::Result<ByPath> {
     let mut own = ByPath::new();
@@ -177,17 +193,19 @@ fn take_away(lower: &mut ByPath, path: &str) -> bool {
 
 fn is_wanted(path: &str, choices: &Choices) -> bool {
     let in_boot = path.strip_prefix("boot/").is_some_and(|name| !name.contains('/'));
+    let path = choices.signed(path);
     let is_named = Role::ALL.into_iter().any(|role| choices.of(role) == Some(path));
     is_named || in_boot && Role::of(path).is_some()
 }
 
-fn write(entry: &mut tar::Entry<'_, impl Read>, into: &Path, limits: &mut Limits) -> io::Result<Bytes> {
+fn write(entry: &mut tar::Entry<'_, impl Read>, into: &Scratch, limits: &mut Limits) -> io::Result<Bytes> {
     if entry.size() > FILE_BYTES_MAX || limits.written == FOUND_MAX {
         return Err(too_many());
     }
-    let path = into.join(limits.written.to_string());
+    let (mut file, path) = into.create(&limits.written.to_string(), entry.size())?;
     limits.written += 1;
-    let copied = io::copy(entry, &mut File::create_new(&path)?)?;
+    limits.files.insert(path.clone());
+    let copied = io::copy(entry, &mut file)?;
     if copied != entry.size() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::layers;
 use super::parts::{Bytes, Choices, FOUND_MAX, Found, Parts, choose, shown};
+use super::scratch::Scratch;
 use crate::error::{CliError, Kind};
 
 /// Entries of an archive.
@@ -27,6 +28,8 @@ const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
 const LAYERS_MAX: usize = 1024;
 /// Indexes within indexes.
 const INDEX_DEPTH_MAX: usize = 3;
+/// Indexes that are read of one archive: one may name another many times.
+const INDEXES_MAX: usize = 64;
 /// Bytes read at a time.
 const PIECE_BYTES: usize = 1 << 20;
 /// The annotation that is an artifact's file name.
@@ -101,7 +104,7 @@ pub(super) fn contents(
     path: &Path,
     arch: &str,
     choices: &Choices,
-    into: &Path,
+    into: &Scratch,
 ) -> Result<Contents, CliError> {
     let archive = Archive::open(path)?;
     let (manifest, of_manifest) = archive.manifest(arch)?;
@@ -175,7 +178,8 @@ impl Archive {
     /// The one manifest for `arch`, if that is given, with its architecture.
     fn manifest(&self, arch: &str) -> Result<(Manifest, String), CliError> {
         let mut all = Vec::new();
-        self.collect(&self.index, INDEX_DEPTH_MAX, &mut all)?;
+        let mut indexes_left = INDEXES_MAX;
+        self.collect(&self.index, INDEX_DEPTH_MAX, &mut indexes_left, &mut all)?;
         let arch_of = |descriptor: &Descriptor| {
             let platform = descriptor
                 .platform
@@ -217,8 +221,14 @@ impl Archive {
         }
     }
 
-    /// Manifests of an index and of the indexes in it.
-    fn collect(&self, index: &Index, depth: usize, all: &mut Vec<Descriptor>) -> Result<(), CliError> {
+    /// Manifests of an index and of the indexes in it; so many of those may be read.
+    fn collect(
+        &self,
+        index: &Index,
+        depth: usize,
+        indexes_left: &mut usize,
+        all: &mut Vec<Descriptor>,
+    ) -> Result<(), CliError> {
         for descriptor in &index.manifests {
             let is_index = ["index.v1+json", "manifest.list.v2+json"]
                 .iter()
@@ -226,7 +236,10 @@ impl Archive {
             if !is_index {
                 all.push(descriptor.clone());
             } else if depth > 0 {
-                self.collect(&self.document(descriptor)?, depth - 1, all)?;
+                let too_many = || wrong(&self.path, format_args!("it has more than {INDEXES_MAX} indexes"));
+                *indexes_left = indexes_left.checked_sub(1).ok_or_else(too_many)?;
+                let inner = self.document(descriptor)?;
+                self.collect(&inner, depth - 1, indexes_left, all)?;
             }
             if all.len() > FOUND_MAX {
                 return Err(wrong(

@@ -16,15 +16,40 @@ pub(super) enum Role {
     Kernel,
     Initrd,
     RootFs,
+    KernelSignature,
+    InitrdSignature,
 }
 
+/// What the name of a signature has behind that of what is signed.
+const SIGNATURE_SUFFIX: &str = ".sig";
+
 impl Role {
+    /// Those that an option names; the others go with them.
     pub(super) const ALL: [Role; 3] = [Role::Kernel, Role::Initrd, Role::RootFs];
+    /// Everything that an image has.
+    pub(super) const EVERY: [Role; 5] = [
+        Role::Kernel,
+        Role::Initrd,
+        Role::RootFs,
+        Role::KernelSignature,
+        Role::InitrdSignature,
+    ];
+
+    /// Its signature; the root file system is nothing that iPXE loads.
+    pub(super) fn signature(self) -> Option<Role> {
+        match self {
+            Role::Kernel => Some(Role::KernelSignature),
+            Role::Initrd => Some(Role::InitrdSignature),
+            Role::RootFs | Role::KernelSignature | Role::InitrdSignature => None,
+        }
+    }
 
     /// What a file of this path usually is.
     pub(super) fn of(path: &str) -> Option<Role> {
         let name = path.rsplit('/').next().unwrap_or(path);
-        if name.ends_with(".squashfs") {
+        if name.ends_with(SIGNATURE_SUFFIX) {
+            None
+        } else if name.ends_with(".squashfs") {
             Some(Role::RootFs)
         } else if name.starts_with("vmlinuz") || name == "Image" {
             Some(Role::Kernel)
@@ -41,6 +66,7 @@ impl Role {
             Role::Kernel => "--kernel",
             Role::Initrd => "--initrd",
             Role::RootFs => "--root-fs",
+            Role::KernelSignature | Role::InitrdSignature => "--signatures",
         }
     }
 
@@ -50,6 +76,8 @@ impl Role {
             Role::Kernel => "vmlinuz",
             Role::Initrd => "initrd",
             Role::RootFs => "root.squashfs",
+            Role::KernelSignature => "vmlinuz.sig",
+            Role::InitrdSignature => "initrd.sig",
         }
     }
 }
@@ -60,6 +88,8 @@ impl fmt::Display for Role {
             Role::Kernel => "kernel",
             Role::Initrd => "initial RAM disk",
             Role::RootFs => "root file system",
+            Role::KernelSignature => "signature of the kernel",
+            Role::InitrdSignature => "signature of the initial RAM disk",
         })
     }
 }
@@ -72,6 +102,16 @@ pub(super) struct Choices {
     pub(super) root_fs: Option<String>,
     /// Parts that come from elsewhere: nothing is looked for.
     pub(super) elsewhere: Vec<Role>,
+    /// Kernel and initrd must have signatures: files named like them, with `.sig` behind. Others are left alone.
+    pub(super) signatures: bool,
+}
+
+/// Where the signature of the file, or of what is at the URL, is expected.
+pub(super) fn signature_of(name: &str) -> String {
+    match name.split_once('?').filter(|_| name.contains("://")) {
+        Some((path, query)) => format!("{path}{SIGNATURE_SUFFIX}?{query}"),
+        None => format!("{name}{SIGNATURE_SUFFIX}"),
+    }
 }
 
 impl Choices {
@@ -80,11 +120,19 @@ impl Choices {
             Role::Kernel => self.kernel.as_deref(),
             Role::Initrd => self.initrd.as_deref(),
             Role::RootFs => self.root_fs.as_deref(),
+            Role::KernelSignature | Role::InitrdSignature => None,
         }
+    }
+
+    /// The path of what a file is the signature of, if signatures are wanted; else its own.
+    pub(super) fn signed<'a>(&self, path: &'a str) -> &'a str {
+        let signed = path.strip_suffix(SIGNATURE_SUFFIX);
+        signed.filter(|_| self.signatures).unwrap_or(path)
     }
 
     /// Whether a file of this path may become a part: by its name, or because an option names it.
     pub(super) fn admit(&self, path: &str) -> bool {
+        let path = self.signed(path);
         Role::of(path).is_some() || Role::ALL.into_iter().any(|role| self.of(role) == Some(path))
     }
 }
@@ -123,7 +171,7 @@ pub(super) type Parts = Vec<(Role, Bytes)>;
 /// One file for each part: what an option names, else the only one that looks like it.
 ///
 /// # Errors
-/// No kernel, or several files that may be the same part, or a name that is not there: with what there is and the option that
+/// No kernel, a signature that is missing, or several files that may be the same part, or a name that is not there: with what there is and the option that
 /// chooses.
 pub(super) fn choose(source: &str, found: &[Found], choices: &Choices) -> Result<Parts, CliError> {
     let mut parts = Parts::new();
@@ -137,6 +185,10 @@ pub(super) fn choose(source: &str, found: &[Found], choices: &Choices) -> Result
         };
         if let Some(found) = chosen {
             parts.push((role, found.bytes.clone()));
+        }
+        if let (Some(chosen), Some(signature)) = (chosen, role.signature().filter(|_| choices.signatures)) {
+            let signed_by = named(source, found, signature, &signature_of(&chosen.name))?;
+            parts.push((signature, signed_by.bytes.clone()));
         }
     }
     Ok(parts)
@@ -284,6 +336,46 @@ mod tests {
             [(Role::Initrd, "initrd".to_owned())]
         );
         assert_eq!(roles(&["bzImage"], &odd), [(Role::Kernel, "bzImage".to_owned())]);
+    }
+
+    /// With signatures every part that iPXE loads has its own; without, a signature is no second kernel.
+    #[test]
+    fn a_signature_goes_with_what_it_signs() {
+        let names = [
+            "initrd.img",
+            "initrd.img.sig",
+            "live.squashfs",
+            "vmlinuz-6.1",
+            "vmlinuz-6.1.sig",
+        ];
+        let plain: Vec<Role> = roles(&names, &Choices::default())
+            .into_iter()
+            .map(|(role, _)| role)
+            .collect();
+        assert_eq!(plain, Role::ALL);
+        let signed = Choices {
+            signatures: true,
+            ..Choices::default()
+        };
+        let mut found = roles(&names, &signed);
+        found.sort();
+        assert_eq!(
+            found[3..],
+            [
+                (Role::KernelSignature, "vmlinuz-6.1.sig".to_owned()),
+                (Role::InitrdSignature, "initrd.img.sig".to_owned())
+            ]
+        );
+        assert!(signed.admit("boot/vmlinuz.sig") && !Choices::default().admit("boot/vmlinuz.sig"));
+        let text = refused(&names[..4], &signed);
+        assert!(text.contains("no vmlinuz-6.1.sig for --signatures"), "{text}");
+    }
+
+    #[test]
+    fn a_signature_is_beside_what_it_signs() {
+        assert_eq!(signature_of("boot/vmlinuz"), "boot/vmlinuz.sig");
+        assert_eq!(signature_of("http://h/k?v=1"), "http://h/k.sig?v=1");
+        assert_eq!(signature_of("odd?name"), "odd?name.sig");
     }
 
     #[test]

@@ -19,7 +19,7 @@ Example:
 
 Its boot files go with it, those that another image has excepted; the members remove the bytes ten minutes later. Refused while
 it is pinned, or the last good one: no other image is bootable or on as many members. --force removes it all the same. Refused
-in any case while boot parameters have a URL of one of its files.")]
+in any case while a boot configuration or a rollout boots it, or boot parameters have a URL of one of its files.")]
 pub struct RemoveArgs {
     /// Name of the image
     #[arg(value_parser = image_name)]

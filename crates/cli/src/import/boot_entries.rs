@@ -74,6 +74,8 @@ pub(crate) struct Given {
     pub(super) refused: Vec<Refused>,
     /// Images without hosts, which BSS lists before its entries.
     pub(crate) images: usize,
+    /// Entries that have got the parameters of their image.
+    pub(crate) with_image_params: usize,
 }
 
 /// The boot parameters of a document.
@@ -127,9 +129,11 @@ fn given(items: Vec<BootParameters>) -> Given {
             cloud_init: data,
             ..
         } = item;
-        for more in [kernels.get(&kernel), initrds.get(&initrd)].into_iter().flatten() {
+        let of_images = [kernels.get(&kernel), initrds.get(&initrd)];
+        for more in of_images.into_iter().flatten() {
             params = format!("{params} {more}");
         }
+        let has_more = of_images.iter().any(Option::is_some);
         let values = BootParameters {
             params: params.trim_matches(' ').to_owned(),
             kernel,
@@ -144,7 +148,10 @@ fn given(items: Vec<BootParameters>) -> Given {
                     id: quoted(&name),
                     reason,
                 }),
-                None => given.entries.push((key(&name), values.clone())),
+                None => {
+                    given.with_image_params += usize::from(has_more);
+                    given.entries.push((key(&name), values.clone()));
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `chamois import bss`.
 
 use clap::Args;
+use indicatif::ProgressBar;
 use proto::bss::v1::boot_parameters_service_client::BootParametersServiceClient;
 use proto::bss::v1::{BootParameters, ListBootParametersRequest, PutBootParametersRequest};
 use proto::smd::v1::component_service_client::ComponentServiceClient;
@@ -58,16 +59,11 @@ pub(super) async fn run(global: &GlobalArgs, args: BssArgs) -> Result<(), CliErr
     progress.set_message("reading boot parameters");
     let compared = compare(&args, &connection).await;
     progress.finish_and_clear();
-    let (diff, summary) = compared?;
-    if !args.common.is_to_be_done(global.output, &summary)? {
-        return common::conclude(global.output, &summary, false);
-    }
-    let progress = common::bar(summary.to_do());
-    progress.set_message(NAME);
-    let outcome = put(&connection, diff, |count| progress.inc(count)).await;
-    progress.finish_and_clear();
-    outcome?;
-    common::conclude(global.output, &summary, true)
+    let apply = async |diff, progress: &ProgressBar| {
+        progress.set_message(NAME);
+        put(&connection, diff, |count| progress.inc(count)).await
+    };
+    common::carry_out(&args.common, global.output, compared?, apply).await
 }
 
 /// The boot parameters of a source.
@@ -118,6 +114,13 @@ async fn compare(
         let images = given.images;
         summary.notes.push(format!(
             "{images} images without hosts: left out; entries name them"
+        ));
+    }
+    if given.with_image_params > 0 {
+        let entries = given.with_image_params;
+        summary.notes.push(format!(
+            "{entries} entries boot an image that has parameters of its own in BSS: they are part of these entries from now on, \
+             and to change them for all users of the image is to change each of these"
         ));
     }
     let diff = boot_entries::diff(given, ours, &nodes, &args.rewrite_host, &mut summary.hosts);

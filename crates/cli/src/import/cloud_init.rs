@@ -11,12 +11,14 @@ use proto::cloud_init::v1::{
     ListInstanceInfoRequest, PutGroupRequest, PutInstanceInfoRequest, UpdateClusterDefaultsRequest,
 };
 use rpc::client::ExactlyOnce;
+use tonic::{Request, Status};
 
 use super::cloud_init_objects::{DEFAULTS, GROUPS, INFOS, Objects, Work};
 use super::common::{self, CommonArgs};
-use super::diff::Summary;
+use super::diff::{Summary, revision};
 use super::source::{Named, is_url, read_document};
 use super::source_http::{CLOUD_INIT, Live};
+use super::trial::{only_tried, refuse_in_advance};
 use super::url_hosts::Rewrite;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
@@ -37,7 +39,8 @@ Examples:
 
 First it shows what would be created, changed, left alone or refused, and which hosts URLs go on naming; then it asks, or goes
 on with --yes. What is here and not in the source stays, and so does what the source leaves empty. The same import again changes
-nothing. Files of groups come over byte for byte; of them and of meta-data it is only told that they differ, as they may hold
+nothing. Everything that is refused is told at once, also what the cluster would not take, which is tried out first; then nothing
+is imported (exit code 4), unless --skip-refused leaves that out. Files of groups come over byte for byte; of them and of meta-data it is only told that they differ, as they may hold
 secrets. OpenCHAMI's server does not give instance-info: save what was put there in a file. A node that has an instance-id
 keeps it. A base-url sends nodes to that server; without one they are sent to this cluster.")]
 pub struct CloudInitArgs {
@@ -55,15 +58,8 @@ pub(super) async fn run(global: &GlobalArgs, args: CloudInitArgs) -> Result<(), 
     progress.set_message("reading cloud-init's data");
     let compared = compare(&args, &connection).await;
     progress.finish_and_clear();
-    let (work, summary) = compared?;
-    if !args.common.is_to_be_done(global.output, &summary)? {
-        return common::conclude(global.output, &summary, false);
-    }
-    let progress = common::bar(summary.to_do());
-    let outcome = apply(&connection, work, &progress).await;
-    progress.finish_and_clear();
-    outcome?;
-    common::conclude(global.output, &summary, true)
+    let apply = async |work, progress: &ProgressBar| apply(&connection, work, progress).await;
+    common::carry_out(&args.common, global.output, compared?, apply).await
 }
 
 async fn compare(args: &CloudInitArgs, connection: &ExactlyOnce) -> Result<(Work, Summary), CliError> {
@@ -75,12 +71,20 @@ async fn compare(args: &CloudInitArgs, connection: &ExactlyOnce) -> Result<(Work
             .push(format!("{INFOS}: left out; the source does not give it"));
     }
     let given = given.rewritten(&args.rewrite_host, &mut summary.hosts);
-    let work = Work::of(given, &read_ours(connection).await?);
+    let mut work = Work::of(given, &read_ours(connection).await?);
+    try_out(connection, &mut work).await?;
     if work.kept_ids > 0 {
         let kept = work.kept_ids;
         summary
             .notes
             .push(format!("{kept} nodes keep the instance-id that they have here"));
+    }
+    if work.empty_secrets > 0 {
+        let empty = work.empty_secrets;
+        summary.notes.push(format!(
+            "{empty} secret groups come without file and meta-data, which the source does not show: put them with \
+             `chamois cloud-init group put NAME --secret`"
+        ));
     }
     for shown in work.shown()? {
         summary.add(shown);
@@ -128,60 +132,107 @@ pub(crate) async fn read_ours(connection: &ExactlyOnce) -> Result<Objects, CliEr
         defaults: Some(defaults.into_inner()),
         groups: groups.into_inner().groups.into_values().collect(),
         infos: Some(infos.into_inner().items),
+        ..Objects::default()
     })
 }
 
 async fn apply(connection: &ExactlyOnce, work: Work, progress: &ProgressBar) -> Result<(), CliError> {
     progress.set_message(DEFAULTS);
     for (defaults, seen) in work.defaults.after(|defaults| defaults.meta.as_ref()) {
-        let request = UpdateClusterDefaultsRequest {
-            defaults: Some(ClusterDefaults {
-                meta: None,
-                ..defaults
-            }),
-            clear: Vec::new(),
-            if_revision: Some(seen),
-        };
-        ClusterDefaultsServiceClient::new(connection.clone())
-            .update_cluster_defaults(request)
-            .await?;
+        put_defaults(connection, Request::new(of_defaults(defaults, seen))).await?;
         progress.inc(1);
     }
     progress.set_message(GROUPS);
     for (group, seen) in work.groups.after(|group| group.meta.as_ref()) {
-        put_group(connection.clone(), group, seen).await?;
+        put_group(connection, Request::new(of_group(group, seen))).await?;
         progress.inc(1);
     }
     progress.set_message(INFOS);
     stream::iter(work.infos.after(|info| info.meta.as_ref()))
-        .map(|(info, seen)| put_info(connection.clone(), info, seen))
+        .map(|(info, seen)| put_info(connection, Request::new(of_info(info, seen))))
         .buffer_unordered(REQUESTS_AT_ONCE)
         .try_for_each(|()| {
             progress.inc(1);
             std::future::ready(Ok(()))
         })
-        .await
+        .await?;
+    Ok(())
+}
+
+/// What the cluster would not take is refused with the rest, before anything is stored.
+async fn try_out(connection: &ExactlyOnce, work: &mut Work) -> Result<(), CliError> {
+    let defaults =
+        async |defaults, seen| put_defaults(connection, only_tried(of_defaults(defaults, seen))).await;
+    let id = |_: &ClusterDefaults| DEFAULTS.to_owned();
+    refuse_in_advance(
+        &mut work.defaults,
+        id,
+        |before| revision(before.meta.as_ref()),
+        defaults,
+    )
+    .await?;
+    let groups = async |group, seen| put_group(connection, only_tried(of_group(group, seen))).await;
+    let id = |group: &Group| group.name.clone();
+    refuse_in_advance(
+        &mut work.groups,
+        id,
+        |before| revision(before.meta.as_ref()),
+        groups,
+    )
+    .await?;
+    let infos = async |info, seen| put_info(connection, only_tried(of_info(info, seen))).await;
+    let id = |info: &InstanceInfo| info.id.clone();
+    refuse_in_advance(
+        &mut work.infos,
+        id,
+        |before| revision(before.meta.as_ref()),
+        infos,
+    )
+    .await
 }
 
 /// Each is written only if nobody has changed it since it was shown.
-async fn put_group(connection: ExactlyOnce, group: Group, seen: u64) -> Result<(), CliError> {
-    let request = PutGroupRequest {
+fn of_defaults(defaults: ClusterDefaults, seen: u64) -> UpdateClusterDefaultsRequest {
+    UpdateClusterDefaultsRequest {
+        defaults: Some(ClusterDefaults {
+            meta: None,
+            ..defaults
+        }),
+        clear: Vec::new(),
+        if_revision: Some(seen),
+    }
+}
+
+fn of_group(group: Group, seen: u64) -> PutGroupRequest {
+    PutGroupRequest {
         name: group.name.clone(),
         group: Some(group),
         if_revision: Some(seen),
-    };
-    GroupServiceClient::new(connection).put_group(request).await?;
-    Ok(())
+    }
 }
 
-async fn put_info(connection: ExactlyOnce, info: InstanceInfo, seen: u64) -> Result<(), CliError> {
-    let request = PutInstanceInfoRequest {
+fn of_info(info: InstanceInfo, seen: u64) -> PutInstanceInfoRequest {
+    PutInstanceInfoRequest {
         id: info.id.clone(),
         info: Some(info),
         if_revision: Some(seen),
-    };
-    InstanceInfoServiceClient::new(connection)
-        .put_instance_info(request)
-        .await?;
-    Ok(())
+    }
+}
+
+async fn put_defaults(
+    connection: &ExactlyOnce,
+    request: Request<UpdateClusterDefaultsRequest>,
+) -> Result<(), Status> {
+    let mut client = ClusterDefaultsServiceClient::new(connection.clone());
+    client.update_cluster_defaults(request).await.map(drop)
+}
+
+async fn put_group(connection: &ExactlyOnce, request: Request<PutGroupRequest>) -> Result<(), Status> {
+    let mut client = GroupServiceClient::new(connection.clone());
+    client.put_group(request).await.map(drop)
+}
+
+async fn put_info(connection: &ExactlyOnce, request: Request<PutInstanceInfoRequest>) -> Result<(), Status> {
+    let mut client = InstanceInfoServiceClient::new(connection.clone());
+    client.put_instance_info(request).await.map(drop)
 }

@@ -7,10 +7,10 @@ use model::{GroupLabel, Xname};
 use proto::cloud_init::v1::{ClusterDefaults, Group, GroupFile, InstanceInfo};
 use serde_json::{Value, json};
 
-use super::diff::{Change, Diff, Shown, changed_fields, quoted};
+use super::diff::{Change, Diff, Refused, Shown, changed_fields, quoted};
 use super::source_http::CLOUD_INIT;
 use super::url_hosts::{Hosts, Rewrite, rewritten};
-use crate::error::CliError;
+use crate::error::{CliError, Kind};
 use crate::hsm::HsmMessage;
 
 /// Keys of the parts of a document, and names of the collections for people.
@@ -30,6 +30,8 @@ pub(crate) struct Objects {
     pub(crate) defaults: Option<ClusterDefaults>,
     pub(crate) groups: Vec<Group>,
     pub(crate) infos: Option<Vec<InstanceInfo>>,
+    /// What could not be read, by collection.
+    pub(super) refused: Vec<(&'static str, Refused)>,
 }
 
 /// What is to be done.
@@ -40,13 +42,16 @@ pub(super) struct Work {
     pub(super) infos: Diff<InstanceInfo>,
     /// Nodes that keep another instance-id than the source says.
     pub(super) kept_ids: usize,
+    /// Secret groups that are not here yet, and of which the source shows no contents.
+    pub(super) empty_secrets: usize,
 }
 
 impl Objects {
-    /// From a document with the three parts; each may be missing, not all of them.
+    /// From a document with the three parts; each may be missing, not all of them. An object that does not fit is kept as
+    /// refused, so that all of them can be told.
     ///
     /// # Errors
-    /// Naming what does not fit.
+    /// For what is no such document.
     pub(crate) fn read(origin: &str, document: &Value) -> Result<Self, CliError> {
         let parts = [DEFAULTS, GROUPS, INFOS];
         let known = document
@@ -68,11 +73,76 @@ impl Objects {
         Ok(objects)
     }
 
+    /// The same, of a source of which everything must be read.
+    ///
+    /// # Errors
+    /// Naming all that does not fit.
+    pub(crate) fn whole(self) -> Result<Self, CliError> {
+        if self.refused.is_empty() {
+            return Ok(self);
+        }
+        let refused = self.refused.iter();
+        let problems = refused.map(|(part, of)| format!("{part} {}: {}", of.id, of.reason));
+        let problems: Vec<String> = problems.collect();
+        Err(CliError::new(
+            Kind::Usage,
+            format!("cloud-init's data cannot be read: {}", problems.join("; ")),
+        ))
+    }
+
     pub(crate) fn add_defaults(&mut self, origin: &str, part: &Value) -> Result<(), CliError> {
+        if !part.is_null() && !part.is_object() {
+            return Err(CLOUD_INIT.not_accepted(origin, format_args!("{DEFAULTS}: it is no object")));
+        }
         if !part.is_null() {
-            self.defaults = Some(one(origin, DEFAULTS, DEFAULTS_MESSAGE, part)?);
+            self.defaults = self.one(DEFAULTS, DEFAULTS, &HsmMessage::named(DEFAULTS_MESSAGE)?, part);
         }
         Ok(())
+    }
+
+    /// An object of a part, under its name or its place there.
+    fn one<M: prost::Message + Default>(
+        &mut self,
+        part: &'static str,
+        id: &str,
+        form: &HsmMessage,
+        json: &Value,
+    ) -> Option<M> {
+        match form.read(json) {
+            Ok(object) => Some(object),
+            Err(problem) => {
+                let reason = match problem.place.as_str() {
+                    "" => problem.problem,
+                    _ => problem.to_string(),
+                };
+                let id = id.to_owned();
+                self.refused.push((part, Refused { id, reason }));
+                None
+            }
+        }
+    }
+
+    /// A list of a part; what does not fit goes by its own name, as far as it has one, and its place.
+    fn list<M: prost::Message + Default>(
+        &mut self,
+        origin: &str,
+        (part, name_key): (&'static str, &str),
+        message: &str,
+        json: &Value,
+    ) -> Result<Vec<M>, CliError> {
+        let Value::Array(list) = json else {
+            return Err(CLOUD_INIT.not_accepted(origin, format_args!("{part}: it is no list")));
+        };
+        let form = HsmMessage::named(message)?;
+        let mut objects = Vec::with_capacity(list.len());
+        for (at, item) in list.iter().enumerate() {
+            let id = match item[name_key].as_str() {
+                Some(name) => format!("{} [{at}]", quoted(name)),
+                None => format!("[{at}]"),
+            };
+            objects.extend(self.one::<M>(part, &id, &form, item));
+        }
+        Ok(objects)
     }
 
     /// An object by name, as the server gives it, or a list.
@@ -80,23 +150,23 @@ impl Objects {
         match part {
             Value::Null => {}
             Value::Object(by_name) => {
+                let form = HsmMessage::named(GROUP_MESSAGE)?;
                 for (name, group) in by_name {
-                    let place = format!("{GROUPS}.{}", quoted(name));
-                    let mut group: Group = one(origin, &place, GROUP_MESSAGE, group)?;
-                    group.name.clone_from(name);
-                    self.groups.push(group);
+                    let group = self.one(GROUPS, &quoted(name), &form, group);
+                    self.groups.extend(group.map(|group: Group| Group {
+                        name: name.clone(),
+                        ..group
+                    }));
                 }
             }
-            other => self
-                .groups
-                .extend(list::<Group>(origin, GROUPS, GROUP_MESSAGE, other)?),
+            other => self.groups = self.list(origin, (GROUPS, "name"), GROUP_MESSAGE, other)?,
         }
         Ok(())
     }
 
     pub(crate) fn add_infos(&mut self, origin: &str, part: &Value) -> Result<(), CliError> {
         if !part.is_null() {
-            self.infos = Some(list(origin, INFOS, INFO_MESSAGE, part)?);
+            self.infos = Some(self.list(origin, (INFOS, "id"), INFO_MESSAGE, part)?);
         }
         Ok(())
     }
@@ -141,35 +211,6 @@ impl Objects {
     }
 }
 
-fn one<M: prost::Message + Default>(
-    origin: &str,
-    place: &str,
-    message: &str,
-    json: &Value,
-) -> Result<M, CliError> {
-    let form = HsmMessage::named(message)?;
-    form.read(json)
-        .map_err(|problem| CLOUD_INIT.not_accepted(origin, problem.within(place)))
-}
-
-fn list<M: prost::Message + Default>(
-    origin: &str,
-    place: &str,
-    message: &str,
-    json: &Value,
-) -> Result<Vec<M>, CliError> {
-    let Value::Array(list) = json else {
-        return Err(CLOUD_INIT.not_accepted(origin, format_args!("{place}: it is no list")));
-    };
-    let form = HsmMessage::named(message)?;
-    let read = list.iter().enumerate().map(|(at, item)| {
-        form.read(item).map_err(|problem| {
-            CLOUD_INIT.not_accepted(origin, problem.within(&format!("[{at}]")).within(place))
-        })
-    });
-    read.collect()
-}
-
 impl Work {
     /// What the source has and the cluster has not, or otherwise.
     pub(super) fn of(given: Objects, ours: &Objects) -> Self {
@@ -178,8 +219,18 @@ impl Work {
             work.defaults = defaults(given, ours.defaults.clone());
         }
         work.groups = groups(given.groups, &ours.groups);
+        let is_empty = |group: &&Group| group.secret && group.file.is_none() && group.meta_data.is_none();
+        work.empty_secrets = work.groups.create.iter().filter(is_empty).count();
         if let Some(given) = given.infos {
             (work.infos, work.kept_ids) = infos(given, ours.infos.as_deref().unwrap_or_default());
+        }
+        for (part, refused) in given.refused {
+            let of_part = match part {
+                DEFAULTS => &mut work.defaults.refused,
+                GROUPS => &mut work.groups.refused,
+                _ => &mut work.infos.refused,
+            };
+            of_part.push(refused);
         }
         work
     }
@@ -247,6 +298,33 @@ pub(crate) fn defaults_that_differ(given: &Objects, ours: &Objects) -> Result<Ve
         ));
     }
     Ok(fields)
+}
+
+/// What becomes of the instance-info of one node, field by field; a node keeps the instance-id that it has here.
+///
+/// # Errors
+/// If our protos have no such message.
+pub(crate) fn info_that_differs(
+    before: Option<&InstanceInfo>,
+    after: Option<&InstanceInfo>,
+) -> Result<Vec<String>, CliError> {
+    let form = HsmMessage::named(INFO_MESSAGE)?;
+    let written = |info: Option<&InstanceInfo>| {
+        form.write(&InstanceInfo {
+            id: String::new(),
+            instance_id: String::new(),
+            meta: None,
+            ..info.cloned().unwrap_or_default()
+        })
+    };
+    Ok(changed_fields(&written(before)?, &written(after)?, may_be_secret))
+}
+
+/// Infos by node, under its name in our spelling.
+pub(crate) fn infos_by_node(objects: &Objects) -> BTreeMap<String, &InstanceInfo> {
+    let infos = objects.infos.iter().flatten();
+    let named = infos.filter_map(|info| Some((info.id.parse::<Xname>().ok()?.to_string(), info)));
+    named.collect()
 }
 
 /// Keys under which a site may keep what nobody should read on a terminal.
@@ -358,6 +436,7 @@ fn with_encoding(file: GroupFile) -> GroupFile {
 fn infos(given: Vec<InstanceInfo>, ours: &[InstanceInfo]) -> (Diff<InstanceInfo>, usize) {
     let mut diff = Diff::default();
     let mut kept_ids = 0;
+    let mut by_name: BTreeMap<String, String> = BTreeMap::new();
     let ours: BTreeMap<&str, &InstanceInfo> = ours.iter().map(|info| (info.id.as_str(), info)).collect();
     let mut seen = BTreeSet::new();
     for info in given {
@@ -371,6 +450,13 @@ fn infos(given: Vec<InstanceInfo>, ours: &[InstanceInfo]) -> (Diff<InstanceInfo>
         if !seen.insert(id.clone()) {
             diff.refuse(id, "it is there twice");
             continue;
+        }
+        if !info.local_hostname.is_empty() {
+            let other = by_name.insert(info.local_hostname.to_ascii_lowercase(), id.clone());
+            if let Some(other) = other {
+                diff.refuse(id, format!("local-hostname: it is that of {other}, too"));
+                continue;
+            }
         }
         let mut after = InstanceInfo {
             id,
@@ -453,6 +539,7 @@ mod tests {
                     })
                     .collect(),
             ),
+            refused: Vec::new(),
         }
     }
 
@@ -511,6 +598,29 @@ mod tests {
         assert_eq!(to_do(&Work::of(given(), &ours))[0], (0, 0, 1));
     }
 
+    /// What a move changes for one node; its instance-id is no part of it.
+    #[test]
+    fn the_info_of_a_node_is_compared_field_by_field() {
+        let old = given();
+        let old = infos_by_node(&old);
+        let info = old["x0c0s0b0n0"];
+        let ours = InstanceInfo {
+            instance_id: "i-2".into(),
+            id: "x0c0s0b0n0".into(),
+            ..info.clone()
+        };
+        assert_eq!(info_that_differs(Some(info), Some(&ours)).unwrap(), [""; 0]);
+        let other = InstanceInfo {
+            local_hostname: "other".into(),
+            public_keys: vec!["ssh-ed25519 AAAA".into()],
+            ..ours
+        };
+        let told = info_that_differs(Some(info), Some(&other)).unwrap();
+        assert_eq!(told, ["local-hostname: lh -> other", "public-keys: differs"]);
+        let gone = info_that_differs(Some(info), None).unwrap();
+        assert!(gone[0].starts_with("local-hostname: lh -> "), "{gone:?}");
+    }
+
     /// A node's instance-id never changes: cloud-init would take it for a new machine.
     #[test]
     fn a_node_keeps_the_instance_id_that_it_has() {
@@ -537,21 +647,71 @@ mod tests {
         );
     }
 
+    /// No system shows what is secret: such a group comes in empty, and the report must say so.
+    #[test]
+    fn secret_groups_without_their_contents_are_counted() {
+        let document = json!({"groups": {
+            "munge": {"secret": true, "file": {"filename": "m.yaml", "encoding": "plain"}, "sealed": ["file"]},
+            "compute": {"description": "all"},
+        }});
+        let objects = Objects::read("x", &document).unwrap();
+        assert_eq!(Work::of(objects.clone(), &Objects::default()).empty_secrets, 1);
+        let ours = stored(Work::of(objects.clone(), &Objects::default()));
+        assert_eq!(Work::of(objects, &ours).empty_secrets, 0);
+    }
+
+    /// One object that nobody can read must not hide the others.
+    #[test]
+    fn every_object_that_cannot_be_read_is_told_with_its_field() {
+        let document = json!({
+            "cluster-defaults": {"nid-length": "4"},
+            "groups": {"a": 7, "b": {"file": {"content": 1}}, "c": {}},
+            "instance-info": [{"id": "x0c0s0b0n0", "hostname": 7}, {"id": 7}, {"id": "x0c0s1b0n0"}],
+        });
+        let objects = Objects::read("x", &document).unwrap();
+        let error = objects.clone().whole().unwrap_err().to_string();
+        let work = Work::of(objects, &Objects::default());
+        assert_eq!((work.groups.create.len(), work.infos.create.len()), (1, 1));
+        let shown = work.shown().unwrap();
+        let refused: Vec<(&str, &str)> = shown
+            .iter()
+            .flat_map(|part| &part.refused)
+            .map(|of| (of.id.as_str(), of.reason.as_str()))
+            .collect();
+        let ids: Vec<&str> = refused.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, ["cluster-defaults", "a", "b", "x0c0s0b0n0 [0]", "[1]"]);
+        for (place, field) in [
+            (0, "nid-length: "),
+            (2, "file.content: "),
+            (3, "hostname: "),
+            (4, "id: "),
+        ] {
+            assert!(refused[place].1.starts_with(field), "{refused:?}");
+        }
+        for (id, reason) in refused {
+            assert!(error.contains(&format!("{id}: {reason}")), "{error}");
+        }
+    }
+
+    /// The cluster would take the first and refuse the second, when half is stored.
+    #[test]
+    fn a_host_name_that_two_nodes_are_given_is_refused_before_anything_is_stored() {
+        let document = json!({"instance-info": [
+            {"id": "x0c0s0b0n0", "local-hostname": "lh"},
+            {"id": "x0c0s1b0n0", "local-hostname": "LH"},
+        ]});
+        let work = Work::of(Objects::read("x", &document).unwrap(), &Objects::default());
+        assert_eq!((work.infos.create.len(), work.infos.refused.len()), (1, 1));
+        assert!(work.infos.refused[0].reason.contains("that of x0c0s0b0n0"));
+    }
+
     #[test]
     fn what_is_no_cloud_init_data_says_what_is_accepted() {
         for (document, problem) in [
             (json!([]), "none of the keys"),
             (json!({"a": 1}), "none of the keys"),
             (json!({"groups": 7}), "groups: it is no list"),
-            (json!({"groups": {"a": 7}}), "groups.a: it is a number"),
-            (
-                json!({"cluster-defaults": {"nid-length": "4"}}),
-                "cluster-defaults.nid-length: it is a string",
-            ),
-            (
-                json!({"instance-info": [{"id": 7}]}),
-                "instance-info[0].id: it is a number",
-            ),
+            (json!({"instance-info": {}}), "instance-info: it is no list"),
         ] {
             let error = Objects::read("x.json", &document).unwrap_err().to_string();
             assert!(

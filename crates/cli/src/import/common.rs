@@ -51,7 +51,7 @@ impl CommonArgs {
     ///
     /// # Errors
     /// `Conflict` if anything is refused and that was not expected.
-    pub(super) fn is_to_be_done(&self, format: Format, summary: &Summary) -> Result<bool, CliError> {
+    fn is_to_be_done(&self, format: Format, summary: &Summary) -> Result<bool, CliError> {
         if format == Format::Table {
             output::print(summary.render())?;
         }
@@ -94,8 +94,29 @@ fn first_refused(summary: &Summary) -> Option<String> {
     Some(format!("{}: {}", first.id, first.reason))
 }
 
+/// What every import does once both sides are compared: shows the difference, asks, has `apply` do it beside a bar, and says what
+/// was done.
+///
+/// # Errors
+/// As [`CommonArgs::is_to_be_done`] and `apply`.
+pub(super) async fn carry_out<W>(
+    common: &CommonArgs,
+    format: Format,
+    (work, summary): (W, Summary),
+    apply: impl AsyncFnOnce(W, &ProgressBar) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    if !common.is_to_be_done(format, &summary)? {
+        return conclude(format, &summary, false);
+    }
+    let progress = bar(summary.to_do());
+    let outcome = apply(work, &progress).await;
+    progress.finish_and_clear();
+    outcome?;
+    conclude(format, &summary, true)
+}
+
 /// The last line for people, everything for programs.
-pub(super) fn conclude(format: Format, summary: &Summary, applied: bool) -> Result<(), CliError> {
+fn conclude(format: Format, summary: &Summary, applied: bool) -> Result<(), CliError> {
     match (format, applied) {
         (Format::Json, _) => output::print(summary.to_json(applied)),
         (Format::Table, true) => output::print(format_args!("imported {} objects", summary.to_do())),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use model::Xname;
 use proto::smd::v1::{Component, EthernetInterface, Group, NodeMap, Partition, PowerMap, RedfishEndpoint};
 
@@ -63,15 +64,8 @@ pub(super) async fn run(global: &GlobalArgs, args: SmdArgs) -> Result<(), CliErr
         Err(error) => Err(error),
     };
     progress.finish_and_clear();
-    let (work, summary) = compared?;
-    if !args.common.is_to_be_done(global.output, &summary)? {
-        return common::conclude(global.output, &summary, false);
-    }
-    let progress = common::bar(summary.to_do());
-    let outcome = apply(&connection, work, &progress).await;
-    progress.finish_and_clear();
-    outcome?;
-    common::conclude(global.output, &summary, true)
+    let apply = async |work, progress: &ProgressBar| apply(&connection, work, progress).await;
+    common::carry_out(&args.common, global.output, compared?, apply).await
 }
 
 /// Compares all collections of the source with those of the cluster.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use proto::cloud_init::v1::Group as Data;
 use proto::smd::v1::{Component, Group};
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use crate::import::cloud_init_objects::is_same_group;
 const ADDED: [&str; 5] = ["xname=", "nid=", "bss_referral_token=", "BOOTIF=", "ds="];
 /// Begins a URL that is signed before it is sent.
 const S3: &str = "s3://";
+/// Parameters whose value is such a URL.
+const S3_PARAMETERS: [&str; 2] = ["metal.server=", "root=live:"];
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,13 +109,40 @@ fn script(old: Option<&Script>, ours: Option<&Script>, changes: &mut Vec<(&'stat
     changes.extend(words(old, ours).map(|text| ("params", text)));
 }
 
-/// An object in S3 is signed by both, each with its own time.
+/// An object in S3 is signed by both, each with its own time. BSS takes it as `s3://bucket/key` and as `s3:///bucket/key`, and what
+/// is signed is encoded.
 fn is_same_url(old: &str, ours: &str) -> bool {
-    let signed = old.strip_prefix(S3).is_some_and(|object| {
-        let path = ours.split('?').next().unwrap_or_default();
-        path.ends_with(&format!("/{object}"))
-    });
-    old == ours || signed
+    if old == ours {
+        return true;
+    }
+    let Some(object) = s3_object(old) else {
+        return false;
+    };
+    let signed = || {
+        let url = ours.split('?').next()?;
+        let (_, path) = url.split_once("://")?.1.split_once('/')?;
+        Some(decoded(path))
+    };
+    s3_object(ours).or_else(signed) == Some(object)
+}
+
+/// Bucket and key of an object that is not signed.
+fn s3_object(url: &str) -> Option<String> {
+    let scheme = url.get(..S3.len())?;
+    let is_object = scheme.eq_ignore_ascii_case(S3);
+    is_object.then(|| decoded(url[S3.len()..].trim_start_matches('/')))
+}
+
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+/// A parameter whose value is a URL is the same when the URL is.
+fn is_same_word(old: &str, ours: &str) -> bool {
+    let urls = S3_PARAMETERS
+        .iter()
+        .find_map(|key| Some((old.strip_prefix(key)?, ours.strip_prefix(key)?)));
+    old == ours || urls.is_some_and(|(old, ours)| is_same_url(old, ours))
 }
 
 /// Words that go and words that come; only what administrators wrote, and `ds=` and the like where they did.
@@ -129,22 +159,24 @@ fn words(old: &Script, ours: &Script) -> Option<String> {
         .iter()
         .filter(|word| !added_by_us(word) && !of_initrd(word))
         .collect();
-    let missing = |from: &[&String], in_these: &[&String]| -> Vec<String> {
-        let mut left: Vec<&String> = in_these.to_vec();
-        let mut missing = Vec::new();
-        for word in from {
-            match left.iter().position(|other| other == word) {
-                Some(place) => {
-                    left.swap_remove(place);
-                }
-                None => missing.push(word.escape_debug().to_string()),
+    let (mut gone, mut new) = (Vec::new(), after.clone());
+    for word in &before {
+        match new.iter().position(|other| is_same_word(word, other)) {
+            Some(place) => {
+                new.remove(place);
             }
+            None => gone.push(word.escape_debug().to_string()),
         }
-        missing
+    }
+    let new: Vec<String> = new.iter().map(|word| word.escape_debug().to_string()).collect();
+    let in_order = || {
+        before
+            .iter()
+            .zip(&after)
+            .all(|(old, ours)| is_same_word(old, ours))
     };
-    let (gone, new) = (missing(&before, &after), missing(&after, &before));
     match (gone.is_empty(), new.is_empty()) {
-        (true, true) if before == after => None,
+        (true, true) if in_order() => None,
         (true, true) => Some("the same words in another order".to_owned()),
         (false, true) => Some(format!("without {}", gone.join(" "))),
         (true, false) => Some(format!("with {}", new.join(" "))),
@@ -294,6 +326,33 @@ mod tests {
             "https://s3:9000/images/b/k?x=/images/a/k"
         ));
         assert!(!is_same_url("http://i/k", "http://j/k"));
+        for same in ["s3:///images/a b/k", "S3://images/a b/k", "s3://images/a%20b/k"] {
+            let signed = "http://s3/images/a%20b/k?X-Amz-Signature=1";
+            assert!(is_same_url(same, signed), "{same}");
+            assert!(is_same_url(same, "s3://images/a b/k"), "{same}");
+        }
+        for other in ["s3://a b/k", "s3://b/images/a b/k", "s3://", "s3"] {
+            assert!(!is_same_url(other, "http://s3/images/a%20b/k?x"), "{other}");
+        }
+    }
+
+    /// Root file systems are named by parameters, and signed there.
+    #[test]
+    fn an_object_in_a_parameter_is_the_same_when_it_is_signed() {
+        let told = |old: &str, ours: &str| changes(script("k", "", old), script("k", "", ours));
+        let ours = "quiet root=live:https://s3/b/r?X-Amz-Date=1 metal.server=https://s3/b/m?X-Amz-Date=1";
+        assert!(told("quiet root=live:s3://b/r metal.server=s3://b/m", ours).is_empty());
+        let moved = told("metal.server=s3://b/m quiet root=live:s3://b/r", ours);
+        assert_eq!(moved[0].1, "the same words in another order");
+        let other = told("quiet root=live:s3://b/r2 metal.server=s3://b/m", ours);
+        assert!(
+            other[0].1.starts_with("root=live:s3://b/r2 -> root=live:https"),
+            "{other:?}"
+        );
+        assert!(
+            !is_same_word("root=s3://b/r", "root=https://s3/b/r?x"),
+            "nobody signs that"
+        );
     }
 
     /// A text of another system goes onto a terminal.

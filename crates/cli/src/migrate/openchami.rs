@@ -1,6 +1,6 @@
 //! `chamois migrate openchami --diff`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -19,7 +19,7 @@ use crate::connect;
 use crate::error::{CliError, Kind};
 use crate::hsm::{Collection, Ours, parse};
 use crate::import::boot_entries::Nodes;
-use crate::import::cloud_init_objects::{Objects, defaults_that_differ};
+use crate::import::cloud_init_objects::{Objects, defaults_that_differ, info_that_differs, infos_by_node};
 use crate::import::common::bar;
 use crate::import::diff::quoted;
 use crate::import::source::{Named, Source};
@@ -40,7 +40,8 @@ Examples:
   chamois migrate openchami --smd saved/ --bss bss.json --cloud-init ci.json --diff -o json
 
 Reads the old system and compares, node by node, what it gives a node with what this cluster would give it now: NID, role, MACs,
-kernel, initrd, kernel parameters, cloud-init's groups. It writes nothing, here or there, and asks the old BSS for no script.
+kernel, initrd, kernel parameters, cloud-init's groups and instance-info (which OpenCHAMI's server does not give: save what was
+put there in a file, as for `chamois import cloud-init`). It writes nothing, here or there, and asks the old BSS for no script.
 What a node gets there is worked out from the lists as BSS does it with etcd: xname, MAC or NID, role, Default. What both add
 to a command line by themselves (xname=, nid=, ds=, …) is not compared, unless parameters there have it. Run it after
 `chamois import smd`, `bss` and `cloud-init`: what is left is what changes for the nodes.")]
@@ -77,6 +78,9 @@ struct Old {
     /// `None`: no cloud-init server was named.
     cloud_init: Option<Objects>,
 }
+
+/// What changes of a node when its instance-info does.
+const INSTANCE_INFO: &str = "instance-info";
 
 /// The difference as a whole.
 struct Difference {
@@ -143,7 +147,7 @@ async fn read(args: &OpenchamiArgs, step: impl Fn(&str)) -> Result<Old, CliError
     let cloud_init = match args.place(args.cloud_init.as_ref(), "/cloud-init") {
         Some(place) => {
             step("the cloud-init server");
-            Some(cloud_init::read_source(&args.named(&place)).await?)
+            Some(cloud_init::read_source(&args.named(&place)).await?.whole()?)
         }
         None => None,
     };
@@ -188,6 +192,7 @@ async fn difference(old: &Old, connection: &ExactlyOnce) -> Result<Difference, C
         None => Default::default(),
     };
     let (old_macs, our_macs) = (macs_by_node(&old.interfaces), macs_by_node(&ours.interfaces));
+    let infos = InfoChanges::of(old_data, &our_cloud_init)?;
     let changes = old.components.iter().map(|component| {
         let id = component.id.as_str();
         let before = Side {
@@ -202,12 +207,39 @@ async fn difference(old: &Old, connection: &ExactlyOnce) -> Result<Difference, C
             script: scripts.get(id).cloned().flatten(),
             groups: our_groups.get(id).cloned().unwrap_or_default(),
         });
-        compare(&before, after.as_ref())
+        infos.added_to(compare(&before, after.as_ref()))
     });
     Ok(Difference {
         nodes: changes.collect(),
         defaults: defaults_that_differ(old_data, &our_cloud_init)?,
     })
+}
+
+/// What changes of the instance-info of nodes.
+struct InfoChanges(BTreeMap<String, Vec<String>>);
+
+impl InfoChanges {
+    /// None, if the old system does not say: OpenCHAMI's server does not give what was put there, a file may.
+    fn of(old: &Objects, ours: &Objects) -> Result<Self, CliError> {
+        if old.infos.is_none() {
+            return Ok(Self(BTreeMap::new()));
+        }
+        let (old, ours) = (infos_by_node(old), infos_by_node(ours));
+        let nodes: BTreeSet<&String> = old.keys().chain(ours.keys()).collect();
+        let changes = nodes.into_iter().map(|node| {
+            let fields = info_that_differs(old.get(node).copied(), ours.get(node).copied())?;
+            Ok((node.clone(), fields))
+        });
+        changes.collect::<Result<_, CliError>>().map(Self)
+    }
+
+    fn added_to(&self, mut node: NodeChange) -> NodeChange {
+        let fields = self.0.get(&node.node).filter(|_| node.is_here);
+        let fields = fields.into_iter().flatten();
+        node.changes
+            .extend(fields.map(|field| (INSTANCE_INFO, field.clone())));
+        node
+    }
 }
 
 /// MACs of each component, sorted.
@@ -284,7 +316,7 @@ impl Difference {
     fn by_kind(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for node in self.changed() {
-            let kinds: std::collections::BTreeSet<_> = node.changes.iter().map(|(what, _)| *what).collect();
+            let kinds: BTreeSet<_> = node.changes.iter().map(|(what, _)| *what).collect();
             for kind in kinds {
                 *counts.entry(kind).or_default() += 1;
             }
@@ -422,6 +454,29 @@ mod tests {
         assert!(file.token_file.is_none() && file.ca.is_none());
         let url = both.named("https://gw");
         assert!(url.token_file.is_some() && url.ca.is_some());
+    }
+
+    /// What a source does not give is not compared: nothing of it would be known to change.
+    #[test]
+    fn instance_info_is_compared_where_the_old_system_gives_it() {
+        let objects = |infos| Objects::read("x", &json!({ "instance-info": infos })).unwrap();
+        let old = objects(json!([
+            {"id": "X0c0s0b0n0", "local-hostname": "a"},
+            {"id": "x0c0s1b0n0", "local-hostname": "b"},
+        ]));
+        let ours = objects(json!([{"id": "x0c0s0b0n0", "local-hostname": "a"}]));
+        let changes = InfoChanges::of(&old, &ours).unwrap();
+        assert!(changes.added_to(node(0, true, &[])).changes.is_empty());
+        let told = changes.added_to(node(1, true, &[])).changes;
+        assert_eq!(told[0].0, "instance-info");
+        assert!(told[0].1.starts_with("local-hostname: b -> "), "{told:?}");
+        assert!(
+            changes.added_to(node(1, false, &[])).changes.is_empty(),
+            "it is not here at all"
+        );
+        let silent = Objects::read("x", &json!({ "groups": {} })).unwrap();
+        let changes = InfoChanges::of(&silent, &old).unwrap();
+        assert!(changes.added_to(node(1, true, &[])).changes.is_empty());
     }
 
     #[test]

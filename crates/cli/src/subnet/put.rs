@@ -30,7 +30,7 @@ pub struct PutArgs {
     /// DNS servers in order of preference (option 6)
     #[arg(long = "dns", value_delimiter = ',', value_name = "ADDRESS")]
     pub dns_servers: Vec<Ipv4Addr>,
-    /// Domain name (option 15)
+    /// Domain name (option 15), and zone of DNS
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub domain: String,
     /// Lease time for known nodes, seconds (option 51); 0 is 3600

@@ -106,10 +106,19 @@ impl ConnectionLimits {
 
     /// A place for a connection from `address`, or `None` if there is none: close the socket then.
     pub fn admit(&self, address: IpAddr) -> Option<Permit> {
+        self.admit_up_to(address, self.per_address_max)
+    }
+
+    /// The same for an address that many clients share: only the limit of all connections holds.
+    pub fn admit_shared(&self, address: IpAddr) -> Option<Permit> {
+        self.admit_up_to(address, self.max)
+    }
+
+    fn admit_up_to(&self, address: IpAddr, per_address_max: usize) -> Option<Permit> {
         let address = address.to_canonical();
         let mut open = lock(&self.open);
         let here = open.by_address.get(&address).copied().unwrap_or(0);
-        if open.all >= self.max || here >= self.per_address_max {
+        if open.all >= self.max || here >= per_address_max {
             return None;
         }
         open.all += 1;
@@ -155,6 +164,16 @@ mod tests {
         drop(first);
         assert!(limits.admit(b).is_some());
         assert!(limits.admit(a).is_some());
+    }
+
+    #[test]
+    fn a_shared_address_is_only_counted_in_all() {
+        let limits = ConnectionLimits::new(3, 1);
+        let address = "10.0.0.1".parse().unwrap();
+        let _first = limits.admit(address).unwrap();
+        assert!(limits.admit(address).is_none());
+        let _more = [(); 2].map(|()| limits.admit_shared(address).unwrap());
+        assert!(limits.admit_shared(address).is_none(), "a fourth one in all");
     }
 
     /// The table must not grow with every address ever seen.

@@ -104,10 +104,11 @@ impl Images {
 }
 
 impl BootFiles {
-    /// Creates an image of files that the catalogue has, or changes what is said of one.
+    /// Creates an image of files that the catalogue has, or changes what is said of one. `bss`: who boots it.
     pub(super) fn put_image(
         &mut self,
         put: &PutImage,
+        bss: &Bss,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -131,6 +132,7 @@ impl BootFiles {
             }
             Some(before) => {
                 check_same_parts(&before, &image)?;
+                check_arch_fits_users(&image, bss)?;
                 image.pinned = before.pinned;
                 image.meta.clone_from(&before.meta);
                 if *before == image {
@@ -180,7 +182,7 @@ impl BootFiles {
             others.any(|other| names_of(other).any(|name| name == *file))
         };
         let going: BTreeSet<&str> = names_of(&image).filter(|file| !is_others(file)).collect();
-        if let Some(users) = users::of_files(bss, &going) {
+        if let Some(users) = users::of_image(bss, self, &image.name, &going) {
             let detail = format!("the image {} is in use: {users}; change that first", image.name);
             return Err(Rejection::Conflict { detail });
         }
@@ -218,6 +220,8 @@ fn parts(image: &Image) -> impl Iterator<Item = (&'static str, &ImageFile)> {
         ("kernel", &image.kernel),
         ("initrd", &image.initrd),
         ("root_fs", &image.root_fs),
+        ("kernel_signature", &image.kernel_signature),
+        ("initrd_signature", &image.initrd_signature),
     ];
     parts
         .into_iter()
@@ -229,6 +233,8 @@ fn parts_mut(image: &mut Image) -> impl Iterator<Item = (&'static str, &mut Imag
         ("kernel", &mut image.kernel),
         ("initrd", &mut image.initrd),
         ("root_fs", &mut image.root_fs),
+        ("kernel_signature", &mut image.kernel_signature),
+        ("initrd_signature", &mut image.initrd_signature),
     ];
     parts
         .into_iter()
@@ -252,6 +258,18 @@ fn check_same_parts(before: &Image, after: &Image) -> Result<(), Rejection> {
     })
 }
 
+/// What a configuration was checked against when it was written must not change under it.
+fn check_arch_fits_users(image: &Image, bss: &Bss) -> Result<(), Rejection> {
+    let Some(configuration) = users::of_another_arch(bss, image) else {
+        return Ok(());
+    };
+    let problem = format!(
+        "{} is given, and the boot configuration {configuration} boots the image on nodes of another; change that first",
+        image.arch
+    );
+    Err(Rejection::invalid("arch", problem))
+}
+
 /// What is stored: every word in its one form, not pinned, and no meta of the client's.
 fn normalised(given: &Image) -> Result<Image, Rejection> {
     let name: ImageName = given.name.parse().map_err(|e| Rejection::invalid("name", e))?;
@@ -260,6 +278,10 @@ fn normalised(given: &Image) -> Result<Image, Rejection> {
             "kernel",
             "it is missing; nothing boots without one",
         ));
+    }
+    if given.initrd_signature.is_some() && given.initrd.is_none() {
+        let problem = "there is no initrd that it could be of; leave it out, or give the initrd too";
+        return Err(Rejection::invalid("initrd_signature", problem));
     }
     if !given.arch.is_empty() && !ARCHITECTURES.contains(&given.arch.as_str()) {
         let problem = format!(

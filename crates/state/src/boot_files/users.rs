@@ -1,49 +1,89 @@
-//! Who boots from a boot file: boot parameters, boot configurations and rollouts whose kernel, initrd or kernel parameters have
-//! its URL.
+//! Who boots an image or a boot file: boot configurations and rollouts that name the image, and what has the URL of a file in its
+//! kernel, initrd or kernel parameters: boot parameters of BSS v1, too.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
+use proto::boot_file::v1::Image;
+
+use super::BootFiles;
+use crate::boot_image::image_fits;
 use crate::bss::Bss;
 
 /// Where boot files are in a URL.
 const PREFIX: &str = "/files/";
-/// Users that are named; of the others the number.
+/// Uses that are named; of the others the number.
 const NAMED_MAX: usize = 5;
 
-/// In words, who boots from any of `files`; `None`: nobody.
-pub(super) fn of_files(bss: &Bss, files: &BTreeSet<&str>) -> Option<String> {
-    let entries = bss.entries().map(|entry| {
-        let texts = [&entry.kernel, &entry.initrd, &entry.params];
-        ("boot parameters of", entry.key.as_str(), texts)
-    });
-    let configurations = bss.configurations().map(|stored| {
-        let texts = [&stored.kernel, &stored.initrd, &stored.params];
-        ("boot configuration", stored.name.as_str(), texts)
-    });
-    let rollouts = bss
-        .boot_rollouts()
-        .filter(|rollout| bss.goes_on(rollout))
-        .map(|stored| {
-            let texts = [&stored.kernel, &stored.initrd, &stored.params];
-            ("rollout", stored.name.as_str(), texts)
-        });
-    let all = entries.chain(configurations).chain(rollouts);
-    let mut users = all.filter_map(|(kind, name, texts)| {
-        let file = texts.into_iter().find_map(|text| named_in(text, files))?;
-        Some((kind, name, file))
-    });
-    let mut text = String::new();
-    for (kind, name, file) in users.by_ref().take(NAMED_MAX) {
-        let comma = if text.is_empty() { "" } else { ", " };
-        // writing to a text cannot fail
-        let _ = write!(text, "{comma}the {kind} {name} name {file}");
+/// Something that nodes boot by.
+struct User<'a> {
+    kind: &'static str,
+    name: &'a str,
+    /// Name of its image; may be empty.
+    image: &'a str,
+    /// Its kernel, initrd and kernel parameters.
+    texts: [&'a String; 3],
+}
+
+impl User<'_> {
+    /// In words, how it uses the image of this name, or one of `files`; `None`: not at all.
+    fn uses(&self, all: &BootFiles, image: &str, files: &BTreeSet<&str>) -> Option<String> {
+        let (kind, name) = (self.kind, self.name);
+        if self.image == image {
+            return Some(format!("the {kind} {name} boots it"));
+        }
+        let of_image = all.images.get(self.image).map(|other| &other.params);
+        let mut texts = self.texts.into_iter().chain(of_image);
+        let file = texts.find_map(|text| named_in(text, files))?;
+        Some(format!("the {kind} {name} name {file}"))
     }
-    match users.count() {
+}
+
+/// Everything that nodes boot by, now or with the next step of a rollout.
+fn users(bss: &Bss) -> impl Iterator<Item = User<'_>> {
+    let entries = bss.entries().map(|entry| User {
+        kind: "boot parameters of",
+        name: &entry.key,
+        image: "",
+        texts: [&entry.kernel, &entry.initrd, &entry.params],
+    });
+    let configurations = bss.configurations().map(|stored| User {
+        kind: "boot configuration",
+        name: &stored.name,
+        image: &stored.image,
+        texts: [&stored.kernel, &stored.initrd, &stored.params],
+    });
+    let rollouts = bss.boot_rollouts().filter(move |rollout| bss.goes_on(rollout));
+    let rollouts = rollouts.map(|stored| User {
+        kind: "rollout",
+        name: &stored.name,
+        image: &stored.image,
+        texts: [&stored.kernel, &stored.initrd, &stored.params],
+    });
+    entries.chain(configurations).chain(rollouts)
+}
+
+/// In words, who boots the image of this name, or from any of `files`; `None`: nobody.
+pub(super) fn of_image(bss: &Bss, all: &BootFiles, image: &str, files: &BTreeSet<&str>) -> Option<String> {
+    let mut uses = users(bss).filter_map(|user| user.uses(all, image, files));
+    let named: Vec<String> = uses.by_ref().take(NAMED_MAX).collect();
+    let text = named.join(", ");
+    match uses.count() {
         0 if text.is_empty() => None,
         0 => Some(text),
         more => Some(format!("{text}, and {more} others")),
     }
+}
+
+/// The first boot configuration that the image does not fit, of those that boot it or are to be changed so.
+pub(super) fn of_another_arch<'a>(bss: &'a Bss, image: &Image) -> Option<&'a str> {
+    let is_to_boot_it = |name: &str| {
+        let mut rollouts = bss.boot_rollouts().filter(|rollout| bss.goes_on(rollout));
+        rollouts.any(|rollout| rollout.configuration == name && rollout.image == image.name)
+    };
+    let mut others = bss.configurations().filter(|stored| {
+        !image_fits(image, stored.arch()) && (stored.image == image.name || is_to_boot_it(&stored.name))
+    });
+    others.next().map(|stored| stored.name.as_str())
 }
 
 /// The first of `files` whose URL is in `text`. Which host it is at does not matter: it may be any name of this cluster.

@@ -9,7 +9,9 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use super::configuration_index::ConfigurationIndex;
+use super::configured_image::check_image_is_there;
 use super::normal_configuration::normalise_boot_configuration;
+use crate::boot_files::BootFiles;
 use crate::bounds::BOOT_CONFIGURATIONS_MAX;
 use crate::changes::Changes;
 use crate::event::Object;
@@ -43,10 +45,11 @@ impl BootConfigurations {
         &self.index
     }
 
-    /// Creates or replaces.
+    /// Creates or replaces; `files` has the images.
     pub(super) fn put(
         &mut self,
         put: &PutBootConfiguration,
+        files: &BootFiles,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -69,6 +72,7 @@ impl BootConfigurations {
             return Err(Rejection::invalid("name", problem));
         }
         self.index.check_room(&configuration)?;
+        check_image_is_there(&configuration, files)?;
         let names = vec![configuration.name.clone()];
         configuration.meta = match &before {
             Some(before) => at.modified(before.meta.as_ref()),

@@ -13,7 +13,9 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 use super::boot_rollout_progress::{is_decided, is_over, sizes};
+use super::configured_image::check_image_is_there;
 use super::normal_configuration::{check_configuration_name, normalise_boot_configuration};
+use crate::boot_files::BootFiles;
 use crate::bounds::{
     BOOT_DEADLINE_S_DEFAULT, BOOT_DEADLINE_S_MAX, ROLLOUT_NODES_MAX, ROLLOUT_STEPS_MAX, ROLLOUTS_MAX,
     check_count,
@@ -82,19 +84,21 @@ impl BootRollouts {
         (is_current && place < admitted(rollout)).then_some(rollout)
     }
 
-    /// Begins the first step with `nodes`, those that take part.
+    /// Begins the first step with `nodes`, those that take part. `from`: the configuration that is changed, and the images.
     pub(super) fn start(
         &mut self,
         given: &BootRollout,
-        configuration: Option<&BootConfiguration>,
+        from: (Option<&BootConfiguration>, &BootFiles),
         mut nodes: Vec<String>,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         check_configuration_name(&given.name)?;
+        let (configuration, files) = from;
         let base =
             configuration.ok_or_else(|| Rejection::not_found("boot configuration", &given.configuration))?;
         let changed = normalise_boot_configuration(&changed(base, given))?;
+        check_image_is_there(&changed, files)?;
         nodes.sort_unstable();
         nodes.dedup();
         check_terms(given, nodes.len())?;
@@ -107,6 +111,7 @@ impl BootRollouts {
             initrd: changed.initrd,
             params: changed.params,
             merge_params: changed.merge_params,
+            image: changed.image,
             boot_deadline_s: match given.boot_deadline_s {
                 0 => BOOT_DEADLINE_S_DEFAULT,
                 given => given,
@@ -337,6 +342,7 @@ pub(super) fn changed(configuration: &BootConfiguration, rollout: &BootRollout) 
         initrd: rollout.initrd.clone(),
         params: rollout.params.clone(),
         merge_params: rollout.merge_params,
+        image: rollout.image.clone(),
         ..configuration.clone()
     }
 }

@@ -9,6 +9,7 @@ mod boot_rollout_progress;
 mod boot_rollouts;
 mod boots_seen;
 mod configuration_index;
+mod configured_image;
 mod merge_patch;
 mod normal_configuration;
 mod put_boot_parameters;
@@ -42,6 +43,7 @@ pub use self::normal_configuration::{normalise_boot_configuration, priority};
 pub use self::script_text::SCRIPT_VARIABLES;
 pub(crate) use self::script_text::{check_params, check_url};
 use crate::apply::no_command;
+use crate::boot_files::BootFiles;
 use crate::changes::Changes;
 use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
@@ -173,20 +175,22 @@ impl Bss {
         &mut self,
         start: &StartBootRollout,
         nodes: Vec<String>,
+        files: &BootFiles,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let given = start.rollout.as_ref();
         let given = given.ok_or_else(|| Rejection::invalid("rollout", "it is missing"))?;
         let configuration = self.configurations.get(&given.configuration).cloned();
-        self.rollouts
-            .start(given, configuration.as_deref(), nodes, at, changes)
+        let from = (configuration.as_deref(), files);
+        self.rollouts.start(given, from, nodes, at, changes)
     }
 
     /// Looks at the boots of a rollout's nodes and goes on with it.
     fn advance_rollout(
         &mut self,
         advance: &AdvanceBootRollout,
+        files: &BootFiles,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -216,7 +220,7 @@ impl Bss {
                 configuration: Some(configuration),
                 ..Default::default()
             };
-            self.configurations.put(&put, &at, changes)?;
+            self.configurations.put(&put, files, &at, changes)?;
         }
         rollout.meta = at.modified(before.meta.as_ref());
         self.rollouts.go_on(rollout, nodes, changes);
@@ -226,9 +230,11 @@ impl Bss {
         })
     }
 
+    /// `files`: the images that boot configurations name.
     pub(crate) fn apply(
         &mut self,
         command: &BssCommand,
+        files: &BootFiles,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -238,9 +244,9 @@ impl Bss {
             Change::Update(update) => self.parameters.update(update, at, changes),
             Change::Delete(delete) => self.parameters.delete(delete, at, changes),
             Change::RecordBoot(record) => self.records.record(record, at, changes),
-            Change::PutBootConfiguration(put) => self.configurations.put(put, at, changes),
+            Change::PutBootConfiguration(put) => self.configurations.put(put, files, at, changes),
             Change::DeleteBootConfiguration(delete) => self.configurations.delete(delete, changes),
-            Change::AdvanceBootRollout(advance) => self.advance_rollout(advance, at, changes),
+            Change::AdvanceBootRollout(advance) => self.advance_rollout(advance, files, at, changes),
             Change::ControlBootRollout(control) => self.rollouts.control(control, at, changes),
             Change::DeleteBootRollout(delete) => self.rollouts.delete(delete, changes),
             // `State` gives the one its nodes, and makes the other another command
@@ -322,6 +328,25 @@ impl Bss {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.records.load(row, changes)
+    }
+
+    /// # Errors
+    /// `Malformed` for a configuration, or a rollout that goes on, whose image is not there.
+    pub(crate) fn check_loaded(&self, files: &BootFiles) -> Result<(), SnapshotError> {
+        let configurations = self.configurations.after(None);
+        let configurations =
+            configurations.map(|stored| (RowKind::BootConfiguration, &stored.name, &stored.image));
+        let rollouts = self.rollouts.iter().filter(|rollout| !is_over(rollout));
+        let rollouts = rollouts.map(|stored| (RowKind::BootRollout, &stored.name, &stored.image));
+        let mut all = configurations.chain(rollouts);
+        let is_missing = |image: &str| !image.is_empty() && files.image(image).is_none();
+        match all.find(|(_, _, image)| is_missing(image)) {
+            None => Ok(()),
+            Some((kind, name, image)) => Err(SnapshotError::Malformed {
+                kind,
+                problem: format!("{name} names the image {image}, which is not there"),
+            }),
+        }
     }
 
     pub(crate) fn load_configuration(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{GroupLabel, MacAddr, NodeSet, Rejection, canonical_role, canonical_sub_role};
+use model::{GroupLabel, ImageName, MacAddr, NodeSet, Rejection, canonical_role, canonical_sub_role};
 use proto::bss::v1::BootConfiguration;
 use proto::smd::v1::component::Arch;
 
@@ -39,7 +39,7 @@ pub fn normalise_boot_configuration(given: &BootConfiguration) -> Result<BootCon
     };
     check_arch(configuration.arch)?;
     check_selects(&configuration)?;
-    check_image(&configuration)?;
+    check_booted(&configuration)?;
     Ok(configuration)
 }
 
@@ -166,8 +166,10 @@ fn check_selects(configuration: &BootConfiguration) -> Result<(), Rejection> {
     ))
 }
 
-fn check_image(configuration: &BootConfiguration) -> Result<(), Rejection> {
+/// What is booted: an image, a kernel with or without an initrd, or what the next match boots.
+fn check_booted(configuration: &BootConfiguration) -> Result<(), Rejection> {
     let BootConfiguration {
+        image,
         kernel,
         initrd,
         params,
@@ -175,9 +177,13 @@ fn check_image(configuration: &BootConfiguration) -> Result<(), Rejection> {
         ..
     } = configuration;
     check_params(params)?;
+    if !image.is_empty() {
+        return check_image_name(image, kernel.is_empty() && initrd.is_empty());
+    }
     match (kernel.is_empty(), initrd.is_empty()) {
         (true, _) if !merge_params => {
-            let problem = "it is missing; only with merge_params that of the next match is taken";
+            let problem =
+                "it is missing, and so is an image; only with merge_params that of the next match is taken";
             return Err(Rejection::invalid("kernel", problem));
         }
         (true, false) => {
@@ -191,4 +197,16 @@ fn check_image(configuration: &BootConfiguration) -> Result<(), Rejection> {
         "" => Ok(()),
         initrd => check_url("initrd", initrd),
     }
+}
+
+fn check_image_name(image: &str, alone: bool) -> Result<(), Rejection> {
+    if !alone {
+        let problem = format!(
+            "the image {image} stands for its kernel and initrd; give either an image, or kernel and initrd"
+        );
+        return Err(Rejection::invalid("image", problem));
+    }
+    let name = image.parse::<ImageName>();
+    name.map(drop)
+        .map_err(|problem| Rejection::invalid("image", problem))
 }

@@ -8,6 +8,7 @@ use proto::smd::v1::Component;
 use proto::smd::v1::component::Arch;
 
 use crate::boot_choice::{BootClass, BootMatch, BootSource, choose};
+use crate::boot_image::image_fits;
 use crate::boot_matches::BootNode;
 use crate::bounds::{NODE_SETS_MAX, ROLLOUT_NODES_MAX, check_count};
 use crate::{State, bss};
@@ -17,7 +18,8 @@ impl State {
     /// nothing for it.
     ///
     /// # Errors
-    /// `Invalid` for a group and hosts at once, or none of both, and for names that are none; `NotFound` for the group.
+    /// `Invalid` for a group and hosts at once, or none of both, for names that are none, and for an image that does not fit a node;
+    /// `NotFound` for the group.
     pub(crate) fn participants(&self, rollout: Option<&BootRollout>) -> Result<Vec<String>, Rejection> {
         let rollout = rollout.ok_or_else(|| Rejection::invalid("rollout", "it is missing"))?;
         let named = match (rollout.group.is_empty(), rollout.hosts.is_empty()) {
@@ -27,8 +29,9 @@ impl State {
             (false, false) => return Err(Rejection::invalid("hosts", "name a group or hosts, not both")),
         };
         let boots_it = |node: &Xname| self.boots(node, &rollout.configuration);
-        let boot = named.into_iter().filter(boots_it);
-        Ok(boot.map(|node| node.to_string()).collect())
+        let boot: Vec<Xname> = named.into_iter().filter(boots_it).collect();
+        self.check_image_fits(rollout, &boot)?;
+        Ok(boot.iter().map(Xname::to_string).collect())
     }
 
     fn members_of(&self, label: &str) -> Result<BTreeSet<Xname>, Rejection> {
@@ -88,9 +91,29 @@ impl State {
         let others = others
             .into_iter()
             .filter_map(|(class, key)| Some((class, self.bss.entry(key)?)));
-        own.chain(others).next().map(|(class, entry)| BootMatch {
-            class,
-            source: BootSource::Parameters(entry),
-        })
+        let first = own.chain(others).next();
+        first.map(|(class, entry)| BootMatch::without_image(class, BootSource::Parameters(entry)))
+    }
+
+    /// An image for another architecture boots nowhere, and would only be noticed by nodes that fail.
+    fn check_image_fits(&self, rollout: &BootRollout, nodes: &[Xname]) -> Result<(), Rejection> {
+        let Some(image) = self.boot_files.image(&rollout.image) else {
+            return Ok(());
+        };
+        let arch = |node: &Xname| {
+            self.smd
+                .component(node)
+                .map_or(Arch::Unspecified, |node| node.arch())
+        };
+        match nodes.iter().find(|node| !image_fits(&image, arch(node))) {
+            None => Ok(()),
+            Some(node) => {
+                let problem = format!(
+                    "the image {} is for {}, and {node} is not; name another image, or leave the node out",
+                    image.name, image.arch
+                );
+                Err(Rejection::invalid("image", problem))
+            }
+        }
     }
 }

@@ -12,7 +12,9 @@ use proto::cloud_init::v1::{Group, GroupFile};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use super::secrets::{Sealed, check_stays_secret, group_secret};
+use super::secrets::{
+    Part, Sealed, check_is_brought, check_stays_secret, group_meta_data_secret, group_secret,
+};
 use crate::bounds::{
     CLOUD_INIT_BYTES_MAX, CLOUD_INIT_DEPTH_MAX, CLOUD_INIT_GROUPS_BYTES_MAX, CLOUD_INIT_GROUPS_MAX,
     CLOUD_INIT_SECRET_GROUPS_MAX, DESCRIPTION_BYTES_MAX, NAME_BYTES_MAX, check_count, check_text,
@@ -31,8 +33,10 @@ use crate::{RowKey, RowKind};
 const KIND: &str = "cloud-init group";
 const PLAIN: &str = "plain";
 const BASE64: &str = "base64";
+const META_DATA: &str = "meta-data";
+const FILE: &str = "file";
 /// What a patch may take away.
-const CLEARED: [&str; 2] = ["meta-data", "file"];
+const CLEARED: [&str; 2] = [META_DATA, FILE];
 
 /// Groups by name.
 #[derive(Clone, Default)]
@@ -67,12 +71,8 @@ impl Groups {
     ) -> Result<Applied, Rejection> {
         let given = put.group.as_ref();
         let mut group = normalised(given.ok_or_else(|| Rejection::invalid("group", "it is missing"))?)?;
-        let sealed = Sealed {
-            contents: put.sealed.as_ref(),
-            token_key: put.token_key.as_ref(),
-        };
-        let secret = group_secret(&group.name);
-        sealed.check(group.secret, &secret)?;
+        let sealed = sealed(&group.name, put);
+        sealed.check(group.secret)?;
         let before = self.get(&group.name).cloned();
         if put.must_be_new && before.is_some() {
             let detail = "use PUT to replace it".to_owned();
@@ -83,12 +83,11 @@ impl Groups {
         check_revision(&group.name, put.if_revision, meta)?;
         let was_secret = before.as_ref().is_some_and(|before| before.secret);
         check_stays_secret("group", &group.name, was_secret, group.secret)?;
-        if let Some(before) = before.as_ref().filter(|_| group.secret && put.sealed.is_none()) {
-            // what is sealed stays, and with it what is said of the file
-            group.file = before.file.clone().filter(|_| before.secret);
+        if group.secret {
+            keep_sealed(&mut group, before.as_deref(), put)?;
         }
         self.check_room(&group, before.is_none())?;
-        sealed.store(group.secret, &secret, secrets, changes);
+        sealed.store(group.secret, secrets, changes);
         let mut applied = Applied::default();
         match &before {
             Some(before) => {
@@ -131,10 +130,11 @@ impl Groups {
     /// Changes what is given and leaves the rest.
     ///
     /// # Errors
-    /// `NotFound`, `RevisionMismatch`; `Conflict` for a secret group, whose contents nobody could merge; `Invalid`.
+    /// `NotFound`, `RevisionMismatch`; `Conflict` for contents of a secret group, which nobody could merge; `Invalid`.
     pub(super) fn patch(
         &mut self,
         patch: &PatchGroup,
+        secrets: &mut Cluster,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -142,11 +142,12 @@ impl Groups {
         let before = self.get(&name).cloned();
         let before = before.ok_or_else(|| Rejection::not_found(KIND, &name))?;
         check_revision(&name, patch.if_revision, before.meta.as_ref())?;
-        if before.secret {
-            let detail = format!("{name} is secret, so that nobody sees what would be patched; put it whole");
-            return Err(Rejection::Conflict { detail });
-        }
+        check_merges_nothing_secret(&before, patch)?;
         let mut group = normalised(&patched(&before, patch)?)?;
+        if group.secret {
+            let stays = |part: &&String| !patch.clear.contains(*part);
+            group.sealed = before.sealed.iter().filter(stays).cloned().collect();
+        }
         group.meta = before.meta.clone();
         if group == *before {
             return Ok(Applied {
@@ -155,6 +156,9 @@ impl Groups {
             });
         }
         self.check_room(&group, false)?;
+        for part in before.sealed.iter().filter(|part| patch.clear.contains(part)) {
+            secrets.forget_secret(&secret_of(&name, part), changes);
+        }
         group.meta = at.modified(before.meta.as_ref());
         self.table.put(name.clone(), group, changes);
         Ok(Applied {
@@ -175,7 +179,9 @@ impl Groups {
         let name = normalised_name(&delete.name)?;
         let meta = self.get(&name).and_then(|before| before.meta.as_ref());
         check_revision(&name, delete.if_revision, meta)?;
-        secrets.forget_secret(&group_secret(&name), changes);
+        for part in CLEARED {
+            secrets.forget_secret(&secret_of(&name, part), changes);
+        }
         let gone = self.table.remove(&name, changes).map(|_| name);
         Ok(deleted(gone.into_iter()))
     }
@@ -197,13 +203,93 @@ pub fn file_bytes(file: &GroupFile) -> Option<Vec<u8>> {
     }
 }
 
+/// What the log brings of a secret group.
+fn sealed<'a>(name: &str, put: &'a PutGroup) -> Sealed<'a, 2> {
+    let file = Part {
+        field: "sealed",
+        sealed: put.sealed.as_ref(),
+        name: group_secret(name),
+    };
+    let meta_data = Part {
+        field: "sealed_meta_data",
+        sealed: put.sealed_meta_data.as_ref(),
+        name: group_meta_data_secret(name),
+    };
+    Sealed {
+        parts: [file, meta_data],
+        token_key: put.token_key.as_ref(),
+    }
+}
+
+/// What a part of [`CLEARED`] is sealed as.
+fn secret_of(name: &str, part: &str) -> String {
+    match part {
+        META_DATA => group_meta_data_secret(name),
+        _ => group_secret(name),
+    }
+}
+
+/// What a write of a secret group does not bring stays as it is, and with it what is said of it.
+///
+/// # Errors
+/// `Invalid` for what is public and not brought, and for a file that is said to be another and not brought.
+fn keep_sealed(group: &mut Group, before: Option<&Group>, put: &PutGroup) -> Result<(), Rejection> {
+    let public = before.filter(|before| !before.secret);
+    let has_file = public.is_some_and(|before| before.file.is_some());
+    check_is_brought("file.content", has_file, put.sealed.as_ref())?;
+    let has_meta_data = public.is_some_and(|before| before.meta_data.is_some());
+    check_is_brought(META_DATA, has_meta_data, put.sealed_meta_data.as_ref())?;
+    let before = before.filter(|before| before.secret);
+    if put.sealed.is_none() {
+        let kept = before.and_then(|before| before.file.clone());
+        check_says_of_file(group.file.as_ref(), kept.as_ref())?;
+        group.file = kept;
+    }
+    let was_sealed = |part: &str| before.is_some_and(|before| before.sealed.iter().any(|kept| kept == part));
+    if put.sealed_meta_data.is_some() || was_sealed(META_DATA) {
+        group.sealed.push(META_DATA.to_owned());
+    }
+    if group.file.is_some() {
+        group.sealed.push(FILE.to_owned());
+    }
+    Ok(())
+}
+
+/// A file without content stands for the one that is sealed, as it is shown; or for none, as Go's clients write it.
+fn check_says_of_file(given: Option<&GroupFile>, kept: Option<&GroupFile>) -> Result<(), Rejection> {
+    let Some(given) = given else { return Ok(()) };
+    let is_blank = given.filename.is_empty() && given.encoding == PLAIN;
+    let is_kept = |kept: &GroupFile| {
+        given.encoding == kept.encoding && (given.filename == kept.filename || given.filename.is_empty())
+    };
+    if is_blank || kept.is_some_and(is_kept) {
+        return Ok(());
+    }
+    let problem = "it is missing, and what is said of the file is not what is sealed; give the content with it, or leave the \
+                   file out to keep what is sealed";
+    Err(Rejection::invalid("file.content", problem))
+}
+
+/// # Errors
+/// `Conflict`: contents that are sealed are not there to be merged with.
+fn check_merges_nothing_secret(before: &Group, patch: &PatchGroup) -> Result<(), Rejection> {
+    if !before.secret || (patch.meta_data.is_none() && patch.file.is_none()) {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} is secret, so that nobody sees what `file` and `meta-data` would be merged with; put it: what a put leaves out stays",
+        before.name
+    );
+    Err(Rejection::Conflict { detail })
+}
+
 fn patched(before: &Group, patch: &PatchGroup) -> Result<Group, Rejection> {
     let mut after = before.clone();
     check_count("clear", patch.clear.len(), CLEARED.len())?;
     for field in &patch.clear {
         match field.as_str() {
-            "meta-data" => after.meta_data = None,
-            "file" => after.file = None,
+            META_DATA => after.meta_data = None,
+            FILE => after.file = None,
             other => {
                 let accepted = format!("write one of {}", CLEARED.join(", "));
                 let problem = InvalidValue::new("a field of a group that can be cleared", other, accepted);
@@ -248,6 +334,7 @@ pub(super) fn normalised(group: &Group) -> Result<Group, Rejection> {
         file: file.map(normalised_file).transpose()?,
         meta: None,
         secret: group.secret,
+        sealed: Vec::new(),
     })
 }
 

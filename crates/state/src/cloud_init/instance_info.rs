@@ -11,7 +11,7 @@ use proto::raft::v1::snapshot_row::Row;
 
 use super::fields::{check_host_name, check_instance_id, check_public_keys, check_texts, check_url};
 use super::groups::check_meta_data;
-use super::secrets::{Sealed, check_stays_secret, instance_secret};
+use super::secrets::{Part, Sealed, check_is_brought, check_stays_secret, instance_secret};
 use crate::bounds::{INSTANCE_INFOS_MAX, INSTANCE_META_DATA_BYTES_MAX};
 use crate::changes::Changes;
 use crate::cluster::Cluster;
@@ -41,6 +41,12 @@ impl Infos {
         self.table.values()
     }
 
+    /// Whose `local-hostname` it is, in any case of the letters; sorted.
+    pub(super) fn named(&self, hostname: &str) -> impl Iterator<Item = &Xname> {
+        let owners = self.hostnames.get(&hostname.to_ascii_lowercase());
+        owners.into_iter().flatten()
+    }
+
     /// Creates or replaces; the node need not be a component yet. `secrets` holds the meta-data of a secret one.
     ///
     /// Source: OpenCHAMI/cloud-init `PUT /admin/instance-info/{id}`.
@@ -55,12 +61,16 @@ impl Infos {
         let given = put.info.as_ref();
         let given = given.ok_or_else(|| Rejection::invalid("info", "it is missing"))?;
         check(given)?;
+        let part = Part {
+            field: "sealed",
+            sealed: put.sealed.as_ref(),
+            name: instance_secret(&node),
+        };
         let sealed = Sealed {
-            contents: put.sealed.as_ref(),
+            parts: [part],
             token_key: put.token_key.as_ref(),
         };
-        let secret = instance_secret(&node);
-        sealed.check(given.secret, &secret)?;
+        sealed.check(given.secret)?;
         self.check_free(&node, &given.local_hostname)?;
         let before = self.get(&node).cloned();
         if before.is_none() && self.table.len() >= INSTANCE_INFOS_MAX {
@@ -69,7 +79,12 @@ impl Infos {
         }
         let was_secret = before.as_ref().is_some_and(|before| before.secret);
         check_stays_secret("instance-info", node.as_str(), was_secret, given.secret)?;
-        sealed.store(given.secret, &secret, secrets, changes);
+        if given.secret {
+            let is_public = |before: &Arc<InstanceInfo>| !before.secret && before.meta_data.is_some();
+            let is_public = before.as_ref().is_some_and(is_public);
+            check_is_brought("meta-data", is_public, put.sealed.as_ref())?;
+        }
+        sealed.store(given.secret, secrets, changes);
         let mut applied = Applied::default();
         let meta = match &before {
             Some(before) => {

@@ -30,7 +30,8 @@ pub use self::groups::file_bytes;
 use self::instance_info::Infos;
 use self::instances::Instances;
 use self::profiles::Profiles;
-pub use self::secrets::{BOOT_TOKEN_KEY, group_secret, instance_secret};
+pub(crate) use self::secrets::redacted;
+pub use self::secrets::{BOOT_TOKEN_KEY, group_meta_data_secret, group_secret, instance_secret};
 use crate::apply::no_command;
 use crate::changes::Changes;
 use crate::cluster::{Cluster, FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
@@ -81,6 +82,12 @@ impl CloudInit {
     /// What is said about single nodes, sorted by node.
     pub fn instance_infos(&self) -> impl Iterator<Item = &Arc<InstanceInfo>> {
         self.infos.iter()
+    }
+
+    /// The nodes that were given a `local-hostname`, in any case of its letters; sorted, and one unless an earlier release
+    /// has stored them.
+    pub fn nodes_named(&self, hostname: &str) -> impl Iterator<Item = &Xname> {
+        self.infos.named(hostname)
     }
 
     /// Who last changed what is said about a node, or its instance-id, which is shown with it.
@@ -165,7 +172,7 @@ impl CloudInit {
             Change::DeleteProfile(delete) => self.profiles.delete(delete, changes),
             Change::OpenBootSession(open) => self.sessions.open(open, at, changes),
             Change::DeleteClusterDefaults(delete) => self.defaults.delete(delete, changes),
-            Change::PatchGroup(patch) => self.groups.patch(patch, at, changes),
+            Change::PatchGroup(patch) => self.groups.patch(patch, secrets, at, changes),
         }
     }
 
@@ -355,8 +362,10 @@ fn says_more(change: &Change) -> bool {
     match change {
         Change::UpdateClusterDefaults(update) => update.if_revision.is_some(),
         Change::PutGroup(put) => {
-            let is_secret = put.group.as_ref().is_some_and(|group| group.secret);
-            put.if_revision.is_some() || is_secret || put.sealed.is_some() || put.token_key.is_some()
+            let is_more = |group: &Group| group.secret || !group.sealed.is_empty();
+            let is_secret = put.group.as_ref().is_some_and(is_more);
+            let has_sealed = put.sealed.is_some() || put.sealed_meta_data.is_some();
+            put.if_revision.is_some() || is_secret || has_sealed || put.token_key.is_some()
         }
         Change::DeleteGroup(delete) => delete.if_revision.is_some(),
         Change::PutInstanceInfo(put) => {

@@ -9,7 +9,7 @@ mod unknown_clients;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use model::{MacAddr, Rejection};
+use model::{Ipv4Net, MacAddr, Rejection};
 use proto::dhcp::v1::dhcp_command::Change;
 use proto::dhcp::v1::{DhcpCommand, DhcpLease, HeldAddress, Subnet, UnknownClient};
 use proto::raft::v1::outcome::Applied;
@@ -50,6 +50,21 @@ impl Dhcp {
     /// Every subnet, sorted by network.
     pub fn subnets(&self) -> impl Iterator<Item = &Arc<Subnet>> {
         self.subnets.iter()
+    }
+
+    /// Every subnet that has an address in common with a network: the one around it, or those inside.
+    pub fn overlapping(&self, network: &Ipv4Net) -> impl Iterator<Item = &Arc<Subnet>> {
+        self.subnets.overlapping(network)
+    }
+
+    /// Whether any subnet has this domain, written in lower case.
+    pub fn has_domain(&self, domain: &str) -> bool {
+        self.subnets.has_domain(domain)
+    }
+
+    /// Every domain of the subnets once, sorted, in lower case.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.subnets.domains()
     }
 
     /// The lease of an address, also one that has ended.

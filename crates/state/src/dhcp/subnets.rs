@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use imbl::OrdSet;
 use model::{Ipv4Net, Rejection};
 use proto::dhcp::v1::Subnet;
 use proto::dhcp::v1::dhcp_command::{DeleteSubnet, PutSubnet};
@@ -34,12 +35,40 @@ const DOMAIN_BYTES_MAX: usize = 253;
 #[derive(Clone, Default)]
 pub(super) struct Subnets {
     subnets: Table<Subnet>,
+    /// The domains that there are; subnets without one are not in it.
+    by_domain: OrdSet<(String, Ipv4Net)>,
 }
 
 impl Subnets {
     /// Sorted by network.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Subnet>> {
         self.subnets.values()
+    }
+
+    /// Every subnet that has an address in common with a network: the one around it, or those inside.
+    pub(super) fn overlapping(&self, network: &Ipv4Net) -> impl Iterator<Item = &Arc<Subnet>> {
+        self.overlaps(network).map(|(_, subnet)| subnet)
+    }
+
+    /// Whether any subnet has this domain, written in lower case.
+    pub(super) fn has_domain(&self, domain: &str) -> bool {
+        let mut from = self.by_domain.range((domain.to_owned(), first_network())..);
+        from.next().is_some_and(|(first, _)| first == domain)
+    }
+
+    /// Every domain of the subnets once, sorted, in lower case.
+    pub(super) fn domains(&self) -> impl Iterator<Item = &str> {
+        let mut last = None;
+        let domains = self.by_domain.iter().map(|(domain, _)| domain.as_str());
+        domains.filter(move |domain| last.replace(*domain) != Some(*domain))
+    }
+
+    fn overlaps(&self, network: &Ipv4Net) -> impl Iterator<Item = (&Ipv4Net, &Arc<Subnet>)> {
+        let around = self.covering(network.network());
+        let inside = self.subnets.range(*network..=single_address(network.broadcast()));
+        // one that begins where the network does is both
+        let inside = inside.filter(move |(other, _)| around.is_none_or(|(around, _)| around != *other));
+        around.into_iter().chain(inside)
     }
 
     /// The subnet in which an address lies.
@@ -88,18 +117,23 @@ impl Subnets {
                 }
             }
         };
-        self.subnets.put(network, subnet, changes);
+        self.store(network, subnet, changes);
         Ok(applied)
     }
 
+    fn store(&mut self, network: Ipv4Net, subnet: Subnet, changes: &mut Changes) {
+        let domain = subnet.domain.clone();
+        if let Some(before) = self.subnets.put(network, subnet, changes) {
+            self.by_domain.remove(&(before.domain.clone(), network));
+        }
+        if !domain.is_empty() {
+            self.by_domain.insert((domain, network));
+        }
+    }
+
     fn check_overlap(&self, network: &Ipv4Net) -> Result<(), Rejection> {
-        let inside = self
-            .subnets
-            .range(*network..=single_address(network.broadcast()))
-            .map(|(other, _)| other);
-        let around = self.covering(network.network()).map(|(other, _)| other);
-        match inside.chain(around).find(|other| *other != network) {
-            Some(other) => {
+        match self.overlaps(network).find(|(other, _)| *other != network) {
+            Some((other, _)) => {
                 let detail =
                     format!("{network} overlaps {other}; delete {other} first or choose another network");
                 Err(Rejection::Conflict { detail })
@@ -113,9 +147,11 @@ impl Subnets {
             .network
             .parse()
             .map_err(|e| Rejection::invalid("network", e))?;
-        self.subnets
+        let before = self
+            .subnets
             .remove(&network, changes)
             .ok_or_else(|| Rejection::not_found("subnet", network))?;
+        self.by_domain.remove(&(before.domain.clone(), network));
         Ok(deleted(std::iter::once(network.to_string())))
     }
 
@@ -140,7 +176,7 @@ impl Subnets {
                 kind: RowKind::Subnet,
                 problem: rejection.to_string(),
             })?;
-        self.subnets.put(key, row, changes);
+        self.store(key, row, changes);
         Ok(())
     }
 }
@@ -149,6 +185,11 @@ fn single_address(address: Ipv4Addr) -> Ipv4Net {
     format!("{address}/32")
         .parse()
         .expect("every address is a network of one")
+}
+
+/// The one that is sorted before all others.
+fn first_network() -> Ipv4Net {
+    "0.0.0.0/0".parse().expect("it is a network")
 }
 
 /// From which level on the log may have a subnet that says this.

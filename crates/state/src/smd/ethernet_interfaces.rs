@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -70,6 +71,15 @@ impl EthernetInterfaces {
             .range((ip, String::new())..)
             .take_while(move |((at, _), _)| *at == ip)
             .filter_map(|(_, mac)| self.table.get(mac))
+    }
+
+    /// The addresses in a range that any interface has, each once, sorted.
+    pub(super) fn ips(&self, range: RangeInclusive<IpAddr>) -> impl Iterator<Item = IpAddr> {
+        let mut last = None;
+        let (first, end) = range.into_inner();
+        let from = self.by_ip.range((first, String::new())..).map(|((ip, _), _)| *ip);
+        from.take_while(move |ip| *ip <= end)
+            .filter(move |ip| last.replace(*ip) != Some(*ip))
     }
 
     pub(super) fn of<'a>(

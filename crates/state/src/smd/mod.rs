@@ -154,6 +154,11 @@ impl Smd {
         self.interfaces.all_by_ip(ip)
     }
 
+    /// The addresses in a range that any interface has, each once, sorted; IPv4 comes before IPv6.
+    pub fn ips(&self, range: std::ops::RangeInclusive<IpAddr>) -> impl Iterator<Item = IpAddr> {
+        self.interfaces.ips(range)
+    }
+
     /// The interfaces of a component, sorted by MAC.
     pub fn interfaces_of<'a>(
         &'a self,

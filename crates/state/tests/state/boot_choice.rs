@@ -44,10 +44,7 @@ fn entry(key: &str, kernel: &str) -> BootParametersEntry {
 }
 
 fn of_v1(class: BootClass, kernel: &str) -> BootMatch {
-    BootMatch {
-        class,
-        source: BootSource::Parameters(Arc::new(entry("v1", kernel))),
-    }
+    BootMatch::without_image(class, BootSource::Parameters(Arc::new(entry("v1", kernel))))
 }
 
 fn node_of<'a>(state: &'a State, component: &'a Component) -> BootNode<'a> {
@@ -278,7 +275,7 @@ fn merged_parameters_come_after_and_override_by_key() {
         "the first that does not merge is the last"
     );
     assert_eq!(
-        (chosen.image().kernel(), chosen.image().initrd()),
+        (&*chosen.booted().kernel(), &*chosen.booted().initrd()),
         ("http://i/k", "http://i/i")
     );
     let from: Vec<usize> = chosen.words().iter().map(|word| word.from).collect();
@@ -296,7 +293,7 @@ fn a_kernel_of_its_own_comes_with_its_own_initrd() {
     }));
     let chosen = choice(&log, Some(of_v1(BootClass::Role, "http://v1/k"))).unwrap();
     assert_eq!(
-        (chosen.image().kernel(), chosen.image().initrd()),
+        (&*chosen.booted().kernel(), &*chosen.booted().initrd()),
         ("http://own/k", "")
     );
     assert_eq!(chosen.params(), "console=v1 quiet own");
@@ -372,7 +369,7 @@ fn naive(state: &State, node: &BootNode<'_>) -> Vec<BootMatch> {
         .filter_map(|configuration| {
             let (class, _) = selection(configuration, node)?;
             let source = BootSource::Configuration(Arc::clone(configuration));
-            Some(BootMatch { class, source })
+            Some(BootMatch::without_image(class, source))
         })
         .collect();
     all.sort_by(|one, other| one.order().cmp(&other.order()));

@@ -103,7 +103,7 @@ fn given(log: &Log) -> Vec<u32> {
         let component = log.state.smd.component(&node(*place).parse().unwrap()).unwrap();
         let node = BootNode::new(&log.state, &component.id, Some(&component), Arch::Unspecified);
         let choice = choose(log.state.boot_matches(&node, None)).unwrap();
-        choice.image().kernel() == "http://s/new"
+        choice.booted().kernel() == "http://s/new"
     };
     (0..6).filter(gets_new).collect()
 }

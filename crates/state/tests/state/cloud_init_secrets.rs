@@ -8,7 +8,7 @@ use proto::cloud_init::v1::cloud_init_command::{
 use proto::cloud_init::v1::{Group, GroupFile, InstanceInfo};
 use proto::cluster::v1::SealedSecret;
 use state::bounds::CLOUD_INIT_SECRET_GROUPS_MAX;
-use state::cloud_init::{BOOT_TOKEN_KEY, group_secret, instance_secret};
+use state::cloud_init::{BOOT_TOKEN_KEY, group_meta_data_secret, group_secret, instance_secret};
 
 use crate::instance_info::info;
 use crate::support::Log;
@@ -152,17 +152,150 @@ fn what_is_not_sealed_or_is_sealed_as_something_else_is_refused() {
     );
 }
 
+fn patch() -> PatchGroup {
+    PatchGroup {
+        name: "a".into(),
+        ..PatchGroup::default()
+    }
+}
+
+/// A secret group with meta-data alone.
+fn put_meta_data(ciphertext: &str) -> PutGroup {
+    PutGroup {
+        group: Some(Group {
+            name: "a".into(),
+            secret: true,
+            ..Group::default()
+        }),
+        sealed_meta_data: Some(sealed(&group_meta_data_secret("a"), ciphertext)),
+        ..PutGroup::default()
+    }
+}
+
 /// Nobody is shown what would be merged.
 #[test]
-fn a_secret_group_is_not_patched() {
+fn contents_of_a_secret_group_are_not_patched() {
     let mut log = Log::latest();
     log.ok(put("a", "x"));
-    let patch = PatchGroup {
-        name: "a".into(),
+    let described = PatchGroup {
         description: Some("b".into()),
-        ..PatchGroup::default()
+        ..patch()
     };
-    assert!(matches!(log.refused(patch), Rejection::Conflict { .. }));
+    log.ok(described);
+    let stored = log.state.cloud_init.group("a").unwrap();
+    assert_eq!((stored.description.as_str(), stored.secret), ("b", true));
+    for contents in [
+        PatchGroup {
+            meta_data: some_data(),
+            ..patch()
+        },
+        PatchGroup {
+            file: Some(GroupFile::default()),
+            ..patch()
+        },
+    ] {
+        assert!(matches!(log.refused(contents), Rejection::Conflict { .. }));
+    }
+    assert_eq!(ciphertext(&log, "cloud-init/group/a").unwrap(), b"x");
+}
+
+/// An administrator who has one of them at hand must not lose the other.
+#[test]
+fn a_write_of_one_part_keeps_the_other_and_only_a_clear_takes_it_away() {
+    let mut log = Log::latest();
+    log.ok(put("a", "file"));
+    log.ok(put_meta_data("data"));
+    let stored = log.state.cloud_init.group("a").unwrap();
+    assert_eq!(stored.sealed, ["meta-data", "file"]);
+    assert_eq!(stored.file.as_ref().unwrap().filename, "c.yaml");
+    log.ok(put("a", "file-2"));
+    assert_eq!(ciphertext(&log, "cloud-init/group/a").unwrap(), b"file-2");
+    assert_eq!(ciphertext(&log, "cloud-init/group/a/meta-data").unwrap(), b"data");
+    log.ok(PatchGroup {
+        clear: vec!["file".into()],
+        ..patch()
+    });
+    let stored = log.state.cloud_init.group("a").unwrap();
+    assert_eq!(
+        (&stored.sealed[..], stored.file.is_none()),
+        (&["meta-data".to_owned()][..], true)
+    );
+    assert_eq!(ciphertext(&log, "cloud-init/group/a"), None);
+    assert_eq!(ciphertext(&log, "cloud-init/group/a/meta-data").unwrap(), b"data");
+    log.ok(DeleteGroup {
+        name: "a".into(),
+        if_revision: None,
+    });
+    assert_eq!(ciphertext(&log, "cloud-init/group/a/meta-data"), None);
+    let foreign = PutGroup {
+        sealed_meta_data: Some(sealed(&group_secret("a"), "x")),
+        ..put_meta_data("x")
+    };
+    assert_eq!(log.invalid(foreign).0, "sealed_meta_data");
+}
+
+/// What a GET shows can be written back; what says otherwise of a file that nobody can see is a mistake.
+#[test]
+fn a_file_without_content_stands_for_the_one_that_is_sealed() {
+    let mut log = Log::latest();
+    log.ok(put("a", "x"));
+    let again = |filename: &str, encoding: &str| {
+        let mut group = put("a", "").group.unwrap();
+        group.file = Some(GroupFile {
+            filename: filename.into(),
+            encoding: encoding.into(),
+            ..GroupFile::default()
+        });
+        PutGroup {
+            group: Some(group),
+            ..PutGroup::default()
+        }
+    };
+    for same in [again("c.yaml", "plain"), again("", ""), again("c.yaml", "")] {
+        log.ok(same);
+        assert_eq!(log.state.cloud_init.group("a").unwrap().sealed, ["file"]);
+        assert_eq!(ciphertext(&log, "cloud-init/group/a").unwrap(), b"x");
+    }
+    for other in [again("d.yaml", "plain"), again("c.yaml", "base64")] {
+        assert_eq!(log.invalid(other).0, "file.content");
+    }
+    log.ok(put_meta_data("y"));
+    log.ok(PatchGroup {
+        clear: vec!["file".into()],
+        ..patch()
+    });
+    assert_eq!(
+        log.invalid(again("c.yaml", "plain")).0,
+        "file.content",
+        "there is none"
+    );
+}
+
+/// Nobody but the writer could seal what is public.
+#[test]
+fn what_becomes_secret_must_be_brought() {
+    let mut log = Log::latest();
+    let public = PutGroup {
+        group: Some(Group {
+            name: "a".into(),
+            meta_data: some_data(),
+            file: Some(GroupFile {
+                content: "#cloud-config\n".into(),
+                ..GroupFile::default()
+            }),
+            ..Group::default()
+        }),
+        ..PutGroup::default()
+    };
+    log.ok(public);
+    assert_eq!(log.invalid(put_meta_data("x")).0, "file.content");
+    assert_eq!(log.invalid(put("a", "x")).0, "meta-data");
+    log.ok(PutGroup {
+        sealed_meta_data: Some(sealed(&group_meta_data_secret("a"), "y")),
+        ..put("a", "x")
+    });
+    let stored = log.state.cloud_init.group("a").unwrap();
+    assert_eq!((stored.secret, stored.meta_data.is_none()), (true, true));
 }
 
 #[test]
@@ -179,6 +312,11 @@ fn meta_data_of_one_node_is_public_or_sealed() {
         ..PutInstanceInfo::default()
     };
     log.ok(put(public.clone(), None));
+    let bare = InstanceInfo {
+        secret: true,
+        ..info(NODE)
+    };
+    assert_eq!(log.invalid(put(bare, None)).0, "meta-data", "it would be lost");
     assert_eq!(
         log.state.cloud_init.instance_info(&node).unwrap().meta_data,
         some_data()

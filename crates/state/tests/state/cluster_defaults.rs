@@ -172,3 +172,41 @@ fn host_names_follow_the_defaults_and_the_node_s_own_goes_first() {
     });
     assert_eq!(name(&log), "login1");
 }
+
+/// DNS answers for the names that nodes call themselves by; no name leads to two nodes, and none to the wrong one.
+#[test]
+fn who_is_called_so_is_found_by_the_name() {
+    let mut log = Log::new();
+    log.ok(cluster::bootstrap("prod"));
+    let component = |id: &str, nid| Component {
+        id: id.into(),
+        state: component::State::On.into(),
+        nid: Some(nid),
+        ..Default::default()
+    };
+    let components = vec![component("x0c0s0b0n0", 7), component("x0c0s1b0n0", 8)];
+    log.ok(CreateComponents {
+        components,
+        force: false,
+        ..Default::default()
+    });
+    let called = |log: &Log, name: &str| log.state.called(name).map(|node| node.to_string());
+    assert_eq!(called(&log, "pr0007").as_deref(), Some("x0c0s0b0n0"));
+    assert_eq!(called(&log, "PR0008").as_deref(), Some("x0c0s1b0n0"));
+    for nobody in ["pr0009", "pr7", "nid0007", "login1", ""] {
+        assert_eq!(called(&log, nobody), None, "{nobody}");
+    }
+    let named = |id: &str, name: &str| PutInstanceInfo {
+        info: Some(proto::cloud_init::v1::InstanceInfo {
+            local_hostname: name.into(),
+            ..info(id)
+        }),
+        ..Default::default()
+    };
+    log.ok(named("x0c0s0b0n0", "Login1"));
+    assert_eq!(called(&log, "login1").as_deref(), Some("x0c0s0b0n0"));
+    assert_eq!(called(&log, "pr0007"), None, "it calls itself otherwise now");
+    // a name that the pattern gives to another: the first of both has it, on every member
+    log.ok(named("x0c0s0b0n0", "pr0008"));
+    assert_eq!(called(&log, "pr0008").as_deref(), Some("x0c0s0b0n0"));
+}

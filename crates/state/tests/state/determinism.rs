@@ -275,6 +275,60 @@ fn cloud_init() -> impl Strategy<Value = Command> {
     })
 }
 
+fn put_configuration(
+    node: String,
+    boot: u8,
+    kernel: String,
+    initrd: String,
+) -> bss_command::PutBootConfiguration {
+    let is_of_image = boot == 3;
+    let text = |url: String| if is_of_image { String::new() } else { url };
+    boot_configurations::put(BootConfiguration {
+        image: if is_of_image {
+            "a".to_owned()
+        } else {
+            String::new()
+        },
+        hosts: vec![node],
+        is_default: boot == 1,
+        merge_params: boot == 2,
+        kernel: text(kernel),
+        initrd: text(initrd),
+        ..boot_configurations::configuration(&format!("c{boot}"))
+    })
+}
+
+/// Of boot parameters, a configuration, a group or a profile; to a version that may be kept.
+fn go_back(boot: u8) -> bss_command::Rollback {
+    let (kind, id) = match boot {
+        0 => (RowKind::BootConfiguration, "c0"),
+        1 => (RowKind::CloudInitGroup, "compute"),
+        2 => (RowKind::Profile, "compute-true"),
+        _ => (RowKind::BootParameters, "Default"),
+    };
+    bss_command::Rollback {
+        kind: kind as u32,
+        id: id.to_owned(),
+        revision: u64::from(boot) * 7,
+        if_revision: None,
+    }
+}
+
+fn put_each(keys: Vec<String>, values: &BootParametersEntry, must_be_new: bool) -> bss_command::Put {
+    let entry = |key: String| BootParametersEntry {
+        key,
+        ..values.clone()
+    };
+    bss_command::Put {
+        if_revisions: if must_be_new {
+            vec![0; keys.len()]
+        } else {
+            Vec::new()
+        },
+        entries: keys.into_iter().map(entry).collect(),
+    }
+}
+
 fn bss() -> impl Strategy<Value = Command> {
     use bss_command::*;
     let key = prop_oneof![
@@ -307,16 +361,8 @@ fn bss() -> impl Strategy<Value = Command> {
                 2 => Update { keys, values }.into_command(),
                 3 => Delete { keys, kernel, initrd }.into_command(),
                 4 | 5 => {
-                    let configuration = BootConfiguration {
-                        hosts: vec![node],
-                        is_default: boot == 1,
-                        merge_params: boot == 2,
-                        kernel,
-                        initrd,
-                        ..boot_configurations::configuration(&format!("c{boot}"))
-                    };
+                    let put = put_configuration(node, boot, kernel, initrd);
                     let must_be_new = kind == 5;
-                    let put = boot_configurations::put(configuration);
                     PutBootConfiguration { must_be_new, ..put }.into_command()
                 }
                 6 => DeleteBootConfiguration {
@@ -338,33 +384,8 @@ fn bss() -> impl Strategy<Value = Command> {
                     if_revision: None,
                 }
                 .into_command(),
-                12 => Rollback {
-                    kind: if boot > 1 { 20 } else { 22 },
-                    id: if boot > 1 {
-                        "Default".into()
-                    } else {
-                        format!("c{boot}")
-                    },
-                    revision: u64::from(boot) * 7,
-                    if_revision: None,
-                }
-                .into_command(),
-                13 => {
-                    let entry = |key: String| BootParametersEntry {
-                        key,
-                        ..values.clone().unwrap_or_default()
-                    };
-                    let if_revisions = if boot == 0 {
-                        vec![0; keys.len()]
-                    } else {
-                        Vec::new()
-                    };
-                    Put {
-                        entries: keys.into_iter().map(entry).collect(),
-                        if_revisions,
-                    }
-                    .into_command()
-                }
+                12 => go_back(boot).into_command(),
+                13 => put_each(keys, &values.unwrap_or_default(), boot == 0).into_command(),
                 14 => Conditional {
                     if_revision: u64::from(boot) * 5,
                     change: Some(conditional::Change::Replace(Replace { keys, values })),

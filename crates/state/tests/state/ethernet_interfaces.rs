@@ -323,3 +323,26 @@ fn wrong_interfaces_name_their_field() {
         }
     );
 }
+
+/// Two networks may have the same address; it is one address all the same.
+#[test]
+fn the_addresses_of_a_range_are_found_once_and_in_order() {
+    let mut log = Log::new();
+    log.ok(create(
+        MAC,
+        "x0c0s0b0n0",
+        &["fd00::11", "10.97.0.17", "10.98.0.17"],
+    ));
+    let mut twin = create("02:00:00:00:00:a2", "x0c0s1b0n0", &["10.97.0.2"]);
+    let elsewhere = mapping("10.97.0.17", "management");
+    twin.interface.as_mut().unwrap().ip_addresses.push(elsewhere);
+    log.ok(twin);
+    let between = |first: &str, last: &str| {
+        let found = log.state.smd.ips(ip(first)..=ip(last));
+        found.map(|ip| ip.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(between("10.97.0.0", "10.97.255.255"), ["10.97.0.2", "10.97.0.17"]);
+    assert_eq!(between("10.97.0.17", "10.97.0.17"), ["10.97.0.17"]);
+    assert_eq!(between("fd00::", "fd00::ffff:ffff:ffff:ffff"), ["fd00::11"]);
+    assert!(between("10.99.0.0", "10.99.255.255").is_empty());
+}

@@ -15,6 +15,7 @@ mod cloud_init_secrets;
 mod cluster;
 mod cluster_defaults;
 mod components;
+mod configured_images;
 mod create_components;
 mod create_ethernet_interfaces;
 mod determinism;

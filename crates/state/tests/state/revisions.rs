@@ -2,18 +2,23 @@
 
 use model::Rejection;
 use prost::Message as _;
+use prost_types::{Struct, Value, value::Kind};
 use proto::bss::v1::BootParametersEntry;
 use proto::bss::v1::bss_command::{Delete, Replace, Rollback};
 use proto::cloud_init::v1::cloud_init_command::{
-    DeleteGroup, DeleteInstanceInfo, PutGroup, PutInstanceInfo, UpdateClusterDefaults,
+    DeleteGroup, DeleteInstanceInfo, DeleteProfile, PutGroup, PutInstanceInfo, PutProfile,
+    UpdateClusterDefaults,
 };
-use proto::cloud_init::v1::{ClusterDefaults, Group, InstanceInfo};
+use proto::cloud_init::v1::{ClusterDefaults, Group, GroupFile, InstanceInfo, Profile};
+use proto::cluster::v1::SealedSecret;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use state::bounds::REVISIONS_PER_OBJECT_MAX;
+use state::cloud_init::{group_meta_data_secret, instance_secret};
 use state::cluster::FEATURE_LEVEL_BOOT;
 use state::{RowKind, State};
 
 use crate::support::Log;
+use crate::{cloud_init_secrets, profiles};
 
 const NODE: &str = "x0c0s0b0n0";
 
@@ -231,6 +236,179 @@ fn what_cloud_init_was_told_comes_back_too() {
         log.state.cloud_init.group("compute").unwrap().description,
         "second"
     );
+}
+
+/// The command of a profile with this kernel, for `lifetime_s`.
+fn profile(kernel: &str, lifetime_s: u64) -> PutProfile {
+    PutProfile {
+        lifetime_s,
+        ..profiles::put(Profile {
+            kernel: kernel.into(),
+            ..profiles::profile("test", &[NODE])
+        })
+    }
+}
+
+#[test]
+fn a_profile_comes_back_for_as_long_as_it_was_to_apply() {
+    let mut log = Log::latest();
+    log.ok(profile("http://s/one", 60)); // 1
+    log.ok(profile("http://s/two", 7200));
+    log.now_ms += 1_000_000;
+    log.ok(back(RowKind::Profile, "test", 1));
+    let now = log.state.cloud_init.profile("test").unwrap();
+    assert_eq!(now.kernel, "http://s/one");
+    assert_eq!(now.expires_at_ms, log.now_ms + 60_000);
+    log.ok(DeleteProfile {
+        name: "test".into(),
+        if_revision: None,
+    });
+    assert_eq!(kept(&log.state, RowKind::Profile, "test"), [-4, 3, 2, 1]);
+    let seen = |if_revision| Rollback {
+        if_revision,
+        ..back(RowKind::Profile, "test", 2)
+    };
+    assert!(matches!(
+        log.refused(seen(Some(3))),
+        Rejection::RevisionMismatch { actual: 0, .. }
+    ));
+    log.ok(seen(Some(0)));
+    assert_eq!(
+        log.state.cloud_init.profile("test").unwrap().kernel,
+        "http://s/two"
+    );
+    log.ok(back(RowKind::Profile, "test", 4));
+    assert!(
+        log.state.cloud_init.profile("test").is_none(),
+        "it was deleted then"
+    );
+}
+
+/// What is looked for in all rows.
+const CANARY: &str = "c4n4ry";
+
+fn has_canary(state: &State) -> bool {
+    let shows = |row: &[u8]| row.windows(CANARY.len()).any(|part| part == CANARY.as_bytes());
+    state.rows().any(|row| shows(&row.encode_to_vec()))
+}
+
+fn canary() -> Option<Struct> {
+    let kind = Some(Kind::StringValue(CANARY.into()));
+    Some(Struct {
+        fields: [("k".to_owned(), Value { kind })].into(),
+    })
+}
+
+fn public_group(description: &str) -> PutGroup {
+    PutGroup {
+        group: Some(Group {
+            name: "munge".into(),
+            description: description.into(),
+            meta_data: canary(),
+            file: Some(GroupFile {
+                content: format!("#cloud-config\n# {CANARY}\n"),
+                filename: "c.yaml".into(),
+                ..GroupFile::default()
+            }),
+            ..Group::default()
+        }),
+        ..PutGroup::default()
+    }
+}
+
+fn secret_group(description: &str) -> PutGroup {
+    let sealed = SealedSecret {
+        name: group_meta_data_secret("munge"),
+        version: 1,
+        ciphertext: "x".into(),
+    };
+    let mut put = PutGroup {
+        sealed_meta_data: Some(sealed),
+        ..cloud_init_secrets::put("munge", "x")
+    };
+    put.group.as_mut().unwrap().description = description.into();
+    put
+}
+
+/// A password that was public by mistake would be in the history for another nineteen changes.
+#[test]
+fn what_becomes_secret_is_in_no_earlier_version_either() {
+    let mut log = Log::latest();
+    log.ok(public_group("an earlier life")); // 1
+    log.ok(DeleteGroup {
+        name: "munge".into(),
+        ..DeleteGroup::default()
+    });
+    log.ok(public_group("first")); // 3
+    log.ok(public_group("second"));
+    assert!(has_canary(&log.state));
+    log.ok(secret_group("third"));
+    assert!(!has_canary(&log.state));
+    assert_eq!(
+        kept(&log.state, RowKind::CloudInitGroup, "munge"),
+        [5, 4, 3, -2, 1]
+    );
+    let version = log
+        .state
+        .revisions
+        .get(RowKind::CloudInitGroup, "munge", 3)
+        .unwrap();
+    let version = Group::decode(version.object.as_slice()).unwrap();
+    assert_eq!((version.description.as_str(), version.secret), ("first", true));
+    assert_eq!(version.file.unwrap().filename, "c.yaml");
+    // the way back makes nothing public, and loses nothing
+    log.ok(back(RowKind::CloudInitGroup, "munge", 3));
+    let group = log.state.cloud_init.group("munge").unwrap();
+    assert_eq!((group.description.as_str(), group.secret), ("first", true));
+    assert_eq!(group.sealed, ["meta-data", "file"]);
+    assert!(log.state.cluster.secret("cloud-init/group/munge").is_some());
+}
+
+/// The version before is made when it is first changed, and would bring what is taken out of the others.
+#[test]
+fn a_group_that_becomes_secret_with_its_first_version_leaves_none_in_the_clear() {
+    let mut log = Log::new();
+    log.ok(public_group("old"));
+    for level in 2..=FEATURE_LEVEL_BOOT {
+        log.ok(SetFeatureLevel { level });
+    }
+    log.ok(secret_group("new"));
+    assert_eq!(kept(&log.state, RowKind::CloudInitGroup, "munge"), [5, 1]);
+    assert!(!has_canary(&log.state));
+}
+
+#[test]
+fn meta_data_of_a_node_that_becomes_secret_is_in_no_earlier_version_either() {
+    let mut log = Log::latest();
+    let info = |meta_data, secret| InstanceInfo {
+        id: NODE.into(),
+        hostname: "lh".into(),
+        meta_data,
+        secret,
+        ..InstanceInfo::default()
+    };
+    log.ok(PutInstanceInfo {
+        info: Some(info(canary(), false)),
+        ..PutInstanceInfo::default()
+    });
+    let sealed = SealedSecret {
+        name: instance_secret(&NODE.parse().unwrap()),
+        version: 1,
+        ciphertext: "x".into(),
+    };
+    log.ok(PutInstanceInfo {
+        info: Some(info(None, true)),
+        sealed: Some(sealed),
+        ..PutInstanceInfo::default()
+    });
+    assert!(!has_canary(&log.state));
+    log.ok(back(RowKind::InstanceInfo, NODE, 1));
+    let now = log
+        .state
+        .cloud_init
+        .instance_info(&NODE.parse().unwrap())
+        .unwrap();
+    assert_eq!((now.hostname.as_str(), now.secret), ("lh", true));
 }
 
 /// Bulk changes of everything else must not take the way back from what nobody touches.

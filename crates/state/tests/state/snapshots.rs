@@ -184,6 +184,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "version",
         "version",
         "version",
+        "version",
         "rollout node",
         "instance",
         "defaults",

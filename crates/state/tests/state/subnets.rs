@@ -194,3 +194,62 @@ fn wrong_subnets_name_their_field() {
     }
     assert_eq!(log.invalid(PutSubnet { subnet: None }).0, "subnet");
 }
+
+/// DNS asks for domains with every question, so they are found without a look at every subnet; also after changes, and
+/// in what a snapshot gives.
+#[test]
+fn domains_are_those_of_the_subnets_and_no_others() {
+    let mut log = Log::new();
+    let domains = |state: &state::State| state.dhcp.domains().map(str::to_owned).collect::<Vec<_>>();
+    let of = |network: &str, domain: &str| {
+        put(Subnet {
+            domain: domain.into(),
+            ..subnet(network)
+        })
+    };
+    log.ok(of("0.0.0.0/8", "B.example"));
+    log.ok(of("10.97.0.0/16", "a.example"));
+    log.ok(of("10.98.0.0/16", "b.example"));
+    log.ok(put(subnet("10.99.0.0/16")));
+    assert_eq!(domains(&log.state), ["a.example", "b.example"]);
+    for (domain, is_there) in [
+        ("a.example", true),
+        ("b.example", true),
+        ("example", false),
+        ("a.exampl", false),
+        ("", false),
+    ] {
+        assert_eq!(log.state.dhcp.has_domain(domain), is_there, "{domain}");
+    }
+    let loaded = state::State::from_rows(log.state.rows()).unwrap();
+    assert_eq!(domains(&loaded), domains(&log.state));
+    log.ok(of("10.97.0.0/16", "c.example"));
+    log.ok(DeleteSubnet {
+        network: "0.0.0.0/8".into(),
+    });
+    assert_eq!(
+        domains(&log.state),
+        ["b.example", "c.example"],
+        "a domain of two subnets ends with the last"
+    );
+    log.ok(put(subnet("10.98.0.0/16")));
+    assert!(!log.state.dhcp.has_domain("b.example"));
+}
+
+#[test]
+fn subnets_that_overlap_a_network_are_found_around_and_inside() {
+    let mut log = Log::new();
+    for network in ["10.0.0.0/9", "10.200.0.0/25", "10.200.0.128/25"] {
+        log.ok(put(subnet(network)));
+    }
+    let overlapping = |network: &str| {
+        let network = network.parse().unwrap();
+        let found = log.state.dhcp.overlapping(&network);
+        found.map(|subnet| subnet.network.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(overlapping("10.3.0.0/16"), ["10.0.0.0/9"]);
+    assert_eq!(overlapping("10.0.0.0/9"), ["10.0.0.0/9"]);
+    assert_eq!(overlapping("10.200.0.0/24"), ["10.200.0.0/25", "10.200.0.128/25"]);
+    assert_eq!(overlapping("10.0.0.0/8").len(), 3);
+    assert!(overlapping("10.200.1.0/24").is_empty());
+}

@@ -4,6 +4,7 @@ use model::Rejection;
 use proto::bss::v1::bss_command::{Step, Together, step};
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cloud_init::v1::{CloudInitCommand, InstanceInfo, cloud_init_command};
+use proto::smd::v1::component::State;
 use proto::smd::v1::smd_command::{AddGroupMember, Change, CreateComponents, PatchComponents};
 use proto::smd::v1::{Component, SmdCommand};
 use state::bounds::STEPS_TOGETHER_MAX;
@@ -23,6 +24,7 @@ fn create() -> Step {
     smd(Change::CreateComponents(CreateComponents {
         components: vec![Component {
             id: NODE.to_owned(),
+            state: State::On.into(),
             ..Component::default()
         }],
         ..CreateComponents::default()
@@ -82,12 +84,14 @@ fn what_is_refused_at_the_end_takes_back_all() {
         if_revision: None,
     };
     let steps = vec![create(), named("login1"), smd(Change::AddGroupMember(join))];
-    assert!(matches!(
-        log.refused(together(steps)),
-        Rejection::NotFound { .. }
-    ));
+    assert!(matches!(log.refused(together(steps)), Rejection::NotFound { .. }));
     assert!(log.state.smd.component(&NODE.parse().unwrap()).is_none());
-    assert!(log.state.cloud_init.instance_info(&NODE.parse().unwrap()).is_none());
+    assert!(
+        log.state
+            .cloud_init
+            .instance_info(&NODE.parse().unwrap())
+            .is_none()
+    );
 }
 
 /// A bulk patch leaves out what it cannot do and says so; here that is not good enough.

@@ -44,7 +44,7 @@ fn check_roles(config: &Config, network: &NetworkConfig, problems: &mut Problems
     for (index, role) in network.roles.iter().enumerate() {
         let allowed = match network.kind {
             NetworkKind::Boot => true,
-            NetworkKind::Bmc => *role == Role::Dhcp,
+            NetworkKind::Bmc => matches!(role, Role::Dhcp | Role::Dns),
             NetworkKind::Management | NetworkKind::Peer => false,
         };
         if !allowed {

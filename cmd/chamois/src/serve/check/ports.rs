@@ -7,12 +7,17 @@ use crate::serve::config::{Config, Role};
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
+/// A node that is not further after a day is stuck, whatever it does.
+const DEADLINE_S_MAX: u32 = 86_400;
+/// A boot has some thirty requests, and one that is tried again may have more.
+const REQUESTS_BURST_MIN: u32 = 50;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
         ("boot.http-port", config.boot.http_port),
         ("dhcp.port", config.dhcp.port),
         ("tftp.port", config.tftp.port),
+        ("dns.port", config.dns.port),
         ("address.advert-port", config.address.advert_port),
     ] {
         if port == 0 {
@@ -31,8 +36,39 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+    check_deadlines(config, problems);
+    if config.boot.requests_burst_max < REQUESTS_BURST_MIN {
+        problems.add(
+            "boot.requests-burst-max",
+            format_args!(
+                "{} is less than a boot may need; accepted are {REQUESTS_BURST_MIN} and more (for no limit: \
+                 requests-per-s-max = 0)",
+                config.boot.requests_burst_max
+            ),
+        );
+    }
     check_tcp(config, problems);
     check_udp(config, problems);
+}
+
+/// With a deadline of 0 every node would be stuck.
+fn check_deadlines(config: &Config, problems: &mut Problems) {
+    let boot = &config.boot;
+    for (key, seconds) in [
+        ("boot.dhcp-deadline-s", boot.dhcp_deadline_s),
+        ("boot.loader-deadline-s", boot.loader_deadline_s),
+        ("boot.kernel-deadline-s", boot.kernel_deadline_s),
+        ("boot.system-deadline-s", boot.system_deadline_s),
+        ("boot.cloud-init-deadline-s", boot.cloud_init_deadline_s),
+        ("boot.phone-home-deadline-s", boot.phone_home_deadline_s),
+    ] {
+        if !(1..=DEADLINE_S_MAX).contains(&seconds) {
+            problems.add(
+                key,
+                format_args!("{seconds} s; accepted are 1 to {DEADLINE_S_MAX}"),
+            );
+        }
+    }
 }
 
 /// Two TCP listeners on one port of overlapping addresses cannot both be opened.
@@ -42,13 +78,14 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
         ("api.grpc-listen".to_owned(), config.api.grpc_listen),
         ("api.https-listen".to_owned(), config.api.https_listen),
     ];
-    for network in config.networks.iter().filter(|n| n.roles.contains(&Role::Boot)) {
-        for address in [Some(network.member_address), network.service_address]
-            .into_iter()
-            .flatten()
-        {
-            let address = SocketAddr::new(address.into(), config.boot.http_port);
-            listeners.push(("boot.http-port".to_owned(), address));
+    for (role, key, port) in [
+        (Role::Boot, "boot.http-port", config.boot.http_port),
+        (Role::Dns, "dns.port", config.dns.port),
+    ] {
+        let with_role = config.networks.iter().filter(|n| n.roles.contains(&role));
+        let addresses = with_role.flat_map(|n| [Some(n.member_address), n.service_address]);
+        for address in addresses.flatten() {
+            listeners.push((key.to_owned(), SocketAddr::new(address.into(), port)));
         }
     }
     for (index, (key, address)) in listeners.iter().enumerate() {
@@ -62,11 +99,12 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// DHCP, TFTP and adverts share the members' addresses.
+/// DHCP, TFTP, DNS and adverts share the members' addresses.
 fn check_udp(config: &Config, problems: &mut Problems) {
     let ports = [
         ("dhcp.port", config.dhcp.port),
         ("tftp.port", config.tftp.port),
+        ("dns.port", config.dns.port),
         ("address.advert-port", config.address.advert_port),
     ];
     for (index, (key, port)) in ports.iter().enumerate() {

@@ -9,6 +9,7 @@ mod api;
 mod boot;
 mod bss;
 mod dhcp;
+mod dns;
 mod error;
 mod log;
 mod member;
@@ -27,6 +28,7 @@ pub use self::api::ApiConfig;
 pub use self::boot::BootConfig;
 pub use self::bss::{BssConfig, S3Config};
 pub use self::dhcp::DhcpConfig;
+pub use self::dns::DnsConfig;
 pub use self::error::ConfigError;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
@@ -66,6 +68,9 @@ pub struct Config {
     /// The TFTP server.
     #[serde(default)]
     pub tftp: TftpConfig,
+    /// The DNS server.
+    #[serde(default)]
+    pub dns: DnsConfig,
     /// The log on standard error.
     #[serde(default)]
     pub log: LogConfig,

@@ -33,7 +33,7 @@ pub struct NetworkConfig {
     /// answer on it too; name it in the certificates (`names` of `chamois init --static`).
     #[serde(default, deserialize_with = "value::optional_ipv4")]
     pub service_address: Option<Ipv4Addr>,
-    /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`.
+    /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`, `dns`.
     #[serde(default)]
     pub roles: Vec<Role>,
     /// Networks (CIDR) behind DHCP relays whose nodes are served through this network.
@@ -58,7 +58,7 @@ impl NetworkConfig {
 pub enum NetworkKind {
     /// Compute nodes boot there: any role.
     Boot,
-    /// BMCs: never the role `boot`, never `tftp`.
+    /// BMCs: the roles `dhcp` and `dns` only.
     Bmc,
     /// Administrators and services: no roles.
     Management,
@@ -76,6 +76,8 @@ pub enum Role {
     Dhcp,
     /// Network boot loaders.
     Tftp,
+    /// Names and addresses of nodes and BMCs.
+    Dns,
 }
 
 impl fmt::Display for NetworkKind {
@@ -95,11 +97,12 @@ impl fmt::Display for Role {
             Self::Boot => "boot",
             Self::Dhcp => "dhcp",
             Self::Tftp => "tftp",
+            Self::Dns => "dns",
         })
     }
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 3] = [Role::Boot, Role::Dhcp, Role::Tftp];
+    pub const ALL: [Role; 4] = [Role::Boot, Role::Dhcp, Role::Tftp, Role::Dns];
 }

@@ -1,6 +1,7 @@
-//! What compute nodes reach: HTTP, DHCP and TFTP, per network and role. Opened only when this member's
+//! What compute nodes reach: HTTP, DHCP, TFTP and DNS, per network and role. Opened only when this member's
 //! state is known to be fresh, and on the addresses that it may answer on.
 
+mod dns;
 mod holding;
 pub(super) mod interface;
 mod roles;

@@ -10,7 +10,7 @@ use gateway::Gateway;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::{Holding, NodePorts, interface};
+use super::{Holding, NodePorts, dns as dns_ports, interface};
 use crate::serve::ServeError;
 use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
 use crate::serve::counters::{Counters, Server};
@@ -32,6 +32,7 @@ pub(super) struct Roles {
     gateway: Gateway,
     dhcp: dhcp::Server,
     tftp: tftp::Server,
+    dns: dns::Server,
 }
 
 impl Roles {
@@ -53,6 +54,8 @@ impl Roles {
             files.insert(dhcp::FIRST_SCRIPT, script);
         }
         let offered = loaders::offered(&files, network);
+        let name_servers = dns_ports::network(&ports.config, network, service);
+        let dns = dns::Server::new(ports.store.clone(), name_servers);
         let answers = held.clone();
         let timeline = ports.timeline.clone();
         let (store, turn) = (ports.store.clone(), move || turn(&answers));
@@ -68,6 +71,7 @@ impl Roles {
             gateway: ports.gateway.clone(),
             dhcp,
             tftp,
+            dns,
             network: network.clone(),
             held,
             clients: holding.clients(),
@@ -104,6 +108,11 @@ impl Roles {
             let read = move || counted.all().collect::<Vec<_>>();
             self.counters.add(Server::Tftp, name, read);
         }
+        if self.network.has(Role::Dns) {
+            let counted = self.dns.counters();
+            let read = move || counted.all().collect::<Vec<_>>();
+            self.counters.add(Server::Dns, name, read);
+        }
     }
 
     fn on_interface(&self, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
@@ -124,6 +133,9 @@ impl Roles {
             let socket = interface::udp(name, port).map_err(not_bound(key, any(port)))?;
             tasks.spawn("TFTP", tftp(self.tftp.clone(), socket, stop.clone()));
             self.carry_transfers_on(stop, tasks);
+        }
+        if let Some((_, port)) = self.port_of(Role::Dns) {
+            dns_ports::on_interface(&self.dns, name, port, stop, tasks)?;
         }
         if self.network.router_advertisements {
             self.advertise_no_router(stop, tasks);
@@ -183,6 +195,9 @@ impl Roles {
             let socket = bound.map_err(not_bound(key, at(port).into()))?;
             tasks.spawn("TFTP", tftp(self.tftp.clone(), socket, stop.clone()));
         }
+        if let Some((_, port)) = self.port_of(Role::Dns) {
+            dns_ports::on_address(&self.dns, at(port).into(), stop, tasks)?;
+        }
         Ok(())
     }
 
@@ -218,6 +233,9 @@ impl Roles {
                 tftp(server, socket.map_err(followed)?, stop).await
             });
         }
+        if let Some((_, port)) = self.port_of(Role::Dns) {
+            dns_ports::on_held_address(&self.dns, &self.held, at(port), stop, tasks);
+        }
     }
 
     /// Key and value of a role's port, if the network has the role.
@@ -226,6 +244,7 @@ impl Roles {
             Role::Boot => ("boot.http-port", self.config.boot.http_port),
             Role::Dhcp => ("dhcp.port", self.config.dhcp.port),
             Role::Tftp => ("tftp.port", self.config.tftp.port),
+            Role::Dns => (dns_ports::KEY, self.config.dns.port),
         };
         self.network.has(role).then_some(port)
     }
@@ -270,11 +289,11 @@ async fn tftp(server: tftp::Server, socket: UdpSocket, stop: Stop) -> Result<(),
         .map_err(ServeError::setup("TFTP"))
 }
 
-fn not_bound(key: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServeError {
+pub(super) fn not_bound(key: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::Bind { key, address, source }
 }
 
-fn followed(error: loopback::FollowError) -> ServeError {
+pub(super) fn followed(error: loopback::FollowError) -> ServeError {
     ServeError::Setup {
         part: "a port on the service address",
         source: error.into(),

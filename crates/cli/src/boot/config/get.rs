@@ -57,6 +57,7 @@ fn render(configuration: &BootConfiguration) -> comfy_table::Table {
         ("selects", super::selectors(configuration).join("\n")),
         ("architecture", super::arch_text(configuration.arch()).to_owned()),
         ("priority", configuration.priority().to_string()),
+        ("image", configuration.image.clone()),
         ("kernel", configuration.kernel.clone()),
         ("initrd", configuration.initrd.clone()),
         ("params", configuration.params.clone()),
@@ -89,5 +90,12 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("initrd") && !text.contains("disabled"), "{text}");
+        assert!(!text.contains("image"), "{text}");
+        let of_image = BootConfiguration {
+            image: "debian-12".into(),
+            ..BootConfiguration::default()
+        };
+        let text = render(&of_image).to_string();
+        assert!(text.contains("image") && text.contains("debian-12"), "{text}");
     }
 }

@@ -30,11 +30,19 @@ fn render(configurations: &[BootConfiguration]) -> comfy_table::Table {
             short(&super::selectors(configuration).join("; ")),
             super::arch_text(configuration.arch()).to_owned(),
             configuration.priority().to_string(),
-            configuration.kernel.clone(),
+            booted(configuration),
             notes(configuration),
         ]);
     }
     table
+}
+
+/// What is booted: the image, or the kernel.
+fn booted(configuration: &BootConfiguration) -> String {
+    match configuration.image.as_str() {
+        "" => configuration.kernel.clone(),
+        image => format!("image {image}"),
+    }
 }
 
 fn notes(configuration: &BootConfiguration) -> String {
@@ -77,6 +85,15 @@ mod tests {
         for part in ["group gpu, hpc; every node", "70", "/files/k", "disabled, merges"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn an_image_is_shown_in_the_kernels_place() {
+        let configuration = BootConfiguration {
+            image: "debian-12".into(),
+            ..BootConfiguration::default()
+        };
+        assert_eq!(booted(&configuration), "image debian-12");
     }
 
     #[test]

@@ -15,13 +15,15 @@ use crate::error::CliError;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
+  chamois boot config set compute --role Compute --image debian-12 --params console=ttyS0
   chamois boot config set compute --role Compute --kernel /files/debian/vmlinuz --initrd /files/debian/initrd \\
       --params 'console=ttyS0 root=live:http://10.97.0.1:8081/files/debian/root.squashfs'
   chamois boot config set gpu --group gpu --params 'nvidia.NVreg_DeviceFileMode=0660' --merge-params
   chamois boot config set row --host 'x[1000-1003]c*s*b0n0' --arch arm --priority 60 --kernel http://images/k-arm64
 
 What is not given is not set: a set replaces the whole configuration. With --merge-params the parameters are added to
-those of the node's next match, where a word with the same key gives way, and without --kernel its kernel is booted.
+those of the node's next match, where a word with the same key gives way, and without --kernel or --image its kernel is booted.
+With --image the image's own parameters come first, by the same rule; an image that a configuration names is not removed.
 
 Which configuration a node boots: the one whose selector names it most closely (own name > nodeset > group > subrole >
 role > default), then the higher priority, then the name. Boot parameters of BSS v1 have priority 50 and win ties.")]
@@ -55,6 +57,9 @@ pub struct SetArgs {
     /// 0 to 100, 50 if it is not given
     #[arg(long)]
     pub priority: Option<u32>,
+    /// Image that is booted, as `chamois image list` shows it: its kernel, its initrd, its parameters
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME", conflicts_with_all = ["kernel", "initrd"])]
+    pub image: String,
     /// URL of the kernel, or /files/<name> for a boot file of the cluster
     #[arg(long, default_value = "", hide_default_value = true, value_name = "URL")]
     pub kernel: String,
@@ -139,6 +144,7 @@ impl From<SetArgs> for BootConfiguration {
             merge_params: args.merge_params,
             disabled: args.disabled,
             meta: None,
+            image: args.image,
         }
     }
 }
@@ -199,6 +205,15 @@ mod tests {
         assert_eq!(configuration.arch(), Arch::X86);
         assert_eq!(configuration.params, "-quiet a=b");
         assert_eq!((configuration.priority, configuration.is_default), (None, false));
+    }
+
+    #[test]
+    fn an_image_stands_for_kernel_and_initrd() {
+        let configuration = parsed(&["--default", "--image", "debian-12"]).unwrap();
+        assert_eq!(configuration.image, "debian-12");
+        for other in ["--kernel", "--initrd"] {
+            assert!(parsed(&["--default", "--image", "debian-12", other, "/files/x"]).is_err());
+        }
     }
 
     #[test]

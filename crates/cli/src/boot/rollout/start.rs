@@ -5,7 +5,9 @@ use std::str::FromStr;
 use clap::Args;
 use proto::bss::v1::boot_configuration_service_client::BootConfigurationServiceClient;
 use proto::bss::v1::boot_rollout_service_client::BootRolloutServiceClient;
-use proto::bss::v1::{BootRollout, GetBootConfigurationRequest, RolloutStep, StartBootRolloutRequest};
+use proto::bss::v1::{
+    BootConfiguration, BootRollout, GetBootConfigurationRequest, RolloutStep, StartBootRolloutRequest,
+};
 
 use super::show;
 use crate::args::GlobalArgs;
@@ -17,6 +19,7 @@ use crate::output::{self, Format};
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
+  chamois boot rollout start debian-13 --config compute --group compute --image debian-13 --steps 1,10%,50%
   chamois boot rollout start new-kernel --config compute --group compute --kernel /files/6.12/vmlinuz \\
       --initrd /files/6.12/initrd --steps 1,10%,50%
   chamois boot rollout start quiet --config login --hosts 'x1000c0s[0-3]b0n0' --params 'root=live:http://s/r quiet'")]
@@ -37,6 +40,9 @@ pub struct StartArgs {
     /// These nodes take part: xnames and nodesets, e.g. x[1000-1003]c*
     #[arg(long, value_name = "NODESET")]
     pub hosts: Vec<String>,
+    /// Image that is booted; as before unless it, a kernel or an initrd is given
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kernel", "initrd"])]
+    pub image: Option<String>,
     /// Kernel that is booted: a URL, or /files/…; as before unless it is given
     #[arg(long, value_name = "URL")]
     pub kernel: Option<String>,
@@ -91,22 +97,8 @@ pub(super) async fn run(global: &GlobalArgs, args: StartArgs) -> Result<(), CliE
     let mut configurations = BootConfigurationServiceClient::new(connect::to_any(global)?);
     let before = configurations.get_boot_configuration(get).await?.into_inner();
     let mut client = BootRolloutServiceClient::new(connect::to_any(global)?);
-    let rollout = BootRollout {
-        name: args.name,
-        configuration: args.config,
-        kernel: args.kernel.unwrap_or(before.kernel),
-        initrd: args.initrd.unwrap_or(before.initrd),
-        params: args.params.unwrap_or(before.params),
-        merge_params: args.merge_params.unwrap_or(before.merge_params),
-        group: args.group.unwrap_or_default(),
-        hosts: args.hosts,
-        steps: args.steps.into_iter().map(|Step(step)| step).collect(),
-        failures_max: args.failures_max,
-        boot_deadline_s: args.boot_deadline_s,
-        ..BootRollout::default()
-    };
     let request = StartBootRolloutRequest {
-        rollout: Some(rollout),
+        rollout: Some(rollout(args, before)),
     };
     let started = client.start_boot_rollout(request).await?.into_inner();
     match global.output {
@@ -115,9 +107,83 @@ pub(super) async fn run(global: &GlobalArgs, args: StartArgs) -> Result<(), CliE
     }
 }
 
+/// What the options do not say is as the configuration has it.
+fn rollout(args: StartArgs, before: BootConfiguration) -> BootRollout {
+    let has_kernel = args.kernel.is_some() || args.initrd.is_some();
+    let (image, kernel, initrd) = match args.image {
+        Some(image) => (image, String::new(), String::new()),
+        None => (
+            before.image,
+            args.kernel.unwrap_or(before.kernel),
+            args.initrd.unwrap_or(before.initrd),
+        ),
+    };
+    BootRollout {
+        name: args.name,
+        configuration: args.config,
+        image: if has_kernel { String::new() } else { image },
+        kernel,
+        initrd,
+        params: args.params.unwrap_or(before.params),
+        merge_params: args.merge_params.unwrap_or(before.merge_params),
+        group: args.group.unwrap_or_default(),
+        hosts: args.hosts,
+        steps: args.steps.into_iter().map(|Step(step)| step).collect(),
+        failures_max: args.failures_max,
+        boot_deadline_s: args.boot_deadline_s,
+        ..BootRollout::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: StartArgs,
+    }
+
+    fn booted(words: &[&str], before: &BootConfiguration) -> [String; 3] {
+        let words = ["start", "new", "--config", "c", "--group", "g"]
+            .iter()
+            .chain(words);
+        let line = Line::try_parse_from(words).unwrap();
+        let rollout = rollout(line.args, before.clone());
+        [rollout.image, rollout.kernel, rollout.initrd]
+    }
+
+    /// From an image to a kernel and back, and whichever it is stays when nothing is said.
+    #[test]
+    fn an_image_and_a_kernel_take_each_others_place() {
+        let of_image = BootConfiguration {
+            image: "debian-12".into(),
+            ..BootConfiguration::default()
+        };
+        let of_kernel = BootConfiguration {
+            kernel: "/files/k".into(),
+            initrd: "/files/i".into(),
+            ..BootConfiguration::default()
+        };
+        let image = ["--image", "debian-13"];
+        for (words, before, expected) in [
+            (&image[..], &of_image, ["debian-13", "", ""]),
+            (&image[..], &of_kernel, ["debian-13", "", ""]),
+            (&[][..], &of_image, ["debian-12", "", ""]),
+            (&[][..], &of_kernel, ["", "/files/k", "/files/i"]),
+            (&["--kernel", "/files/n"][..], &of_image, ["", "/files/n", ""]),
+            (
+                &["--initrd", "/files/n"][..],
+                &of_kernel,
+                ["", "/files/k", "/files/n"],
+            ),
+        ] {
+            assert_eq!(booted(words, before), expected, "{words:?}");
+        }
+    }
 
     #[test]
     fn a_step_is_nodes_or_a_share() {

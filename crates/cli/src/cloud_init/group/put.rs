@@ -35,7 +35,8 @@ Examples:
 The file is what the members' vendor-data includes; meta-data is what jinja templates read as
 ds.meta_data.instance_data.v1.vendor_data.groups.compute.syslog.
 What is not given is not set: a put replaces the whole group. File and meta-data of a secret group are sealed, and given to
-nodes that hold the token of their boot only; a put without them keeps both.")]
+nodes that hold the token of their boot only; a put keeps each of them that it does not bring. What is public becomes secret with a
+put that brings it once more, and is taken out of the group's history, too.")]
 pub struct PutArgs {
     /// Label of the SMD group; it need not exist yet
     pub name: String,

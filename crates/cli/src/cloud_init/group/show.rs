@@ -52,6 +52,7 @@ fn render(group: &Group) -> Result<String, CliError> {
                 String::new()
             },
         ),
+        ("sealed", group.sealed.join(", ")),
         ("meta-data", meta_data),
         ("filename", file.filename),
         ("encoding", file.encoding),

@@ -113,7 +113,7 @@ fn read(contents: Contents) -> Vec<(Role, String)> {
 fn of(path: &Path, arch: &str, choices: &Choices) -> Result<Contents, CliError> {
     let into = path.with_extension("unpacked");
     let _ = std::fs::create_dir(&into);
-    contents(path, arch, choices, &into)
+    contents(path, arch, choices, &Scratch::in_folder(&into))
 }
 
 fn refused(path: &Path) -> String {
@@ -175,7 +175,52 @@ fn a_root_file_system_gives_what_is_in_its_boot() {
     let expected = [(Role::Kernel, "kernel"), (Role::Initrd, "initrd")];
     assert_eq!(read(found), expected.map(|(role, text)| (role, text.to_owned())));
     let unpacked = std::fs::read_dir(path.with_extension("unpacked")).unwrap();
-    assert!(unpacked.count() <= 5, "nothing else was unpacked");
+    assert_eq!(unpacked.count(), 2, "nothing else takes room");
+}
+
+/// Signatures are files like others: in `/boot`, and among titles.
+#[test]
+fn signatures_are_found_beside_what_they_sign() {
+    let signed = Choices {
+        signatures: true,
+        ..Choices::default()
+    };
+    let expected = [
+        (Role::Kernel, "kernel".to_owned()),
+        (Role::KernelSignature, "signature".to_owned()),
+    ];
+    let (dir, mut making) = (tempfile::tempdir().unwrap(), Making::new());
+    let root = tar_of([
+        ("boot/vmlinuz", &b"kernel"[..]),
+        ("boot/vmlinuz.sig", b"signature"),
+    ]);
+    let layer = making.blob(LAYER, &root);
+    let manifest = making.manifest(&[layer]);
+    let path = making.write(dir.path(), &[manifest]);
+    assert_eq!(read(of(&path, "", &signed).unwrap()), expected);
+    let (dir, mut making) = (tempfile::tempdir().unwrap(), Making::new());
+    let layers = [("vmlinuz", "kernel"), ("vmlinuz.sig", "signature")];
+    let layers = layers.map(|(title, text)| titled(making.blob(LAYER, text.as_bytes()), title));
+    let manifest = making.manifest(&layers);
+    let path = making.write(dir.path(), &[manifest]);
+    assert_eq!(read(of(&path, "", &signed).unwrap()), expected);
+    assert_eq!(read(of(&path, "", &Choices::default()).unwrap()), expected[..1]);
+}
+
+/// An index that names another one many times, and that one a third, would be read for hours.
+#[test]
+fn the_number_of_indexes_is_bounded() {
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    let (dir, mut making) = (tempfile::tempdir().unwrap(), Making::new());
+    let empty = json!({ "schemaVersion": 2, "manifests": [] }).to_string();
+    let mut inner = making.blob(INDEX, empty.as_bytes());
+    for _ in 0..2 {
+        let many = vec![inner; 1000];
+        let many = json!({ "schemaVersion": 2, "manifests": many }).to_string();
+        inner = making.blob(INDEX, many.as_bytes());
+    }
+    let text = refused(&making.write(dir.path(), &[inner]));
+    assert!(text.contains("more than 64 indexes"), "{text}");
 }
 
 #[test]
