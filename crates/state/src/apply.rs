@@ -8,9 +8,7 @@ use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
-use crate::cluster::{
-    FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY,
-};
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
@@ -170,7 +168,10 @@ impl State {
                 Ok(applied)
             }
             Command::CloudInit(command) => self.cloud_init.apply(command, &mut self.cluster, at, changes),
-            Command::Dhcp(command) => self.dhcp.apply(command, &self.smd, at, changes),
+            Command::Dhcp(command) => {
+                let level = self.cluster.feature_level();
+                self.dhcp.apply(command, &self.smd, level, at, changes)
+            }
             Command::BootFile(command) => self.boot_files.apply(command, &self.bss, at, changes),
             Command::Cluster(command) => self.cluster.apply(command, at, changes),
         }

@@ -14,7 +14,7 @@ use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::EthernetInterface;
 
 use super::leases::ipv4;
-use super::subnets::Subnets;
+use super::subnets::{Subnets, longest_lease_time_s};
 use crate::bounds::HELD_ADDRESSES_MAX;
 use crate::changes::Changes;
 use crate::event::{Event, Object};
@@ -23,9 +23,6 @@ use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
-
-/// Lease of a known node where the subnet says nothing, seconds.
-const LEASE_TIME_S_DEFAULT: u32 = 3600;
 
 /// Held addresses, and which of them end when.
 #[derive(Clone, Default)]
@@ -46,15 +43,19 @@ impl HeldAddresses {
         self.table.values()
     }
 
-    /// Whether some member may not have heard of a change yet.
-    pub(super) fn waits(&self) -> bool {
-        self.by_end.get_min().is_some_and(|(ends_at_ms, _)| *ends_at_ms == 0)
+    /// Revision of the oldest change of which some member may not have heard yet.
+    pub(super) fn waits_since(&self) -> Option<u64> {
+        let waiting = self.by_end.iter().take_while(|(ends_at_ms, _)| *ends_at_ms == 0);
+        let held = waiting.filter_map(|(_, address)| self.table.get(address));
+        held.map(|held| created_revision(held.meta.as_ref())).min()
     }
 
     /// # Errors
     /// `Conflict` where no more can be held: then no interface may lose an address.
     pub(super) fn check_room(&self, now_ms: u64) -> Result<(), Rejection> {
-        let ended = self.by_end.range((1, Ipv4Addr::UNSPECIFIED)..=(now_ms, Ipv4Addr::BROADCAST));
+        let ended = self
+            .by_end
+            .range((1, Ipv4Addr::UNSPECIFIED)..=(now_ms, Ipv4Addr::BROADCAST));
         if self.table.len() < HELD_ADDRESSES_MAX || ended.count() > 0 {
             return Ok(());
         }
@@ -129,10 +130,10 @@ impl HeldAddresses {
             if created_revision(held.meta.as_ref()) > confirm.through_revision {
                 continue;
             }
-            let lease_time_s = match subnets.covering(address).map_or(0, |(_, subnet)| subnet.lease_time_s) {
-                0 => LEASE_TIME_S_DEFAULT,
-                seconds => seconds,
-            };
+            let subnet = subnets
+                .covering(address)
+                .map(|(_, subnet)| subnet.as_ref().clone());
+            let lease_time_s = longest_lease_time_s(&subnet.unwrap_or_default());
             let after = HeldAddress {
                 ends_at_ms: at.time_ms.saturating_add(u64::from(lease_time_s) * 1000),
                 meta: at.modified(held.meta.as_ref()),
@@ -195,7 +196,10 @@ impl HeldAddresses {
 }
 
 fn addresses(interface: &EthernetInterface) -> BTreeSet<Ipv4Addr> {
-    let parsed = interface.ip_addresses.iter().map(|mapping| mapping.ip_address.parse());
+    let parsed = interface
+        .ip_addresses
+        .iter()
+        .map(|mapping| mapping.ip_address.parse());
     parsed
         .filter_map(|address| match address {
             Ok(IpAddr::V4(address)) => Some(address),
@@ -212,7 +216,9 @@ impl Record for HeldAddress {
     }
 
     fn key(&self) -> Result<Ipv4Addr, String> {
-        self.address.parse().map_err(|_| format!("`{}` is no IPv4 address", self.address))
+        self.address
+            .parse()
+            .map_err(|_| format!("`{}` is no IPv4 address", self.address))
     }
 
     fn into_row(self) -> Row {

@@ -12,10 +12,11 @@ use proto::raft::v1::outcome::{Applied, Refusal};
 use proto::raft::v1::snapshot_row::Row;
 
 use super::held_addresses::HeldAddresses;
-use super::pools;
+use super::pools::Pools;
 use super::subnets::Subnets;
 use crate::bounds::{
-    CLIENT_ID_BYTES_MAX, DHCP_LEASES_MAX, DHCP_TEXT_BYTES_MAX, LEASES_PER_COMMAND_MAX, check_count, check_text,
+    CLIENT_ID_BYTES_MAX, DHCP_LEASES_MAX, DHCP_TEXT_BYTES_MAX, LEASES_PER_COMMAND_MAX, check_count,
+    check_text,
 };
 use crate::changes::Changes;
 use crate::event::Object;
@@ -32,6 +33,9 @@ const KIND: &str = "DHCP lease";
 const POOL_LEASE_TIME_S_DEFAULT: u32 = 300;
 /// How long nobody gets an address that was found in use, milliseconds: Kea's `decline-probation-period`.
 const QUARANTINE_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long after its end nobody else gets an address, milliseconds: what is left of a lease is told by members whose view of
+/// the cluster's time may be a little behind.
+const REUSE_MARGIN_MS: u64 = 10_000;
 
 /// Who has a lease: the client's own identifier (option 61), or its MAC where it sent none or only that.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +48,9 @@ impl LeaseClient {
     /// The client with this MAC that sent this option 61. Type 1 and the MAC says no more than the MAC: a boot's stages send
     /// the one or the other, and are one client.
     pub fn new(mac: MacAddr, client_id: &[u8]) -> LeaseClient {
-        let says_mac = client_id.split_first().is_some_and(|(kind, rest)| *kind == 1 && rest == mac.octets());
+        let says_mac = client_id
+            .split_first()
+            .is_some_and(|(kind, rest)| *kind == 1 && *rest == mac.0);
         LeaseClient {
             mac,
             client_id: if says_mac { Vec::new() } else { client_id.to_vec() },
@@ -52,7 +58,10 @@ impl LeaseClient {
     }
 
     fn of(lease: &DhcpLease) -> Result<LeaseClient, String> {
-        let mac: MacAddr = lease.mac.parse().map_err(|error: model::InvalidValue| error.to_string())?;
+        let mac: MacAddr = lease
+            .mac
+            .parse()
+            .map_err(|error: model::InvalidValue| error.to_string())?;
         Ok(LeaseClient::new(mac, &lease.client_id))
     }
 
@@ -67,11 +76,12 @@ impl LeaseClient {
     }
 }
 
-/// Leases by address, and the addresses of each client, one for each subnet at most.
+/// Leases by address, the addresses of each client, and which of them end when.
 #[derive(Clone, Default)]
 pub(super) struct Leases {
     table: Table<DhcpLease>,
     of_client: OrdMap<LeaseClient, OrdSet<Ipv4Addr>>,
+    by_end: OrdSet<(u64, Ipv4Addr)>,
 }
 
 /// What a lease must not take away from somebody else.
@@ -134,27 +144,17 @@ impl Leases {
         if before.is_none() && self.table.len() >= DHCP_LEASES_MAX {
             self.forget_oldest(at.time_ms, changes)?;
         }
-        let others: Vec<Ipv4Addr> = self
-            .of(&client)
-            .filter_map(|lease| lease.address.parse().ok())
-            .filter(|other| *other != address)
-            .filter(|other| {
-                let theirs = around.subnets.covering(*other);
-                theirs.is_some_and(|(_, theirs)| theirs.network == subnet.network)
-            })
-            .collect();
-        for other in others {
-            self.let_go(other, LeaseState::Released, at, changes);
-        }
+        self.let_others_go(address, &client, around, at, changes);
         let own = before.filter(|before| is_of(before, &client));
-        let lease_time_ms = u64::from(pool_lease_time_s(&subnet)) * 1000;
         let lease = DhcpLease {
             address: address.to_string(),
             mac: client.mac.to_string(),
             client_id: client.client_id.clone(),
             state: LeaseState::Bound.into(),
             bound_at_ms: own.as_ref().map_or(at.time_ms, |own| own.bound_at_ms),
-            ends_at_ms: at.time_ms.saturating_add(lease_time_ms),
+            ends_at_ms: at
+                .time_ms
+                .saturating_add(u64::from(pool_lease_time_s(&subnet)) * 1000),
             hostname: bind.hostname.clone(),
             vendor_class: bind.vendor_class.clone(),
             meta: match &own {
@@ -164,6 +164,27 @@ impl Leases {
         };
         self.store(address, client, lease, changes);
         Ok(())
+    }
+
+    /// A client has one address on a network: it lets go of what it had there before.
+    fn let_others_go(
+        &mut self,
+        address: Ipv4Addr,
+        client: &LeaseClient,
+        around: &Around<'_>,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) {
+        let network_of = |address| around.subnets.covering(address).map(|(network, _)| *network);
+        let others: Vec<Ipv4Addr> = self
+            .of(client)
+            .filter(|lease| lease.state() == LeaseState::Bound)
+            .filter_map(|lease| lease.address.parse().ok())
+            .filter(|other| *other != address && network_of(*other) == network_of(address))
+            .collect();
+        for other in others {
+            self.let_go(other, LeaseState::Released, at, changes);
+        }
     }
 
     /// The subnet of an address that the client may be given.
@@ -179,21 +200,31 @@ impl Leases {
     ) -> Result<Arc<Subnet>, Rejection> {
         let covering = around.subnets.covering(address);
         let (_, subnet) = covering.ok_or_else(|| Rejection::not_found("subnet of", address))?;
-        if !pools::contains(subnet, address) {
+        if !Pools::of(subnet).contains(address) {
             return Err(conflict(format!("no pool of {} has {address}", subnet.network)));
         }
         let is_server = |text: &String| text.parse() == Ok(address);
         if subnet.routers.iter().chain(&subnet.dns_servers).any(is_server) {
-            return Err(conflict(format!("{address} is a router or a server of its subnet")));
+            return Err(conflict(format!(
+                "{address} is a router or a server of its subnet"
+            )));
         }
         if let Some(owner) = around.smd.interfaces_by_ip(address.into()).next() {
-            return Err(conflict(format!("{address} is that of {} in SMD", owner.mac_address)));
+            return Err(conflict(format!(
+                "{address} is that of {} in SMD",
+                owner.mac_address
+            )));
         }
         if let Some(held) = around.held.live(address, now_ms) {
-            return Err(conflict(format!("{address} is held, {} may use it still", held.mac)));
+            return Err(conflict(format!(
+                "{address} is held, {} may use it still",
+                held.mac
+            )));
         }
         match self.get(address) {
-            Some(lease) if !is_of(lease, client) && lease.ends_at_ms > now_ms => {
+            Some(lease)
+                if !is_of(lease, client) && lease.ends_at_ms.saturating_add(REUSE_MARGIN_MS) > now_ms =>
+            {
                 Err(conflict(format!("{address} is that of {}", lease.mac)))
             }
             // whoever declined an address does not get it either
@@ -206,9 +237,11 @@ impl Leases {
 
     /// What has ended longest ago makes room.
     fn forget_oldest(&mut self, now_ms: u64, changes: &mut Changes) -> Result<(), Rejection> {
-        let ended = self.iter().filter(|lease| lease.ends_at_ms <= now_ms);
-        let oldest = ended.min_by_key(|lease| lease.ends_at_ms);
-        let address = oldest.and_then(|lease| lease.address.parse().ok());
+        let oldest = self
+            .by_end
+            .get_min()
+            .filter(|(ends_at_ms, _)| *ends_at_ms <= now_ms);
+        let address = oldest.map(|(_, address)| *address);
         let address =
             address.ok_or_else(|| conflict(format!("there are {DHCP_LEASES_MAX} leases; none has ended")))?;
         self.remove(address, changes);
@@ -247,7 +280,9 @@ impl Leases {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let address = ipv4("address", &delete.address)?;
-        let lease = self.get(address).ok_or_else(|| Rejection::not_found(KIND, address))?;
+        let lease = self
+            .get(address)
+            .ok_or_else(|| Rejection::not_found(KIND, address))?;
         if delete.force || lease.ends_at_ms <= at.time_ms {
             self.remove(address, changes);
             return Ok(deleted(std::iter::once(address.to_string())));
@@ -264,9 +299,12 @@ impl Leases {
         let Some(before) = self.get(address).cloned() else {
             return;
         };
+        let Ok(client) = LeaseClient::of(&before) else {
+            return;
+        };
         let ends_at_ms = match state {
             LeaseState::Declined => at.time_ms.saturating_add(QUARANTINE_MS),
-            _ => before.ends_at_ms,
+            LeaseState::Unspecified | LeaseState::Bound | LeaseState::Released => before.ends_at_ms,
         };
         let after = DhcpLease {
             state: state.into(),
@@ -274,23 +312,29 @@ impl Leases {
             meta: at.modified(before.meta.as_ref()),
             ..before.as_ref().clone()
         };
-        self.table.put(address, after, changes);
+        self.store(address, client, after, changes);
     }
 
     fn store(&mut self, address: Ipv4Addr, client: LeaseClient, lease: DhcpLease, changes: &mut Changes) {
-        self.forget_client_of(address);
+        self.forget_indexes_of(address);
         self.of_client.entry(client).or_default().insert(address);
+        self.by_end.insert((lease.ends_at_ms, address));
         self.table.put(address, lease, changes);
     }
 
     fn remove(&mut self, address: Ipv4Addr, changes: &mut Changes) {
-        self.forget_client_of(address);
+        self.forget_indexes_of(address);
         self.table.remove(&address, changes);
     }
 
-    fn forget_client_of(&mut self, address: Ipv4Addr) {
-        let client = self.get(address).and_then(|lease| LeaseClient::of(lease).ok());
-        let Some(client) = client else { return };
+    fn forget_indexes_of(&mut self, address: Ipv4Addr) {
+        let Some(lease) = self.get(address).cloned() else {
+            return;
+        };
+        self.by_end.remove(&(lease.ends_at_ms, address));
+        let Ok(client) = LeaseClient::of(&lease) else {
+            return;
+        };
         if let Some(addresses) = self.of_client.get_mut(&client) {
             addresses.remove(&address);
             if addresses.is_empty() {
@@ -332,7 +376,10 @@ fn parse(address: &str, mac: &str, client_id: &[u8]) -> Result<(Ipv4Addr, LeaseC
 
 pub(super) fn ipv4(field: &str, text: &str) -> Result<Ipv4Addr, Rejection> {
     text.parse().map_err(|_| {
-        let problem = format!("`{}` is not an IPv4 address, e.g. 10.97.200.1", text.escape_debug());
+        let problem = format!(
+            "`{}` is not an IPv4 address, e.g. 10.97.200.1",
+            text.escape_debug()
+        );
         Rejection::invalid(field, problem)
     })
 }
@@ -349,7 +396,9 @@ impl Record for DhcpLease {
     }
 
     fn key(&self) -> Result<Ipv4Addr, String> {
-        self.address.parse().map_err(|_| format!("`{}` is no IPv4 address", self.address))
+        self.address
+            .parse()
+            .map_err(|_| format!("`{}` is no IPv4 address", self.address))
     }
 
     fn into_row(self) -> Row {

@@ -16,7 +16,8 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 pub use self::leases::{LeaseClient, is_of, pool_lease_time_s};
-pub use self::pools::addresses as pool_addresses;
+pub use self::pools::Pools;
+pub use self::subnets::lease_time_s;
 
 use self::held_addresses::HeldAddresses;
 use self::leases::{Around, Leases};
@@ -44,7 +45,9 @@ pub struct Dhcp {
 impl Dhcp {
     /// The subnet in which an address lies.
     pub fn subnet_of(&self, address: Ipv4Addr) -> Option<Arc<Subnet>> {
-        self.subnets.covering(address).map(|(_, subnet)| Arc::clone(subnet))
+        self.subnets
+            .covering(address)
+            .map(|(_, subnet)| Arc::clone(subnet))
     }
 
     /// Every subnet, sorted by network.
@@ -77,7 +80,7 @@ impl Dhcp {
         self.leases.iter()
     }
 
-    /// What a client has or had last, at most one in each subnet; sorted by address.
+    /// What a client has, at most one in each subnet, and what it had before; sorted by address.
     pub fn leases_of(&self, client: &LeaseClient) -> impl Iterator<Item = &Arc<DhcpLease>> {
         self.leases.of(client)
     }
@@ -92,9 +95,9 @@ impl Dhcp {
         self.held.iter()
     }
 
-    /// Whether an address is held of which some member may not have heard yet.
-    pub fn has_unconfirmed_holds(&self) -> bool {
-        self.held.waits()
+    /// Revision from which on an address is held of which some member may not have heard yet: the oldest.
+    pub fn unconfirmed_since(&self) -> Option<u64> {
+        self.held.waits_since()
     }
 
     /// A client that SMD does not know.
@@ -112,14 +115,20 @@ impl Dhcp {
         &mut self,
         command: &DhcpCommand,
         smd: &Smd,
+        feature_level: u32,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         match command.change.as_ref().ok_or_else(no_command)? {
-            Change::PutSubnet(put) => self.subnets.put(put, at, changes),
+            Change::PutSubnet(put) => self.subnets.put(put, feature_level, at, changes),
             Change::DeleteSubnet(delete) => self.subnets.delete(delete, changes),
             Change::BindLeases(bind) => {
-                let Dhcp { subnets, leases, held, .. } = self;
+                let Dhcp {
+                    subnets,
+                    leases,
+                    held,
+                    ..
+                } = self;
                 leases.bind_all(bind, &Around { smd, subnets, held }, at, changes)
             }
             Change::EndLease(end) => self.leases.end(end, at, changes),
@@ -143,7 +152,12 @@ impl Dhcp {
         smd: &Smd,
         now_ms: u64,
     ) -> Result<Arc<Subnet>, Rejection> {
-        let Dhcp { subnets, leases, held, .. } = self;
+        let Dhcp {
+            subnets,
+            leases,
+            held,
+            ..
+        } = self;
         leases.check_free(address, client, &Around { smd, subnets, held }, now_ms)
     }
 
@@ -178,7 +192,7 @@ impl Dhcp {
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
-        let address = || Some(Ipv4Addr::from(*key.key().first_chunk::<4>()?));
+        let address = || Some(Ipv4Addr::from(<[u8; 4]>::try_from(key.key()).ok()?));
         match key.kind() {
             RowKind::Subnet => self.subnets.row(key),
             RowKind::DhcpLease => row_of(self.leases.get(address()?)),
@@ -223,7 +237,10 @@ fn row_of<R: Record>(object: Option<&Arc<R>>) -> Option<Row> {
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
     match &command.change {
-        Some(Change::PutSubnet(put)) => put.subnet.as_ref().map_or(FEATURE_LEVEL_FIRST, subnets::feature_level),
+        Some(Change::PutSubnet(put)) => put
+            .subnet
+            .as_ref()
+            .map_or(FEATURE_LEVEL_FIRST, subnets::feature_level),
         None | Some(Change::DeleteSubnet(_)) => FEATURE_LEVEL_FIRST,
         Some(
             Change::BindLeases(_)

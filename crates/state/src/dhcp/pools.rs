@@ -20,7 +20,10 @@ pub(super) fn normalised(network: &Ipv4Net, given: &[AddressPool]) -> Result<Vec
             let problem = format!("{last} comes before {first}; write the lower address as `first`");
             return Err(Rejection::invalid(&field("last"), problem));
         }
-        pools.push((first..=last, excluded(&field("excluded"), &pool.excluded, &(first..=last))?));
+        pools.push((
+            first..=last,
+            excluded(&field("excluded"), &pool.excluded, &(first..=last))?,
+        ));
     }
     pools.sort_by_key(|(range, _)| *range.start());
     for pair in pools.windows(2) {
@@ -56,7 +59,10 @@ fn host(network: &Ipv4Net, field: &str, text: &str) -> Result<Ipv4Addr, Rejectio
 
 fn address(field: &str, text: &str) -> Result<Ipv4Addr, Rejection> {
     text.parse().map_err(|_| {
-        let problem = format!("`{}` is not an IPv4 address, e.g. 10.97.200.1", text.escape_debug());
+        let problem = format!(
+            "`{}` is not an IPv4 address, e.g. 10.97.200.1",
+            text.escape_debug()
+        );
         Rejection::invalid(field, problem)
     })
 }
@@ -71,7 +77,7 @@ fn excluded(
         .iter()
         .map(|text| address(field, text))
         .collect::<Result<Vec<_>, _>>()?;
-    if let Some(outside) = excluded.iter().find(|address| !range.contains(address)) {
+    if let Some(outside) = excluded.iter().find(|address| !range.contains(*address)) {
         let problem = format!("{outside} is not in {}-{}", range.start(), range.end());
         return Err(Rejection::invalid(field, problem));
     }
@@ -80,25 +86,63 @@ fn excluded(
     Ok(excluded)
 }
 
-/// Every address that the pools of a stored subnet may give out, lowest first. What SMD or others have is not left out yet.
-pub fn addresses(subnet: &Subnet) -> impl Iterator<Item = Ipv4Addr> + '_ {
-    subnet.pools.iter().flat_map(|pool| {
-        let ends = pool.first.parse::<Ipv4Addr>().ok().zip(pool.last.parse::<Ipv4Addr>().ok());
-        let range = ends.map(|(first, last)| u32::from(first)..=u32::from(last));
-        let addresses = range.into_iter().flatten().map(Ipv4Addr::from);
-        addresses.filter(|address| !is_excluded(pool, *address))
-    })
+/// The pools of a stored subnet, read.
+#[derive(Clone, Debug, Default)]
+pub struct Pools(Vec<Pool>);
+
+#[derive(Clone, Debug)]
+struct Pool {
+    range: RangeInclusive<u32>,
+    excluded: Vec<Ipv4Addr>,
 }
 
-/// Whether a pool of a stored subnet has the address.
-pub(super) fn contains(subnet: &Subnet, address: Ipv4Addr) -> bool {
-    let is_in = |pool: &AddressPool| {
-        let ends = pool.first.parse::<Ipv4Addr>().ok().zip(pool.last.parse::<Ipv4Addr>().ok());
-        ends.is_some_and(|(first, last)| (first..=last).contains(&address)) && !is_excluded(pool, address)
-    };
-    subnet.pools.iter().any(is_in)
+impl Pools {
+    /// The pools of a subnet as it is stored.
+    pub fn of(subnet: &Subnet) -> Pools {
+        let read = |pool: &AddressPool| {
+            let (first, last) = (
+                pool.first.parse::<Ipv4Addr>().ok()?,
+                pool.last.parse::<Ipv4Addr>().ok()?,
+            );
+            Some(Pool {
+                range: first.into()..=last.into(),
+                excluded: pool
+                    .excluded
+                    .iter()
+                    .filter_map(|text| text.parse().ok())
+                    .collect(),
+            })
+        };
+        Pools(subnet.pools.iter().filter_map(read).collect())
+    }
+
+    /// Addresses from first to last, those included that are left out.
+    pub fn size(&self) -> u64 {
+        self.0.iter().map(Pool::size).sum()
+    }
+
+    /// The address at a place from 0 on, below [`Pools::size`]; `None` for one that is left out.
+    pub fn at(&self, place: u64) -> Option<Ipv4Addr> {
+        let mut rest = place;
+        for pool in &self.0 {
+            if rest < pool.size() {
+                let address = Ipv4Addr::from(pool.range.start() + u32::try_from(rest).ok()?);
+                return (!pool.excluded.contains(&address)).then_some(address);
+            }
+            rest -= pool.size();
+        }
+        None
+    }
+
+    /// Whether a pool has the address and may give it out.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        let has = |pool: &Pool| pool.range.contains(&address.into()) && !pool.excluded.contains(&address);
+        self.0.iter().any(has)
+    }
 }
 
-fn is_excluded(pool: &AddressPool, address: Ipv4Addr) -> bool {
-    pool.excluded.iter().any(|excluded| excluded.parse() == Ok(address))
+impl Pool {
+    fn size(&self) -> u64 {
+        u64::from(self.range.end() - self.range.start()) + 1
+    }
 }

@@ -28,6 +28,8 @@ const MTU_MIN: u32 = 68;
 const MTU_MAX: u32 = 65_535;
 /// Shortest lease, seconds: below it nodes would do nothing but renew.
 const LEASE_TIME_S_MIN: u32 = 60;
+/// Lease of a known node where the subnet says nothing, seconds.
+const LEASE_TIME_S_DEFAULT: u32 = 3600;
 /// Longest domain name (RFC 1035), bytes.
 const DOMAIN_BYTES_MAX: usize = 253;
 
@@ -81,9 +83,11 @@ impl Subnets {
             .filter(|(network, _)| network.contains(address))
     }
 
+    /// From `FEATURE_LEVEL_DHCP` on the subnet remembers its longest lease.
     pub(super) fn put(
         &mut self,
         put: &PutSubnet,
+        feature_level: u32,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -99,6 +103,10 @@ impl Subnets {
                 "subnet",
                 format!("there are {SUBNETS_MAX} subnets; delete one first"),
             ));
+        }
+        if feature_level >= FEATURE_LEVEL_DHCP {
+            subnet.longest_lease_time_s =
+                longest_lease_time_s(&subnet).max(before.as_deref().map_or(0, longest_lease_time_s));
         }
         let keys = vec![network.to_string()];
         let applied = match &before {
@@ -142,7 +150,11 @@ impl Subnets {
         }
     }
 
-    pub(super) fn delete(&mut self, delete: &DeleteSubnet, changes: &mut Changes) -> Result<Applied, Rejection> {
+    pub(super) fn delete(
+        &mut self,
+        delete: &DeleteSubnet,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
         let network: Ipv4Net = delete
             .network
             .parse()
@@ -223,7 +235,10 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
     check_lease_time("pool_lease_time_s", subnet.pool_lease_time_s, "five minutes")?;
     let pools = pools::normalised(&network, &subnet.pools)?;
     if UnknownClients::try_from(subnet.unknown_clients).is_err() {
-        let problem = format!("{} is none of ignore (1), address (2) and boot (3)", subnet.unknown_clients);
+        let problem = format!(
+            "{} is none of ignore (1), address (2) and boot (3)",
+            subnet.unknown_clients
+        );
         return Err(Rejection::invalid("unknown_clients", problem));
     }
     let text = |addresses: Vec<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect();
@@ -241,8 +256,22 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
             pools,
             unknown_clients: subnet.unknown_clients,
             pool_lease_time_s: subnet.pool_lease_time_s,
+            longest_lease_time_s: 0,
         },
     ))
+}
+
+/// The longest lease that a known node of the subnet can have, seconds: also one from before a change of the lease time.
+pub(super) fn longest_lease_time_s(subnet: &Subnet) -> u32 {
+    lease_time_s(subnet).max(subnet.longest_lease_time_s)
+}
+
+/// Option 51 for known nodes, seconds.
+pub fn lease_time_s(subnet: &Subnet) -> u32 {
+    match subnet.lease_time_s {
+        0 => LEASE_TIME_S_DEFAULT,
+        seconds => seconds,
+    }
 }
 
 fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {

@@ -63,7 +63,9 @@ impl UnknownClients {
             }
             let seen = UnknownClient {
                 mac: mac.to_string(),
-                first_seen_at_ms: before.as_ref().map_or(at.time_ms, |before| before.first_seen_at_ms),
+                first_seen_at_ms: before
+                    .as_ref()
+                    .map_or(at.time_ms, |before| before.first_seen_at_ms),
                 last_seen_at_ms: at.time_ms,
                 meta: match &before {
                     Some(before) => at.modified(before.meta.as_ref()),
@@ -110,7 +112,9 @@ impl Record for UnknownClient {
     }
 
     fn key(&self) -> Result<MacAddr, String> {
-        self.mac.parse().map_err(|error: model::InvalidValue| error.to_string())
+        self.mac
+            .parse()
+            .map_err(|error: model::InvalidValue| error.to_string())
     }
 
     fn into_row(self) -> Row {
