@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, OnceLock};
 
 use dhcp::{
-    BIOS_LOADER, Decision, Destination, Loaders, Network, Reply, Request, UEFI_LOADER, decide, destination,
+    BIOS_LOADER, Decision, Destination, Loaders, Network, Reply, Request, Site, UEFI_LOADER, decide,
+    destination,
 };
 use dhcproto::v4::{Message, MessageType};
 use dhcproto::{Decodable, Decoder};
@@ -16,6 +17,9 @@ mod testing;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
 const SENDER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 97, 7, 7), 68);
+/// The pool of the second subnet.
+const POOL_FIRST: Ipv4Addr = Ipv4Addr::new(10, 98, 200, 1);
+const POOL_LAST: Ipv4Addr = Ipv4Addr::new(10, 98, 200, 100);
 /// An Ethernet frame's worth of UDP.
 const REPLY_BYTES_MAX: usize = 1472;
 
@@ -26,12 +30,15 @@ fn world() -> &'static (Arc<State>, Network, Loaders) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");
-        let state = runtime.block_on(testing::world(10, 97)).state();
+        let store = runtime.block_on(testing::world(10, 97));
+        runtime.block_on(testing::put_subnet(&store, testing::with_pool(10, 98)));
+        let state = store.state();
         let network = Network {
             service_address: SERVER,
             http_port: Some(8081),
             alternatives: vec![],
             relayed_subnets: vec!["10.98.0.0/16".parse().expect("a network")],
+            isolated_lease_s: 300,
         };
         let loaders = [BIOS_LOADER, UEFI_LOADER];
         (state, network, Loaders::new(loaders).and_over_http(loaders))
@@ -44,10 +51,11 @@ pub(crate) fn run(packet: &[u8]) {
     let Ok(request) = Request::parse(packet) else {
         return;
     };
-    let (reply, is_nak) = match decide(state, &request, network, loaders) {
-        Decision::Reply(reply) => (reply, false),
+    let (reply, is_nak) = match decide(state, &request, &Site::new(network, loaders, state.time_ms())) {
+        Decision::Reply(reply) | Decision::Offer(reply, _) => (reply, false),
         Decision::Nak(reply) => (reply, true),
-        Decision::Silent(_) => return,
+        Decision::Bind(binding) => (binding.lost, true),
+        Decision::End(_) | Decision::Silent(_) => return,
     };
     let mut message = Vec::new();
     reply.write(&request, &mut message);
@@ -84,7 +92,7 @@ fn check_bytes(request: &Request<'_>, message: &[u8], is_nak: bool) {
     let checked = dhcp::check(&turned).expect("the reply is whole");
     assert_eq!(
         checked.option(54).as_deref(),
-        Some(&SERVER.octets()[..]),
+        Some(&request.server_id_override.unwrap_or(SERVER).octets()[..]),
         "exactly one server identifier"
     );
     assert_eq!(checked.option(61).as_deref(), request.client_id.as_deref());
@@ -92,28 +100,24 @@ fn check_bytes(request: &Request<'_>, message: &[u8], is_nak: bool) {
     assert_eq!(checked.option(82).as_deref(), request.relay_info.as_deref());
 }
 
-/// Only clients that SMD knows are answered, each with its own address, and only nodes with something to boot.
+/// Clients that SMD knows are answered with their own address, others with one of a pool; only nodes have something to boot.
 fn check_client(state: &State, request: &Request<'_>, reply: &Reply, is_nak: bool) {
-    let interface = state
-        .smd
-        .interface(&request.mac)
-        .expect("only known clients are answered");
+    let interface = state.smd.interface(&request.mac);
     let own = |address: Ipv4Addr| {
-        interface
-            .ip_addresses
-            .iter()
-            .any(|own| own.ip_address == address.to_string())
+        let mut own = interface.iter().flat_map(|interface| &interface.ip_addresses);
+        own.any(|own| own.ip_address == address.to_string())
     };
+    let is_of_pool = (POOL_FIRST..=POOL_LAST).contains(&reply.yiaddr);
     assert!(
-        reply.yiaddr.is_unspecified() || own(reply.yiaddr),
+        reply.yiaddr.is_unspecified() || own(reply.yiaddr) || is_of_pool,
         "{}",
         reply.yiaddr
     );
     assert!(!is_nak || reply.yiaddr.is_unspecified());
-    let is_node = interface.component_id.contains('n');
+    let is_node = interface.is_some_and(|interface| interface.component_id.contains('n'));
     assert!(
         is_node || (reply.file.is_empty() && reply.siaddr.is_unspecified()),
         "{}",
-        interface.component_id
+        request.mac
     );
 }

@@ -194,6 +194,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         match &answer {
             Ok(answer) => {
                 self.peers.clock.sample(self.target, answer.clock_ms);
+                self.peers.has_applied(self.target, answer.applied_index);
                 self.round_trips.observe(asked.elapsed());
             }
             Err(_) => self.counters.heartbeat_failed(),

@@ -127,6 +127,7 @@ impl PeerService for PeerPort {
         }
         Ok(Response::new(pb::AppendResponse {
             clock_ms: clock.own_ms(),
+            applied_index: self.member.published.load().applied_index(),
             ..append_response(&answer)
         }))
     }
@@ -327,6 +328,7 @@ fn append_response(answer: &AppendEntriesResponse<TypeConfig>) -> pb::AppendResp
     pb::AppendResponse {
         result: Some(result),
         clock_ms: 0,
+        applied_index: 0,
     }
 }
 

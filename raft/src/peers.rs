@@ -30,6 +30,7 @@ pub(crate) struct Peers {
     /// Cluster time as this member knows it.
     pub(crate) clock: Arc<ClusterClock>,
     levels: Arc<Mutex<BTreeMap<u64, u32>>>,
+    applied: Arc<Mutex<BTreeMap<u64, u64>>>,
     commit_wanted: Arc<Mutex<BTreeMap<u64, Arc<Notify>>>>,
     dial: Dial,
     channels: Arc<Mutex<BTreeMap<u64, (MemberNode, Channel)>>>,
@@ -56,6 +57,7 @@ impl Peers {
             pins,
             clock: Arc::new(clock),
             levels: Arc::default(),
+            applied: Arc::default(),
             commit_wanted: Arc::default(),
             dial,
             channels: Arc::default(),
@@ -83,6 +85,21 @@ impl Peers {
     pub(crate) fn level_known_by(&self, id: u64) -> Option<u32> {
         let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         levels.get(&id).copied()
+    }
+
+    /// Member `id` has just said what it has applied; 0 is nothing said. After a restart it may be less than before: until it
+    /// has caught up such a member answers no node.
+    pub(crate) fn has_applied(&self, id: u64, index: u64) {
+        if index > 0 {
+            let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+            applied.insert(id, index);
+        }
+    }
+
+    /// What member `id` has said last that it has applied.
+    pub(crate) fn applied_by(&self, id: u64) -> Option<u64> {
+        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        applied.get(&id).copied()
     }
 
     /// Told when member `id` has been given an index that it waits for.

@@ -137,6 +137,20 @@ impl Replicated {
         self.leader() == Some(self.peers.member_id) && self.has_majority()
     }
 
+    /// What every member has applied, as far as the leader has heard; none at others, or as long as a member has said nothing.
+    pub(crate) fn applied_by_all(&self) -> Option<u64> {
+        if !self.leads() {
+            return None;
+        }
+        let own = (self.peers.member_id, self.published.load().applied_index());
+        let view = self.view();
+        let applied = view.nodes().map(|(id, _)| match id == own.0 {
+            true => Some(own.1),
+            false => self.peers.applied_by(id),
+        });
+        applied.collect::<Option<Vec<u64>>>()?.into_iter().min()
+    }
+
     /// The leader, if one is named.
     pub(crate) fn leader(&self) -> Option<u64> {
         self.raft.server_metrics().borrow_watched().current_leader

@@ -350,6 +350,18 @@ impl Store {
         }
     }
 
+    /// What every member has applied, learners and silent ones included; `None` on a member that does not lead, and as long as
+    /// one of them has said nothing. May be older than what is so by now.
+    pub fn applied_by_all(&self) -> Option<u64> {
+        match &self.backend {
+            Backend::InMemory(memory) => {
+                let has_majority = memory.linearize().is_ok();
+                has_majority.then(|| memory.published.load().applied_index())
+            }
+            Backend::Replicated(member, _) => member.applied_by_all(),
+        }
+    }
+
     /// Changes who is a member, or what is known of one; a follower hands it to the leader.
     ///
     /// # Errors

@@ -355,6 +355,11 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["boot.requests-burst-max", "49 is less", "50 and more"],
     ),
     case(
+        "isolated-lease-s = 300",
+        "isolated-lease-s = 59",
+        &["dhcp.isolated-lease-s", "at least 60"],
+    ),
+    case(
         "port = 69",
         "port = 67",
         &["tftp.port", "also taken by `dhcp.port`"],

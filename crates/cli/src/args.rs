@@ -10,6 +10,7 @@ use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
 use crate::demo::DemoArgs;
+use crate::dhcp::DhcpCommand;
 use crate::export::ExportArgs;
 use crate::file::FileCommand;
 use crate::group::GroupCommand;
@@ -203,6 +204,9 @@ pub enum ClientCommand {
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),
+    /// Addresses that DHCP has given out, and clients that SMD does not know
+    #[command(subcommand)]
+    Dhcp(DhcpCommand),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),

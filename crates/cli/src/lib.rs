@@ -11,6 +11,7 @@ mod cluster;
 mod component;
 mod connect;
 mod demo;
+mod dhcp;
 mod error;
 mod export;
 mod file;
@@ -60,6 +61,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Image(command) => image::run(global, command).await,
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
+        ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
         ClientCommand::Import(command) => import::run(global, command).await,
         ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,

@@ -151,6 +151,7 @@ mod tests {
             alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
+            isolated_lease_s: 300,
         };
         let packet = RawPacket::discover().options(options).bytes();
         let mut reply = Reply::new(MessageType::Offer);
@@ -250,6 +251,7 @@ mod tests {
             alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
+            isolated_lease_s: 300,
         };
         let mut reply = Reply::new(MessageType::Offer);
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
@@ -266,6 +268,7 @@ mod tests {
             alternatives: vec![],
             http_port: None,
             relayed_subnets: vec![],
+            isolated_lease_s: 300,
         };
         let loaders = Loaders::new([]).and_over_http([UEFI_LOADER]);
         let asked: [&[(u8, &[u8])]; 2] = [

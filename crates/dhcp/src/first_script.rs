@@ -63,6 +63,7 @@ mod tests {
             alternatives: vec![],
             http_port,
             relayed_subnets: vec![],
+            isolated_lease_s: 300,
         }
     }
 

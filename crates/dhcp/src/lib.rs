@@ -1,15 +1,25 @@
-//! DHCPv4 for nodes that SMD knows: addresses, boot options and nothing that this member does not have for certain.
+//! DHCPv4 for nodes that SMD knows, and for others from pools: addresses, boot options and nothing that this member does not
+//! have for certain.
 //! And the Router Advertisements without which iPXE stalls, where a network asks for them.
 //!
 //! `OVERVIEW.md` tells what a packet goes through and what this crate never does.
 
+mod adoption;
+mod answer;
+mod binder;
 mod boot;
 mod counters;
 mod first_script;
 mod frame;
+mod holds;
+mod leases;
+mod link;
 mod missing_loader;
 mod network;
+mod offers;
+mod pending;
 mod policy;
+mod pool;
 mod precheck;
 mod repeats;
 mod reply;
@@ -18,6 +28,7 @@ mod router_advert;
 mod routing;
 mod server;
 mod socket;
+mod strangers;
 mod subnets;
 #[cfg(test)]
 mod testing;
@@ -25,8 +36,10 @@ mod waiting;
 
 pub use counters::{Count, Counters};
 pub use first_script::FIRST_SCRIPT;
-pub use network::{BIOS_LOADER, Loaders, Network, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
-pub use policy::{Decision, decide};
+pub use holds::confirm_held_addresses;
+pub use leases::LeaseService;
+pub use network::{BIOS_LOADER, Loaders, Network, Site, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
+pub use policy::{Binding, Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};
 pub use reply::Reply;
 pub use request::{Client, Request};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use model::Ipv4Net;
+use state::dhcp::LeaseClient;
 
 /// Loader of a BIOS: iPXE over the card's own UNDI driver.
 pub const BIOS_LOADER: &str = "undionly.kpxe";
@@ -28,6 +29,36 @@ pub struct Network {
     pub http_port: Option<u16>,
     /// Subnets, besides the one of the service address, whose relays and nodes may ask here.
     pub relayed_subnets: Vec<Ipv4Net>,
+    /// Longest lease of a known node as long as this member hears no leader, seconds: what SMD says may have changed
+    /// meanwhile.
+    pub isolated_lease_s: u32,
+}
+
+/// What a decision depends on besides the state and the packet.
+pub struct Site<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// What can be booted.
+    pub loaders: &'a Loaders,
+    /// Cluster time, milliseconds.
+    pub now_ms: u64,
+    /// Longest lease for known nodes, where this member hears no leader.
+    pub isolated_lease_s: Option<u32>,
+    /// Whether an address has been offered to another client a moment ago.
+    pub is_offered: &'a dyn Fn(Ipv4Addr, &LeaseClient) -> bool,
+}
+
+impl<'a> Site<'a> {
+    /// A member that hears its leader and has offered nothing.
+    pub fn new(network: &'a Network, loaders: &'a Loaders, now_ms: u64) -> Site<'a> {
+        Site {
+            network,
+            loaders,
+            now_ms,
+            isolated_lease_s: None,
+            is_offered: &|_, _| false,
+        }
+    }
 }
 
 impl Network {
@@ -114,6 +145,7 @@ mod tests {
             alternatives: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
+            isolated_lease_s: 300,
         };
         let mac = MacAddr([2, 0, 0, 0, 0, 0xa1]);
         assert_eq!(

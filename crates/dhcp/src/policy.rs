@@ -2,77 +2,84 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::{DhcpOption, MessageType};
-use model::{Ipv4Net, Xname};
-use proto::dhcp::v1::Subnet;
+use dhcproto::v4::MessageType;
+use model::Xname;
+use proto::dhcp::v1::dhcp_command::{Bind, EndLease};
+use proto::dhcp::v1::dhcp_lease;
 use proto::smd::v1::EthernetInterface;
 use state::State;
+use state::dhcp::{LeaseClient, lease_time_s};
 
-use crate::boot::add_boot_options;
+use crate::answer::Answer;
 use crate::counters::Count;
-use crate::network::{Loaders, Network};
+use crate::link::{Link, ipv4_addresses};
+use crate::network::Site;
+use crate::pool::Pooled;
 use crate::reply::Reply;
 use crate::request::Request;
 
-/// Option 51 where the subnet says nothing, seconds.
-const LEASE_TIME_S_DEFAULT: u32 = 3600;
+/// How much earlier this member may see the end of a lease than another one, milliseconds.
+pub(crate) const CLOCK_MARGIN_MS: u64 = 10_000;
 
 /// What is done with a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// An answer that this member may give by itself: it only says what the member has.
     Reply(Reply),
+    /// A DHCPOFFER of an address that is nobody's yet. For a while others are not offered it.
+    Offer(Reply, LeaseClient),
+    /// A DHCPACK that may leave only when this is committed and applied, and a second look gives a [`Decision::Reply`].
+    Bind(Box<Binding>),
+    /// The client gives its address back. It gets no answer.
+    End(EndLease),
     /// A DHCPNAK. It says what is *not* so, hence only after a read index (design section 5).
     Nak(Reply),
     /// No answer, and why.
     Silent(Count),
 }
 
+/// An address that a client asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// What is proposed.
+    pub bind: Bind,
+    /// The answer if it cannot be committed: what is left of a lease that was.
+    pub otherwise: Option<Reply>,
+    /// The answer if somebody else got the address.
+    pub lost: Reply,
+}
+
 /// Decides about a request from the applied state.
-pub fn decide(state: &State, request: &Request<'_>, network: &Network, loaders: &Loaders) -> Decision {
-    answer(state, request, network, loaders).unwrap_or_else(Decision::Silent)
+pub fn decide(state: &State, request: &Request<'_>, site: &Site<'_>) -> Decision {
+    answer(state, request, site).unwrap_or_else(Decision::Silent)
 }
 
 /// As [`decide`], with silences as errors.
-fn answer(
-    state: &State,
-    request: &Request<'_>,
-    network: &Network,
-    loaders: &Loaders,
-) -> Result<Decision, Count> {
+fn answer(state: &State, request: &Request<'_>, site: &Site<'_>) -> Result<Decision, Count> {
     if !is_of_a_client(request.message_type) {
         return Err(Count::UnsupportedMessageType);
     }
-    if request.server_id.is_some_and(|id| id != network.service_address) {
+    let is_other =
+        |id: Ipv4Addr| id != site.network.service_address && request.server_id_override != Some(id);
+    if request.server_id.is_some_and(is_other) {
         return Err(Count::OtherServer);
     }
-    let interface = state.smd.interface(&request.mac).ok_or(Count::UnknownMac)?;
-    let link = Link::of(state, request, network)?;
-    let client = Known {
-        state,
-        interface: &interface,
-        link: &link,
-        network,
-        loaders,
+    let link = Link::of(state, request, site.network);
+    let Some(interface) = state.smd.interface(&request.mac) else {
+        return Pooled::new(state, request, &link?, site, Count::UnknownMac)?.answer();
     };
-    let address = link.address_of(&interface);
-    match request.message_type {
-        MessageType::Discover => {
-            let address = address.ok_or(Count::NoAddressHere)?;
-            Ok(Decision::Reply(client.lease(
-                request,
-                MessageType::Offer,
-                address,
-            )))
+    let link = link?;
+    let is_reserved = |address: Ipv4Addr| state.dhcp.subnet_of(address).is_some();
+    if !ipv4_addresses(&interface).any(is_reserved) {
+        let wants_address = matches!(request.message_type, MessageType::Discover | MessageType::Request);
+        match Pooled::new(state, request, &link, site, Count::NoAddressHere) {
+            Ok(pooled) => return pooled.answer(),
+            // Without an address in any subnet the client is not ours to refuse: it may hold another server's.
+            Err(why) if wants_address => return Err(why),
+            Err(_) => {}
         }
-        MessageType::Request => client.answer_request(request, address),
-        MessageType::Inform => client.answer_inform(request),
-        MessageType::Release if address == Some(request.ciaddr) => Err(Count::Released),
-        MessageType::Release => Err(Count::ReleaseByOther),
-        // Only DHCPDECLINE is left, see `is_of_a_client`.
-        _ if address.is_some() && address == request.requested => Err(Count::DeclinedReservation),
-        _ => Err(Count::DeclineByOther),
     }
+    Known::new(state, &interface, request, &link, site).answer()
 }
 
 fn is_of_a_client(message_type: MessageType) -> bool {
@@ -80,152 +87,113 @@ fn is_of_a_client(message_type: MessageType) -> bool {
     matches!(message_type, Discover | Request | Decline | Release | Inform)
 }
 
-/// The subnet a client asks from.
-struct Link {
-    net: Ipv4Net,
-    subnet: std::sync::Arc<Subnet>,
-}
-
-impl Link {
-    /// By the relay's address, else by the address the client has already (it may renew from behind a relay without
-    /// it), else the subnet of the service address.
-    fn of(state: &State, request: &Request<'_>, network: &Network) -> Result<Link, Count> {
-        let own = Link::around(state, network.service_address);
-        let serves = |address: Ipv4Addr| {
-            own.as_ref().is_ok_and(|own| own.net.contains(address))
-                || network
-                    .relayed_subnets
-                    .iter()
-                    .any(|subnet| subnet.contains(address))
-        };
-        if request.is_relayed() {
-            if !serves(request.giaddr) {
-                return Err(Count::RelayNotServed);
-            }
-            return Link::around(state, request.giaddr);
-        }
-        if !request.ciaddr.is_unspecified() && serves(request.ciaddr) {
-            return Link::around(state, request.ciaddr);
-        }
-        own
-    }
-
-    fn around(state: &State, address: Ipv4Addr) -> Result<Link, Count> {
-        let subnet = state.dhcp.subnet_of(address).ok_or(Count::NoSubnet)?;
-        let net = subnet.network.parse().map_err(|_| Count::NoSubnet)?;
-        Ok(Link { net, subnet })
-    }
-
-    /// The interface's address on this link.
-    fn address_of(&self, interface: &EthernetInterface) -> Option<Ipv4Addr> {
-        ipv4_addresses(interface).find(|address| self.net.contains(*address))
-    }
-}
-
-fn ipv4_addresses(interface: &EthernetInterface) -> impl Iterator<Item = Ipv4Addr> + '_ {
-    interface
-        .ip_addresses
-        .iter()
-        .filter_map(|mapping| mapping.ip_address.parse().ok())
-}
-
-/// A client whose MAC is in SMD.
+/// A client whose MAC has an address in SMD.
 struct Known<'a> {
     state: &'a State,
     interface: &'a EthernetInterface,
-    link: &'a Link,
-    network: &'a Network,
-    loaders: &'a Loaders,
+    answer: Answer<'a>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    fn new(
+        state: &'a State,
+        interface: &'a EthernetInterface,
+        request: &'a Request<'a>,
+        link: &'a Link,
+        site: &'a Site<'a>,
+    ) -> Known<'a> {
+        let xname = interface.component_id.parse::<Xname>().ok();
+        let answer = Answer {
+            request,
+            link,
+            site,
+            hostname: xname.as_ref().map(|xname| state.hostname(xname)),
+            boots: xname.as_ref().is_some_and(Xname::is_node),
+        };
+        Known {
+            state,
+            interface,
+            answer,
+        }
+    }
+
+    fn answer(&self) -> Result<Decision, Count> {
+        let Answer { request, link, .. } = self.answer;
+        let address = link.address_of(self.interface);
+        match request.message_type {
+            MessageType::Discover => {
+                let address = address.ok_or(Count::NoAddressHere)?;
+                self.lease(MessageType::Offer, address)
+            }
+            MessageType::Request => self.answer_request(address),
+            MessageType::Inform => self.answer.answer_inform(),
+            MessageType::Release if address == Some(request.ciaddr) => Err(Count::Released),
+            MessageType::Release => Err(Count::ReleaseByOther),
+            // Only DHCPDECLINE is left, see `is_of_a_client`.
+            _ if address.is_some() && address == request.requested => Err(Count::DeclinedReservation),
+            _ => Err(Count::DeclineByOther),
+        }
+    }
+
     /// RFC 2131 section 4.3.2. SELECTING names the server (54) and the address (50), INIT-REBOOT the address only,
     /// RENEWING and REBINDING have it in `ciaddr`: here they differ only in where the address stands.
-    fn answer_request(&self, request: &Request<'_>, address: Option<Ipv4Addr>) -> Result<Decision, Count> {
-        let in_use = (!request.ciaddr.is_unspecified()).then_some(request.ciaddr);
-        let asked = request.requested.or(in_use).ok_or(Count::NoAddressAsked)?;
+    fn answer_request(&self, address: Option<Ipv4Addr>) -> Result<Decision, Count> {
+        let asked = self.answer.request.asked().ok_or(Count::NoAddressAsked)?;
         if address == Some(asked) {
-            let mut ack = self.lease(request, MessageType::Ack, asked);
-            ack.ciaddr = request.ciaddr;
-            return Ok(Decision::Reply(ack));
+            return self.lease(MessageType::Ack, asked);
         }
-        // Without an address in any subnet the client is not ours to refuse: it may hold another server's.
-        let is_ours = ipv4_addresses(self.interface).any(|known| self.state.dhcp.subnet_of(known).is_some());
-        if !is_ours {
-            return Err(Count::NoAddressHere);
-        }
-        let mut nak = Reply::new(MessageType::Nak);
-        nak.options
-            .push(DhcpOption::ServerIdentifier(self.network.service_address));
-        Ok(Decision::Nak(nak))
+        Ok(Decision::Nak(self.answer.nak()))
     }
 
-    /// The client has an address by other means and wants the rest: no address and no times in the answer.
-    fn answer_inform(&self, request: &Request<'_>) -> Result<Decision, Count> {
+    fn lease(&self, message_type: MessageType, address: Ipv4Addr) -> Result<Decision, Count> {
+        self.check_nobody_else_has(address)?;
+        let subnet_s = lease_time_s(&self.answer.link.subnet);
+        let lease_time_s = self
+            .answer
+            .site
+            .isolated_lease_s
+            .map_or(subnet_s, |s| s.min(subnet_s));
+        Ok(Decision::Reply(self.answer.lease(
+            message_type,
+            address,
+            lease_time_s,
+        )))
+    }
+
+    /// Whoever had the address before may use it until its lease ends.
+    fn check_nobody_else_has(&self, address: Ipv4Addr) -> Result<(), Count> {
+        let dhcp = &self.state.dhcp;
+        let mac = &self.interface.mac_address;
+        let now_ms = self.answer.site.now_ms.saturating_sub(CLOCK_MARGIN_MS);
+        if dhcp.held(address, now_ms).is_some_and(|held| held.mac != *mac) {
+            return Err(Count::AddressHeld);
+        }
+        let lease = dhcp
+            .lease(address)
+            .filter(|lease| lease.mac != *mac && lease.ends_at_ms > now_ms);
+        // an address that a stranger was found to have stays the node's all the same
+        if lease.is_some_and(|lease| lease.state() != dhcp_lease::State::Declined) {
+            return Err(Count::AddressHeld);
+        }
+        let mut others = self.state.smd.interfaces_by_ip(address.into());
+        let owner = &self.interface.component_id;
+        let is_another = |other: &EthernetInterface| {
+            other.mac_address != *mac && (owner.is_empty() || other.component_id != *owner)
+        };
+        match others.any(|other| is_another(other)) {
+            true => Err(Count::AddressOfTwo),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Answer<'_> {
+    pub(crate) fn answer_inform(&self) -> Result<Decision, Count> {
         // Within the link only, so that nobody can have the answer sent elsewhere.
-        if !self.link.net.contains(request.ciaddr) {
+        if !self.link.net.contains(self.request.ciaddr) {
             return Err(Count::NoAddressAsked);
         }
-        let mut ack = Reply::new(MessageType::Ack);
-        ack.ciaddr = request.ciaddr;
-        ack.options
-            .push(DhcpOption::ServerIdentifier(self.network.service_address));
-        self.add_network_options(&mut ack, request);
-        Ok(Decision::Reply(ack))
-    }
-
-    fn lease(&self, request: &Request<'_>, message_type: MessageType, address: Ipv4Addr) -> Reply {
-        let lease_time_s = match self.link.subnet.lease_time_s {
-            0 => LEASE_TIME_S_DEFAULT,
-            seconds => seconds,
-        };
-        let mut reply = Reply::new(message_type);
-        reply.yiaddr = address;
-        reply.options.extend([
-            DhcpOption::ServerIdentifier(self.network.service_address),
-            DhcpOption::AddressLeaseTime(lease_time_s),
-            // RFC 2131 section 4.4.5: T1 is half of the lease, T2 seven eighths.
-            DhcpOption::Renewal(lease_time_s / 2),
-            DhcpOption::Rebinding(lease_time_s / 8 * 7),
-        ]);
-        self.add_network_options(&mut reply, request);
-        reply
-    }
-
-    fn add_network_options(&self, reply: &mut Reply, request: &Request<'_>) {
-        let subnet = &self.link.subnet;
-        let addresses = |texts: &[String]| {
-            texts
-                .iter()
-                .filter_map(|text| text.parse().ok())
-                .collect::<Vec<_>>()
-        };
-        let (routers, dns_servers) = (addresses(&subnet.routers), addresses(&subnet.dns_servers));
-        reply.options.push(DhcpOption::SubnetMask(self.link.net.mask()));
-        if !routers.is_empty() {
-            reply.options.push(DhcpOption::Router(routers));
-        }
-        if !dns_servers.is_empty() {
-            reply.options.push(DhcpOption::DomainNameServer(dns_servers));
-        }
-        let xname = self.interface.component_id.parse::<Xname>().ok();
-        if xname.as_ref().is_some_and(Xname::is_node) {
-            add_boot_options(reply, request, self.network, self.loaders);
-        }
-        if let Some(xname) = xname {
-            reply
-                .options
-                .push(DhcpOption::Hostname(self.state.hostname(&xname)));
-        }
-        if !subnet.domain.is_empty() {
-            reply.options.push(DhcpOption::DomainName(subnet.domain.clone()));
-        }
-        reply
-            .options
-            .push(DhcpOption::BroadcastAddr(self.link.net.broadcast()));
-        if let Ok(mtu @ 1..) = u16::try_from(subnet.mtu) {
-            reply.options.push(DhcpOption::InterfaceMtu(mtu));
-        }
+        Ok(Decision::Reply(self.inform()))
     }
 }
 

@@ -15,12 +15,17 @@ const MESSAGE_SIZE_MIN: u16 = 576;
 const MESSAGE_SIZE_MAX: u16 = 1500;
 /// Headers that option 57 counts and a UDP payload does not have.
 const IP_AND_UDP_BYTES: usize = 28;
+/// Sub-option 5 of option 82: the subnet that the client is on, where the relay's own address is on another (RFC 3527).
+const LINK_SELECTION: u8 = 5;
+/// Sub-option 11 of option 82: the server identifier that clients are to see, i.e. the relay's (RFC 5107).
+const SERVER_ID_OVERRIDE: u8 = 11;
 /// Sub-option 19 of option 82: the relay does not listen on port 67 (RFC 8357).
 const RELAY_SOURCE_PORT: u8 = 19;
 const BROADCAST_FLAG: u8 = 0x80;
 
 /// Codes of the options that a client sends and this server reads.
 mod code {
+    pub(super) const HOSTNAME: u8 = 12;
     pub(super) const REQUESTED_ADDRESS: u8 = 50;
     pub(super) const MESSAGE_TYPE: u8 = 53;
     pub(super) const SERVER_ID: u8 = 54;
@@ -31,6 +36,7 @@ mod code {
     pub(super) const RELAY_INFO: u8 = 82;
     pub(super) const ARCHITECTURES: u8 = 93;
     pub(super) const MACHINE_ID: u8 = 97;
+    pub(super) const SUBNET_SELECTION: u8 = 118;
     pub(super) const IPXE: u8 = 175;
 }
 
@@ -70,6 +76,10 @@ pub struct Request<'a> {
     pub client: Client,
     /// Option 93, every value (RFC 4578; IANA "Processor Architecture Types").
     pub architectures: Vec<u16>,
+    /// Option 12, the client's name for itself.
+    pub hostname: Option<Cow<'a, [u8]>>,
+    /// Option 60.
+    pub vendor_class: Option<Cow<'a, [u8]>>,
     /// Option 61, echoed byte for byte (RFC 6842).
     pub client_id: Option<Cow<'a, [u8]>>,
     /// Option 97, echoed byte for byte (RFC 4578).
@@ -78,6 +88,10 @@ pub struct Request<'a> {
     pub relay_info: Option<Cow<'a, [u8]>>,
     /// Option 82.19 is present: the relay wants the answer on the port it sent from (RFC 8357).
     pub relay_source_port: bool,
+    /// The subnet that the relay or the client means, where it says so: option 82.5, else option 118 (RFC 3011).
+    pub subnet_selection: Option<Ipv4Addr>,
+    /// Option 82.11: the server identifier that the client has been told, and is to be told.
+    pub server_id_override: Option<Ipv4Addr>,
     /// Longest DHCP message the client takes, bytes, without IP and UDP headers.
     pub message_bytes_max: usize,
 }
@@ -87,7 +101,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// The reason why it gets no answer: any structural fault, and a wrong length of an option that the answer
-    /// depends on (50, 53, 54, 57, 93). Options that are only echoed or ignored may hold what they like.
+    /// depends on (50, 53, 54, 57, 93, 118). Options that are only echoed or ignored may hold what they like.
     pub fn parse(packet: &'a [u8]) -> Result<Request<'a>, Count> {
         let checked = precheck::check(packet)?;
         let fixed = checked.fixed;
@@ -96,6 +110,14 @@ impl<'a> Request<'a> {
             .exact::<1>(code::MESSAGE_TYPE)?
             .ok_or(Count::NoMessageType)?;
         let relay_info = checked.option(code::RELAY_INFO);
+        let giaddr = address(24);
+        // without a relay it would be the client that speaks for one
+        let relays = |wanted| {
+            let info = relay_info.as_deref().filter(|_| !giaddr.is_unspecified())?;
+            let value: [u8; 4] = sub_option(info, wanted)?.try_into().ok()?;
+            Some(Ipv4Addr::from(value))
+        };
+        let subnet_selection = checked.exact(code::SUBNET_SELECTION)?.map(Ipv4Addr::from);
         let message_size = checked
             .exact::<2>(code::MAX_MESSAGE_SIZE)?
             .map_or(0, u16::from_be_bytes);
@@ -104,17 +126,21 @@ impl<'a> Request<'a> {
             xid: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
             flags: u16::from_be_bytes([fixed[10], fixed[11]]),
             ciaddr: address(12),
-            giaddr: address(24),
+            giaddr,
             mac: MacAddr([fixed[28], fixed[29], fixed[30], fixed[31], fixed[32], fixed[33]]),
             requested: checked.exact(code::REQUESTED_ADDRESS)?.map(Ipv4Addr::from),
             server_id: checked.exact(code::SERVER_ID)?.map(Ipv4Addr::from),
             client: client(&checked),
             architectures: architectures(&checked)?,
+            hostname: checked.option(code::HOSTNAME),
+            vendor_class: checked.option(code::CLASS_ID),
             client_id: checked.option(code::CLIENT_ID),
             machine_id: checked.option(code::MACHINE_ID),
+            subnet_selection: relays(LINK_SELECTION).or(subnet_selection),
+            server_id_override: relays(SERVER_ID_OVERRIDE),
             relay_source_port: relay_info
                 .as_deref()
-                .is_some_and(|info| has_sub_option(info, RELAY_SOURCE_PORT)),
+                .is_some_and(|info| sub_option(info, RELAY_SOURCE_PORT).is_some()),
             relay_info,
             message_bytes_max: usize::from(message_size.clamp(MESSAGE_SIZE_MIN, MESSAGE_SIZE_MAX))
                 - IP_AND_UDP_BYTES,
@@ -124,6 +150,12 @@ impl<'a> Request<'a> {
     /// Whether the client can only be reached by broadcast.
     pub fn wants_broadcast(&self) -> bool {
         self.flags.to_be_bytes()[0] & BROADCAST_FLAG != 0
+    }
+
+    /// The address that a DHCPREQUEST is about: SELECTING and INIT-REBOOT name it, RENEWING and REBINDING have it.
+    pub fn asked(&self) -> Option<Ipv4Addr> {
+        let in_use = (!self.ciaddr.is_unspecified()).then_some(self.ciaddr);
+        self.requested.or(in_use)
     }
 
     /// Whether the packet came through a relay.
@@ -173,19 +205,17 @@ fn architectures(checked: &Checked<'_>) -> Result<Vec<u16>, Count> {
     }
 }
 
-/// Whether an option 82 holds a sub-option. Rubbish in it is no fault of the client's: it is echoed as it came.
-fn has_sub_option(relay_info: &[u8], wanted: u8) -> bool {
+/// A sub-option of option 82. Rubbish in it is no fault of the client's: it is echoed as it came.
+fn sub_option(relay_info: &[u8], wanted: u8) -> Option<&[u8]> {
     let mut rest = relay_info;
     while let [code, len, after @ ..] = rest {
-        let Some((_, after)) = after.split_at_checked(usize::from(*len)) else {
-            return false;
-        };
+        let (value, after) = after.split_at_checked(usize::from(*len))?;
         if *code == wanted {
-            return true;
+            return Some(value);
         }
         rest = after;
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -307,6 +337,41 @@ mod tests {
             .options(&[(82, &[1, 3, b'e', b't', b'h', 19, 0])])
             .bytes();
         assert!(Request::parse(&packet).unwrap().relay_source_port);
+    }
+
+    #[test]
+    fn a_relay_says_which_subnet_and_which_server_it_means() {
+        let info = [1, 1, b'x', 5, 4, 10, 98, 0, 0, 11, 4, 10, 99, 0, 1];
+        let raw = RawPacket::discover().options(&[(82, &info), (118, &[10, 97, 0, 0])]);
+        let relayed = RawPacket {
+            giaddr: Ipv4Addr::new(10, 99, 0, 1),
+            ..raw.clone()
+        };
+        let packet = relayed.bytes();
+        let request = Request::parse(&packet).unwrap();
+        assert_eq!(request.subnet_selection, Some(Ipv4Addr::new(10, 98, 0, 0)));
+        assert_eq!(request.server_id_override, Some(Ipv4Addr::new(10, 99, 0, 1)));
+        let packet = raw.bytes();
+        let direct = Request::parse(&packet).unwrap();
+        assert_eq!(
+            direct.subnet_selection,
+            Some(Ipv4Addr::new(10, 97, 0, 0)),
+            "option 118"
+        );
+        assert_eq!(direct.server_id_override, None, "a client is no relay");
+        for torn in [&[5, 3, 10, 98, 0][..], &[5, 9, 10], &[11, 0]] {
+            let relayed = RawPacket {
+                giaddr: Ipv4Addr::new(10, 99, 0, 1),
+                ..RawPacket::discover().options(&[(82, torn)])
+            };
+            let packet = relayed.bytes();
+            let request = Request::parse(&packet).unwrap();
+            assert_eq!(
+                (request.subnet_selection, request.server_id_override),
+                (None, None)
+            );
+        }
+        assert_eq!(reason(&[(118, &[10, 97])]), Count::MalformedOption);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The server: one packet in, at most one out. Nothing on its way touches a disk, a lock or another host, except a
-//! DHCPNAK, which waits for the majority in a task of its own.
+//! The server: one packet in, at most one out. Nothing on its way touches a disk or another host; what needs the majority
+//! waits for it in a task of its own (`pending.rs`).
 
 use std::future::Future;
 use std::net::SocketAddrV4;
@@ -11,36 +11,39 @@ use dhcproto::v4::MessageType;
 use model::Xname;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
+use state::dhcp::LeaseClient;
 use timeline::{Seen, Timeline};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::binder::Binder;
 use crate::counters::{Count, Counters};
 use crate::missing_loader::MissingLoaderLog;
-use crate::network::{Loaders, Network};
+use crate::network::{Loaders, Network, Site};
+use crate::offers::Offers;
+use crate::pending::{Pending, PendingTasks};
 use crate::policy::{Decision, decide};
 use crate::repeats::Repeats;
 use crate::reply::Reply;
 use crate::request::{Client, Request};
 use crate::routing::destination;
 use crate::socket::{DhcpSocket, NotSent};
+use crate::strangers::Strangers;
 use crate::waiting::{self, Kept, Turn, Waiting};
 
 /// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
 const PACKET_BYTES_MAX: usize = 2048;
-/// Refusals that may wait for the majority at a time, per socket.
-const NAKS_WAITING_MAX: usize = 64;
-/// Longest wait of a refusal: after that the client has asked again.
-const NAK_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Pause after an error of the socket, so that a lasting one does not spin.
 const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// The DHCP server of one network; clones share everything, so that it can run on several sockets.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub struct Server(pub(crate) Arc<Inner>);
 
-struct Inner {
-    store: Store,
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) binder: Arc<Binder>,
+    pub(crate) strangers: Strangers,
+    offers: Offers,
     network: Network,
     loaders: Loaders,
     turn: Box<dyn Fn() -> Turn + Send + Sync>,
@@ -62,7 +65,10 @@ impl Server {
     ) -> Server {
         let counters = Arc::default();
         Server(Arc::new(Inner {
+            binder: Binder::new(store.clone()),
             store,
+            strangers: Strangers::default(),
+            offers: Offers::default(),
             network,
             loaders,
             turn: Box::new(turn),
@@ -86,7 +92,7 @@ impl Server {
             repeats: Repeats::new(),
             waiting: Waiting::default(),
             buffers: Buffers::default(),
-            naks: JoinSet::new(),
+            pending: PendingTasks::new(self.counters()),
         };
         let mut packet = [0; PACKET_BYTES_MAX];
         let mut shutdown = std::pin::pin!(shutdown);
@@ -115,7 +121,7 @@ impl Server {
 
 /// Reused for every reply.
 #[derive(Default)]
-struct Buffers {
+pub(crate) struct Buffers {
     message: Vec<u8>,
     packet: Vec<u8>,
 }
@@ -127,7 +133,7 @@ struct Worker {
     repeats: Repeats,
     waiting: Waiting,
     buffers: Buffers,
-    naks: JoinSet<()>,
+    pending: PendingTasks,
 }
 
 impl Worker {
@@ -165,9 +171,16 @@ impl Worker {
             Ok(request) => request,
             Err(why) => return Some(why),
         };
-        match self.server.decide(&request) {
-            Decision::Silent(why) => Some(why),
-            decision => match (self.server.0.turn)() {
+        let (decision, turn) = (self.server.decide(&request), (self.server.0.turn)());
+        if !matches!(turn, Turn::Other { .. }) {
+            self.note_stranger(&request, &decision);
+        }
+        match decision {
+            Decision::Silent(why) => {
+                self.server.let_offer_go(&request, why);
+                Some(why)
+            }
+            decision => match turn {
                 Turn::Own => self.say(decision, &request, packet, sender),
                 Turn::StandIn => self.answer_in_place_of_the_holder(packet, sender),
                 // a client that has asked in vain
@@ -177,6 +190,23 @@ impl Worker {
                 }
                 Turn::Other { .. } => self.keep(&request, packet, sender),
             },
+        }
+    }
+
+    /// A MAC that SMD does not know is news.
+    fn note_stranger(&mut self, request: &Request<'_>, decision: &Decision) {
+        let may_be = matches!(
+            decision,
+            Decision::Silent(Count::UnknownMac) | Decision::Offer(..) | Decision::Bind(_)
+        );
+        let Inner {
+            store,
+            network,
+            strangers,
+            ..
+        } = self.server.0.as_ref();
+        if may_be && strangers.note(&store.state(), request, network, store.cluster_time_ms()) {
+            self.pending.tell_of_strangers(&self.server);
         }
     }
 
@@ -204,13 +234,28 @@ impl Worker {
     ) -> Option<Count> {
         match decision {
             Decision::Silent(why) => Some(why),
-            Decision::Reply(reply) => {
-                Some(
-                    self.server
-                        .send(&self.socket, &mut self.buffers, request, &reply, sender),
-                )
+            Decision::Reply(reply) => Some(self.send(request, &reply, sender)),
+            Decision::Offer(reply, client) => {
+                self.server.0.offers.note(reply.yiaddr, &client, Instant::now());
+                Some(self.send(request, &reply, sender))
             }
-            Decision::Nak(_) => self.start_nak(packet, sender),
+            Decision::Nak(_) => self.pending.nak(self.pending_packet(packet, sender)),
+            Decision::Bind(_) => self.pending.bind(self.pending_packet(packet, sender)),
+            Decision::End(end) => self.pending.end(&self.server, end),
+        }
+    }
+
+    fn send(&mut self, request: &Request<'_>, reply: &Reply, sender: SocketAddrV4) -> Count {
+        self.server
+            .send(&self.socket, &mut self.buffers, request, reply, sender)
+    }
+
+    fn pending_packet(&self, packet: &[u8], sender: SocketAddrV4) -> Pending {
+        Pending {
+            server: self.server.clone(),
+            socket: Arc::clone(&self.socket),
+            packet: packet.to_vec(),
+            sender,
         }
     }
 
@@ -232,29 +277,26 @@ impl Worker {
             self.server.0.counters.add(Count::NotHolder);
         }
     }
-
-    fn start_nak(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
-        while let Some(ended) = self.naks.try_join_next() {
-            if ended.is_err() {
-                self.server.0.counters.add(Count::Panicked);
-            }
-        }
-        if self.naks.len() >= NAKS_WAITING_MAX {
-            return Some(Count::TooManyNaks);
-        }
-        let (server, socket, packet) = (self.server.clone(), self.socket.clone(), packet.to_vec());
-        self.naks.spawn(async move {
-            let count = server.refuse(&socket, &packet, sender).await;
-            server.0.counters.add(count);
-        });
-        None
-    }
 }
 
 impl Server {
-    fn decide(&self, request: &Request<'_>) -> Decision {
-        let state = self.0.store.state();
-        let decision = decide(&state, request, &self.0.network, &self.0.loaders);
+    pub(crate) fn decide(&self, request: &Request<'_>) -> Decision {
+        let Inner {
+            store,
+            network,
+            loaders,
+            offers,
+            ..
+        } = self.0.as_ref();
+        let now = Instant::now();
+        let site = Site {
+            network,
+            loaders,
+            now_ms: store.cluster_time_ms(),
+            isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
+            is_offered: &|address, client| offers.is_anothers(address, client, now),
+        };
+        let decision = decide(&store.state(), request, &site);
         if decision == Decision::Silent(Count::DeclinedReservation) {
             tracing::warn!(
                 mac = %request.mac, address = ?request.requested,
@@ -264,25 +306,15 @@ impl Server {
         decision
     }
 
-    /// Asks the majority, then decides again: by now the answer may be another one.
-    async fn refuse(&self, socket: &DhcpSocket, packet: &[u8], sender: SocketAddrV4) -> Count {
-        match tokio::time::timeout(NAK_WAIT_MAX, self.0.store.linearize()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Count::NoMajority,
-        }
-        let request = match Request::parse(packet) {
-            Ok(request) => request,
-            Err(why) => return why,
-        };
-        match self.decide(&request) {
-            Decision::Silent(why) => why,
-            Decision::Reply(reply) | Decision::Nak(reply) => {
-                self.send(socket, &mut Buffers::default(), &request, &reply, sender)
-            }
+    /// A client that has chosen another server needs no address of ours.
+    fn let_offer_go(&self, request: &Request<'_>, why: Count) {
+        if why == Count::OtherServer {
+            let client_id = request.client_id.as_deref().unwrap_or_default();
+            self.0.offers.forget(&LeaseClient::new(request.mac, client_id));
         }
     }
 
-    fn send(
+    pub(crate) fn send(
         &self,
         socket: &DhcpSocket,
         buffers: &mut Buffers,

@@ -1,6 +1,7 @@
 //! The subnets that DHCP serves, as a replicated resource: parse, propose, answer.
 
 use model::Ipv4Net;
+use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseServiceServer;
 use proto::dhcp::v1::subnet_service_server::{self, SubnetServiceServer};
 use proto::dhcp::v1::{
     DeleteSubnetRequest, DeleteSubnetResponse, DhcpCommand, ListSubnetsRequest, ListSubnetsResponse,
@@ -12,12 +13,15 @@ use rpc::{Author, Error};
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
 
+use crate::leases::LeaseService;
+
 /// Prefix lengths that make sense for a network of nodes: a shorter one is a slip, a longer one has no room.
 const PREFIX_LENGTHS: std::ops::RangeInclusive<u8> = 8..=30;
 
 /// Adds DHCP's gRPC services to `routes`.
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store) {
     routes.add_service(SubnetServiceServer::new(SubnetService::new(store.clone())));
+    routes.add_service(DhcpLeaseServiceServer::new(LeaseService::new(store.clone())));
 }
 
 /// Subnets and their options.

@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use model::MacAddr;
-use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
+use proto::dhcp::v1::subnet::UnknownClients;
+use proto::dhcp::v1::{AddressPool, DhcpCommand, Subnet, dhcp_command};
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::smd_command::{Change, CreateComponents, CreateEthernetInterface};
+use proto::smd::v1::smd_command::{AddIpAddress, Change, CreateComponents, CreateEthernetInterface};
 use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
 use raft::Store;
 
@@ -138,10 +139,59 @@ pub(crate) async fn world(a: u8, b: u8) -> Store {
     store
 }
 
+/// The first subnet of the world, bare, with the pool `.200.1` to `.200.100`.
+pub(crate) fn with_pool(a: u8, b: u8) -> Subnet {
+    let pool = AddressPool {
+        first: format!("{a}.{b}.200.1"),
+        last: format!("{a}.{b}.200.100"),
+        excluded: Vec::new(),
+    };
+    Subnet {
+        network: format!("{a}.{b}.0.0/16"),
+        pools: vec![pool],
+        unknown_clients: UnknownClients::Address.into(),
+        ..Subnet::default()
+    }
+}
+
 /// Adds or replaces a subnet.
 pub(crate) async fn put_subnet(store: &Store, subnet: Subnet) {
-    let change = dhcp_command::Change::PutSubnet(dhcp_command::PutSubnet { subnet: Some(subnet) });
+    let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
+    dhcp(store, dhcp_command::Change::PutSubnet(put)).await;
+}
+
+/// Applies a change of DHCP's.
+pub(crate) async fn dhcp(store: &Store, change: dhcp_command::Change) {
     propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
+}
+
+/// Binds an address of a pool to a client that names itself by its MAC alone.
+pub(crate) async fn bind(store: &Store, address: Ipv4Addr, mac: MacAddr) {
+    let lease = dhcp_command::Bind {
+        address: address.to_string(),
+        mac: mac.to_string(),
+        ..dhcp_command::Bind::default()
+    };
+    let leases = vec![lease];
+    dhcp(
+        store,
+        dhcp_command::Change::BindLeases(dhcp_command::BindLeases { leases }),
+    )
+    .await;
+}
+
+/// Gives an interface one more address.
+pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: Ipv4Addr, network: &str) {
+    let mapping = IpAddressMapping {
+        ip_address: address.to_string(),
+        network: network.into(),
+    };
+    let add = AddIpAddress {
+        id: mac.id(),
+        mapping: Some(mapping),
+        ..AddIpAddress::default()
+    };
+    smd(store, Change::AddIpAddress(add)).await;
 }
 
 /// Adds an ethernet interface.

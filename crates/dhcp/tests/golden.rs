@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use dhcp::{BIOS_LOADER, Decision, Loaders, Network, Request, UEFI_LOADER, decide};
+use dhcp::{BIOS_LOADER, Decision, Loaders, Network, Request, Site, UEFI_LOADER, decide};
 use model::MacAddr;
 use testing::{BMC, NODE, RawPacket};
 
@@ -30,21 +30,18 @@ async fn answer_of(raw: &RawPacket) -> Vec<u8> {
         alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
+        isolated_lease_s: 300,
     };
     let packet = raw.bytes();
     let request = Request::parse(&packet).unwrap();
-    match decide(
-        &store.state(),
-        &request,
-        &network,
-        &Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]),
-    ) {
+    let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]);
+    match decide(&store.state(), &request, &Site::new(&network, &loaders, 0)) {
         Decision::Reply(reply) | Decision::Nak(reply) => {
             let mut message = Vec::new();
             assert!(reply.write(&request, &mut message), "every option fits");
             message
         }
-        Decision::Silent(why) => panic!("{}", why.name()),
+        other => panic!("{other:?}"),
     }
 }
 

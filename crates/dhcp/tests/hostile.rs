@@ -9,12 +9,23 @@ mod testing;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use dhcp::{BIOS_LOADER, Decision, Destination, Loaders, Network, Request, UEFI_LOADER, decide, destination};
+use dhcp::{
+    BIOS_LOADER, Decision, Destination, Loaders, Network, Request, Site, UEFI_LOADER, decide, destination,
+};
 use dhcproto::v4::{Message, MessageType};
 use dhcproto::{Decodable, Decoder};
+use model::MacAddr;
+use proto::dhcp::v1::Subnet;
+use proto::dhcp::v1::subnet::UnknownClients;
 use testing::{NODE_ON_TWO, RawPacket};
 
 const PACKETS: usize = 300_000;
+/// The address of a pool that the world's stranger has.
+const POOL_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 97, 200, 7);
+
+fn is_of_pool(address: Ipv4Addr) -> bool {
+    (Ipv4Addr::new(10, 97, 200, 1)..=Ipv4Addr::new(10, 97, 200, 100)).contains(&address)
+}
 
 /// A small generator of its own, so that a failure can be repeated from the seed.
 struct Random(u64);
@@ -71,6 +82,21 @@ fn seeds() -> Vec<Vec<u8>> {
             .options(&[(77, b"\x04iPXE"), (52, &[3])])
             .bytes(),
     );
+    for message_type in [1, 3, 4, 7] {
+        seeds.push(
+            RawPacket {
+                mac: MacAddr([2, 9, 9, 9, 9, 9]),
+                ciaddr: if message_type == 7 {
+                    POOL_ADDRESS
+                } else {
+                    Ipv4Addr::UNSPECIFIED
+                },
+                ..RawPacket::new(message_type)
+            }
+            .options(&[(50, &POOL_ADDRESS.octets())])
+            .bytes(),
+        );
+    }
     seeds
 }
 
@@ -97,17 +123,30 @@ fn mutate(packet: &mut Vec<u8>, random: &mut Random) {
 
 #[tokio::test]
 async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
-    let state = testing::world(10, 97).await.state();
+    let store = testing::world(10, 97).await;
+    let first = store.state().dhcp.subnet_of(Ipv4Addr::new(10, 97, 0, 1)).unwrap();
+    let with_pool = Subnet {
+        routers: first.routers.clone(),
+        domain: first.domain.clone(),
+        unknown_clients: UnknownClients::Boot.into(),
+        ..testing::with_pool(10, 97)
+    };
+    testing::put_subnet(&store, with_pool).await;
+    let stranger = MacAddr([2, 9, 9, 9, 9, 9]);
+    testing::bind(&store, POOL_ADDRESS, stranger).await;
+    let state = store.state();
     let network = Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
         alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
+        isolated_lease_s: 300,
     };
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]);
     let sender = SocketAddrV4::new(Ipv4Addr::new(10, 97, 5, 5), 1067);
     let (seeds, mut random, mut message) = (seeds(), Random(0x5eed_cafe), Vec::new());
-    let (mut parsed, mut answered, mut refused) = (0, 0, 0);
+    let (mut parsed, mut answered, mut refused, mut of_pools) = (0, 0, 0, 0);
+    let site = Site::new(&network, &loaders, state.time_ms());
     for _ in 0..PACKETS {
         let mut packet = seeds[random.below(seeds.len())].clone();
         mutate(&mut packet, &mut random);
@@ -119,28 +158,41 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
             continue;
         };
         parsed += 1;
-        let (reply, is_nak) = match decide(&state, &request, &network, &loaders) {
-            Decision::Reply(reply) => (reply, false),
+        let (reply, is_nak) = match decide(&state, &request, &site) {
+            Decision::Reply(reply) | Decision::Offer(reply, _) => (reply, false),
             Decision::Nak(reply) => (reply, true),
+            Decision::Bind(binding) => {
+                assert!(is_of_pool(binding.bind.address.parse().unwrap()), "{binding:?}");
+                (binding.lost, true)
+            }
+            Decision::End(end) => {
+                assert_eq!(
+                    (end.address, end.mac),
+                    (POOL_ADDRESS.to_string(), stranger.to_string())
+                );
+                continue;
+            }
             Decision::Silent(_) => continue,
         };
         answered += usize::from(!is_nak);
         refused += usize::from(is_nak);
         reply.write(&request, &mut message);
         let read = Message::decode(&mut Decoder::new(&message)).unwrap();
-        let interface = state
-            .smd
-            .interface(&request.mac)
-            .expect("only known clients are answered");
         assert_eq!(read.opts().msg_type() == Some(MessageType::Nak), is_nak);
         assert_eq!(read.chaddr(), request.mac.0);
+        let interface = state.smd.interface(&request.mac);
         let own = |address: Ipv4Addr| {
-            interface
-                .ip_addresses
-                .iter()
-                .any(|own| own.ip_address == address.to_string())
+            let mut own = interface.iter().flat_map(|interface| &interface.ip_addresses);
+            own.any(|own| own.ip_address == address.to_string())
         };
-        assert!(read.yiaddr().is_unspecified() || own(read.yiaddr()), "{read:?}");
+        let yiaddr = read.yiaddr();
+        of_pools += usize::from(is_of_pool(yiaddr));
+        assert!(
+            yiaddr.is_unspecified() || own(yiaddr) || is_of_pool(yiaddr),
+            "{read:?}"
+        );
+        let is_strangers = yiaddr != POOL_ADDRESS || request.mac == stranger;
+        assert!(is_strangers, "{read:?}");
         if let Destination::Unicast(to) = destination(&request, &reply, sender) {
             assert!(*to.ip() == request.giaddr || *to.ip() == request.ciaddr);
         }
@@ -149,4 +201,5 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     assert!(parsed > PACKETS / 10, "{parsed}");
     assert!(answered > PACKETS / 20, "{answered}");
     assert!(refused > PACKETS / 200, "{refused}");
+    assert!(of_pools > PACKETS / 200, "{of_pools}");
 }

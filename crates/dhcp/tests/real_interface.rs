@@ -114,6 +114,7 @@ async fn server() -> Server {
         alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets: Vec::new(),
+        isolated_lease_s: 300,
     };
     let store = testing::world(10, 97).await;
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);

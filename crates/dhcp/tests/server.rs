@@ -7,143 +7,22 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+#[path = "server/pools.rs"]
+mod pools;
+mod running;
+
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
+use dhcp::{Count, Turn};
 use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
+use running::{PATIENCE, RELAY_INFO, Running, SERVER, option, relayed, with_info};
 use testing::RawPacket;
 use timeline::{Pace, Reporter, Timeline};
-use tokio::net::UdpSocket;
-use tokio::sync::oneshot;
-
-const SERVER: Ipv4Addr = Ipv4Addr::new(127, 97, 0, 1);
-const RELAY: Ipv4Addr = Ipv4Addr::new(127, 97, 9, 1);
-/// Sub-option 1 and, RFC 8357, 19; not in ascending order, as relays may send them.
-const RELAY_INFO: [u8; 9] = [19, 0, 1, 5, b'p', b'o', b'r', b't', b'7'];
-/// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-struct Running {
-    address: SocketAddr,
-    counters: Arc<Counters>,
-    relay: UdpSocket,
-    stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Running {
-    async fn start() -> Running {
-        Running::start_with(testing::world(127, 97).await, || Turn::Own).await
-    }
-
-    async fn start_with(store: Store, turn: impl Fn() -> Turn + Send + Sync + 'static) -> Running {
-        Running::start_noting(store, turn, Timeline::default()).await
-    }
-
-    async fn start_noting(
-        store: Store,
-        turn: impl Fn() -> Turn + Send + Sync + 'static,
-        timeline: Timeline,
-    ) -> Running {
-        let network = Network {
-            service_address: SERVER,
-            alternatives: vec![],
-            http_port: Some(8081),
-            relayed_subnets: Vec::new(),
-        };
-        let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
-        let server = Server::new(store, network, loaders, turn, timeline);
-        let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
-        let (address, counters) = (socket.local_addr().unwrap(), server.counters());
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move { server.run(socket, async { drop(stopped.await) }).await });
-        let relay = UdpSocket::bind((RELAY, 0)).await.unwrap();
-        Running {
-            address,
-            counters,
-            relay,
-            stop,
-            task,
-        }
-    }
-
-    async fn send(&self, packet: &[u8]) {
-        self.relay.send_to(packet, self.address).await.unwrap();
-    }
-
-    async fn receive(&self) -> Vec<u8> {
-        let mut answer = vec![0; 2048];
-        let (len, from) = tokio::time::timeout(PATIENCE, self.relay.recv_from(&mut answer))
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(from, self.address);
-        answer.truncate(len);
-        answer
-    }
-
-    async fn ask(&self, raw: &RawPacket) -> Vec<u8> {
-        self.send(&raw.bytes()).await;
-        self.receive().await
-    }
-
-    async fn counted(&self, what: Count, n: u64) {
-        let reached = async {
-            while self.counters.get(what) < n {
-                tokio::task::yield_now().await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, reached).await;
-        assert!(
-            waited.is_ok(),
-            "{} stays at {}",
-            what.name(),
-            self.counters.get(what)
-        );
-        assert_eq!(self.counters.get(what), n, "{}", what.name());
-    }
-
-    /// The packet gets no answer and is counted as `why`.
-    async fn ignores(&self, packet: &[u8], why: Count) {
-        let before = self.counters.get(why);
-        self.send(packet).await;
-        self.counted(why, before + 1).await;
-    }
-
-    /// Nothing is waiting for the relay. The counter of the last packet was awaited, so nothing is under way either.
-    fn assert_silent(&self) {
-        let nothing = self.relay.try_recv(&mut [0; 2048]);
-        assert_eq!(nothing.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-    }
-}
-
-fn relayed(message_type: u8) -> RawPacket {
-    RawPacket {
-        giaddr: RELAY,
-        ..RawPacket::new(message_type)
-    }
-}
-
-fn with_info(raw: RawPacket) -> RawPacket {
-    raw.options(&[(82, &RELAY_INFO)])
-}
-
-fn option(message: &[u8], wanted: u8) -> Option<&[u8]> {
-    let mut rest = &message[240..];
-    while rest[0] != 255 {
-        let len = usize::from(rest[1]);
-        if rest[0] == wanted {
-            return Some(&rest[2..2 + len]);
-        }
-        rest = &rest[2 + len..];
-    }
-    None
-}
 
 #[tokio::test]
 async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {

@@ -8,11 +8,11 @@ use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, State, boot_files, bss, cloud_init, dhcp, smd, together};
+use crate::{Event, RowKey, RowKind, State, boot_files, bss, cloud_init, dhcp, smd, together};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -118,7 +118,10 @@ impl State {
 
     fn run(&mut self, command: Option<&Command>, at: &LogPosition<'_>, changes: &mut Changes) -> Outcome {
         match self.dispatch(command, at, changes) {
-            Ok(result) => applied(at.index, result),
+            Ok(result) => {
+                self.follow_interfaces(at, changes);
+                applied(at.index, result)
+            }
             Err(rejection) => rejected(at.index, &rejection),
         }
     }
@@ -137,7 +140,12 @@ impl State {
         let command = command.ok_or_else(no_command)?;
         self.cluster.need_level(feature_level(command))?;
         match command {
-            Command::Smd(command) => self.smd.apply(command, &mut self.cluster, at, changes),
+            Command::Smd(command) => {
+                if smd::may_take_addresses(command) {
+                    self.dhcp.check_room(at.time_ms)?;
+                }
+                self.smd.apply(command, &mut self.cluster, at, changes)
+            }
             Command::Bss(BssCommand {
                 change: Some(bss_command::Change::Rollback(rollback)),
             }) => {
@@ -160,7 +168,10 @@ impl State {
                 Ok(applied)
             }
             Command::CloudInit(command) => self.cloud_init.apply(command, &mut self.cluster, at, changes),
-            Command::Dhcp(command) => self.dhcp.apply(command, at, changes),
+            Command::Dhcp(command) => {
+                let level = self.cluster.feature_level();
+                self.dhcp.apply(command, &self.smd, level, at, changes)
+            }
             Command::BootFile(command) => self.boot_files.apply(command, &self.bss, at, changes),
             Command::Cluster(command) => self.cluster.apply(command, at, changes),
         }
@@ -168,6 +179,16 @@ impl State {
 }
 
 impl State {
+    /// DHCP holds the addresses that interfaces have lost.
+    fn follow_interfaces(&mut self, at: &LogPosition<'_>, changes: &mut Changes) {
+        if self.feature_level() < FEATURE_LEVEL_DHCP {
+            return;
+        }
+        let is_interface = |event: &&Event| event.key().kind() == RowKind::EthernetInterface;
+        let events: Vec<Event> = changes.events().iter().filter(is_interface).cloned().collect();
+        self.dhcp.follow(&events, at, changes);
+    }
+
     /// A boot that phones home needs nothing secret any more.
     fn end_boot_session(&mut self, command: &BssCommand, at: &LogPosition<'_>, changes: &mut Changes) {
         let Some(bss_command::Change::RecordBoot(RecordBoot { record: Some(record) })) = &command.change

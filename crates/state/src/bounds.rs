@@ -126,6 +126,24 @@ pub const BOOT_FILE_BYTES_MAX: u64 = 16 << 30;
 pub const SUBNETS_MAX: usize = 4096;
 /// Routers or DNS servers of one subnet: what a DHCP option holds is 63.
 pub const SERVERS_PER_SUBNET_MAX: usize = 16;
+/// Pools of one subnet.
+pub const POOLS_PER_SUBNET_MAX: usize = 16;
+/// Addresses left out of one pool.
+pub const EXCLUDED_PER_POOL_MAX: usize = 256;
+/// Leases of all pools: an address each, some 300 bytes.
+pub const DHCP_LEASES_MAX: usize = 262_144;
+/// Leases in one entry.
+pub const LEASES_PER_COMMAND_MAX: usize = 1024;
+/// Option 61, bytes: DHCP has one byte for its length.
+pub const CLIENT_ID_BYTES_MAX: usize = 255;
+/// A text that a client says of itself, bytes.
+pub const DHCP_TEXT_BYTES_MAX: usize = 255;
+/// Addresses that are held; with as many no interface may lose another.
+pub const HELD_ADDRESSES_MAX: usize = 200_000;
+/// MACs that have asked and that SMD does not know.
+pub const UNKNOWN_CLIENTS_MAX: usize = 4096;
+/// Such MACs in one entry.
+pub const UNKNOWN_CLIENTS_PER_COMMAND_MAX: usize = 256;
 /// Groups of the cluster.
 pub const GROUPS_MAX: usize = 10_000;
 /// Components in one group.

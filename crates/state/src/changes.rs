@@ -60,6 +60,11 @@ impl Changes {
         self.events.extend(part.events);
     }
 
+    /// What has happened to objects so far, in order.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// A row changed whose digest is kept elsewhere.
     pub(crate) fn touch(&mut self, key: RowKey) {
         self.keys.push(key);

@@ -22,7 +22,7 @@ use crate::{RowKey, RowKind};
 /// Feature level of a cluster whose first entry names none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;
 /// Highest feature level that this version understands. A member stops when the cluster goes beyond its own.
-pub const FEATURE_LEVEL_KNOWN: u32 = 4;
+pub const FEATURE_LEVEL_KNOWN: u32 = 5;
 /// From this level on members join and leave.
 pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
 /// From this level on the log tells repeats of a request from other requests, knows idempotency keys, and takes an unknown
@@ -33,6 +33,8 @@ pub const FEATURE_LEVEL_INVENTORY: u32 = 3;
 /// From this level on the log has the whole boot path: boot configurations, the timeline of boots, rollouts, revisions of what
 /// nodes boot with, profiles, images.
 pub const FEATURE_LEVEL_BOOT: u32 = 4;
+/// Pools of addresses and their leases, held addresses, unknown clients.
+pub const FEATURE_LEVEL_DHCP: u32 = 5;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
 const CLUSTER_NAME_MAX: usize = 63;

@@ -9,7 +9,7 @@ use prost::Message;
 use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
-use proto::dhcp::v1::Subnet;
+use proto::dhcp::v1::{DhcpLease, HeldAddress, Subnet, UnknownClient};
 use proto::http::v1::Change;
 use proto::smd::v1::{
     Component, ComponentEndpoint, EthernetInterface, Group, HardwareFruRecord, HardwareLocationRecord,
@@ -44,6 +44,9 @@ pub enum Object {
     InstanceInfo(Arc<InstanceInfo>),
     Profile(Arc<Profile>),
     Subnet(Arc<Subnet>),
+    DhcpLease(Arc<DhcpLease>),
+    HeldAddress(Arc<HeldAddress>),
+    UnknownClient(Arc<UnknownClient>),
     BootFile(Arc<BootFile>),
     Image(Arc<Image>),
     PowerMap(Arc<PowerMap>),
@@ -73,6 +76,9 @@ impl Object {
             Object::InstanceInfo(_) => RowKind::InstanceInfo,
             Object::Profile(_) => RowKind::Profile,
             Object::Subnet(_) => RowKind::Subnet,
+            Object::DhcpLease(_) => RowKind::DhcpLease,
+            Object::HeldAddress(_) => RowKind::HeldAddress,
+            Object::UnknownClient(_) => RowKind::UnknownClient,
             Object::BootFile(_) => RowKind::BootFile,
             Object::Image(_) => RowKind::Image,
             Object::PowerMap(_) => RowKind::PowerMap,
@@ -106,6 +112,9 @@ impl Object {
             Object::InstanceInfo(object) => object.id.clone(),
             Object::Profile(object) => object.name.clone(),
             Object::Subnet(object) => object.network.clone(),
+            Object::DhcpLease(object) => object.address.clone(),
+            Object::HeldAddress(object) => object.address.clone(),
+            Object::UnknownClient(object) => object.mac.clone(),
             Object::BootFile(object) => object.name.clone(),
             Object::Image(object) => object.name.clone(),
             Object::PowerMap(object) => object.id.clone(),
@@ -146,6 +155,9 @@ impl Object {
             | Object::CloudInitGroup(_)
             | Object::Profile(_)
             | Object::Subnet(_)
+            | Object::DhcpLease(_)
+            | Object::HeldAddress(_)
+            | Object::UnknownClient(_)
             | Object::BootFile(_)
             | Object::Image(_) => "",
         };
@@ -175,6 +187,9 @@ impl Object {
             Object::InstanceInfo(object) => &object.meta,
             Object::Profile(object) => &object.meta,
             Object::Subnet(object) => &object.meta,
+            Object::DhcpLease(object) => &object.meta,
+            Object::HeldAddress(object) => &object.meta,
+            Object::UnknownClient(object) => &object.meta,
             Object::BootFile(object) => &object.meta,
             Object::Image(object) => &object.meta,
             Object::PowerMap(object) => &object.meta,
@@ -205,6 +220,9 @@ impl Object {
             Object::InstanceInfo(object) => object.encode_to_vec(),
             Object::Profile(object) => object.encode_to_vec(),
             Object::Subnet(object) => object.encode_to_vec(),
+            Object::DhcpLease(object) => object.encode_to_vec(),
+            Object::HeldAddress(object) => object.encode_to_vec(),
+            Object::UnknownClient(object) => object.encode_to_vec(),
             Object::BootFile(object) => object.encode_to_vec(),
             Object::Image(object) => object.encode_to_vec(),
             Object::PowerMap(object) => object.encode_to_vec(),
@@ -237,6 +255,9 @@ impl Object {
             Object::InstanceInfo(object) => of(object),
             Object::Profile(object) => of(object),
             Object::Subnet(object) => of(object),
+            Object::DhcpLease(object) => of(object),
+            Object::HeldAddress(object) => of(object),
+            Object::UnknownClient(object) => of(object),
             Object::BootFile(object) => of(object),
             Object::Image(object) => of(object),
             Object::PowerMap(object) => of(object),
@@ -306,7 +327,7 @@ impl State {
             .objects()
             .chain(self.bss.objects())
             .chain(self.cloud_init.objects())
-            .chain(self.dhcp.subnets().cloned().map(Object::Subnet))
+            .chain(self.dhcp.objects())
             .chain(self.boot_files.iter().cloned().map(Object::BootFile))
             .chain(self.boot_files.images().cloned().map(Object::Image))
             .chain(self.smd.power_maps().cloned().map(Object::PowerMap))

@@ -1,6 +1,7 @@
 //! The name of one snapshot row.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use model::{InvalidValue, Ipv4Net, MacAddr, Xname};
 
@@ -62,6 +63,12 @@ pub enum RowKind {
     BootSession = 35,
     /// A subnet.
     Subnet = 40,
+    /// An address of a pool that a client has.
+    DhcpLease = 41,
+    /// An address that nobody is given yet.
+    HeldAddress = 42,
+    /// A MAC that has asked for an address and that SMD does not know.
+    UnknownClient = 43,
     /// A boot file of the catalogue.
     BootFile = 50,
     /// A kernel and what boots with it.
@@ -78,7 +85,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 33] = [
+    pub const ALL: [RowKind; 36] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -106,6 +113,9 @@ impl RowKind {
         RowKind::Profile,
         RowKind::BootSession,
         RowKind::Subnet,
+        RowKind::DhcpLease,
+        RowKind::HeldAddress,
+        RowKind::UnknownClient,
         RowKind::BootFile,
         RowKind::Image,
         RowKind::PowerMap,
@@ -414,6 +424,27 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn dhcp_lease(address: Ipv4Addr) -> RowKey {
+        RowKey {
+            kind: RowKind::DhcpLease,
+            key: address.octets().to_vec(),
+        }
+    }
+
+    pub(crate) fn held_address(address: Ipv4Addr) -> RowKey {
+        RowKey {
+            kind: RowKind::HeldAddress,
+            key: address.octets().to_vec(),
+        }
+    }
+
+    pub(crate) fn unknown_client(mac: &MacAddr) -> RowKey {
+        RowKey {
+            kind: RowKind::UnknownClient,
+            key: mac.id().into(),
+        }
+    }
+
     /// The key without its kind; `snapshot.rs` reads it back.
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
@@ -469,6 +500,10 @@ mod tests {
             RowKey::boot_session(&short),
             RowKey::subnet(&"9.0.0.0/8".parse().unwrap()),
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
+            RowKey::dhcp_lease(Ipv4Addr::new(9, 0, 0, 1)),
+            RowKey::dhcp_lease(Ipv4Addr::new(10, 97, 0, 1)),
+            RowKey::held_address(Ipv4Addr::new(9, 0, 0, 1)),
+            RowKey::unknown_client(&"02:00:00:00:00:01".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),
             RowKey::image("debian"),
             RowKey::power_map(&short),

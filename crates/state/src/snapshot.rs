@@ -86,6 +86,9 @@ impl RowKey {
             Row::Profile(row) => key_of(row, RowKind::Profile),
             Row::BootSession(row) => key_of(row, RowKind::BootSession),
             Row::Subnet(row) => key_of(row, RowKind::Subnet),
+            Row::DhcpLease(row) => key_of(row, RowKind::DhcpLease),
+            Row::HeldAddress(row) => key_of(row, RowKind::HeldAddress),
+            Row::UnknownClient(row) => key_of(row, RowKind::UnknownClient),
             Row::BootFile(row) => key_of(row, RowKind::BootFile),
             Row::Image(row) => key_of(row, RowKind::Image),
             Row::PowerMap(row) => key_of(row, RowKind::PowerMap),
@@ -152,7 +155,9 @@ impl State {
             | RowKind::InstanceInfo
             | RowKind::Profile
             | RowKind::BootSession => self.cloud_init.row(key)?,
-            RowKind::Subnet => self.dhcp.row(key)?,
+            RowKind::Subnet | RowKind::DhcpLease | RowKind::HeldAddress | RowKind::UnknownClient => {
+                self.dhcp.row(key)?
+            }
             RowKind::BootFile | RowKind::Image => self.boot_files.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
@@ -199,6 +204,9 @@ impl State {
                 Row::Profile(row) => state.cloud_init.load_profile(row, &mut changes)?,
                 Row::BootSession(row) => state.cloud_init.load_boot_session(row, &mut changes)?,
                 Row::Subnet(row) => state.dhcp.load(row, &mut changes)?,
+                Row::DhcpLease(row) => state.dhcp.load_lease(row, &mut changes)?,
+                Row::HeldAddress(row) => state.dhcp.load_held(row, &mut changes)?,
+                Row::UnknownClient(row) => state.dhcp.load_unknown(row, &mut changes)?,
                 Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
                 Row::Image(row) => state.boot_files.load_image(row, &mut changes)?,
                 Row::PowerMap(row) => state.smd.load_power_map(row, &mut changes)?,

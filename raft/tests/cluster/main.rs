@@ -1,6 +1,7 @@
 //! What a cluster of three promises, over real sockets, mTLS and disks.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod addresses;
 mod alone;
 mod bad_snapshot;
 mod leader_gone;

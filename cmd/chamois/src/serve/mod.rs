@@ -184,6 +184,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     )?;
     follow_catalogue(files, &drain, &mut tasks);
     advance_rollouts(&store, &drain, &mut tasks);
+    confirm_held_addresses(&store, &drain, &mut tasks);
     notify(&store, &identity, config.member.id, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
@@ -241,6 +242,18 @@ fn advance_rollouts(store: &Store, drain: &Drain, tasks: &mut Tasks) {
     tasks.spawn("rollouts", async move {
         tokio::select! {
             () = advancing => {}
+            () = stop.reached() => {}
+        }
+        Ok(())
+    });
+}
+
+/// While this member leads, addresses that have left their nodes are let go of when every member has heard of it.
+fn confirm_held_addresses(store: &Store, drain: &Drain, tasks: &mut Tasks) {
+    let (store, stop) = (store.clone(), drain.finishing());
+    tasks.spawn("held addresses", async move {
+        tokio::select! {
+            () = dhcp::confirm_held_addresses(store) => {}
             () = stop.reached() => {}
         }
         Ok(())

@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::OptionCode;
+use dhcproto::v4::{DhcpOption, OptionCode};
 use model::MacAddr;
+use proto::smd::v1::smd_command::{Change, DeleteIpAddress};
 use raft::Store;
 
 use super::*;
-use crate::network::{BIOS_LOADER, UEFI_LOADER};
+use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
 use crate::testing::{
     self, BMC, NODE_ELSEWHERE, NODE_ON_THIRD, NODE_ON_TWO, NODE_WITHOUT_ADDRESS, RawPacket, UNASSIGNED,
 };
@@ -42,18 +43,16 @@ fn network() -> Network {
         alternatives: vec![],
         http_port: Some(8081),
         relayed_subnets,
+        isolated_lease_s: 300,
     }
 }
 
 fn decide_in(store: &Store, raw: &RawPacket) -> Decision {
     let packet = raw.bytes();
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
-    decide(
-        &store.state(),
-        &Request::parse(&packet).unwrap(),
-        &network(),
-        &loaders,
-    )
+    let network = network();
+    let site = Site::new(&network, &loaders, store.cluster_time_ms());
+    decide(&store.state(), &Request::parse(&packet).unwrap(), &site)
 }
 
 fn decision(raw: &RawPacket) -> Decision {
@@ -376,12 +375,8 @@ fn without_a_subnet_nobody_is_answered() {
         alternatives: vec![],
         ..network()
     };
-    let decision = decide(
-        &world().state(),
-        &Request::parse(&packet).unwrap(),
-        &elsewhere,
-        &Loaders::default(),
-    );
+    let (request, loaders) = (Request::parse(&packet).unwrap(), Loaders::default());
+    let decision = decide(&world().state(), &request, &Site::new(&elsewhere, &loaders, 0));
     assert_eq!(decision, Decision::Silent(Count::NoSubnet));
 }
 
@@ -439,4 +434,179 @@ fn a_deleted_interface_is_unknown_at_once() {
         decide_in(&store, &RawPacket::discover()),
         Decision::Silent(Count::UnknownMac)
     );
+}
+
+/// Decides at another time than now, or on a member without a leader.
+fn decide_at(store: &Store, raw: &RawPacket, now_ms: u64, isolated_lease_s: Option<u32>) -> Decision {
+    let packet = raw.bytes();
+    let (network, loaders) = (network(), Loaders::default());
+    let site = Site {
+        isolated_lease_s,
+        ..Site::new(&network, &loaders, now_ms)
+    };
+    decide(&store.state(), &Request::parse(&packet).unwrap(), &site)
+}
+
+fn lease_time(decision: &Decision) -> u32 {
+    let Decision::Reply(reply) = decision else {
+        panic!("{decision:?}")
+    };
+    let seconds = reply.options.iter().find_map(|option| match option {
+        DhcpOption::AddressLeaseTime(seconds) => Some(*seconds),
+        _ => None,
+    });
+    seconds.unwrap()
+}
+
+/// What SMD says may have changed where this member does not hear of it.
+#[test]
+fn without_a_leader_leases_are_short() {
+    let store = world();
+    let discover = RawPacket::discover();
+    assert_eq!(lease_time(&decide_at(&store, &discover, 0, Some(300))), 300);
+    assert_eq!(
+        lease_time(&decide_at(&store, &request(SERVER, ADDRESS, NONE), 0, Some(300))),
+        300
+    );
+    assert_eq!(
+        lease_time(&decide_at(&store, &discover, 0, Some(7200))),
+        3600,
+        "never longer than else"
+    );
+    assert_eq!(lease_time(&decide_at(&store, &discover, 0, None)), 3600);
+}
+
+/// The address of the world's first node moves to the node without one.
+fn moved() -> Store {
+    let store = world();
+    let delete = DeleteIpAddress {
+        id: RawPacket::MAC.id(),
+        ip: ADDRESS.to_string(),
+        ..DeleteIpAddress::default()
+    };
+    run(testing::smd(&store, Change::DeleteIpAddress(delete)));
+    run(testing::add_address(&store, NODE_WITHOUT_ADDRESS, ADDRESS, ""));
+    store
+}
+
+#[test]
+fn a_node_whose_address_was_anothers_waits_until_that_ones_lease_has_ended() {
+    use proto::dhcp::v1::dhcp_command::{Change, ConfirmHeldAddresses};
+    let store = moved();
+    let discover = RawPacket {
+        mac: NODE_WITHOUT_ADDRESS,
+        ..RawPacket::discover()
+    };
+    let ask = RawPacket {
+        mac: NODE_WITHOUT_ADDRESS,
+        ..request(SERVER, ADDRESS, NONE)
+    };
+    let far = u64::MAX / 2;
+    for raw in [&discover, &ask] {
+        assert_eq!(
+            decide_at(&store, raw, far, None),
+            Decision::Silent(Count::AddressHeld)
+        );
+    }
+    let through_revision = store.state().applied_index();
+    let confirm = Change::ConfirmHeldAddresses(ConfirmHeldAddresses { through_revision });
+    run(testing::dhcp(&store, confirm));
+    let ends_at_ms = store.state().dhcp.held(ADDRESS, 0).unwrap().ends_at_ms;
+    for raw in [&discover, &ask] {
+        let before = decide_at(&store, raw, ends_at_ms + CLOCK_MARGIN_MS - 1, None);
+        assert_eq!(before, Decision::Silent(Count::AddressHeld));
+        let after = decide_at(&store, raw, ends_at_ms + CLOCK_MARGIN_MS, None);
+        assert!(matches!(after, Decision::Reply(_)), "{after:?}");
+    }
+}
+
+#[test]
+fn a_node_whose_address_has_moved_away_is_refused_it() {
+    let store = moved();
+    run(testing::add_address(&store, RawPacket::MAC, OTHER_ADDRESS, ""));
+    let renewing = request(NONE, NONE, ADDRESS);
+    assert!(matches!(decide_at(&store, &renewing, 0, None), Decision::Nak(_)));
+}
+
+#[test]
+fn a_node_whose_address_is_in_a_lease_of_another_waits_for_its_end() {
+    let store = world();
+    run(testing::put_subnet(&store, testing::with_pool(10, 97)));
+    let leased = Ipv4Addr::new(10, 97, 200, 7);
+    run(testing::bind(&store, leased, MacAddr([2, 9, 9, 9, 9, 9])));
+    run(testing::add_address(&store, NODE_WITHOUT_ADDRESS, leased, ""));
+    let discover = RawPacket {
+        mac: NODE_WITHOUT_ADDRESS,
+        ..RawPacket::discover()
+    };
+    let ends_at_ms = store.state().dhcp.lease(leased).unwrap().ends_at_ms;
+    let held = Decision::Silent(Count::AddressHeld);
+    assert_eq!(
+        decide_at(&store, &discover, ends_at_ms + CLOCK_MARGIN_MS - 1, None),
+        held
+    );
+    let after = decide_at(&store, &discover, ends_at_ms + CLOCK_MARGIN_MS, None);
+    assert!(matches!(after, Decision::Reply(_)), "{after:?}");
+}
+
+/// SMD lets two interfaces have one address if it calls their networks by other names; here they are on one.
+#[test]
+fn an_address_that_two_nodes_have_is_given_to_neither() {
+    let store = world();
+    run(testing::add_address(
+        &store,
+        NODE_WITHOUT_ADDRESS,
+        ADDRESS,
+        "other",
+    ));
+    for mac in [RawPacket::MAC, NODE_WITHOUT_ADDRESS] {
+        let raw = RawPacket {
+            mac,
+            ..RawPacket::discover()
+        };
+        assert_eq!(decide_in(&store, &raw), Decision::Silent(Count::AddressOfTwo));
+    }
+}
+
+/// RFC 3527: the relay's own address is on a management network, its clients are elsewhere.
+#[test]
+fn the_subnet_that_a_relay_names_comes_before_its_address() {
+    let relayed = |giaddr: Ipv4Addr, info: &[u8]| RawPacket {
+        mac: NODE_ON_TWO,
+        giaddr,
+        ..RawPacket::discover().options(&[(82, info)])
+    };
+    let offer = reply(&relayed(Ipv4Addr::new(10, 97, 255, 1), &[5, 4, 10, 98, 0, 0]));
+    assert_eq!(offer.yiaddr, Ipv4Addr::new(10, 98, 2, 2));
+    let beyond = relayed(Ipv4Addr::new(10, 97, 255, 1), &[5, 4, 10, 99, 0, 0]);
+    assert_eq!(silence(&beyond), Count::RelayNotServed);
+    let direct = RawPacket {
+        mac: NODE_ON_TWO,
+        ..RawPacket::discover().options(&[(118, &[10, 98, 0, 0])])
+    };
+    assert_eq!(reply(&direct).yiaddr, Ipv4Addr::new(10, 98, 2, 2), "RFC 3011");
+}
+
+/// RFC 5107: renewals come through the relay, because the client takes it for the server.
+#[test]
+fn a_relay_that_stands_for_the_server_is_named_as_such_and_recognised() {
+    let relay = Ipv4Addr::new(10, 97, 255, 1);
+    let through = |raw: RawPacket| RawPacket {
+        giaddr: relay,
+        ..raw.options(&[(82, &[11, 4, 10, 97, 255, 1])])
+    };
+    let offer = reply(&through(RawPacket::discover()));
+    assert_eq!(offer.options[0], DhcpOption::ServerIdentifier(relay));
+    let ack = reply(&through(request(relay, ADDRESS, NONE)));
+    assert_eq!(
+        (ack.yiaddr, &ack.options[0]),
+        (ADDRESS, &DhcpOption::ServerIdentifier(relay))
+    );
+    assert_eq!(
+        silence(&request(relay, ADDRESS, NONE)),
+        Count::OtherServer,
+        "without the relay"
+    );
+    let elsewhere = through(request(Ipv4Addr::new(10, 97, 0, 66), ADDRESS, NONE));
+    assert_eq!(silence(&elsewhere), Count::OtherServer);
 }

@@ -603,6 +603,21 @@ fn says_more(change: &Change) -> bool {
     if_revision.is_some()
 }
 
+/// Whether an interface may lose an address by it.
+pub(crate) fn may_take_addresses(command: &SmdCommand) -> bool {
+    matches!(
+        command.change,
+        Some(
+            Change::PatchEthernetInterface(_)
+                | Change::DeleteEthernetInterfaces(_)
+                | Change::CreateEthernetInterfaces(_)
+                | Change::PatchIpAddress(_)
+                | Change::DeleteIpAddress(_)
+                | Change::StoreDiscovery(_)
+        )
+    )
+}
+
 /// The xname of something that boots.
 pub(crate) fn node(field: &str, text: &str) -> Result<Xname, Rejection> {
     let id: Xname = text.parse().map_err(|e| Rejection::invalid(field, e))?;

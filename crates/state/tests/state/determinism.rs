@@ -10,7 +10,6 @@ use proto::bss::v1::bss_command;
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, InstanceInfo, cloud_init_command};
 use proto::cluster::v1::cluster_command;
-use proto::dhcp::v1::dhcp_command;
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::{Entry, LockEnforcement};
 use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, smd_command};
@@ -21,7 +20,7 @@ use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
     boot_choice, boot_configurations, boot_records, boot_rollouts, boot_sessions, cloud_init_groups,
     cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances,
-    join_tokens, profiles, random_hardware, random_smd, redfish_endpoints, subnets,
+    join_tokens, profiles, random_dhcp, random_hardware, random_smd, redfish_endpoints,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -444,12 +443,6 @@ fn boot_files() -> impl Strategy<Value = Command> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let network = prop_oneof![
-        Just("10.0.0.0/8"),
-        Just("10.1.0.0/16"),
-        Just("10.2.0.0/16"),
-        Just("10.2.0.1/16")
-    ];
     prop_oneof![
         10 => smd(),
         14 => random_smd::commands(xname()),
@@ -458,13 +451,7 @@ fn command() -> impl Strategy<Value = Command> {
         10 => bss(),
         3 => cloud_init(),
         6 => boot_files(),
-        1 => (any::<bool>(), network).prop_map(|(put, network)| {
-            if put {
-                subnets::put(subnets::subnet(network)).into_command()
-            } else {
-                dhcp_command::DeleteSubnet { network: network.into() }.into_command()
-            }
-        }),
+        8 => random_dhcp::commands(),
         1 => (any::<bool>(), 0..4_u32).prop_map(|(first, level)| {
             if first {
                 join_tokens::bootstrap().into_command()
@@ -733,8 +720,10 @@ proptest! {
     fn indexes_agree_with_the_objects_after_every_entry(entries in log()) {
         let mut log = Log::latest();
         for entry in &entries {
+            let before = log.state.clone();
             log.apply_entry(entry);
             check_indexes(&log.state);
+            random_dhcp::check(&before, &log.state);
         }
         check_indexes(&State::from_rows(log.state.rows()).unwrap());
     }

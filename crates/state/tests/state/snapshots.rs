@@ -7,6 +7,7 @@ use proto::bss::v1::BootConfiguration;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
+use proto::dhcp::v1::{DhcpLease, HeldAddress};
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
 use proto::smd::v1::hardware_history_record::Event;
@@ -21,9 +22,9 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 use crate::support::{Log, entry, session};
 use crate::{
     boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, boot_sessions,
-    cloud_init_groups, cluster_defaults, create_components, discoveries, ethernet_interfaces, groups,
-    hardware, images, instance_info, instances, join_tokens, node_maps, partitions, power_maps, profiles,
-    redfish_endpoints, reservations, subnets, subscriptions,
+    cloud_init_groups, cluster_defaults, create_components, dhcp_leases, discoveries, ethernet_interfaces,
+    groups, hardware, held_addresses, images, instance_info, instances, join_tokens, node_maps, partitions,
+    power_maps, profiles, redfish_endpoints, reservations, subnets, subscriptions, unknown_clients,
 };
 
 /// One object of every kind.
@@ -83,6 +84,10 @@ fn full() -> Log {
     log.ok(cluster_defaults::update(ClusterDefaults::default(), &["region"]));
     log.ok(profiles::put(profiles::profile("test", &["x0c0s0b0n0"])));
     log.ok(boot_sessions::open("x0c0s0b0n0", "00000000000000b1"));
+    log.ok(subnets::put(dhcp_leases::with_pool()));
+    log.ok(dhcp_leases::bind("10.97.200.1", dhcp_leases::A));
+    log.ok(held_addresses::delete("10.97.0.17"));
+    log.ok(unknown_clients::note(&[unknown_clients::seen(dhcp_leases::B)]));
     log
 }
 
@@ -118,7 +123,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 27, "prod")
+                    (1, 32, "prod")
                 );
                 "header"
             }
@@ -146,6 +151,9 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Profile(_) => "profile",
             Row::BootSession(_) => "boot session",
             Row::Subnet(_) => "subnet",
+            Row::DhcpLease(_) => "lease",
+            Row::HeldAddress(_) => "held address",
+            Row::UnknownClient(_) => "unknown client",
             Row::BootFile(_) => "boot file",
             Row::Image(_) => "image",
             Row::Partition(_) => "partition",
@@ -193,6 +201,9 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "profile",
         "boot session",
         "subnet",
+        "lease",
+        "held address",
+        "unknown client",
         "boot file",
         "image",
         "power map",
@@ -283,6 +294,9 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::ComponentReservation as u8][..], b"x9c0s0b0n0"].concat(),
         [&[RowKind::ScnSubscription as u8][..], b"1"].concat(),
         [&[RowKind::Subnet as u8][..], b"\x0a"].concat(),
+        [&[RowKind::DhcpLease as u8][..], b"\x0a"].concat(),
+        [&[RowKind::HeldAddress as u8][..], b"\x0a\x61\0\x11\0"].concat(),
+        [&[RowKind::UnknownClient as u8][..], b"\xff"].concat(),
         [&[RowKind::Secret as u8][..], b"none"].concat(),
     ];
     for bytes in unknown {
@@ -390,6 +404,22 @@ fn inventory_that_no_apply_wrote_is_refused() {
             vec![subnet("here")],
         ],
     );
+    let lease = |address: &str, mac: &str| {
+        row(Row::DhcpLease(DhcpLease {
+            address: address.into(),
+            mac: mac.into(),
+            ..Default::default()
+        }))
+    };
+    let whose = dhcp_leases::A;
+    assert_malformed(
+        RowKind::DhcpLease,
+        [vec![lease("here", whose)], vec![lease("10.97.200.1", "a")]],
+    );
+    let held = row(Row::HeldAddress(HeldAddress::default()));
+    assert_malformed(RowKind::HeldAddress, [vec![held]]);
+    let unknown = row(Row::UnknownClient(unknown_clients::seen("a")));
+    assert_malformed(RowKind::UnknownClient, [vec![unknown]]);
 }
 
 /// Each unit that is in a place is known and in no other place; a history has its events in order.

@@ -235,7 +235,8 @@ into_command! {
     cloud_init_command, CloudInit, CloudInitCommand: AssignInstanceId UpdateClusterDefaults
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo RenewInstanceId PutProfile DeleteProfile
         OpenBootSession DeleteClusterDefaults PatchGroup;
-    dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet;
+    dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet BindLeases EndLease DeleteLease ConfirmHeldAddresses
+        DeleteHeldAddress NoteUnknownClients;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile PutImage SetImagePinned DeleteImage;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
 }

@@ -11,6 +11,8 @@ const RETRY_DELAY_S_MAX: u32 = 3600;
 const DEADLINE_S_MAX: u32 = 86_400;
 /// A boot has some thirty requests, and one that is tried again may have more.
 const REQUESTS_BURST_MIN: u32 = 50;
+/// Below it nodes would do nothing but renew.
+const LEASE_S_MIN: u32 = 60;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
@@ -44,6 +46,15 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
                 "{} is less than a boot may need; accepted are {REQUESTS_BURST_MIN} and more (for no limit: \
                  requests-per-s-max = 0)",
                 config.boot.requests_burst_max
+            ),
+        );
+    }
+    if config.dhcp.isolated_lease_s < LEASE_S_MIN {
+        problems.add(
+            "dhcp.isolated-lease-s",
+            format_args!(
+                "{} s; at least {LEASE_S_MIN} are accepted",
+                config.dhcp.isolated_lease_s
             ),
         );
     }

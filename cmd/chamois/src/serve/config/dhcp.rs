@@ -16,6 +16,9 @@ pub struct DhcpConfig {
     /// HTTP boot, the node port below `/loaders/`. Of the first two a missing one is a warning at start; nodes whose
     /// loader is missing get their address and no boot file.
     pub loaders_dir: PathBuf,
+    /// Longest lease, in seconds, that a node gets from a member that hears no leader; 60 at least. Nodes keep booting then, but
+    /// what SMD says of their addresses may have changed elsewhere.
+    pub isolated_lease_s: u32,
 }
 
 impl Default for DhcpConfig {
@@ -23,6 +26,7 @@ impl Default for DhcpConfig {
         Self {
             port: 67,
             loaders_dir: PathBuf::from("/usr/lib/ipxe"),
+            isolated_lease_s: 300,
         }
     }
 }

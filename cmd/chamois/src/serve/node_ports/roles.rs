@@ -47,6 +47,7 @@ impl Roles {
             alternatives: ports.config.alternatives(network),
             http_port: network.has(Role::Boot).then_some(ports.config.boot.http_port),
             relayed_subnets: network.relayed_subnets.clone(),
+            isolated_lease_s: ports.config.dhcp.isolated_lease_s,
         };
         let mut files = ports.loaders.clone();
         // Emulated nodes on loopback go straight to their own script.

@@ -1,19 +1,20 @@
-//! DHCP's part of the state: the subnets that are served.
+//! The subnets that DHCP serves.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use imbl::OrdSet;
 use model::{Ipv4Net, Rejection};
-use proto::dhcp::v1::dhcp_command::{Change, DeleteSubnet, PutSubnet};
-use proto::dhcp::v1::{DhcpCommand, Subnet};
+use proto::dhcp::v1::Subnet;
+use proto::dhcp::v1::dhcp_command::{DeleteSubnet, PutSubnet};
+use proto::dhcp::v1::subnet::UnknownClients;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use crate::apply::no_command;
+use super::pools;
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_FIRST};
+use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -27,41 +28,38 @@ const MTU_MIN: u32 = 68;
 const MTU_MAX: u32 = 65_535;
 /// Shortest lease, seconds: below it nodes would do nothing but renew.
 const LEASE_TIME_S_MIN: u32 = 60;
+/// Lease of a known node where the subnet says nothing, seconds.
+const LEASE_TIME_S_DEFAULT: u32 = 3600;
 /// Longest domain name (RFC 1035), bytes.
 const DOMAIN_BYTES_MAX: usize = 253;
 
 /// Subnets by network; no two of them overlap.
 #[derive(Clone, Default)]
-pub struct Dhcp {
+pub(super) struct Subnets {
     subnets: Table<Subnet>,
     /// The domains that there are; subnets without one are not in it.
     by_domain: OrdSet<(String, Ipv4Net)>,
 }
 
-impl Dhcp {
-    /// The subnet in which an address lies.
-    pub fn subnet_of(&self, address: Ipv4Addr) -> Option<Arc<Subnet>> {
-        self.covering(address).map(|(_, subnet)| Arc::clone(subnet))
-    }
-
-    /// Every subnet, sorted by network.
-    pub fn subnets(&self) -> impl Iterator<Item = &Arc<Subnet>> {
+impl Subnets {
+    /// Sorted by network.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Subnet>> {
         self.subnets.values()
     }
 
     /// Every subnet that has an address in common with a network: the one around it, or those inside.
-    pub fn overlapping(&self, network: &Ipv4Net) -> impl Iterator<Item = &Arc<Subnet>> {
+    pub(super) fn overlapping(&self, network: &Ipv4Net) -> impl Iterator<Item = &Arc<Subnet>> {
         self.overlaps(network).map(|(_, subnet)| subnet)
     }
 
     /// Whether any subnet has this domain, written in lower case.
-    pub fn has_domain(&self, domain: &str) -> bool {
+    pub(super) fn has_domain(&self, domain: &str) -> bool {
         let mut from = self.by_domain.range((domain.to_owned(), first_network())..);
         from.next().is_some_and(|(first, _)| first == domain)
     }
 
     /// Every domain of the subnets once, sorted, in lower case.
-    pub fn domains(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn domains(&self) -> impl Iterator<Item = &str> {
         let mut last = None;
         let domains = self.by_domain.iter().map(|(domain, _)| domain.as_str());
         domains.filter(move |domain| last.replace(*domain) != Some(*domain))
@@ -75,7 +73,8 @@ impl Dhcp {
         around.into_iter().chain(inside)
     }
 
-    fn covering(&self, address: Ipv4Addr) -> Option<(&Ipv4Net, &Arc<Subnet>)> {
+    /// The subnet in which an address lies.
+    pub(super) fn covering(&self, address: Ipv4Addr) -> Option<(&Ipv4Net, &Arc<Subnet>)> {
         // Subnets do not overlap, so only the last one that starts at or before the address can hold it.
         let host = single_address(address);
         self.subnets
@@ -84,21 +83,11 @@ impl Dhcp {
             .filter(|(network, _)| network.contains(address))
     }
 
-    pub(crate) fn apply(
-        &mut self,
-        command: &DhcpCommand,
-        at: &LogPosition<'_>,
-        changes: &mut Changes,
-    ) -> Result<Applied, Rejection> {
-        match command.change.as_ref().ok_or_else(no_command)? {
-            Change::PutSubnet(put) => self.put(put, at, changes),
-            Change::DeleteSubnet(delete) => self.delete(delete, changes),
-        }
-    }
-
-    fn put(
+    /// From `FEATURE_LEVEL_DHCP` on the subnet remembers its longest lease.
+    pub(super) fn put(
         &mut self,
         put: &PutSubnet,
+        feature_level: u32,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
@@ -114,6 +103,10 @@ impl Dhcp {
                 "subnet",
                 format!("there are {SUBNETS_MAX} subnets; delete one first"),
             ));
+        }
+        if feature_level >= FEATURE_LEVEL_DHCP {
+            subnet.longest_lease_time_s =
+                longest_lease_time_s(&subnet).max(before.as_deref().map_or(0, longest_lease_time_s));
         }
         let keys = vec![network.to_string()];
         let applied = match &before {
@@ -157,7 +150,11 @@ impl Dhcp {
         }
     }
 
-    fn delete(&mut self, delete: &DeleteSubnet, changes: &mut Changes) -> Result<Applied, Rejection> {
+    pub(super) fn delete(
+        &mut self,
+        delete: &DeleteSubnet,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
         let network: Ipv4Net = delete
             .network
             .parse()
@@ -170,13 +167,13 @@ impl Dhcp {
         Ok(deleted(std::iter::once(network.to_string())))
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         self.subnets
             .values()
             .map(|subnet| subnet.as_ref().clone().into_row())
     }
 
-    pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
+    pub(super) fn row(&self, key: &RowKey) -> Option<Row> {
         let (address, prefix_len) = key.key().split_first_chunk::<4>()?;
         let text = format!("{}/{}", Ipv4Addr::from(*address), prefix_len.first()?);
         self.subnets
@@ -184,7 +181,7 @@ impl Dhcp {
             .map(|subnet| subnet.as_ref().clone().into_row())
     }
 
-    pub(crate) fn load(&mut self, row: Subnet, changes: &mut Changes) -> Result<(), SnapshotError> {
+    pub(super) fn load(&mut self, row: Subnet, changes: &mut Changes) -> Result<(), SnapshotError> {
         let key = self.subnets.check_load(&row, RowKind::Subnet)?;
         self.check_overlap(&key)
             .map_err(|rejection| SnapshotError::Malformed {
@@ -207,15 +204,14 @@ fn first_network() -> Ipv4Net {
     "0.0.0.0/0".parse().expect("it is a network")
 }
 
-/// From which level on the log may have this command.
-pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
-    let subnet = match &command.change {
-        Some(Change::PutSubnet(put)) => put.subnet.as_ref(),
-        Some(Change::DeleteSubnet(_)) | None => None,
-    };
-    match subnet.is_some_and(|subnet| subnet.static_addresses) {
-        true => FEATURE_LEVEL_BOOT,
-        false => FEATURE_LEVEL_FIRST,
+/// From which level on the log may have a subnet that says this.
+pub(super) fn feature_level(subnet: &Subnet) -> u32 {
+    if !subnet.pools.is_empty() || subnet.unknown_clients != 0 || subnet.pool_lease_time_s != 0 {
+        FEATURE_LEVEL_DHCP
+    } else if subnet.static_addresses {
+        FEATURE_LEVEL_BOOT
+    } else {
+        FEATURE_LEVEL_FIRST
     }
 }
 
@@ -235,9 +231,15 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
         let problem = format!("write {MTU_MIN} to {MTU_MAX} bytes, or 0 for no option 26");
         return Err(Rejection::invalid("mtu", problem));
     }
-    if subnet.lease_time_s != 0 && subnet.lease_time_s < LEASE_TIME_S_MIN {
-        let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for one hour");
-        return Err(Rejection::invalid("lease_time_s", problem));
+    check_lease_time("lease_time_s", subnet.lease_time_s, "one hour")?;
+    check_lease_time("pool_lease_time_s", subnet.pool_lease_time_s, "five minutes")?;
+    let pools = pools::normalised(&network, &subnet.pools)?;
+    if UnknownClients::try_from(subnet.unknown_clients).is_err() {
+        let problem = format!(
+            "{} is none of ignore (1), address (2) and boot (3)",
+            subnet.unknown_clients
+        );
+        return Err(Rejection::invalid("unknown_clients", problem));
     }
     let text = |addresses: Vec<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect();
     Ok((
@@ -251,8 +253,33 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
             mtu: subnet.mtu,
             meta: None,
             static_addresses: subnet.static_addresses,
+            pools,
+            unknown_clients: subnet.unknown_clients,
+            pool_lease_time_s: subnet.pool_lease_time_s,
+            longest_lease_time_s: 0,
         },
     ))
+}
+
+/// The longest lease that a known node of the subnet can have, seconds: also one from before a change of the lease time.
+pub(super) fn longest_lease_time_s(subnet: &Subnet) -> u32 {
+    lease_time_s(subnet).max(subnet.longest_lease_time_s)
+}
+
+/// Option 51 for known nodes, seconds.
+pub fn lease_time_s(subnet: &Subnet) -> u32 {
+    match subnet.lease_time_s {
+        0 => LEASE_TIME_S_DEFAULT,
+        seconds => seconds,
+    }
+}
+
+fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {
+    if seconds == 0 || seconds >= LEASE_TIME_S_MIN {
+        return Ok(());
+    }
+    let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for {otherwise}");
+    Err(Rejection::invalid(field, problem))
 }
 
 fn addresses(field: &str, texts: &[String]) -> Result<Vec<Ipv4Addr>, Rejection> {

@@ -1,0 +1,41 @@
+//! `chamois dhcp …`: addresses of pools, held addresses, and clients that SMD does not know.
+
+mod adopt;
+mod held;
+mod leases;
+mod unknown;
+
+use clap::Subcommand;
+
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+
+/// Verbs of `dhcp`.
+#[derive(Debug, Subcommand)]
+pub enum DhcpCommand {
+    /// List the leases of the pools
+    Leases(leases::LeasesArgs),
+    /// Take an address of a pool away from its client
+    DeleteLease(leases::DeleteLeaseArgs),
+    /// List addresses that have left their node and that nobody else gets yet
+    #[command(after_help = "Example:\n  chamois dhcp held")]
+    Held,
+    /// Let go of a held address before its time
+    DeleteHeld(held::DeleteHeldArgs),
+    /// List clients that have asked and that SMD does not know
+    #[command(after_help = "Example:\n  chamois dhcp unknown")]
+    Unknown,
+    /// Make an unknown client a node or a BMC
+    Adopt(adopt::AdoptArgs),
+}
+
+pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(), CliError> {
+    match command {
+        DhcpCommand::Leases(args) => leases::list(global, args).await,
+        DhcpCommand::DeleteLease(args) => leases::delete(global, args).await,
+        DhcpCommand::Held => held::list(global).await,
+        DhcpCommand::DeleteHeld(args) => held::delete(global, args).await,
+        DhcpCommand::Unknown => unknown::list(global).await,
+        DhcpCommand::Adopt(args) => adopt::run(global, args).await,
+    }
+}

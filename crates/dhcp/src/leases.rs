@@ -1,0 +1,413 @@
+//! Leases of pools, held addresses and unknown clients over gRPC: what the log has, and how an administrator ends it.
+
+use std::net::Ipv4Addr;
+
+use model::{Ipv4Net, MacAddr};
+use proto::bss::v1::{BssCommand, bss_command};
+use proto::dhcp::v1::dhcp_command::{Change, DeleteHeldAddress, DeleteLease};
+use proto::dhcp::v1::dhcp_lease::State as LeaseState;
+use proto::dhcp::v1::dhcp_lease_service_server;
+use proto::dhcp::v1::{
+    AdoptUnknownClientRequest, AdoptUnknownClientResponse, DeleteDhcpLeaseRequest, DeleteDhcpLeaseResponse,
+    DeleteHeldAddressRequest, DeleteHeldAddressResponse, DhcpCommand, DhcpLease, ListDhcpLeasesRequest,
+    ListDhcpLeasesResponse, ListHeldAddressesRequest, ListHeldAddressesResponse, ListUnknownClientsRequest,
+    ListUnknownClientsResponse,
+};
+use proto::raft::v1::entry::Command;
+use raft::{Committed, Store};
+use rpc::{Author, Error};
+use tonic::{Request, Response, Status};
+
+use crate::adoption::adopt;
+
+/// Leases, held addresses, unknown clients.
+#[derive(Clone, Debug)]
+pub struct LeaseService {
+    store: Store,
+}
+
+impl LeaseService {
+    /// A service that changes and answers from `store`.
+    #[must_use]
+    pub fn new(store: Store) -> LeaseService {
+        LeaseService { store }
+    }
+
+    async fn propose(&self, author: &Author, change: Change) -> Result<Committed, Error> {
+        self.store
+            .propose_by(author, Command::Dhcp(DhcpCommand { change: Some(change) }))
+            .await
+    }
+}
+
+/// Which leases are meant; what is absent means all.
+struct Filter {
+    network: Option<Ipv4Net>,
+    mac: Option<String>,
+    state: LeaseState,
+}
+
+impl Filter {
+    fn of(request: &ListDhcpLeasesRequest) -> Result<Filter, Error> {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let network = given(&request.network).map(|text| text.parse::<Ipv4Net>());
+        let mac = given(&request.mac).map(|text| text.parse::<MacAddr>());
+        let state = LeaseState::try_from(request.state);
+        Ok(Filter {
+            network: network.transpose().map_err(|e| rpc::invalid("network", e))?,
+            mac: mac
+                .transpose()
+                .map_err(|e| rpc::invalid("mac", e))?
+                .map(|mac| mac.to_string()),
+            state: state.map_err(|_| {
+                rpc::invalid(
+                    "state",
+                    "write STATE_BOUND, STATE_RELEASED or STATE_DECLINED, or nothing for all",
+                )
+            })?,
+        })
+    }
+
+    fn means(&self, lease: &DhcpLease) -> bool {
+        let is_in = |network: &Ipv4Net| {
+            lease
+                .address
+                .parse()
+                .is_ok_and(|address| network.contains(address))
+        };
+        self.network.as_ref().is_none_or(is_in)
+            && self.mac.as_ref().is_none_or(|mac| *mac == lease.mac)
+            && (self.state == LeaseState::Unspecified || self.state == lease.state())
+    }
+}
+
+#[tonic::async_trait]
+impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
+    #[tracing::instrument(level = "debug", name = "dhcp.list_leases", skip_all)]
+    async fn list_dhcp_leases(
+        &self,
+        request: Request<ListDhcpLeasesRequest>,
+    ) -> Result<Response<ListDhcpLeasesResponse>, Status> {
+        let filter = Filter::of(request.get_ref())?;
+        let state = self.store.state();
+        let leases = state.dhcp.leases().filter(|lease| filter.means(lease));
+        Ok(Response::new(ListDhcpLeasesResponse {
+            leases: leases.map(|lease| lease.as_ref().clone()).collect(),
+        }))
+    }
+
+    #[tracing::instrument(name = "dhcp.delete_lease", skip_all)]
+    async fn delete_dhcp_lease(
+        &self,
+        request: Request<DeleteDhcpLeaseRequest>,
+    ) -> Result<Response<DeleteDhcpLeaseResponse>, Status> {
+        let author = rpc::author(&request);
+        let DeleteDhcpLeaseRequest { address, force } = request.into_inner();
+        let address = ipv4(&address)?.to_string();
+        let delete = Change::DeleteLease(DeleteLease { address, force });
+        let revision = self.propose(&author, delete).await?.revision;
+        Ok(Response::new(DeleteDhcpLeaseResponse { revision }))
+    }
+
+    #[tracing::instrument(level = "debug", name = "dhcp.list_held_addresses", skip_all)]
+    async fn list_held_addresses(
+        &self,
+        _request: Request<ListHeldAddressesRequest>,
+    ) -> Result<Response<ListHeldAddressesResponse>, Status> {
+        let (state, now_ms) = (self.store.state(), self.store.cluster_time_ms());
+        let held = state.dhcp.held_addresses();
+        let held = held.filter(|held| held.ends_at_ms == 0 || held.ends_at_ms > now_ms);
+        Ok(Response::new(ListHeldAddressesResponse {
+            addresses: held.map(|held| held.as_ref().clone()).collect(),
+        }))
+    }
+
+    #[tracing::instrument(name = "dhcp.delete_held_address", skip_all)]
+    async fn delete_held_address(
+        &self,
+        request: Request<DeleteHeldAddressRequest>,
+    ) -> Result<Response<DeleteHeldAddressResponse>, Status> {
+        let author = rpc::author(&request);
+        let DeleteHeldAddressRequest { address, force } = request.into_inner();
+        let address = ipv4(&address)?.to_string();
+        if !force {
+            let problem = format!(
+                "whoever had {address} may use it still, and two hosts would have it; if you know that nobody does, repeat \
+                 this with `force`"
+            );
+            return Err(rpc::invalid("force", problem).into());
+        }
+        let delete = Change::DeleteHeldAddress(DeleteHeldAddress { address });
+        let revision = self.propose(&author, delete).await?.revision;
+        Ok(Response::new(DeleteHeldAddressResponse { revision }))
+    }
+
+    #[tracing::instrument(name = "dhcp.adopt_unknown_client", skip_all, fields(mac = %request.get_ref().mac))]
+    async fn adopt_unknown_client(
+        &self,
+        request: Request<AdoptUnknownClientRequest>,
+    ) -> Result<Response<AdoptUnknownClientResponse>, Status> {
+        let author = rpc::author(&request);
+        let together = adopt(&self.store.state(), request.get_ref())?;
+        let change = Some(bss_command::Change::Together(together));
+        let committed = self
+            .store
+            .propose_by(&author, Command::Bss(BssCommand { change }))
+            .await;
+        Ok(Response::new(AdoptUnknownClientResponse {
+            revision: committed?.revision,
+        }))
+    }
+
+    #[tracing::instrument(level = "debug", name = "dhcp.list_unknown_clients", skip_all)]
+    async fn list_unknown_clients(
+        &self,
+        _request: Request<ListUnknownClientsRequest>,
+    ) -> Result<Response<ListUnknownClientsResponse>, Status> {
+        let state = self.store.state();
+        let clients = state.dhcp.unknown_clients();
+        Ok(Response::new(ListUnknownClientsResponse {
+            clients: clients.map(|client| client.as_ref().clone()).collect(),
+        }))
+    }
+}
+
+fn ipv4(text: &str) -> Result<Ipv4Addr, Error> {
+    text.parse().map_err(|_| {
+        let problem = format!(
+            "`{}` is not an IPv4 address, e.g. 10.97.200.1",
+            text.escape_debug()
+        );
+        rpc::invalid("address", problem)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::dhcp::v1::UnknownClient;
+    use proto::dhcp::v1::dhcp_command::NoteUnknownClients;
+    use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseService as _;
+    use proto::smd::v1::smd_command::{Change as SmdChange, DeleteIpAddress};
+    use tonic::Code;
+
+    use super::*;
+    use crate::testing::{self, NODE};
+
+    const A: MacAddr = MacAddr([2, 9, 9, 9, 9, 1]);
+    const B: MacAddr = MacAddr([2, 9, 9, 9, 9, 2]);
+
+    async fn service() -> LeaseService {
+        let store = testing::world(10, 97).await;
+        testing::put_subnet(&store, testing::with_pool(10, 97)).await;
+        testing::bind(&store, Ipv4Addr::new(10, 97, 200, 1), A).await;
+        testing::bind(&store, Ipv4Addr::new(10, 97, 200, 2), B).await;
+        LeaseService::new(store)
+    }
+
+    async fn leases(service: &LeaseService, request: ListDhcpLeasesRequest) -> Vec<String> {
+        let listed = service.list_dhcp_leases(Request::new(request)).await.unwrap();
+        listed
+            .into_inner()
+            .leases
+            .into_iter()
+            .map(|lease| lease.address)
+            .collect()
+    }
+
+    async fn delete(service: &LeaseService, address: &str, force: bool) -> Result<u64, Code> {
+        let address = address.into();
+        let request = Request::new(DeleteDhcpLeaseRequest { address, force });
+        let answer = service.delete_dhcp_lease(request).await;
+        answer
+            .map(|answer| answer.into_inner().revision)
+            .map_err(|status| status.code())
+    }
+
+    #[tokio::test]
+    async fn leases_are_listed_by_network_mac_and_state() {
+        let service = service().await;
+        let all = ListDhcpLeasesRequest::default;
+        assert_eq!(leases(&service, all()).await, ["10.97.200.1", "10.97.200.2"]);
+        let of = |network: &str| ListDhcpLeasesRequest {
+            network: network.into(),
+            ..all()
+        };
+        assert_eq!(leases(&service, of("10.97.200.2/32")).await, ["10.97.200.2"]);
+        assert!(leases(&service, of("10.98.0.0/16")).await.is_empty());
+        let mac = "02-09-09-09-09-01".into();
+        assert_eq!(
+            leases(&service, ListDhcpLeasesRequest { mac, ..all() }).await,
+            ["10.97.200.1"]
+        );
+        delete(&service, "10.97.200.1", false).await.unwrap();
+        let state = LeaseState::Bound.into();
+        assert_eq!(
+            leases(&service, ListDhcpLeasesRequest { state, ..all() }).await,
+            ["10.97.200.2"]
+        );
+        for wrong in [
+            of("10.97.0.1/16"),
+            ListDhcpLeasesRequest {
+                mac: "a".into(),
+                ..all()
+            },
+            ListDhcpLeasesRequest { state: 9, ..all() },
+        ] {
+            let refused = service.list_dhcp_leases(Request::new(wrong)).await.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_taken_away_at_its_end_or_at_once_by_force() {
+        let service = service().await;
+        delete(&service, "10.97.200.1", false).await.unwrap();
+        assert_eq!(
+            leases(&service, ListDhcpLeasesRequest::default()).await.len(),
+            2,
+            "until it ends"
+        );
+        delete(&service, "10.97.200.1", true).await.unwrap();
+        assert_eq!(
+            leases(&service, ListDhcpLeasesRequest::default()).await,
+            ["10.97.200.2"]
+        );
+        assert_eq!(delete(&service, "10.97.200.1", true).await, Err(Code::NotFound));
+        assert_eq!(delete(&service, "here", true).await, Err(Code::InvalidArgument));
+    }
+
+    #[tokio::test]
+    async fn held_addresses_are_listed_and_let_go_of_by_force_alone() {
+        let service = service().await;
+        let lose = DeleteIpAddress {
+            id: NODE.id(),
+            ip: "10.97.2.1".into(),
+            ..DeleteIpAddress::default()
+        };
+        testing::smd(&service.store, SmdChange::DeleteIpAddress(lose)).await;
+        let held = async || {
+            let listed = service
+                .list_held_addresses(Request::new(ListHeldAddressesRequest {}))
+                .await;
+            let addresses = listed.unwrap().into_inner().addresses;
+            addresses.into_iter().map(|held| held.address).collect::<Vec<_>>()
+        };
+        assert_eq!(held().await, ["10.97.2.1"]);
+        let let_go = async |force| {
+            let address = "10.97.2.1".into();
+            let request = Request::new(DeleteHeldAddressRequest { address, force });
+            service
+                .delete_held_address(request)
+                .await
+                .map_err(|status| status.code())
+        };
+        assert_eq!(let_go(false).await.unwrap_err(), Code::InvalidArgument);
+        assert_eq!(held().await.len(), 1);
+        let_go(true).await.unwrap();
+        assert!(held().await.is_empty());
+        assert_eq!(let_go(true).await.unwrap_err(), Code::NotFound);
+    }
+
+    #[tokio::test]
+    async fn unknown_clients_are_listed() {
+        let service = service().await;
+        let clients = vec![UnknownClient {
+            mac: A.to_string(),
+            ..UnknownClient::default()
+        }];
+        testing::dhcp(
+            &service.store,
+            Change::NoteUnknownClients(NoteUnknownClients { clients }),
+        )
+        .await;
+        let listed = service
+            .list_unknown_clients(Request::new(ListUnknownClientsRequest {}))
+            .await;
+        let macs: Vec<_> = listed
+            .unwrap()
+            .into_inner()
+            .clients
+            .into_iter()
+            .map(|client| client.mac)
+            .collect();
+        assert_eq!(macs, [A.to_string()]);
+    }
+
+    async fn adopt_as(
+        service: &LeaseService,
+        xname: &str,
+        nid: Option<u64>,
+        ip_address: &str,
+    ) -> Result<u64, Status> {
+        let request = Request::new(AdoptUnknownClientRequest {
+            mac: A.to_string(),
+            xname: xname.into(),
+            nid,
+            ip_address: ip_address.into(),
+        });
+        service
+            .adopt_unknown_client(request)
+            .await
+            .map(|answer| answer.into_inner().revision)
+    }
+
+    #[tokio::test]
+    async fn an_unknown_client_becomes_a_node_in_one_change() {
+        let service = service().await;
+        let before = service.store.state().applied_index();
+        let revision = adopt_as(&service, "x1000c0s9b0n0", Some(9), "10.97.2.9")
+            .await
+            .unwrap();
+        let state = service.store.state();
+        assert_eq!((revision, state.applied_index()), (before + 1, before + 1));
+        let node = state.smd.component(&"x1000c0s9b0n0".parse().unwrap()).unwrap();
+        assert_eq!(node.nid, Some(9));
+        let interface = state.smd.interface(&A).unwrap();
+        assert_eq!(interface.component_id, "x1000c0s9b0n0");
+        assert_eq!(interface.ip_addresses[0].ip_address, "10.97.2.9");
+        let again = adopt_as(&service, "x1000c0s8b0n0", None, "").await.unwrap_err();
+        assert_eq!(again.code(), Code::AlreadyExists);
+        assert!(again.message().contains("x1000c0s9b0n0"), "{again:?}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_client_becomes_a_bmc_without_an_address_or_one_more_interface_of_a_node() {
+        for xname in ["x1000c0s9b0", "x1000c0s0b0n0"] {
+            let service = service().await;
+            adopt_as(&service, xname, None, "").await.unwrap();
+            let interface = service.store.state().smd.interface(&A).unwrap();
+            assert_eq!(interface.component_id, xname);
+            assert!(interface.ip_addresses.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_adopted_changes_nothing() {
+        let service = service().await;
+        let before = service.store.state().applied_index();
+        for (xname, nid, ip_address, field) in [
+            ("x", None, "", "xname"),
+            ("x1000c0s9b0n0", None, "here", "ip_address"),
+            ("x1000c0s0b0n0", Some(7), "", "nid"),
+        ] {
+            let refused = adopt_as(&service, xname, nid, ip_address).await.unwrap_err();
+            assert!(refused.message().starts_with(field), "{refused:?}");
+        }
+        // the world's second node has it: the component is not made either
+        adopt_as(&service, "x1000c0s9b0n0", Some(9), "10.97.2.2")
+            .await
+            .unwrap_err();
+        let state = service.store.state();
+        assert!(state.smd.component(&"x1000c0s9b0n0".parse().unwrap()).is_none());
+        assert!(state.smd.interface(&A).is_none() && state.applied_index() <= before + 1);
+        let nobody = Request::new(AdoptUnknownClientRequest {
+            mac: "02:09:09:09:09:77".into(),
+            xname: "x1000c0s9b0n0".into(),
+            ..AdoptUnknownClientRequest::default()
+        });
+        assert_eq!(
+            service.adopt_unknown_client(nobody).await.unwrap_err().code(),
+            Code::NotFound
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! What waits for the majority, each in a task of its own, so that nobody waits behind it: refusals, leases of pools and
+//! their ends, and what is told of strangers.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::dhcp::v1::dhcp_command::{Change, EndLease};
+use tokio::task::JoinSet;
+
+use crate::binder::propose;
+use crate::counters::{Count, Counters};
+use crate::policy::Decision;
+use crate::request::Request;
+use crate::server::{Buffers, Server};
+use crate::socket::DhcpSocket;
+use crate::strangers;
+
+/// Refusals that may wait for the majority at a time, per socket.
+const NAKS_MAX: usize = 64;
+/// Leases that may wait to be committed or ended at a time, per socket.
+const LEASES_MAX: usize = 1024;
+/// Longest wait: after that the client has asked again.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// A packet that waits, with what its answer needs.
+pub(crate) struct Pending {
+    pub(crate) server: Server,
+    pub(crate) socket: Arc<DhcpSocket>,
+    pub(crate) packet: Vec<u8>,
+    pub(crate) sender: SocketAddrV4,
+}
+
+/// The tasks of one socket.
+pub(crate) struct PendingTasks {
+    counters: Arc<Counters>,
+    naks: JoinSet<()>,
+    leases: JoinSet<()>,
+    strangers: JoinSet<()>,
+}
+
+impl PendingTasks {
+    pub(crate) fn new(counters: Arc<Counters>) -> PendingTasks {
+        PendingTasks {
+            counters,
+            naks: JoinSet::new(),
+            leases: JoinSet::new(),
+            strangers: JoinSet::new(),
+        }
+    }
+
+    /// Refuses, if the majority agrees. `None`: it is counted when that is known.
+    pub(crate) fn nak(&mut self, pending: Pending) -> Option<Count> {
+        reap(&mut self.naks, &self.counters);
+        if self.naks.len() >= NAKS_MAX {
+            return Some(Count::TooManyNaks);
+        }
+        self.naks
+            .spawn(async move { pending.counted(pending.refuse().await) });
+        None
+    }
+
+    /// Binds a lease, then answers.
+    pub(crate) fn bind(&mut self, pending: Pending) -> Option<Count> {
+        reap(&mut self.leases, &self.counters);
+        if self.leases.len() >= LEASES_MAX {
+            return Some(Count::TooManyBinds);
+        }
+        self.leases
+            .spawn(async move { pending.counted(pending.bind().await) });
+        None
+    }
+
+    /// Ends a lease; there is no answer.
+    pub(crate) fn end(&mut self, server: &Server, end: EndLease) -> Option<Count> {
+        reap(&mut self.leases, &self.counters);
+        if self.leases.len() >= LEASES_MAX {
+            return Some(Count::TooManyBinds);
+        }
+        let server = server.clone();
+        self.leases.spawn(async move {
+            let count = server.end(end).await;
+            server.counters().add(count);
+        });
+        None
+    }
+
+    /// Tells the cluster of the strangers that are collected from now on.
+    pub(crate) fn tell_of_strangers(&mut self, server: &Server) {
+        reap(&mut self.strangers, &self.counters);
+        let server = server.clone();
+        self.strangers.spawn(async move {
+            tokio::time::sleep(strangers::COLLECTED_FOR).await;
+            server.0.strangers.tell(&server.0.store).await;
+        });
+    }
+}
+
+fn reap(tasks: &mut JoinSet<()>, counters: &Counters) {
+    while let Some(ended) = tasks.try_join_next() {
+        if ended.is_err() {
+            counters.add(Count::Panicked);
+        }
+    }
+}
+
+impl Pending {
+    fn counted(&self, count: Count) {
+        self.server.counters().add(count);
+    }
+
+    /// Asks the majority, then decides again: by now the answer may be another one.
+    async fn refuse(&self) -> Count {
+        let Server(inner) = &self.server;
+        match tokio::time::timeout(WAIT_MAX, inner.store.linearize()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Count::NoMajority,
+        }
+        let request = match Request::parse(&self.packet) {
+            Ok(request) => request,
+            Err(why) => return why,
+        };
+        match self.server.decide(&request) {
+            Decision::Bind(_) => self.bind().await,
+            Decision::Reply(reply) | Decision::Offer(reply, _) | Decision::Nak(reply) => {
+                self.send(&request, &reply)
+            }
+            Decision::End(end) => self.server.end(end).await,
+            Decision::Silent(why) => why,
+        }
+    }
+
+    /// Commits the lease and looks at the state again: only what stands there is acknowledged.
+    async fn bind(&self) -> Count {
+        let Server(inner) = &self.server;
+        let request = match Request::parse(&self.packet) {
+            Ok(request) => request,
+            Err(why) => return why,
+        };
+        let mut is_committed = false;
+        // who has no leader knows at once that nothing can be committed
+        if let Decision::Bind(binding) = self.server.decide(&request)
+            && inner.store.has_leader()
+        {
+            let bound = tokio::time::timeout(WAIT_MAX, inner.binder.bind(binding.bind)).await;
+            is_committed = bound == Ok(Ok(()));
+        }
+        let reply = match (self.server.decide(&request), is_committed) {
+            (Decision::Reply(reply) | Decision::Offer(reply, _), _) => reply,
+            (Decision::Bind(binding), true) => binding.lost,
+            (Decision::Bind(binding), false) => match binding.otherwise {
+                Some(reply) => reply,
+                None => return Count::NoMajority,
+            },
+            (Decision::Nak(reply), true) => reply,
+            (Decision::Nak(_), false) => return Count::NoMajority,
+            (Decision::End(end), _) => return self.server.end(end).await,
+            (Decision::Silent(why), _) => return why,
+        };
+        self.send(&request, &reply)
+    }
+
+    fn send(&self, request: &Request<'_>, reply: &crate::reply::Reply) -> Count {
+        let buffers = &mut Buffers::default();
+        self.server
+            .send(&self.socket, buffers, request, reply, self.sender)
+    }
+}
+
+impl Server {
+    async fn end(&self, end: EndLease) -> Count {
+        let (declined, address, mac) = (end.declined, end.address.clone(), end.mac.clone());
+        let ended = tokio::time::timeout(WAIT_MAX, propose(&self.0.store, Change::EndLease(end))).await;
+        match (ended, declined) {
+            (Ok(Ok(())), false) => Count::LeaseReleased,
+            (Ok(Ok(())), true) => {
+                tracing::warn!(%mac, %address, "dhcp: a client found its address of a pool in use; find the other owner");
+                Count::LeaseDeclined
+            }
+            (Ok(Err(_)) | Err(_), _) => Count::NoMajority,
+        }
+    }
+}
