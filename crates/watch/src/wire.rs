@@ -91,6 +91,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         RowKind::DhcpLease => Kind::DhcpLease,
         RowKind::HeldAddress => Kind::HeldAddress,
         RowKind::UnknownClient => Kind::UnknownClient,
+        RowKind::DhcpPolicy => Kind::DhcpPolicy,
         RowKind::BootFile => Kind::BootFile,
         RowKind::Image => Kind::Image,
         RowKind::PowerMap => Kind::PowerMap,
