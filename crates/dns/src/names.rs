@@ -41,35 +41,54 @@ fn by_nid(state: &State, label: &str) -> Option<Xname> {
     state.smd.component_by_nid(nid.0)?.id.parse().ok()
 }
 
-/// The one name that an address leads to: what the component calls itself, if that is a name of this domain that leads
+/// The one name that an address leads to: what the component is called there, if that is a name of this domain that leads
 /// back to it, else its xname.
-fn canonical_label(state: &State, component: &Xname, domain: &str) -> String {
-    let hostname = state.hostname(component).to_ascii_lowercase();
-    let within = hostname
-        .strip_suffix(domain)
-        .and_then(|label| label.strip_suffix('.'));
-    let label = within.unwrap_or(&hostname);
+fn canonical_label(state: &State, component: &Xname, ip: IpAddr, domain: &str) -> String {
+    let hostname = match ip {
+        IpAddr::V4(ip) => state.hostname_at(component, ip),
+        IpAddr::V6(_) => state.hostname(component),
+    };
+    let label = label_of(&hostname, domain);
     let is_a_label = label != SERVER_LABEL && !label.contains('.');
-    let leads_back = is_a_label && find(state, label, domain).as_ref() == Some(component);
+    let leads_back = is_a_label && find(state, &label, domain).as_ref() == Some(component);
     match leads_back {
-        true => label.to_owned(),
+        true => label,
         false => component.to_string(),
     }
 }
 
+/// In lower case, and without the domain.
+fn label_of(hostname: &str, domain: &str) -> String {
+    let mut label = hostname.to_ascii_lowercase();
+    let within = label
+        .strip_suffix(domain)
+        .and_then(|label| label.strip_suffix('.'));
+    if let Some(length) = within.map(str::len) {
+        label.truncate(length);
+    }
+    label
+}
+
 /// The addresses of a component in a domain, by MAC and in the order of the interface: those of IPv4 in the domain's
 /// subnets, and those of IPv6 on the same interfaces. An interface without any subnet's address goes with the others of its
-/// component.
-pub(crate) fn addresses(state: &State, component: &Xname, domain: &str) -> Vec<IpAddr> {
+/// component. Where the component is called `label` at some of its addresses, only these are meant.
+pub(crate) fn addresses(state: &State, component: &Xname, label: &str, domain: &str) -> Vec<IpAddr> {
     let interfaces: Vec<_> = state.smd.interfaces_of(component).collect();
-    let is_here = |interface: &EthernetInterface| domains_of(state, interface).any(|other| other == domain);
-    let others_are_here = interfaces.iter().any(|interface| is_here(interface));
+    let is_here = |ip: &Ipv4Addr| domain_of(state, *ip).as_deref() == Some(domain);
+    let is_called_so = |ip: &Ipv4Addr| label_of(&state.hostname_at(component, *ip), domain) == label;
+    // without policies every address has the same name
+    let names_differ = state.dhcp.policies().next().is_some();
+    let mut here = interfaces.iter().flat_map(|interface| ipv4s(interface));
+    let by_name = names_differ && here.any(|ip| is_here(&ip) && is_called_so(&ip));
+    let is_meant = |ip: &Ipv4Addr| is_here(ip) && (!by_name || is_called_so(ip));
+    let some_are_meant = interfaces.iter().any(|interface| ipv4s(interface).any(|ip| is_meant(&ip)));
     let mut found = Vec::new();
     for interface in interfaces {
         let has_no_domain = domains_of(state, interface).next().is_none();
-        let with_ipv6 = is_here(interface) || (has_no_domain && others_are_here);
+        let with_ipv6 =
+            ipv4s(interface).any(|ip| is_meant(&ip)) || (has_no_domain && some_are_meant);
         found.extend(ips(interface).filter(|ip| match ip {
-            IpAddr::V4(ip) => domain_of(state, *ip).as_deref() == Some(domain),
+            IpAddr::V4(ip) => is_meant(ip),
             IpAddr::V6(ip) => with_ipv6 && !ip.is_unicast_link_local(),
         }));
     }
@@ -88,7 +107,7 @@ pub(crate) fn name_of(state: &State, ip: IpAddr) -> Option<String> {
                 .next()
                 .or_else(|| first_domain_of(state, &component)),
         }?;
-        let label = canonical_label(state, &component, &domain);
+        let label = canonical_label(state, &component, ip, &domain);
         Some(format!("{label}.{domain}"))
     };
     let mut interfaces = state.smd.interfaces_by_ip(ip);
@@ -109,6 +128,13 @@ fn first_domain_of(state: &State, component: &Xname) -> Option<String> {
 fn domains_of<'a>(state: &'a State, interface: &'a EthernetInterface) -> impl Iterator<Item = String> + 'a {
     ips(interface).filter_map(|ip| match ip {
         IpAddr::V4(ip) => domain_of(state, ip),
+        IpAddr::V6(_) => None,
+    })
+}
+
+fn ipv4s(interface: &EthernetInterface) -> impl Iterator<Item = Ipv4Addr> + '_ {
+    ips(interface).filter_map(|ip| match ip {
+        IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     })
 }
@@ -192,7 +218,7 @@ mod tests {
         let world = world().await;
         let state = world.store.state();
         let of = |xname: &str, domain: &str| {
-            let found = addresses(&state, &xname.parse().unwrap(), domain);
+            let found = addresses(&state, &xname.parse().unwrap(), xname, domain);
             found.iter().map(IpAddr::to_string).collect::<Vec<_>>()
         };
         assert_eq!(of("x1000c0s0b0n0", "demo.example"), ["10.97.2.1", "fd00::a1"]);
