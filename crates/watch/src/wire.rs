@@ -32,6 +32,7 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::DhcpLease(stored) => Value::DhcpLease(stored.as_ref().clone()),
         Stored::HeldAddress(stored) => Value::HeldAddress(stored.as_ref().clone()),
         Stored::UnknownClient(stored) => Value::UnknownClient(stored.as_ref().clone()),
+        Stored::DhcpPolicy(stored) => Value::DhcpPolicy(stored.as_ref().clone()),
         Stored::BootFile(stored) => Value::BootFile(stored.as_ref().clone()),
         Stored::Image(stored) => Value::Image(stored.as_ref().clone()),
         Stored::PowerMap(stored) => Value::PowerMap(stored.as_ref().clone()),
