@@ -69,9 +69,7 @@ impl dhcp_policy_service_server::DhcpPolicyService for PolicyService {
         let policy = request.into_inner().policy;
         let policy = policy.ok_or_else(|| rpc::invalid("policy", "it is missing"))?;
         let name = policy.name.clone();
-        let put = PutPolicy {
-            policy: Some(policy),
-        };
+        let put = PutPolicy { policy: Some(policy) };
         self.propose(&author, Change::PutPolicy(put)).await?;
         let stored = self.store.state_after(&author).dhcp.policy(&name);
         let stored = stored.ok_or_else(|| Error::Conflict {
@@ -93,7 +91,10 @@ impl dhcp_policy_service_server::DhcpPolicyService for PolicyService {
         let delete = DeletePolicy {
             name: request.into_inner().name,
         };
-        let revision = self.propose(&author, Change::DeletePolicy(delete)).await?.revision;
+        let revision = self
+            .propose(&author, Change::DeletePolicy(delete))
+            .await?
+            .revision;
         Ok(Response::new(DeleteDhcpPolicyResponse { revision }))
     }
 }

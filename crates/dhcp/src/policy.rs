@@ -73,7 +73,14 @@ fn answer(state: &State, request: &Request<'_>, site: &Site<'_>) -> Result<Decis
     if !ipv4_addresses(&interface).any(is_reserved) {
         let wants_address = matches!(request.message_type, MessageType::Discover | MessageType::Request);
         let component = interface.component_id.parse().ok();
-        match Pooled::new(state, request, &link, site, component.as_ref(), Count::NoAddressHere) {
+        match Pooled::new(
+            state,
+            request,
+            &link,
+            site,
+            component.as_ref(),
+            Count::NoAddressHere,
+        ) {
             Ok(pooled) => return pooled.answer(),
             // Without an address in any subnet the client is not ours to refuse: it may hold another server's.
             Err(why) if wants_address => return Err(why),

@@ -81,12 +81,13 @@ pub(crate) fn addresses(state: &State, component: &Xname, label: &str, domain: &
     let mut here = interfaces.iter().flat_map(|interface| ipv4s(interface));
     let by_name = names_differ && here.any(|ip| is_here(&ip) && is_called_so(&ip));
     let is_meant = |ip: &Ipv4Addr| is_here(ip) && (!by_name || is_called_so(ip));
-    let some_are_meant = interfaces.iter().any(|interface| ipv4s(interface).any(|ip| is_meant(&ip)));
+    let some_are_meant = interfaces
+        .iter()
+        .any(|interface| ipv4s(interface).any(|ip| is_meant(&ip)));
     let mut found = Vec::new();
     for interface in interfaces {
         let has_no_domain = domains_of(state, interface).next().is_none();
-        let with_ipv6 =
-            ipv4s(interface).any(|ip| is_meant(&ip)) || (has_no_domain && some_are_meant);
+        let with_ipv6 = ipv4s(interface).any(|ip| is_meant(&ip)) || (has_no_domain && some_are_meant);
         found.extend(ips(interface).filter(|ip| match ip {
             IpAddr::V4(ip) => is_meant(ip),
             IpAddr::V6(ip) => with_ipv6 && !ip.is_unicast_link_local(),

@@ -125,9 +125,7 @@ impl FromStr for HostnamePattern {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {
-            let (placeholder, behind) = behind
-                .split_once('}')
-                .ok_or_else(|| refuse("a `{` has no `}`"))?;
+            let (placeholder, behind) = behind.split_once('}').ok_or_else(|| refuse("a `{` has no `}`"))?;
             push_text(&mut parts, before);
             parts.push(placeholder_of(placeholder).ok_or_else(|| {
                 let accepted = format!(
@@ -277,9 +275,15 @@ mod tests {
         assert_eq!(pattern("nid{02d}").candidates("nid012"), [nid(1), nid(12)]);
         let component = |id: &str| Named::Component(xname(id));
         assert_eq!(pattern("{id}").candidates("x0c0s0b0"), [component("x0c0s0b0")]);
-        assert_eq!(pattern("a{id}-x").candidates("aX0c0s0b0-X"), [component("x0c0s0b0")]);
+        assert_eq!(
+            pattern("a{id}-x").candidates("aX0c0s0b0-X"),
+            [component("x0c0s0b0")]
+        );
         let ambiguous = [component("x0c0s1"), component("x0c0s10")];
-        assert_eq!(pattern("{id}{01d}").candidates("x0c0s107"), [&ambiguous[..], &[component("x0c0s107")]].concat());
+        assert_eq!(
+            pattern("{id}{01d}").candidates("x0c0s107"),
+            [&ambiguous[..], &[component("x0c0s107")]].concat()
+        );
         assert_eq!(pattern("login").candidates("Login"), [Named::Anyone]);
         for (text, name) in [
             ("nid{04d}", "nid12"),

@@ -50,8 +50,7 @@ pub(crate) fn check_object_name(name: &str, bytes_max: usize) -> Result<(), Reje
     if name.len() <= bytes_max && begins && name.chars().all(is_part) {
         return Ok(());
     }
-    let problem = format!(
-        "write 1 to {bytes_max} letters, digits and -_. of which the first is a letter or a digit"
-    );
+    let problem =
+        format!("write 1 to {bytes_max} letters, digits and -_. of which the first is a letter or a digit");
     Err(Rejection::invalid("name", problem))
 }

@@ -59,7 +59,14 @@ mod tests {
 
     #[test]
     fn what_is_no_option_is_refused_with_the_form() {
-        for text in ["43", "43=0104", "x=hex:01", "43=base64:AQQ=", "150=ip:here", "150=ip:"] {
+        for text in [
+            "43",
+            "43=0104",
+            "x=hex:01",
+            "43=base64:AQQ=",
+            "150=ip:here",
+            "150=ip:",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("43=0104").unwrap_err().contains("43=hex:0104"));

@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn options_without_a_flag_of_their_own_go_by_number() {
-        let line = "put 10.97.0.0/16 --ntp 10.97.0.5,10.97.0.6 --option 150=ip:10.97.0.9 --option 43=hex:0104";
+        let line =
+            "put 10.97.0.0/16 --ntp 10.97.0.5,10.97.0.6 --option 150=ip:10.97.0.9 --option 43=hex:0104";
         let subnet = Subnet::from(parse(line).unwrap());
         assert_eq!(subnet.ntp_servers, ["10.97.0.5", "10.97.0.6"]);
         let options: Vec<String> = subnet.options.iter().map(raw_option::show).collect();

@@ -145,9 +145,7 @@ impl Dhcp {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         match command.change.as_ref().ok_or_else(no_command)? {
-            Change::PutSubnet(put) => self
-                .subnets
-                .put(put, &self.policies, feature_level, at, changes),
+            Change::PutSubnet(put) => self.subnets.put(put, &self.policies, feature_level, at, changes),
             Change::DeleteSubnet(delete) => self.subnets.delete(delete, changes),
             Change::BindLeases(bind) => {
                 let Dhcp {

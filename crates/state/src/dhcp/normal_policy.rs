@@ -60,7 +60,9 @@ fn normalise_selectors(policy: &mut DhcpPolicy) -> Result<(), Rejection> {
     policy.groups = normal("groups", &policy.groups, &|text| {
         Ok(parsed::<GroupLabel>("groups", text)?.to_string())
     })?;
-    policy.roles = normal("roles", &policy.roles, &|text| role("roles", text, canonical_role))?;
+    policy.roles = normal("roles", &policy.roles, &|text| {
+        role("roles", text, canonical_role)
+    })?;
     policy.sub_roles = normal("sub_roles", &policy.sub_roles, &|text| {
         role("sub_roles", text, canonical_sub_role)
     })?;
@@ -92,7 +94,10 @@ fn normalise_actions(policy: &mut DhcpPolicy) -> Result<(), Rejection> {
     policy.domain.make_ascii_lowercase();
     check_domain_append(policy)?;
     if policy.prefix_length > 32 {
-        let problem = format!("{} is given; write 1 to 32, or 0 for the subnet's", policy.prefix_length);
+        let problem = format!(
+            "{} is given; write 1 to 32, or 0 for the subnet's",
+            policy.prefix_length
+        );
         return Err(Rejection::invalid("prefix_length", problem));
     }
     check_lease_time("lease_time_s", policy.lease_time_s, "the subnet's")?;
@@ -163,7 +168,8 @@ fn check_does_something(policy: &DhcpPolicy) -> Result<(), Rejection> {
         || !policy.options.is_empty();
     match (policy.ignore, says_something) {
         (true, true) => {
-            let problem = "whoever is ignored is told nothing; leave the other actions out, or make it two policies";
+            let problem =
+                "whoever is ignored is told nothing; leave the other actions out, or make it two policies";
             Err(Rejection::invalid("ignore", problem))
         }
         (true, false) if policy.continues => {
@@ -183,14 +189,21 @@ fn check_routers(policy: &DhcpPolicy) -> Result<(), Rejection> {
     if policy.subnets.is_empty() || policy.prefix_length != 0 {
         return Ok(());
     }
-    let networks: Vec<Ipv4Net> = policy.subnets.iter().filter_map(|text| text.parse().ok()).collect();
+    let networks: Vec<Ipv4Net> = policy
+        .subnets
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
     let is_outside = |text: &&String| {
         let router = text.parse::<Ipv4Addr>();
         router.is_ok_and(|router| !networks.iter().any(|network| network.contains(router)))
     };
     match policy.routers.iter().find(is_outside) {
         Some(outside) => {
-            let problem = format!("{outside} is in none of {}, so no client could reach it", policy.subnets.join(", "));
+            let problem = format!(
+                "{outside} is in none of {}, so no client could reach it",
+                policy.subnets.join(", ")
+            );
             Err(Rejection::invalid("routers", problem))
         }
         None => Ok(()),

@@ -49,7 +49,9 @@ impl Policies {
         let here = self.rules.iter().filter(|rule| {
             rule.subnets.is_empty() || rule.subnets.iter().any(|subnet| subnet.overlaps(network))
         });
-        here.map(|rule| rule.policy.lease_time_s).max().unwrap_or_default()
+        here.map(|rule| rule.policy.lease_time_s)
+            .max()
+            .unwrap_or_default()
     }
 
     /// `subnets` hear of a lease that is longer than theirs.
@@ -84,7 +86,8 @@ impl Policies {
                 }
             }
         };
-        let rule = Rule::of(Arc::new(policy.clone())).map_err(|problem| Rejection::invalid("policy", problem))?;
+        let rule =
+            Rule::of(Arc::new(policy.clone())).map_err(|problem| Rejection::invalid("policy", problem))?;
         subnets.expect_leases(policy.lease_time_s, &rule.subnets, at, changes);
         self.table.put(policy.name.clone(), policy, changes);
         self.insert(rule);

@@ -5,9 +5,7 @@ use std::net::Ipv4Addr;
 use model::Rejection;
 use proto::dhcp::v1::RawOption;
 
-use crate::bounds::{
-    RAW_OPTION_BYTES_MAX, RAW_OPTIONS_BYTES_MAX, RAW_OPTIONS_MAX, check_count, check_text,
-};
+use crate::bounds::{RAW_OPTION_BYTES_MAX, RAW_OPTIONS_BYTES_MAX, RAW_OPTIONS_MAX, check_count, check_text};
 
 /// Options that a field says, and that field.
 const WITH_A_FIELD: [(u32, &str); 7] = [
@@ -43,18 +41,31 @@ pub(super) fn normalised(given: &[RawOption]) -> Result<Vec<RawOption>, Rejectio
 fn normalised_one(given: &RawOption) -> Result<RawOption, Rejection> {
     check_code(given.code)?;
     let field = field(given.code);
-    let kinds = [!given.hex.is_empty(), !given.text.is_empty(), !given.addresses.is_empty()];
+    let kinds = [
+        !given.hex.is_empty(),
+        !given.text.is_empty(),
+        !given.addresses.is_empty(),
+    ];
     if kinds.iter().filter(|is_given| **is_given).count() != 1 {
-        return Err(Rejection::invalid(&field, "give one of `hex`, `text` and `addresses`"));
+        return Err(Rejection::invalid(
+            &field,
+            "give one of `hex`, `text` and `addresses`",
+        ));
     }
     check_text(&field, &given.text, RAW_OPTION_BYTES_MAX)?;
     check_count(&field, given.addresses.len(), RAW_OPTION_BYTES_MAX / 4)?;
     let bytes = from_hex(&given.hex).ok_or_else(|| {
-        let problem = format!("`{}` is not hex, two digits a byte, e.g. 0104 or 01:04", given.hex.escape_debug());
+        let problem = format!(
+            "`{}` is not hex, two digits a byte, e.g. 0104 or 01:04",
+            given.hex.escape_debug()
+        );
         Rejection::invalid(&field, problem)
     })?;
     if bytes.len() > RAW_OPTION_BYTES_MAX {
-        let problem = format!("it has {} bytes, at most {RAW_OPTION_BYTES_MAX} are accepted", bytes.len());
+        let problem = format!(
+            "it has {} bytes, at most {RAW_OPTION_BYTES_MAX} are accepted",
+            bytes.len()
+        );
         return Err(Rejection::invalid(&field, problem));
     }
     let address = |text: &String| {
@@ -115,6 +126,11 @@ pub fn option_bytes(option: &RawOption) -> Option<Vec<u8>> {
         .iter()
         .map(|text| text.parse().map(|address: Ipv4Addr| address.octets()));
     let addresses = addresses.collect::<Result<Vec<_>, _>>().ok()?.concat();
-    let bytes = [from_hex(&option.hex)?, option.text.clone().into_bytes(), addresses].concat();
+    let bytes = [
+        from_hex(&option.hex)?,
+        option.text.clone().into_bytes(),
+        addresses,
+    ]
+    .concat();
     (!bytes.is_empty()).then_some(bytes)
 }

@@ -34,7 +34,10 @@ impl Rule {
     /// What is wrong with a policy that no `apply` has stored.
     pub(super) fn of(policy: Arc<DhcpPolicy>) -> Result<Rule, String> {
         fn read<T: std::str::FromStr<Err: std::fmt::Display>>(texts: &[String]) -> Result<Vec<T>, String> {
-            let parse = |text: &String| text.parse().map_err(|problem: T::Err| format!("{text}: {problem}"));
+            let parse = |text: &String| {
+                text.parse()
+                    .map_err(|problem: T::Err| format!("{text}: {problem}"))
+            };
             texts.iter().map(parse).collect()
         }
         let hostname = match policy.hostname.as_str() {
@@ -134,7 +137,8 @@ impl Whom<'_> {
 
     /// Everything but the roles; the cheapest first.
     fn fits(&self, rule: &Rule) -> bool {
-        let is_or_none = |xname: &Xname, types: &[HmsType]| types.is_empty() || types.contains(&xname.hms_type());
+        let is_or_none =
+            |xname: &Xname, types: &[HmsType]| types.is_empty() || types.contains(&xname.hms_type());
         let of_component = !rule.types.is_empty() || !rule.hosts.is_empty() || !rule.policy.groups.is_empty();
         let fits_component = |xname: &Xname| {
             is_or_none(xname, &rule.types)

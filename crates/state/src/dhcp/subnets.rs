@@ -140,7 +140,8 @@ impl Subnets {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) {
-        let is_meant = |network: &Ipv4Net| networks.is_empty() || networks.iter().any(|n| n.overlaps(network));
+        let is_meant =
+            |network: &Ipv4Net| networks.is_empty() || networks.iter().any(|n| n.overlaps(network));
         let shorter: Vec<Ipv4Net> = self
             .subnets
             .range(..)
@@ -232,10 +233,7 @@ fn first_network() -> Ipv4Net {
 /// From which level on the log may have a subnet that says this.
 pub(super) fn feature_level(subnet: &Subnet) -> u32 {
     let has_options = !subnet.ntp_servers.is_empty() || !subnet.options.is_empty();
-    if !subnet.pools.is_empty()
-        || subnet.unknown_clients != 0
-        || subnet.pool_lease_time_s != 0
-        || has_options
+    if !subnet.pools.is_empty() || subnet.unknown_clients != 0 || subnet.pool_lease_time_s != 0 || has_options
     {
         FEATURE_LEVEL_DHCP
     } else if subnet.static_addresses {

@@ -38,22 +38,47 @@ pub struct PutArgs {
     #[arg(long, default_value_t = 500)]
     pub priority: u32,
     /// Components of this SMD type, e.g. Node or NodeBMC
-    #[arg(long = "type", value_delimiter = ',', value_name = "TYPE", help_heading = "Whom")]
+    #[arg(
+        long = "type",
+        value_delimiter = ',',
+        value_name = "TYPE",
+        help_heading = "Whom"
+    )]
     pub types: Vec<String>,
     /// Clients whose address is in this network
-    #[arg(long = "subnet", value_delimiter = ',', value_name = "CIDR", help_heading = "Whom")]
+    #[arg(
+        long = "subnet",
+        value_delimiter = ',',
+        value_name = "CIDR",
+        help_heading = "Whom"
+    )]
     pub subnets: Vec<String>,
     /// Components of this xname, nodeset or place, e.g. x[1000-1003]c*s*b0n0
     #[arg(long = "host", value_name = "NODESET", help_heading = "Whom")]
     pub hosts: Vec<String>,
     /// Members of this group
-    #[arg(long = "group", value_delimiter = ',', value_name = "LABEL", help_heading = "Whom")]
+    #[arg(
+        long = "group",
+        value_delimiter = ',',
+        value_name = "LABEL",
+        help_heading = "Whom"
+    )]
     pub groups: Vec<String>,
     /// Components of this role
-    #[arg(long = "role", value_delimiter = ',', value_name = "ROLE", help_heading = "Whom")]
+    #[arg(
+        long = "role",
+        value_delimiter = ',',
+        value_name = "ROLE",
+        help_heading = "Whom"
+    )]
     pub roles: Vec<String>,
     /// Components of this subrole
-    #[arg(long = "sub-role", value_delimiter = ',', value_name = "SUBROLE", help_heading = "Whom")]
+    #[arg(
+        long = "sub-role",
+        value_delimiter = ',',
+        value_name = "SUBROLE",
+        help_heading = "Whom"
+    )]
     pub sub_roles: Vec<String>,
     /// Look at further policies, too
     #[arg(long)]
@@ -65,22 +90,43 @@ pub struct PutArgs {
     #[arg(long, value_name = "PATTERN", value_parser = pattern, help_heading = "What")]
     pub hostname: Option<HostnamePattern>,
     /// Domain name (option 15)
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME", help_heading = "What")]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME",
+        help_heading = "What"
+    )]
     pub domain: String,
     /// Domains that follow the name in option 12
     #[arg(long, value_enum, help_heading = "What")]
     pub domain_append: Option<Append>,
     /// Routers in order of preference (option 3)
-    #[arg(long = "router", value_delimiter = ',', value_name = "ADDRESS", help_heading = "What")]
+    #[arg(
+        long = "router",
+        value_delimiter = ',',
+        value_name = "ADDRESS",
+        help_heading = "What"
+    )]
     pub routers: Vec<Ipv4Addr>,
     /// Network mask (option 1), as bits or written out; 0 is the subnet's
     #[arg(long = "netmask", value_name = "BITS|MASK", value_parser = prefix_length, default_value = "0", help_heading = "What")]
     pub prefix_length: u32,
     /// DNS servers in order of preference (option 6)
-    #[arg(long = "dns", value_delimiter = ',', value_name = "ADDRESS", help_heading = "What")]
+    #[arg(
+        long = "dns",
+        value_delimiter = ',',
+        value_name = "ADDRESS",
+        help_heading = "What"
+    )]
     pub dns_servers: Vec<Ipv4Addr>,
     /// NTP servers in order of preference (option 42)
-    #[arg(long = "ntp", value_delimiter = ',', value_name = "ADDRESS", help_heading = "What")]
+    #[arg(
+        long = "ntp",
+        value_delimiter = ',',
+        value_name = "ADDRESS",
+        help_heading = "What"
+    )]
     pub ntp_servers: Vec<Ipv4Addr>,
     /// Lease time of reserved addresses, seconds (option 51); 0 is the subnet's
     #[arg(long, default_value_t = 0, value_name = "SECONDS", help_heading = "What")]
@@ -156,9 +202,15 @@ impl From<PutArgs> for DhcpPolicy {
             sub_roles: args.sub_roles,
             continues: args.continues,
             ignore: args.ignore,
-            hostname: args.hostname.map(|pattern| pattern.to_string()).unwrap_or_default(),
+            hostname: args
+                .hostname
+                .map(|pattern| pattern.to_string())
+                .unwrap_or_default(),
             domain: args.domain,
-            domain_append: args.domain_append.map_or(DomainAppend::Unspecified, Append::wire).into(),
+            domain_append: args
+                .domain_append
+                .map_or(DomainAppend::Unspecified, Append::wire)
+                .into(),
             routers: texts(&args.routers),
             prefix_length: args.prefix_length,
             dns_servers: texts(&args.dns_servers),
@@ -227,7 +279,9 @@ mod tests {
             ntp_servers: texts(&["10.99.0.4"]),
             lease_time_s: 600,
             mtu: 9000,
-            options: ["43=hex:0104", "150=ip:10.99.0.5"].map(|o| raw_option::parse(o).unwrap()).into(),
+            options: ["43=hex:0104", "150=ip:10.99.0.5"]
+                .map(|o| raw_option::parse(o).unwrap())
+                .into(),
             meta: None,
         };
         assert_eq!(given, expected);
@@ -246,7 +300,13 @@ mod tests {
 
     #[test]
     fn a_mask_is_bits_or_written_out() {
-        for (text, bits) in [("22", 22), ("/22", 22), ("255.255.252.0", 22), ("255.255.255.255", 32), ("0", 0)] {
+        for (text, bits) in [
+            ("22", 22),
+            ("/22", 22),
+            ("255.255.252.0", 22),
+            ("255.255.255.255", 32),
+            ("0", 0),
+        ] {
             assert_eq!(prefix_length(text), Ok(bits), "{text}");
         }
         for text in ["33", "-1", "255.0.255.0", "mask", ""] {

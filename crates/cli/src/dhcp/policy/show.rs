@@ -161,13 +161,25 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
-        assert!(shown.find("nodes").unwrap() < shown.find("every client").unwrap(), "in the given order");
+        assert!(
+            shown.find("nodes").unwrap() < shown.find("every client").unwrap(),
+            "in the given order"
+        );
     }
 
     #[test]
     fn one_policy_has_a_row_for_each_field_that_is_set() {
         let shown = one(&policy()).to_string();
-        for field in ["name", "priority", "type", "group", "hostname", "lease-time", "option", "then"] {
+        for field in [
+            "name",
+            "priority",
+            "type",
+            "group",
+            "hostname",
+            "lease-time",
+            "option",
+            "then",
+        ] {
             assert!(shown.contains(field), "{field}: {shown}");
         }
         for absent in ["description", "mtu", "subnet", "ignore"] {
