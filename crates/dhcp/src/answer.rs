@@ -120,3 +120,6 @@ fn either(of_policy: Option<&[Ipv4Addr]>, of_subnet: &[String]) -> Vec<Ipv4Addr>
         <[Ipv4Addr]>::to_vec,
     )
 }
+
+#[cfg(test)]
+mod tests;

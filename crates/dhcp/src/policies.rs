@@ -98,3 +98,80 @@ impl dhcp_policy_service_server::DhcpPolicyService for PolicyService {
         Ok(Response::new(DeleteDhcpPolicyResponse { revision }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::dhcp::v1::dhcp_policy_service_server::DhcpPolicyService as _;
+    use tonic::Code;
+
+    use super::*;
+
+    fn policy(name: &str, priority: u32) -> DhcpPolicy {
+        DhcpPolicy {
+            name: name.into(),
+            priority: Some(priority),
+            mtu: 9000,
+            ..DhcpPolicy::default()
+        }
+    }
+
+    async fn put(service: &PolicyService, policy: Option<DhcpPolicy>) -> Result<DhcpPolicy, Status> {
+        let put = service.put_dhcp_policy(Request::new(PutDhcpPolicyRequest { policy }));
+        put.await.map(Response::into_inner)
+    }
+
+    async fn get(service: &PolicyService, name: &str) -> Result<DhcpPolicy, Status> {
+        let request = Request::new(GetDhcpPolicyRequest { name: name.into() });
+        service.get_dhcp_policy(request).await.map(Response::into_inner)
+    }
+
+    async fn names(service: &PolicyService) -> Vec<String> {
+        let listed = service.list_dhcp_policies(Request::new(ListDhcpPoliciesRequest {}));
+        let policies = listed.await.unwrap().into_inner().policies;
+        policies.into_iter().map(|policy| policy.name).collect()
+    }
+
+    #[tokio::test]
+    async fn a_policy_is_put_shown_listed_in_order_and_deleted() {
+        let service = PolicyService::new(Store::in_memory());
+        let mut given = policy("b", 600);
+        given.component_types = vec!["nodebmc".into()];
+        let stored = put(&service, Some(given)).await.unwrap();
+        assert_eq!(stored.component_types, ["NodeBMC"], "the stored form is answered");
+        let created = stored.meta.clone().unwrap().created.unwrap().revision;
+        assert_eq!(get(&service, "b").await.unwrap(), stored);
+        put(&service, Some(policy("a", 500))).await.unwrap();
+        put(&service, Some(policy("c", 700))).await.unwrap();
+        assert_eq!(names(&service).await, ["c", "b", "a"]);
+        let replaced = put(&service, Some(policy("b", 100))).await.unwrap();
+        assert_eq!(replaced.meta.unwrap().created.unwrap().revision, created);
+        assert_eq!(names(&service).await, ["c", "a", "b"]);
+
+        let delete = || Request::new(DeleteDhcpPolicyRequest { name: "b".into() });
+        let deleted = service.delete_dhcp_policy(delete()).await.unwrap();
+        assert!(deleted.into_inner().revision > created);
+        assert_eq!(get(&service, "b").await.unwrap_err().code(), Code::NotFound);
+        let gone = service.delete_dhcp_policy(delete()).await.unwrap_err();
+        assert_eq!(gone.code(), Code::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_work_is_refused_with_the_field() {
+        let service = PolicyService::new(Store::in_memory());
+        let pattern = DhcpPolicy {
+            hostname: "nid{d}".into(),
+            ..policy("a", 1)
+        };
+        for (given, field) in [
+            (None, "policy"),
+            (Some(policy("", 1)), "name"),
+            (Some(policy("a", 1001)), "priority"),
+            (Some(pattern), "hostname"),
+        ] {
+            let refused = put(&service, given).await.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{field}");
+            assert!(refused.message().starts_with(field), "{}", refused.message());
+        }
+        assert!(names(&service).await.is_empty());
+    }
+}

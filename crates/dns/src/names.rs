@@ -148,7 +148,7 @@ fn ips(interface: &EthernetInterface) -> impl Iterator<Item = IpAddr> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{World, world};
+    use crate::testing::{World, put_interface, put_policy, world};
 
     async fn found(world: &World, label: &str, domain: &str) -> Option<String> {
         find(&world.store.state(), label, domain).map(|xname| xname.to_string())
@@ -252,5 +252,59 @@ mod tests {
         for nobody in ["10.97.4.1", "10.99.2.5", "192.0.2.7", "10.97.9.9", "fd00::9"] {
             assert_eq!(named(nobody), None, "{nobody}");
         }
+    }
+
+    /// What DHCP tells a node in option 12 is what others find it by; its xname and its NID stay.
+    #[tokio::test]
+    async fn a_policys_name_is_the_name_both_ways() {
+        let world = world().await;
+        put_policy(&world.store, "nodes", "c{03d}", "").await;
+        put_policy(&world.store, "a-bmcs", "{id}-bmc", "10.98.3.0/24").await;
+        for (label, domain, owner) in [
+            ("c001", "demo.example", Some("x1000c0s0b0n0")),
+            ("x1000c0s0b0n0", "demo.example", Some("x1000c0s0b0n0")),
+            ("nid0001", "demo.example", Some("x1000c0s0b0n0")),
+            ("x1000c0s0b0-bmc", "bmc.example", Some("x1000c0s0b0")),
+            ("de0001", "demo.example", None),
+            ("c1", "demo.example", None),
+            ("c003", "demo.example", None),
+        ] {
+            assert_eq!(found(&world, label, domain).await.as_deref(), owner, "{label}");
+        }
+        let state = world.store.state();
+        for (ip, name) in [
+            ("10.97.2.1", "c001.demo.example"),
+            ("fd00::a1", "c001.demo.example"),
+            ("10.98.3.1", "x1000c0s0b0-bmc.bmc.example"),
+        ] {
+            assert_eq!(
+                name_of(&state, ip.parse().unwrap()).as_deref(),
+                Some(name),
+                "{ip}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_with_a_name_of_its_own_is_found_by_that_name_alone() {
+        let world = world().await;
+        let mac = model::MacAddr([2, 0, 0, 0, 0, 0xa9]);
+        put_interface(&world.store, "x1000c0s0b0n0", mac, &["10.97.9.1", "fd00::9"]).await;
+        put_policy(&world.store, "a-hsn", "c{03d}-hsn", "10.97.9.0/24").await;
+        put_policy(&world.store, "nodes", "c{03d}", "").await;
+        let state = world.store.state();
+        let at = |label: &str| -> Vec<String> {
+            let component = find(&state, label, "demo.example").unwrap();
+            let found = addresses(&state, &component, label, "demo.example");
+            found.iter().map(IpAddr::to_string).collect()
+        };
+        assert_eq!(at("c001"), ["10.97.2.1", "fd00::a1"]);
+        assert_eq!(at("c001-hsn"), ["10.97.9.1", "fd00::9"]);
+        let all = ["10.97.2.1", "fd00::a1", "10.97.9.1", "fd00::9"];
+        assert_eq!(at("x1000c0s0b0n0"), all);
+        assert_eq!(at("nid1"), all);
+        let named = |ip: &str| name_of(&state, ip.parse().unwrap());
+        assert_eq!(named("10.97.9.1").as_deref(), Some("c001-hsn.demo.example"));
+        assert_eq!(named("10.97.2.1").as_deref(), Some("c001.demo.example"));
     }
 }
