@@ -43,12 +43,8 @@ fn by_nid(state: &State, label: &str) -> Option<Xname> {
 
 /// The one name that an address leads to: what the component is called there, if that is a name of this domain that leads
 /// back to it, else its xname.
-fn canonical_label(state: &State, component: &Xname, ip: IpAddr, domain: &str) -> String {
-    let hostname = match ip {
-        IpAddr::V4(ip) => state.hostname_at(component, ip),
-        IpAddr::V6(_) => state.hostname(component),
-    };
-    let label = label_of(&hostname, domain);
+fn canonical_label(state: &State, component: &Xname, hostname: &str, domain: &str) -> String {
+    let label = label_of(hostname, domain);
     let is_a_label = label != SERVER_LABEL && !label.contains('.');
     let leads_back = is_a_label && find(state, &label, domain).as_ref() == Some(component);
     match leads_back {
@@ -108,7 +104,17 @@ pub(crate) fn name_of(state: &State, ip: IpAddr) -> Option<String> {
                 .next()
                 .or_else(|| first_domain_of(state, &component)),
         }?;
-        let label = canonical_label(state, &component, ip, &domain);
+        // an IPv6 address is called as the first one of IPv4 beside it that is in the domain
+        let is_there = |ip: &Ipv4Addr| domain_of(state, *ip).as_deref() == Some(domain.as_str());
+        let at = match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => ipv4s(interface).find(is_there),
+        };
+        let hostname = at.map_or_else(
+            || state.hostname(&component),
+            |ip| state.hostname_at(&component, ip),
+        );
+        let label = canonical_label(state, &component, &hostname, &domain);
         Some(format!("{label}.{domain}"))
     };
     let mut interfaces = state.smd.interfaces_by_ip(ip);
@@ -305,6 +311,8 @@ mod tests {
         assert_eq!(at("nid1"), all);
         let named = |ip: &str| name_of(&state, ip.parse().unwrap());
         assert_eq!(named("10.97.9.1").as_deref(), Some("c001-hsn.demo.example"));
+        assert_eq!(named("fd00::9").as_deref(), Some("c001-hsn.demo.example"));
+        assert_eq!(named("fd00::a1").as_deref(), Some("c001.demo.example"));
         assert_eq!(named("10.97.2.1").as_deref(), Some("c001.demo.example"));
     }
 }

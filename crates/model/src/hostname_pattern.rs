@@ -45,7 +45,10 @@ impl HostnamePattern {
             match part {
                 Part::Text(text) => name.push_str(text),
                 Part::Id => name.push_str(xname.as_str()),
-                Part::Nid { digits } => name.push_str(&format!("{:0digits$}", nid?.0)),
+                Part::Nid { digits } => {
+                    let number = format!("{:0digits$}", nid?.0);
+                    name.push_str(&number);
+                }
             }
         }
         is_hostname(&name).then_some(name)
