@@ -271,7 +271,7 @@ mod tests {
         let raw = [
             (7, Raw::Addresses(vec![Ipv4Addr::new(10, 0, 0, 6)])),
             (101, Raw::Text("Europe/Paris".to_owned())),
-            (119, Raw::Hex("03687063076578616d706c6500016101620".to_owned() + "0")),
+            (119, Raw::Hex("03687063076578616d706c65000161016200".to_owned())),
         ];
         assert_eq!(options.raw, raw.into());
         for code in [2, 12, 43, 67, 121, 54, 58, 82, 224, 77] {
