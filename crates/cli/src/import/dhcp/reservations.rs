@@ -210,7 +210,7 @@ fn network_of(address: IpAddr, networks: &[Ipv4Net]) -> Option<Ipv4Net> {
 
 fn is_of_one_interface(address: IpAddr) -> bool {
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    !address.is_unspecified() && !address.is_multicast() && !address.is_loopback() && !broadcast
+    !address.is_unspecified() && !address.is_multicast() && !broadcast
 }
 
 fn addresses(interface: &EthernetInterface) -> Vec<IpAddr> {
