@@ -204,7 +204,7 @@ pub enum ClientCommand {
     /// Networks that DHCP serves
     #[command(subcommand)]
     Subnet(SubnetCommand),
-    /// Addresses that DHCP has given out, and clients that SMD does not know
+    /// Addresses that DHCP has given out, clients that SMD does not know, and policies
     #[command(subcommand)]
     Dhcp(DhcpCommand),
     /// Take over what another system knows

@@ -1,8 +1,10 @@
-//! `chamois dhcp …`: addresses of pools, held addresses, and clients that SMD does not know.
+//! `chamois dhcp …`: addresses of pools, held addresses, clients that SMD does not know, and policies.
 
 mod adopt;
 mod held;
 mod leases;
+mod policy;
+pub(crate) mod raw_option;
 mod unknown;
 
 use clap::Subcommand;
@@ -27,6 +29,9 @@ pub enum DhcpCommand {
     Unknown,
     /// Make an unknown client a node or a BMC
     Adopt(adopt::AdoptArgs),
+    /// What some clients are told beside what their subnet says, and what they are called
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(), CliError> {
@@ -37,5 +42,6 @@ pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(),
         DhcpCommand::DeleteHeld(args) => held::delete(global, args).await,
         DhcpCommand::Unknown => unknown::list(global).await,
         DhcpCommand::Adopt(args) => adopt::run(global, args).await,
+        DhcpCommand::Policy(command) => policy::run(global, command).await,
     }
 }

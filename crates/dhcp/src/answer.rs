@@ -3,10 +3,13 @@
 use std::net::Ipv4Addr;
 
 use dhcproto::v4::{DhcpOption, MessageType};
+use model::Ipv4Net;
+use state::dhcp::PolicyChoice;
 
 use crate::boot::add_boot_options;
 use crate::link::Link;
 use crate::network::Site;
+use crate::raw_options::add_raw_options;
 use crate::reply::Reply;
 use crate::request::Request;
 
@@ -17,6 +20,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) site: &'a Site<'a>,
     /// Option 12; none for a client that has no name.
     pub(crate) hostname: Option<String>,
+    /// What counts more than what the subnet says.
+    pub(crate) policies: PolicyChoice<'a>,
     /// Whether the client is given something to boot.
     pub(crate) boots: bool,
 }
@@ -36,7 +41,7 @@ impl Answer<'_> {
             DhcpOption::Renewal(lease_time_s / 2),
             DhcpOption::Rebinding(lease_time_s / 8 * 7),
         ]);
-        self.add_network_options(&mut reply);
+        self.add_network_options(&mut reply, address);
         reply
     }
 
@@ -45,7 +50,7 @@ impl Answer<'_> {
         let mut ack = Reply::new(MessageType::Ack);
         ack.ciaddr = self.request.ciaddr;
         ack.options.push(DhcpOption::ServerIdentifier(self.server_id()));
-        self.add_network_options(&mut ack);
+        self.add_network_options(&mut ack, self.request.ciaddr);
         ack
     }
 
@@ -63,36 +68,58 @@ impl Answer<'_> {
             .unwrap_or(self.site.network.service_address)
     }
 
-    fn add_network_options(&self, reply: &mut Reply) {
-        let subnet = &self.link.subnet;
-        let addresses = |texts: &[String]| {
-            texts
-                .iter()
-                .filter_map(|text| text.parse().ok())
-                .collect::<Vec<_>>()
+    /// Of each option what a policy says, else the subnet, else what follows from the address.
+    fn add_network_options(&self, reply: &mut Reply, address: Ipv4Addr) {
+        let (subnet, policies) = (&self.link.subnet, &self.policies);
+        let net = match policies.prefix_length() {
+            Some(bits) => Ipv4Net::around(address, bits),
+            None => self.link.net,
         };
-        let (routers, dns_servers) = (addresses(&subnet.routers), addresses(&subnet.dns_servers));
-        reply.options.push(DhcpOption::SubnetMask(self.link.net.mask()));
-        if !routers.is_empty() {
-            reply.options.push(DhcpOption::Router(routers));
-        }
-        if !dns_servers.is_empty() {
-            reply.options.push(DhcpOption::DomainNameServer(dns_servers));
-        }
+        reply.options.push(DhcpOption::SubnetMask(net.mask()));
+        self.add_servers(reply);
         if self.boots {
             add_boot_options(reply, self.request, self.site.network, self.site.loaders);
         }
         if let Some(hostname) = &self.hostname {
             reply.options.push(DhcpOption::Hostname(hostname.clone()));
         }
-        if !subnet.domain.is_empty() {
-            reply.options.push(DhcpOption::DomainName(subnet.domain.clone()));
+        let domain = policies.domain().unwrap_or(&subnet.domain);
+        if !domain.is_empty() {
+            reply.options.push(DhcpOption::DomainName(domain.to_owned()));
         }
-        reply
-            .options
-            .push(DhcpOption::BroadcastAddr(self.link.net.broadcast()));
-        if let Ok(mtu @ 1..) = u16::try_from(subnet.mtu) {
+        reply.options.push(DhcpOption::BroadcastAddr(net.broadcast()));
+        let mtu = policies.mtu().or_else(|| u16::try_from(subnet.mtu).ok());
+        if let Some(mtu @ 1..) = mtu {
             reply.options.push(DhcpOption::InterfaceMtu(mtu));
+        }
+        let ntp_servers = either(policies.ntp_servers(), &subnet.ntp_servers);
+        if !ntp_servers.is_empty() {
+            reply.options.push(DhcpOption::NtpServers(ntp_servers));
+        }
+        add_raw_options(reply, policies, subnet);
+    }
+
+    /// What a client cannot do without, first.
+    fn add_servers(&self, reply: &mut Reply) {
+        let (subnet, policies) = (&self.link.subnet, &self.policies);
+        let routers = either(policies.routers(), &subnet.routers);
+        if !routers.is_empty() {
+            reply.options.push(DhcpOption::Router(routers));
+        }
+        let dns_servers = either(policies.dns_servers(), &subnet.dns_servers);
+        if !dns_servers.is_empty() {
+            reply.options.push(DhcpOption::DomainNameServer(dns_servers));
         }
     }
 }
+
+/// A policy's addresses, else the subnet's.
+fn either(of_policy: Option<&[Ipv4Addr]>, of_subnet: &[String]) -> Vec<Ipv4Addr> {
+    of_policy.map_or_else(
+        || of_subnet.iter().filter_map(|text| text.parse().ok()).collect(),
+        <[Ipv4Addr]>::to_vec,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,7 @@ counts! {
     UnsupportedMessageType "unsupported_message_type" "Dropped: a message type that clients of this server do not send.",
 
     UnknownMac "unknown_mac" "Silence: no ethernet interface has this MAC.",
+    IgnoredByPolicy "ignored_by_policy" "Silence: a policy ignores this client (`chamois dhcp policy list`).",
     AddressHeld "address_held" "Silence: whoever had the node's address before may use it still (`chamois dhcp held`).",
     AddressOfTwo "address_of_two" "Silence: SMD has the node's address on an interface of another component, too.",
     NoAddressHere "no_address_here" "Silence: the interface has no address on the network it asks from.",

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dhcproto::v4::MessageType;
-use model::Xname;
+use model::{Ipv4Net, Xname};
 use proto::dhcp::v1::dhcp_command::{Bind, EndLease};
 use proto::dhcp::v1::dhcp_lease;
 use proto::smd::v1::EthernetInterface;
@@ -66,20 +66,28 @@ fn answer(state: &State, request: &Request<'_>, site: &Site<'_>) -> Result<Decis
     }
     let link = Link::of(state, request, site.network);
     let Some(interface) = state.smd.interface(&request.mac) else {
-        return Pooled::new(state, request, &link?, site, Count::UnknownMac)?.answer();
+        return Pooled::new(state, request, &link?, site, None, Count::UnknownMac)?.answer();
     };
     let link = link?;
     let is_reserved = |address: Ipv4Addr| state.dhcp.subnet_of(address).is_some();
     if !ipv4_addresses(&interface).any(is_reserved) {
         let wants_address = matches!(request.message_type, MessageType::Discover | MessageType::Request);
-        match Pooled::new(state, request, &link, site, Count::NoAddressHere) {
+        let component = interface.component_id.parse().ok();
+        match Pooled::new(
+            state,
+            request,
+            &link,
+            site,
+            component.as_ref(),
+            Count::NoAddressHere,
+        ) {
             Ok(pooled) => return pooled.answer(),
             // Without an address in any subnet the client is not ours to refuse: it may hold another server's.
             Err(why) if wants_address => return Err(why),
             Err(_) => {}
         }
     }
-    Known::new(state, &interface, request, &link, site).answer()
+    Known::new(state, &interface, request, &link, site)?.answer()
 }
 
 fn is_of_a_client(message_type: MessageType) -> bool {
@@ -95,26 +103,38 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// # Errors
+    /// For a client that a policy ignores.
     fn new(
         state: &'a State,
         interface: &'a EthernetInterface,
         request: &'a Request<'a>,
         link: &'a Link,
         site: &'a Site<'a>,
-    ) -> Known<'a> {
+    ) -> Result<Known<'a>, Count> {
         let xname = interface.component_id.parse::<Xname>().ok();
+        let place = link.address_of(interface).map_or(link.net, Ipv4Net::host);
+        let policies = state.policies_for(xname.as_ref(), Some(place));
+        if policies.ignores() {
+            return Err(Count::IgnoredByPolicy);
+        }
+        let hostname = xname.as_ref().map(|xname| {
+            let name = state.hostname_by(xname, &policies);
+            policies.whole_name(name, &link.subnet.domain)
+        });
         let answer = Answer {
             request,
             link,
             site,
-            hostname: xname.as_ref().map(|xname| state.hostname(xname)),
+            hostname,
             boots: xname.as_ref().is_some_and(Xname::is_node),
+            policies,
         };
-        Known {
+        Ok(Known {
             state,
             interface,
             answer,
-        }
+        })
     }
 
     fn answer(&self) -> Result<Decision, Count> {
@@ -147,12 +167,13 @@ impl<'a> Known<'a> {
 
     fn lease(&self, message_type: MessageType, address: Ipv4Addr) -> Result<Decision, Count> {
         self.check_nobody_else_has(address)?;
-        let subnet_s = lease_time_s(&self.answer.link.subnet);
+        let of_policy = self.answer.policies.lease_time_s();
+        let wanted_s = of_policy.unwrap_or_else(|| lease_time_s(&self.answer.link.subnet));
         let lease_time_s = self
             .answer
             .site
             .isolated_lease_s
-            .map_or(subnet_s, |s| s.min(subnet_s));
+            .map_or(wanted_s, |s| s.min(wanted_s));
         Ok(Decision::Reply(self.answer.lease(
             message_type,
             address,

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use dhcproto::v4::MessageType;
+use model::Xname;
 use proto::dhcp::v1::DhcpLease;
 use proto::dhcp::v1::dhcp_command::{Bind, EndLease};
 use proto::dhcp::v1::dhcp_lease::State as LeaseState;
@@ -36,13 +37,16 @@ pub(crate) struct Pooled<'a> {
 }
 
 impl<'a> Pooled<'a> {
+    /// `component` is whose interface it is, where SMD knows that.
+    ///
     /// # Errors
-    /// `why` where the subnet has nothing for such clients.
+    /// `why` where the subnet has nothing for such clients, and for one that a policy ignores.
     pub(crate) fn new(
         state: &'a State,
         request: &'a Request<'a>,
         link: &'a Link,
         site: &'a Site<'a>,
+        component: Option<&Xname>,
         why: Count,
     ) -> Result<Pooled<'a>, Count> {
         let boots = match link.subnet.unknown_clients() {
@@ -54,6 +58,10 @@ impl<'a> Pooled<'a> {
         if client_id.len() > CLIENT_ID_BYTES_MAX {
             return Err(Count::MalformedOption);
         }
+        let policies = state.policies_for(component, Some(link.net));
+        if policies.ignores() {
+            return Err(Count::IgnoredByPolicy);
+        }
         Ok(Pooled {
             state,
             client: LeaseClient::new(request.mac, client_id),
@@ -63,6 +71,7 @@ impl<'a> Pooled<'a> {
                 site,
                 hostname: None,
                 boots,
+                policies,
             },
         })
     }

@@ -2,6 +2,7 @@
 
 use model::Ipv4Net;
 use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseServiceServer;
+use proto::dhcp::v1::dhcp_policy_service_server::DhcpPolicyServiceServer;
 use proto::dhcp::v1::subnet_service_server::{self, SubnetServiceServer};
 use proto::dhcp::v1::{
     DeleteSubnetRequest, DeleteSubnetResponse, DhcpCommand, ListSubnetsRequest, ListSubnetsResponse,
@@ -14,6 +15,7 @@ use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
 
 use crate::leases::LeaseService;
+use crate::policies::PolicyService;
 
 /// Prefix lengths that make sense for a network of nodes: a shorter one is a slip, a longer one has no room.
 const PREFIX_LENGTHS: std::ops::RangeInclusive<u8> = 8..=30;
@@ -22,6 +24,7 @@ const PREFIX_LENGTHS: std::ops::RangeInclusive<u8> = 8..=30;
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store) {
     routes.add_service(SubnetServiceServer::new(SubnetService::new(store.clone())));
     routes.add_service(DhcpLeaseServiceServer::new(LeaseService::new(store.clone())));
+    routes.add_service(DhcpPolicyServiceServer::new(PolicyService::new(store.clone())));
 }
 
 /// Subnets and their options.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use model::MacAddr;
 use proto::dhcp::v1::subnet::UnknownClients;
-use proto::dhcp::v1::{AddressPool, DhcpCommand, Subnet, dhcp_command};
+use proto::dhcp::v1::{AddressPool, DhcpCommand, DhcpPolicy, Subnet, dhcp_command};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{AddIpAddress, Change, CreateComponents, CreateEthernetInterface};
 use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
@@ -158,6 +158,12 @@ pub(crate) fn with_pool(a: u8, b: u8) -> Subnet {
 pub(crate) async fn put_subnet(store: &Store, subnet: Subnet) {
     let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
     dhcp(store, dhcp_command::Change::PutSubnet(put)).await;
+}
+
+/// Adds or replaces a policy.
+pub(crate) async fn put_policy(store: &Store, policy: DhcpPolicy) {
+    let put = dhcp_command::PutPolicy { policy: Some(policy) };
+    dhcp(store, dhcp_command::Change::PutPolicy(put)).await;
 }
 
 /// Applies a change of DHCP's.

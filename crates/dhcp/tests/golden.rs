@@ -13,6 +13,8 @@ use std::path::Path;
 
 use dhcp::{BIOS_LOADER, Decision, Loaders, Network, Request, Site, UEFI_LOADER, decide};
 use model::MacAddr;
+use proto::dhcp::v1::dhcp_policy::DomainAppend;
+use proto::dhcp::v1::{DhcpPolicy, RawOption};
 use testing::{BMC, NODE, RawPacket};
 
 /// The parameter request list of iPXE's DHCPDISCOVER.
@@ -23,8 +25,11 @@ const IPXE_WANTS: [u8; 24] = [
 const IPXE_SELF: [u8; 15] = [177, 5, 1, 0x1a, 0xf4, 0x10, 0x00, 24, 1, 1, 17, 1, 1, 19, 1];
 const GUID: [u8; 17] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 
-async fn answer_of(raw: &RawPacket) -> Vec<u8> {
+async fn answer_of(raw: &RawPacket, policies: &[DhcpPolicy]) -> Vec<u8> {
     let store = testing::world(10, 97).await;
+    for policy in policies {
+        testing::put_policy(&store, policy.clone()).await;
+    }
     let network = Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
         alternatives: vec![],
@@ -74,10 +79,14 @@ fn render(message: &[u8]) -> String {
 }
 
 async fn check(name: &str, raw: &RawPacket) {
+    check_with(name, raw, &[]).await;
+}
+
+async fn check_with(name: &str, raw: &RawPacket, policies: &[DhcpPolicy]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name);
-    let got = render(&answer_of(raw).await);
+    let got = render(&answer_of(raw, policies).await);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &got).unwrap();
     }
@@ -209,4 +218,55 @@ async fn acknowledgement_through_a_relay() {
 async fn refusal() {
     let raw = RawPacket::new(3).options(&[(50, &[10, 97, 2, 99]), (61, &client_id(NODE))]);
     check("nak.txt", &raw).await;
+}
+
+/// As coresmd's rules would have it, and what they cannot say.
+fn policies() -> Vec<DhcpPolicy> {
+    let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let bmcs = DhcpPolicy {
+        name: "bmcs".into(),
+        priority: Some(600),
+        component_types: texts(&["NodeBMC"]),
+        hostname: "{id}".into(),
+        domain: "bmc.example".into(),
+        domain_append: DomainAppend::PolicySubnet.into(),
+        routers: texts(&["10.97.3.254"]),
+        prefix_length: 24,
+        lease_time_s: 86_400,
+        continues: true,
+        ..DhcpPolicy::default()
+    };
+    let option = |code, text: &str, addresses: &[&str]| RawOption {
+        code,
+        text: text.into(),
+        addresses: texts(addresses),
+        ..RawOption::default()
+    };
+    let all = DhcpPolicy {
+        name: "all".into(),
+        hostname: "nid{06d}".into(),
+        dns_servers: texts(&["10.97.0.2"]),
+        ntp_servers: texts(&["10.97.0.5", "10.97.0.6"]),
+        mtu: 1500,
+        options: vec![
+            option(67, "ztp.py", &[]),
+            option(101, "Europe/Bern", &[]),
+            option(150, "", &["10.97.0.9"]),
+        ],
+        ..DhcpPolicy::default()
+    };
+    vec![bmcs, all]
+}
+
+/// It boots from what the cluster says, whatever file a policy names.
+#[tokio::test]
+async fn a_node_with_a_policy() {
+    let raw = ipxe(&[0, 7], b"PXEClient:Arch:00007:UNDI:003010", b"iPXE");
+    check_with("policy-node.txt", &raw, &policies()).await;
+}
+
+#[tokio::test]
+async fn a_bmc_with_two_policies() {
+    let raw = firmware(BMC, b"PXEClient:Arch:00000:UNDI:002001", &[0, 0]);
+    check_with("policy-bmc.txt", &raw, &policies()).await;
 }

@@ -27,12 +27,14 @@ const EXPIRE_S: i32 = 86_400;
 /// Before the domain in the SOA: who is to be written to.
 const MAILBOX_LABEL: &str = "hostmaster";
 /// The rows that answers are made of.
-const KINDS: [RowKind; 5] = [
+const KINDS: [RowKind; 7] = [
     RowKind::Component,
     RowKind::EthernetInterface,
     RowKind::ClusterDefaults,
     RowKind::InstanceInfo,
     RowKind::Subnet,
+    RowKind::DhcpPolicy,
+    RowKind::Group,
 ];
 
 /// What is done with a question.
@@ -135,7 +137,7 @@ impl About<'_> {
         let addresses = match (below_apex.next(), below_apex.next()) {
             (Some(SERVER_LABEL), None) => self.network.name_servers.iter().map(|ip| (*ip).into()).collect(),
             (Some(label), None) => names::find(self.state, label, domain)
-                .map(|component| names::addresses(self.state, &component, domain))
+                .map(|component| names::addresses(self.state, &component, label, domain))
                 .unwrap_or_default(),
             _ => vec![],
         };

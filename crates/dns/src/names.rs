@@ -41,35 +41,51 @@ fn by_nid(state: &State, label: &str) -> Option<Xname> {
     state.smd.component_by_nid(nid.0)?.id.parse().ok()
 }
 
-/// The one name that an address leads to: what the component calls itself, if that is a name of this domain that leads
+/// The one name that an address leads to: what the component is called there, if that is a name of this domain that leads
 /// back to it, else its xname.
-fn canonical_label(state: &State, component: &Xname, domain: &str) -> String {
-    let hostname = state.hostname(component).to_ascii_lowercase();
-    let within = hostname
-        .strip_suffix(domain)
-        .and_then(|label| label.strip_suffix('.'));
-    let label = within.unwrap_or(&hostname);
+fn canonical_label(state: &State, component: &Xname, hostname: &str, domain: &str) -> String {
+    let label = label_of(hostname, domain);
     let is_a_label = label != SERVER_LABEL && !label.contains('.');
-    let leads_back = is_a_label && find(state, label, domain).as_ref() == Some(component);
+    let leads_back = is_a_label && find(state, &label, domain).as_ref() == Some(component);
     match leads_back {
-        true => label.to_owned(),
+        true => label,
         false => component.to_string(),
     }
 }
 
+/// In lower case, and without the domain.
+fn label_of(hostname: &str, domain: &str) -> String {
+    let mut label = hostname.to_ascii_lowercase();
+    let within = label
+        .strip_suffix(domain)
+        .and_then(|label| label.strip_suffix('.'));
+    if let Some(length) = within.map(str::len) {
+        label.truncate(length);
+    }
+    label
+}
+
 /// The addresses of a component in a domain, by MAC and in the order of the interface: those of IPv4 in the domain's
 /// subnets, and those of IPv6 on the same interfaces. An interface without any subnet's address goes with the others of its
-/// component.
-pub(crate) fn addresses(state: &State, component: &Xname, domain: &str) -> Vec<IpAddr> {
+/// component. Where the component is called `label` at some of its addresses, only these are meant.
+pub(crate) fn addresses(state: &State, component: &Xname, label: &str, domain: &str) -> Vec<IpAddr> {
     let interfaces: Vec<_> = state.smd.interfaces_of(component).collect();
-    let is_here = |interface: &EthernetInterface| domains_of(state, interface).any(|other| other == domain);
-    let others_are_here = interfaces.iter().any(|interface| is_here(interface));
+    let is_here = |ip: &Ipv4Addr| domain_of(state, *ip).as_deref() == Some(domain);
+    let is_called_so = |ip: &Ipv4Addr| label_of(&state.hostname_at(component, *ip), domain) == label;
+    // without policies every address has the same name
+    let names_differ = state.dhcp.policies().next().is_some();
+    let mut here = interfaces.iter().flat_map(|interface| ipv4s(interface));
+    let by_name = names_differ && here.any(|ip| is_here(&ip) && is_called_so(&ip));
+    let is_meant = |ip: &Ipv4Addr| is_here(ip) && (!by_name || is_called_so(ip));
+    let some_are_meant = interfaces
+        .iter()
+        .any(|interface| ipv4s(interface).any(|ip| is_meant(&ip)));
     let mut found = Vec::new();
     for interface in interfaces {
         let has_no_domain = domains_of(state, interface).next().is_none();
-        let with_ipv6 = is_here(interface) || (has_no_domain && others_are_here);
+        let with_ipv6 = ipv4s(interface).any(|ip| is_meant(&ip)) || (has_no_domain && some_are_meant);
         found.extend(ips(interface).filter(|ip| match ip {
-            IpAddr::V4(ip) => domain_of(state, *ip).as_deref() == Some(domain),
+            IpAddr::V4(ip) => is_meant(ip),
             IpAddr::V6(ip) => with_ipv6 && !ip.is_unicast_link_local(),
         }));
     }
@@ -88,7 +104,17 @@ pub(crate) fn name_of(state: &State, ip: IpAddr) -> Option<String> {
                 .next()
                 .or_else(|| first_domain_of(state, &component)),
         }?;
-        let label = canonical_label(state, &component, &domain);
+        // an IPv6 address is called as the first one of IPv4 beside it that is in the domain
+        let is_there = |ip: &Ipv4Addr| domain_of(state, *ip).as_deref() == Some(domain.as_str());
+        let at = match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => ipv4s(interface).find(is_there),
+        };
+        let hostname = at.map_or_else(
+            || state.hostname(&component),
+            |ip| state.hostname_at(&component, ip),
+        );
+        let label = canonical_label(state, &component, &hostname, &domain);
         Some(format!("{label}.{domain}"))
     };
     let mut interfaces = state.smd.interfaces_by_ip(ip);
@@ -113,6 +139,13 @@ fn domains_of<'a>(state: &'a State, interface: &'a EthernetInterface) -> impl It
     })
 }
 
+fn ipv4s(interface: &EthernetInterface) -> impl Iterator<Item = Ipv4Addr> + '_ {
+    ips(interface).filter_map(|ip| match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    })
+}
+
 fn ips(interface: &EthernetInterface) -> impl Iterator<Item = IpAddr> + '_ {
     let addresses = interface.ip_addresses.iter();
     addresses.filter_map(|mapping| mapping.ip_address.parse().ok())
@@ -121,7 +154,7 @@ fn ips(interface: &EthernetInterface) -> impl Iterator<Item = IpAddr> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{World, world};
+    use crate::testing::{World, put_interface, put_policy, world};
 
     async fn found(world: &World, label: &str, domain: &str) -> Option<String> {
         find(&world.store.state(), label, domain).map(|xname| xname.to_string())
@@ -192,7 +225,7 @@ mod tests {
         let world = world().await;
         let state = world.store.state();
         let of = |xname: &str, domain: &str| {
-            let found = addresses(&state, &xname.parse().unwrap(), domain);
+            let found = addresses(&state, &xname.parse().unwrap(), xname, domain);
             found.iter().map(IpAddr::to_string).collect::<Vec<_>>()
         };
         assert_eq!(of("x1000c0s0b0n0", "demo.example"), ["10.97.2.1", "fd00::a1"]);
@@ -225,5 +258,61 @@ mod tests {
         for nobody in ["10.97.4.1", "10.99.2.5", "192.0.2.7", "10.97.9.9", "fd00::9"] {
             assert_eq!(named(nobody), None, "{nobody}");
         }
+    }
+
+    /// What DHCP tells a node in option 12 is what others find it by; its xname and its NID stay.
+    #[tokio::test]
+    async fn a_policys_name_is_the_name_both_ways() {
+        let world = world().await;
+        put_policy(&world.store, "nodes", "c{03d}", "").await;
+        put_policy(&world.store, "a-bmcs", "{id}-bmc", "10.98.3.0/24").await;
+        for (label, domain, owner) in [
+            ("c001", "demo.example", Some("x1000c0s0b0n0")),
+            ("x1000c0s0b0n0", "demo.example", Some("x1000c0s0b0n0")),
+            ("nid0001", "demo.example", Some("x1000c0s0b0n0")),
+            ("x1000c0s0b0-bmc", "bmc.example", Some("x1000c0s0b0")),
+            ("de0001", "demo.example", None),
+            ("c1", "demo.example", None),
+            ("c003", "demo.example", None),
+        ] {
+            assert_eq!(found(&world, label, domain).await.as_deref(), owner, "{label}");
+        }
+        let state = world.store.state();
+        for (ip, name) in [
+            ("10.97.2.1", "c001.demo.example"),
+            ("fd00::a1", "c001.demo.example"),
+            ("10.98.3.1", "x1000c0s0b0-bmc.bmc.example"),
+        ] {
+            assert_eq!(
+                name_of(&state, ip.parse().unwrap()).as_deref(),
+                Some(name),
+                "{ip}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_with_a_name_of_its_own_is_found_by_that_name_alone() {
+        let world = world().await;
+        let mac = model::MacAddr([2, 0, 0, 0, 0, 0xa9]);
+        put_interface(&world.store, "x1000c0s0b0n0", mac, &["10.97.9.1", "fd00::9"]).await;
+        put_policy(&world.store, "a-hsn", "c{03d}-hsn", "10.97.9.0/24").await;
+        put_policy(&world.store, "nodes", "c{03d}", "").await;
+        let state = world.store.state();
+        let at = |label: &str| -> Vec<String> {
+            let component = find(&state, label, "demo.example").unwrap();
+            let found = addresses(&state, &component, label, "demo.example");
+            found.iter().map(IpAddr::to_string).collect()
+        };
+        assert_eq!(at("c001"), ["10.97.2.1", "fd00::a1"]);
+        assert_eq!(at("c001-hsn"), ["10.97.9.1", "fd00::9"]);
+        let all = ["10.97.2.1", "fd00::a1", "10.97.9.1", "fd00::9"];
+        assert_eq!(at("x1000c0s0b0n0"), all);
+        assert_eq!(at("nid1"), all);
+        let named = |ip: &str| name_of(&state, ip.parse().unwrap());
+        assert_eq!(named("10.97.9.1").as_deref(), Some("c001-hsn.demo.example"));
+        assert_eq!(named("fd00::9").as_deref(), Some("c001-hsn.demo.example"));
+        assert_eq!(named("fd00::a1").as_deref(), Some("c001.demo.example"));
+        assert_eq!(named("10.97.2.1").as_deref(), Some("c001.demo.example"));
     }
 }

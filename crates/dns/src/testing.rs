@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use model::MacAddr;
 use proto::cloud_init::v1::cloud_init_command::{PutInstanceInfo, UpdateClusterDefaults};
 use proto::cloud_init::v1::{CloudInitCommand, ClusterDefaults, InstanceInfo, cloud_init_command};
-use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
+use proto::dhcp::v1::{DhcpCommand, DhcpPolicy, Subnet, dhcp_command};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{Change, CreateComponents, CreateEthernetInterface};
 use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
@@ -123,6 +123,19 @@ pub(crate) async fn put_subnet(store: &Store, network: &str, domain: &str) {
         ..Subnet::default()
     };
     let change = dhcp_command::Change::PutSubnet(dhcp_command::PutSubnet { subnet: Some(subnet) });
+    propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
+}
+
+/// Adds or replaces a DHCP policy that gives names to clients in a network, or to all for an empty one.
+pub(crate) async fn put_policy(store: &Store, name: &str, hostname: &str, network: &str) {
+    let policy = DhcpPolicy {
+        name: name.into(),
+        hostname: hostname.into(),
+        subnets: network.split_whitespace().map(str::to_owned).collect(),
+        ..DhcpPolicy::default()
+    };
+    let put = dhcp_command::PutPolicy { policy: Some(policy) };
+    let change = dhcp_command::Change::PutPolicy(put);
     propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
 }
 

@@ -9,7 +9,7 @@ use state::State;
 #[path = "../src/testing.rs"]
 mod testing;
 
-use testing::{NETWORK, put_subnet, question, question_with, world};
+use testing::{NETWORK, put_policy, put_subnet, question, question_with, world};
 
 const A: u16 = 1;
 const NS: u16 = 2;
@@ -225,5 +225,28 @@ async fn what_is_in_no_zone_is_refused() {
         answer(&state, &asked),
         "BADSIG",
         "hickory's name for code 16, BADVERS here"
+    );
+}
+
+/// Who asks for a node by the name that DHCP has told it gets an answer, and whoever remembers it sees the serial change.
+#[tokio::test]
+async fn a_policy_renames_a_node() {
+    let world = world().await;
+    let before = golden(&world.store.state(), "c001.demo.example.", A);
+    assert_eq!(before, format!("NXDomain? aa\n{NEGATIVE}"));
+    put_policy(&world.store, "nodes", "c{03d}", "").await;
+    let state = world.store.state();
+    assert_eq!(
+        golden(&state, "C001.demo.example.", A),
+        "NoError aa\nC001.demo.example. 60 IN A 10.97.2.1"
+    );
+    assert_eq!(
+        golden(&state, "1.2.97.10.in-addr.arpa.", PTR),
+        "NoError aa\n1.2.97.10.in-addr.arpa. 60 IN PTR c001.demo.example."
+    );
+    assert_eq!(
+        golden(&state, "nothing.demo.example.", A),
+        format!("NXDomain? aa\n{NEGATIVE}"),
+        "the serial is the policy's revision"
     );
 }

@@ -14,6 +14,23 @@ pub struct Ipv4Net {
 }
 
 impl Ipv4Net {
+    /// The network of one address.
+    pub fn host(address: Ipv4Addr) -> Ipv4Net {
+        Ipv4Net {
+            network: address,
+            prefix_len: 32,
+        }
+    }
+
+    /// The network of so many leading bits, at most 32, that an address lies in.
+    pub fn around(address: Ipv4Addr, prefix_len: u8) -> Ipv4Net {
+        let prefix_len = prefix_len.min(32);
+        Ipv4Net {
+            network: Ipv4Addr::from_bits(address.to_bits() & mask_bits(prefix_len)),
+            prefix_len,
+        }
+    }
+
     /// The first address, which names the network.
     pub fn network(&self) -> Ipv4Addr {
         self.network
@@ -37,6 +54,11 @@ impl Ipv4Net {
     /// Whether `address` lies in it.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         address.to_bits() & mask_bits(self.prefix_len) == self.network.to_bits()
+    }
+
+    /// Whether every address of `other` lies in it.
+    pub fn covers(&self, other: &Ipv4Net) -> bool {
+        self.prefix_len <= other.prefix_len && self.contains(other.network)
     }
 
     /// Whether any address lies in both: then one contains the other.
@@ -107,6 +129,10 @@ mod tests {
         assert_eq!(boot.mask(), Ipv4Addr::new(255, 255, 0, 0));
         assert_eq!(boot.broadcast(), Ipv4Addr::new(10, 97, 255, 255));
         assert_eq!(boot.prefix_len(), 16);
+        assert_eq!(Ipv4Net::around(Ipv4Addr::new(10, 97, 3, 4), 16), boot);
+        assert_eq!(Ipv4Net::host(boot.network()), net("10.97.0.0/32"));
+        assert!(boot.covers(&boot) && boot.covers(&net("10.97.3.0/24")));
+        assert!(!boot.covers(&net("10.96.0.0/15")) && !boot.covers(&net("10.98.0.0/24")));
         assert!(boot.contains(Ipv4Addr::new(10, 97, 3, 4)) && !boot.contains(Ipv4Addr::new(10, 98, 0, 0)));
     }
 

@@ -144,6 +144,24 @@ pub const HELD_ADDRESSES_MAX: usize = 200_000;
 pub const UNKNOWN_CLIENTS_MAX: usize = 4096;
 /// Such MACs in one entry.
 pub const UNKNOWN_CLIENTS_PER_COMMAND_MAX: usize = 256;
+/// DHCP policies, each of which is held against every packet and every name.
+pub const DHCP_POLICIES_MAX: usize = 256;
+/// Bytes of the name of a DHCP policy.
+pub const DHCP_POLICY_NAME_BYTES_MAX: usize = 128;
+/// Highest priority of a DHCP policy.
+pub const DHCP_PRIORITY_MAX: u32 = 1000;
+/// Priority of a DHCP policy that names none.
+pub const DHCP_PRIORITY_DEFAULT: u32 = 500;
+/// Selectors of one kind of one DHCP policy; whoever needs more makes a group.
+pub const SELECTORS_PER_DHCP_POLICY_MAX: usize = 64;
+/// Nodesets of all DHCP policies.
+pub const DHCP_POLICY_NODE_SETS_MAX: usize = 1024;
+/// Options without a field of their own, of one DHCP policy or one subnet.
+pub const RAW_OPTIONS_MAX: usize = 64;
+/// Bytes of one of them.
+pub const RAW_OPTION_BYTES_MAX: usize = 1024;
+/// Bytes of all of them: more than a DHCP message has room for.
+pub const RAW_OPTIONS_BYTES_MAX: usize = 4096;
 /// Groups of the cluster.
 pub const GROUPS_MAX: usize = 10_000;
 /// Components in one group.

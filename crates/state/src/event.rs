@@ -9,7 +9,7 @@ use prost::Message;
 use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
-use proto::dhcp::v1::{DhcpLease, HeldAddress, Subnet, UnknownClient};
+use proto::dhcp::v1::{DhcpLease, DhcpPolicy, HeldAddress, Subnet, UnknownClient};
 use proto::http::v1::Change;
 use proto::smd::v1::{
     Component, ComponentEndpoint, EthernetInterface, Group, HardwareFruRecord, HardwareLocationRecord,
@@ -47,6 +47,7 @@ pub enum Object {
     DhcpLease(Arc<DhcpLease>),
     HeldAddress(Arc<HeldAddress>),
     UnknownClient(Arc<UnknownClient>),
+    DhcpPolicy(Arc<DhcpPolicy>),
     BootFile(Arc<BootFile>),
     Image(Arc<Image>),
     PowerMap(Arc<PowerMap>),
@@ -79,6 +80,7 @@ impl Object {
             Object::DhcpLease(_) => RowKind::DhcpLease,
             Object::HeldAddress(_) => RowKind::HeldAddress,
             Object::UnknownClient(_) => RowKind::UnknownClient,
+            Object::DhcpPolicy(_) => RowKind::DhcpPolicy,
             Object::BootFile(_) => RowKind::BootFile,
             Object::Image(_) => RowKind::Image,
             Object::PowerMap(_) => RowKind::PowerMap,
@@ -115,6 +117,7 @@ impl Object {
             Object::DhcpLease(object) => object.address.clone(),
             Object::HeldAddress(object) => object.address.clone(),
             Object::UnknownClient(object) => object.mac.clone(),
+            Object::DhcpPolicy(object) => object.name.clone(),
             Object::BootFile(object) => object.name.clone(),
             Object::Image(object) => object.name.clone(),
             Object::PowerMap(object) => object.id.clone(),
@@ -158,6 +161,7 @@ impl Object {
             | Object::DhcpLease(_)
             | Object::HeldAddress(_)
             | Object::UnknownClient(_)
+            | Object::DhcpPolicy(_)
             | Object::BootFile(_)
             | Object::Image(_) => "",
         };
@@ -190,6 +194,7 @@ impl Object {
             Object::DhcpLease(object) => &object.meta,
             Object::HeldAddress(object) => &object.meta,
             Object::UnknownClient(object) => &object.meta,
+            Object::DhcpPolicy(object) => &object.meta,
             Object::BootFile(object) => &object.meta,
             Object::Image(object) => &object.meta,
             Object::PowerMap(object) => &object.meta,
@@ -223,6 +228,7 @@ impl Object {
             Object::DhcpLease(object) => object.encode_to_vec(),
             Object::HeldAddress(object) => object.encode_to_vec(),
             Object::UnknownClient(object) => object.encode_to_vec(),
+            Object::DhcpPolicy(object) => object.encode_to_vec(),
             Object::BootFile(object) => object.encode_to_vec(),
             Object::Image(object) => object.encode_to_vec(),
             Object::PowerMap(object) => object.encode_to_vec(),
@@ -258,6 +264,7 @@ impl Object {
             Object::DhcpLease(object) => of(object),
             Object::HeldAddress(object) => of(object),
             Object::UnknownClient(object) => of(object),
+            Object::DhcpPolicy(object) => of(object),
             Object::BootFile(object) => of(object),
             Object::Image(object) => of(object),
             Object::PowerMap(object) => of(object),

@@ -26,6 +26,7 @@ pub mod revisions;
 mod rfc3339;
 mod rollback;
 mod row_key;
+mod selectors;
 mod session;
 pub mod smd;
 mod snapshot;

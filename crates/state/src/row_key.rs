@@ -69,6 +69,8 @@ pub enum RowKind {
     HeldAddress = 42,
     /// A MAC that has asked for an address and that SMD does not know.
     UnknownClient = 43,
+    /// What DHCP tells some clients, and what they are called.
+    DhcpPolicy = 44,
     /// A boot file of the catalogue.
     BootFile = 50,
     /// A kernel and what boots with it.
@@ -85,7 +87,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 36] = [
+    pub const ALL: [RowKind; 37] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -116,6 +118,7 @@ impl RowKind {
         RowKind::DhcpLease,
         RowKind::HeldAddress,
         RowKind::UnknownClient,
+        RowKind::DhcpPolicy,
         RowKind::BootFile,
         RowKind::Image,
         RowKind::PowerMap,
@@ -445,6 +448,13 @@ impl RowKey {
         }
     }
 
+    pub(crate) fn dhcp_policy(name: &str) -> RowKey {
+        RowKey {
+            kind: RowKind::DhcpPolicy,
+            key: name.into(),
+        }
+    }
+
     /// The key without its kind; `snapshot.rs` reads it back.
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
@@ -504,6 +514,8 @@ mod tests {
             RowKey::dhcp_lease(Ipv4Addr::new(10, 97, 0, 1)),
             RowKey::held_address(Ipv4Addr::new(9, 0, 0, 1)),
             RowKey::unknown_client(&"02:00:00:00:00:01".parse().unwrap()),
+            RowKey::dhcp_policy("a"),
+            RowKey::dhcp_policy("a-b"),
             RowKey::boot_file("debian/vmlinuz"),
             RowKey::image("debian"),
             RowKey::power_map(&short),

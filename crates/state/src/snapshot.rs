@@ -89,6 +89,7 @@ impl RowKey {
             Row::DhcpLease(row) => key_of(row, RowKind::DhcpLease),
             Row::HeldAddress(row) => key_of(row, RowKind::HeldAddress),
             Row::UnknownClient(row) => key_of(row, RowKind::UnknownClient),
+            Row::DhcpPolicy(row) => key_of(row, RowKind::DhcpPolicy),
             Row::BootFile(row) => key_of(row, RowKind::BootFile),
             Row::Image(row) => key_of(row, RowKind::Image),
             Row::PowerMap(row) => key_of(row, RowKind::PowerMap),
@@ -155,9 +156,11 @@ impl State {
             | RowKind::InstanceInfo
             | RowKind::Profile
             | RowKind::BootSession => self.cloud_init.row(key)?,
-            RowKind::Subnet | RowKind::DhcpLease | RowKind::HeldAddress | RowKind::UnknownClient => {
-                self.dhcp.row(key)?
-            }
+            RowKind::Subnet
+            | RowKind::DhcpLease
+            | RowKind::HeldAddress
+            | RowKind::UnknownClient
+            | RowKind::DhcpPolicy => self.dhcp.row(key)?,
             RowKind::BootFile | RowKind::Image => self.boot_files.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
@@ -207,6 +210,7 @@ impl State {
                 Row::DhcpLease(row) => state.dhcp.load_lease(row, &mut changes)?,
                 Row::HeldAddress(row) => state.dhcp.load_held(row, &mut changes)?,
                 Row::UnknownClient(row) => state.dhcp.load_unknown(row, &mut changes)?,
+                Row::DhcpPolicy(row) => state.dhcp.load_policy(row, &mut changes)?,
                 Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
                 Row::Image(row) => state.boot_files.load_image(row, &mut changes)?,
                 Row::PowerMap(row) => state.smd.load_power_map(row, &mut changes)?,

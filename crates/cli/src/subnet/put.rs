@@ -6,11 +6,12 @@ use clap::{Args, ValueEnum};
 use model::Ipv4Net;
 use proto::dhcp::v1::subnet::UnknownClients;
 use proto::dhcp::v1::subnet_service_client::SubnetServiceClient;
-use proto::dhcp::v1::{AddressPool, PutSubnetRequest, Subnet};
+use proto::dhcp::v1::{AddressPool, PutSubnetRequest, RawOption, Subnet};
 
 use super::list;
 use crate::args::GlobalArgs;
 use crate::connect;
+use crate::dhcp::raw_option;
 use crate::error::{CliError, Kind};
 use crate::output::{self, Format};
 
@@ -20,6 +21,7 @@ use crate::output::{self, Format};
 Example:
   chamois subnet put 10.97.0.0/16 --router 10.97.255.1 --dns 10.97.0.53 --domain hpc.example
   chamois subnet put 10.97.0.0/16 --pool 10.97.200.1-10.97.200.254 --unknown address
+  chamois subnet put 10.97.0.0/16 --ntp 10.97.0.5 --option 150=ip:10.97.0.9
 
 What is not given is not set: a put replaces the whole subnet.")]
 pub struct PutArgs {
@@ -41,6 +43,12 @@ pub struct PutArgs {
     /// Interface MTU, bytes (option 26); 0 is not sent
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     pub mtu: u32,
+    /// NTP servers in order of preference (option 42)
+    #[arg(long = "ntp", value_delimiter = ',', value_name = "ADDRESS")]
+    pub ntp_servers: Vec<Ipv4Addr>,
+    /// Another option by its number
+    #[arg(long = "option", value_name = raw_option::FORM, value_parser = raw_option::parse)]
+    pub options: Vec<RawOption>,
     /// Nodes that do not boot from this network have a static address on it, in cloud-init's network-config
     #[arg(long)]
     pub static_addresses: bool,
@@ -151,6 +159,8 @@ impl From<PutArgs> for Subnet {
                 .collect(),
             unknown_clients: UnknownClients::from(args.unknown).into(),
             pool_lease_time_s: args.pool_lease,
+            ntp_servers: texts(&args.ntp_servers),
+            options: args.options,
             ..Self::default()
         }
     }
@@ -208,11 +218,22 @@ mod tests {
         assert_eq!(subnet.pool_lease_time_s, 600);
     }
 
+    #[test]
+    fn options_without_a_flag_of_their_own_go_by_number() {
+        let line =
+            "put 10.97.0.0/16 --ntp 10.97.0.5,10.97.0.6 --option 150=ip:10.97.0.9 --option 43=hex:0104";
+        let subnet = Subnet::from(parse(line).unwrap());
+        assert_eq!(subnet.ntp_servers, ["10.97.0.5", "10.97.0.6"]);
+        let options: Vec<String> = subnet.options.iter().map(raw_option::show).collect();
+        assert_eq!(options, ["150=ip:10.97.0.9", "43=hex:0104"]);
+    }
+
     /// Members of an older version know nothing of pools: such a subnet must not name any.
     #[test]
     fn a_subnet_without_pools_says_nothing_of_them() {
         let subnet = Subnet::from(parse("put 10.97.0.0/16").unwrap());
         assert_eq!((subnet.unknown_clients, subnet.pool_lease_time_s), (0, 0));
+        assert!(subnet.ntp_servers.is_empty() && subnet.options.is_empty());
     }
 
     #[test]

@@ -9,8 +9,9 @@ use proto::smd::v1::component::Arch;
 use super::script_text::{check_params, check_url};
 use crate::bounds::{
     BOOT_CONFIGURATION_NAME_BYTES_MAX, BOOT_PRIORITY_DEFAULT, BOOT_PRIORITY_MAX, DESCRIPTION_BYTES_MAX,
-    SELECTORS_PER_CONFIGURATION_MAX, check_count, check_name, check_text,
+    SELECTORS_PER_CONFIGURATION_MAX, check_count, check_text,
 };
+use crate::selectors::{self, parsed, role, sorted};
 
 /// The configuration as it is stored: selectors in normal form, sorted, each once; the priority said. Its meta is not
 /// the client's to give.
@@ -82,12 +83,7 @@ fn selectors(
     given: &[String],
     normal: impl Fn(&String) -> Result<String, Rejection>,
 ) -> Result<Vec<String>, Rejection> {
-    check_count(field, given.len(), SELECTORS_PER_CONFIGURATION_MAX)?;
-    Ok(sorted(given.iter().map(normal).collect::<Result<_, _>>()?))
-}
-
-fn sorted(texts: Vec<String>) -> Vec<String> {
-    texts.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+    selectors::normalised(field, given, SELECTORS_PER_CONFIGURATION_MAX, normal)
 }
 
 fn nids(given: &[u64]) -> Result<Vec<u64>, Rejection> {
@@ -96,32 +92,8 @@ fn nids(given: &[u64]) -> Result<Vec<u64>, Rejection> {
     Ok(sorted.into_iter().collect())
 }
 
-fn parsed<T: std::str::FromStr<Err = model::InvalidValue>>(field: &str, text: &str) -> Result<T, Rejection> {
-    text.parse().map_err(|problem| Rejection::invalid(field, problem))
-}
-
-fn role(field: &str, text: &str, canonical: fn(&str) -> Option<&'static str>) -> Result<String, Rejection> {
-    check_name(field, text)?;
-    if text.contains(char::is_whitespace) {
-        return Err(Rejection::invalid(
-            field,
-            format!("`{text}` holds a blank; write one role"),
-        ));
-    }
-    Ok(canonical(text).unwrap_or(text).to_owned())
-}
-
 pub(super) fn check_configuration_name(name: &str) -> Result<(), Rejection> {
-    check_name("name", name)?;
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if name.len() <= BOOT_CONFIGURATION_NAME_BYTES_MAX && begins && name.chars().all(is_part) {
-        return Ok(());
-    }
-    let problem = format!(
-        "write 1 to {BOOT_CONFIGURATION_NAME_BYTES_MAX} letters, digits and -_. of which the first is a letter or a digit"
-    );
-    Err(Rejection::invalid("name", problem))
+    selectors::check_object_name(name, BOOT_CONFIGURATION_NAME_BYTES_MAX)
 }
 
 fn checked_priority(given: Option<u32>) -> Result<u32, Rejection> {

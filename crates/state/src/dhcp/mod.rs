@@ -1,8 +1,12 @@
-//! DHCP's part of the state: subnets, leases of their pools, addresses that are held, clients that nobody knows.
+//! DHCP's part of the state: subnets, leases of their pools, addresses that are held, clients that nobody knows, policies.
 
 mod held_addresses;
 mod leases;
+mod normal_policy;
+mod policies;
 mod pools;
+mod raw_options;
+mod rules;
 mod subnets;
 mod unknown_clients;
 
@@ -11,16 +15,21 @@ use std::sync::Arc;
 
 use model::{Ipv4Net, MacAddr, Rejection};
 use proto::dhcp::v1::dhcp_command::Change;
-use proto::dhcp::v1::{DhcpCommand, DhcpLease, HeldAddress, Subnet, UnknownClient};
+use proto::dhcp::v1::{DhcpCommand, DhcpLease, DhcpPolicy, HeldAddress, Subnet, UnknownClient};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 pub use self::leases::{LeaseClient, is_of, pool_lease_time_s};
 pub use self::pools::Pools;
+pub use self::raw_options::option_bytes;
+pub use self::rules::PolicyChoice;
 pub use self::subnets::lease_time_s;
 
 use self::held_addresses::HeldAddresses;
+pub(crate) use self::rules::Rule;
+
 use self::leases::{Around, Leases};
+use self::policies::Policies;
 use self::subnets::Subnets;
 use self::unknown_clients::UnknownClients;
 use crate::apply::no_command;
@@ -40,6 +49,7 @@ pub struct Dhcp {
     leases: Leases,
     held: HeldAddresses,
     unknown: UnknownClients,
+    policies: Policies,
 }
 
 impl Dhcp {
@@ -110,6 +120,21 @@ impl Dhcp {
         self.unknown.iter()
     }
 
+    /// A policy by its name.
+    pub fn policy(&self, name: &str) -> Option<Arc<DhcpPolicy>> {
+        self.policies.get(name).cloned()
+    }
+
+    /// Every policy, in the order in which they are looked at.
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<DhcpPolicy>> {
+        self.policies.rules().iter().map(|rule| rule.policy())
+    }
+
+    /// The same, read.
+    pub(crate) fn rules(&self) -> &[Arc<Rule>] {
+        self.policies.rules()
+    }
+
     /// `smd` says which addresses and MACs are known.
     pub(crate) fn apply(
         &mut self,
@@ -120,7 +145,7 @@ impl Dhcp {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         match command.change.as_ref().ok_or_else(no_command)? {
-            Change::PutSubnet(put) => self.subnets.put(put, feature_level, at, changes),
+            Change::PutSubnet(put) => self.subnets.put(put, &self.policies, feature_level, at, changes),
             Change::DeleteSubnet(delete) => self.subnets.delete(delete, changes),
             Change::BindLeases(bind) => {
                 let Dhcp {
@@ -138,6 +163,8 @@ impl Dhcp {
             }
             Change::DeleteHeldAddress(delete) => self.held.delete(delete, changes),
             Change::NoteUnknownClients(note) => self.unknown.note(note, smd, at, changes),
+            Change::PutPolicy(put) => self.policies.put(put, &mut self.subnets, at, changes),
+            Change::DeletePolicy(delete) => self.policies.delete(delete, changes),
         }
     }
 
@@ -179,6 +206,7 @@ impl Dhcp {
             .chain(rows_of(self.leases.iter()))
             .chain(rows_of(self.held.iter()))
             .chain(rows_of(self.unknown.iter()))
+            .chain(rows_of(self.policies.iter()))
     }
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
@@ -189,6 +217,7 @@ impl Dhcp {
             .chain(self.leases.iter().cloned().map(Object::DhcpLease))
             .chain(self.held.iter().cloned().map(Object::HeldAddress))
             .chain(self.unknown.iter().cloned().map(Object::UnknownClient))
+            .chain(self.policies.iter().cloned().map(Object::DhcpPolicy))
     }
 
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
@@ -201,6 +230,7 @@ impl Dhcp {
                 let mac = std::str::from_utf8(key.key()).ok()?.parse().ok()?;
                 row_of(self.unknown.get(&mac))
             }
+            RowKind::DhcpPolicy => row_of(self.policies.get(std::str::from_utf8(key.key()).ok()?)),
             _ => None,
         }
     }
@@ -223,6 +253,14 @@ impl Dhcp {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.unknown.load(row, changes)
+    }
+
+    pub(crate) fn load_policy(
+        &mut self,
+        row: DhcpPolicy,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.policies.load(row, changes)
     }
 }
 
@@ -248,7 +286,9 @@ pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
             | Change::DeleteLease(_)
             | Change::ConfirmHeldAddresses(_)
             | Change::DeleteHeldAddress(_)
-            | Change::NoteUnknownClients(_),
+            | Change::NoteUnknownClients(_)
+            | Change::PutPolicy(_)
+            | Change::DeletePolicy(_),
         ) => FEATURE_LEVEL_DHCP,
     }
 }

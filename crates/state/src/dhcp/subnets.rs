@@ -11,7 +11,8 @@ use proto::dhcp::v1::subnet::UnknownClients;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-use super::pools;
+use super::policies::Policies;
+use super::{pools, raw_options};
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
 use crate::changes::Changes;
 use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST};
@@ -67,7 +68,7 @@ impl Subnets {
 
     fn overlaps(&self, network: &Ipv4Net) -> impl Iterator<Item = (&Ipv4Net, &Arc<Subnet>)> {
         let around = self.covering(network.network());
-        let inside = self.subnets.range(*network..=single_address(network.broadcast()));
+        let inside = self.subnets.range(*network..=Ipv4Net::host(network.broadcast()));
         // one that begins where the network does is both
         let inside = inside.filter(move |(other, _)| around.is_none_or(|(around, _)| around != *other));
         around.into_iter().chain(inside)
@@ -76,7 +77,7 @@ impl Subnets {
     /// The subnet in which an address lies.
     pub(super) fn covering(&self, address: Ipv4Addr) -> Option<(&Ipv4Net, &Arc<Subnet>)> {
         // Subnets do not overlap, so only the last one that starts at or before the address can hold it.
-        let host = single_address(address);
+        let host = Ipv4Net::host(address);
         self.subnets
             .range(..=host)
             .next_back()
@@ -87,6 +88,7 @@ impl Subnets {
     pub(super) fn put(
         &mut self,
         put: &PutSubnet,
+        policies: &Policies,
         feature_level: u32,
         at: &LogPosition<'_>,
         changes: &mut Changes,
@@ -105,8 +107,9 @@ impl Subnets {
             ));
         }
         if feature_level >= FEATURE_LEVEL_DHCP {
-            subnet.longest_lease_time_s =
-                longest_lease_time_s(&subnet).max(before.as_deref().map_or(0, longest_lease_time_s));
+            let of_policies = policies.longest_lease_time_s(&network);
+            let of_before = before.as_deref().map_or(0, longest_lease_time_s);
+            subnet.longest_lease_time_s = longest_lease_time_s(&subnet).max(of_before).max(of_policies);
         }
         let keys = vec![network.to_string()];
         let applied = match &before {
@@ -127,6 +130,35 @@ impl Subnets {
         };
         self.store(network, subnet, changes);
         Ok(applied)
+    }
+
+    /// Nodes of these networks, or of all for none, are given leases of so many seconds from now on.
+    pub(super) fn expect_leases(
+        &mut self,
+        seconds: u32,
+        networks: &[Ipv4Net],
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) {
+        let is_meant =
+            |network: &Ipv4Net| networks.is_empty() || networks.iter().any(|n| n.overlaps(network));
+        let shorter: Vec<Ipv4Net> = self
+            .subnets
+            .range(..)
+            .filter(|(network, subnet)| is_meant(network) && longest_lease_time_s(subnet) < seconds)
+            .map(|(network, _)| *network)
+            .collect();
+        for network in shorter {
+            let Some(before) = self.subnets.get(&network).cloned() else {
+                continue;
+            };
+            let after = Subnet {
+                longest_lease_time_s: seconds,
+                meta: at.modified(before.meta.as_ref()),
+                ..before.as_ref().clone()
+            };
+            self.store(network, after, changes);
+        }
     }
 
     fn store(&mut self, network: Ipv4Net, subnet: Subnet, changes: &mut Changes) {
@@ -193,12 +225,6 @@ impl Subnets {
     }
 }
 
-fn single_address(address: Ipv4Addr) -> Ipv4Net {
-    format!("{address}/32")
-        .parse()
-        .expect("every address is a network of one")
-}
-
 /// The one that is sorted before all others.
 fn first_network() -> Ipv4Net {
     "0.0.0.0/0".parse().expect("it is a network")
@@ -206,7 +232,9 @@ fn first_network() -> Ipv4Net {
 
 /// From which level on the log may have a subnet that says this.
 pub(super) fn feature_level(subnet: &Subnet) -> u32 {
-    if !subnet.pools.is_empty() || subnet.unknown_clients != 0 || subnet.pool_lease_time_s != 0 {
+    let has_options = !subnet.ntp_servers.is_empty() || !subnet.options.is_empty();
+    if !subnet.pools.is_empty() || subnet.unknown_clients != 0 || subnet.pool_lease_time_s != 0 || has_options
+    {
         FEATURE_LEVEL_DHCP
     } else if subnet.static_addresses {
         FEATURE_LEVEL_BOOT
@@ -226,11 +254,9 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
         return Err(Rejection::invalid("routers", problem));
     }
     let dns_servers = addresses("dns_servers", &subnet.dns_servers)?;
+    let ntp_servers = addresses("ntp_servers", &subnet.ntp_servers)?;
     check_domain(&subnet.domain)?;
-    if subnet.mtu != 0 && !(MTU_MIN..=MTU_MAX).contains(&subnet.mtu) {
-        let problem = format!("write {MTU_MIN} to {MTU_MAX} bytes, or 0 for no option 26");
-        return Err(Rejection::invalid("mtu", problem));
-    }
+    check_mtu(subnet.mtu, "no option 26")?;
     check_lease_time("lease_time_s", subnet.lease_time_s, "one hour")?;
     check_lease_time("pool_lease_time_s", subnet.pool_lease_time_s, "five minutes")?;
     let pools = pools::normalised(&network, &subnet.pools)?;
@@ -241,7 +267,7 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
         );
         return Err(Rejection::invalid("unknown_clients", problem));
     }
-    let text = |addresses: Vec<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect();
+    let text = |addresses: Vec<Ipv4Addr>| addresses.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>();
     Ok((
         network,
         Subnet {
@@ -257,6 +283,8 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
             unknown_clients: subnet.unknown_clients,
             pool_lease_time_s: subnet.pool_lease_time_s,
             longest_lease_time_s: 0,
+            ntp_servers: text(ntp_servers),
+            options: raw_options::normalised(&subnet.options)?,
         },
     ))
 }
@@ -274,7 +302,15 @@ pub fn lease_time_s(subnet: &Subnet) -> u32 {
     }
 }
 
-fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {
+pub(super) fn check_mtu(bytes: u32, otherwise: &str) -> Result<(), Rejection> {
+    if bytes == 0 || (MTU_MIN..=MTU_MAX).contains(&bytes) {
+        return Ok(());
+    }
+    let problem = format!("write {MTU_MIN} to {MTU_MAX} bytes, or 0 for {otherwise}");
+    Err(Rejection::invalid("mtu", problem))
+}
+
+pub(super) fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {
     if seconds == 0 || seconds >= LEASE_TIME_S_MIN {
         return Ok(());
     }
@@ -282,7 +318,7 @@ fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Re
     Err(Rejection::invalid(field, problem))
 }
 
-fn addresses(field: &str, texts: &[String]) -> Result<Vec<Ipv4Addr>, Rejection> {
+pub(super) fn addresses(field: &str, texts: &[String]) -> Result<Vec<Ipv4Addr>, Rejection> {
     check_count(field, texts.len(), SERVERS_PER_SUBNET_MAX)?;
     let parse = |text: &String| {
         let address = text.parse::<Ipv4Addr>().ok();
@@ -294,7 +330,7 @@ fn addresses(field: &str, texts: &[String]) -> Result<Vec<Ipv4Addr>, Rejection> 
     texts.iter().map(parse).collect()
 }
 
-fn check_domain(domain: &str) -> Result<(), Rejection> {
+pub(super) fn check_domain(domain: &str) -> Result<(), Rejection> {
     let label = |label: &str| {
         let known = label
             .bytes()

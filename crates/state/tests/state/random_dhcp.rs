@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
+use proto::dhcp::v1::DhcpPolicy;
 use proto::dhcp::v1::dhcp_command::{
     Bind, BindLeases, ConfirmHeldAddresses, DeleteHeldAddress, DeleteLease, DeleteSubnet, EndLease,
 };
 use proto::dhcp::v1::{AddressPool, Subnet};
 use proto::raft::v1::entry::Command;
 use state::State;
+use state::cluster::FEATURE_LEVEL_DHCP;
 use state::dhcp::{LeaseClient, is_of};
 
 use crate::support::IntoCommand;
-use crate::{subnets, unknown_clients};
+use crate::{dhcp_policies, subnets, unknown_clients};
 
 /// Few addresses, which SMD gives to nodes, too.
 fn address() -> impl Strategy<Value = String> {
@@ -58,6 +60,36 @@ fn subnet() -> impl Strategy<Value = Command> {
     })
 }
 
+/// Few names and patterns, some of them wrong; one lease is longer than any subnet's.
+fn policy() -> impl Strategy<Value = Command> {
+    let hostname = prop_oneof![
+        Just("n{02d}"),
+        Just("{id}-x"),
+        Just("x{id}"),
+        Just("{d}"),
+        Just("")
+    ];
+    (0..4_u8, hostname, 0..1200_u32, any::<bool>()).prop_map(|(name, hostname, priority, longer)| {
+        let name = format!("p{name}");
+        if priority < 100 {
+            return dhcp_policies::delete(&name).into_command();
+        }
+        let policy = DhcpPolicy {
+            hostname: hostname.into(),
+            priority: Some(priority),
+            continues: priority % 2 == 0,
+            subnets: if longer {
+                vec![]
+            } else {
+                vec!["10.0.0.0/24".into()]
+            },
+            lease_time_s: if longer { 9000 } else { 0 },
+            ..dhcp_policies::policy(&name)
+        };
+        dhcp_policies::put(policy).into_command()
+    })
+}
+
 /// Subnets with pools, and all that happens to their addresses.
 pub fn commands() -> impl Strategy<Value = Command> {
     let bind = || {
@@ -70,6 +102,7 @@ pub fn commands() -> impl Strategy<Value = Command> {
     };
     prop_oneof![
         3 => subnet(),
+        2 => policy(),
         6 => proptest::collection::vec(bind(), 0..4).prop_map(|leases| BindLeases { leases }.into_command()),
         2 => (bind(), any::<bool>()).prop_map(|(Bind { address, mac, client_id, .. }, declined)| {
             EndLease { address, mac, client_id, declined }.into_command()
@@ -119,6 +152,27 @@ pub fn check(before: &State, after: &State) {
             let is_held = after.dhcp.held(*lost, now_ms).is_some();
             assert!(!is_served || is_held || is_back, "{lost} is free at once");
         }
+    }
+    let longest = |state: &State| state.dhcp.policies().map(|policy| policy.lease_time_s).max();
+    for subnet in after
+        .dhcp
+        .subnets()
+        .filter(|_| after.feature_level() >= FEATURE_LEVEL_DHCP)
+    {
+        // the only policies with a lease are for all networks
+        assert!(
+            subnet.longest_lease_time_s >= longest(after).unwrap_or_default(),
+            "{subnet:?}"
+        );
+    }
+    for component in after.smd.components() {
+        let xname = component.id.parse().unwrap();
+        let name = after.hostname(&xname);
+        let first = after.called(&name);
+        assert!(
+            name == component.id || first.is_some_and(|first| first <= xname),
+            "{name} of {xname}"
+        );
     }
     for known in after.smd.interfaces() {
         let mac = known.mac_address.parse().unwrap();

@@ -7,7 +7,7 @@ use proto::bss::v1::BootConfiguration;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
-use proto::dhcp::v1::{DhcpLease, HeldAddress};
+use proto::dhcp::v1::{DhcpLease, DhcpPolicy, HeldAddress};
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
 use proto::smd::v1::hardware_history_record::Event;
@@ -22,9 +22,10 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 use crate::support::{Log, entry, session};
 use crate::{
     boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, boot_sessions,
-    cloud_init_groups, cluster_defaults, create_components, dhcp_leases, discoveries, ethernet_interfaces,
-    groups, hardware, held_addresses, images, instance_info, instances, join_tokens, node_maps, partitions,
-    power_maps, profiles, redfish_endpoints, reservations, subnets, subscriptions, unknown_clients,
+    cloud_init_groups, cluster_defaults, create_components, dhcp_leases, dhcp_policies, discoveries,
+    ethernet_interfaces, groups, hardware, held_addresses, images, instance_info, instances, join_tokens,
+    node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations, subnets, subscriptions,
+    unknown_clients,
 };
 
 /// One object of every kind.
@@ -88,6 +89,7 @@ fn full() -> Log {
     log.ok(dhcp_leases::bind("10.97.200.1", dhcp_leases::A));
     log.ok(held_addresses::delete("10.97.0.17"));
     log.ok(unknown_clients::note(&[unknown_clients::seen(dhcp_leases::B)]));
+    log.ok(dhcp_policies::put(dhcp_policies::policy("nodes")));
     log
 }
 
@@ -123,7 +125,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 32, "prod")
+                    (1, 33, "prod")
                 );
                 "header"
             }
@@ -154,6 +156,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::DhcpLease(_) => "lease",
             Row::HeldAddress(_) => "held address",
             Row::UnknownClient(_) => "unknown client",
+            Row::DhcpPolicy(_) => "policy",
             Row::BootFile(_) => "boot file",
             Row::Image(_) => "image",
             Row::Partition(_) => "partition",
@@ -204,6 +207,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "lease",
         "held address",
         "unknown client",
+        "policy",
         "boot file",
         "image",
         "power map",
@@ -297,6 +301,8 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::DhcpLease as u8][..], b"\x0a"].concat(),
         [&[RowKind::HeldAddress as u8][..], b"\x0a\x61\0\x11\0"].concat(),
         [&[RowKind::UnknownClient as u8][..], b"\xff"].concat(),
+        [&[RowKind::DhcpPolicy as u8][..], b"none"].concat(),
+        [&[RowKind::DhcpPolicy as u8][..], b"\xff"].concat(),
         [&[RowKind::Secret as u8][..], b"none"].concat(),
     ];
     for bytes in unknown {
@@ -420,6 +426,16 @@ fn inventory_that_no_apply_wrote_is_refused() {
     assert_malformed(RowKind::HeldAddress, [vec![held]]);
     let unknown = row(Row::UnknownClient(unknown_clients::seen("a")));
     assert_malformed(RowKind::UnknownClient, [vec![unknown]]);
+    let policy = |name: &str, hostname: &str| {
+        row(Row::DhcpPolicy(DhcpPolicy {
+            hostname: hostname.into(),
+            ..dhcp_policies::policy(name)
+        }))
+    };
+    assert_malformed(
+        RowKind::DhcpPolicy,
+        [vec![policy("", "{id}")], vec![policy("a", "{d}")]],
+    );
 }
 
 /// Each unit that is in a place is known and in no other place; a history has its events in order.
