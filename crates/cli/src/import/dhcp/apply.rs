@@ -155,7 +155,7 @@ impl Givers {
         let held = diff
             .change
             .iter()
-            .flat_map(|change| addresses(&change.before).into_iter().map(|ip| (ip, change.before.id.clone())));
+            .flat_map(|change| addresses(&change.before).into_iter().map(move |ip| (ip, change.before.id.clone())));
         Givers {
             changes: changes.collect(),
             holders: held.collect(),

@@ -230,9 +230,9 @@ fn host(line: &str) -> Result<(MacAddr, IpAddr), String> {
     let [mac, address] = words[..] else {
         return Err("write a MAC and an address".to_owned());
     };
-    let mac = mac.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
+    let mac: MacAddr = mac.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
     let shown = || crate::import::diff::quoted(address);
-    let address = address.parse().map_err(|_| format!("`{}` is not an IP address", shown()))?;
+    let address: IpAddr = address.parse().map_err(|_| format!("`{}` is not an IP address", shown()))?;
     Ok((mac, address))
 }
 

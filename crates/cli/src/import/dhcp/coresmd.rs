@@ -163,7 +163,7 @@ fn subnet_pool(text: &str) -> Result<(Ipv4Net, String, String), String> {
     let [network, first, last] = parts[..] else {
         return Err("write subnet_pool=CIDR,FIRST,LAST".to_owned());
     };
-    let network = network.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
+    let network: Ipv4Net = network.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
     Ok((network, first.to_owned(), last.to_owned()))
 }
 

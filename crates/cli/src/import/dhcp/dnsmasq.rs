@@ -141,12 +141,12 @@ impl Reading<'_> {
     fn folder(&mut self, from: &Source, value: &str, kind: Kind) -> Result<Taken, String> {
         let mut parts = value.split(',').map(str::trim);
         let folder = parts.next().unwrap_or_default();
-        let (taken, left_out): (Vec<&str>, Vec<&str>) = parts
+        let (taken, omitted): (Vec<&str>, Vec<&str>) = parts
             .filter(|part| !part.is_empty())
             .partition(|part| part.starts_with('*'));
         for name in Files::list(from, folder)? {
             let ends = |suffix: &&str| name.ends_with(suffix.trim_start_matches('*'));
-            if left_out.iter().any(ends) || !(taken.is_empty() || taken.iter().any(ends)) {
+            if omitted.iter().any(ends) || !(taken.is_empty() || taken.iter().any(ends)) {
                 continue;
             }
             let source = self.files.include(from, &name)?;

@@ -41,7 +41,7 @@ pub(super) fn read(
     import: &mut DhcpImport,
 ) -> Result<Vec<Statement>, String> {
     let mut reading = Reading {
-        tokens: tokens(source)?.into_iter().peekable(),
+        tokens: tokens(source)?.into_iter(),
         source,
         files,
         import,
@@ -58,7 +58,7 @@ enum Token {
 }
 
 struct Reading<'a> {
-    tokens: std::iter::Peekable<std::vec::IntoIter<(usize, Token)>>,
+    tokens: std::vec::IntoIter<(usize, Token)>,
     source: &'a Source,
     files: &'a mut Files,
     import: &'a mut DhcpImport,

@@ -29,7 +29,6 @@ pub(super) fn read(source: &Source, files: &mut Files) -> Result<DhcpImport, Str
                 reading.server(node);
             }
             "Dhcp6" => reading.import.tell(&node.at, name, left_out::IPV6),
-            "Logging" | "Control-agent" | "DhcpDdns" => reading.leave(name, node),
             name if COMMENTS.contains(&name) => {}
             name => reading.leave(name, node),
         }

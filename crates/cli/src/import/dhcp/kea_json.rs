@@ -104,11 +104,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn skip(&mut self, bytes: usize) -> &'a str {
+    fn skip(&mut self, bytes: usize) {
         let (skipped, rest) = self.rest.split_at(bytes.min(self.rest.len()));
         self.line += skipped.bytes().filter(|byte| *byte == b'\n').count();
         self.rest = rest;
-        skipped
     }
 
     /// The next character that counts.

@@ -69,7 +69,7 @@ impl Names {
         let (name, xname, nid) = match words {
             [name, xname] => (name, xname, None),
             [name, xname, nid] => {
-                let number = nid.parse().map_err(|_| format!("`{}` is no NID; write a number", quoted(nid)))?;
+                let number = nid.parse::<u64>().map_err(|_| format!("`{}` is no NID; write a number", quoted(nid)))?;
                 (name, xname, Some(number))
             }
             _ => return Err("write HOSTNAME XNAME, or MAC XNAME, and for a new node its NID".to_owned()),

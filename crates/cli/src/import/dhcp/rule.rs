@@ -115,7 +115,7 @@ impl Rule {
                 self.prefix_length = Some(network.prefix_len());
             }
             "cidr" => {
-                let bits = value.parse().ok().filter(|bits| (1..=32).contains(bits));
+                let bits = value.parse::<u8>().ok().filter(|bits| (1..=32).contains(bits));
                 self.prefix_length = Some(bits.ok_or_else(|| format!("cidr: `{}` is not 1 to 32", shown(value)))?);
             }
             "domain" => value.trim_start_matches('.').clone_into(&mut self.domain),
@@ -158,7 +158,7 @@ fn list(value: &str) -> Vec<String> {
 
 /// The bits behind the prefix are not looked at, as Go does.
 fn cidr(text: &str) -> Result<Ipv4Net, String> {
-    let parts = text.split_once('/').and_then(|(base, length)| Some((base, length.parse().ok()?)));
+    let parts = text.split_once('/').and_then(|(base, length)| Some((base, length.parse::<u32>().ok()?)));
     let (base, length) = parts.ok_or_else(|| format!("`{}` is no network, e.g. 10.97.0.0/16", shown(text)))?;
     network_of_prefix(address(base)?, length)
 }
