@@ -470,7 +470,10 @@ impl DhcpClient {
         self.socket.send_to(&packet, self.server).unwrap();
         let mut answer = [0; 1500];
         let length = self.socket.recv(&mut answer).ok()?;
-        assert!(length > 240 && answer[4..8] == mac[2..], "the answer to something else");
+        assert!(
+            length > 240 && answer[4..8] == mac[2..],
+            "the answer to something else"
+        );
         Some(Ipv4Addr::new(answer[16], answer[17], answer[18], answer[19]))
     }
 }
@@ -497,7 +500,10 @@ fn kea_file(dir: &Path, single: &Single, node: Ipv4Addr) -> String {
 fn the_reservations_of_a_kea_are_answered_after_an_import() {
     let (single, mut member) = cluster();
     let dir = tempfile::tempdir().unwrap();
-    let (first, second) = (single.net.node_address(0).unwrap(), single.net.node_address(2).unwrap());
+    let (first, second) = (
+        single.net.node_address(0).unwrap(),
+        single.net.node_address(2).unwrap(),
+    );
     let file = kea_file(dir.path(), &single, first);
     let nothing = export(&single);
     let (code, out, err) = single.ask(&["import", "kea", &file, "--dry-run", "-o", "json"]);
@@ -507,18 +513,27 @@ fn the_reservations_of_a_kea_are_answered_after_an_import() {
     assert_eq!(counts(&out, "EthernetInterfaces"), (2, 0, 0, 0));
     let report: Value = serde_json::from_str(&out).unwrap();
     let left_out = &report["not_imported"][0];
-    assert_eq!((&left_out["at"], &left_out["what"]), (&json!(format!("{file}:2")), &json!("loggers")));
+    assert_eq!(
+        (&left_out["at"], &left_out["what"]),
+        (&json!(format!("{file}:2")), &json!("loggers"))
+    );
     assert_eq!(export(&single), nothing);
 
     let (code, out, err) = single.ask(&["import", "kea", &file, "--yes"]);
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("imported 4 objects") && out.contains("1 MACs are of no component"), "{out}");
+    assert!(
+        out.contains("imported 4 objects") && out.contains("1 MACs are of no component"),
+        "{out}"
+    );
     let exported: Value = serde_json::from_str(&export(&single)).unwrap();
     assert_eq!(exported["EthernetInterfaces"][0]["ComponentID"], "x1000c0s0b0n0");
     assert_eq!(exported["EthernetInterfaces"][1]["Description"], "login1");
     assert_eq!(exported["Components"][0]["Role"], "Compute");
     let (_, subnets, _) = single.ask(&["subnet", "list"]);
-    assert!(subnets.contains("hpc.example") && subnets.contains("600 s"), "{subnets}");
+    assert!(
+        subnets.contains("hpc.example") && subnets.contains("600 s"),
+        "{subnets}"
+    );
     let client = DhcpClient::at(&single);
     member.until("the node's address is offered", || {
         client.offered([2, 0, 0, 0, 0, 1]) == Some(first)
@@ -531,8 +546,12 @@ fn the_reservations_of_a_kea_are_answered_after_an_import() {
     let file = kea_file(dir.path(), &single, second);
     let (code, out, err) = single.ask(&["import", "kea", &file, "--yes"]);
     assert_eq!(code, 4, "{out}");
-    let conflict = format!("kea-dhcp4.conf:6: this MAC has the address {first} here, and {second} in the file");
-    assert!(out.contains(&conflict) && err.contains("nothing was imported"), "{out}{err}");
+    let conflict =
+        format!("kea-dhcp4.conf:6: this MAC has the address {first} here, and {second} in the file");
+    assert!(
+        out.contains(&conflict) && err.contains("nothing was imported"),
+        "{out}{err}"
+    );
     assert_eq!(export(&single), here);
     let (code, _, err) = single.ask(&["import", "kea", &file, "--yes", "--replace"]);
     assert_eq!(code, 0, "{err}");
@@ -553,12 +572,16 @@ fn the_rules_of_coresmd_become_policies_and_its_pools_subnets() {
         );
         std::fs::write(&file, content).unwrap();
     };
-    let import = |more: &[&str]| single.ask(&[&["import", "coredhcp", text(&file), "-o", "json"], more].concat());
+    let import =
+        |more: &[&str]| single.ask(&[&["import", "coredhcp", text(&file), "-o", "json"], more].concat());
     write("type:NoSuchType,hostname:nid{04d}");
     let (code, out, err) = import(&["--yes"]);
     assert_eq!(code, 4, "{err}");
     assert_eq!(counts(&out, "DHCP policies"), (1, 0, 0, 1));
-    assert!(!single.ask(&["subnet", "list"]).1.contains("10.98"), "nothing is stored");
+    assert!(
+        !single.ask(&["subnet", "list"]).1.contains("10.98"),
+        "nothing is stored"
+    );
     write("name:nodes,type:Node,subnet:10.98.0.0/16,hostname:nid{04d},routers:10.98.0.253");
     let (code, out, err) = import(&["--yes"]);
     assert_eq!(code, 0, "{err}");
@@ -581,9 +604,24 @@ fn a_configuration_that_is_wrong_is_told_by_file_and_line() {
     let (single, _member) = cluster();
     let dir = tempfile::tempdir().unwrap();
     for (command, name, content, problem) in [
-        ("isc", "dhcpd.conf", "\nsubnet 10.98.0.0 {\n", "dhcpd.conf:2: this block does not end"),
-        ("kea", "kea.conf", "{\n\"Dhcp4\": }", "kea.conf:2: this is no value of JSON"),
-        ("coredhcp", "config.yaml", "server6: {}\n", "config.yaml:1: there is no list `plugins`"),
+        (
+            "isc",
+            "dhcpd.conf",
+            "\nsubnet 10.98.0.0 {\n",
+            "dhcpd.conf:2: this block does not end",
+        ),
+        (
+            "kea",
+            "kea.conf",
+            "{\n\"Dhcp4\": }",
+            "kea.conf:2: this is no value of JSON",
+        ),
+        (
+            "coredhcp",
+            "config.yaml",
+            "server6: {}\n",
+            "config.yaml:1: there is no list `plugins`",
+        ),
         ("dnsmasq", "none/dnsmasq.conf", "", "none/dnsmasq.conf"),
     ] {
         let file = dir.path().join(name);
@@ -593,7 +631,8 @@ fn a_configuration_that_is_wrong_is_told_by_file_and_line() {
         assert!(err.contains(problem), "{err}");
     }
     let file = dir.path().join("dnsmasq.conf");
-    let lines = "dhcp-range=10.98.0.1,10.98.0.9\ndhcp-host=02:00:*,a\ndhcp-range=10.97.0.1,static,255.0.255.0\n";
+    let lines =
+        "dhcp-range=10.98.0.1,10.98.0.9\ndhcp-host=02:00:*,a\ndhcp-range=10.97.0.1,static,255.0.255.0\n";
     std::fs::write(&file, lines).unwrap();
     let (code, out, err) = single.ask(&["import", "dnsmasq", text(&file), "--yes", "-o", "json"]);
     assert_eq!(code, 4, "{out}{err}");

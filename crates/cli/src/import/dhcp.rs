@@ -203,7 +203,10 @@ fn read_names(args: &DhcpArgs, files: &mut Files) -> Result<Names, CliError> {
 /// What there is to do, and what people have to know beside that.
 fn compare(import: &DhcpImport, here: &Here, names: &Names, replace: bool) -> (Work, Summary) {
     let found = import.subnets.iter().map(|subnet| subnet.network);
-    let known = here.subnets.iter().filter_map(|subnet| subnet.network.parse().ok());
+    let known = here
+        .subnets
+        .iter()
+        .filter_map(|subnet| subnet.network.parse().ok());
     let networks: Vec<Ipv4Net> = found.chain(known).collect();
     let plan = reservations::plan(
         &import.reservations,
@@ -224,6 +227,13 @@ fn compare(import: &DhcpImport, here: &Here, names: &Names, replace: bool) -> (W
         summary.notes.push(format!(
             "{count} MACs are of no component: they get their address and nothing to boot; name their components with --xnames, \
              or later with `chamois import smd`"
+        ));
+    }
+    if plan.renamed > 0 {
+        let count = plan.renamed;
+        summary.notes.push(format!(
+            "{count} hosts have a name of their own in the file: here a node is called by the cluster's short name and its NID, \
+             as a DHCP policy says (`chamois dhcp policy`), or as its instance-info does (`chamois cloud-init node`)"
         ));
     }
     let all = import.reservations.iter();
@@ -260,27 +270,49 @@ fn shown(work: &Work, import: &DhcpImport) -> Result<Vec<Shown>, CliError> {
         all.push(wrong(import));
     }
     if has_any(&work.subnets) {
-        all.push(show("subnets", &work.subnets, |subnet| subnet.network.clone(), |before, after| {
-            Ok(subnets::changes_in_words(before, after))
-        })?);
+        all.push(show(
+            "subnets",
+            &work.subnets,
+            |subnet| subnet.network.clone(),
+            |before, after| Ok(subnets::changes_in_words(before, after)),
+        )?);
     }
     if has_any(&work.policies) {
         let form = HsmMessage::named("chamois.dhcp.v1.DhcpPolicy")?;
         let fields = |before: &DhcpPolicy, after: &DhcpPolicy| {
-            Ok(changed_fields(&form.write(before)?, &form.write(after)?, |_| false))
+            Ok(changed_fields(&form.write(before)?, &form.write(after)?, |_| {
+                false
+            }))
         };
-        all.push(show("DHCP policies", &work.policies, |policy| policy.name.clone(), fields)?);
+        all.push(show(
+            "DHCP policies",
+            &work.policies,
+            |policy| policy.name.clone(),
+            fields,
+        )?);
     }
     let form = HsmMessage::named("chamois.smd.v1.EthernetInterface")?;
     let fields = |before: &EthernetInterface, after: &EthernetInterface| {
-        Ok(changed_fields(&form.write(before)?, &form.write(after)?, |_| false))
+        Ok(changed_fields(&form.write(before)?, &form.write(after)?, |_| {
+            false
+        }))
     };
     if has_any(&work.components) {
-        all.push(show("Components", &work.components, |component| component.id.clone(), |_, _| {
-            Ok(Vec::new()) // those that are here are left as they are
-        })?);
+        all.push(show(
+            "Components",
+            &work.components,
+            |component| component.id.clone(),
+            |_, _| {
+                Ok(Vec::new()) // those that are here are left as they are
+            },
+        )?);
     }
-    all.push(show("EthernetInterfaces", &work.interfaces, |interface| interface.id.clone(), fields)?);
+    all.push(show(
+        "EthernetInterfaces",
+        &work.interfaces,
+        |interface| interface.id.clone(),
+        fields,
+    )?);
     Ok(all)
 }
 

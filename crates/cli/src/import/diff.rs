@@ -359,7 +359,9 @@ mod tests {
             why: why.into(),
         };
         let summary = Summary {
-            left_out: (1..=30).map(|line| of(line, ["odd", "even"][(line + 1) % 2])).collect(),
+            left_out: (1..=30)
+                .map(|line| of(line, ["odd", "even"][(line + 1) % 2]))
+                .collect(),
             ..Summary::default()
         };
         let text = summary.render();

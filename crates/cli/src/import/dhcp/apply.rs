@@ -107,7 +107,10 @@ pub(super) async fn try_out(connection: &ExactlyOnce, work: &mut Work) -> Result
 }
 
 /// Usually all are taken, and one request says so. Otherwise each is asked for by itself, with those that it takes addresses from.
-async fn try_interfaces(connection: &ExactlyOnce, diff: &mut Diff<EthernetInterface>) -> Result<(), CliError> {
+async fn try_interfaces(
+    connection: &ExactlyOnce,
+    diff: &mut Diff<EthernetInterface>,
+) -> Result<(), CliError> {
     let mut all_taken = true;
     for request in interface_requests(diff) {
         all_taken &= match put_interfaces(connection, only_tried(request)).await {
@@ -134,7 +137,11 @@ async fn try_interfaces(connection: &ExactlyOnce, diff: &mut Diff<EthernetInterf
 fn is_about_objects(code: Code) -> bool {
     matches!(
         code,
-        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted | Code::ResourceExhausted
+        Code::InvalidArgument
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::ResourceExhausted
     )
 }
 
@@ -152,10 +159,11 @@ impl Givers {
             let seen = revision(change.before.meta.as_ref());
             (change.after.id.clone(), (change.after.clone(), seen))
         });
-        let held = diff
-            .change
-            .iter()
-            .flat_map(|change| addresses(&change.before).into_iter().map(move |ip| (ip, change.before.id.clone())));
+        let held = diff.change.iter().flat_map(|change| {
+            addresses(&change.before)
+                .into_iter()
+                .map(move |ip| (ip, change.before.id.clone()))
+        });
         Givers {
             changes: changes.collect(),
             holders: held.collect(),
@@ -182,14 +190,20 @@ impl Givers {
 
 fn addresses(interface: &EthernetInterface) -> Vec<IpAddr> {
     let mappings = interface.ip_addresses.iter();
-    mappings.filter_map(|mapping| mapping.ip_address.parse().ok()).collect()
+    mappings
+        .filter_map(|mapping| mapping.ip_address.parse().ok())
+        .collect()
 }
 
 /// Does it. Subnets come last: a node must be known before strangers are answered on its network.
 ///
 /// # Errors
 /// At the first request that is refused, saying how far it came; all before it is done, and nothing of it.
-pub(super) async fn apply(connection: &ExactlyOnce, work: Work, progress: &ProgressBar) -> Result<(), CliError> {
+pub(super) async fn apply(
+    connection: &ExactlyOnce,
+    work: Work,
+    progress: &ProgressBar,
+) -> Result<(), CliError> {
     let outcome = do_all(connection, work, progress).await;
     outcome.map_err(|error| {
         let (done, all) = (progress.position(), progress.length().unwrap_or_default());
@@ -291,19 +305,12 @@ fn subnet_request(subnet: Subnet) -> PutSubnetRequest {
         longest_lease_time_s: 0, // the cluster's own
         ..subnet
     };
-    PutSubnetRequest {
-        subnet: Some(subnet),
-    }
+    PutSubnetRequest { subnet: Some(subnet) }
 }
 
 fn policy_request(policy: DhcpPolicy) -> PutDhcpPolicyRequest {
-    let policy = DhcpPolicy {
-        meta: None,
-        ..policy
-    };
-    PutDhcpPolicyRequest {
-        policy: Some(policy),
-    }
+    let policy = DhcpPolicy { meta: None, ..policy };
+    PutDhcpPolicyRequest { policy: Some(policy) }
 }
 
 async fn put_subnet(connection: &ExactlyOnce, request: Request<PutSubnetRequest>) -> Result<(), Status> {
@@ -408,6 +415,9 @@ mod tests {
             ..Subnet::default()
         };
         assert_eq!(subnet_request(subnet).subnet, Some(Subnet::default()));
-        assert_eq!(components_request(vec![Component::default(); 2]).if_revisions, [0, 0]);
+        assert_eq!(
+            components_request(vec![Component::default(); 2]).if_revisions,
+            [0, 0]
+        );
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn read(source: &Source, files: &mut Files) -> Result<DhcpImport, Str
         server: Server::default(),
     };
     if let Value::Mapping(servers) = &document {
-        for name in servers.keys().filter_map(Value::as_str).filter(|name| *name != "server4") {
+        for name in servers
+            .keys()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "server4")
+        {
             let at = lines.find_key(name);
             reading.import.tell(&at, name, left_out::IPV6);
         }
@@ -173,7 +177,9 @@ impl Reading<'_> {
                 Ok(network) => self.import.subnet(&at, network).options = server.options.clone(),
                 Err(why) => self.import.refuse(&at, "netmask", why),
             },
-            _ if self.import.subnets.is_empty() && self.import.rules.iter().all(|rule| rule.subnets.is_empty()) => {
+            _ if self.import.subnets.is_empty()
+                && self.import.rules.iter().all(|rule| rule.subnets.is_empty()) =>
+            {
                 let why = "there is no netmask with a router or server_id, so no subnet; add `netmask`";
                 self.import.tell(&at, "server4", why);
             }
@@ -182,7 +188,9 @@ impl Reading<'_> {
         coresmd::subnets_of_rules(&mut self.import);
         for subnet in &mut self.import.subnets {
             let routers = server.options.routers.iter().copied();
-            let routers = routers.filter(|router| subnet.network.contains(*router)).collect();
+            let routers = routers
+                .filter(|router| subnet.network.contains(*router))
+                .collect();
             let for_all = Options {
                 routers,
                 ..server.options.clone()
@@ -201,7 +209,9 @@ impl Server {
         let code = match name {
             "server_id" => {
                 self.id = Some(address(arguments.trim())?);
-                return Ok(Taken::No("members name their service address; the network is taken from it and the netmask"));
+                return Ok(Taken::No(
+                    "members name their service address; the network is taken from it and the netmask",
+                ));
             }
             "netmask" => {
                 self.mask = Some(address(arguments.trim())?);
@@ -209,7 +219,9 @@ impl Server {
                 return Ok(Taken::Yes);
             }
             "lease_time" if self.has_coresmd => {
-                return Ok(Taken::No("reservations have the lease_time of coresmd, pools their own"));
+                return Ok(Taken::No(
+                    "reservations have the lease_time of coresmd, pools their own",
+                ));
             }
             "lease_time" => {
                 self.options.lease_time_s = Some(coresmd::seconds(arguments.trim())?);
@@ -230,9 +242,13 @@ fn host(line: &str) -> Result<(MacAddr, IpAddr), String> {
     let [mac, address] = words[..] else {
         return Err("write a MAC and an address".to_owned());
     };
-    let mac: MacAddr = mac.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
+    let mac: MacAddr = mac
+        .parse()
+        .map_err(|problem: model::InvalidValue| problem.to_string())?;
     let shown = || crate::import::diff::quoted(address);
-    let address: IpAddr = address.parse().map_err(|_| format!("`{}` is not an IP address", shown()))?;
+    let address: IpAddr = address
+        .parse()
+        .map_err(|_| format!("`{}` is not an IP address", shown()))?;
     Ok((mac, address))
 }
 

@@ -59,20 +59,25 @@ pub(super) fn coresmd(settings: &Settings, import: &mut DhcpImport) -> Coresmd {
         let what = format!("{key}={value}");
         let bare = value.trim_matches(['"', '\'']);
         match key.as_str() {
-            "domain" => found.domain = Some(bare.trim_start_matches('.').to_owned()).filter(|domain| !domain.is_empty()),
+            "domain" => {
+                found.domain =
+                    Some(bare.trim_start_matches('.').to_owned()).filter(|domain| !domain.is_empty())
+            }
             "lease_time" => match seconds(bare) {
                 Ok(seconds) => found.lease_time_s = Some(seconds),
                 Err(why) => import.refuse(at, &what, why),
             },
-            "rule" => match Rule::read(at, value) {
-                Ok(rule) => {
-                    if rule.has_log {
-                        import.tell(at, &what, "the rule is imported without its `log`; `chamois dhcp explain` shows what fits");
+            "rule" => {
+                match Rule::read(at, value) {
+                    Ok(rule) => {
+                        if rule.has_log {
+                            import.tell(at, &what, "the rule is imported without its `log`; `chamois dhcp explain` shows what fits");
+                        }
+                        import.rules.push(rule);
                     }
-                    import.rules.push(rule);
+                    Err(why) => import.refuse(at, &what, why),
                 }
-                Err(why) => import.refuse(at, &what, why),
-            },
+            }
             "node_pattern" | "bmc_pattern" if bare.is_empty() => {}
             "node_pattern" => patterns.push(Rule::named(at, "Node", bare)),
             "bmc_pattern" => patterns.push(Rule::named(at, "NodeBMC", bare)),
@@ -122,7 +127,11 @@ pub(super) fn bootloop(
     match (first, last) {
         (Some(first), Some(last)) => given.push((at.clone(), format!("ipv4_start={first}"), first, last)),
         (None, None) => {}
-        _ => import.refuse(at, "bootloop", "write ipv4_start and ipv4_end, or subnet_pool=CIDR,FIRST,LAST"),
+        _ => import.refuse(
+            at,
+            "bootloop",
+            "write ipv4_start and ipv4_end, or subnet_pool=CIDR,FIRST,LAST",
+        ),
     }
     let mut pools = Vec::new();
     for (at, what, first, last) in given {
@@ -151,7 +160,11 @@ pub(super) fn subnets_of_rules(import: &mut DhcpImport) {
         .flat_map(|rule| rule.subnets.iter().map(|network| (rule.at.clone(), *network)))
         .collect();
     for (at, network) in named {
-        if !import.subnets.iter().any(|subnet| subnet.network.overlaps(&network)) {
+        if !import
+            .subnets
+            .iter()
+            .any(|subnet| subnet.network.overlaps(&network))
+        {
             import.subnet(&at, network);
         }
     }
@@ -163,13 +176,17 @@ fn subnet_pool(text: &str) -> Result<(Ipv4Net, String, String), String> {
     let [network, first, last] = parts[..] else {
         return Err("write subnet_pool=CIDR,FIRST,LAST".to_owned());
     };
-    let network: Ipv4Net = network.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
+    let network: Ipv4Net = network
+        .parse()
+        .map_err(|problem: model::InvalidValue| problem.to_string())?;
     Ok((network, first.to_owned(), last.to_owned()))
 }
 
 fn why_not(key: &str) -> &'static str {
     match key {
-        "svc_base_uri" | "ca_cert" | "cache_valid" => "members have the inventory themselves; `chamois import smd` brings it here",
+        "svc_base_uri" | "ca_cert" | "cache_valid" => {
+            "members have the inventory themselves; `chamois import smd` brings it here"
+        }
         "ipxe_base_uri" | "script_path" => BOOT,
         "single_port" | "tftp_dir" | "tftp_port" => {
             "members with the role tftp send loaders and the files of `chamois file put`"
@@ -185,7 +202,12 @@ fn why_not(key: &str) -> &'static str {
 /// # Errors
 /// What is accepted.
 pub(super) fn seconds(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{}` is no duration; write e.g. 30s, 5m, 1h or 1h30m", crate::import::diff::quoted(text));
+    let wrong = || {
+        format!(
+            "`{}` is no duration; write e.g. 30s, 5m, 1h or 1h30m",
+            crate::import::diff::quoted(text)
+        )
+    };
     let mut rest = text.trim();
     let mut milliseconds: u64 = 0;
     if rest.is_empty() {
@@ -257,10 +279,25 @@ mod tests {
 
     #[test]
     fn durations_of_go_are_read() {
-        for (text, expected) in [("30s", 30), ("5m", 300), ("1h30m", 5400), ("1500ms", 1), (" 24h ", 86_400)] {
+        for (text, expected) in [
+            ("30s", 30),
+            ("5m", 300),
+            ("1h30m", 5400),
+            ("1500ms", 1),
+            (" 24h ", 86_400),
+        ] {
             assert_eq!(seconds(text), Ok(expected), "{text}");
         }
-        for wrong in ["", "5", "m", "5x", "-5m", "99999999999999999999h", "999999999h", "18446744073709551615h"] {
+        for wrong in [
+            "",
+            "5",
+            "m",
+            "5x",
+            "-5m",
+            "99999999999999999999h",
+            "999999999h",
+            "18446744073709551615h",
+        ] {
             assert!(seconds(wrong).unwrap_err().contains("is no duration"), "{wrong}");
         }
     }
@@ -279,7 +316,10 @@ mod tests {
     #[test]
     fn several_settings_may_stand_on_one_line() {
         assert_eq!(words("a=1 b=\"x y\" c"), ["a=1", "b=\"x y\" c"]);
-        assert_eq!(words("rule=type:Node , hostname:a"), ["rule=type:Node , hostname:a"]);
+        assert_eq!(
+            words("rule=type:Node , hostname:a"),
+            ["rule=type:Node , hostname:a"]
+        );
         assert!(words("  ").is_empty());
     }
 }

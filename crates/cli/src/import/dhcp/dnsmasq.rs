@@ -96,7 +96,9 @@ impl Reading<'_> {
                 self.ignores_unknown = true;
                 Ok(Taken::Yes)
             }
-            "dhcp-ignore" => Ok(Taken::No("every known MAC is answered; `dhcp-ignore=tag:!known` is imported, other tags are not")),
+            "dhcp-ignore" => Ok(Taken::No(
+                "every known MAC is answered; `dhcp-ignore=tag:!known` is imported, other tags are not",
+            )),
             "conf-file" => self.include(source, value, Kind::Configuration),
             "dhcp-hostsfile" => self.include(source, value, Kind::Hosts),
             "dhcp-optsfile" => self.include(source, value, Kind::Options),
@@ -118,13 +120,19 @@ impl Reading<'_> {
         let mut parts = value.split(',').map(str::trim);
         let domain = parts.next().unwrap_or_default();
         if domain.is_empty() || domain == "#" {
-            return Ok(Taken::No("the domain of /etc/resolv.conf is not looked up; write domain=NAME"));
+            return Ok(Taken::No(
+                "the domain of /etc/resolv.conf is not looked up; write domain=NAME",
+            ));
         }
         let network = match parts.next().filter(|part| !part.is_empty()) {
             None => None,
             Some(part) => match part.parse() {
                 Ok(network) => Some(network),
-                Err(_) => return Ok(Taken::No("a domain is that of a whole subnet here; write domain=NAME,ADDRESS/LENGTH")),
+                Err(_) => {
+                    return Ok(Taken::No(
+                        "a domain is that of a whole subnet here; write domain=NAME,ADDRESS/LENGTH",
+                    ));
+                }
             },
         };
         self.domains.push((network, domain.to_owned()));
@@ -216,14 +224,19 @@ impl Reading<'_> {
     /// dnsmasq fills in its own address, which no file has; and options for which there is no range.
     fn tell_defaults(&mut self) {
         for (option, _) in self.options.iter().filter(|(_, is_used)| !is_used) {
-            let why = "no range has its tags and a network that it could be for; add the range, or correct it";
+            let why =
+                "no range has its tags and a network that it could be for; add the range, or correct it";
             self.import.tell(&option.at, &option.what, why);
         }
         let mut missing = Vec::new();
         for subnet in &self.import.subnets {
             for (is_there, what, name) in [
                 (!subnet.options.routers.is_empty(), "router", "option:router"),
-                (!subnet.options.dns_servers.is_empty(), "DNS server", "option:dns-server"),
+                (
+                    !subnet.options.dns_servers.is_empty(),
+                    "DNS server",
+                    "option:dns-server",
+                ),
             ] {
                 if !is_there {
                     let why = format!(

@@ -35,7 +35,9 @@ pub(super) fn read(at: &Place, value: &str, reservations: &mut Vec<Reservation>)
     };
     reservations.extend(host.macs.iter().copied().map(of));
     Ok(match host.has_more {
-        true => Taken::No("MAC, address and name are imported; its tags, id and lease time are not: the subnet has them"),
+        true => Taken::No(
+            "MAC, address and name are imported; its tags, id and lease time are not: the subnet has them",
+        ),
         false => Taken::Yes,
     })
 }
@@ -53,7 +55,10 @@ struct Host {
 
 impl Host {
     fn take(&mut self, part: &str) -> Result<(), String> {
-        let bare = part.strip_prefix('[').and_then(|part| part.strip_suffix(']')).unwrap_or(part);
+        let bare = part
+            .strip_prefix('[')
+            .and_then(|part| part.strip_suffix(']'))
+            .unwrap_or(part);
         if let Ok(mac) = part.parse() {
             self.macs.push(mac);
         } else if let Ok(address) = bare.parse() {
@@ -79,7 +84,10 @@ impl Host {
 /// dnsmasq takes what is only digits and a unit for a lease time, hence no name.
 fn is_lease(part: &str) -> bool {
     let digits = part.trim_end_matches(['s', 'm', 'h', 'd', 'w']);
-    part == "infinite" || (!digits.is_empty() && digits.len() + 1 >= part.len() && digits.bytes().all(|b| b.is_ascii_digit()))
+    part == "infinite"
+        || (!digits.is_empty()
+            && digits.len() + 1 >= part.len()
+            && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -98,19 +106,39 @@ mod tests {
     #[test]
     fn every_form_of_the_manual_is_read() {
         for (value, expected, is_whole) in [
-            ("02:00:00:00:00:0A,nid1,10.0.0.1", "02:00:00:00:00:0a [10.0.0.1] nid1", true),
-            ("02-00-00-00-00-0a , 10.0.0.1", "02:00:00:00:00:0a [10.0.0.1] ", true),
+            (
+                "02:00:00:00:00:0A,nid1,10.0.0.1",
+                "02:00:00:00:00:0a [10.0.0.1] nid1",
+                true,
+            ),
+            (
+                "02-00-00-00-00-0a , 10.0.0.1",
+                "02:00:00:00:00:0a [10.0.0.1] ",
+                true,
+            ),
             (
                 "02:00:00:00:00:0a,02:00:00:00:00:0b,10.0.0.1,nid1,12h",
                 "02:00:00:00:00:0a [10.0.0.1] nid1 / 02:00:00:00:00:0b [10.0.0.1] nid1",
                 false,
             ),
-            ("02:00:00:00:00:0a,set:red,nid1,infinite", "02:00:00:00:00:0a [] nid1", false),
+            (
+                "02:00:00:00:00:0a,set:red,nid1,infinite",
+                "02:00:00:00:00:0a [] nid1",
+                false,
+            ),
             ("id:01:02,02:00:00:00:00:0a,n", "02:00:00:00:00:0a [] n", false),
-            ("02:00:00:00:00:0a,10.0.0.1,[fd00::1]", "02:00:00:00:00:0a [10.0.0.1, fd00::1] ", true),
+            (
+                "02:00:00:00:00:0a,10.0.0.1,[fd00::1]",
+                "02:00:00:00:00:0a [10.0.0.1, fd00::1] ",
+                true,
+            ),
         ] {
             let (drawn, taken) = read(value);
-            assert_eq!((drawn.as_str(), taken == Taken::Yes), (expected, is_whole), "{value}");
+            assert_eq!(
+                (drawn.as_str(), taken == Taken::Yes),
+                (expected, is_whole),
+                "{value}"
+            );
         }
     }
 

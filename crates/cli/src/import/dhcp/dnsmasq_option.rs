@@ -47,7 +47,11 @@ pub(super) fn read(at: &Place, value: &str) -> Result<Result<GivenOption, &'stat
     while let Some((kind, tag)) = parts.peek().and_then(|part| part.split_once(':')) {
         match kind {
             "tag" | "net" => tags.push(tag.to_owned()),
-            "encap" | "vi-encap" | "vendor" => return Ok(Err("options of vendors are not sent; loaders are chosen by architecture")),
+            "encap" | "vi-encap" | "vendor" => {
+                return Ok(Err(
+                    "options of vendors are not sent; loaders are chosen by architecture",
+                ));
+            }
             "option6" => return Ok(Err(super::left_out::IPV6)),
             _ => break,
         }
@@ -74,10 +78,14 @@ pub(super) fn read(at: &Place, value: &str) -> Result<Result<GivenOption, &'stat
         value: value.join(","),
     };
     if given.value.is_empty() {
-        return Ok(Err("an option without a value means: send none; that is so here unless the subnet has it"));
+        return Ok(Err(
+            "an option without a value means: send none; that is so here unless the subnet has it",
+        ));
     }
     if addresses(&given.value).is_ok_and(|all| all.contains(&Ipv4Addr::UNSPECIFIED)) {
-        return Ok(Err("0.0.0.0 means the host that dnsmasq runs on; write its address, or that of who does this from now on"));
+        return Ok(Err(
+            "0.0.0.0 means the host that dnsmasq runs on; write its address, or that of who does this from now on",
+        ));
     }
     match Options::default().take(code, &given.value)? {
         Taken::Yes => Ok(Ok(given)),
@@ -107,7 +115,11 @@ mod tests {
         for (value, code, expected) in [
             ("3,10.0.0.254", 3, "10.0.0.254"),
             ("option:router,10.0.0.254", 3, "10.0.0.254"),
-            ("tag:red, option:dns-server, 10.0.0.1, 10.0.0.2", 6, "10.0.0.1,10.0.0.2"),
+            (
+                "tag:red, option:dns-server, 10.0.0.1, 10.0.0.2",
+                6,
+                "10.0.0.1,10.0.0.2",
+            ),
             ("option:mtu,9000", 26, "9000"),
         ] {
             let option = option(value).unwrap();
@@ -136,8 +148,14 @@ mod tests {
         ] {
             assert!(option(value).unwrap_err().contains(why), "{value}");
         }
-        for (value, why) in [("option:gateway,10.0.0.1", "is no option"), ("3,gateway", "is not an IPv4 address")] {
-            assert!(read(&Place::new("d", 1), value).unwrap_err().contains(why), "{value}");
+        for (value, why) in [
+            ("option:gateway,10.0.0.1", "is no option"),
+            ("3,gateway", "is not an IPv4 address"),
+        ] {
+            assert!(
+                read(&Place::new("d", 1), value).unwrap_err().contains(why),
+                "{value}"
+            );
         }
     }
 }

@@ -71,10 +71,16 @@ pub(super) fn read(at: &Place, value: &str) -> Result<Option<GivenRange>, String
     for part in parts {
         match part {
             "static" => range.last = None,
-            "proxy" => return Err("a proxy gives no addresses; leave the line out and keep that server's".to_owned()),
+            "proxy" => {
+                return Err(
+                    "a proxy gives no addresses; leave the line out and keep that server's".to_owned(),
+                );
+            }
             "" => {}
             part => match part.parse::<Ipv4Addr>() {
-                Ok(address) if range.last.is_none() && masks.is_empty() && !is_mask(address) => range.last = Some(address),
+                Ok(address) if range.last.is_none() && masks.is_empty() && !is_mask(address) => {
+                    range.last = Some(address)
+                }
                 Ok(address) => masks.push(address),
                 Err(_) => lease(part, &mut range)?,
             },
@@ -111,7 +117,9 @@ fn lease(text: &str, range: &mut GivenRange) -> Result<(), String> {
 fn seconds(text: &str) -> Result<u32, String> {
     let wrong = || {
         let shown = crate::import::diff::quoted(text);
-        format!("`{shown}` is no netmask, address or lease time; write e.g. 255.255.0.0, 3600, 45m, 12h, 2d or infinite")
+        format!(
+            "`{shown}` is no netmask, address or lease time; write e.g. 255.255.0.0, 3600, 45m, 12h, 2d or infinite"
+        )
     };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
@@ -149,8 +157,14 @@ mod tests {
     #[test]
     fn every_form_of_the_manual_is_read() {
         for (value, expected) in [
-            ("10.0.0.50,10.0.0.150", "10.0.0.50 Some(\"10.0.0.150\") /None None []"),
-            ("10.0.0.50,10.0.0.150,12h", "10.0.0.50 Some(\"10.0.0.150\") /None Some(43200) []"),
+            (
+                "10.0.0.50,10.0.0.150",
+                "10.0.0.50 Some(\"10.0.0.150\") /None None []",
+            ),
+            (
+                "10.0.0.50,10.0.0.150,12h",
+                "10.0.0.50 Some(\"10.0.0.150\") /None Some(43200) []",
+            ),
             (
                 "set:red, 10.0.0.50 ,10.0.0.150,255.255.255.0 , 45m",
                 "10.0.0.50 Some(\"10.0.0.150\") /Some(24) Some(2700) [\"red\"]",
@@ -161,7 +175,10 @@ mod tests {
             ),
             ("10.0.0.0,static,255.255.255.0", "10.0.0.0 None /Some(24) None []"),
             ("10.0.0.0,static", "10.0.0.0 None /None None []"),
-            ("tag:blue,10.0.0.50,10.0.0.60,255.255.255.0,600", "10.0.0.50 None /Some(24) Some(600) []"),
+            (
+                "tag:blue,10.0.0.50,10.0.0.60,255.255.255.0,600",
+                "10.0.0.50 None /Some(24) Some(600) []",
+            ),
         ] {
             assert_eq!(drawn(value), expected, "{value}");
         }
@@ -175,7 +192,10 @@ mod tests {
         for (value, why) in [
             ("", "`(without a name)` is not an IPv4 address"),
             ("ten", "`ten` is not an IPv4 address"),
-            ("10.0.0.1,10.0.0.9,soon", "`soon` is no netmask, address or lease time"),
+            (
+                "10.0.0.1,10.0.0.9,soon",
+                "`soon` is no netmask, address or lease time",
+            ),
             ("10.0.0.1,10.0.0.9,99999999w", "`99999999w` is no netmask"),
             ("10.0.0.1,10.0.0.9,255.0.255.0", "255.0.255.0 is no netmask"),
             ("10.0.0.0,proxy", "a proxy gives no addresses"),

@@ -96,7 +96,9 @@ impl Files {
         self.opened += 1;
         let name = path.display().to_string();
         let text = read(&path).map_err(|problem| {
-            format!("cannot read {name}: {problem}; put a copy of the file there, or run the import where it is")
+            format!(
+                "cannot read {name}: {problem}; put a copy of the file there, or run the import where it is"
+            )
         })?;
         let depth = from.depth + 1;
         Ok(Source { name, text, depth })
@@ -124,7 +126,8 @@ pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, String> {
     for entry in std::fs::read_dir(folder).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_copy = name.ends_with('~') || name.starts_with('.') || (name.starts_with('#') && name.ends_with('#'));
+        let is_copy =
+            name.ends_with('~') || name.starts_with('.') || (name.starts_with('#') && name.ends_with('#'));
         if is_copy || entry.path().is_dir() {
             continue;
         }

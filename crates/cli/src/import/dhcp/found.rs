@@ -123,7 +123,8 @@ impl DhcpImport {
             return self.refuse(at, what, why);
         }
         let Some(subnet) = self.covering(first) else {
-            let why = format!("no subnet of the configuration has {first}; add the subnet, or correct the address");
+            let why =
+                format!("no subnet of the configuration has {first}; add the subnet, or correct the address");
             return self.refuse(at, what, why);
         };
         if !subnet.network.contains(last) {
@@ -147,11 +148,16 @@ impl DhcpImport {
             subnet.pools = joined(std::mem::take(&mut subnet.pools));
             if subnet.pools.is_empty() {
                 // without addresses there is nothing that strangers could get
-                subnet.unknown = subnet.unknown.filter(|unknown| *unknown == UnknownClients::Ignore);
+                subnet.unknown = subnet
+                    .unknown
+                    .filter(|unknown| *unknown == UnknownClients::Ignore);
             }
         }
         let masks = self.subnets.iter().filter_map(|subnet| {
-            let mask = subnet.options.mask.filter(|mask| *mask != subnet.network.mask())?;
+            let mask = subnet
+                .options
+                .mask
+                .filter(|mask| *mask != subnet.network.mask())?;
             let why = format!(
                 "option 1 is {mask}, but the mask of {} is {}: clients are sent this one",
                 subnet.network,
@@ -241,7 +247,8 @@ pub(super) fn network_of_prefix(address: Ipv4Addr, length: u32) -> Result<Ipv4Ne
     let bits = u32::MAX.checked_shl(u32::BITS - length).unwrap_or(0);
     let network = Ipv4Addr::from(u32::from(address) & bits);
     let text = format!("{network}/{length}");
-    text.parse().map_err(|problem: model::InvalidValue| problem.to_string())
+    text.parse()
+        .map_err(|problem: model::InvalidValue| problem.to_string())
 }
 
 #[cfg(test)]
@@ -299,7 +306,10 @@ mod tests {
     #[test]
     fn a_pool_that_fits_no_subnet_is_wrong_with_its_place() {
         for (bad, why) in [
-            (pool("10.9.0.1", "10.9.0.2"), "no subnet of the configuration has 10.9.0.1"),
+            (
+                pool("10.9.0.1", "10.9.0.2"),
+                "no subnet of the configuration has 10.9.0.1",
+            ),
             (pool("10.0.0.9", "10.0.1.2"), "it leaves 10.0.0.0/24"),
             (pool("10.0.0.9", "10.0.0.2"), "10.0.0.2 comes before 10.0.0.9"),
         ] {

@@ -221,7 +221,10 @@ impl Host {
 /// dhcpd takes `2:0:0:0:0:1`, too.
 fn mac_address(text: &str) -> Result<MacAddr, String> {
     let pairs: Vec<String> = text.split(':').map(|byte| format!("{byte:0>2}")).collect();
-    pairs.join(":").parse().map_err(|problem: model::InvalidValue| problem.to_string())
+    pairs
+        .join(":")
+        .parse()
+        .map_err(|problem: model::InvalidValue| problem.to_string())
 }
 
 fn option(statement: &Statement, options: &mut Options) -> Result<Taken, String> {

@@ -17,7 +17,10 @@ pub(super) struct Statement {
 impl Statement {
     /// The first words, in lower case: keywords are of any case.
     pub(super) fn keyword(&self) -> String {
-        self.words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default()
+        self.words
+            .first()
+            .map(|word| word.to_ascii_lowercase())
+            .unwrap_or_default()
     }
 
     /// What follows the first `count` words, as it is told to people and split at commas.
@@ -73,7 +76,9 @@ impl Reading<'_> {
     fn statements(&mut self, opened: Option<usize>, depth: usize) -> Result<Vec<Statement>, String> {
         if depth > DEPTH_MAX {
             let at = self.place(opened.unwrap_or_default());
-            return Err(format!("{at}: blocks stand more than {DEPTH_MAX} deep in each other"));
+            return Err(format!(
+                "{at}: blocks stand more than {DEPTH_MAX} deep in each other"
+            ));
         }
         let mut statements = Vec::new();
         let mut words: Vec<(usize, String)> = Vec::new();
@@ -100,9 +105,15 @@ impl Reading<'_> {
         match (opened, words.first()) {
             (_, Some((line, word))) => {
                 let at = self.place(*line);
-                Err(format!("{at}: `{}` does not end; a semicolon is missing", shown(word)))
+                Err(format!(
+                    "{at}: `{}` does not end; a semicolon is missing",
+                    shown(word)
+                ))
             }
-            (Some(line), None) => Err(format!("{}: this block does not end; a `}}` is missing", self.place(line))),
+            (Some(line), None) => Err(format!(
+                "{}: this block does not end; a `}}` is missing",
+                self.place(line)
+            )),
             (None, None) => Ok(statements),
         }
     }
@@ -111,7 +122,10 @@ impl Reading<'_> {
         match words.first() {
             Some((line, word)) => {
                 let at = self.place(*line);
-                format!("{at}: `{}` does not end; a semicolon is missing before `}}`", shown(word))
+                format!(
+                    "{at}: `{}` does not end; a semicolon is missing before `}}`",
+                    shown(word)
+                )
             }
             None => format!("{}: there is a `}}` too many", self.place(line)),
         }
@@ -153,8 +167,12 @@ fn tokens(source: &Source) -> Result<Vec<(usize, Token)>, String> {
             '{' => tokens.push((line, Token::Open)),
             '}' => tokens.push((line, Token::Close)),
             '"' => {
-                let (text, newlines) = quoted_text(&mut chars)
-                    .ok_or_else(|| format!("{}: this text does not end; a `\"` is missing", source.start().at_line(line)))?;
+                let (text, newlines) = quoted_text(&mut chars).ok_or_else(|| {
+                    format!(
+                        "{}: this text does not end; a `\"` is missing",
+                        source.start().at_line(line)
+                    )
+                })?;
                 tokens.push((line, Token::Word(text)));
                 line += newlines;
             }
@@ -196,7 +214,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<Statement>, String> {
-        super::read(&Source::of("d.conf", text), &mut Files::none(), &mut DhcpImport::default())
+        super::read(
+            &Source::of("d.conf", text),
+            &mut Files::none(),
+            &mut DhcpImport::default(),
+        )
     }
 
     /// `2 host a[3 hardware ethernet 02:…]`
@@ -204,7 +226,12 @@ mod tests {
         let drawn = statements.iter().map(|statement| {
             let block = statement.block.as_ref();
             let block = block.map(|block| format!("[{}]", drawn(block)));
-            format!("{} {}{}", statement.at.line, statement.words.join("|"), block.unwrap_or_default())
+            format!(
+                "{} {}{}",
+                statement.at.line,
+                statement.words.join("|"),
+                block.unwrap_or_default()
+            )
         });
         drawn.collect::<Vec<_>>().join(" / ")
     }
@@ -226,9 +253,18 @@ mod tests {
     #[test]
     fn what_does_not_end_is_told_where_it_begins() {
         for (text, error) in [
-            ("a;\nsubnet {\n", "d.conf:2: this block does not end; a `}` is missing"),
-            ("a;\n\noption routers 10.0.0.1\n", "d.conf:3: `option` does not end; a semicolon"),
-            ("a {\n b c }", "d.conf:2: `b` does not end; a semicolon is missing before `}`"),
+            (
+                "a;\nsubnet {\n",
+                "d.conf:2: this block does not end; a `}` is missing",
+            ),
+            (
+                "a;\n\noption routers 10.0.0.1\n",
+                "d.conf:3: `option` does not end; a semicolon",
+            ),
+            (
+                "a {\n b c }",
+                "d.conf:2: `b` does not end; a semicolon is missing before `}`",
+            ),
             ("a;\nb \"c;\n", "d.conf:2: this text does not end"),
         ] {
             let got = read(text).unwrap_err();
@@ -247,7 +283,11 @@ mod tests {
     fn what_is_included_stands_in_its_place_with_its_own_lines() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        std::fs::write(path("d.conf"), "a;\ngroup {\ninclude \"b.conf\";\n}\ninclude \"none\";").unwrap();
+        std::fs::write(
+            path("d.conf"),
+            "a;\ngroup {\ninclude \"b.conf\";\n}\ninclude \"none\";",
+        )
+        .unwrap();
         std::fs::write(path("b.conf"), "\n\nhost b { c; }").unwrap();
         let (mut files, mut import) = (Files::new(), DhcpImport::default());
         let source = files.open(&path("d.conf")).unwrap();

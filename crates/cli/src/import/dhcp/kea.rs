@@ -112,7 +112,9 @@ impl Reading {
                 "pool" | "pool-id" | "client-class" => {}
                 "option-data" => {
                     self.each(below, |reading, option| {
-                        reading.import.tell(&option.at, &what, "options are those of the whole subnet here");
+                        reading
+                            .import
+                            .tell(&option.at, &what, "options are those of the whole subnet here");
                     });
                 }
                 name => self.other(name, below),
@@ -207,10 +209,14 @@ impl Reading {
         let code = text("code").and_then(|code| code.parse().ok());
         let code = code.or_else(|| code_of(name.as_deref().unwrap_or_default()));
         let taken = match (is_dhcp4, code, text("data")) {
-            (false, ..) => Ok(Taken::No("options of vendors are not sent; loaders are chosen by architecture")),
+            (false, ..) => Ok(Taken::No(
+                "options of vendors are not sent; loaders are chosen by architecture",
+            )),
             (true, None, _) => Ok(Taken::No(left_out::ISC_OPTION)),
             (true, Some(code), Some(data)) if is_text => options.take(code, &data),
-            (true, Some(_), Some(_)) => Err("it is written in hex; write the text and leave csv-format out".to_owned()),
+            (true, Some(_), Some(_)) => {
+                Err("it is written in hex; write the text and leave csv-format out".to_owned())
+            }
             (true, Some(_), None) => Ok(Taken::No("it has no data")),
         };
         match taken {
@@ -240,7 +246,9 @@ impl Reading {
     fn leave(&mut self, name: &str, node: &Node) {
         let is_empty = matches!(&node.value, Value::List(list) if list.is_empty())
             || matches!(&node.value, Value::Object(members) if members.is_empty())
-            || node.text().is_some_and(|text| text.is_empty() || text == "0.0.0.0")
+            || node
+                .text()
+                .is_some_and(|text| text.is_empty() || text == "0.0.0.0")
             || node.value == Value::Scalar(serde_json::Value::Bool(false))
             || node.value == Value::Scalar(serde_json::Value::Null);
         // Kea writes its defaults out, and they say nothing
@@ -263,8 +271,12 @@ fn ends(text: &str, network: Option<Ipv4Net>) -> Result<(std::net::Ipv4Addr, std
         return Ok((address(first.trim())?, address(last.trim())?));
     }
     let Some((base, length)) = text.split_once('/') else {
-        let of = network.map(|network| format!(" of {network}")).unwrap_or_default();
-        return Err(format!("write the first and the last address{of}, with a dash between them"));
+        let of = network
+            .map(|network| format!(" of {network}"))
+            .unwrap_or_default();
+        return Err(format!(
+            "write the first and the last address{of}, with a dash between them"
+        ));
     };
     let pool = network_of_prefix(address(base.trim())?, number(length)?)?;
     Ok((pool.network(), pool.broadcast()))

@@ -100,7 +100,11 @@ impl<'a> Reading<'a> {
         let near: String = self.rest.chars().take_while(|c| *c != '\n').collect();
         match near.is_empty() {
             true => format!("{}: {problem}", self.place()),
-            false => format!("{}: {problem}, at `{}`", self.place(), crate::import::diff::quoted(&near)),
+            false => format!(
+                "{}: {problem}, at `{}`",
+                self.place(),
+                crate::import::diff::quoted(&near)
+            ),
         }
     }
 
@@ -163,7 +167,11 @@ impl<'a> Reading<'a> {
                 // an include may stand for members, as Kea pastes text
                 Some('<') => match self.included()?.value {
                     Value::Object(included) => members.extend(included),
-                    _ => return Err(self.wrong("what is included here is no object: write the members in { }")),
+                    _ => {
+                        return Err(
+                            self.wrong("what is included here is no object: write the members in { }")
+                        );
+                    }
                 },
                 Some('"') => {
                     let name = self.string()?;
@@ -222,7 +230,8 @@ impl<'a> Reading<'a> {
     }
 
     fn scalar(&mut self) -> Result<Value, String> {
-        let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | ':' | ']' | '}' | '#' | '/' | '"' | '[' | '{');
+        let is_end =
+            |c: char| c.is_whitespace() || matches!(c, ',' | ':' | ']' | '}' | '#' | '/' | '"' | '[' | '{');
         let end = self.rest.find(is_end).unwrap_or(self.rest.len());
         let scalar = serde_json::from_str(&self.rest[..end]);
         let scalar = scalar.map_err(|_| self.wrong("this is no value of JSON"))?;
@@ -235,7 +244,9 @@ impl<'a> Reading<'a> {
         let end = self.rest.find("?>");
         let end = end.ok_or_else(|| self.wrong("write <?include \"file\"?>"))?;
         let inside = &self.rest[..end];
-        let name = inside.strip_prefix("<?include").map(|name| name.trim().trim_matches('"'));
+        let name = inside
+            .strip_prefix("<?include")
+            .map(|name| name.trim().trim_matches('"'));
         let name = name.filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| self.wrong("write <?include \"file\"?>"))?;
         let source = self.files.include(self.source, name);
@@ -254,14 +265,18 @@ fn read_included(source: &Source, files: &mut Files) -> Result<Node, String> {
             let members = as_if_in(source, '{', '}');
             read(&members, files).or_else(|_| read(source, files))
         }
-        _ => read(source, files).or_else(|problem| read(&as_if_in(source, '[', ']'), files).map_err(|_| problem)),
+        _ => read(source, files)
+            .or_else(|problem| read(&as_if_in(source, '[', ']'), files).map_err(|_| problem)),
     }
 }
 
 /// On the same lines as before.
 fn as_if_in(source: &Source, open: char, close: char) -> Source {
     let text = format!("{open}{}\n{close}", source.text);
-    Source { text, ..source.clone() }
+    Source {
+        text,
+        ..source.clone()
+    }
 }
 
 #[cfg(test)]
@@ -275,10 +290,14 @@ mod tests {
     fn drawn(node: &Node) -> String {
         match &node.value {
             Value::Object(members) => {
-                let members = members.iter().map(|(name, node)| format!("{name}={}", drawn(node)));
+                let members = members
+                    .iter()
+                    .map(|(name, node)| format!("{name}={}", drawn(node)));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(" "))
             }
-            Value::List(elements) => format!("[{}]", elements.iter().map(drawn).collect::<Vec<_>>().join(" ")),
+            Value::List(elements) => {
+                format!("[{}]", elements.iter().map(drawn).collect::<Vec<_>>().join(" "))
+            }
             Value::Text(text) => format!("{text:?}@{}", node.at.line),
             Value::Scalar(scalar) => format!("{scalar}@{}", node.at.line),
         }
@@ -307,7 +326,10 @@ mod tests {
             ("\n/* ", "k.json:2: this comment does not end"),
             ("{,}", "k.json:1: a name in quotes, or `}`, is missing"),
             ("{<?include?>}", "k.json:1: write <?include"),
-            ("{\"a\": <?include \"b\"?>}", "k.json:1: there are more than 0 files"),
+            (
+                "{\"a\": <?include \"b\"?>}",
+                "k.json:1: there are more than 0 files",
+            ),
         ] {
             let got = read(text).unwrap_err();
             assert!(got.starts_with(error), "{text:?}: {got}");
@@ -316,7 +338,11 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        assert!(read(&"[".repeat(100_000)).unwrap_err().contains("more than 64 deep"));
+        assert!(
+            read(&"[".repeat(100_000))
+                .unwrap_err()
+                .contains("more than 64 deep")
+        );
     }
 
     /// Kea pastes the text: whole values, and members or elements without brackets.

@@ -69,12 +69,16 @@ impl Names {
         let (name, xname, nid) = match words {
             [name, xname] => (name, xname, None),
             [name, xname, nid] => {
-                let number = nid.parse::<u64>().map_err(|_| format!("`{}` is no NID; write a number", quoted(nid)))?;
+                let number = nid
+                    .parse::<u64>()
+                    .map_err(|_| format!("`{}` is no NID; write a number", quoted(nid)))?;
                 (name, xname, Some(number))
             }
             _ => return Err("write HOSTNAME XNAME, or MAC XNAME, and for a new node its NID".to_owned()),
         };
-        let xname: Xname = xname.parse().map_err(|problem: model::InvalidValue| problem.to_string())?;
+        let xname: Xname = xname
+            .parse()
+            .map_err(|problem: model::InvalidValue| problem.to_string())?;
         if let Some(nid) = nid {
             let owner = nids.entry(nid).or_insert_with(|| xname.clone());
             if *owner != xname {
@@ -97,7 +101,9 @@ impl Names {
         let host = hostname.to_ascii_lowercase();
         let short = host.split('.').next().unwrap_or_default();
         let listed = self.by_mac.get(mac);
-        let listed = listed.or_else(|| self.by_host.get(&host)).or_else(|| self.by_host.get(short));
+        let listed = listed
+            .or_else(|| self.by_host.get(&host))
+            .or_else(|| self.by_host.get(short));
         if let Some((_, named)) = listed {
             return Some(named.clone());
         }
@@ -108,7 +114,10 @@ impl Names {
     }
 
     /// Lines that no reservation has used: a name may be written wrongly in them.
-    pub(super) fn unused<'a>(&self, reservations: impl Iterator<Item = (&'a MacAddr, &'a str)>) -> Vec<Place> {
+    pub(super) fn unused<'a>(
+        &self,
+        reservations: impl Iterator<Item = (&'a MacAddr, &'a str)>,
+    ) -> Vec<Place> {
         let (mut macs, mut hosts) = (BTreeSet::new(), BTreeSet::new());
         for (mac, hostname) in reservations {
             macs.insert(*mac);
@@ -118,7 +127,9 @@ impl Names {
         }
         let by_mac = self.by_mac.iter().filter(|(mac, _)| !macs.contains(mac));
         let by_host = self.by_host.iter().filter(|(host, _)| !hosts.contains(*host));
-        let places = by_mac.map(|(_, (at, _))| at).chain(by_host.map(|(_, (at, _))| at));
+        let places = by_mac
+            .map(|(_, (at, _))| at)
+            .chain(by_host.map(|(_, (at, _))| at));
         let mut places: Vec<Place> = places.cloned().collect();
         places.sort();
         places
@@ -143,8 +154,13 @@ mod tests {
 
     #[test]
     fn macs_names_and_first_labels_find_their_component() {
-        let names = names("# list\nNID0001, x1000c0s0b0n0 ,7\n\nnid2\tX1000c0s00b0n1\n02-00-00-00-00-0A x9c0s0b0\n").unwrap();
-        assert_eq!(found(&names, "nid0001.hpc.example").as_deref(), Some("x1000c0s0b0n0 Some(7)"));
+        let names =
+            names("# list\nNID0001, x1000c0s0b0n0 ,7\n\nnid2\tX1000c0s00b0n1\n02-00-00-00-00-0A x9c0s0b0\n")
+                .unwrap();
+        assert_eq!(
+            found(&names, "nid0001.hpc.example").as_deref(),
+            Some("x1000c0s0b0n0 Some(7)")
+        );
         assert_eq!(found(&names, "nid2").as_deref(), Some("x1000c0s0b0n1 None"));
         let by_mac = names.of(&MAC, "nid2").unwrap();
         assert_eq!(by_mac.xname.as_str(), "x9c0s0b0", "the MAC is the surer");
@@ -157,7 +173,10 @@ mod tests {
     #[test]
     fn a_host_that_is_called_by_its_xname_is_that_component() {
         let none = Names::default();
-        assert_eq!(found(&none, "X1000c0s0b0n0.hpc.example").as_deref(), Some("x1000c0s0b0n0 None"));
+        assert_eq!(
+            found(&none, "X1000c0s0b0n0.hpc.example").as_deref(),
+            Some("x1000c0s0b0n0 None")
+        );
         assert_eq!(found(&none, "x1000c0s0b0").as_deref(), Some("x1000c0s0b0 None"));
         for name in ["s0", "p1", "sms1", "x1000", "x1000c0", "login1", ""] {
             assert_eq!(found(&none, name), None, "{name}");
@@ -166,7 +185,8 @@ mod tests {
 
     #[test]
     fn every_line_that_is_wrong_is_told() {
-        let wrong = names("a\na x0c0s0b0n0 7\nb x0c0s1b0n0 7\nc here\nd x0c0s2b0n0 many\na x0c0s0b0n0\n").unwrap_err();
+        let wrong = names("a\na x0c0s0b0n0 7\nb x0c0s1b0n0 7\nc here\nd x0c0s2b0n0 many\na x0c0s0b0n0\n")
+            .unwrap_err();
         let lines: Vec<&str> = wrong.lines().collect();
         for (line, text) in lines.iter().zip([
             "names.txt:1: write HOSTNAME XNAME",

@@ -112,7 +112,9 @@ fn why_not(code: u8) -> &'static str {
         54 => "members name their service address",
         58 | 59 => "clients renew at half of the lease time and rebind at seven eighths",
         82 | 90 | 118 => "what relays add is echoed, and chooses the subnet, without being configured",
-        SITE_OPTIONS_MIN.. => "an option of the site's own is not sent; set what it says in the image or with cloud-init",
+        SITE_OPTIONS_MIN.. => {
+            "an option of the site's own is not sent; set what it says in the image or with cloud-init"
+        }
         _ => "this option is not sent; set what it says in the image or with cloud-init",
     }
 }

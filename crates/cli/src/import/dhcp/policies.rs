@@ -20,7 +20,10 @@ pub(super) fn diff(rules: &[Rule], ours: &[DhcpPolicy], replace: bool) -> Diff<D
         let policy = policy(place, rule);
         let name = quoted(&policy.name);
         if let Some(first) = seen.insert(policy.name.clone(), rule) {
-            let reason = format!("{}: the rule at {} has this name, too; give it another", rule.at, first.at);
+            let reason = format!(
+                "{}: the rule at {} has this name, too; give it another",
+                rule.at, first.at
+            );
             diff.refuse(name, reason);
             continue;
         }
@@ -29,7 +32,10 @@ pub(super) fn diff(rules: &[Rule], ours: &[DhcpPolicy], replace: bool) -> Diff<D
             None => diff.create.push(policy),
             Some(known) if without_history(known) == policy => diff.same += 1,
             Some(_) if !replace => {
-                let reason = format!("{}: a policy of this name is here and says something else; --replace takes the rule's", rule.at);
+                let reason = format!(
+                    "{}: a policy of this name is here and says something else; --replace takes the rule's",
+                    rule.at
+                );
                 diff.refuse(name, reason);
             }
             Some(known) => diff.change.push(Change {
@@ -119,19 +125,30 @@ mod tests {
         assert_eq!(first.subnets, ["172.16.10.0/24"]);
         let quiet = (created[1].ignore, created[1].domain_append);
         assert_eq!(quiet, (true, 0), "nothing goes with ignore");
-        assert_eq!(created[2].domain_append, 0, "there is no name that anything could follow");
+        assert_eq!(
+            created[2].domain_append, 0,
+            "there is no name that anything could follow"
+        );
     }
 
     #[test]
     fn a_policy_that_says_something_else_is_kept_unless_it_is_replaced() {
-        let rules = rules(&["name:a,hostname:n{04d}", "name:b,hostname:m{04d}", "name:a,hostname:o{04d}"]);
+        let rules = rules(&[
+            "name:a,hostname:n{04d}",
+            "name:b,hostname:m{04d}",
+            "name:a,hostname:o{04d}",
+        ]);
         let mut ours = diff(&rules[..2], &[], false).create;
         ours[0].meta = Some(proto::http::v1::ObjectMeta::default());
         ours[1].hostname = "x{04d}".into();
         let kept = diff(&rules, &ours, false);
         assert_eq!((kept.same, kept.change.len(), kept.refused.len()), (1, 0, 2));
         assert!(kept.refused[0].reason.contains("c.yaml:2: a policy of this name"));
-        assert!(kept.refused[1].reason.contains("the rule at c.yaml:1 has this name"));
+        assert!(
+            kept.refused[1]
+                .reason
+                .contains("the rule at c.yaml:1 has this name")
+        );
         let replaced = diff(&rules[..2], &ours, true);
         assert_eq!(replaced.change[0].after.hostname, "m{04d}");
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use model::{Ipv4Net, MacAddr};
+use model::{Ipv4Net, MacAddr, Xname};
 use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping};
 
 use super::found::{Place, Reservation};
@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) interfaces: Diff<EthernetInterface>,
     /// Reservations that name no component: they get an address and nothing to boot.
     pub(super) nameless: usize,
+    /// Reservations of a component that the file calls by another name than its xname.
+    pub(super) renamed: usize,
 }
 
 /// What is here, and what the file says beside reservations.
@@ -54,6 +56,8 @@ pub(super) fn plan(reservations: &[Reservation], here: &Here<'_>) -> Plan {
         take_from_others(&mut accepted, &ours);
     }
     refuse_losers(&mut accepted, &wanted, &ours, &mut plan);
+    let kept = wanted.iter().filter(|(mac, _)| accepted.contains_key(*mac));
+    plan.renamed = kept.filter(|(_, wanted)| wanted.has_own_name()).count();
     let components = new_components(&accepted, &wanted, here, &mut plan);
     for (mac, after) in accepted {
         match ours.get(&mac) {
@@ -80,8 +84,18 @@ struct Wanted {
     named: Option<Named>,
 }
 
+impl Wanted {
+    /// A name that is lost: its component is called in another way here.
+    fn has_own_name(&self) -> bool {
+        let label = self.hostname.split('.').next().unwrap_or_default();
+        let is_xname = |named: &Named| label.parse().is_ok_and(|name: Xname| name == named.xname);
+        !label.is_empty() && self.named.as_ref().is_some_and(|named| !is_xname(named))
+    }
+}
+
 fn refuse(plan: &mut Plan, mac: MacAddr, wanted: &Wanted, problem: &str) {
-    plan.interfaces.refuse(mac.to_string(), format!("{}: {problem}", wanted.at));
+    plan.interfaces
+        .refuse(mac.to_string(), format!("{}: {problem}", wanted.at));
 }
 
 /// Reservations of one MAC in several subnets are one interface.
@@ -100,7 +114,11 @@ fn by_mac(reservations: &[Reservation], names: &Names, plan: &mut Plan) -> BTree
         if let Some(other) = named.as_ref().filter(|named| is_other(named)) {
             let problem = format!(
                 "it is {} at {} and {} here; an interface has one component, remove one of them",
-                wanted.named.as_ref().map(|named| named.xname.to_string()).unwrap_or_default(),
+                wanted
+                    .named
+                    .as_ref()
+                    .map(|named| named.xname.to_string())
+                    .unwrap_or_default(),
                 wanted.at,
                 other.xname
             );
@@ -114,7 +132,10 @@ fn by_mac(reservations: &[Reservation], names: &Names, plan: &mut Plan) -> BTree
         if wanted.hostname.is_empty() {
             wanted.hostname.clone_from(&given.hostname);
         }
-        let new = given.addresses.iter().filter(|address| !wanted.addresses.contains(address));
+        let new = given
+            .addresses
+            .iter()
+            .filter(|address| !wanted.addresses.contains(address));
         let new: Vec<IpAddr> = new.copied().collect();
         wanted.addresses.extend(new);
     }
@@ -129,7 +150,11 @@ fn merged(
     before: Option<&EthernetInterface>,
     here: &Here<'_>,
 ) -> Result<EthernetInterface, String> {
-    if let Some(wrong) = wanted.addresses.iter().find(|address| !is_of_one_interface(**address)) {
+    if let Some(wrong) = wanted
+        .addresses
+        .iter()
+        .find(|address| !is_of_one_interface(**address))
+    {
         return Err(format!("{wrong} is no address that one interface can have"));
     }
     let mut after = before.cloned().unwrap_or_else(|| EthernetInterface {
@@ -174,7 +199,11 @@ fn add_address(
     here: &Here<'_>,
 ) -> Result<(), String> {
     let ip = |mapping: &IpAddressMapping| mapping.ip_address.parse::<IpAddr>().ok();
-    if after.ip_addresses.iter().any(|mapping| ip(mapping) == Some(address)) {
+    if after
+        .ip_addresses
+        .iter()
+        .any(|mapping| ip(mapping) == Some(address))
+    {
         return Ok(());
     }
     let network = network_of(address, here.networks);
@@ -215,7 +244,9 @@ fn is_of_one_interface(address: IpAddr) -> bool {
 
 fn addresses(interface: &EthernetInterface) -> Vec<IpAddr> {
     let mappings = interface.ip_addresses.iter();
-    mappings.filter_map(|mapping| mapping.ip_address.parse().ok()).collect()
+    mappings
+        .filter_map(|mapping| mapping.ip_address.parse().ok())
+        .collect()
 }
 
 /// Interfaces that the file does not name give up the addresses that it gives to others.
@@ -224,10 +255,15 @@ fn take_from_others(
     ours: &BTreeMap<MacAddr, &EthernetInterface>,
 ) {
     let taken: BTreeSet<IpAddr> = accepted.values().flat_map(addresses).collect();
-    for (mac, interface) in ours.iter().filter(|(mac, _)| !accepted.contains_key(*mac)).collect::<Vec<_>>() {
+    for (mac, interface) in ours
+        .iter()
+        .filter(|(mac, _)| !accepted.contains_key(*mac))
+        .collect::<Vec<_>>()
+    {
         if addresses(interface).iter().any(|address| taken.contains(address)) {
             let mut after = (*interface).clone();
-            let is_taken = |mapping: &IpAddressMapping| mapping.ip_address.parse().is_ok_and(|ip| taken.contains(&ip));
+            let is_taken =
+                |mapping: &IpAddressMapping| mapping.ip_address.parse().is_ok_and(|ip| taken.contains(&ip));
             after.ip_addresses.retain(|mapping| !is_taken(mapping));
             accepted.insert(*mac, after);
         }
@@ -241,11 +277,15 @@ fn refuse_losers(
     ours: &BTreeMap<MacAddr, &EthernetInterface>,
     plan: &mut Plan,
 ) {
-    let after = accepted.iter().map(|(mac, interface)| (*mac, addresses(interface)));
+    let after = accepted
+        .iter()
+        .map(|(mac, interface)| (*mac, addresses(interface)));
     let held = ours.iter().map(|(mac, interface)| (*mac, addresses(interface)));
     for (mac, lost) in losers::<IpAddr, MacAddr>(&after.collect(), &held.collect()) {
         accepted.remove(&mac);
-        let holder = ours.get(&lost.owner).filter(|holder| addresses(holder).contains(&lost.key));
+        let holder = ours
+            .get(&lost.owner)
+            .filter(|holder| addresses(holder).contains(&lost.key));
         let problem = match (holder, wanted.get(&lost.owner)) {
             (Some(holder), _) => {
                 let of = match holder.component_id.as_str() {
@@ -289,7 +329,9 @@ fn new_components(
         let id = named.xname.to_string();
         match known.get(id.as_str()) {
             Some(component) if named.nid.is_some() && component.nid != named.nid => {
-                let has = component.nid.map_or_else(|| "no NID".to_owned(), |nid| format!("NID {nid}"));
+                let has = component
+                    .nid
+                    .map_or_else(|| "no NID".to_owned(), |nid| format!("NID {nid}"));
                 let reason = format!("it is here and has {has}; leave the NID out of the list of xnames");
                 if !plan.components.refused.iter().any(|refused| refused.id == id) {
                     plan.components.refuse(id, reason);

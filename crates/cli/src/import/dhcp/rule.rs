@@ -45,7 +45,11 @@ impl Rule {
     /// Clients of one SMD type, or all for an empty one, and their name.
     pub(super) fn named(at: &Place, r#type: &str, hostname: &str) -> Rule {
         Rule {
-            types: Some(r#type).filter(|of| !of.is_empty()).map(str::to_owned).into_iter().collect(),
+            types: Some(r#type)
+                .filter(|of| !of.is_empty())
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
             hostname: hostname.to_owned(),
             ..Rule::empty(at)
         }
@@ -73,9 +77,20 @@ impl Rule {
         if has("netmask") && has("cidr") {
             return Err("it has `netmask` and `cidr`; write one of them".to_owned());
         }
-        let has_action = ["hostname", "routers", "netmask", "cidr", "domain", "domain_append", "ignore", "subnet"];
+        let has_action = [
+            "hostname",
+            "routers",
+            "netmask",
+            "cidr",
+            "domain",
+            "domain_append",
+            "ignore",
+            "subnet",
+        ];
         if !has_action.iter().any(|key| has(key)) {
-            return Err("it does nothing; write hostname, routers, netmask, cidr, domain or ignore".to_owned());
+            return Err(
+                "it does nothing; write hostname, routers, netmask, cidr, domain or ignore".to_owned(),
+            );
         }
         let implied = rule.subnets.first().map(Ipv4Net::prefix_len);
         rule.prefix_length = rule.prefix_length.or(implied.filter(|_| !rule.ignore));
@@ -106,9 +121,21 @@ impl Rule {
             "name" => value.clone_into(&mut self.name),
             "type" => self.types = list(value),
             "id" => self.ids = list(value),
-            "subnet" => self.subnets = list(value).iter().map(|text| cidr(text)).collect::<Result<_, _>>().map_err(of)?,
+            "subnet" => {
+                self.subnets = list(value)
+                    .iter()
+                    .map(|text| cidr(text))
+                    .collect::<Result<_, _>>()
+                    .map_err(of)?
+            }
             "hostname" => value.clone_into(&mut self.hostname),
-            "routers" => self.routers = list(value).iter().map(|text| address(text)).collect::<Result<_, _>>().map_err(of)?,
+            "routers" => {
+                self.routers = list(value)
+                    .iter()
+                    .map(|text| address(text))
+                    .collect::<Result<_, _>>()
+                    .map_err(of)?
+            }
             "netmask" => {
                 let mask = address(value).map_err(of)?;
                 let network = network_of(Ipv4Addr::UNSPECIFIED, mask).map_err(of)?;
@@ -116,14 +143,17 @@ impl Rule {
             }
             "cidr" => {
                 let bits = value.parse::<u8>().ok().filter(|bits| (1..=32).contains(bits));
-                self.prefix_length = Some(bits.ok_or_else(|| format!("cidr: `{}` is not 1 to 32", shown(value)))?);
+                self.prefix_length =
+                    Some(bits.ok_or_else(|| format!("cidr: `{}` is not 1 to 32", shown(value)))?);
             }
             "domain" => value.trim_start_matches('.').clone_into(&mut self.domain),
             "domain_append" => self.append = append(value)?,
             "continue" => self.continues = truth(key, value)?,
             "ignore" => self.ignore = truth(key, value)?,
             "log" => self.has_log = true,
-            "id_set" => return Err("coresmd itself does not read id_set yet; write the xnames as id:A|B".to_owned()),
+            "id_set" => {
+                return Err("coresmd itself does not read id_set yet; write the xnames as id:A|B".to_owned());
+            }
             key => {
                 return Err(format!(
                     "`{}` is no key of a rule; type, subnet and id say for whom, hostname, routers, netmask, cidr, domain, \
@@ -158,8 +188,11 @@ fn list(value: &str) -> Vec<String> {
 
 /// The bits behind the prefix are not looked at, as Go does.
 fn cidr(text: &str) -> Result<Ipv4Net, String> {
-    let parts = text.split_once('/').and_then(|(base, length)| Some((base, length.parse::<u32>().ok()?)));
-    let (base, length) = parts.ok_or_else(|| format!("`{}` is no network, e.g. 10.97.0.0/16", shown(text)))?;
+    let parts = text
+        .split_once('/')
+        .and_then(|(base, length)| Some((base, length.parse::<u32>().ok()?)));
+    let (base, length) =
+        parts.ok_or_else(|| format!("`{}` is no network, e.g. 10.97.0.0/16", shown(text)))?;
     network_of_prefix(address(base)?, length)
 }
 
@@ -205,8 +238,14 @@ mod tests {
         .unwrap();
         assert_eq!(rule.types, ["NodeBMC", "RouterBMC"]);
         assert_eq!(rule.subnets[0].to_string(), "172.16.10.0/24");
-        assert_eq!((rule.ids.len(), rule.routers.len(), rule.subnets.len()), (2, 2, 2));
-        assert_eq!((rule.hostname.as_str(), rule.domain.as_str()), ("bmc,{04d}", "lab.example"));
+        assert_eq!(
+            (rule.ids.len(), rule.routers.len(), rule.subnets.len()),
+            (2, 2, 2)
+        );
+        assert_eq!(
+            (rule.hostname.as_str(), rule.domain.as_str()),
+            ("bmc,{04d}", "lab.example")
+        );
         assert_eq!((rule.prefix_length, rule.append), (Some(16), Append::RuleGlobal));
         assert!(rule.continues && !rule.ignore && rule.has_log);
     }
@@ -215,9 +254,16 @@ mod tests {
     #[test]
     fn a_subnet_implies_the_mask_of_its_first_network() {
         let mask = |text: &str| read(text).unwrap().prefix_length;
-        assert_eq!(mask("subnet:172.16.0.0/21|172.16.8.0/22,hostname:a{04d}"), Some(21));
+        assert_eq!(
+            mask("subnet:172.16.0.0/21|172.16.8.0/22,hostname:a{04d}"),
+            Some(21)
+        );
         assert_eq!(mask("subnet:172.16.0.0/21,netmask:255.255.0.0"), Some(16));
-        assert_eq!(mask("subnet:172.16.0.0/21,ignore:true"), None, "nothing goes with ignore");
+        assert_eq!(
+            mask("subnet:172.16.0.0/21,ignore:true"),
+            None,
+            "nothing goes with ignore"
+        );
         assert_eq!(mask("type:Node,hostname:a{04d}"), None);
     }
 
@@ -230,8 +276,14 @@ mod tests {
             ("hostname:a,hostname:b", "`hostname` stands in it twice"),
             ("host:a", "`host` is no key of a rule"),
             ("id_set:x[0-9],hostname:a", "coresmd itself does not read id_set"),
-            ("subnet:172.16.0.0,hostname:a", "subnet: `172.16.0.0` is no network"),
-            ("subnet:172.16.0.0/33,hostname:a", "subnet: /33 is no prefix length"),
+            (
+                "subnet:172.16.0.0,hostname:a",
+                "subnet: `172.16.0.0` is no network",
+            ),
+            (
+                "subnet:172.16.0.0/33,hostname:a",
+                "subnet: /33 is no prefix length",
+            ),
             ("routers:gateway", "routers: `gateway` is not an IPv4 address"),
             ("netmask:255.0.255.0", "netmask: 255.0.255.0 is no netmask"),
             ("cidr:0", "cidr: `0` is not 1 to 32"),

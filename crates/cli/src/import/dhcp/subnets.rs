@@ -53,7 +53,10 @@ pub(super) fn changes_in_words(before: &Subnet, after: &Subnet) -> Vec<String> {
 }
 
 fn is_of(subnet: &Subnet, network: &Ipv4Net) -> bool {
-    subnet.network.parse().is_ok_and(|known: Ipv4Net| known == *network)
+    subnet
+        .network
+        .parse()
+        .is_ok_and(|known: Ipv4Net| known == *network)
 }
 
 /// As it would be created.
@@ -78,7 +81,9 @@ fn wanted(given: &FoundSubnet) -> Subnet {
         mtu: options.mtu.unwrap_or_default(),
         pools: pools.collect(),
         unknown_clients: given.unknown.unwrap_or_default().into(),
-        pool_lease_time_s: pool_lease_time_s.filter(|_| !given.pools.is_empty()).unwrap_or_default(),
+        pool_lease_time_s: pool_lease_time_s
+            .filter(|_| !given.pools.is_empty())
+            .unwrap_or_default(),
         options: raw.collect(),
         ..Subnet::default()
     }
@@ -111,19 +116,38 @@ fn merged(before: &Subnet, wanted: Subnet, replace: bool) -> Result<Subnet, Stri
                 let found = all.iter().find(|(known, _)| *known == name);
                 found.map(|(_, text)| text.clone()).unwrap_or_default()
             };
-            conflicts.push(format!("{name} {} here, {} in the file", of(&shown.0), of(&shown.1)));
+            conflicts.push(format!(
+                "{name} {} here, {} in the file",
+                of(&shown.0),
+                of(&shown.1)
+            ));
         }
     };
     judge("routers", take(&mut after.routers, wanted.routers, replace));
-    judge("DNS servers", take(&mut after.dns_servers, wanted.dns_servers, replace));
-    judge("NTP servers", take(&mut after.ntp_servers, wanted.ntp_servers, replace));
+    judge(
+        "DNS servers",
+        take(&mut after.dns_servers, wanted.dns_servers, replace),
+    );
+    judge(
+        "NTP servers",
+        take(&mut after.ntp_servers, wanted.ntp_servers, replace),
+    );
     judge("domain", take(&mut after.domain, wanted.domain, replace));
-    judge("lease time", take(&mut after.lease_time_s, wanted.lease_time_s, replace));
+    judge(
+        "lease time",
+        take(&mut after.lease_time_s, wanted.lease_time_s, replace),
+    );
     judge("MTU", take(&mut after.mtu, wanted.mtu, replace));
     judge("pools", take(&mut after.pools, wanted.pools, replace));
-    judge("pool lease time", take(&mut after.pool_lease_time_s, wanted.pool_lease_time_s, replace));
+    judge(
+        "pool lease time",
+        take(&mut after.pool_lease_time_s, wanted.pool_lease_time_s, replace),
+    );
     judge("options", take(&mut after.options, wanted.options, replace));
-    judge("unknown clients", take_unknown(&mut after.unknown_clients, wanted.unknown_clients, replace));
+    judge(
+        "unknown clients",
+        take_unknown(&mut after.unknown_clients, wanted.unknown_clients, replace),
+    );
     match conflicts.is_empty() {
         true => Ok(after),
         false => Err(conflicts.join("; ")),
@@ -160,9 +184,17 @@ fn texts(subnet: &Subnet) -> Vec<(&'static str, String)> {
         0 => String::new(),
         number => format!("{number} {unit}"),
     };
-    let pools = subnet.pools.iter().map(|pool| format!("{}-{}", pool.first, pool.last));
+    let pools = subnet
+        .pools
+        .iter()
+        .map(|pool| format!("{}-{}", pool.first, pool.last));
     let options = subnet.options.iter().map(|option| {
-        let value = [option.hex.clone(), option.text.clone(), option.addresses.join(" ")].concat();
+        let value = [
+            option.hex.clone(),
+            option.text.clone(),
+            option.addresses.join(" "),
+        ]
+        .concat();
         format!("{}={}", option.code, crate::import::diff::quoted(&value))
     });
     let unknown = match subnet.unknown_clients() {
@@ -175,7 +207,10 @@ fn texts(subnet: &Subnet) -> Vec<(&'static str, String)> {
         ("routers", subnet.routers.join(", ")),
         ("DNS servers", subnet.dns_servers.join(", ")),
         ("NTP servers", subnet.ntp_servers.join(", ")),
-        ("domain", crate::import::diff::quoted(&subnet.domain).replace("(without a name)", "")),
+        (
+            "domain",
+            crate::import::diff::quoted(&subnet.domain).replace("(without a name)", ""),
+        ),
         ("lease time", number(subnet.lease_time_s, "s")),
         ("MTU", number(subnet.mtu, "bytes")),
         ("pools", pools.collect::<Vec<_>>().join(", ")),

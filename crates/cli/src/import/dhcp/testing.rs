@@ -16,7 +16,11 @@ pub(super) fn drawn(import: &DhcpImport) -> String {
     for host in &import.reservations {
         let addresses: Vec<String> = host.addresses.iter().map(ToString::to_string).collect();
         let addresses = addresses.join(",");
-        let _infallible = writeln!(text, "{:>3} host {} [{addresses}] {}", host.at.line, host.mac, host.hostname);
+        let _infallible = writeln!(
+            text,
+            "{:>3} host {} [{addresses}] {}",
+            host.at.line, host.mac, host.hostname
+        );
     }
     for rule in &import.rules {
         let _infallible = writeln!(text, "{:>3} rule {}", rule.at.line, of_rule(rule));
@@ -98,7 +102,10 @@ pub(super) fn assert_golden(import: &DhcpImport, golden: &str) {
     let drawn = drawn(import);
     let golden: Vec<&str> = golden.lines().collect();
     let lines: Vec<&str> = drawn.lines().collect();
-    let differs = lines.iter().zip(&golden).position(|(drawn, golden)| drawn != golden);
+    let differs = lines
+        .iter()
+        .zip(&golden)
+        .position(|(drawn, golden)| drawn != golden);
     let first = differs.unwrap_or(lines.len().min(golden.len()));
     assert!(
         lines == golden,
@@ -115,7 +122,9 @@ pub(super) fn mutated(sample: &str, changes: &[(usize, u8, u8)]) -> String {
         match kind % 4 {
             0 => bytes.truncate(place),
             1 => bytes.insert(place, *byte),
-            2 => bytes.splice(place..(place + usize::from(*byte)).min(bytes.len()), []).for_each(drop),
+            2 => bytes
+                .splice(place..(place + usize::from(*byte)).min(bytes.len()), [])
+                .for_each(drop),
             _ => {
                 if let Some(at) = bytes.get_mut(place) {
                     *at = *byte;

@@ -57,12 +57,17 @@ impl<'a> Lines<'a> {
     }
 
     fn place(&self, line: Option<usize>) -> Place {
-        self.source.start().at_line(line.unwrap_or(self.next.saturating_sub(1)) + 1)
+        self.source
+            .start()
+            .at_line(line.unwrap_or(self.next.saturating_sub(1)) + 1)
     }
 }
 
 fn is_key(line: &str, key: &str) -> bool {
-    let rest = line.trim_start().trim_start_matches(['"', '\'']).strip_prefix(key);
+    let rest = line
+        .trim_start()
+        .trim_start_matches(['"', '\''])
+        .strip_prefix(key);
     rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
 }
 

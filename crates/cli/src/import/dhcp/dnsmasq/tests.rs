@@ -17,8 +17,14 @@ fn the_configuration_of_a_grown_cluster_is_read() {
 /// dnsmasq reads all files before it answers: a range may be in another one than its options.
 #[test]
 fn options_and_ranges_may_stand_in_any_order_and_file() {
-    let first = Source::of("a", "dhcp-option=3,10.0.0.254\ndhcp-option=6,10.0.0.53\ndomain=a.example");
-    let second = Source::of("b", "dhcp-range=10.0.0.10,10.0.0.20,255.255.255.0,1h\ndomain=b.example,10.0.0.0/24");
+    let first = Source::of(
+        "a",
+        "dhcp-option=3,10.0.0.254\ndhcp-option=6,10.0.0.53\ndomain=a.example",
+    );
+    let second = Source::of(
+        "b",
+        "dhcp-range=10.0.0.10,10.0.0.20,255.255.255.0,1h\ndomain=b.example,10.0.0.0/24",
+    );
     let import = super::read(&[first, second], &mut Files::none());
     assert_eq!(
         drawn(&import),
@@ -49,7 +55,11 @@ fn what_is_included_is_read_as_what_it_is() {
     let mut files = Files::new();
     let source = files.open(&path("d.conf")).unwrap();
     let import = super::read(&[source], &mut files);
-    let hosts: Vec<&str> = import.reservations.iter().map(|of| of.hostname.as_str()).collect();
+    let hosts: Vec<&str> = import
+        .reservations
+        .iter()
+        .map(|of| of.hostname.as_str())
+        .collect();
     assert_eq!(hosts, ["a", "b", "d"]);
     assert!(import.reservations[2].at.to_string().ends_with("hosts/rack1:2"));
     assert_eq!(import.subnets[0].options.routers.len(), 1);

@@ -37,27 +37,52 @@ fn a_pool_for_some_clients_is_not_opened_to_all() {
         "deny known-clients",
         "deny all clients",
     ] {
-        let text = format!("subnet 10.0.0.0 netmask 255.0.0.0 {{ pool {{ {restriction}; range 10.0.0.1; }} }}");
+        let text =
+            format!("subnet 10.0.0.0 netmask 255.0.0.0 {{ pool {{ {restriction}; range 10.0.0.1; }} }}");
         let import = read(&text).unwrap();
         assert!(import.subnets[0].pools.is_empty(), "{restriction}");
-        assert_eq!(import.not_understood.len(), 2, "{restriction}: {:?}", import.not_understood);
+        assert_eq!(
+            import.not_understood.len(),
+            2,
+            "{restriction}: {:?}",
+            import.not_understood
+        );
     }
 }
 
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
     for (text, line, why) in [
-        ("\nsubnet 10.0.0.0 255.0.0.0 {}", 2, "write subnet ADDRESS netmask MASK"),
-        ("option routers gw.example;", 1, "`gw.example` is not an IPv4 address"),
+        (
+            "\nsubnet 10.0.0.0 255.0.0.0 {}",
+            2,
+            "write subnet ADDRESS netmask MASK",
+        ),
+        (
+            "option routers gw.example;",
+            1,
+            "`gw.example` is not an IPv4 address",
+        ),
         ("\n\noption option-3 x;", 3, "`x` is not an IPv4 address"),
         ("default-lease-time forever;", 1, "`forever` is not a number"),
-        ("subnet 10.0.0.0 netmask 255.0.0.0 {\nrange 10.0.0.1 10.0.0.2 10.0.0.3; }", 2, "write range FIRST LAST"),
-        ("subnet 10.0.0.0 netmask 255.0.0.0 {\nrange 11.0.0.1; }", 2, "no subnet of the configuration has 11.0.0.1"),
+        (
+            "subnet 10.0.0.0 netmask 255.0.0.0 {\nrange 10.0.0.1 10.0.0.2 10.0.0.3; }",
+            2,
+            "write range FIRST LAST",
+        ),
+        (
+            "subnet 10.0.0.0 netmask 255.0.0.0 {\nrange 11.0.0.1; }",
+            2,
+            "no subnet of the configuration has 11.0.0.1",
+        ),
         ("host a {\n}", 1, "it has no `hardware ethernet`"),
     ] {
         let import = read(text).unwrap();
         let told = &import.wrong[0];
-        assert!(told.at.line == line && told.why.starts_with(why), "{text}: {told:?}");
+        assert!(
+            told.at.line == line && told.why.starts_with(why),
+            "{text}: {told:?}"
+        );
     }
     assert!(read("subnet {").unwrap_err().starts_with("dhcpd.conf:1: "));
 }

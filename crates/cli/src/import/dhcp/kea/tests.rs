@@ -11,7 +11,10 @@ fn read(text: &str) -> Result<DhcpImport, String> {
 
 #[test]
 fn the_configuration_of_a_cluster_is_read() {
-    assert_golden(&read(SAMPLE).unwrap(), include_str!("../samples/kea-dhcp4.golden"));
+    assert_golden(
+        &read(SAMPLE).unwrap(),
+        include_str!("../samples/kea-dhcp4.golden"),
+    );
 }
 
 /// What no Kea would start with proves nothing. Skipped without Kea, which .ci/run installs.
@@ -23,7 +26,11 @@ fn the_sample_is_what_kea_takes() {
     let mut kea = std::process::Command::new("kea-dhcp4");
     let kea = kea.arg("-t").arg(&file).env("KEA_LOCKFILE_DIR", dir.path());
     match kea.env("KEA_PIDFILE_DIR", dir.path()).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Ok(output) => assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
         Err(error) => eprintln!("SKIPPED: kea-dhcp4 cannot be run here: {error}"),
     }
 }
@@ -32,7 +39,11 @@ fn the_sample_is_what_kea_takes() {
 fn what_is_included_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(path("hosts.json"), "\n[ { \"hw-address\": \"02:00:00:00:00:01\" } ]").unwrap();
+    std::fs::write(
+        path("hosts.json"),
+        "\n[ { \"hw-address\": \"02:00:00:00:00:01\" } ]",
+    )
+    .unwrap();
     let text = "{ \"Dhcp4\": { \"reservations\": <?include \"hosts.json\"?> } }";
     std::fs::write(path("kea.conf"), text).unwrap();
     let mut files = Files::new();
@@ -43,21 +54,47 @@ fn what_is_included_is_read() {
 
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
-    let subnet = |inside: &str| format!("{{ \"Dhcp4\": {{ \"subnet4\": [\n{{ \"subnet\": \"10.0.0.0/24\",\n{inside} }} ] }} }}");
+    let subnet = |inside: &str| {
+        format!("{{ \"Dhcp4\": {{ \"subnet4\": [\n{{ \"subnet\": \"10.0.0.0/24\",\n{inside} }} ] }} }}")
+    };
     for (inside, why) in [
-        ("\"pools\": [ { \"pool\": \"10.0.0.1\" } ]", "write the first and the last address of 10.0.0.0/24"),
-        ("\"pools\": [ { \"pool\": \"10.0.0.1-10.0.9.1\" } ]", "it leaves 10.0.0.0/24"),
+        (
+            "\"pools\": [ { \"pool\": \"10.0.0.1\" } ]",
+            "write the first and the last address of 10.0.0.0/24",
+        ),
+        (
+            "\"pools\": [ { \"pool\": \"10.0.0.1-10.0.9.1\" } ]",
+            "it leaves 10.0.0.0/24",
+        ),
         ("\"pools\": { }", "write a list"),
-        ("\"reservations\": [ { \"hw-address\": \"02\" } ]", "`02` is not a MAC address"),
-        ("\"reservations\": [ { \"hw-address\": \"02:00:00:00:00:01\", \"ip-address\": \"x\" } ]", "`x` is not an IPv4"),
-        ("\"reservations\": [ { \"duid\": \"02\" } ]", "here a reservation is by MAC"),
-        ("\"option-data\": [ { \"name\": \"routers\", \"data\": \"gw\" } ]", "`gw` is not an IPv4 address"),
-        ("\"option-data\": [ { \"name\": \"routers\", \"csv-format\": false, \"data\": \"0a\" } ]", "it is written in hex"),
+        (
+            "\"reservations\": [ { \"hw-address\": \"02\" } ]",
+            "`02` is not a MAC address",
+        ),
+        (
+            "\"reservations\": [ { \"hw-address\": \"02:00:00:00:00:01\", \"ip-address\": \"x\" } ]",
+            "`x` is not an IPv4",
+        ),
+        (
+            "\"reservations\": [ { \"duid\": \"02\" } ]",
+            "here a reservation is by MAC",
+        ),
+        (
+            "\"option-data\": [ { \"name\": \"routers\", \"data\": \"gw\" } ]",
+            "`gw` is not an IPv4 address",
+        ),
+        (
+            "\"option-data\": [ { \"name\": \"routers\", \"csv-format\": false, \"data\": \"0a\" } ]",
+            "it is written in hex",
+        ),
         ("\"valid-lifetime\": \"soon\"", "`soon` is not a number"),
     ] {
         let import = read(&subnet(inside)).unwrap();
         let told = &import.wrong[0];
-        assert!(told.at.line == 3 && told.why.starts_with(why), "{inside}: {told:?}");
+        assert!(
+            told.at.line == 3 && told.why.starts_with(why),
+            "{inside}: {told:?}"
+        );
     }
     let outside = read("{ \"Dhcp4\": { \"subnet4\": [\n{ \"subnet\": \"10.0.0.0\" } ] } }").unwrap();
     assert_eq!(outside.wrong[0].at.line, 2);

@@ -52,12 +52,18 @@ fn against(reservations: &[Reservation], interfaces: &[EthernetInterface], repla
 }
 
 fn ips(interface: &EthernetInterface) -> Vec<&str> {
-    interface.ip_addresses.iter().map(|mapping| mapping.ip_address.as_str()).collect()
+    interface
+        .ip_addresses
+        .iter()
+        .map(|mapping| mapping.ip_address.as_str())
+        .collect()
 }
 
 fn refusals(plan: &Plan) -> Vec<String> {
     let refused = plan.interfaces.refused.iter().chain(&plan.components.refused);
-    refused.map(|refused| format!("{} {}", refused.id, refused.reason)).collect()
+    refused
+        .map(|refused| format!("{} {}", refused.id, refused.reason))
+        .collect()
 }
 
 /// A name that is no xname is kept where people look: such a MAC has an address, and nothing to boot.
@@ -70,11 +76,23 @@ fn a_new_mac_becomes_an_interface_and_its_xname_a_component() {
     ];
     let plan = against(&given, &[], false);
     let created = &plan.interfaces.create;
-    assert_eq!((created[0].component_id.as_str(), created[0].r#type.as_str()), ("x1000c0s0b0n0", "Node"));
-    assert_eq!(created[0].description, "", "what it is called follows from the component");
-    assert_eq!((created[1].component_id.as_str(), created[1].description.as_str()), ("", "login1"));
+    assert_eq!(
+        (created[0].component_id.as_str(), created[0].r#type.as_str()),
+        ("x1000c0s0b0n0", "Node")
+    );
+    assert_eq!(
+        created[0].description, "",
+        "what it is called follows from the component"
+    );
+    assert_eq!(
+        (created[1].component_id.as_str(), created[1].description.as_str()),
+        ("", "login1")
+    );
     assert_eq!((ips(&created[1]), ips(&created[2])), (vec!["10.0.0.2"], vec![]));
-    assert_eq!((plan.components.create.len(), plan.nameless), (1, 2));
+    assert_eq!(
+        (plan.components.create.len(), plan.nameless, plan.renamed),
+        (1, 2, 0)
+    );
     assert_eq!(plan.components.create[0].id, "x1000c0s0b0n0");
 }
 
@@ -87,11 +105,20 @@ fn reservations_of_one_mac_in_several_subnets_are_one_interface() {
     ];
     let plan = against(&given, &[], false);
     let created = &plan.interfaces.create[0];
-    assert_eq!((ips(created), created.description.as_str()), (vec!["10.0.0.1", "10.1.0.1"], "nid1"));
-    let two = [reservation(1, A, &[], "x0c0s0b0n0"), reservation(2, A, &[], "x0c0s0b0n1")];
+    assert_eq!(
+        (ips(created), created.description.as_str()),
+        (vec!["10.0.0.1", "10.1.0.1"], "nid1")
+    );
+    let two = [
+        reservation(1, A, &[], "x0c0s0b0n0"),
+        reservation(2, A, &[], "x0c0s0b0n1"),
+    ];
     let refused = refusals(&against(&two, &[], false));
     assert_eq!(refused.len(), 1);
-    assert!(refused[0].contains("d.conf:2: it is x0c0s0b0n0 at d.conf:1 and x0c0s0b0n1 here"), "{refused:?}");
+    assert!(
+        refused[0].contains("d.conf:2: it is x0c0s0b0n0 at d.conf:1 and x0c0s0b0n1 here"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -100,11 +127,17 @@ fn the_same_again_is_the_same_and_other_networks_are_added() {
     let same = against(&[reservation(1, A, &["10.0.0.1"], "x0c0s0b0n0")], &here, false);
     assert_eq!((same.interfaces.same, same.interfaces.change.len()), (1, 0));
     let named_otherwise = against(&[reservation(1, A, &["10.0.0.1"], "login1")], &here, false);
-    assert_eq!(named_otherwise.interfaces.same, 1, "SMD knows the component better than the file");
+    assert_eq!(
+        named_otherwise.interfaces.same, 1,
+        "SMD knows the component better than the file"
+    );
     let added = against(&[reservation(1, A, &["10.1.0.7"], "")], &here, false);
     let after = &added.interfaces.change[0].after;
     assert_eq!(ips(after), ["10.0.0.1", "10.1.0.7"]);
-    assert_eq!(after.ip_addresses[0].network, "NMN", "what is here stays as it is");
+    assert_eq!(
+        after.ip_addresses[0].network, "NMN",
+        "what is here stays as it is"
+    );
 }
 
 #[test]
@@ -119,10 +152,16 @@ fn a_mac_that_has_another_address_or_component_here_is_refused_unless_it_is_repl
         )]
     );
     let replaced = against(&given, &here, true);
-    assert_eq!(ips(&replaced.interfaces.change[0].after), ["10.1.0.1", "10.0.0.2"]);
+    assert_eq!(
+        ips(&replaced.interfaces.change[0].after),
+        ["10.1.0.1", "10.0.0.2"]
+    );
     let given = [reservation(8, A, &["10.0.0.1"], "x0c0s9b0n0")];
     let refused = refusals(&against(&given, &here, false));
-    assert!(refused[0].contains("this MAC is x0c0s0b0n0's here, and x0c0s9b0n0's in the file"), "{refused:?}");
+    assert!(
+        refused[0].contains("this MAC is x0c0s0b0n0's here, and x0c0s9b0n0's in the file"),
+        "{refused:?}"
+    );
     let replaced = against(&given, &here, true);
     assert_eq!(replaced.interfaces.change[0].after.component_id, "x0c0s9b0n0");
 }
@@ -140,7 +179,11 @@ fn an_address_of_another_mac_is_refused_with_its_owner_unless_it_is_replaced() {
     );
     let replaced = against(&given, &here, true);
     assert_eq!(replaced.interfaces.create.len(), 1);
-    assert_eq!(ips(&replaced.interfaces.change[0].after), ["10.1.0.1"], "the owner gives it up");
+    assert_eq!(
+        ips(&replaced.interfaces.change[0].after),
+        ["10.1.0.1"],
+        "the owner gives it up"
+    );
 }
 
 #[test]
@@ -154,7 +197,9 @@ fn an_address_of_two_in_the_file_is_told_with_both_places() {
         assert_eq!(plan.interfaces.create.len(), 1);
         let refused = refusals(&plan);
         assert!(
-            refused[0].contains(&format!("d.conf:2: address 10.0.0.1 is that of {A} at d.conf:1, too")),
+            refused[0].contains(&format!(
+                "d.conf:2: address 10.0.0.1 is that of {A} at d.conf:1, too"
+            )),
             "{refused:?}"
         );
     }
@@ -176,7 +221,10 @@ fn addresses_may_change_hands() {
 fn addresses_that_nothing_can_have_are_refused() {
     for address in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"] {
         let refused = refusals(&against(&[reservation(1, A, &[address], "")], &[], false));
-        assert!(refused[0].contains("is no address that one interface can have"), "{address}");
+        assert!(
+            refused[0].contains("is no address that one interface can have"),
+            "{address}"
+        );
     }
 }
 
@@ -196,8 +244,12 @@ fn the_list_of_xnames_names_components_and_nids() {
     let names = "nid1 x0c0s1b0n0 1\nnid2 x0c0s2b0n0 3\nnid3 x0c0s3b0n0 9\n";
     let plan = plan_with(&given, &[], &known, names, false);
     assert_eq!(plan.components.create[0].nid, Some(1));
+    assert_eq!(plan.renamed, 3, "none is called by its xname in the file");
     assert_eq!(plan.components.same, 1);
     let refused = refusals(&plan);
     assert_eq!(refused.len(), 1);
-    assert!(refused[0].starts_with("x0c0s3b0n0 it is here and has NID 4"), "{refused:?}");
+    assert!(
+        refused[0].starts_with("x0c0s3b0n0 it is here and has NID 4"),
+        "{refused:?}"
+    );
 }
