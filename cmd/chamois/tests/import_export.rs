@@ -7,7 +7,9 @@
 
 mod common;
 
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::Path;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 use common::http::Administrator;
@@ -409,6 +411,10 @@ fn the_examples_of_the_help_parse() {
         ("import", "smd"),
         ("import", "bss"),
         ("import", "cloud-init"),
+        ("import", "coredhcp"),
+        ("import", "dnsmasq"),
+        ("import", "isc"),
+        ("import", "kea"),
         ("migrate", "openchami"),
     ];
     let verb = |(noun, verb)| root.find_subcommand(noun).unwrap().find_subcommand(verb).unwrap();
@@ -429,5 +435,206 @@ fn the_examples_of_the_help_parse() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 18);
+    assert_eq!(seen, 27);
+}
+
+/// A client behind a relay, on the port that the member answers DHCP on.
+struct DhcpClient {
+    socket: UdpSocket,
+    relay: Ipv4Addr,
+    server: SocketAddrV4,
+}
+
+impl DhcpClient {
+    fn at(single: &Single) -> Self {
+        let relay = single.net.relay_address();
+        let socket = UdpSocket::bind((relay, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        Self {
+            socket,
+            relay,
+            server: SocketAddrV4::new(single.net.service_address(), 6767),
+        }
+    }
+
+    /// What a DHCPDISCOVER is offered; `None` for silence.
+    fn offered(&self, mac: [u8; 6]) -> Option<Ipv4Addr> {
+        let mut packet = vec![0; 240];
+        packet[..4].copy_from_slice(&[1, 1, 6, 1]); // BOOTREQUEST, Ethernet, its length, one hop
+        packet[4..8].copy_from_slice(&mac[2..]);
+        packet[24..28].copy_from_slice(&self.relay.octets());
+        packet[28..34].copy_from_slice(&mac);
+        packet[236..].copy_from_slice(&[99, 130, 83, 99]);
+        packet.extend([53, 1, 1, 82, 2, 19, 0, 255]); // DHCPDISCOVER; answers to this port
+        packet.resize(300, 0);
+        self.socket.send_to(&packet, self.server).unwrap();
+        let mut answer = [0; 1500];
+        let length = self.socket.recv(&mut answer).ok()?;
+        assert!(
+            length > 240 && answer[4..8] == mac[2..],
+            "the answer to something else"
+        );
+        Some(Ipv4Addr::new(answer[16], answer[17], answer[18], answer[19]))
+    }
+}
+
+/// Kea's configuration of a node that is called by its xname, and of a host that is not.
+fn kea_file(dir: &Path, single: &Single, node: Ipv4Addr) -> String {
+    let network = single.net.subnet();
+    let host = single.net.node_address(1).unwrap();
+    let content = format!(
+        "// as it was\n{{ \"Dhcp4\": {{ \"valid-lifetime\": 600, \"loggers\": [ {{ \"name\": \"kea-dhcp4\" }} ],\n\
+         \"subnet4\": [ {{ \"id\": 1, \"subnet\": \"{network}\",\n\
+         \"option-data\": [ {{ \"name\": \"domain-name\", \"data\": \"hpc.example\" }} ],\n\
+         \"reservations\": [\n\
+         {{ \"hw-address\": \"02:00:00:00:00:01\", \"ip-address\": \"{node}\", \"hostname\": \"x1000c0s0b0n0\" }},\n\
+         {{ \"hw-address\": \"02:00:00:00:00:02\", \"ip-address\": \"{host}\", \"hostname\": \"login1\" }} ] }} ] }} }}\n"
+    );
+    let file = dir.join("kea-dhcp4.conf");
+    std::fs::write(&file, content).unwrap();
+    text(&file).to_owned()
+}
+
+/// From a file to an answer on the wire; what is here already is kept unless it is to be replaced.
+#[test]
+fn the_reservations_of_a_kea_are_answered_after_an_import() {
+    let (single, mut member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (
+        single.net.node_address(0).unwrap(),
+        single.net.node_address(2).unwrap(),
+    );
+    let file = kea_file(dir.path(), &single, first);
+    let nothing = export(&single);
+    let (code, out, err) = single.ask(&["import", "kea", &file, "--dry-run", "-o", "json"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(counts(&out, "subnets"), (1, 0, 0, 0));
+    assert_eq!(counts(&out, "Components"), (1, 0, 0, 0));
+    assert_eq!(counts(&out, "EthernetInterfaces"), (2, 0, 0, 0));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let left_out = &report["not_imported"][0];
+    assert_eq!(
+        (&left_out["at"], &left_out["what"]),
+        (&json!(format!("{file}:2")), &json!("loggers"))
+    );
+    assert_eq!(export(&single), nothing);
+
+    let (code, out, err) = single.ask(&["import", "kea", &file, "--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("imported 4 objects") && out.contains("1 MACs are of no component"),
+        "{out}"
+    );
+    let exported: Value = serde_json::from_str(&export(&single)).unwrap();
+    assert_eq!(exported["EthernetInterfaces"][0]["ComponentID"], "x1000c0s0b0n0");
+    assert_eq!(exported["EthernetInterfaces"][1]["Description"], "login1");
+    assert_eq!(exported["Components"][0]["Role"], "Compute");
+    let (_, subnets, _) = single.ask(&["subnet", "list"]);
+    assert!(
+        subnets.contains("hpc.example") && subnets.contains("600 s"),
+        "{subnets}"
+    );
+    let client = DhcpClient::at(&single);
+    member.until("the node's address is offered", || {
+        client.offered([2, 0, 0, 0, 0, 1]) == Some(first)
+    });
+    assert_eq!(client.offered([2, 0, 0, 0, 0, 2]), single.net.node_address(1));
+
+    let (code, out, _) = single.ask(&["import", "kea", &file]);
+    assert!(code == 0 && out.contains("everything is here already"), "{out}");
+    let here = export(&single);
+    let file = kea_file(dir.path(), &single, second);
+    let (code, out, err) = single.ask(&["import", "kea", &file, "--yes"]);
+    assert_eq!(code, 4, "{out}");
+    let conflict =
+        format!("kea-dhcp4.conf:6: this MAC has the address {first} here, and {second} in the file");
+    assert!(
+        out.contains(&conflict) && err.contains("nothing was imported"),
+        "{out}{err}"
+    );
+    assert_eq!(export(&single), here);
+    let (code, _, err) = single.ask(&["import", "kea", &file, "--yes", "--replace"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(export(&single).contains(&second.to_string()));
+}
+
+/// What the cluster itself would not take is told with everything else before anything is stored.
+#[test]
+fn the_rules_of_coresmd_become_policies_and_its_pools_subnets() {
+    let (single, _member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    let write = |rule: &str| {
+        let content = format!(
+            "server4:\n  plugins:\n    - server_id: 10.98.0.1\n    - router: 10.98.0.254\n    - netmask: 255.255.0.0\n    \
+             - coresmd: |\n        lease_time=2h\n        rule={rule}\n        bmc_pattern=bmc{{04d}}\n    - bootloop: |\n        \
+             subnet_pool=10.99.0.0/24,10.99.0.10,10.99.0.20\n"
+        );
+        std::fs::write(&file, content).unwrap();
+    };
+    let import =
+        |more: &[&str]| single.ask(&[&["import", "coredhcp", text(&file), "-o", "json"], more].concat());
+    write("type:NoSuchType,hostname:nid{04d}");
+    let (code, out, err) = import(&["--yes"]);
+    assert_eq!(code, 4, "{err}");
+    assert_eq!(counts(&out, "DHCP policies"), (1, 0, 0, 1));
+    assert!(
+        !single.ask(&["subnet", "list"]).1.contains("10.98"),
+        "nothing is stored"
+    );
+    write("name:nodes,type:Node,subnet:10.98.0.0/16,hostname:nid{04d},routers:10.98.0.253");
+    let (code, out, err) = import(&["--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(counts(&out, "DHCP policies"), (2, 0, 0, 0));
+    assert_eq!(counts(&out, "subnets"), (2, 0, 0, 0));
+    let (_, subnets, _) = single.ask(&["subnet", "list"]);
+    assert!(
+        subnets.contains("10.98.0.254") && subnets.contains("10.99.0.0/24") && subnets.contains("7200 s"),
+        "{subnets}"
+    );
+    let (code, out, err) = import(&[]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(counts(&out, "DHCP policies"), (0, 0, 2, 0));
+    assert_eq!(counts(&out, "subnets"), (0, 0, 2, 0));
+}
+
+/// File and line, whatever the language; and all that is wrong in its statements at once.
+#[test]
+fn a_configuration_that_is_wrong_is_told_by_file_and_line() {
+    let (single, _member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    for (command, name, content, problem) in [
+        (
+            "isc",
+            "dhcpd.conf",
+            "\nsubnet 10.98.0.0 {\n",
+            "dhcpd.conf:2: this block does not end",
+        ),
+        (
+            "kea",
+            "kea.conf",
+            "{\n\"Dhcp4\": }",
+            "kea.conf:2: this is no value of JSON",
+        ),
+        (
+            "coredhcp",
+            "config.yaml",
+            "server6: {}\n",
+            "config.yaml:1: there is no list `plugins`",
+        ),
+        ("dnsmasq", "none/dnsmasq.conf", "", "none/dnsmasq.conf"),
+    ] {
+        let file = dir.path().join(name);
+        let _missing = std::fs::write(&file, content);
+        let (code, out, err) = single.ask(&["import", command, text(&file), "--yes"]);
+        assert_eq!(code, 2, "{out}{err}");
+        assert!(err.contains(problem), "{err}");
+    }
+    let file = dir.path().join("dnsmasq.conf");
+    let lines =
+        "dhcp-range=10.98.0.1,10.98.0.9\ndhcp-host=02:00:*,a\ndhcp-range=10.97.0.1,static,255.0.255.0\n";
+    std::fs::write(&file, lines).unwrap();
+    let (code, out, err) = single.ask(&["import", "dnsmasq", text(&file), "--yes", "-o", "json"]);
+    assert_eq!(code, 4, "{out}{err}");
+    assert_eq!(counts(&out, "statements"), (0, 0, 0, 3), "{out}");
 }

@@ -9,6 +9,7 @@ pub(crate) mod cloud_init_objects;
 pub(crate) mod common;
 mod components;
 mod confirm;
+mod dhcp;
 pub(crate) mod diff;
 mod groups;
 mod interfaces;
@@ -36,6 +37,14 @@ pub enum ImportCommand {
     Bss(bss::BssArgs),
     /// What a cloud-init server tells the nodes, live or saved
     CloudInit(cloud_init::CloudInitArgs),
+    /// The configuration of coredhcp with coresmd and bootloop
+    Coredhcp(dhcp::CoredhcpArgs),
+    /// The DHCP part of dnsmasq's configuration
+    Dnsmasq(dhcp::DnsmasqArgs),
+    /// The configuration of ISC's dhcpd
+    Isc(dhcp::IscArgs),
+    /// The configuration of Kea's DHCPv4 server
+    Kea(dhcp::KeaArgs),
 }
 
 pub(crate) async fn run(global: &GlobalArgs, command: ImportCommand) -> Result<(), CliError> {
@@ -43,5 +52,9 @@ pub(crate) async fn run(global: &GlobalArgs, command: ImportCommand) -> Result<(
         ImportCommand::Smd(args) => smd::run(global, args).await,
         ImportCommand::Bss(args) => bss::run(global, args).await,
         ImportCommand::CloudInit(args) => cloud_init::run(global, args).await,
+        ImportCommand::Coredhcp(args) => dhcp::coredhcp(global, args).await,
+        ImportCommand::Dnsmasq(args) => dhcp::dnsmasq(global, args).await,
+        ImportCommand::Isc(args) => dhcp::isc(global, args).await,
+        ImportCommand::Kea(args) => dhcp::kea(global, args).await,
     }
 }

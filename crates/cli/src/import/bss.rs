@@ -63,7 +63,7 @@ pub(super) async fn run(global: &GlobalArgs, args: BssArgs) -> Result<(), CliErr
         progress.set_message(NAME);
         put(&connection, diff, |count| progress.inc(count)).await
     };
-    common::carry_out(&args.common, global.output, compared?, apply).await
+    common::carry_out(&args.common.how, global.output, compared?, apply).await
 }
 
 /// The boot parameters of a source.

@@ -59,7 +59,7 @@ pub(super) async fn run(global: &GlobalArgs, args: CloudInitArgs) -> Result<(), 
     let compared = compare(&args, &connection).await;
     progress.finish_and_clear();
     let apply = async |work, progress: &ProgressBar| apply(&connection, work, progress).await;
-    common::carry_out(&args.common, global.output, compared?, apply).await
+    common::carry_out(&args.common.how, global.output, compared?, apply).await
 }
 
 async fn compare(args: &CloudInitArgs, connection: &ExactlyOnce) -> Result<(Work, Summary), CliError> {

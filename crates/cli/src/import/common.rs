@@ -26,6 +26,14 @@ pub struct CommonArgs {
     /// Certificate that signs the live service's (PEM)
     #[arg(long, value_name = "FILE")]
     pub source_ca: Option<PathBuf>,
+    /// What is done with the difference.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// Whether an import is carried out.
+#[derive(Clone, Debug, Args)]
+pub struct HowArgs {
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
@@ -46,7 +54,9 @@ impl CommonArgs {
             ca: self.source_ca.as_deref(),
         }
     }
+}
 
+impl HowArgs {
     /// Shows the difference to people, and says whether there is anything to do that is to be done.
     ///
     /// # Errors
@@ -98,14 +108,14 @@ fn first_refused(summary: &Summary) -> Option<String> {
 /// was done.
 ///
 /// # Errors
-/// As [`CommonArgs::is_to_be_done`] and `apply`.
+/// As [`HowArgs::is_to_be_done`] and `apply`.
 pub(super) async fn carry_out<W>(
-    common: &CommonArgs,
+    how: &HowArgs,
     format: Format,
     (work, summary): (W, Summary),
     apply: impl AsyncFnOnce(W, &ProgressBar) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    if !common.is_to_be_done(format, &summary)? {
+    if !how.is_to_be_done(format, &summary)? {
         return conclude(format, &summary, false);
     }
     let progress = bar(summary.to_do());

@@ -96,6 +96,17 @@ pub(super) struct Skipped {
     pub(super) reason: &'static str,
 }
 
+/// A part of the source that has no counterpart here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// File and line.
+    pub(super) at: String,
+    /// What stands there, shown safely.
+    pub(super) what: String,
+    /// Why, and what to do.
+    pub(super) why: String,
+}
+
 /// All collections.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
@@ -103,6 +114,8 @@ pub(super) struct Summary {
     pub(super) skipped: Vec<Skipped>,
     /// What is left out or stands out otherwise, for people and programs.
     pub(super) notes: Vec<String>,
+    /// Parts of the source that have no counterpart here.
+    pub(super) left_out: Vec<LeftOut>,
     /// Hosts that URLs go on naming.
     pub(super) hosts: Hosts,
 }
@@ -158,10 +171,26 @@ impl Summary {
             let counted = counted.unwrap_or_default();
             text += &format!("\n{}: skipped{counted}; {reason}", collection.name());
         }
+        self.list_left_out(&mut text);
         for note in &self.notes {
             text += &format!("\n{note}");
         }
         text + &self.hosts.render()
+    }
+
+    /// What has the same reason stands under it.
+    fn list_left_out(&self, text: &mut String) {
+        let mut reasons: Vec<&str> = Vec::new();
+        for left_out in &self.left_out {
+            if !reasons.contains(&left_out.why.as_str()) {
+                reasons.push(&left_out.why);
+            }
+        }
+        for reason in reasons {
+            let of = self.left_out.iter().filter(|left_out| left_out.why == reason);
+            let lines: Vec<String> = of.map(|of| format!("- {}: {}", of.at, of.what)).collect();
+            list(text, &format!("not imported, {reason}"), lines.into_iter());
+        }
     }
 
     /// For programs: everything.
@@ -189,6 +218,11 @@ impl Summary {
             "collections": collections.collect::<Vec<_>>(),
             "skipped": skipped.collect::<Vec<_>>(),
         });
+        if !self.left_out.is_empty() {
+            let left_out = self.left_out.iter();
+            let left_out = left_out.map(|of| json!({ "at": of.at, "what": of.what, "why": of.why }));
+            told["not_imported"] = left_out.collect();
+        }
         if !self.notes.is_empty() {
             told["notes"] = json!(self.notes);
         }
@@ -314,6 +348,28 @@ mod tests {
         let json = summary(10_000).to_json(false);
         assert_eq!(json["collections"][0]["create"].as_array().unwrap().len(), 10_000);
         assert_eq!(json["skipped"][0]["objects"], 7);
+    }
+
+    /// One sentence for a thousand hosts that all have the same statement.
+    #[test]
+    fn what_is_left_out_stands_under_its_reason() {
+        let of = |line: usize, why: &str| LeftOut {
+            at: format!("d.conf:{line}"),
+            what: "filename x".into(),
+            why: why.into(),
+        };
+        let summary = Summary {
+            left_out: (1..=30)
+                .map(|line| of(line, ["odd", "even"][(line + 1) % 2]))
+                .collect(),
+            ..Summary::default()
+        };
+        let text = summary.render();
+        let place = |needed: &str| text.find(needed).unwrap_or_else(|| panic!("{needed}\n{text}"));
+        assert!(place("not imported, odd:") < place("- d.conf:29: filename x"));
+        assert!(place("- d.conf:29: filename x") < place("not imported, even:"));
+        let json = summary.to_json(false);
+        assert_eq!(json["not_imported"][29]["at"], "d.conf:30");
     }
 
     #[test]

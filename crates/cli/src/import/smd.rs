@@ -65,7 +65,7 @@ pub(super) async fn run(global: &GlobalArgs, args: SmdArgs) -> Result<(), CliErr
     };
     progress.finish_and_clear();
     let apply = async |work, progress: &ProgressBar| apply(&connection, work, progress).await;
-    common::carry_out(&args.common, global.output, compared?, apply).await
+    common::carry_out(&args.common.how, global.output, compared?, apply).await
 }
 
 /// Compares all collections of the source with those of the cluster.
