@@ -1,6 +1,7 @@
-//! `chamois dhcp …`: addresses of pools, held addresses, and clients that SMD does not know.
+//! `chamois dhcp …`: what a client hears and why, addresses of pools, held addresses, and clients that SMD does not know.
 
 mod adopt;
+mod explain;
 mod held;
 mod leases;
 mod unknown;
@@ -13,6 +14,8 @@ use crate::error::CliError;
 /// Verbs of `dhcp`.
 #[derive(Debug, Subcommand)]
 pub enum DhcpCommand {
+    /// Say what a client would hear now, and why
+    Explain(explain::ExplainArgs),
     /// List the leases of the pools
     Leases(leases::LeasesArgs),
     /// Take an address of a pool away from its client
@@ -31,6 +34,7 @@ pub enum DhcpCommand {
 
 pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(), CliError> {
     match command {
+        DhcpCommand::Explain(args) => explain::run(global, args).await,
         DhcpCommand::Leases(args) => leases::list(global, args).await,
         DhcpCommand::DeleteLease(args) => leases::delete(global, args).await,
         DhcpCommand::Held => held::list(global).await,

@@ -41,7 +41,8 @@ impl ExplainService {
         let mut all = self.servers.all();
         let names: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
         if names.is_empty() {
-            let detail = "this member answers DHCP on no network now; ask one with the role `dhcp` by --endpoints";
+            let detail =
+                "this member answers DHCP on no network now; ask one with the role `dhcp` by --endpoints";
             let detail = detail.to_owned();
             return Err(Error::Conflict { detail });
         }
@@ -121,7 +122,10 @@ fn held_around(
     interface: Option<&EthernetInterface>,
     now_ms: u64,
 ) -> Vec<HeldAddress> {
-    let (mac, own) = (mac.to_string(), interface.map(|interface| &interface.ip_addresses));
+    let (mac, own) = (
+        mac.to_string(),
+        interface.map(|interface| &interface.ip_addresses),
+    );
     let is_own = |address: &str| own.is_some_and(|own| own.iter().any(|own| own.ip_address == address));
     let held = state.dhcp.held_addresses();
     let held = held.filter(|held| held.ends_at_ms == 0 || held.ends_at_ms > now_ms);

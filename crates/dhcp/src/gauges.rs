@@ -49,7 +49,10 @@ pub fn address_gauges(state: &State, now_ms: u64) -> Vec<(String, AddressGauges)
         let Ok(address) = address.parse::<Ipv4Addr>() else {
             return;
         };
-        let subnet = subnets.range_mut(..=address).next_back().map(|(_, subnet)| subnet);
+        let subnet = subnets
+            .range_mut(..=address)
+            .next_back()
+            .map(|(_, subnet)| subnet);
         if let Some(subnet) = subnet.filter(|subnet| subnet.net.contains(address)) {
             count(&mut subnet.gauges);
             subnet.take(address);
@@ -185,6 +188,9 @@ mod tests {
             free: 99 - 1 - 2,
             ..expected
         };
-        assert_eq!(later[0].1, expected, "leases have ended; what is held has no end yet");
+        assert_eq!(
+            later[0].1, expected,
+            "leases have ended; what is held has no end yet"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod first_script;
 mod frame;
 mod gauges;
 mod holds;
+mod lease_filter;
 mod leases;
 mod link;
 mod missing_loader;

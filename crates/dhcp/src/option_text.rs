@@ -195,7 +195,10 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_people_write_them() {
-        assert_eq!(value(3, &[10, 97, 0, 254, 10, 97, 0, 253]), "10.97.0.254, 10.97.0.253");
+        assert_eq!(
+            value(3, &[10, 97, 0, 254, 10, 97, 0, 253]),
+            "10.97.0.254, 10.97.0.253"
+        );
         assert_eq!(value(51, &[0, 0, 14, 16]), "3600 s");
         assert_eq!(value(26, &[35, 40]), "9000");
         assert_eq!(value(12, b"nid0001"), "nid0001");
@@ -215,13 +218,18 @@ mod tests {
         assert_eq!(value(12, b"a\x1b[2J"), "a\\u{1b}[2J");
         assert_eq!(value(43, &[6, 9, 8]), "060908");
         assert_eq!(value(53, &[]), "");
-        assert_eq!((shown(224, &[1]).name.as_str(), value(224, &[1]).as_str()), ("", "01"));
+        assert_eq!(
+            (shown(224, &[1]).name.as_str(), value(224, &[1]).as_str()),
+            ("", "01")
+        );
     }
 
     #[test]
     fn options_come_in_their_order_and_whole() {
         let mut message = vec![0; FIXED_BYTES];
-        message.extend([53, 1, 2, 0, 67, 2, b'a', b'b', 51, 4, 0, 0, 0, 9, 67, 1, b'c', 255, 7, 7]);
+        message.extend([
+            53, 1, 2, 0, 67, 2, b'a', b'b', 51, 4, 0, 0, 0, 9, 67, 1, b'c', 255, 7, 7,
+        ]);
         let options: Vec<(u32, String)> = of_message(&message)
             .into_iter()
             .map(|option| (option.code, option.value))

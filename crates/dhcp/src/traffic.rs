@@ -13,7 +13,8 @@ use crate::request::Request;
 
 /// From a packet that is answered at once to the longest wait for a majority, seconds.
 const SECONDS: &[f64] = &[
-    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0,
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+    0.5, 1.0, 3.0,
 ];
 /// What clients send, as the metric names it; the last stands for everything else.
 const RECEIVED: [&str; 6] = ["discover", "request", "decline", "release", "inform", "other"];
@@ -148,7 +149,12 @@ mod tests {
         // a node may have an address of a pool, too
         note(testing::NODE_WITHOUT_ADDRESS, [10, 97, 200, 1], Count::Offers);
         note(stranger, [10, 97, 200, 2], Count::Acks);
-        for unsent in [Count::SendFailed, Count::Unroutable, Count::InformAcks, Count::Naks] {
+        for unsent in [
+            Count::SendFailed,
+            Count::Unroutable,
+            Count::InformAcks,
+            Count::Naks,
+        ] {
             note(stranger, [10, 97, 200, 2], unsent);
         }
         let expected = [
@@ -167,7 +173,13 @@ mod tests {
         for kind in [1, 3, 3, 4, 7, 8, 2, 13] {
             traffic.received(MessageType::from(kind));
         }
-        for count in [Count::Offers, Count::Acks, Count::InformAcks, Count::Naks, Count::NoSubnet] {
+        for count in [
+            Count::Offers,
+            Count::Acks,
+            Count::InformAcks,
+            Count::Naks,
+            Count::NoSubnet,
+        ] {
             counters.add(count);
         }
         let expected = [

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use dhcproto::v4::MessageType;
 use model::Xname;
 use proto::dhcp::v1::dhcp_answer::Outcome;
+use proto::dhcp::v1::dhcp_command::{BindLeases, Change};
 use proto::dhcp::v1::dhcp_network_answer::Turn as TurnShown;
 use proto::dhcp::v1::subnet::UnknownClients;
-use proto::dhcp::v1::dhcp_command::{BindLeases, Change};
 use proto::dhcp::v1::{DhcpAnswer, DhcpCommand, DhcpNetworkAnswer};
 use proto::raft::v1::Header;
 use proto::raft::v1::entry::Command;
@@ -133,7 +133,10 @@ impl Explaining<'_> {
                 None => silence(Count::NoMajority),
             },
             Decision::Offer(reply, _) => {
-                let why = format!("{}; nothing is written before it is asked for", self.why(request, &reply));
+                let why = format!(
+                    "{}; nothing is written before it is asked for",
+                    self.why(request, &reply)
+                );
                 self.said(request, Outcome::Offer, &reply, why)
             }
             Decision::Reply(reply) => {
@@ -147,7 +150,9 @@ impl Explaining<'_> {
 
     fn refusal(&self, request: &Request<'_>, reply: &Reply) -> DhcpAnswer {
         let why = match request.asked() {
-            Some(address) => format!("{address} is not this client's here, which a majority has to confirm first"),
+            Some(address) => {
+                format!("{address} is not this client's here, which a majority has to confirm first")
+            }
             None => "a majority has to confirm it first".to_owned(),
         };
         self.said(request, Outcome::Nak, reply, why)
@@ -165,7 +170,8 @@ impl Explaining<'_> {
         copy.try_out(&header, &Command::Dhcp(DhcpCommand { change }));
         match self.server.decide_on(&copy, request) {
             Decision::Reply(reply) => {
-                let why = "an address of the pools: the answer leaves when the lease is committed and applied here";
+                let why =
+                    "an address of the pools: the answer leaves when the lease is committed and applied here";
                 self.said(request, Outcome::AckAfterCommit, &reply, why.to_owned())
             }
             Decision::Silent(why) => silence(why),
@@ -207,7 +213,11 @@ impl Explaining<'_> {
             next_server: unless_unspecified(reply.siaddr),
             file: reply.file.clone(),
             server_name: reply.sname.clone(),
-            boot_reason: if is_refusal { String::new() } else { self.why_boot(request, reply) },
+            boot_reason: if is_refusal {
+                String::new()
+            } else {
+                self.why_boot(request, reply)
+            },
             options: option_text::of_message(&message),
             destination: where_to(request, reply),
         }
@@ -218,15 +228,24 @@ impl Explaining<'_> {
         if let Some(nothing) = self.why_nothing_to_boot(request) {
             return nothing;
         }
-        let architectures: Vec<String> = request.architectures.iter().map(|code| architecture(*code)).collect();
+        let architectures: Vec<String> = request
+            .architectures
+            .iter()
+            .map(|code| architecture(*code))
+            .collect();
         let architectures = match architectures.join(", ") {
             none if none.is_empty() => "no architecture (option 93)".to_owned(),
             some => format!("architecture {some}"),
         };
         let way = match request.client {
-            Kind::Ipxe if reply.file.is_empty() => return "iPXE, but nobody serves boot scripts on this network".to_owned(),
+            Kind::Ipxe if reply.file.is_empty() => {
+                return "iPXE, but nobody serves boot scripts on this network".to_owned();
+            }
             Kind::Ipxe => return "iPXE (option 77 or 175): its script".to_owned(),
-            Kind::Other => return "it does not ask to boot: neither PXEClient, HTTPClient (option 60) nor iPXE".to_owned(),
+            Kind::Other => {
+                return "it does not ask to boot: neither PXEClient, HTTPClient (option 60) nor iPXE"
+                    .to_owned();
+            }
             Kind::Pxe => "PXE",
             Kind::Http => "UEFI HTTP boot",
         };

@@ -69,7 +69,10 @@ async fn boot(store: &Store, request: ExplainDhcpRequest) -> DhcpNetworkAnswer {
 }
 
 fn both(network: &DhcpNetworkAnswer) -> (&DhcpAnswer, &DhcpAnswer) {
-    (network.discover.as_ref().unwrap(), network.request.as_ref().unwrap())
+    (
+        network.discover.as_ref().unwrap(),
+        network.request.as_ref().unwrap(),
+    )
 }
 
 fn option(answer: &DhcpAnswer, code: u32) -> Option<&str> {
@@ -82,7 +85,10 @@ async fn a_node_is_explained_with_its_address_its_options_and_what_it_boots() {
     let store = testing::world(10, 97).await;
     let explained = explain(&service(&store), of(NODE)).await;
     let interface = explained.interface.as_ref().unwrap();
-    assert_eq!((interface.component_id.as_str(), interface.boots), ("x1000c0s0b0n0", true));
+    assert_eq!(
+        (interface.component_id.as_str(), interface.boots),
+        ("x1000c0s0b0n0", true)
+    );
     assert_eq!(interface.addresses[0].subnet, "10.97.0.0/16");
     assert_eq!(explained.revision, store.state().applied_index());
     assert!(explained.has_leader && explained.unknown.is_none() && explained.leases.is_empty());
@@ -93,17 +99,36 @@ async fn a_node_is_explained_with_its_address_its_options_and_what_it_boots() {
         ..of(NODE)
     };
     let network = boot(&store, pxe).await;
-    assert_eq!((network.network.as_str(), network.turn()), ("boot", TurnShown::Holder));
+    assert_eq!(
+        (network.network.as_str(), network.turn()),
+        ("boot", TurnShown::Holder)
+    );
     assert_eq!(network.subnet, "10.97.0.0/16");
-    assert!(network.subnet_reason.contains("service address 10.97.0.1"), "{}", network.subnet_reason);
+    assert!(
+        network.subnet_reason.contains("service address 10.97.0.1"),
+        "{}",
+        network.subnet_reason
+    );
     let (offer, ack) = both(&network);
     assert_eq!((offer.outcome(), ack.outcome()), (Outcome::Offer, Outcome::Ack));
     for answer in [offer, ack] {
         assert_eq!(answer.address, "10.97.2.1");
-        assert_eq!((answer.file.as_str(), answer.next_server.as_str()), (BIOS_LOADER, "10.97.0.1"));
+        assert_eq!(
+            (answer.file.as_str(), answer.next_server.as_str()),
+            (BIOS_LOADER, "10.97.0.1")
+        );
         assert!(answer.why.contains("x1000c0s0b0n0"), "{}", answer.why);
-        assert_eq!(answer.boot_reason, "PXE, architecture 0 (BIOS x86): undionly.kpxe");
-        let values = [(54, "10.97.0.1"), (51, "3600 s"), (3, "10.97.0.254"), (12, "nid0001"), (67, BIOS_LOADER)];
+        assert_eq!(
+            answer.boot_reason,
+            "PXE, architecture 0 (BIOS x86): undionly.kpxe"
+        );
+        let values = [
+            (54, "10.97.0.1"),
+            (51, "3600 s"),
+            (3, "10.97.0.254"),
+            (12, "nid0001"),
+            (67, BIOS_LOADER),
+        ];
         for (code, value) in values {
             assert_eq!(option(answer, code), Some(value), "{code}");
         }
@@ -122,9 +147,21 @@ async fn why_nothing_is_booted_is_said() {
         ..of(mac)
     };
     let cases = [
-        (firmware(NODE, &[7], PXE_X64), "loader_missing", "needs snponly.efi"),
-        (firmware(NODE, &[27], PXE_X64), "architecture_unknown", "27 (UEFI RISC-V 64)"),
-        (firmware(NODE, &[], PXE_X64), "architecture_unknown", "no architecture (option 93)"),
+        (
+            firmware(NODE, &[7], PXE_X64),
+            "loader_missing",
+            "needs snponly.efi",
+        ),
+        (
+            firmware(NODE, &[27], PXE_X64),
+            "architecture_unknown",
+            "27 (UEFI RISC-V 64)",
+        ),
+        (
+            firmware(NODE, &[], PXE_X64),
+            "architecture_unknown",
+            "no architecture (option 93)",
+        ),
         (firmware(NODE, &[], ""), "", "does not ask to boot"),
         (firmware(BMC, &[0], PXE_X64), "", "x1000c0s0b0 is no node"),
         (firmware(testing::UNASSIGNED, &[0], PXE_X64), "", "nobody's"),
@@ -132,7 +169,11 @@ async fn why_nothing_is_booted_is_said() {
     for (request, reason, why) in cases {
         let network = boot(&store, request).await;
         let (offer, _) = both(&network);
-        assert_eq!((offer.outcome(), offer.reason.as_str()), (Outcome::Offer, reason), "{why}");
+        assert_eq!(
+            (offer.outcome(), offer.reason.as_str()),
+            (Outcome::Offer, reason),
+            "{why}"
+        );
         assert!(offer.boot_reason.contains(why), "{why}: {}", offer.boot_reason);
         assert_eq!((offer.file.as_str(), option(offer, 67)), ("", None), "{why}");
     }
@@ -144,7 +185,11 @@ async fn why_nothing_is_booted_is_said() {
     };
     let network = boot(&store, ipxe).await;
     let (offer, _) = both(&network);
-    assert!(offer.file.ends_with("bootscript?mac=02:00:00:00:00:a1"), "{}", offer.file);
+    assert!(
+        offer.file.ends_with("bootscript?mac=02:00:00:00:00:a1"),
+        "{}",
+        offer.file
+    );
     assert_eq!(offer.boot_reason, "iPXE (option 77 or 175): its script");
 }
 
@@ -165,10 +210,20 @@ async fn a_silence_has_the_name_of_its_counter() {
     for (request, reason, subnet) in cases {
         let network = boot(&store, request).await;
         let discover = network.discover.as_ref().unwrap();
-        assert_eq!((discover.outcome(), discover.reason.as_str()), (Outcome::Silence, reason));
-        assert!(!discover.why.is_empty() && !discover.why.starts_with("Silence"), "{}", discover.why);
+        assert_eq!(
+            (discover.outcome(), discover.reason.as_str()),
+            (Outcome::Silence, reason)
+        );
+        assert!(
+            !discover.why.is_empty() && !discover.why.starts_with("Silence"),
+            "{}",
+            discover.why
+        );
         assert_eq!(network.subnet, subnet, "{reason}");
-        assert!(network.request.is_none(), "nothing is asked for that was not offered");
+        assert!(
+            network.request.is_none(),
+            "nothing is asked for that was not offered"
+        );
     }
 }
 
@@ -180,7 +235,10 @@ async fn a_relay_and_the_link_that_it_names_decide_about_the_subnet() {
         ..of(NODE_ON_TWO)
     };
     let network = boot(&store, through.clone()).await;
-    assert_eq!((network.subnet.as_str(), both(&network).0.address.as_str()), ("10.98.0.0/16", "10.98.2.2"));
+    assert_eq!(
+        (network.subnet.as_str(), both(&network).0.address.as_str()),
+        ("10.98.0.0/16", "10.98.2.2")
+    );
     assert_eq!(network.subnet_reason, "the relay 10.98.0.9 is in it");
     assert_eq!(both(&network).0.destination, "the relay, 10.98.0.9:67");
     let named = ExplainDhcpRequest {
@@ -188,8 +246,15 @@ async fn a_relay_and_the_link_that_it_names_decide_about_the_subnet() {
         ..through
     };
     let network = boot(&store, named).await;
-    assert_eq!((network.subnet.as_str(), both(&network).0.address.as_str()), ("10.97.0.0/16", "10.97.2.2"));
-    assert!(network.subnet_reason.contains("82.5"), "{}", network.subnet_reason);
+    assert_eq!(
+        (network.subnet.as_str(), both(&network).0.address.as_str()),
+        ("10.97.0.0/16", "10.97.2.2")
+    );
+    assert!(
+        network.subnet_reason.contains("82.5"),
+        "{}",
+        network.subnet_reason
+    );
 }
 
 /// What must not happen: a lease, an offer that keeps the address from others, news of a stranger.
@@ -203,7 +268,10 @@ async fn nothing_comes_of_an_explanation() {
     let before = store.state().applied_index();
     let first = explain(&service, of(STRANGER)).await;
     let (offer, ack) = both(&first.networks[0]);
-    assert_eq!((offer.outcome(), ack.outcome()), (Outcome::Offer, Outcome::AckAfterCommit));
+    assert_eq!(
+        (offer.outcome(), ack.outcome()),
+        (Outcome::Offer, Outcome::AckAfterCommit)
+    );
     assert_eq!(offer.address, ack.address);
     assert_eq!(option(ack, 51), Some("300 s"), "tried out on a copy");
     assert!(ack.why.contains("committed"), "{}", ack.why);
@@ -216,7 +284,11 @@ async fn nothing_comes_of_an_explanation() {
         requested: offer.address.clone(),
         ..of(MacAddr([2, 9, 9, 9, 9, 2]))
     };
-    assert_eq!(both(&boot(&store, other).await).0.address, offer.address, "it is kept for nobody");
+    assert_eq!(
+        both(&boot(&store, other).await).0.address,
+        offer.address,
+        "it is kept for nobody"
+    );
 }
 
 #[tokio::test]
@@ -232,12 +304,19 @@ async fn a_request_for_an_address_of_somebody_else_is_refused() {
     assert_ne!(offer.address, x(7).to_string());
     assert_eq!((nak.outcome(), option(nak, 53)), (Outcome::Nak, Some("DHCPNAK")));
     assert!(nak.why.contains("10.97.200.7"), "{}", nak.why);
-    assert!(offer.boot_reason.contains("an address only"), "{}", offer.boot_reason);
+    assert!(
+        offer.boot_reason.contains("an address only"),
+        "{}",
+        offer.boot_reason
+    );
 
     let explained = explain(&service(&store), wants(NODE_WITHOUT_ADDRESS)).await;
     assert_eq!(explained.leases[0].address, x(7).to_string());
     let (offer, ack) = both(&explained.networks[0]);
-    assert_eq!((offer.address.as_str(), ack.outcome()), ("10.97.200.7", Outcome::Ack));
+    assert_eq!(
+        (offer.address.as_str(), ack.outcome()),
+        ("10.97.200.7", Outcome::Ack)
+    );
     assert!(offer.why.contains("has, or had last"), "{}", offer.why);
 }
 
@@ -269,7 +348,11 @@ async fn without_a_majority_the_explanation_says_what_is_left() {
     let cut_off = Store::in_memory_without_majority(store.state().as_ref().clone());
     let node = explain(&service(&cut_off), of(NODE)).await;
     assert!(!node.has_leader);
-    assert_eq!(option(both(&node.networks[0]).1, 51), Some("300 s"), "isolated-lease-s");
+    assert_eq!(
+        option(both(&node.networks[0]).1, 51),
+        Some("300 s"),
+        "isolated-lease-s"
+    );
     let wrong = ExplainDhcpRequest {
         requested: "10.97.2.99".into(),
         ..of(NODE)
@@ -278,7 +361,10 @@ async fn without_a_majority_the_explanation_says_what_is_left() {
         let network = boot(&cut_off, request).await;
         let (offer, request) = both(&network);
         assert_eq!(offer.outcome(), Outcome::Offer);
-        assert_eq!((request.outcome(), request.reason.as_str()), (Outcome::Silence, "no_majority"));
+        assert_eq!(
+            (request.outcome(), request.reason.as_str()),
+            (Outcome::Silence, "no_majority")
+        );
     }
 }
 
@@ -305,7 +391,9 @@ async fn of_several_networks_those_are_shown_that_answer() {
     let service = ExplainService::new(store.clone(), servers.clone());
     let names = async |request| {
         let networks = explain(&service, request).await.networks;
-        let shown = networks.iter().map(|network| (network.network.clone(), network.turn()));
+        let shown = networks
+            .iter()
+            .map(|network| (network.network.clone(), network.turn()));
         shown.collect::<Vec<_>>()
     };
     let (boot, third) = (
@@ -313,13 +401,20 @@ async fn of_several_networks_those_are_shown_that_answer() {
         ("third".to_owned(), TurnShown::Waits),
     );
     assert_eq!(names(of(testing::NODE_ON_THIRD)).await, [third.clone()]);
-    assert_eq!(names(of(STRANGER)).await, [boot.clone(), third.clone()], "none answers");
+    assert_eq!(
+        names(of(STRANGER)).await,
+        [boot.clone(), third.clone()],
+        "none answers"
+    );
     let on_third = |network: &str| ExplainDhcpRequest {
         network: network.into(),
         ..of(NODE)
     };
     assert_eq!(names(on_third("third")).await, [third]);
-    let refused = service.explain_dhcp(Request::new(on_third("x"))).await.unwrap_err();
+    let refused = service
+        .explain_dhcp(Request::new(on_third("x")))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("boot, third"), "{refused:?}");
     servers.remove("third");

@@ -21,7 +21,11 @@ impl DhcpPage {
             let mut family = page.family("chamois_dhcp_messages_total", Kind::Counter, help);
             for (network, server) in &servers {
                 for (direction, kind, count) in server.messages() {
-                    let labels = [("network", network.as_str()), ("direction", direction), ("type", kind)];
+                    let labels = [
+                        ("network", network.as_str()),
+                        ("direction", direction),
+                        ("type", kind),
+                    ];
                     family.sample(&labels, count);
                 }
             }
@@ -30,7 +34,11 @@ impl DhcpPage {
             let mut family = page.family("chamois_dhcp_answer_duration_seconds", Kind::Histogram, help);
             for (network, server) in &servers {
                 for (answer, client, wait) in server.waits() {
-                    let labels = [("network", network.as_str()), ("answer", answer), ("client", client)];
+                    let labels = [
+                        ("network", network.as_str()),
+                        ("answer", answer),
+                        ("client", client),
+                    ];
                     family.histogram(&labels, &wait);
                 }
             }
