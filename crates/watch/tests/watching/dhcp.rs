@@ -83,7 +83,11 @@ async fn leases_and_unknown_clients_are_told_as_they_come_and_go() {
         ..UnknownClient::default()
     };
     let clients = vec![unknown];
-    change(&store, DhcpChange::NoteUnknownClients(NoteUnknownClients { clients })).await;
+    change(
+        &store,
+        DhcpChange::NoteUnknownClients(NoteUnknownClients { clients }),
+    )
+    .await;
     bind(&store, first).await;
     end(&store, first, false).await;
     bind(&store, second).await;
