@@ -112,9 +112,11 @@ impl Server {
                 }
             };
             match arrival {
-                Ok(()) => batch
-                    .packets()
-                    .for_each(|(packet, sender)| worker.take(packet, sender)),
+                Ok(()) => {
+                    worker.arrived = Instant::now();
+                    let packets = batch.packets();
+                    packets.for_each(|(packet, sender)| worker.take(packet, sender));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket failed");
                     self.0.counters.add(Count::ReceiveFailed);
@@ -140,7 +142,7 @@ struct Worker {
     waiting: Waiting,
     buffers: Buffers,
     pending: PendingTasks,
-    /// When the packet came that is dealt with.
+    /// When the packet came that is dealt with: it has waited for those before it in its batch.
     arrived: Instant,
 }
 
@@ -148,7 +150,6 @@ impl Worker {
     /// Deals with one packet; a panic costs that packet only.
     fn take(&mut self, packet: &[u8], sender: SocketAddrV4) {
         self.server.0.counters.add(Count::Received);
-        self.arrived = Instant::now();
         self.guarded(|worker| worker.answer(packet, sender));
     }
 
