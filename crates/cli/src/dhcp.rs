@@ -1,6 +1,8 @@
-//! `chamois dhcp …`: addresses of pools, held addresses, clients that SMD does not know, and policies.
+//! `chamois dhcp …`: what a client hears and why, addresses of pools, held addresses, clients that SMD does not know, and
+//! policies.
 
 mod adopt;
+mod explain;
 mod held;
 mod leases;
 mod policy;
@@ -15,6 +17,8 @@ use crate::error::CliError;
 /// Verbs of `dhcp`.
 #[derive(Debug, Subcommand)]
 pub enum DhcpCommand {
+    /// Say what a client would hear now, and why
+    Explain(explain::ExplainArgs),
     /// List the leases of the pools
     Leases(leases::LeasesArgs),
     /// Take an address of a pool away from its client
@@ -36,6 +40,7 @@ pub enum DhcpCommand {
 
 pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(), CliError> {
     match command {
+        DhcpCommand::Explain(args) => explain::run(global, args).await,
         DhcpCommand::Leases(args) => leases::list(global, args).await,
         DhcpCommand::DeleteLease(args) => leases::delete(global, args).await,
         DhcpCommand::Held => held::list(global).await,

@@ -16,6 +16,11 @@ macro_rules! counts {
             pub fn name(self) -> &'static str {
                 match self { $(Count::$variant => $name),+ }
             }
+
+            /// What it means, for a person.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Count::$variant => $doc),+ }
+            }
         }
     };
 }

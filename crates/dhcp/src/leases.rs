@@ -1,11 +1,10 @@
 //! Leases of pools, held addresses and unknown clients over gRPC: what the log has, and how an administrator ends it.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use model::{Ipv4Net, MacAddr};
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::dhcp::v1::dhcp_command::{Change, DeleteHeldAddress, DeleteLease};
-use proto::dhcp::v1::dhcp_lease::State as LeaseState;
 use proto::dhcp::v1::dhcp_lease_service_server;
 use proto::dhcp::v1::{
     AdoptUnknownClientRequest, AdoptUnknownClientResponse, DeleteDhcpLeaseRequest, DeleteDhcpLeaseResponse,
@@ -15,10 +14,11 @@ use proto::dhcp::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::{Author, Error};
+use rpc::{Author, Error, page};
 use tonic::{Request, Response, Status};
 
 use crate::adoption::adopt;
+use crate::lease_filter::{LeaseFilter, owner_of};
 
 /// Leases, held addresses, unknown clients.
 #[derive(Clone, Debug)]
@@ -40,47 +40,6 @@ impl LeaseService {
     }
 }
 
-/// Which leases are meant; what is absent means all.
-struct Filter {
-    network: Option<Ipv4Net>,
-    mac: Option<String>,
-    state: LeaseState,
-}
-
-impl Filter {
-    fn of(request: &ListDhcpLeasesRequest) -> Result<Filter, Error> {
-        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let network = given(&request.network).map(|text| text.parse::<Ipv4Net>());
-        let mac = given(&request.mac).map(|text| text.parse::<MacAddr>());
-        let state = LeaseState::try_from(request.state);
-        Ok(Filter {
-            network: network.transpose().map_err(|e| rpc::invalid("network", e))?,
-            mac: mac
-                .transpose()
-                .map_err(|e| rpc::invalid("mac", e))?
-                .map(|mac| mac.to_string()),
-            state: state.map_err(|_| {
-                rpc::invalid(
-                    "state",
-                    "write STATE_BOUND, STATE_RELEASED or STATE_DECLINED, or nothing for all",
-                )
-            })?,
-        })
-    }
-
-    fn means(&self, lease: &DhcpLease) -> bool {
-        let is_in = |network: &Ipv4Net| {
-            lease
-                .address
-                .parse()
-                .is_ok_and(|address| network.contains(address))
-        };
-        self.network.as_ref().is_none_or(is_in)
-            && self.mac.as_ref().is_none_or(|mac| *mac == lease.mac)
-            && (self.state == LeaseState::Unspecified || self.state == lease.state())
-    }
-}
-
 #[tonic::async_trait]
 impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     #[tracing::instrument(level = "debug", name = "dhcp.list_leases", skip_all)]
@@ -88,11 +47,35 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
         &self,
         request: Request<ListDhcpLeasesRequest>,
     ) -> Result<Response<ListDhcpLeasesResponse>, Status> {
-        let filter = Filter::of(request.get_ref())?;
-        let state = self.store.state();
-        let leases = state.dhcp.leases().filter(|lease| filter.means(lease));
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let filter = LeaseFilter::of(&request)?;
+        let (state, now_ms) = (self.store.state(), self.store.cluster_time_ms());
+        let page = asked.of(&request, state.cluster_id())?;
+        let is_ahead = |lease: &&Arc<DhcpLease>| {
+            page.after().is_none_or(|after: &Ipv4Addr| {
+                lease
+                    .address
+                    .parse()
+                    .is_ok_and(|address: Ipv4Addr| address > *after)
+            })
+        };
+        let owned = state
+            .dhcp
+            .leases()
+            .filter(is_ahead)
+            .map(|lease| (lease, owner_of(&state, lease)));
+        let (shown, next_page_token) = page.cut(
+            owned.filter(|(lease, owner)| filter.means(lease, owner, now_ms)),
+            |(lease, _)| &lease.address,
+            |(lease, owner)| (lease.as_ref().clone(), owner),
+        );
+        let (leases, component_ids) = shown.into_iter().unzip();
         Ok(Response::new(ListDhcpLeasesResponse {
-            leases: leases.map(|lease| lease.as_ref().clone()).collect(),
+            leases,
+            component_ids,
+            time_ms: now_ms,
+            next_page_token,
         }))
     }
 
@@ -184,8 +167,10 @@ fn ipv4(text: &str) -> Result<Ipv4Addr, Error> {
 
 #[cfg(test)]
 mod tests {
+    use model::MacAddr;
     use proto::dhcp::v1::UnknownClient;
     use proto::dhcp::v1::dhcp_command::NoteUnknownClients;
+    use proto::dhcp::v1::dhcp_lease::State as LeaseState;
     use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseService as _;
     use proto::smd::v1::smd_command::{Change as SmdChange, DeleteIpAddress};
     use tonic::Code;
@@ -245,17 +230,62 @@ mod tests {
             leases(&service, ListDhcpLeasesRequest { state, ..all() }).await,
             ["10.97.200.2"]
         );
-        for wrong in [
-            of("10.97.0.1/16"),
-            ListDhcpLeasesRequest {
-                mac: "a".into(),
-                ..all()
-            },
-            ListDhcpLeasesRequest { state: 9, ..all() },
-        ] {
-            let refused = service.list_dhcp_leases(Request::new(wrong)).await.unwrap_err();
-            assert_eq!(refused.code(), Code::InvalidArgument);
-        }
+        let wrong = of("10.97.0.1/16");
+        let refused = service.list_dhcp_leases(Request::new(wrong)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+    }
+
+    #[tokio::test]
+    async fn leases_come_in_pages_with_the_components_of_their_clients() {
+        let service = service().await;
+        testing::bind(
+            &service.store,
+            Ipv4Addr::new(10, 97, 200, 10),
+            testing::NODE_WITHOUT_ADDRESS,
+        )
+        .await;
+        let page = async |page_token: String| {
+            let request = ListDhcpLeasesRequest {
+                page_size: 2,
+                page_token,
+                ..ListDhcpLeasesRequest::default()
+            };
+            service
+                .list_dhcp_leases(Request::new(request))
+                .await
+                .unwrap()
+                .into_inner()
+        };
+        let first = page(String::new()).await;
+        assert_eq!(first.component_ids, ["", ""]);
+        let second = page(first.next_page_token).await;
+        assert_eq!(second.component_ids, ["x1000c0s0b0n2"]);
+        let addresses = [first.leases, second.leases].concat();
+        let addresses: Vec<_> = addresses.iter().map(|lease| lease.address.as_str()).collect();
+        assert_eq!(
+            addresses,
+            ["10.97.200.1", "10.97.200.2", "10.97.200.10"],
+            "by number"
+        );
+        assert!(second.next_page_token.is_empty());
+        assert!(second.time_ms > 0 && second.leases[0].ends_at_ms > second.time_ms);
+        let nodes = vec!["x1000c0s0b0n[1-3]".into()];
+        let of_nodes = ListDhcpLeasesRequest {
+            nodes,
+            ..ListDhcpLeasesRequest::default()
+        };
+        assert_eq!(leases(&service, of_nodes).await, ["10.97.200.10"]);
+        assert!(
+            leases(
+                &service,
+                ListDhcpLeasesRequest {
+                    ended: true,
+                    ..Default::default()
+                }
+            )
+            .await
+            .is_empty()
+        );
     }
 
     #[tokio::test]

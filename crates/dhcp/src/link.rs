@@ -18,29 +18,62 @@ pub(crate) struct Link {
     pub(crate) subnet: Arc<Subnet>,
 }
 
-impl Link {
-    /// By what the relay or the client says of it, else by the relay's address, else by the address the client has already (it may renew from behind a relay without
-    /// it), else the subnet of the service address.
-    pub(crate) fn of(state: &State, request: &Request<'_>, network: &Network) -> Result<Link, Count> {
-        let own = Link::around(state, network.service_address);
+/// By what a link is found, the first that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FoundBy {
+    /// The relay (option 82.5) or the client (118) names it.
+    Selection(Ipv4Addr),
+    /// The relay's own address.
+    Relay(Ipv4Addr),
+    /// The address that the client has already: it may renew from behind a relay without it.
+    OwnAddress(Ipv4Addr),
+    /// The service address: the client is on this network itself.
+    ServiceAddress(Ipv4Addr),
+}
+
+impl FoundBy {
+    /// # Errors
+    /// `RelayNotServed` where the relay or the client names a subnet that may not ask here.
+    pub(crate) fn of(state: &State, request: &Request<'_>, network: &Network) -> Result<FoundBy, Count> {
         let serves = |address: Ipv4Addr| {
-            own.as_ref().is_ok_and(|own| own.net.contains(address))
+            Link::around(state, network.service_address).is_ok_and(|own| own.net.contains(address))
                 || network
                     .relayed_subnets
                     .iter()
                     .any(|subnet| subnet.contains(address))
         };
-        let relays = request.is_relayed().then_some(request.giaddr);
-        if let Some(named) = request.subnet_selection.or(relays) {
-            if !serves(named) {
-                return Err(Count::RelayNotServed);
+        let found = match request.subnet_selection {
+            Some(named) => FoundBy::Selection(named),
+            None if request.is_relayed() => FoundBy::Relay(request.giaddr),
+            None if !request.ciaddr.is_unspecified() && serves(request.ciaddr) => {
+                return Ok(FoundBy::OwnAddress(request.ciaddr));
             }
-            return Link::around(state, named);
+            None => return Ok(FoundBy::ServiceAddress(network.service_address)),
+        };
+        match serves(found.address()) {
+            true => Ok(found),
+            false => Err(Count::RelayNotServed),
         }
-        if !request.ciaddr.is_unspecified() && serves(request.ciaddr) {
-            return Link::around(state, request.ciaddr);
+    }
+
+    /// An address on the link.
+    pub(crate) fn address(self) -> Ipv4Addr {
+        match self {
+            FoundBy::Selection(address)
+            | FoundBy::Relay(address)
+            | FoundBy::OwnAddress(address)
+            | FoundBy::ServiceAddress(address) => address,
         }
-        own
+    }
+}
+
+impl Link {
+    /// The link that a request comes from.
+    ///
+    /// # Errors
+    /// As [`FoundBy::of`], and `NoSubnet` where none is defined.
+    pub(crate) fn of(state: &State, request: &Request<'_>, network: &Network) -> Result<Link, Count> {
+        Link::around(state, FoundBy::of(state, request, network)?.address())
     }
 
     fn around(state: &State, address: Ipv4Addr) -> Result<Link, Count> {

@@ -52,6 +52,13 @@ impl Offers {
         self.lock().forget(client);
     }
 
+    /// Offers that have not ended.
+    pub(crate) fn outstanding(&self, now: Instant) -> usize {
+        let mut inner = self.lock();
+        inner.forget_ended(now);
+        inner.by_address.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

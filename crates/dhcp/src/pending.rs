@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proto::dhcp::v1::dhcp_command::{Change, EndLease};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::binder::propose;
 use crate::counters::{Count, Counters};
@@ -29,6 +30,7 @@ pub(crate) struct Pending {
     pub(crate) socket: Arc<DhcpSocket>,
     pub(crate) packet: Vec<u8>,
     pub(crate) sender: SocketAddrV4,
+    pub(crate) arrived: Instant,
 }
 
 /// The tasks of one socket.
@@ -162,8 +164,11 @@ impl Pending {
 
     fn send(&self, request: &Request<'_>, reply: &crate::reply::Reply) -> Count {
         let buffers = &mut Buffers::default();
-        self.server
-            .send(&self.socket, buffers, request, reply, self.sender)
+        let count = self
+            .server
+            .send(&self.socket, buffers, request, reply, self.sender);
+        self.server.note_wait(request, reply, count, self.arrived);
+        count
     }
 }
 

@@ -11,6 +11,7 @@ use dhcproto::v4::MessageType;
 use model::Xname;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
+use state::State;
 use state::dhcp::LeaseClient;
 use timeline::{Seen, Timeline};
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ use crate::request::{Client, Request};
 use crate::routing::destination;
 use crate::socket::{DhcpSocket, NotSent};
 use crate::strangers::Strangers;
+use crate::traffic::Traffic;
 use crate::waiting::{self, Kept, Turn, Waiting};
 
 /// Pause after an error of the socket, so that a lasting one does not spin.
@@ -42,12 +44,13 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) binder: Arc<Binder>,
     pub(crate) strangers: Strangers,
-    offers: Offers,
-    network: Network,
+    pub(crate) offers: Offers,
+    pub(crate) network: Network,
     loaders: Loaders,
-    turn: Box<dyn Fn() -> Turn + Send + Sync>,
+    pub(crate) turn: Box<dyn Fn() -> Turn + Send + Sync>,
     timeline: Timeline,
     counters: Arc<Counters>,
+    pub(crate) traffic: Traffic,
     missing_loaders: MissingLoaderLog,
 }
 
@@ -73,6 +76,7 @@ impl Server {
             turn: Box::new(turn),
             timeline,
             counters,
+            traffic: Traffic::default(),
             missing_loaders: MissingLoaderLog::new(Instant::now()),
         }))
     }
@@ -92,6 +96,7 @@ impl Server {
             waiting: Waiting::default(),
             buffers: Buffers::default(),
             pending: PendingTasks::new(self.counters()),
+            arrived: Instant::now(),
         };
         let mut batch = Batch::new();
         let mut shutdown = std::pin::pin!(shutdown);
@@ -107,9 +112,11 @@ impl Server {
                 }
             };
             match arrival {
-                Ok(()) => batch
-                    .packets()
-                    .for_each(|(packet, sender)| worker.take(packet, sender)),
+                Ok(()) => {
+                    worker.arrived = Instant::now();
+                    let packets = batch.packets();
+                    packets.for_each(|(packet, sender)| worker.take(packet, sender));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket failed");
                     self.0.counters.add(Count::ReceiveFailed);
@@ -135,6 +142,8 @@ struct Worker {
     waiting: Waiting,
     buffers: Buffers,
     pending: PendingTasks,
+    /// When the packet came that is dealt with: it has waited for those before it in its batch.
+    arrived: Instant,
 }
 
 impl Worker {
@@ -148,7 +157,13 @@ impl Worker {
     fn look_at_waiting(&mut self) {
         let settled = self.waiting.settle((self.server.0.turn)(), Instant::now());
         (0..settled.left).for_each(|_| self.server.0.counters.add(Count::NotHolder));
-        for Kept { packet, sender, .. } in settled.due {
+        for Kept {
+            packet,
+            sender,
+            arrived,
+        } in settled.due
+        {
+            self.arrived = arrived;
             self.guarded(|worker| worker.answer_in_place_of_the_holder(&packet, sender));
         }
     }
@@ -172,6 +187,7 @@ impl Worker {
             Ok(request) => request,
             Err(why) => return Some(why),
         };
+        self.server.0.traffic.received(request.message_type);
         let (decision, turn) = (self.server.decide(&request), (self.server.0.turn)());
         if !matches!(turn, Turn::Other { .. }) {
             self.note_stranger(&request, &decision);
@@ -247,8 +263,11 @@ impl Worker {
     }
 
     fn send(&mut self, request: &Request<'_>, reply: &Reply, sender: SocketAddrV4) -> Count {
-        self.server
-            .send(&self.socket, &mut self.buffers, request, reply, sender)
+        let count = self
+            .server
+            .send(&self.socket, &mut self.buffers, request, reply, sender);
+        self.server.note_wait(request, reply, count, self.arrived);
+        count
     }
 
     fn pending_packet(&self, packet: &[u8], sender: SocketAddrV4) -> Pending {
@@ -257,6 +276,7 @@ impl Worker {
             socket: Arc::clone(&self.socket),
             packet: packet.to_vec(),
             sender,
+            arrived: self.arrived,
         }
     }
 
@@ -265,7 +285,7 @@ impl Worker {
         let kept = Kept {
             packet: packet.to_vec(),
             sender,
-            arrived: Instant::now(),
+            arrived: self.arrived,
         };
         match self.waiting.keep(request.mac, kept) {
             Ok(earlier) => earlier.map(|_| Count::NotHolder),
@@ -282,6 +302,18 @@ impl Worker {
 
 impl Server {
     pub(crate) fn decide(&self, request: &Request<'_>) -> Decision {
+        let decision = self.decide_on(&self.0.store.state(), request);
+        if decision == Decision::Silent(Count::DeclinedReservation) {
+            tracing::warn!(
+                mac = %request.mac, address = ?request.requested,
+                "dhcp: the client found its reserved address in use; the reservation stays, find the other owner"
+            );
+        }
+        decision
+    }
+
+    /// What is decided from `state`; nothing is said of it.
+    pub(crate) fn decide_on(&self, state: &State, request: &Request<'_>) -> Decision {
         let Inner {
             store,
             network,
@@ -297,14 +329,7 @@ impl Server {
             isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
             is_offered: &|address, client| offers.is_anothers(address, client, now),
         };
-        let decision = decide(&store.state(), request, &site);
-        if decision == Decision::Silent(Count::DeclinedReservation) {
-            tracing::warn!(
-                mac = %request.mac, address = ?request.requested,
-                "dhcp: the client found its reserved address in use; the reservation stays, find the other owner"
-            );
-        }
-        decision
+        decide(state, request, &site)
     }
 
     /// A client that has chosen another server needs no address of ours.

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use dhcp::{BIOS_LOADER, Decision, Loaders, Network, Request, Site, UEFI_LOADER, decide};
+use dhcp::{BIOS_LOADER, Decision, Loaders, Network, Request, Site, UEFI_ARM64_LOADER, UEFI_LOADER, decide};
 use model::MacAddr;
 use proto::dhcp::v1::dhcp_policy::DomainAppend;
 use proto::dhcp::v1::{DhcpPolicy, RawOption};
@@ -39,7 +39,8 @@ async fn answer_of(raw: &RawPacket, policies: &[DhcpPolicy]) -> Vec<u8> {
     };
     let packet = raw.bytes();
     let request = Request::parse(&packet).unwrap();
-    let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]);
+    let uefi = [UEFI_LOADER, UEFI_ARM64_LOADER];
+    let loaders = Loaders::new([BIOS_LOADER].into_iter().chain(uefi)).and_over_http(uefi);
     match decide(&store.state(), &request, &Site::new(&network, &loaders, 0)) {
         Decision::Reply(reply) | Decision::Nak(reply) => {
             let mut message = Vec::new();
@@ -185,6 +186,25 @@ async fn http_boot_of_ovmf() {
     check(
         "ovmf-http.txt",
         &firmware(NODE, b"HTTPClient:Arch:00016:UNDI:003016", &[0, 16]),
+    )
+    .await;
+}
+
+/// No firmware for it runs here: the packets are made after edk2's.
+#[tokio::test]
+async fn pxe_of_a_uefi_on_arm64() {
+    check(
+        "arm64-pxe.txt",
+        &firmware(NODE, b"PXEClient:Arch:00011:UNDI:003000", &[0, 11]),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn http_boot_of_a_uefi_on_arm64() {
+    check(
+        "arm64-http.txt",
+        &firmware(NODE, b"HTTPClient:Arch:00019:UNDI:003000", &[0, 19]),
     )
     .await;
 }

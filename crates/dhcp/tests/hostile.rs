@@ -1,5 +1,5 @@
 //! Hundreds of thousands of mutated packets through everything between socket and socket: nothing panics, and no answer
-//! says what it must not.
+//! says what it must not. And tens of thousands over a socket: the server lives, and takes no more memory than before.
 
 #![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
@@ -7,19 +7,30 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
+#[allow(dead_code, reason = "shared with other tests")]
+mod running;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use dhcp::{
-    BIOS_LOADER, Decision, Destination, Loaders, Network, Request, Site, UEFI_LOADER, decide, destination,
+    BIOS_LOADER, Count, Decision, Destination, Loaders, Network, Request, Site, Turn, UEFI_LOADER, decide,
+    destination,
 };
 use dhcproto::v4::{Message, MessageType};
 use dhcproto::{Decodable, Decoder};
 use model::MacAddr;
 use proto::dhcp::v1::Subnet;
 use proto::dhcp::v1::subnet::UnknownClients;
+use running::{RELAY, Running, relayed, with_info};
 use testing::{NODE_ON_TWO, RawPacket};
 
 const PACKETS: usize = 300_000;
+/// Over a socket, where each costs two calls of the system; `CHAMOIS_HOSTILE_PACKETS` asks for more.
+const PACKETS_LIVE: usize = 60_000;
+/// Packets that the socket's buffer has room for, whatever the system allows.
+const BURST: usize = 50;
+/// What tables of bounded size may still take after a third of the packets, bytes.
+const GROWTH_BYTES_MAX: usize = 24 << 20;
 /// The address of a pool that the world's stranger has.
 const POOL_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 97, 200, 7);
 
@@ -202,4 +213,67 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     assert!(answered > PACKETS / 20, "{answered}");
     assert!(refused > PACKETS / 200, "{refused}");
     assert!(of_pools > PACKETS / 200, "{of_pools}");
+}
+
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// The packets as the relay of the loopback would send them.
+fn seeds_on_loopback() -> Vec<Vec<u8>> {
+    let mut seeds = seeds();
+    for seed in &mut seeds {
+        for at in 0..seed.len() - 1 {
+            if seed[at..at + 2] == [10, 97] {
+                seed[at] = 127;
+            }
+        }
+        seed[24..28].copy_from_slice(&RELAY.octets());
+    }
+    seeds
+}
+
+#[tokio::test]
+async fn a_server_under_a_flood_of_mutated_packets_lives_and_takes_no_more_memory() {
+    let asked = std::env::var("CHAMOIS_HOSTILE_PACKETS").ok();
+    let packets = asked.map_or(PACKETS_LIVE, |text| text.parse().unwrap());
+    let store = testing::world(127, 97).await;
+    let with_pool = Subnet {
+        unknown_clients: UnknownClients::Boot.into(),
+        ..testing::with_pool(127, 97)
+    };
+    testing::put_subnet(&store, with_pool).await;
+    let server = Running::start_with(store, || Turn::Own).await;
+    let (seeds, mut random) = (seeds_on_loopback(), Random(0x5eed_f00d));
+    let (mut answers, mut before) = (0, 0);
+    for burst in 0..packets / BURST {
+        for _ in 0..BURST {
+            let mut packet = seeds[random.below(seeds.len())].clone();
+            mutate(&mut packet, &mut random);
+            server.send(&packet).await;
+        }
+        server
+            .counted(Count::Received, ((burst + 1) * BURST) as u64)
+            .await;
+        answers += server.drain();
+        if burst == packets / BURST / 3 {
+            before = resident_bytes();
+        }
+    }
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < GROWTH_BYTES_MAX, "{grown} bytes more");
+    assert!(answers > packets / 50, "{answers}");
+    server.counted(Count::Panicked, 0).await;
+    while server.drain() > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let offer = server
+        .ask(&with_info(RawPacket {
+            xid: 0xfeed,
+            ..relayed(1)
+        }))
+        .await;
+    assert_eq!(offer[16..20], [127, 97, 2, 1]);
 }

@@ -9,6 +9,8 @@ mod testing;
 
 #[path = "server/pools.rs"]
 mod pools;
+#[path = "server/rfc2131.rs"]
+mod rfc2131;
 mod running;
 
 use std::net::Ipv4Addr;
@@ -16,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhcp::{Count, Turn};
+use dhcp::{Count, Network, Turn};
 use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
@@ -95,6 +97,31 @@ async fn option_82_comes_back_byte_for_byte_and_last() {
         let end = answer.iter().rposition(|&b| b == 255).unwrap();
         assert!(answer[..=end].ends_with(&tail), "{info:?}");
     }
+}
+
+/// RFC 3527: the relay's own address is on the network of the relays, its clients are on another one.
+#[tokio::test]
+async fn the_link_that_a_relay_names_comes_before_its_address() {
+    let network = Network {
+        relayed_subnets: vec!["127.98.0.0/16".parse().unwrap()],
+        ..running::network()
+    };
+    let server = Running::start_on(network, testing::world(127, 97).await).await;
+    let of_two = |info: &[u8]| {
+        let raw = RawPacket {
+            mac: testing::NODE_ON_TWO,
+            ..relayed(1)
+        };
+        raw.options(&[(82, info)])
+    };
+    let named = [19, 0, 5, 4, 127, 98, 7, 7];
+    for (info, address) in [(&named[..], [127, 98, 2, 2]), (&named[..2], [127, 97, 2, 2])] {
+        let offer = server.ask(&of_two(info)).await;
+        assert_eq!((&offer[16..20], option(&offer, 82)), (&address[..], Some(info)));
+    }
+    let elsewhere = of_two(&[19, 0, 5, 4, 203, 0, 113, 7]);
+    server.ignores(&elsewhere.bytes(), Count::RelayNotServed).await;
+    server.assert_silent();
 }
 
 #[tokio::test]

@@ -249,8 +249,16 @@ async fn writes_other_modes_and_unknown_names_get_their_error() {
             "{name}"
         );
     }
+    // a name ends at its first NUL; what follows is the mode
+    client
+        .send(server.address, b"\0\x01whole\0../../etc/hostname\0octet\0")
+        .await;
+    assert_eq!(
+        client.receive().await,
+        Packet::Error(4, "Only octet mode is served".into())
+    );
     server.counted(Count::WriteRefused, 1).await;
-    server.counted(Count::ModeRefused, 1).await;
+    server.counted(Count::ModeRefused, 2).await;
     server.counted(Count::NotFound, 5).await;
 }
 

@@ -58,7 +58,7 @@ use self::drain::Drain;
 use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
-use self::metrics::MetricsPage;
+use self::metrics::{DhcpPage, MetricsPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
@@ -146,7 +146,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         &drain,
         &mut tasks,
     )?;
-    let counters = Counters::default();
+    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
     let metrics = member.metrics();
     let log = metrics.clone();
     counters.add(Server::Raft, "log", move || log.log_written());
@@ -155,6 +155,10 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         peers,
         calls,
         counters: counters.clone(),
+        dhcp: DhcpPage {
+            store: store.clone(),
+            servers: dhcp.clone(),
+        },
     };
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
@@ -167,6 +171,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         held: &held,
         loaders: &loaders,
         timeline: &timeline,
+        dhcp: &dhcp,
     };
     let (services, health) = services::assemble(parts, page, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
@@ -197,6 +202,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         held: held.clone(),
         open_roles,
         counters,
+        dhcp,
         timeline,
         sealer: identity.sealer,
         api,

@@ -45,6 +45,8 @@ pub(super) struct Parts<'a> {
     /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
     pub(super) timeline: &'a Timeline,
+    /// DHCP servers, for whoever asks what they would answer.
+    pub(super) dhcp: &'a ::dhcp::Servers,
 }
 
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
@@ -61,6 +63,7 @@ pub(super) async fn assemble(
         held,
         loaders,
         timeline,
+        dhcp,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
@@ -89,7 +92,7 @@ pub(super) async fn assemble(
         timeline: timeline.clone(),
     };
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
-    dhcp::add_services(&mut routes, store);
+    ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());
     routes.add_service(ClusterServiceServer::new(OwnStatus {

@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 use clap::{Args, ValueEnum};
 use proto::dhcp::v1::dhcp_lease::State;
 use proto::dhcp::v1::dhcp_lease_service_client::DhcpLeaseServiceClient;
-use proto::dhcp::v1::{DeleteDhcpLeaseRequest, DhcpLease, ListDhcpLeasesRequest};
+use proto::dhcp::v1::{DeleteDhcpLeaseRequest, ListDhcpLeasesRequest, ListDhcpLeasesResponse};
 
 use crate::args::GlobalArgs;
-use crate::connect;
+use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::utc;
@@ -16,18 +16,35 @@ use crate::utc;
 /// `chamois dhcp leases`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Example:
-  chamois dhcp leases --network 10.97.0.0/16 --state bound")]
+Examples:
+  chamois dhcp leases --subnet 10.97.0.0/16 --state bound
+  chamois dhcp leases --nodes 'x1000c0s[0-7]b0n0' --wide
+  chamois dhcp leases --mac 02:00:00:00:0a:01")]
 pub struct LeasesArgs {
     /// Only those in this network (CIDR)
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "CIDR")]
-    pub network: String,
+    #[arg(
+        long,
+        alias = "network",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "CIDR"
+    )]
+    pub subnet: String,
     /// Only those of this MAC
     #[arg(long, default_value = "", hide_default_value = true, value_name = "MAC")]
     pub mac: String,
+    /// Only that of this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<Ipv4Addr>,
     /// Only those in this state
     #[arg(long, value_enum)]
     pub state: Option<StateArg>,
+    /// Only those of clients that SMD has as interfaces of these xnames or nodesets
+    #[arg(long, value_name = "NODESET")]
+    pub nodes: Vec<String>,
+    /// Also what clients say of themselves, and when they got the address
+    #[arg(long)]
+    pub wide: bool,
 }
 
 /// What has become of a lease.
@@ -39,14 +56,36 @@ pub enum StateArg {
     Released,
     /// Found in use by somebody else; nobody gets it before it ends
     Declined,
+    /// Its time is over: the address is free, and kept in mind for its client
+    Ended,
 }
 
 impl StateArg {
-    fn wire(self) -> State {
+    /// For a request: the state, and whether what has ended is meant.
+    fn wire(self) -> (State, bool) {
         match self {
-            StateArg::Bound => State::Bound,
-            StateArg::Released => State::Released,
-            StateArg::Declined => State::Declined,
+            StateArg::Bound => (State::Bound, false),
+            StateArg::Released => (State::Released, false),
+            StateArg::Declined => (State::Declined, false),
+            StateArg::Ended => (State::Unspecified, true),
+        }
+    }
+}
+
+impl From<LeasesArgs> for ListDhcpLeasesRequest {
+    fn from(args: LeasesArgs) -> Self {
+        let (state, ended) = args.state.map_or((State::Unspecified, false), StateArg::wire);
+        Self {
+            network: args.subnet,
+            mac: args.mac,
+            address: args
+                .address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+            state: state.into(),
+            ended,
+            nodes: args.nodes,
+            ..Self::default()
         }
     }
 }
@@ -65,16 +104,14 @@ pub struct DeleteLeaseArgs {
 }
 
 pub(super) async fn list(global: &GlobalArgs, args: LeasesArgs) -> Result<(), CliError> {
-    let mut client = DhcpLeaseServiceClient::new(connect::to_any(global)?);
-    let request = ListDhcpLeasesRequest {
-        network: args.network,
-        mac: args.mac,
-        state: args.state.map_or(State::Unspecified, StateArg::wire).into(),
-    };
+    let connection = connect::to_any(global)?;
+    let mut client = DhcpLeaseServiceClient::new(connection).max_decoding_message_size(ANSWER_BYTES_MAX);
+    let wide = args.wide;
+    let request = ListDhcpLeasesRequest::from(args);
     let answer = client.list_dhcp_leases(request).await?.into_inner();
     match global.output {
         Format::Json => output::print_json("chamois.dhcp.v1.ListDhcpLeasesResponse", &answer),
-        Format::Table => output::print(render(&answer.leases)),
+        Format::Table => output::print(render(&answer, wide)),
     }
 }
 
@@ -94,23 +131,49 @@ pub(super) async fn delete(global: &GlobalArgs, args: DeleteLeaseArgs) -> Result
     }
 }
 
-fn render(leases: &[DhcpLease]) -> comfy_table::Table {
-    let mut table = output::table(["ADDRESS", "MAC", "STATE", "SINCE", "ENDS", "HOSTNAME", "CLASS"]);
-    for lease in leases {
-        table.add_row([
+fn render(answer: &ListDhcpLeasesResponse, wide: bool) -> comfy_table::Table {
+    let narrow = ["ADDRESS", "MAC", "NODE", "STATE", "ENDS"];
+    let mut table = match wide {
+        true => output::table([
+            "ADDRESS",
+            "MAC",
+            "NODE",
+            "STATE",
+            "ENDS",
+            "SINCE",
+            "HOSTNAME",
+            "CLASS",
+            "CLIENT ID",
+        ]),
+        false => output::table(narrow),
+    };
+    let owners = answer.component_ids.iter().map(String::as_str);
+    for (lease, owner) in answer.leases.iter().zip(owners.chain(std::iter::repeat(""))) {
+        let state = match lease.ends_at_ms <= answer.time_ms {
+            true => "ended",
+            false => state(lease.state()),
+        };
+        let mut row = vec![
             lease.address.clone(),
             lease.mac.clone(),
-            state(lease.state()).to_owned(),
-            utc::timestamp(lease.bound_at_ms),
+            owner.to_owned(),
+            state.to_owned(),
             utc::timestamp(lease.ends_at_ms),
-            lease.hostname.clone(),
-            lease.vendor_class.clone(),
-        ]);
+        ];
+        if wide {
+            row.extend([
+                utc::timestamp(lease.bound_at_ms),
+                lease.hostname.clone(),
+                lease.vendor_class.clone(),
+                lease.client_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            ]);
+        }
+        table.add_row(row);
     }
     table
 }
 
-fn state(state: State) -> &'static str {
+pub(super) fn state(state: State) -> &'static str {
     match state {
         State::Unspecified => "",
         State::Bound => "bound",
@@ -121,33 +184,95 @@ fn state(state: State) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use proto::dhcp::v1::DhcpLease;
+
     use super::*;
 
-    #[test]
-    fn a_lease_is_shown_with_its_end_and_its_state() {
-        let lease = DhcpLease {
-            address: "10.97.200.7".into(),
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: LeasesArgs,
+    }
+
+    fn request(line: &str) -> ListDhcpLeasesRequest {
+        let line = Line::try_parse_from(line.split(' ')).unwrap();
+        ListDhcpLeasesRequest::from(line.args)
+    }
+
+    fn answer() -> ListDhcpLeasesResponse {
+        let lease = |address: &str, ends_at_ms| DhcpLease {
+            address: address.into(),
             mac: "02:00:00:00:0a:01".into(),
             state: State::Declined.into(),
-            ends_at_ms: 1_764_054_000_000,
+            hostname: "node-a".into(),
+            client_id: vec![0, 0xfe],
+            ends_at_ms,
             ..DhcpLease::default()
         };
-        let shown = render(&[lease]).to_string();
+        ListDhcpLeasesResponse {
+            leases: vec![
+                lease("10.97.200.7", 1_764_054_000_000),
+                lease("10.97.200.8", 1_000),
+            ],
+            component_ids: vec!["x0c0s0b0n0".into(), String::new()],
+            time_ms: 1_764_053_000_000,
+            next_page_token: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_lease_is_shown_with_its_node_its_end_and_its_state() {
+        let shown = render(&answer(), false).to_string();
         for part in [
             "10.97.200.7",
             "02:00:00:00:0a:01",
+            "x0c0s0b0n0",
             "declined",
             "2025-11-25T07:00:00Z",
+            "ended",
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
+        assert!(!shown.contains("node-a"), "{shown}");
+        let wide = render(&answer(), true).to_string();
+        assert!(wide.contains("node-a") && wide.contains("00fe"), "{wide}");
+    }
+
+    #[test]
+    fn every_filter_reaches_the_member() {
+        let asked = request(
+            "leases --subnet 10.97.0.0/16 --mac a1 --address 10.97.200.7 --state bound --nodes x0,x1",
+        );
+        assert_eq!(
+            (asked.network.as_str(), asked.mac.as_str()),
+            ("10.97.0.0/16", "a1")
+        );
+        assert_eq!(
+            (asked.address.as_str(), asked.state()),
+            ("10.97.200.7", State::Bound)
+        );
+        assert_eq!(
+            (asked.nodes.as_slice(), asked.ended),
+            (&["x0,x1".to_owned()][..], false)
+        );
+        let ended = request("leases --network 10.97.0.0/16 --state ended");
+        assert_eq!(
+            (ended.network.as_str(), ended.ended, ended.state()),
+            ("10.97.0.0/16", true, State::Unspecified)
+        );
+        assert_eq!(request("leases"), ListDhcpLeasesRequest::default());
     }
 
     #[test]
     fn states_are_called_as_they_are_shown() {
         for arg in StateArg::value_variants() {
             let name = arg.to_possible_value().unwrap();
-            assert_eq!(name.get_name(), state(arg.wire()));
+            let shown = match arg.wire() {
+                (_, true) => "ended",
+                (wire, false) => state(wire),
+            };
+            assert_eq!(name.get_name(), shown);
         }
     }
 }

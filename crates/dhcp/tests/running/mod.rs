@@ -41,13 +41,21 @@ impl Running {
         turn: impl Fn() -> Turn + Send + Sync + 'static,
         timeline: Timeline,
     ) -> Running {
-        let network = Network {
-            service_address: SERVER,
-            alternatives: vec![],
-            http_port: Some(8081),
-            relayed_subnets: Vec::new(),
-            isolated_lease_s: 300,
-        };
+        Running::begin(network(), store, turn, timeline).await
+    }
+
+    /// On a network that is not [`network`].
+    #[allow(dead_code, reason = "for relays only")]
+    pub(crate) async fn start_on(network: Network, store: Store) -> Running {
+        Running::begin(network, store, || Turn::Own, Timeline::default()).await
+    }
+
+    async fn begin(
+        network: Network,
+        store: Store,
+        turn: impl Fn() -> Turn + Send + Sync + 'static,
+        timeline: Timeline,
+    ) -> Running {
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
         let server = Server::new(store, network, loaders, turn, timeline);
         let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
@@ -107,10 +115,27 @@ impl Running {
         self.counted(why, before + 1).await;
     }
 
+    /// Takes away what has come for the relay; says how much.
+    #[allow(dead_code, reason = "for floods only")]
+    pub(crate) fn drain(&self) -> usize {
+        let mut answer = [0; 2048];
+        std::iter::from_fn(|| self.relay.try_recv(&mut answer).ok()).count()
+    }
+
     /// Nothing is waiting for the relay. The counter of the last packet was awaited, so nothing is under way either.
     pub(crate) fn assert_silent(&self) {
         let nothing = self.relay.try_recv(&mut [0; 2048]);
         assert_eq!(nothing.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+pub(crate) fn network() -> Network {
+    Network {
+        service_address: SERVER,
+        alternatives: vec![],
+        http_port: Some(8081),
+        relayed_subnets: Vec::new(),
+        isolated_lease_s: 300,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a watcher is told: everything once and in order, whatever it misses in between.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)] // a test fails by panicking
 
+mod dhcp;
 mod filters;
 mod guarded;
 mod limits;

@@ -1,5 +1,6 @@
 //! `/metrics`: one page of everything that this member counts, for Prometheus.
 
+mod dhcp;
 mod exposition;
 mod process;
 mod raft;
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status};
 use super::counters::Counters;
 use super::peer_traffic::PeerTraffic;
 
+pub(super) use self::dhcp::DhcpPage;
 pub(super) use self::exposition::{Exposition, Kind};
 
 /// Everything that is on the page.
@@ -28,6 +30,8 @@ pub(super) struct MetricsPage {
     pub(super) calls: Calls,
     /// The servers' events.
     pub(super) counters: Counters,
+    /// Waits, messages and addresses of DHCP.
+    pub(super) dhcp: DhcpPage,
 }
 
 impl MetricsPage {
@@ -36,6 +40,7 @@ impl MetricsPage {
         raft::add_to(&mut page, &self.raft.read(), SystemTime::now());
         self.peers.add_to(&mut page);
         self.counters.add_to(&mut page);
+        self.dhcp.add_to(&mut page);
         add_calls(&mut page, &self.calls);
         process::add_to(&mut page);
         page.into_text()

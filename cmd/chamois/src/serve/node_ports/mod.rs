@@ -41,6 +41,7 @@ pub(super) struct NodePorts {
     pub(super) held: HeldAddresses,
     pub(super) open_roles: OpenRoles,
     pub(super) counters: Counters,
+    pub(super) dhcp: dhcp::Servers,
     pub(super) timeline: Timeline,
     pub(super) sealer: Sealer,
     pub(super) api: ApiServed,
@@ -115,6 +116,7 @@ impl NodePorts {
                 () = opened.device.replaced() => {}
             }
             self.open_roles.remove(&network.name);
+            self.dhcp.remove(&network.name);
             drop(opened);
             match device::again(&stop, || self.open(&network, &stop)).await {
                 Some(again) => opened = again,

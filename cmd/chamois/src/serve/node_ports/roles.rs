@@ -25,6 +25,7 @@ pub(super) struct Roles {
     config: Arc<Config>,
     counters: Counters,
     open_roles: OpenRoles,
+    dhcp_servers: dhcp::Servers,
     network: NetworkConfig,
     service: Ipv4Addr,
     held: Held,
@@ -68,6 +69,7 @@ impl Roles {
             config: Arc::clone(&ports.config),
             counters: ports.counters.clone(),
             open_roles: ports.open_roles.clone(),
+            dhcp_servers: ports.dhcp.clone(),
             service,
             gateway: ports.gateway.clone(),
             dhcp,
@@ -100,6 +102,7 @@ impl Roles {
     fn count(&self) {
         let name = &self.network.name;
         if self.network.has(Role::Dhcp) {
+            self.dhcp_servers.put(name, &self.dhcp);
             let counted = self.dhcp.counters();
             let read = move || counted.all().collect::<Vec<_>>();
             self.counters.add(Server::Dhcp, name, read);
