@@ -60,7 +60,11 @@ impl Binder {
         let (leases, waiting): (Vec<Bind>, Vec<_>) = batch.into_iter().unzip();
         match propose(&self.store, Change::BindLeases(BindLeases { leases })).await {
             // whoever has stopped waiting needs no answer
-            Ok(()) => waiting.into_iter().for_each(|tell| drop(tell.send(()))),
+            Ok(()) => {
+                for tell in waiting {
+                    let _gone = tell.send(());
+                }
+            }
             Err(error) => tracing::warn!(%error, leases = waiting.len(), "dhcp: leases were not committed"),
         }
     }

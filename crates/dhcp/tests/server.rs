@@ -22,7 +22,7 @@ use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
 use running::{PATIENCE, RELAY_INFO, Running, SERVER, option, relayed, with_info};
 use testing::RawPacket;
-use timeline::{Pace, Reporter, Timeline};
+use timeline::{Pace, Reporter};
 
 #[tokio::test]
 async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {
