@@ -36,7 +36,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub(crate) fn arrival(&self) -> Arrival {
+    /// What of it a decision depends on.
+    pub fn arrival(&self) -> Arrival {
         Arrival { source: *self.address.ip(), is_unicast: self.is_unicast }
     }
 }

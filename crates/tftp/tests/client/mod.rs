@@ -1,6 +1,6 @@
 //! A TFTP client for tests: reads whole files, or single packets so that a test can misbehave.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
