@@ -162,7 +162,7 @@ fn the_known_killers_are_dropped_with_their_reason() {
         (vec![], TooShort),
         (vec![1], TooShort),
         (vec![12; 33], TooShort),
-        (vec![12; 34], RelayWithoutMessage),
+        ([&[12][..], &[0; 33]].concat(), RelayWithoutMessage),
         (vec![1, 0, 0, 0], WrongIdentifiers),
         ([&[1, 0, 0, 0][..], &[0xff; 400]].concat(), TruncatedOption),
         ([&[1, 0, 0, 0][..], &[0; 400]].concat(), TooManyOptions),
