@@ -58,7 +58,11 @@ pub(crate) fn run(input: &[u8]) {
         Decision::Silent(_) => {}
     }
     let to = destination(&request, &sender);
-    assert_eq!((*to.ip(), to.scope_id()), (SENDER, 3), "nothing is sent to a third party");
+    assert_eq!(
+        (*to.ip(), to.scope_id()),
+        (SENDER, 3),
+        "nothing is sent to a third party"
+    );
 }
 
 fn check(state: &State, request: &Request<'_>, reply: &Reply) {
@@ -66,17 +70,34 @@ fn check(state: &State, request: &Request<'_>, reply: &Reply) {
     reply.write(request, &mut message);
     let own = without_relays(request, &message);
     let read = Message::decode(&mut Decoder::new(own)).expect("the answer decodes");
-    assert!(matches!(read.msg_type(), MessageType::Advertise | MessageType::Reply));
+    assert!(matches!(
+        read.msg_type(),
+        MessageType::Advertise | MessageType::Reply
+    ));
     assert_eq!(read.xid(), request.xid);
-    assert_eq!(read.opts().iter().count(), reply.options.len(), "an independent reader reads every option");
+    assert_eq!(
+        read.opts().iter().count(),
+        reply.options.len(),
+        "an independent reader reads every option"
+    );
     let duid = server_duid(state.cluster_id()).to_vec();
-    assert!(read.opts().iter().any(|option| *option == DhcpOption::ServerId(duid.clone())));
+    assert!(
+        read.opts()
+            .iter()
+            .any(|option| *option == DhcpOption::ServerId(duid.clone()))
+    );
     for option in read.opts().iter() {
         let DhcpOption::IANA(ia) = option else { continue };
         for inside in ia.opts.iter() {
-            let DhcpOption::IAAddr(address) = inside else { continue };
+            let DhcpOption::IAAddr(address) = inside else {
+                continue;
+            };
             let mut owners = state.smd.interfaces_by_ip(address.addr.into());
-            assert!(address.valid_life == 0 || owners.next().is_some(), "{}", address.addr);
+            assert!(
+                address.valid_life == 0 || owners.next().is_some(),
+                "{}",
+                address.addr
+            );
             assert!(address.preferred_life <= address.valid_life);
         }
     }

@@ -18,7 +18,10 @@ pub(crate) fn is_served_beside_ipv4_on_both_networks(world: &World, folder: &Pat
     for (net, client) in &world.of_ipv6 {
         let learned = dhclient(client, &folder.join(net.name()));
         let own = net.ipv6("6:1");
-        assert!(learned.contains(&format!("new_ip6_address={own}\n")), "{net:?}: {learned}");
+        assert!(
+            learned.contains(&format!("new_ip6_address={own}\n")),
+            "{net:?}: {learned}"
+        );
         let name_server = learned.contains("new_dhcp6_name_servers=fd00:97::53\n");
         assert_eq!(name_server, *net == Net::Boot, "{learned}");
         let add = ["addr", "add", &format!("{own}/128"), "dev", "eth0", "nodad"];
@@ -36,8 +39,14 @@ pub(crate) fn is_served_beside_ipv4_on_both_networks(world: &World, folder: &Pat
         let script = format!("http://[{own}]:8081/boot/v1/bootscript?mac={}", text(NODE));
         let script = String::from_utf8(fetch(node, &script).unwrap()).unwrap();
         assert!(script.starts_with("#!ipxe"), "{script}");
-        for url in ["tftp://[HOST]/undionly.kpxe", "http://[HOST]:8081/boot/v1/bootscript"] {
-            assert!(fetch(bmc, &url.replace("HOST", &at(Net::Bmc))).is_none(), "{url} on the BMCs' network");
+        for url in [
+            "tftp://[HOST]/undionly.kpxe",
+            "http://[HOST]:8081/boot/v1/bootscript",
+        ] {
+            assert!(
+                fetch(bmc, &url.replace("HOST", &at(Net::Bmc))).is_none(),
+                "{url} on the BMCs' network"
+            );
         }
     }
 }
@@ -50,12 +59,18 @@ fn the_advertised_prefix_is_on_the_link(node: &Namespace) {
     };
     let routes = wait("the advertised prefix", || {
         let routes = routes();
-        routes.contains("fd00:97::/64 dev eth0 proto kernel").then_some(routes)
+        routes
+            .contains("fd00:97::/64 dev eth0 proto kernel")
+            .then_some(routes)
     });
     assert!(!routes.contains("default"), "{routes}");
     let own = run(node.command("ip").args(["-6", "addr", "show", "dev", "eth0"])).unwrap();
     let own = String::from_utf8(own.stdout).unwrap();
-    assert_eq!(own.matches("fd00:97:").count(), 1, "it makes no address for itself: {own}");
+    assert_eq!(
+        own.matches("fd00:97:").count(),
+        1,
+        "it makes no address for itself: {own}"
+    );
 }
 
 fn dhclient(client: &Namespace, folder: &Path) -> String {
@@ -65,11 +80,18 @@ fn dhclient(client: &Namespace, folder: &Path) -> String {
     std::fs::set_permissions(file("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut dhclient = client.command("dhclient");
     dhclient.args(["-6", "-d", "-sf"]).arg(file("script"));
-    dhclient.arg("-lf").arg(file("leases")).arg("-pf").arg(file("pid")).arg("eth0");
+    dhclient
+        .arg("-lf")
+        .arg(file("leases"))
+        .arg("-pf")
+        .arg(file("pid"))
+        .arg("eth0");
     dhclient.stdin(Stdio::null()).stdout(Stdio::null());
     dhclient.stderr(std::fs::File::create(file("log")).unwrap());
     let _running = Process::new(dhclient.spawn().unwrap());
-    wait("an address over IPv6", || std::fs::read_to_string(file("BOUND6")).ok())
+    wait("an address over IPv6", || {
+        std::fs::read_to_string(file("BOUND6")).ok()
+    })
 }
 
 /// What is there; none where nobody listens.

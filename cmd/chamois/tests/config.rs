@@ -525,12 +525,19 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     case(
         "prefixes-v6 = []",
         "service-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [\"fd00:97::/64\"]",
-        &["network `boot`, service-address-v6", "only with `address.mode = \"external\"`"],
+        &[
+            "network `boot`, service-address-v6",
+            "only with `address.mode = \"external\"`",
+        ],
     ),
     case(
         "kind = \"bmc\"",
         "prefixes-v6 = [\"fd00:99::/64\"]\nkind = \"bmc\"",
-        &["network `bmc`, prefixes-v6", "give the network the role `dhcp`", "`eth2` has no address"],
+        &[
+            "network `bmc`, prefixes-v6",
+            "give the network the role `dhcp`",
+            "`eth2` has no address",
+        ],
     ),
     case(
         "kind = \"bmc\"",
@@ -589,25 +596,53 @@ fn prefixes_of_ipv6_need_a_link_that_has_it() {
     without.without_ipv6.insert("eth1".to_owned());
     let config = parse(&with_v6).unwrap();
     let error = check(&config, &listed(), &without).unwrap_err().to_string();
-    assert!(error.contains("network `boot`, prefixes-v6: IPv6 is off on `eth1`"), "{error}");
+    assert!(
+        error.contains("network `boot`, prefixes-v6: IPv6 is off on `eth1`"),
+        "{error}"
+    );
     let on_loopback = verdict(&with_v6.replace("mode = \"helper\"", "mode = \"loopback\"")).unwrap_err();
-    assert!(on_loopback.contains("prefixes-v6: loopback has no IPv6 link"), "{on_loopback}");
+    assert!(
+        on_loopback.contains("prefixes-v6: loopback has no IPv6 link"),
+        "{on_loopback}"
+    );
     let taken = verdict(&with_v6.replace("port = 69", "port = 547")).unwrap_err();
-    assert!(taken.contains("tftp.port: UDP port 547 is also taken by `network.prefixes-v6`"), "{taken}");
+    assert!(
+        taken.contains("tftp.port: UDP port 547 is also taken by `network.prefixes-v6`"),
+        "{taken}"
+    );
     verdict(&example(dir.path()).replace("port = 69", "port = 547")).unwrap();
     let external = with_v6
         .replace("mode = \"helper\"", "mode = \"external\"")
-        .replace("\nprefixes-v6", "\nservice-address-v6 = \"fd00:77::1\"\nprefixes-v6");
+        .replace(
+            "\nprefixes-v6",
+            "\nservice-address-v6 = \"fd00:77::1\"\nprefixes-v6",
+        );
     verdict(&external).unwrap();
 }
 
 #[test]
 fn a_text_that_is_no_address_or_prefix_names_its_key() {
     for (from, to, says) in [
-        ("\nprefixes-v6 = []", "\nprefixes-v6 = [\"10.97.0.0/16\"]", "network.prefixes-v6"),
-        ("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::1/64\"]", "write fd00:97::/64"),
-        ("dns-servers-v6 = []", "dns-servers-v6 = [\"10.97.0.53\"]", "network.dns-servers-v6"),
-        ("# service-address-v6 = \"fd00:97::1\"", "service-address-v6 = \"x\"", "`x` is not an IPv6 address"),
+        (
+            "\nprefixes-v6 = []",
+            "\nprefixes-v6 = [\"10.97.0.0/16\"]",
+            "network.prefixes-v6",
+        ),
+        (
+            "\nprefixes-v6 = []",
+            "\nprefixes-v6 = [\"fd00:97::1/64\"]",
+            "write fd00:97::/64",
+        ),
+        (
+            "dns-servers-v6 = []",
+            "dns-servers-v6 = [\"10.97.0.53\"]",
+            "network.dns-servers-v6",
+        ),
+        (
+            "# service-address-v6 = \"fd00:97::1\"",
+            "service-address-v6 = \"x\"",
+            "`x` is not an IPv6 address",
+        ),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");
         let error = parse(&EXAMPLE.replace(from, to)).unwrap_err().to_string();

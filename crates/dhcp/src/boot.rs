@@ -71,10 +71,7 @@ pub(crate) fn wanted_loader(request: &Request<'_>) -> Option<&'static str> {
     }
 }
 
-fn loader(
-    request: &Request<'_>,
-    of: fn(&[u16]) -> Option<&'static str>,
-) -> Result<&'static str, Count> {
+fn loader(request: &Request<'_>, of: fn(&[u16]) -> Option<&'static str>) -> Result<&'static str, Count> {
     of(&request.architectures).ok_or(Count::ArchitectureUnknown)
 }
 

@@ -116,10 +116,7 @@ mod tests {
     }
 
     fn nothing() -> Settled<()> {
-        Settled {
-            due: vec![],
-            left: 0,
-        }
+        Settled { due: vec![], left: 0 }
     }
 
     fn mac(n: usize) -> MacAddr {

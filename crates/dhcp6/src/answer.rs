@@ -52,11 +52,19 @@ struct Bound {
 impl Answer<'_> {
     /// To SOLICIT, REQUEST, RENEW and REBIND.
     pub(crate) fn bindings(&self) -> Decision {
-        let all: Vec<Bound> = self.each_association().map(|(ia, own)| self.bind(ia, own)).collect();
+        let all: Vec<Bound> = self
+            .each_association()
+            .map(|(ia, own)| self.bind(ia, own))
+            .collect();
         let refuses = all.iter().any(|bound| bound.refuses.is_some());
-        let has_address = all.iter().any(|bound| matches!(bound.grants, Some(DhcpOption::IANA(_))));
+        let has_address = all
+            .iter()
+            .any(|bound| matches!(bound.grants, Some(DhcpOption::IANA(_))));
         let may_be_said = all.iter().filter_map(|bound| bound.grants.clone()).collect();
-        let whole = all.into_iter().filter_map(|bound| bound.refuses.or(bound.grants)).collect();
+        let whole = all
+            .into_iter()
+            .filter_map(|bound| bound.refuses.or(bound.grants))
+            .collect();
         let whole = self.reply(self.type_of_answer(), whole);
         if !refuses {
             return Decision::Reply(whole);
@@ -70,7 +78,11 @@ impl Answer<'_> {
         if self.request.named().next().is_none() {
             return Err(Count::NothingToConfirm);
         }
-        if self.request.named().all(|address| self.addresses.contains(&address)) {
+        if self
+            .request
+            .named()
+            .all(|address| self.addresses.contains(&address))
+        {
             let reply = self.bare(vec![status(Status::Success, "all addresses are yours")]);
             return Ok(Decision::Reply(reply));
         }
@@ -82,13 +94,20 @@ impl Answer<'_> {
     /// To RELEASE and DECLINE. A reservation stays, so that there is nothing to do but to say so.
     pub(crate) fn given_back(&self, note: Count) -> Decision {
         let is_own = |ia: &&Association| {
-            ia.kind == Kind::Addresses && ia.addresses.iter().all(|address| self.addresses.contains(address))
+            ia.kind == Kind::Addresses
+                && ia
+                    .addresses
+                    .iter()
+                    .all(|address| self.addresses.contains(address))
         };
         let others = self.request.associations.iter().filter(|ia| !is_own(ia));
         let mut options = vec![status(Status::Success, "the reservation stays")];
         options.extend(others.map(|ia| no_binding(ia)));
         let refuses = options.len() > 1;
-        let has_own = self.request.named().any(|address| self.addresses.contains(&address));
+        let has_own = self
+            .request
+            .named()
+            .any(|address| self.addresses.contains(&address));
         let mut reply = self.bare(options);
         reply.note = has_own.then_some(note);
         if refuses {
@@ -125,15 +144,22 @@ impl Answer<'_> {
     fn each_association(&self) -> impl Iterator<Item = (&Association, bool)> {
         let all = &self.request.associations;
         let is_of_addresses = |ia: &&Association| ia.kind == Kind::Addresses;
-        let names_own =
-            |ia: &&Association| ia.addresses.iter().any(|address| self.addresses.contains(address));
+        let names_own = |ia: &&Association| {
+            ia.addresses
+                .iter()
+                .any(|address| self.addresses.contains(address))
+        };
         let mut candidates = all.iter().filter(is_of_addresses);
         let chosen = candidates.clone().find(names_own).or_else(|| candidates.next());
-        all.iter().map(move |ia| (ia, chosen.is_some_and(|chosen| std::ptr::eq(chosen, ia))))
+        all.iter()
+            .map(move |ia| (ia, chosen.is_some_and(|chosen| std::ptr::eq(chosen, ia))))
     }
 
     fn bind(&self, ia: &Association, is_chosen: bool) -> Bound {
-        let is_new = matches!(self.request.message_type, MessageType::Solicit | MessageType::Request);
+        let is_new = matches!(
+            self.request.message_type,
+            MessageType::Solicit | MessageType::Request
+        );
         match ia.kind {
             // that there are none is how this server is made, not what the state says
             Kind::Temporary if is_new => never(ia, Status::NoAddrsAvail, "there are no temporary addresses"),
@@ -158,14 +184,20 @@ impl Answer<'_> {
 
     /// RENEW and REBIND (RFC 8415 sections 18.3.4 and 18.3.5): what is no longer the node's ends now.
     fn extend(&self, ia: &Association, is_chosen: bool) -> Bound {
-        let lost = ia.addresses.iter().filter(|address| !self.addresses.contains(address));
+        let lost = ia
+            .addresses
+            .iter()
+            .filter(|address| !self.addresses.contains(address));
         let ended: Vec<DhcpOption> = lost.map(|address| lifetimes(*address, 0, 0)).collect();
         if is_chosen && !self.addresses.is_empty() {
             return self.granted(ia, ended);
         }
         let is_elsewhere = ia.addresses.iter().any(|address| !self.link.has(*address));
         if self.request.message_type == MessageType::Rebind && is_elsewhere {
-            return Bound { refuses: Some(addresses_option(ia, 0, 0, ended)), grants: None };
+            return Bound {
+                refuses: Some(addresses_option(ia, 0, 0, ended)),
+                grants: None,
+            };
         }
         refused(ia, Status::NoBinding, "no address is reserved here")
     }
@@ -177,7 +209,9 @@ impl Answer<'_> {
         // RFC 8415 section 21.4: a half and four fifths of the shortest preferred lifetime
         let (t1, t2) = (preferred_s / 2, preferred_s / 5 * 4);
         let own = self.addresses.iter();
-        let own: Vec<DhcpOption> = own.map(|address| lifetimes(*address, preferred_s, valid_s)).collect();
+        let own: Vec<DhcpOption> = own
+            .map(|address| lifetimes(*address, preferred_s, valid_s))
+            .collect();
         let has_ended = !ended.is_empty();
         let both = [own.clone(), ended].concat();
         Bound {
@@ -190,7 +224,9 @@ impl Answer<'_> {
     fn valid_s(&self) -> u32 {
         let subnet = self.state.dhcp.subnet_of(self.site.network.service_address);
         let lease_s = lease_time_s(&subnet.map(|subnet| subnet.as_ref().clone()).unwrap_or_default());
-        self.site.isolated_lease_s.map_or(lease_s, |most_s| most_s.min(lease_s))
+        self.site
+            .isolated_lease_s
+            .map_or(lease_s, |most_s| most_s.min(lease_s))
     }
 
     /// An answer with identifiers and what the network has to say.
@@ -213,7 +249,11 @@ impl Answer<'_> {
         let mut all: Vec<DhcpOption> = client.into_iter().collect();
         all.push(DhcpOption::ServerId(self.duid.to_vec()));
         all.extend(options);
-        Reply { message_type: MessageType::Reply, options: all, note: None }
+        Reply {
+            message_type: MessageType::Reply,
+            options: all,
+            note: None,
+        }
     }
 
     fn add_network_options(&self, reply: &mut Reply) {
@@ -241,20 +281,33 @@ impl Answer<'_> {
     /// Option 39.
     fn name(&self, domain: Option<&str>) -> Option<DhcpOption> {
         let name = format!("{}.{}", self.hostname.as_deref()?, domain?);
-        let wished = self.request.fqdn_flags.is_none_or(|flags| flags & FQDN_BY_SERVER != 0);
-        let mut value = vec![if wished { FQDN_BY_SERVER } else { FQDN_BY_SERVER | FQDN_AGAINST_WISH }];
+        let wished = self
+            .request
+            .fqdn_flags
+            .is_none_or(|flags| flags & FQDN_BY_SERVER != 0);
+        let mut value = vec![if wished {
+            FQDN_BY_SERVER
+        } else {
+            FQDN_BY_SERVER | FQDN_AGAINST_WISH
+        }];
         value.extend(names::wire(&name)?);
         Some(raw(code::FQDN, value))
     }
 }
 
 fn refused(ia: &Association, why: Status, text: &str) -> Bound {
-    Bound { refuses: Some(addresses_option(ia, 0, 0, vec![status(why, text)])), grants: None }
+    Bound {
+        refuses: Some(addresses_option(ia, 0, 0, vec![status(why, text)])),
+        grants: None,
+    }
 }
 
 /// What this server has for nobody.
 fn never(ia: &Association, why: Status, text: &str) -> Bound {
-    Bound { refuses: None, grants: Some(of_kind(ia, vec![status(why, text)])) }
+    Bound {
+        refuses: None,
+        grants: Some(of_kind(ia, vec![status(why, text)])),
+    }
 }
 
 fn no_binding(ia: &Association) -> DhcpOption {
@@ -266,15 +319,30 @@ fn of_kind(ia: &Association, inside: Vec<DhcpOption>) -> DhcpOption {
     match ia.kind {
         Kind::Addresses => addresses_option(ia, 0, 0, inside),
         Kind::Temporary => DhcpOption::IATA(IATA { id, opts }),
-        Kind::Prefixes => DhcpOption::IAPD(IAPD { id, t1: 0, t2: 0, opts }),
+        Kind::Prefixes => DhcpOption::IAPD(IAPD {
+            id,
+            t1: 0,
+            t2: 0,
+            opts,
+        }),
     }
 }
 
 fn addresses_option(ia: &Association, t1: u32, t2: u32, inside: Vec<DhcpOption>) -> DhcpOption {
     let opts = inside.into_iter().collect();
-    DhcpOption::IANA(IANA { id: ia.iaid, t1, t2, opts })
+    DhcpOption::IANA(IANA {
+        id: ia.iaid,
+        t1,
+        t2,
+        opts,
+    })
 }
 
 fn lifetimes(addr: Ipv6Addr, preferred_life: u32, valid_life: u32) -> DhcpOption {
-    DhcpOption::IAAddr(IAAddr { addr, preferred_life, valid_life, opts: Default::default() })
+    DhcpOption::IAAddr(IAAddr {
+        addr,
+        preferred_life,
+        valid_life,
+        opts: Default::default(),
+    })
 }

@@ -77,9 +77,16 @@ mod tests {
     use crate::testing::{NODE, RawMessage, duid_ll, network, vendor_class};
 
     fn boot(network: &Network, loaders: &Loaders, options: &[(u16, &[u8])]) -> (Vec<String>, Option<Count>) {
-        let packet = RawMessage::new(1).options(&[(1, &duid_ll(NODE))]).options(options).bytes();
+        let packet = RawMessage::new(1)
+            .options(&[(1, &duid_ll(NODE))])
+            .options(options)
+            .bytes();
         let request = Request::parse(&packet, Arrival::multicast("fe80::1".parse().unwrap())).unwrap();
-        let site = Site { network, loaders, isolated_lease_s: None };
+        let site = Site {
+            network,
+            loaders,
+            isolated_lease_s: None,
+        };
         let mut added = Vec::new();
         let note = add_boot_options(&mut added, &request, NODE, &site);
         let texts = added.iter().map(|option| match option {
@@ -99,7 +106,11 @@ mod tests {
 
     fn firmware(class: &[u8], architectures: &[u8]) -> (Vec<String>, Option<Count>) {
         let class = vendor_class(343, class);
-        boot(&network(), &all(), &[(16, &class), (61, architectures), (62, &[1, 3, 16])])
+        boot(
+            &network(),
+            &all(),
+            &[(16, &class), (61, architectures), (62, &[1, 3, 16])],
+        )
     }
 
     const SCRIPT: &str = "59 http://[fd00:97::1:1]:8081/boot/v1/bootscript?mac=02:00:00:00:00:a1";
@@ -129,10 +140,22 @@ mod tests {
     /// A file that nobody has would end the boot later, and with less to read.
     #[test]
     fn what_is_not_there_is_not_offered_and_noted() {
-        assert_eq!(firmware(b"PXEClient", &[0, 27]), (vec![], Some(Count::ArchitectureUnknown)));
-        assert_eq!(firmware(b"PXEClient", &[]), (vec![], Some(Count::ArchitectureUnknown)));
-        assert_eq!(firmware(b"PXEClient", &[0, 6]), (vec![], Some(Count::LoaderMissing)));
-        assert_eq!(firmware(b"HTTPClient", &[0, 7]), (vec![], Some(Count::ArchitectureUnknown)));
+        assert_eq!(
+            firmware(b"PXEClient", &[0, 27]),
+            (vec![], Some(Count::ArchitectureUnknown))
+        );
+        assert_eq!(
+            firmware(b"PXEClient", &[]),
+            (vec![], Some(Count::ArchitectureUnknown))
+        );
+        assert_eq!(
+            firmware(b"PXEClient", &[0, 6]),
+            (vec![], Some(Count::LoaderMissing))
+        );
+        assert_eq!(
+            firmware(b"HTTPClient", &[0, 7]),
+            (vec![], Some(Count::ArchitectureUnknown))
+        );
         let only_tftp = Loaders::new([UEFI_LOADER]);
         let class = vendor_class(343, b"HTTPClient");
         let (options, note) = boot(&network(), &only_tftp, &[(16, &class), (61, &[0, 16])]);
@@ -141,10 +164,16 @@ mod tests {
 
     #[test]
     fn without_an_own_address_or_a_server_nobody_is_sent_anywhere() {
-        let homeless = Network { url_host: None, ..network() };
+        let homeless = Network {
+            url_host: None,
+            ..network()
+        };
         let ipxe: [(u16, &[u8]); 1] = [(15, b"\0\x04iPXE")];
         assert_eq!(boot(&homeless, &all(), &ipxe), (vec![], Some(Count::NoUrlHost)));
-        let without_http = Network { http_port: None, ..network() };
+        let without_http = Network {
+            http_port: None,
+            ..network()
+        };
         assert_eq!(boot(&without_http, &all(), &ipxe), (vec![], None));
     }
 

@@ -10,7 +10,10 @@ const PURPOSE: &[u8] = b"chamois dhcpv6 server\0";
 /// The DUID of the cluster with this id; the same on all members, for as long as the cluster lives. A cluster that is
 /// restored from a snapshot has another id: its clients then rebind.
 pub fn server_duid(cluster_id: &str) -> [u8; 18] {
-    let hash = Sha256::new().chain_update(PURPOSE).chain_update(cluster_id).finalize();
+    let hash = Sha256::new()
+        .chain_update(PURPOSE)
+        .chain_update(cluster_id)
+        .finalize();
     let mut duid = [0; 18];
     duid[..2].copy_from_slice(&DUID_UUID);
     duid[2..].copy_from_slice(&hash[..16]);

@@ -111,6 +111,10 @@ mod tests {
         assert_eq!(macs_of(&packet, OF_NODE), [NODE_ON_TWO]);
         let outer = relayed(&solicit(&duid_ll(NODE)), 0, "fd00:98::1", OF_BMC, &[]);
         let outer = relayed(&outer, 1, "::", "fd00:98::1", &[(79, &seen)]);
-        assert_eq!(macs_of(&outer, OF_NODE), [BMC, NODE], "that is the inner relay's MAC");
+        assert_eq!(
+            macs_of(&outer, OF_NODE),
+            [BMC, NODE],
+            "that is the inner relay's MAC"
+        );
     }
 }

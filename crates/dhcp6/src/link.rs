@@ -26,7 +26,9 @@ impl<'a> Link<'a> {
         }
         let mut relayed = network.relayed_prefixes.iter();
         let behind = relayed.find(|prefix| prefix.contains(address));
-        behind.map(|prefix| Link(std::slice::from_ref(prefix))).ok_or(Count::RelayNotServed)
+        behind
+            .map(|prefix| Link(std::slice::from_ref(prefix)))
+            .ok_or(Count::RelayNotServed)
     }
 
     /// Whether the address belongs there.
@@ -49,7 +51,9 @@ mod tests {
     use crate::testing::{RawMessage, duid_ll, network, relayed};
 
     fn link_of(links: &[&str]) -> Result<Vec<String>, Count> {
-        let solicit = RawMessage::new(1).options(&[(1, &duid_ll(crate::testing::NODE))]).bytes();
+        let solicit = RawMessage::new(1)
+            .options(&[(1, &duid_ll(crate::testing::NODE))])
+            .bytes();
         let packet = links
             .iter()
             .fold(solicit, |inner, link| relayed(&inner, 0, link, "fe80::1", &[]));

@@ -41,7 +41,10 @@ mod tests {
 
     #[test]
     fn a_name_is_written_in_labels() {
-        assert_eq!(wire("nid0001.demo.example").unwrap(), b"\x07nid0001\x04demo\x07example\x00");
+        assert_eq!(
+            wire("nid0001.demo.example").unwrap(),
+            b"\x07nid0001\x04demo\x07example\x00"
+        );
         assert_eq!(wire("demo.").unwrap(), b"\x04demo\x00");
     }
 

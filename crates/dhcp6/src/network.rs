@@ -82,9 +82,15 @@ mod tests {
 
     #[test]
     fn without_a_host_or_a_server_there_is_no_url() {
-        let homeless = Network { url_host: None, ..network() };
+        let homeless = Network {
+            url_host: None,
+            ..network()
+        };
         assert!(homeless.script_url(NODE).is_none() && homeless.tftp_url("a").is_none());
-        let alone = Network { http_port: None, ..network() };
+        let alone = Network {
+            http_port: None,
+            ..network()
+        };
         assert!(alone.script_url(NODE).is_none() && alone.loader_url("a").is_none());
     }
 }

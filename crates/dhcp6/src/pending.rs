@@ -32,7 +32,10 @@ pub(crate) struct PendingTasks {
 
 impl PendingTasks {
     pub(crate) fn new(counters: Arc<Counters>) -> PendingTasks {
-        PendingTasks { counters, refusals: JoinSet::new() }
+        PendingTasks {
+            counters,
+            refusals: JoinSet::new(),
+        }
     }
 
     /// Refuses, if the majority agrees. `None`: it is counted when that is known.
@@ -46,7 +49,8 @@ impl PendingTasks {
             return Some(Count::TooManyRefusals);
         }
         let counters = Arc::clone(&self.counters);
-        self.refusals.spawn(async move { counters.add(pending.refuse().await) });
+        self.refusals
+            .spawn(async move { counters.add(pending.refuse().await) });
         None
     }
 }

@@ -85,12 +85,7 @@ fn check_source(request: &Request<'_>, network: &Network) -> Result<(), Count> {
     is_near.then_some(()).ok_or(Count::SourceNotServed)
 }
 
-fn is_of_another(
-    state: &State,
-    interface: &EthernetInterface,
-    mac: MacAddr,
-    address: Ipv6Addr,
-) -> bool {
+fn is_of_another(state: &State, interface: &EthernetInterface, mac: MacAddr, address: Ipv6Addr) -> bool {
     let (mac, owner) = (mac.to_string(), &interface.component_id);
     let mut all = state.smd.interfaces_by_ip(address.into());
     all.any(|other| other.mac_address != mac && (owner.is_empty() || other.component_id != *owner))

@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn an_option_that_must_be_single_is_not_taken_twice() {
-        let packet = RawMessage::new(1).options(&[(1, b"a"), (2, b"s"), (1, b"b")]).bytes();
+        let packet = RawMessage::new(1)
+            .options(&[(1, b"a"), (2, b"s"), (1, b"b")])
+            .bytes();
         let options = check(&packet).unwrap().options;
         assert_eq!(options.single(1), Err(Count::DuplicateOption));
         assert_eq!(options.single(2), Ok(Some(&b"s"[..])));
@@ -173,7 +175,9 @@ mod tests {
 
     #[test]
     fn numbers_come_in_pairs_of_bytes() {
-        let packet = RawMessage::new(1).options(&[(6, &[0, 23, 0, 59]), (61, &[0])]).bytes();
+        let packet = RawMessage::new(1)
+            .options(&[(6, &[0, 23, 0, 59]), (61, &[0])])
+            .bytes();
         let options = check(&packet).unwrap().options;
         assert_eq!(options.numbers(6), Ok(vec![23, 59]));
         assert_eq!(options.numbers(61), Err(Count::MalformedOption));

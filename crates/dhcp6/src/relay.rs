@@ -134,7 +134,13 @@ mod tests {
     #[test]
     fn a_relay_is_read_with_what_it_knows_of_the_client() {
         let mac = [&[0, 1][..], &NODE.0].concat();
-        let packet = relayed(&solicit(), 0, LINK, PEER, &[(18, b"eth0"), (79, &mac), (135, &[0, 0])]);
+        let packet = relayed(
+            &solicit(),
+            0,
+            LINK,
+            PEER,
+            &[(18, b"eth0"), (79, &mac), (135, &[0, 0])],
+        );
         let relays = check(&packet).unwrap().relays;
         let expected = Relay {
             hop_count: 0,
@@ -158,7 +164,11 @@ mod tests {
         });
         assert_eq!(check(&deeper).unwrap_err(), Count::TooManyRelays);
         let far = relayed(&solicit(), 9, LINK, PEER, &[]);
-        assert_eq!(check(&far).unwrap_err(), Count::TooManyRelays, "it says so itself");
+        assert_eq!(
+            check(&far).unwrap_err(),
+            Count::TooManyRelays,
+            "it says so itself"
+        );
     }
 
     #[test]
@@ -176,8 +186,18 @@ mod tests {
     #[test]
     fn what_a_relay_says_of_the_client_is_a_mac_or_nothing() {
         let with = |value: &[u8]| relayed(&solicit(), 0, LINK, PEER, &[(79, value)]);
-        for malformed in [&[][..], &[0], &[0, 1], &[0, 1, 2, 0, 0], &[0, 1, 2, 0, 0, 0, 0, 1, 1]] {
-            assert_eq!(check(&with(malformed)).unwrap_err(), Count::MalformedOption, "{malformed:?}");
+        for malformed in [
+            &[][..],
+            &[0],
+            &[0, 1],
+            &[0, 1, 2, 0, 0],
+            &[0, 1, 2, 0, 0, 0, 0, 1, 1],
+        ] {
+            assert_eq!(
+                check(&with(malformed)).unwrap_err(),
+                Count::MalformedOption,
+                "{malformed:?}"
+            );
         }
         let infiniband = with(&[0, 32, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(check(&infiniband).unwrap().relays[0].client_mac, None);

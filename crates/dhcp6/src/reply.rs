@@ -59,7 +59,11 @@ mod tests {
     fn reply() -> Reply {
         let message_type = MessageType::Advertise;
         let options = vec![raw(59, *b"url"), status(Status::NoBinding, "none")];
-        Reply { message_type, options, note: None }
+        Reply {
+            message_type,
+            options,
+            note: None,
+        }
     }
 
     fn written(packet: &[u8]) -> Vec<u8> {
@@ -72,7 +76,13 @@ mod tests {
     #[test]
     fn the_transaction_id_comes_back_and_options_keep_their_order() {
         let packet = RawMessage::new(1).options(&[(1, &duid_ll(NODE))]).bytes();
-        let expected = [&[2, 0x12, 0x34, 0x56, 0, 59, 0, 3][..], b"url", &[0, 13, 0, 6, 0, 3], b"none"].concat();
+        let expected = [
+            &[2, 0x12, 0x34, 0x56, 0, 59, 0, 3][..],
+            b"url",
+            &[0, 13, 0, 6, 0, 3],
+            b"none",
+        ]
+        .concat();
         assert_eq!(written(&packet), expected);
         let read = Message::decode(&mut Decoder::new(&expected)).unwrap();
         assert_eq!(read.opts().iter().count(), 2);

@@ -30,7 +30,10 @@ pub struct Arrival {
 impl Arrival {
     /// From there to all servers.
     pub fn multicast(source: Ipv6Addr) -> Arrival {
-        Arrival { source, is_unicast: false }
+        Arrival {
+            source,
+            is_unicast: false,
+        }
     }
 }
 
@@ -87,7 +90,10 @@ impl<'a> Request<'a> {
         Count::of_type(message_type).ok_or(Count::UnsupportedMessageType)?;
         let options = checked.options;
         let fqdn = options.single(code::FQDN)?;
-        if options.single(code::NETWORK_INTERFACE)?.is_some_and(|value| value.len() != 3) {
+        if options
+            .single(code::NETWORK_INTERFACE)?
+            .is_some_and(|value| value.len() != 3)
+        {
             return Err(Count::MalformedOption);
         }
         let request = Request {
@@ -102,7 +108,9 @@ impl<'a> Request<'a> {
             architectures: options.numbers(code::ARCHITECTURES)?,
             associations: associations(options, &mut checked.left)?,
             wanted: options.numbers(code::OPTION_REQUEST)?,
-            fqdn_flags: fqdn.map(|value| value.first().copied().ok_or(Count::MalformedOption)).transpose()?,
+            fqdn_flags: fqdn
+                .map(|value| value.first().copied().ok_or(Count::MalformedOption))
+                .transpose()?,
             relays: checked.relays,
         };
         request.check_identifiers()?;
@@ -166,7 +174,10 @@ fn client(checked: &Checked<'_>) -> Result<Client, Count> {
     if user_class == b"iPXE" || items(user_class).any(|class| class == b"iPXE") {
         return Ok(Client::Ipxe);
     }
-    let vendor_classes = checked.options.iter().filter(|(code, _)| *code == code::VENDOR_CLASS);
+    let vendor_classes = checked
+        .options
+        .iter()
+        .filter(|(code, _)| *code == code::VENDOR_CLASS);
     for (_, value) in vendor_classes {
         let Some(classes) = value.strip_prefix(&ENTERPRISE_PXE) else {
             continue;
@@ -207,7 +218,9 @@ mod tests {
     }
 
     fn with(options: &[(u16, &[u8])]) -> Result<Client, Count> {
-        let raw = RawMessage::new(1).options(&[(1, &duid_ll(NODE))]).options(options);
+        let raw = RawMessage::new(1)
+            .options(&[(1, &duid_ll(NODE))])
+            .options(options);
         Request::parse(&raw.bytes(), Arrival::multicast(SOURCE)).map(|request| request.client)
     }
 
@@ -226,26 +239,32 @@ mod tests {
             (9, false, false, false, true),
             (11, true, true, true, true),
         ] {
-            let is_valid = |options: &[(u16, &[u8])]| {
-                match outcome(&RawMessage::new(kind).options(options), false) {
+            let is_valid =
+                |options: &[(u16, &[u8])]| match outcome(&RawMessage::new(kind).options(options), false) {
                     None => true,
                     Some(Count::WrongIdentifiers) => false,
                     Some(other) => panic!("{other:?}"),
-                }
-            };
+                };
             assert_eq!(is_valid(&[]), neither, "{kind}");
             assert_eq!(is_valid(&[client]), of_client, "{kind}");
             assert_eq!(is_valid(&[server]), of_server, "{kind}");
             assert_eq!(is_valid(&[client, server]), both, "{kind}");
         }
         let asks_for_an_address = RawMessage::new(11).options(&[(3, &ia_addresses(1, &[]))]);
-        assert_eq!(outcome(&asks_for_an_address, false), Some(Count::WrongIdentifiers));
+        assert_eq!(
+            outcome(&asks_for_an_address, false),
+            Some(Count::WrongIdentifiers)
+        );
     }
 
     #[test]
     fn only_what_clients_send_is_read() {
         for kind in (0..=30).filter(|kind| ![1, 3, 4, 5, 6, 8, 9, 11, 12].contains(kind)) {
-            assert_eq!(outcome(&RawMessage::new(kind), false), Some(Count::UnsupportedMessageType), "{kind}");
+            assert_eq!(
+                outcome(&RawMessage::new(kind), false),
+                Some(Count::UnsupportedMessageType),
+                "{kind}"
+            );
         }
     }
 
@@ -257,8 +276,14 @@ mod tests {
             assert_eq!(outcome(&raw, true), Some(Count::NotMulticast), "{kind}");
             assert_eq!(outcome(&raw, false), None, "{kind}");
             let through_relay = relayed(&raw.bytes(), 0, "fd00:97::1", "fe80::1", &[]);
-            let arrival = Arrival { source: SOURCE, is_unicast: true };
-            assert!(Request::parse(&through_relay, arrival).is_ok(), "relays write to one server: {kind}");
+            let arrival = Arrival {
+                source: SOURCE,
+                is_unicast: true,
+            };
+            assert!(
+                Request::parse(&through_relay, arrival).is_ok(),
+                "relays write to one server: {kind}"
+            );
         }
     }
 

@@ -101,7 +101,12 @@ impl Server {
     }
 
     pub(crate) fn decide(&self, request: &Request<'_>) -> Decision {
-        let Inner { store, network, loaders, .. } = self.0.as_ref();
+        let Inner {
+            store,
+            network,
+            loaders,
+            ..
+        } = self.0.as_ref();
         let site = Site {
             network,
             loaders,
@@ -293,7 +298,9 @@ impl Worker {
     fn count_type(&self, request: &Request<'_>) {
         let kind = Count::of_type(request.message_type);
         let relayed = (!request.relays.is_empty()).then_some(Count::Relayed);
-        kind.into_iter().chain(relayed).for_each(|count| self.count(count));
+        kind.into_iter()
+            .chain(relayed)
+            .for_each(|count| self.count(count));
     }
 
     fn count(&self, what: Count) {

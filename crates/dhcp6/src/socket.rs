@@ -6,9 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
 use nix::net::if_::if_nametoindex;
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendto, setsockopt, sockopt,
-};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendto, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -38,7 +36,10 @@ pub struct Sender {
 impl Sender {
     /// What of it a decision depends on.
     pub fn arrival(&self) -> Arrival {
-        Arrival { source: *self.address.ip(), is_unicast: self.is_unicast }
+        Arrival {
+            source: *self.address.ip(),
+            is_unicast: self.is_unicast,
+        }
     }
 }
 
@@ -128,11 +129,17 @@ fn receive_now(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, Send
         ControlMessageOwned::Ipv6PacketInfo(info) => Some(Ipv6Addr::from(info.ipi6_addr.s6_addr)),
         _ => None,
     });
-    let from = message.address.map(|from| {
-        SocketAddrV6::new(from.ip(), from.port(), from.flowinfo(), from.scope_id())
-    });
+    let from = message
+        .address
+        .map(|from| SocketAddrV6::new(from.ip(), from.port(), from.flowinfo(), from.scope_id()));
     match (from, to) {
-        (Some(address), Some(to)) => Ok((message.bytes, Sender { address, is_unicast: !to.is_multicast() })),
+        (Some(address), Some(to)) => Ok((
+            message.bytes,
+            Sender {
+                address,
+                is_unicast: !to.is_multicast(),
+            },
+        )),
         _ => Err(io::Error::other("a datagram came without its addresses")),
     }
 }

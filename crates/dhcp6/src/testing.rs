@@ -44,17 +44,16 @@ impl RawMessage {
 
 /// An option's bytes.
 pub(crate) fn option(code: u16, value: &[u8]) -> Vec<u8> {
-    [&code.to_be_bytes()[..], &(value.len() as u16).to_be_bytes(), value].concat()
+    [
+        &code.to_be_bytes()[..],
+        &(value.len() as u16).to_be_bytes(),
+        value,
+    ]
+    .concat()
 }
 
 /// A RELAY-FORW with these options before the message.
-pub(crate) fn relayed(
-    message: &[u8],
-    hops: u8,
-    link: &str,
-    peer: &str,
-    options: &[(u16, &[u8])],
-) -> Vec<u8> {
+pub(crate) fn relayed(message: &[u8], hops: u8, link: &str, peer: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
     let octets = |text: &str| text.parse::<Ipv6Addr>().expect("an address").octets();
     let mut packet = [&[12, hops][..], &octets(link), &octets(peer)].concat();
     for (code, value) in options {
@@ -86,7 +85,12 @@ pub(crate) fn duid_llt(mac: MacAddr) -> Vec<u8> {
 
 /// The value of option 16 with one text.
 pub(crate) fn vendor_class(enterprise: u32, class: &[u8]) -> Vec<u8> {
-    [&enterprise.to_be_bytes()[..], &(class.len() as u16).to_be_bytes(), class].concat()
+    [
+        &enterprise.to_be_bytes()[..],
+        &(class.len() as u16).to_be_bytes(),
+        class,
+    ]
+    .concat()
 }
 
 /// A node with NID 1, at `fd00:97::2:1`, and 10.97.2.1.
@@ -180,7 +184,11 @@ async fn put_interface(store: &Store, mac: MacAddr, owner: &str, network: &str, 
         ..EthernetInterface::default()
     };
     let interface = Some(interface);
-    smd(store, Change::CreateEthernetInterface(CreateEthernetInterface { interface })).await;
+    smd(
+        store,
+        Change::CreateEthernetInterface(CreateEthernetInterface { interface }),
+    )
+    .await;
 }
 
 /// Gives an interface one more address.

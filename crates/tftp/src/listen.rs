@@ -62,9 +62,7 @@ fn receive_now(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Arrival> {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
             Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))))
         }
-        ControlMessageOwned::Ipv6PacketInfo(info) => {
-            Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)))
-        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr))),
         _ => None,
     });
     let peer = message.address.as_ref().and_then(peer_of);

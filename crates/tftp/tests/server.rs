@@ -117,7 +117,10 @@ async fn who_has_a_whole_file_is_told_of() {
     client.read("b", &[]).await.unwrap_err();
     client.read("a", &[("blksize", "512")]).await.unwrap();
     server.counted(Count::Completed, 1).await;
-    assert_eq!(*told.lock().unwrap(), [(IpAddr::V4(Ipv4Addr::LOCALHOST), content(600))]);
+    assert_eq!(
+        *told.lock().unwrap(),
+        [(IpAddr::V4(Ipv4Addr::LOCALHOST), content(600))]
+    );
     server.stop().await;
 }
 
@@ -128,8 +131,8 @@ async fn a_file_is_sent_over_ipv6_from_the_address_that_was_asked() {
     files.insert("a", content(1500));
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
-    let server = Server::new(files, Limits::default())
-        .telling(move |client, _| telling.lock().unwrap().push(client));
+    let server =
+        Server::new(files, Limits::default()).telling(move |client, _| telling.lock().unwrap().push(client));
     let server = Running::serve_at(server, "[::1]:0").await;
     let mut client = server.client().await;
     let (_, data) = client.read("a", &[("blksize", "512")]).await.unwrap();

@@ -131,7 +131,9 @@ fn node_urls(config: &Config, host: &Host) -> NodeUrls {
             subnets: network.relayed_subnets.clone(),
         })
     });
-    let of_ipv6 = served.clone().filter_map(|network| node_network_v6(config, network, host));
+    let of_ipv6 = served
+        .clone()
+        .filter_map(|network| node_network_v6(config, network, host));
     let networks = networks.chain(of_ipv6);
     let urls = NodeUrls::new(networks.collect());
     served.fold(urls, |urls, network| {
@@ -178,14 +180,24 @@ mod tests {
         let text = include_str!("../../../../deploy/examples/member-2.toml")
             .replace("prefixes-v6 = []", "prefixes-v6 = [\"fd00:97::/64\"]");
         let config = Config::parse(&text, Path::new("member-2.toml")).unwrap();
-        let own = [("eth2", "fd00:97::9"), ("eth1", "fe80::2"), ("eth1", "fd00:97::1:2")];
+        let own = [
+            ("eth2", "fd00:97::9"),
+            ("eth1", "fe80::2"),
+            ("eth1", "fd00:97::1:2"),
+        ];
         let own = own.map(|(name, address)| (name.to_owned(), address.parse().unwrap()));
-        let host = Host { addresses_v6: own.to_vec(), ..Host::default() };
+        let host = Host {
+            addresses_v6: own.to_vec(),
+            ..Host::default()
+        };
         let urls = node_urls(&config, &host);
         let told = |address: &str| urls.base_for([address.parse().unwrap()]).unwrap().to_owned();
         assert_eq!(told("fd00:97::1:2"), "http://[fd00:97::1:2]:8081");
         assert_eq!(told("10.97.1.2"), "http://10.97.0.1:8081");
-        let moved = text.replace("prefixes-v6 = [", "service-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [");
+        let moved = text.replace(
+            "prefixes-v6 = [",
+            "service-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [",
+        );
         let config = Config::parse(&moved, Path::new("member-2.toml")).unwrap();
         let urls = node_urls(&config, &host);
         let base = urls.base_for(["fd00:97::1".parse().unwrap()]);

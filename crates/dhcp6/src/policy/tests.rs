@@ -32,10 +32,19 @@ fn with_identifiers(kind: u8, mac: MacAddr) -> RawMessage {
     }
 }
 
-fn decided(store: &Store, packet: &[u8], arrival: Arrival, isolated_lease_s: Option<u32>) -> (String, Decision) {
+fn decided(
+    store: &Store,
+    packet: &[u8],
+    arrival: Arrival,
+    isolated_lease_s: Option<u32>,
+) -> (String, Decision) {
     let (network, loaders) = (network(), Loaders::new([UEFI_LOADER]));
     let request = Request::parse(packet, arrival).unwrap();
-    let site = Site { network: &network, loaders: &loaders, isolated_lease_s };
+    let site = Site {
+        network: &network,
+        loaders: &loaders,
+        isolated_lease_s,
+    };
     let decision = decide(&store.state(), &request, &site);
     let text = match &decision {
         Decision::Reply(reply) => said(&request, reply),
@@ -56,7 +65,14 @@ async fn answer_to(raw: &RawMessage) -> String {
 /// What an answer says of addresses, as an independent reader reads it: identifiers are checked and left out.
 fn said(request: &Request<'_>, reply: &Reply) -> String {
     let mut bytes = Vec::new();
-    Reply::write(reply, &Request { relays: vec![], ..request.clone() }, &mut bytes);
+    Reply::write(
+        reply,
+        &Request {
+            relays: vec![],
+            ..request.clone()
+        },
+        &mut bytes,
+    );
     let message = Message::decode(&mut Decoder::new(&bytes)).unwrap();
     assert_eq!(message.xid(), request.xid);
     let ids = message.opts().iter().filter_map(|option| match option {
@@ -65,7 +81,10 @@ fn said(request: &Request<'_>, reply: &Reply) -> String {
         _ => None,
     });
     let client = request.client_id.map(|id| (true, id.to_vec()));
-    let expected: Vec<_> = client.into_iter().chain([(false, server_duid("").to_vec())]).collect();
+    let expected: Vec<_> = client
+        .into_iter()
+        .chain([(false, server_duid("").to_vec())])
+        .collect();
     assert_eq!(ids.collect::<Vec<_>>(), expected);
     let kind = format!("{:?}", message.msg_type()).to_uppercase();
     format!("{kind}{}", options(message.opts()))
@@ -92,20 +111,35 @@ const GRANTED: &str = "NA7(1500/2400 fd00:97::2:1 3000/4000)";
 #[tokio::test]
 async fn a_node_is_offered_and_given_its_address_whatever_it_wishes_for() {
     for wish in [&[][..], &["fd00:97::2:1"], &["fd00:97::99"], &["fd00:99::1"]] {
-        assert_eq!(answer_to(&message(SOLICIT, NODE, wish)).await, format!("ADVERTISE {GRANTED}"));
+        assert_eq!(
+            answer_to(&message(SOLICIT, NODE, wish)).await,
+            format!("ADVERTISE {GRANTED}")
+        );
         let rapid = message(SOLICIT, NODE, wish).options(&[(14, &[])]);
         assert_eq!(answer_to(&rapid).await, format!("REPLY {GRANTED} rapid"));
     }
     for wish in [&[][..], &["fd00:97::2:1"], &["fd00:97::99"]] {
-        assert_eq!(answer_to(&message(REQUEST, NODE, wish)).await, format!("REPLY {GRANTED}"));
+        assert_eq!(
+            answer_to(&message(REQUEST, NODE, wish)).await,
+            format!("REPLY {GRANTED}")
+        );
     }
 }
 
 #[tokio::test]
 async fn a_node_has_all_its_addresses_on_the_link_and_no_other() {
     let granted = "NA7(1500/2400 fd00:97::2:2 3000/4000 fd00:9797::2:2 3000/4000)";
-    assert_eq!(answer_to(&message(SOLICIT, NODE_ON_TWO, &[])).await, format!("ADVERTISE {granted}"));
-    let relayed = relayed(&message(SOLICIT, NODE_ON_TWO, &[]).bytes(), 0, "fd00:98::1", SOURCE, &[]);
+    assert_eq!(
+        answer_to(&message(SOLICIT, NODE_ON_TWO, &[])).await,
+        format!("ADVERTISE {granted}")
+    );
+    let relayed = relayed(
+        &message(SOLICIT, NODE_ON_TWO, &[]).bytes(),
+        0,
+        "fd00:98::1",
+        SOURCE,
+        &[],
+    );
     let arrival = Arrival::multicast("fd00:97::7".parse().unwrap());
     let behind = decided(&world().await, &relayed, arrival, None).0;
     assert_eq!(behind, "ADVERTISE NA7(1500/2400 fd00:98::2:2 3000/4000)");
@@ -114,18 +148,33 @@ async fn a_node_has_all_its_addresses_on_the_link_and_no_other() {
 #[tokio::test]
 async fn an_address_of_another_link_is_not_asked_for_here() {
     let expected = "NO: REPLY NA7(0/0 NotOnLink)";
-    assert_eq!(answer_to(&message(REQUEST, NODE, &["fd00:99::1"])).await, expected);
-    assert_eq!(answer_to(&message(REQUEST, NODE, &["fd00:97::2:1", "fd00:99::1"])).await, expected);
+    assert_eq!(
+        answer_to(&message(REQUEST, NODE, &["fd00:99::1"])).await,
+        expected
+    );
+    assert_eq!(
+        answer_to(&message(REQUEST, NODE, &["fd00:97::2:1", "fd00:99::1"])).await,
+        expected
+    );
 }
 
 #[tokio::test]
 async fn a_node_without_an_address_here_is_told_so_after_the_majority_was_asked() {
     let none = "NA7(0/0 NoAddrsAvail)";
-    assert_eq!(answer_to(&message(SOLICIT, NODE_OF_IPV4, &[])).await, format!("NO: ADVERTISE {none}"));
-    assert_eq!(answer_to(&message(REQUEST, NODE_OF_IPV4, &[])).await, format!("NO: REPLY {none}"));
+    assert_eq!(
+        answer_to(&message(SOLICIT, NODE_OF_IPV4, &[])).await,
+        format!("NO: ADVERTISE {none}")
+    );
+    assert_eq!(
+        answer_to(&message(REQUEST, NODE_OF_IPV4, &[])).await,
+        format!("NO: REPLY {none}")
+    );
     let none = "NO: REPLY NA7(0/0 NoBinding)";
     for kind in [RENEW, REBIND] {
-        assert_eq!(answer_to(&message(kind, NODE_OF_IPV4, &["fd00:97::2:3"])).await, none);
+        assert_eq!(
+            answer_to(&message(kind, NODE_OF_IPV4, &["fd00:97::2:3"])).await,
+            none
+        );
     }
 }
 
@@ -133,12 +182,14 @@ async fn a_node_without_an_address_here_is_told_so_after_the_majority_was_asked(
 async fn what_is_the_nodes_is_renewed_and_what_is_not_ends() {
     for kind in [RENEW, REBIND] {
         for own in [&["fd00:97::2:1"][..], &[]] {
-            assert_eq!(answer_to(&message(kind, NODE, own)).await, format!("REPLY {GRANTED}"));
+            assert_eq!(
+                answer_to(&message(kind, NODE, own)).await,
+                format!("REPLY {GRANTED}")
+            );
         }
         let both = message(kind, NODE, &["fd00:97::99", "fd00:97::2:1"]);
-        let expected = format!(
-            "NO: REPLY NA7(1500/2400 fd00:97::2:1 3000/4000 fd00:97::99 0/0) OR REPLY {GRANTED}"
-        );
+        let expected =
+            format!("NO: REPLY NA7(1500/2400 fd00:97::2:1 3000/4000 fd00:97::99 0/0) OR REPLY {GRANTED}");
         assert_eq!(answer_to(&both).await, expected);
     }
 }
@@ -157,8 +208,7 @@ async fn one_of_several_associations_gets_the_address() {
     let other = ia_addresses(8, &["fd00:97::2:1"]);
     let two = message(SOLICIT, NODE, &[]).options(&[(3, &other)]);
     let granted = "NA8(1500/2400 fd00:97::2:1 3000/4000)";
-    let expected =
-        format!("NO: ADVERTISE NA7(0/0 NoAddrsAvail) {granted} OR ADVERTISE {granted}");
+    let expected = format!("NO: ADVERTISE NA7(0/0 NoAddrsAvail) {granted} OR ADVERTISE {granted}");
     assert_eq!(answer_to(&two).await, expected, "it names the address");
 }
 
@@ -168,7 +218,10 @@ async fn temporary_addresses_and_prefixes_there_are_none() {
     let options = [(4, &temporary[..]), (25, &prefixes)];
     let with = |kind| message(kind, NODE, &[]).options(&options);
     let none = "TA8(NoAddrsAvail) PD9(NoPrefixAvail)";
-    assert_eq!(answer_to(&with(SOLICIT)).await, format!("ADVERTISE {GRANTED} {none}"));
+    assert_eq!(
+        answer_to(&with(SOLICIT)).await,
+        format!("ADVERTISE {GRANTED} {none}")
+    );
     assert_eq!(answer_to(&with(REQUEST)).await, format!("REPLY {GRANTED} {none}"));
     let none = "TA8(NoBinding) PD9(NoBinding)";
     assert_eq!(answer_to(&with(RENEW)).await, format!("REPLY {GRANTED} {none}"));
@@ -187,9 +240,20 @@ async fn what_there_is_for_nobody_is_no_reason_to_answer() {
 
 #[tokio::test]
 async fn only_the_nodes_own_addresses_are_confirmed() {
-    assert_eq!(answer_to(&message(CONFIRM, NODE, &["fd00:97::2:1"])).await, "REPLY Success");
-    for wrong in [&["fd00:99::1"][..], &["fd00:97::99"], &["fd00:97::2:1", "fd00:99::1"]] {
-        assert_eq!(answer_to(&message(CONFIRM, NODE, wrong)).await, "NO: REPLY NotOnLink", "{wrong:?}");
+    assert_eq!(
+        answer_to(&message(CONFIRM, NODE, &["fd00:97::2:1"])).await,
+        "REPLY Success"
+    );
+    for wrong in [
+        &["fd00:99::1"][..],
+        &["fd00:97::99"],
+        &["fd00:97::2:1", "fd00:99::1"],
+    ] {
+        assert_eq!(
+            answer_to(&message(CONFIRM, NODE, wrong)).await,
+            "NO: REPLY NotOnLink",
+            "{wrong:?}"
+        );
     }
     let nothing = "silent: nothing_to_confirm";
     assert_eq!(answer_to(&message(CONFIRM, NODE, &[])).await, nothing);
@@ -213,17 +277,27 @@ async fn what_is_given_back_stays_reserved() {
 
 #[tokio::test]
 async fn who_writes_to_one_server_alone_is_told_to_write_to_all() {
-    let arrival = Arrival { source: "fd00:97::2:1".parse().unwrap(), is_unicast: true };
+    let arrival = Arrival {
+        source: "fd00:97::2:1".parse().unwrap(),
+        is_unicast: true,
+    };
     for kind in [REQUEST, RENEW, RELEASE, DECLINE] {
         let packet = message(kind, NODE, &["fd00:97::2:1"]).bytes();
-        assert_eq!(decided(&world().await, &packet, arrival, None).0, "REPLY UseMulticast", "{kind}");
+        assert_eq!(
+            decided(&world().await, &packet, arrival, None).0,
+            "REPLY UseMulticast",
+            "{kind}"
+        );
     }
 }
 
 #[tokio::test]
 async fn information_is_given_to_nodes_with_and_without_an_address_or_an_identifier() {
     for mac in [NODE, NODE_OF_IPV4, BMC] {
-        assert_eq!(answer_to(&with_identifiers(INFORMATION_REQUEST, mac)).await, "REPLY");
+        assert_eq!(
+            answer_to(&with_identifiers(INFORMATION_REQUEST, mac)).await,
+            "REPLY"
+        );
     }
     let nameless = RawMessage::new(INFORMATION_REQUEST).bytes();
     let arrival = Arrival::multicast("fe80::ff:fe00:a1".parse().unwrap());
@@ -236,7 +310,10 @@ async fn who_is_not_known_hears_nothing() {
         let of_stranger = message(kind, STRANGER, &["fd00:97::2:1"]);
         assert_eq!(answer_to(&of_stranger).await, "silent: unknown_mac", "{kind}");
     }
-    assert_eq!(answer_to(&with_identifiers(INFORMATION_REQUEST, STRANGER)).await, "silent: unknown_mac");
+    assert_eq!(
+        answer_to(&with_identifiers(INFORMATION_REQUEST, STRANGER)).await,
+        "silent: unknown_mac"
+    );
     let nameless = RawMessage::new(SOLICIT).options(&[(1, &[0, 4, 1, 2])]);
     assert_eq!(answer_to(&nameless).await, "silent: no_mac");
     let other = RawMessage::new(REQUEST).options(&[(1, &duid_ll(NODE)), (2, &[0, 4, 9])]);
@@ -247,7 +324,10 @@ async fn who_is_not_known_hears_nothing() {
 #[tokio::test]
 async fn an_address_that_smd_gives_to_two_is_nobodys() {
     for mac in [ONE_OF_TWO, OTHER_OF_TWO] {
-        assert_eq!(answer_to(&message(SOLICIT, mac, &[])).await, "silent: address_of_two");
+        assert_eq!(
+            answer_to(&message(SOLICIT, mac, &[])).await,
+            "silent: address_of_two"
+        );
     }
 }
 
@@ -260,12 +340,26 @@ async fn the_first_mac_that_smd_knows_counts() {
         let arrival = Arrival::multicast(source.parse().unwrap());
         decided(&store, &packet.bytes(), arrival, None).0
     };
-    assert_eq!(text("fe80::ff:fe00:a1", BMC), format!("ADVERTISE {GRANTED}"), "it asks from this NIC");
+    assert_eq!(
+        text("fe80::ff:fe00:a1", BMC),
+        format!("ADVERTISE {GRANTED}"),
+        "it asks from this NIC"
+    );
     assert_eq!(text("fe80::ff:fe99:99", NODE), format!("ADVERTISE {GRANTED}"));
     let seen = [&[0, 1][..], &STRANGER.0].concat();
-    let behind = relayed(&message(SOLICIT, NODE, &[]).bytes(), 0, "fd00:97::7", SOURCE, &[(79, &seen)]);
+    let behind = relayed(
+        &message(SOLICIT, NODE, &[]).bytes(),
+        0,
+        "fd00:97::7",
+        SOURCE,
+        &[(79, &seen)],
+    );
     let arrival = Arrival::multicast("fd00:97::7".parse().unwrap());
-    assert_eq!(decided(&store, &behind, arrival, None).0, "silent: unknown_mac", "the relay has seen it");
+    assert_eq!(
+        decided(&store, &behind, arrival, None).0,
+        "silent: unknown_mac",
+        "the relay has seen it"
+    );
 }
 
 /// An answer of some hundred bytes to a forged address would be a weapon.
@@ -285,7 +379,10 @@ async fn nothing_is_sent_beyond_the_links_that_are_served() {
     }
     let elsewhere = relayed(&direct, 0, "fd00:99::1", SOURCE, &[]);
     let arrival = Arrival::multicast(SOURCE.parse().unwrap());
-    assert_eq!(decided(&store, &elsewhere, arrival, None).0, "silent: relay_not_served");
+    assert_eq!(
+        decided(&store, &elsewhere, arrival, None).0,
+        "silent: relay_not_served"
+    );
 }
 
 #[tokio::test]

@@ -24,7 +24,11 @@ async fn answer_of(packet: &[u8]) -> Vec<u8> {
     let loaders = Loaders::new(loaders).and_over_http(loaders);
     let arrival = Arrival::multicast("fe80::1234:5678:9abc:def0".parse().unwrap());
     let request = Request::parse(packet, arrival).unwrap();
-    let site = Site { network: &network, loaders: &loaders, isolated_lease_s: None };
+    let site = Site {
+        network: &network,
+        loaders: &loaders,
+        isolated_lease_s: None,
+    };
     match decide(&store.state(), &request, &site) {
         Decision::Reply(reply) | Decision::Refusal(reply, _) => {
             let mut message = Vec::new();
@@ -40,7 +44,13 @@ fn render(message: &[u8], indent: &str, text: &mut String) {
     match message {
         [13, hops, rest @ ..] => {
             let address = |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&rest[at..at + 16]).unwrap());
-            writeln!(text, "{indent}RELAY-REPL hops {hops} link {} peer {}", address(0), address(16)).unwrap();
+            writeln!(
+                text,
+                "{indent}RELAY-REPL hops {hops} link {} peer {}",
+                address(0),
+                address(16)
+            )
+            .unwrap();
             options(&rest[32..], &format!("{indent}  "), text);
         }
         [kind, a, b, c, rest @ ..] => {
@@ -59,10 +69,27 @@ fn options(mut rest: &[u8], indent: &str, text: &mut String) {
         let address = |value: &[u8]| Ipv6Addr::from(<[u8; 16]>::try_from(value).unwrap());
         let number = |at: usize| u32::from_be_bytes(value[at..at + 4].try_into().unwrap());
         match code {
-            3 => writeln!(text, "{indent}3 iaid {} t1 {} t2 {}", number(0), number(4), number(8)),
-            5 => writeln!(text, "{indent}5 {} {}/{}", address(&value[..16]), number(16), number(20)),
+            3 => writeln!(
+                text,
+                "{indent}3 iaid {} t1 {} t2 {}",
+                number(0),
+                number(4),
+                number(8)
+            ),
+            5 => writeln!(
+                text,
+                "{indent}5 {} {}/{}",
+                address(&value[..16]),
+                number(16),
+                number(20)
+            ),
             9 => writeln!(text, "{indent}9"),
-            13 => writeln!(text, "{indent}13 {} {}", value[1], String::from_utf8_lossy(&value[2..])),
+            13 => writeln!(
+                text,
+                "{indent}13 {} {}",
+                value[1],
+                String::from_utf8_lossy(&value[2..])
+            ),
             23 => writeln!(text, "{indent}23 {}", address(value)),
             59 => writeln!(text, "{indent}59 {}", String::from_utf8_lossy(value)),
             _ => writeln!(text, "{indent}{code} {}", hex.join(" ")),
@@ -135,24 +162,44 @@ async fn ipxe_that_has_an_address_and_asks_for_the_rest() {
 
 #[tokio::test]
 async fn pxe_of_ovmf() {
-    check("ovmf-pxe.txt", &firmware(NODE, b"PXEClient:Arch:00007:UNDI:003016", 7).bytes()).await;
+    check(
+        "ovmf-pxe.txt",
+        &firmware(NODE, b"PXEClient:Arch:00007:UNDI:003016", 7).bytes(),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn http_boot_of_ovmf() {
-    check("ovmf-http.txt", &firmware(NODE, b"HTTPClient:Arch:00016:UNDI:003016", 16).bytes()).await;
+    check(
+        "ovmf-http.txt",
+        &firmware(NODE, b"HTTPClient:Arch:00016:UNDI:003016", 16).bytes(),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn http_boot_of_arm64() {
-    check("arm64-http.txt", &firmware(NODE, b"HTTPClient:Arch:00019:UNDI:003016", 19).bytes()).await;
+    check(
+        "arm64-http.txt",
+        &firmware(NODE, b"HTTPClient:Arch:00019:UNDI:003016", 19).bytes(),
+    )
+    .await;
 }
 
 /// They ask like PXE clients, and get an address only.
 #[tokio::test]
 async fn bmc_and_unassigned_interface() {
-    check("bmc.txt", &firmware(BMC, b"PXEClient:Arch:00007:UNDI:003016", 7).bytes()).await;
-    check("unassigned.txt", &firmware(UNASSIGNED, b"PXEClient:Arch:00007:UNDI:003016", 7).bytes()).await;
+    check(
+        "bmc.txt",
+        &firmware(BMC, b"PXEClient:Arch:00007:UNDI:003016", 7).bytes(),
+    )
+    .await;
+    check(
+        "unassigned.txt",
+        &firmware(UNASSIGNED, b"PXEClient:Arch:00007:UNDI:003016", 7).bytes(),
+    )
+    .await;
 }
 
 /// As isc-dhclient does it: names, no classes.
@@ -177,8 +224,20 @@ async fn stateless_client_that_asks_when_to_ask_again() {
 #[tokio::test]
 async fn node_behind_two_relays() {
     let raw = RawMessage::new(1).options(&[(1, &duid_llt(NODE_ON_TWO)), (3, &ia_addresses(1, &[]))]);
-    let inner = relayed(&raw.bytes(), 0, "fd00:98::1", "fe80::a2", &[(18, &[0xde, 0xad, 0, 0xff])]);
-    let outer = relayed(&inner, 1, "::", "fd00:98::1", &[(37, &[0, 0, 0, 9, 1]), (18, b"vlan7"), (135, &[0, 0])]);
+    let inner = relayed(
+        &raw.bytes(),
+        0,
+        "fd00:98::1",
+        "fe80::a2",
+        &[(18, &[0xde, 0xad, 0, 0xff])],
+    );
+    let outer = relayed(
+        &inner,
+        1,
+        "::",
+        "fd00:98::1",
+        &[(37, &[0, 0, 0, 9, 1]), (18, b"vlan7"), (135, &[0, 0])],
+    );
     check("relayed.txt", &outer).await;
 }
 

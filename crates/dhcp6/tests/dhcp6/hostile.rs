@@ -46,13 +46,27 @@ fn seeds() -> Vec<Vec<u8>> {
             let addresses = ia_addresses(1, &["fd00:97::2:1", "fd00:99::1"]);
             seeds.push(rich.clone().options(&[(3, &addresses), (14, &[])]).bytes());
             let chosen = rich.options(&[(2, &server_duid("")), (3, &addresses), (25, &[0; 12])]);
-            seeds.push(relayed(&chosen.bytes(), 0, "fd00:98::1", "fe80::1", &[(18, b"port 1")]));
+            seeds.push(relayed(
+                &chosen.bytes(),
+                0,
+                "fd00:98::1",
+                "fe80::1",
+                &[(18, b"port 1")],
+            ));
             seeds.push(chosen.bytes());
         }
     }
-    let solicit = RawMessage::new(1).options(&[(1, &duid_llt(NODE)), (3, &ia_addresses(1, &[]))]).bytes();
+    let solicit = RawMessage::new(1)
+        .options(&[(1, &duid_llt(NODE)), (3, &ia_addresses(1, &[]))])
+        .bytes();
     let deep = (0..8).fold(solicit, |inner, hops| {
-        relayed(&inner, hops, "fd00:97::7", "fe80::1", &[(79, &[0, 1, 2, 0, 0, 0, 0, 0xa1])])
+        relayed(
+            &inner,
+            hops,
+            "fd00:97::7",
+            "fe80::1",
+            &[(79, &[0, 1, 2, 0, 0, 0, 0, 0xa1])],
+        )
     });
     seeds.push(deep);
     seeds
@@ -100,14 +114,21 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     let (store, network) = (world().await, network());
     let state = store.state();
     let loaders = Loaders::new([UEFI_LOADER]).and_over_http([UEFI_LOADER]);
-    let site = Site { network: &network, loaders: &loaders, isolated_lease_s: None };
+    let site = Site {
+        network: &network,
+        loaders: &loaders,
+        isolated_lease_s: None,
+    };
     let (seeds, mut random, mut message) = (seeds(), Random(0x5eed_cafe), Vec::new());
     let (mut parsed, mut answered, mut refused, mut granted) = (0, 0, 0, 0);
     for round in 0..PACKETS {
         let mut packet = seeds[random.below(seeds.len())].clone();
         mutate(&mut packet, &mut random);
         let source = "fe80::1234:5678:9abc:def0".parse().unwrap();
-        let arrival = Arrival { source, is_unicast: round % 8 == 0 };
+        let arrival = Arrival {
+            source,
+            is_unicast: round % 8 == 0,
+        };
         let Ok(request) = Request::parse(&packet, arrival) else {
             continue;
         };
@@ -152,11 +173,15 @@ fn the_known_killers_are_dropped_with_their_reason() {
         WrongIdentifiers,
     };
     let with = |code: u16, value: &[u8]| {
-        RawMessage::new(1).options(&[(1, &duid_ll(NODE)), (code, value)]).bytes()
+        RawMessage::new(1)
+            .options(&[(1, &duid_ll(NODE)), (code, value)])
+            .bytes()
     };
     let good = with(3, &ia_addresses(1, &[]));
     let nested = |n: usize| {
-        (0..n).fold(good.clone(), |inner, _| relayed(&inner, 0, "fd00:97::1", "fe80::1", &[]))
+        (0..n).fold(good.clone(), |inner, _| {
+            relayed(&inner, 0, "fd00:97::1", "fe80::1", &[])
+        })
     };
     let cases = [
         (vec![], TooShort),
@@ -172,10 +197,19 @@ fn the_known_killers_are_dropped_with_their_reason() {
         (with(3, &[]), MalformedOption),
         (with(4, &[0; 3]), MalformedOption),
         (with(25, &[0; 11]), MalformedOption),
-        (with(3, &[&[0; 12][..], &[0, 5, 0, 1, 0]].concat()), MalformedOption),
-        (with(3, &[&[0; 12][..], &[0, 5, 0xff, 0xff]].concat()), TruncatedOption),
+        (
+            with(3, &[&[0; 12][..], &[0, 5, 0, 1, 0]].concat()),
+            MalformedOption,
+        ),
+        (
+            with(3, &[&[0; 12][..], &[0, 5, 0xff, 0xff]].concat()),
+            TruncatedOption,
+        ),
         (with(6, &[1]), MalformedOption),
-        (RawMessage::new(1).options(&[(1, &[0; 131])]).bytes(), MalformedOption),
+        (
+            RawMessage::new(1).options(&[(1, &[0; 131])]).bytes(),
+            MalformedOption,
+        ),
         (nested(9), TooManyRelays),
         (nested(40), TooManyRelays),
     ];

@@ -20,7 +20,8 @@ env >"OUT/$reason.new" && mv "OUT/$reason.new" "OUT/$reason"
 "#;
 /// What dhclient asks for besides what it always does, and what it says it is.
 const DHCLIENT_CONF: &str = "also request dhcp6.fqdn, dhcp6.bootfile-url, dhcp6.rapid-commit;\n";
-const DHCPCD_CONF: &str = "noipv6rs\nduid ll\ninterface cli\nia_na 1\noption dhcp6_name_servers\noption dhcp6_domain_search\n";
+const DHCPCD_CONF: &str =
+    "noipv6rs\nduid ll\ninterface cli\nia_na 1\noption dhcp6_name_servers\noption dhcp6_domain_search\n";
 
 /// A client's end of a cable, in a namespace of its own.
 struct Client {
@@ -32,18 +33,35 @@ impl Client {
     /// At the other end of a new cable from `interface` here.
     async fn at(interface: &str, mac: &str) -> Client {
         let home = other_namespace().await;
-        run(&format!("ip link add {interface} type veth peer name cli netns {}", home.pid()));
+        run(&format!(
+            "ip link add {interface} type veth peer name cli netns {}",
+            home.pid()
+        ));
         run(&format!("ip link set {interface} up"));
-        let client = Client { home, out: tempfile::tempdir().unwrap() };
+        let client = Client {
+            home,
+            out: tempfile::tempdir().unwrap(),
+        };
         let script = SCRIPT.replace("OUT", client.out.path().to_str().unwrap());
-        for (name, text) in [("script", script.as_str()), ("dhclient.conf", DHCLIENT_CONF), ("dhcpcd.conf", DHCPCD_CONF)] {
+        for (name, text) in [
+            ("script", script.as_str()),
+            ("dhclient.conf", DHCLIENT_CONF),
+            ("dhcpcd.conf", DHCPCD_CONF),
+        ] {
             std::fs::write(client.path(name), text).unwrap();
         }
         std::fs::set_permissions(client.path("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
-        for command in [&format!("ip link set cli address {mac}"), "ip link set lo up", "ip link set cli up"] {
+        for command in [
+            &format!("ip link set cli address {mac}"),
+            "ip link set lo up",
+            "ip link set cli up",
+        ] {
             run_in(client.pid(), command);
         }
-        wait_for("the client's own link-local address", || is_usable(client.pid(), "cli")).await;
+        wait_for("the client's own link-local address", || {
+            is_usable(client.pid(), "cli")
+        })
+        .await;
         client
     }
 
@@ -71,7 +89,9 @@ impl Client {
     fn dhclient(&self, options: &[&str]) -> Process {
         let (script, leases) = (self.text("script"), self.text("leases"));
         let (pid, conf) = (self.text("dhclient.pid"), self.text("dhclient.conf"));
-        let mut all = vec!["dhclient", "-6", "-d", "-sf", &script, "-lf", &leases, "-pf", &pid, "-cf", &conf];
+        let mut all = vec![
+            "dhclient", "-6", "-d", "-sf", &script, "-lf", &leases, "-pf", &pid, "-cf", &conf,
+        ];
         all.extend(options);
         all.push("cli");
         self.start(&all)
@@ -105,7 +125,9 @@ fn start_in(pid: Pid, command: &[&str], log: &Path) -> Process {
 fn learned(path: &Path) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).unwrap();
     let pairs = text.lines().filter_map(|line| line.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Whether the interface there has a link-local address that nobody else has.
@@ -116,7 +138,10 @@ fn is_usable(pid: Pid, interface: &str) -> bool {
 }
 
 fn has_link_local(ip: &mut Command, interface: &str) -> bool {
-    let shown = ip.args(["-6", "-o", "addr", "show", "dev", interface, "scope", "link"]).output().unwrap();
+    let shown = ip
+        .args(["-6", "-o", "addr", "show", "dev", interface, "scope", "link"])
+        .output()
+        .unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     shown.contains("fe80::") && !shown.contains("tentative")
 }
@@ -125,9 +150,18 @@ fn has_link_local(ip: &mut Command, interface: &str) -> bool {
 async fn serve() -> Server {
     run("ip link set lo up");
     run("ip -6 addr add fd00:97::1:1/64 dev srv nodad");
-    wait_for("the server's link-local address", || has_link_local(&mut Command::new("ip"), "srv")).await;
+    wait_for("the server's link-local address", || {
+        has_link_local(&mut Command::new("ip"), "srv")
+    })
+    .await;
     let loaders = Loaders::new([UEFI_LOADER]);
-    let server = Server::new(world().await, network(), loaders, || Turn::Own, Timeline::default());
+    let server = Server::new(
+        world().await,
+        network(),
+        loaders,
+        || Turn::Own,
+        Timeline::default(),
+    );
     let socket = Socket::on_interface("srv").expect("CAP_NET_RAW and CAP_NET_BIND_SERVICE");
     let running = server.clone();
     tokio::spawn(async move { running.run(socket, std::future::pending()).await });
@@ -136,7 +170,11 @@ async fn serve() -> Server {
 
 fn assert_learned(learned: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
     for (key, value) in expected {
-        assert_eq!(learned.get(*key).map(String::as_str), Some(*value), "{key} in {learned:?}");
+        assert_eq!(
+            learned.get(*key).map(String::as_str),
+            Some(*value),
+            "{key} in {learned:?}"
+        );
     }
 }
 
@@ -162,17 +200,30 @@ fn dhclient_gets_its_address_confirms_it_and_gives_it_back() {
                 ("new_dhcp6_fqdn", "nid0001.demo.example."),
             ],
         );
-        assert!(!bound.contains_key("new_dhcp6_bootfile_url"), "it does not boot: {bound:?}");
+        assert!(
+            !bound.contains_key("new_dhcp6_bootfile_url"),
+            "it does not boot: {bound:?}"
+        );
         assert!((count(Count::Advertises), count(Count::Requests)) >= (1, 1));
         // what it remembers it asks about before it uses it again
         run_in(client.pid(), "ip -6 addr flush dev cli scope global");
         drop(running);
         let running = client.dhclient(&[]);
-        wait_for("the confirmation", || count(Count::Confirms) + count(Count::Rebinds) > 0).await;
+        wait_for("the confirmation", || {
+            count(Count::Confirms) + count(Count::Rebinds) > 0
+        })
+        .await;
         drop(running);
         let _releasing = client.dhclient(&["-r"]);
         wait_for("the release", || count(Count::Released) > 0).await;
-        assert_eq!((count(Count::Refusals), count(Count::SendFailed), count(Count::Panicked)), (0, 0, 0));
+        assert_eq!(
+            (
+                count(Count::Refusals),
+                count(Count::SendFailed),
+                count(Count::Panicked)
+            ),
+            (0, 0, 0)
+        );
     });
 }
 
@@ -186,7 +237,9 @@ fn dhcpcd_gets_its_address() {
         let server = serve().await;
         let _running = client.dhcpcd();
         let bound = client.learned("BOUND6").await;
-        let address = bound.iter().find(|(key, value)| key.contains("dhcp6_ia_na1") && *value == "fd00:97::2:1");
+        let address = bound
+            .iter()
+            .find(|(key, value)| key.contains("dhcp6_ia_na1") && *value == "fd00:97::2:1");
         assert!(address.is_some(), "{bound:?}");
         assert_learned(&bound, &[("new_dhcp6_name_servers", "fd00:97::53")]);
         assert_eq!(server.counters().get(Count::Refusals), 0);
@@ -216,7 +269,10 @@ fn dhclient_behind_dhcrelay_gets_its_address_of_that_link() {
     }
     in_own_network(|| async {
         let relay = other_namespace().await;
-        run(&format!("ip link add srv type veth peer name up0 netns {}", relay.pid()));
+        run(&format!(
+            "ip link add srv type veth peer name up0 netns {}",
+            relay.pid()
+        ));
         run("ip link set srv up");
         let client = Client::at("dn0", "02:00:00:00:00:a2").await;
         run(&format!("ip link set dn0 netns {}", relay.pid()));
@@ -231,11 +287,16 @@ fn dhclient_behind_dhcrelay_gets_its_address_of_that_link() {
         }
         let server = serve().await;
         for interface in ["up0", "dn0"] {
-            wait_for("the relay's link-local addresses", || is_usable(relay.pid(), interface)).await;
+            wait_for("the relay's link-local addresses", || {
+                is_usable(relay.pid(), interface)
+            })
+            .await;
         }
         let log = client.path("relay.log");
         let pid_file = client.text("relay.pid");
-        let command = ["dhcrelay", "-6", "-d", "-I", "-pf", &pid_file, "-l", "dn0", "-u", "up0"];
+        let command = [
+            "dhcrelay", "-6", "-d", "-I", "-pf", &pid_file, "-l", "dn0", "-u", "up0",
+        ];
         let _relaying = start_in(relay.pid(), &command, &log);
         let _running = client.dhclient(&[]);
         let bound = client.learned("BOUND6").await;

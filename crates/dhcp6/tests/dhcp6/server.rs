@@ -54,7 +54,10 @@ impl Running {
     async fn start_with(store: Store, turns: Turns, timeline: Timeline) -> Running {
         // relays are on loopback here
         let relays = ["fd00:98::/64", "::1/128"].map(|text| text.parse().unwrap());
-        let network = Network { relayed_prefixes: relays.to_vec(), ..network() };
+        let network = Network {
+            relayed_prefixes: relays.to_vec(),
+            ..network()
+        };
         let turn = move || *turns.0.lock().unwrap();
         let server = Server::new(store, network, Loaders::new([UEFI_LOADER]), turn, timeline);
         let loopback = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 0);
@@ -62,7 +65,11 @@ impl Running {
         let (address, counters) = (socket.local_addr().unwrap(), server.counters());
         tokio::spawn(async move { server.run(socket, std::future::pending()).await });
         let relay = UdpSocket::bind(loopback).await.unwrap();
-        Running { address, counters, relay }
+        Running {
+            address,
+            counters,
+            relay,
+        }
     }
 
     async fn send(&self, packet: &[u8]) {
@@ -90,7 +97,12 @@ impl Running {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, reached).await;
-        assert!(waited.is_ok(), "{} stays at {}", what.name(), self.counters.get(what));
+        assert!(
+            waited.is_ok(),
+            "{} stays at {}",
+            what.name(),
+            self.counters.get(what)
+        );
         assert_eq!(self.counters.get(what), n, "{}", what.name());
     }
 
@@ -110,7 +122,13 @@ impl Running {
 
 /// Through the relay, which asks to be answered on its own port.
 fn through_relay(message: &[u8]) -> Vec<u8> {
-    relayed(message, 0, "fd00:97::7", "fe80::7", &[(18, INTERFACE_ID), (135, &[0, 0])])
+    relayed(
+        message,
+        0,
+        "fd00:97::7",
+        "fe80::7",
+        &[(18, INTERFACE_ID), (135, &[0, 0])],
+    )
 }
 
 fn solicit(mac: MacAddr) -> RawMessage {
@@ -131,9 +149,15 @@ async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {
     let advertise = server.ask(&asked(NODE)).await;
     assert_eq!(advertise[..2], [13, 0]);
     assert_eq!(advertise[34..41], [&[0, 18, 0, 3][..], INTERFACE_ID].concat());
-    assert_eq!(advertise[51..55], [2, 0x12, 0x34, 0x56], "ADVERTISE, behind the relay's options");
+    assert_eq!(
+        advertise[51..55],
+        [2, 0x12, 0x34, 0x56],
+        "ADVERTISE, behind the relay's options"
+    );
     assert!(has(&advertise, &ADDRESS));
-    let rapid = server.ask(&through_relay(&solicit(NODE).options(&[(14, &[])]).bytes())).await;
+    let rapid = server
+        .ask(&through_relay(&solicit(NODE).options(&[(14, &[])]).bytes()))
+        .await;
     assert_eq!(rapid[51], 7, "REPLY");
     for (what, n) in [
         (Count::Received, 2),
@@ -151,10 +175,14 @@ async fn strangers_hear_nothing_and_rubbish_ends_nothing() {
     let server = Running::start(world().await).await;
     server.ignores(&asked(STRANGER), Count::UnknownMac).await;
     server.ignores(&[], Count::TooShort).await;
-    server.ignores(&[[1, 2, 3, 4].as_slice(), &[0; 3000]].concat(), Count::TooLong).await;
+    server
+        .ignores(&[[1, 2, 3, 4].as_slice(), &[0; 3000]].concat(), Count::TooLong)
+        .await;
     server.ignores(&solicit(NODE).bytes(), Count::NotMulticast).await;
     let cut = asked(NODE);
-    server.ignores(&cut[..cut.len() - 1], Count::TruncatedOption).await;
+    server
+        .ignores(&cut[..cut.len() - 1], Count::TruncatedOption)
+        .await;
     server.assert_silent();
     assert!(has(&server.ask(&asked(NODE)).await, &ADDRESS));
     server.counted(Count::Panicked, 0).await;
@@ -175,7 +203,10 @@ async fn without_a_majority_known_addresses_are_given_and_nothing_is_refused() {
     };
     let kept = server.ask(&rebind(&["fd00:97::2:1", "fd00:97::99"])).await;
     assert!(has(&kept, &ADDRESS), "what this member has it says");
-    assert!(!has(&kept, &[0x97, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99]), "and no more");
+    assert!(
+        !has(&kept, &[0x97, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99]),
+        "and no more"
+    );
     server.counted(Count::Refusals, 0).await;
 }
 
@@ -198,12 +229,23 @@ async fn a_member_whose_turn_it_is_not_answers_the_repetition_only() {
     let turns = Turns::new(Turn::Other { heard });
     let server = Running::start_with(world().await, turns.clone(), Timeline::default()).await;
     server.ignores(&asked(NODE), Count::NotHolder).await;
-    let other = RawMessage { xid: [9, 9, 9], ..solicit(NODE) };
-    server.ignores(&through_relay(&other.bytes()), Count::NotHolder).await;
+    let other = RawMessage {
+        xid: [9, 9, 9],
+        ..solicit(NODE)
+    };
+    server
+        .ignores(&through_relay(&other.bytes()), Count::NotHolder)
+        .await;
     server.assert_silent();
-    assert!(has(&server.ask(&asked(NODE)).await, &ADDRESS), "nobody has answered it");
+    assert!(
+        has(&server.ask(&asked(NODE)).await, &ADDRESS),
+        "nobody has answered it"
+    );
     turns.set(Turn::StandIn);
-    let third = RawMessage { xid: [8, 8, 8], ..solicit(NODE) };
+    let third = RawMessage {
+        xid: [8, 8, 8],
+        ..solicit(NODE)
+    };
     server.ask(&through_relay(&third.bytes())).await;
     server.counted(Count::StoodIn, 1).await;
 }
@@ -230,7 +272,9 @@ async fn what_firmware_and_ipxe_are_told_are_phases_of_a_boot() {
     let class = vendor_class(343, b"PXEClient:Arch:00007:UNDI:003016");
     let pxe: [(u16, &[u8]); 2] = [(16, &class), (61, &[0, 7])];
     for (mac, options) in [(NODE, &pxe[..]), (BMC, &pxe), (NODE, &[])] {
-        server.ask(&through_relay(&solicit(mac).options(options).bytes())).await;
+        server
+            .ask(&through_relay(&solicit(mac).options(options).bytes()))
+            .await;
     }
     let rapid = solicit(NODE).options(&[(15, b"\0\x04iPXE"), (14, &[])]);
     server.ask(&through_relay(&rapid.bytes())).await;

@@ -70,7 +70,9 @@ fn check_prefix(key: &str, prefix: &Ipv6Net, problems: &mut Problems) {
     if first.is_unicast_link_local() || first.is_multicast() || prefix.prefix_len() == 0 {
         problems.add(
             key,
-            format_args!("nodes have no addresses of their own in {prefix}; name the link's, e.g. fd00:97::/64"),
+            format_args!(
+                "nodes have no addresses of their own in {prefix}; name the link's, e.g. fd00:97::/64"
+            ),
         );
     }
 }
@@ -89,7 +91,10 @@ fn check_service_address(config: &Config, network: &NetworkConfig, key: &str, pr
         );
     }
     if is_nobodys(address) {
-        problems.add(key, format_args!("{address} is no address that a node could call; name a unicast address"));
+        problems.add(
+            key,
+            format_args!("{address} is no address that a node could call; name a unicast address"),
+        );
     }
 }
 
@@ -109,13 +114,22 @@ pub(super) fn check_overlaps(config: &Config, problems: &mut Problems) {
     let all: Vec<(&str, Ipv6Net)> = config
         .networks
         .iter()
-        .flat_map(|network| of(network).into_iter().map(|prefix| (network.name.as_str(), prefix)))
+        .flat_map(|network| {
+            of(network)
+                .into_iter()
+                .map(|prefix| (network.name.as_str(), prefix))
+        })
         .collect();
     for (index, (name, prefix)) in all.iter().enumerate() {
-        for (other, earlier) in all[..index].iter().filter(|(_, earlier)| earlier.overlaps(prefix)) {
+        for (other, earlier) in all[..index]
+            .iter()
+            .filter(|(_, earlier)| earlier.overlaps(prefix))
+        {
             problems.add(
                 &format!("network `{name}`, prefixes-v6"),
-                format_args!("{prefix} overlaps {earlier} of network `{other}`; each link has prefixes of its own"),
+                format_args!(
+                    "{prefix} overlaps {earlier} of network `{other}`; each link has prefixes of its own"
+                ),
             );
         }
     }

@@ -30,7 +30,13 @@ pub(super) fn udp_v6(interface: &str, port: u16) -> io::Result<UdpSocket> {
 /// Listens for TCP connections to an address that arrive on an interface; the address may be elsewhere until it comes.
 pub(in crate::serve) fn tcp_at(interface: &str, address: SocketAddrV4) -> io::Result<TcpListener> {
     // after a restart, connections of the life before are still in TIME_WAIT
-    listening(bound(interface, address.into(), Type::STREAM, Protocol::TCP, true)?)
+    listening(bound(
+        interface,
+        address.into(),
+        Type::STREAM,
+        Protocol::TCP,
+        true,
+    )?)
 }
 
 fn listening(socket: Socket) -> io::Result<TcpListener> {
@@ -118,7 +124,8 @@ mod tests {
         let socket = udp_v6("lo", port).unwrap();
         let sender = UdpSocket::bind("[::1]:0").await.unwrap();
         sender.send_to(b"hello", ("::1", port)).await.unwrap();
-        let received = tokio::time::timeout(std::time::Duration::from_secs(5), socket.recv(&mut [0; 8])).await;
+        let received =
+            tokio::time::timeout(std::time::Duration::from_secs(5), socket.recv(&mut [0; 8])).await;
         assert_eq!(received.unwrap().unwrap(), 5);
     }
 

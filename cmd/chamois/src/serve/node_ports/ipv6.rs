@@ -62,8 +62,7 @@ pub(super) fn serve(
     stop: &Stop,
     tasks: &mut Tasks,
 ) -> Result<(), ServeError> {
-    let socket =
-        dhcp6::Socket::on_interface(&network.interface).map_err(not_bound(KEY, any(dhcp6::PORT)))?;
+    let socket = dhcp6::Socket::on_interface(&network.interface).map_err(not_bound(KEY, any(dhcp6::PORT)))?;
     let counted = server.counters();
     let read = move || counted.all().collect::<Vec<_>>();
     counters.add(Server::Dhcp6, &network.name, read);

@@ -66,7 +66,9 @@ impl Roles {
         let answers = held.clone();
         let timeline = ports.timeline.clone();
         let (store, turn) = (ports.store.clone(), move || turn(&answers));
-        let dhcp6 = network.serves_ipv6().then(|| ipv6::server(ports, network, turn.clone()));
+        let dhcp6 = network
+            .serves_ipv6()
+            .then(|| ipv6::server(ports, network, turn.clone()));
         let dhcp = dhcp::Server::new(store, about, offered, turn, timeline);
         let first_script = files.get(dhcp::FIRST_SCRIPT);
         let fetched = fetched_loaders(&ports.store, &ports.timeline, first_script);
