@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "dhcp",
         &["model", "state", "proto", "rpc", "raft", "address", "timeline"],
     ),
+    ("dhcp6", &["model", "state", "proto", "raft", "timeline", "dhcp"]),
     ("boot-files", &["model", "state", "proto", "rpc", "raft"]),
     ("watch", &["model", "state", "proto", "rpc", "raft"]),
     ("tftp", &[]),

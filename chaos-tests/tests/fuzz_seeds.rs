@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 mod apply;
 #[path = "../../fuzz/inputs/dhcp.rs"]
 mod dhcp;
+#[path = "../../fuzz/inputs/dhcp6.rs"]
+mod dhcp6_input;
 #[path = "../../fuzz/inputs/dns.rs"]
 mod dns_input;
 #[path = "../../fuzz/inputs/node_http.rs"]
@@ -55,6 +57,11 @@ fn entries_of_the_log() {
 #[test]
 fn dhcp_packets_of_strangers() {
     assert!(run_all("dhcp", dhcp::run) > 10_000);
+}
+
+#[test]
+fn dhcpv6_packets_of_strangers() {
+    assert!(run_all("dhcp6", dhcp6_input::run) > 5000);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! address as the host's. Real members in namespaces; on each network somebody tries every port of every address.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod ipv6;
 mod world;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,8 @@ fn privileged_nothing_answers_where_it_should_not() {
     said("DHCP");
     a_rack_is_sent_to_the_network_its_relay_reaches(&world);
     said("a relayed rack");
+    ipv6::is_served_beside_ipv4_on_both_networks(&world, folder.path());
+    said("IPv6 on two networks");
     forged_adverts_change_nothing(&world);
     said("forged adverts");
     each_network_fails_over_by_itself(&world);

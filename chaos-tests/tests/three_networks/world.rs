@@ -13,6 +13,9 @@ pub(crate) const NODE: [u8; 6] = [2, 0x97, 0, 0, 5, 1];
 pub(crate) const NODE_ON_BMC: [u8; 6] = [2, 0x98, 0, 0, 5, 2];
 /// The BMC's NIC.
 pub(crate) const BMC: [u8; 6] = [2, 0x98, 0, 0, 5, 1];
+/// NICs of the same node and BMC that have an address of IPv6 only, each on its network.
+pub(crate) const NODE_OF_IPV6: [u8; 6] = [2, 0x97, 0, 0, 6, 1];
+pub(crate) const BMC_OF_IPV6: [u8; 6] = [2, 0x98, 0, 0, 6, 1];
 /// The NIC of the node in the rack.
 pub(crate) const RACK_NODE: [u8; 6] = [2, 0x97, 1, 0, 5, 1];
 
@@ -63,6 +66,11 @@ impl Net {
         Ipv4Addr::new(10, self as u8, 0, 1)
     }
 
+    /// The address over IPv6 that ends with these numbers.
+    pub(crate) fn ipv6(self, end: &str) -> String {
+        format!("fd00:{}::{end}", self as u8)
+    }
+
     /// Name in the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -81,6 +89,8 @@ pub(crate) fn member_mac(net: Net, member: u64) -> String {
 pub(crate) struct World {
     pub(crate) members: Members,
     pub(crate) rack: Namespace,
+    /// The node and the BMC that have IPv6 only.
+    pub(crate) of_ipv6: [(Net, Namespace); 2],
     askers: [Namespace; 3],
     _rack: Rack,
     network: Network,
@@ -95,6 +105,7 @@ impl World {
             for net in [Net::Bmc, Net::Management] {
                 plug(&network, net, id);
             }
+            give_ipv6(&network, Net::Boot, id);
         }
         let relay = Rack::add(&mut network, 1, &["-a", "10.97.0.1"]);
         let rack = asker(&mut network, "rk", "rack1", "10.101.8.8/16");
@@ -104,11 +115,19 @@ impl World {
             let (name, address) = (format!("p{}", net as u8), format!("10.{}.8.8/16", net as u8));
             asker(&mut network, &name, net.bridge(), &address)
         });
+        let of_ipv6 = [(Net::Boot, NODE_OF_IPV6), (Net::Bmc, BMC_OF_IPV6)].map(|(net, mac)| {
+            let name = format!("s{}", net as u8);
+            let namespace = network.add_namespace(&name).unwrap();
+            let plugged = network.plug(&namespace, "eth0", &name, net.bridge(), &text(mac), None);
+            plugged.unwrap();
+            (net, namespace)
+        });
         let files = folder.join("files");
         std::fs::create_dir_all(&files).unwrap();
         let world = World {
             members: Members::start(&network, folder, &files, &config()),
             rack,
+            of_ipv6,
             askers,
             _rack: relay,
             network,
@@ -138,6 +157,8 @@ impl World {
         for (mac, component, address) in [
             (BMC, "x1000c0s0b0", "10.98.5.1"),
             (NODE_ON_BMC, "x1000c0s0b0n0", "10.98.5.2"),
+            (NODE_OF_IPV6, "x1000c0s0b0n0", "fd00:97::6:1"),
+            (BMC_OF_IPV6, "x1000c0s0b0", "fd00:98::6:1"),
         ] {
             let body = format!(
                 r#"{{"MACAddress":"{}","ComponentID":"{component}","IPAddresses":[{{"IPAddress":"{address}"}}]}}"#,
@@ -227,6 +248,7 @@ member-address = "10.98.1.{{id}}"
 peers = {{ {} }}
 service-address = "10.98.0.1"
 roles = ["dhcp", "dns"]
+prefixes-v6 = ["fd00:98::/64"]
 [[network]]
 name = "management"
 kind = "management"
@@ -240,7 +262,9 @@ service-address = "10.99.0.1"
     );
     assert_eq!(member_address(1), Net::Boot.member(1).to_string());
     MembersConfig {
-        network_lines: r#"relayed-subnets = ["10.101.0.0/16"]"#.to_owned(),
+        network_lines: "relayed-subnets = [\"10.101.0.0/16\"]\nrouter-advertisements = true\n\
+                        prefixes-v6 = [\"fd00:97::/64\"]\ndns-servers-v6 = [\"fd00:97::53\"]"
+            .to_owned(),
         tables,
         helper_allows: vec!["eth1=10.98.0.1".to_owned(), "eth2=10.99.0.1".to_owned()],
         api_network: Some("10.99".to_owned()),
@@ -266,4 +290,14 @@ fn plug(network: &Network, net: Net, id: u64) {
             Some(&address),
         )
         .unwrap();
+    if net != Net::Management {
+        give_ipv6(network, net, id);
+    }
+}
+
+/// And its address of IPv6 there, at once: no other host could have it.
+fn give_ipv6(network: &Network, net: Net, id: u64) {
+    let address = format!("{}/64", net.ipv6(&format!("1:{id}")));
+    let add = ["addr", "add", &address, "dev", net.interface(), "nodad"];
+    network.member(id).ip(&add).unwrap();
 }

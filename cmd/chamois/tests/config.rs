@@ -39,6 +39,7 @@ fn host() -> Host {
             interface("eth3", None),
         ],
         without_ipv6: BTreeSet::new(),
+        addresses_v6: vec![("eth1".to_owned(), "fd00:97::1:1".parse().unwrap())],
     }
 }
 
@@ -115,6 +116,7 @@ fn the_example_shows_every_key_of_every_section() {
         for key in accepted.split(", ") {
             let below = format!("[{}.{key}]", section.trim_matches(['[', ']']));
             let shown = from.contains(&format!("\n{key} = "))
+                || from.contains(&format!("\n# {key} = "))
                 || EXAMPLE.contains(&format!("[{key}]"))
                 || EXAMPLE.contains(&below);
             assert!(shown, "`{key}` of `{section}` is not in the example");
@@ -496,6 +498,48 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["router-advertisements: loopback has no IPv6 link"],
     ),
     case(
+        "prefixes-v6 = []",
+        "prefixes-v6 = [\"fd00:77::/64\"]",
+        &["network `boot`, prefixes-v6: `eth1` has no address in fd00:77::/64"],
+    ),
+    case(
+        "prefixes-v6 = []",
+        "prefixes-v6 = [\"fd00:97::/64\", \"fe80::/10\"]",
+        &["nodes have no addresses of their own in fe80::/10"],
+    ),
+    case(
+        "prefixes-v6 = []\n# The same",
+        "prefixes-v6 = [\"fd00:97::/64\", \"fd00:97::/80\"]\n# The same",
+        &["network `boot`, prefixes-v6: fd00:97::/80 overlaps fd00:97::/64 of network `boot`"],
+    ),
+    case(
+        "relayed-prefixes-v6 = []",
+        "relayed-prefixes-v6 = [\"fd00:98::/64\"]",
+        &["network `boot`, relayed-prefixes-v6: nothing is served over IPv6 without `prefixes-v6`"],
+    ),
+    case(
+        "dns-servers-v6 = []",
+        "dns-servers-v6 = [\"fd00:97::53\"]",
+        &["network `boot`, dns-servers-v6: nothing is served"],
+    ),
+    case(
+        "prefixes-v6 = []",
+        "service-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [\"fd00:97::/64\"]",
+        &[
+            "network `boot`, service-address-v6",
+            "only with `address.mode = \"external\"`",
+        ],
+    ),
+    case(
+        "kind = \"bmc\"",
+        "prefixes-v6 = [\"fd00:99::/64\"]\nkind = \"bmc\"",
+        &[
+            "network `bmc`, prefixes-v6",
+            "give the network the role `dhcp`",
+            "`eth2` has no address",
+        ],
+    ),
+    case(
         "kind = \"bmc\"",
         "service-address = \"10.97.0.1\"\nkind = \"bmc\"",
         &["is also that of network `boot`"],
@@ -540,6 +584,70 @@ fn router_advertisements_need_ipv6_on_their_interface() {
     let error = check(&config, &listed(), &host).unwrap_err().to_string();
     let says = "network `boot`, router-advertisements: IPv6 is off on `eth1`";
     assert!(error.contains(says), "{error}");
+}
+
+/// DHCPv6 where there is a link with IPv6 and an address on it, and its port is nobody else's.
+#[test]
+fn prefixes_of_ipv6_need_a_link_that_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_v6 = example(dir.path()).replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
+    verdict(&with_v6).unwrap();
+    let mut without = host();
+    without.without_ipv6.insert("eth1".to_owned());
+    let config = parse(&with_v6).unwrap();
+    let error = check(&config, &listed(), &without).unwrap_err().to_string();
+    assert!(
+        error.contains("network `boot`, prefixes-v6: IPv6 is off on `eth1`"),
+        "{error}"
+    );
+    let on_loopback = verdict(&with_v6.replace("mode = \"helper\"", "mode = \"loopback\"")).unwrap_err();
+    assert!(
+        on_loopback.contains("prefixes-v6: loopback has no IPv6 link"),
+        "{on_loopback}"
+    );
+    let taken = verdict(&with_v6.replace("port = 69", "port = 547")).unwrap_err();
+    assert!(
+        taken.contains("tftp.port: UDP port 547 is also taken by `network.prefixes-v6`"),
+        "{taken}"
+    );
+    verdict(&example(dir.path()).replace("port = 69", "port = 547")).unwrap();
+    let external = with_v6
+        .replace("mode = \"helper\"", "mode = \"external\"")
+        .replace(
+            "\nprefixes-v6",
+            "\nservice-address-v6 = \"fd00:77::1\"\nprefixes-v6",
+        );
+    verdict(&external).unwrap();
+}
+
+#[test]
+fn a_text_that_is_no_address_or_prefix_names_its_key() {
+    for (from, to, says) in [
+        (
+            "\nprefixes-v6 = []",
+            "\nprefixes-v6 = [\"10.97.0.0/16\"]",
+            "network.prefixes-v6",
+        ),
+        (
+            "\nprefixes-v6 = []",
+            "\nprefixes-v6 = [\"fd00:97::1/64\"]",
+            "write fd00:97::/64",
+        ),
+        (
+            "dns-servers-v6 = []",
+            "dns-servers-v6 = [\"10.97.0.53\"]",
+            "network.dns-servers-v6",
+        ),
+        (
+            "# service-address-v6 = \"fd00:97::1\"",
+            "service-address-v6 = \"x\"",
+            "`x` is not an IPv6 address",
+        ),
+    ] {
+        assert!(EXAMPLE.contains(from), "{from}");
+        let error = parse(&EXAMPLE.replace(from, to)).unwrap_err().to_string();
+        assert!(error.contains(says), "{to}: {error}");
+    }
 }
 
 #[test]

@@ -40,43 +40,39 @@ pub(crate) fn add_boot_options(
     }
 }
 
-/// IANA "Processor Architecture Types": BIOS; UEFI of 32 bits; of x64, which says 7 or, as the RFC has it, 9; ARM64.
-fn pxe_loader(architecture: u16) -> Option<&'static str> {
-    match architecture {
+/// The loader for the first of a client's architectures that has one. IANA "Processor Architecture Types": BIOS; UEFI of
+/// 32 bits; of x64, which says 7 or, as the RFC has it, 9; ARM64.
+pub fn pxe_loader(architectures: &[u16]) -> Option<&'static str> {
+    architectures.iter().find_map(|architecture| match architecture {
         0 => Some(BIOS_LOADER),
         6 => Some(UEFI_IA32_LOADER),
         7 | 9 => Some(UEFI_LOADER),
         11 => Some(UEFI_ARM64_LOADER),
         _ => None,
-    }
+    })
 }
 
 /// The same for HTTP boot of UEFI.
-fn http_loader(architecture: u16) -> Option<&'static str> {
-    match architecture {
+pub fn http_loader(architectures: &[u16]) -> Option<&'static str> {
+    architectures.iter().find_map(|architecture| match architecture {
         15 => Some(UEFI_IA32_LOADER),
         16 => Some(UEFI_LOADER),
         19 => Some(UEFI_ARM64_LOADER),
         _ => None,
-    }
+    })
 }
 
 /// The loader that a client needs, whether it is there or not.
 pub(crate) fn wanted_loader(request: &Request<'_>) -> Option<&'static str> {
     match request.client {
-        Client::Pxe => loader(request, pxe_loader).ok(),
-        Client::Http => loader(request, http_loader).ok(),
+        Client::Pxe => pxe_loader(&request.architectures),
+        Client::Http => http_loader(&request.architectures),
         Client::Ipxe | Client::Other => None,
     }
 }
 
-/// The loader for the first architecture of the list that has one.
-fn loader(request: &Request<'_>, of: fn(u16) -> Option<&'static str>) -> Result<&'static str, Count> {
-    request
-        .architectures
-        .iter()
-        .find_map(|&architecture| of(architecture))
-        .ok_or(Count::ArchitectureUnknown)
+fn loader(request: &Request<'_>, of: fn(&[u16]) -> Option<&'static str>) -> Result<&'static str, Count> {
+    of(&request.architectures).ok_or(Count::ArchitectureUnknown)
 }
 
 fn existing(loader: &'static str, exists: bool) -> Result<&'static str, Count> {

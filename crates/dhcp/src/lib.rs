@@ -43,6 +43,7 @@ mod testing;
 mod traffic;
 mod waiting;
 
+pub use boot::{http_loader, pxe_loader};
 pub use counters::{Count, Counters};
 pub use explain::ExplainService;
 pub use first_script::FIRST_SCRIPT;
@@ -53,6 +54,7 @@ pub use network::{BIOS_LOADER, Loaders, Network, Site, UEFI_ARM64_LOADER, UEFI_I
 pub use policies::PolicyService;
 pub use policy::{Binding, Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};
+pub use repeats::Repeats;
 pub use reply::Reply;
 pub use request::{Client, Request};
 pub use router_advert::{RouterAdvertCounters, RouterAdverts, advertise_no_router};
@@ -61,4 +63,4 @@ pub use server::Server;
 pub use servers::Servers;
 pub use socket::DhcpSocket;
 pub use subnets::{SubnetService, add_services};
-pub use waiting::Turn;
+pub use waiting::{Kept, LOOK_EVERY, Settled, Turn, Waiting};

@@ -110,11 +110,13 @@ impl Loaders {
             .filter(|loader| !self.over_tftp.contains(*loader))
     }
 
-    pub(crate) fn has_over_tftp(&self, loader: &str) -> bool {
+    /// Whether TFTP has it.
+    pub fn has_over_tftp(&self, loader: &str) -> bool {
         self.over_tftp.contains(loader)
     }
 
-    pub(crate) fn has_over_http(&self, loader: &str) -> bool {
+    /// Whether the nodes' HTTP server has it.
+    pub fn has_over_http(&self, loader: &str) -> bool {
         self.over_http.contains(loader)
     }
 }

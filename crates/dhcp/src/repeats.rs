@@ -2,16 +2,13 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use dhcproto::v4::MessageType;
 use model::MacAddr;
-
-use crate::request::Request;
 
 /// Messages remembered; a later one takes the place of an earlier one with the same hash. Who is forgotten so waits
 /// for one repetition more.
 const REMEMBERED_MAX: usize = 4096;
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     mac: MacAddr,
     xid: u32,
@@ -20,20 +17,21 @@ struct Key {
 }
 
 /// A table of fixed size; no clock is needed, as clients choose a new xid for each attempt to get an address.
-pub(crate) struct Repeats(Vec<Option<Key>>);
+#[derive(Debug)]
+pub struct Repeats(Vec<Option<Key>>);
 
-impl Repeats {
-    /// An empty table.
-    pub(crate) fn new() -> Repeats {
+impl Default for Repeats {
+    fn default() -> Repeats {
         Repeats(vec![None; REMEMBERED_MAX])
     }
+}
 
-    /// Whether this message was here before; from now on it was.
-    pub(crate) fn note(&mut self, request: &Request<'_>) -> bool {
-        let message_type = MessageType::into(request.message_type);
+impl Repeats {
+    /// Whether this message of this client was here before; from now on it was.
+    pub fn note(&mut self, mac: MacAddr, xid: u32, message_type: u8) -> bool {
         let key = Key {
-            mac: request.mac,
-            xid: request.xid,
+            mac,
+            xid,
             message_type,
         };
         let mut hasher = DefaultHasher::new();
@@ -46,50 +44,25 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::RawPacket;
 
-    fn note(repeats: &mut Repeats, raw: &RawPacket) -> bool {
-        repeats.note(&Request::parse(&raw.bytes()).unwrap())
-    }
+    const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
     #[test]
     fn only_the_same_message_of_the_same_client_is_a_repetition() {
-        let mut repeats = Repeats::new();
-        let first = RawPacket::discover();
-        assert!(!note(&mut repeats, &first));
-        assert!(!note(
-            &mut repeats,
-            &RawPacket {
-                xid: 9,
-                ..first.clone()
-            }
-        ));
-        assert!(!note(
-            &mut repeats,
-            &RawPacket {
-                mac: MacAddr([2, 0, 0, 0, 0, 9]),
-                ..first.clone()
-            }
-        ));
-        assert!(
-            !note(&mut repeats, &RawPacket::new(3)),
-            "the DHCPREQUEST that follows"
-        );
-        assert!(note(&mut repeats, &first));
-        assert!(note(&mut repeats, &first));
+        let mut repeats = Repeats::default();
+        assert!(!repeats.note(MAC, 7, 1));
+        assert!(!repeats.note(MAC, 9, 1));
+        assert!(!repeats.note(MacAddr([2, 0, 0, 0, 0, 9]), 7, 1));
+        assert!(!repeats.note(MAC, 7, 3), "the DHCPREQUEST that follows");
+        assert!(repeats.note(MAC, 7, 1));
+        assert!(repeats.note(MAC, 7, 1));
     }
 
     #[test]
     fn a_flood_of_strangers_takes_no_more_memory() {
-        let mut repeats = Repeats::new();
+        let mut repeats = Repeats::default();
         for xid in 0..3 * REMEMBERED_MAX as u32 {
-            note(
-                &mut repeats,
-                &RawPacket {
-                    xid,
-                    ..RawPacket::discover()
-                },
-            );
+            repeats.note(MAC, xid, 1);
         }
         assert_eq!(repeats.0.len(), REMEMBERED_MAX);
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use model::Ipv6Net;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -42,6 +43,34 @@ const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 /// Type 134, code 0, a checksum that the kernel fills in; then hop limit, flags, router lifetime, reachable time and
 /// retransmission timer: 0 in each means "not said", and for the lifetime "not a router" (RFC 4861 section 4.2).
 const ADVERTISEMENT: [u8; 16] = [134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// Where the flags stand.
+const FLAGS_AT: usize = 5;
+/// Addresses (M) and the rest (O) come by DHCPv6.
+const BY_DHCP: u8 = 0xc0;
+/// A prefix information option of four times eight bytes.
+const PREFIX_INFORMATION: [u8; 2] = [3, 4];
+/// What is in the prefix is on this link (L); nobody makes an address of it (A is not set).
+const ON_LINK: u8 = 0x80;
+/// How long a prefix is valid and preferred, seconds: RFC 4861 section 6.2.1.
+const PREFIX_VALID_S: u32 = 30 * 86_400;
+const PREFIX_PREFERRED_S: u32 = 7 * 86_400;
+
+/// What is advertised: no router, and where there is DHCPv6 (`prefixes` of the link) that addresses come by it.
+fn advertisement(prefixes: &[Ipv6Net]) -> Vec<u8> {
+    let mut message = ADVERTISEMENT.to_vec();
+    if !prefixes.is_empty() {
+        message[FLAGS_AT] = BY_DHCP;
+    }
+    for prefix in prefixes {
+        message.extend_from_slice(&PREFIX_INFORMATION);
+        message.extend_from_slice(&[prefix.prefix_len(), ON_LINK]);
+        message.extend_from_slice(&PREFIX_VALID_S.to_be_bytes());
+        message.extend_from_slice(&PREFIX_PREFERRED_S.to_be_bytes());
+        message.extend_from_slice(&[0; 4]);
+        message.extend_from_slice(&prefix.network().octets());
+    }
+    message
+}
 
 /// What happened; cheap to share, never reset.
 #[derive(Debug, Default)]
@@ -75,21 +104,24 @@ impl RouterAdvertCounters {
 pub struct RouterAdverts {
     /// A raw ICMPv6 socket: only the calls are those of UDP.
     socket: UdpSocket,
+    message: Vec<u8>,
     to: SockAddr,
     counters: Arc<RouterAdvertCounters>,
 }
 
 /// Advertises on an interface until `shutdown` resolves. Nodes boot without it too, only later: where it cannot be had
-/// (no IPv6 there, no CAP_NET_RAW) that is counted, said once, and tried again every 10 s.
+/// (no IPv6 there, no CAP_NET_RAW) that is counted, said once, and tried again every 10 s. `prefixes` are those of the link
+/// whose addresses come by DHCPv6; none where there is no DHCPv6.
 pub async fn advertise_no_router(
     interface: &str,
+    prefixes: &[Ipv6Net],
     counters: Arc<RouterAdvertCounters>,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = std::pin::pin!(shutdown);
     let mut is_said = false;
     loop {
-        match RouterAdverts::open(interface, Arc::clone(&counters)) {
+        match RouterAdverts::open(interface, prefixes, Arc::clone(&counters)) {
             Ok(adverts) => return adverts.run(shutdown).await,
             Err(error) => {
                 add(&counters.not_opened);
@@ -111,10 +143,14 @@ impl RouterAdverts {
     /// # Errors
     /// No such interface, no IPv6 on it, or CAP_NET_RAW is missing.
     pub fn on_interface(interface: &str) -> io::Result<RouterAdverts> {
-        Self::open(interface, Arc::default())
+        Self::open(interface, &[], Arc::default())
     }
 
-    fn open(interface: &str, counters: Arc<RouterAdvertCounters>) -> io::Result<RouterAdverts> {
+    fn open(
+        interface: &str,
+        prefixes: &[Ipv6Net],
+        counters: Arc<RouterAdvertCounters>,
+    ) -> io::Result<RouterAdverts> {
         let index = if_nametoindex(interface)?;
         let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
         socket.bind_device(Some(interface.as_bytes()))?;
@@ -125,6 +161,7 @@ impl RouterAdverts {
         setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
         Ok(RouterAdverts {
             socket: UdpSocket::from_std(socket.into())?,
+            message: advertisement(prefixes),
             to: SocketAddrV6::new(ALL_NODES, 0, 0, index).into(),
             counters,
         })
@@ -163,7 +200,7 @@ impl RouterAdverts {
 
     /// Sends one; an administrator reads of the first failure, not of each.
     fn advertise(&self, is_failing: &mut bool) -> bool {
-        match SockRef::from(&self.socket).send_to(&ADVERTISEMENT, &self.to) {
+        match SockRef::from(&self.socket).send_to(&self.message, &self.to) {
             Ok(_) => {
                 add(&self.counters.sent);
                 *is_failing = false;
@@ -275,11 +312,11 @@ mod tests {
     #[tokio::test]
     async fn where_it_cannot_be_had_that_is_counted_and_nothing_ends() {
         let counters = Arc::<RouterAdvertCounters>::default();
-        let adverts = advertise_no_router("no-such-if", Arc::clone(&counters), std::future::pending());
+        let adverts = advertise_no_router("no-such-if", &[], Arc::clone(&counters), std::future::pending());
         let goes_on = tokio::time::timeout(Duration::from_millis(50), adverts).await;
         assert!(goes_on.is_err(), "it ended");
         assert!(counters.all().contains(&("not_opened", 1)));
-        advertise_no_router("no-such-if", counters, async {}).await;
+        advertise_no_router("no-such-if", &[], counters, async {}).await;
     }
 
     const NODE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa1);
@@ -289,7 +326,21 @@ mod tests {
     #[test]
     fn the_advertisement_makes_nobody_a_router() {
         assert_eq!(ADVERTISEMENT[0], 134);
+        assert_eq!(advertisement(&[]), ADVERTISEMENT);
         assert_eq!(ADVERTISEMENT[1..], [0; 15], "lifetime 0, no flags, no option");
+    }
+
+    /// Where there is DHCPv6: still no router, and no address that a node makes for itself.
+    #[test]
+    fn with_prefixes_it_sends_nodes_to_dhcpv6() {
+        let message = advertisement(&["fd00:97::/64".parse().unwrap(), "fd00:98::/56".parse().unwrap()]);
+        assert_eq!(message[..8], [134, 0, 0, 0, 0, 0xc0, 0, 0], "M and O, lifetime 0");
+        assert_eq!(message[8..16], [0; 8]);
+        let prefix = [0xfd, 0, 0, 0x97, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let lifetimes = [0, 0x27, 0x8d, 0, 0, 9, 0x3a, 0x80, 0, 0, 0, 0];
+        let expected = [&[3, 4, 64, 0x80][..], &lifetimes, &prefix].concat();
+        assert_eq!(message[16..48], expected, "on-link, not autonomous");
+        assert_eq!((message[50], message.len()), (56, 80));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Server {
         let mut worker = Worker {
             server: self.clone(),
             socket: Arc::new(socket),
-            repeats: Repeats::new(),
+            repeats: Repeats::default(),
             waiting: Waiting::default(),
             buffers: Buffers::default(),
             pending: PendingTasks::new(self.counters()),
@@ -139,7 +139,7 @@ struct Worker {
     server: Server,
     socket: Arc<DhcpSocket>,
     repeats: Repeats,
-    waiting: Waiting,
+    waiting: Waiting<SocketAddrV4>,
     buffers: Buffers,
     pending: PendingTasks,
     /// When the packet came that is dealt with: it has waited for those before it in its batch.
@@ -201,13 +201,18 @@ impl Worker {
                 Turn::Own => self.say(decision, &request, packet, sender),
                 Turn::StandIn => self.answer_in_place_of_the_holder(packet, sender),
                 // a client that has asked in vain
-                Turn::Other { .. } if self.repeats.note(&request) => {
+                Turn::Other { .. } if self.is_repeated(&request) => {
                     self.no_longer_waits(&request);
                     self.say(decision, &request, packet, sender)
                 }
                 Turn::Other { .. } => self.keep(&request, packet, sender),
             },
         }
+    }
+
+    fn is_repeated(&mut self, request: &Request<'_>) -> bool {
+        let message_type = request.message_type.into();
+        self.repeats.note(request.mac, request.xid, message_type)
     }
 
     /// A MAC that SMD does not know is news.

@@ -1,7 +1,6 @@
 //! Packets that the holder of the service address should answer, kept for a moment in case it cannot. Pure.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use model::MacAddr;
@@ -14,7 +13,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// A holder that was heard this long after a packet came has had time to answer it, a power-on storm's queue included.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(250);
 /// Pause between two looks at what waits.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Whose turn it is to answer, as this member sees it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,31 +29,43 @@ pub enum Turn {
     },
 }
 
-/// One packet as it came.
+/// One packet as it came; DHCPv4 and DHCPv6 have senders of their own kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) packet: Vec<u8>,
-    pub(crate) sender: SocketAddrV4,
-    pub(crate) arrived: Instant,
+pub struct Kept<S> {
+    /// The whole datagram.
+    pub packet: Vec<u8>,
+    /// Who sent it, in the words of the server's socket.
+    pub sender: S,
+    /// When.
+    pub arrived: Instant,
 }
 
 /// The newest packet of each client that waits.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting(BTreeMap<MacAddr, Kept>);
+#[derive(Debug)]
+pub struct Waiting<S>(BTreeMap<MacAddr, Kept<S>>);
 
 /// What has been decided about packets that waited.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settled {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settled<S> {
     /// To be answered now.
-    pub(crate) due: Vec<Kept>,
+    pub due: Vec<Kept<S>>,
     /// Left to the holder.
-    pub(crate) left: usize,
+    pub left: usize,
 }
 
-impl Waiting {
+impl<S> Default for Waiting<S> {
+    fn default() -> Waiting<S> {
+        Waiting(BTreeMap::new())
+    }
+}
+
+impl<S> Waiting<S> {
     /// Keeps a packet; one that the client sent before is no longer of use, and is given back. `Err` with this packet
     /// when there is no room.
-    pub(crate) fn keep(&mut self, mac: MacAddr, kept: Kept) -> Result<Option<Kept>, Kept> {
+    ///
+    /// # Errors
+    /// The packet itself, when too many clients wait.
+    pub fn keep(&mut self, mac: MacAddr, kept: Kept<S>) -> Result<Option<Kept<S>>, Kept<S>> {
         if self.0.len() >= WAITING_MAX && !self.0.contains_key(&mac) {
             return Err(kept);
         }
@@ -62,16 +73,17 @@ impl Waiting {
     }
 
     /// The client has been answered, or asks something new.
-    pub(crate) fn forget(&mut self, mac: MacAddr) -> Option<Kept> {
+    pub fn forget(&mut self, mac: MacAddr) -> Option<Kept<S>> {
         self.0.remove(&mac)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Takes out what need not wait any longer.
-    pub(crate) fn settle(&mut self, turn: Turn, now: Instant) -> Settled {
+    pub fn settle(&mut self, turn: Turn, now: Instant) -> Settled<S> {
         let heard = match turn {
             Turn::Own | Turn::StandIn => {
                 let due = std::mem::take(&mut self.0).into_values().collect();
@@ -94,14 +106,17 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
-    fn kept(arrived: Instant) -> Kept {
+    fn kept(arrived: Instant) -> Kept<()> {
         Kept {
             packet: vec![1],
-            sender: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+            sender: (),
             arrived,
         }
+    }
+
+    fn nothing() -> Settled<()> {
+        Settled { due: vec![], left: 0 }
     }
 
     fn mac(n: usize) -> MacAddr {
@@ -109,7 +124,7 @@ mod tests {
         MacAddr([2, 0, 0, 0, a, b])
     }
 
-    fn with_one(arrived: Instant) -> Waiting {
+    fn with_one(arrived: Instant) -> Waiting<()> {
         let mut waiting = Waiting::default();
         assert_eq!(waiting.keep(mac(1), kept(arrived)), Ok(None));
         waiting
@@ -124,10 +139,10 @@ mod tests {
             heard: Some(came + Duration::from_millis(millis)),
         };
         let now = came + Duration::from_millis(300);
-        assert_eq!(waiting.settle(heard(0), now), Settled::default(), "before it");
+        assert_eq!(waiting.settle(heard(0), now), nothing(), "before it");
         assert_eq!(
             waiting.settle(heard(249), now),
-            Settled::default(),
+            nothing(),
             "it may have died with the packet unread"
         );
         assert_eq!(waiting.settle(heard(250), now), Settled { due: vec![], left: 1 });
@@ -152,7 +167,7 @@ mod tests {
         let mut waiting = with_one(came);
         let unheard = Turn::Other { heard: None };
         let just_before = came + WAIT_MAX - Duration::from_nanos(1);
-        assert_eq!(waiting.settle(unheard, just_before), Settled::default());
+        assert_eq!(waiting.settle(unheard, just_before), nothing());
         assert_eq!(
             waiting.settle(unheard, came + WAIT_MAX),
             Settled { due: vec![], left: 1 }

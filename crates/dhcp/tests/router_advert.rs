@@ -222,7 +222,7 @@ fn an_interface_without_ipv6_ends_nothing_and_is_tried_again() {
         };
         let counted = std::sync::Arc::clone(&counters);
         let adverts = tokio::spawn(async move {
-            dhcp::advertise_no_router("boot", counted, std::future::pending()).await;
+            dhcp::advertise_no_router("boot", &[], counted, std::future::pending()).await;
         });
         wait_for("the refusal", || count("not_opened") == 1).await;
         run("ip link set boot mtu 1500");

@@ -5,7 +5,7 @@ mod dry_run;
 use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Server {
     /// As it is, and tells `completed` of each client that has a whole file: its address, and the file. It is called on the
     /// task of the transfer and must not block.
     #[must_use]
-    pub fn telling(self, completed: impl Fn(Ipv4Addr, &Bytes) + Send + Sync + 'static) -> Server {
+    pub fn telling(self, completed: impl Fn(IpAddr, &Bytes) + Send + Sync + 'static) -> Server {
         let completed = Completed::new(completed);
         Server { completed, ..self }
     }
@@ -71,7 +71,7 @@ impl Server {
         &self.files
     }
 
-    /// Serves requests that arrive on `socket` (IPv4, bound to an address or, with SO_BINDTODEVICE, to an
+    /// Serves requests that arrive on `socket` (bound to an address or, with SO_BINDTODEVICE, to an
     /// interface) until `shutdown` resolves; then running transfers get up to 5 s to finish.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl Server {
         let mut answer = Vec::with_capacity(64);
         packet::write_error(&mut answer, code, text);
         // From a fresh port, like the first packet of a transfer. The kernel's buffer takes it at once.
-        let sent = std::net::UdpSocket::bind((arrival.local, 0)).and_then(|socket| {
+        let sent = std::net::UdpSocket::bind(own_end(arrival.local, 0, arrival.peer)).and_then(|socket| {
             socket.set_nonblocking(true)?;
             socket.send_to(&answer, arrival.peer)
         });
@@ -229,7 +229,7 @@ impl Server {
         match accepted.run().await {
             Ok((end, bytes)) => {
                 if end == End::Completed {
-                    self.completed.tell(*peer.ip(), &file);
+                    self.completed.tell(peer.ip(), &file);
                 }
                 self.counters.add_many(Count::Bytes, bytes);
                 self.counters.add(match end {
@@ -259,7 +259,7 @@ struct Accepted {
     slot: Slot,
     work: Work,
     granted: Granted,
-    local: Ipv4Addr,
+    local: IpAddr,
     /// Where another member would go on.
     port: Option<u16>,
 }
@@ -299,17 +299,27 @@ impl Accepted {
 
 /// A socket that hears this client only: the kernel drops packets of any other sender, and prefers it to the
 /// socket that listens on the same port.
-fn connected(local: Ipv4Addr, port: u16, peer: SocketAddrV4) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+fn connected(local: IpAddr, port: u16, peer: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(port != 0)?;
-    socket.bind(&SocketAddrV4::new(local, port).into())?;
+    socket.bind(&own_end(local, port, peer).into())?;
     hear_only(&socket, peer)?;
     UdpSocket::from_std(socket.into())
 }
 
+/// The address that was asked; a link-local one means something on the client's interface only.
+fn own_end(local: IpAddr, port: u16, peer: SocketAddr) -> SocketAddr {
+    match (local, peer) {
+        (IpAddr::V6(local), SocketAddr::V6(peer)) if local.is_unicast_link_local() => {
+            SocketAddrV6::new(local, port, 0, peer.scope_id()).into()
+        }
+        _ => SocketAddr::new(local, port),
+    }
+}
+
 /// Connects a bound socket, and forgets what came before: it may be another client's.
-fn hear_only(socket: &Socket, peer: SocketAddrV4) -> io::Result<()> {
+fn hear_only(socket: &Socket, peer: SocketAddr) -> io::Result<()> {
     socket.connect(&peer.into())?;
     // the system is asked: tokio's own `try_recv` says "nothing" of a socket that it has not waited for yet
     while socket.recv(&mut [MaybeUninit::uninit(); 1]).is_ok() {}
@@ -323,13 +333,9 @@ mod tests {
     /// Between binding and connecting anybody's packet gets in; it must not be taken for the client's.
     #[test]
     fn what_came_before_the_connection_is_not_heard() {
-        let bind = |last| std::net::UdpSocket::bind((Ipv4Addr::new(127, 97, 2, last), 0)).unwrap();
+        let bind = |last| std::net::UdpSocket::bind(SocketAddr::from(([127, 97, 2, last], 0))).unwrap();
         let (socket, stranger, client) = (bind(1), bind(2), bind(3));
-        let (own, std::net::SocketAddr::V4(peer)) =
-            (socket.local_addr().unwrap(), client.local_addr().unwrap())
-        else {
-            panic!("an IPv4 address")
-        };
+        let (own, peer) = (socket.local_addr().unwrap(), client.local_addr().unwrap());
         for _ in 0..3 {
             stranger.send_to(b"ACK", own).unwrap();
         }

@@ -1,7 +1,7 @@
 //! Places for running transfers: one per client port, bounded per address and in all.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Count;
@@ -34,8 +34,8 @@ pub(crate) struct Slots {
 
 #[derive(Debug, Default)]
 struct Transfers {
-    clients: HashSet<SocketAddrV4>,
-    by_address: HashMap<Ipv4Addr, usize>,
+    clients: HashSet<SocketAddr>,
+    by_address: HashMap<IpAddr, usize>,
 }
 
 impl Slots {
@@ -48,7 +48,7 @@ impl Slots {
     }
 
     /// A place for `peer`, or why it gets none.
-    pub(crate) fn claim(slots: &Arc<Slots>, peer: SocketAddrV4) -> Result<Slot, Count> {
+    pub(crate) fn claim(slots: &Arc<Slots>, peer: SocketAddr) -> Result<Slot, Count> {
         let mut transfers = slots.lock();
         if transfers.clients.contains(&peer) {
             return Err(Count::Repeated);
@@ -56,7 +56,7 @@ impl Slots {
         if transfers.clients.len() >= slots.limits.transfers_max {
             return Err(Count::TooManyInAll);
         }
-        let of_peer = transfers.by_address.entry(*peer.ip()).or_default();
+        let of_peer = transfers.by_address.entry(peer.ip()).or_default();
         if *of_peer >= slots.limits.transfers_per_peer_max {
             return Err(Count::TooManyOfPeer);
         }
@@ -78,12 +78,12 @@ impl Slots {
 /// A place among the running transfers; given back when dropped.
 pub(crate) struct Slot {
     slots: Arc<Slots>,
-    peer: SocketAddrV4,
+    peer: SocketAddr,
 }
 
 impl Slot {
     /// The client it belongs to.
-    pub(crate) fn peer(&self) -> SocketAddrV4 {
+    pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 }
@@ -92,10 +92,10 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut transfers = self.slots.lock();
         transfers.clients.remove(&self.peer);
-        if let Some(of_peer) = transfers.by_address.get_mut(self.peer.ip()) {
+        if let Some(of_peer) = transfers.by_address.get_mut(&self.peer.ip()) {
             *of_peer -= 1;
             if *of_peer == 0 {
-                transfers.by_address.remove(self.peer.ip());
+                transfers.by_address.remove(&self.peer.ip());
             }
         }
     }

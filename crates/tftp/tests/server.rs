@@ -4,7 +4,7 @@
 
 mod client;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,7 +38,11 @@ impl Running {
     }
 
     async fn serve(server: Server) -> Running {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Running::serve_at(server, "127.0.0.1:0").await
+    }
+
+    async fn serve_at(server: Server, address: &str) -> Running {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let counters = server.counters();
@@ -113,7 +117,30 @@ async fn who_has_a_whole_file_is_told_of() {
     client.read("b", &[]).await.unwrap_err();
     client.read("a", &[("blksize", "512")]).await.unwrap();
     server.counted(Count::Completed, 1).await;
-    assert_eq!(*told.lock().unwrap(), [(Ipv4Addr::LOCALHOST, content(600))]);
+    assert_eq!(
+        *told.lock().unwrap(),
+        [(IpAddr::V4(Ipv4Addr::LOCALHOST), content(600))]
+    );
+    server.stop().await;
+}
+
+/// What DHCPv6 names is fetched over IPv6.
+#[tokio::test]
+async fn a_file_is_sent_over_ipv6_from_the_address_that_was_asked() {
+    let mut files = Files::default();
+    files.insert("a", content(1500));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let server =
+        Server::new(files, Limits::default()).telling(move |client, _| telling.lock().unwrap().push(client));
+    let server = Running::serve_at(server, "[::1]:0").await;
+    let mut client = server.client().await;
+    let (_, data) = client.read("a", &[("blksize", "512")]).await.unwrap();
+    assert_eq!(data, content(1500));
+    assert_eq!(client.transfer_address().ip(), Ipv6Addr::LOCALHOST);
+    client.read("none", &[]).await.unwrap_err();
+    server.counted(Count::Completed, 1).await;
+    assert_eq!(*told.lock().unwrap(), [IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     server.stop().await;
 }
 

@@ -27,6 +27,8 @@ struct Source {
 pub(super) enum Server {
     /// Answers and reasons of silence, per network.
     Dhcp,
+    /// The same of DHCPv6, and messages by type.
+    Dhcp6,
     /// Transfers, refusals and bytes, per network.
     Tftp,
     /// Questions by what became of them, per network.
@@ -58,6 +60,11 @@ impl Server {
                 "chamois_dhcp_packets_total",
                 "network",
                 "DHCP packets by what became of them.",
+            ),
+            Self::Dhcp6 => (
+                "chamois_dhcp6_packets_total",
+                "network",
+                "DHCPv6 packets by type and by what became of them.",
             ),
             Self::Tftp => (
                 "chamois_tftp_events_total",
@@ -101,6 +108,7 @@ impl Server {
     fn name(self) -> &'static str {
         match self {
             Self::Dhcp => "dhcp",
+            Self::Dhcp6 => "dhcpv6",
             Self::Tftp => "tftp",
             Self::Dns => "dns",
             Self::RouterAdverts => "router advertisements",

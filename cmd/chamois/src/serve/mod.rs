@@ -90,10 +90,11 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     check::check(&config, &identity.listed(), &host)?;
     if args.check {
         println!(
-            "{}: member {} of `{}` can start",
+            "{}: member {} of `{}` can start\n{}",
             args.config.display(),
             config.member.id,
-            config.cluster
+            config.cluster,
+            check::answers_on(&config)
         );
         return Ok(());
     }

@@ -18,8 +18,9 @@ use tonic::service::{Routes, RoutesBuilder};
 use tower::Layer as _;
 
 use super::ServeError;
+use super::check::Host;
 use super::cluster_service::OwnStatus;
-use super::config::{Config, Role};
+use super::config::{Config, NetworkConfig, Role};
 use super::drain::Stop;
 use super::health::Health;
 use super::held_addresses::HeldAddresses;
@@ -72,7 +73,8 @@ pub(super) async fn assemble(
         Arc::new(store.clone()),
     )
     .enforcing_locks(config.api.enforce_locks);
-    let urls = Arc::new(node_urls(config));
+    let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
+    let urls = Arc::new(node_urls(config, &host));
     let mut routes = RoutesBuilder::default();
     smd::add_services(&mut routes, store, &identity.sealer);
     let bss = bss::Config {
@@ -118,7 +120,7 @@ pub(super) async fn assemble(
 }
 
 /// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.
-fn node_urls(config: &Config) -> NodeUrls {
+fn node_urls(config: &Config, host: &Host) -> NodeUrls {
     let served = config
         .networks
         .iter()
@@ -132,6 +134,10 @@ fn node_urls(config: &Config) -> NodeUrls {
             subnets: network.relayed_subnets.clone(),
         })
     });
+    let of_ipv6 = served
+        .clone()
+        .filter_map(|network| node_network_v6(config, network, host));
+    let networks = networks.chain(of_ipv6);
     let urls = NodeUrls::new(networks.collect());
     served.fold(urls, |urls, network| {
         let others = config.alternatives(network);
@@ -139,6 +145,16 @@ fn node_urls(config: &Config) -> NodeUrls {
             &url(network.member_address),
             others.into_iter().map(url).collect(),
         )
+    })
+}
+
+/// Who is connected over IPv6 is told addresses of it.
+fn node_network_v6(config: &Config, network: &NetworkConfig, host: &Host) -> Option<NodeNetwork> {
+    let host = host.ipv6_for_nodes(network)?;
+    Some(NodeNetwork {
+        base: format!("http://[{host}]:{}", config.boot.http_port),
+        addresses: vec![host.into()],
+        subnets: Vec::new(),
     })
 }
 
@@ -153,12 +169,42 @@ mod tests {
     fn nodes_are_told_service_addresses_only() {
         let text = include_str!("../../../../deploy/examples/member-2.toml");
         let config = Config::parse(text, Path::new("member-2.toml")).unwrap();
-        let urls = node_urls(&config);
+        let urls = node_urls(&config, &Host::default());
         assert!(urls.alternatives("http://10.97.0.1:8081").is_empty());
         for address in ["10.97.0.1", "10.97.1.2", "10.98.7.7", "192.0.2.1"] {
             let base = urls.base_for([address.parse().unwrap()]);
             assert_eq!(base, Some("http://10.97.0.1:8081"), "{address}");
         }
+    }
+
+    /// A node without IPv4 could fetch nothing from an address of it.
+    #[test]
+    fn who_comes_over_ipv6_is_told_an_address_of_it() {
+        let text = include_str!("../../../../deploy/examples/member-2.toml")
+            .replace("prefixes-v6 = []", "prefixes-v6 = [\"fd00:97::/64\"]");
+        let config = Config::parse(&text, Path::new("member-2.toml")).unwrap();
+        let own = [
+            ("eth2", "fd00:97::9"),
+            ("eth1", "fe80::2"),
+            ("eth1", "fd00:97::1:2"),
+        ];
+        let own = own.map(|(name, address)| (name.to_owned(), address.parse().unwrap()));
+        let host = Host {
+            addresses_v6: own.to_vec(),
+            ..Host::default()
+        };
+        let urls = node_urls(&config, &host);
+        let told = |address: &str| urls.base_for([address.parse().unwrap()]).unwrap().to_owned();
+        assert_eq!(told("fd00:97::1:2"), "http://[fd00:97::1:2]:8081");
+        assert_eq!(told("10.97.1.2"), "http://10.97.0.1:8081");
+        let moved = text.replace(
+            "prefixes-v6 = [",
+            "service-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [",
+        );
+        let config = Config::parse(&moved, Path::new("member-2.toml")).unwrap();
+        let urls = node_urls(&config, &host);
+        let base = urls.base_for(["fd00:97::1".parse().unwrap()]);
+        assert_eq!(base, Some("http://[fd00:97::1]:8081"));
     }
 
     #[test]
@@ -167,7 +213,7 @@ mod tests {
             .replace("mode = \"helper\"", "mode = \"list\"")
             .replace("\nservice-address", "\n#");
         let config = Config::parse(&text, Path::new("member-2.toml")).unwrap();
-        let urls = node_urls(&config);
+        let urls = node_urls(&config, &Host::default());
         let own = urls.base_for(["10.97.1.2".parse().unwrap()]).unwrap();
         assert_eq!(own, "http://10.97.1.2:8081");
         assert_eq!(

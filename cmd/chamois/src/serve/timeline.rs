@@ -1,6 +1,6 @@
 //! Where this member's servers note what they see of boots, and the task that tells the cluster.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -48,10 +48,10 @@ pub(super) fn fetched_loaders(
     store: &Store,
     timeline: &Timeline,
     first_script: Option<Bytes>,
-) -> impl Fn(Ipv4Addr, &Bytes) + Send + Sync + use<> {
+) -> impl Fn(IpAddr, &Bytes) + Send + Sync + use<> {
     let (store, timeline) = (store.clone(), timeline.clone());
     move |client, file| {
-        let node = node_at(&store.state(), IpAddr::V4(client));
+        let node = node_at(&store.state(), client);
         if let Some(node) = node.filter(|_| first_script.as_ref() != Some(file)) {
             timeline.note(loader(node, file.len() as u64));
         }
@@ -159,9 +159,9 @@ mod tests {
         let (timeline, reporter) = Reporter::new(store.clone(), 1, Pace::default());
         let counters = reporter.counters();
         let fetched = fetched_loaders(&store, &timeline, Some(Bytes::from_static(b"#!ipxe")));
-        let node = Ipv4Addr::new(10, 97, 3, 1);
+        let node = IpAddr::from([10, 97, 3, 1]);
         fetched(node, &Bytes::from_static(b"#!ipxe"));
-        fetched(Ipv4Addr::new(10, 97, 3, 2), &Bytes::from_static(b"MZ"));
+        fetched(IpAddr::from([10, 97, 3, 2]), &Bytes::from_static(b"MZ"));
         assert_eq!(counters.get(Count::Seen), 0);
         fetched(node, &Bytes::from_static(b"MZ"));
         assert_eq!(counters.get(Count::Seen), 1);

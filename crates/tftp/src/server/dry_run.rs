@@ -1,6 +1,6 @@
 //! One exchange without sockets and without time, for fuzzing and tests: the same decisions, block for block.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{Accepted, Server, Work};
 use crate::counters::Count;
@@ -39,8 +39,8 @@ impl Server {
 fn arrival() -> Arrival {
     Arrival {
         len: 0,
-        peer: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1069),
-        local: Ipv4Addr::LOCALHOST,
+        peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1069)),
+        local: Ipv4Addr::LOCALHOST.into(),
     }
 }
 

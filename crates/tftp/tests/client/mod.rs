@@ -1,6 +1,6 @@
 //! A TFTP client for tests: reads whole files, or single packets so that a test can misbehave.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
@@ -26,9 +26,17 @@ pub(crate) struct Client {
     pub(crate) largest_block: usize,
 }
 
+/// Any port of the loopback address of the server's family.
+fn own_end(server: SocketAddr) -> SocketAddr {
+    match server {
+        SocketAddr::V4(_) => (Ipv4Addr::LOCALHOST, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::LOCALHOST, 0).into(),
+    }
+}
+
 impl Client {
     pub(crate) async fn new(server: SocketAddr) -> Client {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = UdpSocket::bind(own_end(server)).await.unwrap();
         Client {
             socket,
             server,

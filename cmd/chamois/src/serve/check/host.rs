@@ -1,8 +1,12 @@
 //! What this host has: its interfaces and their addresses, read once so that the checks stay pure.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+
+use model::Ipv6Net;
+
+use crate::serve::config::NetworkConfig;
 
 /// Where the kernel has its switches of IPv6, a folder per interface; none with `ipv6.disable=1`.
 const IPV6_SWITCHES: &str = "/proc/sys/net/ipv6/conf";
@@ -14,6 +18,8 @@ pub struct Host {
     pub interfaces: Vec<Interface>,
     /// Names of those on which IPv6 is off.
     pub without_ipv6: BTreeSet<String>,
+    /// IPv6 addresses with the names of their interfaces, in the system's order.
+    pub addresses_v6: Vec<(String, Ipv6Addr)>,
 }
 
 /// An interface with one of its IPv4 addresses.
@@ -31,7 +37,14 @@ impl Host {
     /// # Errors
     /// What the system said; it only refuses when it is out of memory or descriptors.
     pub fn read() -> std::io::Result<Self> {
-        let interfaces: Vec<Interface> = nix::ifaddrs::getifaddrs()?
+        let entries: Vec<_> = nix::ifaddrs::getifaddrs()?.collect();
+        let of_ipv6 = entries.iter().filter_map(|entry| {
+            let address = entry.address.as_ref()?.as_sockaddr_in6()?.ip();
+            Some((device(&entry.interface_name).to_owned(), address))
+        });
+        let addresses_v6 = of_ipv6.collect();
+        let interfaces: Vec<Interface> = entries
+            .iter()
             .map(|entry| Interface {
                 address: entry
                     .address
@@ -46,6 +59,7 @@ impl Host {
         let without_ipv6 = names.filter(|name| is_without_ipv6(name)).map(str::to_owned);
         Ok(Self {
             without_ipv6: without_ipv6.collect(),
+            addresses_v6,
             interfaces,
         })
     }
@@ -68,6 +82,25 @@ impl Host {
             .iter()
             .find(has)
             .map(|interface| interface.name.as_str())
+    }
+
+    /// The address that nodes of a network are told over IPv6; none where they are not answered over it.
+    pub(in crate::serve) fn ipv6_for_nodes(&self, network: &NetworkConfig) -> Option<Ipv6Addr> {
+        if !network.serves_ipv6() {
+            return None;
+        }
+        let moved_by_others = network.service_address_v6;
+        moved_by_others.or_else(|| self.address_in(&network.interface, &network.prefixes_v6))
+    }
+
+    /// The first IPv6 address of an interface that lies in one of these prefixes, taken in their order.
+    pub(super) fn address_in(&self, name: &str, prefixes: &[Ipv6Net]) -> Option<Ipv6Addr> {
+        prefixes.iter().find_map(|prefix| {
+            let mut there = self.addresses_v6.iter().filter(|(of, _)| of == name);
+            there
+                .find(|(_, address)| prefix.contains(*address))
+                .map(|(_, address)| *address)
+        })
     }
 
     /// Names of all interfaces, for messages.

@@ -2,11 +2,14 @@
 
 mod files;
 mod host;
+mod ipv6;
+mod listing;
 mod membership;
 mod networks;
 mod ports;
 
 pub use self::host::{Host, Interface};
+pub use self::listing::answers_on;
 pub use self::membership::Listed;
 
 use super::config::{Config, ConfigError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::{Host, Listed, Problems};
+use super::{Host, Listed, Problems, ipv6};
 use crate::serve::config::{AddressMode, Config, NetworkConfig, NetworkKind, Role};
 
 pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mut Problems) {
@@ -25,6 +25,7 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
         check_roles(config, network, problems);
         check_address_of_the_api(config, network, problems);
         check_router_advertisements(config, network, host, problems);
+        ipv6::check(config, network, host, problems);
         check_peers(config, network, listed, problems);
         match config.address.mode {
             AddressMode::Loopback => check_loopback(network, problems),
@@ -37,6 +38,7 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
         }
     }
     check_relayed(config, problems);
+    ipv6::check_overlaps(config, problems);
 }
 
 fn check_roles(config: &Config, network: &NetworkConfig, problems: &mut Problems) {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Problems;
-use crate::serve::config::{Config, Role};
+use crate::serve::config::{Config, NetworkConfig, Role};
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
@@ -112,12 +112,15 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
 
 /// DHCP, TFTP, DNS and adverts share the members' addresses.
 fn check_udp(config: &Config, problems: &mut Problems) {
-    let ports = [
+    let mut ports = vec![
         ("dhcp.port", config.dhcp.port),
         ("tftp.port", config.tftp.port),
         ("dns.port", config.dns.port),
         ("address.advert-port", config.address.advert_port),
     ];
+    if config.networks.iter().any(NetworkConfig::serves_ipv6) {
+        ports.insert(0, ("network.prefixes-v6", dhcp6::PORT));
+    }
     for (index, (key, port)) in ports.iter().enumerate() {
         if let Some((other, _)) = ports[..index].iter().find(|(_, taken)| taken == port) {
             problems.add(

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use model::Ipv4Net;
+use model::{Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::value;
@@ -40,15 +40,35 @@ pub struct NetworkConfig {
     #[serde(default, deserialize_with = "value::networks")]
     pub relayed_subnets: Vec<Ipv4Net>,
     /// `true`: answer IPv6 Router Solicitations with "no router here", so that iPXE does not wait some 13 s for a
-    /// router before it boots over IPv4. For boot networks without an IPv6 router of their own.
+    /// router before it boots over IPv4. For boot networks without an IPv6 router of their own. With `prefixes-v6` they also
+    /// say that addresses and the rest come by DHCPv6, and which prefixes are on the link.
     #[serde(default)]
     pub router_advertisements: bool,
+    /// IPv6 prefixes (CIDR) of the network's own link. With them the role `dhcp` is DHCPv6 too: nodes get those of their
+    /// addresses in SMD that lie in them. The roles `boot` and `tftp` then answer over IPv6 as well.
+    #[serde(default, deserialize_with = "value::networks_v6")]
+    pub prefixes_v6: Vec<Ipv6Net>,
+    /// IPv6 prefixes (CIDR) behind DHCPv6 relays whose nodes are served through this network, one per link.
+    #[serde(default, deserialize_with = "value::networks_v6")]
+    pub relayed_prefixes_v6: Vec<Ipv6Net>,
+    /// IPv6 addresses of the name servers that DHCPv6 tells.
+    #[serde(default, deserialize_with = "value::addresses_v6")]
+    pub dns_servers_v6: Vec<Ipv6Addr>,
+    /// Host of the URLs that DHCPv6 tells: an address that something else brings to a living member (address mode
+    /// `external`). Without it each member tells its own address in `prefixes-v6`.
+    #[serde(default, deserialize_with = "value::optional_ipv6")]
+    pub service_address_v6: Option<Ipv6Addr>,
 }
 
 impl NetworkConfig {
     /// Whether everything of it is on this host's loopback interface, as in a demo.
     pub fn is_loopback(&self) -> bool {
         self.interface == "lo"
+    }
+
+    /// Whether nodes are answered over IPv6 there.
+    pub fn serves_ipv6(&self) -> bool {
+        !self.prefixes_v6.is_empty()
     }
 }
 
@@ -72,7 +92,7 @@ pub enum NetworkKind {
 pub enum Role {
     /// Boot scripts, cloud-init data and boot files over plain HTTP.
     Boot,
-    /// DHCPv4.
+    /// DHCPv4, and with `prefixes-v6` DHCPv6.
     Dhcp,
     /// Network boot loaders.
     Tftp,

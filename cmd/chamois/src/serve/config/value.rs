@@ -1,9 +1,9 @@
 //! Values of the configuration that need more than TOML's own types; each error says what is accepted.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use model::Ipv4Net;
+use model::{Ipv4Net, Ipv6Net};
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// An address and port to listen on, e.g. `10.97.1.1:7441`.
@@ -48,6 +48,24 @@ pub(super) fn optional_ipv4<'de, D: Deserializer<'de>>(from: D) -> Result<Option
     ipv4(from).map(Some)
 }
 
+/// An IPv6 address that may be absent.
+pub(super) fn optional_ipv6<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Ipv6Addr>, D::Error> {
+    parse_ipv6(&String::deserialize(from)?).map(Some)
+}
+
+/// A list of IPv6 addresses.
+pub(super) fn addresses_v6<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv6Addr>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| parse_ipv6(text)).collect()
+}
+
+/// A list of IPv6 networks.
+pub(super) fn networks_v6<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv6Net>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parsed = texts.iter().map(|text| text.parse().map_err(D::Error::custom));
+    parsed.collect()
+}
+
 /// A list of IPv4 networks.
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Net>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
@@ -74,6 +92,14 @@ pub(super) fn addresses_by_member<'de, D: Deserializer<'de>>(
             Ok((member, parse_ipv4(address)?))
         })
         .collect()
+}
+
+fn parse_ipv6<E: Error>(text: &str) -> Result<Ipv6Addr, E> {
+    text.parse().map_err(|_| {
+        E::custom(format!(
+            "`{text}` is not an IPv6 address; accepted is e.g. `fd00:97::1`"
+        ))
+    })
 }
 
 fn parse_ipv4<E: Error>(text: &str) -> Result<Ipv4Addr, E> {

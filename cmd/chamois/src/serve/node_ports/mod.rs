@@ -4,6 +4,7 @@
 mod dns;
 mod holding;
 pub(super) mod interface;
+mod ipv6;
 mod roles;
 
 use std::sync::Arc;
@@ -90,7 +91,7 @@ impl NodePorts {
         let ports = if network.roles.is_empty() {
             Tasks::default()
         } else {
-            Roles::new(self, network, &holding).open(stop)?
+            Roles::new(self, network, &holding)?.open(stop)?
         };
         if let Some(counted) = holding.counters() {
             let read = move || holding::counts(&counted);

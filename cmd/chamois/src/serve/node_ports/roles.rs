@@ -10,7 +10,7 @@ use gateway::Gateway;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::{Holding, NodePorts, dns as dns_ports, interface};
+use super::{Holding, NodePorts, dns as dns_ports, interface, ipv6};
 use crate::serve::ServeError;
 use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
 use crate::serve::counters::{Counters, Server};
@@ -32,12 +32,18 @@ pub(super) struct Roles {
     clients: Option<ClientNotes>,
     gateway: Gateway,
     dhcp: dhcp::Server,
+    /// Where the network has prefixes.
+    dhcp6: Option<dhcp6::Server>,
     tftp: tftp::Server,
     dns: dns::Server,
 }
 
 impl Roles {
-    pub(super) fn new(ports: &NodePorts, network: &NetworkConfig, holding: &Holding) -> Self {
+    pub(super) fn new(
+        ports: &NodePorts,
+        network: &NetworkConfig,
+        holding: &Holding,
+    ) -> Result<Self, ServeError> {
         let held = holding.held();
         let service = ports
             .config
@@ -61,11 +67,14 @@ impl Roles {
         let answers = held.clone();
         let timeline = ports.timeline.clone();
         let (store, turn) = (ports.store.clone(), move || turn(&answers));
+        let dhcp6 = network
+            .serves_ipv6()
+            .then(|| ipv6::server(ports, network, turn.clone()));
         let dhcp = dhcp::Server::new(store, about, offered, turn, timeline);
         let first_script = files.get(dhcp::FIRST_SCRIPT);
         let fetched = fetched_loaders(&ports.store, &ports.timeline, first_script);
         let tftp = tftp::Server::new(files, Limits::default()).telling(fetched);
-        Self {
+        Ok(Self {
             config: Arc::clone(&ports.config),
             counters: ports.counters.clone(),
             open_roles: ports.open_roles.clone(),
@@ -73,12 +82,13 @@ impl Roles {
             service,
             gateway: ports.gateway.clone(),
             dhcp,
+            dhcp6: dhcp6.transpose()?,
             tftp,
             dns,
             network: network.clone(),
             held,
             clients: holding.clients(),
-        }
+        })
     }
 
     /// Binds the ports of all roles and serves them until `stop`.
@@ -144,6 +154,27 @@ impl Roles {
         if self.network.router_advertisements {
             self.advertise_no_router(stop, tasks);
         }
+        match &self.dhcp6 {
+            Some(server) => self.over_ipv6(server, stop, tasks),
+            None => Ok(()),
+        }
+    }
+
+    /// What DHCPv6 sends nodes to is there over IPv6 too.
+    fn over_ipv6(&self, server: &dhcp6::Server, stop: &Stop, tasks: &mut Tasks) -> Result<(), ServeError> {
+        ipv6::serve(server, &self.network, &self.counters, stop, tasks)?;
+        if let Some((key, port)) = self.port_of(Role::Boot) {
+            let listener = interface::tcp_v6(&self.network.interface, port);
+            let listener = listener.map_err(not_bound(key, ipv6::any(port)))?;
+            tasks.spawn(
+                "HTTP for nodes over IPv6",
+                http(self.gateway.clone(), listener, None, stop.clone()),
+            );
+        }
+        if let Some((_, port)) = self.port_of(Role::Tftp) {
+            let socket = ipv6::tftp_socket(&self.network, port)?;
+            tasks.spawn("TFTP over IPv6", tftp(self.tftp.clone(), socket, stop.clone()));
+        }
         Ok(())
     }
 
@@ -170,9 +201,10 @@ impl Roles {
         let counted = Arc::clone(&counters);
         self.counters
             .add(Server::RouterAdverts, &self.network.name, move || counted.all());
-        let (interface, stop) = (self.network.interface.clone(), stop.clone());
+        let (network, stop) = (self.network.clone(), stop.clone());
         tasks.spawn("router advertisements", async move {
-            dhcp::advertise_no_router(&interface, counters, stop.reached()).await;
+            let (interface, prefixes) = (&network.interface, &network.prefixes_v6);
+            dhcp::advertise_no_router(interface, prefixes, counters, stop.reached()).await;
             Ok(())
         });
     }

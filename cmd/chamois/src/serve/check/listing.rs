@@ -1,0 +1,53 @@
+//! What nodes are answered on: `chamois serve --check` says it before anything is opened.
+
+use std::fmt::Write as _;
+
+use crate::serve::config::{Config, NetworkConfig, Role};
+
+/// A line for each network with roles.
+pub fn answers_on(config: &Config) -> String {
+    let mut text = String::new();
+    for network in config.networks.iter().filter(|network| !network.roles.is_empty()) {
+        let ports = ports(config, network).join(", ");
+        let _infallible = writeln!(text, "  {} on {}: {ports}", network.name, network.interface);
+    }
+    text
+}
+
+fn ports(config: &Config, network: &NetworkConfig) -> Vec<String> {
+    let mut ports: Vec<String> = network
+        .roles
+        .iter()
+        .map(|role| match role {
+            Role::Boot => format!("HTTP TCP {}", config.boot.http_port),
+            Role::Dhcp => format!("DHCP UDP {}", config.dhcp.port),
+            Role::Tftp => format!("TFTP UDP {}", config.tftp.port),
+            Role::Dns => format!("DNS UDP and TCP {}", config.dns.port),
+        })
+        .collect();
+    if network.serves_ipv6() {
+        ports.push(format!("DHCPv6 UDP {}", dhcp6::PORT));
+    }
+    if network.router_advertisements {
+        ports.push("router advertisements ICMPv6".to_owned());
+    }
+    ports
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_port_of_every_role_is_named() {
+        let text = include_str!("../../../../../deploy/examples/member-1.toml");
+        let said = |text: &str| answers_on(&Config::parse(text, Path::new("member-1.toml")).unwrap());
+        let plain = "  boot on eth1: HTTP TCP 8081, DHCP UDP 67, TFTP UDP 69, DNS UDP and TCP 53";
+        assert_eq!(said(text), format!("{plain}, router advertisements ICMPv6\n"));
+        let with_v6 = text.replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
+        let expected = format!("{plain}, DHCPv6 UDP 547, router advertisements ICMPv6\n");
+        assert_eq!(said(&with_v6), expected);
+    }
+}

@@ -1,0 +1,139 @@
+//! What became of each packet, counted by a named reason; the names are the metric's labels.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dhcproto::v6::MessageType;
+
+macro_rules! counts {
+    ($($variant:ident $name:literal $doc:literal),+ $(,)?) => {
+        /// One thing worth counting: a message, an answer, or the reason of a silence.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Count { $(#[doc = $doc] $variant),+ }
+
+        impl Count {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &[Count] = &[$(Count::$variant),+];
+
+            /// The reason as metrics and logs name it.
+            pub fn name(self) -> &'static str {
+                match self { $(Count::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+counts! {
+    Received "received" "Packets that arrived, whatever became of them.",
+    Relayed "relayed" "Of these: through relays, with a message of a client inside.",
+    Solicits "solicits" "SOLICIT of a client.",
+    Requests "requests" "REQUEST of a client.",
+    Confirms "confirms" "CONFIRM of a client.",
+    Renews "renews" "RENEW of a client.",
+    Rebinds "rebinds" "REBIND of a client.",
+    Releases "releases" "RELEASE of a client.",
+    Declines "declines" "DECLINE of a client.",
+    InformationRequests "information_requests" "INFORMATION-REQUEST of a client.",
+
+    Advertises "advertises" "ADVERTISE sent.",
+    Replies "replies" "REPLY sent that says only what this member has.",
+    Refusals "refusals" "ADVERTISE or REPLY sent that refuses something, after a majority confirmed what this member knows.",
+
+    TooShort "too_short" "Dropped: shorter than the header of a message.",
+    TooLong "too_long" "Dropped: longer than an Ethernet frame carries.",
+    TruncatedOption "truncated_option" "Dropped: an option reaches beyond its area.",
+    TooManyOptions "too_many_options" "Dropped: more options than any client and its relays send.",
+    TooManyRelays "too_many_relays" "Dropped: more relays around the message, or more hops, than RFC 8415 allows.",
+    RelayWithoutMessage "relay_without_message" "Dropped: a RELAY-FORW without a message in it.",
+    DuplicateOption "duplicate_option" "Dropped: an option that the answer depends on stands there twice.",
+    MalformedOption "malformed_option" "Dropped: an option that the answer depends on has a wrong length.",
+    WrongIdentifiers "wrong_identifiers" "Dropped: a message without the identifiers that its type must have, or with one that it must not have.",
+    UnsupportedMessageType "unsupported_message_type" "Dropped: a message type that clients of this server do not send.",
+    NotMulticast "not_multicast" "Dropped: sent to one server, where its type must be sent to all.",
+    SourceNotServed "source_not_served" "Dropped: its sender is neither on the link nor in a prefix that is served.",
+
+    UnknownMac "unknown_mac" "Silence: no ethernet interface has this MAC.",
+    NoMac "no_mac" "Silence: neither relay, address nor DUID tells the client's MAC.",
+    AddressOfTwo "address_of_two" "Silence: SMD has the node's address on an interface of another component, too.",
+    RelayNotServed "relay_not_served" "Silence: the relay's link is in none of the prefixes that may ask here.",
+    OtherServer "other_server" "Silence: the client has chosen another server.",
+    NothingToConfirm "nothing_to_confirm" "Silence: a CONFIRM that names no address.",
+    NotHolder "not_holder" "Silence: another member holds the service address, and lived to answer this first attempt.",
+    StoodIn "stood_in" "Answered in the place of the holder of the service address, which had fallen silent.",
+    NoMajority "no_majority" "Silence: a refusal needs a majority, and there is none.",
+    TooManyRefusals "too_many_refusals" "Silence: too many refusals wait for the majority.",
+
+    Released "released" "RELEASE by the owner; a reservation stays.",
+    DeclinedReservation "declined_reservation" "Alarm: a client found its reserved address in use by someone else.",
+    UseMulticast "use_multicast" "Told a client that wrote to this server alone to write to all.",
+
+    LoaderMissing "loader_missing" "Answered without a boot file: the loader is not in the folder, or nobody serves it.",
+    ArchitectureUnknown "architecture_unknown" "Answered without a boot file: no loader for this architecture.",
+    NoUrlHost "no_url_host" "Answered without a boot file: this member has no address in the network's prefixes.",
+
+    SendFailed "send_failed" "Not sent: the system refused the packet.",
+    ReceiveFailed "receive_failed" "The socket failed; it is read again.",
+    Panicked "panicked" "A packet made the server panic and was dropped. A bug.",
+}
+
+impl Count {
+    /// The counter of a client's message type; none for what clients do not send.
+    pub(crate) fn of_type(message_type: MessageType) -> Option<Count> {
+        Some(match message_type {
+            MessageType::Solicit => Count::Solicits,
+            MessageType::Request => Count::Requests,
+            MessageType::Confirm => Count::Confirms,
+            MessageType::Renew => Count::Renews,
+            MessageType::Rebind => Count::Rebinds,
+            MessageType::Release => Count::Releases,
+            MessageType::Decline => Count::Declines,
+            MessageType::InformationRequest => Count::InformationRequests,
+            _ => return None,
+        })
+    }
+}
+
+/// The counters of one server; cheap to share, never reset.
+#[derive(Debug)]
+pub struct Counters([AtomicU64; Count::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters([const { AtomicU64::new(0) }; Count::ALL.len()])
+    }
+}
+
+impl Counters {
+    /// Counts one event.
+    pub fn add(&self, what: Count) {
+        self.0[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often `what` has happened since the start.
+    pub fn get(&self, what: Count) -> u64 {
+        self.0[what as usize].load(Ordering::Relaxed)
+    }
+
+    /// Every counter with its name, for metrics.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Count::ALL.iter().map(|&count| (count.name(), self.get(count)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_counter_and_a_name_of_its_own() {
+        let counters = Counters::default();
+        for (n, &count) in Count::ALL.iter().enumerate() {
+            (0..=n).for_each(|_| counters.add(count));
+        }
+        let values: BTreeSet<u64> = counters.all().map(|(_, value)| value).collect();
+        let names: BTreeSet<&str> = counters.all().map(|(name, _)| name).collect();
+        assert_eq!(values.len(), Count::ALL.len());
+        assert_eq!(names.len(), Count::ALL.len());
+    }
+}
