@@ -3,6 +3,8 @@
 mod adopt;
 mod held;
 mod leases;
+mod observed;
+mod servers;
 mod unknown;
 
 use clap::Subcommand;
@@ -25,6 +27,12 @@ pub enum DhcpCommand {
     /// List clients that have asked and that SMD does not know
     #[command(after_help = "Example:\n  chamois dhcp unknown")]
     Unknown,
+    /// List other DHCP servers that the members have seen on their networks
+    #[command(after_help = "Example:\n  chamois dhcp servers")]
+    Servers,
+    /// In `dhcp-mode = "observe"`: list clients that the other server answers otherwise than Chamois would
+    #[command(after_help = "Example:\n  chamois dhcp observed")]
+    Observed,
     /// Make an unknown client a node or a BMC
     Adopt(adopt::AdoptArgs),
 }
@@ -36,6 +44,8 @@ pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(),
         DhcpCommand::Held => held::list(global).await,
         DhcpCommand::DeleteHeld(args) => held::delete(global, args).await,
         DhcpCommand::Unknown => unknown::list(global).await,
+        DhcpCommand::Servers => servers::list(global).await,
+        DhcpCommand::Observed => observed::list(global).await,
         DhcpCommand::Adopt(args) => adopt::run(global, args).await,
     }
 }

@@ -11,6 +11,7 @@ mod boot;
 mod counters;
 mod first_script;
 mod frame;
+mod guard;
 mod holds;
 mod leases;
 mod link;
@@ -36,6 +37,7 @@ mod waiting;
 
 pub use counters::{Count, Counters};
 pub use first_script::FIRST_SCRIPT;
+pub use guard::{GuardCount, GuardCounters, Guards, Limits, Mode, PROXY_PORT, Rules, WatchService};
 pub use holds::confirm_held_addresses;
 pub use leases::LeaseService;
 pub use network::{BIOS_LOADER, Loaders, Network, Site, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};

@@ -11,21 +11,23 @@ use dhcproto::v4::MessageType;
 use model::Xname;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
+use state::State;
 use state::dhcp::LeaseClient;
 use timeline::{Seen, Timeline};
 use tokio::time::Instant;
 
 use crate::binder::Binder;
 use crate::counters::{Count, Counters};
+use crate::guard::Guard;
 use crate::missing_loader::MissingLoaderLog;
 use crate::network::{Loaders, Network, Site};
 use crate::offers::Offers;
 use crate::pending::{Pending, PendingTasks};
-use crate::policy::{Decision, decide};
+use crate::policy::Decision;
 use crate::repeats::Repeats;
 use crate::reply::Reply;
 use crate::request::{Client, Request};
-use crate::routing::destination;
+use crate::routing::{Destination, destination};
 use crate::socket::{DhcpSocket, NotSent};
 use crate::strangers::Strangers;
 use crate::waiting::{self, Kept, Turn, Waiting};
@@ -43,12 +45,13 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) binder: Arc<Binder>,
     pub(crate) strangers: Strangers,
-    offers: Offers,
-    network: Network,
+    pub(crate) guard: Guard,
+    pub(crate) offers: Offers,
+    pub(crate) network: Network,
     loaders: Loaders,
     turn: Box<dyn Fn() -> Turn + Send + Sync>,
     timeline: Timeline,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     missing_loaders: MissingLoaderLog,
 }
 
@@ -68,6 +71,7 @@ impl Server {
             binder: Binder::new(store.clone()),
             store,
             strangers: Strangers::default(),
+            guard: Guard::default(),
             offers: Offers::default(),
             network,
             loaders,
@@ -171,9 +175,15 @@ impl Worker {
             Ok(request) => request,
             Err(why) => return Some(why),
         };
+        if let Err(why) = self.server.admit(&request) {
+            return Some(why);
+        }
         let (decision, turn) = (self.server.decide(&request), (self.server.0.turn)());
         if !matches!(turn, Turn::Other { .. }) {
             self.note_stranger(&request, &decision);
+        }
+        if self.server.0.guard.observes() {
+            return Some(self.server.observe(packet));
         }
         match decision {
             Decision::Silent(why) => {
@@ -232,6 +242,9 @@ impl Worker {
         packet: &[u8],
         sender: SocketAddrV4,
     ) -> Option<Count> {
+        if self.server.to_be_probed(request, &decision).is_some() {
+            return self.pending.probe(self.pending_packet(packet, sender));
+        }
         match decision {
             Decision::Silent(why) => Some(why),
             Decision::Reply(reply) => Some(self.send(request, &reply, sender)),
@@ -280,7 +293,33 @@ impl Worker {
 }
 
 impl Server {
+    /// Whether a packet is looked at any further.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn admit(&self, request: &Request<'_>) -> Result<(), Count> {
+        let Inner {
+            store,
+            network,
+            guard,
+            ..
+        } = self.0.as_ref();
+        guard.admit(&store.state(), request, network, store.cluster_time_ms())
+    }
+
     pub(crate) fn decide(&self, request: &Request<'_>) -> Decision {
+        let decision = self.with_site(|state, site| self.0.guard.decide(state, request, site));
+        if decision == Decision::Silent(Count::DeclinedReservation) {
+            tracing::warn!(
+                mac = %request.mac, address = ?request.requested,
+                "dhcp: the client found its reserved address in use; the reservation stays, find the other owner"
+            );
+        }
+        decision
+    }
+
+    /// What a decision is made from, as it is now.
+    pub(crate) fn with_site<T>(&self, decide: impl FnOnce(&State, &Site<'_>) -> T) -> T {
         let Inner {
             store,
             network,
@@ -296,14 +335,7 @@ impl Server {
             isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
             is_offered: &|address, client| offers.is_anothers(address, client, now),
         };
-        let decision = decide(&store.state(), request, &site);
-        if decision == Decision::Silent(Count::DeclinedReservation) {
-            tracing::warn!(
-                mac = %request.mac, address = ?request.requested,
-                "dhcp: the client found its reserved address in use; the reservation stays, find the other owner"
-            );
-        }
-        decision
+        decide(&store.state(), &site)
     }
 
     /// A client that has chosen another server needs no address of ours.
@@ -322,8 +354,18 @@ impl Server {
         reply: &Reply,
         sender: SocketAddrV4,
     ) -> Count {
+        self.send_to(socket, buffers, request, reply, destination(request, reply, sender))
+    }
+
+    pub(crate) fn send_to(
+        &self,
+        socket: &DhcpSocket,
+        buffers: &mut Buffers,
+        request: &Request<'_>,
+        reply: &Reply,
+        to: Destination,
+    ) -> Count {
         let complete = reply.write(request, &mut buffers.message);
-        let to = destination(request, reply, sender);
         match socket.send(
             to,
             self.0.network.service_address,

@@ -27,6 +27,8 @@ struct Source {
 pub(super) enum Server {
     /// Answers and reasons of silence, per network.
     Dhcp,
+    /// Other DHCP servers that were seen, and addresses that were asked for, per network.
+    DhcpGuard,
     /// Transfers, refusals and bytes, per network.
     Tftp,
     /// Questions by what became of them, per network.
@@ -58,6 +60,11 @@ impl Server {
                 "chamois_dhcp_packets_total",
                 "network",
                 "DHCP packets by what became of them.",
+            ),
+            Self::DhcpGuard => (
+                "chamois_dhcp_guard_total",
+                "network",
+                "Answers of other DHCP servers (`rogue_…`, `expected_…`, `observed_…`), and new addresses that were asked for.",
             ),
             Self::Tftp => (
                 "chamois_tftp_events_total",
@@ -101,6 +108,7 @@ impl Server {
     fn name(self) -> &'static str {
         match self {
             Self::Dhcp => "dhcp",
+            Self::DhcpGuard => "other dhcp servers",
             Self::Tftp => "tftp",
             Self::Dns => "dns",
             Self::RouterAdverts => "router advertisements",

@@ -158,7 +158,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     };
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
-    let loaders = loaders::load(&config);
+    let (loaders, guards) = (loaders::load(&config), dhcp::Guards::default());
     let parts = Parts {
         config: &config,
         store: &store,
@@ -167,6 +167,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         held: &held,
         loaders: &loaders,
         timeline: &timeline,
+        guards: &guards,
     };
     let (services, health) = services::assemble(parts, page, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
@@ -200,6 +201,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         timeline,
         sealer: identity.sealer,
         api,
+        guards,
     };
     let stop = drain.finishing();
     tasks.spawn(

@@ -45,6 +45,7 @@ pub(super) struct Parts<'a> {
     /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
     pub(super) timeline: &'a Timeline,
+    pub(super) guards: &'a dhcp::Guards,
 }
 
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
@@ -61,6 +62,7 @@ pub(super) async fn assemble(
         held,
         loaders,
         timeline,
+        guards,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
@@ -90,6 +92,7 @@ pub(super) async fn assemble(
     };
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     dhcp::add_services(&mut routes, store);
+    guards.add_service(&mut routes);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());
     routes.add_service(ClusterServiceServer::new(OwnStatus {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
+use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Rules, Server, Turn, UEFI_LOADER};
 use raft::Store;
 use timeline::Timeline;
 use tokio::net::UdpSocket;
@@ -41,15 +41,18 @@ impl Running {
         turn: impl Fn() -> Turn + Send + Sync + 'static,
         timeline: Timeline,
     ) -> Running {
-        let network = Network {
-            service_address: SERVER,
-            alternatives: vec![],
-            http_port: Some(8081),
-            relayed_subnets: Vec::new(),
-            isolated_lease_s: 300,
-        };
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
-        let server = Server::new(store, network, loaders, turn, timeline);
+        Running::run(Server::new(store, network(), loaders, turn, timeline)).await
+    }
+
+    /// A server whose turn it always is, with rules.
+    pub(crate) async fn start_guarded(store: Store, rules: Rules) -> Running {
+        let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+        let timeline = Timeline::default();
+        Running::run(Server::new(store, network(), loaders, || Turn::Own, timeline).guarded(rules)).await
+    }
+
+    async fn run(server: Server) -> Running {
         let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
         let (address, counters) = (socket.local_addr().unwrap(), server.counters());
         let (stop, stopped) = oneshot::channel();
@@ -111,6 +114,16 @@ impl Running {
     pub(crate) fn assert_silent(&self) {
         let nothing = self.relay.try_recv(&mut [0; 2048]);
         assert_eq!(nothing.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+fn network() -> Network {
+    Network {
+        service_address: SERVER,
+        alternatives: vec![],
+        http_port: Some(8081),
+        relayed_subnets: Vec::new(),
+        isolated_lease_s: 300,
     }
 }
 

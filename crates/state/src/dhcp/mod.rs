@@ -3,6 +3,7 @@
 mod held_addresses;
 mod leases;
 mod pools;
+mod quarantine;
 mod subnets;
 mod unknown_clients;
 
@@ -138,6 +139,15 @@ impl Dhcp {
             }
             Change::DeleteHeldAddress(delete) => self.held.delete(delete, changes),
             Change::NoteUnknownClients(note) => self.unknown.note(note, smd, at, changes),
+            Change::QuarantineAddress(quarantine) => {
+                let Dhcp {
+                    subnets,
+                    leases,
+                    held,
+                    ..
+                } = self;
+                leases.quarantine(quarantine, &Around { smd, subnets, held }, at, changes)
+            }
         }
     }
 
@@ -248,7 +258,8 @@ pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
             | Change::DeleteLease(_)
             | Change::ConfirmHeldAddresses(_)
             | Change::DeleteHeldAddress(_)
-            | Change::NoteUnknownClients(_),
+            | Change::NoteUnknownClients(_)
+            | Change::QuarantineAddress(_),
         ) => FEATURE_LEVEL_DHCP,
     }
 }

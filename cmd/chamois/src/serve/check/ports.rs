@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Problems;
-use crate::serve::config::{Config, Role};
+use crate::serve::config::{Config, DhcpMode, Role};
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
@@ -13,6 +13,10 @@ const DEADLINE_S_MAX: u32 = 86_400;
 const REQUESTS_BURST_MIN: u32 = 50;
 /// Below it nodes would do nothing but renew.
 const LEASE_S_MIN: u32 = 60;
+/// Firmware, loader and system ask twice each in a boot, and repeat themselves.
+const CLIENT_PACKETS_BURST_MIN: u32 = 10;
+/// iPXE asks again after a second.
+const PROBE_MS_MAX: u64 = 500;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
@@ -49,6 +53,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+    check_dhcp(config, problems);
     if config.dhcp.isolated_lease_s < LEASE_S_MIN {
         problems.add(
             "dhcp.isolated-lease-s",
@@ -82,6 +87,28 @@ fn check_deadlines(config: &Config, problems: &mut Problems) {
     }
 }
 
+fn check_dhcp(config: &Config, problems: &mut Problems) {
+    let burst = config.dhcp.client_packets_burst_max;
+    if burst < CLIENT_PACKETS_BURST_MIN {
+        problems.add(
+            "dhcp.client-packets-burst-max",
+            format_args!(
+                "{burst} is less than a boot may need; accepted are {CLIENT_PACKETS_BURST_MIN} and more (for no limit: \
+                 client-packets-per-s-max = 0)"
+            ),
+        );
+    }
+    if config.dhcp.probe_ms > PROBE_MS_MAX {
+        problems.add(
+            "dhcp.probe-ms",
+            format_args!(
+                "{} ms; accepted are 0 (no probe) to {PROBE_MS_MAX}: clients ask again soon",
+                config.dhcp.probe_ms
+            ),
+        );
+    }
+}
+
 /// Two TCP listeners on one port of overlapping addresses cannot both be opened.
 fn check_tcp(config: &Config, problems: &mut Problems) {
     let mut listeners: Vec<(String, SocketAddr)> = vec![
@@ -112,12 +139,15 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
 
 /// DHCP, TFTP, DNS and adverts share the members' addresses.
 fn check_udp(config: &Config, problems: &mut Problems) {
+    let proxy = ("dhcp-mode = \"proxy\"", dhcp::PROXY_PORT);
+    let is_proxy = config.has_dhcp_mode(DhcpMode::Proxy);
     let ports = [
         ("dhcp.port", config.dhcp.port),
         ("tftp.port", config.tftp.port),
         ("dns.port", config.dns.port),
         ("address.advert-port", config.address.advert_port),
     ];
+    let ports: Vec<(&str, u16)> = is_proxy.then_some(proxy).into_iter().chain(ports).collect();
     for (index, (key, port)) in ports.iter().enumerate() {
         if let Some((other, _)) = ports[..index].iter().find(|(_, taken)| taken == port) {
             problems.add(

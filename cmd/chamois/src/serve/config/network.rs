@@ -43,6 +43,17 @@ pub struct NetworkConfig {
     /// router before it boots over IPv4. For boot networks without an IPv6 router of their own.
     #[serde(default)]
     pub router_advertisements: bool,
+    /// What becomes of DHCP's answers, for a move from another server: `answer`, `observe` (they are compared with those of
+    /// the server that answers now and not sent: `chamois dhcp observed`) or `proxy` (the other server keeps giving the
+    /// addresses, nodes are told what to boot).
+    #[serde(default)]
+    pub dhcp_mode: DhcpMode,
+    /// Labels of SMD's groups: DHCP answers their components alone. Empty: everybody.
+    #[serde(default)]
+    pub dhcp_answer_only: Vec<String>,
+    /// DHCP servers (their identifiers) that are to answer on the network, too. Others are reported as rogues.
+    #[serde(default, deserialize_with = "value::ipv4_list")]
+    pub dhcp_other_servers: Vec<Ipv4Addr>,
 }
 
 impl NetworkConfig {
@@ -50,6 +61,19 @@ impl NetworkConfig {
     pub fn is_loopback(&self) -> bool {
         self.interface == "lo"
     }
+}
+
+/// What becomes of DHCP's answers on a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DhcpMode {
+    /// They are sent.
+    #[default]
+    Answer,
+    /// They are compared with another server's.
+    Observe,
+    /// Addresses are another server's, boot files come from here.
+    Proxy,
 }
 
 /// What a network is for.

@@ -48,6 +48,12 @@ pub(super) fn optional_ipv4<'de, D: Deserializer<'de>>(from: D) -> Result<Option
     ipv4(from).map(Some)
 }
 
+/// A list of IPv4 addresses.
+pub(super) fn ipv4_list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Addr>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| parse_ipv4(text)).collect()
+}
+
 /// A list of IPv4 networks.
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Net>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
