@@ -377,7 +377,10 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     case(
         "dhcp-other-servers = []",
         "dhcp-other-servers = [\"10.97.0.1\"]",
-        &["network `boot`, dhcp-other-servers: 10.97.0.1", "name other servers alone"],
+        &[
+            "network `boot`, dhcp-other-servers: 10.97.0.1",
+            "name other servers alone",
+        ],
     ),
     case(
         "dhcp-answer-only = []",
@@ -538,7 +541,10 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     case(
         "kind = \"bmc\"",
         "roles = [\"dhcp\"]\ndhcp-mode = \"proxy\"\nkind = \"bmc\"",
-        &["network `bmc`, dhcp-mode: `proxy` tells nodes what to boot", "use `observe`"],
+        &[
+            "network `bmc`, dhcp-mode: `proxy` tells nodes what to boot",
+            "use `observe`",
+        ],
     ),
     case(
         "kind = \"bmc\"",

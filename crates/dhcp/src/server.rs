@@ -354,7 +354,13 @@ impl Server {
         reply: &Reply,
         sender: SocketAddrV4,
     ) -> Count {
-        self.send_to(socket, buffers, request, reply, destination(request, reply, sender))
+        self.send_to(
+            socket,
+            buffers,
+            request,
+            reply,
+            destination(request, reply, sender),
+        )
     }
 
     pub(crate) fn send_to(

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use proto::dhcp::v1::dhcp_watch_service_client::DhcpWatchServiceClient;
 use proto::dhcp::v1::{ListObservedAnswersRequest, ListObservedAnswersResponse};
 
-use super::servers::{Views, answered, to_json};
+use super::servers::{View, answered, to_json};
 use crate::args::GlobalArgs;
 use crate::connect::Target;
 use crate::error::CliError;
@@ -39,7 +39,7 @@ async fn ask(target: &Target, endpoint: &str) -> Result<ListObservedAnswersRespo
 }
 
 /// A row for each difference.
-fn render(views: &Views<ListObservedAnswersResponse>) -> comfy_table::Table {
+fn render(views: &[View<ListObservedAnswersResponse>]) -> comfy_table::Table {
     let mut table = output::table([
         "SEEN BY",
         "NETWORK",
@@ -79,7 +79,7 @@ fn render(views: &Views<ListObservedAnswersResponse>) -> comfy_table::Table {
 }
 
 /// An empty table alone would not tell whether anything was compared.
-fn counts(views: &Views<ListObservedAnswersResponse>) -> String {
+fn counts(views: &[View<ListObservedAnswersResponse>]) -> String {
     let mut lines = Vec::new();
     for (endpoint, answer) in views {
         let networks = answer.as_ref().map(|answer| answer.networks.as_slice());
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn views() -> Views<ListObservedAnswersResponse> {
+    fn views() -> Vec<View<ListObservedAnswersResponse>> {
         let answer = ObservedAnswer {
             network: "boot".into(),
             mac: "02:00:00:00:00:a1".into(),
@@ -135,10 +135,7 @@ mod tests {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         let counts = counts(&views());
-        assert_eq!(
-            counts,
-            "a:7441, network boot: 41 answers the same, 4 different"
-        );
+        assert_eq!(counts, "a:7441, network boot: 41 answers the same, 4 different");
     }
 
     #[test]

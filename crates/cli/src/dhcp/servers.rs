@@ -13,8 +13,8 @@ use crate::utc;
 /// The full name of the answer, for JSON.
 const ANSWER: &str = "chamois.dhcp.v1.ListDhcpServersResponse";
 
-/// What each endpoint said, or why there is no answer.
-pub(super) type Views<T> = Vec<(String, Result<T, CliError>)>;
+/// What an endpoint said, or why there is no answer.
+pub(super) type View<T> = (String, Result<T, CliError>);
 
 pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     let target = Target::from_global(global)?;
@@ -41,7 +41,7 @@ async fn ask(target: &Target, endpoint: &str) -> Result<ListDhcpServersResponse,
 
 /// # Errors
 /// The first one, where nobody has answered.
-pub(super) fn answered<T>(views: Views<T>) -> Result<Views<T>, CliError> {
+pub(super) fn answered<T>(views: Vec<View<T>>) -> Result<Vec<View<T>>, CliError> {
     if views.iter().any(|(_, answer)| answer.is_ok()) {
         return Ok(views);
     }
@@ -49,8 +49,11 @@ pub(super) fn answered<T>(views: Views<T>) -> Result<Views<T>, CliError> {
     failed.map_or_else(|| Ok(Vec::new()), Err)
 }
 
-pub(super) fn to_json<T: prost::Message>(name: &str, views: &Views<T>) -> Result<serde_json::Value, CliError> {
-    let one = |(endpoint, answer): &(String, Result<T, CliError>)| match answer {
+pub(super) fn to_json<T: prost::Message>(
+    name: &str,
+    views: &[View<T>],
+) -> Result<serde_json::Value, CliError> {
+    let one = |(endpoint, answer): &View<T>| match answer {
         Ok(answer) => {
             let mut shown = output::to_value(name, answer)?;
             shown["endpoint"] = endpoint.as_str().into();
@@ -61,7 +64,7 @@ pub(super) fn to_json<T: prost::Message>(name: &str, views: &Views<T>) -> Result
     views.iter().map(one).collect()
 }
 
-fn render(views: &Views<ListDhcpServersResponse>) -> comfy_table::Table {
+fn render(views: &[View<ListDhcpServersResponse>]) -> comfy_table::Table {
     let mut table = output::table([
         "SEEN BY",
         "NETWORK",
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
 
-    fn views() -> Views<ListDhcpServersResponse> {
+    fn views() -> Vec<View<ListDhcpServersResponse>> {
         let server = |address: &str, is_expected| DhcpServer {
             network: "boot".into(),
             address: address.into(),
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn that_nobody_answers_is_an_error() {
-        let down: Views<ListDhcpServersResponse> = views().into_iter().skip(1).collect();
+        let down: Vec<View<ListDhcpServersResponse>> = views().into_iter().skip(1).collect();
         assert!(answered(down).is_err());
         assert_eq!(answered(views()).unwrap().len(), 2);
     }

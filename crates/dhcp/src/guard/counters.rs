@@ -56,7 +56,9 @@ impl GuardCounters {
 
     /// Every counter with its name, for metrics.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        GuardCount::ALL.iter().map(|&(count, name)| (name, self.get(count)))
+        GuardCount::ALL
+            .iter()
+            .map(|&(count, name)| (name, self.get(count)))
     }
 }
 

@@ -73,7 +73,11 @@ impl Limiter {
         let strangers = limits.strangers_per_s;
         Limiter {
             limits,
-            clients: if is_limited { vec![None; CLIENTS_MAX] } else { Vec::new() },
+            clients: if is_limited {
+                vec![None; CLIENTS_MAX]
+            } else {
+                Vec::new()
+            },
             strangers: (strangers > 0).then(|| Bucket::full(strangers, strangers, now)),
             places: RandomState::new(),
         }

@@ -146,14 +146,7 @@ impl Guard {
     }
 
     /// Another server was seen at work.
-    fn note_server(
-        &self,
-        server: Ipv4Addr,
-        sign: Sign,
-        mac: Option<MacAddr>,
-        client: MacAddr,
-        now_ms: u64,
-    ) {
+    fn note_server(&self, server: Ipv4Addr, sign: Sign, mac: Option<MacAddr>, client: MacAddr, now_ms: u64) {
         let is_expected = self.rules.other_servers.contains(&server);
         self.counters.add(match (is_expected, sign) {
             (true, _) => GuardCount::ExpectedServer,

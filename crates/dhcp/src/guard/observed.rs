@@ -42,7 +42,9 @@ pub(super) enum Theirs<'a> {
 pub(super) enum Compared {
     Same,
     /// `is_news`: the first difference of this client.
-    Different { is_news: bool },
+    Different {
+        is_news: bool,
+    },
     /// This member has not seen the question.
     NothingToCompare,
 }
@@ -73,12 +75,18 @@ impl Observed {
             return;
         };
         if !inner.awaited.contains_key(&mac) && inner.awaited.len() >= AWAITED_MAX {
-            inner.awaited.retain(|_, awaited| now < awaited.since + AWAITED_FOR);
+            inner
+                .awaited
+                .retain(|_, awaited| now < awaited.since + AWAITED_FOR);
             if inner.awaited.len() >= AWAITED_MAX {
                 return;
             }
         }
-        let awaited = Awaited { ours, xid, since: now };
+        let awaited = Awaited {
+            ours,
+            xid,
+            since: now,
+        };
         inner.awaited.insert(mac, awaited);
     }
 
@@ -142,8 +150,15 @@ impl Observed {
 
 fn differences(ours: &Ours, theirs: &Theirs<'_>) -> Vec<Difference> {
     match (ours, theirs) {
-        (Ours::Answer { told, is_of_a_pool }, Theirs::Answer(theirs)) => told.differences(theirs, *is_of_a_pool),
-        (Ours::Answer { is_of_a_pool: true, .. }, Theirs::Address(_)) => Vec::new(),
+        (Ours::Answer { told, is_of_a_pool }, Theirs::Answer(theirs)) => {
+            told.differences(theirs, *is_of_a_pool)
+        }
+        (
+            Ours::Answer {
+                is_of_a_pool: true, ..
+            },
+            Theirs::Address(_),
+        ) => Vec::new(),
         (Ours::Answer { told, .. }, Theirs::Address(theirs)) => {
             let theirs = theirs.to_string();
             match told.address() == theirs {
@@ -155,7 +170,11 @@ fn differences(ours: &Ours, theirs: &Theirs<'_>) -> Vec<Difference> {
             vec![difference("answer", &format!("none ({why})"), theirs.answer())]
         }
         (Ours::Silence(why), Theirs::Address(theirs)) => {
-            vec![difference("address", &format!("none ({why})"), &theirs.to_string())]
+            vec![difference(
+                "address",
+                &format!("none ({why})"),
+                &theirs.to_string(),
+            )]
         }
     }
 }
@@ -191,7 +210,10 @@ mod tests {
         assert_eq!(compare(&observed, &told(1)), Compared::NothingToCompare);
         observed.expect(MAC, XID, would_offer(1, false), now);
         assert_eq!(compare(&observed, &told(1)), Compared::Same);
-        assert_eq!(compare(&observed, &told(9)), Compared::Different { is_news: true });
+        assert_eq!(
+            compare(&observed, &told(9)),
+            Compared::Different { is_news: true }
+        );
         assert_eq!(
             compare(&observed, &told(9)),
             Compared::Different { is_news: false },
@@ -200,7 +222,11 @@ mod tests {
         let listed = observed.list("boot");
         assert_eq!(listed.len(), 1);
         assert_eq!(
-            (listed[0].network.as_str(), listed[0].server.as_str(), listed[0].times),
+            (
+                listed[0].network.as_str(),
+                listed[0].server.as_str(),
+                listed[0].times
+            ),
             ("boot", "10.97.9.9", 2)
         );
         assert_eq!(listed[0].mac, MAC.to_string());
@@ -236,7 +262,10 @@ mod tests {
     fn an_answer_where_this_member_would_be_silent_is_a_difference() {
         let (observed, now) = (Observed::default(), Instant::now());
         observed.expect(MAC, XID, Some(Ours::Silence("unknown_mac")), now);
-        assert_eq!(compare(&observed, &told(1)), Compared::Different { is_news: true });
+        assert_eq!(
+            compare(&observed, &told(1)),
+            Compared::Different { is_news: true }
+        );
         assert_eq!(
             observed.describe(MAC),
             "answer ours `none (unknown_mac)` theirs `offer`"

@@ -113,7 +113,10 @@ impl Prober {
             inner.under_way.insert(address, tell);
             ask
         };
-        let _ended = Ended { prober: self, address };
+        let _ended = Ended {
+            prober: self,
+            address,
+        };
         for _ in 0..QUESTIONS {
             if ask(address, how).is_err() {
                 self.is_free(address);
@@ -235,10 +238,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_answers_has_it_but_the_client_itself() {
         let (prober, _) = prober();
-        assert_eq!(
-            probe(&prober, Some(Some(OTHER))).await,
-            Found::InUse(Some(OTHER))
-        );
+        assert_eq!(probe(&prober, Some(Some(OTHER))).await, Found::InUse(Some(OTHER)));
         assert_eq!(probe(&prober, Some(None)).await, Found::InUse(None));
         assert!(prober.wants(ADDRESS, Instant::now()));
         assert_eq!(probe(&prober, Some(Some(CLIENT))).await, Found::Free);

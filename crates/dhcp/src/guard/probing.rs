@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::MessageType;
 use model::MacAddr;
 use proto::dhcp::v1::dhcp_command::{Change, QuarantineAddress};
 use proto::dhcp::v1::dhcp_lease::State as LeaseState;
@@ -106,7 +105,6 @@ impl Pending {
         match decision {
             Decision::Silent(why) => why,
             Decision::Offer(reply, client) => {
-                debug_assert_eq!(reply.message_type, MessageType::Offer);
                 self.server.0.offers.note(reply.yiaddr, &client, Instant::now());
                 self.send(request, &reply)
             }

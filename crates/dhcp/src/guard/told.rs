@@ -226,9 +226,15 @@ mod tests {
         let ours = told(FULL);
         let other = Told::parse(&answer(5, Ipv4Addr::new(10, 97, 2, 9), FULL)).unwrap();
         assert_eq!(ours.differences(&other, true), []);
-        assert_eq!(ours.differences(&other, false), [difference("address", "10.97.2.1", "10.97.2.9")]);
+        assert_eq!(
+            ours.differences(&other, false),
+            [difference("address", "10.97.2.1", "10.97.2.9")]
+        );
         let nak = Told::parse(&answer(6, Ipv4Addr::UNSPECIFIED, FULL)).unwrap();
-        assert_eq!(ours.differences(&nak, true), [difference("answer", "offer", "nak")]);
+        assert_eq!(
+            ours.differences(&nak, true),
+            [difference("answer", "offer", "nak")]
+        );
     }
 
     #[test]

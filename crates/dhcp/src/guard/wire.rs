@@ -122,7 +122,8 @@ impl Server {
             Err(why) => return why,
         };
         let (mac, xid) = (request.mac, request.xid);
-        if let (Some(server), Some(address)) = (foreign_server(&request, &self.0.network), request.requested) {
+        if let (Some(server), Some(address)) = (foreign_server(&request, &self.0.network), request.requested)
+        {
             let now_ms = self.0.store.cluster_time_ms();
             self.compare(mac, xid, server, &Theirs::Address(address), now_ms);
         }
@@ -250,7 +251,13 @@ fn buffer() -> [u8; PACKET_BYTES_MAX] {
 }
 
 async fn receive_ping(socket: &AsyncFd<Socket>, packet: &mut [u8]) -> io::Result<usize> {
-    let receive = |socket: &Socket| Ok(nix::sys::socket::recv(socket.as_raw_fd(), packet, MsgFlags::empty())?);
+    let receive = |socket: &Socket| {
+        Ok(nix::sys::socket::recv(
+            socket.as_raw_fd(),
+            packet,
+            MsgFlags::empty(),
+        )?)
+    };
     socket.async_io(Interest::READABLE, receive).await
 }
 
@@ -279,9 +286,7 @@ fn udp_payload(packet: &[u8]) -> Option<(SocketAddrV4, &[u8])> {
         return None;
     }
     let source = packet.get(12..16)?;
-    let (udp, payload) = packet
-        .get(header_bytes..)?
-        .split_at_checked(UDP_HEADER_BYTES)?;
+    let (udp, payload) = packet.get(header_bytes..)?.split_at_checked(UDP_HEADER_BYTES)?;
     let source = Ipv4Addr::new(source[0], source[1], source[2], source[3]);
     let port = u16::from_be_bytes([udp[0], udp[1]]);
     // what follows is the link's padding

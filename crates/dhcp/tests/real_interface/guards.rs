@@ -230,7 +230,10 @@ fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
         let learned = link.lease(&["-B"]).await.expect("the other server's address");
         assert_eq!(learned.get("serverid").map(String::as_str), Some("10.97.9.9"));
         let counters = server.guard_counters();
-        wait_for("both answers", || counters.get(GuardCount::ObservedDifferent) >= 2).await;
+        wait_for("both answers", || {
+            counters.get(GuardCount::ObservedDifferent) >= 2
+        })
+        .await;
         let request = tonic::Request::new(ListObservedAnswersRequest {});
         let observed = guards.service().list_observed_answers(request).await.unwrap();
         let observed = observed.into_inner();

@@ -321,7 +321,13 @@ impl Leases {
         self.store(address, client, after, changes);
     }
 
-    pub(super) fn store(&mut self, address: Ipv4Addr, client: LeaseClient, lease: DhcpLease, changes: &mut Changes) {
+    pub(super) fn store(
+        &mut self,
+        address: Ipv4Addr,
+        client: LeaseClient,
+        lease: DhcpLease,
+        changes: &mut Changes,
+    ) {
         self.forget_indexes_of(address);
         self.of_client.entry(client).or_default().insert(address);
         self.by_end.insert((lease.ends_at_ms, address));

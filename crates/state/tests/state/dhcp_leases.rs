@@ -423,7 +423,14 @@ fn an_address_that_somebody_has_is_not_put_out_of_use() {
     log.ok(bind("10.97.200.1", A));
     let before = lease(&log, "10.97.200.1");
     log.ok(create("02:00:00:00:00:a1", "x1000c0s0b0n0", &["10.97.200.3"]));
-    for address in ["10.97.200.1", "10.97.200.3", "10.97.200.5", "10.97.0.7", "192.0.2.1", "x"] {
+    for address in [
+        "10.97.200.1",
+        "10.97.200.3",
+        "10.97.200.5",
+        "10.97.0.7",
+        "192.0.2.1",
+        "x",
+    ] {
         log.refused(quarantine(address, B));
     }
     assert_eq!(lease(&log, "10.97.200.1"), before);

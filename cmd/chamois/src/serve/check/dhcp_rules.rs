@@ -12,7 +12,10 @@ pub(super) fn check(config: &Config, network: &NetworkConfig, problems: &mut Pro
             ("dhcp-other-servers", !network.dhcp_other_servers.is_empty()),
         ] {
             if is_set {
-                problems.add(&key(name), "the network has no role `dhcp`; add it, or remove the key");
+                problems.add(
+                    &key(name),
+                    "the network has no role `dhcp`; add it, or remove the key",
+                );
             }
         }
     }
