@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::batch::{Batch, PACKET_BYTES_MAX};
 use crate::counters::Count;
 use crate::guard::proxy;
 use crate::policy::Decision;
@@ -16,8 +17,6 @@ use crate::socket::DhcpSocket;
 /// The port (IANA `altserviceboot`, PXE 2.1 section 2.4.5).
 pub const PROXY_PORT: u16 = 4011;
 
-/// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
-const PACKET_BYTES_MAX: usize = 2048;
 /// Pause after an error of the socket, so that a lasting one does not spin.
 const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -25,18 +24,17 @@ impl Server {
     /// Answers on port 4011, in mode [`Mode::Proxy`](crate::Mode::Proxy), until `shutdown` resolves. Whoever is asked there
     /// answers: the client has chosen it. Errors of the socket are counted and outlived.
     pub async fn run_proxy_port(&self, socket: DhcpSocket, shutdown: impl Future<Output = ()>) {
-        let (mut packet, mut buffers) = ([0; PACKET_BYTES_MAX], Buffers::default());
+        let (mut batch, mut buffers) = (Batch::new(), Buffers::default());
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let arrival = tokio::select! {
                 () = &mut shutdown => return,
-                arrival = socket.receive(&mut packet) => arrival,
+                arrival = socket.receive(&mut batch) => arrival,
             };
             match arrival {
-                Ok(arrival) => {
-                    let packet = &packet[..arrival.len];
-                    self.take_on_proxy_port(&socket, &mut buffers, packet, arrival.sender);
-                }
+                Ok(()) => batch.packets().for_each(|(packet, sender)| {
+                    self.take_on_proxy_port(&socket, &mut buffers, packet, sender)
+                }),
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket of port 4011 failed");
                     self.0.counters.add(Count::ReceiveFailed);
