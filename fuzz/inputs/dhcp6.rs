@@ -16,7 +16,8 @@ mod testing;
 
 const SENDER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x1234, 0x5678, 0x9abc, 0xdef0);
 const RELAY_REPL: u8 = 13;
-const RELAY_MESSAGE: [u8; 2] = [0, 9];
+const RELAY_MESSAGE: u16 = 9;
+const INTERFACE_ID: u16 = 18;
 
 /// The state, the network and its loaders; made once.
 fn world() -> &'static (Arc<State>, Network, Loaders) {
@@ -115,13 +116,13 @@ fn without_relays<'a>(request: &Request<'_>, message: &'a [u8]) -> &'a [u8] {
         loop {
             let len = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
             let (value, behind) = rest[4..].split_at(len);
-            match rest[..2] {
+            match u16::from_be_bytes([rest[0], rest[1]]) {
                 RELAY_MESSAGE => {
                     assert!(behind.is_empty());
                     rest = value;
                     break;
                 }
-                [0, 18] => interface_id = Some(value),
+                INTERFACE_ID => interface_id = Some(value),
                 _ => {}
             }
             rest = behind;

@@ -252,6 +252,16 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["address.mode", "accepted: helper, loopback"],
     ),
     case(
+        "dhcp-mode = \"answer\"",
+        "dhcp-mode = \"watch\"",
+        &["network.dhcp-mode", "answer, observe, proxy"],
+    ),
+    case(
+        "dhcp-other-servers = []",
+        "dhcp-other-servers = [\"dhcp1\"]",
+        &["network.dhcp-other-servers", "`dhcp1` is not an IPv4 address"],
+    ),
+    case(
         "\"dhcp\", \"tftp\", \"dns\"]",
         "\"dhcp\", \"ntp\"]",
         &["network.roles", "`ntp`", "boot, dhcp, tftp, dns"],
@@ -355,6 +365,29 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "requests-burst-max = 1000",
         "requests-burst-max = 49",
         &["boot.requests-burst-max", "49 is less", "50 and more"],
+    ),
+    case(
+        "client-packets-burst-max = 20",
+        "client-packets-burst-max = 9",
+        &["dhcp.client-packets-burst-max", "9 is less", "10 and more"],
+    ),
+    case(
+        "probe-ms = 300",
+        "probe-ms = 501",
+        &["dhcp.probe-ms", "0 (no probe) to 500"],
+    ),
+    case(
+        "dhcp-other-servers = []",
+        "dhcp-other-servers = [\"10.97.0.1\"]",
+        &[
+            "network `boot`, dhcp-other-servers: 10.97.0.1",
+            "name other servers alone",
+        ],
+    ),
+    case(
+        "dhcp-answer-only = []",
+        "dhcp-answer-only = [\"\"]",
+        &["network `boot`, dhcp-answer-only: an empty label"],
     ),
     case(
         "isolated-lease-s = 300",
@@ -541,6 +574,24 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     ),
     case(
         "kind = \"bmc\"",
+        "dhcp-mode = \"observe\"\nkind = \"bmc\"",
+        &["network `bmc`, dhcp-mode: the network has no role `dhcp`"],
+    ),
+    case(
+        "kind = \"bmc\"",
+        "dhcp-answer-only = [\"moved\"]\nkind = \"bmc\"",
+        &["network `bmc`, dhcp-answer-only: the network has no role `dhcp`"],
+    ),
+    case(
+        "kind = \"bmc\"",
+        "roles = [\"dhcp\"]\ndhcp-mode = \"proxy\"\nkind = \"bmc\"",
+        &[
+            "network `bmc`, dhcp-mode: `proxy` tells nodes what to boot",
+            "use `observe`",
+        ],
+    ),
+    case(
+        "kind = \"bmc\"",
         "service-address = \"10.97.0.1\"\nkind = \"bmc\"",
         &["is also that of network `boot`"],
     ),
@@ -648,6 +699,17 @@ fn a_text_that_is_no_address_or_prefix_names_its_key() {
         let error = parse(&EXAMPLE.replace(from, to)).unwrap_err().to_string();
         assert!(error.contains(says), "{to}: {error}");
     }
+/// Port 4011 is taken only where nodes are to ask there.
+#[test]
+fn a_proxy_needs_its_port_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let moved = example(dir.path()).replace("advert-port = 7442", "advert-port = 4011");
+    verdict(&moved).unwrap();
+    let proxy = |text: &str| text.replace("dhcp-mode = \"answer\"", "dhcp-mode = \"proxy\"");
+    verdict(&proxy(&example(dir.path()))).unwrap();
+    let error = verdict(&proxy(&moved)).unwrap_err();
+    let says = "address.advert-port: UDP port 4011 is also taken by `dhcp-mode = \"proxy\"`";
+    assert!(error.contains(says), "{error}");
 }
 
 #[test]

@@ -83,6 +83,7 @@ async fn a_dropped_packet_can_be_seen() {
     for server in [
         "chamois_tftp_events_total{network=\"boot\"",
         "chamois_dns_events_total{network=\"boot\"",
+        "chamois_dhcp_guard_total{network=\"boot\",reason=\"rogue_answers\"} 0",
         "chamois_gateway_events_total{port=\"api\"",
     ] {
         assert!(seen.contains(server), "{server}: {seen}");

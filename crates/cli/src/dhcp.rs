@@ -5,8 +5,10 @@ mod adopt;
 mod explain;
 mod held;
 mod leases;
+mod observed;
 mod policy;
 pub(crate) mod raw_option;
+mod servers;
 mod unknown;
 
 use clap::Subcommand;
@@ -31,6 +33,12 @@ pub enum DhcpCommand {
     /// List clients that have asked and that SMD does not know
     #[command(after_help = "Example:\n  chamois dhcp unknown")]
     Unknown,
+    /// List other DHCP servers that the members have seen on their networks
+    #[command(after_help = "Example:\n  chamois dhcp servers")]
+    Servers,
+    /// In `dhcp-mode = "observe"`: list clients that the other server answers otherwise than Chamois would
+    #[command(after_help = "Example:\n  chamois dhcp observed")]
+    Observed,
     /// Make an unknown client a node or a BMC
     Adopt(adopt::AdoptArgs),
     /// What some clients are told beside what their subnet says, and what they are called
@@ -46,6 +54,8 @@ pub(crate) async fn run(global: &GlobalArgs, command: DhcpCommand) -> Result<(),
         DhcpCommand::Held => held::list(global).await,
         DhcpCommand::DeleteHeld(args) => held::delete(global, args).await,
         DhcpCommand::Unknown => unknown::list(global).await,
+        DhcpCommand::Servers => servers::list(global).await,
+        DhcpCommand::Observed => observed::list(global).await,
         DhcpCommand::Adopt(args) => adopt::run(global, args).await,
         DhcpCommand::Policy(command) => policy::run(global, command).await,
     }

@@ -9,7 +9,7 @@ use crate::reply::Reply;
 use crate::request::{Client, Request};
 
 /// Option 43 for PXE: sub-option 6 (discovery control) = 8, "boot the given file, ask no one else" (PXE 2.1).
-const PXE_VENDOR_OPTIONS: [u8; 4] = [6, 1, 8, 255];
+pub(crate) const PXE_VENDOR_OPTIONS: [u8; 4] = [6, 1, 8, 255];
 /// Option 175 for iPXE: 176 (no-pxedhcp) = 1 saves the seconds it would wait for a proxy server.
 const IPXE_VENDOR_OPTIONS: [u8; 3] = [176, 1, 1];
 const IPXE: u8 = 175;

@@ -45,6 +45,13 @@ counts! {
     NoMessageType "no_message_type" "Dropped: BOOTP without option 53.",
     UnsupportedMessageType "unsupported_message_type" "Dropped: a message type that clients of this server do not send.",
 
+    TooManyPackets "too_many_packets" "Dropped: this MAC asks more often than a client does (`dhcp.client-packets-per-s-max`).",
+    TooManyStrangers "too_many_strangers" "Dropped: too many MACs that SMD does not know, at once (`dhcp.unknown-clients-per-s-max`).",
+    NotInGroups "not_in_groups" "Silence: the component is in none of the groups that are answered (`dhcp-answer-only`).",
+    Observed "observed" "Silence: in `dhcp-mode = \"observe\"` answers are compared with another server's, and not sent.",
+    ProxyOnly "proxy_only" "Silence: in `dhcp-mode = \"proxy\"` only nodes that boot are answered, and never with an address.",
+    ProbeUnderWay "probe_under_way" "Silence: the client's address is being asked for; its earlier message will be answered.",
+    AddressesInUse "addresses_in_use" "Silence: somebody answered for each address that was to be offered; the next message draws others.",
     UnknownMac "unknown_mac" "Silence: no ethernet interface has this MAC.",
     IgnoredByPolicy "ignored_by_policy" "Silence: a policy ignores this client (`chamois dhcp policy list`).",
     AddressHeld "address_held" "Silence: whoever had the node's address before may use it still (`chamois dhcp held`).",

@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(first.component_ids, ["", ""]);
         let second = page(first.next_page_token).await;
         assert_eq!(second.component_ids, ["x1000c0s0b0n2"]);
-        let addresses = [first.leases, second.leases].concat();
+        let addresses = [first.leases, second.leases.clone()].concat();
         let addresses: Vec<_> = addresses.iter().map(|lease| lease.address.as_str()).collect();
         assert_eq!(
             addresses,

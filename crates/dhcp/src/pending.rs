@@ -21,6 +21,9 @@ use crate::strangers;
 const NAKS_MAX: usize = 64;
 /// Leases that may wait to be committed or ended at a time, per socket.
 const LEASES_MAX: usize = 1024;
+/// Clients whose new address may be asked for at a time, per socket; a few more than addresses are, for those that wait for
+/// another try.
+const PROBES_MAX: usize = 1280;
 /// Longest wait: after that the client has asked again.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 
@@ -38,6 +41,7 @@ pub(crate) struct PendingTasks {
     counters: Arc<Counters>,
     naks: JoinSet<()>,
     leases: JoinSet<()>,
+    probes: JoinSet<()>,
     strangers: JoinSet<()>,
 }
 
@@ -47,6 +51,7 @@ impl PendingTasks {
             counters,
             naks: JoinSet::new(),
             leases: JoinSet::new(),
+            probes: JoinSet::new(),
             strangers: JoinSet::new(),
         }
     }
@@ -70,6 +75,17 @@ impl PendingTasks {
         }
         self.leases
             .spawn(async move { pending.counted(pending.bind().await) });
+        None
+    }
+
+    /// Asks whether somebody uses the address, then answers.
+    pub(crate) fn probe(&mut self, pending: Pending) -> Option<Count> {
+        reap(&mut self.probes, &self.counters);
+        if self.probes.len() >= PROBES_MAX {
+            return Some(Count::TooManyBinds);
+        }
+        self.probes
+            .spawn(async move { pending.counted(pending.probe().await) });
         None
     }
 
@@ -112,7 +128,7 @@ impl Pending {
     }
 
     /// Asks the majority, then decides again: by now the answer may be another one.
-    async fn refuse(&self) -> Count {
+    pub(crate) async fn refuse(&self) -> Count {
         let Server(inner) = &self.server;
         match tokio::time::timeout(WAIT_MAX, inner.store.linearize()).await {
             Ok(Ok(())) => {}
@@ -133,7 +149,7 @@ impl Pending {
     }
 
     /// Commits the lease and looks at the state again: only what stands there is acknowledged.
-    async fn bind(&self) -> Count {
+    pub(crate) async fn bind(&self) -> Count {
         let Server(inner) = &self.server;
         let request = match Request::parse(&self.packet) {
             Ok(request) => request,
@@ -162,7 +178,7 @@ impl Pending {
         self.send(&request, &reply)
     }
 
-    fn send(&self, request: &Request<'_>, reply: &crate::reply::Reply) -> Count {
+    pub(crate) fn send(&self, request: &Request<'_>, reply: &crate::reply::Reply) -> Count {
         let buffers = &mut Buffers::default();
         let count = self
             .server
@@ -173,7 +189,7 @@ impl Pending {
 }
 
 impl Server {
-    async fn end(&self, end: EndLease) -> Count {
+    pub(crate) async fn end(&self, end: EndLease) -> Count {
         let (declined, address, mac) = (end.declined, end.address.clone(), end.mac.clone());
         let ended = tokio::time::timeout(WAIT_MAX, propose(&self.0.store, Change::EndLease(end))).await;
         match (ended, declined) {

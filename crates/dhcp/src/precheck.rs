@@ -17,6 +17,7 @@ const COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// Size of the `chaddr` field.
 const HARDWARE_ADDRESS_MAX: u8 = 16;
 const BOOTREQUEST: u8 = 1;
+const BOOTREPLY: u8 = 2;
 const ETHERNET: u8 = 1;
 
 const PAD: u8 = 0;
@@ -37,8 +38,17 @@ pub struct Checked<'a> {
 /// # Errors
 /// The reason why the packet gets no answer.
 pub fn check(packet: &[u8]) -> Result<Checked<'_>, Count> {
+    check_of(BOOTREQUEST, packet)
+}
+
+/// As [`check`] for the answer of a server.
+pub(crate) fn check_reply(packet: &[u8]) -> Result<Checked<'_>, Count> {
+    check_of(BOOTREPLY, packet)
+}
+
+fn check_of(operation: u8, packet: &[u8]) -> Result<Checked<'_>, Count> {
     let (fixed, options) = packet.split_first_chunk::<FIXED_BYTES>().ok_or(Count::TooShort)?;
-    if fixed[0] != BOOTREQUEST {
+    if fixed[0] != operation {
         return Err(Count::NotARequest);
     }
     if fixed[2] > HARDWARE_ADDRESS_MAX {

@@ -43,7 +43,8 @@ pub fn destination(request: &Request<'_>, reply: &Reply, sender: SocketAddrV4) -
     if !request.ciaddr.is_unspecified() {
         return Destination::Unicast(SocketAddrV4::new(request.ciaddr, CLIENT_PORT));
     }
-    if request.wants_broadcast() {
+    // a proxy's offer names no address
+    if request.wants_broadcast() || reply.yiaddr.is_unspecified() {
         return Destination::Broadcast;
     }
     Destination::Link {

@@ -19,15 +19,16 @@ use tokio::time::Instant;
 use crate::batch::{Batch, PACKET_BYTES_MAX};
 use crate::binder::Binder;
 use crate::counters::{Count, Counters};
+use crate::guard::Guard;
 use crate::missing_loader::MissingLoaderLog;
 use crate::network::{Loaders, Network, Site};
 use crate::offers::Offers;
 use crate::pending::{Pending, PendingTasks};
-use crate::policy::{Decision, decide};
+use crate::policy::Decision;
 use crate::repeats::Repeats;
 use crate::reply::Reply;
 use crate::request::{Client, Request};
-use crate::routing::destination;
+use crate::routing::{Destination, destination};
 use crate::socket::{DhcpSocket, NotSent};
 use crate::strangers::Strangers;
 use crate::traffic::Traffic;
@@ -44,12 +45,13 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) binder: Arc<Binder>,
     pub(crate) strangers: Strangers,
+    pub(crate) guard: Guard,
     pub(crate) offers: Offers,
     pub(crate) network: Network,
     loaders: Loaders,
     pub(crate) turn: Box<dyn Fn() -> Turn + Send + Sync>,
     timeline: Timeline,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) traffic: Traffic,
     missing_loaders: MissingLoaderLog,
 }
@@ -70,6 +72,7 @@ impl Server {
             binder: Binder::new(store.clone()),
             store,
             strangers: Strangers::default(),
+            guard: Guard::default(),
             offers: Offers::default(),
             network,
             loaders,
@@ -188,9 +191,15 @@ impl Worker {
             Err(why) => return Some(why),
         };
         self.server.0.traffic.received(request.message_type);
+        if let Err(why) = self.server.admit(&request) {
+            return Some(why);
+        }
         let (decision, turn) = (self.server.decide(&request), (self.server.0.turn)());
         if !matches!(turn, Turn::Other { .. }) {
             self.note_stranger(&request, &decision);
+        }
+        if self.server.0.guard.observes() {
+            return Some(self.server.observe(packet));
         }
         match decision {
             Decision::Silent(why) => {
@@ -254,6 +263,9 @@ impl Worker {
         packet: &[u8],
         sender: SocketAddrV4,
     ) -> Option<Count> {
+        if self.server.to_be_probed(request, &decision).is_some() {
+            return self.pending.probe(self.pending_packet(packet, sender));
+        }
         match decision {
             Decision::Silent(why) => Some(why),
             Decision::Reply(reply) => Some(self.send(request, &reply, sender)),
@@ -306,6 +318,20 @@ impl Worker {
 }
 
 impl Server {
+    /// Whether a packet is looked at any further.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn admit(&self, request: &Request<'_>) -> Result<(), Count> {
+        let Inner {
+            store,
+            network,
+            guard,
+            ..
+        } = self.0.as_ref();
+        guard.admit(&store.state(), request, network, store.cluster_time_ms())
+    }
+
     pub(crate) fn decide(&self, request: &Request<'_>) -> Decision {
         let decision = self.decide_on(&self.0.store.state(), request);
         if decision == Decision::Silent(Count::DeclinedReservation) {
@@ -319,6 +345,15 @@ impl Server {
 
     /// What is decided from `state`; nothing is said of it.
     pub(crate) fn decide_on(&self, state: &State, request: &Request<'_>) -> Decision {
+        self.with_site_on(state, |state, site| self.0.guard.decide(state, request, site))
+    }
+
+    /// What a decision is made from, as it is now.
+    pub(crate) fn with_site<T>(&self, decide: impl FnOnce(&State, &Site<'_>) -> T) -> T {
+        self.with_site_on(&self.0.store.state(), decide)
+    }
+
+    fn with_site_on<T>(&self, state: &State, decide: impl FnOnce(&State, &Site<'_>) -> T) -> T {
         let Inner {
             store,
             network,
@@ -334,7 +369,7 @@ impl Server {
             isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
             is_offered: &|address, client| offers.is_anothers(address, client, now),
         };
-        decide(state, request, &site)
+        decide(state, &site)
     }
 
     /// A client that has chosen another server needs no address of ours.
@@ -353,8 +388,24 @@ impl Server {
         reply: &Reply,
         sender: SocketAddrV4,
     ) -> Count {
+        self.send_to(
+            socket,
+            buffers,
+            request,
+            reply,
+            destination(request, reply, sender),
+        )
+    }
+
+    pub(crate) fn send_to(
+        &self,
+        socket: &DhcpSocket,
+        buffers: &mut Buffers,
+        request: &Request<'_>,
+        reply: &Reply,
+        to: Destination,
+    ) -> Count {
         let complete = reply.write(request, &mut buffers.message);
-        let to = destination(request, reply, sender);
         match socket.send(
             to,
             self.0.network.service_address,

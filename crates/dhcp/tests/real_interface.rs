@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
+#[path = "real_interface/guards.rs"]
+mod guards;
 #[allow(dead_code, reason = "shared with other tests")]
 mod namespace;
 #[allow(dead_code, reason = "shared with other tests")]

@@ -7,6 +7,8 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
+#[path = "server/guards.rs"]
+mod guards;
 #[path = "server/pools.rs"]
 mod pools;
 #[path = "server/rfc2131.rs"]

@@ -29,6 +29,8 @@ pub(super) enum Server {
     Dhcp,
     /// The same of DHCPv6, and messages by type.
     Dhcp6,
+    /// Other DHCP servers that were seen, and addresses that were asked for, per network.
+    DhcpGuard,
     /// Transfers, refusals and bytes, per network.
     Tftp,
     /// Questions by what became of them, per network.
@@ -65,6 +67,11 @@ impl Server {
                 "chamois_dhcp6_packets_total",
                 "network",
                 "DHCPv6 packets by type and by what became of them.",
+            ),
+            Self::DhcpGuard => (
+                "chamois_dhcp_guard_total",
+                "network",
+                "Answers of other DHCP servers (`rogue_…`, `expected_…`, `observed_…`), and new addresses that were asked for.",
             ),
             Self::Tftp => (
                 "chamois_tftp_events_total",
@@ -109,6 +116,7 @@ impl Server {
         match self {
             Self::Dhcp => "dhcp",
             Self::Dhcp6 => "dhcpv6",
+            Self::DhcpGuard => "other dhcp servers",
             Self::Tftp => "tftp",
             Self::Dns => "dns",
             Self::RouterAdverts => "router advertisements",

@@ -48,6 +48,7 @@ pub(super) struct Parts<'a> {
     pub(super) timeline: &'a Timeline,
     /// DHCP servers, for whoever asks what they would answer.
     pub(super) dhcp: &'a ::dhcp::Servers,
+    pub(super) guards: &'a ::dhcp::Guards,
 }
 
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
@@ -65,6 +66,7 @@ pub(super) async fn assemble(
         loaders,
         timeline,
         dhcp,
+        guards,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
@@ -95,6 +97,7 @@ pub(super) async fn assemble(
     };
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     ::dhcp::add_services(&mut routes, store, dhcp);
+    guards.add_service(&mut routes);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());
     routes.add_service(ClusterServiceServer::new(OwnStatus {

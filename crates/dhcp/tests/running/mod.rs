@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
+use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Rules, Server, Turn, UEFI_LOADER};
 use raft::Store;
 use timeline::Timeline;
 use tokio::net::UdpSocket;
@@ -57,7 +57,17 @@ impl Running {
         timeline: Timeline,
     ) -> Running {
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
-        let server = Server::new(store, network, loaders, turn, timeline);
+        Running::run(Server::new(store, network(), loaders, turn, timeline)).await
+    }
+
+    /// A server whose turn it always is, with rules.
+    pub(crate) async fn start_guarded(store: Store, rules: Rules) -> Running {
+        let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+        let timeline = Timeline::default();
+        Running::run(Server::new(store, network(), loaders, || Turn::Own, timeline).guarded(rules)).await
+    }
+
+    async fn run(server: Server) -> Running {
         let socket = DhcpSocket::on_address(SocketAddrV4::new(SERVER, 0)).unwrap();
         let (address, counters) = (socket.local_addr().unwrap(), server.counters());
         let (stop, stopped) = oneshot::channel();

@@ -32,7 +32,7 @@ const KIND: &str = "DHCP lease";
 /// Lease of a pool's address where the subnet says nothing, seconds.
 const POOL_LEASE_TIME_S_DEFAULT: u32 = 300;
 /// How long nobody gets an address that was found in use, milliseconds: Kea's `decline-probation-period`.
-const QUARANTINE_MS: u64 = 24 * 60 * 60 * 1000;
+pub(super) const QUARANTINE_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long after its end nobody else gets an address, milliseconds: what is left of a lease is told by members whose view of
 /// the cluster's time may be a little behind.
 const REUSE_MARGIN_MS: u64 = 10_000;
@@ -141,9 +141,7 @@ impl Leases {
         check_text("vendor_class", &bind.vendor_class, DHCP_TEXT_BYTES_MAX)?;
         let subnet = self.check_free(address, &client, around, at.time_ms)?;
         let before = self.get(address).cloned();
-        if before.is_none() && self.table.len() >= DHCP_LEASES_MAX {
-            self.forget_oldest(at.time_ms, changes)?;
-        }
+        self.make_room(address, at.time_ms, changes)?;
         self.let_others_go(address, &client, around, at, changes);
         let own = before.filter(|before| is_of(before, &client));
         let lease = DhcpLease {
@@ -235,16 +233,24 @@ impl Leases {
         }
     }
 
-    /// What has ended longest ago makes room.
-    fn forget_oldest(&mut self, now_ms: u64, changes: &mut Changes) -> Result<(), Rejection> {
+    /// What has ended longest ago makes room for an address that is not on record yet.
+    pub(super) fn make_room(
+        &mut self,
+        address: Ipv4Addr,
+        now_ms: u64,
+        changes: &mut Changes,
+    ) -> Result<(), Rejection> {
+        if self.get(address).is_some() || self.table.len() < DHCP_LEASES_MAX {
+            return Ok(());
+        }
         let oldest = self
             .by_end
             .get_min()
             .filter(|(ends_at_ms, _)| *ends_at_ms <= now_ms);
-        let address = oldest.map(|(_, address)| *address);
-        let address =
-            address.ok_or_else(|| conflict(format!("there are {DHCP_LEASES_MAX} leases; none has ended")))?;
-        self.remove(address, changes);
+        let oldest = oldest.map(|(_, address)| *address);
+        let oldest =
+            oldest.ok_or_else(|| conflict(format!("there are {DHCP_LEASES_MAX} leases; none has ended")))?;
+        self.remove(oldest, changes);
         Ok(())
     }
 
@@ -315,7 +321,13 @@ impl Leases {
         self.store(address, client, after, changes);
     }
 
-    fn store(&mut self, address: Ipv4Addr, client: LeaseClient, lease: DhcpLease, changes: &mut Changes) {
+    pub(super) fn store(
+        &mut self,
+        address: Ipv4Addr,
+        client: LeaseClient,
+        lease: DhcpLease,
+        changes: &mut Changes,
+    ) {
         self.forget_indexes_of(address);
         self.of_client.entry(client).or_default().insert(address);
         self.by_end.insert((lease.ends_at_ms, address));
@@ -384,7 +396,7 @@ pub(super) fn ipv4(field: &str, text: &str) -> Result<Ipv4Addr, Rejection> {
     })
 }
 
-fn conflict(detail: String) -> Rejection {
+pub(super) fn conflict(detail: String) -> Rejection {
     Rejection::Conflict { detail }
 }
 

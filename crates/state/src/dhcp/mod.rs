@@ -7,6 +7,7 @@ mod policies;
 mod pools;
 mod raw_options;
 mod rules;
+mod quarantine;
 mod subnets;
 mod unknown_clients;
 
@@ -165,6 +166,15 @@ impl Dhcp {
             Change::NoteUnknownClients(note) => self.unknown.note(note, smd, at, changes),
             Change::PutPolicy(put) => self.policies.put(put, &mut self.subnets, at, changes),
             Change::DeletePolicy(delete) => self.policies.delete(delete, changes),
+            Change::QuarantineAddress(quarantine) => {
+                let Dhcp {
+                    subnets,
+                    leases,
+                    held,
+                    ..
+                } = self;
+                leases.quarantine(quarantine, &Around { smd, subnets, held }, at, changes)
+            }
         }
     }
 
@@ -288,7 +298,8 @@ pub(crate) fn feature_level(command: &DhcpCommand) -> u32 {
             | Change::DeleteHeldAddress(_)
             | Change::NoteUnknownClients(_)
             | Change::PutPolicy(_)
-            | Change::DeletePolicy(_),
+            | Change::DeletePolicy(_)
+            | Change::QuarantineAddress(_),
         ) => FEATURE_LEVEL_DHCP,
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use model::{MacAddr, Rejection};
-use proto::dhcp::v1::dhcp_command::{Bind, BindLeases, DeleteLease, EndLease};
+use proto::dhcp::v1::dhcp_command::{Bind, BindLeases, DeleteLease, EndLease, QuarantineAddress};
 use proto::dhcp::v1::dhcp_lease::State as LeaseState;
 use proto::dhcp::v1::subnet::UnknownClients;
 use proto::dhcp::v1::{AddressPool, DhcpLease, Subnet};
@@ -389,4 +389,53 @@ fn pools_and_leases_need_members_that_know_them() {
         };
         assert_eq!(needed, FEATURE_LEVEL_DHCP);
     }
+}
+
+fn quarantine(address: &str, mac: &str) -> QuarantineAddress {
+    QuarantineAddress {
+        address: address.into(),
+        mac: mac.into(),
+    }
+}
+
+/// Somebody answers for it who has no lease: the pool must not hand it out, to that one neither, for a day.
+#[test]
+fn an_address_that_answers_is_out_of_use_for_a_day() {
+    let mut log = log();
+    log.ok(quarantine("10.97.200.1", B));
+    log.ok(quarantine("10.97.200.2", ""));
+    let found = lease(&log, "10.97.200.1");
+    assert_eq!((found.state(), found.mac.as_str()), (LeaseState::Declined, B));
+    assert_eq!(found.ends_at_ms, log.now_ms + 24 * 3_600_000);
+    assert_eq!(lease(&log, "10.97.200.2").mac, "00:00:00:00:00:00");
+    for (address, mac) in [("10.97.200.1", A), ("10.97.200.1", B), ("10.97.200.2", A)] {
+        refusal(&mut log, bind(address, mac));
+    }
+    pass(&mut log, 24 * 3_600_000 + MARGIN_MS);
+    log.ok(bind("10.97.200.1", A));
+    assert_eq!(lease(&log, "10.97.200.1").state(), LeaseState::Bound);
+}
+
+/// What answers there may be its owner, and nobody loses an address to an answer.
+#[test]
+fn an_address_that_somebody_has_is_not_put_out_of_use() {
+    let mut log = log();
+    log.ok(bind("10.97.200.1", A));
+    let before = lease(&log, "10.97.200.1");
+    log.ok(create("02:00:00:00:00:a1", "x1000c0s0b0n0", &["10.97.200.3"]));
+    for address in [
+        "10.97.200.1",
+        "10.97.200.3",
+        "10.97.200.5",
+        "10.97.0.7",
+        "192.0.2.1",
+        "x",
+    ] {
+        log.refused(quarantine(address, B));
+    }
+    assert_eq!(lease(&log, "10.97.200.1"), before);
+    log.refused(quarantine("10.97.200.2", "x"));
+    pass(&mut log, LEASE_MS + MARGIN_MS);
+    log.ok(quarantine("10.97.200.1", B));
+    assert_eq!(lease(&log, "10.97.200.1").state(), LeaseState::Declined);
 }

@@ -236,7 +236,7 @@ into_command! {
         PutGroup DeleteGroup PutInstanceInfo DeleteInstanceInfo RenewInstanceId PutProfile DeleteProfile
         OpenBootSession DeleteClusterDefaults PatchGroup;
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet BindLeases EndLease DeleteLease ConfirmHeldAddresses
-        DeleteHeldAddress NoteUnknownClients PutPolicy DeletePolicy;
+        DeleteHeldAddress NoteUnknownClients PutPolicy DeletePolicy QuarantineAddress;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile PutImage SetImagePinned DeleteImage;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
 }

@@ -1,5 +1,6 @@
 //! Everything that can be known to fail before a port is bound: `chamois serve --check` stops after it.
 
+mod dhcp_rules;
 mod files;
 mod host;
 mod ipv6;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::{Host, Listed, Problems, ipv6};
+use super::{Host, Listed, Problems, dhcp_rules, ipv6};
 use crate::serve::config::{AddressMode, Config, NetworkConfig, NetworkKind, Role};
 
 pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mut Problems) {
@@ -26,6 +26,7 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
         check_address_of_the_api(config, network, problems);
         check_router_advertisements(config, network, host, problems);
         ipv6::check(config, network, host, problems);
+        dhcp_rules::check(config, network, problems);
         check_peers(config, network, listed, problems);
         match config.address.mode {
             AddressMode::Loopback => check_loopback(network, problems),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Problems;
-use crate::serve::config::{Config, NetworkConfig, Role};
+use crate::serve::config::{Config, DhcpMode, NetworkConfig, Role};
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
@@ -13,6 +13,10 @@ const DEADLINE_S_MAX: u32 = 86_400;
 const REQUESTS_BURST_MIN: u32 = 50;
 /// Below it nodes would do nothing but renew.
 const LEASE_S_MIN: u32 = 60;
+/// Firmware, loader and system ask twice each in a boot, and repeat themselves.
+const CLIENT_PACKETS_BURST_MIN: u32 = 10;
+/// iPXE asks again after a second.
+const PROBE_MS_MAX: u64 = 500;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     for (key, port) in [
@@ -49,6 +53,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+    check_dhcp(config, problems);
     if config.dhcp.isolated_lease_s < LEASE_S_MIN {
         problems.add(
             "dhcp.isolated-lease-s",
@@ -79,6 +84,28 @@ fn check_deadlines(config: &Config, problems: &mut Problems) {
                 format_args!("{seconds} s; accepted are 1 to {DEADLINE_S_MAX}"),
             );
         }
+    }
+}
+
+fn check_dhcp(config: &Config, problems: &mut Problems) {
+    let burst = config.dhcp.client_packets_burst_max;
+    if burst < CLIENT_PACKETS_BURST_MIN {
+        problems.add(
+            "dhcp.client-packets-burst-max",
+            format_args!(
+                "{burst} is less than a boot may need; accepted are {CLIENT_PACKETS_BURST_MIN} and more (for no limit: \
+                 client-packets-per-s-max = 0)"
+            ),
+        );
+    }
+    if config.dhcp.probe_ms > PROBE_MS_MAX {
+        problems.add(
+            "dhcp.probe-ms",
+            format_args!(
+                "{} ms; accepted are 0 (no probe) to {PROBE_MS_MAX}: clients ask again soon",
+                config.dhcp.probe_ms
+            ),
+        );
     }
 }
 
@@ -120,6 +147,9 @@ fn check_udp(config: &Config, problems: &mut Problems) {
     ];
     if config.networks.iter().any(NetworkConfig::serves_ipv6) {
         ports.insert(0, ("network.prefixes-v6", dhcp6::PORT));
+    }
+    if config.has_dhcp_mode(DhcpMode::Proxy) {
+        ports.insert(0, ("dhcp-mode = \"proxy\"", dhcp::PROXY_PORT));
     }
     for (index, (key, port)) in ports.iter().enumerate() {
         if let Some((other, _)) = ports[..index].iter().find(|(_, taken)| taken == port) {

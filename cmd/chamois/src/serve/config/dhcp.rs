@@ -19,6 +19,16 @@ pub struct DhcpConfig {
     /// Longest lease, in seconds, that a node gets from a member that hears no leader; 60 at least. Nodes keep booting then, but
     /// what SMD says of their addresses may have changed elsewhere.
     pub isolated_lease_s: u32,
+    /// Packets of one MAC that are looked at, a second, and …
+    pub client_packets_per_s_max: u32,
+    /// … at once after it has been quiet; 10 at least: firmware, loader and system ask in one boot. With
+    /// `client-packets-per-s-max = 0` there is no limit.
+    pub client_packets_burst_max: u32,
+    /// MACs that SMD does not know and that have not asked lately: so many are looked at a second. 0: no limit.
+    pub unknown_clients_per_s_max: u32,
+    /// How long a new address of a pool is asked for on the network (ARP, or ping beyond a relay) before it is offered,
+    /// milliseconds; 500 at most, 0: it is not.
+    pub probe_ms: u64,
 }
 
 impl Default for DhcpConfig {
@@ -27,6 +37,10 @@ impl Default for DhcpConfig {
             port: 67,
             loaders_dir: PathBuf::from("/usr/lib/ipxe"),
             isolated_lease_s: 300,
+            client_packets_per_s_max: 5,
+            client_packets_burst_max: 20,
+            unknown_clients_per_s_max: 4000,
+            probe_ms: 300,
         }
     }
 }

@@ -32,7 +32,7 @@ pub use self::dns::DnsConfig;
 pub use self::error::ConfigError;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
-pub use self::network::{NetworkConfig, NetworkKind, Role};
+pub use self::network::{DhcpMode, NetworkConfig, NetworkKind, Role};
 pub use self::raft::{Profile, RaftConfig, Reads};
 pub use self::tftp::TftpConfig;
 
@@ -131,6 +131,12 @@ impl Config {
     pub fn api_addresses(&self) -> impl Iterator<Item = (&NetworkConfig, Ipv4Addr)> {
         let without_roles = self.networks.iter().filter(|network| network.roles.is_empty());
         without_roles.filter_map(|network| Some((network, network.service_address?)))
+    }
+
+    /// Whether any network has this mode of DHCP.
+    pub fn has_dhcp_mode(&self, mode: DhcpMode) -> bool {
+        let mut with_dhcp = self.networks.iter().filter(|n| n.roles.contains(&Role::Dhcp));
+        with_dhcp.any(|network| network.dhcp_mode == mode)
     }
 
     /// Whether any network has this role here.

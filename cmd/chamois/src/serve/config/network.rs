@@ -58,6 +58,17 @@ pub struct NetworkConfig {
     /// `external`). Without it each member tells its own address in `prefixes-v6`.
     #[serde(default, deserialize_with = "value::optional_ipv6")]
     pub service_address_v6: Option<Ipv6Addr>,
+    /// What becomes of DHCP's answers, for a move from another server: `answer`, `observe` (they are compared with those of
+    /// the server that answers now and not sent: `chamois dhcp observed`) or `proxy` (the other server keeps giving the
+    /// addresses, nodes are told what to boot).
+    #[serde(default)]
+    pub dhcp_mode: DhcpMode,
+    /// Labels of SMD's groups: DHCP answers their components alone. Empty: everybody.
+    #[serde(default)]
+    pub dhcp_answer_only: Vec<String>,
+    /// DHCP servers (their identifiers) that are to answer on the network, too. Others are reported as rogues.
+    #[serde(default, deserialize_with = "value::ipv4_list")]
+    pub dhcp_other_servers: Vec<Ipv4Addr>,
 }
 
 impl NetworkConfig {
@@ -70,6 +81,19 @@ impl NetworkConfig {
     pub fn serves_ipv6(&self) -> bool {
         !self.prefixes_v6.is_empty()
     }
+}
+
+/// What becomes of DHCP's answers on a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DhcpMode {
+    /// They are sent.
+    #[default]
+    Answer,
+    /// They are compared with another server's.
+    Observe,
+    /// Addresses are another server's, boot files come from here.
+    Proxy,
 }
 
 /// What a network is for.

@@ -66,6 +66,12 @@ pub(super) fn networks_v6<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv6
     parsed.collect()
 }
 
+/// A list of IPv4 addresses.
+pub(super) fn ipv4_list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Addr>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| parse_ipv4(text)).collect()
+}
+
 /// A list of IPv4 networks.
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Net>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;

@@ -46,6 +46,7 @@ pub(super) struct NodePorts {
     pub(super) timeline: Timeline,
     pub(super) sealer: Sealer,
     pub(super) api: ApiServed,
+    pub(super) guards: dhcp::Guards,
 }
 
 /// What is open on one network.

@@ -3,22 +3,26 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
 use address::{ClientNotes, Held, loopback};
-use dhcp::{DhcpSocket, Network, RouterAdvertCounters, Turn};
+use dhcp::{DhcpSocket, Mode, Network, RouterAdvertCounters, Rules, Turn};
 use gateway::Gateway;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::{Holding, NodePorts, dns as dns_ports, interface, ipv6};
 use crate::serve::ServeError;
-use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
+use crate::serve::config::{AddressMode, Config, DhcpMode, NetworkConfig, Role};
 use crate::serve::counters::{Counters, Server};
 use crate::serve::drain::Stop;
 use crate::serve::loaders;
 use crate::serve::open_roles::OpenRoles;
 use crate::serve::tasks::Tasks;
 use crate::serve::timeline::fetched_loaders;
+
+/// The key that opens port 4011.
+const PROXY_KEY: &str = "dhcp-mode";
 
 /// Everything that is served on one network.
 pub(super) struct Roles {
@@ -70,7 +74,11 @@ impl Roles {
         let dhcp6 = network
             .serves_ipv6()
             .then(|| ipv6::server(ports, network, turn.clone()));
-        let dhcp = dhcp::Server::new(store, about, offered, turn, timeline);
+        let rules = rules(&ports.config, network);
+        let dhcp = dhcp::Server::new(store, about, offered, turn, timeline).guarded(rules);
+        if network.has(Role::Dhcp) {
+            ports.guards.put(&network.name, &dhcp);
+        }
         let first_script = files.get(dhcp::FIRST_SCRIPT);
         let fetched = fetched_loaders(&ports.store, &ports.timeline, first_script);
         let tftp = tftp::Server::new(files, Limits::default()).telling(fetched);
@@ -116,6 +124,9 @@ impl Roles {
             let counted = self.dhcp.counters();
             let read = move || counted.all().collect::<Vec<_>>();
             self.counters.add(Server::Dhcp, name, read);
+            let counted = self.dhcp.guard_counters();
+            let read = move || counted.all().collect::<Vec<_>>();
+            self.counters.add(Server::DhcpGuard, name, read);
         }
         if self.network.has(Role::Tftp) {
             let counted = self.tftp.counters();
@@ -142,6 +153,11 @@ impl Roles {
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
             let socket = DhcpSocket::on_interface(name, port).map_err(not_bound(key, any(port)))?;
             tasks.spawn("DHCP", dhcp(self.dhcp.clone(), socket, stop.clone()));
+            if let Some(port) = self.proxy_port() {
+                let socket = DhcpSocket::on_interface(name, port).map_err(not_bound(PROXY_KEY, any(port)))?;
+                tasks.spawn("proxyDHCP", proxy(self.dhcp.clone(), socket, stop.clone()));
+            }
+            self.watch_wire(stop, tasks);
         }
         if let Some((key, port)) = self.port_of(Role::Tftp) {
             let socket = interface::udp(name, port).map_err(not_bound(key, any(port)))?;
@@ -196,6 +212,19 @@ impl Roles {
         }
     }
 
+    fn watch_wire(&self, stop: &Stop, tasks: &mut Tasks) {
+        let (server, interface, stop) = (self.dhcp.clone(), self.network.interface.clone(), stop.clone());
+        tasks.spawn("what DHCP hears", async move {
+            server.watch_wire(&interface, stop.reached()).await;
+            Ok(())
+        });
+    }
+
+    /// The port where nodes ask a proxy, where this network's server is one.
+    fn proxy_port(&self) -> Option<u16> {
+        (self.network.dhcp_mode == DhcpMode::Proxy).then_some(dhcp::PROXY_PORT)
+    }
+
     fn advertise_no_router(&self, stop: &Stop, tasks: &mut Tasks) {
         let counters = Arc::new(RouterAdvertCounters::default());
         let counted = Arc::clone(&counters);
@@ -222,6 +251,11 @@ impl Roles {
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
             let socket = DhcpSocket::on_address(at(port)).map_err(not_bound(key, at(port).into()))?;
             tasks.spawn("DHCP", dhcp(self.dhcp.clone(), socket, stop.clone()));
+            if let Some(port) = self.proxy_port() {
+                let socket = DhcpSocket::on_address(at(port));
+                let socket = socket.map_err(not_bound(PROXY_KEY, at(port).into()))?;
+                tasks.spawn("proxyDHCP", proxy(self.dhcp.clone(), socket, stop.clone()));
+            }
         }
         if let Some((key, port)) = self.port_of(Role::Tftp) {
             let bound = std::net::UdpSocket::bind(at(port)).and_then(|socket| {
@@ -316,6 +350,30 @@ async fn http(
 async fn dhcp(server: dhcp::Server, socket: DhcpSocket, stop: Stop) -> Result<(), ServeError> {
     server.run(socket, stop.reached()).await;
     Ok(())
+}
+
+async fn proxy(server: dhcp::Server, socket: DhcpSocket, stop: Stop) -> Result<(), ServeError> {
+    server.run_proxy_port(socket, stop.reached()).await;
+    Ok(())
+}
+
+/// What a network's DHCP server does besides answering.
+fn rules(config: &Config, network: &NetworkConfig) -> Rules {
+    Rules {
+        mode: match network.dhcp_mode {
+            DhcpMode::Answer => Mode::Answer,
+            DhcpMode::Observe => Mode::Observe,
+            DhcpMode::Proxy => Mode::Proxy,
+        },
+        answer_only: network.dhcp_answer_only.clone(),
+        other_servers: network.dhcp_other_servers.clone(),
+        limits: dhcp::Limits {
+            packets_per_s: config.dhcp.client_packets_per_s_max,
+            packets_burst: config.dhcp.client_packets_burst_max,
+            strangers_per_s: config.dhcp.unknown_clients_per_s_max,
+        },
+        probe: Duration::from_millis(config.dhcp.probe_ms),
+    }
 }
 
 async fn tftp(server: tftp::Server, socket: UdpSocket, stop: Stop) -> Result<(), ServeError> {

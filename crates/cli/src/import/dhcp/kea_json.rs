@@ -273,10 +273,9 @@ fn read_included(source: &Source, files: &mut Files) -> Result<Node, String> {
 /// On the same lines as before.
 fn as_if_in(source: &Source, open: char, close: char) -> Source {
     let text = format!("{open}{}\n{close}", source.text);
-    Source {
-        text,
-        ..source.clone()
-    }
+    let mut enclosed = source.clone();
+    enclosed.text = text;
+    enclosed
 }
 
 #[cfg(test)]

@@ -1,0 +1,146 @@
+//! `chamois dhcp observed`: each member's own view, one below the other.
+
+use futures::future::join_all;
+use proto::dhcp::v1::dhcp_watch_service_client::DhcpWatchServiceClient;
+use proto::dhcp::v1::{ListObservedAnswersRequest, ListObservedAnswersResponse};
+
+use super::servers::{View, answered, to_json};
+use crate::args::GlobalArgs;
+use crate::connect::Target;
+use crate::error::CliError;
+use crate::output::{self, Format};
+use crate::utc;
+
+/// The full name of the answer, for JSON.
+const ANSWER: &str = "chamois.dhcp.v1.ListObservedAnswersResponse";
+
+pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
+    let target = Target::from_global(global)?;
+    let views = join_all(
+        target
+            .endpoints
+            .iter()
+            .map(async |endpoint| (endpoint.clone(), ask(&target, endpoint).await)),
+    );
+    let views = answered(views.await)?;
+    match global.output {
+        Format::Json => output::print(to_json(ANSWER, &views)?),
+        Format::Table => {
+            output::print(render(&views))?;
+            output::print(counts(&views))
+        }
+    }
+}
+
+async fn ask(target: &Target, endpoint: &str) -> Result<ListObservedAnswersResponse, CliError> {
+    let mut client = DhcpWatchServiceClient::new(target.connect_one(endpoint)?);
+    let request = ListObservedAnswersRequest {};
+    Ok(client.list_observed_answers(request).await?.into_inner())
+}
+
+/// A row for each difference.
+fn render(views: &[View<ListObservedAnswersResponse>]) -> comfy_table::Table {
+    let mut table = output::table([
+        "SEEN BY",
+        "NETWORK",
+        "MAC",
+        "SERVER",
+        "WHAT",
+        "OURS",
+        "THEIRS",
+        "TIMES",
+        "LAST SEEN",
+    ]);
+    for (endpoint, answer) in views {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                table.add_row([endpoint.clone(), error.to_string()]);
+                continue;
+            }
+        };
+        for client in &answer.answers {
+            for difference in &client.differences {
+                table.add_row([
+                    endpoint.clone(),
+                    client.network.clone(),
+                    client.mac.clone(),
+                    client.server.clone(),
+                    difference.field.clone(),
+                    difference.ours.clone(),
+                    difference.theirs.clone(),
+                    client.times.to_string(),
+                    utc::timestamp(client.seen_at_ms),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+/// An empty table alone would not tell whether anything was compared.
+fn counts(views: &[View<ListObservedAnswersResponse>]) -> String {
+    let mut lines = Vec::new();
+    for (endpoint, answer) in views {
+        let networks = answer.as_ref().map(|answer| answer.networks.as_slice());
+        for network in networks.unwrap_or_default() {
+            lines.push(format!(
+                "{endpoint}, network {}: {} answers the same, {} different",
+                network.network, network.same, network.different
+            ));
+        }
+    }
+    if lines.is_empty() {
+        return "no network of these members has `dhcp-mode = \"observe\"`".to_owned();
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::dhcp::v1::observed_answer::Difference;
+    use proto::dhcp::v1::{ObservedAnswer, ObservedNetwork};
+
+    use super::*;
+
+    fn views() -> Vec<View<ListObservedAnswersResponse>> {
+        let answer = ObservedAnswer {
+            network: "boot".into(),
+            mac: "02:00:00:00:00:a1".into(),
+            server: "10.97.9.9".into(),
+            seen_at_ms: 1_764_054_000_000,
+            times: 4,
+            differences: vec![Difference {
+                field: "router".into(),
+                ours: "10.97.0.254".into(),
+                theirs: "10.97.0.1".into(),
+            }],
+        };
+        let network = ObservedNetwork {
+            network: "boot".into(),
+            same: 41,
+            different: 4,
+        };
+        let seen = ListObservedAnswersResponse {
+            answers: vec![answer],
+            networks: vec![network],
+        };
+        vec![("a:7441".into(), Ok(seen))]
+    }
+
+    #[test]
+    fn a_difference_is_shown_with_both_sides() {
+        let shown = render(&views()).to_string();
+        for part in ["02:00:00:00:00:a1", "router", "10.97.0.254", "10.97.0.1", " 4 "] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        let counts = counts(&views());
+        assert_eq!(counts, "a:7441, network boot: 41 answers the same, 4 different");
+    }
+
+    #[test]
+    fn it_is_said_when_nobody_observes() {
+        let none = vec![("a:7441".to_owned(), Ok(ListObservedAnswersResponse::default()))];
+        assert!(counts(&none).contains("dhcp-mode"));
+    }
+}
