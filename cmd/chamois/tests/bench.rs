@@ -304,7 +304,16 @@ fn peers_are_measured_in_the_same_run() {
         "{rate}"
     );
     assert_eq!(row(&rows, "errors, 2 clients")["peer"], 0.0);
-    let more = ["--nodes", "50", "--rates", "20,40", "--avalanche", "20"];
+    let more = [
+        "--nodes",
+        "50",
+        "--rates",
+        "20,40",
+        "--pool-rates",
+        "20,40",
+        "--avalanche",
+        "20",
+    ];
     let (rows, err) = rows_of("dhcp", &more);
     assert!(
         err.contains("Kea keeps a lease for each DHCPACK") && err.contains("50 reserved addresses"),
@@ -318,6 +327,11 @@ fn peers_are_measured_in_the_same_run() {
     assert!(
         exchanges["peer_name"].as_str().unwrap().starts_with("Kea "),
         "{exchanges}"
+    );
+    let leases = row(&rows, "leases of a pool with at most 1 % lost");
+    assert!(
+        leases["ours"].as_f64() > Some(0.0) && leases["peer"].as_f64() > Some(0.0),
+        "{leases}"
     );
 }
 

@@ -12,8 +12,6 @@ use tokio::process::Command;
 use crate::tools::{KEA, find};
 use crate::{BenchError, Child};
 
-/// Same as ours, so that neither has more to do: no lease runs out in a run.
-const LEASE_TIME_S: u32 = 3600;
 /// 10,000 reservations are read in well under a second.
 const START_MAX: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
@@ -29,6 +27,10 @@ pub struct Settings {
     pub subnet: String,
     /// MAC (`02:00:…`) and address of each client.
     pub reservations: Vec<(String, Ipv4Addr)>,
+    /// First and last address for clients without a reservation.
+    pub pool: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// How long a lease lasts, seconds; the same as ours, so that neither has more to do.
+    pub lease_time_s: u32,
     /// Whether it appends each lease to a file, as it does by default.
     pub persist: bool,
 }
@@ -114,15 +116,20 @@ fn configuration(settings: &Settings, leases: &Path) -> String {
         .iter()
         .map(|(mac, address)| json!({ "hw-address": mac, "ip-address": address.to_string() }))
         .collect();
+    let pools: Vec<_> = settings
+        .pool
+        .iter()
+        .map(|(first, last)| json!({ "pool": format!("{first} - {last}") }))
+        .collect();
     json!({ "Dhcp4": {
         "interfaces-config": {
             "interfaces": [format!("lo/{}", settings.address)],
             "dhcp-socket-type": "udp",
         },
         "lease-database": { "type": "memfile", "persist": settings.persist, "name": leases },
-        "valid-lifetime": LEASE_TIME_S,
+        "valid-lifetime": settings.lease_time_s,
         "host-reservation-identifiers": ["hw-address"],
-        "subnet4": [{ "subnet": settings.subnet, "reservations": reservations }],
+        "subnet4": [{ "subnet": settings.subnet, "reservations": reservations, "pools": pools }],
         "loggers": [{
             "name": "kea-dhcp4",
             "severity": "WARN",
@@ -149,8 +156,32 @@ mod tests {
             port: 6768,
             subnet: "127.9.0.0/16".into(),
             reservations: vec![("02:00:00:00:00:07".into(), Ipv4Addr::new(127, 9, 16, 8))],
+            pool: None,
+            lease_time_s: 3600,
             persist: true,
         }
+    }
+
+    #[test]
+    fn a_pool_is_a_range_of_the_subnet() {
+        let of = |pool| {
+            let settings = Settings {
+                pool,
+                lease_time_s: 30,
+                ..settings()
+            };
+            let text = configuration(&settings, Path::new("/tmp/leases.csv"));
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()
+        };
+        let (first, last) = (Ipv4Addr::new(127, 9, 64, 0), Ipv4Addr::new(127, 9, 255, 250));
+        let value = of(Some((first, last)));
+        let pools = &value["Dhcp4"]["subnet4"][0]["pools"];
+        assert_eq!(
+            pools,
+            &serde_json::json!([{ "pool": "127.9.64.0 - 127.9.255.250" }])
+        );
+        assert_eq!(value["Dhcp4"]["valid-lifetime"], 30);
+        assert_eq!(of(None)["Dhcp4"]["subnet4"][0]["pools"], serde_json::json!([]));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -9,6 +11,8 @@ use tokio::process::Command;
 use crate::BenchError;
 use crate::tools::{PERFDHCP, find};
 
+/// The first of the clients that are the same in every run.
+const FIRST_MAC: &str = "mac=02:00:00:00:00:00";
 /// An answer that comes so long after the end of the load still counts.
 const ANSWERS_WAIT: Duration = Duration::from_secs(1);
 /// Beyond the load itself perfdhcp needs no longer than this.
@@ -25,7 +29,16 @@ pub const DROPS_PERCENT_MAX: f64 = 1.0;
 pub struct PerfDhcp {
     program: PathBuf,
     relay: Ipv4Addr,
-    clients: u32,
+    clients: Clients,
+}
+
+/// Which MACs its clients have.
+#[derive(Clone, Debug)]
+enum Clients {
+    /// So many, the same in every run: 02:00:00:00:00:00 and those after it.
+    Same(u32),
+    /// Others in every run; the number of the next one.
+    New(Arc<AtomicU16>),
 }
 
 /// Where a server listens.
@@ -79,7 +92,20 @@ impl PerfDhcp {
         Ok(PerfDhcp {
             program: find(PERFDHCP)?,
             relay,
-            clients,
+            clients: Clients::Same(clients),
+        })
+    }
+
+    /// A load in which no client comes twice: in run `r` they have the MACs 06:00 and `r` in two bytes, then a number.
+    /// An address that two of them get counts as rejected.
+    ///
+    /// # Errors
+    /// `Missing` without perfdhcp on this host.
+    pub fn of_new_clients(relay: Ipv4Addr) -> Result<PerfDhcp, BenchError> {
+        Ok(PerfDhcp {
+            program: find(PERFDHCP)?,
+            relay,
+            clients: Clients::New(Arc::default()),
         })
     }
 
@@ -90,8 +116,17 @@ impl PerfDhcp {
     pub async fn exchanges(&self, server: Server, rate: u32, seconds: u64) -> Result<Exchanges, BenchError> {
         let wait = ANSWERS_WAIT.as_micros().to_string();
         let (rate_text, period) = (rate.to_string(), seconds.to_string());
-        let clients = self.clients.to_string();
-        let options = ["-r", &rate_text, "-R", &clients, "-p", &period, "-W", &wait];
+        let mut options = vec!["-r", &rate_text, "-p", &period, "-W", &wait];
+        // a little more than can come: after the last one they would begin anew
+        let all = u64::from(rate) * (seconds + 1);
+        let (base, clients) = match &self.clients {
+            Clients::Same(clients) => (FIRST_MAC.to_owned(), clients.to_string()),
+            Clients::New(next) => (new_macs(next.fetch_add(1, Ordering::Relaxed)), all.to_string()),
+        };
+        options.extend(["-b", &base, "-R", &clients]);
+        if matches!(self.clients, Clients::New(_)) {
+            options.push("-u");
+        }
         let text = self
             .run(server, &options, Duration::from_secs(seconds) + SPARE)
             .await?;
@@ -104,7 +139,7 @@ impl PerfDhcp {
     /// As [`PerfDhcp::exchanges`]; `TimedOut` if they have no leases within a minute.
     pub async fn avalanche(&self, server: Server, clients: u32) -> Result<Avalanche, BenchError> {
         let clients = clients.to_string();
-        let options = ["--scenario", "avalanche", "-R", &clients];
+        let options = ["--scenario", "avalanche", "-b", FIRST_MAC, "-R", &clients];
         let text = self.run(server, &options, AVALANCHE_MAX).await?;
         Avalanche::parse(&text)
     }
@@ -112,7 +147,7 @@ impl PerfDhcp {
     async fn run(&self, server: Server, options: &[&str], at_most: Duration) -> Result<String, BenchError> {
         let mut command = Command::new(&self.program);
         command
-            .args(["-4", "-b", "mac=02:00:00:00:00:00", "-l", &self.relay.to_string()])
+            .args(["-4", "-l", &self.relay.to_string()])
             .args(["-N", &server.port.to_string()])
             .args(options)
             .arg(server.address.to_string())
@@ -184,6 +219,11 @@ impl Avalanche {
             resent: number(text, "Requests resent:")? as u64,
         })
     }
+}
+
+fn new_macs(run: u16) -> String {
+    let [high, low] = run.to_be_bytes();
+    format!("mac=06:00:{high:02x}:{low:02x}:00:00")
 }
 
 /// Kea's older perfdhcp does not count them.
@@ -313,6 +353,12 @@ Responses received: 2000
         let avalanche = Avalanche::parse(AVALANCHE).unwrap();
         assert_eq!(avalanche.resent, 543);
         assert!((avalanche.seconds - 62.010_351).abs() < 1e-9);
+    }
+
+    #[test]
+    fn new_clients_are_others_in_every_run() {
+        assert_eq!(new_macs(0), "mac=06:00:00:00:00:00");
+        assert_eq!(new_macs(0x0107), "mac=06:00:01:07:00:00");
     }
 
     /// When it refuses to run, its own last words are what helps.

@@ -6,7 +6,7 @@ use model::{MacAddr, Xname};
 use proto::bss::v1::bss_command::{Step, Together, step};
 use proto::dhcp::v1::AdoptUnknownClientRequest;
 use proto::smd::v1::smd_command::{Change, CreateComponents, CreateEthernetInterfaces};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand, component};
 use rpc::Error;
 use state::State;
 use state::dhcp::LeaseClient;
@@ -78,6 +78,8 @@ fn create_component(owner: &Xname, nid: Option<u64>) -> Step {
     let component = Component {
         id: owner.to_string(),
         nid,
+        // nobody has looked yet
+        state: component::State::Unknown.into(),
         enabled: Some(true),
         ..Component::default()
     };

@@ -6,6 +6,7 @@
 
 mod adoption;
 mod answer;
+mod batch;
 mod binder;
 mod boot;
 mod counters;

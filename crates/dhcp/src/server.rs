@@ -15,6 +15,7 @@ use state::dhcp::LeaseClient;
 use timeline::{Seen, Timeline};
 use tokio::time::Instant;
 
+use crate::batch::{Batch, PACKET_BYTES_MAX};
 use crate::binder::Binder;
 use crate::counters::{Count, Counters};
 use crate::missing_loader::MissingLoaderLog;
@@ -30,8 +31,6 @@ use crate::socket::{DhcpSocket, NotSent};
 use crate::strangers::Strangers;
 use crate::waiting::{self, Kept, Turn, Waiting};
 
-/// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
-const PACKET_BYTES_MAX: usize = 2048;
 /// Pause after an error of the socket, so that a lasting one does not spin.
 const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,13 +93,13 @@ impl Server {
             buffers: Buffers::default(),
             pending: PendingTasks::new(self.counters()),
         };
-        let mut packet = [0; PACKET_BYTES_MAX];
+        let mut batch = Batch::new();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut look = Instant::now();
         loop {
             let arrival = tokio::select! {
                 () = &mut shutdown => return,
-                arrival = worker.socket.receive(&mut packet) => arrival,
+                arrival = worker.socket.receive(&mut batch) => arrival,
                 () = tokio::time::sleep_until(look), if !worker.waiting.is_empty() => {
                     worker.look_at_waiting();
                     look = Instant::now() + waiting::LOOK_EVERY;
@@ -108,7 +107,9 @@ impl Server {
                 }
             };
             match arrival {
-                Ok(arrival) => worker.take(&packet[..arrival.len], arrival.sender),
+                Ok(()) => batch
+                    .packets()
+                    .for_each(|(packet, sender)| worker.take(packet, sender)),
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket failed");
                     self.0.counters.add(Count::ReceiveFailed);

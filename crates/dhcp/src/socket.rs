@@ -6,14 +6,16 @@
 
 use std::io::{self, IoSlice};
 use std::net::{self, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use model::MacAddr;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
+use crate::batch::Batch;
 use crate::frame;
 use crate::routing::Destination;
 
@@ -21,15 +23,6 @@ use crate::routing::Destination;
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 const CLIENT_PORT: u16 = 68;
 const ETHERNET_BROADCAST: MacAddr = MacAddr([255; 6]);
-
-/// A datagram in the caller's buffer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
-    /// Bytes in the buffer; a longer datagram is cut to it.
-    pub(crate) len: usize,
-    /// Who sent it.
-    pub(crate) sender: SocketAddrV4,
-}
 
 /// Why a reply was not sent.
 #[derive(Debug)]
@@ -116,15 +109,14 @@ impl DhcpSocket {
         self.udp.local_addr()
     }
 
-    /// Waits for the next datagram.
+    /// Waits for datagrams and takes those that have come.
     ///
     /// # Errors
     /// Of the socket, e.g. when its interface goes down; the next call may succeed.
-    pub(crate) async fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
-        match self.udp.recv_from(buffer).await? {
-            (len, SocketAddr::V4(sender)) => Ok(Arrival { len, sender }),
-            (_, SocketAddr::V6(sender)) => Err(io::Error::other(format!("a datagram of IPv6 from {sender}"))),
-        }
+    pub(crate) async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        self.udp
+            .async_io(Interest::READABLE, || batch.fill(self.udp.as_fd()))
+            .await
     }
 
     /// Sends a message from `source`, the service address, where the socket can choose; a full send buffer is an
@@ -229,13 +221,15 @@ mod tests {
         let socket = DhcpSocket::on_address(loopback()).unwrap();
         let client = net::UdpSocket::bind(loopback()).unwrap();
         client.send_to(b"question", socket.local_addr().unwrap()).unwrap();
-        let mut buffer = [0; 64];
-        let arrival = socket.receive(&mut buffer).await.unwrap();
-        assert_eq!(&buffer[..arrival.len], b"question");
-        let to = Destination::Unicast(arrival.sender);
+        let mut batch = Batch::new();
+        socket.receive(&mut batch).await.unwrap();
+        let (packet, sender) = batch.packets().next().unwrap();
+        assert_eq!(packet, b"question");
+        let to = Destination::Unicast(sender);
         socket
             .send(to, Ipv4Addr::LOCALHOST, b"answer", &mut Vec::new())
             .unwrap();
+        let mut buffer = [0; 64];
         let len = client.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..len], b"answer");
     }

@@ -6,6 +6,7 @@
 //! | 127.B.1.m | member m's own address, m = 1 … 250 |
 //! | 127.B.2.1 | the DHCP relay |
 //! | 127.B.16.1 … 127.B.255.250 | nodes, 250 in each /24 |
+//! | 127.B.100.1 … 127.B.255.250 | clients without a reservation, where there are fewer than 21,000 nodes |
 //!
 //! The claim is a lock on a file in the folder for temporary files; it ends with the process, however that ends.
 
@@ -25,6 +26,7 @@ pub const MEMBERS_MAX: u64 = 250;
 
 const FIRST_NODE_OCTET: u8 = 16;
 const NODES_PER_OCTET: usize = 250;
+const FIRST_POOL_OCTET: u8 = 100;
 /// B of 127.0.0.0/16 is everyone's localhost; 255 is left alone as well.
 const OCTETS: std::ops::RangeInclusive<u8> = 1..=254;
 
@@ -106,6 +108,12 @@ impl LoopbackNet {
         let third = u8::try_from(usize::from(FIRST_NODE_OCTET) + index / NODES_PER_OCTET).ok()?;
         let fourth = u8::try_from(index % NODES_PER_OCTET + 1).expect("at most 250");
         Some(Ipv4Addr::new(127, self.octet, third, fourth))
+    }
+
+    /// First and last address for clients without a reservation: 39,930 of them.
+    pub fn pool(&self) -> (Ipv4Addr, Ipv4Addr) {
+        let of = |third, fourth| Ipv4Addr::new(127, self.octet, third, fourth);
+        (of(FIRST_POOL_OCTET, 1), of(255, 250))
     }
 }
 

@@ -300,6 +300,11 @@ pub struct DhcpArgs {
         default_value = "2000,3000,4000,5000,6000,7000,8000,10000,12000,14000,17000,20000",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rates: Vec<u32>,
+    /// Exchanges a second of clients without a reservation, each with a lease of its own from a pool, rising; 0 leaves
+    /// that out
+    #[arg(long, value_delimiter = ',', default_value = "500,1000,1500,2000,2500,3000,4000,5000",
+        value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub pool_rates: Vec<u32>,
     /// Clients that come all at once; 0 leaves that out
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(0..=i64::from(NODES_MAX)))]
     pub avalanche: u32,

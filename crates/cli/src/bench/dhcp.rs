@@ -1,6 +1,8 @@
 //! DHCP exchanges of nodes with reserved addresses, behind a relay that perfdhcp plays, beside Kea with the same
-//! reservations: at rising rates until more than 1 % is lost, then all clients at once.
+//! reservations: at rising rates until more than 1 % is lost, then all clients at once. Then clients without a reservation,
+//! each of which gets a lease of a pool.
 
+mod pools;
 mod result;
 mod side;
 
@@ -15,6 +17,9 @@ use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
 use crate::demo::{Layout, mac};
 use crate::error::CliError;
+
+/// Longer than a run, so that no lease ends in it.
+const LEASE_TIME_S: u32 = 3600;
 
 pub(crate) async fn measure(args: &DhcpArgs) -> Result<Report, CliError> {
     let mut machine = Machine::read();
@@ -36,22 +41,33 @@ pub(crate) async fn measure(args: &DhcpArgs) -> Result<Report, CliError> {
         side.check_addresses(&layout, args.nodes).await?;
     }
     for round in 1..=args.common.rounds {
-        climb(&mut sides, &load, args, round, &progress).await?;
+        climb(
+            &mut sides,
+            &load,
+            (&args.rates, args.common.seconds),
+            round,
+            &progress,
+        )
+        .await?;
         if args.avalanche > 0 {
             avalanche(&mut sides, &load, args, &progress).await?;
         }
         progress.end(format_args!("round {round} is over"));
     }
-    progress.finish();
     if let Some(kea) = kea {
         kea.stop().await;
     }
+    let of_pools = pools::measure(&servers, args, &progress).await?;
+    progress.finish();
     servers.stop().await?;
     note_conditions(&mut machine, args, &sides);
+    pools::note_conditions(&mut machine, args, &of_pools);
+    let mut results = rows(&sides, args);
+    results.extend(pools::rows(&of_pools));
     Ok(Report {
         bench: "dhcp",
         machine,
-        results: rows(&sides, args),
+        results,
     })
 }
 
@@ -63,9 +79,20 @@ async fn start_kea(layout: &Layout, args: &DhcpArgs, progress: &Progress) -> Res
         reservations: (0..args.nodes)
             .map(|node| (mac(node).to_string(), layout.node(node)))
             .collect(),
+        pool: None,
+        lease_time_s: LEASE_TIME_S,
         persist: !args.kea_in_memory,
     };
-    match Kea::start(&settings, layout.dir()).await {
+    start_peer(&settings, layout, progress).await
+}
+
+/// `None`, with a note, where Kea is not installed.
+async fn start_peer(
+    settings: &Settings,
+    layout: &Layout,
+    progress: &Progress,
+) -> Result<Option<Kea>, CliError> {
+    match Kea::start(settings, layout.dir()).await {
         Ok(kea) => Ok(Some(kea)),
         Err(missing @ BenchError::Missing { .. }) => {
             progress.note(format_args!("without a peer: {missing}"));
@@ -79,7 +106,7 @@ async fn start_kea(layout: &Layout, args: &DhcpArgs, progress: &Progress) -> Res
 async fn climb(
     sides: &mut [Side],
     load: &PerfDhcp,
-    args: &DhcpArgs,
+    (rates, seconds): (&[u32], u64),
     round: u32,
     progress: &Progress,
 ) -> Result<(), CliError> {
@@ -88,13 +115,12 @@ async fn climb(
     if round.is_multiple_of(2) {
         order.reverse();
     }
-    for rate in &args.rates {
+    for rate in rates {
         for at in &order {
             let (side, climb) = (&mut sides[*at], &mut climbs[*at]);
             if !climb.ended {
                 progress.begin(format_args!("{}, {rate} exchanges/s, round {round}", side.name));
-                side.try_rate(climb, load, *rate, args.common.seconds, progress)
-                    .await?;
+                side.try_rate(climb, load, *rate, seconds, progress).await?;
             }
         }
     }

@@ -105,6 +105,11 @@ impl Layout {
         SocketAddrV4::new(self.member(id), port)
     }
 
+    /// First and last address for clients without a reservation.
+    pub(crate) fn pool(&self) -> (Ipv4Addr, Ipv4Addr) {
+        self.net.pool()
+    }
+
     /// The directory of everything.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir

@@ -38,7 +38,7 @@ fn full() -> Log {
     log.ok(ethernet_interfaces::create(
         "02:00:00:00:00:a1",
         "x0c0s0b0n0",
-        &["10.97.0.17"],
+        &["10.97.0.17", "10.97.0.18"],
     ));
     log.ok(groups::create(groups::exclusive(
         "compute",
@@ -87,7 +87,7 @@ fn full() -> Log {
     log.ok(boot_sessions::open("x0c0s0b0n0", "00000000000000b1"));
     log.ok(subnets::put(dhcp_leases::with_pool()));
     log.ok(dhcp_leases::bind("10.97.200.1", dhcp_leases::A));
-    log.ok(held_addresses::delete("10.97.0.17"));
+    log.ok(held_addresses::delete("10.97.0.18"));
     log.ok(unknown_clients::note(&[unknown_clients::seen(dhcp_leases::B)]));
     log.ok(dhcp_policies::put(dhcp_policies::policy("nodes")));
     log
@@ -299,7 +299,7 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::ScnSubscription as u8][..], b"1"].concat(),
         [&[RowKind::Subnet as u8][..], b"\x0a"].concat(),
         [&[RowKind::DhcpLease as u8][..], b"\x0a"].concat(),
-        [&[RowKind::HeldAddress as u8][..], b"\x0a\x61\0\x11\0"].concat(),
+        [&[RowKind::HeldAddress as u8][..], b"\x0a\x61\0\x12\0"].concat(),
         [&[RowKind::UnknownClient as u8][..], b"\xff"].concat(),
         [&[RowKind::DhcpPolicy as u8][..], b"none"].concat(),
         [&[RowKind::DhcpPolicy as u8][..], b"\xff"].concat(),
