@@ -112,6 +112,7 @@ async fn check(name: &str, packet: &[u8]) {
     let mut got = String::new();
     render(&answer_of(packet).await, "", &mut got);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(&path, &got).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap();

@@ -19,7 +19,7 @@ const SCRIPT: &str = r#"#!/bin/sh
 env >"OUT/$reason.new" && mv "OUT/$reason.new" "OUT/$reason"
 "#;
 /// What dhclient asks for besides what it always does, and what it says it is.
-const DHCLIENT_CONF: &str = "also request dhcp6.fqdn, dhcp6.bootfile-url, dhcp6.rapid-commit;\n";
+const DHCLIENT_CONF: &str = "also request dhcp6.fqdn, dhcp6.bootfile-url;\n";
 const DHCPCD_CONF: &str =
     "noipv6rs\nduid ll\ninterface cli\nia_na 1\noption dhcp6_name_servers\noption dhcp6_domain_search\n";
 
