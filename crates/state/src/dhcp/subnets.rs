@@ -28,6 +28,9 @@ const MTU_MIN: u32 = 68;
 const MTU_MAX: u32 = 65_535;
 /// Shortest lease, seconds: below it nodes would do nothing but renew.
 const LEASE_TIME_S_MIN: u32 = 60;
+/// Shortest lease of a pool, seconds: twice the time by which a member may misjudge the cluster's. A client that is adopted
+/// moves to its reservation at its next renewal, so a short lease is a short wait.
+const POOL_LEASE_TIME_S_MIN: u32 = 20;
 /// Lease of a known node where the subnet says nothing, seconds.
 const LEASE_TIME_S_DEFAULT: u32 = 3600;
 /// Longest domain name (RFC 1035), bytes.
@@ -231,8 +234,13 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
         let problem = format!("write {MTU_MIN} to {MTU_MAX} bytes, or 0 for no option 26");
         return Err(Rejection::invalid("mtu", problem));
     }
-    check_lease_time("lease_time_s", subnet.lease_time_s, "one hour")?;
-    check_lease_time("pool_lease_time_s", subnet.pool_lease_time_s, "five minutes")?;
+    check_lease_time("lease_time_s", subnet.lease_time_s, LEASE_TIME_S_MIN, "one hour")?;
+    check_lease_time(
+        "pool_lease_time_s",
+        subnet.pool_lease_time_s,
+        POOL_LEASE_TIME_S_MIN,
+        "five minutes",
+    )?;
     let pools = pools::normalised(&network, &subnet.pools)?;
     if UnknownClients::try_from(subnet.unknown_clients).is_err() {
         let problem = format!(
@@ -274,11 +282,11 @@ pub fn lease_time_s(subnet: &Subnet) -> u32 {
     }
 }
 
-fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {
-    if seconds == 0 || seconds >= LEASE_TIME_S_MIN {
+fn check_lease_time(field: &str, seconds: u32, least_s: u32, otherwise: &str) -> Result<(), Rejection> {
+    if seconds == 0 || seconds >= least_s {
         return Ok(());
     }
-    let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for {otherwise}");
+    let problem = format!("write at least {least_s} seconds, or 0 for {otherwise}");
     Err(Rejection::invalid(field, problem))
 }
 
