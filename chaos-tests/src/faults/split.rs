@@ -23,16 +23,19 @@ impl Split {
 
     /// Cuts this member off.
     pub fn alone(&self, world: &World, alone: u64) {
-        let one = [&[port(alone)], &self.with_leader[..]].concat();
-        let majority = (1..=MEMBERS).filter(|id| *id != alone).map(port);
-        let other: Vec<String> = majority.chain(self.with_majority.iter().cloned()).collect();
-        let names = |ports: &'_ [String]| ports.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        let (one, other) = (names(&one), names(&other));
-        world.filter.cut(
-            &one.split(' ').collect::<Vec<_>>(),
-            &other.split(' ').collect::<Vec<_>>(),
+        let own = port(alone);
+        let majority: Vec<String> = (1..=MEMBERS).filter(|id| *id != alone).map(port).collect();
+        let side = |members: &[String], clients: &[String]| [members, clients].concat();
+        let (one, other) = (
+            side(&[own], &self.with_leader),
+            side(&majority, &self.with_majority),
         );
+        world.filter.cut(&names(&one), &names(&other));
     }
+}
+
+fn names(ports: &[String]) -> Vec<&str> {
+    ports.iter().map(String::as_str).collect()
 }
 
 impl Fault for Split {

@@ -188,7 +188,7 @@ impl Editor {
             let one_try = tokio::time::timeout(CALL_AT_MOST, make(member, mac, addresses.as_deref()));
             match self.runtime.block_on(one_try) {
                 Ok(Ok(true)) => break,
-                Ok(Ok(false)) => {}
+                Ok(Ok(false)) => continue,
                 Ok(Err(status)) => said.push(status),
                 Err(_) => said.push(Status::deadline_exceeded("no answer")),
             }
@@ -228,7 +228,7 @@ async fn make(member: Channel, mac: Mac, wanted: Option<&[Ipv4Addr]>) -> Result<
     let mappings = |addresses: &[Ipv4Addr]| addresses.iter().map(mapping).collect::<Vec<_>>();
     match (found, wanted) {
         (None, None) => Ok(true),
-        (Some(found), Some(wanted)) if found.ip_addresses == mappings(wanted) => Ok(true),
+        (Some(found), Some(wanted)) if has(&found, wanted) => Ok(true),
         (Some(found), Some(wanted)) => {
             let patch = PatchEthernetInterfaceRequest {
                 id,
@@ -263,6 +263,14 @@ async fn make(member: Channel, mac: Mac, wanted: Option<&[Ipv4Addr]>) -> Result<
             client.create_ethernet_interfaces(create).await.map(|_| false)
         }
     }
+}
+
+fn has(interface: &EthernetInterface, wanted: &[Ipv4Addr]) -> bool {
+    let texts = interface
+        .ip_addresses
+        .iter()
+        .map(|mapping| mapping.ip_address.as_str());
+    texts.eq(wanted.iter().map(Ipv4Addr::to_string))
 }
 
 fn mapping(address: &Ipv4Addr) -> IpAddressMapping {

@@ -93,7 +93,7 @@ impl Book {
 
     /// What clients were told that SMD did not say.
     pub fn contrary<'a>(&'a self, notes: &'a [Note]) -> impl Iterator<Item = String> + 'a {
-        notes.iter().filter_map(|note| {
+        notes.iter().filter_map(move |note| {
             let Event::Acked { address, .. } = note.event else {
                 return None;
             };
