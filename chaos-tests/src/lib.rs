@@ -9,6 +9,7 @@ pub mod disk;
 pub mod faults;
 pub mod invariants;
 pub mod members;
+pub mod never_twice;
 pub mod privileged;
 pub mod probe;
 pub mod stepped_clock;

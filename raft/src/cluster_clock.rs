@@ -14,6 +14,13 @@ use crate::sources::NowMs;
 const LOOK: Duration = Duration::from_millis(100);
 /// What a member has said about its clock counts for this long.
 const SAMPLE_LASTS: Duration = Duration::from_secs(5);
+/// A leader that says so much less than is known was held up on its way here, milliseconds: this process was stopped, and finds
+/// what came meanwhile. Clocks drift apart by far less from one time to the next.
+const LATE_MS: u64 = 2000;
+/// A leader that says less for so long means it.
+const LATE_LASTS: Duration = Duration::from_secs(5);
+/// A leader that the clocks of too few voters are told to for so long goes on without them.
+const UNKNOWN_LASTS: Duration = Duration::from_secs(5);
 /// A leader whose clock differs by more from the median is wrong, milliseconds.
 pub(crate) const OFF_MS_MAX: u64 = 2000;
 
@@ -27,6 +34,10 @@ pub(crate) struct ClusterClock {
 struct Inner {
     /// A time and when it was; none before a leader was heard or the clocks of a majority are known.
     base: Option<(u64, Instant)>,
+    /// Since when all that is heard comes late.
+    late_since: Option<Instant>,
+    /// Since when this member has led without knowing what time it is.
+    unknown_since: Option<Instant>,
     looked: Option<Instant>,
     /// By member: how far its clock is ahead of this one's, milliseconds.
     ahead: BTreeMap<u64, (i64, Instant)>,
@@ -54,10 +65,23 @@ impl ClusterClock {
         }
     }
 
-    /// The leader has just said what cluster time is; 0 is nothing said.
+    /// The leader has just said what cluster time is; 0 is nothing said. What comes late is not taken for the time that it is:
+    /// by it leases would seem to last longer than they do.
     pub(crate) fn heard(&self, cluster_ms: u64) {
-        if cluster_ms > 0 {
-            self.lock().base = Some((cluster_ms, Instant::now()));
+        if cluster_ms == 0 {
+            return;
+        }
+        let (mut inner, now) = (self.lock(), Instant::now());
+        let is_late = inner
+            .now()
+            .is_some_and(|known| cluster_ms.saturating_add(LATE_MS) < known);
+        let since = is_late.then(|| inner.late_since.unwrap_or(now));
+        match since {
+            Some(since) if now.duration_since(since) < LATE_LASTS => inner.late_since = Some(since),
+            _ => {
+                inner.late_since = None;
+                inner.base = Some((cluster_ms, now));
+            }
         }
     }
 
@@ -74,7 +98,7 @@ impl ClusterClock {
     }
 
     /// Cluster time for the leader `own_id` to stamp. As long as the clocks of too few `voters` are known, time goes on
-    /// from `applied_ms` by the monotonic clock alone.
+    /// by the monotonic clock alone; in a process that has not known it yet, it stands at `applied_ms`, and nobody is told it.
     pub(crate) fn as_leader(&self, own_id: u64, voters: impl FnOnce() -> Vec<u64>, applied_ms: u64) -> u64 {
         let mut inner = self.lock();
         let now = Instant::now();
@@ -83,11 +107,17 @@ impl ClusterClock {
             .looked
             .is_none_or(|looked| now.duration_since(looked) >= LOOK)
         {
-            inner.looked = Some(now);
-            if let Some(ahead) = inner.median(own_id, &voters(), now) {
-                time = time.max((self.own)().saturating_add_signed(ahead));
-            } else if time == 0 {
-                time = (self.own)(); // a cluster's first entries: nobody has said anything yet
+            match inner.median(own_id, &voters(), now) {
+                Some(ahead) => {
+                    inner.looked = Some(now);
+                    time = time.max((self.own)().saturating_add_signed(ahead));
+                }
+                // after a restart of all: how long they were down is not known before the first of them has answered
+                None if inner.is_new_here(now) => {
+                    // a cluster's first entries: nobody has said anything yet
+                    return if time == 0 { (self.own)() } else { time };
+                }
+                None => inner.looked = Some(now),
             }
         }
         inner.base = Some((time, now));
@@ -117,6 +147,12 @@ impl Inner {
         let (time, since) = self.base?;
         let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         Some(time.saturating_add(passed))
+    }
+
+    /// Whether this process does not know the time yet, and may hope to be told.
+    fn is_new_here(&mut self, now: Instant) -> bool {
+        let since = *self.unknown_since.get_or_insert(now);
+        self.base.is_none() && now.duration_since(since) < UNKNOWN_LASTS
     }
 
     fn ahead_of(&self, own_id: u64, id: u64, now: Instant) -> Option<i64> {
@@ -208,6 +244,50 @@ mod tests {
         clock.sample(2, NOON);
         let time = clock.as_leader(1, || vec![1, 2, 3], 1);
         assert!((NOON..NOON + 1000).contains(&time), "{time}");
+    }
+
+    /// All were down for an hour. What the first leader says before it has heard anybody is known to nobody, and is not held
+    /// on to for a moment when it has.
+    #[test]
+    fn after_a_restart_of_all_time_is_looked_for_until_it_is_known() {
+        let clock = clock(NOON + HOUR);
+        assert_eq!(clock.as_leader(1, || vec![1, 2, 3], NOON), NOON);
+        assert_eq!(clock.known_ms(), None);
+        clock.sample(2, NOON + HOUR);
+        let time = clock.as_leader(1, || vec![1, 2, 3], NOON);
+        assert!((NOON + HOUR..NOON + HOUR + 1000).contains(&time), "{time}");
+        assert!(clock.known_ms().is_some_and(|known| known >= time));
+    }
+
+    /// A leader whose voters never say what their clocks show goes on by its own pace.
+    #[test]
+    fn time_goes_on_when_nobody_tells_it() {
+        let clock = clock(NOON + HOUR);
+        clock.lock().unknown_since = Some(Instant::now() - UNKNOWN_LASTS);
+        let time = clock.as_leader(1, || vec![1, 2, 3], NOON);
+        assert!((NOON..NOON + 1000).contains(&time), "{time}");
+        assert!(clock.known_ms().is_some_and(|known| known >= time));
+    }
+
+    /// A process that was stopped for a minute finds what the leader said before: by that it would let leases last longer.
+    #[test]
+    fn what_comes_late_does_not_set_time_back() {
+        let clock = clock(NOON);
+        let shows = |least: u64| {
+            let time = clock.as_member(0);
+            assert!((least..least + 1000).contains(&time), "{} not {least}", time);
+        };
+        clock.heard(NOON + 60_000);
+        clock.heard(NOON + 100);
+        clock.heard(NOON + 200);
+        shows(NOON + 60_000);
+        clock.heard(NOON + 58_500);
+        shows(NOON + 58_500); // clocks that drift apart
+        clock.heard(NOON + 50_000);
+        shows(NOON + 58_500);
+        clock.lock().late_since = Some(Instant::now() - LATE_LASTS);
+        clock.heard(NOON + 50_000);
+        shows(NOON + 50_000); // a leader that goes on saying so
     }
 
     #[test]

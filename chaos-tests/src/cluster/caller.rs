@@ -65,6 +65,11 @@ impl Caller {
         Caller(connect(options).unwrap())
     }
 
+    /// For calls of other services.
+    pub fn channel(&self) -> Channel {
+        self.0.clone()
+    }
+
     fn registers(&self) -> BootParametersServiceClient<Channel> {
         BootParametersServiceClient::new(self.0.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }

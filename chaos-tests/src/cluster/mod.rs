@@ -43,6 +43,9 @@ pub struct Settings {
     pub snapshot_entries: Option<u64>,
     /// Where members keep their data, if not in the cluster's folder.
     pub data_dirs: BTreeMap<u64, PathBuf>,
+    /// `[address]`, `[[network]]` and further tables of a member that answers nodes; `{id}` stands for each one's id. `None`:
+    /// nothing but the core.
+    pub tables: Option<String>,
     /// Environment of the members' processes; `{id}` stands for each one's id.
     pub environment: BTreeMap<String, String>,
 }
@@ -140,11 +143,17 @@ impl Cluster {
             .snapshot_entries
             .map(|entries| format!("snapshot-entries = {entries}\n"))
             .unwrap_or_default();
+        let tables = self
+            .settings
+            .tables
+            .as_deref()
+            .unwrap_or("[address]\nmode = \"list\"\n");
+        let tables = tables.replace("{id}", &id.to_string());
         format!(
             "cluster = \"chaos\"\ndata-dir = {data_dir:?}\nidentity-dir = \"{folder}/identities/member-{id}\"\n\
              [member]\nid = {id}\n[raft]\npeer-listen = \"{own}:7440\"\n{snapshots}\
              [api]\ngrpc-listen = \"{own}:7441\"\nhttps-listen = \"{own}:8443\"\n\
-             [boot]\nfiles-dir = \"{folder}/files-{id}\"\n[address]\nmode = \"list\"\n"
+             [boot]\nfiles-dir = \"{folder}/files-{id}\"\n{tables}"
         )
     }
 

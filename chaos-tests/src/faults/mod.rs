@@ -7,6 +7,7 @@ mod kill;
 mod loss;
 mod one_way;
 mod partition;
+mod split;
 
 pub use clock_step::ClockStep;
 pub use freeze::Freeze;
@@ -14,6 +15,7 @@ pub use kill::Kill;
 pub use loss::Loss;
 pub use one_way::OneWay;
 pub use partition::Partition;
+pub use split::Split;
 
 use std::collections::BTreeSet;
 
@@ -63,14 +65,22 @@ pub fn of_the_network() -> Vec<Option<Box<dyn Fault>>> {
 
 /// The leader in half of the throws, else anyone.
 fn victim(world: &World, dice: &mut Dice) -> u64 {
-    let leader = world.cluster.running().into_iter().find_map(|id| {
-        let named = world.cluster.status(id)?.leader_id;
-        (named != 0).then_some(named)
-    });
-    match leader {
+    match leader(world) {
         Some(leader) if dice.chance(50) => leader,
         _ => 1 + dice.below(MEMBERS),
     }
+}
+
+/// The leader; anyone where nobody names one.
+fn leader_or_anyone(world: &World, dice: &mut Dice) -> u64 {
+    leader(world).unwrap_or_else(|| 1 + dice.below(MEMBERS))
+}
+
+fn leader(world: &World) -> Option<u64> {
+    world.cluster.running().into_iter().find_map(|id| {
+        let named = world.cluster.status(id)?.leader_id;
+        (named != 0).then_some(named)
+    })
 }
 
 /// So many members, the victim first.

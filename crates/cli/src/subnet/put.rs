@@ -66,7 +66,7 @@ pub struct PutArgs {
     /// What clients hear that have no address in SMD: nothing, an address of a pool, or an address and what to boot
     #[arg(long, value_enum, default_value_t = Unknown::Ignore)]
     pub unknown: Unknown,
-    /// Lease time for addresses of the pools, seconds; 0 is 300
+    /// Lease time for addresses of the pools, seconds, 20 at least; 0 is 300
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
     pub pool_lease: u32,
 }

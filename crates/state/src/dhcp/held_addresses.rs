@@ -13,7 +13,7 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::EthernetInterface;
 
-use super::leases::ipv4;
+use super::leases::{REUSE_MARGIN_MS, ipv4};
 use super::subnets::{Subnets, longest_lease_time_s};
 use crate::bounds::HELD_ADDRESSES_MAX;
 use crate::changes::Changes;
@@ -158,8 +158,9 @@ impl HeldAddresses {
         Ok(deleted(std::iter::once(address.to_string())))
     }
 
-    /// Forgets what has ended.
+    /// Forgets what has ended, when it has ended in the eyes of every member.
     pub(super) fn sweep(&mut self, now_ms: u64, changes: &mut Changes) {
+        let now_ms = now_ms.saturating_sub(REUSE_MARGIN_MS);
         let ended: Vec<Ipv4Addr> = self
             .by_end
             .range((1, Ipv4Addr::UNSPECIFIED)..=(now_ms, Ipv4Addr::BROADCAST))

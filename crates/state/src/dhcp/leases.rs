@@ -35,7 +35,7 @@ const POOL_LEASE_TIME_S_DEFAULT: u32 = 300;
 pub(super) const QUARANTINE_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long after its end nobody else gets an address, milliseconds: what is left of a lease is told by members whose view of
 /// the cluster's time may be a little behind.
-const REUSE_MARGIN_MS: u64 = 10_000;
+pub(super) const REUSE_MARGIN_MS: u64 = 10_000;
 
 /// Who has a lease: the client's own identifier (option 61), or its MAC where it sent none or only that.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,16 +213,14 @@ impl Leases {
                 owner.mac_address
             )));
         }
-        if let Some(held) = around.held.live(address, now_ms) {
+        if let Some(held) = around.held.live(address, now_ms.saturating_sub(REUSE_MARGIN_MS)) {
             return Err(conflict(format!(
                 "{address} is held, {} may use it still",
                 held.mac
             )));
         }
         match self.get(address) {
-            Some(lease)
-                if !is_of(lease, client) && lease.ends_at_ms.saturating_add(REUSE_MARGIN_MS) > now_ms =>
-            {
+            Some(lease) if !is_of(lease, client) && !is_over(lease.ends_at_ms, now_ms) => {
                 Err(conflict(format!("{address} is that of {}", lease.mac)))
             }
             // whoever declined an address does not get it either
@@ -246,11 +244,11 @@ impl Leases {
         let oldest = self
             .by_end
             .get_min()
-            .filter(|(ends_at_ms, _)| *ends_at_ms <= now_ms);
-        let oldest = oldest.map(|(_, address)| *address);
-        let oldest =
-            oldest.ok_or_else(|| conflict(format!("there are {DHCP_LEASES_MAX} leases; none has ended")))?;
-        self.remove(oldest, changes);
+            .filter(|(ends_at_ms, _)| is_over(*ends_at_ms, now_ms));
+        let address = oldest.map(|(_, address)| *address);
+        let address =
+            address.ok_or_else(|| conflict(format!("there are {DHCP_LEASES_MAX} leases; none has ended")))?;
+        self.remove(address, changes);
         Ok(())
     }
 
@@ -289,7 +287,8 @@ impl Leases {
         let lease = self
             .get(address)
             .ok_or_else(|| Rejection::not_found(KIND, address))?;
-        if delete.force || lease.ends_at_ms <= at.time_ms {
+        // without its record nothing would keep others from the address
+        if delete.force || is_over(lease.ends_at_ms, at.time_ms) {
             self.remove(address, changes);
             return Ok(deleted(std::iter::once(address.to_string())));
         }
@@ -364,6 +363,11 @@ impl Leases {
         self.store(address, client, row, changes);
         Ok(())
     }
+}
+
+/// Whether somebody else may get what ended at a time.
+fn is_over(ends_at_ms: u64, now_ms: u64) -> bool {
+    ends_at_ms.saturating_add(REUSE_MARGIN_MS) <= now_ms
 }
 
 /// Option 51 for an address of the subnet's pools, seconds.

@@ -9,7 +9,7 @@ use proto::dhcp::v1::DhcpPolicy;
 use proto::dhcp::v1::dhcp_policy::DomainAppend;
 
 use super::raw_options;
-use super::subnets::{addresses, check_domain, check_lease_time, check_mtu};
+use super::subnets::{LEASE_TIME_S_MIN, addresses, check_domain, check_lease_time, check_mtu};
 use crate::bounds::{
     DESCRIPTION_BYTES_MAX, DHCP_POLICY_NAME_BYTES_MAX, DHCP_PRIORITY_DEFAULT, DHCP_PRIORITY_MAX,
     SELECTORS_PER_DHCP_POLICY_MAX, check_count, check_text,
@@ -100,7 +100,7 @@ fn normalise_actions(policy: &mut DhcpPolicy) -> Result<(), Rejection> {
         );
         return Err(Rejection::invalid("prefix_length", problem));
     }
-    check_lease_time("lease_time_s", policy.lease_time_s, "the subnet's")?;
+    check_lease_time("lease_time_s", policy.lease_time_s, LEASE_TIME_S_MIN, "the subnet's")?;
     check_mtu(policy.mtu, "the subnet's")?;
     for (field, list) in [
         ("routers", &mut policy.routers),

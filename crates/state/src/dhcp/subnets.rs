@@ -28,7 +28,10 @@ const MTU_MIN: u32 = 68;
 /// Largest MTU that option 26 can say, bytes.
 const MTU_MAX: u32 = 65_535;
 /// Shortest lease, seconds: below it nodes would do nothing but renew.
-const LEASE_TIME_S_MIN: u32 = 60;
+pub(super) const LEASE_TIME_S_MIN: u32 = 60;
+/// Shortest lease of a pool, seconds: twice the time by which a member may misjudge the cluster's. A client that is adopted
+/// moves to its reservation at its next renewal, so a short lease is a short wait.
+const POOL_LEASE_TIME_S_MIN: u32 = 20;
 /// Lease of a known node where the subnet says nothing, seconds.
 const LEASE_TIME_S_DEFAULT: u32 = 3600;
 /// Longest domain name (RFC 1035), bytes.
@@ -257,8 +260,13 @@ fn normalised(subnet: &Subnet) -> Result<(Ipv4Net, Subnet), Rejection> {
     let ntp_servers = addresses("ntp_servers", &subnet.ntp_servers)?;
     check_domain(&subnet.domain)?;
     check_mtu(subnet.mtu, "no option 26")?;
-    check_lease_time("lease_time_s", subnet.lease_time_s, "one hour")?;
-    check_lease_time("pool_lease_time_s", subnet.pool_lease_time_s, "five minutes")?;
+    check_lease_time("lease_time_s", subnet.lease_time_s, LEASE_TIME_S_MIN, "one hour")?;
+    check_lease_time(
+        "pool_lease_time_s",
+        subnet.pool_lease_time_s,
+        POOL_LEASE_TIME_S_MIN,
+        "five minutes",
+    )?;
     let pools = pools::normalised(&network, &subnet.pools)?;
     if UnknownClients::try_from(subnet.unknown_clients).is_err() {
         let problem = format!(
@@ -310,11 +318,16 @@ pub(super) fn check_mtu(bytes: u32, otherwise: &str) -> Result<(), Rejection> {
     Err(Rejection::invalid("mtu", problem))
 }
 
-pub(super) fn check_lease_time(field: &str, seconds: u32, otherwise: &str) -> Result<(), Rejection> {
-    if seconds == 0 || seconds >= LEASE_TIME_S_MIN {
+pub(super) fn check_lease_time(
+    field: &str,
+    seconds: u32,
+    least_s: u32,
+    otherwise: &str,
+) -> Result<(), Rejection> {
+    if seconds == 0 || seconds >= least_s {
         return Ok(());
     }
-    let problem = format!("write at least {LEASE_TIME_S_MIN} seconds, or 0 for {otherwise}");
+    let problem = format!("write at least {least_s} seconds, or 0 for {otherwise}");
     Err(Rejection::invalid(field, problem))
 }
 

@@ -280,7 +280,10 @@ fn a_lease_that_is_deleted_keeps_the_address_until_its_end_unless_forced() {
     assert_eq!(lease(&log, "10.97.200.1").mac, B);
     let missing = log.refused(delete("10.97.200.2", true));
     assert!(matches!(missing, Rejection::NotFound { .. }), "{missing}");
-    log.now_ms += LEASE_MS;
+    log.now_ms += LEASE_MS + MARGIN_MS - 1;
+    assert_eq!(log.ok(delete("10.97.200.1", false)).deleted, [""; 0]);
+    refusal(&mut log, bind("10.97.200.1", A)); // B may believe that it has it still
+    log.now_ms += 1;
     assert_eq!(
         log.ok(delete("10.97.200.1", false)).deleted,
         ["10.97.200.1"],
@@ -333,7 +336,7 @@ fn wrong_pools_and_commands_name_their_field() {
         .0,
         "unknown_clients"
     );
-    let pool_lease_time_s = 59;
+    let pool_lease_time_s = 19;
     assert_eq!(
         log.invalid(put(Subnet {
             pool_lease_time_s,
