@@ -3,6 +3,8 @@
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::responders::{Responder, Responders};
+
 /// How the address is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
@@ -27,8 +29,10 @@ impl Holding {
 }
 
 /// What a member that does not hold the address knows of the one that does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
+    /// The members that live; none where members do not hear each other.
+    pub(crate) responders: Option<Responders>,
     /// When a holder was last heard; none where members do not hear each other (loopback).
     pub(crate) holder_heard: Option<Instant>,
     /// Until when this member answers in the place of a holder that has fallen silent.
@@ -78,16 +82,32 @@ impl Held {
         self.holding.borrow().at(Instant::now())
     }
 
-    /// Whether this member answers for a holder that has fallen silent, until somebody has taken the address: what
-    /// any member may say to a node that knows no address yet. It looks at the clock, as [`Held::is_held`] does.
-    pub fn stands_in(&self) -> bool {
-        let until = self.standing.borrow().stands_in_until;
-        until.is_some_and(|until| Instant::now() < until)
+    /// Who answers what was sent to the address: its holder; or, until somebody has taken it from one that has fallen
+    /// silent, the first of the others, where any member may. It looks at the clock, as [`Held::is_held`] does.
+    pub fn responder(&self) -> Responder {
+        if self.is_held() {
+            return Responder::Own;
+        }
+        let standing = self.standing.borrow();
+        match standing.stands_in_until {
+            Some(until) if Instant::now() < until => Responder::StandIn,
+            _ => Responder::Other {
+                heard: standing.holder_heard,
+            },
+        }
     }
 
-    /// When another member that holds the address was last heard; `None` where members do not hear each other.
-    pub fn holder_heard(&self) -> Option<Instant> {
-        self.standing.borrow().holder_heard
+    /// Who answers what every member has heard from the client with this MAC: the members that live share the clients.
+    /// Where they do not hear each other it is the holder of the address.
+    pub fn responder_of(&self, client: [u8; 6]) -> Responder {
+        let standing = self.standing.borrow();
+        match &standing.responders {
+            Some(responders) => responders.of(client, Instant::now()),
+            None => {
+                drop(standing);
+                self.responder()
+            }
+        }
     }
 
     /// Changes of the answer, for those who bind or release sockets by it. Before sending an answer
@@ -180,17 +200,45 @@ mod tests {
     fn standing_in_ends_by_itself_and_with_its_decider() {
         let (sender, held) = Held::new();
         let standing = |until| Standing {
+            responders: None,
             holder_heard: None,
             stands_in_until: Some(until),
         };
-        assert!(!held.stands_in());
+        let nobody = Responder::Other { heard: None };
+        assert_eq!(held.responder(), nobody);
         sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
-        assert!(held.stands_in() && !held.is_held());
+        assert_eq!((held.responder(), held.is_held()), (Responder::StandIn, false));
         sender.set_standing(standing(Instant::now()));
-        assert!(!held.stands_in());
+        assert_eq!(held.responder(), nobody);
         sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
         drop(sender);
-        assert!(!held.stands_in());
+        assert_eq!(held.responder(), nobody);
+    }
+
+    /// On loopback, and where somebody else moves the address, its holder answers whatever comes.
+    #[test]
+    fn members_share_the_clients_only_where_they_hear_each_other() {
+        let (sender, held) = Held::new();
+        let client = [2, 0, 0, 0, 0, 1];
+        assert_eq!(held.responder_of(client), Responder::Other { heard: None });
+        sender.set(Holding::UntilToldOtherwise);
+        assert_eq!(held.responder_of(client), Responder::Own);
+        let heard = Instant::now() + Duration::from_secs(60);
+        let other = |id| Responders {
+            me: 2,
+            others: vec![(id, heard)],
+            silent_after: Duration::from_millis(500),
+        };
+        let of = |responders| {
+            sender.set_standing(Standing {
+                responders: Some(responders),
+                ..Standing::default()
+            });
+            held.responder_of(client)
+        };
+        let seen = [of(other(1)), of(other(3))];
+        assert!(seen.contains(&Responder::Other { heard: Some(heard) }), "{seen:?}");
+        assert_eq!(held.responder(), Responder::Own, "what comes to the address is the holder's");
     }
 
     /// A decider that panicked must not leave a member answering for ever.

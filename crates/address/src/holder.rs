@@ -22,6 +22,7 @@ pub use crate::exchange::AdvertCounters;
 use crate::exchange::{Exchange, HeardAdvert};
 use crate::held::{Held, HeldSender, Holding, Standing};
 use crate::probe;
+use crate::responders::Responders;
 
 /// UDP port of the adverts unless the configuration says otherwise.
 pub const ADVERT_PORT: u16 = 7442;
@@ -84,6 +85,8 @@ impl Holder {
         let (leave, left) = oneshot::channel();
         let (clients, telling) = Telling::new(config.service.address, Arc::clone(&counters));
         let part = Part {
+            member: config.member,
+            silent_after: config.timing.stand_in_after,
             exchange: Exchange::of(&config, socket, Arc::clone(&counters))?,
             telling,
             election: Election::new(&config.network, config.member, config.timing, Duration::ZERO),
@@ -137,6 +140,8 @@ impl Drop for Holder {
 
 /// The task's state.
 struct Part {
+    member: u64,
+    silent_after: Duration,
     network: String,
     service: Target,
     exchange: Exchange,
@@ -186,7 +191,13 @@ impl Part {
         self.act(input);
         let now = self.origin.elapsed();
         let stands_in = self.election.stands_in(now);
+        let others = self.election.others(now);
         self.held.set_standing(Standing {
+            responders: Some(Responders {
+                me: self.member,
+                others: others.map(|(id, heard)| (id, self.origin + heard)).collect(),
+                silent_after: self.silent_after,
+            }),
             holder_heard: Some(self.origin + self.election.holder_heard()),
             stands_in_until: stands_in.then(|| self.origin + now + STANDING_LIFE),
         });

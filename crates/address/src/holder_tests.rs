@@ -138,18 +138,20 @@ async fn a_survivor_stands_in_before_it_has_the_address() {
         };
         timeout(BOUND, reached).await.expect(what);
     };
-    until("the holder is heard", &|| {
-        held.holder_heard()
-            .is_some_and(|at| at > started + Duration::from_millis(600))
-    })
-    .await;
-    assert!(
-        !held.stands_in(),
-        "600 ms after the start, with a holder that is heard"
-    );
+    let later = started + Duration::from_millis(600);
+    let is_heard = |responder| matches!(responder, Responder::Other { heard: Some(at) } if at > later);
+    until("the holder is heard, and does not stand in", &|| is_heard(held.responder())).await;
+    // each of them answers half of the clients
+    let of = |client: u8| held.responder_of([2, 0, 0, 0, 0, client]);
+    let clients = |wanted: fn(Responder) -> bool| (0..=255).filter(|client| wanted(of(*client))).count();
+    let shared = clients(|responder| responder == Responder::Own);
+    assert!((64..192).contains(&shared), "{shared}");
+    assert_eq!(clients(|responder| responder == Responder::StandIn), 0);
     drop(first);
-    until("the survivor stands in", &|| held.stands_in()).await;
+    until("the survivor stands in", &|| held.responder() == Responder::StandIn).await;
     assert!(!held.is_held());
+    let of_others = clients(|responder| matches!(responder, Responder::Other { .. }));
+    assert_eq!(of_others, 0, "it answers the other's clients too");
 }
 
 /// A drain hands over without the silence of a death, and the leaver has released before `leave` returns.

@@ -32,6 +32,7 @@ pub mod loopback;
 mod neighbours;
 mod netlink;
 mod probe;
+mod responders;
 pub mod watchdog;
 
 pub use advert::AdvertKey;
@@ -39,3 +40,4 @@ pub use clients::{ClientNotes, OpenConnection};
 pub use held::{Held, Holding};
 pub use holder::{AdvertCounters, Holder, HolderConfig};
 pub use neighbours::Neighbours;
+pub use responders::Responder;

@@ -1,25 +1,38 @@
 //! Datagrams taken from a socket many at a time: in a power-on storm a system call brings 16 packets, not one.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 /// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
 pub(crate) const PACKET_BYTES_MAX: usize = 2048;
 /// Packets taken at once. More bring nothing: what waits longer is found by the next call.
 const PACKETS_MAX: usize = 16;
+/// Room for one IP_PKTINFO, 32 bytes with its header, aligned as the system wants it.
+const INFO_WORDS: usize = 8;
+
 /// Room for what comes at once; reused.
 pub(crate) struct Batch {
     packets: Box<[[u8; PACKET_BYTES_MAX]; PACKETS_MAX]>,
     arrivals: [Option<Arrival>; PACKETS_MAX],
 }
 
-/// A datagram in one of the places of the batch.
+/// A datagram as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Datagram<'a> {
+    /// A longer one is cut to [`PACKET_BYTES_MAX`].
+    pub(crate) bytes: &'a [u8],
+    pub(crate) sender: SocketAddrV4,
+    /// The address it was sent to; unspecified if the system does not say.
+    pub(crate) to: Ipv4Addr,
+}
+
+/// What is known of the bytes in one of the places of the batch.
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
-    /// Bytes of it; a longer datagram is cut.
     len: usize,
     sender: SocketAddrV4,
+    to: Ipv4Addr,
 }
 
 impl Batch {
@@ -31,11 +44,15 @@ impl Batch {
     }
 
     /// The packets of the last [`Batch::fill`], in the order in which they came.
-    pub(crate) fn packets(&self) -> impl Iterator<Item = (&[u8], SocketAddrV4)> {
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> {
         let places = self.packets.iter().zip(&self.arrivals);
         places.filter_map(|(bytes, arrival)| {
             let arrival = arrival.as_ref()?;
-            Some((&bytes[..arrival.len], arrival.sender))
+            Some(Datagram {
+                bytes: &bytes[..arrival.len],
+                sender: arrival.sender,
+                to: arrival.to,
+            })
         })
     }
 
@@ -50,8 +67,9 @@ impl Batch {
             unsafe_code,
             reason = "nix's headers cannot be kept across an await, and are allocated anew else"
         )]
-        let (mut names, mut parts, mut headers) = unsafe {
+        let (mut infos, mut names, mut parts, mut headers) = unsafe {
             (
+                std::mem::zeroed::<[[u64; INFO_WORDS]; PACKETS_MAX]>(),
                 std::mem::zeroed::<[libc::sockaddr_in; PACKETS_MAX]>(),
                 std::mem::zeroed::<[libc::iovec; PACKETS_MAX]>(),
                 std::mem::zeroed::<[libc::mmsghdr; PACKETS_MAX]>(),
@@ -63,11 +81,13 @@ impl Batch {
             let header = &mut headers[place].msg_hdr;
             header.msg_iov = &raw mut parts[place];
             header.msg_iovlen = 1;
+            header.msg_control = infos[place].as_mut_ptr().cast();
+            header.msg_controllen = size_of_val(&infos[place]) as _;
             header.msg_name = (&raw mut names[place]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
         }
-        // SAFETY: every header names one buffer of `packets` and one address of `names`, with their true lengths; all of
-        // them outlive the call, and nothing else looks at them meanwhile.
+        // SAFETY: every header names one buffer of `packets`, one address of `names` and one place of `infos`, with their
+        // true lengths; all of them outlive the call, and nothing else looks at them meanwhile.
         #[allow(unsafe_code, reason = "see above")]
         let taken = unsafe {
             libc::recvmmsg(
@@ -89,23 +109,47 @@ impl Batch {
 /// `None` for a sender that is no IPv4 address: there is none on a socket of IPv4.
 fn arrival(header: &libc::mmsghdr, name: &libc::sockaddr_in) -> Option<Arrival> {
     let address = u32::from_be(name.sin_addr.s_addr);
-    (libc::c_int::from(name.sin_family) == libc::AF_INET).then_some(Arrival {
+    (libc::c_int::from(name.sin_family) == libc::AF_INET).then(|| Arrival {
         len: (header.msg_len as usize).min(PACKET_BYTES_MAX),
         sender: SocketAddrV4::new(address.into(), u16::from_be(name.sin_port)),
+        to: sent_to(&header.msg_hdr).unwrap_or(Ipv4Addr::UNSPECIFIED),
     })
+}
+
+/// The destination in the header of the packet: IP_PKTINFO, as the socket was told to give it.
+fn sent_to(header: &libc::msghdr) -> Option<Ipv4Addr> {
+    // SAFETY: the kernel has filled `msg_control` and set `msg_controllen` to what it wrote; the macros stay within it, and a
+    // message of this level and type carries an in_pktinfo, which is read without regard to its alignment.
+    #[allow(unsafe_code, reason = "ancillary data is read through the system's macros")]
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        while let Some(info) = message.as_ref() {
+            if (info.cmsg_level, info.cmsg_type) == (libc::IPPROTO_IP, libc::IP_PKTINFO) {
+                let info: libc::in_pktinfo = std::ptr::read_unaligned(libc::CMSG_DATA(message).cast());
+                return Some(u32::from_be(info.ipi_addr.s_addr).into());
+            }
+            message = libc::CMSG_NXTHDR(header, message);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, UdpSocket};
+    use std::net::{SocketAddr, UdpSocket};
     use std::os::fd::AsFd as _;
+
+    use nix::sys::socket::{setsockopt, sockopt};
 
     use super::*;
 
+    const TO: Ipv4Addr = Ipv4Addr::new(127, 3, 2, 1);
+
     fn pair() -> (UdpSocket, UdpSocket) {
-        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let server = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        setsockopt(&server, sockopt::Ipv4PacketInfo, &true).unwrap();
         let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        client.connect(server.local_addr().unwrap()).unwrap();
+        client.connect((TO, server.local_addr().unwrap().port())).unwrap();
         (server, client)
     }
 
@@ -126,11 +170,8 @@ mod tests {
         batch.fill(server.as_fd()).unwrap();
         assert_eq!(names(&batch), [1, 2, 3, 4, 5]);
         let from = client.local_addr().unwrap();
-        assert!(
-            batch
-                .packets()
-                .all(|(_, sender)| std::net::SocketAddr::V4(sender) == from)
-        );
+        let mut all = batch.datagrams();
+        assert!(all.all(|datagram| SocketAddr::V4(datagram.sender) == from && datagram.to == TO));
         let error = batch.fill(server.as_fd()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(names(&batch).is_empty(), "what was taken is not taken twice");
@@ -156,7 +197,7 @@ mod tests {
         client.send(&[]).unwrap();
         let mut batch = Batch::new();
         batch.fill(server.as_fd()).unwrap();
-        let lengths: Vec<_> = batch.packets().map(|(packet, _)| packet.len()).collect();
+        let lengths: Vec<_> = batch.datagrams().map(|datagram| datagram.bytes.len()).collect();
         assert_eq!(lengths, [PACKET_BYTES_MAX, 0]);
     }
 }

@@ -60,6 +60,8 @@ pub struct Request<'a> {
     pub message_type: MessageType,
     /// Chosen by the client; repetitions keep it.
     pub xid: u32,
+    /// Seconds that the client says it has been trying for.
+    pub secs: u16,
     /// The flags field as it came; it is echoed.
     pub flags: u16,
     /// The address the client has and answers for, or 0.0.0.0.
@@ -124,6 +126,7 @@ impl<'a> Request<'a> {
         Ok(Request {
             message_type: MessageType::from(message_type),
             xid: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
+            secs: u16::from_be_bytes([fixed[8], fixed[9]]),
             flags: u16::from_be_bytes([fixed[10], fixed[11]]),
             ciaddr: address(12),
             giaddr,

@@ -3,12 +3,13 @@
 
 use std::future::Future;
 use std::net::SocketAddrV4;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dhcproto::v4::MessageType;
-use model::Xname;
+use model::{MacAddr, Xname};
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
 use state::State;
@@ -16,7 +17,7 @@ use state::dhcp::LeaseClient;
 use timeline::{Seen, Timeline};
 use tokio::time::Instant;
 
-use crate::batch::{Batch, PACKET_BYTES_MAX};
+use crate::batch::{Batch, Datagram, PACKET_BYTES_MAX};
 use crate::binder::Binder;
 use crate::counters::{Count, Counters};
 use crate::guard::Guard;
@@ -36,6 +37,9 @@ use crate::waiting::{self, Kept, Turn, Waiting};
 
 /// Pause after an error of the socket, so that a lasting one does not spin.
 const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
+/// `secs` of a client that nobody answers: firmware asks again after 4 s at the latest. Far more is no count of seconds (some
+/// write its bytes in the wrong order).
+const SECS_IN_VAIN: RangeInclusive<u16> = 4..=255;
 
 /// The DHCP server of one network; clones share everything, so that it can run on several sockets.
 #[derive(Clone)]
@@ -50,11 +54,15 @@ pub(crate) struct Inner {
     pub(crate) network: Network,
     loaders: Loaders,
     pub(crate) turn: Box<dyn Fn() -> Turn + Send + Sync>,
+    shared_turn: Option<SharedTurn>,
     timeline: Timeline,
     pub(crate) counters: Arc<Counters>,
     pub(crate) traffic: Traffic,
     missing_loaders: MissingLoaderLog,
 }
+
+/// Whose turn it is to answer a client that every member has heard.
+type SharedTurn = Box<dyn Fn(MacAddr) -> Turn + Send + Sync>;
 
 impl Server {
     /// A server that reads `store`. `turn` says whether it is this member's turn to answer now: then it answers at
@@ -77,11 +85,25 @@ impl Server {
             network,
             loaders,
             turn: Box::new(turn),
+            shared_turn: None,
             timeline,
             counters,
             traffic: Traffic::default(),
             missing_loaders: MissingLoaderLog::new(Instant::now()),
         }))
+    }
+
+    /// Members share the clients: `turn` says whose turn it is to answer what this client has sent to all of them. What is
+    /// sent to the service address is its holder's, as ever.
+    ///
+    /// # Panics
+    /// If the server has been cloned already: a mistake of the caller's.
+    #[must_use]
+    pub fn sharing(mut self, turn: impl Fn(MacAddr) -> Turn + Send + Sync + 'static) -> Server {
+        Arc::get_mut(&mut self.0)
+            .expect("it is said before the server is cloned")
+            .shared_turn = Some(Box::new(turn));
+        self
     }
 
     /// What happened so far.
@@ -117,8 +139,7 @@ impl Server {
             match arrival {
                 Ok(()) => {
                     worker.arrived = Instant::now();
-                    let packets = batch.packets();
-                    packets.for_each(|(packet, sender)| worker.take(packet, sender));
+                    batch.datagrams().for_each(|datagram| worker.take(datagram));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket failed");
@@ -137,12 +158,20 @@ pub(crate) struct Buffers {
     packet: Vec<u8>,
 }
 
+/// Where a packet came from.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    sender: SocketAddrV4,
+    /// The other members have it too: it was no unicast to the service address.
+    is_shared: bool,
+}
+
 /// The server at work on one socket.
 struct Worker {
     server: Server,
     socket: Arc<DhcpSocket>,
     repeats: Repeats,
-    waiting: Waiting<SocketAddrV4>,
+    waiting: Waiting<Origin>,
     buffers: Buffers,
     pending: PendingTasks,
     /// When the packet came that is dealt with: it has waited for those before it in its batch.
@@ -151,14 +180,19 @@ struct Worker {
 
 impl Worker {
     /// Deals with one packet; a panic costs that packet only.
-    fn take(&mut self, packet: &[u8], sender: SocketAddrV4) {
+    fn take(&mut self, datagram: Datagram<'_>) {
         self.server.0.counters.add(Count::Received);
-        self.guarded(|worker| worker.answer(packet, sender));
+        let origin = Origin {
+            sender: datagram.sender,
+            is_shared: datagram.to != self.server.0.network.service_address,
+        };
+        self.guarded(|worker| worker.answer(datagram.bytes, origin));
     }
 
     /// Answers what has waited for this member's turn, and lets go of what the holder has had time to answer.
     fn look_at_waiting(&mut self) {
-        let settled = self.waiting.settle((self.server.0.turn)(), Instant::now());
+        let turn = |mac, kept: &Kept<Origin>| self.server.turn(mac, kept.sender.is_shared);
+        let settled = self.waiting.settle(turn, Instant::now());
         (0..settled.left).for_each(|_| self.server.0.counters.add(Count::NotHolder));
         for Kept {
             packet,
@@ -167,7 +201,7 @@ impl Worker {
         } in settled.due
         {
             self.arrived = arrived;
-            self.guarded(|worker| worker.answer_in_place_of_the_holder(&packet, sender));
+            self.guarded(|worker| worker.answer_in_place_of_another(&packet, sender.sender));
         }
     }
 
@@ -182,7 +216,7 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+    fn answer(&mut self, packet: &[u8], origin: Origin) -> Option<Count> {
         if packet.len() == PACKET_BYTES_MAX {
             return Some(Count::TooLong);
         }
@@ -194,7 +228,8 @@ impl Worker {
         if let Err(why) = self.server.admit(&request) {
             return Some(why);
         }
-        let (decision, turn) = (self.server.decide(&request), (self.server.0.turn)());
+        let turn = self.server.turn(request.mac, origin.is_shared);
+        let decision = self.server.decide(&request);
         if !matches!(turn, Turn::Other { .. }) {
             self.note_stranger(&request, &decision);
         }
@@ -207,21 +242,22 @@ impl Worker {
                 Some(why)
             }
             decision => match turn {
-                Turn::Own => self.say(decision, &request, packet, sender),
-                Turn::StandIn => self.answer_in_place_of_the_holder(packet, sender),
-                // a client that has asked in vain
-                Turn::Other { .. } if self.is_repeated(&request) => {
+                Turn::Own => self.say(decision, &request, packet, origin.sender),
+                Turn::StandIn => self.answer_in_place_of_another(packet, origin.sender),
+                Turn::Other { .. } if self.asks_in_vain(&request) => {
                     self.no_longer_waits(&request);
-                    self.say(decision, &request, packet, sender)
+                    self.say(decision, &request, packet, origin.sender)
                 }
-                Turn::Other { .. } => self.keep(&request, packet, sender),
+                Turn::Other { .. } => self.keep(&request, packet, origin),
             },
         }
     }
 
-    fn is_repeated(&mut self, request: &Request<'_>) -> bool {
+    /// Nobody answers the client: it sends the same again, or says that it has been trying for a while.
+    fn asks_in_vain(&mut self, request: &Request<'_>) -> bool {
         let message_type = request.message_type.into();
-        self.repeats.note(request.mac, request.xid, message_type)
+        let is_repeated = self.repeats.note(request.mac, request.xid, message_type);
+        is_repeated || SECS_IN_VAIN.contains(&request.secs)
     }
 
     /// A MAC that SMD does not know is news.
@@ -242,7 +278,7 @@ impl Worker {
     }
 
     /// Decides anew: the state may be another one than when the packet came.
-    fn answer_in_place_of_the_holder(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+    fn answer_in_place_of_another(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
         let request = match Request::parse(packet) {
             Ok(request) => request,
             Err(why) => return Some(why),
@@ -298,10 +334,10 @@ impl Worker {
     }
 
     /// Another member should answer; should it turn out that it cannot, the packet is still here.
-    fn keep(&mut self, request: &Request<'_>, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
+    fn keep(&mut self, request: &Request<'_>, packet: &[u8], origin: Origin) -> Option<Count> {
         let kept = Kept {
             packet: packet.to_vec(),
-            sender,
+            sender: origin,
             arrived: self.arrived,
         };
         match self.waiting.keep(request.mac, kept) {
@@ -318,6 +354,14 @@ impl Worker {
 }
 
 impl Server {
+    /// Whose turn it is to answer a client, as this member sees it now.
+    pub(crate) fn turn(&self, client: MacAddr, is_shared: bool) -> Turn {
+        match &self.0.shared_turn {
+            Some(turn) if is_shared => turn(client),
+            _ => (self.0.turn)(),
+        }
+    }
+
     /// Whether a packet is looked at any further.
     ///
     /// # Errors

@@ -91,6 +91,8 @@ impl DhcpSocket {
 
     fn new(udp: net::UdpSocket, link: Option<Link>) -> io::Result<DhcpSocket> {
         udp.set_nonblocking(true)?;
+        // whom a packet was sent to says who answers it
+        setsockopt(&udp, sockopt::Ipv4PacketInfo, &true)?;
         // Beyond the system's limit with CAP_NET_ADMIN, else up to it.
         if setsockopt(&udp, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES).is_err() {
             setsockopt(&udp, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES)?;
@@ -223,9 +225,9 @@ mod tests {
         client.send_to(b"question", socket.local_addr().unwrap()).unwrap();
         let mut batch = Batch::new();
         socket.receive(&mut batch).await.unwrap();
-        let (packet, sender) = batch.packets().next().unwrap();
-        assert_eq!(packet, b"question");
-        let to = Destination::Unicast(sender);
+        let datagram = batch.datagrams().next().unwrap();
+        assert_eq!((datagram.bytes, datagram.to), (&b"question"[..], Ipv4Addr::LOCALHOST));
+        let to = Destination::Unicast(datagram.sender);
         socket
             .send(to, Ipv4Addr::LOCALHOST, b"answer", &mut Vec::new())
             .unwrap();

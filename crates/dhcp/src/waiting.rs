@@ -1,4 +1,4 @@
-//! Packets that the holder of the service address should answer, kept for a moment in case it cannot. Pure.
+//! Packets that another member should answer, kept for a moment in case it cannot. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Whose turn it is to answer, as this member sees it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// This member's: it holds the service address.
+    /// This member's: it holds the service address, or the client is among those that it answers.
     Own,
-    /// This member's, in the place of a holder that has fallen silent.
+    /// This member's, in the place of one that has fallen silent.
     StandIn,
     /// Another member's.
     Other {
-        /// When the holder was last heard; `None` where members do not hear each other.
+        /// When that one was last heard; `None` where members do not hear each other.
         heard: Option<Instant>,
     },
 }
@@ -49,7 +49,7 @@ pub struct Waiting<S>(BTreeMap<MacAddr, Kept<S>>);
 pub struct Settled<S> {
     /// To be answered now.
     pub due: Vec<Kept<S>>,
-    /// Left to the holder.
+    /// Left to the other member.
     pub left: usize,
 }
 
@@ -82,23 +82,47 @@ impl<S> Waiting<S> {
         self.0.is_empty()
     }
 
-    /// Takes out what need not wait any longer.
-    pub fn settle(&mut self, turn: Turn, now: Instant) -> Settled<S> {
-        let heard = match turn {
-            Turn::Own | Turn::StandIn => {
-                let due = std::mem::take(&mut self.0).into_values().collect();
-                return Settled { due, left: 0 };
-            }
-            Turn::Other { heard } => heard,
+    /// Takes out what need not wait any longer; `turn` says whose turn it is to answer a client's packet.
+    pub fn settle(&mut self, turn: impl Fn(MacAddr, &Kept<S>) -> Turn, now: Instant) -> Settled<S> {
+        let fate = |mac: MacAddr, kept: &Kept<S>| match turn(mac, kept) {
+            Turn::Own | Turn::StandIn => Fate::Due,
+            Turn::Other { heard } => kept.left_to(heard, now),
         };
-        let before = self.0.len();
-        self.0.retain(|_, kept| {
-            let answered = heard.is_some_and(|heard| heard >= kept.arrived + ANSWERED_WITHIN);
-            !answered && now < kept.arrived + WAIT_MAX
-        });
+        let mut settled = Settled::default();
+        let mut still = BTreeMap::new();
+        for (mac, kept) in std::mem::take(&mut self.0) {
+            match fate(mac, &kept) {
+                Fate::Due => settled.due.push(kept),
+                Fate::Left => settled.left += 1,
+                Fate::Waits => drop(still.insert(mac, kept)),
+            }
+        }
+        self.0 = still;
+        settled
+    }
+}
+
+enum Fate {
+    Due,
+    Left,
+    Waits,
+}
+
+impl<S> Kept<S> {
+    fn left_to(&self, heard: Option<Instant>, now: Instant) -> Fate {
+        let answered = heard.is_some_and(|heard| heard >= self.arrived + ANSWERED_WITHIN);
+        match answered || now >= self.arrived + WAIT_MAX {
+            true => Fate::Left,
+            false => Fate::Waits,
+        }
+    }
+}
+
+impl<S> Default for Settled<S> {
+    fn default() -> Settled<S> {
         Settled {
             due: Vec::new(),
-            left: before - self.0.len(),
+            left: 0,
         }
     }
 }
@@ -139,14 +163,33 @@ mod tests {
             heard: Some(came + Duration::from_millis(millis)),
         };
         let now = came + Duration::from_millis(300);
-        assert_eq!(waiting.settle(heard(0), now), nothing(), "before it");
+        assert_eq!(waiting.settle(|_, _| heard(0), now), nothing(), "before it");
         assert_eq!(
-            waiting.settle(heard(249), now),
+            waiting.settle(|_, _| heard(249), now),
             nothing(),
             "it may have died with the packet unread"
         );
-        assert_eq!(waiting.settle(heard(250), now), Settled { due: vec![], left: 1 });
+        assert_eq!(waiting.settle(|_, _| heard(250), now), Settled { due: vec![], left: 1 });
         assert!(waiting.is_empty());
+    }
+
+    /// One of two members that share the clients with this one has died.
+    #[test]
+    fn only_the_clients_of_a_dead_member_are_answered_in_its_place() {
+        let came = Instant::now();
+        let mut waiting = with_one(came);
+        assert_eq!(waiting.keep(mac(2), kept(came)), Ok(None));
+        assert_eq!(waiting.keep(mac(3), kept(came)), Ok(None));
+        let turn = |client, _: &Kept<()>| match client {
+            client if client == mac(1) => Turn::StandIn,
+            client if client == mac(2) => Turn::Other {
+                heard: Some(came + Duration::from_millis(400)),
+            },
+            _ => Turn::Other { heard: Some(came) },
+        };
+        let settled = waiting.settle(turn, came + Duration::from_millis(500));
+        assert_eq!((settled.due, settled.left), (vec![kept(came)], 1));
+        assert_eq!(waiting.0.into_keys().collect::<Vec<_>>(), [mac(3)], "not known yet");
     }
 
     #[test]
@@ -154,7 +197,7 @@ mod tests {
         let came = Instant::now();
         for turn in [Turn::Own, Turn::StandIn] {
             let mut waiting = with_one(came);
-            let settled = waiting.settle(turn, came + Duration::from_millis(900));
+            let settled = waiting.settle(|_, _| turn, came + Duration::from_millis(900));
             assert_eq!(settled.due, vec![kept(came)]);
             assert!(waiting.is_empty(), "answered once");
         }
@@ -167,9 +210,9 @@ mod tests {
         let mut waiting = with_one(came);
         let unheard = Turn::Other { heard: None };
         let just_before = came + WAIT_MAX - Duration::from_nanos(1);
-        assert_eq!(waiting.settle(unheard, just_before), nothing());
+        assert_eq!(waiting.settle(|_, _| unheard, just_before), nothing());
         assert_eq!(
-            waiting.settle(unheard, came + WAIT_MAX),
+            waiting.settle(|_, _| unheard, came + WAIT_MAX),
             Settled { due: vec![], left: 1 }
         );
     }

@@ -187,7 +187,8 @@ impl Worker {
 
     /// Answers what has waited for this member's turn, and lets go of what the holder has had time to answer.
     fn look_at_waiting(&mut self) {
-        let settled = self.waiting.settle((self.server.0.turn)(), Instant::now());
+        let turn = (self.server.0.turn)();
+        let settled = self.waiting.settle(|_, _| turn, Instant::now());
         (0..settled.left).for_each(|_| self.count(Count::NotHolder));
         for Kept { packet, sender, .. } in settled.due {
             self.guarded(|worker| worker.answer_in_place_of_the_holder(&packet, sender));

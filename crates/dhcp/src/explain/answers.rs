@@ -52,7 +52,7 @@ pub(super) fn on(
     let asked = client.requested.or_else(|| offered.address.parse().ok());
     let request = asked.map(|address| client.request(address, about.service_address));
     let request = request.as_deref().and_then(|packet| Request::parse(packet).ok());
-    let (turn, turn_reason) = turn((server.0.turn)());
+    let (turn, turn_reason) = turn(server.turn(discover.mac, !discover.is_relayed()));
     let (subnet, subnet_reason) = link(state, &discover, server);
     Ok(DhcpNetworkAnswer {
         network: network.to_owned(),
@@ -70,15 +70,15 @@ fn turn(turn: Turn) -> (TurnShown, &'static str) {
     match turn {
         Turn::Own => (
             TurnShown::Holder,
-            "this member holds the service address and answers at once",
+            "this member answers the client at once: it holds the service address, or the client is among those that it answers",
         ),
         Turn::StandIn => (
             TurnShown::StandsIn,
-            "the holder of the service address has fallen silent; this member answers in its place",
+            "the member that should answer has fallen silent; this one answers in its place",
         ),
         Turn::Other { .. } => (
             TurnShown::Waits,
-            "another member holds the service address and answers; this one answers what the client repeats",
+            "another member answers the client; this one answers what the client repeats",
         ),
     }
 }

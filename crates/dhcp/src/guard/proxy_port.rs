@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::batch::{Batch, PACKET_BYTES_MAX};
+use crate::batch::{Batch, Datagram, PACKET_BYTES_MAX};
 use crate::counters::Count;
 use crate::guard::proxy;
 use crate::policy::Decision;
@@ -32,9 +32,9 @@ impl Server {
                 arrival = socket.receive(&mut batch) => arrival,
             };
             match arrival {
-                Ok(()) => batch.packets().for_each(|(packet, sender)| {
-                    self.take_on_proxy_port(&socket, &mut buffers, packet, sender)
-                }),
+                Ok(()) => batch
+                    .datagrams()
+                    .for_each(|datagram| self.take_on_proxy_port(&socket, &mut buffers, datagram)),
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket of port 4011 failed");
                     self.0.counters.add(Count::ReceiveFailed);
@@ -49,13 +49,12 @@ impl Server {
         &self,
         socket: &DhcpSocket,
         buffers: &mut Buffers,
-        packet: &[u8],
-        sender: SocketAddrV4,
+        Datagram { bytes, sender, .. }: Datagram<'_>,
     ) {
         self.0.counters.add(Count::Received);
         // buffers are cleared before use
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            self.answer_on_proxy_port(socket, buffers, packet, sender)
+            self.answer_on_proxy_port(socket, buffers, bytes, sender)
         }));
         self.0.counters.add(answered.unwrap_or(Count::Panicked));
     }

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use address::{ClientNotes, Held, loopback};
+use address::{ClientNotes, Held, Responder, loopback};
 use dhcp::{DhcpSocket, Mode, Network, RouterAdvertCounters, Rules, Turn};
 use gateway::Gateway;
+use model::MacAddr;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -68,14 +69,17 @@ impl Roles {
         let offered = loaders::offered(&files, network);
         let name_servers = dns_ports::network(&ports.config, network, service);
         let dns = dns::Server::new(ports.store.clone(), name_servers);
-        let answers = held.clone();
+        let (holder, shared) = (held.clone(), held.clone());
         let timeline = ports.timeline.clone();
-        let (store, turn) = (ports.store.clone(), move || turn(&answers));
+        let (store, of_holder) = (ports.store.clone(), move || turn(holder.responder()));
+        let of_client = move |client: MacAddr| turn(shared.responder_of(client.0));
         let dhcp6 = network
             .serves_ipv6()
-            .then(|| ipv6::server(ports, network, turn.clone()));
+            .then(|| ipv6::server(ports, network, of_holder.clone()));
         let rules = rules(&ports.config, network);
-        let dhcp = dhcp::Server::new(store, about, offered, turn, timeline).guarded(rules);
+        let dhcp = dhcp::Server::new(store, about, offered, of_holder, timeline)
+            .sharing(of_client)
+            .guarded(rules);
         if network.has(Role::Dhcp) {
             ports.guards.put(&network.name, &dhcp);
         }
@@ -321,15 +325,11 @@ impl Roles {
 }
 
 /// DHCP questions reach every member of a link, and any member has the answer: one of them gives it.
-fn turn(held: &Held) -> Turn {
-    if held.is_held() {
-        Turn::Own
-    } else if held.stands_in() {
-        Turn::StandIn
-    } else {
-        Turn::Other {
-            heard: held.holder_heard(),
-        }
+fn turn(responder: Responder) -> Turn {
+    match responder {
+        Responder::Own => Turn::Own,
+        Responder::StandIn => Turn::StandIn,
+        Responder::Other { heard } => Turn::Other { heard },
     }
 }
 
