@@ -57,7 +57,7 @@ impl Running {
         timeline: Timeline,
     ) -> Running {
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
-        Running::run(Server::new(store, network(), loaders, turn, timeline)).await
+        Running::run(Server::new(store, network, loaders, turn, timeline)).await
     }
 
     /// A server whose turn it always is, with rules.
