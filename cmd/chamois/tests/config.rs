@@ -699,6 +699,8 @@ fn a_text_that_is_no_address_or_prefix_names_its_key() {
         let error = parse(&EXAMPLE.replace(from, to)).unwrap_err().to_string();
         assert!(error.contains(says), "{to}: {error}");
     }
+}
+
 /// Port 4011 is taken only where nodes are to ask there.
 #[test]
 fn a_proxy_needs_its_port_for_itself() {
