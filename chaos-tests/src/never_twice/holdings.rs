@@ -199,6 +199,7 @@ mod tests {
 
     const X: Ipv4Addr = Ipv4Addr::new(10, 97, 200, 1);
     const Y: Ipv4Addr = Ipv4Addr::new(10, 97, 200, 2);
+    const NONE: [u64; 0] = [];
 
     fn note(at_ms: u64, client: u8, event: Event) -> Note {
         let client = [2, 0, 0, 0, 0, client];
@@ -247,16 +248,16 @@ mod tests {
         );
         assert_eq!(
             overlaps(&[acked(0, 1, X, 20_000), acked(20_000, 2, X, 40_000)]),
-            []
+            NONE
         );
-        assert_eq!(overlaps(&[acked(0, 1, X, 20_000), acked(5, 2, Y, 20_000)]), []);
+        assert_eq!(overlaps(&[acked(0, 1, X, 20_000), acked(5, 2, Y, 20_000)]), NONE);
     }
 
     /// Who vanishes says nothing: it has the address to the end of its lease.
     #[test]
     fn silence_ends_nothing_before_the_lease() {
         let vanished = [acked(0, 1, X, 20_000), acked(1, 1, Y, 20_000), acked(2, 2, X, 9)];
-        assert_eq!(overlaps(&vanished), [], "it has had another address since");
+        assert_eq!(overlaps(&vanished), NONE, "it has had another address since");
         let vanished = [
             acked(0, 1, X, 20_000),
             acked(9000, 1, X, 29_000),
@@ -272,7 +273,7 @@ mod tests {
             stopped(5000, 1, X),
             acked(5000, 2, X, 25_000),
         ];
-        assert_eq!(overlaps(&notes), []);
+        assert_eq!(overlaps(&notes), NONE);
         let notes = [
             acked(0, 1, X, 20_000),
             stopped(5001, 1, X),
@@ -290,7 +291,7 @@ mod tests {
             stopped(30_000, 1, X),
             acked(21_000, 2, X, 41_000),
         ];
-        assert_eq!(overlaps(&late), [], "its lease had ended before");
+        assert_eq!(overlaps(&late), NONE, "its lease had ended before");
     }
 
     /// A shorter answer is the newer one, and counts.
@@ -301,7 +302,7 @@ mod tests {
             acked(1000, 1, X, 5000),
             acked(5000, 2, X, 25_000),
         ];
-        assert_eq!(overlaps(&notes), []);
+        assert_eq!(overlaps(&notes), NONE);
         assert_eq!(History::new(notes.to_vec()).passed_on(), 1);
     }
 

@@ -76,6 +76,7 @@ impl Room {
                 .map(|(id, disk)| (*id, disk.path().join("data")))
                 .collect(),
             environment: broken.environment(),
+            ..Settings::default()
         };
         let cluster = Cluster::start(Place::loopback(), dir.path(), settings);
         Room {

@@ -237,8 +237,15 @@ mod tests {
             held.responder_of(client)
         };
         let seen = [of(other(1)), of(other(3))];
-        assert!(seen.contains(&Responder::Other { heard: Some(heard) }), "{seen:?}");
-        assert_eq!(held.responder(), Responder::Own, "what comes to the address is the holder's");
+        assert!(
+            seen.contains(&Responder::Other { heard: Some(heard) }),
+            "{seen:?}"
+        );
+        assert_eq!(
+            held.responder(),
+            Responder::Own,
+            "what comes to the address is the holder's"
+        );
     }
 
     /// A decider that panicked must not leave a member answering for ever.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::advert::{Advert, ClusterTag};
 use crate::client::Wanted;
+use crate::responders::Responder;
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
@@ -140,7 +141,10 @@ async fn a_survivor_stands_in_before_it_has_the_address() {
     };
     let later = started + Duration::from_millis(600);
     let is_heard = |responder| matches!(responder, Responder::Other { heard: Some(at) } if at > later);
-    until("the holder is heard, and does not stand in", &|| is_heard(held.responder())).await;
+    until("the holder is heard, and does not stand in", &|| {
+        is_heard(held.responder())
+    })
+    .await;
     // each of them answers half of the clients
     let of = |client: u8| held.responder_of([2, 0, 0, 0, 0, client]);
     let clients = |wanted: fn(Responder) -> bool| (0..=255).filter(|client| wanted(of(*client))).count();
@@ -148,7 +152,10 @@ async fn a_survivor_stands_in_before_it_has_the_address() {
     assert!((64..192).contains(&shared), "{shared}");
     assert_eq!(clients(|responder| responder == Responder::StandIn), 0);
     drop(first);
-    until("the survivor stands in", &|| held.responder() == Responder::StandIn).await;
+    until("the survivor stands in", &|| {
+        held.responder() == Responder::StandIn
+    })
+    .await;
     assert!(!held.is_held());
     let of_others = clients(|responder| matches!(responder, Responder::Other { .. }));
     assert_eq!(of_others, 0, "it answers the other's clients too");

@@ -111,7 +111,10 @@ mod tests {
             assert_eq!(owners.len(), 1, "client {number}: {owners:?}");
             shares[owners[0] as usize - 1] += 1;
         }
-        assert!(shares.iter().all(|share| (900..1100).contains(share)), "{shares:?}");
+        assert!(
+            shares.iter().all(|share| (900..1100).contains(share)),
+            "{shares:?}"
+        );
     }
 
     #[test]
@@ -138,7 +141,11 @@ mod tests {
             let Responder::Other { heard } = of(1, &[(2, 20), (3, 30)]) else {
                 continue;
             };
-            let owner = if of(2, &[(1, 0), (3, 0)]) == Responder::Own { 20 } else { 30 };
+            let owner = if of(2, &[(1, 0), (3, 0)]) == Responder::Own {
+                20
+            } else {
+                30
+            };
             assert_eq!(heard, Some(now - Duration::from_millis(owner)));
         }
     }

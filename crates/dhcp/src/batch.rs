@@ -155,8 +155,8 @@ mod tests {
 
     fn names(batch: &Batch) -> Vec<u8> {
         batch
-            .packets()
-            .map(|(packet, _)| packet[packet.len() - 1])
+            .datagrams()
+            .map(|datagram| datagram.bytes[datagram.bytes.len() - 1])
             .collect()
     }
 
@@ -170,8 +170,8 @@ mod tests {
         batch.fill(server.as_fd()).unwrap();
         assert_eq!(names(&batch), [1, 2, 3, 4, 5]);
         let from = client.local_addr().unwrap();
-        let mut all = batch.datagrams();
-        assert!(all.all(|datagram| SocketAddr::V4(datagram.sender) == from && datagram.to == TO));
+        let is_whole = |datagram: Datagram<'_>| SocketAddr::V4(datagram.sender) == from && datagram.to == TO;
+        assert!(batch.datagrams().all(is_whole));
         let error = batch.fill(server.as_fd()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert!(names(&batch).is_empty(), "what was taken is not taken twice");

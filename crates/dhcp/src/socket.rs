@@ -226,7 +226,10 @@ mod tests {
         let mut batch = Batch::new();
         socket.receive(&mut batch).await.unwrap();
         let datagram = batch.datagrams().next().unwrap();
-        assert_eq!((datagram.bytes, datagram.to), (&b"question"[..], Ipv4Addr::LOCALHOST));
+        assert_eq!(
+            (datagram.bytes, datagram.to),
+            (&b"question"[..], Ipv4Addr::LOCALHOST)
+        );
         let to = Destination::Unicast(datagram.sender);
         socket
             .send(to, Ipv4Addr::LOCALHOST, b"answer", &mut Vec::new())

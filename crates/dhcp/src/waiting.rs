@@ -169,7 +169,10 @@ mod tests {
             nothing(),
             "it may have died with the packet unread"
         );
-        assert_eq!(waiting.settle(|_, _| heard(250), now), Settled { due: vec![], left: 1 });
+        assert_eq!(
+            waiting.settle(|_, _| heard(250), now),
+            Settled { due: vec![], left: 1 }
+        );
         assert!(waiting.is_empty());
     }
 
@@ -189,7 +192,11 @@ mod tests {
         };
         let settled = waiting.settle(turn, came + Duration::from_millis(500));
         assert_eq!((settled.due, settled.left), (vec![kept(came)], 1));
-        assert_eq!(waiting.0.into_keys().collect::<Vec<_>>(), [mac(3)], "not known yet");
+        assert_eq!(
+            waiting.0.into_keys().collect::<Vec<_>>(),
+            [mac(3)],
+            "not known yet"
+        );
     }
 
     #[test]

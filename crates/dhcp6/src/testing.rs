@@ -192,6 +192,7 @@ async fn put_interface(store: &Store, mac: MacAddr, owner: &str, network: &str, 
 }
 
 /// Gives an interface one more address.
+#[allow(dead_code, reason = "for tests over a socket")]
 pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: &str) {
     let mapping = IpAddressMapping {
         ip_address: address.to_owned(),

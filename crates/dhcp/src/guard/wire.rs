@@ -165,6 +165,13 @@ fn would_say(request: &Request<'_>, reply: &Reply, is_of_a_pool: bool) -> Option
     Some(Ours::Answer { told, is_of_a_pool })
 }
 
+fn registered(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: a `Socket` owns its descriptor, and nobody takes it out of the `AsyncFd` or closes it before that is dropped.
+    #[allow(unsafe_code, reason = "tokio has no type of its own for packet sockets")]
+    let registered = unsafe { AsyncFd::register(socket) };
+    Ok(registered?)
+}
+
 impl Wire {
     fn open(interface: &str) -> io::Result<Wire> {
         let link = link_address(interface)?;
@@ -175,9 +182,9 @@ impl Wire {
         ping.set_nonblocking(true)?;
         Ok(Wire {
             link,
-            answers: AsyncFd::new(ip)?,
-            arp: AsyncFd::new(arp)?,
-            ping: AsyncFd::new(ping)?,
+            answers: registered(ip)?,
+            arp: registered(arp)?,
+            ping: registered(ping)?,
         })
     }
 

@@ -5,9 +5,9 @@ mod leases;
 mod normal_policy;
 mod policies;
 mod pools;
+mod quarantine;
 mod raw_options;
 mod rules;
-mod quarantine;
 mod subnets;
 mod unknown_clients;
 

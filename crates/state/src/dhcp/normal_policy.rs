@@ -100,7 +100,12 @@ fn normalise_actions(policy: &mut DhcpPolicy) -> Result<(), Rejection> {
         );
         return Err(Rejection::invalid("prefix_length", problem));
     }
-    check_lease_time("lease_time_s", policy.lease_time_s, LEASE_TIME_S_MIN, "the subnet's")?;
+    check_lease_time(
+        "lease_time_s",
+        policy.lease_time_s,
+        LEASE_TIME_S_MIN,
+        "the subnet's",
+    )?;
     check_mtu(policy.mtu, "the subnet's")?;
     for (field, list) in [
         ("routers", &mut policy.routers),
