@@ -19,6 +19,8 @@ const SAMPLE_LASTS: Duration = Duration::from_secs(5);
 const LATE_MS: u64 = 2000;
 /// A leader that says less for so long means it.
 const LATE_LASTS: Duration = Duration::from_secs(5);
+/// With a longer pause between them two late messages are not one leader that goes on saying less.
+const LATE_AFTER_ANOTHER: Duration = Duration::from_secs(2);
 /// A leader that the clocks of too few voters are told to for so long goes on without them.
 const UNKNOWN_LASTS: Duration = Duration::from_secs(5);
 /// A leader whose clock differs by more from the median is wrong, milliseconds.
@@ -34,13 +36,14 @@ pub(crate) struct ClusterClock {
 struct Inner {
     /// A time and when it was; none before a leader was heard or the clocks of a majority are known.
     base: Option<(u64, Instant)>,
-    /// Since when all that is heard comes late.
-    late_since: Option<Instant>,
+    /// The first and the last of what comes late, one after the other.
+    late: Option<(Instant, Instant)>,
     /// Since when this member has led without knowing what time it is.
     unknown_since: Option<Instant>,
     looked: Option<Instant>,
-    /// By member: how far its clock is ahead of this one's, milliseconds.
-    ahead: BTreeMap<u64, (i64, Instant)>,
+    /// By member: what its clock showed, milliseconds, and when that was heard. Not how far it is ahead of this host's: that
+    /// may be set meanwhile.
+    said: BTreeMap<u64, (u64, Instant)>,
 }
 
 impl ClusterClock {
@@ -60,8 +63,7 @@ impl ClusterClock {
     /// Member `id` has just said what its clock shows; 0 is nothing said.
     pub(crate) fn sample(&self, id: u64, clock_ms: u64) {
         if clock_ms > 0 {
-            let ahead = i64::try_from(i128::from(clock_ms) - i128::from((self.own)())).unwrap_or(i64::MAX);
-            self.lock().ahead.insert(id, (ahead, Instant::now()));
+            self.lock().said.insert(id, (clock_ms, Instant::now()));
         }
     }
 
@@ -75,13 +77,15 @@ impl ClusterClock {
         let is_late = inner
             .now()
             .is_some_and(|known| cluster_ms.saturating_add(LATE_MS) < known);
-        let since = is_late.then(|| inner.late_since.unwrap_or(now));
-        match since {
-            Some(since) if now.duration_since(since) < LATE_LASTS => inner.late_since = Some(since),
-            _ => {
-                inner.late_since = None;
-                inner.base = Some((cluster_ms, now));
-            }
+        let first = match inner.late {
+            Some((first, last)) if now.duration_since(last) < LATE_AFTER_ANOTHER => first,
+            _ => now,
+        };
+        if is_late && now.duration_since(first) < LATE_LASTS {
+            inner.late = Some((first, now));
+        } else {
+            inner.late = None;
+            inner.base = Some((cluster_ms, now));
         }
     }
 
@@ -107,15 +111,16 @@ impl ClusterClock {
             .looked
             .is_none_or(|looked| now.duration_since(looked) >= LOOK)
         {
-            match inner.median(own_id, &voters(), now) {
+            let own_ms = (self.own)();
+            match inner.median((own_id, own_ms), &voters(), now) {
                 Some(ahead) => {
                     inner.looked = Some(now);
-                    time = time.max((self.own)().saturating_add_signed(ahead));
+                    time = time.max(own_ms.saturating_add_signed(ahead));
                 }
                 // after a restart of all: how long they were down is not known before the first of them has answered
                 None if inner.is_new_here(now) => {
                     // a cluster's first entries: nobody has said anything yet
-                    return if time == 0 { (self.own)() } else { time };
+                    return if time == 0 { own_ms } else { time };
                 }
                 None => inner.looked = Some(now),
             }
@@ -129,11 +134,12 @@ impl ClusterClock {
     pub(crate) fn deviation(&self, own_id: u64, voters: &[u64]) -> Option<(i64, Vec<u64>)> {
         let inner = self.lock();
         let now = Instant::now();
-        let median = inner.median(own_id, voters, now)?;
+        let own = (own_id, (self.own)());
+        let median = inner.median(own, voters, now)?;
         let agrees = |ahead: i64| ahead.abs_diff(median) <= OFF_MS_MAX;
         let known = voters
             .iter()
-            .filter(|id| inner.ahead_of(own_id, **id, now).is_some_and(agrees));
+            .filter(|id| inner.ahead_of(own, **id, now).is_some_and(agrees));
         Some((median, known.copied().collect()))
     }
 
@@ -155,19 +161,22 @@ impl Inner {
         self.base.is_none() && now.duration_since(since) < UNKNOWN_LASTS
     }
 
-    fn ahead_of(&self, own_id: u64, id: u64, now: Instant) -> Option<i64> {
+    /// How far a member's clock is ahead of this host's, by what that shows now.
+    fn ahead_of(&self, (own_id, own_ms): (u64, u64), id: u64, now: Instant) -> Option<i64> {
         if id == own_id {
             return Some(0);
         }
-        let (ahead, at) = self.ahead.get(&id)?;
-        (now.duration_since(*at) <= SAMPLE_LASTS).then_some(*ahead)
+        let (clock_ms, at) = self.said.get(&id)?;
+        let passed = now.duration_since(*at);
+        let theirs = i128::from(*clock_ms) + i128::try_from(passed.as_millis()).unwrap_or(0);
+        (passed <= SAMPLE_LASTS).then(|| i64::try_from(theirs - i128::from(own_ms)).unwrap_or(i64::MAX))
     }
 
     /// The lower of the two middle ones where the number is even: time too early only lengthens leases.
-    fn median(&self, own_id: u64, voters: &[u64], now: Instant) -> Option<i64> {
+    fn median(&self, own: (u64, u64), voters: &[u64], now: Instant) -> Option<i64> {
         let mut known: Vec<i64> = voters
             .iter()
-            .filter_map(|id| self.ahead_of(own_id, *id, now))
+            .filter_map(|id| self.ahead_of(own, *id, now))
             .collect();
         if known.len() * 2 <= voters.len() {
             return None;
@@ -180,6 +189,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
 
@@ -206,6 +216,28 @@ mod tests {
             assert!(
                 ahead.unsigned_abs() > OFF_MS_MAX && agree == [2, 3],
                 "{ahead} {agree:?}"
+            );
+        }
+    }
+
+    /// The leader's administrator sets its clock: what the others said before is not older for that.
+    #[test]
+    fn a_step_of_the_leaders_own_clock_does_not_move_time() {
+        for step in [NOON + HOUR, NOON - HOUR] {
+            let shown = Arc::new(AtomicU64::new(NOON));
+            let own = Arc::clone(&shown);
+            let clock = ClusterClock::new(Arc::new(move || own.load(Ordering::Relaxed)));
+            clock.sample(2, NOON);
+            clock.sample(3, NOON);
+            let before = clock.as_leader(1, || vec![1, 2, 3], NOON - 1000);
+            shown.store(step, Ordering::Relaxed);
+            std::thread::sleep(LOOK);
+            let after = clock.as_leader(1, || vec![1, 2, 3], NOON - 1000);
+            assert!((before..before + 2000).contains(&after), "{before}, then {after}");
+            let (ahead, agree) = clock.deviation(1, &[1, 2, 3]).unwrap();
+            assert!(
+                ahead.unsigned_abs() > OFF_MS_MAX && agree == [2, 3],
+                "at once: {ahead}"
             );
         }
     }
@@ -285,7 +317,11 @@ mod tests {
         shows(NOON + 58_500); // clocks that drift apart
         clock.heard(NOON + 50_000);
         shows(NOON + 58_500);
-        clock.lock().late_since = Some(Instant::now() - LATE_LASTS);
+        let now = Instant::now();
+        clock.lock().late = Some((now - 2 * LATE_LASTS, now - LATE_AFTER_ANOTHER));
+        clock.heard(NOON + 50_000);
+        shows(NOON + 58_500); // the last one was long ago: one late message, not a leader that goes on
+        clock.lock().late = Some((now - LATE_LASTS, now));
         clock.heard(NOON + 50_000);
         shows(NOON + 50_000); // a leader that goes on saying so
     }

@@ -328,6 +328,15 @@ impl Store {
         }
     }
 
+    /// Whether this member has heard from a leader what time it is for the cluster, or tells it. Before that what ends at a time
+    /// may seem to last longer than it does.
+    pub fn knows_time(&self) -> bool {
+        match &self.backend {
+            Backend::InMemory(_) => true,
+            Backend::Replicated(member, _) => member.peers().clock.known_ms().is_some(),
+        }
+    }
+
     /// How often this member was caught up by a snapshot of the leader since it started.
     pub fn snapshots_installed(&self) -> u64 {
         self.published().snapshots_installed()

@@ -272,6 +272,7 @@ fn forge(net: Net, id: u64, address: Ipv4Addr) -> Vec<(SocketAddr, Vec<u8>)> {
         sequence: u64::MAX / 2 + sequence,
         heard: u64::MAX / 2,
         holds: true,
+        answers: false,
     };
     for sequence in 1..=FORGED {
         // refused where nobody listens

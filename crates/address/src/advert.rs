@@ -11,7 +11,7 @@
 //! | 8, 8 | from, to: member ids |
 //! | 8 | sequence of the sender |
 //! | 8 | heard: the highest sequence that the sender has seen from the receiver |
-//! | 1 | 1 if the sender holds the address, else 0 |
+//! | 1 | bit 0: the sender holds the address; bit 1: it answers a share of the clients (set when every member knows the bit) |
 //! | 32 | HMAC-SHA-256 of everything before it |
 //!
 //! A receiver that knows another key, cluster or network learns nothing and changes nothing.
@@ -79,7 +79,13 @@ pub struct Advert {
     pub heard: u64,
     /// Whether the sender holds the address.
     pub holds: bool,
+    /// Whether the sender answers a share of the clients that all members hear.
+    pub answers: bool,
 }
+
+/// Bits of an advert's last byte.
+const HOLDS: u8 = 1;
+const ANSWERS: u8 = 2;
 
 /// Why bytes are not an advert for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +110,8 @@ impl Advert {
             heard: self.heard,
         };
         let mut bytes = head.encode(MAGIC, VERSION, 1);
-        bytes.push(u8::from(self.holds));
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        bytes.push(bit(self.holds, HOLDS) | bit(self.answers, ANSWERS));
         sign(bytes, key)
     }
 
@@ -120,10 +127,8 @@ impl Advert {
 /// The layout without its HMAC; `None` for anything else.
 fn parse(body: &[u8]) -> Option<Advert> {
     let (head, rest) = Head::parse(body, MAGIC, VERSION)?;
-    let holds = match rest {
-        [0] => false,
-        [1] => true,
-        _ => return None,
+    let [bits @ 0..=3] = *rest else {
+        return None;
     };
     Some(Advert {
         cluster: head.cluster,
@@ -132,7 +137,8 @@ fn parse(body: &[u8]) -> Option<Advert> {
         to: head.to,
         sequence: head.sequence,
         heard: head.heard,
-        holds,
+        holds: bits & HOLDS != 0,
+        answers: bits & ANSWERS != 0,
     })
 }
 
@@ -154,6 +160,7 @@ mod tests {
             sequence: 1_700_000_000_000_000,
             heard: 7,
             holds: true,
+            answers: false,
         }
     }
 
@@ -167,6 +174,16 @@ mod tests {
         assert_eq!(&bytes[14..18], b"boot");
         assert_eq!(&bytes[18..26], &1u64.to_be_bytes());
         assert_eq!(bytes[50], 1, "holds");
+        for (holds, answers, bits) in [(false, false, 0), (false, true, 2), (true, true, 3)] {
+            let advert = Advert {
+                holds,
+                answers,
+                ..advert()
+            };
+            let bytes = advert.encode(&key(1));
+            assert_eq!(bytes[50], bits);
+            assert_eq!(Advert::decode(&bytes, &key(1)), Ok(advert));
+        }
         assert_eq!(Advert::decode(&bytes, &key(1)), Ok(advert()));
     }
 
@@ -222,8 +239,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_encoded_is_decoded(network in "[a-z0-9-]{0,64}", from: u64, to: u64, sequence: u64, heard: u64, holds: bool) {
-            let advert = Advert { cluster: ClusterTag::of("x"), network, from, to, sequence, heard, holds };
+        fn what_is_encoded_is_decoded(network in "[a-z0-9-]{0,64}", from: u64, to: u64, sequence: u64, heard: u64, holds: bool, answers: bool) {
+            let advert = Advert { cluster: ClusterTag::of("x"), network, from, to, sequence, heard, holds, answers };
             prop_assert_eq!(Advert::decode(&advert.encode(&key(3)), &key(3)), Ok(advert));
         }
     }

@@ -138,11 +138,6 @@ impl Election {
         self.holder_heard
     }
 
-    /// The other members that live, and when each was last heard.
-    pub fn others(&self, now: Duration) -> impl Iterator<Item = (u64, Duration)> + '_ {
-        self.live(now).map(|(id, seen)| (id, seen.at))
-    }
-
     /// Whether this member, which holds nothing, is the one to answer for a holder that has fallen silent: the first
     /// in rank among those that live and do not hold the address.
     pub fn stands_in(&self, now: Duration) -> bool {

@@ -77,6 +77,7 @@ pub(crate) struct Exchange {
 pub(crate) struct HeardAdvert {
     pub(crate) from: u64,
     pub(crate) holds: bool,
+    pub(crate) answers: bool,
 }
 
 type Counter = fn(&AdvertCounters) -> &AtomicU64;
@@ -121,7 +122,7 @@ impl Exchange {
     }
 
     /// Tells every peer whether this member holds the address.
-    pub(crate) fn advertise(&mut self, holds: bool) {
+    pub(crate) fn advertise(&mut self, holds: bool, answers: bool) {
         for (peer, address) in self.voice.peers.clone() {
             let head = self.head(peer);
             let advert = Advert {
@@ -132,6 +133,7 @@ impl Exchange {
                 sequence: head.sequence,
                 heard: head.heard,
                 holds,
+                answers,
             };
             self.send(&advert.encode(&self.voice.key), address);
         }
@@ -206,6 +208,7 @@ impl Exchange {
                 let heard = HeardAdvert {
                     from: advert.from,
                     holds: advert.holds,
+                    answers: advert.answers,
                 };
                 (|counters| &counters.accepted, Some(heard))
             }

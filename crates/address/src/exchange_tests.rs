@@ -45,13 +45,20 @@ async fn hear(at: &mut Exchange) -> Option<HeardAdvert> {
 /// Each has heard the other: from here on both believe.
 async fn acquainted() -> [Exchange; 2] {
     let [mut one, mut two] = pair().await;
-    one.advertise(true);
+    one.advertise(true, false);
     hear(&mut two).await;
-    two.advertise(false);
+    two.advertise(false, false);
     hear(&mut one).await;
-    one.advertise(true);
+    one.advertise(true, false);
     let advert = hear(&mut two).await;
-    assert_eq!(advert, Some(HeardAdvert { from: 1, holds: true }));
+    assert_eq!(
+        advert,
+        Some(HeardAdvert {
+            from: 1,
+            holds: true,
+            answers: false
+        })
+    );
     [one, two]
 }
 

@@ -114,6 +114,7 @@ mod tests {
                 sequence: self.freshness.next_sequence(),
                 heard: self.freshness.heard(peer),
                 holds: true,
+                answers: false,
             }
         }
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use crate::advert::{AdvertKey, NETWORK_NAME_BYTES_MAX};
+use crate::answers::Answers;
 use crate::claim::{CLAIM_LIFE, Target};
 use crate::client::{ClaimPort, ClaimState};
 use crate::clients::{ClientNotes, Telling};
@@ -52,6 +53,8 @@ pub struct HolderConfig {
     pub initial_sequence: u64,
     /// The service address and its interface.
     pub service: Target,
+    /// Whether this member answers a share of the clients that all members hear.
+    pub answers: Answers,
 }
 
 /// A configuration that cannot work.
@@ -86,7 +89,9 @@ impl Holder {
         let (clients, telling) = Telling::new(config.service.address, Arc::clone(&counters));
         let part = Part {
             member: config.member,
-            silent_after: config.timing.stand_in_after,
+            timing: config.timing,
+            answers: config.answers.clone(),
+            answering: BTreeMap::new(),
             exchange: Exchange::of(&config, socket, Arc::clone(&counters))?,
             telling,
             election: Election::new(&config.network, config.member, config.timing, Duration::ZERO),
@@ -141,7 +146,10 @@ impl Drop for Holder {
 /// The task's state.
 struct Part {
     member: u64,
-    silent_after: Duration,
+    timing: Timing,
+    answers: Answers,
+    /// The other members that answer a share of the clients, and when each last said so.
+    answering: BTreeMap<u64, Instant>,
     network: String,
     service: Target,
     exchange: Exchange,
@@ -179,7 +187,8 @@ impl Part {
                 _ = ticks.tick() => self.tick(),
                 () = self.telling.due() => self.exchange.tell(&self.telling.batch().connections),
                 heard = self.exchange.hear() => {
-                    if let Some(HeardAdvert { from, holds }) = heard {
+                    if let Some(HeardAdvert { from, holds, answers }) = heard {
+                        self.note_answering(from, answers);
                         self.input(Input::Advert { from, holds });
                     }
                 }
@@ -191,16 +200,31 @@ impl Part {
         self.act(input);
         let now = self.origin.elapsed();
         let stands_in = self.election.stands_in(now);
-        let others = self.election.others(now);
+        let responders = self.responders();
         self.held.set_standing(Standing {
-            responders: Some(Responders {
-                me: self.member,
-                others: others.map(|(id, heard)| (id, self.origin + heard)).collect(),
-                silent_after: self.silent_after,
-            }),
+            responders,
             holder_heard: Some(self.origin + self.election.holder_heard()),
             stands_in_until: stands_in.then(|| self.origin + now + STANDING_LIFE),
         });
+    }
+
+    /// A member that says that it answers no more is followed at once.
+    fn note_answering(&mut self, member: u64, answers: bool) {
+        match answers {
+            true => drop(self.answering.insert(member, Instant::now())),
+            false => drop(self.answering.remove(&member)),
+        }
+    }
+
+    /// The members that share the clients, as long as this one does.
+    fn responders(&mut self) -> Option<Responders> {
+        let live_for = self.timing.live_for;
+        self.answering.retain(|_, heard| heard.elapsed() <= live_for);
+        self.answers.now().then(|| Responders {
+            me: self.member,
+            others: self.answering.iter().map(|(id, heard)| (*id, *heard)).collect(),
+            silent_after: self.timing.stand_in_after,
+        })
     }
 
     fn act(&mut self, input: Input) {
@@ -217,7 +241,7 @@ impl Part {
                     self.claims.wanted.send_modify(|wanted| wanted.claim = false);
                 }
                 Output::Announce => self.claims.wanted.send_modify(|wanted| wanted.announcements += 1),
-                Output::Advertise { holds } => self.exchange.advertise(holds),
+                Output::Advertise { holds } => self.exchange.advertise(holds, self.answers.now()),
             }
         }
     }

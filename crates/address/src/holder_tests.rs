@@ -84,6 +84,7 @@ fn config(member: u64, peers: &BTreeMap<u64, SocketAddr>) -> HolderConfig {
         timing: Timing::default(),
         initial_sequence: 1_000_000 * member,
         service: "lo=10.97.0.1".parse().unwrap(),
+        answers: Answers::when(|| true),
     }
 }
 
@@ -232,6 +233,7 @@ async fn strangers_are_counted_and_change_nothing() {
         sequence: 1,
         heard: 0,
         holds: true,
+        answers: true,
     };
     let key = AdvertKey::new(&[7; 32]);
     let sent = [

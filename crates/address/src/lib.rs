@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advert;
+mod answers;
 mod arp;
 mod arp_rules;
 pub mod claim;
@@ -36,6 +37,7 @@ mod responders;
 pub mod watchdog;
 
 pub use advert::AdvertKey;
+pub use answers::Answers;
 pub use clients::{ClientNotes, OpenConnection};
 pub use held::{Held, Holding};
 pub use holder::{AdvertCounters, Holder, HolderConfig};

@@ -84,7 +84,7 @@ async fn run(
                     probe::free_in_background(config.service.clone(), held.clone(), known, Arc::clone(&counters));
                 }
             }
-            _ = ticks.tick() => exchange.advertise(held.is_held()),
+            _ = ticks.tick() => exchange.advertise(held.is_held(), false),
             () = telling.due() => exchange.tell(&telling.batch().connections),
             _ = exchange.hear() => {}
         }
@@ -95,6 +95,7 @@ async fn run(
 mod tests {
     use super::*;
     use crate::advert::AdvertKey;
+    use crate::answers::Answers;
     use crate::election::Timing;
     use crate::held::Holding;
     use std::collections::BTreeMap;
@@ -125,6 +126,7 @@ mod tests {
             timing: Timing::default(),
             initial_sequence: 1000 * member,
             service: "lo=10.97.0.1".parse().unwrap(),
+            answers: Answers::never(),
         };
         let [one, two] = sockets;
         let (first_seen, first_held) = Held::new();

@@ -49,7 +49,7 @@ pub use counters::{Count, Counters};
 pub use explain::ExplainService;
 pub use first_script::FIRST_SCRIPT;
 pub use gauges::{AddressGauges, address_gauges};
-pub use guard::{GuardCount, GuardCounters, Guards, Limits, Mode, PROXY_PORT, Rules, WatchService};
+pub use guard::{GuardCount, GuardCounters, Limits, Mode, PROXY_PORT, Rules, WatchService};
 pub use holds::confirm_held_addresses;
 pub use leases::LeaseService;
 pub use network::{BIOS_LOADER, Loaders, Network, Site, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};

@@ -81,6 +81,10 @@ impl<'a> Pooled<'a> {
         match request.message_type {
             MessageType::Discover => {
                 let address = self.free_address().ok_or(Count::PoolFull)?;
+                // nothing new can be committed: an offer would only cost the client its time
+                if self.answer.site.isolated_lease_s.is_some() && !self.has_now(address) {
+                    return Err(Count::NoMajority);
+                }
                 let offer = self
                     .answer
                     .lease(MessageType::Offer, address, self.lease_time_s());
@@ -184,6 +188,11 @@ impl<'a> Pooled<'a> {
     fn bound(&self, address: Ipv4Addr) -> Option<Arc<DhcpLease>> {
         let lease = self.state.dhcp.lease(address)?;
         (is_of(&lease, &self.client) && lease.state() == LeaseState::Bound).then_some(lease)
+    }
+
+    fn has_now(&self, address: Ipv4Addr) -> bool {
+        let now_ms = self.answer.site.now_ms;
+        self.bound(address).is_some_and(|lease| lease.ends_at_ms > now_ms)
     }
 
     /// What the client has or had on this link.

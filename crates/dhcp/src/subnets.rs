@@ -4,6 +4,7 @@ use model::Ipv4Net;
 use proto::dhcp::v1::dhcp_explain_service_server::DhcpExplainServiceServer;
 use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseServiceServer;
 use proto::dhcp::v1::dhcp_policy_service_server::DhcpPolicyServiceServer;
+use proto::dhcp::v1::dhcp_watch_service_server::DhcpWatchServiceServer;
 use proto::dhcp::v1::subnet_service_server::{self, SubnetServiceServer};
 use proto::dhcp::v1::{
     DeleteSubnetRequest, DeleteSubnetResponse, DhcpCommand, ListSubnetsRequest, ListSubnetsResponse,
@@ -16,6 +17,7 @@ use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
 
 use crate::explain::ExplainService;
+use crate::guard::WatchService;
 use crate::leases::LeaseService;
 use crate::policies::PolicyService;
 use crate::servers::Servers;
@@ -23,11 +25,12 @@ use crate::servers::Servers;
 /// Prefix lengths that make sense for a network of nodes: a shorter one is a slip, a longer one has no room.
 const PREFIX_LENGTHS: std::ops::RangeInclusive<u8> = 8..=30;
 
-/// Adds DHCP's gRPC services to `routes`; `servers` are those that are explained.
+/// Adds DHCP's gRPC services to `routes`; `servers` are those that are explained and watched.
 pub fn add_services(routes: &mut RoutesBuilder, store: &Store, servers: &Servers) {
     routes.add_service(SubnetServiceServer::new(SubnetService::new(store.clone())));
     routes.add_service(DhcpLeaseServiceServer::new(LeaseService::new(store.clone())));
     routes.add_service(DhcpPolicyServiceServer::new(PolicyService::new(store.clone())));
+    routes.add_service(DhcpWatchServiceServer::new(WatchService::new(servers.clone())));
     let explain = ExplainService::new(store.clone(), servers.clone());
     routes.add_service(DhcpExplainServiceServer::new(explain));
 }

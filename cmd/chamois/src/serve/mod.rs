@@ -163,7 +163,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
     };
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
-    let (loaders, guards) = (loaders::load(&config), dhcp::Guards::default());
+    let loaders = loaders::load(&config);
     let parts = Parts {
         config: &config,
         store: &store,
@@ -173,7 +173,6 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         loaders: &loaders,
         timeline: &timeline,
         dhcp: &dhcp,
-        guards: &guards,
     };
     let (services, health) = services::assemble(parts, page, finishing).await?;
     let open_roles = OpenRoles::new(&config, drain.leaving());
@@ -208,7 +207,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         timeline,
         sealer: identity.sealer,
         api,
-        guards,
+        leaving: drain.leaving(),
     };
     let stop = drain.finishing();
     tasks.spawn(

@@ -48,7 +48,6 @@ pub(super) struct Parts<'a> {
     pub(super) timeline: &'a Timeline,
     /// DHCP servers, for whoever asks what they would answer.
     pub(super) dhcp: &'a ::dhcp::Servers,
-    pub(super) guards: &'a ::dhcp::Guards,
 }
 
 /// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
@@ -66,7 +65,6 @@ pub(super) async fn assemble(
         loaders,
         timeline,
         dhcp,
-        guards,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let guard = Guard::new(
@@ -97,7 +95,6 @@ pub(super) async fn assemble(
     };
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     ::dhcp::add_services(&mut routes, store, dhcp);
-    guards.add_service(&mut routes);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());
     routes.add_service(ClusterServiceServer::new(OwnStatus {
@@ -184,7 +181,7 @@ mod tests {
     #[test]
     fn who_comes_over_ipv6_is_told_an_address_of_it() {
         let text = include_str!("../../../../deploy/examples/member-2.toml")
-            .replace("prefixes-v6 = []", "prefixes-v6 = [\"fd00:97::/64\"]");
+            .replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
         let config = Config::parse(&text, Path::new("member-2.toml")).unwrap();
         let own = [
             ("eth2", "fd00:97::9"),
@@ -201,8 +198,8 @@ mod tests {
         assert_eq!(told("fd00:97::1:2"), "http://[fd00:97::1:2]:8081");
         assert_eq!(told("10.97.1.2"), "http://10.97.0.1:8081");
         let moved = text.replace(
-            "prefixes-v6 = [",
-            "service-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [",
+            "\nprefixes-v6 = [",
+            "\nservice-address-v6 = \"fd00:97::1\"\nprefixes-v6 = [",
         );
         let config = Config::parse(&moved, Path::new("member-2.toml")).unwrap();
         let urls = node_urls(&config, &host);

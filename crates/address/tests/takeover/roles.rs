@@ -91,6 +91,7 @@ async fn run_member(id: u64, count: u64, helper: PathBuf) {
         timing: Timing::default(),
         initial_sequence: u64::try_from(clock.as_micros()).unwrap(),
         service: service(),
+        answers: address::Answers::never(),
     };
     let claims = client::start(helper, service());
     let holder = Holder::start(config, socket, claims).unwrap();

@@ -77,7 +77,7 @@ mod tests {
             address: "10.97.2.1".into(),
             mac: "02:00:00:00:00:a1".into(),
             ends_at_ms,
-            meta: None,
+            ..HeldAddress::default()
         };
         assert!(render(&[held(0)]).to_string().contains("every member"));
         assert!(

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 pub use self::counters::{GuardCount, GuardCounters};
 pub use self::limits::Limits;
 pub use self::proxy_port::PROXY_PORT;
-pub use self::service::{Guards, WatchService};
+pub use self::service::WatchService;
 
 use self::limits::Limiter;
 use self::observed::Observed;

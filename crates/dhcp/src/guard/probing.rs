@@ -59,9 +59,11 @@ impl Server {
             address: address.to_string(),
             mac,
         };
-        propose(&self.0.store, Change::QuarantineAddress(quarantine))
-            .await
-            .map_err(|_| Count::NoMajority)
+        match propose(&self.0.store, Change::QuarantineAddress(quarantine)).await {
+            // somebody else was first, or the client has it by now: the next look will tell
+            Ok(()) | Err(rpc::Error::Conflict { .. }) => Ok(()),
+            Err(_) => Err(Count::NoMajority),
+        }
     }
 }
 

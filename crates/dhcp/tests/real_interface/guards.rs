@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dhcp::{GuardCount, Guards, Mode, Rules};
+use dhcp::{GuardCount, Mode, Rules, Servers, WatchService};
 use proto::dhcp::v1::dhcp_lease::State as LeaseState;
 use proto::dhcp::v1::dhcp_watch_service_server::DhcpWatchService as _;
 use proto::dhcp::v1::{ListDhcpServersRequest, ListObservedAnswersRequest, Subnet};
@@ -224,8 +224,8 @@ fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
             ..Rules::default()
         };
         let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), rules);
-        let (guards, before) = (Guards::default(), store.state().applied_index());
-        guards.put("boot", &server);
+        let (servers, before) = (Servers::default(), store.state().applied_index());
+        servers.put("boot", &server);
         serve_guarded(&server);
         let learned = link.lease(&["-B"]).await.expect("the other server's address");
         assert_eq!(learned.get("serverid").map(String::as_str), Some("10.97.9.9"));
@@ -235,7 +235,10 @@ fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
         })
         .await;
         let request = tonic::Request::new(ListObservedAnswersRequest {});
-        let observed = guards.service().list_observed_answers(request).await.unwrap();
+        let observed = WatchService::new(servers)
+            .list_observed_answers(request)
+            .await
+            .unwrap();
         let observed = observed.into_inner();
         assert_eq!((observed.networks.len(), observed.answers.len()), (1, 1));
         let answer = &observed.answers[0];
@@ -273,14 +276,17 @@ fn a_rogue_server_is_seen_with_its_mac() {
         let link = host("p1", "02:00:00:00:00:a1").await;
         let store = testing::world(10, 97).await;
         let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), Rules::default());
-        let guards = Guards::default();
-        guards.put("boot", &server);
+        let servers = Servers::default();
+        servers.put("boot", &server);
         serve_guarded(&server);
         link.lease(&["-B"]).await.expect("an address, whoever's");
         let counters = server.guard_counters();
         wait_for("its offer", || counters.get(GuardCount::RogueAnswers) > 0).await;
         let request = tonic::Request::new(ListDhcpServersRequest {});
-        let servers = guards.service().list_dhcp_servers(request).await.unwrap();
+        let servers = WatchService::new(servers)
+            .list_dhcp_servers(request)
+            .await
+            .unwrap();
         let servers = servers.into_inner().servers;
         assert_eq!(servers.len(), 1, "this server is not its own rogue: {servers:?}");
         assert_eq!(

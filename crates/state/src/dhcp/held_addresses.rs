@@ -84,8 +84,10 @@ impl HeldAddresses {
             let (mac, before) = of(event.before());
             let (owner, after) = of(event.after());
             let lost = before.difference(&after);
-            for address in lost.filter(|address| subnets.covering(**address).is_some()) {
-                self.hold(*address, &mac, at, changes);
+            for address in lost {
+                if let Some((_, subnet)) = subnets.covering(*address) {
+                    self.hold(*address, &mac, longest_lease_time_s(subnet), at, changes);
+                }
             }
             for address in after.difference(&before) {
                 if self.table.get(address).is_some_and(|held| held.mac == owner) {
@@ -96,7 +98,14 @@ impl HeldAddresses {
     }
 
     /// The first owner that may use it still stays its owner.
-    fn hold(&mut self, address: Ipv4Addr, mac: &str, at: &LogPosition<'_>, changes: &mut Changes) {
+    fn hold(
+        &mut self,
+        address: Ipv4Addr,
+        mac: &str,
+        lease_time_s: u32,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) {
         if self.live(address, at.time_ms).is_some() {
             return;
         }
@@ -104,6 +113,7 @@ impl HeldAddresses {
             address: address.to_string(),
             mac: mac.to_owned(),
             ends_at_ms: 0,
+            lease_time_s,
             meta: at.created(),
         };
         self.store(address, held, changes);
@@ -130,10 +140,10 @@ impl HeldAddresses {
             if created_revision(held.meta.as_ref()) > confirm.through_revision {
                 continue;
             }
-            let subnet = subnets
+            let of_subnet = subnets
                 .covering(address)
-                .map(|(_, subnet)| subnet.as_ref().clone());
-            let lease_time_s = longest_lease_time_s(&subnet.unwrap_or_default());
+                .map_or(0, |(_, subnet)| longest_lease_time_s(subnet));
+            let lease_time_s = held.lease_time_s.max(of_subnet);
             let after = HeldAddress {
                 ends_at_ms: at.time_ms.saturating_add(u64::from(lease_time_s) * 1000),
                 meta: at.modified(held.meta.as_ref()),

@@ -144,15 +144,19 @@ impl Leases {
         self.make_room(address, at.time_ms, changes)?;
         self.let_others_go(address, &client, around, at, changes);
         let own = before.filter(|before| is_of(before, &client));
+        let ends_at_ms = at
+            .time_ms
+            .saturating_add(u64::from(pool_lease_time_s(&subnet)) * 1000);
         let lease = DhcpLease {
             address: address.to_string(),
             mac: client.mac.to_string(),
             client_id: client.client_id.clone(),
             state: LeaseState::Bound.into(),
             bound_at_ms: own.as_ref().map_or(at.time_ms, |own| own.bound_at_ms),
-            ends_at_ms: at
-                .time_ms
-                .saturating_add(u64::from(pool_lease_time_s(&subnet)) * 1000),
+            // the answer may be lost: the client has what it was granted before until that ends
+            ends_at_ms: own
+                .as_ref()
+                .map_or(ends_at_ms, |own| own.ends_at_ms.max(ends_at_ms)),
             hostname: bind.hostname.clone(),
             vendor_class: bind.vendor_class.clone(),
             meta: match &own {

@@ -44,16 +44,9 @@ impl UnknownClients {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         check_count("clients", note.clients.len(), UNKNOWN_CLIENTS_PER_COMMAND_MAX)?;
-        for client in &note.clients {
-            let mac: MacAddr = client.mac.parse().map_err(|e| Rejection::invalid("mac", e))?;
-            for (field, text) in [
-                ("network", &client.network),
-                ("relay", &client.relay),
-                ("vendor_class", &client.vendor_class),
-                ("hostname", &client.hostname),
-            ] {
-                check_text(field, text, DHCP_TEXT_BYTES_MAX)?;
-            }
+        // all are looked at before anything changes
+        let macs: Result<Vec<MacAddr>, Rejection> = note.clients.iter().map(checked).collect();
+        for (mac, client) in macs?.into_iter().zip(&note.clients) {
             if smd.interface(&mac).is_some() {
                 continue;
             }
@@ -124,4 +117,16 @@ impl Record for UnknownClient {
     fn object(self: Arc<Self>) -> Option<Object> {
         Some(Object::UnknownClient(self))
     }
+}
+
+fn checked(client: &UnknownClient) -> Result<MacAddr, Rejection> {
+    for (field, text) in [
+        ("network", &client.network),
+        ("relay", &client.relay),
+        ("vendor_class", &client.vendor_class),
+        ("hostname", &client.hostname),
+    ] {
+        check_text(field, text, DHCP_TEXT_BYTES_MAX)?;
+    }
+    client.mac.parse().map_err(|e| Rejection::invalid("mac", e))
 }

@@ -59,6 +59,33 @@ pub fn bind(address: &str, mac: &str) -> BindLeases {
     }
 }
 
+/// The DHCPACK of the shorter lease may be lost: its client goes on with the longer one.
+#[test]
+fn a_renewal_does_not_shorten_what_was_granted() {
+    let mut log = log();
+    log.ok(put(Subnet {
+        pool_lease_time_s: 3600,
+        ..with_pool()
+    }));
+    log.ok(bind("10.97.200.1", A));
+    let granted = log.now_ms + 3_600_000;
+    log.ok(put(with_pool()));
+    log.now_ms += 1000;
+    log.ok(bind("10.97.200.1", A));
+    let ends = |log: &Log| {
+        log.state
+            .dhcp
+            .lease("10.97.200.1".parse().unwrap())
+            .unwrap()
+            .ends_at_ms
+    };
+    assert_eq!(ends(&log), granted);
+    log.now_ms = granted - 1;
+    assert_eq!(log.ok(bind("10.97.200.1", B)).refused_count, 1);
+    log.ok(bind("10.97.200.1", A));
+    assert_eq!(ends(&log), granted - 1 + LEASE_MS, "then by the new time");
+}
+
 fn end(address: &str, mac: &str, declined: bool) -> EndLease {
     EndLease {
         address: address.into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::Rejection;
 use proto::bss::v1::bss_command::{Step, Together, step};
-use proto::dhcp::v1::dhcp_command::{ConfirmHeldAddresses, DeleteHeldAddress};
+use proto::dhcp::v1::dhcp_command::{ConfirmHeldAddresses, DeleteHeldAddress, DeleteSubnet};
 use proto::dhcp::v1::{HeldAddress, Subnet};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{AddIpAddress, DeleteEthernetInterfaces, DeleteIpAddress};
@@ -66,6 +66,7 @@ fn an_address_that_leaves_its_interface_is_held_for_its_owner() {
         address: ADDRESS.into(),
         mac: MAC.into(),
         ends_at_ms: 0,
+        lease_time_s: 600,
         meta: log.created(),
     };
     assert_eq!(held(&log).as_deref(), Some(&expected));
@@ -169,6 +170,23 @@ fn a_shorter_lease_time_does_not_shorten_what_was_granted_before() {
     log.ok(put(with_pool()));
     let longest = log.state.dhcp.subnets().next().unwrap().longest_lease_time_s;
     assert_eq!(longest, 3600, "the default lease time");
+}
+
+/// The subnet is deleted while its address is held: what was granted lasts all the same.
+#[test]
+fn a_deleted_subnet_does_not_shorten_a_hold() {
+    let mut log = log();
+    log.ok(put(Subnet {
+        lease_time_s: 86_400,
+        ..with_pool()
+    }));
+    log.ok(delete(ADDRESS));
+    let revision = log.last_change().revision;
+    log.ok(DeleteSubnet {
+        network: "10.97.0.0/16".into(),
+    });
+    log.ok(confirm(revision));
+    assert_eq!(held(&log).unwrap().ends_at_ms, log.now_ms + 86_400_000);
 }
 
 #[test]

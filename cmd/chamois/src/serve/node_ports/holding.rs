@@ -11,7 +11,9 @@ use address::election::Timing;
 use address::external::ExternalWatch;
 use address::loopback::{self, LoopbackHolder};
 use address::watchdog::WatchdogCommand;
-use address::{AdvertCounters, AdvertKey, ClientNotes, Held, Holder, HolderConfig, Neighbours, client};
+use address::{
+    AdvertCounters, AdvertKey, Answers, ClientNotes, Held, Holder, HolderConfig, Neighbours, client,
+};
 use auth::Sealer;
 use proto::cluster::v1::SealedSecret;
 use raft::Store;
@@ -53,7 +55,7 @@ impl Holding {
         let watch =
             ExternalWatch::start(service).map_err(ServeError::setup("the watch for the service address"))?;
         let socket = advert_socket(network, config)?;
-        let part = part(service, network, config, key);
+        let part = part(service, network, config, key, Answers::never());
         let neighbours = Neighbours::start(&part, socket, watch.held())
             .map_err(ServeError::setup("the service address"))?;
         Ok(Self::External(watch, neighbours))
@@ -65,9 +67,10 @@ impl Holding {
         network: &NetworkConfig,
         config: &Config,
         key: AdvertKey,
+        answers: Answers,
     ) -> Result<Self, ServeError> {
         let socket = advert_socket(network, config)?;
-        let part = part(service, network, config, key);
+        let part = part(service, network, config, key, answers);
         let claims = client::start(config.address.helper_socket.clone(), part.service.clone());
         let holder = Holder::start(part, socket, claims).map_err(ServeError::setup("the service address"))?;
         Ok(Self::Helper(holder))
@@ -142,7 +145,13 @@ fn advert_socket(network: &NetworkConfig, config: &Config) -> Result<UdpSocket, 
 }
 
 /// This member's part on a network whose members hear each other.
-fn part(service: Ipv4Addr, network: &NetworkConfig, config: &Config, key: AdvertKey) -> HolderConfig {
+fn part(
+    service: Ipv4Addr,
+    network: &NetworkConfig,
+    config: &Config,
+    key: AdvertKey,
+    answers: Answers,
+) -> HolderConfig {
     let port = config.address.advert_port;
     let peers: BTreeMap<u64, SocketAddr> = network
         .peers
@@ -161,6 +170,7 @@ fn part(service: Ipv4Addr, network: &NetworkConfig, config: &Config, key: Advert
             interface: network.interface.clone(),
             address: service,
         },
+        answers,
     }
 }
 

@@ -10,10 +10,11 @@ mod roles;
 use std::sync::Arc;
 use std::time::Duration;
 
-use address::Held;
+use address::{Answers, Held};
 use auth::Sealer;
 use gateway::Gateway;
 use raft::Store;
+use state::cluster::FEATURE_LEVEL_DHCP;
 use timeline::Timeline;
 
 use self::holding::Holding;
@@ -46,7 +47,8 @@ pub(super) struct NodePorts {
     pub(super) timeline: Timeline,
     pub(super) sealer: Sealer,
     pub(super) api: ApiServed,
-    pub(super) guards: dhcp::Guards,
+    /// Reached when this member begins to drain.
+    pub(super) leaving: Stop,
 }
 
 /// What is open on one network.
@@ -149,7 +151,7 @@ impl NodePorts {
     }
 
     fn is_fresh(&self) -> bool {
-        self.config.boot.serve_unverified || self.store.is_verified()
+        self.config.boot.serve_unverified || (self.store.is_verified() && self.store.knows_time())
     }
 
     /// Adverts are signed with a key from the log; the modes `helper` and `external` have any.
@@ -174,11 +176,21 @@ impl NodePorts {
             AddressMode::List => Holding::Own(Held::always()),
             AddressMode::Helper => {
                 let key = holding::advert_key(&self.store, &self.sealer)?;
-                Holding::with_helper(service, network, &self.config, key)?
+                Holding::with_helper(service, network, &self.config, key, self.answers(network))?
             }
         };
         self.held.put(service, holding.held());
         Ok(holding)
+    }
+
+    /// Whether this member answers a share of DHCP's clients: where it has the role, until it drains, and as soon as every
+    /// member of the cluster knows of sharing.
+    fn answers(&self, network: &NetworkConfig) -> Answers {
+        let (store, leaving) = (self.store.clone(), self.leaving.clone());
+        let has_role = network.has(Role::Dhcp);
+        Answers::when(move || {
+            has_role && !leaving.is_reached() && store.state().feature_level() >= FEATURE_LEVEL_DHCP
+        })
     }
 }
 

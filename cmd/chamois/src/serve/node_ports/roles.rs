@@ -80,9 +80,6 @@ impl Roles {
         let dhcp = dhcp::Server::new(store, about, offered, of_holder, timeline)
             .sharing(of_client)
             .guarded(rules);
-        if network.has(Role::Dhcp) {
-            ports.guards.put(&network.name, &dhcp);
-        }
         let first_script = files.get(dhcp::FIRST_SCRIPT);
         let fetched = fetched_loaders(&ports.store, &ports.timeline, first_script);
         let tftp = tftp::Server::new(files, Limits::default()).telling(fetched);

@@ -72,6 +72,9 @@ pub(super) struct FoundSubnet {
     pub(super) options: Options,
     /// Sorted and apart from each other once [`DhcpImport::finish`] is done.
     pub(super) pools: Vec<RangeInclusive<Ipv4Addr>>,
+    /// Pools for declared hosts only, until [`DhcpImport::finish`] is done.
+    pub(super) closed: Vec<Told>,
+    pub(super) closed_ranges: Vec<RangeInclusive<Ipv4Addr>>,
     /// Lease time of the pools, seconds, if they have one of their own.
     pub(super) pool_lease_time_s: Option<u32>,
     /// What clients hear that have no reservation; `None`: the configuration does not say.
@@ -134,17 +137,36 @@ impl DhcpImport {
             );
             return self.refuse(at, what, why);
         }
-        if let Some(hosts) = hosts_of(&subnet.network, &pool.range) {
-            subnet.pools.push(hosts);
-        }
         subnet.pool_lease_time_s = subnet.pool_lease_time_s.or(pool.lease_time_s);
-        subnet.unknown = stricter(subnet.unknown, pool.unknown);
+        let hosts = hosts_of(&subnet.network, &pool.range);
+        if pool.unknown == UnknownClients::Ignore {
+            let why = "it is for declared hosts only, beside a pool for all: declared hosts have their reservations, strangers \
+                       get nothing of it; add a pool by hand if they should";
+            subnet.closed.push(told(at, what, why.to_owned()));
+            subnet.closed_ranges.extend(hosts);
+            return;
+        }
+        subnet.pools.extend(hosts);
+        subnet.unknown = Some(more_open(subnet.unknown, pool.unknown));
     }
 
     /// Brings everything into its normal form, and tells what only shows when all is read.
     pub(super) fn finish(mut self) -> DhcpImport {
         self.subnets.sort_by_key(|subnet| subnet.network);
         for subnet in &mut self.subnets {
+            let (closed, ranges) = (
+                std::mem::take(&mut subnet.closed),
+                std::mem::take(&mut subnet.closed_ranges),
+            );
+            match subnet.pools.is_empty() {
+                // all of them: the pools stay, and are opened to nobody
+                true if !closed.is_empty() => {
+                    subnet.pools = ranges;
+                    subnet.unknown = Some(UnknownClients::Ignore);
+                }
+                true => {}
+                false => self.not_understood.extend(closed),
+            }
             subnet.pools = joined(std::mem::take(&mut subnet.pools));
             if subnet.pools.is_empty() {
                 // without addresses there is nothing that strangers could get
@@ -186,6 +208,8 @@ impl FoundSubnet {
             network,
             options: Options::default(),
             pools: Vec::new(),
+            closed: Vec::new(),
+            closed_ranges: Vec::new(),
             pool_lease_time_s: None,
             unknown: None,
         }
@@ -204,9 +228,9 @@ fn hosts_of(network: &Ipv4Net, range: &RangeInclusive<Ipv4Addr>) -> Option<Range
     (from <= to).then(|| Ipv4Addr::from(from)..=Ipv4Addr::from(to))
 }
 
-/// Of two pools in one subnet the one that gives more decides: what clients hear is said once for a subnet here.
-fn stricter(before: Option<UnknownClients>, now: UnknownClients) -> Option<UnknownClients> {
-    Some(before.map_or(now, |before| before.max(now)))
+/// Of two pools for strangers in one subnet the one that gives more decides: what they hear is said once for a subnet here.
+fn more_open(before: Option<UnknownClients>, now: UnknownClients) -> UnknownClients {
+    before.map_or(now, |before| before.max(now))
 }
 
 /// Ranges that touch or overlap become one.
@@ -301,6 +325,29 @@ mod tests {
         assert_eq!(import.subnets[0].pools, [range("10.0.0.1", "10.0.0.254")]);
         let nothing = with_pools(&[pool("10.0.0.0", "10.0.0.0")]);
         assert!(nothing.subnets[0].pools.is_empty() && nothing.wrong.is_empty());
+    }
+
+    /// A pool that was closed to strangers must not be opened by the import.
+    #[test]
+    fn a_pool_for_declared_hosts_is_opened_to_nobody() {
+        let closed = |first, last| FoundPool {
+            unknown: UnknownClients::Ignore,
+            ..pool(first, last)
+        };
+        for both in [
+            [closed("10.0.0.10", "10.0.0.19"), pool("10.0.0.30", "10.0.0.39")],
+            [pool("10.0.0.30", "10.0.0.39"), closed("10.0.0.10", "10.0.0.19")],
+        ] {
+            let import = with_pools(&both);
+            let subnet = &import.subnets[0];
+            assert_eq!(subnet.pools, [range("10.0.0.30", "10.0.0.39")]);
+            assert_eq!(subnet.unknown, Some(UnknownClients::Address));
+            assert!(import.not_understood[0].why.contains("declared hosts only"));
+        }
+        let alone = with_pools(&[closed("10.0.0.10", "10.0.0.19")]);
+        assert_eq!(alone.subnets[0].pools, [range("10.0.0.10", "10.0.0.19")]);
+        assert_eq!(alone.subnets[0].unknown, Some(UnknownClients::Ignore));
+        assert!(alone.not_understood.is_empty());
     }
 
     #[test]

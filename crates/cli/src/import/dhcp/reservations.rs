@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use model::{Ipv4Net, MacAddr, Xname};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping};
+use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, component};
 
 use super::found::{Place, Reservation};
 use super::names::{Named, Names};
@@ -343,6 +343,8 @@ fn new_components(
             None => {
                 let component = new.entry(id.clone()).or_insert_with(|| Component {
                     id,
+                    // nobody has looked yet
+                    state: component::State::Unknown.into(),
                     enabled: Some(true),
                     ..Component::default()
                 });

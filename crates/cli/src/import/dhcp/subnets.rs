@@ -246,6 +246,8 @@ mod tests {
                 ..Options::default()
             },
             pools: vec![Ipv4Addr::new(10, 0, 0, 10)..=Ipv4Addr::new(10, 0, 0, 20)],
+            closed: Vec::new(),
+            closed_ranges: Vec::new(),
             pool_lease_time_s: None,
             unknown: Some(UnknownClients::Address),
         }
