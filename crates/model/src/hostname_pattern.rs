@@ -282,11 +282,8 @@ mod tests {
             pattern("a{id}-x").candidates("aX0c0s0b0-X"),
             [component("x0c0s0b0")]
         );
-        let ambiguous = [component("x0c0s1"), component("x0c0s10")];
-        assert_eq!(
-            pattern("{id}{01d}").candidates("x0c0s107"),
-            [&ambiguous[..], &[component("x0c0s107")]].concat()
-        );
+        let ambiguous = ["x0", "x0c0", "x0c0s1", "x0c0s10", "x0c0s107"].map(component);
+        assert_eq!(pattern("{id}{01d}").candidates("x0c0s107"), ambiguous);
         assert_eq!(pattern("login").candidates("Login"), [Named::Anyone]);
         for (text, name) in [
             ("nid{04d}", "nid12"),

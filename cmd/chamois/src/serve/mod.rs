@@ -189,9 +189,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
-    advance_rollouts(&store, &drain, &mut tasks);
-    confirm_held_addresses(&store, &drain, &mut tasks);
-    notify(&store, &identity, config.member.id, &drain, &mut tasks);
+    work_on_the_state(&store, &identity, config.member.id, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
@@ -215,16 +213,31 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         async move { Arc::new(node_ports).run(stop).await },
     );
 
-    tokio::select! {
-        () = signals.received() => {}
-        error = tasks.failed() => return Err(error),
-        reason = member.failed() => return Err(ServeError::Ended { part: "Raft", reason }),
-    }
+    until_told_to_stop(&mut signals, &mut tasks, &member).await?;
     drain.leave();
     if is_moved_by_others {
         held.until_taken_away(ADDRESS_LEAVES_MAX).await;
     }
     drain.run(member, tasks, &raft).await
+}
+
+/// What this member does by itself, most of it while it leads.
+fn work_on_the_state(store: &Store, identity: &Identity, member_id: u64, drain: &Drain, tasks: &mut Tasks) {
+    advance_rollouts(store, drain, tasks);
+    confirm_held_addresses(store, drain, tasks);
+    notify(store, identity, member_id, drain, tasks);
+}
+
+async fn until_told_to_stop(
+    signals: &mut Signals,
+    tasks: &mut Tasks,
+    member: &Member,
+) -> Result<(), ServeError> {
+    tokio::select! {
+        () = signals.received() => Ok(()),
+        error = tasks.failed() => Err(error),
+        reason = member.failed() => Err(ServeError::Ended { part: "Raft", reason }),
+    }
 }
 
 /// Boot files come and go by themselves, as the catalogue says.

@@ -273,7 +273,11 @@ async fn nothing_comes_of_an_explanation() {
         (Outcome::Offer, Outcome::AckAfterCommit)
     );
     assert_eq!(offer.address, ack.address);
-    assert_eq!(option(ack, 51), Some("300 s"), "tried out on a copy");
+    let lease = option(ack, 51);
+    assert!(
+        matches!(lease, Some("299 s" | "300 s")),
+        "tried out on a copy: {lease:?}"
+    );
     assert!(ack.why.contains("committed"), "{}", ack.why);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(store.state().applied_index(), before);

@@ -160,7 +160,7 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     }
     // Mutations that reach nothing would prove nothing.
     assert!(parsed > PACKETS / 10, "{parsed}");
-    assert!(answered > PACKETS / 20, "{answered}");
+    assert!(answered > PACKETS / 40, "{answered}");
     assert!(refused > PACKETS / 200, "{refused}");
     assert!(granted > PACKETS / 200, "{granted}");
 }

@@ -68,7 +68,11 @@ impl Reading {
     fn block(&mut self, statement: &Statement, block: &[Statement], scope: &Scope) {
         match statement.keyword().as_str() {
             "subnet" => self.subnet(statement, block, scope),
-            "shared-network" | "group" | "pool" => drop(self.scope(block, scope)),
+            "shared-network" | "pool" => drop(self.scope(block, scope)),
+            "group" => {
+                self.tell_of_options_of_hosts(block);
+                self.scope(block, scope);
+            }
             "host" => self.host(statement, block),
             _ => {
                 let why = left_out::isc_block(&statement.keyword());
@@ -77,6 +81,21 @@ impl Reading {
                 if has_host {
                     self.scope(block, scope);
                 }
+            }
+        }
+    }
+
+    /// A group without networks speaks of its hosts.
+    fn tell_of_options_of_hosts(&mut self, group: &[Statement]) {
+        let is_network =
+            |below: &Statement| matches!(below.keyword().as_str(), "subnet" | "shared-network" | "group");
+        if group.iter().any(is_network) {
+            return;
+        }
+        for below in group.iter().filter(|below| below.block.is_none()) {
+            if below.keyword() == "option" {
+                self.import
+                    .tell(&below.at, &below.text(), left_out::isc_in_host("option"));
             }
         }
     }
