@@ -37,5 +37,5 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openrafts_storage_suite_passes() {
-    Suite::test_all(Builder).await.unwrap();
+    Box::pin(Suite::test_all(Builder)).await.unwrap();
 }

@@ -119,7 +119,7 @@ impl Site {
 
 /// Which street a client lives in.
 pub(crate) fn is_on_the_left(mac: Mac) -> bool {
-    mac[5] % 2 == 0
+    mac[5].is_multiple_of(2)
 }
 
 /// Whether SMD knows the client from the beginning.

@@ -102,7 +102,7 @@ impl Answer<'_> {
         };
         let others = self.request.associations.iter().filter(|ia| !is_own(ia));
         let mut options = vec![status(Status::Success, "the reservation stays")];
-        options.extend(others.map(|ia| no_binding(ia)));
+        options.extend(others.map(no_binding));
         let refuses = options.len() > 1;
         let has_own = self
             .request

@@ -404,7 +404,10 @@ async fn of_several_networks_those_are_shown_that_answer() {
         ("boot".to_owned(), TurnShown::StandsIn),
         ("third".to_owned(), TurnShown::Waits),
     );
-    assert_eq!(names(of(testing::NODE_ON_THIRD)).await, [third.clone()]);
+    assert_eq!(
+        names(of(testing::NODE_ON_THIRD)).await,
+        std::slice::from_ref(&third)
+    );
     assert_eq!(
         names(of(STRANGER)).await,
         [boot.clone(), third.clone()],

@@ -164,7 +164,8 @@ fn code_and_value(reply: &crate::Reply, wanted: u8) -> Option<Vec<u8>> {
 async fn a_proxy_offers_a_file_and_no_address() {
     let store = testing::world(10, 97).await;
     let server = proxy(&store);
-    let clients: [(&[(u8, &[u8])], &str, &[u8]); 3] = [
+    type Options = &'static [(u8, &'static [u8])];
+    let clients: [(Options, &str, &[u8]); 3] = [
         (PXE, BIOS_LOADER, b"PXEClient"),
         (
             &[(60, b"HTTPClient:Arch:00016"), (93, &[0, 16])],

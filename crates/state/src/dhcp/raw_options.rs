@@ -109,7 +109,7 @@ fn field(code: u32) -> String {
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let is_digit = |c: &char| c.is_ascii_hexdigit();
     let digits: Vec<char> = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
-    if digits.len() % 2 != 0 || !digits.iter().all(is_digit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(is_digit) {
         return None;
     }
     let nibble = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());

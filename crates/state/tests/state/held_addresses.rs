@@ -101,7 +101,6 @@ fn every_way_of_losing_an_address_holds_it() {
                 other => panic!("{other:?}"),
             })),
         }],
-        ..Together::default()
     };
     for command in [
         delete(ADDRESS).into_command(),

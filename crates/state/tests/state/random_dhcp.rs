@@ -121,7 +121,7 @@ fn reserved(state: &State) -> BTreeMap<String, BTreeSet<Ipv4Addr>> {
         let addresses = addresses.filter_map(|mapping| mapping.ip_address.parse().ok());
         (interface.mac_address.clone(), addresses.collect())
     };
-    state.smd.interfaces().map(|interface| of(&interface)).collect()
+    state.smd.interfaces().map(of).collect()
 }
 
 /// What one applied entry may have done.

@@ -126,7 +126,8 @@ async fn try_interfaces(
     let ask = async |interface: EthernetInterface, seen| {
         let mut together = givers.of_interface(&interface);
         together.insert(interface.id.clone(), (interface, seen));
-        let request = interfaces_request(together.into_values().collect());
+        let together: Vec<_> = together.into_values().collect();
+        let request = interfaces_request(&together);
         put_interfaces(connection, only_tried(request)).await
     };
     let id = |interface: &EthernetInterface| interface.id.clone();
@@ -273,7 +274,7 @@ fn interface_requests(diff: &Diff<EthernetInterface>) -> Vec<CreateEthernetInter
         .collect()
 }
 
-fn interfaces_request(together: Vec<(EthernetInterface, u64)>) -> CreateEthernetInterfacesRequest {
+fn interfaces_request(together: &[(EthernetInterface, u64)]) -> CreateEthernetInterfacesRequest {
     CreateEthernetInterfacesRequest {
         if_revisions: together.iter().map(|(_, seen)| *seen).collect(),
         interfaces: together.iter().map(|(interface, _)| sent(interface)).collect(),

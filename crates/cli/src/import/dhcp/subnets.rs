@@ -304,7 +304,7 @@ mod tests {
             ..stored()
         };
         let given = [found("10.0.0.0/24", 7)];
-        let refused = diff(&given, &[here.clone()], false).refused.remove(0);
+        let refused = diff(&given, std::slice::from_ref(&here), false).refused.remove(0);
         assert_eq!(
             refused.reason,
             "d.conf:7: routers 10.0.0.1 here, 10.0.0.254 in the file; unknown clients boot here, address in the file; \
