@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod site;
+mod steady_load;
 
 use std::path::Path;
 use std::time::Instant;
@@ -52,6 +53,8 @@ fn privileged_real_clients_get_their_leases_whatever_fails() {
     said("20 % of all packets lost");
     the_holder_dies_between_offer_and_request(&mut site);
     said("the holder killed between OFFER and REQUEST");
+    steady_load::nobody_notices_that_the_leader_dies(&mut site);
+    said("the leader killed under a steady load, no question lost");
     residents_kept_their_leases(&site);
     said("two clients renewed a lease of 60 s through all of it");
 }

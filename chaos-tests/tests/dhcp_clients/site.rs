@@ -10,6 +10,8 @@ use lab::machine::{Namespace, Network};
 
 /// The shortest that Chamois accepts.
 const LEASE_S: u32 = 60;
+/// What plays many nodes answers for them as their relay.
+const LOAD_ADDRESS: &str = "10.97.0.240/16";
 /// Ports of the members on the bridge.
 pub(crate) const MEMBERS: [&str; 3] = ["m1", "m2", "m3"];
 
@@ -52,6 +54,8 @@ pub(crate) struct Site {
     pub(crate) filter: BridgeFilter,
     pub(crate) seats: Vec<Seat>,
     pub(crate) residents: Vec<Seat>,
+    /// Where many nodes are played at once.
+    pub(crate) load: Namespace,
     /// Clients whose MACs nobody knows.
     pub(crate) strangers: Vec<Client>,
     history: History,
@@ -97,7 +101,10 @@ impl Site {
             let namespace = add_client(&mut network, number, "br0");
             Client::new(&format!("c{number}"), Udhcpc, namespace, folder, &history)
         });
+        let load = add_client(&mut network, 103, "br0");
+        load.ip(&["address", "add", LOAD_ADDRESS, "dev", "eth0"]).unwrap();
         Site {
+            load,
             filter: BridgeFilter::new(&network, &MEMBERS),
             members,
             seats,
