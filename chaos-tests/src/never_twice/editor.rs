@@ -185,7 +185,9 @@ impl Editor {
         let mut said = Vec::new();
         loop {
             let member = self.members[self.dice.place(self.members.len())].clone();
-            let one_try = tokio::time::timeout(CALL_AT_MOST, make(member, mac, addresses.as_deref()));
+            let call = make(member, mac, addresses.as_deref());
+            // a timer is made where a runtime runs
+            let one_try = async { tokio::time::timeout(CALL_AT_MOST, call).await };
             match self.runtime.block_on(one_try) {
                 Ok(Ok(true)) => break,
                 Ok(Ok(false)) => continue,

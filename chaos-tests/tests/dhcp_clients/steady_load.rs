@@ -29,7 +29,10 @@ pub(crate) fn nobody_notices_that_the_leader_dies(site: &mut Site) {
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     for half in ["DISCOVER-OFFER", "REQUEST-ACK"] {
         let (sent, received) = counts(&said, half);
-        assert!(sent >= RATE * SECONDS * 9 / 10, "{half}: only {sent} were sent:\n{said}");
+        assert!(
+            sent >= RATE * SECONDS * 9 / 10,
+            "{half}: only {sent} were sent:\n{said}"
+        );
         assert_eq!(sent - received, 0, "{half}: lost\n{said}");
     }
     site.members.launch(leader);
@@ -43,7 +46,7 @@ fn add_nodes(site: &Site, leader: u64) {
         site.members.add_node(
             leader,
             &Node {
-                xname: format!("x2000c{}s{}b0n0", number / 60, number % 60),
+                xname: format!("x{}c{}s{}b0n0", 2000 + number / 400, number / 50 % 8, number % 50),
                 nid: u64::from(1000 + number),
                 mac: format!("02:98:00:00:{high:02x}:{low:02x}"),
                 address: format!("10.97.{third}.{fourth}"),
@@ -56,7 +59,16 @@ fn start(site: &Site) -> Child {
     let (rate, nodes, seconds) = (RATE.to_string(), NODES.to_string(), SECONDS.to_string());
     let mut perfdhcp = site.load.command("perfdhcp");
     perfdhcp.args(["-4", "-l", "eth0", "-b", "mac=02:98:00:00:00:00"]);
-    perfdhcp.args(["-r", &rate, "-R", &nodes, "-p", &seconds, "-W", ANSWERED_WITHIN_US]);
+    perfdhcp.args([
+        "-r",
+        &rate,
+        "-R",
+        &nodes,
+        "-p",
+        &seconds,
+        "-W",
+        ANSWERED_WITHIN_US,
+    ]);
     perfdhcp.stdout(Stdio::piped()).stderr(Stdio::piped());
     perfdhcp.spawn().unwrap()
 }

@@ -216,6 +216,7 @@ mod tests {
         };
         let mut limiter = Limiter::new(packets_only, now);
         assert!((0..1000).all(|n| limiter.take(mac(n), false, now).is_ok()));
-        assert_eq!(passed(&mut limiter, mac(1), 1000, now), 19);
+        // its place may have been taken by another of the thousand
+        assert!([19, 20].contains(&passed(&mut limiter, mac(1), 1000, now)));
     }
 }

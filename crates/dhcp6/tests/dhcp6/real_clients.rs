@@ -197,7 +197,7 @@ fn dhclient_gets_its_address_confirms_it_and_gives_it_back() {
                 ("new_preferred_life", "3000"),
                 ("new_dhcp6_name_servers", "fd00:97::53"),
                 ("new_dhcp6_domain_search", "demo.example."),
-                ("new_dhcp6_fqdn", "nid0001.demo.example."),
+                ("new_fqdn_fqdn", "nid0001.demo.example"),
             ],
         );
         assert!(

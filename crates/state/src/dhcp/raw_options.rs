@@ -54,13 +54,16 @@ fn normalised_one(given: &RawOption) -> Result<RawOption, Rejection> {
     }
     check_text(&field, &given.text, RAW_OPTION_BYTES_MAX)?;
     check_count(&field, given.addresses.len(), RAW_OPTION_BYTES_MAX / 4)?;
-    let bytes = from_hex(&given.hex).ok_or_else(|| {
-        let problem = format!(
-            "`{}` is not hex, two digits a byte, e.g. 0104 or 01:04",
-            given.hex.escape_debug()
-        );
-        Rejection::invalid(&field, problem)
-    })?;
+    let is_missing = |bytes: &Vec<u8>| bytes.is_empty() && !given.hex.is_empty();
+    let bytes = from_hex(&given.hex)
+        .filter(|bytes| !is_missing(bytes))
+        .ok_or_else(|| {
+            let problem = format!(
+                "`{}` is not hex, two digits a byte, e.g. 0104 or 01:04",
+                given.hex.escape_debug()
+            );
+            Rejection::invalid(&field, problem)
+        })?;
     if bytes.len() > RAW_OPTION_BYTES_MAX {
         let problem = format!(
             "it has {} bytes, at most {RAW_OPTION_BYTES_MAX} are accepted",
