@@ -168,9 +168,15 @@ fn locks_are_enforced_by_the_member_that_is_asked() {
         ask(2, "POST", "/hsm/v2/locks/lock", "", lock).status == 200
     });
     let reserve = r#"{"ComponentIDs":["x0c0s1b0n0"],"ReservationDuration":5}"#;
-    let reserved = ask(3, "POST", "/hsm/v2/locks/service/reservations", "", reserve);
-    let reserved: Value = serde_json::from_str(&reserved.body).unwrap();
-    let key = reserved["Success"][0]["DeputyKey"].as_str().unwrap();
+    let mut reserved = Value::Null;
+    members[0].until("a reservation", || {
+        let answer = ask(3, "POST", "/hsm/v2/locks/service/reservations", "", reserve);
+        reserved = serde_json::from_str(&answer.body).unwrap();
+        answer.status == 200
+    });
+    let key = reserved["Success"][0]["DeputyKey"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{reserved}"));
     let with_key = format!("Chamois-Reservation-Key: {key}\r\n");
 
     let (locked, reserved) = (NODE, "/hsm/v2/State/Components/x0c0s1b0n0");
