@@ -71,6 +71,16 @@ fn units_are_hardened_to_systemds_own_measure() {
     }
 }
 
+/// DHCP asks for 8 MiB (crates/dhcp, `socket.rs`), and without CAP_NET_ADMIN gets no more than the system allows.
+#[test]
+fn the_system_allows_the_receive_buffer_that_dhcp_asks_for() {
+    let text = read("chamois.sysctl");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("net.core.rmem_max = "));
+    assert_eq!(value.and_then(|value| value.parse().ok()), Some(8 << 20));
+}
+
 /// The options in the units are options of the executable.
 #[test]
 fn units_start_commands_that_parse() {
