@@ -19,6 +19,12 @@ pub const SERVICE_ADDRESS: &str = "10.97.0.1";
 /// Bound of every wait for a condition.
 pub const AT_MOST: Duration = Duration::from_secs(120);
 
+/// The member that answers the broadcasts of the client with this MAC while all three live and share the clients.
+pub fn responder_of(mac: &str) -> u64 {
+    let mac: model::MacAddr = mac.parse().unwrap();
+    address::responder_among(mac.0, 1..=3).unwrap()
+}
+
 /// What a test adds to the members' configuration.
 #[derive(Clone, Debug, Default)]
 pub struct MembersConfig {

@@ -52,6 +52,7 @@ impl From<String> for Failure {
 /// Boots the cell's guest in the lane, whose cluster is healthy before and after.
 pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
     let holder = lane.members.wait_healthy();
+    lane.choose_node_of(holder);
     let edits = lane.edit();
     lane.members.wait_healthy();
     let was_leader = lane.members.leader() == holder;

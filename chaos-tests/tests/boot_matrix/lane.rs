@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use chaos_tests::members::{Members, MembersConfig, Node};
+use chaos_tests::members::{Members, MembersConfig, Node, responder_of};
 use lab::machine::{GuestImage, Network};
 
 use crate::cell::Fault;
@@ -67,6 +67,17 @@ impl Lane {
         for node in self.others.iter().chain([&self.node]) {
             self.members.add_node(leader, node);
             self.members.add_boot(leader, &node.mac, "console=ttyS0");
+        }
+    }
+
+    /// The guest is a node that `member` answers while all live: the holder of the service address is then the one that makes
+    /// the offer, too.
+    pub(crate) fn choose_node_of(&mut self, member: u64) {
+        let is_its = |node: &Node| responder_of(&node.mac) == member;
+        if !is_its(&self.node) {
+            let place = self.others.iter().position(is_its);
+            let place = place.expect("each member answers one of the nodes");
+            std::mem::swap(&mut self.node, &mut self.others[place]);
         }
     }
 

@@ -253,7 +253,7 @@ fn the_holder_dies_between_offer_and_request(site: &mut Site) {
             (site.filter.counted(&format!("held-{port}")) > 0).then_some(())
         });
     }
-    assert_eq!(site.members.holder(), holder, "it made all the offers");
+    assert_eq!(site.members.holder(), holder, "it is still the one");
     site.members.kill(holder);
     site.filter.clear();
     site.wait_for(&seats, &BOUND, since);

@@ -4,14 +4,13 @@
 
 use std::path::Path;
 
-use chaos_tests::members::{Members, MembersConfig, Node, wait};
+use chaos_tests::members::{Members, MembersConfig, Node, responder_of, wait};
 use chaos_tests::probe::dhcp_replies::DhcpReplies;
 use lab::machine::{Firmware, Guest, GuestConfig, GuestImage, Network, member_mac};
 use serde_json::Value;
 
 const XNAME: &str = "x1000c0s0b0n0";
 const ADDRESS: &str = "10.97.5.1";
-const GUEST_MAC: &str = "52:54:00:97:00:01";
 
 /// The leader holds the service address, sends the OFFER, and is killed right then. The guest must get all
 /// the rest (lease, script, kernel, initramfs, four documents) and phone home, and the cluster must show it, phase by phase.
@@ -26,11 +25,11 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
     let network = Network::create("", 3).unwrap();
     network.add_tap("tap0").unwrap();
     let mut members = Members::start(&network, folder.path(), &files, &MembersConfig::default());
-    seed(&members);
-
     let first = members.make_the_holder_lead();
+    let mac = mac_answered_by(first);
+    seed(&members, &mac);
     let mut replies = DhcpReplies::watch(&network.bridge(), &folder.path().join("tcpdump.log"));
-    let guest = power_on(&network, folder.path());
+    let guest = power_on(&network, folder.path(), &mac);
     assert_eq!(
         replies.next_source(),
         member_mac(first),
@@ -126,10 +125,17 @@ fn guest_image() -> GuestImage {
     GuestImage::build(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest")).unwrap()
 }
 
-fn power_on(network: &Network, folder: &Path) -> Guest {
+/// A MAC whose broadcasts this member answers while all live: the one that holds the address then makes the offer, too.
+fn mac_answered_by(member: u64) -> String {
+    let mut macs = (1..=255).map(|last: u8| format!("52:54:00:97:00:{last:02x}"));
+    macs.find(|mac| responder_of(mac) == member)
+        .expect("each member has a share of the clients")
+}
+
+fn power_on(network: &Network, folder: &Path, mac: &str) -> Guest {
     let config = GuestConfig {
         firmware: Firmware::BiosIpxe,
-        mac: GUEST_MAC.to_owned(),
+        mac: mac.to_owned(),
         tap: "tap0".to_owned(),
         console: folder.join("console.log"),
     };
@@ -137,17 +143,17 @@ fn power_on(network: &Network, folder: &Path) -> Guest {
 }
 
 /// The node, its NIC, its network and what it boots, by the calls that today's scripts make.
-fn seed(members: &Members) {
+fn seed(members: &Members, mac: &str) {
     let leader = members.leader();
     let node = Node {
         xname: XNAME.to_owned(),
         nid: 1,
-        mac: GUEST_MAC.to_owned(),
+        mac: mac.to_owned(),
         address: ADDRESS.to_owned(),
     };
     members.add_node(leader, &node);
     members.add_subnet(leader);
-    members.add_boot(leader, GUEST_MAC, "console=ttyS0");
+    members.add_boot(leader, mac, "console=ttyS0");
 }
 
 /// Three waits in a row, because firmware, kernel and documents each may take one client's time-out.

@@ -42,4 +42,4 @@ pub use clients::{ClientNotes, OpenConnection};
 pub use held::{Held, Holding};
 pub use holder::{AdvertCounters, Holder, HolderConfig};
 pub use neighbours::Neighbours;
-pub use responders::Responder;
+pub use responders::{Responder, responder_among};

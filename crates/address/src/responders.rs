@@ -56,6 +56,11 @@ impl Responders {
     }
 }
 
+/// Which of `members` answers the client with this MAC while all of them live and share the clients.
+pub fn responder_among(client: [u8; 6], members: impl IntoIterator<Item = u64>) -> Option<u64> {
+    members.into_iter().max_by_key(|id| place(client, *id))
+}
+
 /// A member's place in a client's order; the highest comes first. The same on every member and in every release: members
 /// of two releases serve one network while a cluster is upgraded.
 fn place(client: [u8; 6], member: u64) -> (u64, u64) {
@@ -160,8 +165,10 @@ mod tests {
     #[test]
     fn the_order_is_for_ever() {
         assert_eq!(mixed(0), 0xe220_a839_7b1d_cdaf, "SplitMix64 from 0, as published");
-        let first = |number| (1..=3).max_by_key(|id| place(client(number), *id)).unwrap_or(0);
-        let order: Vec<u64> = (0..8).map(first).collect();
+        let order: Vec<_> = (0..8)
+            .filter_map(|number| responder_among(client(number), 1..=3))
+            .collect();
         assert_eq!(order, [1, 1, 3, 3, 2, 3, 3, 2]);
+        assert_eq!(responder_among(client(0), []), None);
     }
 }
