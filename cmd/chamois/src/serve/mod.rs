@@ -148,8 +148,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         &mut tasks,
     )?;
     let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
-    let metrics = member.metrics();
-    let log = metrics.clone();
+    let (metrics, log) = (member.metrics(), member.metrics());
     counters.add(Server::Raft, "log", move || log.log_written());
     let page = |calls| MetricsPage {
         raft: metrics,
