@@ -65,4 +65,4 @@ pub use server::Server;
 pub use servers::Servers;
 pub use socket::DhcpSocket;
 pub use subnets::{SubnetService, add_services};
-pub use waiting::{Kept, LOOK_EVERY, Settled, Turn, Waiting};
+pub use waiting::{Kept, LOOK_EVERY, Responder, Settled, Waiting};

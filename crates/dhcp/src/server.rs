@@ -33,7 +33,7 @@ use crate::routing::{Destination, destination};
 use crate::socket::{DhcpSocket, NotSent};
 use crate::strangers::Strangers;
 use crate::traffic::Traffic;
-use crate::waiting::{self, Kept, Turn, Waiting};
+use crate::waiting::{self, Kept, Responder, Waiting};
 
 /// Pause after an error of the socket, so that a lasting one does not spin.
 const SOCKET_ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -53,7 +53,7 @@ pub(crate) struct Inner {
     pub(crate) offers: Offers,
     pub(crate) network: Network,
     loaders: Loaders,
-    pub(crate) turn: Box<dyn Fn() -> Turn + Send + Sync>,
+    pub(crate) turn: Box<dyn Fn() -> Responder + Send + Sync>,
     shared_turn: Option<SharedTurn>,
     timeline: Timeline,
     pub(crate) counters: Arc<Counters>,
@@ -62,7 +62,7 @@ pub(crate) struct Inner {
 }
 
 /// Whose turn it is to answer a client that every member has heard.
-type SharedTurn = Box<dyn Fn(MacAddr) -> Turn + Send + Sync>;
+type SharedTurn = Box<dyn Fn(MacAddr) -> Responder + Send + Sync>;
 
 impl Server {
     /// A server that reads `store`. `turn` says whether it is this member's turn to answer now: then it answers at
@@ -72,7 +72,7 @@ impl Server {
         store: Store,
         network: Network,
         loaders: Loaders,
-        turn: impl Fn() -> Turn + Send + Sync + 'static,
+        turn: impl Fn() -> Responder + Send + Sync + 'static,
         timeline: Timeline,
     ) -> Server {
         let counters = Arc::default();
@@ -99,7 +99,7 @@ impl Server {
     /// # Panics
     /// If the server has been cloned already: a mistake of the caller's.
     #[must_use]
-    pub fn sharing(mut self, turn: impl Fn(MacAddr) -> Turn + Send + Sync + 'static) -> Server {
+    pub fn sharing(mut self, turn: impl Fn(MacAddr) -> Responder + Send + Sync + 'static) -> Server {
         Arc::get_mut(&mut self.0)
             .expect("it is said before the server is cloned")
             .shared_turn = Some(Box::new(turn));
@@ -230,7 +230,7 @@ impl Worker {
         }
         let turn = self.server.turn(request.mac, origin.is_shared);
         let decision = self.server.decide(&request);
-        if !matches!(turn, Turn::Other { .. }) {
+        if !matches!(turn, Responder::Other { .. }) {
             self.note_stranger(&request, &decision);
         }
         if self.server.0.guard.observes() {
@@ -242,13 +242,13 @@ impl Worker {
                 Some(why)
             }
             decision => match turn {
-                Turn::Own => self.say(decision, &request, packet, origin.sender),
-                Turn::StandIn => self.answer_in_place_of_another(packet, origin.sender),
-                Turn::Other { .. } if self.asks_in_vain(&request) => {
+                Responder::Own => self.say(decision, &request, packet, origin.sender),
+                Responder::StandIn => self.answer_in_place_of_another(packet, origin.sender),
+                Responder::Other { .. } if self.asks_in_vain(&request) => {
                     self.no_longer_waits(&request);
                     self.say(decision, &request, packet, origin.sender)
                 }
-                Turn::Other { .. } => self.keep(&request, packet, origin),
+                Responder::Other { .. } => self.keep(&request, packet, origin),
             },
         }
     }
@@ -355,7 +355,7 @@ impl Worker {
 
 impl Server {
     /// Whose turn it is to answer a client, as this member sees it now.
-    pub(crate) fn turn(&self, client: MacAddr, is_shared: bool) -> Turn {
+    pub(crate) fn turn(&self, client: MacAddr, is_shared: bool) -> Responder {
         match &self.0.shared_turn {
             Some(turn) if is_shared => turn(client),
             _ => (self.0.turn)(),

@@ -15,19 +15,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(250);
 /// Pause between two looks at what waits.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Whose turn it is to answer, as this member sees it now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// This member's: it holds the service address, or the client is among those that it answers.
-    Own,
-    /// This member's, in the place of one that has fallen silent.
-    StandIn,
-    /// Another member's.
-    Other {
-        /// When that one was last heard; `None` where members do not hear each other.
-        heard: Option<Instant>,
-    },
-}
+pub use address::Responder;
 
 /// One packet as it came; DHCPv4 and DHCPv6 have senders of their own kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +71,10 @@ impl<S> Waiting<S> {
     }
 
     /// Takes out what need not wait any longer; `turn` says whose turn it is to answer a client's packet.
-    pub fn settle(&mut self, turn: impl Fn(MacAddr, &Kept<S>) -> Turn, now: Instant) -> Settled<S> {
+    pub fn settle(&mut self, turn: impl Fn(MacAddr, &Kept<S>) -> Responder, now: Instant) -> Settled<S> {
         let fate = |mac: MacAddr, kept: &Kept<S>| match turn(mac, kept) {
-            Turn::Own | Turn::StandIn => Fate::Due,
-            Turn::Other { heard } => kept.left_to(heard, now),
+            Responder::Own | Responder::StandIn => Fate::Due,
+            Responder::Other { heard } => kept.left_to(heard, now),
         };
         let mut settled = Settled::default();
         let mut still = BTreeMap::new();
@@ -159,7 +147,7 @@ mod tests {
     fn a_packet_is_left_to_a_holder_that_was_heard_after_it() {
         let came = Instant::now();
         let mut waiting = with_one(came);
-        let heard = |millis| Turn::Other {
+        let heard = |millis| Responder::Other {
             heard: Some(came + Duration::from_millis(millis)),
         };
         let now = came + Duration::from_millis(300);
@@ -184,11 +172,11 @@ mod tests {
         assert_eq!(waiting.keep(mac(2), kept(came)), Ok(None));
         assert_eq!(waiting.keep(mac(3), kept(came)), Ok(None));
         let turn = |client, _: &Kept<()>| match client {
-            client if client == mac(1) => Turn::StandIn,
-            client if client == mac(2) => Turn::Other {
+            client if client == mac(1) => Responder::StandIn,
+            client if client == mac(2) => Responder::Other {
                 heard: Some(came + Duration::from_millis(400)),
             },
-            _ => Turn::Other { heard: Some(came) },
+            _ => Responder::Other { heard: Some(came) },
         };
         let settled = waiting.settle(turn, came + Duration::from_millis(500));
         assert_eq!((settled.due, settled.left), (vec![kept(came)], 1));
@@ -202,7 +190,7 @@ mod tests {
     #[test]
     fn what_waits_is_answered_when_the_turn_comes() {
         let came = Instant::now();
-        for turn in [Turn::Own, Turn::StandIn] {
+        for turn in [Responder::Own, Responder::StandIn] {
             let mut waiting = with_one(came);
             let settled = waiting.settle(|_, _| turn, came + Duration::from_millis(900));
             assert_eq!(settled.due, vec![kept(came)]);
@@ -215,7 +203,7 @@ mod tests {
     fn nothing_waits_for_ever() {
         let came = Instant::now();
         let mut waiting = with_one(came);
-        let unheard = Turn::Other { heard: None };
+        let unheard = Responder::Other { heard: None };
         let just_before = came + WAIT_MAX - Duration::from_nanos(1);
         assert_eq!(waiting.settle(|_, _| unheard, just_before), nothing());
         assert_eq!(

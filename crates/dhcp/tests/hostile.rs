@@ -13,8 +13,8 @@ mod running;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use dhcp::{
-    BIOS_LOADER, Count, Decision, Destination, Loaders, Network, Request, Site, Turn, UEFI_LOADER, decide,
-    destination,
+    BIOS_LOADER, Count, Decision, Destination, Loaders, Network, Request, Responder, Site, UEFI_LOADER,
+    decide, destination,
 };
 use dhcproto::v4::{Message, MessageType};
 use dhcproto::{Decodable, Decoder};
@@ -245,7 +245,7 @@ async fn a_server_under_a_flood_of_mutated_packets_lives_and_takes_no_more_memor
         ..testing::with_pool(127, 97)
     };
     testing::put_subnet(&store, with_pool).await;
-    let server = Running::start_with(store, || Turn::Own).await;
+    let server = Running::start_with(store, || Responder::Own).await;
     let (seeds, mut random) = (seeds_on_loopback(), Random(0x5eed_f00d));
     let (mut answers, mut before) = (0, 0);
     for burst in 0..packets / BURST {

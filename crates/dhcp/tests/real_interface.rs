@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dhcp::{BIOS_LOADER, Count, DhcpSocket, Loaders, Network, Server, Turn, UEFI_LOADER};
+use dhcp::{BIOS_LOADER, Count, DhcpSocket, Loaders, Network, Responder, Server, UEFI_LOADER};
 use namespace::{PATIENCE, Process, in_own_network, is_asked_for, other_namespace, run, run_in, wait_for};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
@@ -124,7 +124,7 @@ async fn server() -> Server {
         store,
         network,
         loaders,
-        || Turn::Own,
+        || Responder::Own,
         timeline::Timeline::default(),
     )
 }

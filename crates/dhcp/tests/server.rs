@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhcp::{Count, Network, Turn};
+use dhcp::{Count, Network, Responder};
 use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
@@ -47,7 +47,7 @@ async fn a_node_gets_its_address_through_a_relay_on_a_port_of_its_own() {
 async fn what_firmware_and_ipxe_are_told_are_phases_of_a_boot() {
     let store = testing::world(127, 97).await;
     let (timeline, reporter) = Reporter::new(store.clone(), 3, Pace::default());
-    let server = Running::start_noting(store.clone(), || Turn::Own, timeline).await;
+    let server = Running::start_noting(store.clone(), || Responder::Own, timeline).await;
     let address = [127, 97, 2, 1];
     let selecting = [(54, &SERVER.octets()[..]), (50, &address)];
     let pxe: [(u8, &[u8]); 2] = [(60, b"PXEClient"), (93, &[0, 0])];
@@ -198,14 +198,14 @@ async fn killer_packets_are_dropped_with_their_reason_and_the_server_lives() {
 
 /// Whose turn it is, in the test's hand.
 #[derive(Clone)]
-struct Turns(Arc<Mutex<Turn>>);
+struct Turns(Arc<Mutex<Responder>>);
 
 impl Turns {
-    fn new(turn: Turn) -> Turns {
+    fn new(turn: Responder) -> Turns {
         Turns(Arc::new(Mutex::new(turn)))
     }
 
-    fn set(&self, turn: Turn) {
+    fn set(&self, turn: Responder) {
         *self.0.lock().unwrap() = turn;
     }
 
@@ -216,14 +216,14 @@ impl Turns {
 }
 
 /// A holder that was heard after every packet of the test.
-fn a_living_holder() -> Turn {
-    Turn::Other {
+fn a_living_holder() -> Responder {
+    Responder::Other {
         heard: Some(tokio::time::Instant::now() + Duration::from_secs(600)),
     }
 }
 
 /// A holder that is not heard, as on loopback, and long dead on a network.
-const UNHEARD: Turn = Turn::Other { heard: None };
+const UNHEARD: Responder = Responder::Other { heard: None };
 
 impl Running {
     /// Returns when everything that was sent before has been dealt with.
@@ -250,7 +250,7 @@ async fn a_member_without_the_service_address_answers_the_repetition_only() {
     server.ignores(&other_attempt.bytes(), Count::NotHolder).await;
     server.assert_silent();
     assert_eq!(server.ask(&discover).await[16..20], [127, 97, 2, 1]);
-    turns.set(Turn::Own);
+    turns.set(Responder::Own);
     let first = RawPacket { xid: 8, ..discover };
     assert_eq!(server.ask(&first).await[16..20], [127, 97, 2, 1]);
     server.counted(Count::StoodIn, 0).await;
@@ -259,7 +259,7 @@ async fn a_member_without_the_service_address_answers_the_repetition_only() {
 /// What came between the death of the holder and the takeover needs no repetition, which would cost its client seconds.
 #[tokio::test]
 async fn what_waited_is_answered_when_the_turn_comes() {
-    for turn in [Turn::Own, Turn::StandIn] {
+    for turn in [Responder::Own, Responder::StandIn] {
         let turns = Turns::new(UNHEARD);
         let server = turns.server().await;
         let options = [(54, &SERVER.octets()[..]), (50, &[127, 97, 2, 1])];
@@ -278,7 +278,7 @@ async fn what_waited_is_answered_when_the_turn_comes() {
 
 #[tokio::test]
 async fn a_member_that_stands_in_answers_at_once() {
-    let server = Turns::new(Turn::StandIn).server().await;
+    let server = Turns::new(Responder::StandIn).server().await;
     assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
     server.counted(Count::StoodIn, 1).await;
     server.counted(Count::Offers, 1).await;
@@ -295,7 +295,7 @@ async fn a_client_that_went_on_is_not_answered_about_what_lies_behind_it() {
         .send(&with_info(relayed(3).options(&options)).bytes())
         .await;
     server.counted(Count::NotHolder, 1).await;
-    turns.set(Turn::Own);
+    turns.set(Responder::Own);
     assert_eq!(option(&server.receive().await, 53), Some(&[5][..]));
     server.counted(Count::Acks, 1).await;
     server.counted(Count::Offers, 0).await;
@@ -308,7 +308,7 @@ async fn a_repetition_is_answered_once_whatever_waited() {
     server.send(&with_info(relayed(1)).bytes()).await;
     assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
     server.counted(Count::NotHolder, 1).await;
-    turns.set(Turn::Own);
+    turns.set(Responder::Own);
     let other = RawPacket {
         mac: testing::NODE_ON_TWO,
         ..relayed(1)
@@ -326,12 +326,12 @@ async fn who_stands_in_refuses_only_with_a_majority() {
     server.send(&wrong_address().bytes()).await;
     server.has_read_everything().await;
     server.assert_silent();
-    turns.set(Turn::StandIn);
+    turns.set(Responder::StandIn);
     assert_eq!(option(&server.receive().await, 53), Some(&[6][..]));
 
     let state = testing::world(127, 97).await.state();
     let store = Store::in_memory_without_majority(state.as_ref().clone());
-    let server = Running::start_with(store, || Turn::StandIn).await;
+    let server = Running::start_with(store, || Responder::StandIn).await;
     server.ignores(&wrong_address().bytes(), Count::NoMajority).await;
     server.assert_silent();
 }
@@ -362,7 +362,7 @@ async fn a_wrong_address_is_refused_when_a_majority_agrees() {
 async fn without_a_majority_known_nodes_boot_and_nobody_is_refused() {
     let state = testing::world(127, 97).await.state();
     let store = Store::in_memory_without_majority(state.as_ref().clone());
-    let server = Running::start_with(store, || Turn::Own).await;
+    let server = Running::start_with(store, || Responder::Own).await;
     server.ignores(&wrong_address().bytes(), Count::NoMajority).await;
     server.assert_silent();
     assert_eq!(server.ask(&with_info(relayed(1))).await[16..20], [127, 97, 2, 1]);
@@ -373,7 +373,7 @@ async fn without_a_majority_known_nodes_boot_and_nobody_is_refused() {
 #[tokio::test]
 async fn unknown_macs_hear_nothing_until_smd_knows_them() {
     let store = testing::world(127, 97).await;
-    let server = Running::start_with(store.clone(), || Turn::Own).await;
+    let server = Running::start_with(store.clone(), || Responder::Own).await;
     let mac = MacAddr([2, 0, 0, 0, 7, 7]);
     let raw = with_info(RawPacket { mac, ..relayed(1) });
     server.ignores(&raw.bytes(), Count::UnknownMac).await;
@@ -398,7 +398,7 @@ async fn a_panic_costs_one_packet() {
     let store = testing::world(127, 97).await;
     let server = Running::start_with(store, move || {
         assert!(!once.swap(false, Ordering::Relaxed), "a bug, put in by this test");
-        Turn::Own
+        Responder::Own
     })
     .await;
     server

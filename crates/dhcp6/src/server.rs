@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dhcp::{Kept, LOOK_EVERY, Loaders, Repeats, Turn, Waiting};
+use dhcp::{Kept, LOOK_EVERY, Loaders, Repeats, Responder, Waiting};
 use dhcproto::v6::MessageType;
 use model::{MacAddr, Xname};
 use proto::bss::v1::boot_phase::Phase;
@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     network: Network,
     loaders: Loaders,
-    turn: Box<dyn Fn() -> Turn + Send + Sync>,
+    turn: Box<dyn Fn() -> Responder + Send + Sync>,
     timeline: Timeline,
     counters: Arc<Counters>,
 }
@@ -48,7 +48,7 @@ impl Server {
         store: Store,
         network: Network,
         loaders: Loaders,
-        turn: impl Fn() -> Turn + Send + Sync + 'static,
+        turn: impl Fn() -> Responder + Send + Sync + 'static,
         timeline: Timeline,
     ) -> Server {
         Server(Arc::new(Inner {
@@ -220,9 +220,9 @@ impl Worker {
             return Some(why);
         }
         match (self.server.0.turn)() {
-            Turn::Own => self.say(decision, &request, packet, sender),
-            Turn::StandIn => self.answer_in_place_of_the_holder(packet, sender),
-            Turn::Other { .. } => self.leave_or_answer(decision, &request, packet, sender),
+            Responder::Own => self.say(decision, &request, packet, sender),
+            Responder::StandIn => self.answer_in_place_of_the_holder(packet, sender),
+            Responder::Other { .. } => self.leave_or_answer(decision, &request, packet, sender),
         }
     }
 

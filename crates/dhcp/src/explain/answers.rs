@@ -24,7 +24,7 @@ use crate::reply::Reply;
 use crate::request::{Client as Kind, Request};
 use crate::routing::{Destination, destination};
 use crate::server::Server;
-use crate::waiting::Turn;
+use crate::waiting::Responder;
 
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
@@ -66,17 +66,17 @@ pub(super) fn on(
     })
 }
 
-fn turn(turn: Turn) -> (TurnShown, &'static str) {
+fn turn(turn: Responder) -> (TurnShown, &'static str) {
     match turn {
-        Turn::Own => (
+        Responder::Own => (
             TurnShown::Holder,
             "this member answers the client at once: it holds the service address, or the client is among those that it answers",
         ),
-        Turn::StandIn => (
+        Responder::StandIn => (
             TurnShown::StandsIn,
             "the member that should answer has fallen silent; this one answers in its place",
         ),
-        Turn::Other { .. } => (
+        Responder::Other { .. } => (
             TurnShown::Waits,
             "another member answers the client; this one answers what the client repeats",
         ),

@@ -14,7 +14,7 @@ use tonic::Code;
 use super::*;
 use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
 use crate::testing::{self, BMC, NODE, NODE_ON_TWO, NODE_WITHOUT_ADDRESS};
-use crate::waiting::Turn;
+use crate::waiting::Responder;
 
 const STRANGER: MacAddr = MacAddr([2, 9, 9, 9, 9, 1]);
 const PXE_X64: &str = "PXEClient:Arch:00007:UNDI:003016";
@@ -23,7 +23,7 @@ fn x(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 97, 200, last)
 }
 
-fn server(store: &Store, turn: Turn) -> Server {
+fn server(store: &Store, turn: Responder) -> Server {
     let network = Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
         alternatives: vec![],
@@ -37,7 +37,7 @@ fn server(store: &Store, turn: Turn) -> Server {
 
 fn service(store: &Store) -> ExplainService {
     let servers = Servers::default();
-    servers.put("boot", &server(store, Turn::Own));
+    servers.put("boot", &server(store, Responder::Own));
     ExplainService::new(store.clone(), servers)
 }
 
@@ -262,7 +262,7 @@ async fn a_relay_and_the_link_that_it_names_decide_about_the_subnet() {
 async fn nothing_comes_of_an_explanation() {
     let store = world(UnknownClients::Boot).await;
     let servers = Servers::default();
-    let server = server(&store, Turn::Own);
+    let server = server(&store, Responder::Own);
     servers.put("boot", &server);
     let service = ExplainService::new(store.clone(), servers);
     let before = store.state().applied_index();
@@ -376,7 +376,7 @@ async fn without_a_majority_the_explanation_says_what_is_left() {
 async fn of_several_networks_those_are_shown_that_answer() {
     let store = testing::world(10, 97).await;
     let servers = Servers::default();
-    servers.put("boot", &server(&store, Turn::StandIn));
+    servers.put("boot", &server(&store, Responder::StandIn));
     let elsewhere = Network {
         service_address: Ipv4Addr::new(10, 99, 0, 1),
         alternatives: vec![],
@@ -388,7 +388,7 @@ async fn of_several_networks_those_are_shown_that_answer() {
         store.clone(),
         elsewhere,
         Loaders::default(),
-        || Turn::Other { heard: None },
+        || Responder::Other { heard: None },
         Timeline::default(),
     );
     servers.put("third", &third);

@@ -10,7 +10,7 @@ use timeline::Timeline;
 use super::*;
 use crate::network::{BIOS_LOADER, Loaders};
 use crate::testing::{self, BMC, NODE, NODE_ON_TWO, RawPacket};
-use crate::waiting::Turn;
+use crate::waiting::Responder;
 
 pub(super) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
 const ROGUE: Ipv4Addr = Ipv4Addr::new(10, 97, 9, 9);
@@ -39,7 +39,7 @@ pub(super) fn server(store: &Store, rules: Rules) -> Server {
         store.clone(),
         network(),
         loaders,
-        || Turn::Own,
+        || Responder::Own,
         Timeline::default(),
     )
     .guarded(rules)

@@ -62,7 +62,7 @@ fn guarded(store: &Store, service_address: Ipv4Addr, rules: Rules) -> Server {
     };
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
     let timeline = timeline::Timeline::default();
-    Server::new(store.clone(), network, loaders, || Turn::Own, timeline).guarded(rules)
+    Server::new(store.clone(), network, loaders, || Responder::Own, timeline).guarded(rules)
 }
 
 /// Serves, and listens to the wire.

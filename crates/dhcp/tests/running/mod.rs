@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dhcp::{BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Rules, Server, Turn, UEFI_LOADER};
+use dhcp::{
+    BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Responder, Rules, Server, UEFI_LOADER,
+};
 use raft::Store;
 use timeline::Timeline;
 use tokio::net::UdpSocket;
@@ -29,16 +31,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Running {
-        Running::start_with(testing::world(127, 97).await, || Turn::Own).await
+        Running::start_with(testing::world(127, 97).await, || Responder::Own).await
     }
 
-    pub(crate) async fn start_with(store: Store, turn: impl Fn() -> Turn + Send + Sync + 'static) -> Running {
+    pub(crate) async fn start_with(
+        store: Store,
+        turn: impl Fn() -> Responder + Send + Sync + 'static,
+    ) -> Running {
         Running::start_noting(store, turn, Timeline::default()).await
     }
 
     pub(crate) async fn start_noting(
         store: Store,
-        turn: impl Fn() -> Turn + Send + Sync + 'static,
+        turn: impl Fn() -> Responder + Send + Sync + 'static,
         timeline: Timeline,
     ) -> Running {
         Running::begin(network(), store, turn, timeline).await
@@ -47,13 +52,13 @@ impl Running {
     /// On a network that is not [`network`].
     #[allow(dead_code, reason = "for relays only")]
     pub(crate) async fn start_on(network: Network, store: Store) -> Running {
-        Running::begin(network, store, || Turn::Own, Timeline::default()).await
+        Running::begin(network, store, || Responder::Own, Timeline::default()).await
     }
 
     async fn begin(
         network: Network,
         store: Store,
-        turn: impl Fn() -> Turn + Send + Sync + 'static,
+        turn: impl Fn() -> Responder + Send + Sync + 'static,
         timeline: Timeline,
     ) -> Running {
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
@@ -64,7 +69,7 @@ impl Running {
     pub(crate) async fn start_guarded(store: Store, rules: Rules) -> Running {
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
         let timeline = Timeline::default();
-        Running::run(Server::new(store, network(), loaders, || Turn::Own, timeline).guarded(rules)).await
+        Running::run(Server::new(store, network(), loaders, || Responder::Own, timeline).guarded(rules)).await
     }
 
     async fn run(server: Server) -> Running {

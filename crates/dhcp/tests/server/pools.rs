@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use dhcp::{Count, Turn};
+use dhcp::{Count, Responder};
 use model::MacAddr;
 use proto::dhcp::v1::dhcp_lease::State as LeaseState;
 use raft::Store;
@@ -29,7 +29,7 @@ async fn world() -> Store {
 }
 
 async fn start(store: &Store) -> Running {
-    Running::start_with(store.clone(), || Turn::Own).await
+    Running::start_with(store.clone(), || Responder::Own).await
 }
 
 fn message(message_type: u8, mac: MacAddr) -> RawPacket {
@@ -230,7 +230,7 @@ async fn a_stranger_is_news_and_moves_to_its_reservation_when_smd_knows_it() {
 #[tokio::test]
 async fn who_does_not_answer_tells_nobody_of_strangers() {
     let store = testing::world(127, 97).await;
-    let server = Running::start_with(store.clone(), || Turn::Other { heard: None }).await;
+    let server = Running::start_with(store.clone(), || Responder::Other { heard: None }).await;
     server.ignores(&message(1, A).bytes(), Count::UnknownMac).await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(store.state().dhcp.unknown_clients().count(), 0);

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use dhcp::{Count, Turn};
+use dhcp::{Count, Responder};
 use model::MacAddr;
 
 use crate::running::{Running, SERVER, option, relayed, with_info};
@@ -60,7 +60,7 @@ async fn server() -> Running {
     let store = testing::world(127, 97).await;
     testing::put_subnet(&store, testing::with_pool(127, 97)).await;
     testing::bind(&store, Ipv4Addr::from(LEASED), STRANGER).await;
-    Running::start_with(store, || Turn::Own).await
+    Running::start_with(store, || Responder::Own).await
 }
 
 async fn check(server: &Running, raw: &RawPacket, hears: Hears, case: &str) {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dhcp::{Loaders, Turn, UEFI_LOADER};
+use dhcp::{Loaders, Responder, UEFI_LOADER};
 use dhcp6::{Count, Server, Socket};
 use nix::unistd::Pid;
 use timeline::Timeline;
@@ -159,7 +159,7 @@ async fn serve() -> Server {
         world().await,
         network(),
         loaders,
-        || Turn::Own,
+        || Responder::Own,
         Timeline::default(),
     );
     let socket = Socket::on_interface("srv").expect("CAP_NET_RAW and CAP_NET_BIND_SERVICE");

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhcp::{Loaders, Turn, UEFI_LOADER};
+use dhcp::{Loaders, Responder, UEFI_LOADER};
 use dhcp6::{Count, Counters, Network, Server, Socket};
 use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
@@ -31,24 +31,24 @@ struct Running {
 
 /// Whose turn it is, in the test's hand.
 #[derive(Clone)]
-struct Turns(Arc<Mutex<Turn>>);
+struct Turns(Arc<Mutex<Responder>>);
 
 impl Turns {
-    fn new(turn: Turn) -> Turns {
+    fn new(turn: Responder) -> Turns {
         Turns(Arc::new(Mutex::new(turn)))
     }
 
-    fn set(&self, turn: Turn) {
+    fn set(&self, turn: Responder) {
         *self.0.lock().unwrap() = turn;
     }
 }
 
 /// A holder that is not heard, as on loopback, and long dead on a network.
-const UNHEARD: Turn = Turn::Other { heard: None };
+const UNHEARD: Responder = Responder::Other { heard: None };
 
 impl Running {
     async fn start(store: Store) -> Running {
-        Running::start_with(store, Turns::new(Turn::Own), Timeline::default()).await
+        Running::start_with(store, Turns::new(Responder::Own), Timeline::default()).await
     }
 
     async fn start_with(store: Store, turns: Turns, timeline: Timeline) -> Running {
@@ -226,7 +226,7 @@ async fn a_refusal_is_sent_when_the_majority_confirms_it() {
 #[tokio::test]
 async fn a_member_whose_turn_it_is_not_answers_the_repetition_only() {
     let heard = Some(tokio::time::Instant::now() + Duration::from_secs(600));
-    let turns = Turns::new(Turn::Other { heard });
+    let turns = Turns::new(Responder::Other { heard });
     let server = Running::start_with(world().await, turns.clone(), Timeline::default()).await;
     server.ignores(&asked(NODE), Count::NotHolder).await;
     let other = RawMessage {
@@ -241,7 +241,7 @@ async fn a_member_whose_turn_it_is_not_answers_the_repetition_only() {
         has(&server.ask(&asked(NODE)).await, &ADDRESS),
         "nobody has answered it"
     );
-    turns.set(Turn::StandIn);
+    turns.set(Responder::StandIn);
     let third = RawMessage {
         xid: [8, 8, 8],
         ..solicit(NODE)
@@ -258,7 +258,7 @@ async fn what_waited_is_answered_when_the_turn_comes() {
     server.send(&asked(NODE)).await;
     server.ignores(&asked(STRANGER), Count::UnknownMac).await;
     server.assert_silent();
-    turns.set(Turn::Own);
+    turns.set(Responder::Own);
     assert!(has(&server.receive().await, &ADDRESS));
     server.counted(Count::StoodIn, 1).await;
 }
@@ -268,7 +268,7 @@ async fn what_waited_is_answered_when_the_turn_comes() {
 async fn what_firmware_and_ipxe_are_told_are_phases_of_a_boot() {
     let store = world().await;
     let (timeline, reporter) = Reporter::new(store.clone(), 3, Pace::default());
-    let server = Running::start_with(store.clone(), Turns::new(Turn::Own), timeline).await;
+    let server = Running::start_with(store.clone(), Turns::new(Responder::Own), timeline).await;
     let class = vendor_class(343, b"PXEClient:Arch:00007:UNDI:003016");
     let pxe: [(u16, &[u8]); 2] = [(16, &class), (61, &[0, 7])];
     for (mac, options) in [(NODE, &pxe[..]), (BMC, &pxe), (NODE, &[])] {

@@ -21,7 +21,7 @@ const KEY: &str = "network.prefixes-v6";
 pub(super) fn server(
     ports: &NodePorts,
     network: &NetworkConfig,
-    turn: impl Fn() -> dhcp::Turn + Send + Sync + 'static,
+    turn: impl Fn() -> dhcp::Responder + Send + Sync + 'static,
 ) -> Result<dhcp6::Server, ServeError> {
     let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
     let url_host = host.ipv6_for_nodes(network);

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use address::{ClientNotes, Held, Responder, loopback};
-use dhcp::{DhcpSocket, Mode, Network, RouterAdvertCounters, Rules, Turn};
+use address::{ClientNotes, Held, loopback};
+use dhcp::{DhcpSocket, Mode, Network, RouterAdvertCounters, Rules};
 use gateway::Gateway;
 use model::MacAddr;
 use tftp::Limits;
@@ -71,8 +71,8 @@ impl Roles {
         let dns = dns::Server::new(ports.store.clone(), name_servers);
         let (holder, shared) = (held.clone(), held.clone());
         let timeline = ports.timeline.clone();
-        let (store, of_holder) = (ports.store.clone(), move || turn(holder.responder()));
-        let of_client = move |client: MacAddr| turn(shared.responder_of(client.0));
+        let (store, of_holder) = (ports.store.clone(), move || holder.responder());
+        let of_client = move |client: MacAddr| shared.responder_of(client.0);
         let dhcp6 = network
             .serves_ipv6()
             .then(|| ipv6::server(ports, network, of_holder.clone()));
@@ -318,15 +318,6 @@ impl Roles {
             Role::Dns => (dns_ports::KEY, self.config.dns.port),
         };
         self.network.has(role).then_some(port)
-    }
-}
-
-/// DHCP questions reach every member of a link, and any member has the answer: one of them gives it.
-fn turn(responder: Responder) -> Turn {
-    match responder {
-        Responder::Own => Turn::Own,
-        Responder::StandIn => Turn::StandIn,
-        Responder::Other { heard } => Turn::Other { heard },
     }
 }
 
