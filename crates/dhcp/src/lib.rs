@@ -23,6 +23,7 @@ mod missing_loader;
 mod network;
 mod offers;
 mod option_text;
+mod outbox;
 mod pending;
 mod policies;
 mod policy;

@@ -24,6 +24,7 @@ use crate::guard::Guard;
 use crate::missing_loader::MissingLoaderLog;
 use crate::network::{Loaders, Network, Site};
 use crate::offers::Offers;
+use crate::outbox::Outbox;
 use crate::pending::{Pending, PendingTasks};
 use crate::policy::Decision;
 use crate::repeats::Repeats;
@@ -119,7 +120,10 @@ impl Server {
             socket: Arc::new(socket),
             repeats: Repeats::default(),
             waiting: Waiting::default(),
-            buffers: Buffers::default(),
+            buffers: Buffers {
+                outbox: Some(Outbox::default()),
+                ..Buffers::default()
+            },
             pending: PendingTasks::new(self.counters()),
             arrived: Instant::now(),
         };
@@ -140,6 +144,7 @@ impl Server {
                 Ok(()) => {
                     worker.arrived = Instant::now();
                     batch.datagrams().for_each(|datagram| worker.take(datagram));
+                    worker.send_waiting();
                 }
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket failed");
@@ -156,6 +161,8 @@ impl Server {
 pub(crate) struct Buffers {
     message: Vec<u8>,
     packet: Vec<u8>,
+    /// Answers to the packets of one batch leave together; alone where there is no batch.
+    outbox: Option<Outbox>,
 }
 
 /// Where a packet came from.
@@ -202,6 +209,16 @@ impl Worker {
         {
             self.arrived = arrived;
             self.guarded(|worker| worker.answer_in_place_of_another(&packet, sender.sender));
+        }
+        self.send_waiting();
+    }
+
+    /// An answer that could not be sent has been counted as one, too.
+    fn send_waiting(&mut self) {
+        if let Some(outbox) = &mut self.buffers.outbox {
+            let source = self.server.0.network.service_address;
+            let failed = self.socket.send_waiting(source, outbox);
+            (0..failed).for_each(|_| self.server.0.counters.add(Count::SendFailed));
         }
     }
 
@@ -450,12 +467,17 @@ impl Server {
         to: Destination,
     ) -> Count {
         let complete = reply.write(request, &mut buffers.message);
-        match socket.send(
-            to,
-            self.0.network.service_address,
-            &buffers.message,
-            &mut buffers.packet,
-        ) {
+        let source = self.0.network.service_address;
+        let Buffers {
+            message,
+            packet,
+            outbox,
+        } = buffers;
+        let sent = match outbox {
+            Some(outbox) => socket.send_later(to, source, message, (packet, outbox)),
+            None => socket.send(to, source, message, packet),
+        };
+        match sent {
             Ok(()) => {}
             Err(NotSent::Unroutable) => return Count::Unroutable,
             Err(NotSent::Failed(error)) => {

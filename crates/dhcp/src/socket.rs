@@ -17,6 +17,7 @@ use tokio::net::UdpSocket;
 
 use crate::batch::Batch;
 use crate::frame;
+use crate::outbox::Outbox;
 use crate::routing::Destination;
 
 /// Receive buffer, bytes: a power-on storm of 5,000 nodes overflows the usual 208 KiB and costs each loser seconds.
@@ -159,6 +160,34 @@ impl DhcpSocket {
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
         self.send_with(&[ControlMessage::Ipv4PacketInfo(&info)], to, message)
+    }
+
+    /// As [`DhcpSocket::send`], but what goes by UDP to one address waits in `outbox` for [`DhcpSocket::send_waiting`].
+    pub(crate) fn send_later(
+        &self,
+        to: Destination,
+        source: Ipv4Addr,
+        message: &[u8],
+        (packet, outbox): (&mut Vec<u8>, &mut Outbox),
+    ) -> Result<(), NotSent> {
+        match to {
+            Destination::Unicast(to) if !outbox.is_full() => {
+                outbox.put(to, message);
+                Ok(())
+            }
+            to => self.send(to, source, message, packet),
+        }
+    }
+
+    /// Sends what waits; gives the number of answers that could not be sent.
+    pub(crate) fn send_waiting(&self, source: Ipv4Addr, outbox: &mut Outbox) -> usize {
+        let (mut failed, mut packet) = (0, Vec::new());
+        let from = self.link.as_ref().map(|_| source);
+        outbox.send(self.udp.as_fd(), from, |to, message| {
+            let sent = self.send(Destination::Unicast(to), source, message, &mut packet);
+            failed += usize::from(sent.is_err());
+        });
+        failed
     }
 
     /// Past tokio, which may take a socket it has not polled yet for one that cannot be written.
