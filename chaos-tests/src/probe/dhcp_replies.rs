@@ -57,4 +57,18 @@ impl DhcpReplies {
             .unwrap_or_else(|| panic!("not a frame: {line:?}"))
             .to_owned()
     }
+
+    /// Waits for a reply whose frame came from this MAC, whoever else answers before it.
+    pub fn wait_for_one_from(&mut self, mac: &str) {
+        let mut others = Vec::new();
+        loop {
+            let source = self.next_source();
+            if source == mac {
+                return;
+            }
+            println!("a reply came from {source}, not from {mac}");
+            others.push(source);
+            assert!(others.len() < 50, "no reply came from {mac}, but {others:?}");
+        }
+    }
 }

@@ -30,11 +30,8 @@ fn privileged_a_guest_boots_while_the_leader_that_answered_it_dies() {
     seed(&members, &mac);
     let mut replies = DhcpReplies::watch(&network.bridge(), &folder.path().join("tcpdump.log"));
     let guest = power_on(&network, folder.path(), &mac);
-    assert_eq!(
-        replies.next_source(),
-        member_mac(first),
-        "the OFFER came from the leader, which holds the address"
-    );
+    // on a busy machine another member may have thought it silent and have answered beside it
+    replies.wait_for_one_from(&member_mac(first));
     members.kill(first);
     println!("member {first}, leader and holder of the service address, killed after its OFFER");
 
