@@ -17,7 +17,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("raft", &["model", "state", "proto", "rpc"]),
     ("gateway", &["model", "proto", "rpc"]),
     ("smd", &["model", "state", "proto", "rpc", "auth", "raft"]),
-    ("timeline", &["model", "state", "proto", "rpc", "raft"]),
+    ("tally", &[]),
+    ("timeline", &["model", "state", "proto", "rpc", "raft", "tally"]),
     (
         "bss",
         &["model", "state", "proto", "rpc", "auth", "raft", "timeline"],
@@ -28,13 +29,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "dhcp",
-        &["model", "state", "proto", "rpc", "raft", "address", "timeline"],
+        &[
+            "model", "state", "proto", "rpc", "raft", "address", "timeline", "tally",
+        ],
     ),
-    ("dhcp6", &["model", "state", "proto", "raft", "timeline", "dhcp"]),
+    (
+        "dhcp6",
+        &["model", "state", "proto", "raft", "timeline", "dhcp", "tally"],
+    ),
     ("boot-files", &["model", "state", "proto", "rpc", "raft"]),
     ("watch", &["model", "state", "proto", "rpc", "raft"]),
-    ("tftp", &[]),
-    ("dns", &["model", "state", "proto", "raft"]),
+    ("tftp", &["tally"]),
+    ("dns", &["model", "state", "proto", "raft", "tally"]),
     ("address", &[]),
     ("base2histogram", &[]),
     ("lab", &["model"]),

@@ -1,26 +1,9 @@
 //! What became of each question, counted by a named reason; the names are the metric's labels.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+tally::reasons! {
+    /// One thing worth counting: an answer, or the reason why there was none.
+    pub enum Count;
 
-macro_rules! counts {
-    ($($variant:ident $name:literal $doc:literal),+ $(,)?) => {
-        /// One thing worth counting: an answer, or the reason why there was none.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Count { $(#[doc = $doc] $variant),+ }
-
-        impl Count {
-            /// Every reason, in the order of the counters.
-            pub const ALL: &[Count] = &[$(Count::$variant),+];
-
-            /// The reason as metrics and logs name it.
-            pub fn name(self) -> &'static str {
-                match self { $(Count::$variant => $name),+ }
-            }
-        }
-    };
-}
-
-counts! {
     Received "received" "Questions that arrived over UDP or TCP, whatever became of them.",
     Answers "answers" "Answered with records.",
     NoData "no_data" "Answered: the name is there, but has no records of that type.",
@@ -51,47 +34,5 @@ counts! {
     Panicked "panicked" "A question made the server panic and was dropped. A bug.",
 }
 
-/// The counters of one server; cheap to share, never reset.
-#[derive(Debug)]
-pub struct Counters([AtomicU64; Count::ALL.len()]);
-
-impl Default for Counters {
-    fn default() -> Counters {
-        Counters([const { AtomicU64::new(0) }; Count::ALL.len()])
-    }
-}
-
-impl Counters {
-    /// Counts one event.
-    pub fn add(&self, what: Count) {
-        self.0[what as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often `what` has happened since the start.
-    pub fn get(&self, what: Count) -> u64 {
-        self.0[what as usize].load(Ordering::Relaxed)
-    }
-
-    /// Every counter with its name, for metrics.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Count::ALL.iter().map(|&count| (count.name(), self.get(count)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn each_reason_has_a_counter_and_a_name_of_its_own() {
-        let counters = Counters::default();
-        for (n, &count) in Count::ALL.iter().enumerate() {
-            (0..=n).for_each(|_| counters.add(count));
-        }
-        let values: BTreeSet<u64> = counters.all().map(|(_, value)| value).collect();
-        let names: BTreeSet<&str> = counters.all().map(|(name, _)| name).collect();
-        assert_eq!(values.len(), Count::ALL.len());
-        assert_eq!(names.len(), Count::ALL.len());
-    }
-}
+/// The counters of one server.
+pub type Counters = tally::Counters<Count>;

@@ -148,7 +148,7 @@ impl Reporter {
         };
         let boot_id = seen.boot_id.map(|id| format!("{id:016x}")).unwrap_or_default();
         let dropped = self.pending.add(seen.node, boot_id, vec![attempt]);
-        self.counters.add(Count::Dropped, dropped as u64);
+        self.counters.add_many(Count::Dropped, dropped as u64);
     }
 
     /// Begins to propose the next entry, if there is anything to tell.
@@ -170,17 +170,17 @@ impl Reporter {
     fn settle(&mut self, boots: Vec<BootSeen>, result: Result<(), Error>) -> bool {
         match result {
             Ok(()) => {
-                self.counters.add(Count::Told, 1);
+                self.counters.add(Count::Told);
                 true
             }
             Err(error) if batch::is_final(&error) => {
                 tracing::debug!(%error, boots = boots.len(), "the timeline of boots is not taken");
-                self.counters.add(Count::Refused, 1);
+                self.counters.add(Count::Refused);
                 true
             }
             Err(error) => {
                 tracing::debug!(%error, boots = boots.len(), "the timeline of boots is told later");
-                self.counters.add(Count::Failed, 1);
+                self.counters.add(Count::Failed);
                 self.keep(boots);
                 false
             }
@@ -192,7 +192,7 @@ impl Reporter {
         for boot in boots {
             if let Ok(node) = boot.node.parse() {
                 let dropped = self.pending.add(node, boot.boot_id, boot.phases);
-                self.counters.add(Count::Dropped, dropped as u64);
+                self.counters.add_many(Count::Dropped, dropped as u64);
             }
         }
     }

@@ -46,9 +46,9 @@ impl Timeline {
     /// Notes what was seen just now. What there is no room for is counted and lost: no node waits for its timeline.
     pub fn note(&self, seen: Seen) {
         let Some(told) = &self.0 else { return };
-        told.counters.add(Count::Seen, 1);
+        told.counters.add(Count::Seen);
         if told.to.try_send((seen, Instant::now())).is_err() {
-            told.counters.add(Count::Dropped, 1);
+            told.counters.add(Count::Dropped);
         }
     }
 }

@@ -283,7 +283,7 @@ async fn nothing_comes_of_an_explanation() {
     assert_eq!(store.state().applied_index(), before);
     assert_eq!(store.state().dhcp.leases().count(), 0);
     assert_eq!(server.offers_outstanding(), 0);
-    assert!(server.counters().all().all(|(_, count)| count == 0));
+    assert!(server.counters().all().iter().all(|(_, count)| *count == 0));
     let other = ExplainDhcpRequest {
         requested: offer.address.clone(),
         ..of(MacAddr([2, 9, 9, 9, 9, 2]))

@@ -64,8 +64,7 @@ pub(super) fn serve(
 ) -> Result<(), ServeError> {
     let socket = dhcp6::Socket::on_interface(&network.interface).map_err(not_bound(KEY, any(dhcp6::PORT)))?;
     let counted = server.counters();
-    let read = move || counted.all().collect::<Vec<_>>();
-    counters.add(Server::Dhcp6, &network.name, read);
+    counters.add(Server::Dhcp6, &network.name, move || counted.all());
     let (server, stop) = (server.clone(), stop.clone());
     tasks.spawn("DHCPv6", async move {
         server.run(socket, stop.reached()).await;

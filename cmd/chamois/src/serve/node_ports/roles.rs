@@ -123,21 +123,17 @@ impl Roles {
         if self.network.has(Role::Dhcp) {
             self.dhcp_servers.put(name, &self.dhcp);
             let counted = self.dhcp.counters();
-            let read = move || counted.all().collect::<Vec<_>>();
-            self.counters.add(Server::Dhcp, name, read);
+            self.counters.add(Server::Dhcp, name, move || counted.all());
             let counted = self.dhcp.guard_counters();
-            let read = move || counted.all().collect::<Vec<_>>();
-            self.counters.add(Server::DhcpGuard, name, read);
+            self.counters.add(Server::DhcpGuard, name, move || counted.all());
         }
         if self.network.has(Role::Tftp) {
             let counted = self.tftp.counters();
-            let read = move || counted.all().collect::<Vec<_>>();
-            self.counters.add(Server::Tftp, name, read);
+            self.counters.add(Server::Tftp, name, move || counted.all());
         }
         if self.network.has(Role::Dns) {
             let counted = self.dns.counters();
-            let read = move || counted.all().collect::<Vec<_>>();
-            self.counters.add(Server::Dns, name, read);
+            self.counters.add(Server::Dns, name, move || counted.all());
         }
     }
 
