@@ -10,6 +10,7 @@ mod policy;
 pub(crate) mod raw_option;
 mod servers;
 mod unknown;
+mod views;
 
 use clap::Subcommand;
 

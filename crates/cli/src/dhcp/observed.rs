@@ -1,12 +1,11 @@
 //! `chamois dhcp observed`: each member's own view, one below the other.
 
-use futures::future::join_all;
-use proto::dhcp::v1::dhcp_watch_service_client::DhcpWatchServiceClient;
-use proto::dhcp::v1::{ListObservedAnswersRequest, ListObservedAnswersResponse};
+use comfy_table::Table;
+use proto::dhcp::v1::observed_answer::Difference;
+use proto::dhcp::v1::{ListObservedAnswersRequest, ListObservedAnswersResponse, ObservedAnswer};
 
-use super::servers::{View, answered, to_json};
+use super::views::{self, View};
 use crate::args::GlobalArgs;
-use crate::connect::Target;
 use crate::error::CliError;
 use crate::output::{self, Format};
 use crate::utc;
@@ -15,16 +14,12 @@ use crate::utc;
 const ANSWER: &str = "chamois.dhcp.v1.ListObservedAnswersResponse";
 
 pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
-    let target = Target::from_global(global)?;
-    let views = join_all(
-        target
-            .endpoints
-            .iter()
-            .map(async |endpoint| (endpoint.clone(), ask(&target, endpoint).await)),
-    );
-    let views = answered(views.await)?;
+    let views = views::of_each_member(global, |mut client| async move {
+        client.list_observed_answers(ListObservedAnswersRequest {}).await
+    });
+    let views = views.await?;
     match global.output {
-        Format::Json => output::print(to_json(ANSWER, &views)?),
+        Format::Json => output::print(views::to_json(ANSWER, &views)?),
         Format::Table => {
             output::print(render(&views))?;
             output::print(counts(&views))
@@ -32,15 +27,9 @@ pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     }
 }
 
-async fn ask(target: &Target, endpoint: &str) -> Result<ListObservedAnswersResponse, CliError> {
-    let mut client = DhcpWatchServiceClient::new(target.connect_one(endpoint)?);
-    let request = ListObservedAnswersRequest {};
-    Ok(client.list_observed_answers(request).await?.into_inner())
-}
-
 /// A row for each difference.
-fn render(views: &[View<ListObservedAnswersResponse>]) -> comfy_table::Table {
-    let mut table = output::table([
+fn render(views: &[View<ListObservedAnswersResponse>]) -> Table {
+    let header = [
         "SEEN BY",
         "NETWORK",
         "MAC",
@@ -50,32 +39,25 @@ fn render(views: &[View<ListObservedAnswersResponse>]) -> comfy_table::Table {
         "THEIRS",
         "TIMES",
         "LAST SEEN",
-    ]);
-    for (endpoint, answer) in views {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                table.add_row([endpoint.clone(), error.to_string()]);
-                continue;
-            }
-        };
-        for client in &answer.answers {
-            for difference in &client.differences {
-                table.add_row([
-                    endpoint.clone(),
-                    client.network.clone(),
-                    client.mac.clone(),
-                    client.server.clone(),
-                    difference.field.clone(),
-                    difference.ours.clone(),
-                    difference.theirs.clone(),
-                    client.times.to_string(),
-                    utc::timestamp(client.seen_at_ms),
-                ]);
-            }
-        }
-    }
-    table
+    ];
+    views::table(header, views, |answer| {
+        let clients = answer.answers.iter();
+        let rows = clients.flat_map(|client| client.differences.iter().map(move |found| row(client, found)));
+        rows.collect()
+    })
+}
+
+fn row(client: &ObservedAnswer, difference: &Difference) -> Vec<String> {
+    vec![
+        client.network.clone(),
+        client.mac.clone(),
+        client.server.clone(),
+        difference.field.clone(),
+        difference.ours.clone(),
+        difference.theirs.clone(),
+        client.times.to_string(),
+        utc::timestamp(client.seen_at_ms),
+    ]
 }
 
 /// An empty table alone would not tell whether anything was compared.
@@ -98,8 +80,7 @@ fn counts(views: &[View<ListObservedAnswersResponse>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proto::dhcp::v1::observed_answer::Difference;
-    use proto::dhcp::v1::{ObservedAnswer, ObservedNetwork};
+    use proto::dhcp::v1::ObservedNetwork;
 
     use super::*;
 
