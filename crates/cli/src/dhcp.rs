@@ -6,6 +6,7 @@ mod explain;
 mod held;
 mod leases;
 mod observed;
+pub(crate) mod option_args;
 mod policy;
 pub(crate) mod raw_option;
 mod servers;

@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use model::Ipv4Net;
 use proto::dhcp::v1::subnet::UnknownClients;
 use proto::dhcp::v1::subnet_service_client::SubnetServiceClient;
-use proto::dhcp::v1::{AddressPool, PutSubnetRequest, RawOption, Subnet};
+use proto::dhcp::v1::{AddressPool, PutSubnetRequest, Subnet};
 
 use super::list;
 use crate::args::GlobalArgs;
 use crate::connect;
-use crate::dhcp::raw_option;
+use crate::dhcp::option_args::{OptionArgs, texts};
 use crate::error::{CliError, Kind};
 use crate::output::{self, Format};
 
@@ -28,12 +28,9 @@ pub struct PutArgs {
     /// The network (CIDR)
     #[arg(value_parser = network)]
     pub network: Ipv4Net,
-    /// Routers in order of preference (option 3)
-    #[arg(long = "router", value_delimiter = ',', value_name = "ADDRESS")]
-    pub routers: Vec<Ipv4Addr>,
-    /// DNS servers in order of preference (option 6)
-    #[arg(long = "dns", value_delimiter = ',', value_name = "ADDRESS")]
-    pub dns_servers: Vec<Ipv4Addr>,
+    /// Options that a policy is given alike.
+    #[command(flatten)]
+    pub options: OptionArgs,
     /// Domain name (option 15), and zone of DNS
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub domain: String,
@@ -43,12 +40,6 @@ pub struct PutArgs {
     /// Interface MTU, bytes (option 26); 0 is not sent
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     pub mtu: u32,
-    /// NTP servers in order of preference (option 42)
-    #[arg(long = "ntp", value_delimiter = ',', value_name = "ADDRESS")]
-    pub ntp_servers: Vec<Ipv4Addr>,
-    /// Another option by its number
-    #[arg(long = "option", value_name = raw_option::FORM, value_parser = raw_option::parse)]
-    pub options: Vec<RawOption>,
     /// Nodes that do not boot from this network have a static address on it, in cloud-init's network-config
     #[arg(long)]
     pub static_addresses: bool,
@@ -143,11 +134,10 @@ fn network(text: &str) -> Result<Ipv4Net, String> {
 
 impl From<PutArgs> for Subnet {
     fn from(args: PutArgs) -> Self {
-        let texts = |list: &[Ipv4Addr]| list.iter().map(Ipv4Addr::to_string).collect();
         Self {
             network: args.network.to_string(),
-            routers: texts(&args.routers),
-            dns_servers: texts(&args.dns_servers),
+            routers: texts(&args.options.routers),
+            dns_servers: texts(&args.options.dns_servers),
             domain: args.domain,
             lease_time_s: args.lease_time,
             mtu: args.mtu,
@@ -159,8 +149,8 @@ impl From<PutArgs> for Subnet {
                 .collect(),
             unknown_clients: UnknownClients::from(args.unknown).into(),
             pool_lease_time_s: args.pool_lease,
-            ntp_servers: texts(&args.ntp_servers),
-            options: args.options,
+            ntp_servers: texts(&args.options.ntp_servers),
+            options: args.options.others,
             ..Self::default()
         }
     }
@@ -184,6 +174,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::dhcp::raw_option;
 
     #[derive(Parser)]
     struct Line {

@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use model::HostnamePattern;
 use proto::dhcp::v1::dhcp_policy::DomainAppend;
 use proto::dhcp::v1::dhcp_policy_service_client::DhcpPolicyServiceClient;
-use proto::dhcp::v1::{DhcpPolicy, PutDhcpPolicyRequest, RawOption};
+use proto::dhcp::v1::{DhcpPolicy, PutDhcpPolicyRequest};
 
 use super::show;
 use crate::args::GlobalArgs;
 use crate::connect;
-use crate::dhcp::raw_option;
+use crate::dhcp::option_args::{OptionArgs, texts};
 use crate::error::CliError;
 
 /// `chamois dhcp policy put`.
@@ -101,42 +101,18 @@ pub struct PutArgs {
     /// Domains that follow the name in option 12
     #[arg(long, value_enum, help_heading = "What")]
     pub domain_append: Option<Append>,
-    /// Routers in order of preference (option 3)
-    #[arg(
-        long = "router",
-        value_delimiter = ',',
-        value_name = "ADDRESS",
-        help_heading = "What"
-    )]
-    pub routers: Vec<Ipv4Addr>,
     /// Network mask (option 1), as bits or written out; 0 is the subnet's
     #[arg(long = "netmask", value_name = "BITS|MASK", value_parser = prefix_length, default_value = "0", help_heading = "What")]
     pub prefix_length: u32,
-    /// DNS servers in order of preference (option 6)
-    #[arg(
-        long = "dns",
-        value_delimiter = ',',
-        value_name = "ADDRESS",
-        help_heading = "What"
-    )]
-    pub dns_servers: Vec<Ipv4Addr>,
-    /// NTP servers in order of preference (option 42)
-    #[arg(
-        long = "ntp",
-        value_delimiter = ',',
-        value_name = "ADDRESS",
-        help_heading = "What"
-    )]
-    pub ntp_servers: Vec<Ipv4Addr>,
     /// Lease time of reserved addresses, seconds (option 51); 0 is the subnet's
     #[arg(long, default_value_t = 0, value_name = "SECONDS", help_heading = "What")]
     pub lease_time: u32,
     /// Interface MTU, bytes (option 26); 0 is the subnet's
     #[arg(long, default_value_t = 0, value_name = "BYTES", help_heading = "What")]
     pub mtu: u32,
-    /// Another option by its number
-    #[arg(long = "option", value_name = raw_option::FORM, value_parser = raw_option::parse, help_heading = "What")]
-    pub options: Vec<RawOption>,
+    /// Options that a subnet is given alike; they are last, as what follows would come under their heading, too.
+    #[command(flatten, next_help_heading = "What")]
+    pub options: OptionArgs,
 }
 
 /// What follows the name in option 12.
@@ -189,7 +165,6 @@ fn prefix_length(text: &str) -> Result<u32, String> {
 
 impl From<PutArgs> for DhcpPolicy {
     fn from(args: PutArgs) -> Self {
-        let texts = |list: &[Ipv4Addr]| list.iter().map(Ipv4Addr::to_string).collect();
         Self {
             name: args.name,
             description: args.description,
@@ -211,13 +186,13 @@ impl From<PutArgs> for DhcpPolicy {
                 .domain_append
                 .map_or(DomainAppend::Unspecified, Append::wire)
                 .into(),
-            routers: texts(&args.routers),
+            routers: texts(&args.options.routers),
             prefix_length: args.prefix_length,
-            dns_servers: texts(&args.dns_servers),
-            ntp_servers: texts(&args.ntp_servers),
+            dns_servers: texts(&args.options.dns_servers),
+            ntp_servers: texts(&args.options.ntp_servers),
             lease_time_s: args.lease_time,
             mtu: args.mtu,
-            options: args.options,
+            options: args.options.others,
             meta: None,
         }
     }
@@ -237,6 +212,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::dhcp::raw_option;
 
     #[derive(Parser)]
     struct Line {
