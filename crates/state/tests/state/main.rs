@@ -49,6 +49,7 @@ mod random_dhcp;
 mod random_hardware;
 mod random_smd;
 mod redfish_endpoints;
+mod refused_policies;
 mod reservations;
 mod revisions;
 mod sessions;
