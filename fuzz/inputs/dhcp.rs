@@ -33,13 +33,7 @@ fn world() -> &'static (Arc<State>, Network, Loaders) {
         let store = runtime.block_on(testing::world(10, 97));
         runtime.block_on(testing::put_subnet(&store, testing::with_pool(10, 98)));
         let state = store.state();
-        let network = Network {
-            service_address: SERVER,
-            http_port: Some(8081),
-            alternatives: vec![],
-            relayed_subnets: vec!["10.98.0.0/16".parse().expect("a network")],
-            isolated_lease_s: 300,
-        };
+        let network = testing::network();
         let loaders = [BIOS_LOADER, UEFI_LOADER];
         (state, network, Loaders::new(loaders).and_over_http(loaders))
     })

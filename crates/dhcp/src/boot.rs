@@ -137,18 +137,12 @@ fn unknown(code: u8, value: &[u8]) -> DhcpOption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::RawPacket;
+    use crate::testing::{RawPacket, network};
     use dhcproto::v4::MessageType;
     use std::net::Ipv4Addr;
 
     fn boot(options: &[(u8, &[u8])], loaders: &[&str]) -> Reply {
-        let network = Network {
-            service_address: Ipv4Addr::new(10, 97, 0, 1),
-            alternatives: vec![],
-            http_port: Some(8081),
-            relayed_subnets: vec![],
-            isolated_lease_s: 300,
-        };
+        let network = network();
         let packet = RawPacket::discover().options(options).bytes();
         let mut reply = Reply::new(MessageType::Offer);
         let loaders = Loaders::new(loaders.iter().copied()).and_over_http(loaders.iter().copied());
@@ -242,13 +236,7 @@ mod tests {
         let packet = RawPacket::discover()
             .options(&[(60, b"HTTPClient"), (93, &[0, 16])])
             .bytes();
-        let network = Network {
-            service_address: Ipv4Addr::new(10, 97, 0, 1),
-            alternatives: vec![],
-            http_port: Some(8081),
-            relayed_subnets: vec![],
-            isolated_lease_s: 300,
-        };
+        let network = network();
         let mut reply = Reply::new(MessageType::Offer);
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
         add_boot_options(&mut reply, &Request::parse(&packet).unwrap(), &network, &loaders);
@@ -261,10 +249,8 @@ mod tests {
     fn nobody_is_sent_to_an_http_server_that_is_not_there() {
         let network = Network {
             service_address: Ipv4Addr::new(10, 98, 0, 1),
-            alternatives: vec![],
             http_port: None,
-            relayed_subnets: vec![],
-            isolated_lease_s: 300,
+            ..network()
         };
         let loaders = Loaders::new([]).and_over_http([UEFI_LOADER]);
         let asked: [&[(u8, &[u8])]; 2] = [

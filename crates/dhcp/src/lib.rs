@@ -4,6 +4,10 @@
 //!
 //! `OVERVIEW.md` tells what a packet goes through and what this crate never does.
 
+// so that `testing.rs` reads the same here and in the integration tests
+#[cfg(test)]
+extern crate self as dhcp;
+
 mod adoption;
 mod answer;
 mod batch;

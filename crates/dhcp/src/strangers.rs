@@ -102,14 +102,7 @@ mod tests {
     fn note(strangers: &Strangers, store: &Store, raw: &RawPacket, now_ms: u64) -> bool {
         let packet = raw.bytes();
         let request = Request::parse(&packet).unwrap();
-        let network = Network {
-            service_address: Ipv4Addr::new(10, 97, 0, 1),
-            alternatives: vec![],
-            http_port: None,
-            relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-            isolated_lease_s: 300,
-        };
-        strangers.note(&store.state(), &request, &network, now_ms)
+        strangers.note(&store.state(), &request, &testing::network(), now_ms)
     }
 
     #[tokio::test]

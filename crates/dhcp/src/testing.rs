@@ -2,13 +2,18 @@
 
 use std::net::Ipv4Addr;
 
+use ::dhcp::Network; // the crate: `dhcp` is a function here, too
 use model::MacAddr;
 use proto::dhcp::v1::subnet::UnknownClients;
-use proto::dhcp::v1::{AddressPool, DhcpCommand, DhcpPolicy, Subnet, dhcp_command};
-use proto::raft::v1::entry::Command;
-use proto::smd::v1::smd_command::{AddIpAddress, Change, CreateComponents, CreateEthernetInterface};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::dhcp::v1::{AddressPool, Subnet, dhcp_command};
 use raft::Store;
+
+#[allow(dead_code, reason = "shared with other crates' tests")]
+#[path = "testing/changes.rs"]
+mod changes;
+
+#[allow(unused_imports, reason = "shared with other tests")]
+pub(crate) use changes::{dhcp, put_policy, put_subnet, smd};
 
 /// A client's packet, built without the code under test.
 #[derive(Clone, Debug)]
@@ -104,27 +109,7 @@ pub(crate) async fn world(a: u8, b: u8) -> Store {
     for subnet in [first, bare(1), bare(2)] {
         put_subnet(&store, subnet).await;
     }
-    let state = proto::smd::v1::component::State::On.into();
-    let component = |id: &str, nid| Component {
-        id: id.into(),
-        nid,
-        state,
-        ..Component::default()
-    };
-    let components = vec![
-        component("x1000c0s0b0n0", Some(1)),
-        component("x1000c0s0b0n1", Some(2)),
-        component("x1000c0s0b0", None),
-    ];
-    smd(
-        &store,
-        Change::CreateComponents(CreateComponents {
-            components,
-            force: false,
-            ..Default::default()
-        }),
-    )
-    .await;
+    changes::create_components(&store).await;
     for (mac, owner, addresses) in [
         (NODE, "x1000c0s0b0n0", vec![at(0, 2, 1)]),
         (NODE_ON_TWO, "x1000c0s0b0n1", vec![at(0, 2, 2), at(1, 2, 2)]),
@@ -137,6 +122,26 @@ pub(crate) async fn world(a: u8, b: u8) -> Store {
         put_interface(&store, mac, owner, addresses).await;
     }
     store
+}
+
+/// The network of `world(10, 97)`: its first subnet, and the second one behind relays.
+pub(crate) fn network() -> Network {
+    Network {
+        service_address: Ipv4Addr::new(10, 97, 0, 1),
+        alternatives: vec![],
+        http_port: Some(8081),
+        relayed_subnets: vec!["10.98.0.0/16".parse().expect("a network")],
+        isolated_lease_s: 300,
+    }
+}
+
+/// Runs what has no other reason to wait than that it is async.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
 }
 
 /// The first subnet of the world, bare, with the pool `.200.1` to `.200.100`.
@@ -152,23 +157,6 @@ pub(crate) fn with_pool(a: u8, b: u8) -> Subnet {
         unknown_clients: UnknownClients::Address.into(),
         ..Subnet::default()
     }
-}
-
-/// Adds or replaces a subnet.
-pub(crate) async fn put_subnet(store: &Store, subnet: Subnet) {
-    let put = dhcp_command::PutSubnet { subnet: Some(subnet) };
-    dhcp(store, dhcp_command::Change::PutSubnet(put)).await;
-}
-
-/// Adds or replaces a policy.
-pub(crate) async fn put_policy(store: &Store, policy: DhcpPolicy) {
-    let put = dhcp_command::PutPolicy { policy: Some(policy) };
-    dhcp(store, dhcp_command::Change::PutPolicy(put)).await;
-}
-
-/// Applies a change of DHCP's.
-pub(crate) async fn dhcp(store: &Store, change: dhcp_command::Change) {
-    propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
 }
 
 /// Binds an address of a pool to a client that names itself by its MAC alone.
@@ -188,48 +176,10 @@ pub(crate) async fn bind(store: &Store, address: Ipv4Addr, mac: MacAddr) {
 
 /// Gives an interface one more address.
 pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: Ipv4Addr, network: &str) {
-    let mapping = IpAddressMapping {
-        ip_address: address.to_string(),
-        network: network.into(),
-    };
-    let add = AddIpAddress {
-        id: mac.id(),
-        mapping: Some(mapping),
-        ..AddIpAddress::default()
-    };
-    smd(store, Change::AddIpAddress(add)).await;
+    changes::add_address(store, mac, &address.to_string(), network).await;
 }
 
 /// Adds an ethernet interface.
 pub(crate) async fn put_interface(store: &Store, mac: MacAddr, owner: &str, addresses: Vec<String>) {
-    let mapping = |ip_address| IpAddressMapping {
-        ip_address,
-        network: String::new(),
-    };
-    let interface = EthernetInterface {
-        id: mac.id(),
-        mac_address: mac.to_string(),
-        component_id: owner.into(),
-        ip_addresses: addresses.into_iter().map(mapping).collect(),
-        ..EthernetInterface::default()
-    };
-    smd(
-        store,
-        Change::CreateEthernetInterface(CreateEthernetInterface {
-            interface: Some(interface),
-        }),
-    )
-    .await;
-}
-
-/// Applies a change of SMD's.
-pub(crate) async fn smd(store: &Store, change: Change) {
-    propose(store, Command::Smd(SmdCommand { change: Some(change) })).await;
-}
-
-async fn propose(store: &Store, command: Command) {
-    store
-        .propose("user/test", command, None)
-        .await
-        .expect("the change is legal");
+    changes::create_interface(store, mac, owner, "", addresses).await;
 }

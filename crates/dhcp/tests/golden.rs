@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use dhcp::{BIOS_LOADER, Decision, Loaders, Network, Request, Site, UEFI_ARM64_LOADER, UEFI_LOADER, decide};
+use dhcp::{BIOS_LOADER, Decision, Loaders, Request, Site, UEFI_ARM64_LOADER, UEFI_LOADER, decide};
 use model::MacAddr;
 use proto::dhcp::v1::dhcp_policy::DomainAppend;
 use proto::dhcp::v1::{DhcpPolicy, RawOption};
@@ -30,13 +30,7 @@ async fn answer_of(raw: &RawPacket, policies: &[DhcpPolicy]) -> Vec<u8> {
     for policy in policies {
         testing::put_policy(&store, policy.clone()).await;
     }
-    let network = Network {
-        service_address: Ipv4Addr::new(10, 97, 0, 1),
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-        isolated_lease_s: 300,
-    };
+    let network = testing::network();
     let packet = raw.bytes();
     let request = Request::parse(&packet).unwrap();
     let uefi = [UEFI_LOADER, UEFI_ARM64_LOADER];

@@ -7,20 +7,22 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
+mod random;
 #[allow(dead_code, reason = "shared with other tests")]
 mod running;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use dhcp::{
-    BIOS_LOADER, Count, Decision, Destination, Loaders, Network, Request, Responder, Site, UEFI_LOADER,
-    decide, destination,
+    BIOS_LOADER, Count, Decision, Destination, Loaders, Request, Responder, Site, UEFI_LOADER, decide,
+    destination,
 };
 use dhcproto::v4::{Message, MessageType};
 use dhcproto::{Decodable, Decoder};
 use model::MacAddr;
 use proto::dhcp::v1::Subnet;
 use proto::dhcp::v1::subnet::UnknownClients;
+use random::Random;
 use running::{RELAY, Running, relayed, with_info};
 use testing::{NODE_ON_TWO, RawPacket};
 
@@ -36,22 +38,6 @@ const POOL_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 97, 200, 7);
 
 fn is_of_pool(address: Ipv4Addr) -> bool {
     (Ipv4Addr::new(10, 97, 200, 1)..=Ipv4Addr::new(10, 97, 200, 100)).contains(&address)
-}
-
-/// A small generator of its own, so that a failure can be repeated from the seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
 }
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -146,13 +132,7 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     let stranger = MacAddr([2, 9, 9, 9, 9, 9]);
     testing::bind(&store, POOL_ADDRESS, stranger).await;
     let state = store.state();
-    let network = Network {
-        service_address: Ipv4Addr::new(10, 97, 0, 1),
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-        isolated_lease_s: 300,
-    };
+    let network = testing::network();
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]).and_over_http([UEFI_LOADER]);
     let sender = SocketAddrV4::new(Ipv4Addr::new(10, 97, 5, 5), 1067);
     let (seeds, mut random, mut message) = (seeds(), Random(0x5eed_cafe), Vec::new());

@@ -112,11 +112,8 @@ fn learned(path: &Path) -> BTreeMap<String, String> {
 
 async fn server() -> Server {
     let network = Network {
-        service_address: Ipv4Addr::new(10, 97, 0, 1),
-        alternatives: vec![],
-        http_port: Some(8081),
         relayed_subnets: Vec::new(),
-        isolated_lease_s: 300,
+        ..testing::network()
     };
     let store = testing::world(10, 97).await;
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);

@@ -4,11 +4,12 @@ use std::net::Ipv6Addr;
 
 use dhcp6::Network;
 use model::MacAddr;
-use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
-use proto::raft::v1::entry::Command;
-use proto::smd::v1::smd_command::{AddIpAddress, Change, CreateComponents, CreateEthernetInterface};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::dhcp::v1::Subnet;
 use raft::Store;
+
+#[allow(dead_code, reason = "shared with other crates' tests")]
+#[path = "../../dhcp/src/testing/changes.rs"]
+mod changes;
 
 /// A client's message, built without the code under test.
 #[derive(Clone, Debug)]
@@ -133,25 +134,8 @@ pub(crate) async fn world() -> Store {
         lease_time_s: 4000,
         ..Subnet::default()
     };
-    let put = dhcp_command::Change::PutSubnet(dhcp_command::PutSubnet { subnet: Some(subnet) });
-    propose(&store, Command::Dhcp(DhcpCommand { change: Some(put) })).await;
-    let state = proto::smd::v1::component::State::On.into();
-    let component = |id: &str, nid| Component {
-        id: id.into(),
-        nid,
-        state,
-        ..Component::default()
-    };
-    let components = vec![
-        component("x1000c0s0b0n0", Some(1)),
-        component("x1000c0s0b0n1", Some(2)),
-        component("x1000c0s0b0", None),
-    ];
-    let create = CreateComponents {
-        components,
-        ..CreateComponents::default()
-    };
-    smd(&store, Change::CreateComponents(create)).await;
+    changes::put_subnet(&store, subnet).await;
+    changes::create_components(&store).await;
     for (mac, owner, network, addresses) in [
         (NODE, "x1000c0s0b0n0", "", &["10.97.2.1", "fd00:97::2:1"][..]),
         (
@@ -166,51 +150,13 @@ pub(crate) async fn world() -> Store {
         (BMC, "x1000c0s0b0", "", &["fd00:97::3:1"]),
         (UNASSIGNED, "", "", &["fd00:97::4:1"]),
     ] {
-        put_interface(&store, mac, owner, network, addresses).await;
+        changes::create_interface(&store, mac, owner, network, addresses.iter().copied()).await;
     }
     store
-}
-
-async fn put_interface(store: &Store, mac: MacAddr, owner: &str, network: &str, addresses: &[&str]) {
-    let mapping = |ip_address: &&str| IpAddressMapping {
-        ip_address: (*ip_address).to_owned(),
-        network: network.to_owned(),
-    };
-    let interface = EthernetInterface {
-        id: mac.id(),
-        mac_address: mac.to_string(),
-        component_id: owner.into(),
-        ip_addresses: addresses.iter().map(mapping).collect(),
-        ..EthernetInterface::default()
-    };
-    let interface = Some(interface);
-    smd(
-        store,
-        Change::CreateEthernetInterface(CreateEthernetInterface { interface }),
-    )
-    .await;
 }
 
 /// Gives an interface one more address.
 #[allow(dead_code, reason = "for tests over a socket")]
 pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: &str) {
-    let mapping = IpAddressMapping {
-        ip_address: address.to_owned(),
-        network: String::new(),
-    };
-    let add = AddIpAddress {
-        id: mac.id(),
-        mapping: Some(mapping),
-        ..AddIpAddress::default()
-    };
-    smd(store, Change::AddIpAddress(add)).await;
-}
-
-async fn smd(store: &Store, change: Change) {
-    propose(store, Command::Smd(SmdCommand { change: Some(change) })).await;
-}
-
-async fn propose(store: &Store, command: Command) {
-    let proposed = store.propose("user/test", command, None).await;
-    proposed.expect("the change is legal");
+    changes::add_address(store, mac, address, "").await;
 }

@@ -6,13 +6,15 @@ use std::sync::LazyLock;
 use model::MacAddr;
 use proto::cloud_init::v1::cloud_init_command::{PutInstanceInfo, UpdateClusterDefaults};
 use proto::cloud_init::v1::{CloudInitCommand, ClusterDefaults, InstanceInfo, cloud_init_command};
-use proto::dhcp::v1::{DhcpCommand, DhcpPolicy, Subnet, dhcp_command};
+use proto::dhcp::v1::{DhcpPolicy, Subnet};
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::smd_command::{Change, CreateComponents, CreateEthernetInterface};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
 use raft::Store;
 
 use dns::Network;
+
+#[allow(dead_code, reason = "shared with other crates' tests")]
+#[path = "../../dhcp/src/testing/changes.rs"]
+mod changes;
 
 /// The network of the world: its service address is in the first domain.
 pub(crate) static NETWORK: LazyLock<Network> = LazyLock::new(|| Network {
@@ -77,22 +79,7 @@ pub(crate) async fn world() -> World {
         ..UpdateClusterDefaults::default()
     };
     cloud_init(&store, cloud_init_command::Change::UpdateClusterDefaults(update)).await;
-    let component = |id: &str, nid| Component {
-        id: id.into(),
-        nid,
-        state: proto::smd::v1::component::State::On.into(),
-        ..Component::default()
-    };
-    let components = vec![
-        component("x1000c0s0b0n0", Some(1)),
-        component("x1000c0s0b0n1", Some(2)),
-        component("x1000c0s0b0", None),
-    ];
-    let create = CreateComponents {
-        components,
-        ..CreateComponents::default()
-    };
-    smd(&store, Change::CreateComponents(create)).await;
+    changes::create_components(&store).await;
     for (owner, mac, addresses) in INTERFACES {
         put_interface(&store, owner, MacAddr([2, 0, 0, 0, 0, mac]), addresses).await;
     }
@@ -122,8 +109,7 @@ pub(crate) async fn put_subnet(store: &Store, network: &str, domain: &str) {
         domain: domain.into(),
         ..Subnet::default()
     };
-    let change = dhcp_command::Change::PutSubnet(dhcp_command::PutSubnet { subnet: Some(subnet) });
-    propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
+    changes::put_subnet(store, subnet).await;
 }
 
 /// Adds or replaces a DHCP policy that gives names to clients in a network, or to all for an empty one.
@@ -134,42 +120,15 @@ pub(crate) async fn put_policy(store: &Store, name: &str, hostname: &str, networ
         subnets: network.split_whitespace().map(str::to_owned).collect(),
         ..DhcpPolicy::default()
     };
-    let put = dhcp_command::PutPolicy { policy: Some(policy) };
-    let change = dhcp_command::Change::PutPolicy(put);
-    propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
+    changes::put_policy(store, policy).await;
 }
 
 /// Adds an Ethernet interface.
 pub(crate) async fn put_interface(store: &Store, owner: &str, mac: MacAddr, addresses: &[&str]) {
-    let mapping = |ip: &&str| IpAddressMapping {
-        ip_address: (*ip).to_owned(),
-        network: String::new(),
-    };
-    let interface = EthernetInterface {
-        mac_address: mac.to_string(),
-        component_id: owner.into(),
-        ip_addresses: addresses.iter().map(mapping).collect(),
-        ..EthernetInterface::default()
-    };
-    let create = CreateEthernetInterface {
-        interface: Some(interface),
-    };
-    smd(store, Change::CreateEthernetInterface(create)).await;
-}
-
-async fn smd(store: &Store, change: Change) {
-    propose(store, Command::Smd(SmdCommand { change: Some(change) })).await;
+    changes::create_interface(store, mac, owner, "", addresses.iter().copied()).await;
 }
 
 async fn cloud_init(store: &Store, change: cloud_init_command::Change) {
-    propose(
-        store,
-        Command::CloudInit(CloudInitCommand { change: Some(change) }),
-    )
-    .await;
-}
-
-async fn propose(store: &Store, command: Command) {
-    let proposed = store.propose("user/test", command, None).await;
-    proposed.expect("the change is legal");
+    let command = CloudInitCommand { change: Some(change) };
+    changes::propose(store, Command::CloudInit(command)).await;
 }

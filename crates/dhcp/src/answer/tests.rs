@@ -8,7 +8,7 @@ use raft::Store;
 
 use super::*;
 use crate::counters::Count;
-use crate::network::{BIOS_LOADER, Loaders, Network};
+use crate::network::{BIOS_LOADER, Loaders};
 use crate::policy::{Decision, decide};
 use crate::testing::{self, BMC, NODE, NODE_WITHOUT_ADDRESS, RawPacket, UNASSIGNED};
 
@@ -61,13 +61,7 @@ fn raw(option: RawOption) -> DhcpPolicy {
 
 fn decided(store: &Store, raw: &RawPacket, isolated_lease_s: Option<u32>) -> Decision {
     let packet = raw.bytes();
-    let network = Network {
-        service_address: SERVER,
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec![],
-        isolated_lease_s: 300,
-    };
+    let network = testing::network();
     let loaders = Loaders::new([BIOS_LOADER]);
     let site = Site {
         isolated_lease_s,

@@ -24,13 +24,7 @@ fn x(last: u8) -> Ipv4Addr {
 }
 
 fn server(store: &Store, turn: Responder) -> Server {
-    let network = Network {
-        service_address: Ipv4Addr::new(10, 97, 0, 1),
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-        isolated_lease_s: 300,
-    };
+    let network = testing::network();
     let loaders = Loaders::new([BIOS_LOADER]).and_over_http([UEFI_LOADER]);
     Server::new(store.clone(), network, loaders, move || turn, Timeline::default())
 }

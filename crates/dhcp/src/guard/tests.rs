@@ -9,7 +9,7 @@ use timeline::Timeline;
 
 use super::*;
 use crate::network::{BIOS_LOADER, Loaders};
-use crate::testing::{self, BMC, NODE, NODE_ON_TWO, RawPacket};
+use crate::testing::{self, BMC, NODE, NODE_ON_TWO, RawPacket, network};
 use crate::waiting::Responder;
 
 pub(super) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
@@ -21,16 +21,6 @@ pub(super) fn answer(message_type: u8, yiaddr: Ipv4Addr, options: &[(u8, &[u8])]
     packet[0] = 2;
     packet[16..20].copy_from_slice(&yiaddr.octets());
     packet
-}
-
-pub(super) fn network() -> Network {
-    Network {
-        service_address: SERVICE,
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-        isolated_lease_s: 300,
-    }
 }
 
 pub(super) fn server(store: &Store, rules: Rules) -> Server {

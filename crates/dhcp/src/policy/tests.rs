@@ -11,6 +11,7 @@ use super::*;
 use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_LOADER};
 use crate::testing::{
     self, BMC, NODE_ELSEWHERE, NODE_ON_THIRD, NODE_ON_TWO, NODE_WITHOUT_ADDRESS, RawPacket, UNASSIGNED,
+    network, run,
 };
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
@@ -24,27 +25,8 @@ const DECLINE: u8 = 4;
 const RELEASE: u8 = 7;
 const INFORM: u8 = 8;
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
 fn world() -> Store {
     run(testing::world(10, 97))
-}
-
-fn network() -> Network {
-    let relayed_subnets = vec!["10.98.0.0/16".parse().unwrap()];
-    Network {
-        service_address: SERVER,
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets,
-        isolated_lease_s: 300,
-    }
 }
 
 fn decide_in(store: &Store, raw: &RawPacket) -> Decision {

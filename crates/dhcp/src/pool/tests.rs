@@ -7,9 +7,9 @@ use proto::dhcp::v1::dhcp_command::{Change, DeleteLease};
 use raft::Store;
 
 use super::*;
-use crate::network::{BIOS_LOADER, Loaders, Network};
+use crate::network::{BIOS_LOADER, Loaders};
 use crate::policy::decide;
-use crate::testing::{self, NODE_WITHOUT_ADDRESS, RawPacket};
+use crate::testing::{self, NODE_WITHOUT_ADDRESS, RawPacket, network, run};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
 const NONE: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
@@ -24,14 +24,6 @@ const DECLINE: u8 = 4;
 const RELEASE: u8 = 7;
 const INFORM: u8 = 8;
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
 fn x(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 97, 200, last)
 }
@@ -45,16 +37,6 @@ fn world_with(subnet: Subnet) -> Store {
     let store = run(testing::world(10, 97));
     run(testing::put_subnet(&store, subnet));
     store
-}
-
-fn network() -> Network {
-    Network {
-        service_address: SERVER,
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-        isolated_lease_s: 300,
-    }
 }
 
 fn decide_beside(

@@ -55,10 +55,7 @@ async fn host(port: &str, mac: &str) -> Link {
 fn guarded(store: &Store, service_address: Ipv4Addr, rules: Rules) -> Server {
     let network = Network {
         service_address,
-        alternatives: vec![],
-        http_port: Some(8081),
-        relayed_subnets: vec!["10.98.0.0/16".parse().unwrap()],
-        isolated_lease_s: 300,
+        ..testing::network()
     };
     let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
     let timeline = timeline::Timeline::default();

@@ -147,10 +147,8 @@ impl Running {
 pub(crate) fn network() -> Network {
     Network {
         service_address: SERVER,
-        alternatives: vec![],
-        http_port: Some(8081),
         relayed_subnets: Vec::new(),
-        isolated_lease_s: 300,
+        ..testing::network()
     }
 }
 

@@ -6,28 +6,13 @@ use dhcp6::{Arrival, Decision, Request, Site, decide, server_duid};
 use dhcproto::v6::{DhcpOption, Message};
 use dhcproto::{Decodable, Decoder};
 
+use crate::random::Random;
 use crate::testing::{
     BMC, NODE, NODE_OF_IPV4, NODE_ON_TWO, RawMessage, duid_ll, duid_llt, ia_addresses, network, relayed,
     vendor_class, world,
 };
 
 const PACKETS: usize = 200_000;
-
-/// A small generator of its own, so that a failure can be repeated from the seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
 
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();

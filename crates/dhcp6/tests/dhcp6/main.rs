@@ -7,6 +7,8 @@ mod hostile;
 #[allow(dead_code, reason = "shared with the tests of crates/dhcp")]
 #[path = "../../../dhcp/tests/namespace/mod.rs"]
 mod namespace;
+#[path = "../../../dhcp/tests/random/mod.rs"]
+mod random;
 mod real_clients;
 mod server;
 #[allow(dead_code, reason = "shared with other tests")]
