@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 
 use dhcp::RouterAdverts;
-use namespace::{Process, in_own_network, is_asked_for, other_namespace, run, run_in, wait_for};
+use namespace::{Process, in_own_network, other_namespace, run, run_in, wait_for};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt, sockopt};
@@ -135,9 +135,6 @@ fn said_in(pid: Pid, command: &str) -> String {
 
 #[test]
 fn a_kernel_that_solicits_hears_that_there_is_no_router() {
-    if !is_asked_for("a_kernel_that_solicits_hears_that_there_is_no_router") {
-        return;
-    }
     in_own_network(|| async {
         let nodes = cables().await;
         let adverts = std::sync::Arc::new(advertise("boot"));
@@ -169,9 +166,6 @@ fn a_kernel_that_solicits_hears_that_there_is_no_router() {
 /// The unasked one comes each 60 s only, so what comes within the test's patience was asked for.
 #[test]
 fn only_the_network_that_asked_for_it_is_answered() {
-    if !is_asked_for("only_the_network_that_asked_for_it_is_answered") {
-        return;
-    }
     in_own_network(|| async {
         let nodes = cables().await;
         let adverts = std::sync::Arc::new(advertise("boot"));
@@ -208,9 +202,6 @@ fn only_the_network_that_asked_for_it_is_answered() {
 /// A host whose IPv6 is switched on later need not be restarted for it.
 #[test]
 fn an_interface_without_ipv6_ends_nothing_and_is_tried_again() {
-    if !is_asked_for("an_interface_without_ipv6_ends_nothing_and_is_tried_again") {
-        return;
-    }
     in_own_network(|| async {
         let nodes = cables().await;
         run_in(nodes.pid(), "ip link set boot-node up");

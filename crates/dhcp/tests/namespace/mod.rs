@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether privileged tests are to run; if not, the log says so.
-pub(crate) fn is_asked_for(test: &str) -> bool {
+fn is_asked_for(test: &str) -> bool {
     let asked = std::env::var_os("CHAMOIS_E2E").is_some_and(|value| value == "1");
     if !asked {
         // Not eprintln!: the test harness would keep it to itself.
@@ -23,8 +23,17 @@ pub(crate) fn is_asked_for(test: &str) -> bool {
     asked
 }
 
-/// Runs `test` on a thread in a network namespace of its own, which ends with the thread.
-pub(crate) fn in_own_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+/// Runs a privileged test, if such are asked for: on a thread in a network namespace of its own, which ends with the thread.
+pub(crate) fn in_own_network<T, F>(test: T)
+where
+    T: FnOnce() -> F + Send + 'static,
+    F: Future<Output = ()>,
+{
+    // of the closure: the path of the function that has it, which is the test's
+    let name = std::any::type_name::<T>().trim_end_matches("::{{closure}}");
+    if !is_asked_for(name) {
+        return;
+    }
     let thread = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("a new network namespace needs root");
         let runtime = tokio::runtime::Builder::new_current_thread()

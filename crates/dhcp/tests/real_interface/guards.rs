@@ -62,20 +62,31 @@ fn guarded(store: &Store, service_address: Ipv4Addr, rules: Rules) -> Server {
     Server::new(store.clone(), network, loaders, || Responder::Own, timeline).guarded(rules)
 }
 
-/// Serves, and listens to the wire.
-fn serve_guarded(server: &Server) {
-    serve(server);
-    let server = server.clone();
-    tokio::spawn(async move { server.watch_wire("srv", std::future::pending()).await });
+/// The world's server, which serves and listens to the wire.
+fn serve_guarded(store: &Store, rules: Rules) -> Server {
+    let server = guarded(store, Ipv4Addr::new(10, 97, 0, 1), rules);
+    serve(&server);
+    let listener = server.clone();
+    tokio::spawn(async move { listener.watch_wire("srv", std::future::pending()).await });
+    server
 }
 
-/// A pool of two addresses in each of the first two subnets.
-async fn with_small_pools(store: &Store) {
+/// What administrators ask for what the server has seen.
+fn watched(server: &Server) -> WatchService {
+    let servers = Servers::default();
+    servers.put("boot", server);
+    WatchService::new(servers)
+}
+
+/// The world, with a pool of two addresses in each of the first two subnets.
+async fn with_small_pools() -> Store {
+    let store = testing::world(10, 97).await;
     for second in [97, 98] {
         let mut subnet = testing::with_pool(10, second);
         subnet.pools[0].last = format!("10.{second}.200.2");
-        testing::put_subnet(store, subnet).await;
+        testing::put_subnet(&store, subnet).await;
     }
+    store
 }
 
 fn lease_state(store: &Store, address: &str) -> Option<(LeaseState, String)> {
@@ -95,18 +106,13 @@ fn probing() -> Rules {
 /// The address answers ARP, so the next one is offered, and nobody gets this one for a day.
 #[test]
 fn an_address_that_somebody_uses_is_not_offered() {
-    if !is_asked_for("an_address_that_somebody_uses_is_not_offered") {
-        return;
-    }
     in_own_network(|| async {
         switch();
         let squatter = host("p1", "02:00:00:00:99:01").await;
         run_in(squatter.client.pid(), "ip addr add 10.97.200.1/16 dev cli");
         let link = host("p2", STRANGER).await;
-        let store = testing::world(10, 97).await;
-        with_small_pools(&store).await;
-        let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), probing());
-        serve_guarded(&server);
+        let store = with_small_pools().await;
+        let server = serve_guarded(&store, probing());
         let learned = link.lease(&["-r", USED]).await.expect("an address");
         assert_eq!(learned.get("ip").map(String::as_str), Some("10.97.200.2"));
         let squatted = (LeaseState::Declined, "02:00:00:00:99:01".to_owned());
@@ -125,9 +131,6 @@ fn an_address_that_somebody_uses_is_not_offered() {
 /// Beyond a relay no ARP is heard.
 #[test]
 fn an_address_beyond_a_relay_is_asked_for_by_ping() {
-    if !is_asked_for("an_address_beyond_a_relay_is_asked_for_by_ping") {
-        return;
-    }
     in_own_network(|| async {
         switch();
         let relay = host("p1", "02:00:00:00:99:01").await;
@@ -140,10 +143,8 @@ fn an_address_beyond_a_relay_is_asked_for_by_ping() {
             run_in(pid, command);
         }
         run("ip route add 10.98.0.0/16 via 10.97.5.5");
-        let store = testing::world(10, 97).await;
-        with_small_pools(&store).await;
-        let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), probing());
-        serve_guarded(&server);
+        let store = with_small_pools().await;
+        let server = serve_guarded(&store, probing());
         let relay = std::thread::spawn(move || {
             enter(pid);
             let socket = UdpSocket::bind("10.98.0.1:67").unwrap();
@@ -208,9 +209,6 @@ fn otherwise() -> Subnet {
 
 #[test]
 fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
-    if !is_asked_for("an_observer_sends_nothing_and_says_what_it_would_do_otherwise") {
-        return;
-    }
     in_own_network(|| async {
         switch();
         let other = other_server(otherwise()).await;
@@ -220,10 +218,8 @@ fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
             mode: Mode::Observe,
             ..Rules::default()
         };
-        let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), rules);
-        let (servers, before) = (Servers::default(), store.state().applied_index());
-        servers.put("boot", &server);
-        serve_guarded(&server);
+        let before = store.state().applied_index();
+        let server = serve_guarded(&store, rules);
         let learned = link.lease(&["-B"]).await.expect("the other server's address");
         assert_eq!(learned.get("serverid").map(String::as_str), Some("10.97.9.9"));
         let counters = server.guard_counters();
@@ -232,11 +228,8 @@ fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
         })
         .await;
         let request = tonic::Request::new(ListObservedAnswersRequest {});
-        let observed = WatchService::new(servers)
-            .list_observed_answers(request)
-            .await
-            .unwrap();
-        let observed = observed.into_inner();
+        let observed = watched(&server).list_observed_answers(request).await;
+        let observed = observed.unwrap().into_inner();
         assert_eq!((observed.networks.len(), observed.answers.len()), (1, 1));
         let answer = &observed.answers[0];
         assert_eq!(
@@ -264,27 +257,18 @@ fn an_observer_sends_nothing_and_says_what_it_would_do_otherwise() {
 
 #[test]
 fn a_rogue_server_is_seen_with_its_mac() {
-    if !is_asked_for("a_rogue_server_is_seen_with_its_mac") {
-        return;
-    }
     in_own_network(|| async {
         switch();
         let other = other_server(otherwise()).await;
         let link = host("p1", "02:00:00:00:00:a1").await;
         let store = testing::world(10, 97).await;
-        let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), Rules::default());
-        let servers = Servers::default();
-        servers.put("boot", &server);
-        serve_guarded(&server);
+        let server = serve_guarded(&store, Rules::default());
         link.lease(&["-B"]).await.expect("an address, whoever's");
         let counters = server.guard_counters();
         wait_for("its offer", || counters.get(GuardCount::RogueAnswers) > 0).await;
         let request = tonic::Request::new(ListDhcpServersRequest {});
-        let servers = WatchService::new(servers)
-            .list_dhcp_servers(request)
-            .await
-            .unwrap();
-        let servers = servers.into_inner().servers;
+        let servers = watched(&server).list_dhcp_servers(request).await;
+        let servers = servers.unwrap().into_inner().servers;
         assert_eq!(servers.len(), 1, "this server is not its own rogue: {servers:?}");
         assert_eq!(
             (servers[0].network.as_str(), servers[0].address.as_str()),
@@ -335,9 +319,6 @@ fn contains(packet: &[u8], part: &[u8]) -> bool {
 
 #[test]
 fn a_pxe_client_gets_its_file_from_the_proxy_and_no_address() {
-    if !is_asked_for("a_pxe_client_gets_its_file_from_the_proxy_and_no_address") {
-        return;
-    }
     in_own_network(|| async {
         switch();
         let link = host("p1", "02:00:00:00:00:a1").await;
@@ -349,8 +330,7 @@ fn a_pxe_client_gets_its_file_from_the_proxy_and_no_address() {
             ..Rules::default()
         };
         let store = testing::world(10, 97).await;
-        let server = guarded(&store, Ipv4Addr::new(10, 97, 0, 1), rules);
-        serve_guarded(&server);
+        let server = serve_guarded(&store, rules);
         let proxy = server.clone();
         let socket = DhcpSocket::on_interface("srv", dhcp::PROXY_PORT).unwrap();
         tokio::spawn(async move { proxy.run_proxy_port(socket, std::future::pending()).await });
