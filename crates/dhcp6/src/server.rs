@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use dhcp::{Kept, LOOK_EVERY, Loaders, Repeats, Responder, Waiting};
 use dhcproto::v6::MessageType;
-use model::{MacAddr, Xname};
+use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
-use timeline::{Seen, Timeline};
+use timeline::Timeline;
 use tokio::time::Instant;
 
 use crate::counters::{Count, Counters};
@@ -155,17 +155,7 @@ impl Server {
             _ => return,
         };
         let state = self.0.store.state();
-        let interface = state.smd.interface(&mac);
-        let node = interface.and_then(|interface| interface.component_id.parse::<Xname>().ok());
-        if let Some(node) = node.filter(Xname::is_node) {
-            self.0.timeline.note(Seen {
-                node,
-                boot_id: None,
-                phase,
-                bytes: bytes as u64,
-                revision: state.applied_index(),
-            });
-        }
+        self.0.timeline.note_sent(&state, mac, phase, bytes);
     }
 }
 

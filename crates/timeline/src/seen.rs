@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use model::Xname;
+use model::{MacAddr, Xname};
 use proto::bss::v1::boot_phase::Phase;
+use state::State;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -41,6 +42,21 @@ impl Timeline {
     pub(crate) fn new(counters: Arc<Counters>) -> (Timeline, mpsc::Receiver<(Seen, Instant)>) {
         let (to, waiting) = mpsc::channel(WAITING_MAX);
         (Timeline(Some(Arc::new(Told { to, counters }))), waiting)
+    }
+
+    /// Notes what was sent just now to the node that has this MAC; nothing where it is no node's.
+    pub fn note_sent(&self, state: &State, mac: MacAddr, phase: Phase, bytes: usize) {
+        let interface = state.smd.interface(&mac);
+        let node = interface.and_then(|interface| interface.component_id.parse::<Xname>().ok());
+        if let Some(node) = node.filter(Xname::is_node) {
+            self.note(Seen {
+                node,
+                boot_id: None,
+                phase,
+                bytes: bytes as u64,
+                revision: state.applied_index(),
+            });
+        }
     }
 
     /// Notes what was seen just now. What there is no room for is counted and lost: no node waits for its timeline.
