@@ -20,8 +20,8 @@ use crate::import::source_http::DHCP;
 use crate::output;
 
 /// Keys of the parts of a document.
-pub(crate) const SUBNETS: &str = "subnets";
-pub(crate) const POLICIES: &str = "policies";
+const SUBNETS: &str = "subnets";
+const POLICIES: &str = "policies";
 
 const SUBNET_MESSAGE: &str = "chamois.dhcp.v1.Subnet";
 const POLICY_MESSAGE: &str = "chamois.dhcp.v1.DhcpPolicy";
