@@ -18,6 +18,7 @@ use crate::in_memory::InMemory;
 use crate::metrics::{self, Counters};
 use crate::past::{self, Past};
 use crate::published::Published;
+use crate::rank::Rank;
 use crate::replicated::Replicated;
 use crate::snapshot_pieces::{self, SnapshotPieces};
 use crate::trial::{self, Trials};
@@ -394,6 +395,14 @@ impl Store {
                 let view = member.view();
                 view.nodes().map(|(id, node)| (id, node.clone())).collect()
             }
+        }
+    }
+
+    /// This member's place among those that serve nodes, as far as it knows who the members are. Cheap; needs no majority.
+    pub fn rank(&self) -> Rank {
+        match &self.backend {
+            Backend::InMemory(_) => Rank::ALONE,
+            Backend::Replicated(member, _) => member.rank(),
         }
     }
 

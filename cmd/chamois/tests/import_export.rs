@@ -308,6 +308,75 @@ fn what_was_discovered_comes_back_the_same() {
     assert_eq!(export(&second), exported);
 }
 
+/// What administrators have said to DHCP goes out, comes into an empty cluster and goes out again: the same bytes.
+#[test]
+fn subnets_and_dhcp_policies_come_back_the_same() {
+    let (first, _member) = cluster();
+    let dir = tempfile::tempdir().unwrap();
+    let said = json!({
+        "subnets": [
+            { "network": "10.98.0.0/16", "routers": ["10.98.0.254"], "dnsServers": ["10.98.0.53"], "domain": "hpc.example",
+              "leaseTimeS": 7200, "unknownClients": "UNKNOWN_CLIENTS_ADDRESS",
+              "pools": [{ "first": "10.98.200.1", "last": "10.98.200.100", "excluded": ["10.98.200.7"] }] },
+            { "network": "10.99.0.0/24" },
+        ],
+        "policies": [
+            { "name": "nodes", "subnets": ["10.98.0.0/16"], "continues": true, "hostname": "n{04d}", "domain": "a.example",
+              "domainAppend": "DOMAIN_APPEND_POLICY", "mtu": 1500, "options": [{ "code": 100, "text": "UTC0" }] },
+            { "name": "bmcs", "priority": 0, "componentTypes": ["NodeBMC"], "ignore": true },
+        ],
+    });
+    let mut dump = save(dir.path(), &said);
+    let import = |single: &Single, dump: &str, more: &[&str]| {
+        single.ask(&[&["import", "dhcp", dump, "-o", "json"], more].concat())
+    };
+    let (code, out, err) = import(&first, &dump, &["--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(counts(&out, "subnets"), (2, 0, 0, 0));
+    assert_eq!(counts(&out, "DHCP policies"), (2, 0, 0, 0));
+    let exported = |single: &Single| {
+        let (code, out, err) = single.ask(&["export", "--of", "dhcp"]);
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let before = exported(&first);
+    let mut value: Value = serde_json::from_str(&before).unwrap();
+    assert_eq!(value["policies"][0]["name"], "nodes", "by priority: {before}");
+    assert_eq!(value["policies"][1]["priority"], 0);
+    assert_eq!(value["subnets"][0]["pools"], said["subnets"][0]["pools"]);
+    assert!(
+        !before.contains("meta") && !before.contains("longest"),
+        "{before}"
+    );
+    assert_eq!(
+        first.ask(&["export", "--of", "dhcp", text(dir.path())]).0,
+        2,
+        "no folder"
+    );
+
+    let (second, _member) = cluster();
+    std::fs::write(dir.path().join("dump.json"), &before).unwrap();
+    let (code, _, err) = import(&second, &dump, &["--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(exported(&second), before);
+
+    value["policies"][0]["mtu"] = 9000.into();
+    value["policies"].as_array_mut().unwrap().pop();
+    dump = save(dir.path(), &value);
+    let (code, out, err) = import(&second, &dump, &["--yes"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(counts(&out, "DHCP policies"), (0, 1, 0, 0));
+    assert_eq!(counts(&out, "subnets"), (0, 0, 2, 0));
+    assert!(out.contains("mtu: 1500 -> 9000"), "{out}");
+    let (_, shown, _) = second.ask(&["dhcp", "policy", "list"]);
+    assert!(
+        shown.contains("bmcs") && shown.contains("9000"),
+        "what is not in the file stays: {shown}"
+    );
+    let (code, out, _) = import(&second, &dump, &[]);
+    assert_eq!((code, counts(&out, "DHCP policies")), (0, (0, 0, 1, 0)));
+}
+
 /// A new node without a NID gets the one of its map, and a renumbered one gets neither that nor any other that is promised.
 #[test]
 fn node_maps_come_before_the_components_that_they_are_for() {
@@ -411,6 +480,7 @@ fn the_examples_of_the_help_parse() {
         ("import", "smd"),
         ("import", "bss"),
         ("import", "cloud-init"),
+        ("import", "dhcp"),
         ("import", "coredhcp"),
         ("import", "dnsmasq"),
         ("import", "isc"),
@@ -435,7 +505,7 @@ fn the_examples_of_the_help_parse() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 27);
+    assert_eq!(seen, 30);
 }
 
 /// A client behind a relay, on the port that the member answers DHCP on.

@@ -138,6 +138,12 @@ impl Election {
         self.holder_heard
     }
 
+    /// The other member that holds the address, if one says so; of two the one that was heard last.
+    pub fn holder(&self, now: Duration) -> Option<u64> {
+        let holders = self.live(now).filter(|(_, seen)| seen.holds);
+        holders.max_by_key(|(_, seen)| seen.at).map(|(id, _)| id)
+    }
+
     /// Whether this member, which holds nothing, is the one to answer for a holder that has fallen silent: the first
     /// in rank among those that live and do not hold the address.
     pub fn stands_in(&self, now: Duration) -> bool {

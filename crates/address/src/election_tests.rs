@@ -468,3 +468,19 @@ proptest! {
         prop_assert_eq!(world.takes, vec![holder]);
     }
 }
+
+/// So that an administrator can be told whom to ask.
+#[test]
+fn the_holder_is_known_by_its_id_to_those_that_hear_it() {
+    let mut election = Election::new("boot", 0, Timing::default(), Duration::ZERO);
+    let mut hear = |at, from, holds| {
+        election.handle(ms(at), Input::Advert { from, holds });
+        election.holder(ms(at))
+    };
+    assert_eq!(hear(1, 1, false), None);
+    assert_eq!(hear(2, 2, true), Some(2));
+    assert_eq!(hear(3, 1, true), Some(1), "of two the one that was heard last");
+    assert_eq!(hear(4, 1, false), Some(2));
+    let silence = Timing::default().live_for + ms(1);
+    assert_eq!(election.holder(ms(2) + silence), None);
+}

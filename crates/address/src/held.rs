@@ -33,6 +33,8 @@ impl Holding {
 pub(crate) struct Standing {
     /// The members that live; none where members do not hear each other.
     pub(crate) responders: Option<Responders>,
+    /// Which other member holds the address, where one says so.
+    pub(crate) holder: Option<u64>,
     /// When a holder was last heard; none where members do not hear each other (loopback).
     pub(crate) holder_heard: Option<Instant>,
     /// Until when this member answers in the place of a holder that has fallen silent.
@@ -92,6 +94,7 @@ impl Held {
         match standing.stands_in_until {
             Some(until) if Instant::now() < until => Responder::StandIn,
             _ => Responder::Other {
+                member: standing.holder,
                 heard: standing.holder_heard,
             },
         }
@@ -201,10 +204,14 @@ mod tests {
         let (sender, held) = Held::new();
         let standing = |until| Standing {
             responders: None,
+            holder: None,
             holder_heard: None,
             stands_in_until: Some(until),
         };
-        let nobody = Responder::Other { heard: None };
+        let nobody = Responder::Other {
+            member: None,
+            heard: None,
+        };
         assert_eq!(held.responder(), nobody);
         sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
         assert_eq!((held.responder(), held.is_held()), (Responder::StandIn, false));
@@ -220,7 +227,11 @@ mod tests {
     fn members_share_the_clients_only_where_they_hear_each_other() {
         let (sender, held) = Held::new();
         let client = [2, 0, 0, 0, 0, 1];
-        assert_eq!(held.responder_of(client), Responder::Other { heard: None });
+        let nobody = Responder::Other {
+            member: None,
+            heard: None,
+        };
+        assert_eq!(held.responder_of(client), nobody);
         sender.set(Holding::UntilToldOtherwise);
         assert_eq!(held.responder_of(client), Responder::Own);
         let heard = Instant::now() + Duration::from_secs(60);
@@ -237,8 +248,12 @@ mod tests {
             held.responder_of(client)
         };
         let seen = [of(other(1)), of(other(3))];
+        let another = |member| Responder::Other {
+            member: Some(member),
+            heard: Some(heard),
+        };
         assert!(
-            seen.contains(&Responder::Other { heard: Some(heard) }),
+            seen.contains(&another(1)) || seen.contains(&another(3)),
             "{seen:?}"
         );
         assert_eq!(

@@ -203,6 +203,7 @@ impl Part {
         let responders = self.responders();
         self.held.set_standing(Standing {
             responders,
+            holder: self.election.holder(now),
             holder_heard: Some(self.origin + self.election.holder_heard()),
             stands_in_until: stands_in.then(|| self.origin + now + STANDING_LIFE),
         });

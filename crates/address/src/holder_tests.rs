@@ -141,7 +141,8 @@ async fn a_survivor_stands_in_before_it_has_the_address() {
         timeout(BOUND, reached).await.expect(what);
     };
     let later = started + Duration::from_millis(600);
-    let is_heard = |responder| matches!(responder, Responder::Other { heard: Some(at) } if at > later);
+    let is_heard =
+        |responder| matches!(responder, Responder::Other { member: Some(1), heard: Some(at) } if at > later);
     until("the holder is heard, and does not stand in", &|| {
         is_heard(held.responder())
     })

@@ -16,6 +16,8 @@ pub enum Responder {
     StandIn,
     /// Another member.
     Other {
+        /// Its id, as far as that is known.
+        member: Option<u64>,
         /// When it was last heard; `None` where members do not hear each other.
         heard: Option<Instant>,
     },
@@ -49,7 +51,10 @@ impl Responders {
             }
         }
         match (first_heard, silent) {
-            (Some((_, heard)), _) => Responder::Other { heard: Some(heard) },
+            (Some(((_, member), heard)), _) => Responder::Other {
+                member: Some(member),
+                heard: Some(heard),
+            },
             (None, true) => Responder::StandIn,
             (None, false) => Responder::Own,
         }
@@ -143,15 +148,15 @@ mod tests {
         let now = now();
         for number in 0..100 {
             let of = |me, others: &[(u64, u64)]| seen_by(me, others, now).of(client(number), now);
-            let Responder::Other { heard } = of(1, &[(2, 20), (3, 30)]) else {
+            let Responder::Other { member, heard } = of(1, &[(2, 20), (3, 30)]) else {
                 continue;
             };
-            let owner = if of(2, &[(1, 0), (3, 0)]) == Responder::Own {
-                20
-            } else {
-                30
+            let (owner, ago) = match of(2, &[(1, 0), (3, 0)]) {
+                Responder::Own => (2, 20),
+                _ => (3, 30),
             };
-            assert_eq!(heard, Some(now - Duration::from_millis(owner)));
+            assert_eq!(member, Some(owner), "client {number}");
+            assert_eq!(heard, Some(now - Duration::from_millis(ago)));
         }
     }
 

@@ -1,5 +1,5 @@
-//! `chamois export`: the inventory as JSON, as HSM shows it, boot parameters as BSS lists them, cloud-init's data; as `chamois
-//! import` reads them.
+//! `chamois export`: the inventory as JSON, as HSM shows it, boot parameters as BSS lists them, cloud-init's data, subnets and DHCP
+//! policies; as `chamois import` reads them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use crate::args::GlobalArgs;
 use crate::connect;
 use crate::error::{CliError, Kind};
 use crate::hsm::{Collection, HsmMessage, Ours};
+use crate::import::dhcp::own::Objects;
 use crate::import::{boot_entries, bss, cloud_init};
 use crate::output::{self, Format};
 
@@ -26,13 +27,14 @@ Examples:
   chamois export | jq '.Components[].ID'
   chamois export --of bss > bss.json            boot parameters, for `chamois import bss`
   chamois export --of cloud-init > ci.json      cluster defaults, groups, instance-info, for `chamois import cloud-init`
+  chamois export --of dhcp > dhcp.json          subnets and DHCP policies, for `chamois import dhcp`
 
 Cloud-init's data come with the files of groups as they are, secrets and all. The inventory's JSON is that of HSM v2, sorted, so that two exports of the same inventory are the same bytes; `chamois import smd` reads
 it back. It holds no passwords, and none of what only this cluster knows: who changed what and when. Hardware, component and
-service endpoints, and subscriptions are not in it: a discovery finds the ones, subscribers subscribe again. `chamois snapshot
-save` keeps everything.")]
+service endpoints, and subscriptions are not in it: a discovery finds the ones, subscribers subscribe again. Of
+DHCP it is what administrators have said, and no lease. `chamois snapshot save` keeps everything.")]
 pub struct ExportArgs {
-    /// Folder to make, which must be new or empty, or - for standard output (the only one for bss and cloud-init)
+    /// Folder to make, which must be new or empty, or - for standard output (the only one for bss, cloud-init and dhcp)
     #[arg(value_name = "DIR|-", default_value = "-")]
     pub to: PathBuf,
     /// What is exported
@@ -50,6 +52,8 @@ pub enum Of {
     Bss,
     /// What cloud-init tells the nodes.
     CloudInit,
+    /// Subnets and DHCP policies.
+    Dhcp,
 }
 
 /// The objects of one collection.
@@ -91,12 +95,16 @@ pub(crate) async fn run(global: &GlobalArgs, args: ExportArgs) -> Result<(), Cli
 /// One document, to standard output.
 async fn export_one(global: &GlobalArgs, of: Of, to_folder: bool) -> Result<(), CliError> {
     if to_folder {
-        let text = "boot parameters and cloud-init's data go to standard output";
-        return Err(CliError::new(Kind::Usage, text).with_remedy("Redirect it into a file: > bss.json"));
+        let text = "everything but the inventory goes to standard output";
+        return Err(CliError::new(Kind::Usage, text).with_remedy("Redirect it into a file: > saved.json"));
     }
     let connection = connect::to_any(global)?;
     match of {
         Of::CloudInit => output::print(cloud_init::read_ours(&connection).await?.to_json()?),
+        Of::Dhcp => {
+            let parts = Objects::of_cluster(&connection).await?.to_json()?;
+            output::print(object(parts.iter().map(|(part, all)| (*part, all.as_slice()))).trim_end())
+        }
         Of::Smd | Of::Bss => {
             let entries = bss::read_ours(&connection).await?;
             output::print(array(&boot_entries::to_json(&entries)?))
@@ -149,9 +157,13 @@ fn array(objects: &[Value]) -> String {
 
 /// All collections in one object.
 fn one_document(exported: &[Exported]) -> String {
-    let wrapped = exported
-        .iter()
-        .map(|of| format!("\"{}\":{}", of.collection.name(), array(&of.objects)));
+    let parts = exported.iter();
+    object(parts.map(|of| (of.collection.name(), of.objects.as_slice())))
+}
+
+/// Lists by name in one object.
+fn object<'a>(parts: impl Iterator<Item = (&'a str, &'a [Value])>) -> String {
+    let wrapped = parts.map(|(name, objects)| format!("\"{name}\":{}", array(objects)));
     let wrapped: Vec<String> = wrapped.collect();
     format!("{{{}}}\n", wrapped.join(",\n"))
 }

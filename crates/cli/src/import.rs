@@ -9,7 +9,7 @@ pub(crate) mod cloud_init_objects;
 pub(crate) mod common;
 mod components;
 mod confirm;
-mod dhcp;
+pub(crate) mod dhcp;
 pub(crate) mod diff;
 mod groups;
 mod interfaces;
@@ -37,6 +37,8 @@ pub enum ImportCommand {
     Bss(bss::BssArgs),
     /// What a cloud-init server tells the nodes, live or saved
     CloudInit(cloud_init::CloudInitArgs),
+    /// Subnets and DHCP policies, as `chamois export --of dhcp` writes them
+    Dhcp(dhcp::own::OwnArgs),
     /// The configuration of coredhcp with coresmd and bootloop
     Coredhcp(dhcp::CoredhcpArgs),
     /// The DHCP part of dnsmasq's configuration
@@ -52,6 +54,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: ImportCommand) -> Result<(
         ImportCommand::Smd(args) => smd::run(global, args).await,
         ImportCommand::Bss(args) => bss::run(global, args).await,
         ImportCommand::CloudInit(args) => cloud_init::run(global, args).await,
+        ImportCommand::Dhcp(args) => dhcp::own::run(global, args).await,
         ImportCommand::Coredhcp(args) => dhcp::coredhcp(global, args).await,
         ImportCommand::Dnsmasq(args) => dhcp::dnsmasq(global, args).await,
         ImportCommand::Isc(args) => dhcp::isc(global, args).await,

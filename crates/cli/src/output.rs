@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage as _, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage as _, SerializeOptions,
+};
 
 use crate::error::CliError;
 
@@ -62,8 +64,8 @@ fn unknown(problem: impl std::fmt::Display) -> CliError {
     CliError::other("cannot write the answer as JSON", problem)
 }
 
-/// A message by reflection; `name` is its full proto name.
-fn dynamic(name: &str, message: &impl prost::Message) -> Result<DynamicMessage, CliError> {
+/// What our protos say of the message with this full name.
+fn descriptor(name: &str) -> Result<MessageDescriptor, CliError> {
     // Decoding the descriptor takes milliseconds, which a stream of messages would pay for each.
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     let pool = match POOL.get() {
@@ -73,10 +75,14 @@ fn dynamic(name: &str, message: &impl prost::Message) -> Result<DynamicMessage, 
             POOL.get_or_init(|| pool)
         }
     };
-    let descriptor = pool
-        .get_message_by_name(name)
-        .ok_or_else(|| unknown(format!("no message {name}")))?;
-    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(unknown)?;
+    pool.get_message_by_name(name)
+        .ok_or_else(|| unknown(format!("no message {name}")))
+}
+
+/// A message by reflection; `name` is its full proto name.
+fn dynamic(name: &str, message: &impl prost::Message) -> Result<DynamicMessage, CliError> {
+    let bytes = message.encode_to_vec();
+    let dynamic = DynamicMessage::decode(descriptor(name)?, bytes.as_slice()).map_err(unknown)?;
     debug_assert_eq!(dynamic.descriptor().full_name(), name);
     Ok(dynamic)
 }
@@ -87,6 +93,19 @@ pub(crate) fn to_value(name: &str, message: &impl prost::Message) -> Result<serd
     dynamic(name, message)?
         .serialize_with_options(serde_json::value::Serializer, &options)
         .map_err(unknown)
+}
+
+/// The message that [`to_value`] writes so.
+///
+/// # Errors
+/// What does not fit; a key that the message does not have, too.
+pub(crate) fn from_value<M: prost::Message + Default>(
+    name: &str,
+    json: &serde_json::Value,
+) -> Result<M, String> {
+    let descriptor = descriptor(name).map_err(|error| error.to_string())?;
+    let read = DynamicMessage::deserialize(descriptor, json).map_err(|error| error.to_string())?;
+    read.transcode_to().map_err(|error| error.to_string())
 }
 
 pub(crate) fn to_json(name: &str, message: &impl prost::Message) -> Result<String, CliError> {

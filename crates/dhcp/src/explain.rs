@@ -2,6 +2,7 @@
 //! wire; nothing is sent, offered, bound or noted.
 
 mod answers;
+mod ignored;
 mod packet;
 
 use model::{MacAddr, Xname};

@@ -41,6 +41,7 @@ mod router_advert;
 mod routing;
 mod server;
 mod servers;
+mod share;
 mod socket;
 mod strangers;
 mod subnets;
@@ -68,6 +69,7 @@ pub use router_advert::{RouterAdvertCounters, RouterAdverts, advertise_no_router
 pub use routing::{Destination, destination};
 pub use server::Server;
 pub use servers::Servers;
+pub use share::Share;
 pub use socket::DhcpSocket;
 pub use subnets::{SubnetService, add_services};
 pub use waiting::{Kept, LOOK_EVERY, Responder, Settled, Waiting};

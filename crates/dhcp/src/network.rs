@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 use model::Ipv4Net;
 use state::dhcp::LeaseClient;
 
+use crate::share::Share;
+
 /// Loader of a BIOS: iPXE over the card's own UNDI driver.
 pub const BIOS_LOADER: &str = "undionly.kpxe";
 /// Loader of a UEFI on x64: iPXE over the firmware's own network protocol.
@@ -46,10 +48,12 @@ pub struct Site<'a> {
     pub isolated_lease_s: Option<u32>,
     /// Whether an address has been offered to another client a moment ago.
     pub is_offered: &'a dyn Fn(Ipv4Addr, &LeaseClient) -> bool,
+    /// This member's share of the pools; asked only where a client has no address yet.
+    pub share: &'a dyn Fn() -> Share,
 }
 
 impl<'a> Site<'a> {
-    /// A member that hears its leader and has offered nothing.
+    /// A member that hears its leader, has offered nothing and is alone.
     pub fn new(network: &'a Network, loaders: &'a Loaders, now_ms: u64) -> Site<'a> {
         Site {
             network,
@@ -57,6 +61,7 @@ impl<'a> Site<'a> {
             now_ms,
             isolated_lease_s: None,
             is_offered: &|_, _| false,
+            share: &|| Share::WHOLE,
         }
     }
 }

@@ -24,10 +24,8 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::strangers::text;
 
-/// Addresses that are looked at for one DHCPDISCOVER.
-const PROBES_MAX: u64 = 1024;
-/// After so many, one that somebody had before is good enough.
-const PROBES_FOR_AN_UNUSED_ONE_MAX: u64 = 64;
+/// After so many addresses that were looked at, one that somebody had before is good enough.
+const PROBES_FOR_AN_UNUSED_ONE_MAX: usize = 64;
 
 /// A client that can have an address of a pool.
 pub(crate) struct Pooled<'a> {
@@ -204,8 +202,8 @@ impl<'a> Pooled<'a> {
         self.state.dhcp.leases_of(&self.client).filter(is_here)
     }
 
-    /// What the client has, had last, or wishes for; else one that is found from its name, so that all members begin to look
-    /// at the same place, and each client at another one.
+    /// What the client has, had last, or wishes for, whoever asks; else one that is found from its name, so that each client begins
+    /// at another place (`share.rs`).
     fn free_address(&self) -> Option<Ipv4Addr> {
         let mut own: Vec<&Arc<DhcpLease>> = self.leases_here().collect();
         own.sort_by_key(|lease| {
@@ -221,19 +219,23 @@ impl<'a> Pooled<'a> {
         wished.or_else(|| self.probe())
     }
 
+    /// One of this member's share of the pools; where none of them is free, one of the others'.
     fn probe(&self) -> Option<Ipv4Addr> {
         let pools = Pools::of(&self.answer.link.subnet);
-        let size = pools.size();
-        let start = hash(&self.client).checked_rem(size)?;
+        let share = (self.answer.site.share)();
+        let (own, others) = share.places(pools.size(), hash(&self.client));
+        self.first_free(&pools, own)
+            .or_else(|| self.first_free(&pools, others))
+    }
+
+    /// An address that nobody has ever had, if one is found soon; else the first that is free.
+    fn first_free(&self, pools: &Pools, places: impl Iterator<Item = u64>) -> Option<Ipv4Addr> {
         let mut had_before = None;
-        for step in 0..size.min(PROBES_MAX) {
+        for (step, place) in places.enumerate() {
             if step >= PROBES_FOR_AN_UNUSED_ONE_MAX && had_before.is_some() {
                 break;
             }
-            let Some(address) = pools
-                .at((start + step) % size)
-                .filter(|address| self.can_offer(*address))
-            else {
+            let Some(address) = pools.at(place).filter(|address| self.can_offer(*address)) else {
                 continue;
             };
             if self.state.dhcp.lease(address).is_none() {

@@ -31,6 +31,7 @@ use crate::repeats::Repeats;
 use crate::reply::Reply;
 use crate::request::{Client, Request};
 use crate::routing::{Destination, destination};
+use crate::share::Share;
 use crate::socket::{DhcpSocket, NotSent};
 use crate::strangers::Strangers;
 use crate::traffic::Traffic;
@@ -429,6 +430,10 @@ impl Server {
             now_ms: store.cluster_time_ms(),
             isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
             is_offered: &|address, client| offers.is_anothers(address, client, now),
+            share: &|| {
+                let rank = store.rank();
+                Share::new(rank.before, rank.of)
+            },
         };
         decide(state, &site)
     }

@@ -74,7 +74,7 @@ impl<S> Waiting<S> {
     pub fn settle(&mut self, turn: impl Fn(MacAddr, &Kept<S>) -> Responder, now: Instant) -> Settled<S> {
         let fate = |mac: MacAddr, kept: &Kept<S>| match turn(mac, kept) {
             Responder::Own | Responder::StandIn => Fate::Due,
-            Responder::Other { heard } => kept.left_to(heard, now),
+            Responder::Other { heard, .. } => kept.left_to(heard, now),
         };
         let mut settled = Settled::default();
         let mut still = BTreeMap::new();
@@ -127,6 +127,13 @@ mod tests {
         }
     }
 
+    fn other_heard(heard: Option<Instant>) -> Responder {
+        Responder::Other {
+            member: Some(2),
+            heard,
+        }
+    }
+
     fn nothing() -> Settled<()> {
         Settled { due: vec![], left: 0 }
     }
@@ -147,9 +154,7 @@ mod tests {
     fn a_packet_is_left_to_a_holder_that_was_heard_after_it() {
         let came = Instant::now();
         let mut waiting = with_one(came);
-        let heard = |millis| Responder::Other {
-            heard: Some(came + Duration::from_millis(millis)),
-        };
+        let heard = |millis| other_heard(Some(came + Duration::from_millis(millis)));
         let now = came + Duration::from_millis(300);
         assert_eq!(waiting.settle(|_, _| heard(0), now), nothing(), "before it");
         assert_eq!(
@@ -173,10 +178,8 @@ mod tests {
         assert_eq!(waiting.keep(mac(3), kept(came)), Ok(None));
         let turn = |client, _: &Kept<()>| match client {
             client if client == mac(1) => Responder::StandIn,
-            client if client == mac(2) => Responder::Other {
-                heard: Some(came + Duration::from_millis(400)),
-            },
-            _ => Responder::Other { heard: Some(came) },
+            client if client == mac(2) => other_heard(Some(came + Duration::from_millis(400))),
+            _ => other_heard(Some(came)),
         };
         let settled = waiting.settle(turn, came + Duration::from_millis(500));
         assert_eq!((settled.due, settled.left), (vec![kept(came)], 1));
@@ -203,7 +206,7 @@ mod tests {
     fn nothing_waits_for_ever() {
         let came = Instant::now();
         let mut waiting = with_one(came);
-        let unheard = Responder::Other { heard: None };
+        let unheard = other_heard(None);
         let just_before = came + WAIT_MAX - Duration::from_nanos(1);
         assert_eq!(waiting.settle(|_, _| unheard, just_before), nothing());
         assert_eq!(

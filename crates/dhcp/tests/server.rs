@@ -218,12 +218,16 @@ impl Turns {
 /// A holder that was heard after every packet of the test.
 fn a_living_holder() -> Responder {
     Responder::Other {
+        member: None,
         heard: Some(tokio::time::Instant::now() + Duration::from_secs(600)),
     }
 }
 
 /// A holder that is not heard, as on loopback, and long dead on a network.
-const UNHEARD: Responder = Responder::Other { heard: None };
+const UNHEARD: Responder = Responder::Other {
+    member: None,
+    heard: None,
+};
 
 impl Running {
     /// Returns when everything that was sent before has been dealt with.

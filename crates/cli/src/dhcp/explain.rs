@@ -7,7 +7,7 @@ use clap::Args;
 use proto::dhcp::v1::dhcp_answer::Outcome;
 use proto::dhcp::v1::dhcp_explain_service_client::DhcpExplainServiceClient;
 use proto::dhcp::v1::dhcp_network_answer::Turn;
-use proto::dhcp::v1::{DhcpAnswer, DhcpExplanation, DhcpNetworkAnswer, ExplainDhcpRequest};
+use proto::dhcp::v1::{DhcpAnswer, DhcpExplanation, DhcpNetworkAnswer, DhcpPolicyPlace, ExplainDhcpRequest};
 
 use super::leases;
 use crate::args::GlobalArgs;
@@ -198,11 +198,12 @@ fn head(explained: &DhcpExplanation) -> String {
 }
 
 fn section(text: &mut String, network: &DhcpNetworkAnswer) {
-    let turn = match network.turn() {
-        Turn::Holder => "holder",
-        Turn::StandsIn => "stands in",
-        Turn::Waits => "waits",
-        Turn::Unspecified => "unknown",
+    let turn = match (network.turn(), network.answering_member) {
+        (Turn::Holder, _) => "holder".to_owned(),
+        (Turn::StandsIn, _) => "stands in".to_owned(),
+        (Turn::Waits, 0) => "waits".to_owned(),
+        (Turn::Waits, member) => format!("waits for member {member}"),
+        (Turn::Unspecified, _) => "unknown".to_owned(),
     };
     let subnet = match network.subnet.as_str() {
         "" => "none",
@@ -221,6 +222,11 @@ fn section(text: &mut String, network: &DhcpNetworkAnswer) {
         if let Some(answer) = answer {
             let _ = writeln!(text, "{question} -> {}", said(answer));
         }
+    }
+    // a DHCPREQUEST would be ignored by the same one
+    let discover = network.discover.as_ref();
+    if let Some(policy) = discover.and_then(|answer| answer.ignored_by.as_ref()) {
+        let _ = writeln!(text, "Ignored: {}", ignored_by(policy));
     }
     // the offer's, which are those of the acknowledgement; of a client that is not offered anything what it is acknowledged
     let whole = [&network.discover, &network.request].into_iter().flatten();
@@ -250,6 +256,19 @@ fn said(answer: &DhcpAnswer) -> String {
         }
     }
     format!("{text}: {}", answer.why)
+}
+
+/// Which policy it is, where it stands, and how it is looked at.
+fn ignored_by(policy: &DhcpPolicyPlace) -> String {
+    let DhcpPolicyPlace {
+        name,
+        place,
+        of,
+        priority,
+    } = policy;
+    format!(
+        "by the policy {name}, number {place} of {of}, priority {priority} (chamois dhcp policy show {name})"
+    )
 }
 
 fn boots(answer: &DhcpAnswer) -> String {
@@ -370,6 +389,7 @@ mod tests {
                 subnet_reason: "no relay".into(),
                 discover: Some(offer),
                 request: Some(silence),
+                answering_member: 3,
             }],
             ..DhcpExplanation::default()
         }
@@ -382,7 +402,7 @@ mod tests {
             "02:00:00:00:00:a1, as member 2 has it at revision 7, which hears no leader",
             "interface of x0c0s0b0n0: 192.0.2.7 (in no subnet",
             "--- network boot, service address 10.97.0.1",
-            "Answers: waits: another holds it",
+            "Answers: waits for member 3: another holds it",
             "Subnet:  10.97.0.0/16: no relay",
             "DHCPDISCOVER -> OFFER 10.97.2.1 loader_missing: SMD has it",
             "DHCPREQUEST  -> silence no_majority: there is none",
@@ -391,6 +411,34 @@ mod tests {
             "Address Time",
             "3600 s",
             " 224 ",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn who_is_ignored_is_told_by_which_policy() {
+        let mut explained = explained();
+        let network = &mut explained.networks[0];
+        network.answering_member = 0;
+        network.request = None;
+        network.discover = Some(DhcpAnswer {
+            outcome: Outcome::Silence.into(),
+            reason: "ignored_by_policy".into(),
+            why: "the policy bmcs ignores this client".into(),
+            ignored_by: Some(DhcpPolicyPlace {
+                name: "bmcs".into(),
+                place: 2,
+                of: 5,
+                priority: 700,
+            }),
+            ..DhcpAnswer::default()
+        });
+        let text = as_text(&explained);
+        for part in [
+            "Answers: waits: another holds it",
+            "DHCPDISCOVER -> silence ignored_by_policy: the policy bmcs ignores this client",
+            "Ignored: by the policy bmcs, number 2 of 5, priority 700 (chamois dhcp policy show bmcs)",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -17,6 +17,7 @@ mod kea_json;
 mod left_out;
 mod names;
 mod options;
+pub(crate) mod own;
 mod policies;
 mod reservations;
 mod rule;

@@ -64,6 +64,15 @@ pub(crate) const CLOUD_INIT: Api = Api {
          instance-info.",
     ),
 };
+/// What was exported from a cluster of ours; it is read from files only.
+pub(crate) const DHCP: Api = Api {
+    name: "a Chamois",
+    path: "",
+    example: "dhcp.json",
+    accepted: Some(
+        "Accepted is JSON as `chamois export --of dhcp` writes it: an object with the keys subnets, policies, each with a list.",
+    ),
+};
 
 impl Api {
     /// A document that cannot be read.

@@ -14,6 +14,7 @@ use proto::raft::v1::entry::Command;
 use rpc::Error;
 use state::State;
 
+use super::ignored;
 use super::packet::Client;
 use crate::boot::wanted_loader;
 use crate::counters::Count;
@@ -52,13 +53,14 @@ pub(super) fn on(
     let asked = client.requested.or_else(|| offered.address.parse().ok());
     let request = asked.map(|address| client.request(address, about.service_address));
     let request = request.as_deref().and_then(|packet| Request::parse(packet).ok());
-    let (turn, turn_reason) = turn(server.turn(discover.mac, !discover.is_relayed()));
+    let turn = server.turn(discover.mac, !discover.is_relayed());
     let (subnet, subnet_reason) = link(state, &discover, server);
     Ok(DhcpNetworkAnswer {
         network: network.to_owned(),
         service_address: about.service_address.to_string(),
-        turn: turn.into(),
-        turn_reason: turn_reason.to_owned(),
+        turn: turn_shown(turn).into(),
+        turn_reason: why_turn(turn),
+        answering_member: answering_member(turn).unwrap_or_default(),
         subnet,
         subnet_reason,
         discover: Some(offered),
@@ -66,20 +68,36 @@ pub(super) fn on(
     })
 }
 
-fn turn(turn: Responder) -> (TurnShown, &'static str) {
+fn turn_shown(turn: Responder) -> TurnShown {
     match turn {
-        Responder::Own => (
-            TurnShown::Holder,
-            "this member answers the client at once: it holds the service address, or the client is among those that it answers",
-        ),
-        Responder::StandIn => (
-            TurnShown::StandsIn,
-            "the member that should answer has fallen silent; this one answers in its place",
-        ),
-        Responder::Other { .. } => (
-            TurnShown::Waits,
-            "another member answers the client; this one answers what the client repeats",
-        ),
+        Responder::Own => TurnShown::Holder,
+        Responder::StandIn => TurnShown::StandsIn,
+        Responder::Other { .. } => TurnShown::Waits,
+    }
+}
+
+fn why_turn(turn: Responder) -> String {
+    let other = |who: &str| format!("{who} answers the client; this one answers what the client repeats");
+    match turn {
+        Responder::Own => {
+            "this member answers the client at once: it holds the service address, or the client is among those that it answers"
+                .to_owned()
+        }
+        Responder::StandIn => {
+            "the member that should answer has fallen silent; this one answers in its place".to_owned()
+        }
+        Responder::Other {
+            member: Some(member), ..
+        } => other(&format!("member {member}")),
+        Responder::Other { member: None, .. } => other("another member"),
+    }
+}
+
+/// The other member that answers, where members hear each other.
+fn answering_member(turn: Responder) -> Option<u64> {
+    match turn {
+        Responder::Own | Responder::StandIn => None,
+        Responder::Other { member, .. } => member,
     }
 }
 
@@ -119,6 +137,7 @@ struct Explaining<'a> {
 impl Explaining<'_> {
     fn answer(&self, request: &Request<'_>) -> DhcpAnswer {
         match self.server.decide_on(self.state, request) {
+            Decision::Silent(Count::IgnoredByPolicy) => self.ignored(request),
             Decision::Silent(why) => silence(why),
             // no message of an explained client ends a lease
             Decision::End(_) => silence(Count::UnsupportedMessageType),
@@ -145,6 +164,18 @@ impl Explaining<'_> {
                 let why = self.why(request, &reply);
                 self.said(request, outcome, &reply, why)
             }
+        }
+    }
+
+    fn ignored(&self, request: &Request<'_>) -> DhcpAnswer {
+        let nothing = silence(Count::IgnoredByPolicy);
+        let Some(policy) = ignored::by(self.state, request, &self.server.0.network) else {
+            return nothing;
+        };
+        DhcpAnswer {
+            why: format!("the policy {} ignores this client", policy.name),
+            ignored_by: Some(policy),
+            ..nothing
         }
     }
 
@@ -220,6 +251,7 @@ impl Explaining<'_> {
             },
             options: option_text::of_message(&message),
             destination: where_to(request, reply),
+            ignored_by: None,
         }
     }
 

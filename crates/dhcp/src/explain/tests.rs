@@ -6,7 +6,7 @@ use std::time::Duration;
 use proto::dhcp::v1::dhcp_explain_service_server::DhcpExplainService as _;
 use proto::dhcp::v1::dhcp_network_answer::Turn as TurnShown;
 use proto::dhcp::v1::subnet::UnknownClients;
-use proto::dhcp::v1::{DhcpAnswer, DhcpNetworkAnswer, Subnet};
+use proto::dhcp::v1::{DhcpAnswer, DhcpNetworkAnswer, DhcpPolicy, DhcpPolicyPlace, Subnet};
 use proto::smd::v1::smd_command::{Change as SmdChange, DeleteIpAddress};
 use timeline::Timeline;
 use tonic::Code;
@@ -221,6 +221,114 @@ async fn a_silence_has_the_name_of_its_counter() {
     }
 }
 
+fn policy(name: &str, priority: u32) -> DhcpPolicy {
+    DhcpPolicy {
+        name: name.into(),
+        priority: Some(priority),
+        ..DhcpPolicy::default()
+    }
+}
+
+/// Of many policies one keeps the client out; whoever looks for it needs its name.
+#[tokio::test]
+async fn the_policy_that_ignores_a_client_is_named_with_its_place() {
+    let store = world(UnknownClients::Address).await;
+    let policies = [
+        DhcpPolicy {
+            mtu: 1500,
+            continues: true,
+            ..policy("all", 900)
+        },
+        DhcpPolicy {
+            component_types: vec!["NodeBMC".into()],
+            ignore: true,
+            ..policy("bmcs", 700)
+        },
+        DhcpPolicy {
+            subnets: vec!["10.97.2.1/32".into()],
+            ignore: true,
+            ..policy("one-address", 700)
+        },
+        DhcpPolicy {
+            subnets: vec!["10.97.0.0/16".into()],
+            ignore: true,
+            ..policy("rest", 0)
+        },
+    ];
+    for policy in policies {
+        testing::put_policy(&store, policy).await;
+    }
+    let cases = [
+        (BMC, "bmcs", 2, 700),
+        (NODE, "one-address", 3, 700),
+        (NODE_ON_TWO, "rest", 4, 0),
+        (NODE_WITHOUT_ADDRESS, "rest", 4, 0),
+        (STRANGER, "rest", 4, 0),
+    ];
+    for (mac, name, place, priority) in cases {
+        let network = boot(&store, of(mac)).await;
+        let discover = network.discover.as_ref().unwrap();
+        assert_eq!(
+            (discover.outcome(), discover.reason.as_str()),
+            (Outcome::Silence, "ignored_by_policy")
+        );
+        let expected = DhcpPolicyPlace {
+            name: name.into(),
+            place,
+            of: 4,
+            priority,
+        };
+        assert_eq!(discover.ignored_by.as_ref(), Some(&expected), "{mac}");
+        assert_eq!(discover.why, format!("the policy {name} ignores this client"));
+    }
+}
+
+#[tokio::test]
+async fn only_a_client_that_is_ignored_is_told_of_a_policy() {
+    let store = testing::world(10, 97).await;
+    let mtu = DhcpPolicy {
+        mtu: 1500,
+        ..policy("all", 900)
+    };
+    testing::put_policy(&store, mtu).await;
+    for (mac, outcome) in [(NODE, Outcome::Offer), (STRANGER, Outcome::Silence)] {
+        let network = boot(&store, of(mac)).await;
+        let discover = network.discover.as_ref().unwrap();
+        assert_eq!(
+            (discover.outcome(), &discover.ignored_by),
+            (outcome, &None),
+            "{mac}"
+        );
+    }
+}
+
+/// An administrator asks that one next.
+#[tokio::test]
+async fn another_member_that_answers_is_named_where_it_is_known() {
+    let store = testing::world(10, 97).await;
+    let cases = [
+        (Some(3), 3, "member 3 answers the client"),
+        (None, 0, "another member answers the client"),
+    ];
+    for (member, shown, why) in cases {
+        let servers = Servers::default();
+        servers.put("boot", &server(&store, Responder::Other { member, heard: None }));
+        let explained = explain(&ExplainService::new(store.clone(), servers), of(NODE)).await;
+        let network = &explained.networks[0];
+        assert_eq!(
+            (network.turn(), network.answering_member),
+            (TurnShown::Waits, shown)
+        );
+        assert!(network.turn_reason.starts_with(why), "{}", network.turn_reason);
+    }
+    for turn in [Responder::Own, Responder::StandIn] {
+        let servers = Servers::default();
+        servers.put("boot", &server(&store, turn));
+        let explained = explain(&ExplainService::new(store.clone(), servers), of(NODE)).await;
+        assert_eq!(explained.networks[0].answering_member, 0, "{turn:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_relay_and_the_link_that_it_names_decide_about_the_subnet() {
     let store = testing::world(10, 97).await;
@@ -382,7 +490,10 @@ async fn of_several_networks_those_are_shown_that_answer() {
         store.clone(),
         elsewhere,
         Loaders::default(),
-        || Responder::Other { heard: None },
+        || Responder::Other {
+            member: None,
+            heard: None,
+        },
         Timeline::default(),
     );
     servers.put("third", &third);

@@ -1,5 +1,7 @@
 //! RFC 2131's table for clients of pools.
 
+use std::collections::BTreeSet;
+
 use dhcproto::v4::{DhcpOption, OptionCode};
 use model::MacAddr;
 use proto::dhcp::v1::Subnet;
@@ -9,6 +11,7 @@ use raft::Store;
 use super::*;
 use crate::network::{BIOS_LOADER, Loaders};
 use crate::policy::decide;
+use crate::share::Share;
 use crate::testing::{self, NODE_WITHOUT_ADDRESS, RawPacket, network, run};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
@@ -153,7 +156,7 @@ fn a_stranger_is_offered_an_address_of_the_pool_and_nothing_is_written() {
     assert!(has(&offer, OptionCode::SubnetMask) && !has(&offer, OptionCode::Hostname));
     assert_eq!(store.state().applied_index(), before);
     let again = decision(&store, &message(DISCOVER, A));
-    assert_eq!(offered(again), offer.yiaddr, "every member offers the same");
+    assert_eq!(offered(again), offer.yiaddr, "the same, as long as it is free");
 }
 
 #[test]
@@ -527,4 +530,120 @@ fn the_stages_of_a_boot_are_one_client() {
     assert_eq!(offered(decision(&store, &with_mac)), x(7));
     let with_duid = message(DISCOVER, A).options(&[(61, &[255, 0, 0, 0, 1])]);
     assert_ne!(offered(decision(&store, &with_duid)), x(7));
+}
+
+/// One of the members that answer at the same time: none knows what the others have offered.
+struct Offering {
+    share: Share,
+    offered: BTreeSet<Ipv4Addr>,
+}
+
+impl Offering {
+    fn new(rank: u64, of: u64) -> Offering {
+        Offering {
+            share: Share::new(rank, of),
+            offered: BTreeSet::new(),
+        }
+    }
+
+    fn decision(&self, store: &Store, raw: &RawPacket) -> Decision {
+        let packet = raw.bytes();
+        let (network, loaders) = (network(), Loaders::new([BIOS_LOADER]));
+        let site = Site {
+            is_offered: &|address, _| self.offered.contains(&address),
+            share: &|| self.share,
+            ..Site::new(&network, &loaders, store.state().time_ms())
+        };
+        decide(&store.state(), &Request::parse(&packet).unwrap(), &site)
+    }
+
+    fn offers(&mut self, store: &Store, mac: MacAddr) -> Ipv4Addr {
+        let address = offered(self.decision(store, &message(DISCOVER, mac)));
+        self.offered.insert(address);
+        address
+    }
+}
+
+fn client(n: u8) -> MacAddr {
+    MacAddr([2, 7, 7, 7, 7, n])
+}
+
+/// Under a partition, or when all answer what a client repeats: nobody is offered what another client is offered elsewhere.
+#[test]
+fn members_that_do_not_hear_each_other_offer_no_address_twice() {
+    let store = world();
+    for count in [2_u8, 3] {
+        let of = u64::from(count);
+        let mut members: Vec<Offering> = (0..of).map(|rank| Offering::new(rank, of)).collect();
+        let mut all = BTreeSet::new();
+        // 100 addresses: the last of the members has the fewest
+        for n in 0..100 / count * count {
+            let member = &mut members[usize::from(n % count)];
+            let address = member.offers(&store, client(n));
+            assert!(
+                all.insert(address),
+                "{address} to client {n}, too, of {count} members"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_client_has_or_wishes_for_is_offered_in_whosever_share_it_is() {
+    let store = world();
+    bound(&store, x(5), A);
+    for rank in 0..3 {
+        let member = Offering::new(rank, 3);
+        let wish = message(DISCOVER, B).options(&[(50, &x(9).octets())]);
+        assert_eq!(offered(member.decision(&store, &wish)), x(9));
+        assert_eq!(offered(member.decision(&store, &message(DISCOVER, A))), x(5));
+    }
+}
+
+/// Shares are no fences: as long as the pool has an address, a client gets one, and of its own share's first.
+#[test]
+fn a_member_whose_share_is_full_offers_what_is_left_of_the_others() {
+    let store = world();
+    let place = |address: Ipv4Addr| u64::from(address.octets()[3] - 1);
+    let mut member = Offering::new(1, 3);
+    let offers: Vec<Ipv4Addr> = (0..100).map(|n| member.offers(&store, client(n))).collect();
+    let (own, rest) = offers.split_at(33);
+    assert!(own.iter().all(|address| place(*address) % 3 == 1), "{own:?}");
+    assert!(rest.iter().all(|address| place(*address) % 3 != 1), "{rest:?}");
+    assert_eq!(member.offered.len(), 100, "each once, and all of them");
+    let next = member.decision(&store, &message(DISCOVER, client(100)));
+    assert_eq!(next, Decision::Silent(Count::PoolFull));
+}
+
+/// An address of the own share that somebody had is taken before one of another share: there it may be offered to somebody else
+/// right now.
+#[test]
+fn a_used_address_of_the_own_share_comes_before_an_unused_one_of_another() {
+    let mut small = testing::with_pool(10, 97);
+    small.pools[0].last = x(4).to_string();
+    let store = world_with(small);
+    let ends_at_ms = [1, 3].map(|last| bound(&store, x(last), client(last)));
+    let later = ends_at_ms[1] + 1_000_000;
+    let (network, loaders) = (network(), Loaders::new([BIOS_LOADER]));
+    for (rank, expected) in [(0, [x(1), x(3)]), (1, [x(2), x(4)])] {
+        let site = Site {
+            share: &|| Share::new(rank, 2),
+            ..Site::new(&network, &loaders, later)
+        };
+        let packet = message(DISCOVER, A).bytes();
+        let address = offered(decide(&store.state(), &Request::parse(&packet).unwrap(), &site));
+        assert!(expected.contains(&address), "{address}");
+    }
+}
+
+#[test]
+fn who_is_alone_offers_the_whole_pool() {
+    let store = world();
+    let mut alone = Offering::new(0, 1);
+    for n in 0..100 {
+        alone.offers(&store, client(n));
+    }
+    assert_eq!(alone.offered.len(), 100);
+    let next = alone.decision(&store, &message(DISCOVER, client(100)));
+    assert_eq!(next, Decision::Silent(Count::PoolFull));
 }

@@ -44,7 +44,10 @@ impl Turns {
 }
 
 /// A holder that is not heard, as on loopback, and long dead on a network.
-const UNHEARD: Responder = Responder::Other { heard: None };
+const UNHEARD: Responder = Responder::Other {
+    member: None,
+    heard: None,
+};
 
 impl Running {
     async fn start(store: Store) -> Running {
@@ -226,7 +229,7 @@ async fn a_refusal_is_sent_when_the_majority_confirms_it() {
 #[tokio::test]
 async fn a_member_whose_turn_it_is_not_answers_the_repetition_only() {
     let heard = Some(tokio::time::Instant::now() + Duration::from_secs(600));
-    let turns = Turns::new(Responder::Other { heard });
+    let turns = Turns::new(Responder::Other { member: None, heard });
     let server = Running::start_with(world().await, turns.clone(), Timeline::default()).await;
     server.ignores(&asked(NODE), Count::NotHolder).await;
     let other = RawMessage {

@@ -175,7 +175,13 @@ impl<'a> PolicyChoice<'a> {
 
     /// Whether the client gets no answer.
     pub fn ignores(&self) -> bool {
-        self.rules.last().is_some_and(|rule| rule.policy.ignore)
+        self.ignoring().is_some()
+    }
+
+    /// The policy because of which the client gets no answer.
+    pub fn ignoring(&self) -> Option<&'a DhcpPolicy> {
+        let last = self.rules.last().copied()?;
+        last.policy.ignore.then_some(last.policy.as_ref())
     }
 
     /// What a component is called, by the last pattern that fits it; without domain.

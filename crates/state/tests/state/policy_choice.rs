@@ -232,6 +232,11 @@ fn whoever_is_ignored_is_ignored_where_the_policy_is_met() {
         let log = with(policies);
         log.state.policies_for(Some(&xname(client)), None).ignores()
     };
+    let log = with(&[ignore(900), step("a", 950, true, 1500)]);
+    let met = log.state.policies_for(Some(&xname(NODE)), None);
+    assert_eq!(met.ignoring().map(|policy| policy.name.as_str()), Some("dark"));
+    let passed = log.state.policies_for(Some(&xname(OTHER)), None);
+    assert_eq!(passed.ignoring(), None, "`a` says something to it");
     assert!(ignores(&[ignore(900)], NODE));
     assert!(!ignores(&[ignore(900)], OTHER));
     assert!(ignores(&[ignore(900), step("a", 950, true, 1500)], NODE));

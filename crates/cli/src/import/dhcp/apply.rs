@@ -56,7 +56,7 @@ impl Here {
     }
 }
 
-async fn list_subnets(connection: &ExactlyOnce) -> Result<Vec<Subnet>, CliError> {
+pub(super) async fn list_subnets(connection: &ExactlyOnce) -> Result<Vec<Subnet>, CliError> {
     let listed = SubnetServiceClient::new(connection.clone())
         .max_decoding_message_size(ANSWER_BYTES_MAX)
         .list_subnets(ListSubnetsRequest {})
@@ -65,7 +65,7 @@ async fn list_subnets(connection: &ExactlyOnce) -> Result<Vec<Subnet>, CliError>
 }
 
 /// None on a member of an older version.
-async fn list_policies(connection: &ExactlyOnce) -> Result<Vec<DhcpPolicy>, CliError> {
+pub(super) async fn list_policies(connection: &ExactlyOnce) -> Result<Vec<DhcpPolicy>, CliError> {
     let listed = DhcpPolicyServiceClient::new(connection.clone())
         .max_decoding_message_size(ANSWER_BYTES_MAX)
         .list_dhcp_policies(ListDhcpPoliciesRequest {})
