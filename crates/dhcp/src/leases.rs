@@ -1,6 +1,6 @@
 //! Leases of pools, held addresses and unknown clients over gRPC: what the log has, and how an administrator ends it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use proto::bss::v1::{BssCommand, bss_command};
@@ -112,7 +112,7 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     ) -> Result<Response<DeleteHeldAddressResponse>, Status> {
         let author = rpc::author(&request);
         let DeleteHeldAddressRequest { address, force } = request.into_inner();
-        let address = ipv4(&address)?.to_string();
+        let address = ip_address(&address)?.to_string();
         if !force {
             let problem = format!(
                 "whoever had {address} may use it still, and two hosts would have it; if you know that nobody does, repeat \
@@ -159,6 +159,16 @@ fn ipv4(text: &str) -> Result<Ipv4Addr, Error> {
     text.parse().map_err(|_| {
         let problem = format!(
             "`{}` is not an IPv4 address, e.g. 10.97.200.1",
+            text.escape_debug()
+        );
+        rpc::invalid("address", problem)
+    })
+}
+
+fn ip_address(text: &str) -> Result<IpAddr, Error> {
+    text.parse().map_err(|_| {
+        let problem = format!(
+            "`{}` is not an IP address, e.g. 10.97.200.1 or fd00:97::1",
             text.escape_debug()
         );
         rpc::invalid("address", problem)

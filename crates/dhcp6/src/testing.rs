@@ -6,7 +6,9 @@ use dhcp6::Network;
 use model::MacAddr;
 use proto::dhcp::v1::{DhcpCommand, Subnet, dhcp_command};
 use proto::raft::v1::entry::Command;
-use proto::smd::v1::smd_command::{AddIpAddress, Change, CreateComponents, CreateEthernetInterface};
+use proto::smd::v1::smd_command::{
+    AddIpAddress, Change, CreateComponents, CreateEthernetInterface, DeleteIpAddress,
+};
 use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
 use raft::Store;
 
@@ -134,7 +136,7 @@ pub(crate) async fn world() -> Store {
         ..Subnet::default()
     };
     let put = dhcp_command::Change::PutSubnet(dhcp_command::PutSubnet { subnet: Some(subnet) });
-    propose(&store, Command::Dhcp(DhcpCommand { change: Some(put) })).await;
+    change_dhcp(&store, put).await;
     let state = proto::smd::v1::component::State::On.into();
     let component = |id: &str, nid| Component {
         id: id.into(),
@@ -192,7 +194,6 @@ async fn put_interface(store: &Store, mac: MacAddr, owner: &str, network: &str, 
 }
 
 /// Gives an interface one more address.
-#[allow(dead_code, reason = "for tests over a socket")]
 pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: &str) {
     let mapping = IpAddressMapping {
         ip_address: address.to_owned(),
@@ -204,6 +205,22 @@ pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: &str) {
         ..AddIpAddress::default()
     };
     smd(store, Change::AddIpAddress(add)).await;
+}
+
+/// Takes an address from one interface and gives it to another.
+pub(crate) async fn move_address(store: &Store, from: MacAddr, to: MacAddr, address: &str) {
+    let delete = DeleteIpAddress {
+        id: from.id(),
+        ip: address.to_owned(),
+        ..DeleteIpAddress::default()
+    };
+    smd(store, Change::DeleteIpAddress(delete)).await;
+    add_address(store, to, address).await;
+}
+
+/// Changes something of DHCP.
+pub(crate) async fn change_dhcp(store: &Store, change: dhcp_command::Change) {
+    propose(store, Command::Dhcp(DhcpCommand { change: Some(change) })).await;
 }
 
 async fn smd(store: &Store, change: Change) {
