@@ -182,7 +182,8 @@ mod tests {
     use proto::dhcp::v1::dhcp_command::NoteUnknownClients;
     use proto::dhcp::v1::dhcp_lease::State as LeaseState;
     use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseService as _;
-    use proto::smd::v1::smd_command::{Change as SmdChange, DeleteIpAddress};
+    use proto::smd::v1::IpAddressMapping;
+    use proto::smd::v1::smd_command::{AddIpAddress, Change as SmdChange, DeleteIpAddress};
     use tonic::Code;
 
     use super::*;
@@ -318,13 +319,26 @@ mod tests {
 
     #[tokio::test]
     async fn held_addresses_are_listed_and_let_go_of_by_force_alone() {
+        const BOTH: [&str; 2] = ["10.97.2.1", "fd00:97::2:1"];
         let service = service().await;
-        let lose = DeleteIpAddress {
-            id: NODE.id(),
-            ip: "10.97.2.1".into(),
-            ..DeleteIpAddress::default()
+        let mapping = IpAddressMapping {
+            ip_address: BOTH[1].into(),
+            ..IpAddressMapping::default()
         };
-        testing::smd(&service.store, SmdChange::DeleteIpAddress(lose)).await;
+        let add = AddIpAddress {
+            id: NODE.id(),
+            mapping: Some(mapping),
+            ..AddIpAddress::default()
+        };
+        testing::smd(&service.store, SmdChange::AddIpAddress(add)).await;
+        for address in BOTH {
+            let lose = DeleteIpAddress {
+                id: NODE.id(),
+                ip: address.into(),
+                ..DeleteIpAddress::default()
+            };
+            testing::smd(&service.store, SmdChange::DeleteIpAddress(lose)).await;
+        }
         let held = async || {
             let listed = service
                 .list_held_addresses(Request::new(ListHeldAddressesRequest {}))
@@ -332,20 +346,25 @@ mod tests {
             let addresses = listed.unwrap().into_inner().addresses;
             addresses.into_iter().map(|held| held.address).collect::<Vec<_>>()
         };
-        assert_eq!(held().await, ["10.97.2.1"]);
-        let let_go = async |force| {
-            let address = "10.97.2.1".into();
+        assert_eq!(held().await, BOTH);
+        let let_go = async |address: &str, force| {
+            let address = address.into();
             let request = Request::new(DeleteHeldAddressRequest { address, force });
             service
                 .delete_held_address(request)
                 .await
                 .map_err(|status| status.code())
         };
-        assert_eq!(let_go(false).await.unwrap_err(), Code::InvalidArgument);
-        assert_eq!(held().await.len(), 1);
-        let_go(true).await.unwrap();
+        for address in BOTH {
+            assert_eq!(let_go(address, false).await.unwrap_err(), Code::InvalidArgument);
+        }
+        assert_eq!(held().await, BOTH);
+        for address in BOTH {
+            let_go(address, true).await.unwrap();
+            assert_eq!(let_go(address, true).await.unwrap_err(), Code::NotFound);
+        }
         assert!(held().await.is_empty());
-        assert_eq!(let_go(true).await.unwrap_err(), Code::NotFound);
+        assert_eq!(let_go("here", true).await.unwrap_err(), Code::InvalidArgument);
     }
 
     #[tokio::test]

@@ -186,7 +186,10 @@ impl<'a> Known<'a> {
         let dhcp = &self.state.dhcp;
         let mac = &self.interface.mac_address;
         let now_ms = self.answer.site.now_ms.saturating_sub(CLOCK_MARGIN_MS);
-        if dhcp.held(address.into(), now_ms).is_some_and(|held| held.mac != *mac) {
+        if dhcp
+            .held(address.into(), now_ms)
+            .is_some_and(|held| held.mac != *mac)
+        {
             return Err(Count::AddressHeld);
         }
         let lease = dhcp

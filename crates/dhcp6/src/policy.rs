@@ -107,12 +107,7 @@ fn is_of_another(state: &State, interface: &EthernetInterface, mac: MacAddr, add
 }
 
 /// Whether somebody had the address before who may use it still.
-fn is_held_for_another(
-    state: &State,
-    interface: &EthernetInterface,
-    now_ms: u64,
-    address: Ipv6Addr,
-) -> bool {
+fn is_held_for_another(state: &State, interface: &EthernetInterface, now_ms: u64, address: Ipv6Addr) -> bool {
     let now_ms = now_ms.saturating_sub(CLOCK_MARGIN_MS);
     let held = state.dhcp.held(address.into(), now_ms);
     held.is_some_and(|held| held.mac != interface.mac_address)

@@ -223,13 +223,13 @@ fn longest_lease_s(address: IpAddr, subnets: &Subnets, everywhere_s: u32, now_ms
 
 /// Whether DHCPv6 may give an address: which prefixes it serves stands in the members' configuration.
 fn may_be_given(address: Ipv6Addr) -> bool {
-    let is_of_link = address.is_unicast_link_local();
-    !(is_of_link || address.is_multicast() || address.is_loopback() || address.is_unspecified())
+    !address.is_unicast_link_local() && !address.is_loopback()
 }
 
 fn addresses(interface: &EthernetInterface) -> BTreeSet<IpAddr> {
     let all = interface.ip_addresses.iter();
-    all.filter_map(|mapping| mapping.ip_address.parse().ok()).collect()
+    all.filter_map(|mapping| mapping.ip_address.parse().ok())
+        .collect()
 }
 
 /// The address that a row is stored under.

@@ -92,7 +92,9 @@ impl Subnets {
 
     /// The longest lease of an IPv4 address that may run, seconds; `None` where DHCP has given none lately.
     pub(super) fn longest_lease_at_s(&self, address: Ipv4Addr, now_ms: u64) -> Option<u32> {
-        let here = self.covering(address).map(|(_, subnet)| longest_lease_time_s(subnet));
+        let here = self
+            .covering(address)
+            .map(|(_, subnet)| longest_lease_time_s(subnet));
         let of_deleted = self.deleted.longest_lease_time_s(Some(address), now_ms);
         here.max((of_deleted > 0).then_some(of_deleted))
     }

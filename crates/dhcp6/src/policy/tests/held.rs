@@ -62,7 +62,11 @@ async fn a_held_address_is_neither_renewed_nor_confirmed() {
     let text = told(&store, &message(CONFIRM, NODE_OF_IPV4, &[ADDRESS]), FAR).0;
     assert_eq!(text, "NO: REPLY NotOnLink");
     let asking = with_identifiers(INFORMATION_REQUEST, NODE_OF_IPV4);
-    assert_eq!(told(&store, &asking, FAR).0, "REPLY", "that is no matter of addresses");
+    assert_eq!(
+        told(&store, &asking, FAR).0,
+        "REPLY",
+        "that is no matter of addresses"
+    );
 }
 
 #[tokio::test]
