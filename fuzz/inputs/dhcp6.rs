@@ -48,6 +48,7 @@ pub(crate) fn run(input: &[u8]) {
     let site = Site {
         network,
         loaders,
+        now_ms: 0,
         isolated_lease_s: None,
     };
     match decide(state, &request, &site) {

@@ -40,6 +40,7 @@ async fn confirm(store: &Store) {
 
 #[cfg(test)]
 mod tests {
+    use proto::dhcp::v1::dhcp_command::DeleteSubnet;
     use proto::smd::v1::smd_command::{Change as SmdChange, DeleteIpAddress};
 
     use super::*;
@@ -67,6 +68,17 @@ mod tests {
         assert_eq!(held.ends_at_ms, state.time_ms() + 3_600_000);
         confirm(&store).await;
         assert_eq!(store.state().applied_index(), before + 2);
+    }
+
+    /// What leaves its node later is held for as long as leases of the subnet run.
+    #[tokio::test]
+    async fn a_deleted_subnet_is_confirmed_too() {
+        let store = testing::world(10, 97).await;
+        let network = "10.97.0.0/16".into();
+        testing::dhcp(&store, Change::DeleteSubnet(DeleteSubnet { network })).await;
+        assert!(store.state().dhcp.unconfirmed_since().is_some());
+        confirm(&store).await;
+        assert_eq!(store.state().dhcp.unconfirmed_since(), None);
     }
 
     #[tokio::test]

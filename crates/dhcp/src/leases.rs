@@ -1,6 +1,6 @@
 //! Leases of pools, held addresses and unknown clients over gRPC: what the log has, and how an administrator ends it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use proto::bss::v1::{BssCommand, bss_command};
@@ -112,7 +112,7 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     ) -> Result<Response<DeleteHeldAddressResponse>, Status> {
         let author = rpc::author(&request);
         let DeleteHeldAddressRequest { address, force } = request.into_inner();
-        let address = ipv4(&address)?.to_string();
+        let address = ip_address(&address)?.to_string();
         if !force {
             let problem = format!(
                 "whoever had {address} may use it still, and two hosts would have it; if you know that nobody does, repeat \
@@ -165,6 +165,16 @@ fn ipv4(text: &str) -> Result<Ipv4Addr, Error> {
     })
 }
 
+fn ip_address(text: &str) -> Result<IpAddr, Error> {
+    text.parse().map_err(|_| {
+        let problem = format!(
+            "`{}` is not an IP address, e.g. 10.97.200.1 or fd00:97::1",
+            text.escape_debug()
+        );
+        rpc::invalid("address", problem)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use model::MacAddr;
@@ -172,7 +182,8 @@ mod tests {
     use proto::dhcp::v1::dhcp_command::NoteUnknownClients;
     use proto::dhcp::v1::dhcp_lease::State as LeaseState;
     use proto::dhcp::v1::dhcp_lease_service_server::DhcpLeaseService as _;
-    use proto::smd::v1::smd_command::{Change as SmdChange, DeleteIpAddress};
+    use proto::smd::v1::IpAddressMapping;
+    use proto::smd::v1::smd_command::{AddIpAddress, Change as SmdChange, DeleteIpAddress};
     use tonic::Code;
 
     use super::*;
@@ -308,13 +319,26 @@ mod tests {
 
     #[tokio::test]
     async fn held_addresses_are_listed_and_let_go_of_by_force_alone() {
+        const BOTH: [&str; 2] = ["10.97.2.1", "fd00:97::2:1"];
         let service = service().await;
-        let lose = DeleteIpAddress {
-            id: NODE.id(),
-            ip: "10.97.2.1".into(),
-            ..DeleteIpAddress::default()
+        let mapping = IpAddressMapping {
+            ip_address: BOTH[1].into(),
+            ..IpAddressMapping::default()
         };
-        testing::smd(&service.store, SmdChange::DeleteIpAddress(lose)).await;
+        let add = AddIpAddress {
+            id: NODE.id(),
+            mapping: Some(mapping),
+            ..AddIpAddress::default()
+        };
+        testing::smd(&service.store, SmdChange::AddIpAddress(add)).await;
+        for address in BOTH {
+            let lose = DeleteIpAddress {
+                id: NODE.id(),
+                ip: address.into(),
+                ..DeleteIpAddress::default()
+            };
+            testing::smd(&service.store, SmdChange::DeleteIpAddress(lose)).await;
+        }
         let held = async || {
             let listed = service
                 .list_held_addresses(Request::new(ListHeldAddressesRequest {}))
@@ -322,20 +346,25 @@ mod tests {
             let addresses = listed.unwrap().into_inner().addresses;
             addresses.into_iter().map(|held| held.address).collect::<Vec<_>>()
         };
-        assert_eq!(held().await, ["10.97.2.1"]);
-        let let_go = async |force| {
-            let address = "10.97.2.1".into();
+        assert_eq!(held().await, BOTH);
+        let let_go = async |address: &str, force| {
+            let address = address.into();
             let request = Request::new(DeleteHeldAddressRequest { address, force });
             service
                 .delete_held_address(request)
                 .await
                 .map_err(|status| status.code())
         };
-        assert_eq!(let_go(false).await.unwrap_err(), Code::InvalidArgument);
-        assert_eq!(held().await.len(), 1);
-        let_go(true).await.unwrap();
+        for address in BOTH {
+            assert_eq!(let_go(address, false).await.unwrap_err(), Code::InvalidArgument);
+        }
+        assert_eq!(held().await, BOTH);
+        for address in BOTH {
+            let_go(address, true).await.unwrap();
+            assert_eq!(let_go(address, true).await.unwrap_err(), Code::NotFound);
+        }
         assert!(held().await.is_empty());
-        assert_eq!(let_go(true).await.unwrap_err(), Code::NotFound);
+        assert_eq!(let_go("here", true).await.unwrap_err(), Code::InvalidArgument);
     }
 
     #[tokio::test]

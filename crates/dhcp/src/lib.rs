@@ -60,7 +60,7 @@ pub use holds::confirm_held_addresses;
 pub use leases::LeaseService;
 pub use network::{BIOS_LOADER, Loaders, Network, Site, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
 pub use policies::PolicyService;
-pub use policy::{Binding, Decision, decide};
+pub use policy::{Binding, CLOCK_MARGIN_MS, Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};
 pub use repeats::Repeats;
 pub use reply::Reply;

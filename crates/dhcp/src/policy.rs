@@ -19,7 +19,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 
 /// How much earlier this member may see the end of a lease than another one, milliseconds.
-pub(crate) const CLOCK_MARGIN_MS: u64 = 10_000;
+pub const CLOCK_MARGIN_MS: u64 = 10_000;
 
 /// What is done with a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,7 +186,10 @@ impl<'a> Known<'a> {
         let dhcp = &self.state.dhcp;
         let mac = &self.interface.mac_address;
         let now_ms = self.answer.site.now_ms.saturating_sub(CLOCK_MARGIN_MS);
-        if dhcp.held(address, now_ms).is_some_and(|held| held.mac != *mac) {
+        if dhcp
+            .held(address.into(), now_ms)
+            .is_some_and(|held| held.mac != *mac)
+        {
             return Err(Count::AddressHeld);
         }
         let lease = dhcp

@@ -278,7 +278,7 @@ impl<'a> Pooled<'a> {
             || self
                 .state
                 .dhcp
-                .held(address, now_ms)
+                .held(address.into(), now_ms)
                 .is_some_and(|held| held.mac != mac.to_string())
             || self.state.smd.interfaces_by_ip(address.into()).next().is_some()
     }

@@ -32,8 +32,10 @@ pub(crate) struct Answer<'a> {
     pub(crate) link: &'a Link<'a>,
     pub(crate) interface: &'a EthernetInterface,
     pub(crate) mac: MacAddr,
-    /// The node's addresses on the link.
+    /// The node's addresses on the link, but for those that are held for their old owner.
     pub(crate) addresses: &'a [Ipv6Addr],
+    /// Whether any is held: it becomes the node's when that one's lifetime has ended.
+    pub(crate) has_held: bool,
     pub(crate) duid: &'a [u8],
     /// None for a client that has no name.
     pub(crate) hostname: Option<String>,
@@ -65,7 +67,8 @@ impl Answer<'_> {
             .into_iter()
             .filter_map(|bound| bound.refuses.or(bound.grants))
             .collect();
-        let whole = self.reply(self.type_of_answer(), whole);
+        let mut whole = self.reply(self.type_of_answer(), whole);
+        whole.note = whole.note.or(self.has_held.then_some(Count::AddressHeld));
         if !refuses {
             return Decision::Reply(whole);
         }
@@ -177,7 +180,7 @@ impl Answer<'_> {
             return refused(ia, Status::NotOnLink, "an address is of another link");
         }
         if !is_chosen || self.addresses.is_empty() {
-            return refused(ia, Status::NoAddrsAvail, "no address is reserved here");
+            return refused(ia, Status::NoAddrsAvail, self.why_none());
         }
         self.granted(ia, Vec::new())
     }
@@ -199,7 +202,14 @@ impl Answer<'_> {
                 grants: None,
             };
         }
-        refused(ia, Status::NoBinding, "no address is reserved here")
+        refused(ia, Status::NoBinding, self.why_none())
+    }
+
+    fn why_none(&self) -> &'static str {
+        match self.has_held {
+            true => "the old owner of the address may use it still",
+            false => "no address is reserved here",
+        }
     }
 
     /// The node's addresses, and those that have ended.

@@ -85,6 +85,7 @@ mod tests {
         let site = Site {
             network,
             loaders,
+            now_ms: 0,
             isolated_lease_s: None,
         };
         let mut added = Vec::new();

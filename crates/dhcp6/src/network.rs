@@ -32,6 +32,8 @@ pub struct Site<'a> {
     pub network: &'a Network,
     /// What can be booted over IPv6.
     pub loaders: &'a Loaders,
+    /// Cluster time, milliseconds.
+    pub now_ms: u64,
     /// Longest valid lifetime, where this member hears no leader.
     pub isolated_lease_s: Option<u32>,
 }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use dhcp::CLOCK_MARGIN_MS;
 use dhcproto::v6::MessageType;
 use model::{MacAddr, Xname};
 use proto::smd::v1::EthernetInterface;
@@ -42,11 +43,7 @@ fn answer(state: &State, request: &Request<'_>, site: &Site<'_>) -> Result<Decis
     let mac = request.mac_in(state)?;
     let interface = state.smd.interface(&mac).ok_or(Count::UnknownMac)?;
     let link = Link::of(request, site.network)?;
-    let addresses = link.addresses_of(&interface);
-    let is_twos = |address: &Ipv6Addr| is_of_another(state, &interface, mac, *address);
-    if addresses.iter().any(is_twos) {
-        return Err(Count::AddressOfTwo);
-    }
+    let (held, addresses) = own_addresses(state, &interface, mac, &link, site.now_ms)?;
     let xname = interface.component_id.parse::<Xname>().ok();
     let answer = Answer {
         state,
@@ -56,6 +53,7 @@ fn answer(state: &State, request: &Request<'_>, site: &Site<'_>) -> Result<Decis
         interface: &interface,
         mac,
         addresses: &addresses,
+        has_held: !held.is_empty(),
         duid: &duid,
         hostname: xname.as_ref().map(|xname| state.hostname(xname)),
         boots: xname.as_ref().is_some_and(Xname::is_node),
@@ -85,10 +83,34 @@ fn check_source(request: &Request<'_>, network: &Network) -> Result<(), Count> {
     is_near.then_some(()).ok_or(Count::SourceNotServed)
 }
 
+/// The interface's addresses on the link: those that are held for their old owners, and the others.
+fn own_addresses(
+    state: &State,
+    interface: &EthernetInterface,
+    mac: MacAddr,
+    link: &Link<'_>,
+    now_ms: u64,
+) -> Result<(Vec<Ipv6Addr>, Vec<Ipv6Addr>), Count> {
+    let reserved = link.addresses_of(interface);
+    let is_twos = |address: &Ipv6Addr| is_of_another(state, interface, mac, *address);
+    if reserved.iter().any(is_twos) {
+        return Err(Count::AddressOfTwo);
+    }
+    let is_held = |address: &Ipv6Addr| is_held_for_another(state, interface, now_ms, *address);
+    Ok(reserved.into_iter().partition(is_held))
+}
+
 fn is_of_another(state: &State, interface: &EthernetInterface, mac: MacAddr, address: Ipv6Addr) -> bool {
     let (mac, owner) = (mac.to_string(), &interface.component_id);
     let mut all = state.smd.interfaces_by_ip(address.into());
     all.any(|other| other.mac_address != mac && (owner.is_empty() || other.component_id != *owner))
+}
+
+/// Whether somebody had the address before who may use it still.
+fn is_held_for_another(state: &State, interface: &EthernetInterface, now_ms: u64, address: Ipv6Addr) -> bool {
+    let now_ms = now_ms.saturating_sub(CLOCK_MARGIN_MS);
+    let held = state.dhcp.held(address.into(), now_ms);
+    held.is_some_and(|held| held.mac != interface.mac_address)
 }
 
 #[cfg(test)]

@@ -110,6 +110,7 @@ impl Server {
         let site = Site {
             network,
             loaders,
+            now_ms: store.cluster_time_ms(),
             isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
         };
         decide(&store.state(), request, &site)

@@ -4,7 +4,8 @@ use std::net::Ipv6Addr;
 
 use dhcp6::Network;
 use model::MacAddr;
-use proto::dhcp::v1::Subnet;
+use proto::dhcp::v1::{Subnet, dhcp_command};
+use proto::smd::v1::smd_command::{Change, DeleteIpAddress};
 use raft::Store;
 
 #[allow(dead_code, reason = "shared with other crates' tests")]
@@ -156,7 +157,22 @@ pub(crate) async fn world() -> Store {
 }
 
 /// Gives an interface one more address.
-#[allow(dead_code, reason = "for tests over a socket")]
 pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: &str) {
     changes::add_address(store, mac, address, "").await;
+}
+
+/// Takes an address from one interface and gives it to another.
+pub(crate) async fn move_address(store: &Store, from: MacAddr, to: MacAddr, address: &str) {
+    let delete = DeleteIpAddress {
+        id: from.id(),
+        ip: address.to_owned(),
+        ..DeleteIpAddress::default()
+    };
+    changes::smd(store, Change::DeleteIpAddress(delete)).await;
+    add_address(store, to, address).await;
+}
+
+/// Changes something of DHCP.
+pub(crate) async fn change_dhcp(store: &Store, change: dhcp_command::Change) {
+    changes::dhcp(store, change).await;
 }

@@ -124,6 +124,8 @@ pub const IMAGE_MEMBERS_MAX: u32 = 64;
 pub const BOOT_FILE_BYTES_MAX: u64 = 16 << 30;
 /// Subnets of the cluster.
 pub const SUBNETS_MAX: usize = 4096;
+/// Deleted subnets of which leases may run; with as many no subnet may be deleted.
+pub const DELETED_SUBNETS_MAX: usize = 4096;
 /// Routers or DNS servers of one subnet: what a DHCP option holds is 63.
 pub const SERVERS_PER_SUBNET_MAX: usize = 16;
 /// Pools of one subnet.

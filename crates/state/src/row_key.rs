@@ -1,7 +1,7 @@
 //! The name of one snapshot row.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use model::{InvalidValue, Ipv4Net, MacAddr, Xname};
 
@@ -71,6 +71,8 @@ pub enum RowKind {
     UnknownClient = 43,
     /// What DHCP tells some clients, and what they are called.
     DhcpPolicy = 44,
+    /// A subnet that was deleted, as long as leases of it may run.
+    DeletedSubnet = 45,
     /// A boot file of the catalogue.
     BootFile = 50,
     /// A kernel and what boots with it.
@@ -87,7 +89,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 37] = [
+    pub const ALL: [RowKind; 38] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -119,6 +121,7 @@ impl RowKind {
         RowKind::HeldAddress,
         RowKind::UnknownClient,
         RowKind::DhcpPolicy,
+        RowKind::DeletedSubnet,
         RowKind::BootFile,
         RowKind::Image,
         RowKind::PowerMap,
@@ -420,10 +423,16 @@ impl RowKey {
     }
 
     pub(crate) fn subnet(network: &Ipv4Net) -> RowKey {
-        let key = [&network.network().octets()[..], &[network.prefix_len()]].concat();
         RowKey {
             kind: RowKind::Subnet,
-            key,
+            key: network_key(network),
+        }
+    }
+
+    pub(crate) fn deleted_subnet(network: &Ipv4Net) -> RowKey {
+        RowKey {
+            kind: RowKind::DeletedSubnet,
+            key: network_key(network),
         }
     }
 
@@ -434,10 +443,15 @@ impl RowKey {
         }
     }
 
-    pub(crate) fn held_address(address: Ipv4Addr) -> RowKey {
+    /// The version comes first: addresses are sorted by it.
+    pub(crate) fn held_address(address: IpAddr) -> RowKey {
+        let key = match address {
+            IpAddr::V4(address) => [&[4_u8][..], &address.octets()].concat(),
+            IpAddr::V6(address) => [&[6_u8][..], &address.octets()].concat(),
+        };
         RowKey {
             kind: RowKind::HeldAddress,
-            key: address.octets().to_vec(),
+            key,
         }
     }
 
@@ -459,6 +473,10 @@ impl RowKey {
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
     }
+}
+
+fn network_key(network: &Ipv4Net) -> Vec<u8> {
+    [&network.network().octets()[..], &[network.prefix_len()]].concat()
 }
 
 impl fmt::Debug for RowKey {
@@ -512,10 +530,15 @@ mod tests {
             RowKey::subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::dhcp_lease(Ipv4Addr::new(9, 0, 0, 1)),
             RowKey::dhcp_lease(Ipv4Addr::new(10, 97, 0, 1)),
-            RowKey::held_address(Ipv4Addr::new(9, 0, 0, 1)),
+            RowKey::held_address(IpAddr::from([9, 0, 0, 1])),
+            RowKey::held_address(IpAddr::from([10, 97, 0, 1])),
+            RowKey::held_address("::1".parse().unwrap()),
+            RowKey::held_address("fd00::1".parse().unwrap()),
             RowKey::unknown_client(&"02:00:00:00:00:01".parse().unwrap()),
             RowKey::dhcp_policy("a"),
             RowKey::dhcp_policy("a-b"),
+            RowKey::deleted_subnet(&"9.0.0.0/8".parse().unwrap()),
+            RowKey::deleted_subnet(&"10.97.0.0/16".parse().unwrap()),
             RowKey::boot_file("debian/vmlinuz"),
             RowKey::image("debian"),
             RowKey::power_map(&short),

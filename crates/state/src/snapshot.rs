@@ -90,6 +90,7 @@ impl RowKey {
             Row::HeldAddress(row) => key_of(row, RowKind::HeldAddress),
             Row::UnknownClient(row) => key_of(row, RowKind::UnknownClient),
             Row::DhcpPolicy(row) => key_of(row, RowKind::DhcpPolicy),
+            Row::DeletedSubnet(row) => key_of(row, RowKind::DeletedSubnet),
             Row::BootFile(row) => key_of(row, RowKind::BootFile),
             Row::Image(row) => key_of(row, RowKind::Image),
             Row::PowerMap(row) => key_of(row, RowKind::PowerMap),
@@ -160,7 +161,8 @@ impl State {
             | RowKind::DhcpLease
             | RowKind::HeldAddress
             | RowKind::UnknownClient
-            | RowKind::DhcpPolicy => self.dhcp.row(key)?,
+            | RowKind::DhcpPolicy
+            | RowKind::DeletedSubnet => self.dhcp.row(key)?,
             RowKind::BootFile | RowKind::Image => self.boot_files.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
@@ -211,6 +213,7 @@ impl State {
                 Row::HeldAddress(row) => state.dhcp.load_held(row, &mut changes)?,
                 Row::UnknownClient(row) => state.dhcp.load_unknown(row, &mut changes)?,
                 Row::DhcpPolicy(row) => state.dhcp.load_policy(row, &mut changes)?,
+                Row::DeletedSubnet(row) => state.dhcp.load_deleted_subnet(row, &mut changes)?,
                 Row::BootFile(row) => state.boot_files.load(row, &mut changes)?,
                 Row::Image(row) => state.boot_files.load_image(row, &mut changes)?,
                 Row::PowerMap(row) => state.smd.load_power_map(row, &mut changes)?,

@@ -70,6 +70,7 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         | RowKind::ComponentReservation
         | RowKind::ScnSubscription
         | RowKind::HardwareHistory
+        | RowKind::DeletedSubnet
         | RowKind::ObjectRevision
         | RowKind::BootRolloutNode => Kind::Unspecified,
         RowKind::Component => Kind::Component,

@@ -1,6 +1,6 @@
 //! `chamois dhcp held` and `delete-held`.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use clap::Args;
 use proto::dhcp::v1::dhcp_lease_service_client::DhcpLeaseServiceClient;
@@ -20,8 +20,8 @@ Example:
 
 Whoever had the address may use it still, and two hosts would have it: only where that host is known to be gone.")]
 pub struct DeleteHeldArgs {
-    /// The address
-    pub address: Ipv4Addr,
+    /// The address, IPv4 or IPv6
+    pub address: IpAddr,
     /// Two hosts may have the address
     #[arg(long)]
     pub force: bool,

@@ -493,7 +493,7 @@ fn a_node_whose_address_was_anothers_waits_until_that_ones_lease_has_ended() {
     let through_revision = store.state().applied_index();
     let confirm = Change::ConfirmHeldAddresses(ConfirmHeldAddresses { through_revision });
     run(testing::dhcp(&store, confirm));
-    let ends_at_ms = store.state().dhcp.held(ADDRESS, 0).unwrap().ends_at_ms;
+    let ends_at_ms = store.state().dhcp.held(ADDRESS.into(), 0).unwrap().ends_at_ms;
     for raw in [&discover, &ask] {
         let before = decide_at(&store, raw, ends_at_ms + CLOCK_MARGIN_MS - 1, None);
         assert_eq!(before, Decision::Silent(Count::AddressHeld));

@@ -9,6 +9,8 @@ use super::*;
 use crate::request::Arrival;
 use crate::testing::*;
 
+mod held;
+
 const SOURCE: &str = "fe80::1234:5678:9abc:def0";
 const SOLICIT: u8 = 1;
 const REQUEST: u8 = 3;
@@ -38,11 +40,22 @@ fn decided(
     arrival: Arrival,
     isolated_lease_s: Option<u32>,
 ) -> (String, Decision) {
+    decided_at(store, packet, arrival, isolated_lease_s, 0)
+}
+
+fn decided_at(
+    store: &Store,
+    packet: &[u8],
+    arrival: Arrival,
+    isolated_lease_s: Option<u32>,
+    now_ms: u64,
+) -> (String, Decision) {
     let (network, loaders) = (network(), Loaders::new([UEFI_LOADER]));
     let request = Request::parse(packet, arrival).unwrap();
     let site = Site {
         network: &network,
         loaders: &loaders,
+        now_ms,
         isolated_lease_s,
     };
     let decision = decide(&store.state(), &request, &site);

@@ -27,6 +27,7 @@ async fn answer_of(packet: &[u8]) -> Vec<u8> {
     let site = Site {
         network: &network,
         loaders: &loaders,
+        now_ms: 0,
         isolated_lease_s: None,
     };
     match decide(&store.state(), &request, &site) {

@@ -102,6 +102,7 @@ async fn no_mutated_packet_panics_or_draws_a_wrong_answer() {
     let site = Site {
         network: &network,
         loaders: &loaders,
+        now_ms: 0,
         isolated_lease_s: None,
     };
     let (seeds, mut random, mut message) = (seeds(), Random(0x5eed_cafe), Vec::new());

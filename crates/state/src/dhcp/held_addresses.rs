@@ -2,7 +2,7 @@
 //! heard of the change grants it still: until then nobody else gets it.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -13,8 +13,8 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 use proto::smd::v1::EthernetInterface;
 
-use super::leases::{REUSE_MARGIN_MS, ipv4};
-use super::subnets::{Subnets, longest_lease_time_s};
+use super::leases::REUSE_MARGIN_MS;
+use super::subnets::Subnets;
 use crate::bounds::HELD_ADDRESSES_MAX;
 use crate::changes::Changes;
 use crate::event::{Event, Object};
@@ -24,21 +24,24 @@ use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
+/// Sorted before all others.
+const FIRST_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// Held addresses, and which of them end when.
 #[derive(Clone, Default)]
 pub(super) struct HeldAddresses {
     table: Table<HeldAddress>,
-    by_end: OrdSet<(u64, Ipv4Addr)>,
+    by_end: OrdSet<(u64, IpAddr)>,
 }
 
 impl HeldAddresses {
     /// The hold on an address, unless it has ended by `now_ms`, cluster time.
-    pub(super) fn live(&self, address: Ipv4Addr, now_ms: u64) -> Option<&Arc<HeldAddress>> {
+    pub(super) fn live(&self, address: IpAddr, now_ms: u64) -> Option<&Arc<HeldAddress>> {
         let held = self.table.get(&address)?;
         (held.ends_at_ms == 0 || held.ends_at_ms > now_ms).then_some(held)
     }
 
-    /// Sorted by address.
+    /// Sorted by address, IPv4 first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<HeldAddress>> {
         self.table.values()
     }
@@ -53,10 +56,7 @@ impl HeldAddresses {
     /// # Errors
     /// `Conflict` where no more can be held: then no interface may lose an address.
     pub(super) fn check_room(&self, now_ms: u64) -> Result<(), Rejection> {
-        let ended = self
-            .by_end
-            .range((1, Ipv4Addr::UNSPECIFIED)..=(now_ms, Ipv4Addr::BROADCAST));
-        if self.table.len() < HELD_ADDRESSES_MAX || ended.count() > 0 {
+        if self.table.len() < HELD_ADDRESSES_MAX || self.ended_by(now_ms).next().is_some() {
             return Ok(());
         }
         let detail = format!(
@@ -74,6 +74,10 @@ impl HeldAddresses {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) {
+        if events.is_empty() {
+            return;
+        }
+        let everywhere_s = subnets.longest_lease_anywhere_s(at.time_ms);
         for event in events {
             let of = |object: Option<&Object>| match object {
                 Some(Object::EthernetInterface(interface)) => {
@@ -85,8 +89,8 @@ impl HeldAddresses {
             let (owner, after) = of(event.after());
             let lost = before.difference(&after);
             for address in lost {
-                if let Some((_, subnet)) = subnets.covering(*address) {
-                    self.hold(*address, &mac, longest_lease_time_s(subnet), at, changes);
+                if let Some(lease_time_s) = longest_lease_s(*address, subnets, everywhere_s, at.time_ms) {
+                    self.hold(*address, &mac, lease_time_s, at, changes);
                 }
             }
             for address in after.difference(&before) {
@@ -100,7 +104,7 @@ impl HeldAddresses {
     /// The first owner that may use it still stays its owner.
     fn hold(
         &mut self,
-        address: Ipv4Addr,
+        address: IpAddr,
         mac: &str,
         lease_time_s: u32,
         at: &LogPosition<'_>,
@@ -127,7 +131,8 @@ impl HeldAddresses {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Applied {
-        let waiting: Vec<Ipv4Addr> = self
+        let everywhere_s = subnets.longest_lease_anywhere_s(at.time_ms);
+        let waiting: Vec<IpAddr> = self
             .by_end
             .iter()
             .take_while(|(ends_at_ms, _)| *ends_at_ms == 0)
@@ -140,10 +145,8 @@ impl HeldAddresses {
             if created_revision(held.meta.as_ref()) > confirm.through_revision {
                 continue;
             }
-            let of_subnet = subnets
-                .covering(address)
-                .map_or(0, |(_, subnet)| longest_lease_time_s(subnet));
-            let lease_time_s = held.lease_time_s.max(of_subnet);
+            let now_s = longest_lease_s(address, subnets, everywhere_s, at.time_ms);
+            let lease_time_s = held.lease_time_s.max(now_s.unwrap_or_default());
             let after = HeldAddress {
                 ends_at_ms: at.time_ms.saturating_add(u64::from(lease_time_s) * 1000),
                 meta: at.modified(held.meta.as_ref()),
@@ -160,7 +163,7 @@ impl HeldAddresses {
         delete: &DeleteHeldAddress,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        let address = ipv4("address", &delete.address)?;
+        let address = ip_address(&delete.address)?;
         if self.table.get(&address).is_none() {
             return Err(Rejection::not_found("held address", address));
         }
@@ -170,18 +173,21 @@ impl HeldAddresses {
 
     /// Forgets what has ended, when it has ended in the eyes of every member.
     pub(super) fn sweep(&mut self, now_ms: u64, changes: &mut Changes) {
-        let now_ms = now_ms.saturating_sub(REUSE_MARGIN_MS);
-        let ended: Vec<Ipv4Addr> = self
-            .by_end
-            .range((1, Ipv4Addr::UNSPECIFIED)..=(now_ms, Ipv4Addr::BROADCAST))
-            .map(|(_, address)| *address)
-            .collect();
+        let ended: Vec<IpAddr> = self.ended_by(now_ms.saturating_sub(REUSE_MARGIN_MS)).collect();
         for address in ended {
             self.remove(address, changes);
         }
     }
 
-    fn store(&mut self, address: Ipv4Addr, held: HeldAddress, changes: &mut Changes) {
+    /// The addresses whose hold has ended by `now_ms`, cluster time; sorted by that end.
+    fn ended_by(&self, now_ms: u64) -> impl Iterator<Item = IpAddr> + '_ {
+        let ended = self
+            .by_end
+            .range((1, FIRST_ADDRESS)..(now_ms.saturating_add(1), FIRST_ADDRESS));
+        ended.map(|(_, address)| *address)
+    }
+
+    fn store(&mut self, address: IpAddr, held: HeldAddress, changes: &mut Changes) {
         if let Some(before) = self.table.get(&address) {
             self.by_end.remove(&(before.ends_at_ms, address));
         }
@@ -189,7 +195,7 @@ impl HeldAddresses {
         self.table.put(address, held, changes);
     }
 
-    fn remove(&mut self, address: Ipv4Addr, changes: &mut Changes) {
+    fn remove(&mut self, address: IpAddr, changes: &mut Changes) {
         if let Some(before) = self.table.remove(&address, changes) {
             self.by_end.remove(&(before.ends_at_ms, address));
         }
@@ -201,35 +207,61 @@ impl HeldAddresses {
         Ok(())
     }
 
-    pub(super) fn get(&self, address: Ipv4Addr) -> Option<&Arc<HeldAddress>> {
+    pub(super) fn get(&self, address: IpAddr) -> Option<&Arc<HeldAddress>> {
         self.table.get(&address)
     }
 }
 
-fn addresses(interface: &EthernetInterface) -> BTreeSet<Ipv4Addr> {
-    let parsed = interface
-        .ip_addresses
-        .iter()
-        .map(|mapping| mapping.ip_address.parse());
-    parsed
-        .filter_map(|address| match address {
-            Ok(IpAddr::V4(address)) => Some(address),
-            Ok(IpAddr::V6(_)) | Err(_) => None,
-        })
+/// The longest lease of an address that may run, seconds; `None` where DHCP has given none lately. `everywhere_s` is that of
+/// any address.
+fn longest_lease_s(address: IpAddr, subnets: &Subnets, everywhere_s: u32, now_ms: u64) -> Option<u32> {
+    match address {
+        IpAddr::V4(address) => subnets.longest_lease_at_s(address, now_ms),
+        IpAddr::V6(address) => may_be_given(address).then_some(everywhere_s),
+    }
+}
+
+/// Whether DHCPv6 may give an address: which prefixes it serves stands in the members' configuration.
+fn may_be_given(address: Ipv6Addr) -> bool {
+    !address.is_unicast_link_local() && !address.is_loopback()
+}
+
+fn addresses(interface: &EthernetInterface) -> BTreeSet<IpAddr> {
+    let all = interface.ip_addresses.iter();
+    all.filter_map(|mapping| mapping.ip_address.parse().ok())
         .collect()
 }
 
-impl Record for HeldAddress {
-    type Key = Ipv4Addr;
+/// The address that a row is stored under.
+pub(super) fn held_address(key: &[u8]) -> Option<IpAddr> {
+    match key.split_first()? {
+        (4, octets) => Some(<[u8; 4]>::try_from(octets).ok()?.into()),
+        (6, octets) => Some(<[u8; 16]>::try_from(octets).ok()?.into()),
+        _ => None,
+    }
+}
 
-    fn row_key(address: &Ipv4Addr) -> RowKey {
+fn ip_address(text: &str) -> Result<IpAddr, Rejection> {
+    text.parse().map_err(|_| {
+        let problem = format!(
+            "`{}` is not an IP address, e.g. 10.97.200.1 or fd00:97::1",
+            text.escape_debug()
+        );
+        Rejection::invalid("address", problem)
+    })
+}
+
+impl Record for HeldAddress {
+    type Key = IpAddr;
+
+    fn row_key(address: &IpAddr) -> RowKey {
         RowKey::held_address(*address)
     }
 
-    fn key(&self) -> Result<Ipv4Addr, String> {
+    fn key(&self) -> Result<IpAddr, String> {
         self.address
             .parse()
-            .map_err(|_| format!("`{}` is no IPv4 address", self.address))
+            .map_err(|_| format!("`{}` is no IP address", self.address))
     }
 
     fn into_row(self) -> Row {

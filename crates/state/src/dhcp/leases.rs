@@ -217,7 +217,10 @@ impl Leases {
                 owner.mac_address
             )));
         }
-        if let Some(held) = around.held.live(address, now_ms.saturating_sub(REUSE_MARGIN_MS)) {
+        if let Some(held) = around
+            .held
+            .live(address.into(), now_ms.saturating_sub(REUSE_MARGIN_MS))
+        {
             return Err(conflict(format!(
                 "{address} is held, {} may use it still",
                 held.mac

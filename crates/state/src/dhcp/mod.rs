@@ -1,5 +1,6 @@
 //! DHCP's part of the state: subnets, leases of their pools, addresses that are held, clients that nobody knows, policies.
 
+mod deleted_subnets;
 mod held_addresses;
 mod leases;
 mod normal_policy;
@@ -11,12 +12,14 @@ mod rules;
 mod subnets;
 mod unknown_clients;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use model::{Ipv4Net, MacAddr, Rejection};
 use proto::dhcp::v1::dhcp_command::Change;
-use proto::dhcp::v1::{DhcpCommand, DhcpLease, DhcpPolicy, HeldAddress, Subnet, UnknownClient};
+use proto::dhcp::v1::{
+    DeletedSubnet, DhcpCommand, DhcpLease, DhcpPolicy, HeldAddress, Subnet, UnknownClient,
+};
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
@@ -26,12 +29,12 @@ pub use self::raw_options::option_bytes;
 pub use self::rules::PolicyChoice;
 pub use self::subnets::lease_time_s;
 
-use self::held_addresses::HeldAddresses;
+use self::held_addresses::{HeldAddresses, held_address};
 pub(crate) use self::rules::Rule;
 
 use self::leases::{Around, Leases};
 use self::policies::Policies;
-use self::subnets::Subnets;
+use self::subnets::{Subnets, network_of};
 use self::unknown_clients::UnknownClients;
 use crate::apply::no_command;
 use crate::changes::Changes;
@@ -97,18 +100,19 @@ impl Dhcp {
     }
 
     /// The hold on an address, unless it has ended by `now_ms`, cluster time.
-    pub fn held(&self, address: Ipv4Addr, now_ms: u64) -> Option<Arc<HeldAddress>> {
+    pub fn held(&self, address: IpAddr, now_ms: u64) -> Option<Arc<HeldAddress>> {
         self.held.live(address, now_ms).cloned()
     }
 
-    /// Every held address, also those that have ended lately; sorted.
+    /// Every held address, also those that have ended lately; sorted, IPv4 first.
     pub fn held_addresses(&self) -> impl Iterator<Item = &Arc<HeldAddress>> {
         self.held.iter()
     }
 
-    /// Revision from which on an address is held of which some member may not have heard yet: the oldest.
+    /// Revision from which on an address is held, or a subnet deleted, of which some member may not have heard yet: the oldest.
     pub fn unconfirmed_since(&self) -> Option<u64> {
-        self.held.waits_since()
+        let since = [self.held.waits_since(), self.subnets.deleted.waits_since()];
+        since.into_iter().flatten().min()
     }
 
     /// A client that SMD does not know.
@@ -147,7 +151,7 @@ impl Dhcp {
     ) -> Result<Applied, Rejection> {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::PutSubnet(put) => self.subnets.put(put, &self.policies, feature_level, at, changes),
-            Change::DeleteSubnet(delete) => self.subnets.delete(delete, changes),
+            Change::DeleteSubnet(delete) => self.subnets.delete(delete, feature_level, at, changes),
             Change::BindLeases(bind) => {
                 let Dhcp {
                     subnets,
@@ -160,6 +164,7 @@ impl Dhcp {
             Change::EndLease(end) => self.leases.end(end, at, changes),
             Change::DeleteLease(delete) => self.leases.delete(delete, at, changes),
             Change::ConfirmHeldAddresses(confirm) => {
+                self.subnets.deleted.confirm(confirm, at, changes);
                 Ok(self.held.confirm(confirm, &self.subnets, at, changes))
             }
             Change::DeleteHeldAddress(delete) => self.held.delete(delete, changes),
@@ -217,6 +222,7 @@ impl Dhcp {
             .chain(rows_of(self.held.iter()))
             .chain(rows_of(self.unknown.iter()))
             .chain(rows_of(self.policies.iter()))
+            .chain(rows_of(self.subnets.deleted.iter()))
     }
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = Object> + '_ {
@@ -235,12 +241,13 @@ impl Dhcp {
         match key.kind() {
             RowKind::Subnet => self.subnets.row(key),
             RowKind::DhcpLease => row_of(self.leases.get(address()?)),
-            RowKind::HeldAddress => row_of(self.held.get(address()?)),
+            RowKind::HeldAddress => row_of(self.held.get(held_address(key.key())?)),
             RowKind::UnknownClient => {
                 let mac = std::str::from_utf8(key.key()).ok()?.parse().ok()?;
                 row_of(self.unknown.get(&mac))
             }
             RowKind::DhcpPolicy => row_of(self.policies.get(std::str::from_utf8(key.key()).ok()?)),
+            RowKind::DeletedSubnet => row_of(self.subnets.deleted.get(&network_of(key)?)),
             _ => None,
         }
     }
@@ -271,6 +278,14 @@ impl Dhcp {
         changes: &mut Changes,
     ) -> Result<(), SnapshotError> {
         self.policies.load(row, changes)
+    }
+
+    pub(crate) fn load_deleted_subnet(
+        &mut self,
+        row: DeletedSubnet,
+        changes: &mut Changes,
+    ) -> Result<(), SnapshotError> {
+        self.subnets.deleted.load(row, changes)
     }
 }
 

@@ -11,6 +11,7 @@ use proto::dhcp::v1::subnet::UnknownClients;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
+use super::deleted_subnets::DeletedSubnets;
 use super::policies::Policies;
 use super::{pools, raw_options};
 use crate::bounds::{SERVERS_PER_SUBNET_MAX, SUBNETS_MAX, check_count};
@@ -43,6 +44,8 @@ pub(super) struct Subnets {
     subnets: Table<Subnet>,
     /// The domains that there are; subnets without one are not in it.
     by_domain: OrdSet<(String, Ipv4Net)>,
+    /// Those that there were lately.
+    pub(super) deleted: DeletedSubnets,
 }
 
 impl Subnets {
@@ -85,6 +88,25 @@ impl Subnets {
             .range(..=host)
             .next_back()
             .filter(|(network, _)| network.contains(address))
+    }
+
+    /// The longest lease of an IPv4 address that may run, seconds; `None` where DHCP has given none lately.
+    pub(super) fn longest_lease_at_s(&self, address: Ipv4Addr, now_ms: u64) -> Option<u32> {
+        let here = self
+            .covering(address)
+            .map(|(_, subnet)| longest_lease_time_s(subnet));
+        let of_deleted = self.deleted.longest_lease_time_s(Some(address), now_ms);
+        here.max((of_deleted > 0).then_some(of_deleted))
+    }
+
+    /// The longest lease that may run anywhere, seconds. An IPv6 address has the lease time of the IPv4 subnet of its network,
+    /// or the default one; which network it is on stands in the members' configuration, so it may be any.
+    pub(super) fn longest_lease_anywhere_s(&self, now_ms: u64) -> u32 {
+        let here = self.iter().map(|subnet| longest_lease_time_s(subnet));
+        here.max()
+            .unwrap_or_default()
+            .max(self.deleted.longest_lease_time_s(None, now_ms))
+            .max(LEASE_TIME_S_DEFAULT)
     }
 
     /// From `FEATURE_LEVEL_DHCP` on the subnet remembers its longest lease.
@@ -185,20 +207,26 @@ impl Subnets {
         }
     }
 
+    /// From `FEATURE_LEVEL_DHCP` on its longest lease is remembered until it has ended.
     pub(super) fn delete(
         &mut self,
         delete: &DeleteSubnet,
+        feature_level: u32,
+        at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let network: Ipv4Net = delete
             .network
             .parse()
             .map_err(|e| Rejection::invalid("network", e))?;
-        let before = self
-            .subnets
-            .remove(&network, changes)
-            .ok_or_else(|| Rejection::not_found("subnet", network))?;
-        self.by_domain.remove(&(before.domain.clone(), network));
+        let subnet = self.subnets.get(&network).cloned();
+        let subnet = subnet.ok_or_else(|| Rejection::not_found("subnet", network))?;
+        if feature_level >= FEATURE_LEVEL_DHCP {
+            self.deleted.check_room(&network, at.time_ms)?;
+            self.deleted.remember(network, &subnet, at, changes);
+        }
+        self.subnets.remove(&network, changes);
+        self.by_domain.remove(&(subnet.domain.clone(), network));
         Ok(deleted(std::iter::once(network.to_string())))
     }
 
@@ -209,10 +237,8 @@ impl Subnets {
     }
 
     pub(super) fn row(&self, key: &RowKey) -> Option<Row> {
-        let (address, prefix_len) = key.key().split_first_chunk::<4>()?;
-        let text = format!("{}/{}", Ipv4Addr::from(*address), prefix_len.first()?);
         self.subnets
-            .get(&text.parse().ok()?)
+            .get(&network_of(key)?)
             .map(|subnet| subnet.as_ref().clone().into_row())
     }
 
@@ -226,6 +252,13 @@ impl Subnets {
         self.store(key, row, changes);
         Ok(())
     }
+}
+
+/// The network that a row of a subnet is stored under.
+pub(super) fn network_of(key: &RowKey) -> Option<Ipv4Net> {
+    let (address, prefix_len) = key.key().split_first_chunk::<4>()?;
+    let text = format!("{}/{}", Ipv4Addr::from(*address), prefix_len.first()?);
+    text.parse().ok()
 }
 
 /// The one that is sorted before all others.

@@ -38,8 +38,11 @@ fn mac() -> impl Strategy<Value = String> {
 }
 
 fn mapping() -> impl Strategy<Value = IpAddressMapping> {
-    (0..5_u8, prop_oneof![Just(""), Just("blue")]).prop_map(|(n, network)| IpAddressMapping {
-        ip_address: format!("10.0.0.{n}"),
+    (0..7_u8, prop_oneof![Just(""), Just("blue")]).prop_map(|(n, network)| IpAddressMapping {
+        ip_address: match n {
+            0..=4 => format!("10.0.0.{n}"),
+            _ => format!("fd00::{n}"),
+        },
         network: network.into(),
     })
 }

@@ -1,7 +1,7 @@
 //! Random DHCP commands, and what must hold whatever they are: an address has one owner.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 use proto::dhcp::v1::DhcpPolicy;
@@ -109,13 +109,14 @@ pub fn commands() -> impl Strategy<Value = Command> {
         }),
         1 => (address(), any::<bool>()).prop_map(|(address, force)| DeleteLease { address, force }.into_command()),
         1 => (0..80_u64).prop_map(|through_revision| ConfirmHeldAddresses { through_revision }.into_command()),
-        1 => address().prop_map(|address| DeleteHeldAddress { address }.into_command()),
+        1 => prop_oneof![3 => address(), 1 => Just("fd00::5".to_owned())]
+            .prop_map(|address| DeleteHeldAddress { address }.into_command()),
         1 => mac().prop_map(|mac| unknown_clients::note(&[unknown_clients::seen(&mac)]).into_command()),
     ]
 }
 
 /// What each interface has, by MAC.
-fn reserved(state: &State) -> BTreeMap<String, BTreeSet<Ipv4Addr>> {
+fn reserved(state: &State) -> BTreeMap<String, BTreeSet<IpAddr>> {
     let of = |interface: &std::sync::Arc<proto::smd::v1::EthernetInterface>| {
         let addresses = interface.ip_addresses.iter();
         let addresses = addresses.filter_map(|mapping| mapping.ip_address.parse().ok());
@@ -138,14 +139,17 @@ pub fn check(before: &State, after: &State) {
         let is_given = was.is_none_or(|was| was.ends_at_ms < lease.ends_at_ms);
         if is_given && lease.state() == proto::dhcp::v1::dhcp_lease::State::Bound {
             assert_eq!(after.smd.interfaces_by_ip(address.into()).count(), 0, "{lease:?}");
-            assert_eq!(after.dhcp.held(address, now_ms), None, "{lease:?}");
+            assert_eq!(after.dhcp.held(address.into(), now_ms), None, "{lease:?}");
         }
     }
     let has = reserved(after);
     for (mac, addresses) in reserved(before) {
         let kept = has.get(&mac).cloned().unwrap_or_default();
         for lost in addresses.difference(&kept) {
-            let is_served = after.dhcp.subnet_of(*lost).is_some();
+            let is_served = match lost {
+                IpAddr::V4(lost) => after.dhcp.subnet_of(*lost).is_some(),
+                IpAddr::V6(_) => true,
+            };
             // whoever it was held for has it again: nobody else has been granted it since
             let held = before.dhcp.held(*lost, now_ms);
             let is_back = held.is_some_and(|held| has.get(&held.mac).is_some_and(|own| own.contains(lost)));

@@ -7,7 +7,7 @@ use proto::bss::v1::BootConfiguration;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
-use proto::dhcp::v1::{DhcpLease, DhcpPolicy, HeldAddress};
+use proto::dhcp::v1::{DeletedSubnet, DhcpLease, DhcpPolicy, HeldAddress};
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
 use proto::smd::v1::hardware_history_record::Event;
@@ -22,10 +22,10 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 use crate::support::{Log, entry, session};
 use crate::{
     boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, boot_sessions,
-    cloud_init_groups, cluster_defaults, create_components, dhcp_leases, dhcp_policies, discoveries,
-    ethernet_interfaces, groups, hardware, held_addresses, images, instance_info, instances, join_tokens,
-    node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations, subnets, subscriptions,
-    unknown_clients,
+    cloud_init_groups, cluster_defaults, create_components, deleted_subnets, dhcp_leases, dhcp_policies,
+    discoveries, ethernet_interfaces, groups, hardware, held_addresses, images, instance_info, instances,
+    join_tokens, node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations, subnets,
+    subscriptions, unknown_clients,
 };
 
 /// One object of every kind.
@@ -90,6 +90,8 @@ fn full() -> Log {
     log.ok(held_addresses::delete("10.97.0.18"));
     log.ok(unknown_clients::note(&[unknown_clients::seen(dhcp_leases::B)]));
     log.ok(dhcp_policies::put(dhcp_policies::policy("nodes")));
+    log.ok(subnets::put(subnets::subnet("10.98.0.0/16")));
+    log.ok(deleted_subnets::delete_subnet("10.98.0.0/16"));
     log
 }
 
@@ -125,7 +127,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 33, "prod")
+                    (1, 35, "prod")
                 );
                 "header"
             }
@@ -157,6 +159,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::HeldAddress(_) => "held address",
             Row::UnknownClient(_) => "unknown client",
             Row::DhcpPolicy(_) => "policy",
+            Row::DeletedSubnet(_) => "deleted subnet",
             Row::BootFile(_) => "boot file",
             Row::Image(_) => "image",
             Row::Partition(_) => "partition",
@@ -208,6 +211,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "held address",
         "unknown client",
         "policy",
+        "deleted subnet",
         "boot file",
         "image",
         "power map",
@@ -300,6 +304,8 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::Subnet as u8][..], b"\x0a"].concat(),
         [&[RowKind::DhcpLease as u8][..], b"\x0a"].concat(),
         [&[RowKind::HeldAddress as u8][..], b"\x0a\x61\0\x12\0"].concat(),
+        [&[RowKind::HeldAddress as u8][..], b"\x06\x0a\x61\0\x12"].concat(),
+        [&[RowKind::DeletedSubnet as u8][..], b"\x0a"].concat(),
         [&[RowKind::UnknownClient as u8][..], b"\xff"].concat(),
         [&[RowKind::DhcpPolicy as u8][..], b"none"].concat(),
         [&[RowKind::DhcpPolicy as u8][..], b"\xff"].concat(),
@@ -424,6 +430,8 @@ fn inventory_that_no_apply_wrote_is_refused() {
     );
     let held = row(Row::HeldAddress(HeldAddress::default()));
     assert_malformed(RowKind::HeldAddress, [vec![held]]);
+    let deleted = row(Row::DeletedSubnet(DeletedSubnet::default()));
+    assert_malformed(RowKind::DeletedSubnet, [vec![deleted]]);
     let unknown = row(Row::UnknownClient(unknown_clients::seen("a")));
     assert_malformed(RowKind::UnknownClient, [vec![unknown]]);
     let policy = |name: &str, hostname: &str| {
