@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dhcproto::v4::MessageType;
-use model::{MacAddr, Xname};
+use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
 use state::State;
 use state::dhcp::LeaseClient;
-use timeline::{Seen, Timeline};
+use timeline::Timeline;
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Datagram, PACKET_BYTES_MAX};
@@ -518,16 +518,6 @@ impl Server {
             _ => return,
         };
         let state = self.0.store.state();
-        let interface = state.smd.interface(&request.mac);
-        let node = interface.and_then(|interface| interface.component_id.parse::<Xname>().ok());
-        if let Some(node) = node.filter(Xname::is_node) {
-            self.0.timeline.note(Seen {
-                node,
-                boot_id: None,
-                phase,
-                bytes: bytes as u64,
-                revision: state.applied_index(),
-            });
-        }
+        self.0.timeline.note_sent(&state, request.mac, phase, bytes);
     }
 }
