@@ -4,7 +4,10 @@ use dhcproto::v4::DhcpOption;
 
 use crate::counters::Count;
 use crate::first_script::FIRST_SCRIPT;
-use crate::network::{BIOS_LOADER, Loaders, Network, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
+use crate::network::{
+    BIOS_LOADER, Loaders, Network, UEFI_ARM32_LOADER, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER,
+    UEFI_LOONG64_LOADER, UEFI_RISCV64_LOADER,
+};
 use crate::reply::Reply;
 use crate::request::{Client, Request};
 
@@ -41,23 +44,31 @@ pub(crate) fn add_boot_options(
 }
 
 /// The loader for the first of a client's architectures that has one. IANA "Processor Architecture Types": BIOS; UEFI of
-/// 32 bits; of x64, which says 7 or, as the RFC has it, 9; ARM64.
+/// 32 bits; of x64, which says 7 or, as the RFC has it, 9; ARM of 32 and 64 bits; RISC-V and LoongArch of 64 bits; the boot
+/// ROM of a Raspberry Pi, which is of ARM64.
 pub fn pxe_loader(architectures: &[u16]) -> Option<&'static str> {
     architectures.iter().find_map(|architecture| match architecture {
         0 => Some(BIOS_LOADER),
         6 => Some(UEFI_IA32_LOADER),
         7 | 9 => Some(UEFI_LOADER),
-        11 => Some(UEFI_ARM64_LOADER),
+        10 => Some(UEFI_ARM32_LOADER),
+        11 | 41 => Some(UEFI_ARM64_LOADER),
+        27 => Some(UEFI_RISCV64_LOADER),
+        39 => Some(UEFI_LOONG64_LOADER),
         _ => None,
     })
 }
 
-/// The same for HTTP boot of UEFI.
+/// The same for HTTP boot, of UEFI and of the few BIOSes that can.
 pub fn http_loader(architectures: &[u16]) -> Option<&'static str> {
     architectures.iter().find_map(|architecture| match architecture {
         15 => Some(UEFI_IA32_LOADER),
         16 => Some(UEFI_LOADER),
+        18 => Some(UEFI_ARM32_LOADER),
         19 => Some(UEFI_ARM64_LOADER),
+        20 => Some(BIOS_LOADER),
+        28 => Some(UEFI_RISCV64_LOADER),
+        40 => Some(UEFI_LOONG64_LOADER),
         _ => None,
     })
 }
@@ -150,7 +161,15 @@ mod tests {
         reply
     }
 
-    const ALL: [&str; 4] = [BIOS_LOADER, UEFI_LOADER, UEFI_IA32_LOADER, UEFI_ARM64_LOADER];
+    const ALL: [&str; 7] = [
+        BIOS_LOADER,
+        UEFI_LOADER,
+        UEFI_IA32_LOADER,
+        UEFI_ARM64_LOADER,
+        UEFI_ARM32_LOADER,
+        UEFI_RISCV64_LOADER,
+        UEFI_LOONG64_LOADER,
+    ];
 
     fn pxe(arch: &[u8]) -> Reply {
         boot(&[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, arch)], &ALL)
@@ -163,7 +182,11 @@ mod tests {
             (6, UEFI_IA32_LOADER),
             (7, UEFI_LOADER),
             (9, UEFI_LOADER),
+            (10, UEFI_ARM32_LOADER),
             (11, UEFI_ARM64_LOADER),
+            (27, UEFI_RISCV64_LOADER),
+            (39, UEFI_LOONG64_LOADER),
+            (41, UEFI_ARM64_LOADER),
         ] {
             let reply = pxe(&[0, arch]);
             assert_eq!((reply.file.as_str(), reply.note), (loader, None), "{arch}");
@@ -173,12 +196,12 @@ mod tests {
 
     #[test]
     fn the_first_architecture_with_a_loader_counts() {
-        assert_eq!(pxe(&[0, 27, 0, 7, 0, 0]).file, UEFI_LOADER);
+        assert_eq!(pxe(&[0, 33, 0, 7, 0, 0]).file, UEFI_LOADER);
     }
 
     #[test]
     fn an_architecture_without_a_loader_gets_no_bootfile_and_a_note() {
-        for arch in [&[0, 10][..], &[0, 16], &[0, 27], &[0, 41]] {
+        for arch in [&[0, 5][..], &[0, 16], &[0, 28], &[0, 33]] {
             let reply = pxe(arch);
             assert_eq!(reply.note, Some(Count::ArchitectureUnknown), "{arch:?}");
             assert!(reply.options.is_empty() && reply.siaddr.is_unspecified());
@@ -210,7 +233,11 @@ mod tests {
         for (arch, loader) in [
             (15, "snponly-i386.efi"),
             (16, "snponly.efi"),
+            (18, "snponly-arm32.efi"),
             (19, "snponly-arm64.efi"),
+            (20, "undionly.kpxe"),
+            (28, "snponly-riscv64.efi"),
+            (40, "snponly-loong64.efi"),
         ] {
             let reply = boot(&[(60, b"HTTPClient:Arch:00016"), (93, &[0, arch])], &ALL);
             assert_eq!(reply.file, format!("http://10.97.0.1:8081/loaders/{loader}"));

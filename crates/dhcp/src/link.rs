@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use dhcproto::v4::MessageType;
 use model::Ipv4Net;
 use proto::dhcp::v1::Subnet;
 use proto::smd::v1::EthernetInterface;
@@ -25,7 +26,8 @@ pub(crate) enum FoundBy {
     Selection(Ipv4Addr),
     /// The relay's own address.
     Relay(Ipv4Addr),
-    /// The address that the client has already: it may renew from behind a relay without it.
+    /// The address that the client has already: it may renew from behind a relay without it. Not by a broadcast: that
+    /// shows which link the client is on now (REBINDING).
     OwnAddress(Ipv4Addr),
     /// The service address: the client is on this network itself.
     ServiceAddress(Ipv4Addr),
@@ -45,7 +47,7 @@ impl FoundBy {
         let found = match request.subnet_selection {
             Some(named) => FoundBy::Selection(named),
             None if request.is_relayed() => FoundBy::Relay(request.giaddr),
-            None if !request.ciaddr.is_unspecified() && serves(request.ciaddr) => {
+            None if renews(request) && serves(request.ciaddr) => {
                 return Ok(FoundBy::OwnAddress(request.ciaddr));
             }
             None => return Ok(FoundBy::ServiceAddress(network.service_address)),
@@ -65,6 +67,12 @@ impl FoundBy {
             | FoundBy::ServiceAddress(address) => address,
         }
     }
+}
+
+/// Whether the client speaks from an address that it has, wherever it is.
+fn renews(request: &Request<'_>) -> bool {
+    let rebinds = request.is_broadcast && request.message_type == MessageType::Request;
+    !request.ciaddr.is_unspecified() && !rebinds
 }
 
 impl Link {

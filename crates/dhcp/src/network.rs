@@ -17,6 +17,12 @@ pub const UEFI_LOADER: &str = "snponly.efi";
 pub const UEFI_IA32_LOADER: &str = "snponly-i386.efi";
 /// The same for a UEFI on 64-bit ARM (iPXE's `bin-arm64-efi/snponly.efi`).
 pub const UEFI_ARM64_LOADER: &str = "snponly-arm64.efi";
+/// The same for a UEFI on 32-bit ARM (iPXE's `bin-arm32-efi/snponly.efi`).
+pub const UEFI_ARM32_LOADER: &str = "snponly-arm32.efi";
+/// The same for a UEFI on 64-bit RISC-V (iPXE's `bin-riscv64-efi/snponly.efi`).
+pub const UEFI_RISCV64_LOADER: &str = "snponly-riscv64.efi";
+/// The same for a UEFI on 64-bit LoongArch (iPXE's `bin-loong64-efi/snponly.efi`).
+pub const UEFI_LOONG64_LOADER: &str = "snponly-loong64.efi";
 
 /// One `[[network]]` of the configuration, as DHCP sees it.
 #[derive(Clone, Debug)]
@@ -26,6 +32,8 @@ pub struct Network {
     /// The other members' own addresses, where no service address moves (address mode `list`): the first script asks
     /// them too. Otherwise none.
     pub alternatives: Vec<Ipv4Addr>,
+    /// The members' own addresses on this network, this one's among them: no client gets one of them.
+    pub members: Vec<Ipv4Addr>,
     /// Port of the nodes' HTTP server; `None` where nobody serves it (no role `boot`, e.g. among BMCs): then nobody is
     /// sent there.
     pub http_port: Option<u16>,
@@ -150,6 +158,7 @@ mod tests {
         let network = Network {
             service_address: Ipv4Addr::new(10, 97, 0, 1),
             alternatives: vec![],
+            members: vec![],
             http_port: Some(8081),
             relayed_subnets: vec![],
             isolated_lease_s: 300,

@@ -1,11 +1,11 @@
 //! What waits for the majority, each in a task of its own, so that nobody waits behind it: refusals, leases of pools and
 //! their ends, and what is told of strangers.
 
-use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::dhcp::v1::dhcp_command::{Change, EndLease};
+use rpc::Error;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::binder::propose;
 use crate::counters::{Count, Counters};
 use crate::policy::Decision;
 use crate::request::Request;
-use crate::server::{Buffers, Server};
+use crate::server::{Buffers, Origin, Server};
 use crate::socket::DhcpSocket;
 use crate::strangers;
 
@@ -32,7 +32,7 @@ pub(crate) struct Pending {
     pub(crate) server: Server,
     pub(crate) socket: Arc<DhcpSocket>,
     pub(crate) packet: Vec<u8>,
-    pub(crate) sender: SocketAddrV4,
+    pub(crate) origin: Origin,
     pub(crate) arrived: Instant,
 }
 
@@ -127,21 +127,32 @@ impl Pending {
         self.server.counters().add(count);
     }
 
+    /// The packet as it is read; it has been read before.
+    ///
+    /// # Errors
+    /// Why it gets no answer.
+    pub(crate) fn request(&self) -> Result<Request<'_>, Count> {
+        self.origin.request(&self.packet)
+    }
+
     /// Asks the majority, then decides again: by now the answer may be another one.
     pub(crate) async fn refuse(&self) -> Count {
+        match self.request() {
+            Ok(request) => self.refuse_now(&request).await,
+            Err(why) => why,
+        }
+    }
+
+    async fn refuse_now(&self, request: &Request<'_>) -> Count {
         let Server(inner) = &self.server;
         match tokio::time::timeout(WAIT_MAX, inner.store.linearize()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return Count::NoMajority,
         }
-        let request = match Request::parse(&self.packet) {
-            Ok(request) => request,
-            Err(why) => return why,
-        };
-        match self.server.decide(&request) {
-            Decision::Bind(_) => self.bind().await,
+        match self.server.decide(request) {
+            Decision::Bind(_) => Box::pin(self.bind()).await,
             Decision::Reply(reply) | Decision::Offer(reply, _) | Decision::Nak(reply) => {
-                self.send(&request, &reply)
+                self.send(request, &reply)
             }
             Decision::End(end) => self.server.end(end).await,
             Decision::Silent(why) => why,
@@ -151,18 +162,21 @@ impl Pending {
     /// Commits the lease and looks at the state again: only what stands there is acknowledged.
     pub(crate) async fn bind(&self) -> Count {
         let Server(inner) = &self.server;
-        let request = match Request::parse(&self.packet) {
+        let request = match self.request() {
             Ok(request) => request,
             Err(why) => return why,
         };
-        let mut is_committed = false;
-        // who has no leader knows at once that nothing can be committed
-        if let Decision::Bind(binding) = self.server.decide(&request)
-            && inner.store.has_leader()
-        {
-            let bound = tokio::time::timeout(WAIT_MAX, inner.binder.bind(binding.bind)).await;
-            is_committed = bound == Ok(Ok(()));
-        }
+        let is_committed = match self.server.decide(&request) {
+            // who has no leader knows at once that nothing can be committed
+            _ if !inner.store.has_leader() => false,
+            Decision::Bind(binding) => {
+                let bound = tokio::time::timeout(WAIT_MAX, inner.binder.bind(binding.bind)).await;
+                bound == Ok(Ok(()))
+            }
+            // another was faster since the packet came
+            Decision::Nak(_) => return self.refuse_now(&request).await,
+            _ => false,
+        };
         let reply = match (self.server.decide(&request), is_committed) {
             (Decision::Reply(reply) | Decision::Offer(reply, _), _) => reply,
             (Decision::Bind(binding), true) => binding.lost,
@@ -182,7 +196,7 @@ impl Pending {
         let buffers = &mut Buffers::default();
         let count = self
             .server
-            .send(&self.socket, buffers, request, reply, self.sender);
+            .send(&self.socket, buffers, request, reply, self.origin.sender);
         self.server.note_wait(request, reply, count, self.arrived);
         count
     }
@@ -198,6 +212,9 @@ impl Server {
                 tracing::warn!(%mac, %address, "dhcp: a client found its address of a pool in use; find the other owner");
                 Count::LeaseDeclined
             }
+            // it has ended, or somebody else's has begun, since the packet came
+            (Ok(Err(Error::NotFound { .. } | Error::Conflict { .. })), false) => Count::ReleaseByOther,
+            (Ok(Err(Error::NotFound { .. } | Error::Conflict { .. })), true) => Count::DeclineByOther,
             (Ok(Err(_)) | Err(_), _) => Count::NoMajority,
         }
     }

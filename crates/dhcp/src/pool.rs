@@ -223,7 +223,9 @@ impl<'a> Pooled<'a> {
     fn probe(&self) -> Option<Ipv4Addr> {
         let pools = Pools::of(&self.answer.link.subnet);
         let share = (self.answer.site.share)();
-        let (own, others) = share.places(pools.size(), hash(&self.client));
+        // where not all places are looked at, a client that goes on asking is shown others
+        let client = hash(&self.client).wrapping_add(self.answer.request.secs.into());
+        let (own, others) = share.places(pools.size(), client);
         self.first_free(&pools, own)
             .or_else(|| self.first_free(&pools, others))
     }
@@ -257,7 +259,7 @@ impl<'a> Pooled<'a> {
         } = &self.answer;
         let is_server = address == site.network.service_address
             || address == request.giaddr
-            || site.network.alternatives.contains(&address);
+            || site.network.members.contains(&address);
         let is_anothers =
             |lease: Arc<DhcpLease>| lease.ends_at_ms > site.now_ms && !is_of(&lease, &self.client);
         // the cheapest first: in a pool that is full most addresses end here

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode};
+use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
 use dhcproto::{Encodable, Encoder};
 
 use crate::counters::Count;
@@ -35,8 +35,9 @@ pub struct Reply {
     pub file: String,
     /// Text of the `sname` field, likewise option 66.
     pub sname: String,
-    /// Options in their order on the wire, the first of which is the server identifier. Those of no need come
-    /// last: they are left out when the message would be longer than the client takes.
+    /// Options, the first of which is the server identifier. Those of least need come last: they are left out when the
+    /// message would be longer than the client takes. What the client asks for (option 55) goes before all others, in the
+    /// client's order.
     pub options: Vec<DhcpOption>,
     /// Something worth counting that did not prevent the answer.
     pub note: Option<Count>,
@@ -73,14 +74,10 @@ impl Reply {
         encode(&self.fixed(request), &mut part, message);
         encode(&DhcpOption::MessageType(self.message_type), &mut part, message);
         let mut complete = true;
-        for option in &self.options {
+        for option in self.in_order(request) {
             let before = message.len();
             encode(option, &mut part, message);
-            let is_required = matches!(
-                option,
-                DhcpOption::ServerIdentifier(_) | DhcpOption::AddressLeaseTime(_)
-            );
-            if message.len() > room && !is_required {
+            if message.len() > room && !is_required(option) {
                 message.truncate(before);
                 complete = false;
             }
@@ -89,6 +86,22 @@ impl Reply {
         message.push(END);
         message.resize(message.len().max(MESSAGE_BYTES_MIN), 0);
         complete
+    }
+
+    /// The options as they go out: those that every reply has, those that the client asks for, the others.
+    fn in_order(&self, request: &Request<'_>) -> Vec<&DhcpOption> {
+        let mut options: Vec<&DhcpOption> = self.options.iter().collect();
+        if let Some(wanted) = request.parameters.as_deref() {
+            let place_of = |option: &DhcpOption| {
+                let code = u8::from(OptionCode::from(option));
+                wanted.iter().position(|wanted| *wanted == code)
+            };
+            options.sort_by_key(|option| match is_required(option) {
+                true => 0,
+                false => place_of(option).map_or(usize::MAX, |place| 1 + place),
+            });
+        }
+        options
     }
 
     fn fixed(&self, request: &Request<'_>) -> Message {
@@ -117,6 +130,14 @@ impl Reply {
         }
         fixed
     }
+}
+
+/// Without these it would be no reply.
+fn is_required(option: &DhcpOption) -> bool {
+    matches!(
+        option,
+        DhcpOption::ServerIdentifier(_) | DhcpOption::AddressLeaseTime(_)
+    )
 }
 
 /// Appends `what` to `message`. dhcproto's encoder writes from the start of its buffer and an option that does not
@@ -226,6 +247,35 @@ mod tests {
         assert!(checked.option(15).is_none());
         assert_eq!(checked.option(82).unwrap().as_ref(), info);
         assert_eq!(checked.option(51).unwrap().as_ref(), 3600u32.to_be_bytes());
+    }
+
+    /// RFC 2132 section 9.8; and what has no room is what nobody asked for.
+    #[test]
+    fn options_go_in_the_order_that_the_client_asks_for() {
+        let mut long = reply();
+        long.options.extend([
+            DhcpOption::SubnetMask(Ipv4Addr::new(255, 255, 0, 0)),
+            DhcpOption::BroadcastAddr(Ipv4Addr::new(10, 97, 255, 255)),
+            DhcpOption::InterfaceMtu(9000),
+            DhcpOption::DomainName("d".repeat(200)),
+        ]);
+        let order = |asked: &[(u8, &[u8])]| {
+            let (message, complete) = written(&long, &RawPacket::discover().options(asked).bytes());
+            let (mut codes, mut rest) = (Vec::new(), &message[240..]);
+            while let [code @ 1..=254, len, after @ ..] = rest {
+                codes.push(*code);
+                rest = &after[usize::from(*len)..];
+            }
+            (codes, complete)
+        };
+        assert_eq!(order(&[]), (vec![53, 54, 51, 1, 28, 26, 15], true));
+        let all = [15, 26, 3, 1, 54];
+        assert_eq!(order(&[(55, &all)]), (vec![53, 54, 51, 15, 26, 1, 28], true));
+        let (info, wanted) = ([3; 80], (55, &[15][..]));
+        assert_eq!(
+            order(&[(82, &info), (82, &info), wanted]).0,
+            [53, 54, 51, 15, 1, 28, 82, 82][..7]
+        );
     }
 
     /// A relay's 455 bytes of option 82 leave no room for anything else in a message of 576 bytes.

@@ -29,6 +29,7 @@ mod code {
     pub(super) const REQUESTED_ADDRESS: u8 = 50;
     pub(super) const MESSAGE_TYPE: u8 = 53;
     pub(super) const SERVER_ID: u8 = 54;
+    pub(super) const PARAMETERS: u8 = 55;
     pub(super) const MAX_MESSAGE_SIZE: u8 = 57;
     pub(super) const CLASS_ID: u8 = 60;
     pub(super) const CLIENT_ID: u8 = 61;
@@ -74,6 +75,10 @@ pub struct Request<'a> {
     pub requested: Option<Ipv4Addr>,
     /// Option 54: the server the client has chosen.
     pub server_id: Option<Ipv4Addr>,
+    /// Option 55: the options the client wants, those it wants most first.
+    pub parameters: Option<Cow<'a, [u8]>>,
+    /// Everybody on the client's link has it: it was sent by broadcast. [`Request::parse`] cannot know, and says no.
+    pub is_broadcast: bool,
     /// Who asks.
     pub client: Client,
     /// Option 93, every value (RFC 4578; IANA "Processor Architecture Types").
@@ -133,6 +138,8 @@ impl<'a> Request<'a> {
             mac: MacAddr([fixed[28], fixed[29], fixed[30], fixed[31], fixed[32], fixed[33]]),
             requested: checked.exact(code::REQUESTED_ADDRESS)?.map(Ipv4Addr::from),
             server_id: checked.exact(code::SERVER_ID)?.map(Ipv4Addr::from),
+            parameters: checked.option(code::PARAMETERS),
+            is_broadcast: false,
             client: client(&checked),
             architectures: architectures(&checked)?,
             hostname: checked.option(code::HOSTNAME),

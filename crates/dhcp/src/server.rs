@@ -168,10 +168,24 @@ pub(crate) struct Buffers {
 
 /// Where a packet came from.
 #[derive(Clone, Copy, Debug)]
-struct Origin {
-    sender: SocketAddrV4,
+pub(crate) struct Origin {
+    pub(crate) sender: SocketAddrV4,
     /// The other members have it too: it was no unicast to the service address.
-    is_shared: bool,
+    pub(crate) is_shared: bool,
+}
+
+impl Origin {
+    /// Reads a packet that came from here.
+    ///
+    /// # Errors
+    /// Those of [`Request::parse`].
+    pub(crate) fn request(self, packet: &[u8]) -> Result<Request<'_>, Count> {
+        let request = Request::parse(packet)?;
+        Ok(Request {
+            is_broadcast: self.is_shared,
+            ..request
+        })
+    }
 }
 
 /// The server at work on one socket.
@@ -209,7 +223,7 @@ impl Worker {
         } in settled.due
         {
             self.arrived = arrived;
-            self.guarded(|worker| worker.answer_in_place_of_another(&packet, sender.sender));
+            self.guarded(|worker| worker.answer_in_place_of_another(&packet, sender));
         }
         self.send_waiting();
     }
@@ -238,7 +252,7 @@ impl Worker {
         if packet.len() == PACKET_BYTES_MAX {
             return Some(Count::TooLong);
         }
-        let request = match Request::parse(packet) {
+        let request = match origin.request(packet) {
             Ok(request) => request,
             Err(why) => return Some(why),
         };
@@ -260,11 +274,11 @@ impl Worker {
                 Some(why)
             }
             decision => match turn {
-                Responder::Own => self.say(decision, &request, packet, origin.sender),
-                Responder::StandIn => self.answer_in_place_of_another(packet, origin.sender),
+                Responder::Own => self.say(decision, &request, packet, origin),
+                Responder::StandIn => self.answer_in_place_of_another(packet, origin),
                 Responder::Other { .. } if self.asks_in_vain(&request) => {
                     self.no_longer_waits(&request);
-                    self.say(decision, &request, packet, origin.sender)
+                    self.say(decision, &request, packet, origin)
                 }
                 Responder::Other { .. } => self.keep(&request, packet, origin),
             },
@@ -296,8 +310,8 @@ impl Worker {
     }
 
     /// Decides anew: the state may be another one than when the packet came.
-    fn answer_in_place_of_another(&mut self, packet: &[u8], sender: SocketAddrV4) -> Option<Count> {
-        let request = match Request::parse(packet) {
+    fn answer_in_place_of_another(&mut self, packet: &[u8], origin: Origin) -> Option<Count> {
+        let request = match origin.request(packet) {
             Ok(request) => request,
             Err(why) => return Some(why),
         };
@@ -305,7 +319,7 @@ impl Worker {
             Decision::Silent(why) => Some(why),
             decision => {
                 self.server.0.counters.add(Count::StoodIn);
-                self.say(decision, &request, packet, sender)
+                self.say(decision, &request, packet, origin)
             }
         }
     }
@@ -315,20 +329,20 @@ impl Worker {
         decision: Decision,
         request: &Request<'_>,
         packet: &[u8],
-        sender: SocketAddrV4,
+        origin: Origin,
     ) -> Option<Count> {
         if self.server.to_be_probed(request, &decision).is_some() {
-            return self.pending.probe(self.pending_packet(packet, sender));
+            return self.pending.probe(self.pending_packet(packet, origin));
         }
         match decision {
             Decision::Silent(why) => Some(why),
-            Decision::Reply(reply) => Some(self.send(request, &reply, sender)),
+            Decision::Reply(reply) => Some(self.send(request, &reply, origin.sender)),
             Decision::Offer(reply, client) => {
                 self.server.0.offers.note(reply.yiaddr, &client, Instant::now());
-                Some(self.send(request, &reply, sender))
+                Some(self.send(request, &reply, origin.sender))
             }
-            Decision::Nak(_) => self.pending.nak(self.pending_packet(packet, sender)),
-            Decision::Bind(_) => self.pending.bind(self.pending_packet(packet, sender)),
+            Decision::Nak(_) => self.pending.nak(self.pending_packet(packet, origin)),
+            Decision::Bind(_) => self.pending.bind(self.pending_packet(packet, origin)),
             Decision::End(end) => self.pending.end(&self.server, end),
         }
     }
@@ -341,12 +355,12 @@ impl Worker {
         count
     }
 
-    fn pending_packet(&self, packet: &[u8], sender: SocketAddrV4) -> Pending {
+    fn pending_packet(&self, packet: &[u8], origin: Origin) -> Pending {
         Pending {
             server: self.server.clone(),
             socket: Arc::clone(&self.socket),
             packet: packet.to_vec(),
-            sender,
+            origin,
             arrived: self.arrived,
         }
     }

@@ -26,7 +26,7 @@ impl Share {
 
     /// The places of a pool of this size in the order in which the member looks at them for a client: those of its own share,
     /// and for when none of them is free those of the others. `client` is a number that follows from the client's name, so that
-    /// each begins at another place. At most 1,024 in all; a pool without more of them is looked at whole.
+    /// each begins at another place. At most 1,024 in all, spread over the pool; one without more places is looked at whole.
     pub(crate) fn places(
         self,
         size: u64,
@@ -50,10 +50,28 @@ impl Share {
     }
 }
 
-/// At most `count` of the numbers below `size`: one that follows from `client`, and those behind it.
+/// At most `count` of the numbers below `size`, each once: one that follows from `client`, and those behind it. Where they are
+/// not all looked at, they are spread over the whole: what is taken may lie in one piece.
 fn around(size: u64, client: u64, count: u64) -> impl Iterator<Item = u64> {
     let first = client.checked_rem(size).unwrap_or_default();
-    (0..count.min(size)).map(move |step| (first + step) % size)
+    let step = if count < size { spread_step(size) } else { 1 };
+    (0..count.min(size)).map(move |n| (first + n * step) % size)
+}
+
+/// A step that comes to every number below `size` before it comes to one again, and whose first ones lie far apart: near the
+/// golden section, and without a common divisor.
+fn spread_step(size: u64) -> u64 {
+    let section = size / 1000 * 618 + size % 1000 * 618 / 1000;
+    (section.max(1)..size)
+        .find(|step| has_no_divisor_with(*step, size))
+        .unwrap_or(1)
+}
+
+fn has_no_divisor_with(mut a: u64, mut b: u64) -> bool {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a == 1
 }
 
 #[cfg(test)]
@@ -128,6 +146,24 @@ mod tests {
         assert!(others(Share::WHOLE, 100, 7).is_empty());
         assert_eq!(Share::new(0, 1), Share::WHOLE);
         assert_eq!(Share::new(3, 0), Share::WHOLE, "nobody is less than one");
+    }
+
+    /// Half of the pool is taken in one piece, by reservations say: no client may be told for ever that nothing is left.
+    #[test]
+    fn what_is_looked_at_is_spread_over_the_pool() {
+        for size in [1025, 4096, 65_000] {
+            for client in 0..200 {
+                let places = own(Share::WHOLE, size, client * 331);
+                for tenth in 0..10 {
+                    let piece = size * tenth / 10..size * (tenth + 1) / 10;
+                    assert!(
+                        places.iter().any(|place| piece.contains(place)),
+                        "{size}, {piece:?}"
+                    );
+                }
+                assert_eq!(BTreeSet::from_iter(&places).len(), places.len(), "each once");
+            }
+        }
     }
 
     /// A DHCPDISCOVER that finds nothing must not cost more because there are several members, nor find less.

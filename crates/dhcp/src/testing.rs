@@ -129,6 +129,7 @@ pub(crate) fn network() -> Network {
     Network {
         service_address: Ipv4Addr::new(10, 97, 0, 1),
         alternatives: vec![],
+        members: vec![],
         http_port: Some(8081),
         relayed_subnets: vec!["10.98.0.0/16".parse().expect("a network")],
         isolated_lease_s: 300,

@@ -62,7 +62,7 @@ use self::metrics::{DhcpPage, MetricsPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
-use self::runtimes::Runtimes;
+use self::runtimes::{Apart, Runtimes};
 use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
@@ -102,7 +102,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
     huge_pages::decline();
     freed_memory::give_back();
     let runtimes = Runtimes::start()?;
-    runtimes.run(async |raft| Box::pin(serve(config, identity, raft)).await)
+    runtimes.run(async |apart| Box::pin(serve(config, identity, apart)).await)
 }
 
 /// The form of the log that a configuration asks for, and whose log it is: nobody's where it cannot be read, which
@@ -119,7 +119,8 @@ pub fn log_of(config: &Path) -> (LogFormat, Option<Origin>) {
     (format, Some(Origin { member, cluster }))
 }
 
-async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), ServeError> {
+async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), ServeError> {
+    let raft = apart.raft;
     let mut signals = Signals::listen().map_err(|source| ServeError::System {
         what: "its signals",
         source,
@@ -204,6 +205,7 @@ async fn serve(config: Config, identity: Identity, raft: Handle) -> Result<(), S
         timeline,
         sealer: identity.sealer,
         api,
+        for_dhcp: apart.dhcp,
         leaving: drain.leaving(),
     };
     let stop = drain.finishing();

@@ -1,4 +1,4 @@
-//! Two runtimes: Raft has one of its own, so that a boot storm does not delay a heartbeat.
+//! Three runtimes: Raft has one of its own, so that a boot storm does not delay a heartbeat, and DHCP another.
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -8,10 +8,23 @@ use super::ServeError;
 /// woken for each costs an eighth of the CPU time of a write. Snapshots and the log have threads of their own.
 const RAFT_THREADS: usize = 1;
 
+/// Threads for DHCP. One: an answer takes it some 20 µs, and a second thread that is woken for each packet half as much again.
+const DHCP_THREADS: usize = 1;
+
 /// The runtimes of a member. Dropping them ends what still runs on them without waiting.
 pub(super) struct Runtimes {
     services: Option<Runtime>,
     raft: Option<Runtime>,
+    dhcp: Option<Runtime>,
+}
+
+/// The runtimes of parts that do not run on the services'.
+#[derive(Clone, Debug)]
+pub(super) struct Apart {
+    /// For Raft and the peer port.
+    pub(super) raft: Handle,
+    /// For DHCP's sockets.
+    pub(super) dhcp: Handle,
 }
 
 impl Runtimes {
@@ -21,12 +34,14 @@ impl Runtimes {
             what: "threads",
             source,
         };
-        let raft = Builder::new_multi_thread()
-            .worker_threads(RAFT_THREADS)
-            .thread_name("raft")
-            .enable_all()
-            .build()
-            .map_err(refused)?;
+        let apart = |name: &'static str, threads| {
+            Builder::new_multi_thread()
+                .worker_threads(threads)
+                .thread_name(name)
+                .enable_all()
+                .build()
+                .map_err(refused)
+        };
         let services = Builder::new_multi_thread()
             .thread_name("services")
             .enable_all()
@@ -34,15 +49,20 @@ impl Runtimes {
             .map_err(refused)?;
         Ok(Self {
             services: Some(services),
-            raft: Some(raft),
+            raft: Some(apart("raft", RAFT_THREADS)?),
+            dhcp: Some(apart("dhcp", DHCP_THREADS)?),
         })
     }
 
-    /// Runs `member` on the services' runtime; it is given Raft's.
-    pub(super) fn run<T>(&self, member: impl AsyncFnOnce(Handle) -> T) -> T {
-        let services = self.services.as_ref().expect("taken only in drop");
-        let raft = self.raft.as_ref().expect("taken only in drop").handle().clone();
-        services.block_on(member(raft))
+    /// Runs `member` on the services' runtime; it is given the others.
+    pub(super) fn run<T>(&self, member: impl AsyncFnOnce(Apart) -> T) -> T {
+        let [services, raft, dhcp] = [&self.services, &self.raft, &self.dhcp]
+            .map(|runtime| runtime.as_ref().expect("taken only in drop"));
+        let apart = Apart {
+            raft: raft.handle().clone(),
+            dhcp: dhcp.handle().clone(),
+        };
+        services.block_on(member(apart))
     }
 }
 
@@ -50,7 +70,8 @@ impl Drop for Runtimes {
     /// The drain has waited for what is worth waiting for; a blocking thread that hangs must not keep
     /// the process.
     fn drop(&mut self) {
-        for runtime in [self.services.take(), self.raft.take()].into_iter().flatten() {
+        let runtimes = [self.services.take(), self.dhcp.take(), self.raft.take()];
+        for runtime in runtimes.into_iter().flatten() {
             runtime.shutdown_background();
         }
     }

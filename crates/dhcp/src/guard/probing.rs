@@ -72,7 +72,7 @@ impl Pending {
     pub(crate) async fn probe(&self) -> Count {
         let server = &self.server;
         for _ in 0..ADDRESSES_TRIED_MAX {
-            let request = match Request::parse(&self.packet) {
+            let request = match self.request() {
                 Ok(request) => request,
                 Err(why) => return why,
             };

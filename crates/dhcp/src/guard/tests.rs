@@ -117,6 +117,7 @@ async fn other_members_are_no_rogues_and_expected_servers_neither() {
     let store = testing::world(10, 97).await;
     let network = Network {
         alternatives: vec![ROGUE],
+        members: vec![],
         ..network()
     };
     let raw = RawPacket::new(3).options(&[(54, &ROGUE.octets())]).bytes();

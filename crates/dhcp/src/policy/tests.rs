@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::{DhcpOption, OptionCode};
+use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
 use model::MacAddr;
 use proto::smd::v1::smd_command::{Change, DeleteIpAddress};
 use raft::Store;
@@ -348,13 +348,42 @@ fn a_node_behind_a_relay_renews_without_it() {
     assert!(ack.options.contains(&DhcpOption::AddressLeaseTime(600)));
 }
 
+/// A broadcast tells which link the client is on now: there its old address is worth nothing.
+#[test]
+fn a_node_that_rebinds_on_another_link_is_not_confirmed() {
+    let (store, ciaddr) = (world(), Ipv4Addr::new(10, 98, 2, 2));
+    let rebinding = RawPacket {
+        mac: NODE_ON_TWO,
+        ..request(NONE, NONE, ciaddr)
+    };
+    let packet = rebinding.bytes();
+    let decided = |is_broadcast, message_type| {
+        let request = Request {
+            is_broadcast,
+            message_type,
+            ..Request::parse(&packet).unwrap()
+        };
+        let (network, loaders) = (network(), Loaders::default());
+        decide(&store.state(), &request, &Site::new(&network, &loaders, 0))
+    };
+    let Decision::Reply(renewed) = decided(false, MessageType::Request) else {
+        panic!("RENEWING is a unicast, from wherever the client is")
+    };
+    assert_eq!(renewed.yiaddr, ciaddr);
+    assert!(matches!(decided(true, MessageType::Request), Decision::Nak(_)));
+    let informed = decided(true, MessageType::Inform);
+    assert!(
+        matches!(informed, Decision::Reply(_)),
+        "{informed:?}: it says where it is"
+    );
+}
+
 #[test]
 fn without_a_subnet_nobody_is_answered() {
     let raw = RawPacket::discover();
     let packet = raw.bytes();
     let elsewhere = Network {
         service_address: Ipv4Addr::new(172, 16, 0, 1),
-        alternatives: vec![],
         ..network()
     };
     let (request, loaders) = (Request::parse(&packet).unwrap(), Loaders::default());

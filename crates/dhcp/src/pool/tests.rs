@@ -9,7 +9,7 @@ use proto::dhcp::v1::dhcp_command::{Change, DeleteLease};
 use raft::Store;
 
 use super::*;
-use crate::network::{BIOS_LOADER, Loaders};
+use crate::network::{BIOS_LOADER, Loaders, Network};
 use crate::policy::decide;
 use crate::share::Share;
 use crate::testing::{self, NODE_WITHOUT_ADDRESS, RawPacket, network, run};
@@ -267,6 +267,39 @@ fn the_servers_and_relays_own_addresses_are_not_offered() {
         ..discover
     };
     assert_eq!(decision(&store, &relayed), Decision::Silent(Count::PoolFull));
+}
+
+/// Nobody answers a member's probe for its own address, so that the probe would find it free.
+#[test]
+fn a_members_own_address_is_not_offered() {
+    let mut pool = testing::with_pool(10, 97);
+    (pool.pools[0].first, pool.pools[0].last) = ("10.97.1.1".into(), "10.97.1.3".into());
+    let store = world_with(pool);
+    let packet = message(DISCOVER, A).bytes();
+    let (one, three) = (Ipv4Addr::new(10, 97, 1, 1), Ipv4Addr::new(10, 97, 1, 3));
+    let network = Network {
+        members: vec![one, three],
+        ..network()
+    };
+    let loaders = Loaders::default();
+    let site = Site::new(&network, &loaders, store.state().time_ms());
+    let request = Request::parse(&packet).unwrap();
+    let offer = decide(&store.state(), &request, &site);
+    assert_eq!(offered(offer), Ipv4Addr::new(10, 97, 1, 2));
+}
+
+/// Reservations that lie in one piece take most of the pool: every client finds one of the addresses behind them.
+#[test]
+fn no_client_is_told_that_a_pool_is_full_while_it_is_not() {
+    let mut pool = testing::with_pool(10, 97);
+    (pool.pools[0].first, pool.pools[0].last) = ("10.97.200.0".into(), "10.97.219.255".into());
+    pool.pools[0].excluded = vec!["10.97.200.0-10.97.216.255".into()];
+    let store = world_with(pool);
+    for n in 0..100 {
+        let discover = message(DISCOVER, MacAddr([2, 7, 7, 7, 7, n]));
+        let address = offered(decision(&store, &discover));
+        assert!(address >= Ipv4Addr::new(10, 97, 217, 0), "{address}");
+    }
 }
 
 /// The log decides, whatever was offered: an acknowledgement needs the lease in the state.

@@ -144,7 +144,7 @@ fn an_address_beyond_a_relay_is_asked_for_by_ping() {
         }
         run("ip route add 10.98.0.0/16 via 10.97.5.5");
         let store = with_small_pools().await;
-        let server = serve_guarded(&store, probing());
+        let _server = serve_guarded(&store, probing());
         let relay = std::thread::spawn(move || {
             enter(pid);
             let socket = UdpSocket::bind("10.98.0.1:67").unwrap();

@@ -12,7 +12,7 @@ pub struct DhcpConfig {
     /// UDP port; 67 unless the nodes come through relays that know another one.
     pub port: u16,
     /// Directory of the boot loaders: `undionly.kpxe` (BIOS), `snponly.efi` (UEFI x64), `snponly-i386.efi` (UEFI of 32
-    /// bits) and `snponly-arm64.efi` (UEFI ARM64). They are read once at start, and are what TFTP serves and, for UEFI
+    /// bits), `snponly-arm64.efi`, `snponly-arm32.efi`, `snponly-riscv64.efi` and `snponly-loong64.efi`. They are read once at start, and are what TFTP serves and, for UEFI
     /// HTTP boot, the node port below `/loaders/`. Of the first two a missing one is a warning at start; nodes whose
     /// loader is missing get their address and no boot file.
     pub loaders_dir: PathBuf,

@@ -77,6 +77,15 @@ impl NetworkConfig {
         self.interface == "lo"
     }
 
+    /// Every member's own address there, as far as this one has been told.
+    pub fn member_addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let others = self
+            .peers
+            .values()
+            .filter(|address| **address != self.member_address);
+        std::iter::once(self.member_address).chain(others.copied())
+    }
+
     /// Whether nodes are answered over IPv6 there.
     pub fn serves_ipv6(&self) -> bool {
         !self.prefixes_v6.is_empty()

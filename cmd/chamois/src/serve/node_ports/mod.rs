@@ -16,6 +16,7 @@ use gateway::Gateway;
 use raft::Store;
 use state::cluster::FEATURE_LEVEL_DHCP;
 use timeline::Timeline;
+use tokio::runtime::Handle;
 
 use self::holding::Holding;
 use self::roles::Roles;
@@ -47,6 +48,8 @@ pub(super) struct NodePorts {
     pub(super) timeline: Timeline,
     pub(super) sealer: Sealer,
     pub(super) api: ApiServed,
+    /// The runtime of DHCP's sockets.
+    pub(super) for_dhcp: Handle,
     /// Reached when this member begins to drain.
     pub(super) leaving: Stop,
 }

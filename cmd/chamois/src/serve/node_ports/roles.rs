@@ -11,6 +11,7 @@ use gateway::Gateway;
 use model::MacAddr;
 use tftp::Limits;
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::runtime::Handle;
 
 use super::{Holding, NodePorts, dns as dns_ports, interface, ipv6};
 use crate::serve::ServeError;
@@ -28,6 +29,7 @@ const PROXY_KEY: &str = "dhcp-mode";
 /// Everything that is served on one network.
 pub(super) struct Roles {
     config: Arc<Config>,
+    for_dhcp: Handle,
     counters: Counters,
     open_roles: OpenRoles,
     dhcp_servers: dhcp::Servers,
@@ -57,6 +59,7 @@ impl Roles {
         let about = Network {
             service_address: service,
             alternatives: ports.config.alternatives(network),
+            members: network.member_addresses().collect(),
             http_port: network.has(Role::Boot).then_some(ports.config.boot.http_port),
             relayed_subnets: network.relayed_subnets.clone(),
             isolated_lease_s: ports.config.dhcp.isolated_lease_s,
@@ -85,6 +88,7 @@ impl Roles {
         let tftp = tftp::Server::new(files, Limits::default()).telling(fetched);
         Ok(Self {
             config: Arc::clone(&ports.config),
+            for_dhcp: ports.for_dhcp.clone(),
             counters: ports.counters.clone(),
             open_roles: ports.open_roles.clone(),
             dhcp_servers: ports.dhcp.clone(),
@@ -148,6 +152,7 @@ impl Roles {
             );
         }
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
+            let _its_sockets = self.for_dhcp.enter();
             let socket = DhcpSocket::on_interface(name, port).map_err(not_bound(key, any(port)))?;
             tasks.spawn("DHCP", dhcp(self.dhcp.clone(), socket, stop.clone()));
             if let Some(port) = self.proxy_port() {
@@ -246,6 +251,7 @@ impl Roles {
             );
         }
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
+            let _its_sockets = self.for_dhcp.enter();
             let socket = DhcpSocket::on_address(at(port)).map_err(not_bound(key, at(port).into()))?;
             tasks.spawn("DHCP", dhcp(self.dhcp.clone(), socket, stop.clone()));
             if let Some(port) = self.proxy_port() {
@@ -282,7 +288,7 @@ impl Roles {
         }
         if let Some((key, port)) = self.port_of(Role::Dhcp) {
             let (held, server, stop) = (self.held.clone(), self.dhcp.clone(), stop.clone());
-            tasks.spawn("DHCP on the service address", async move {
+            tasks.spawn_on(&self.for_dhcp, "DHCP on the service address", async move {
                 let socket = stop.unless(loopback::udp_socket(&held, at(port))).await;
                 let Some(socket) = socket else { return Ok(()) };
                 let socket = socket
