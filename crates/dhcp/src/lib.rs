@@ -55,10 +55,15 @@ pub use counters::{Count, Counters};
 pub use explain::ExplainService;
 pub use first_script::FIRST_SCRIPT;
 pub use gauges::{AddressGauges, address_gauges};
-pub use guard::{GuardCount, GuardCounters, Limits, Mode, PROXY_PORT, Rules, WatchService};
+pub use guard::{
+    Excess, GuardCount, GuardCounters, Limiter, Limits, Mode, PROXY_PORT, Rules, WatchService, is_answered,
+};
 pub use holds::confirm_held_addresses;
 pub use leases::LeaseService;
-pub use network::{BIOS_LOADER, Loaders, Network, Site, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
+pub use network::{
+    BIOS_LOADER, Loaders, Network, Site, UEFI_ARM32_LOADER, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER,
+    UEFI_LOONG64_LOADER, UEFI_RISCV64_LOADER,
+};
 pub use policies::PolicyService;
 pub use policy::{Binding, CLOCK_MARGIN_MS, Decision, decide};
 pub use precheck::{Checked, OPTIONS_MAX, check};

@@ -230,7 +230,9 @@ impl Answer<'_> {
         }
     }
 
-    /// The lease time of the network's IPv4 subnet; without a leader no longer than the site says.
+    /// The lease time of the network's IPv4 subnet; without a leader no longer than the site says. Where there is no such subnet
+    /// it is the default one: DHCPv4 is silent then, for want of a mask and a router, of which DHCPv6 tells nothing. Prefixes stand
+    /// in the configuration, and an address that leaves its node is held for the default lease time at least.
     fn valid_s(&self) -> u32 {
         let subnet = self.state.dhcp.subnet_of(self.site.network.service_address);
         let lease_s = lease_time_s(&subnet.map(|subnet| subnet.as_ref().clone()).unwrap_or_default());

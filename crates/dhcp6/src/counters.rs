@@ -34,6 +34,10 @@ tally::reasons! {
     NotMulticast "not_multicast" "Dropped: sent to one server, where its type must be sent to all.",
     SourceNotServed "source_not_served" "Dropped: its sender is neither on the link nor in a prefix that is served.",
 
+    TooManyPackets "too_many_packets" "Dropped: this client asks more often than a client does (`dhcp.client-packets-per-s-max`).",
+    TooManyStrangers "too_many_strangers" "Dropped: too many clients that SMD does not know, at once (`dhcp.unknown-clients-per-s-max`).",
+    NotInGroups "not_in_groups" "Silence: the component is in none of the groups that are answered (`dhcp-answer-only`).",
+    IgnoredByPolicy "ignored_by_policy" "Silence: a policy ignores this client (`chamois dhcp policy list`).",
     UnknownMac "unknown_mac" "Silence: no ethernet interface has this MAC.",
     NoMac "no_mac" "Silence: neither relay, address nor DUID tells the client's MAC.",
     AddressHeld "address_held" "Told that there is no address: whoever had the node's before may use it still (`chamois dhcp held`).",

@@ -28,10 +28,14 @@ pub(crate) fn macs(request: &Request<'_>) -> Vec<MacAddr> {
     if let Some(seen) = nearest.and_then(|relay| relay.client_mac) {
         return vec![seen];
     }
-    let sender = nearest.map_or(request.source, |relay| relay.peer);
-    let of_address = of_link_local(sender);
+    let of_address = of_link_local(sender(request));
     let of_duid = request.client_id.and_then(of_duid);
     of_address.into_iter().chain(of_duid).collect()
+}
+
+/// The address that the client itself asks from.
+pub(crate) fn sender(request: &Request<'_>) -> Ipv6Addr {
+    request.relays.last().map_or(request.source, |relay| relay.peer)
 }
 
 /// `fe80::` and a MAC with `ff:fe` in its middle and its second bit turned (RFC 4291, appendix A).

@@ -9,10 +9,12 @@
 extern crate self as dhcp6;
 
 mod answer;
+mod audience;
 mod boot;
 mod counters;
 mod duid;
 mod identity;
+mod limits;
 mod link;
 mod message;
 mod names;

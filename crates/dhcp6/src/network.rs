@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use dhcp::Loaders;
+use dhcp::{Limits, Loaders};
 use model::Ipv6Net;
 
 /// One `[[network]]` of the configuration, as DHCPv6 sees it.
@@ -23,6 +23,10 @@ pub struct Network {
     pub service_address: Ipv4Addr,
     /// Longest valid lifetime as long as this member hears no leader, seconds: what SMD says may have changed meanwhile.
     pub isolated_lease_s: u32,
+    /// Labels of SMD's groups whose components alone are answered; none: everybody is.
+    pub answer_only: Vec<String>,
+    /// How often clients may ask.
+    pub limits: Limits,
 }
 
 /// What a decision depends on besides the state and the packet.

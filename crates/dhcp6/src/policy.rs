@@ -9,6 +9,7 @@ use proto::smd::v1::EthernetInterface;
 use state::State;
 
 use crate::answer::Answer;
+use crate::audience::check_is_answered;
 use crate::counters::Count;
 use crate::duid::server_duid;
 use crate::link::Link;
@@ -42,9 +43,10 @@ fn answer(state: &State, request: &Request<'_>, site: &Site<'_>) -> Result<Decis
     check_source(request, site.network)?;
     let mac = request.mac_in(state)?;
     let interface = state.smd.interface(&mac).ok_or(Count::UnknownMac)?;
+    let xname = interface.component_id.parse::<Xname>().ok();
+    check_is_answered(state, &interface, xname.as_ref(), site.network)?;
     let link = Link::of(request, site.network)?;
     let (held, addresses) = own_addresses(state, &interface, mac, &link, site.now_ms)?;
-    let xname = interface.component_id.parse::<Xname>().ok();
     let answer = Answer {
         state,
         request,

@@ -15,6 +15,7 @@ use timeline::Timeline;
 use tokio::time::Instant;
 
 use crate::counters::{Count, Counters};
+use crate::limits::ClientLimiter;
 use crate::network::{Network, Site};
 use crate::pending::{Pending, PendingTasks};
 use crate::policy::{Decision, decide};
@@ -72,6 +73,7 @@ impl Server {
         let mut worker = Worker {
             server: self.clone(),
             socket: Arc::new(socket),
+            limiter: ClientLimiter::new(self.0.network.limits, Instant::now()),
             repeats: Repeats::default(),
             waiting: Waiting::default(),
             pending: PendingTasks::new(self.counters()),
@@ -164,6 +166,7 @@ impl Server {
 struct Worker {
     server: Server,
     socket: Arc<Socket>,
+    limiter: ClientLimiter,
     repeats: Repeats,
     waiting: Waiting<Sender>,
     pending: PendingTasks,
@@ -206,6 +209,10 @@ impl Worker {
             Err(why) => return Some(why),
         };
         self.count_type(&request);
+        let state = self.server.0.store.state();
+        if let Err(why) = self.limiter.take(&state, &request, Instant::now()) {
+            return Some(why);
+        }
         let decision = self.server.decide(&request);
         if let Decision::Silent(why) = decision {
             return Some(why);

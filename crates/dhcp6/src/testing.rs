@@ -2,10 +2,12 @@
 
 use std::net::Ipv6Addr;
 
+use dhcp::Limits;
 use dhcp6::Network;
 use model::MacAddr;
 use proto::dhcp::v1::{Subnet, dhcp_command};
-use proto::smd::v1::smd_command::{Change, DeleteIpAddress};
+use proto::smd::v1::smd_command::{Change, CreateGroup, DeleteIpAddress};
+use proto::smd::v1::{Group, GroupMembers};
 use raft::Store;
 
 #[allow(dead_code, reason = "shared with other crates' tests")]
@@ -123,6 +125,8 @@ pub(crate) fn network() -> Network {
         http_port: Some(8081),
         service_address: [10, 97, 0, 1].into(),
         isolated_lease_s: 300,
+        answer_only: Vec::new(),
+        limits: Limits::default(),
     }
 }
 
@@ -170,6 +174,18 @@ pub(crate) async fn move_address(store: &Store, from: MacAddr, to: MacAddr, addr
     };
     changes::smd(store, Change::DeleteIpAddress(delete)).await;
     add_address(store, to, address).await;
+}
+
+/// Adds a group of SMD with one member.
+pub(crate) async fn create_group(store: &Store, label: &str, member: &str) {
+    let group = Group {
+        label: label.into(),
+        members: Some(GroupMembers {
+            ids: vec![member.into()],
+        }),
+        ..Group::default()
+    };
+    changes::smd(store, Change::CreateGroup(CreateGroup { group: Some(group) })).await;
 }
 
 /// Changes something of DHCP.

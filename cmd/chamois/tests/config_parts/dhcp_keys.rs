@@ -78,3 +78,18 @@ fn a_proxy_needs_its_port_for_itself() {
     let says = "address.advert-port: UDP port 4011 is also taken by `dhcp-mode = \"proxy\"`";
     assert!(error.contains(says), "{error}");
 }
+
+/// Before the move is over nothing is bound over IPv6, and what is configured for afterwards is accepted.
+#[test]
+fn a_network_that_does_not_answer_takes_no_port_of_ipv6() {
+    let dir = tempfile::tempdir().unwrap();
+    let with_v6 = example(dir.path()).replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
+    let on_its_port = with_v6.replace("advert-port = 7442", "advert-port = 547");
+    let taken = verdict(&on_its_port).unwrap_err();
+    assert!(taken.contains("address.advert-port: UDP port 547"), "{taken}");
+    for mode in ["observe", "proxy"] {
+        let mode = format!("dhcp-mode = \"{mode}\"");
+        verdict(&with_v6.replace("dhcp-mode = \"answer\"", &mode)).unwrap();
+        verdict(&on_its_port.replace("dhcp-mode = \"answer\"", &mode)).unwrap();
+    }
+}

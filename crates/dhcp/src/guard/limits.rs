@@ -1,28 +1,46 @@
-//! How often a client may ask: a token bucket for each MAC, and one for MACs that are new and unknown. Pure.
+//! How often a client may ask: a token bucket for each client, and one for clients that are new and unknown. Pure. A client is
+//! its MAC; over IPv6 it may be known by something else (crates/dhcp6).
 //!
 //! The table has a fixed size and nothing is allocated for a packet. A MAC that takes another one's place begins with a full
 //! bucket, so a flood of invented MACs makes nobody wait; it ends at the second bucket, where SMD knows none of them.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
 
-use model::MacAddr;
 use tokio::time::Instant;
 
 use crate::counters::Count;
 
-/// MACs remembered at a time.
+/// Clients remembered at a time.
 const CLIENTS_MAX: usize = 4096;
 
 /// How often clients may ask; 0 for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Packets of one MAC, a second.
+    /// Packets of one client, a second.
     pub packets_per_s: u32,
-    /// Packets of one MAC at once, after it has been quiet.
+    /// Packets of one client at once, after it has been quiet.
     pub packets_burst: u32,
-    /// MACs that SMD does not know and that have not asked lately, a second; as many may come at once.
+    /// Clients that SMD does not know and that have not asked lately, a second; as many may come at once.
     pub strangers_per_s: u32,
+}
+
+/// Why a packet is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Its client asks more often than a client does.
+    Packets,
+    /// SMD does not know its client, and too many such have come.
+    Strangers,
+}
+
+impl From<Excess> for Count {
+    fn from(excess: Excess) -> Count {
+        match excess {
+            Excess::Packets => Count::TooManyPackets,
+            Excess::Strangers => Count::TooManyStrangers,
+        }
+    }
 }
 
 /// Tokens, with the time they were counted at.
@@ -57,18 +75,19 @@ impl Bucket {
     }
 }
 
-/// The buckets.
+/// The buckets of clients that are told apart by a `K`.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub struct Limiter<K> {
     limits: Limits,
-    clients: Vec<Option<(MacAddr, Bucket)>>,
+    clients: Vec<Option<(K, Bucket)>>,
     strangers: Option<Bucket>,
     /// Of this process alone: nobody can choose MACs that drive one certain other from its place.
     places: RandomState,
 }
 
-impl Limiter {
-    pub(super) fn new(limits: Limits, now: Instant) -> Limiter {
+impl<K: Copy + Eq + Hash> Limiter<K> {
+    /// Full buckets; without limits there are none, and they cost nothing.
+    pub fn new(limits: Limits, now: Instant) -> Limiter<K> {
         let is_limited = limits.packets_per_s > 0 || limits.strangers_per_s > 0;
         let strangers = limits.strangers_per_s;
         Limiter {
@@ -83,11 +102,11 @@ impl Limiter {
         }
     }
 
-    /// Takes a packet's worth.
+    /// Takes a packet's worth. `is_known` says whether SMD has the client.
     ///
     /// # Errors
-    /// `TooManyPackets` of this MAC; `TooManyStrangers` where SMD does not know it and too many such have come.
-    pub(super) fn take(&mut self, mac: MacAddr, is_known: bool, now: Instant) -> Result<(), Count> {
+    /// What there is too much of.
+    pub fn take(&mut self, client: K, is_known: bool, now: Instant) -> Result<(), Excess> {
         let Limits {
             packets_per_s,
             packets_burst,
@@ -96,27 +115,29 @@ impl Limiter {
         if self.clients.is_empty() {
             return Ok(());
         }
-        let place = self.places.hash_one(mac) as usize % CLIENTS_MAX;
+        let place = self.places.hash_one(client) as usize % CLIENTS_MAX;
         let place = &mut self.clients[place];
-        if place.is_none_or(|(owner, _)| owner != mac) {
+        if place.is_none_or(|(owner, _)| owner != client) {
             if let (false, Some(strangers)) = (is_known, &mut self.strangers)
                 && !strangers.take(strangers_per_s, strangers_per_s, now)
             {
-                return Err(Count::TooManyStrangers);
+                return Err(Excess::Strangers);
             }
             *place = None;
         }
-        let new = || (mac, Bucket::full(packets_per_s.max(1), packets_burst, now));
+        let new = || (client, Bucket::full(packets_per_s.max(1), packets_burst, now));
         let (_, bucket) = place.get_or_insert_with(new);
         if packets_per_s == 0 || bucket.take(packets_per_s, packets_burst, now) {
             return Ok(());
         }
-        Err(Count::TooManyPackets)
+        Err(Excess::Packets)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use model::MacAddr;
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -130,7 +151,7 @@ mod tests {
         MacAddr([2, 0, a, b, c, d])
     }
 
-    fn passed(limiter: &mut Limiter, mac: MacAddr, packets: usize, now: Instant) -> usize {
+    fn passed(limiter: &mut Limiter<MacAddr>, mac: MacAddr, packets: usize, now: Instant) -> usize {
         (0..packets)
             .filter(|_| limiter.take(mac, true, now).is_ok())
             .count()
@@ -141,7 +162,7 @@ mod tests {
         let now = Instant::now();
         let mut limiter = Limiter::new(LIMITS, now);
         assert_eq!(passed(&mut limiter, mac(1), 100, now), 20);
-        assert_eq!(limiter.take(mac(1), true, now), Err(Count::TooManyPackets));
+        assert_eq!(limiter.take(mac(1), true, now), Err(Excess::Packets));
         let later = |millis| now + Duration::from_millis(millis);
         assert_eq!(passed(&mut limiter, mac(1), 100, later(199)), 0);
         assert_eq!(passed(&mut limiter, mac(1), 100, later(200)), 1);
@@ -168,16 +189,13 @@ mod tests {
     fn invented_macs_end_at_a_bound_and_known_ones_do_not_feel_it() {
         let now = Instant::now();
         let mut limiter = Limiter::new(LIMITS, now);
-        let flood = |limiter: &mut Limiter, from: u32, now| {
+        let flood = |limiter: &mut Limiter<MacAddr>, from: u32, now| {
             (from..from + 10_000)
                 .filter(|n| limiter.take(mac(*n), false, now).is_ok())
                 .count()
         };
         assert_eq!(flood(&mut limiter, 0, now), 100);
-        assert_eq!(
-            limiter.take(mac(7_000_000), false, now),
-            Err(Count::TooManyStrangers)
-        );
+        assert_eq!(limiter.take(mac(7_000_000), false, now), Err(Excess::Strangers));
         assert_eq!(passed(&mut limiter, mac(9_000_000), 20, now), 20);
         let later = now + Duration::from_millis(500);
         assert_eq!(flood(&mut limiter, 20_000, later), 50);
@@ -194,7 +212,7 @@ mod tests {
         };
         let mut limiter = Limiter::new(one, now);
         assert_eq!(limiter.take(mac(1), false, now), Ok(()));
-        assert_eq!(limiter.take(mac(2), false, now), Err(Count::TooManyStrangers));
+        assert_eq!(limiter.take(mac(2), false, now), Err(Excess::Strangers));
         assert_eq!(limiter.take(mac(1), false, now), Ok(()));
     }
 

@@ -2,6 +2,7 @@
 //! what it knows of other servers and of addresses that somebody uses.
 
 mod counters;
+mod groups;
 mod limits;
 mod observed;
 mod ping;
@@ -24,11 +25,11 @@ use state::State;
 use tokio::time::Instant;
 
 pub use self::counters::{GuardCount, GuardCounters};
-pub use self::limits::Limits;
+pub use self::groups::is_answered;
+pub use self::limits::{Excess, Limiter, Limits};
 pub use self::proxy_port::PROXY_PORT;
 pub use self::service::WatchService;
 
-use self::limits::Limiter;
 use self::observed::Observed;
 use self::probe::Prober;
 use self::servers::{Servers, Sign};
@@ -69,7 +70,7 @@ pub enum Mode {
 #[derive(Debug)]
 pub(crate) struct Guard {
     rules: Rules,
-    limiter: Mutex<Limiter>,
+    limiter: Mutex<Limiter<MacAddr>>,
     servers: Servers,
     observed: Observed,
     prober: Prober,
@@ -134,10 +135,8 @@ impl Guard {
         let Some(interface) = state.smd.interface(&request.mac) else {
             return Some(Count::UnknownMac);
         };
-        let is_asked_for = |label: &str| self.rules.answer_only.iter().any(|wanted| wanted == label);
-        let component = interface.component_id.parse::<Xname>();
-        let is_in_group =
-            component.is_ok_and(|component| state.smd.group_labels_of(&component).any(is_asked_for));
+        let component = interface.component_id.parse::<Xname>().ok();
+        let is_in_group = is_answered(state, component.as_ref(), &self.rules.answer_only);
         (!is_in_group).then_some(Count::NotInGroups)
     }
 

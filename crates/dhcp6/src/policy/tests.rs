@@ -9,6 +9,7 @@ use super::*;
 use crate::request::Arrival;
 use crate::testing::*;
 
+mod audience;
 mod held;
 
 const SOURCE: &str = "fe80::1234:5678:9abc:def0";
@@ -59,15 +60,18 @@ fn decided_at(
         isolated_lease_s,
     };
     let decision = decide(&store.state(), &request, &site);
-    let text = match &decision {
-        Decision::Reply(reply) => said(&request, reply),
-        Decision::Refusal(reply, None) => format!("NO: {}", said(&request, reply)),
+    (in_words(&request, &decision), decision)
+}
+
+fn in_words(request: &Request<'_>, decision: &Decision) -> String {
+    match decision {
+        Decision::Reply(reply) => said(request, reply),
+        Decision::Refusal(reply, None) => format!("NO: {}", said(request, reply)),
         Decision::Refusal(reply, Some(partial)) => {
-            format!("NO: {} OR {}", said(&request, reply), said(&request, partial))
+            format!("NO: {} OR {}", said(request, reply), said(request, partial))
         }
         Decision::Silent(why) => format!("silent: {}", why.name()),
-    };
-    (text, decision)
+    }
 }
 
 async fn answer_to(raw: &RawMessage) -> String {

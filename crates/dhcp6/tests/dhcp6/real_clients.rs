@@ -201,15 +201,18 @@ fn dhclient_gets_its_address_confirms_it_and_gives_it_back() {
             !bound.contains_key("new_dhcp6_bootfile_url"),
             "it does not boot: {bound:?}"
         );
-        assert!((count(Count::Advertises), count(Count::Requests)) >= (1, 1));
+        for what in [Count::Advertises, Count::Requests] {
+            assert!(count(what) > 0, "{}", what.name());
+        }
         // what it remembers it asks about before it uses it again
         run_in(client.pid(), "ip -6 addr flush dev cli scope global");
         drop(running);
         let running = client.dhclient(&[]);
-        wait_for("the confirmation", || {
-            count(Count::Confirms) + count(Count::Rebinds) > 0
-        })
-        .await;
+        let confirmed = client.learned("BOUND6").await;
+        assert_learned(&confirmed, &[("new_ip6_address", "fd00:97::2:1")]);
+        let log = std::fs::read_to_string(client.path("log")).unwrap();
+        assert!(log.contains("status code Success"), "{log}");
+        assert!(count(Count::Confirms) > 0, "it has asked for no new address");
         drop(running);
         let _releasing = client.dhclient(&["-r"]);
         wait_for("the release", || count(Count::Released) > 0).await;

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhcp::{Loaders, Responder, UEFI_LOADER};
+use dhcp::{Limits, Loaders, Responder, UEFI_LOADER};
 use dhcp6::{Count, Counters, Network, Server, Socket};
 use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
@@ -13,8 +13,8 @@ use timeline::{Pace, Reporter, Timeline};
 use tokio::net::UdpSocket;
 
 use crate::testing::{
-    BMC, NODE, NODE_OF_IPV4, RawMessage, STRANGER, add_address, duid_ll, ia_addresses, network, relayed,
-    vendor_class, world,
+    BMC, NODE, NODE_OF_IPV4, NODE_ON_TWO, RawMessage, STRANGER, add_address, duid_ll, ia_addresses, network,
+    relayed, vendor_class, world,
 };
 
 /// Longest wait for something that must happen.
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const INTERFACE_ID: &[u8] = &[0xff, 0, b'7'];
 /// Where `NODE`'s address stands in an answer: behind the relay's part, the identifiers, the preference or rapid commit.
 const ADDRESS: [u8; 16] = [0xfd, 0, 0, 0x97, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+/// That of `NODE_ON_TWO`.
+const OTHER_ADDRESS: [u8; 16] = [0xfd, 0, 0, 0x97, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2];
 
 struct Running {
     address: SocketAddr,
@@ -55,10 +57,15 @@ impl Running {
     }
 
     async fn start_with(store: Store, turns: Turns, timeline: Timeline) -> Running {
+        Running::start_limited(store, turns, timeline, Limits::default()).await
+    }
+
+    async fn start_limited(store: Store, turns: Turns, timeline: Timeline, limits: Limits) -> Running {
         // relays are on loopback here
         let relays = ["fd00:98::/64", "::1/128"].map(|text| text.parse().unwrap());
         let network = Network {
             relayed_prefixes: relays.to_vec(),
+            limits,
             ..network()
         };
         let turn = move || *turns.0.lock().unwrap();
@@ -189,6 +196,32 @@ async fn strangers_hear_nothing_and_rubbish_ends_nothing() {
     server.assert_silent();
     assert!(has(&server.ask(&asked(NODE)).await, &ADDRESS));
     server.counted(Count::Panicked, 0).await;
+}
+
+/// So many packets are more than a client sends in the seconds that this takes.
+#[tokio::test]
+async fn a_client_that_asks_without_end_is_dropped_and_others_are_answered() {
+    const PACKETS: u64 = 30;
+    let limits = Limits {
+        packets_per_s: 1,
+        packets_burst: 3,
+        strangers_per_s: 0,
+    };
+    let turns = Turns::new(Responder::Own);
+    let server = Running::start_limited(world().await, turns, Timeline::default(), limits).await;
+    for _ in 0..PACKETS {
+        server.send(&asked(NODE)).await;
+    }
+    server.counted(Count::Received, PACKETS).await;
+    server.send(&asked(NODE_ON_TWO)).await;
+    let mut answered = 0;
+    while !has(&server.receive().await, &OTHER_ADDRESS) {
+        answered += 1;
+    }
+    assert!(answered >= u64::from(limits.packets_burst), "{answered}");
+    let dropped = server.counters.get(Count::TooManyPackets);
+    assert!(dropped > 0);
+    assert_eq!(answered + dropped, PACKETS, "each is counted once");
 }
 
 /// That a node has no address is said by a majority or by nobody.

@@ -9,7 +9,7 @@ use crate::serve::config::{AddressMode, Config, NetworkConfig, Role};
 
 pub(super) fn check(config: &Config, network: &NetworkConfig, host: &Host, problems: &mut Problems) {
     let key = |name: &str| format!("network `{}`, {name}", network.name);
-    if !network.serves_ipv6() {
+    if network.prefixes_v6.is_empty() {
         for (name, is_there) in [
             ("relayed-prefixes-v6", !network.relayed_prefixes_v6.is_empty()),
             ("dns-servers-v6", !network.dns_servers_v6.is_empty()),

@@ -28,7 +28,7 @@ fn ports(config: &Config, network: &NetworkConfig) -> Vec<String> {
     if network.serves_ipv6() {
         ports.push(format!("DHCPv6 UDP {}", dhcp6::PORT));
     }
-    if network.router_advertisements {
+    if network.advertises_no_router() {
         ports.push("router advertisements ICMPv6".to_owned());
     }
     ports
@@ -49,5 +49,12 @@ mod tests {
         let with_v6 = text.replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
         let expected = format!("{plain}, DHCPv6 UDP 547, router advertisements ICMPv6\n");
         assert_eq!(said(&with_v6), expected);
+        let some = with_v6.replacen("dhcp-answer-only = []", "dhcp-answer-only = [\"moved\"]", 1);
+        assert_eq!(said(&some), format!("{plain}, DHCPv6 UDP 547\n"));
+        for mode in ["observe", "proxy"] {
+            let mode = format!("dhcp-mode = \"{mode}\"");
+            let moving = with_v6.replacen("dhcp-mode = \"answer\"", &mode, 1);
+            assert_eq!(said(&moving), format!("{plain}\n"), "{mode}: nothing over IPv6");
+        }
     }
 }

@@ -41,7 +41,8 @@ pub struct NetworkConfig {
     pub relayed_subnets: Vec<Ipv4Net>,
     /// `true`: answer IPv6 Router Solicitations with "no router here", so that iPXE does not wait some 13 s for a
     /// router before it boots over IPv4. For boot networks without an IPv6 router of their own. With `prefixes-v6` they also
-    /// say that addresses and the rest come by DHCPv6, and which prefixes are on the link.
+    /// say that addresses and the rest come by DHCPv6, and which prefixes are on the link. Not sent with `dhcp-mode` other than
+    /// `answer` or with `dhcp-answer-only`: they reach everybody on the link, other servers' nodes too.
     #[serde(default)]
     pub router_advertisements: bool,
     /// IPv6 prefixes (CIDR) of the network's own link. With them the role `dhcp` is DHCPv6 too: nodes get those of their
@@ -60,10 +61,10 @@ pub struct NetworkConfig {
     pub service_address_v6: Option<Ipv6Addr>,
     /// What becomes of DHCP's answers, for a move from another server: `answer`, `observe` (they are compared with those of
     /// the server that answers now and not sent: `chamois dhcp observed`) or `proxy` (the other server keeps giving the
-    /// addresses, nodes are told what to boot).
+    /// addresses, nodes are told what to boot). Nothing is served over IPv6 but with `answer`.
     #[serde(default)]
     pub dhcp_mode: DhcpMode,
-    /// Labels of SMD's groups: DHCP answers their components alone. Empty: everybody.
+    /// Labels of SMD's groups: DHCP answers their components alone, over IPv6 too. Empty: everybody.
     #[serde(default)]
     pub dhcp_answer_only: Vec<String>,
     /// DHCP servers (their identifiers) that are to answer on the network, too. Others are reported as rogues.
@@ -86,9 +87,16 @@ impl NetworkConfig {
         std::iter::once(self.member_address).chain(others.copied())
     }
 
-    /// Whether nodes are answered over IPv6 there.
+    /// Whether nodes are answered over IPv6 there. There is nothing to compare with another server's DHCPv6, and no proxy of
+    /// it: such a network is silent.
     pub fn serves_ipv6(&self) -> bool {
-        !self.prefixes_v6.is_empty()
+        !self.prefixes_v6.is_empty() && self.dhcp_mode == DhcpMode::Answer
+    }
+
+    /// Whether Router Advertisements are sent there. They reach everybody on the link, so only where everybody is answered.
+    pub fn advertises_no_router(&self) -> bool {
+        let answers_everybody = self.dhcp_mode == DhcpMode::Answer && self.dhcp_answer_only.is_empty();
+        self.router_advertisements && answers_everybody
     }
 }
 

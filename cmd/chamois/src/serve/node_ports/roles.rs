@@ -39,7 +39,7 @@ pub(super) struct Roles {
     clients: Option<ClientNotes>,
     gateway: Gateway,
     dhcp: dhcp::Server,
-    /// Where the network has prefixes.
+    /// Where the network is served over IPv6.
     dhcp6: Option<dhcp6::Server>,
     tftp: tftp::Server,
     dns: dns::Server,
@@ -169,7 +169,8 @@ impl Roles {
         if let Some((_, port)) = self.port_of(Role::Dns) {
             dns_ports::on_interface(&self.dns, name, port, stop, tasks)?;
         }
-        if self.network.router_advertisements {
+        ipv6::tell_what_is_left_out(&self.network);
+        if self.network.advertises_no_router() {
             self.advertise_no_router(stop, tasks);
         }
         match &self.dhcp6 {
@@ -357,12 +358,17 @@ fn rules(config: &Config, network: &NetworkConfig) -> Rules {
         },
         answer_only: network.dhcp_answer_only.clone(),
         other_servers: network.dhcp_other_servers.clone(),
-        limits: dhcp::Limits {
-            packets_per_s: config.dhcp.client_packets_per_s_max,
-            packets_burst: config.dhcp.client_packets_burst_max,
-            strangers_per_s: config.dhcp.unknown_clients_per_s_max,
-        },
+        limits: limits(config),
         probe: Duration::from_millis(config.dhcp.probe_ms),
+    }
+}
+
+/// How often clients may ask, over IPv4 and over IPv6.
+pub(super) fn limits(config: &Config) -> dhcp::Limits {
+    dhcp::Limits {
+        packets_per_s: config.dhcp.client_packets_per_s_max,
+        packets_burst: config.dhcp.client_packets_burst_max,
+        strangers_per_s: config.dhcp.unknown_clients_per_s_max,
     }
 }
 
