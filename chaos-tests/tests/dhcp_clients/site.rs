@@ -10,6 +10,10 @@ use lab::machine::{Namespace, Network};
 
 /// The shortest that Chamois accepts.
 const LEASE_S: u32 = 60;
+/// The members' own network.
+pub(crate) const NETWORK: (&str, &str) = ("10.97.0.0/16", "10.97.0.254");
+/// Those of the racks.
+const RACKS: [(&str, &str); 2] = [("10.101.0.0/16", "10.101.0.1"), ("10.102.0.0/16", "10.102.0.1")];
 /// What plays many nodes answers for them as their relay.
 const LOAD_ADDRESS: &str = "10.97.0.240/16";
 /// Ports of the members on the bridge.
@@ -79,13 +83,8 @@ impl Site {
         std::fs::create_dir_all(&files).unwrap();
         let members = Members::start(&network, folder, &files, &config);
         let leader = members.leader();
-        for (net, router) in [
-            ("10.97.0.0/16", "10.97.0.254"),
-            ("10.101.0.0/16", "10.101.0.1"),
-            ("10.102.0.0/16", "10.102.0.1"),
-        ] {
-            let body = format!(r#"{{"network":"{net}","routers":["{router}"],"leaseTimeS":{LEASE_S}}}"#);
-            members.post(leader, "/chamois/v1/subnets", &body);
+        for network in [NETWORK].into_iter().chain(RACKS) {
+            put_subnet(&members, leader, network, "");
         }
         let history = History::new(folder.join("history"));
         let mut nid = 0;
@@ -114,6 +113,11 @@ impl Site {
             _racks: racks,
             _network: network,
         }
+    }
+
+    /// Replaces a network and its router; `more` are further fields in JSON, each with a comma before it.
+    pub(crate) fn put_subnet(&self, member: u64, network: (&str, &str), more: &str) {
+        put_subnet(&self.members, member, network, more);
     }
 
     /// Everything the clients wrote down from event `since` on.
@@ -179,6 +183,11 @@ impl Site {
         }
         assert_eq!(shared_addresses(&events), []);
     }
+}
+
+fn put_subnet(members: &Members, member: u64, (network, router): (&str, &str), more: &str) {
+    let body = format!(r#"{{"network":"{network}","routers":["{router}"],"leaseTimeS":{LEASE_S}{more}}}"#);
+    members.post(member, "/chamois/v1/subnets", &body);
 }
 
 fn add_seat(
