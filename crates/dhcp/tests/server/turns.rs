@@ -49,7 +49,7 @@ async fn who_has_just_begun_is_left_to_the_member_whose_turn_it_is() {
 #[tokio::test]
 async fn another_members_client_is_answered_when_it_asks_again() {
     let others = testing::NODE_ON_TWO;
-    let turn = move |client| match client == others {
+    let turn = move |client: MacAddr| match client == others {
         true => a_living_holder(),
         false => Responder::Own,
     };
