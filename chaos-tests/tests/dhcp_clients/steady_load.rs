@@ -23,6 +23,8 @@ const LEASE_ANSWERED_WITHIN_S: u32 = 3;
 /// The longest election time-out of the members' profile, `lan`, milliseconds. Of what comes within it a member may lose all:
 /// the dead leader heard it, and a lease that waits for its commit is not asked for again.
 const ELECTION_TIMEOUT_MS: u32 = 600;
+/// How the MACs of the pool's clients begin.
+const POOL_CLIENTS: &str = "06:98:";
 /// Longer than the test, seconds: no lease ends in it.
 const POOL_LEASE_S: u32 = 3600;
 
@@ -147,7 +149,7 @@ fn put_pool(site: &Site, leader: u64) {
     );
 }
 
-/// All bound leases of pools, as an administrator sees them: the address of each MAC.
+/// The bound leases of the load's clients, as an administrator sees them: the address of each MAC.
 fn leases(site: &Site) -> BTreeMap<String, Ipv4Addr> {
     let mut chamois = site.members.chamois(site.members.leader());
     let output = chamois
@@ -160,6 +162,7 @@ fn leases(site: &Site) -> BTreeMap<String, Ipv4Addr> {
     let listed = listed["leases"].as_array().unwrap().iter();
     listed
         .map(|lease| (text(lease, "mac"), text(lease, "address").parse().unwrap()))
+        .filter(|(mac, _)| mac.starts_with(POOL_CLIENTS))
         .collect()
 }
 
