@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod newcomers;
+mod observer;
 mod perfdhcp;
 mod site;
 mod steady_load;

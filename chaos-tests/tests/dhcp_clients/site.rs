@@ -257,7 +257,7 @@ fn add_seat(
     }
 }
 
-fn add_client(network: &mut Network, number: u8, bridge: &str) -> Namespace {
+pub(crate) fn add_client(network: &mut Network, number: u8, bridge: &str) -> Namespace {
     let name = format!("c{number}");
     let namespace = network.add_namespace(&name).unwrap();
     network
