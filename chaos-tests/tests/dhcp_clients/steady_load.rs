@@ -161,7 +161,12 @@ fn leases(site: &Site) -> BTreeMap<String, Ipv4Addr> {
     let text = |lease: &Value, key: &str| lease[key].as_str().unwrap().to_owned();
     let listed = listed["leases"].as_array().unwrap().iter();
     listed
-        .map(|lease| (text(lease, "mac"), text(lease, "address").parse().unwrap()))
+        .map(|lease| {
+            (
+                text(lease, "mac"),
+                text(lease, "address").parse::<Ipv4Addr>().unwrap(),
+            )
+        })
         .filter(|(mac, _)| mac.starts_with(POOL_CLIENTS))
         .collect()
 }
