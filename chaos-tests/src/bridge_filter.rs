@@ -40,6 +40,14 @@ impl BridgeFilter {
         filter
     }
 
+    /// Counts what a DHCP server sends from this port, whatever it is and whether it passes or not, as `answers-<port>`.
+    pub fn count_answers(&self, port: &str) {
+        self.nft(&format!("add counter bridge chamois answers-{port}"));
+        self.nft(&format!(
+            "add rule bridge chamois arriving iifname {port} ether type ip udp sport 67 counter name answers-{port}"
+        ));
+    }
+
     /// Nothing passes between these two sets of ports, broadcasts included.
     pub fn cut(&self, one: &[&str], other: &[&str]) {
         self.cut_one_way(one, other);

@@ -2,6 +2,9 @@
 //! member is there: three real members in namespaces, packets lost and cut on the bridge between them.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod newcomers;
+mod observer;
+mod perfdhcp;
 mod site;
 mod steady_load;
 
@@ -53,8 +56,14 @@ fn privileged_real_clients_get_their_leases_whatever_fails() {
     said("20 % of all packets lost");
     the_holder_dies_between_offer_and_request(&mut site);
     said("the holder killed between OFFER and REQUEST");
+    newcomers::have_an_address_of_a_pool_until_they_are_adopted(&mut site);
+    said("clients that SMD does not know, one behind a relay: an address of a pool, adopted, then their own");
     steady_load::nobody_notices_that_the_leader_dies(&mut site);
     said("the leader killed under a steady load, no question lost");
+    steady_load::an_acknowledged_lease_outlives_the_leader_and_a_restart(&mut site);
+    said(
+        "the leader killed under a steady load of clients without a reservation, then all members restarted",
+    );
     residents_kept_their_leases(&site);
     said("two clients renewed a lease of 60 s through all of it");
 }

@@ -1,6 +1,7 @@
 //! A site with three members, real clients on their network, and two racks behind relays.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use chaos_tests::bridge_filter::BridgeFilter;
@@ -10,6 +11,11 @@ use lab::machine::{Namespace, Network};
 
 /// The shortest that Chamois accepts.
 const LEASE_S: u32 = 60;
+/// The members' own network.
+pub(crate) const NETWORK: (&str, &str) = ("10.97.0.0/16", "10.97.0.254");
+/// Those of the racks.
+const RACK_1: (&str, &str) = ("10.101.0.0/16", "10.101.0.1");
+pub(crate) const RACK_2: (&str, &str) = ("10.102.0.0/16", "10.102.0.1");
 /// What plays many nodes answers for them as their relay.
 const LOAD_ADDRESS: &str = "10.97.0.240/16";
 /// Ports of the members on the bridge.
@@ -21,6 +27,15 @@ pub(crate) struct Seat {
     /// The port of the members' bridge that its packets pass: its own or its relay's.
     pub(crate) port: String,
     expected: Lease,
+}
+
+/// A client that comes without being expected.
+pub(crate) struct Newcomer {
+    pub(crate) client: Client,
+    /// What its MAC follows from.
+    pub(crate) number: u8,
+    /// The addresses that it may have; none until it is let in.
+    may_have: Vec<RangeInclusive<Ipv4Addr>>,
 }
 
 /// Where a client sits.
@@ -58,6 +73,8 @@ pub(crate) struct Site {
     pub(crate) load: Namespace,
     /// Clients whose MACs nobody knows.
     pub(crate) strangers: Vec<Client>,
+    /// Likewise, until they are adopted: udhcpc on the members' network, dhclient in rack 2.
+    pub(crate) newcomers: Vec<Newcomer>,
     history: History,
     _racks: Vec<Rack>,
     _network: Network,
@@ -79,13 +96,8 @@ impl Site {
         std::fs::create_dir_all(&files).unwrap();
         let members = Members::start(&network, folder, &files, &config);
         let leader = members.leader();
-        for (net, router) in [
-            ("10.97.0.0/16", "10.97.0.254"),
-            ("10.101.0.0/16", "10.101.0.1"),
-            ("10.102.0.0/16", "10.102.0.1"),
-        ] {
-            let body = format!(r#"{{"network":"{net}","routers":["{router}"],"leaseTimeS":{LEASE_S}}}"#);
-            members.post(leader, "/chamois/v1/subnets", &body);
+        for network in [NETWORK, RACK_1, RACK_2] {
+            put_subnet(&members, leader, network, "");
         }
         let history = History::new(folder.join("history"));
         let mut nid = 0;
@@ -101,6 +113,14 @@ impl Site {
             let namespace = add_client(&mut network, number, "br0");
             Client::new(&format!("c{number}"), Udhcpc, namespace, folder, &history)
         });
+        let newcomers = [(104, Udhcpc, "br0"), (105, Dhclient, "rack2")].map(|(number, kind, bridge)| {
+            let namespace = add_client(&mut network, number, bridge);
+            Newcomer {
+                client: Client::new(&format!("c{number}"), kind, namespace, folder, &history),
+                number,
+                may_have: Vec::new(),
+            }
+        });
         let load = add_client(&mut network, 103, "br0");
         load.ip(&["address", "add", LOAD_ADDRESS, "dev", "eth0"]).unwrap();
         Site {
@@ -110,10 +130,21 @@ impl Site {
             seats,
             residents,
             strangers: strangers.into(),
+            newcomers: newcomers.into(),
             history,
             _racks: racks,
             _network: network,
         }
+    }
+
+    /// Replaces a network and its router; `more` are further fields in JSON, each with a comma before it.
+    pub(crate) fn put_subnet(&self, member: u64, network: (&str, &str), more: &str) {
+        put_subnet(&self.members, member, network, more);
+    }
+
+    /// From now on a newcomer may have these addresses.
+    pub(crate) fn let_in(&mut self, newcomer: usize, may_have: &[RangeInclusive<Ipv4Addr>]) {
+        self.newcomers[newcomer].may_have = may_have.to_vec();
     }
 
     /// Everything the clients wrote down from event `since` on.
@@ -173,12 +204,23 @@ impl Site {
         let events = self.history.events();
         for event in &events {
             let Some(lease) = &event.lease else { continue };
+            let mut newcomers = self.newcomers.iter();
+            if let Some(newcomer) = newcomers.find(|newcomer| newcomer.client.name() == event.client) {
+                let mut may_have = newcomer.may_have.iter();
+                assert!(may_have.any(|range| range.contains(&lease.address)), "{event:?}");
+                continue;
+            }
             let mut all = self.seats.iter().chain(&self.residents);
             let seat = all.find(|seat| seat.client.name() == event.client);
             assert_eq!(Some(lease), seat.map(|seat| &seat.expected), "{event:?}");
         }
         assert_eq!(shared_addresses(&events), []);
     }
+}
+
+fn put_subnet(members: &Members, member: u64, (network, router): (&str, &str), more: &str) {
+    let body = format!(r#"{{"network":"{network}","routers":["{router}"],"leaseTimeS":{LEASE_S}{more}}}"#);
+    members.post(member, "/chamois/v1/subnets", &body);
 }
 
 fn add_seat(
@@ -215,7 +257,7 @@ fn add_seat(
     }
 }
 
-fn add_client(network: &mut Network, number: u8, bridge: &str) -> Namespace {
+pub(crate) fn add_client(network: &mut Network, number: u8, bridge: &str) -> Namespace {
     let name = format!("c{number}");
     let namespace = network.add_namespace(&name).unwrap();
     network
@@ -224,7 +266,7 @@ fn add_client(network: &mut Network, number: u8, bridge: &str) -> Namespace {
     namespace
 }
 
-fn mac(number: u8) -> String {
+pub(crate) fn mac(number: u8) -> String {
     format!("02:97:00:00:05:{number:02x}")
 }
 

@@ -2,6 +2,8 @@
 //! (QEMU, Debian's iPXE), a real kernel, real processes, one namespace each.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod loss;
+
 use std::path::Path;
 
 use chaos_tests::members::{Members, MembersConfig, Node, responder_of, wait};

@@ -257,7 +257,7 @@ fn a_missing_tool_is_named_with_its_package() {
 fn peers_are_measured_in_the_same_run() {
     if std::env::var_os("CHAMOIS_E2E").is_none() {
         eprintln!(
-            "NOT RUN: peers_are_measured_in_the_same_run: set CHAMOIS_E2E=1 (etcd, nginx, Kea and perfdhcp)"
+            "NOT RUN: peers_are_measured_in_the_same_run: set CHAMOIS_E2E=1 (etcd, nginx, Kea, perfdhcp and tftp-hpa)"
         );
         return;
     }
@@ -332,6 +332,18 @@ fn peers_are_measured_in_the_same_run() {
     assert!(
         leases["ours"].as_f64() > Some(0.0) && leases["peer"].as_f64() > Some(0.0),
         "{leases}"
+    );
+    let transfer = row(&rows, "1 MiB by TFTP");
+    assert!(
+        transfer["ours"].as_f64() > Some(0.0) && transfer["met"].is_boolean(),
+        "{transfer}"
+    );
+    let has_peer = transfer["peer_name"]
+        .as_str()
+        .is_some_and(|name| name.starts_with("tftp-hpa "));
+    assert!(
+        has_peer || err.contains("in.tftpd serves only when root"),
+        "{transfer}\n{err}"
     );
 }
 

@@ -4,17 +4,13 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::tools::{KEA, find};
+use crate::udp_port::bound;
 use crate::{BenchError, Child};
-
-/// 10,000 reservations are read in well under a second.
-const START_MAX: Duration = Duration::from_secs(20);
-const POLL: Duration = Duration::from_millis(50);
 
 /// What the server is told.
 #[derive(Clone, Debug)]
@@ -61,7 +57,7 @@ impl Kea {
             .arg(settings.port.to_string());
         command.env("KEA_LOCKFILE_DIR", dir).env("KEA_PIDFILE_DIR", dir);
         let mut child = Child::start("kea-dhcp4", command, dir.join("kea.log"))?;
-        listening(&mut child, settings.port).await?;
+        bound(&mut child, "Kea", settings.port).await?;
         Ok(Kea { child, version })
     }
 
@@ -82,32 +78,6 @@ impl Kea {
     pub async fn stop(self) {
         self.child.stop().await;
     }
-}
-
-/// Waits until a UDP socket of this network namespace is bound to `port`.
-async fn listening(child: &mut Child, port: u16) -> Result<(), BenchError> {
-    let deadline = Instant::now() + START_MAX;
-    loop {
-        child.check_running()?;
-        let sockets = std::fs::read_to_string("/proc/net/udp");
-        if is_bound(&sockets.map_err(BenchError::step("cannot list sockets"))?, port) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(BenchError::TimedOut {
-                what: format!("Kea to listen on port {port}"),
-                seconds: START_MAX.as_secs(),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-/// proc(5): the second column is the local address, `<hex address>:<hex port>`.
-fn is_bound(sockets: &str, port: u16) -> bool {
-    let wanted = format!(":{port:04X}");
-    let mut locals = sockets.lines().filter_map(|line| line.split_whitespace().nth(1));
-    locals.any(|local| local.ends_with(&wanted))
 }
 
 fn configuration(settings: &Settings, leases: &Path) -> String {
@@ -207,12 +177,5 @@ mod tests {
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(value["Dhcp4"]["lease-database"]["persist"], persist);
         }
-    }
-
-    #[test]
-    fn a_bound_port_is_found_among_the_sockets() {
-        let sockets = "  sl  local_address rem_address   st\n   7: 0201097F:1A70 00000000:0000 07\n";
-        assert!(is_bound(sockets, 6768));
-        assert!(!is_bound(sockets, 67));
     }
 }

@@ -22,7 +22,10 @@ pub mod perfdhcp;
 mod report;
 mod rounds;
 mod settle;
+mod tftp_client;
+pub mod tftpd;
 mod tools;
+mod udp_port;
 
 pub use child::Child;
 pub use cost::{Cost, Meter, resident_bytes};
@@ -37,3 +40,4 @@ pub use namespace::{enter as enter_namespace, is_inside as is_in_namespace, prep
 pub use report::{Aim, Report, Row};
 pub use rounds::Rounds;
 pub use settle::{SETTLE_MAX, settle};
+pub use tftp_client::TftpClient;

@@ -5,6 +5,7 @@ use std::env;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use crate::BenchError;
@@ -18,23 +19,37 @@ pub fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// Replaces this process by itself, with the same arguments, in a new user and network namespace. Returns only when
-/// that fails.
+/// Replaces this process by itself, with the same arguments, in a new network namespace; within a user namespace of its own
+/// too, unless it is root, whose peers may then do what only root may. Returns only when that fails.
 ///
 /// # Errors
 /// `Missing` without unshare; what the system says when it allows no user namespaces.
 pub fn enter() -> Result<std::convert::Infallible, BenchError> {
     let unshare = find(UNSHARE)?;
     let executable = env::current_exe().map_err(BenchError::step("cannot find this executable"))?;
-    let mut command = Command::new(unshare);
+    let mut command = Command::new(&unshare);
     command
-        .args(["--map-root-user", "--net", "--"])
+        .args(options(needs_no_user_namespace(&unshare)))
+        .arg("--")
         .arg(executable)
         .args(env::args_os().skip(1))
         .env(INSIDE, "1");
     Err(BenchError::step("cannot make a network namespace")(
         command.exec(),
     ))
+}
+
+/// Root of a container may not be allowed to do what root may: it is tried.
+fn needs_no_user_namespace(unshare: &Path) -> bool {
+    let tried = || Command::new(unshare).args(options(true)).arg("true").output();
+    nix::unistd::geteuid().is_root() && tried().is_ok_and(|output| output.status.success())
+}
+
+fn options(as_root: bool) -> &'static [&'static str] {
+    match as_root {
+        true => &["--net"],
+        false => &["--map-root-user", "--net"],
+    }
 }
 
 /// Brings the loopback interface up and gives it `addresses`.

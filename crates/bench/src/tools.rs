@@ -39,6 +39,16 @@ pub(crate) const PERFDHCP: Tool = Tool {
     program: "perfdhcp",
     package: "kea-admin",
 };
+/// The client of `dhcp`'s transfers.
+pub(crate) const CURL: Tool = Tool {
+    program: "curl",
+    package: "curl",
+};
+/// The peer of those.
+pub(crate) const TFTPD: Tool = Tool {
+    program: "in.tftpd",
+    package: "tftpd-hpa",
+};
 /// Makes the network namespace of `dhcp`.
 pub(crate) const UNSHARE: Tool = Tool {
     program: "unshare",

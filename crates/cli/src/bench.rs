@@ -69,7 +69,7 @@ pub enum BenchCommand {
     Scale(ScaleArgs),
     /// A large boot file to many clients at once, beside nginx
     Image(ImageArgs),
-    /// DHCP exchanges of nodes with reserved addresses, beside Kea
+    /// DHCP exchanges of nodes with reserved addresses, beside Kea; a file over TFTP, beside tftp-hpa
     Dhcp(DhcpArgs),
 }
 

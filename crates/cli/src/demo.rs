@@ -33,9 +33,10 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) use self::args::{DemoArgs, NODES_MAX};
 pub(crate) use self::cluster::Cluster;
 use self::faults::{Faults, Inflicted};
+pub(crate) use self::files::{FILE_BYTES, KERNEL, write as write_boot_files};
 pub(crate) use self::fleet::{Storm, boot_storm};
 pub(crate) use self::layout::{
-    DEFAULT_PROFILE, DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, mac, nid, xname,
+    DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, Layout, TFTP_PORT, mac, nid, xname,
 };
 pub(crate) use self::legacy_http::LegacyClient;
 pub(crate) use self::progress::Progress;

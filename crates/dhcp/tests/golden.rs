@@ -1,5 +1,5 @@
 //! Whole answers to the clients that matter, as text files: every option, in its order, with its bytes. After a
-//! wanted change write them anew with `UPDATE_GOLDEN=1` and read the difference.
+//! wanted change write them anew with `UPDATE_GOLDEN=1` and read the difference; such a run fails, so that none passes by it.
 
 #![allow(clippy::unwrap_used, reason = "an unwrap in a test is an assertion")]
 
@@ -84,6 +84,10 @@ async fn check_with(name: &str, raw: &RawPacket, policies: &[DhcpPolicy]) {
     let got = render(&answer_of(raw, policies).await);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &got).unwrap();
+        panic!(
+            "{} was written: read the difference, then run without UPDATE_GOLDEN",
+            path.display()
+        );
     }
     let expected = std::fs::read_to_string(&path).unwrap();
     assert_eq!(got, expected, "{}", path.display());

@@ -14,6 +14,8 @@ mod pools;
 #[path = "server/rfc2131.rs"]
 mod rfc2131;
 mod running;
+#[path = "server/turns.rs"]
+mod turns;
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -286,8 +286,9 @@ Examples:
   chamois bench dhcp --rates 4000,8000 --rounds 1 --json
 
 Three members, and one Kea with the same reservations; perfdhcp plays a relay, first at rising rates until more than 1 %
-is lost, then all clients at once. It runs in a network namespace of its own. Needs perfdhcp (package kea-admin); without
-Kea (package kea-dhcp4-server) ours is measured alone.")]
+is lost, then all clients at once. Then curl reads a file of 1 MiB over TFTP, beside tftp-hpa's server. It runs in a network
+namespace of its own. Needs perfdhcp (package kea-admin) and curl; without Kea (package kea-dhcp4-server) or in.tftpd (package
+tftpd-hpa, for root alone) ours is measured alone.")]
 pub struct DhcpArgs {
     /// What every benchmark under load takes.
     #[command(flatten)]

@@ -1,14 +1,15 @@
 //! DHCP exchanges of nodes with reserved addresses, behind a relay that perfdhcp plays, beside Kea with the same
 //! reservations: at rising rates until more than 1 % is lost, then all clients at once. Then clients without a reservation,
-//! each of which gets a lease of a pool.
+//! each of which gets a lease of a pool; and a loader over TFTP, beside tftp-hpa's server.
 
 mod pools;
 mod result;
 mod side;
+mod tftp;
 
 use bench::kea::{Kea, Settings};
 use bench::perfdhcp::{AVALANCHE_MAX, PerfDhcp};
-use bench::{BenchError, Machine, Report};
+use bench::{BenchError, Machine, Report, TftpClient};
 
 use self::result::{note_conditions, rows};
 use self::side::{Climb, KEA_PORT, Side, kea_address};
@@ -24,9 +25,10 @@ const LEASE_TIME_S: u32 = 3600;
 pub(crate) async fn measure(args: &DhcpArgs) -> Result<Report, CliError> {
     let mut machine = Machine::read();
     bench::prepare_loopback(&[])?;
+    let files = TftpClient::new()?;
     let progress = Progress::new(args.common.rounds as usize);
     progress.begin(format_args!("starting {MEMBERS} members"));
-    let servers = Servers::start(args.common.place.state_dir.as_deref()).await?;
+    let servers = Servers::start_as(args.common.place.state_dir.as_deref(), tftp::with_file).await?;
     let layout = servers.cluster.layout().clone();
     bench::prepare_loopback(&[layout.service(), kea_address(&layout), layout.relay()])?;
     let load = PerfDhcp::new(layout.relay(), args.nodes)?;
@@ -58,12 +60,15 @@ pub(crate) async fn measure(args: &DhcpArgs) -> Result<Report, CliError> {
         kea.stop().await;
     }
     let of_pools = pools::measure(&servers, args, &progress).await?;
+    let of_files = tftp::measure(&servers, &files, args, &progress).await?;
     progress.finish();
     servers.stop().await?;
     note_conditions(&mut machine, args, &sides);
     pools::note_conditions(&mut machine, args, &of_pools);
+    tftp::note_conditions(&mut machine, args);
     let mut results = rows(&sides, args);
     results.extend(pools::rows(&of_pools));
+    results.extend(tftp::rows(&of_files));
     Ok(Report {
         bench: "dhcp",
         machine,

@@ -7,7 +7,7 @@ use bench::Meter;
 use proto::cluster::v1::GetMetricsRequest;
 use proto::cluster::v1::metrics_service_client::MetricsServiceClient;
 
-use crate::demo::{Cluster, DEFAULT_PROFILE, Layout, Progress as DemoProgress, StateDir, subnet_and_nodes};
+use crate::demo::{Cluster, Layout, Progress as DemoProgress, StateDir, subnet_and_nodes};
 use crate::error::{CliError, Kind};
 
 /// Members of the cluster.
@@ -38,7 +38,7 @@ pub(crate) struct Counts {
 impl Servers {
     /// Starts it, with its data in `named` or in a temporary directory.
     pub(crate) async fn start(named: Option<&Path>) -> Result<Self, CliError> {
-        Self::start_in_profile(named, DEFAULT_PROFILE).await
+        Self::start_as(named, Ok).await
     }
 
     /// The same with the timers of `profile`.
@@ -46,12 +46,20 @@ impl Servers {
         named: Option<&Path>,
         profile: &'static str,
     ) -> Result<Self, CliError> {
+        Self::start_as(named, |layout| Ok(layout.in_profile(profile))).await
+    }
+
+    /// The same with what `shape` makes of its layout; the directory is there.
+    pub(crate) async fn start_as(
+        named: Option<&Path>,
+        shape: impl FnOnce(Layout) -> Result<Layout, CliError>,
+    ) -> Result<Self, CliError> {
         let dir = match named {
             Some(_) => StateDir::make(named)?,
             None => StateDir::temporary_in(Path::new(DATA_PARENT))?,
         };
         let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
-        let layout = Layout::new(net, dir.path()).in_profile(profile);
+        let layout = shape(Layout::new(net, dir.path()))?;
         let executable =
             std::env::current_exe().map_err(|e| CliError::other("cannot find this executable", e))?;
         let mut cluster = Cluster::start(layout, MEMBERS, &executable).await?;

@@ -18,8 +18,12 @@ pub(crate) const ADVERT_PORT: u16 = 7442;
 pub(crate) const DHCP_PORT: u16 = 6767;
 pub(crate) const TFTP_PORT: u16 = 6969;
 
+/// Where Debian's `ipxe` puts the loaders; without them BIOS and UEFI firmware gets no boot file, which
+/// the emulated nodes, being iPXE already, do not need.
+const LOADERS_DIR: &str = "/usr/lib/ipxe";
+
 /// Raft's timers, as a member's configuration names them.
-pub(crate) const DEFAULT_PROFILE: &str = "lan";
+const DEFAULT_PROFILE: &str = "lan";
 
 /// Addresses and paths of one demo; cheap to clone. The network stays claimed until the last clone is gone.
 #[derive(Clone, Debug)]
@@ -28,6 +32,7 @@ pub(crate) struct Layout {
     dir: PathBuf,
     addresses: Addresses,
     profile: &'static str,
+    loaders: PathBuf,
 }
 
 impl Layout {
@@ -38,6 +43,7 @@ impl Layout {
             dir: dir.to_owned(),
             addresses: Addresses::default(),
             profile: DEFAULT_PROFILE,
+            loaders: PathBuf::from(LOADERS_DIR),
         }
     }
 
@@ -51,6 +57,17 @@ impl Layout {
     pub(crate) fn in_profile(mut self, profile: &'static str) -> Self {
         self.profile = profile;
         self
+    }
+
+    /// The same, with the loaders of another folder.
+    pub(crate) fn with_loaders(mut self, folder: PathBuf) -> Self {
+        self.loaders = folder;
+        self
+    }
+
+    /// The folder of the loaders that every member serves over TFTP.
+    pub(crate) fn loaders(&self) -> &Path {
+        &self.loaders
     }
 
     /// Raft's timers, by their name.

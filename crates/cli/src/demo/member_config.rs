@@ -4,9 +4,6 @@ use super::layout::{ADVERT_PORT, DHCP_PORT, GRPC_PORT, HTTP_PORT, HTTPS_PORT, La
 
 /// Name of the demo's cluster.
 pub(crate) const CLUSTER: &str = "demo";
-/// Where Debian's `ipxe` puts the loaders; without them BIOS and UEFI firmware gets no boot file, which
-/// the emulated nodes, being iPXE already, do not need.
-const LOADERS_DIR: &str = "/usr/lib/ipxe";
 
 /// The text of `chamois.toml` of member `id` out of `members`.
 pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std::path::Path) -> String {
@@ -38,7 +35,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          shared-addresses = [\"127.0.0.0/8\"]\n\
          [dhcp]\n\
          port = {DHCP_PORT}\n\
-         loaders-dir = \"{LOADERS_DIR}\"\n\
+         loaders-dir = {loaders:?}\n\
          [tftp]\n\
          port = {TFTP_PORT}\n\
          [address]\n\
@@ -54,6 +51,7 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          roles = [\"boot\", \"dhcp\", \"tftp\"]\n\
          relayed-subnets = [\"{network}\"]\n",
         profile = layout.profile(),
+        loaders = layout.loaders(),
         data = dir.join("data"),
         files = dir.join("files"),
         peers = peers.join(", "),
@@ -95,9 +93,18 @@ mod tests {
             layout.moving().map(|service| service.to_string()).as_deref()
         );
         assert_eq!(network["peers"].as_table().unwrap().len(), 3);
+        assert_eq!(table["dhcp"]["loaders-dir"].as_str(), Some("/usr/lib/ipxe"));
         // the load of benchmarks stands for thousands of nodes, and comes from a few addresses
         let shared = table["boot"]["shared-addresses"].as_array().unwrap();
         assert_eq!(shared[0].as_str(), Some("127.0.0.0/8"));
+    }
+
+    #[test]
+    fn loaders_of_another_folder_are_those_that_members_serve() {
+        let layout = Layout::new(lab::claim_loopback_net().unwrap(), Path::new("/tmp/demo"));
+        let layout = layout.with_loaders(Path::new("/tmp/demo/loaders").to_owned());
+        let table: toml::Table = render(&layout, 1, 3, Path::new("/tmp/demo/i")).parse().unwrap();
+        assert_eq!(table["dhcp"]["loaders-dir"].as_str(), Some("/tmp/demo/loaders"));
     }
 
     #[test]

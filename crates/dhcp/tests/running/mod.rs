@@ -7,6 +7,7 @@ use std::time::Duration;
 use dhcp::{
     BIOS_LOADER, Count, Counters, DhcpSocket, Loaders, Network, Responder, Rules, Server, UEFI_LOADER,
 };
+use model::MacAddr;
 use raft::Store;
 use timeline::Timeline;
 use tokio::net::UdpSocket;
@@ -70,6 +71,23 @@ impl Running {
         let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
         let timeline = Timeline::default();
         Running::run(Server::new(store, network(), loaders, || Responder::Own, timeline).guarded(rules)).await
+    }
+
+    /// One of several members that share the clients: what it hears is heard by all of them, because it was not sent to the
+    /// service address. `turn` says whose turn it is to answer a client.
+    #[allow(dead_code, reason = "for shared clients only")]
+    pub(crate) async fn start_sharing(
+        store: Store,
+        turn: impl Fn(MacAddr) -> Responder + Send + Sync + 'static,
+    ) -> Running {
+        let network = Network {
+            service_address: Ipv4Addr::new(127, 97, 0, 9),
+            ..network()
+        };
+        let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+        let holder = || Responder::Own;
+        let server = Server::new(store, network, loaders, holder, Timeline::default());
+        Running::run(server.sharing(turn)).await
     }
 
     async fn run(server: Server) -> Running {
