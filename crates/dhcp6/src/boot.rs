@@ -127,7 +127,7 @@ mod tests {
         for (architectures, loader) in [
             (&[0, 7][..], UEFI_LOADER),
             (&[0, 11], UEFI_ARM64_LOADER),
-            (&[0, 27, 0, 7], UEFI_LOADER),
+            (&[0, 33, 0, 7], UEFI_LOADER),
         ] {
             let (options, note) = firmware(b"PXEClient:Arch:00007:UNDI:003016", architectures);
             assert_eq!(options[0], format!("59 tftp://[fd00:97::1:1]/{loader}"));
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_offered_and_noted() {
         assert_eq!(
-            firmware(b"PXEClient", &[0, 27]),
+            firmware(b"PXEClient", &[0, 33]),
             (vec![], Some(Count::ArchitectureUnknown))
         );
         assert_eq!(

@@ -147,9 +147,9 @@ async fn why_nothing_is_booted_is_said() {
             "needs snponly.efi",
         ),
         (
-            firmware(NODE, &[27], PXE_X64),
+            firmware(NODE, &[25], PXE_X64),
             "architecture_unknown",
-            "27 (UEFI RISC-V 64)",
+            "25 (UEFI RISC-V 32)",
         ),
         (
             firmware(NODE, &[], PXE_X64),
