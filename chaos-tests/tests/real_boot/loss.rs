@@ -71,9 +71,13 @@ fn boot(
     members: &Members,
     filter: &BridgeFilter,
 ) -> Result<String, GaveUp> {
+    // of an earlier power cycle
+    let scripts_before = scripts_sent(members);
     filter.lose(LOSS_PERCENT);
     let mut guest = power_on(network, folder, MAC);
-    until(&mut guest, "a boot script", |_| was_sent_its_script(members))?;
+    until(&mut guest, "a boot script", |_| {
+        scripts_sent(members) > scripts_before
+    })?;
     filter.clear();
     until(&mut guest, "its kernel", |console| console.contains("GUEST init"))?;
     filter.lose(LOSS_PERCENT);
@@ -81,11 +85,11 @@ fn boot(
     Ok(guest.console())
 }
 
-/// What members see they tell each other every two seconds.
-fn was_sent_its_script(members: &Members) -> bool {
+/// How often the node was sent its script. What members see they tell each other every two seconds.
+fn scripts_sent(members: &Members) -> usize {
     let boot = newest_boot(members, 1);
-    let phases = boot["phases"].as_array();
-    phases.is_some_and(|phases| phases.iter().any(|seen| seen["phase"] == "PHASE_SCRIPT"))
+    let phases = boot["phases"].as_array().into_iter().flatten();
+    phases.filter(|seen| seen["phase"] == "PHASE_SCRIPT").count()
 }
 
 fn until(guest: &mut Guest, what: &str, has_come: impl Fn(&str) -> bool) -> Result<(), GaveUp> {

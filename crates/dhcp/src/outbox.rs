@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Answers that wait at most; one more makes them leave.
+/// Answers that wait at most; then they must leave.
 const ANSWERS_MAX: usize = 16;
 /// Room for one IP_PKTINFO with its header, aligned as the system wants it.
 const INFO_WORDS: usize = 8;
@@ -44,20 +44,27 @@ impl Outbox {
         self.waiting == ANSWERS_MAX
     }
 
-    /// Sends all that waits over `socket`, from `source` where one is given. What does not leave so is given to `otherwise`,
-    /// one after the other. Nothing waits any more then.
+    /// Sends all that waits over `socket`, from `source` where one is given and this host has that address. `failed` hears of
+    /// each answer that could not be sent. Nothing waits any more then.
     pub(crate) fn send(
         &mut self,
         socket: BorrowedFd<'_>,
         source: Option<Ipv4Addr>,
-        mut otherwise: impl FnMut(SocketAddrV4, &[u8]),
+        mut failed: impl FnMut(SocketAddrV4, io::Error),
     ) {
+        let mut source = source;
         let mut waiting = &self.answers[..std::mem::take(&mut self.waiting)];
         while let Some((first, behind)) = waiting.split_first() {
             match send_many(socket, source, waiting) {
                 Ok(sent @ 1..) => waiting = &waiting[sent.min(waiting.len())..],
-                Ok(0) | Err(_) => {
-                    otherwise(first.to, &first.message);
+                // another member holds the service address
+                Err(error) if source.is_some() && error.raw_os_error() == Some(libc::EINVAL) => source = None,
+                Ok(0) => {
+                    failed(first.to, io::ErrorKind::WriteZero.into());
+                    waiting = behind;
+                }
+                Err(error) => {
+                    failed(first.to, error);
                     waiting = behind;
                 }
             }
@@ -193,8 +200,8 @@ mod tests {
     /// A member that does not hold the service address may not send from it; and one client that cannot be reached keeps no
     /// answer from the others.
     #[test]
-    fn what_cannot_leave_so_is_given_back_and_the_rest_leaves() {
-        let (server, _) = socket(Ipv4Addr::LOCALHOST);
+    fn what_cannot_leave_is_told_and_the_rest_leaves() {
+        let (server, own) = socket(Ipv4Addr::LOCALHOST);
         let (client, to) = socket(Ipv4Addr::LOCALHOST);
         let beyond = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 67);
         let mut outbox = Outbox::default();
@@ -202,23 +209,22 @@ mod tests {
             outbox.put(to, message);
         }
         let mut back = Vec::new();
-        outbox.send(server.as_fd(), None, |to, message| {
-            back.push((to, message.to_vec()))
-        });
-        assert_eq!(
-            back,
-            [(beyond, b"2".to_vec())],
-            "127.0.0.1 reaches no other network"
-        );
+        outbox.send(server.as_fd(), None, |to, _| back.push(to));
+        assert_eq!(back, [beyond], "127.0.0.1 reaches no other network");
         assert_eq!(
             (received(&client).0, received(&client).0),
             (b"1".to_vec(), b"3".to_vec())
         );
         outbox.put(to, b"4");
-        let mut back = 0;
-        outbox.send(server.as_fd(), Some(Ipv4Addr::new(192, 0, 2, 9)), |_, _| {
-            back += 1
+        outbox.put(to, b"5");
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 9);
+        outbox.send(server.as_fd(), Some(elsewhere), |to, error| {
+            panic!("{to}: {error}")
         });
-        assert_eq!(back, 1, "not an address of this host");
+        assert_eq!(
+            (received(&client), received(&client)),
+            ((b"4".to_vec(), own.into()), (b"5".to_vec(), own.into())),
+            "from its own address where it has not the one that is asked for"
+        );
     }
 }

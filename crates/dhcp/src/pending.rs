@@ -173,8 +173,6 @@ impl Pending {
                 let bound = tokio::time::timeout(WAIT_MAX, inner.binder.bind(binding.bind)).await;
                 bound == Ok(Ok(()))
             }
-            // another was faster since the packet came
-            Decision::Nak(_) => return self.refuse_now(&request).await,
             _ => false,
         };
         let reply = match (self.server.decide(&request), is_committed) {
@@ -185,7 +183,8 @@ impl Pending {
                 None => return Count::NoMajority,
             },
             (Decision::Nak(reply), true) => reply,
-            (Decision::Nak(_), false) => return Count::NoMajority,
+            // another was faster since the packet came
+            (Decision::Nak(_), false) => return self.refuse_now(&request).await,
             (Decision::End(end), _) => return self.server.end(end).await,
             (Decision::Silent(why), _) => return why,
         };

@@ -156,7 +156,8 @@ impl<'a> Known<'a> {
     }
 
     /// RFC 2131 section 4.3.2. SELECTING names the server (54) and the address (50), INIT-REBOOT the address only,
-    /// RENEWING and REBINDING have it in `ciaddr`: here they differ only in where the address stands.
+    /// RENEWING and REBINDING have it in `ciaddr`: here they differ only in where the address stands. (What a REBINDING, a
+    /// broadcast, tells besides is the link: `link.rs`.)
     fn answer_request(&self, address: Option<Ipv4Addr>) -> Result<Decision, Count> {
         let asked = self.answer.request.asked().ok_or(Count::NoAddressAsked)?;
         if address == Some(asked) {

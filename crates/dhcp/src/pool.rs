@@ -22,6 +22,7 @@ use crate::network::Site;
 use crate::policy::{Binding, CLOCK_MARGIN_MS, Decision};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::share::PLACES_MAX;
 use crate::strangers::text;
 
 /// After so many addresses that were looked at, one that somebody had before is good enough.
@@ -224,7 +225,11 @@ impl<'a> Pooled<'a> {
         let pools = Pools::of(&self.answer.link.subnet);
         let share = (self.answer.site.share)();
         // where not all places are looked at, a client that goes on asking is shown others
-        let client = hash(&self.client).wrapping_add(self.answer.request.secs.into());
+        let asked_for_s = match pools.size() > PLACES_MAX {
+            true => self.answer.request.secs,
+            false => 0,
+        };
+        let client = hash(&self.client).wrapping_add(asked_for_s.into());
         let (own, others) = share.places(pools.size(), client);
         self.first_free(&pools, own)
             .or_else(|| self.first_free(&pools, others))

@@ -15,6 +15,8 @@ const FILE_BYTES: usize = 128;
 const SNAME_BYTES: usize = 64;
 const BROADCAST: u16 = 0x8000;
 
+const SUBNET_MASK: u8 = 1;
+const ROUTERS: u8 = 3;
 const CLIENT_ID: u8 = 61;
 const RELAY_INFO: u8 = 82;
 const MACHINE_ID: u8 = 97;
@@ -92,9 +94,11 @@ impl Reply {
     fn in_order(&self, request: &Request<'_>) -> Vec<&DhcpOption> {
         let mut options: Vec<&DhcpOption> = self.options.iter().collect();
         if let Some(wanted) = request.parameters.as_deref() {
-            let place_of = |option: &DhcpOption| {
-                let code = u8::from(OptionCode::from(option));
-                wanted.iter().position(|wanted| *wanted == code)
+            let place = |code: u8| wanted.iter().position(|wanted| *wanted == code);
+            let place_of = |option: &DhcpOption| match option {
+                // never behind the routers (RFC 2132 section 3.3)
+                DhcpOption::SubnetMask(_) => [place(SUBNET_MASK), place(ROUTERS)].into_iter().flatten().min(),
+                option => place(OptionCode::from(option).into()),
             };
             options.sort_by_key(|option| match is_required(option) {
                 true => 0,
@@ -255,6 +259,7 @@ mod tests {
         let mut long = reply();
         long.options.extend([
             DhcpOption::SubnetMask(Ipv4Addr::new(255, 255, 0, 0)),
+            DhcpOption::Router(vec![SERVER]),
             DhcpOption::BroadcastAddr(Ipv4Addr::new(10, 97, 255, 255)),
             DhcpOption::InterfaceMtu(9000),
             DhcpOption::DomainName("d".repeat(200)),
@@ -268,15 +273,15 @@ mod tests {
             }
             (codes, complete)
         };
-        assert_eq!(order(&[]), (vec![53, 54, 51, 1, 28, 26, 15], true));
+        assert_eq!(order(&[]), (vec![53, 54, 51, 1, 3, 28, 26, 15], true));
         let all = [15, 26, 3, 1, 54];
-        assert_eq!(order(&[(55, &all)]), (vec![53, 54, 51, 15, 26, 1, 28], true));
-        let info = [3; 78];
-        assert_eq!(order(&[(82, &info)]), (vec![53, 54, 51, 1, 28, 26, 82], false));
+        assert_eq!(order(&[(55, &all)]), (vec![53, 54, 51, 15, 26, 1, 3, 28], true));
+        let info = [3; 72];
+        assert_eq!(order(&[(82, &info)]), (vec![53, 54, 51, 1, 3, 28, 26, 82], false));
         let wanted = (55, &[15][..]);
         assert_eq!(
             order(&[(82, &info), wanted]),
-            (vec![53, 54, 51, 15, 1, 26, 82], false)
+            (vec![53, 54, 51, 15, 1, 3, 26, 82], false)
         );
     }
 

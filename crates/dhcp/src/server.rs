@@ -2,7 +2,7 @@
 //! waits for it in a task of its own (`pending.rs`).
 
 use std::future::Future;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -172,6 +172,8 @@ pub(crate) struct Origin {
     pub(crate) sender: SocketAddrV4,
     /// The other members have it too: it was no unicast to the service address.
     pub(crate) is_shared: bool,
+    /// It was sent to everybody on the link.
+    pub(crate) is_broadcast: bool,
 }
 
 impl Origin {
@@ -182,7 +184,7 @@ impl Origin {
     pub(crate) fn request(self, packet: &[u8]) -> Result<Request<'_>, Count> {
         let request = Request::parse(packet)?;
         Ok(Request {
-            is_broadcast: self.is_shared,
+            is_broadcast: self.is_broadcast,
             ..request
         })
     }
@@ -207,6 +209,7 @@ impl Worker {
         let origin = Origin {
             sender: datagram.sender,
             is_shared: datagram.to != self.server.0.network.service_address,
+            is_broadcast: datagram.to == Ipv4Addr::BROADCAST,
         };
         self.guarded(|worker| worker.answer(datagram.bytes, origin));
     }
@@ -232,8 +235,11 @@ impl Worker {
     fn send_waiting(&mut self) {
         if let Some(outbox) = &mut self.buffers.outbox {
             let source = self.server.0.network.service_address;
-            let failed = self.socket.send_waiting(source, outbox);
-            (0..failed).for_each(|_| self.server.0.counters.add(Count::SendFailed));
+            let counters = &self.server.0.counters;
+            self.socket.send_waiting(source, outbox, |to, error| {
+                tracing::debug!(%error, %to, "dhcp: a reply could not be sent");
+                counters.add(Count::SendFailed);
+            });
         }
     }
 
@@ -252,7 +258,7 @@ impl Worker {
         if packet.len() == PACKET_BYTES_MAX {
             return Some(Count::TooLong);
         }
-        let request = match origin.request(packet) {
+        let mut request = match origin.request(packet) {
             Ok(request) => request,
             Err(why) => return Some(why),
         };
@@ -266,7 +272,7 @@ impl Worker {
             self.note_stranger(&request, &decision);
         }
         if self.server.0.guard.observes() {
-            return Some(self.server.observe(packet));
+            return Some(self.server.observe(&mut request));
         }
         match decision {
             Decision::Silent(why) => {
@@ -348,6 +354,9 @@ impl Worker {
     }
 
     fn send(&mut self, request: &Request<'_>, reply: &Reply, sender: SocketAddrV4) -> Count {
+        if self.buffers.outbox.as_ref().is_some_and(Outbox::is_full) {
+            self.send_waiting();
+        }
         let count = self
             .server
             .send(&self.socket, &mut self.buffers, request, reply, sender);

@@ -5,7 +5,7 @@
 //! is a hint like the offer itself: whom an address is bound to the log decides.
 
 /// Places of a pool that are looked at for one DHCPDISCOVER.
-const PLACES_MAX: u64 = 1024;
+pub(crate) const PLACES_MAX: u64 = 1024;
 
 /// The share of one member in every pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

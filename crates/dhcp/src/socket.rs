@@ -171,7 +171,7 @@ impl DhcpSocket {
         (packet, outbox): (&mut Vec<u8>, &mut Outbox),
     ) -> Result<(), NotSent> {
         match to {
-            Destination::Unicast(to) if !outbox.is_full() => {
+            Destination::Unicast(to) => {
                 outbox.put(to, message);
                 Ok(())
             }
@@ -179,15 +179,15 @@ impl DhcpSocket {
         }
     }
 
-    /// Sends what waits; gives the number of answers that could not be sent.
-    pub(crate) fn send_waiting(&self, source: Ipv4Addr, outbox: &mut Outbox) -> usize {
-        let (mut failed, mut packet) = (0, Vec::new());
-        let from = self.link.as_ref().map(|_| source);
-        outbox.send(self.udp.as_fd(), from, |to, message| {
-            let sent = self.send(Destination::Unicast(to), source, message, &mut packet);
-            failed += usize::from(sent.is_err());
-        });
-        failed
+    /// Sends what waits; `failed` hears of each answer that could not be sent.
+    pub(crate) fn send_waiting(
+        &self,
+        source: Ipv4Addr,
+        outbox: &mut Outbox,
+        failed: impl FnMut(SocketAddrV4, io::Error),
+    ) {
+        let source = self.link.as_ref().map(|_| source);
+        outbox.send(self.udp.as_fd(), source, failed);
     }
 
     /// Past tokio, which may take a socket it has not polled yet for one that cannot be written.

@@ -40,7 +40,7 @@ tally::reasons! {
     IgnoredByPolicy "ignored_by_policy" "Silence: a policy ignores this client (`chamois dhcp policy list`).",
     UnknownMac "unknown_mac" "Silence: no ethernet interface has this MAC.",
     NoMac "no_mac" "Silence: neither relay, address nor DUID tells the client's MAC.",
-    AddressHeld "address_held" "Told that there is no address: whoever had the node's before may use it still (`chamois dhcp held`).",
+    AddressHeld "address_held" "An address of the node's was left out: whoever had it before may use it still (`chamois dhcp held`).",
     AddressOfTwo "address_of_two" "Silence: SMD has the node's address on an interface of another component, too.",
     RelayNotServed "relay_not_served" "Silence: the relay's link is in none of the prefixes that may ask here.",
     OtherServer "other_server" "Silence: the client has chosen another server.",

@@ -44,6 +44,9 @@ impl ClientLimiter {
     /// # Errors
     /// `TooManyPackets` of this client; `TooManyStrangers` where SMD does not know it and too many such have come.
     pub(crate) fn take(&mut self, state: &State, request: &Request<'_>, now: Instant) -> Result<(), Count> {
+        if !self.limiter.limits() {
+            return Ok(());
+        }
         let (asker, is_known) = asker(state, request);
         self.limiter.take(self.names.hash_one(asker), is_known, now)?;
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dhcp::{BIOS_LOADER, Loaders, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
+use dhcp::{BIOS_LOADER, Loaders, UEFI_ARM32_LOADER, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER};
 use proto::smd::v1::component::Arch;
 use tftp::Files;
 
@@ -52,7 +52,7 @@ pub(super) fn architectures(files: &Files) -> Option<Arc<[Arch]>> {
     let has = |loaders: &[&str]| loaders.iter().any(|loader| files.get(loader).is_some());
     let known = [
         (Arch::X86, has(&[BIOS_LOADER, UEFI_LOADER, UEFI_IA32_LOADER])),
-        (Arch::Arm, has(&[UEFI_ARM64_LOADER])),
+        (Arch::Arm, has(&[UEFI_ARM64_LOADER, UEFI_ARM32_LOADER])),
     ];
     let served: Vec<Arch> = known
         .into_iter()

@@ -102,6 +102,11 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
         }
     }
 
+    /// Whether anything is limited.
+    pub fn limits(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
     /// Takes a packet's worth. `is_known` says whether SMD has the client.
     ///
     /// # Errors
@@ -112,7 +117,7 @@ impl<K: Copy + Eq + Hash> Limiter<K> {
             packets_burst,
             strangers_per_s,
         } = self.limits;
-        if self.clients.is_empty() {
+        if !self.limits() {
             return Ok(());
         }
         let place = self.places.hash_one(client) as usize % CLIENTS_MAX;

@@ -308,10 +308,11 @@ async fn an_observer_compares_and_writes_nothing() {
     let server = server(&store, rules);
     let before = store.state().applied_index();
     let offered = Ipv4Addr::new(10, 97, 2, 9);
-    assert_eq!(server.observe(&RawPacket::discover().bytes()), Count::Observed);
+    let observe = |packet: &[u8]| server.observe(&mut Request::parse(packet).unwrap());
+    assert_eq!(observe(&RawPacket::discover().bytes()), Count::Observed);
     let selecting = [(54, &ROGUE.octets()[..]), (50, &offered.octets())];
     let selects = RawPacket::new(3).options(&selecting).bytes();
-    assert_eq!(server.observe(&selects), Count::Observed);
+    assert_eq!(observe(&selects), Count::Observed);
     let listed = server.0.guard.observed.list("boot");
     assert_eq!(listed.len(), 1, "the offer went to its client alone");
     assert_eq!(

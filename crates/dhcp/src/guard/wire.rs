@@ -116,22 +116,17 @@ impl Server {
     }
 
     /// In mode `observe`: what this member would have answered, to be compared with what another server does.
-    pub(crate) fn observe(&self, packet: &[u8]) -> Count {
-        let mut request = match Request::parse(packet) {
-            Ok(request) => request,
-            Err(why) => return why,
-        };
+    pub(crate) fn observe(&self, request: &mut Request<'_>) -> Count {
         let (mac, xid) = (request.mac, request.xid);
-        if let (Some(server), Some(address)) = (foreign_server(&request, &self.0.network), request.requested)
-        {
+        if let (Some(server), Some(address)) = (foreign_server(request, &self.0.network), request.requested) {
             let now_ms = self.0.store.cluster_time_ms();
             self.compare(mac, xid, server, &Theirs::Address(address), now_ms);
         }
         // as if it had chosen this server
         request.server_id = request.server_id.map(|_| self.0.network.service_address);
-        let ours = match self.decide(&request) {
-            Decision::Reply(reply) | Decision::Nak(reply) => would_say(&request, &reply, false),
-            Decision::Offer(reply, _) => would_say(&request, &reply, true),
+        let ours = match self.decide(request) {
+            Decision::Reply(reply) | Decision::Nak(reply) => would_say(request, &reply, false),
+            Decision::Offer(reply, _) => would_say(request, &reply, true),
             Decision::Silent(why) => Some(Ours::Silence(why.name())),
             Decision::Bind(_) | Decision::End(_) => None,
         };

@@ -64,7 +64,7 @@ impl DeletedSubnets {
         }
         let detail = format!(
             "{DELETED_SUBNETS_MAX} subnets were deleted whose leases may run still; {network} can be deleted when those of one \
-             have ended"
+             have ended; while a member is down none ends: start it, or remove it (chamois member remove)"
         );
         Err(Rejection::Conflict { detail })
     }

@@ -1,8 +1,10 @@
 //! Addresses that have left their interface in SMD. Whoever had one may use it until its lease ends, and a member that has not
 //! heard of the change grants it still: until then nobody else gets it.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -77,7 +79,7 @@ impl HeldAddresses {
         if events.is_empty() {
             return;
         }
-        let everywhere_s = subnets.longest_lease_anywhere_s(at.time_ms);
+        let everywhere_s = LazyCell::new(|| subnets.longest_lease_anywhere_s(at.time_ms));
         for event in events {
             let of = |object: Option<&Object>| match object {
                 Some(Object::EthernetInterface(interface)) => {
@@ -89,7 +91,7 @@ impl HeldAddresses {
             let (owner, after) = of(event.after());
             let lost = before.difference(&after);
             for address in lost {
-                if let Some(lease_time_s) = longest_lease_s(*address, subnets, everywhere_s, at.time_ms) {
+                if let Some(lease_time_s) = longest_lease_s(*address, subnets, &everywhere_s, at.time_ms) {
                     self.hold(*address, &mac, lease_time_s, at, changes);
                 }
             }
@@ -131,7 +133,7 @@ impl HeldAddresses {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Applied {
-        let everywhere_s = subnets.longest_lease_anywhere_s(at.time_ms);
+        let everywhere_s = LazyCell::new(|| subnets.longest_lease_anywhere_s(at.time_ms));
         let waiting: Vec<IpAddr> = self
             .by_end
             .iter()
@@ -145,7 +147,7 @@ impl HeldAddresses {
             if created_revision(held.meta.as_ref()) > confirm.through_revision {
                 continue;
             }
-            let now_s = longest_lease_s(address, subnets, everywhere_s, at.time_ms);
+            let now_s = longest_lease_s(address, subnets, &everywhere_s, at.time_ms);
             let lease_time_s = held.lease_time_s.max(now_s.unwrap_or_default());
             let after = HeldAddress {
                 ends_at_ms: at.time_ms.saturating_add(u64::from(lease_time_s) * 1000),
@@ -214,10 +216,15 @@ impl HeldAddresses {
 
 /// The longest lease of an address that may run, seconds; `None` where DHCP has given none lately. `everywhere_s` is that of
 /// any address.
-fn longest_lease_s(address: IpAddr, subnets: &Subnets, everywhere_s: u32, now_ms: u64) -> Option<u32> {
+fn longest_lease_s(
+    address: IpAddr,
+    subnets: &Subnets,
+    everywhere_s: &impl Deref<Target = u32>,
+    now_ms: u64,
+) -> Option<u32> {
     match address {
         IpAddr::V4(address) => subnets.longest_lease_at_s(address, now_ms),
-        IpAddr::V6(address) => may_be_given(address).then_some(everywhere_s),
+        IpAddr::V6(address) => may_be_given(address).then(|| **everywhere_s),
     }
 }
 

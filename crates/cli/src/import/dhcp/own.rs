@@ -36,8 +36,9 @@ Examples:
   chamois import dhcp dhcp.json --yes
 
 First it shows what would be created, changed, left alone or refused, and why; then it asks, or goes on with --yes. Each subnet and
-each policy becomes what the file says of it; those that are here and not in the file stay. The same import again changes nothing.
-Leases are not moved: a client asks again. Import the SMD first: strangers are not answered on a network before its nodes are known.")]
+each policy becomes what the file says of it; those that are here and not in the file stay. What was exported, imported again,
+changes nothing. Leases are not moved: a client asks again. Import the SMD first: strangers are not answered on a network before its
+nodes are known.")]
 pub struct OwnArgs {
     /// What was exported, or - for standard input
     #[arg(value_name = "FILE")]
