@@ -33,6 +33,7 @@ fn is_allowed(rule: Rule, identity: &Identity) -> bool {
             matches!(identity, Identity::Node { .. }) || identity.is_administrator() || legacy_read
         }
         Permission::Member => matches!(identity, Identity::Member(_)),
+        Permission::Identified => identity.is_administrator(),
         Permission::Public => true,
         Permission::Unspecified => false,
     }
@@ -43,6 +44,7 @@ fn who_may(permission: Permission) -> &'static str {
         Permission::Administrator => "administrators: send a bearer token or a user's client certificate",
         Permission::Node => "compute nodes on the node port and administrators",
         Permission::Member => "members of the cluster, on the peer port",
+        Permission::Identified => "those who say who they are: send a bearer token or a client certificate",
         Permission::Public => "everyone",
         Permission::Unspecified => "nobody: its .proto gives no permission",
     }

@@ -3,6 +3,7 @@
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` shows how a request passes through.
 
+mod authority;
 pub mod authorizer;
 mod barrier;
 mod calls;
@@ -29,6 +30,7 @@ pub mod tls;
 pub mod token;
 mod trial;
 
+pub use authority::{Access, Authority, Part, Principal, Scope};
 pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};
 pub use error::{
