@@ -71,6 +71,8 @@ pub enum KindArg {
     BootFile,
     Image,
     PowerMap,
+    Role,
+    Policy,
 }
 
 impl KindArg {
@@ -100,6 +102,8 @@ impl KindArg {
             KindArg::BootFile => Kind::BootFile,
             KindArg::Image => Kind::Image,
             KindArg::PowerMap => Kind::PowerMap,
+            KindArg::Role => Kind::Role,
+            KindArg::Policy => Kind::Policy,
         }
     }
 }

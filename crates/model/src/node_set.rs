@@ -62,6 +62,15 @@ impl NodeSet {
         true
     }
 
+    /// Whether each of its places is one of `other`'s, or below one.
+    pub fn is_within(&self, other: &NodeSet) -> bool {
+        let levels = self.levels.iter().zip(&other.levels);
+        self.levels.len() >= other.levels.len()
+            && levels
+                .into_iter()
+                .all(|(own, other)| own.letters == other.letters && own.numbers.is_within(&other.numbers))
+    }
+
     /// The nodesets of a list: separated by commas outside of brackets.
     ///
     /// # Errors
@@ -103,6 +112,17 @@ impl Numbers {
         match self {
             Numbers::Any => true,
             Numbers::Ranges(ranges) => ranges.iter().any(|(from, to)| (*from..=*to).contains(&number)),
+        }
+    }
+
+    /// Whether each of these numbers is one of `other`'s. Ranges have gaps between them, so each lies in one of the other's.
+    fn is_within(&self, other: &Numbers) -> bool {
+        match (self, other) {
+            (_, Numbers::Any) => true,
+            (Numbers::Any, Numbers::Ranges(_)) => false,
+            (Numbers::Ranges(own), Numbers::Ranges(others)) => own
+                .iter()
+                .all(|(from, to)| others.iter().any(|(first, last)| first <= from && to <= last)),
         }
     }
 
@@ -254,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn a_set_lies_within_another_if_all_its_places_do() {
+        for (inner, outer) in [
+            ("x1c0s0b0n0", "x1c0s0b0n0"),
+            ("x1c0s0b0n0", "x1"),
+            ("x[1-2]c*s0", "x[1-3]c*"),
+            ("x[1,3]", "x[1,3-5]"),
+            ("x7c*", "x*"),
+        ] {
+            assert!(set(inner).is_within(&set(outer)), "{inner} in {outer}");
+            assert!(inner == outer || !set(outer).is_within(&set(inner)), "{outer} in {inner}");
+        }
+        for (inner, outer) in [("x*", "x[0-9]"), ("x[1-5]", "x[1-2,4-5]"), ("d0", "x0"), ("x1", "x1c0")] {
+            assert!(!set(inner).is_within(&set(outer)), "{inner} in {outer}");
+        }
+    }
+
+    #[test]
     fn one_set_has_one_spelling() {
         for (given, normal) in [
             (" X01000C0s00b0n0 ", "x1000c0s0b0n0"),
@@ -324,6 +361,19 @@ mod tests {
             prop_assert_eq!(has(&text, &format!("x0c0s{slot}b0n0")), expected);
             let normal = set(&text);
             prop_assert_eq!(&set(&normal.to_string()), &normal);
+        }
+
+        /// Whoever may touch the outer set may touch each place of the inner one.
+        #[test]
+        fn what_is_in_the_inner_set_is_in_the_outer_one(
+            inner in (0..6_u64, 0..4_u64), outer in (0..6_u64, 0..6_u64), slot in 0..14_u64
+        ) {
+            let of = |(from, more): (u64, u64)| set(&format!("x0c0s[{from}-{}]", from + more));
+            let (inner, outer) = (of(inner), of(outer));
+            let place = format!("x0c0s{slot}b0n0").parse().unwrap();
+            if inner.is_within(&outer) && inner.contains(&place) {
+                prop_assert!(outer.contains(&place));
+            }
         }
 
         #[test]

@@ -70,6 +70,13 @@ pub enum Rejection {
         /// Level of the cluster.
         current: u32,
     },
+    /// The author's policies do not give the permission for everything that the change touches. Says nothing of what
+    /// that is, or whether it exists.
+    #[error("{permission} is needed for what this request names")]
+    Denied {
+        /// `<area>.<access>`, e.g. `bss.write`.
+        permission: String,
+    },
     /// Applying the command failed in a way that it must not, alike on every member; nothing was changed.
     #[error("internal error, nothing was changed: {detail}")]
     Bug {
@@ -138,6 +145,12 @@ mod tests {
                     actual: 9,
                 },
                 "x0 is at revision 9, not 3; read it again and repeat the change",
+            ),
+            (
+                Rejection::Denied {
+                    permission: "bss.write".into(),
+                },
+                "bss.write is needed for what this request names",
             ),
         ];
         for (rejection, text) in cases {

@@ -194,6 +194,7 @@ impl From<Rejection> for Error {
             Rejection::SessionExpired => Self::SessionExpired,
             Rejection::RequestDiffers => Self::RequestDiffers,
             Rejection::FeatureLevel { .. } => Self::FeatureLevel { detail: text },
+            Rejection::Denied { .. } => Self::Denied { reason: text },
             Rejection::Bug { detail } => Self::Internal(detail),
         }
     }
@@ -584,6 +585,9 @@ mod tests {
             Rejection::FeatureLevel {
                 needed: 2,
                 current: 1,
+            },
+            Rejection::Denied {
+                permission: "bss.write".into(),
             },
         ] {
             assert_eq!(Error::from(rejection.clone()).to_string(), rejection.to_string());

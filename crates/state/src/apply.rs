@@ -12,7 +12,7 @@ use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, RowKind, State, boot_files, bss, cloud_init, dhcp, smd, together};
+use crate::{Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, dhcp, smd, together};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -117,13 +117,26 @@ impl State {
     }
 
     fn run(&mut self, command: Option<&Command>, at: &LogPosition<'_>, changes: &mut Changes) -> Outcome {
-        match self.dispatch(command, at, changes) {
-            Ok(result) => {
-                self.follow_interfaces(at, changes);
-                applied(at.index, result)
-            }
+        let done = match at.grant {
+            Some(grant) => self.change_as_granted(grant, command, at, changes),
+            None => self.change(command, at, changes),
+        };
+        match done {
+            Ok(result) => applied(at.index, result),
             Err(rejection) => rejected(at.index, &rejection),
         }
+    }
+
+    /// The command and what follows from it.
+    pub(crate) fn change(
+        &mut self,
+        command: Option<&Command>,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<outcome::Applied, Rejection> {
+        let result = self.dispatch(command, at, changes)?;
+        self.follow_interfaces(at, changes);
+        Ok(result)
     }
 
     pub(crate) fn dispatch(
@@ -173,6 +186,7 @@ impl State {
                 self.dhcp.apply(command, &self.smd, level, at, changes)
             }
             Command::BootFile(command) => self.boot_files.apply(command, &self.bss, at, changes),
+            Command::Auth(command) => self.auth.apply(command, &mut self.cluster, at, changes),
             Command::Cluster(command) => self.cluster.apply(command, at, changes),
         }
     }
@@ -180,7 +194,7 @@ impl State {
 
 impl State {
     /// DHCP holds the addresses that interfaces have lost.
-    fn follow_interfaces(&mut self, at: &LogPosition<'_>, changes: &mut Changes) {
+    pub(crate) fn follow_interfaces(&mut self, at: &LogPosition<'_>, changes: &mut Changes) {
         if self.feature_level() < FEATURE_LEVEL_DHCP {
             return;
         }
@@ -217,6 +231,7 @@ fn feature_level(command: &Command) -> u32 {
         Command::CloudInit(command) => cloud_init::feature_level(command),
         Command::BootFile(command) => boot_files::feature_level(command),
         Command::Dhcp(command) => dhcp::feature_level(command),
+        Command::Auth(command) => auth::feature_level(command),
         // what the cluster's own commands need is checked where they are applied, which all versions do
         Command::Cluster(_) => FEATURE_LEVEL_FIRST,
     }

@@ -216,6 +216,70 @@ pub const HARDWARE_EVENTS_PER_PLACE_MAX: usize = 100;
 pub const HARDWARE_EVENT_LAPSE_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 /// Places whose events are kept; the one where nothing has happened for longest leaves first.
 pub const HARDWARE_HISTORIES_MAX: usize = 1_000_000;
+/// Roles of the cluster, beside the shipped ones.
+pub const ROLES_MAX: usize = 128;
+/// Bytes of the name of a role or an OIDC provider.
+pub const AUTH_LABEL_BYTES_MAX: usize = 64;
+/// Permissions of one role or token, patterns counted as one; also of all methods.
+pub const PERMISSIONS_MAX: usize = 128;
+/// Policies of the cluster.
+pub const POLICIES_MAX: usize = 1024;
+/// Bytes of the name of a policy.
+pub const POLICY_NAME_BYTES_MAX: usize = 128;
+/// Principals of one policy.
+pub const POLICY_PRINCIPALS_MAX: usize = 256;
+/// Hosts, groups, partitions or kinds of one policy.
+pub const POLICY_SELECTORS_MAX: usize = 256;
+/// Nodesets of all policies.
+pub const POLICY_NODE_SETS_MAX: usize = 4096;
+/// Policies that one entry may name as what gives its author the right.
+pub const GRANT_POLICIES_MAX: usize = 32;
+/// Keys that sign access tokens, those that have signed and are retired included: twenty rotations in a quarter of an hour.
+pub const SIGNING_KEYS_MAX: usize = 32;
+/// How long an access token is good at most, milliseconds; what is issued is good for ten minutes.
+pub const ACCESS_TOKEN_MS_MAX: u64 = 15 * 60 * 1000;
+/// How much later than its end something is still accepted, because clocks differ, milliseconds.
+pub const LEEWAY_MS: u64 = 60 * 1000;
+/// How long a key or CA is published before it signs, milliseconds.
+pub const KEY_PUBLISHED_MS: u64 = 60 * 60 * 1000;
+/// How long a retired key is remembered, milliseconds.
+pub const KEY_REMEMBERED_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+/// Tokens for machines.
+pub const API_TOKENS_MAX: usize = 10_000;
+/// How long a token for a machine is good at most, milliseconds: 90 days.
+pub const API_TOKEN_MS_MAX: u64 = 90 * 24 * 60 * 60 * 1000;
+/// Logins that have not ended.
+pub const LOGIN_SESSIONS_MAX: usize = 50_000;
+/// Those of one principal; the oldest leaves first.
+pub const LOGIN_SESSIONS_PER_PRINCIPAL_MAX: usize = 256;
+/// How long a login lasts at most, milliseconds: 30 days.
+pub const SESSION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Groups of a principal, as its provider names them.
+pub const SESSION_GROUPS_MAX: usize = 256;
+/// For so long after a refresh the refresh token before is taken for one whose answer was lost, milliseconds.
+pub const REFRESH_LOST_MS: u64 = 10 * 1000;
+/// Devices that a person has said yes to and that have not asked again.
+pub const DEVICE_APPROVALS_MAX: usize = 10_000;
+/// How long such a yes is good, milliseconds.
+pub const DEVICE_MS: u64 = 10 * 60 * 1000;
+/// What is refused though it has not ended.
+pub const REVOCATIONS_MAX: usize = 100_000;
+/// Beyond that there is room for so many revocations of whole principals.
+pub const REVOCATIONS_OF_PRINCIPALS_MAX: usize = 10_000;
+/// How long a revocation is remembered at most, milliseconds: ten years, longer than any certificate runs.
+pub const REVOCATION_MS_MAX: u64 = 3660 * 24 * 60 * 60 * 1000;
+/// Providers whose logins are believed.
+pub const OIDC_PROVIDERS_MAX: usize = 16;
+/// Scopes or audiences of one provider.
+pub const OIDC_TEXTS_MAX: usize = 64;
+/// Bytes of the CAs of one provider or of one CA's certificate, PEM.
+pub const CA_PEM_BYTES_MAX: usize = 64 * 1024;
+/// How long the last good keys of a provider count at most, seconds.
+pub const OIDC_KEYS_AGE_S_MAX: u32 = 24 * 60 * 60;
+/// CAs of the cluster.
+pub const AUTHORITIES_MAX: usize = 8;
+/// Rows of what has ended that go with one entry.
+pub const ENDED_FORGOTTEN_MAX: usize = 10_000;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

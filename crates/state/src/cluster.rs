@@ -22,7 +22,7 @@ use crate::{RowKey, RowKind};
 /// Feature level of a cluster whose first entry names none.
 pub const FEATURE_LEVEL_FIRST: u32 = 1;
 /// Highest feature level that this version understands. A member stops when the cluster goes beyond its own.
-pub const FEATURE_LEVEL_KNOWN: u32 = 5;
+pub const FEATURE_LEVEL_KNOWN: u32 = 6;
 /// From this level on members join and leave.
 pub const FEATURE_LEVEL_MEMBERSHIP: u32 = 2;
 /// From this level on the log tells repeats of a request from other requests, knows idempotency keys, and takes an unknown
@@ -35,6 +35,8 @@ pub const FEATURE_LEVEL_INVENTORY: u32 = 3;
 pub const FEATURE_LEVEL_BOOT: u32 = 4;
 /// Pools of addresses and their leases, held addresses, unknown clients.
 pub const FEATURE_LEVEL_DHCP: u32 = 5;
+/// Roles, policies, tokens, logins and keys; and what gives the author of an entry the right.
+pub const FEATURE_LEVEL_AUTH: u32 = 6;
 
 /// Longest name of a cluster, in characters: it is part of SPIFFE ids and host names.
 const CLUSTER_NAME_MAX: usize = 63;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::Xname;
 use prost::Message;
+use proto::auth::v1::{Policy, Role};
 use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
@@ -19,7 +20,7 @@ use proto::smd::v1::{
 use crate::log_position::created_revision;
 use crate::{RowKey, RowKind, State};
 
-/// A stored object that may be watched: everything but the header, sessions, secrets, join tokens, sessions of boots,
+/// A stored object that may be watched: everything but the header, sessions, secrets, tokens and keys, sessions of boots,
 /// reservations, subscriptions and the history of hardware.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // the names are those of `RowKind`
@@ -51,6 +52,8 @@ pub enum Object {
     BootFile(Arc<BootFile>),
     Image(Arc<Image>),
     PowerMap(Arc<PowerMap>),
+    Role(Arc<Role>),
+    Policy(Arc<Policy>),
 }
 
 impl Object {
@@ -84,6 +87,8 @@ impl Object {
             Object::BootFile(_) => RowKind::BootFile,
             Object::Image(_) => RowKind::Image,
             Object::PowerMap(_) => RowKind::PowerMap,
+            Object::Role(_) => RowKind::Role,
+            Object::Policy(_) => RowKind::Policy,
         }
     }
 
@@ -121,6 +126,8 @@ impl Object {
             Object::BootFile(object) => object.name.clone(),
             Object::Image(object) => object.name.clone(),
             Object::PowerMap(object) => object.id.clone(),
+            Object::Role(object) => object.name.clone(),
+            Object::Policy(object) => object.name.clone(),
         }
     }
 
@@ -163,6 +170,8 @@ impl Object {
             | Object::UnknownClient(_)
             | Object::DhcpPolicy(_)
             | Object::BootFile(_)
+            | Object::Role(_)
+            | Object::Policy(_)
             | Object::Image(_) => "",
         };
         Some(id).filter(|id| !id.is_empty())
@@ -198,6 +207,8 @@ impl Object {
             Object::BootFile(object) => &object.meta,
             Object::Image(object) => &object.meta,
             Object::PowerMap(object) => &object.meta,
+            Object::Role(object) => &object.meta,
+            Object::Policy(object) => &object.meta,
         };
         meta.as_ref()?.modified.clone()
     }
@@ -232,6 +243,8 @@ impl Object {
             Object::BootFile(object) => object.encode_to_vec(),
             Object::Image(object) => object.encode_to_vec(),
             Object::PowerMap(object) => object.encode_to_vec(),
+            Object::Role(object) => object.encode_to_vec(),
+            Object::Policy(object) => object.encode_to_vec(),
         }
     }
 
@@ -268,6 +281,8 @@ impl Object {
             Object::BootFile(object) => of(object),
             Object::Image(object) => of(object),
             Object::PowerMap(object) => of(object),
+            Object::Role(object) => of(object),
+            Object::Policy(object) => of(object),
         }
     }
 }
@@ -338,5 +353,6 @@ impl State {
             .chain(self.boot_files.iter().cloned().map(Object::BootFile))
             .chain(self.boot_files.images().cloned().map(Object::Image))
             .chain(self.smd.power_maps().cloned().map(Object::PowerMap))
+            .chain(self.auth.objects())
     }
 }

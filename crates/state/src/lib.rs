@@ -4,6 +4,7 @@
 #![deny(clippy::float_arithmetic, clippy::float_cmp, clippy::iter_over_hash_type)]
 
 mod apply;
+pub mod auth;
 mod boot_choice;
 pub mod boot_files;
 mod boot_image;
@@ -71,6 +72,8 @@ pub struct State {
     pub dhcp: dhcp::Dhcp,
     /// The catalogue of boot files.
     pub boot_files: boot_files::BootFiles,
+    /// Who may do what, and what proves who somebody is.
+    pub auth: auth::Auth,
     /// The cluster's id, name, feature level and sealed secrets.
     pub cluster: cluster::Cluster,
 }
@@ -107,12 +110,14 @@ impl State {
     }
 
     /// The same content in another cluster, `indexes` log indexes further on: no revision, cursor or ETag of the old
-    /// cluster is ever met again in the new one. Members are given ids from `next_member_id` on, or higher ones.
+    /// cluster is ever met again in the new one, and no token of the old one is good in it. Members are given ids from
+    /// `next_member_id` on, or higher ones.
     #[must_use]
     pub fn into_another_cluster(mut self, cluster_id: String, indexes: u64, next_member_id: u64) -> State {
         let mut changes = Changes::default();
         self.cluster
             .become_another(cluster_id, next_member_id, &mut changes);
+        self.auth.become_another(&mut changes);
         let (digest, changed, _) = changes.into_parts();
         self.digest.add(digest);
         self.applied_index += indexes;

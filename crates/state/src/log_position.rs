@@ -1,6 +1,7 @@
 //! Where in the log a command stands: the only source of time, names, randomness and rights for it.
 
 use model::Rejection;
+use proto::auth::v1::Grant;
 use proto::http::v1::{Change, ObjectMeta};
 use proto::raft::v1::{Header, LockEnforcement};
 
@@ -14,6 +15,8 @@ pub(crate) struct LogPosition<'a> {
     pub(crate) random: &'a [u8],
     /// The keys that the request came with; `None`: locks and reservations are advice.
     pub(crate) lock_enforcement: Option<&'a LockEnforcement>,
+    /// What gives the author the right; `None`: who needs no policy.
+    pub(crate) grant: Option<&'a Grant>,
 }
 
 impl<'a> LogPosition<'a> {
@@ -25,6 +28,7 @@ impl<'a> LogPosition<'a> {
             principal: &header.principal,
             random: &header.random,
             lock_enforcement: header.lock_enforcement.as_ref(),
+            grant: header.grant.as_ref(),
         }
     }
 

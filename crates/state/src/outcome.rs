@@ -83,6 +83,11 @@ fn to_wire(rejection: &Rejection) -> Rejected {
             actual_revision: current.into(),
             ..rejected(Kind::FeatureLevel)
         },
+        Rejection::Denied { permission } => Rejected {
+            detail: rejection.to_string(),
+            subject: permission,
+            ..rejected(Kind::Denied)
+        },
         Rejection::Bug { detail } => Rejected {
             detail,
             ..rejected(Kind::Bug)
@@ -122,6 +127,7 @@ fn from_wire(rejected: &Rejected) -> Rejection {
             needed: u32::try_from(expected_revision).unwrap_or(u32::MAX),
             current: u32::try_from(actual_revision).unwrap_or(u32::MAX),
         },
+        Kind::Denied => Rejection::Denied { permission: subject },
         Kind::Bug => Rejection::Bug { detail },
         Kind::Unspecified => Rejection::Bug {
             detail: format!("rejection of unknown kind {}", rejected.kind),
@@ -160,6 +166,9 @@ mod tests {
             Rejection::FeatureLevel {
                 needed: 2,
                 current: 1,
+            },
+            Rejection::Denied {
+                permission: text("bss.write"),
             },
             Rejection::Bug {
                 detail: text("overflow"),

@@ -85,11 +85,29 @@ pub enum RowKind {
     ScnSubscription = 62,
     /// What happened to the hardware of a place.
     HardwareHistory = 63,
+    /// Permissions under one name.
+    Role = 70,
+    /// Who has a role, and where.
+    Policy = 71,
+    /// A key that signs access tokens.
+    SigningKey = 72,
+    /// A token for a machine.
+    ApiToken = 73,
+    /// A login that refreshes its access tokens.
+    LoginSession = 74,
+    /// A person's yes to a device.
+    DeviceApproval = 75,
+    /// What is refused though it has not ended.
+    Revocation = 76,
+    /// Whose logins are believed.
+    OidcProvider = 77,
+    /// A CA that signs certificates.
+    CertificateAuthority = 78,
 }
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 38] = [
+    pub const ALL: [RowKind; 47] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -128,11 +146,37 @@ impl RowKind {
         RowKind::ComponentReservation,
         RowKind::ScnSubscription,
         RowKind::HardwareHistory,
+        RowKind::Role,
+        RowKind::Policy,
+        RowKind::SigningKey,
+        RowKind::ApiToken,
+        RowKind::LoginSession,
+        RowKind::DeviceApproval,
+        RowKind::Revocation,
+        RowKind::OidcProvider,
+        RowKind::CertificateAuthority,
     ];
 
     /// The kind of this number, as [`RowKind`] has it.
     pub fn of_number(number: u32) -> Option<RowKind> {
         RowKind::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+
+    /// The kind of this name, as `chamois.raft.v1.SnapshotRow` has it, e.g. `boot_configuration`.
+    pub fn of_name(name: &str) -> Option<RowKind> {
+        RowKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its name in `chamois.raft.v1.SnapshotRow`: that of the variant in lower case, words parted by `_`.
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
     }
 }
 
@@ -469,6 +513,11 @@ impl RowKey {
         }
     }
 
+    /// Of what identities and rights have rows of: each kind is keyed by one text.
+    pub(crate) fn auth(kind: RowKind, key: &str) -> RowKey {
+        RowKey { kind, key: key.into() }
+    }
+
     /// The key without its kind; `snapshot.rs` reads it back.
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
@@ -546,6 +595,16 @@ mod tests {
             RowKey::scn_subscription(9),
             RowKey::scn_subscription(256),
             RowKey::hardware_history(&short),
+            RowKey::auth(RowKind::Role, "boot"),
+            RowKey::auth(RowKind::Policy, "a"),
+            RowKey::auth(RowKind::Policy, "a-b"),
+            RowKey::auth(RowKind::SigningKey, "k"),
+            RowKey::auth(RowKind::ApiToken, "00c0ffee00c0ffee"),
+            RowKey::auth(RowKind::LoginSession, "00c0ffee00c0ffee"),
+            RowKey::auth(RowKind::DeviceApproval, "BCDFGHJK"),
+            RowKey::auth(RowKind::Revocation, "jti/a"),
+            RowKey::auth(RowKind::OidcProvider, "site"),
+            RowKey::auth(RowKind::CertificateAuthority, "00"),
         ]
     }
 
@@ -558,6 +617,22 @@ mod tests {
         for key in &keys {
             assert_eq!(&RowKey::from_bytes(&key.to_bytes()).unwrap(), key);
         }
+    }
+
+    /// Policies name kinds; a name that is spelled otherwise than its field would never be found in the documents.
+    #[test]
+    fn a_kind_is_called_as_its_field() {
+        for (kind, name) in [
+            (RowKind::Component, "component"),
+            (RowKind::BootConfiguration, "boot_configuration"),
+            (RowKind::HardwareFru, "hardware_fru"),
+            (RowKind::CloudInitGroup, "cloud_init_group"),
+            (RowKind::OidcProvider, "oidc_provider"),
+        ] {
+            assert_eq!((kind.name().as_str(), RowKind::of_name(name)), (name, Some(kind)));
+        }
+        assert_eq!(RowKind::of_name("Component"), None);
+        assert!(RowKind::ALL.into_iter().all(|kind| RowKind::of_name(&kind.name()) == Some(kind)));
     }
 
     #[test]

@@ -97,6 +97,15 @@ impl RowKey {
             Row::ComponentReservation(row) => key_of(row, RowKind::ComponentReservation),
             Row::ScnSubscription(row) => key_of(row, RowKind::ScnSubscription),
             Row::HardwareHistory(row) => key_of(row, RowKind::HardwareHistory),
+            Row::Role(row) => key_of(row, RowKind::Role),
+            Row::Policy(row) => key_of(row, RowKind::Policy),
+            Row::SigningKey(row) => key_of(row, RowKind::SigningKey),
+            Row::ApiToken(row) => key_of(row, RowKind::ApiToken),
+            Row::LoginSession(row) => key_of(row, RowKind::LoginSession),
+            Row::DeviceApproval(row) => key_of(row, RowKind::DeviceApproval),
+            Row::Revocation(row) => key_of(row, RowKind::Revocation),
+            Row::OidcProvider(row) => key_of(row, RowKind::OidcProvider),
+            Row::CertificateAuthority(row) => key_of(row, RowKind::CertificateAuthority),
         }
     }
 }
@@ -122,6 +131,7 @@ impl State {
             .chain(self.dhcp.rows())
             .chain(self.boot_files.rows())
             .chain(self.smd.later_rows())
+            .chain(self.auth.rows())
             .map(|row| SnapshotRow { row: Some(row) })
     }
 
@@ -164,6 +174,15 @@ impl State {
             | RowKind::DhcpPolicy
             | RowKind::DeletedSubnet => self.dhcp.row(key)?,
             RowKind::BootFile | RowKind::Image => self.boot_files.row(key)?,
+            RowKind::Role
+            | RowKind::Policy
+            | RowKind::SigningKey
+            | RowKind::ApiToken
+            | RowKind::LoginSession
+            | RowKind::DeviceApproval
+            | RowKind::Revocation
+            | RowKind::OidcProvider
+            | RowKind::CertificateAuthority => self.auth.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
     }
@@ -219,6 +238,15 @@ impl State {
                 Row::PowerMap(row) => state.smd.load_power_map(row, &mut changes)?,
                 Row::ComponentReservation(row) => state.smd.load_reservation(row, &mut changes)?,
                 Row::ScnSubscription(row) => state.smd.load_subscription(row, &mut changes)?,
+                Row::Role(row) => state.auth.load_role(row, &mut changes)?,
+                Row::Policy(row) => state.auth.load_policy(row, &mut changes)?,
+                Row::SigningKey(row) => state.auth.load_signing_key(row, &mut changes)?,
+                Row::ApiToken(row) => state.auth.load_api_token(row, &mut changes)?,
+                Row::LoginSession(row) => state.auth.load_login_session(row, &mut changes)?,
+                Row::DeviceApproval(row) => state.auth.load_device_approval(row, &mut changes)?,
+                Row::Revocation(row) => state.auth.load_revocation(row, &mut changes)?,
+                Row::OidcProvider(row) => state.auth.load_oidc_provider(row, &mut changes)?,
+                Row::CertificateAuthority(row) => state.auth.load_certificate_authority(row, &mut changes)?,
             }
         }
         if headers != 1 {
