@@ -515,7 +515,10 @@ impl RowKey {
 
     /// Of what identities and rights have rows of: each kind is keyed by one text.
     pub(crate) fn auth(kind: RowKind, key: &str) -> RowKey {
-        RowKey { kind, key: key.into() }
+        RowKey {
+            kind,
+            key: key.into(),
+        }
     }
 
     /// The key without its kind; `snapshot.rs` reads it back.
@@ -632,7 +635,11 @@ mod tests {
             assert_eq!((kind.name().as_str(), RowKind::of_name(name)), (name, Some(kind)));
         }
         assert_eq!(RowKind::of_name("Component"), None);
-        assert!(RowKind::ALL.into_iter().all(|kind| RowKind::of_name(&kind.name()) == Some(kind)));
+        assert!(
+            RowKind::ALL
+                .into_iter()
+                .all(|kind| RowKind::of_name(&kind.name()) == Some(kind))
+        );
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! Policies: who has a role, and in which part of the system.
+
+use std::sync::Arc;
+
+use model::Rejection;
+use proto::auth::v1::Policy;
+use proto::auth::v1::auth_command::{DeletePolicy, PutPolicy};
+use proto::raft::v1::outcome::Applied;
+
+use super::normal_policy::normalised;
+use super::{created, full, malformed, updated};
+use crate::RowKind;
+use crate::bounds::{POLICIES_MAX, POLICY_NODE_SETS_MAX};
+use crate::changes::Changes;
+use crate::log_position::LogPosition;
+use crate::outcome::deleted;
+use crate::snapshot::SnapshotError;
+use crate::table::Table;
+
+/// By name.
+#[derive(Clone, Default)]
+pub(super) struct Policies(Table<Policy>);
+
+impl Policies {
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<Policy>> {
+        self.0.get(&name.to_owned())
+    }
+
+    /// Sorted by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.0.values()
+    }
+
+    /// The first that gives a role, also one that has ended.
+    pub(super) fn with_role(&self, role: &str) -> Option<&Arc<Policy>> {
+        self.iter().find(|policy| policy.role == role)
+    }
+
+    pub(super) fn put(
+        &mut self,
+        put: &PutPolicy,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let given = put
+            .policy
+            .as_ref()
+            .ok_or_else(|| Rejection::invalid("policy", "it is missing"))?;
+        let mut policy = normalised(given)?;
+        if !stands(&policy, at.time_ms) {
+            let problem = "it is over; write a time that is ahead, or 0 for no end";
+            return Err(Rejection::invalid("expires_at_ms", problem));
+        }
+        let before = self.get(&policy.name).cloned();
+        self.check_room(&policy, before.is_some())?;
+        let name = policy.name.clone();
+        let (meta, applied) = match before {
+            Some(before) => (at.modified(before.meta.as_ref()), updated(&name)),
+            None => (at.created(), created(&name)),
+        };
+        policy.meta = meta;
+        self.0.put(name, policy, changes);
+        Ok(applied)
+    }
+
+    fn check_room(&self, new: &Policy, is_replaced: bool) -> Result<(), Rejection> {
+        if !is_replaced && self.0.len() >= POLICIES_MAX {
+            return Err(full(POLICIES_MAX));
+        }
+        let others = self.iter().filter(|other| other.name != new.name);
+        let node_sets: usize = others.map(|other| other.hosts.len()).sum();
+        if !new.hosts.is_empty() && node_sets + new.hosts.len() > POLICY_NODE_SETS_MAX {
+            let problem = format!(
+                "all policies together have at most {POLICY_NODE_SETS_MAX} nodesets; make a group of the nodes"
+            );
+            return Err(Rejection::invalid("hosts", problem));
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete(
+        &mut self,
+        delete: &DeletePolicy,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        self.0
+            .remove(&delete.name, changes)
+            .ok_or_else(|| Rejection::not_found("policy", &delete.name))?;
+        Ok(deleted(std::iter::once(delete.name.clone())))
+    }
+
+    pub(super) fn load(&mut self, row: Policy, changes: &mut Changes) -> Result<(), SnapshotError> {
+        let name = self.0.check_load(&row, RowKind::Policy)?;
+        let normal = normalised(&row).map_err(|problem| malformed(RowKind::Policy, problem))?;
+        let given = Policy {
+            meta: None,
+            ..row.clone()
+        };
+        if normal != given {
+            return Err(malformed(RowKind::Policy, "it is not in normal form"));
+        }
+        self.0.put(name, row, changes);
+        Ok(())
+    }
+}
+
+/// Whether it gives anything at `now_ms`, cluster time.
+pub(super) fn stands(policy: &Policy, now_ms: u64) -> bool {
+    policy.expires_at_ms == 0 || policy.expires_at_ms > now_ms
+}
+
+/// Whether it is for a principal with these groups, which stand without `group/`.
+pub(super) fn is_for(policy: &Policy, principal: &str, groups: &[String]) -> bool {
+    let everyone = principal
+        .split_once('/')
+        .filter(|(kind, _)| matches!(*kind, "user" | "service"));
+    let everyone = everyone.map(|(kind, _)| format!("{kind}/*"));
+    policy.principals.iter().any(|named| {
+        let group = named.strip_prefix("group/");
+        (named == principal && group.is_none())
+            || everyone.as_ref() == Some(named)
+            || group.is_some_and(|group| groups.iter().any(|own| own == group))
+    })
+}
