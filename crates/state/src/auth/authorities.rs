@@ -188,7 +188,8 @@ fn check(authority: &CertificateAuthority) -> Result<(), Rejection> {
         let problem = "it is one certificate in PEM";
         return Err(Rejection::invalid("authority.certificate_pem", problem));
     };
-    let id = forms::hex(&Sha256::digest(&der));
+    let digest: [u8; 32] = Sha256::digest(&der).into();
+    let id = forms::hex(&digest);
     if authority.id != id {
         let problem = format!("it is the SHA-256 of the certificate, {id}");
         return Err(Rejection::invalid("authority.id", problem));

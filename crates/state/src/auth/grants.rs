@@ -16,6 +16,9 @@ use crate::cluster::FEATURE_LEVEL_AUTH;
 use crate::log_position::LogPosition;
 use crate::{Event, State};
 
+/// Why something of the part could not be done, for somebody who may know of the part only: the reason may name others.
+const NOT_TOLD: &str = "it is not possible; whoever may change everything is told why";
+
 /// Policies that name somebody and whose role gives a permission, in the order of names: what authority, `apply` and `explain`
 /// share. `groups` stand without `group/`; what has ended by `now_ms` gives nothing.
 pub fn policies_for<'a>(
@@ -146,9 +149,12 @@ impl State {
         }
         let (mut next, mut made) = (self.clone(), Changes::default());
         let done = next.dispatch(command, at, &mut made);
-        let applied = done.map_err(|no| told(no, &part, &grant.permission))?;
+        let mut applied = done.map_err(|no| told(no, &part, &grant.permission))?;
         State::check_covered(&part, &grant.permission, made.events())?;
         check_named(&applied, &part, &grant.permission)?;
+        for refusal in &mut applied.refused {
+            NOT_TOLD.clone_into(&mut refusal.reason);
+        }
         next.follow_interfaces(at, &mut made);
         *self = next;
         changes.append(made);

@@ -161,7 +161,6 @@ pub(super) fn check_ca(field: &str, pem: &str) -> Result<(), Rejection> {
 
 /// A login over a line that others can read or change would be anybody's.
 fn check_issuer(issuer: &str) -> Result<(), Rejection> {
-    check_name("issuer", issuer)?;
     check_text("issuer", issuer, URL_BYTES_MAX)?;
     let is_plain = !issuer.contains(|c: char| c.is_whitespace() || "?#@\\".contains(c));
     let authority = |rest: &str| rest.split('/').next().unwrap_or_default().to_owned();

@@ -20,7 +20,7 @@ use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
     boot_choice, boot_configurations, boot_records, boot_rollouts, boot_sessions, cloud_init_groups,
     cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances,
-    join_tokens, profiles, random_dhcp, random_hardware, random_smd, redfish_endpoints,
+    join_tokens, profiles, random_auth, random_dhcp, random_hardware, random_smd, redfish_endpoints,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -455,6 +455,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => cloud_init(),
         6 => boot_files(),
         8 => random_dhcp::commands(),
+        8 => random_auth::commands(),
         1 => (any::<bool>(), 0..4_u32).prop_map(|(first, level)| {
             if first {
                 join_tokens::bootstrap().into_command()
@@ -482,7 +483,8 @@ fn enforcement() -> impl Strategy<Value = Option<LockEnforcement>> {
     })
 }
 
-/// Entries of three clients, some of them sent twice, over some hours; some of them enforce locks.
+/// Entries of three clients, some of them sent twice, over some hours; some of them enforce locks, some are by somebody who acts by
+/// policies.
 pub fn log() -> impl Strategy<Value = Vec<Entry>> {
     let step = (
         command(),
@@ -491,17 +493,20 @@ pub fn log() -> impl Strategy<Value = Vec<Entry>> {
         0..3_u64,
         0..600_000_u64,
         enforcement(),
+        random_auth::grant(),
     );
     proptest::collection::vec(step, 1..90).prop_map(|steps| {
         let mut now_ms = START_MS;
-        let entry = |(index, (command, client, seq, ack, passed, enforcement))| {
+        let entry = |(index, (command, client, seq, ack, passed, enforcement, grant))| {
             now_ms += passed;
+            let command = random_auth::at(command, now_ms);
             // most are new requests, some repeat one, some come late
             let seq = index / 3 + seq % 4 + 1;
             let session = session(client, seq, u64::saturating_sub(seq, ack));
             let mut entry = entry(index, now_ms, session, command);
             let header = entry.header.get_or_insert_default();
             header.lock_enforcement = enforcement;
+            header.grant = grant;
             entry
         };
         (1..).zip(steps).map(entry).collect()
@@ -545,6 +550,7 @@ fn check_indexes(state: &State) {
     check_partitions(state);
     check_endpoints(state);
     random_hardware::check(state);
+    random_auth::check_indexes(state);
     boot_choice::check_index(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();
@@ -724,9 +730,10 @@ proptest! {
         let mut log = Log::latest();
         for entry in &entries {
             let before = log.state.clone();
-            log.apply_entry(entry);
+            let applied = log.apply_entry(entry);
             check_indexes(&log.state);
             random_dhcp::check(&before, &log.state);
+            random_auth::check(&before, entry, &applied);
         }
         check_indexes(&State::from_rows(log.state.rows()).unwrap());
     }

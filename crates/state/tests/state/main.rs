@@ -1,6 +1,12 @@
 //! The replicated state through its one door: entries in, outcomes and rows out.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod auth_grants;
+mod auth_levels;
+mod auth_policies;
+mod auth_signing_keys;
+mod auth_support;
+mod auth_tokens;
 mod boot_choice;
 mod boot_configurations;
 mod boot_files;
@@ -47,6 +53,7 @@ mod policy_choice;
 mod power_maps;
 mod profiles;
 mod put_boot_parameters;
+mod random_auth;
 mod random_dhcp;
 mod random_hardware;
 mod random_smd;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::Rejection;
+use proto::auth::v1::signing_key::Stage;
+use proto::auth::v1::{CertificateAuthority, OidcProvider, Policy, SigningKey};
 use proto::bss::v1::BootConfiguration;
 use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
@@ -21,11 +23,11 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts, boot_sessions,
-    cloud_init_groups, cluster_defaults, create_components, deleted_subnets, dhcp_leases, dhcp_policies,
-    discoveries, ethernet_interfaces, groups, hardware, held_addresses, images, instance_info, instances,
-    join_tokens, node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations, subnets,
-    subscriptions, unknown_clients,
+    auth_support, boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts,
+    boot_sessions, cloud_init_groups, cluster_defaults, create_components, deleted_subnets, dhcp_leases,
+    dhcp_policies, discoveries, ethernet_interfaces, groups, hardware, held_addresses, images, instance_info,
+    instances, join_tokens, node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations,
+    subnets, subscriptions, unknown_clients,
 };
 
 /// One object of every kind.
@@ -92,7 +94,31 @@ fn full() -> Log {
     log.ok(dhcp_policies::put(dhcp_policies::policy("nodes")));
     log.ok(subnets::put(subnets::subnet("10.98.0.0/16")));
     log.ok(deleted_subnets::delete_subnet("10.98.0.0/16"));
+    with_rights(&mut log);
     log
+}
+
+/// A row of each kind of identities and rights.
+fn with_rights(log: &mut Log) {
+    log.ok(auth_support::put_role("reader", &["smd.read"]));
+    log.ok(auth_support::put(auth_support::policy(
+        "readers",
+        "reader",
+        &["user/ada"],
+    )));
+    log.ok(auth_support::first_keys('a', 'b'));
+    log.ok(auth_support::create_token(auth_support::api_token(
+        auth_support::ID,
+        "service/x",
+    )));
+    log.ok(auth_support::open(auth_support::login(
+        auth_support::ID,
+        "user/ada",
+    )));
+    log.ok(auth_support::approve("BCDFGHJK", "user/ada"));
+    log.ok(auth_support::revoke("jti/a", 0));
+    log.ok(auth_support::put_provider(auth_support::provider("site")));
+    log.ok(auth_support::add(auth_support::authority()));
 }
 
 fn row(row: Row) -> SnapshotRow {
@@ -127,7 +153,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::Header(header) => {
                 assert_eq!(
                     (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 35, "prod")
+                    (1, 45, "prod")
                 );
                 "header"
             }
@@ -168,6 +194,15 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
             Row::ComponentReservation(_) => "reservation",
             Row::ScnSubscription(_) => "subscription",
             Row::HardwareHistory(_) => "hardware history",
+            Row::Role(_) => "role",
+            Row::Policy(_) => "who has a role",
+            Row::SigningKey(_) => "signing key",
+            Row::ApiToken(_) => "token",
+            Row::LoginSession(_) => "login",
+            Row::DeviceApproval(_) => "device",
+            Row::Revocation(_) => "revocation",
+            Row::OidcProvider(_) => "provider",
+            Row::CertificateAuthority(_) => "CA",
         })
         .collect();
     let expected = [
@@ -218,6 +253,16 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "reservation",
         "subscription",
         "hardware history",
+        "role",
+        "who has a role",
+        "signing key",
+        "signing key",
+        "token",
+        "login",
+        "device",
+        "revocation",
+        "provider",
+        "CA",
     ];
     assert_eq!(kinds, expected);
 }
@@ -310,6 +355,15 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::DhcpPolicy as u8][..], b"none"].concat(),
         [&[RowKind::DhcpPolicy as u8][..], b"\xff"].concat(),
         [&[RowKind::Secret as u8][..], b"none"].concat(),
+        [&[RowKind::Role as u8][..], b"viewer"].concat(),
+        [&[RowKind::Policy as u8][..], b"none"].concat(),
+        [&[RowKind::SigningKey as u8][..], b"\xff"].concat(),
+        [&[RowKind::ApiToken as u8][..], b"0000000000000000"].concat(),
+        [&[RowKind::LoginSession as u8][..], b""].concat(),
+        [&[RowKind::DeviceApproval as u8][..], b"ZZZZZZZZ"].concat(),
+        [&[RowKind::Revocation as u8][..], b"jti/b"].concat(),
+        [&[RowKind::OidcProvider as u8][..], b"none"].concat(),
+        [&[RowKind::CertificateAuthority as u8][..], b"00"].concat(),
     ];
     for bytes in unknown {
         assert_eq!(
@@ -557,6 +611,95 @@ fn what_is_known_of_components_that_no_apply_wrote_is_refused() {
     );
     let nameless = row(Row::ScnSubscription(subscriptions::subscription("s", &["Off"])));
     assert_malformed(RowKind::ScnSubscription, [vec![nameless]]);
+}
+
+/// Whoever could put a role that gives everything into a snapshot would have everything.
+#[test]
+fn rights_that_no_apply_wrote_are_refused() {
+    let policy = |policy: Policy| row(Row::Policy(policy));
+    let role = |name: &str, permissions: &[&str]| {
+        row(Row::Role(auth_support::put_role(name, permissions).role.unwrap()))
+    };
+    assert_malformed(
+        RowKind::Role,
+        [
+            vec![role("viewer", &["*.*"])],
+            vec![role("reader", &["smd"])],
+            vec![role("reader", &["smd.read", "bss.read"])],
+        ],
+    );
+    let base = || auth_support::policy("p", "viewer", &["user/ada"]);
+    let of = |hosts: &[&str], kinds: &[&str]| Policy {
+        hosts: auth_support::texts(hosts),
+        kinds: auth_support::texts(kinds),
+        ..base()
+    };
+    assert_malformed(
+        RowKind::Policy,
+        [
+            vec![policy(of(&["nowhere"], &[]))],
+            vec![policy(of(&["X1"], &[]))],
+            vec![policy(of(&[], &["planet"]))],
+            vec![policy(auth_support::policy("p", "viewer", &["token/admin"]))],
+        ],
+    );
+    let key = |key: SigningKey| row(Row::SigningKey(key));
+    let retired = || auth_support::key('a', Stage::Retired);
+    assert_malformed(
+        RowKind::SigningKey,
+        [
+            vec![key(retired())],
+            vec![key(SigningKey {
+                private_key: None,
+                ..auth_support::key('a', Stage::Active)
+            })],
+            vec![
+                key(auth_support::key('a', Stage::Active)),
+                key(auth_support::key('b', Stage::Active)),
+            ],
+            vec![key(auth_support::key('a', Stage::Unspecified))],
+        ],
+    );
+}
+
+/// Of what opens something, too.
+#[test]
+fn tokens_that_no_apply_wrote_are_refused() {
+    let token = row(Row::ApiToken(auth_support::api_token("x", "user/ada")));
+    assert_malformed(RowKind::ApiToken, [vec![token]]);
+    let login = row(Row::LoginSession(auth_support::login(
+        auth_support::ID,
+        "token/admin",
+    )));
+    assert_malformed(RowKind::LoginSession, [vec![login]]);
+    let device = auth_support::approve("AEIOU", "user/ada").approval.unwrap();
+    assert_malformed(RowKind::DeviceApproval, [vec![row(Row::DeviceApproval(device))]]);
+    let revocation = |id: &str| row(Row::Revocation(auth_support::revoke(id, 0).revocation.unwrap()));
+    let certificate = format!("certificate/{}", "AB".repeat(32));
+    assert_malformed(
+        RowKind::Revocation,
+        [vec![revocation("all")], vec![revocation(&certificate)]],
+    );
+    let provider = |name: &str, issuer: &str| {
+        row(Row::OidcProvider(OidcProvider {
+            issuer: issuer.into(),
+            ..auth_support::provider(name)
+        }))
+    };
+    assert_malformed(
+        RowKind::OidcProvider,
+        [
+            vec![provider("a", "http://a.example.org")],
+            vec![provider("a", "https://a"), provider("b", "https://a")],
+        ],
+    );
+    let authority = |id: &str| {
+        row(Row::CertificateAuthority(CertificateAuthority {
+            id: id.into(),
+            ..auth_support::authority()
+        }))
+    };
+    assert_malformed(RowKind::CertificateAuthority, [vec![authority("00")]]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::Rejection;
+use proto::auth::v1::{AuthCommand, auth_command};
 use proto::boot_file::v1::{BootFileCommand, boot_file_command};
 use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{CloudInitCommand, cloud_init_command};
@@ -239,4 +240,7 @@ into_command! {
         DeleteHeldAddress NoteUnknownClients PutPolicy DeletePolicy QuarantineAddress;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile PutImage SetImagePinned DeleteImage;
     cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
+    auth_command, Auth, AuthCommand: PutRole DeleteRole PutPolicy DeletePolicy RotateSigningKey EndSigningKeys
+        CreateApiToken DeleteApiToken Revoke OpenSession RefreshSession EndSession ApproveDevice PutProvider
+        DeleteProvider AddAuthority ActivateAuthority RemoveAuthority PutAuthSecret ForgetEnded;
 }
