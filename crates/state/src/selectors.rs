@@ -1,4 +1,4 @@
-//! What objects are selected by, in normal form: shared by boot configurations and DHCP policies.
+//! What objects are selected by, in normal form: shared by boot configurations, DHCP policies and policies of rights.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
