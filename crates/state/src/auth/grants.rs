@@ -149,7 +149,7 @@ impl State {
         }
         let (mut next, mut made) = (self.clone(), Changes::default());
         let done = next.dispatch(command, at, &mut made);
-        let mut applied = done.map_err(|no| told(no, &part, &grant.permission))?;
+        let mut applied = done.map_err(|no| self.told(no, &part, grant, command, at))?;
         State::check_covered(&part, &grant.permission, made.events())?;
         check_named(&applied, &part, &grant.permission)?;
         for refusal in &mut applied.refused {
@@ -159,6 +159,50 @@ impl State {
         *self = next;
         changes.append(made);
         Ok(applied)
+    }
+
+    /// A "no" as it is told to somebody who may know of a part only: that something is there, is not there or has another owner
+    /// is said of components in the part alone, and of nobody else's.
+    fn told(
+        &self,
+        no: Rejection,
+        part: &Part,
+        grant: &Grant,
+        command: Option<&Command>,
+        at: &LogPosition<'_>,
+    ) -> Rejection {
+        let is_told = match &no {
+            Rejection::NotFound { id, .. }
+            | Rejection::RevisionMismatch { id, .. }
+            | Rejection::AlreadyExists { id, .. } => part.has_component(id),
+            Rejection::Invalid { .. } => self.is_of_the_request_alone(&no, command, at),
+            Rejection::Conflict { .. } | Rejection::Denied { .. } => false,
+            Rejection::SessionExpired
+            | Rejection::RequestDiffers
+            | Rejection::FeatureLevel { .. }
+            | Rejection::Bug { .. } => true,
+        };
+        match no {
+            Rejection::AlreadyExists { kind, id, .. } if is_told => Rejection::AlreadyExists {
+                kind,
+                id,
+                detail: String::new(),
+            },
+            no if is_told => no,
+            _ => denied(&grant.permission),
+        }
+    }
+
+    /// Whether a state without any object says the same, so that nothing is learnt from it.
+    fn is_of_the_request_alone(
+        &self,
+        no: &Rejection,
+        command: Option<&Command>,
+        at: &LogPosition<'_>,
+    ) -> bool {
+        let mut empty = State::at_level(self.feature_level());
+        let again = empty.dispatch(command, at, &mut Changes::silent());
+        again.is_err_and(|again| again == *no)
     }
 }
 
@@ -175,32 +219,5 @@ fn check_named(applied: &Applied, part: &Part, permission: &str) -> Result<(), R
     match named.all(|id| part.has_component(id) || part.has_group(id)) {
         true => Ok(()),
         false => Err(denied(permission)),
-    }
-}
-
-/// A "no" as it is told to somebody who may know of a part only: that something is there, is not there or has another owner is
-/// said of components in the part alone, and of nobody else's.
-fn told(rejection: Rejection, part: &Part, permission: &str) -> Rejection {
-    match rejection {
-        Rejection::NotFound { ref id, .. } | Rejection::RevisionMismatch { ref id, .. }
-            if part.has_component(id) =>
-        {
-            rejection
-        }
-        Rejection::AlreadyExists { kind, id, .. } if part.has_component(&id) => Rejection::AlreadyExists {
-            kind,
-            id,
-            detail: String::new(),
-        },
-        Rejection::NotFound { .. }
-        | Rejection::RevisionMismatch { .. }
-        | Rejection::AlreadyExists { .. }
-        | Rejection::Conflict { .. }
-        | Rejection::Denied { .. } => denied(permission),
-        Rejection::Invalid { .. }
-        | Rejection::SessionExpired
-        | Rejection::RequestDiffers
-        | Rejection::FeatureLevel { .. }
-        | Rejection::Bug { .. } => rejection,
     }
 }

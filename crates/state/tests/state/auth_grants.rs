@@ -421,6 +421,17 @@ fn existence_is_not_told() {
         };
         assert_eq!(ada(&mut log, gone), denied("smd.write"), "{id}");
     }
+    for id in [B, absent] {
+        let add = AddGroupMember {
+            label: "compute".into(),
+            ids: texts(&[id]),
+            ..AddGroupMember::default()
+        };
+        assert_eq!(ada(&mut log, add), denied("smd.write"), "{id}");
+    }
+    // what is wrong with the request alone is told
+    let wrong = ada(&mut log, patch(&["nonsense"], "Service"));
+    assert!(matches!(wrong, Err(Rejection::Invalid { .. })), "{wrong:?}");
     // nor by naming what B owns
     log.ok(ethernet_interfaces::create(
         "02:00:00:00:00:a1",
