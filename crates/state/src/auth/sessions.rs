@@ -115,9 +115,9 @@ impl LoginSessions {
 
     /// The logins of a principal, the oldest first.
     fn ids_of(&self, principal: &str) -> Vec<String> {
-        let first = (principal.to_owned(), 0, String::new());
+        let first = (principal.to_owned(), 0_u64, String::new());
         // no principal holds a zero, so that nothing lies between
-        let end = (format!("{principal}\0"), 0, String::new());
+        let end = (format!("{principal}\0"), 0_u64, String::new());
         let own = self.by_principal.range(first..end);
         own.map(|(_, _, id)| id.clone()).collect()
     }
