@@ -252,9 +252,7 @@ impl From<Error> for Status {
                 telling_of(Self::already_exists(text), &id)
             }
             Error::AlreadyExists { .. } => telling_of(Self::already_exists(text), SEVERAL),
-            Error::Conflict { .. } => {
-                telling_of(http_status(Self::failed_precondition(text), 409), SEVERAL)
-            }
+            Error::Conflict { .. } => telling_of(http_status(Self::failed_precondition(text), 409), SEVERAL),
             Error::RevisionMismatch { id, actual, .. } => {
                 let mut status = telling_of(http_status(Self::aborted(text), 412), &id);
                 status
@@ -304,7 +302,8 @@ impl From<Error> for Status {
 }
 
 fn telling_of(mut status: Status, subject: &str) -> Status {
-    let subject = MetadataValue::try_from(subject).unwrap_or(MetadataValue::from_static(SEVERAL));
+    let several = MetadataValue::from_static(SEVERAL);
+    let subject: MetadataValue<Ascii> = MetadataValue::try_from(subject).unwrap_or(several);
     status.metadata_mut().insert(SUBJECT, subject);
     status
 }
@@ -357,7 +356,12 @@ mod tests {
             (not_found("né\n"), Some(SEVERAL)),
             (exists(""), Some("x0")),
             (exists("x1 has it"), Some(SEVERAL)),
-            (Error::Conflict { detail: "x0 and x1".into() }, Some(SEVERAL)),
+            (
+                Error::Conflict {
+                    detail: "x0 and x1".into(),
+                },
+                Some(SEVERAL),
+            ),
             (
                 Error::RevisionMismatch {
                     id: "x0".into(),

@@ -130,12 +130,18 @@ mod tests {
     #[tokio::test]
     async fn a_right_that_is_taken_back_ends_the_stream() {
         let mut live = stream_of(endless());
-        assert_eq!(frame(&mut live.body).await.unwrap().into_data().unwrap(), b"m"[..]);
+        assert_eq!(
+            frame(&mut live.body).await.unwrap().into_data().unwrap(),
+            b"m"[..]
+        );
         live.is_revoked.store(true, Ordering::SeqCst);
         live.changes.send_replace(1);
         let end = frame(&mut live.body).await.unwrap().into_trailers().unwrap();
         let status = Status::from_header_map(&end).unwrap();
-        assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "it was revoked"));
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Unauthenticated, "it was revoked")
+        );
         assert!(frame(&mut live.body).await.is_none());
     }
 

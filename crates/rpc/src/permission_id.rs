@@ -73,7 +73,9 @@ mod tests {
     use super::*;
 
     fn names(count: usize) -> BTreeSet<String> {
-        (0..count).map(|number| format!("area-{number:03}.read")).collect()
+        (0..count)
+            .map(|number| format!("area-{number:03}.read"))
+            .collect()
     }
 
     /// A role's permissions are the bits of one number.
@@ -104,9 +106,19 @@ mod tests {
             ..MethodRule::default()
         };
         for (area, access, consistency, expected) in [
-            ("", Access::Unspecified, Consistency::Linearizable, "cloud-init.read"),
+            (
+                "",
+                Access::Unspecified,
+                Consistency::Linearizable,
+                "cloud-init.read",
+            ),
             ("", Access::Unspecified, Consistency::Local, "cloud-init.read"),
-            ("", Access::Unspecified, Consistency::Unspecified, "cloud-init.write"),
+            (
+                "",
+                Access::Unspecified,
+                Consistency::Unspecified,
+                "cloud-init.write",
+            ),
             ("bss", Access::Unspecified, Consistency::Unspecified, "bss.write"),
             ("", Access::Admin, Consistency::Linearizable, "cloud-init.admin"),
             ("", Access::Write, Consistency::Local, "cloud-init.write"),

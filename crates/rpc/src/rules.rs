@@ -118,7 +118,9 @@ pub enum RulesError {
         method: String,
     },
     /// More permissions than a role can hold.
-    #[error("the methods need {count} permissions, at most {PERMISSIONS_MAX} are possible: let some share an area")]
+    #[error(
+        "the methods need {count} permissions, at most {PERMISSIONS_MAX} are possible: let some share an area"
+    )]
     TooManyPermissions {
         /// How many there are.
         count: usize,
@@ -177,8 +179,7 @@ impl Rules {
             ));
         }
         let names = named.iter().map(|(_, _, needs)| needs.clone()).collect();
-        let permissions =
-            Permissions::of(names).map_err(|count| RulesError::TooManyPermissions { count })?;
+        let permissions = Permissions::of(names).map_err(|count| RulesError::TooManyPermissions { count })?;
         let numbered = named.into_iter().map(|(path, rule, needs)| {
             let needs = permissions.id(&needs).unwrap_or_default();
             (path, Rule { needs, ..rule })
@@ -290,7 +291,10 @@ fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<(Rule, String
     Ok((read, needs))
 }
 
-pub(crate) fn option<M: Message + Default>(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Option<M> {
+pub(crate) fn option<M: Message + Default>(
+    method: &MethodDescriptor,
+    option: &ExtensionDescriptor,
+) -> Option<M> {
     let options = method.options();
     options.get_extension(option).as_message()?.transcode_to().ok()
 }
@@ -468,8 +472,14 @@ mod tests {
             ("/chamois.smd.v1.LockService/QueryLockStatus", "smd.read"),
             ("/chamois.watch.v1.WatchService/Watch", "watch.read"),
             ("/chamois.watch.v1.HistoryService/Rollback", "bss.write"),
-            ("/chamois.cluster.v1.SnapshotService/SaveSnapshot", "cluster.admin"),
-            ("/chamois.cluster.v1.MemberService/CreateJoinToken", "cluster.admin"),
+            (
+                "/chamois.cluster.v1.SnapshotService/SaveSnapshot",
+                "cluster.admin",
+            ),
+            (
+                "/chamois.cluster.v1.MemberService/CreateJoinToken",
+                "cluster.admin",
+            ),
             ("/chamois.cluster.v1.MetricsService/GetMetrics", "cluster.read"),
             (
                 "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -237,7 +237,10 @@ impl Messages {
 
 /// The bit of a mark; those that a message must have are never among the last of so many.
 fn bit(place: usize) -> u64 {
-    u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0)
+    u32::try_from(place)
+        .ok()
+        .and_then(|place| 1_u64.checked_shl(place))
+        .unwrap_or(0)
 }
 
 impl AnswerPlan {

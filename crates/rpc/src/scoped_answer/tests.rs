@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use prost::Message as _;
 use proptest::prelude::*;
+use prost::Message as _;
 use proto::bss::v1::{NodeResource, NodeSpec};
 use proto::smd::v1::{
-    Component, CreateComponentsResponse, EthernetInterface, Group, GroupMembers, HardwareFru, HardwareLocation,
-    ListComponentsResponse, ListGroupsResponse, LockResponse, LockedIds,
+    Component, CreateComponentsResponse, EthernetInterface, Group, GroupMembers, HardwareFru,
+    HardwareLocation, ListComponentsResponse, ListGroupsResponse, LockResponse, LockedIds,
 };
 
 use super::*;
@@ -46,7 +46,9 @@ fn rules() -> &'static Rules {
 
 /// What is left of the answer of a method; `None`: nothing.
 fn left<M: prost::Message + Default>(path: &str, answer: &M, part: &dyn Part) -> Option<M> {
-    let plan = rules().plan(path).unwrap_or_else(|| panic!("{path} cannot be cut"));
+    let plan = rules()
+        .plan(path)
+        .unwrap_or_else(|| panic!("{path} cannot be cut"));
     let bytes = answer.encode_to_vec();
     let filtered = plan.filter(&bytes, part)?;
     Some(M::decode(filtered.as_ref()).unwrap())
@@ -81,7 +83,11 @@ fn a_list_loses_the_messages_of_others_and_nothing_else() {
         (&[], &[]),
         (&[""], &[]),
     ] {
-        assert_eq!(left(LIST, &list(listed), &mine()), Some(list(expected)), "{listed:?}");
+        assert_eq!(
+            left(LIST, &list(listed), &mine()),
+            Some(list(expected)),
+            "{listed:?}"
+        );
     }
 }
 
@@ -97,7 +103,11 @@ fn an_answer_about_another_component_is_none() {
         ..EthernetInterface::default()
     };
     let get = "/chamois.smd.v1.EthernetInterfaceService/GetEthernetInterface";
-    assert_eq!(left(get, &interface, &mine()), None, "an interface of nobody is not mine");
+    assert_eq!(
+        left(get, &interface, &mine()),
+        None,
+        "an interface of nobody is not mine"
+    );
 }
 
 /// What a message within says goes for the whole where there is only one.
@@ -118,7 +128,10 @@ fn a_message_within_decides_for_what_it_is_in() {
 
 /// The path of the method whose name is so.
 fn path_ending(end: &str) -> String {
-    let mut found = rules().iter().map(|(path, _)| path).filter(|path| path.ends_with(end));
+    let mut found = rules()
+        .iter()
+        .map(|(path, _)| path)
+        .filter(|path| path.ends_with(end));
     found.next().unwrap().to_owned()
 }
 
@@ -144,7 +157,10 @@ fn texts_of_a_list_are_left_out_one_by_one() {
         ..CreateComponentsResponse::default()
     };
     let path = "/chamois.smd.v1.ComponentService/CreateComponents";
-    assert_eq!(left(path, &created(&[MINE, THEIRS]), &mine()), Some(created(&[MINE])));
+    assert_eq!(
+        left(path, &created(&[MINE, THEIRS]), &mine()),
+        Some(created(&[MINE]))
+    );
 }
 
 /// An answer without any of its components is still an answer.
@@ -173,10 +189,16 @@ fn places_within_places_are_cut_at_any_depth() {
         ..HardwareLocation::default()
     };
     let path = "/chamois.smd.v1.HardwareService/GetHardware";
-    let whole = place(MINE, vec![place(THEIRS, vec![]), place(MINE, vec![place(THEIRS, vec![])])]);
+    let whole = place(
+        MINE,
+        vec![place(THEIRS, vec![]), place(MINE, vec![place(THEIRS, vec![])])],
+    );
     let expected = place(MINE, vec![place(MINE, vec![])]);
     assert_eq!(left(path, &whole, &mine()), Some(expected));
-    assert_eq!(left(path, &place(THEIRS, vec![place(MINE, vec![])]), &mine()), None);
+    assert_eq!(
+        left(path, &place(THEIRS, vec![place(MINE, vec![])]), &mine()),
+        None
+    );
 }
 
 /// What is not a message as the descriptor says is shown to nobody.
@@ -184,11 +206,11 @@ fn places_within_places_are_cut_at_any_depth() {
 fn bytes_that_are_no_message_are_not_passed_on() {
     let plan = rules().plan(LIST).unwrap();
     for bytes in [
-        &[0x0a][..],             // a key without its field
-        &[0x0a, 0x05, 0x01],     // shorter than it says
-        &[0x08, 0x01],           // a number where components are
-        &[0x0b, 0x0c],           // a group
-        &[0x0a, 0x02, 0x08],     // a component cut off
+        &[0x0a][..],         // a key without its field
+        &[0x0a, 0x05, 0x01], // shorter than it says
+        &[0x08, 0x01],       // a number where components are
+        &[0x0b, 0x0c],       // a group
+        &[0x0a, 0x02, 0x08], // a component cut off
         &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
     ] {
         assert!(plan.filter(bytes, &mine()).is_none(), "{bytes:02x?}");
@@ -248,7 +270,10 @@ fn a_read_says_which_kinds_it_may_show() {
     assert_eq!(kinds("/ListEthernetInterfaces"), [11]);
     assert_eq!(kinds("/ListMemberships"), [10, 12, 18], "by what it is made of");
     assert_eq!(kinds("/ListImages"), [51]);
-    assert!(kinds("/ListBootStatus").len() > 30, "it says nothing, so it may be anything");
+    assert!(
+        kinds("/ListBootStatus").len() > 30,
+        "it says nothing, so it may be anything"
+    );
     for none in ["/DeleteComponents", "/ListChanges", "/GetMetrics", "/Watch"] {
         assert_eq!(kinds(none), [0_u32; 0], "{none}");
     }
@@ -256,17 +281,27 @@ fn a_read_says_which_kinds_it_may_show() {
 }
 
 fn any_component() -> impl Strategy<Value = Component> {
-    let id = prop_oneof![Just(MINE.to_owned()), Just(THEIRS.to_owned()), "x[0-9]{0,2}", Just(String::new())];
-    (id, "[a-zé]{0,12}", any::<Option<u64>>(), any::<Option<bool>>(), 0..9_i32).prop_map(
-        |(id, role, nid, enabled, state)| Component {
+    let id = prop_oneof![
+        Just(MINE.to_owned()),
+        Just(THEIRS.to_owned()),
+        "x[0-9]{0,2}",
+        Just(String::new())
+    ];
+    (
+        id,
+        "[a-zé]{0,12}",
+        any::<Option<u64>>(),
+        any::<Option<bool>>(),
+        0..9_i32,
+    )
+        .prop_map(|(id, role, nid, enabled, state)| Component {
             id,
             role,
             nid,
             enabled,
             state,
             ..Component::default()
-        },
-    )
+        })
 }
 
 proptest! {
