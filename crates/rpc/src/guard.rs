@@ -184,8 +184,7 @@ impl Guard {
             let keys = HeldKeys::read(request.headers())?;
             request.extensions_mut().insert(keys);
         }
-        request.extensions_mut().insert(caller);
-        let part = tell_given(&mut request, &given, self.inner.rules.permission(rule.needs));
+        request.extensions_mut().insert(caller.clone());
         let default = if rule.takes_long {
             DEADLINE_MAX
         } else {
@@ -196,9 +195,12 @@ impl Guard {
         let answer = async {
             // before the handler looks: what it sees is as fresh or fresher
             let freshness = local.then(|| self.inner.barrier.freshness()).flatten();
+            let mut given = given;
             if rule.linearizable && !local {
                 self.inner.barrier.linearize().await?;
+                given = self.still(path, rule, &caller, given)?;
             }
+            let part = tell_given(&mut request, &given, self.inner.rules.permission(rule.needs));
             let mut answer = match &part {
                 None => self.inner.answer(inner, path, rule, request).await?,
                 Some(part) => {
@@ -212,10 +214,10 @@ impl Guard {
             freshness
                 .into_iter()
                 .for_each(|fresh| state_freshness(answer.headers_mut(), fresh));
-            Ok(answer)
+            Ok(self.live(path, rule, given, answer))
         };
         match tokio::time::timeout(at_most, answer.instrument(span)).await {
-            Ok(answer) => answer.map(|answer| self.live(path, rule, given, answer)),
+            Ok(answer) => answer,
             Err(_) => Err(Error::DeadlineExceeded { after: at_most }),
         }
     }
@@ -227,11 +229,7 @@ impl Guard {
             path: path.to_owned(),
         })?;
         let mut caller = Caller::of(request.extensions()).clone();
-        let admission = Admission {
-            rules,
-            tokens: self.inner.tokens.as_ref(),
-            authority: self.authority.as_ref(),
-        };
+        let admission = self.admission();
         let decision = admission
             .identify(rule, &caller.identity, request.headers())
             .and_then(|identity| {
@@ -244,6 +242,24 @@ impl Guard {
                 self.inner.log_refusal(path, &caller, &error);
                 Err(error)
             }
+        }
+    }
+
+    /// What a caller is given after a read index. What policies gave before it may have been taken back since, by a change that this
+    /// member had not applied yet; an answer must not be newer than its caller's right to it.
+    fn still(&self, path: &str, rule: Rule, caller: &Caller, given: Given) -> Result<Given, Error> {
+        if given.rights.are_unlimited() {
+            return Ok(given);
+        }
+        let decision = self.admission().decide(path, rule, &caller.identity);
+        decision.inspect_err(|error| self.inner.log_refusal(path, caller, error))
+    }
+
+    fn admission(&self) -> Admission<'_> {
+        Admission {
+            rules: &self.inner.rules,
+            tokens: self.inner.tokens.as_ref(),
+            authority: self.authority.as_ref(),
         }
     }
 
