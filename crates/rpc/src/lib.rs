@@ -4,6 +4,7 @@
 //! `OVERVIEW.md` beside `Cargo.toml` shows how a request passes through.
 
 mod admission;
+mod areas;
 mod authority;
 pub mod authorizer;
 mod barrier;
@@ -36,6 +37,7 @@ pub mod tls;
 pub mod token;
 mod trial;
 
+pub use areas::area_of_kind;
 pub use authority::{Access, Authority, Part, Principal, Scope};
 pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};

@@ -185,7 +185,7 @@ async fn long_list(_: http::Request<Body>) -> Result<http::Response<Body>, std::
         ..ListComponentsResponse::default()
     };
     let length = u32::try_from(list.encoded_len()).unwrap().to_be_bytes();
-    let frame = [&[0][..], &length, &list.encode_to_vec()].concat();
+    let frame = [&[0_u8][..], length.as_slice(), list.encode_to_vec().as_slice()].concat();
     let mut trailers = http::HeaderMap::new();
     trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
     let trailers = std::future::ready(Some(Ok(trailers)));
