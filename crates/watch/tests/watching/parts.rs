@@ -214,7 +214,6 @@ async fn what_leaves_the_part_is_deleted_as_it_was() {
     const MAC: &str = "02:00:00:00:00:01";
     let store = site().await;
     let interface = EthernetInterface {
-        id: "020000000001".to_owned(),
         mac_address: MAC.to_owned(),
         component_id: NODE.to_owned(),
         ..EthernetInterface::default()
