@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use prost_reflect::DescriptorPool;
-use rpc::tls::SpiffeId;
+use rpc::tls::identity_of;
 use rpc::{Caller, Identity};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -110,8 +110,9 @@ impl Greeter {
     /// here: its key is not checked against the pins. A bearer token is the guard's business.
     fn identity(&self, io: &TlsStream<TcpStream>, address: IpAddr) -> Identity {
         let certificate = io.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        match certificate.map(SpiffeId::of) {
-            Some(Ok(SpiffeId::User { name, .. })) => Identity::User { name },
+        let certified = certificate.and_then(|certificate| identity_of(certificate).ok());
+        match certified {
+            Some(identity) if identity != Identity::Anonymous => identity,
             _ if (self.is_legacy_reader)(address) => Identity::LegacyReader { address },
             _ => Identity::Anonymous,
         }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::BootContext;
+use proto::auth::v1::Grant;
 use proto::bss::v1::bss_command::Change;
 use proto::cluster::v1::ClusterStatus;
 use proto::raft::v1 as pb;
 use proto::raft::v1::entry::Command;
 use rpc::{Author, Error, Etag, Trial};
-use state::cluster::{FEATURE_LEVEL_INVENTORY, FEATURE_LEVEL_REQUESTS};
+use state::cluster::{FEATURE_LEVEL_AUTH, FEATURE_LEVEL_INVENTORY, FEATURE_LEVEL_REQUESTS};
 use state::{Event, RowKind, State};
 use tonic::Status;
 
@@ -169,6 +170,7 @@ impl Store {
         let mut header = pb::Header {
             principal: author.principal().to_owned(),
             lock_enforcement: self.lock_enforcement(author, &command)?,
+            grant: self.grant(author)?,
             ..pb::Header::default()
         };
         if let Some(trial) = author.trial() {
@@ -197,6 +199,21 @@ impl Store {
         match keys.filter(|_| is_known()) {
             Some(keys) => Ok(Some(state::smd::lock_enforcement(keys.iter())?)),
             None => Ok(None),
+        }
+    }
+
+    /// What gives the author the right, for `apply` to judge. Members that could not judge it must not get it, and without it the
+    /// change would be made whatever it is about: it is not made.
+    fn grant(&self, author: &Author) -> Result<Option<Grant>, Error> {
+        let level = self.state().feature_level();
+        match author.grant() {
+            Some(_) if level < FEATURE_LEVEL_AUTH => Err(Error::FeatureLevel {
+                detail: format!(
+                    "changes by policies need feature level {FEATURE_LEVEL_AUTH} and this cluster is at {level}; \
+                     repeat the request, or send a token of the cluster's own key"
+                ),
+            }),
+            grant => Ok(grant.cloned()),
         }
     }
 

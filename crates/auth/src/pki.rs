@@ -7,7 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType,
 };
-use rpc::tls::SpiffeId;
+use rpc::tls::{BACKDATED_BY, SpiffeId};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Validity of the CA.
@@ -17,8 +17,6 @@ pub const CA_VALID_FOR: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 pub const MEMBER_VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Validity of a user's certificate.
 pub const USER_VALID_FOR: Duration = DAY;
-/// Certificates begin this long before they are made, for clocks that are behind.
-const BACKDATED_BY: Duration = DAY;
 
 /// A certificate or key could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -45,6 +45,16 @@ pub enum Scope {
     Part(Arc<dyn Part>),
 }
 
+impl Scope {
+    /// The part; `None` for everything.
+    pub fn part(&self) -> Option<&Arc<dyn Part>> {
+        match self {
+            Self::Everything => None,
+            Self::Part(part) => Some(part),
+        }
+    }
+}
+
 /// The part of the system that some policies select: sets that were made once for a revision of policies and groups.
 pub trait Part: fmt::Debug + Send + Sync {
     /// Whether a component is in it, by its normalised id; tens of nanoseconds.

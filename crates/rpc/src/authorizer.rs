@@ -1,4 +1,4 @@
-//! The one decision: may this identity call this method? Everything that is not allowed here is denied.
+//! The decision that needs no policies: may this identity call this method? Everything that is not allowed here is denied.
 
 use proto::http::v1::Permission;
 
@@ -17,11 +17,13 @@ pub fn authorize(path: &str, rule: Rule, identity: &Identity) -> Result<(), Erro
         Identity::Anonymous | Identity::LegacyReader { .. } => Err(Error::Unauthenticated {
             reason: format!("{path} is for {who}"),
         }),
-        Identity::Member(_) | Identity::User { .. } | Identity::Token { .. } | Identity::Node { .. } => {
-            Err(Error::Denied {
-                reason: format!("{path} is for {who}, not for {identity}"),
-            })
-        }
+        Identity::Member(_)
+        | Identity::User { .. }
+        | Identity::Known(_)
+        | Identity::Token { .. }
+        | Identity::Node { .. } => Err(Error::Denied {
+            reason: format!("{path} is for {who}, not for {identity}"),
+        }),
     }
 }
 
@@ -33,7 +35,7 @@ fn is_allowed(rule: Rule, identity: &Identity) -> bool {
             matches!(identity, Identity::Node { .. }) || identity.is_administrator() || legacy_read
         }
         Permission::Member => matches!(identity, Identity::Member(_)),
-        Permission::Identified => identity.is_administrator(),
+        Permission::Identified => identity.is_administrator() || matches!(identity, Identity::Known(_)),
         Permission::Public => true,
         Permission::Unspecified => false,
     }
@@ -67,11 +69,19 @@ mod tests {
             Identity::Node { address: ADDRESS },
             Identity::LegacyReader { address: ADDRESS },
             Identity::User { name: "ada".into() },
+            known(),
             Identity::Token {
                 subject: "admin".into(),
             },
             Identity::Member(1),
         ]
+    }
+
+    fn known() -> Identity {
+        Identity::Known(std::sync::Arc::new(crate::Principal {
+            name: "service/sync".into(),
+            ..crate::Principal::default()
+        }))
     }
 
     /// Written down apart from the code above: who may call what, as design section 8 says it.
@@ -81,6 +91,8 @@ mod tests {
             (Identity::Member(_), permission) => permission == Permission::Member,
             (_, Permission::Member) => false,
             (Identity::User { .. } | Identity::Token { .. }, _) => true,
+            // who acts by policies has nothing where there are none
+            (Identity::Known(_), permission) => permission == Permission::Identified,
             (Identity::Node { .. }, permission) => permission == Permission::Node,
             (Identity::LegacyReader { .. }, _) => rule.legacy_anonymous_read,
             (Identity::Anonymous, _) => false,
@@ -142,12 +154,15 @@ mod tests {
     fn an_unspecified_permission_lets_nobody_in() {
         let rule = Rule {
             permission: Permission::Unspecified,
+            needs: crate::PermissionId::default(),
             linearizable: false,
             legacy_anonymous_read: true,
             made_of: crate::Kinds::default(),
             names_one: false,
             can_validate_only: false,
             client_streaming: false,
+            server_streaming: false,
+            shows_no_component: false,
             takes_long: false,
             has_password: false,
         };
@@ -171,5 +186,6 @@ mod tests {
         );
         assert_eq!(code(&Identity::Node { address: ADDRESS }), Code::PermissionDenied);
         assert_eq!(code(&Identity::Member(3)), Code::PermissionDenied);
+        assert_eq!(code(&known()), Code::PermissionDenied);
     }
 }

@@ -25,6 +25,12 @@ pub const OUTCOME_UNKNOWN: &str = "unknown";
 /// Metadata of [`Error::Compacted`]: the smallest revision that a watch can go on from.
 pub const OLDEST_REVISION: &str = "chamois-oldest-revision";
 
+/// Metadata of an error between a handler and the guard, which takes it off: the one stored object that the error tells of, or
+/// [`SEVERAL`]. Who may see a part of the system only is told of what is in it.
+pub(crate) const SUBJECT: &str = "chamois-subject";
+/// Value of [`SUBJECT`] for an error that may tell of more objects than one.
+const SEVERAL: &str = "*";
+
 /// When reading back after [`Error::OutcomeUnknown`] makes sense: an election has ended by then.
 const OUTCOME_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Least hint that is sent: `Retry-After: 0` would make every client hammer a cluster in trouble.
@@ -242,11 +248,14 @@ impl From<Error> for Status {
         // No `_` arm: a new variant does not compile until someone picks its code.
         match error {
             Error::Invalid { .. } => Self::invalid_argument(text),
-            Error::NotFound { .. } => Self::not_found(text),
-            Error::AlreadyExists { .. } => Self::already_exists(text),
-            Error::Conflict { .. } => http_status(Self::failed_precondition(text), 409),
-            Error::RevisionMismatch { actual, .. } => {
-                let mut status = http_status(Self::aborted(text), 412);
+            Error::NotFound { id, .. } => telling_of(Self::not_found(text), &id),
+            Error::AlreadyExists { id, detail, .. } if detail.is_empty() => {
+                telling_of(Self::already_exists(text), &id)
+            }
+            Error::AlreadyExists { .. } => telling_of(Self::already_exists(text), SEVERAL),
+            Error::Conflict { .. } => telling_of(http_status(Self::failed_precondition(text), 409), SEVERAL),
+            Error::RevisionMismatch { id, actual, .. } => {
+                let mut status = telling_of(http_status(Self::aborted(text), 412), &id);
                 status
                     .metadata_mut()
                     .insert(REVISION, MetadataValue::from(actual));
@@ -293,6 +302,13 @@ impl From<Error> for Status {
     }
 }
 
+fn telling_of(mut status: Status, subject: &str) -> Status {
+    let several = MetadataValue::from_static(SEVERAL);
+    let subject: MetadataValue<Ascii> = MetadataValue::try_from(subject).unwrap_or(several);
+    status.metadata_mut().insert(SUBJECT, subject);
+    status
+}
+
 fn http_status(mut status: Status, http_status: u16) -> Status {
     set_http_status(status.metadata_mut(), http_status);
     status
@@ -322,6 +338,45 @@ mod tests {
 
     fn text<'a>(status: &'a Status, key: &str) -> Option<&'a str> {
         status.metadata().get(key).map(|value| value.to_str().unwrap())
+    }
+
+    /// What an error tells of, so that the guard need not read its text.
+    #[test]
+    fn errors_about_stored_objects_say_which() {
+        let not_found = |id: &str| Error::NotFound {
+            kind: "component".into(),
+            id: id.into(),
+        };
+        let exists = |detail: &str| Error::AlreadyExists {
+            kind: "interface".into(),
+            id: "x0".into(),
+            detail: detail.into(),
+        };
+        for (error, subject) in [
+            (not_found("x0c0s0b0n0"), Some("x0c0s0b0n0")),
+            (not_found("né\n"), Some(SEVERAL)),
+            (exists(""), Some("x0")),
+            (exists("x1 has it"), Some(SEVERAL)),
+            (
+                Error::Conflict {
+                    detail: "x0 and x1".into(),
+                },
+                Some(SEVERAL),
+            ),
+            (
+                Error::RevisionMismatch {
+                    id: "x0".into(),
+                    expected: 1,
+                    actual: 2,
+                },
+                Some("x0"),
+            ),
+            (Error::SessionExpired, None),
+            (invalid("id", "no"), None),
+        ] {
+            let status = Status::from(error);
+            assert_eq!(text(&status, SUBJECT), subject, "{status:?}");
+        }
     }
 
     /// Every variant with its code and HTTP status; `retry_after` goes into those that have one.

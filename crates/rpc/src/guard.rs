@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use tonic::Status;
 use tonic::body::Body;
@@ -19,16 +19,18 @@ use tonic::metadata::BinaryMetadataValue;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
+use crate::admission::{Admission, Given};
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
+use crate::error::SUBJECT;
 use crate::held_keys::HeldKeys;
 use crate::kept_unary::KeptUnary;
+use crate::live_stream::until_revoked;
 use crate::log_limit::LogLimit;
+use crate::part_caller::{PartCaller, check_method};
 use crate::request_id::RequestId;
 use crate::token::Verifier;
 use crate::trial::{self, Trial, WOULD_CHANGE};
-use crate::{
-    Barrier, Caller, Calls, ETAG, Error, Etag, Freshness, IF_NONE_MATCH, Identity, Rule, Rules, authorizer,
-};
+use crate::{Authority, Barrier, Caller, Calls, ETAG, Error, Etag, Freshness, IF_NONE_MATCH, Rule, Rules};
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
 pub const CONSISTENCY: &str = "chamois-consistency";
@@ -45,6 +47,7 @@ pub const AGE_MS: &str = "chamois-age-ms";
 pub struct Guard {
     inner: Arc<Inner>,
     enforces_locks: bool,
+    authority: Option<Arc<dyn Authority>>,
 }
 
 struct Inner {
@@ -71,6 +74,17 @@ impl Guard {
         Self {
             inner,
             enforces_locks: false,
+            authority: None,
+        }
+    }
+
+    /// The same guard, which asks `authority` what users, services and whoever a token speaks for may do. Without one, users'
+    /// certificates and tokens of the cluster's own key are administrators, and everybody else has nothing.
+    #[must_use]
+    pub fn with_authority(self, authority: Arc<dyn Authority>) -> Self {
+        Self {
+            authority: Some(authority),
+            ..self
         }
     }
 
@@ -125,34 +139,35 @@ where
         // The clone that was polled ready is the one that is called.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        let guard = Arc::clone(&self.guard.inner);
-        let enforces_locks = self.guard.enforces_locks;
+        let guard = self.guard.clone();
         Box::pin(async move {
             let path = request.uri().path().to_owned();
-            let answer = guard.run(ready, &path, enforces_locks, request).await;
+            let answer = guard.run(ready, &path, request).await;
             let is_unchanged = matches!(answer, Err(Error::NotModified { .. }));
-            let answer = answer.unwrap_or_else(|error| Status::from(error).into_http());
+            let mut answer = answer.unwrap_or_else(|error| Status::from(error).into_http());
             match is_unchanged {
-                true => guard.calls.count_ok(&path),
-                false => guard.calls.count(&path, &answer),
+                true => guard.inner.calls.count_ok(&path),
+                false => guard.inner.calls.count(&path, &answer),
             }
+            answer.headers_mut().remove(SUBJECT); // it was for the guard
             Ok(answer)
         })
     }
 }
 
-impl Inner {
-    async fn run<S>(
-        &self,
-        inner: S,
-        path: &str,
-        enforces_locks: bool,
-        mut request: Request<Body>,
-    ) -> Result<Response<Body>, Error>
+/// A call that may be made.
+struct Admitted {
+    rule: Rule,
+    caller: Caller,
+    given: Given,
+}
+
+impl Guard {
+    async fn run<S>(&self, inner: S, path: &str, mut request: Request<Body>) -> Result<Response<Body>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let (rule, caller) = self.admit(path, &request)?;
+        let Admitted { rule, caller, given } = self.admit(path, &request)?;
         // reads are most of all calls, and log nothing: a span for each would cost more than looking at the state
         let span = match rule.linearizable {
             true => tracing::debug_span!("rpc", path, principal = %caller.identity),
@@ -165,11 +180,11 @@ impl Inner {
         if let Some(trial) = &trial {
             request.extensions_mut().insert(trial.clone());
         }
-        if enforces_locks {
+        if self.enforces_locks {
             let keys = HeldKeys::read(request.headers())?;
             request.extensions_mut().insert(keys);
         }
-        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(caller.clone());
         let default = if rule.takes_long {
             DEADLINE_MAX
         } else {
@@ -179,33 +194,113 @@ impl Inner {
         let local = asks_for_local(request.headers());
         let answer = async {
             // before the handler looks: what it sees is as fresh or fresher
-            let freshness = local.then(|| self.barrier.freshness()).flatten();
+            let freshness = local.then(|| self.inner.barrier.freshness()).flatten();
+            let mut given = given;
             if rule.linearizable && !local {
-                self.barrier.linearize().await?;
+                self.inner.barrier.linearize().await?;
+                given = self.still(path, rule, &caller, given)?;
             }
-            let current = self.current(rule, request.headers())?;
-            let mut answer = match &current {
-                Some(current) => {
-                    let call = async |request| call_catching_panics(inner, request).await;
-                    self.kept.answer(path, request, &current.value, call).await?
+            let part = tell_given(&mut request, &given, self.inner.rules.permission(rule.needs));
+            let mut answer = match &part {
+                None => self.inner.answer(inner, path, rule, request).await?,
+                Some(part) => {
+                    let answer = call_catching_panics(inner, request).await?;
+                    part.answer(self.inner.rules.plan(path), answer).await?
                 }
-                None => call_catching_panics(inner, request).await?,
             };
-            if let Some(current) = current.filter(|_| !is_refused(&answer)) {
-                current.tell(&mut answer)?;
-            }
             if let Some(trial) = trial {
                 tell(&mut answer, &trial);
             }
             freshness
                 .into_iter()
                 .for_each(|fresh| state_freshness(answer.headers_mut(), fresh));
-            Ok(answer)
+            Ok(self.live(path, rule, given, answer))
         };
         match tokio::time::timeout(at_most, answer.instrument(span)).await {
             Ok(answer) => answer,
             Err(_) => Err(Error::DeadlineExceeded { after: at_most }),
         }
+    }
+
+    /// Finds the rule and the caller of a request, and asks what he is given.
+    fn admit(&self, path: &str, request: &Request<Body>) -> Result<Admitted, Error> {
+        let rules = &self.inner.rules;
+        let rule = rules.get(path).ok_or_else(|| Error::Unimplemented {
+            path: path.to_owned(),
+        })?;
+        let mut caller = Caller::of(request.extensions()).clone();
+        let admission = self.admission();
+        let decision = admission
+            .identify(rule, &caller.identity, request.headers())
+            .and_then(|identity| {
+                caller.identity = identity;
+                admission.decide(path, rule, &caller.identity)
+            });
+        match decision {
+            Ok(given) => Ok(Admitted { rule, caller, given }),
+            Err(error) => {
+                self.inner.log_refusal(path, &caller, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// What a caller is given after a read index. What policies gave before it may have been taken back since, by a change that this
+    /// member had not applied yet; an answer must not be newer than its caller's right to it.
+    fn still(&self, path: &str, rule: Rule, caller: &Caller, given: Given) -> Result<Given, Error> {
+        if given.rights.are_unlimited() {
+            return Ok(given);
+        }
+        let decision = self.admission().decide(path, rule, &caller.identity);
+        decision.inspect_err(|error| self.inner.log_refusal(path, caller, error))
+    }
+
+    fn admission(&self) -> Admission<'_> {
+        Admission {
+            rules: &self.inner.rules,
+            tokens: self.inner.tokens.as_ref(),
+            authority: self.authority.as_ref(),
+        }
+    }
+
+    /// The answer; a stream ends when what its caller was given is taken back.
+    fn live(&self, path: &str, rule: Rule, given: Given, answer: Response<Body>) -> Response<Body> {
+        let Some(changes) = given.changes else {
+            return answer;
+        };
+        let (rules, path, rights) = (self.inner.rules.clone(), path.to_owned(), given.rights);
+        let check = move || {
+            let scope = rights.to(rules.permission(rule.needs))?;
+            check_method(&rules, &path, rule, &scope)
+        };
+        answer.map(|body| until_revoked(body, changes, check))
+    }
+}
+
+impl Inner {
+    /// The answer to a caller who sees everything: one that he has need not be made, and one that is kept is right for him.
+    async fn answer<S>(
+        &self,
+        inner: S,
+        path: &str,
+        rule: Rule,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let current = self.current(rule, request.headers())?;
+        let mut answer = match &current {
+            Some(current) => {
+                let call = async |request| call_catching_panics(inner, request).await;
+                self.kept.answer(path, request, &current.value, call).await?
+            }
+            None => call_catching_panics(inner, request).await?,
+        };
+        if let Some(current) = current.filter(|_| !is_refused(&answer)) {
+            current.tell(&mut answer)?;
+        }
+        Ok(answer)
     }
 
     /// What an answer that is made of objects of some kinds will show: as it was before the handler looks, so that the ETag
@@ -236,53 +331,10 @@ impl Inner {
         Ok(Some(Current { etag, value, is_seen }))
     }
 
-    /// Finds the rule and the caller of a request, and asks the authorizer.
-    fn admit(&self, path: &str, request: &Request<Body>) -> Result<(Rule, Caller), Error> {
-        let rule = self.rules.get(path).ok_or_else(|| Error::Unimplemented {
-            path: path.to_owned(),
-        })?;
-        let mut caller = Caller::of(request.extensions()).clone();
-        let decision = self
-            .identify(&caller.identity, request.headers())
-            .and_then(|identity| {
-                caller.identity = identity;
-                authorizer::authorize(path, rule, &caller.identity)
-            });
-        match decision {
-            Ok(()) => Ok((rule, caller)),
-            Err(error) => {
-                self.log_refusal(path, &caller, &error);
-                Err(error)
-            }
-        }
-    }
-
     fn log_refusal(&self, path: &str, caller: &Caller, error: &Error) {
         if let Some(left_out) = self.refusals.admit(Instant::now()) {
             let peer = caller.peer.map(|peer| peer.to_string()).unwrap_or_default();
             tracing::info!(path, principal = %caller.identity, peer, left_out, "call refused: {error}");
-        }
-    }
-
-    /// The identity of the connection, or that of the bearer token where the connection has none.
-    ///
-    /// Nodes never rise by a token: their port is plain HTTP, and whoever listens there could repeat it.
-    fn identify(&self, connection: &Identity, headers: &HeaderMap) -> Result<Identity, Error> {
-        match connection {
-            Identity::Member(_) | Identity::User { .. } | Identity::Token { .. } | Identity::Node { .. } => {
-                Ok(connection.clone())
-            }
-            Identity::Anonymous | Identity::LegacyReader { .. } => match bearer_token(headers)? {
-                None => Ok(connection.clone()),
-                Some(token) => {
-                    let tokens = self.tokens.as_ref().ok_or_else(|| Error::Unauthenticated {
-                        reason: "this port accepts no bearer tokens".to_owned(),
-                    })?;
-                    Ok(Identity::Token {
-                        subject: tokens.verify(token)?.sub,
-                    })
-                }
-            },
         }
     }
 }
@@ -333,18 +385,18 @@ fn identified(mut request: Request<Body>, id: RequestId, unread: bool) -> Reques
     })
 }
 
-/// The token of `authorization: Bearer <token>`; `None` without the header.
-fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
-    };
-    let text = value.to_str().ok();
-    match text.and_then(|text| text.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(Error::Unauthenticated {
-            reason: "the authorization header is not of the form `Bearer <token>`".to_owned(),
-        }),
+/// Puts what a caller is given where handlers find it. One with a part has no answer that everybody else has, so what he says that
+/// he has is not looked at.
+fn tell_given<'a>(request: &mut Request<Body>, given: &Given, permission: &'a str) -> Option<PartCaller<'a>> {
+    let extensions = request.extensions_mut();
+    extensions.insert(given.scope.clone());
+    extensions.insert(given.rights.clone());
+    if let Some(grant) = &given.grant {
+        extensions.insert(Arc::clone(grant));
     }
+    let part = PartCaller::of(&given.scope, permission)?;
+    request.headers_mut().remove(IF_NONE_MATCH);
+    Some(part)
 }
 
 fn asks_for_local(headers: &HeaderMap) -> bool {

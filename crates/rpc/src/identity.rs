@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::Principal;
 
 /// Who a caller has proved to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,9 @@ pub enum Identity {
         /// The name in the certificate's `spiffe://<cluster>/user/<name>`.
         name: String,
     },
+    /// Somebody who has only what policies give: a service or a node by its certificate, or whoever a token of an
+    /// [`crate::Authority`] speaks for.
+    Known(Arc<Principal>),
     /// A bearer token of the cluster's token key.
     Token {
         /// The token's `sub`.
@@ -38,7 +44,7 @@ impl Identity {
         self.to_string()
     }
 
-    /// A user's certificate or a bearer token: the administrator, until policies say more.
+    /// A user's certificate or a token of the cluster's own key: the administrator where there are no policies.
     pub fn is_administrator(&self) -> bool {
         matches!(self, Self::User { .. } | Self::Token { .. })
     }
@@ -49,6 +55,7 @@ impl fmt::Display for Identity {
         match self {
             Self::Member(id) => write!(f, "member/{id}"),
             Self::User { name } => write!(f, "user/{name}"),
+            Self::Known(principal) => f.write_str(&principal.name),
             Self::Token { subject } => write!(f, "token/{subject}"),
             Self::Node { address } => write!(f, "node/{address}"),
             Self::LegacyReader { address } => write!(f, "legacy-reader/{address}"),
@@ -132,6 +139,13 @@ mod tests {
                 "token/admin",
             ),
             (Identity::Node { address }, "node/10.97.3.4"),
+            (
+                Identity::Known(Arc::new(Principal {
+                    name: "service/sync".into(),
+                    ..Principal::default()
+                })),
+                "service/sync",
+            ),
             (Identity::LegacyReader { address }, "legacy-reader/10.97.3.4"),
             (Identity::Anonymous, "anonymous"),
         ];

@@ -3,6 +3,8 @@
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` shows how a request passes through.
 
+mod admission;
+mod areas;
 mod authority;
 pub mod authorizer;
 mod barrier;
@@ -18,18 +20,24 @@ mod identity;
 mod kept_answers;
 mod kept_unary;
 mod known_tokens;
+mod live_stream;
 mod log_limit;
 mod object_change;
 pub mod page;
 mod page_token;
+mod part_caller;
+mod permission_id;
 mod request_id;
+mod rights;
 mod rules;
+mod scoped_answer;
 pub mod server;
 mod standard_services;
 pub mod tls;
 pub mod token;
 mod trial;
 
+pub use areas::area_of_kind;
 pub use authority::{Access, Authority, Part, Principal, Scope};
 pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};
@@ -46,9 +54,11 @@ pub use kept_answers::KeptAnswers;
 pub use kept_unary::KeepsAnswers;
 pub use object_change::object_change;
 pub use page_token::PageScope;
+pub use permission_id::PermissionId;
 pub use request_id::{
     ACK_BELOW, Author, CLIENT_ID, IDEMPOTENCY_KEY, RequestSession, SEQ, SESSION_AGE_MS, author,
 };
+pub use rights::{Rights, rights, scope};
 pub use rules::{Kinds, Rule, Rules, RulesError};
 pub use standard_services::add_standard_services;
 pub use trial::{Trial, VALIDATE_ONLY, WOULD_CHANGE};

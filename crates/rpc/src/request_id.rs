@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderMap;
+use proto::auth::v1::Grant;
 use proto::http::v1::ObjectMeta;
 use proto::raft::v1::ClientSession;
 
@@ -39,6 +40,7 @@ pub struct Author {
     request: Option<Arc<RequestId>>,
     trial: Option<Trial>,
     held_keys: Option<HeldKeys>,
+    grant: Option<Arc<Grant>>,
 }
 
 /// The author of a gRPC request; call it before the message is taken out.
@@ -48,6 +50,7 @@ pub fn author<T>(request: &tonic::Request<T>) -> Author {
         request: request.extensions().get::<Arc<RequestId>>().cloned(),
         trial: request.extensions().get::<Trial>().cloned(),
         held_keys: request.extensions().get::<HeldKeys>().cloned(),
+        grant: request.extensions().get::<Arc<Grant>>().cloned(),
     }
 }
 
@@ -65,6 +68,11 @@ impl Author {
     /// The keys of reservations that the request came with; `None` where locks are not enforced.
     pub fn held_keys(&self) -> Option<&HeldKeys> {
         self.held_keys.as_ref()
+    }
+
+    /// What gives the author the right, so that `apply` can judge it; `None` for who needs no policy.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.grant.as_deref()
     }
 
     /// What the request asks for, without its password: another message under the same number or key is refused. For
@@ -321,7 +329,22 @@ mod tests {
             request: Some(Arc::new(request)),
             trial: None,
             held_keys: None,
+            grant: None,
         }
+    }
+
+    /// `apply` judges by what the guard has found, and by nothing that a request can say.
+    #[test]
+    fn the_grant_is_the_guards() {
+        let mut request = tonic::Request::new(());
+        assert_eq!(super::author(&request).grant(), None);
+        let grant = Grant {
+            permission: "smd.write".to_owned(),
+            policies: vec!["ops".to_owned()],
+            ..Grant::default()
+        };
+        request.extensions_mut().insert(Arc::new(grant.clone()));
+        assert_eq!(super::author(&request).grant(), Some(&grant));
     }
 
     fn in_session(seq: &str) -> Vec<(&'static str, &str)> {

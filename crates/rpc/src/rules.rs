@@ -9,12 +9,15 @@ use proto::google::api::HttpRule;
 use proto::google::api::http_rule::Pattern;
 use proto::http::v1::{Consistency, MethodRule, Permission};
 
+use crate::permission_id::{self, PERMISSIONS_MAX, PermissionId, Permissions};
+use crate::scoped_answer::{AnswerPlan, AnswerPlans};
+
 /// Full name of our method option.
-const METHOD_OPTION: &str = "chamois.http.v1.method";
+pub(crate) const METHOD_OPTION: &str = "chamois.http.v1.method";
 /// Full name of the option that has a method's route.
 const ROUTE_OPTION: &str = "google.api.http";
 /// Full name of the message that has a field for each kind of stored objects.
-const ROWS: &str = "chamois.raft.v1.SnapshotRow";
+pub(crate) const ROWS: &str = "chamois.raft.v1.SnapshotRow";
 /// The field that a secret stands in wherever a request has one.
 const PASSWORD: &str = "password";
 /// As a flag: the message is secret.
@@ -33,11 +36,16 @@ const STANDARD: [(&str, Permission); 4] = [
     ),
 ];
 
+/// What those of the standard services need that are for administrators: they show the schema and nothing that is stored.
+const STANDARD_NEEDS: &str = "cluster.read";
+
 /// What the guard needs to know about one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Who may call it.
     pub permission: Permission,
+    /// What policies must give to whom they are for; [`Rules::permission`] has its name.
+    pub needs: PermissionId,
     /// Whether a read index comes before the handler.
     pub linearizable: bool,
     /// Whether callers from `anonymous-legacy-reads` may use it.
@@ -50,6 +58,11 @@ pub struct Rule {
     pub can_validate_only: bool,
     /// The caller sends a stream, so how long the call takes is up to the caller.
     pub client_streaming: bool,
+    /// The answer is a stream: it ends when its caller's right does.
+    pub server_streaming: bool,
+    /// Whether callers with a part of the system get the answer as it is: it is about no component, or the handler asks by itself
+    /// what they may see.
+    pub shows_no_component: bool,
     /// Whether a call that names no deadline has the longest one.
     pub takes_long: bool,
     /// Whether a request may carry a password or be secret: no digest of it is remembered, because that would let guesses be tried. The
@@ -104,6 +117,14 @@ pub enum RulesError {
         /// `/package.Service/Method`.
         method: String,
     },
+    /// More permissions than a role can hold.
+    #[error(
+        "the methods need {count} permissions, at most {PERMISSIONS_MAX} are possible: let some share an area"
+    )]
+    TooManyPermissions {
+        /// How many there are.
+        count: usize,
+    },
     /// A rule that says what cannot be.
     #[error("{method}: {problem}")]
     Senseless {
@@ -116,47 +137,89 @@ pub enum RulesError {
 
 /// The rules of all methods by their path; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Rules(Arc<HashMap<String, Rule>>);
+pub struct Rules(Arc<Read>);
+
+/// What the descriptor says.
+#[derive(Debug)]
+struct Read {
+    rules: HashMap<String, Rule>,
+    permissions: Permissions,
+    plans: AnswerPlans,
+}
 
 impl Rules {
     /// Reads the rules of every method of every service in an encoded `FileDescriptorSet`
     /// (`proto::DESCRIPTOR`), and adds those of health and reflection.
     ///
     /// # Errors
-    /// If it does not decode, or a method has no permission.
+    /// If it does not decode, a method has no permission, or there are more than 128 permissions.
     pub fn from_descriptor(descriptor: &[u8]) -> Result<Self, RulesError> {
         let pool = DescriptorPool::decode(descriptor)?;
         let options = Options::of(&pool).ok_or(RulesError::OptionMissing)?;
-        let mut rules = HashMap::new();
+        let mut named = Vec::new();
         for method in pool
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
         {
-            let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-            let rule = rule_of(&method, &options).map_err(|problem| match problem {
+            let path = path_of(&method);
+            let (rule, needs) = rule_of(&method, &options).map_err(|problem| match problem {
                 Some(problem) => RulesError::Senseless {
                     method: path.clone(),
                     problem,
                 },
                 None => RulesError::NoPermission { method: path.clone() },
             })?;
-            rules.insert(path, rule);
+            named.push((path, rule, needs));
         }
         for (path, permission) in STANDARD {
-            rules.insert(path.to_owned(), standard_rule(permission));
+            named.push((
+                path.to_owned(),
+                standard_rule(permission),
+                STANDARD_NEEDS.to_owned(),
+            ));
         }
-        Ok(Self(Arc::new(rules)))
+        let names = named.iter().map(|(_, _, needs)| needs.clone()).collect();
+        let permissions = Permissions::of(names).map_err(|count| RulesError::TooManyPermissions { count })?;
+        let numbered = named.into_iter().map(|(path, rule, needs)| {
+            let needs = permissions.id(&needs).unwrap_or_default();
+            (path, Rule { needs, ..rule })
+        });
+        Ok(Self(Arc::new(Read {
+            rules: numbered.collect(),
+            plans: AnswerPlans::of(&pool)?,
+            permissions,
+        })))
+    }
+
+    /// What a permission is called, `<area>.<access>`.
+    pub fn permission(&self, id: PermissionId) -> &str {
+        self.0.permissions.name(id)
+    }
+
+    /// The permissions that methods need, sorted; a [`PermissionId`] is a place among them.
+    pub fn permissions(&self) -> impl Iterator<Item = &str> {
+        self.0.permissions.iter()
+    }
+
+    /// How the answer of the method at `path` is cut to a part of the system; `None`: it cannot be.
+    pub(crate) fn plan(&self, path: &str) -> Option<&AnswerPlan> {
+        self.0.plans.plan(path)
+    }
+
+    /// Kinds of stored objects that the method at `path` may show whole.
+    pub(crate) fn kinds_shown(&self, path: &str) -> &[u32] {
+        self.0.plans.kinds(path)
     }
 
     /// The rule of `/package.Service/Method`; `None` for a path that no service has.
     pub fn get(&self, path: &str) -> Option<Rule> {
-        self.0.get(path).copied()
+        self.0.rules.get(path).copied()
     }
 
     /// Names of the services that the API port has, sorted: those of ours with a method that others than members may
     /// call.
     pub fn api_services(&self) -> Vec<String> {
-        let ours = self.0.iter().filter(|(path, rule)| {
+        let ours = self.0.rules.iter().filter(|(path, rule)| {
             let is_standard = STANDARD.iter().any(|(standard, _)| standard == path);
             !is_standard && rule.permission != Permission::Member
         });
@@ -170,7 +233,7 @@ impl Rules {
 
     /// Every path with its rule, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Rule)> {
-        self.0.iter().map(|(path, rule)| (path.as_str(), *rule))
+        self.0.rules.iter().map(|(path, rule)| (path.as_str(), *rule))
     }
 }
 
@@ -191,9 +254,16 @@ impl Options {
     }
 }
 
+/// `/package.Service/Method`.
+pub(crate) fn path_of(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+/// The rule of a method, and what it needs.
+///
 /// # Errors
 /// What is wrong with the rule; `None` if there is no permission.
-fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<Rule, Option<String>> {
+fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<(Rule, String), Option<String>> {
     let rule: MethodRule = option(method, &options.method).ok_or(None)?;
     let permission = match rule.permission() {
         Permission::Unspecified => return Err(None),
@@ -203,20 +273,28 @@ fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<Rule, Option<
     if streams && (rule.can_validate_only || !rule.made_of.is_empty()) {
         return Err(Some("a stream has no ETag and cannot validate only".to_owned()));
     }
-    Ok(Rule {
+    let needs = permission_id::name_of(method.parent_service().package_name(), &rule);
+    let read = Rule {
         permission,
+        needs: PermissionId::default(),
         made_of: Kinds::of_names(&rule.made_of, options.rows.as_ref())?,
         names_one: option(method, &options.route).is_some_and(|route| names_one(&route)),
         can_validate_only: rule.can_validate_only,
         linearizable: rule.consistency() == Consistency::Linearizable,
         legacy_anonymous_read: rule.legacy_anonymous_read,
         client_streaming: method.is_client_streaming(),
+        server_streaming: method.is_server_streaming(),
+        shows_no_component: rule.shows_no_component,
         takes_long: rule.takes_long || method.is_client_streaming(),
         has_password: has_password(&method.input(), &mut BTreeSet::new()),
-    })
+    };
+    Ok((read, needs))
 }
 
-fn option<M: Message + Default>(method: &MethodDescriptor, option: &ExtensionDescriptor) -> Option<M> {
+pub(crate) fn option<M: Message + Default>(
+    method: &MethodDescriptor,
+    option: &ExtensionDescriptor,
+) -> Option<M> {
     let options = method.options();
     options.get_extension(option).as_message()?.transcode_to().ok()
 }
@@ -243,12 +321,16 @@ fn has_password(message: &MessageDescriptor, seen: &mut BTreeSet<String>) -> boo
 fn standard_rule(permission: Permission) -> Rule {
     Rule {
         permission,
+        needs: PermissionId::default(),
         linearizable: false,
         legacy_anonymous_read: false,
         made_of: Kinds::default(),
         names_one: false,
         can_validate_only: false,
         client_streaming: false,
+        // health's `Watch` is for everyone, and reflection has no end that a right could have
+        server_streaming: false,
+        shows_no_component: true,
         takes_long: false,
         has_password: false,
     }
@@ -324,16 +406,20 @@ mod tests {
             list,
             Rule {
                 permission: Permission::Administrator,
+                needs: list.needs,
                 linearizable: true,
                 legacy_anonymous_read: true,
                 made_of: Kinds([10, 12, 18, 0]),
                 names_one: false,
                 can_validate_only: false,
                 client_streaming: false,
+                server_streaming: false,
+                shows_no_component: false,
                 takes_long: false,
                 has_password: false,
             }
         );
+        assert_eq!(rules.permission(list.needs), "smd.read");
         assert_eq!(list.made_of.numbers().collect::<Vec<_>>(), [10, 12, 18]);
         let create = rules
             .get("/chamois.smd.v1.ComponentService/CreateComponents")
@@ -357,6 +443,52 @@ mod tests {
             .unwrap();
         assert!(verify.takes_long && !verify.client_streaming);
         assert_eq!(rules.get("/chamois.smd.v1.ComponentService/DropEverything"), None);
+    }
+
+    /// What roles can name. Whoever adds one thinks of who should have it.
+    #[test]
+    fn permissions_of_every_method() {
+        let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+        let expected = [
+            "boot-file.read",
+            "boot-file.write",
+            "bss.read",
+            "bss.write",
+            "cloud-init.read",
+            "cloud-init.write",
+            "cluster.admin",
+            "cluster.read",
+            "cluster.write",
+            "dhcp.read",
+            "dhcp.write",
+            "raft.write",
+            "smd.read",
+            "smd.write",
+            "watch.read",
+        ];
+        assert_eq!(rules.permissions().collect::<Vec<_>>(), expected);
+        for (path, needed) in [
+            ("/chamois.smd.v1.ComponentService/DeleteComponents", "smd.write"),
+            ("/chamois.smd.v1.LockService/QueryLockStatus", "smd.read"),
+            ("/chamois.watch.v1.WatchService/Watch", "watch.read"),
+            ("/chamois.watch.v1.HistoryService/Rollback", "bss.write"),
+            (
+                "/chamois.cluster.v1.SnapshotService/SaveSnapshot",
+                "cluster.admin",
+            ),
+            (
+                "/chamois.cluster.v1.MemberService/CreateJoinToken",
+                "cluster.admin",
+            ),
+            ("/chamois.cluster.v1.MetricsService/GetMetrics", "cluster.read"),
+            (
+                "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "cluster.read",
+            ),
+        ] {
+            let rule = rules.get(path).unwrap_or_else(|| panic!("{path} has no rule"));
+            assert_eq!(rules.permission(rule.needs), needed, "{path}");
+        }
     }
 
     /// A misspelt kind would be an ETag that never changes.

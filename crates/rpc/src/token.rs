@@ -129,12 +129,12 @@ impl Verifier {
         let digest = known_tokens::digest(token);
         if let Some(claims) = self.known.claims(&digest) {
             self.check_time(&claims)?;
-            return Ok(claims);
+            return Ok(Claims::clone(&claims));
         }
-        let claims = self.signed_claims(token)?;
+        let claims = Arc::new(self.signed_claims(token)?);
         self.check_time(&claims)?;
         self.known.remember(digest, &claims);
-        Ok(claims)
+        Ok(Arc::unwrap_or_clone(claims))
     }
 
     /// The claims of a token that one of the keys has signed, for this cluster.

@@ -14,6 +14,7 @@ use state::cluster::FEATURE_LEVEL_BOOT;
 use state::{Event, RowKind};
 use tonic::{Request, Response, Status};
 
+use crate::sight::Sight;
 use crate::{versions, wire};
 
 /// Changes of one answer, if the request names no number.
@@ -53,6 +54,8 @@ impl history_service_server::HistoryService for HistoryService {
             page_token,
         } = request.get_ref();
         let kind = row_kind(kind)?;
+        let sight = Sight::of(&rpc::rights(&request))?;
+        sight.check_kind(kind)?;
         let id = normal_id(kind, id)?;
         let scope = PageScope::new(
             self.store.state().cluster_id(),
@@ -63,6 +66,7 @@ impl history_service_server::HistoryService for HistoryService {
         let size = page_size_of(*page_size)?;
         let state = self.store.state();
         if state::revisions::is_kept(kind) && state.feature_level() >= FEATURE_LEVEL_BOOT {
+            sight.check_id(kind, &id)?;
             let past = versions::past(&state, kind, &id, before, size);
             let last = past.changes.last().filter(|_| past.more);
             let next_page_token = last.map(|change| scope.token(&change.revision.to_string()));
@@ -73,7 +77,9 @@ impl history_service_server::HistoryService for HistoryService {
             }));
         }
         let is_meant = |event: &Event| {
-            event.key().kind() == kind && event.object().is_some_and(|object| object.id() == id)
+            event.key().kind() == kind
+                && event.object().is_some_and(|object| object.id() == id)
+                && sight.shows_whole(event)
         };
         let past = self.store.past(before, size, is_meant).await;
         let last = past

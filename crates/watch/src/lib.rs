@@ -7,6 +7,7 @@ mod filter;
 mod history;
 mod limits;
 mod service;
+mod sight;
 mod telling;
 mod versions;
 mod wire;

@@ -83,6 +83,7 @@ impl watch_service_server::WatchService for Service {
 
     #[tracing::instrument(name = "watch", skip_all, fields(from = request.get_ref().from_revision))]
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let rights = rpc::rights(&request);
         let request = request.into_inner();
         let mut filter = Filter::parse(&request)?;
         let progress = progress_interval(request.progress_interval_ms)?;
@@ -96,7 +97,14 @@ impl watch_service_server::WatchService for Service {
             _ => self.go_on(&request, &mut filter).await?,
         };
         let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD);
-        let telling = Telling::new(self.store.clone(), self.member_id, filter, progress, messages);
+        let telling = Telling::new(
+            self.store.clone(),
+            self.member_id,
+            filter,
+            rights,
+            progress,
+            messages,
+        );
         let (ending, at_most) = (self.ending.clone(), self.limits.watch_at_most);
         tokio::spawn(async move {
             telling.run(begin, ending, at_most).await;

@@ -7,7 +7,7 @@ use prost::Message as _;
 use proto::watch::v1::watch_response::{Events, Message, Progress, Rows, SnapshotEnd};
 use proto::watch::v1::{WatchHeader, WatchResponse};
 use raft::{Revision, Store, Watch};
-use rpc::Error;
+use rpc::{Error, Rights};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Status;
@@ -17,6 +17,7 @@ use crate::filter::Filter;
 use crate::limits::{
     LAST_WORD_MAX, MESSAGE_BYTES, OBJECTS_AT_A_STRETCH, RETRY_AFTER, SNAPSHOT_TIME_MAX, SNAPSHOT_WAIT_MAX,
 };
+use crate::sight::Sight;
 use crate::wire;
 
 /// Where a watch begins.
@@ -32,6 +33,7 @@ pub(crate) struct Telling {
     store: Store,
     member_id: u64,
     filter: Filter,
+    rights: Rights,
     progress: Duration,
     messages: mpsc::Sender<Result<WatchResponse, Status>>,
 }
@@ -55,6 +57,7 @@ impl Telling {
         store: Store,
         member_id: u64,
         filter: Filter,
+        rights: Rights,
         progress: Duration,
         messages: mpsc::Sender<Result<WatchResponse, Status>>,
     ) -> Telling {
@@ -62,6 +65,7 @@ impl Telling {
             store,
             member_id,
             filter,
+            rights,
             progress,
             messages,
         }
@@ -104,6 +108,7 @@ impl Telling {
         })?;
         let deadline = Instant::now() + SNAPSHOT_TIME_MAX;
         let (state, watch) = self.store.watch();
+        let sight = Sight::of(&self.rights)?; // after the state: what it holds is older than what is given
         self.filter.begin_at(&state);
         let (mut rows, mut bytes) = (Rows::default(), 0);
         let too_slow = |_| End::Told(go_on_elsewhere("the state was not read in time; begin again"));
@@ -111,7 +116,7 @@ impl Telling {
             if looked_at % OBJECTS_AT_A_STRETCH == 0 {
                 tokio::task::yield_now().await;
             }
-            if !self.filter.selects(&object) {
+            if !self.filter.selects(&object) || !sight.shows(&object) {
                 continue;
             }
             let object = wire::object(&object);
@@ -158,19 +163,21 @@ impl Telling {
         }
     }
 
-    /// Whether anything of them was selected. They take the watch from revision `from` to `upto`.
+    /// Whether anything of them was selected and is seen. They take the watch from revision `from` to `upto`.
     async fn tell_revisions(
         &mut self,
         from: u64,
         revisions: &[Arc<Revision>],
         upto: u64,
     ) -> Result<bool, End> {
+        // these changes may be of what the caller is given, and he is shown them by what is given after them
+        let sight = Sight::of(&self.rights)?;
         let (mut pending, mut bytes, mut told, mut whole) = (Events::default(), 0, false, from);
         for revision in revisions {
             let selected = self.filter.select(revision);
             for event in selected
                 .into_iter()
-                .filter_map(|event| wire::event(revision.index, event))
+                .filter_map(|event| sight.event(revision.index, event))
             {
                 if bytes >= MESSAGE_BYTES {
                     pending.continued = pending

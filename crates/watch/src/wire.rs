@@ -46,9 +46,13 @@ pub(crate) fn object(object: &state::Object) -> Object {
     }
 }
 
-/// An event of log index `revision`; `None` for one that says nothing.
-pub(crate) fn event(revision: u64, event: &state::Event) -> Option<Event> {
-    let (change, shown) = match (event.before(), event.after()) {
+/// An event of log index `revision`, by the object before and after it as far as they are seen; `None` if neither is.
+pub(crate) fn event(
+    revision: u64,
+    before: Option<&state::Object>,
+    after: Option<&state::Object>,
+) -> Option<Event> {
+    let (change, shown) = match (before, after) {
         (None, Some(after)) => (Change::Created, after),
         (Some(_), Some(after)) => (Change::Updated, after),
         (Some(before), None) => (Change::Deleted, before),

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
-use rpc::{Barrier, Caller, Guard, Identity, Rules};
+use prost::Message as _;
+use proto::smd::v1::{Component, ListComponentsResponse};
+use rpc::{Access, Authority, Barrier, Caller, Error, Guard, Identity, Part, Principal, Rules, Scope};
+use tokio::sync::watch;
+use tonic::body::Body;
 use tower::Layer;
 
 use crate::port::Port;
@@ -129,4 +133,91 @@ async fn an_error_has_no_etag() {
         assert_eq!(keys, ["detail", "status", "title", "type"], "{uri} {seen}");
     }
     assert_eq!(ask(list, "\"c-7\"").await, (304, String::new()));
+}
+
+/// `user/all` reads everything, everybody else what is of `x0`.
+struct Policies;
+
+#[derive(Debug)]
+struct OnlyX0;
+
+impl Part for OnlyX0 {
+    fn has_component(&self, id: &str) -> bool {
+        id == "x0"
+    }
+
+    fn has_group(&self, _: &str) -> bool {
+        false
+    }
+
+    fn has_kind(&self, _: u32) -> bool {
+        true
+    }
+}
+
+impl Authority for Policies {
+    fn authenticate(&self, _: &str) -> Result<Option<Identity>, Error> {
+        Ok(None)
+    }
+
+    fn access(&self, identity: &Identity, _: &str) -> Result<Access, Error> {
+        let scope = match identity.principal().as_str() {
+            "user/all" => Scope::Everything,
+            _ => Scope::Part(Arc::new(OnlyX0)),
+        };
+        Ok(Access { scope, grant: None })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+}
+
+/// Answers every call with a list that is long enough to be kept.
+async fn long_list(_: http::Request<Body>) -> Result<http::Response<Body>, std::convert::Infallible> {
+    let component = |id: &str| Component {
+        id: id.to_owned(),
+        role: "r".repeat(40 << 10),
+        ..Component::default()
+    };
+    let list = ListComponentsResponse {
+        components: vec![component("x0"), component("x1")],
+        ..ListComponentsResponse::default()
+    };
+    let length = u32::try_from(list.encoded_len()).unwrap().to_be_bytes();
+    let frame = [&[0_u8][..], length.as_slice(), list.encode_to_vec().as_slice()].concat();
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    let trailers = std::future::ready(Some(Ok(trailers)));
+    let body = Full::new(bytes::Bytes::from(frame)).with_trailers(trailers);
+    Ok(http::Response::new(Body::new(body)))
+}
+
+/// Lists are kept by what was asked. Who has a part of the system asks the same, and must neither get another's nor leave his own.
+#[tokio::test]
+async fn a_kept_answer_of_an_administrator_is_not_given_to_a_part_caller() {
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    let guard = Guard::new(rules, None, Arc::new(Unchanged)).with_authority(Arc::new(Policies));
+    let guarded = guard.layer(tower::service_fn(long_list));
+    let gateway = Gateway::new(proto::DESCRIPTOR, guarded, Options::default()).unwrap();
+    let ask = async |name: &str, headers: &[(&str, &str)]| {
+        let principal = Principal {
+            name: name.to_owned(),
+            ..Principal::default()
+        };
+        let identity = Identity::Known(Arc::new(principal));
+        let (status, body) = status(&gateway.api, identity, "/hsm/v2/State/Components", headers).await;
+        (status, body.matches("\"ID\"").count())
+    };
+    let seen = [("if-none-match", "\"c-7\"")];
+    for _ in 0..2 {
+        assert_eq!(ask("user/all", &[]).await, (200, 2));
+        assert_eq!(ask("user/part", &[]).await, (200, 1));
+        assert_eq!(
+            ask("user/part", &seen).await,
+            (200, 1),
+            "there is nothing that he has"
+        );
+        assert_eq!(ask("user/all", &seen).await, (304, 0));
+    }
 }

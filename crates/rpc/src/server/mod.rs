@@ -22,7 +22,7 @@ use tower::Service;
 
 use crate::Identity;
 use crate::log_limit::LogLimit;
-use crate::tls::{PeerRefused, PinnedKeys, SpiffeId};
+use crate::tls::{PeerRefused, PinnedKeys, identity_of};
 use connection::Connection;
 pub use limits::{ConnectionLimits, Limits, Permit};
 
@@ -34,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub enum PortKind {
     /// 7440: members with pinned keys only.
     Peer(PinnedKeys),
-    /// 7441: users' certificates, or none (then a bearer token in the request may say who calls).
+    /// 7441: certificates of users, services and nodes, or none (then a bearer token in the request may say who calls).
     Api,
 }
 
@@ -53,10 +53,7 @@ impl PortKind {
     fn identity(&self, certificate: Option<&CertificateDer<'_>>) -> Result<Identity, PeerRefused> {
         match (self, certificate) {
             (Self::Peer(pins), Some(certificate)) => Ok(Identity::Member(pins.member(certificate)?)),
-            (Self::Api, Some(certificate)) => match SpiffeId::of(certificate)? {
-                SpiffeId::User { name, .. } => Ok(Identity::User { name }),
-                SpiffeId::Member { .. } => Ok(Identity::Anonymous),
-            },
+            (Self::Api, Some(certificate)) => Ok(identity_of(certificate)?),
             (_, None) => Ok(Identity::Anonymous),
         }
     }

@@ -1,6 +1,8 @@
 //! TLS of the peer and API ports, both ends: whose key counts, and what a certificate may say.
 
+mod certified;
 mod material;
+mod not_before;
 mod pinned;
 mod pinned_ca;
 mod spiffe;
@@ -15,6 +17,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+pub use certified::{BACKDATED_BY, identity_of};
 pub use material::Material;
 pub use pinned::{PeerRefused, PinnedKeys};
 pub use pinned_ca::IsCa;

@@ -1,9 +1,10 @@
-//! The one name in a certificate that counts: its single URI, `spiffe://<cluster>/member/<id>` or
-//! `spiffe://<cluster>/user/<name>`.
+//! The one name in a certificate that counts: its single URI, `spiffe://<cluster>/<kind>/<name>` of a `member`, a `user`, a
+//! service (`svc`) or a `node`.
 
 use std::fmt;
 use std::str::FromStr;
 
+use model::Xname;
 use rustls_pki_types::CertificateDer;
 
 /// Longest cluster name or user name, bytes.
@@ -26,6 +27,20 @@ pub enum SpiffeId {
         /// The user's name.
         name: String,
     },
+    /// A program that uses the API of a cluster.
+    Service {
+        /// The cluster's name.
+        cluster: String,
+        /// The service's name.
+        name: String,
+    },
+    /// A compute node of a cluster.
+    Node {
+        /// The cluster's name.
+        cluster: String,
+        /// The node, normalised.
+        xname: String,
+    },
 }
 
 /// Why a certificate names nobody.
@@ -39,7 +54,7 @@ pub enum NameError {
     UriCount(usize),
     /// The URI is not one of ours.
     #[error(
-        "{0:?} is not a SPIFFE id of a member or user: `spiffe://<cluster>/member/<id>` or `spiffe://<cluster>/user/<name>`"
+        "{0:?} is not a SPIFFE id of this system: `spiffe://<cluster>/` and `member/<id>`, `user/<name>`, `svc/<name>` or `node/<xname>`"
     )]
     NotOurs(String),
 }
@@ -61,6 +76,22 @@ impl SpiffeId {
         }
     }
 
+    /// The id of service `name`.
+    pub fn service(cluster: &str, name: &str) -> Self {
+        Self::Service {
+            cluster: cluster.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The id of the node `xname`.
+    pub fn node(cluster: &str, xname: &Xname) -> Self {
+        Self::Node {
+            cluster: cluster.to_owned(),
+            xname: xname.to_string(),
+        }
+    }
+
     /// Whom `certificate` names by its single URI.
     ///
     /// # Errors
@@ -77,7 +108,20 @@ impl SpiffeId {
     /// The cluster that the name belongs to.
     pub fn cluster(&self) -> &str {
         match self {
-            Self::Member { cluster, .. } | Self::User { cluster, .. } => cluster,
+            Self::Member { cluster, .. }
+            | Self::User { cluster, .. }
+            | Self::Service { cluster, .. }
+            | Self::Node { cluster, .. } => cluster,
+        }
+    }
+
+    /// As policies name it; `None` for a member, whom no policy is for.
+    pub fn principal(&self) -> Option<String> {
+        match self {
+            Self::Member { .. } => None,
+            Self::User { name, .. } => Some(format!("user/{name}")),
+            Self::Service { name, .. } => Some(format!("service/{name}")),
+            Self::Node { xname, .. } => Some(format!("node/{xname}")),
         }
     }
 }
@@ -87,6 +131,8 @@ impl fmt::Display for SpiffeId {
         match self {
             Self::Member { cluster, id } => write!(f, "spiffe://{cluster}/member/{id}"),
             Self::User { cluster, name } => write!(f, "spiffe://{cluster}/user/{name}"),
+            Self::Service { cluster, name } => write!(f, "spiffe://{cluster}/svc/{name}"),
+            Self::Node { cluster, xname } => write!(f, "spiffe://{cluster}/node/{xname}"),
         }
     }
 }
@@ -104,6 +150,8 @@ impl FromStr for SpiffeId {
             match kind {
                 "member" => Some(Self::member(cluster, parse_member_id(name)?)),
                 "user" if is_name(name) => Some(Self::user(cluster, name)),
+                "svc" if is_name(name) => Some(Self::service(cluster, name)),
+                "node" => Some(Self::node(cluster, &parse_xname(name)?)),
                 _ => None,
             }
         });
@@ -123,21 +171,42 @@ fn parse_member_id(text: &str) -> Option<u64> {
         .filter(|id: &u64| *id > 0 && id.to_string() == text)
 }
 
+/// Only the normalised form: `x01` would be a second name of `x1`.
+fn parse_xname(text: &str) -> Option<Xname> {
+    text.parse().ok().filter(|xname: &Xname| xname.as_str() == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn members_and_users_are_read_and_written_alike() {
+    fn every_kind_of_name_is_read_and_written_alike() {
+        let xname: Xname = "x0c0s1b0n0".parse().unwrap();
         for (text, id) in [
             ("spiffe://demo/member/2", SpiffeId::member("demo", 2)),
             (
                 "spiffe://hpc-1.site/user/ada",
                 SpiffeId::user("hpc-1.site", "ada"),
             ),
+            ("spiffe://demo/svc/coresmd", SpiffeId::service("demo", "coresmd")),
+            ("spiffe://demo/node/x0c0s1b0n0", SpiffeId::node("demo", &xname)),
         ] {
             assert_eq!(text.parse(), Ok(id.clone()));
             assert_eq!(id.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn policies_name_everybody_but_members() {
+        for (text, principal) in [
+            ("spiffe://demo/member/2", None),
+            ("spiffe://demo/user/ada", Some("user/ada")),
+            ("spiffe://demo/svc/coresmd", Some("service/coresmd")),
+            ("spiffe://demo/node/x0c0s1b0n0", Some("node/x0c0s1b0n0")),
+        ] {
+            let id: SpiffeId = text.parse().unwrap();
+            assert_eq!((id.principal().as_deref(), id.cluster()), (principal, "demo"));
         }
     }
 
@@ -157,7 +226,14 @@ mod tests {
             "spiffe://demo/member/1/2",
             "spiffe://demo/member/1?x",
             "spiffe:///member/1",
-            "spiffe://demo/svc/x",
+            "spiffe://demo/svc/",
+            "spiffe://demo/svc/A",
+            "spiffe://demo/service/x",
+            "spiffe://demo/node/",
+            "spiffe://demo/node/x00c0s1b0n0",
+            "spiffe://demo/node/X0c0s1b0n0",
+            "spiffe://demo/node/host",
+            "spiffe://demo/token/admin",
             "spiffe://demo/user/",
             "spiffe://demo/user/a b",
             "SPIFFE://demo/member/1",

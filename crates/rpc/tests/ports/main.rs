@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)] // in helpers of tests an unwrap is the assertion
 
 mod api_port;
+mod authority;
+mod authority_support;
 mod channel;
 mod exactly_once;
 mod follow;

@@ -5,6 +5,7 @@ mod dhcp;
 mod filters;
 mod guarded;
 mod limits;
+mod parts;
 mod support;
 
 use proto::watch::v1::event::Change;

@@ -1,0 +1,48 @@
+//! Which area of permissions a kind of stored objects belongs to: that of the package which declares it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use prost_reflect::DescriptorPool;
+
+use crate::permission_id::area_of;
+use crate::rules::ROWS;
+
+static AREAS: LazyLock<BTreeMap<u32, String>> = LazyLock::new(|| read().unwrap_or_default());
+
+/// The area of the objects of a kind, by its number in `chamois.raft.v1.SnapshotRow`: whoever is to see them needs
+/// `<area>.read`. `None` for a number that no kind has.
+pub fn area_of_kind(number: u32) -> Option<&'static str> {
+    AREAS.get(&number).map(String::as_str)
+}
+
+fn read() -> Option<BTreeMap<u32, String>> {
+    let pool = DescriptorPool::decode(proto::DESCRIPTOR).ok()?;
+    let rows = pool.get_message_by_name(ROWS)?;
+    let areas = rows.fields().filter_map(|field| {
+        let package = field.kind().as_message()?.package_name().to_owned();
+        Some((field.number(), area_of(&package)))
+    });
+    Some(areas.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_belongs_to_the_package_that_declares_it() {
+        for (number, area) in [
+            (10, Some("smd")),
+            (21, Some("bss")),
+            (32, Some("cloud-init")),
+            (40, Some("dhcp")),
+            (51, Some("boot-file")),
+            (60, Some("smd")),
+            (0, None),
+            (999, None),
+        ] {
+            assert_eq!(area_of_kind(number), area, "{number}");
+        }
+    }
+}
