@@ -48,8 +48,12 @@ impl Actions {
     /// A descriptor that does not decode.
     pub(crate) fn of(rules: &Rules) -> Result<Actions, RulesError> {
         let pool = DescriptorPool::decode(proto::DESCRIPTOR)?;
-        let option = pool.get_extension_by_name(ROUTE_OPTION).ok_or(RulesError::OptionMissing)?;
-        let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        let option = pool
+            .get_extension_by_name(ROUTE_OPTION)
+            .ok_or(RulesError::OptionMissing)?;
+        let methods = pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>());
         Ok(Actions {
             rules: rules.clone(),
             routes: methods.flat_map(|method| routes_of(&method, &option)).collect(),
@@ -60,10 +64,15 @@ impl Actions {
     /// `Invalid` for what is neither a permission nor a method nor a route.
     pub(crate) fn needed(&self, action: &str) -> Result<Needed, Error> {
         if action.len() > ACTION_BYTES_MAX {
-            return Err(invalid("action", format!("it has more than {ACTION_BYTES_MAX} bytes")));
+            return Err(invalid(
+                "action",
+                format!("it has more than {ACTION_BYTES_MAX} bytes"),
+            ));
         }
         let of_method = match action.split_once(' ') {
-            Some((verb, path)) => self.method_of(verb, path).and_then(|method| self.needed_by(method)),
+            Some((verb, path)) => self
+                .method_of(verb, path)
+                .and_then(|method| self.needed_by(method)),
             None => self.needed_by(action),
         };
         let by_name = || self.rules.permissions().find(|known| *known == action);
@@ -175,11 +184,23 @@ mod tests {
         let actions = actions();
         for (action, needed) in [
             ("bss.write", permission("bss.write")),
-            ("/chamois.smd.v1.ComponentService/ListComponents", permission("smd.read")),
+            (
+                "/chamois.smd.v1.ComponentService/ListComponents",
+                permission("smd.read"),
+            ),
             ("GET /hsm/v2/State/Components", permission("smd.read")),
-            ("get /apis/smd/hsm/v2/State/Components?type=Node", permission("smd.read")),
-            ("DELETE /hsm/v2/State/Components/x1000c0s0b0n0", permission("smd.write")),
-            ("/chamois.auth.v1.PolicyService/PutPolicy", permission("auth.admin")),
+            (
+                "get /apis/smd/hsm/v2/State/Components?type=Node",
+                permission("smd.read"),
+            ),
+            (
+                "DELETE /hsm/v2/State/Components/x1000c0s0b0n0",
+                permission("smd.write"),
+            ),
+            (
+                "/chamois.auth.v1.PolicyService/PutPolicy",
+                permission("auth.admin"),
+            ),
             ("/chamois.auth.v1.PolicyService/CheckAccess", Needed::Identity),
             ("/grpc.health.v1.Health/Check", Needed::Nothing),
             (
@@ -211,12 +232,23 @@ mod tests {
     fn an_unknown_action_is_told_which_there_are() {
         let actions = actions();
         let long = "a".repeat(ACTION_BYTES_MAX + 1);
-        for unknown in ["", "smd.fly", "GET /nowhere", "GET", "/a.B/C", "FLY /hsm/v2/State/Components", &long] {
+        for unknown in [
+            "",
+            "smd.fly",
+            "GET /nowhere",
+            "GET",
+            "/a.B/C",
+            "FLY /hsm/v2/State/Components",
+            &long,
+        ] {
             let refused = actions.needed(unknown).unwrap_err().to_string();
             assert!(refused.starts_with("action: "), "{unknown}: {refused}");
         }
         let refused = actions.needed("smd.fly").unwrap_err().to_string();
-        assert!(refused.contains("bss.write") && refused.contains("GET /hsm/v2"), "{refused}");
+        assert!(
+            refused.contains("bss.write") && refused.contains("GET /hsm/v2"),
+            "{refused}"
+        );
     }
 
     /// A route that could not be asked about would be missing in everybody's tests of his policies.
@@ -229,7 +261,12 @@ mod tests {
             let path = parts.collect::<Vec<_>>().join("/");
             let found = actions.method_of(route.verb, &path).unwrap();
             let needed = actions.needed_by(found).unwrap();
-            assert_eq!(Some(needed), actions.needed_by(&route.method), "{} {path}", route.verb);
+            assert_eq!(
+                Some(needed),
+                actions.needed_by(&route.method),
+                "{} {path}",
+                route.verb
+            );
         }
     }
 }

@@ -110,7 +110,9 @@ impl Authorities {
             },
             ..Seen::of(&self.0)
         };
-        let is_out_of_touch = now.without_leader_since.is_some_and(|since| since.elapsed() >= OUT_OF_TOUCH);
+        let is_out_of_touch = now
+            .without_leader_since
+            .is_some_and(|since| since.elapsed() >= OUT_OF_TOUCH);
         let was_out_of_touch = self.0.is_out_of_touch.swap(is_out_of_touch, Ordering::Relaxed);
         let is_same = (now.revision, now.standing) == (seen.revision, seen.standing);
         if !is_same || is_out_of_touch != was_out_of_touch {
@@ -186,7 +188,9 @@ impl Inner {
     fn given(&self, state: &State, who: &Principal, permission: &str) -> Result<Access, Error> {
         check_token(who, permission)?;
         self.check_in_touch(permission)?;
-        let place = self.permissions.binary_search_by(|known| known.as_str().cmp(permission));
+        let place = self
+            .permissions
+            .binary_search_by(|known| known.as_str().cmp(permission));
         let place = place.map_err(|_| not_given(permission, &who.name))?;
         let (view, now_ms) = (self.view(state), self.store.cluster_time_ms());
         let ids = view.table.policies_for(who, place, now_ms);

@@ -14,12 +14,7 @@ use crate::table::{is_everywhere, names, stands};
 const PLACES_SHOWN: usize = 4;
 
 /// Kinds that are in no part but everything: whoever could change the group that he was given would give himself rights.
-const NEVER_IN_A_PART: [RowKind; 4] = [
-    RowKind::Group,
-    RowKind::Partition,
-    RowKind::Role,
-    RowKind::Policy,
-];
+const NEVER_IN_A_PART: [RowKind; 4] = [RowKind::Group, RowKind::Partition, RowKind::Role, RowKind::Policy];
 
 /// An answer with its reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,7 +50,10 @@ fn consider(state: &State, policy: &Arc<Policy>, question: &Question, now_ms: u6
     let against = match (is_for, role.is_some(), fits) {
         (false, _, _) => Some(not_named(question)),
         (true, false, _) => Some(format!("there is no role {}", policy.role)),
-        (true, true, false) => Some(format!("the role {} does not give {}", policy.role, question.permission)),
+        (true, true, false) => Some(format!(
+            "the role {} does not give {}",
+            policy.role, question.permission
+        )),
         (true, true, true) => out_of_reach(state, policy, question, now_ms),
     };
     let gives = against.is_none();
@@ -84,7 +82,10 @@ fn out_of_reach(state: &State, policy: &Arc<Policy>, question: &Question, now_ms
         return None;
     }
     if let Some(kind) = question.kind.filter(|kind| NEVER_IN_A_PART.contains(kind)) {
-        return Some(format!("objects of kind {} are in no part of the system", kind.name()));
+        return Some(format!(
+            "objects of kind {} are in no part of the system",
+            kind.name()
+        ));
     }
     let part = match question.kind {
         None => whole,
@@ -118,7 +119,9 @@ fn reach(policy: &Policy) -> String {
                 ("partitions", &policy.partitions),
             ];
             let named = lists.into_iter().filter(|(_, places)| !places.is_empty());
-            let named: Vec<String> = named.map(|(what, places)| format!("{what} {}", some_of(places))).collect();
+            let named: Vec<String> = named
+                .map(|(what, places)| format!("{what} {}", some_of(places)))
+                .collect();
             format!("in {}", named.join(" and "))
         }
     };

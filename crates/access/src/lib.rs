@@ -11,6 +11,8 @@ mod question;
 mod roles;
 mod service;
 mod table;
+#[cfg(test)]
+mod testing;
 
 use proto::auth::v1::policy_service_server::PolicyServiceServer;
 use raft::Store;

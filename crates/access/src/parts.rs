@@ -65,7 +65,10 @@ impl Parts {
 }
 
 fn numbers(state: &State) -> Numbers {
-    let ids = state.smd.components().map(|component| component.id.as_str().into());
+    let ids = state
+        .smd
+        .components()
+        .map(|component| component.id.as_str().into());
     ids.zip(0..).collect()
 }
 
@@ -87,7 +90,9 @@ struct Judged {
 impl Selected {
     /// What these policies, which have not ended at `now_ms`, select.
     pub(crate) fn of(policies: &[Arc<Policy>], smd: &Smd, now_ms: u64) -> Selected {
-        let exact = RowKind::ALL.into_iter().filter(|kind| is_exact(policies, &kind.name()));
+        let exact = RowKind::ALL
+            .into_iter()
+            .filter(|kind| is_exact(policies, &kind.name()));
         Selected {
             part: Part::of(policies, smd, now_ms),
             kinds: exact.map(|kind| kind as u32).collect(),
@@ -169,7 +174,8 @@ fn is_selected_by(policy: &Policy, others: &[&Policy]) -> bool {
     if others.iter().any(|other| is_everywhere(other)) {
         return true;
     }
-    let is_named = |list: usize, place: &String| others.iter().any(|other| places(other)[list].contains(place));
+    let is_named =
+        |list: usize, place: &String| others.iter().any(|other| places(other)[list].contains(place));
     let mut lists = places(policy).into_iter().enumerate();
     !is_everywhere(policy) && lists.all(|(list, own)| own.iter().all(|place| is_named(list, place)))
 }

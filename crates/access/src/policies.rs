@@ -11,7 +11,11 @@ impl PolicyService {
     pub(crate) fn policies(&self) -> ListPoliciesResponse {
         let state = self.store.state();
         ListPoliciesResponse {
-            policies: state.auth.policies().map(|policy| policy.as_ref().clone()).collect(),
+            policies: state
+                .auth
+                .policies()
+                .map(|policy| policy.as_ref().clone())
+                .collect(),
         }
     }
 

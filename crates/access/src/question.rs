@@ -134,7 +134,10 @@ mod tests {
         ] {
             assert_eq!(asked(text, "").unwrap().object, object, "{text}");
         }
-        assert_eq!(asked("", "boot_configuration").unwrap().kind, Some(RowKind::BootConfiguration));
+        assert_eq!(
+            asked("", "boot_configuration").unwrap().kind,
+            Some(RowKind::BootConfiguration)
+        );
     }
 
     #[test]
@@ -155,11 +158,24 @@ mod tests {
         assert_eq!(somebody("node/X01c0s0b0n0", &[]).unwrap().name, "node/x1c0s0b0n0");
         let groups = ["b", "a", "b"].map(str::to_owned);
         assert_eq!(somebody("user/ada", &groups).unwrap().groups, ["a", "b"]);
-        for wrong in ["", "ada", "user/", "group/a", "member/1", "anonymous", "node/compute"] {
+        for wrong in [
+            "",
+            "ada",
+            "user/",
+            "group/a",
+            "member/1",
+            "anonymous",
+            "node/compute",
+        ] {
             let refused = somebody(wrong, &[]).unwrap_err().to_string();
             assert!(refused.starts_with("principal: "), "{wrong:?}: {refused}");
         }
         let many = vec![String::new(); SESSION_GROUPS_MAX + 1];
-        assert!(somebody("user/ada", &many).unwrap_err().to_string().starts_with("groups: "));
+        assert!(
+            somebody("user/ada", &many)
+                .unwrap_err()
+                .to_string()
+                .starts_with("groups: ")
+        );
     }
 }

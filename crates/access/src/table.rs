@@ -120,10 +120,13 @@ impl Table {
 /// Whether a policy names somebody; `groups` stand without `group/`.
 pub(crate) fn names(policy: &Policy, principal: &str, groups: &[String]) -> bool {
     let everyone = everyone_like(principal);
-    policy.principals.iter().any(|named| match named.strip_prefix("group/") {
-        Some(group) => groups.iter().any(|own| own == group),
-        None => named == principal || Some(named.as_str()) == everyone,
-    })
+    policy
+        .principals
+        .iter()
+        .any(|named| match named.strip_prefix("group/") {
+            Some(group) => groups.iter().any(|own| own == group),
+            None => named == principal || Some(named.as_str()) == everyone,
+        })
 }
 
 /// Whether a policy has not ended.
