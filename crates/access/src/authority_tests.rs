@@ -134,7 +134,7 @@ async fn a_change_of_a_group_moves_the_part_at_once() {
     assert!(!has("x0c0s0b0n0") && has("x0c0s0b0n1"));
     // states of components change all the time, and say nothing of rights
     let before = authorities.0.view.load_full();
-    components(&store, &["x0c0s0b0n1"]).await;
+    components(&store, &["x0c0s0b0n2"]).await;
     assert!(has("x0c0s0b0n1"));
     assert!(Arc::ptr_eq(&before, &authorities.0.view.load_full()));
     delete(&store, "a").await;

@@ -117,19 +117,22 @@ pub(crate) async fn components(store: &Store, ids: &[&str]) {
     smd(store, smd_command::Change::CreateComponents(create)).await;
 }
 
+/// A group whose members are there, too.
 pub(crate) async fn group(store: &Store, label: &str, members: &[&str]) {
+    if !members.is_empty() {
+        components(store, members).await;
+    }
     let group = Some(Group {
         label: label.to_owned(),
-        members: Some(GroupMembers {
-            ids: texts(members),
-            ..GroupMembers::default()
-        }),
+        members: Some(GroupMembers { ids: texts(members) }),
         ..Group::default()
     });
     smd(store, smd_command::Change::CreateGroup(CreateGroup { group })).await;
 }
 
+/// Puts others in the place of a group's members.
 pub(crate) async fn members(store: &Store, label: &str, members: &[&str]) {
+    components(store, members).await;
     let replace = ReplaceGroupMembers {
         label: label.to_owned(),
         ids: texts(members),
