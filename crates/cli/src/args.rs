@@ -21,6 +21,7 @@ use crate::join::JoinArgs;
 use crate::member::MemberCommand;
 use crate::migrate::MigrateCommand;
 use crate::output::Format;
+use crate::policy::PolicyCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenCommand;
@@ -41,6 +42,7 @@ Examples:
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
   chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
+  chamois policy explain user/ada bss.write     why somebody may do something, or may not
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
@@ -207,6 +209,9 @@ pub enum ClientCommand {
     /// Addresses that DHCP has given out, clients that SMD does not know, and policies
     #[command(subcommand)]
     Dhcp(DhcpCommand),
+    /// Who may do what, in which part of the system, and why
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),

@@ -25,6 +25,7 @@ mod join;
 mod member;
 mod migrate;
 mod output;
+mod policy;
 mod snapshot;
 mod subnet;
 mod token;
@@ -62,6 +63,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
+        ClientCommand::Policy(command) => policy::run(global, command).await,
         ClientCommand::Import(command) => import::run(global, command).await,
         ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,
