@@ -161,6 +161,9 @@ pub enum Command {
     /// The state machine's process of `chamois bench scale`
     #[command(hide = true)]
     ScaleWorker(ScaleWorkerArgs),
+    /// The process of `chamois bench authz`
+    #[command(hide = true)]
+    AuthzWorker(AuthzWorkerArgs),
     /// What this crate runs itself.
     #[command(flatten)]
     Client(ClientCommand),
@@ -303,6 +306,17 @@ pub struct ScaleWorkerArgs {
     /// Where the snapshot is
     #[arg(long)]
     pub dir: PathBuf,
+}
+
+/// `chamois authz-worker`, which only `chamois bench authz` starts.
+#[derive(Clone, Debug, Args)]
+pub struct AuthzWorkerArgs {
+    /// Nodes in the state
+    #[arg(long)]
+    pub nodes: u32,
+    /// Policies in the state
+    #[arg(long)]
+    pub policies: u32,
 }
 
 /// One phase of the measurement, in a process of its own.

@@ -33,8 +33,8 @@ mod utc;
 mod watch;
 
 pub use args::{
-    AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, RecoverArgs,
-    ScalePhase, ScaleWorkerArgs, ServeArgs,
+    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, GlobalArgs,
+    LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
 };
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};

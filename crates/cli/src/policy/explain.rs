@@ -42,7 +42,7 @@ fn render(answer: &CheckAccessResponse) -> comfy_table::Table {
     let mut table = output::table(["POLICY", "ROLE", "GIVES", "BECAUSE"]);
     for one in &answer.considered {
         let gives = if one.gives { "yes" } else { "no" };
-        table.add_row([&one.policy, &one.role, gives, &one.reason]);
+        table.add_row([one.policy.as_str(), one.role.as_str(), gives, one.reason.as_str()]);
     }
     table
 }

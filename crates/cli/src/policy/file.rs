@@ -16,7 +16,8 @@ const FILE_BYTES_MAX: u64 = 8 << 20;
 /// # Errors
 /// `Usage` naming the file and which of its messages is wrong.
 pub(super) fn messages<M: prost::Message + Default>(path: &Path, name: &str) -> Result<Vec<M>, CliError> {
-    let values = match read(path)? {
+    let file: Value = read(path)?;
+    let values = match file {
         Value::Array(values) => values,
         one => vec![one],
     };
