@@ -151,14 +151,14 @@ fn label(number: u32) -> String {
     format!("group-{number}")
 }
 
-/// For one group and one chassis.
+/// For one group, and one chassis of two cabinets.
 fn policy(number: u32, principal: &str) -> Policy {
     Policy {
         name: format!("policy-{number}"),
         role: "operator".to_owned(),
         principals: vec![principal.to_owned()],
         groups: vec![label(number)],
-        hosts: vec![format!("x[{}-{}]c0", 1000 + number, 1001 + number)],
+        hosts: vec![format!("x[{number}-{}]c7", number + 1)],
         ..Policy::default()
     }
 }
