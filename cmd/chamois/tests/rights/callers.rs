@@ -28,11 +28,12 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(2);
 
 /// A running member.
 pub(crate) struct Site {
+    /// First, so that it ends before its folder goes.
+    _member: Member,
     pub(crate) single: Single,
-    pub(crate) administrator: Administrator,
+    administrator: Administrator,
     ca: CertificateAuthority,
     ca_certificate: CertificateDer<'static>,
-    _member: Member,
 }
 
 /// Somebody who calls.

@@ -231,8 +231,10 @@ async fn a_watch_shows_the_part_and_ends_with_its_policy() {
     assert_eq!(code, 0, "{err}");
     let ended = tokio::time::timeout(ENDED_WITHIN, async {
         loop {
-            if let Err(status) = watch.message().await {
-                return status;
+            match watch.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("it ended without a reason"),
+                Err(status) => return status,
             }
         }
     });
