@@ -56,7 +56,7 @@ async fn every_policy_that_has_to_do_with_it_says_its_reason() {
     ];
     let inside = told(&store, &question("bss.write", component("x0c0s0b0n0")));
     let gives = reason("a-gpu", true, "its role operator gives bss.write in groups gpu");
-    assert_eq!(inside, [&[gives], &others[..]].concat());
+    assert_eq!(inside, [&[gives][..], &others[..]].concat());
     let outside = told(&store, &question("bss.write", component("x0c0s0b0n1")));
     assert_eq!(outside[0], reason("a-gpu", false, "it holds in groups gpu"));
     let read = told(&store, &question("smd.read", component("x0c0s0b0n1")));
