@@ -157,7 +157,7 @@ impl Judged {
     fn says(&self, id: &str) -> Option<bool> {
         let number = *self.numbers.get(id)?;
         let word = self.bits.get(number as usize / 64)?;
-        Some(word >> (number % 64) & 1 == 1)
+        Some((word >> (number % 64)) & 1 == 1)
     }
 }
 
