@@ -3,6 +3,7 @@
 
 pub mod address_helper;
 pub mod address_watchdog;
+pub mod authz_worker;
 pub mod logging;
 mod member_node;
 mod random;

@@ -3,7 +3,9 @@
 
 use std::process::ExitCode;
 
-use chamois::{address_helper, address_watchdog, logging, recover, scale_worker, serve, snapshot_files};
+use chamois::{
+    address_helper, address_watchdog, authz_worker, logging, recover, scale_worker, serve, snapshot_files,
+};
 use clap::Parser as _;
 use cli::{Cli, ClientCommand, Command, GlobalArgs, SnapshotCommand};
 
@@ -38,7 +40,11 @@ struct Failure {
 fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let default_filter = match &command {
-        Command::ScaleWorker(_) | Command::Client(_) | Command::Snapshot(_) | Command::Recover(_) => "warn",
+        Command::ScaleWorker(_)
+        | Command::AuthzWorker(_)
+        | Command::Client(_)
+        | Command::Snapshot(_)
+        | Command::Recover(_) => "warn",
         // openraft tells every vote and, without a majority, every attempt at one: 50 lines a second
         Command::Serve(_) => "info,openraft=warn",
         Command::AddressHelper(_) | Command::AddressWatchdog(_) => "info",
@@ -50,6 +56,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         | Command::Snapshot(_)
         | Command::Recover(_)
         | Command::ScaleWorker(_)
+        | Command::AuthzWorker(_)
         | Command::Client(_) => Default::default(),
     };
     let (filter, format) = (global.log.as_deref().unwrap_or(default_filter), global.log_format);
@@ -65,6 +72,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::AddressHelper(args) => address_helper::run(args).map_err(failed),
         Command::AddressWatchdog(args) => address_watchdog::run(&args).map_err(failed),
         Command::ScaleWorker(args) => scale_worker::run(&args).map_err(failed),
+        Command::AuthzWorker(args) => authz_worker::run(&args).map_err(failed),
         Command::Client(command) => client(&global, command),
     }
 }

@@ -233,7 +233,8 @@ fn transitions(index: u32) -> [Command; 2] {
     })
 }
 
-fn component(index: u32) -> Component {
+/// A node as an inventory has it.
+pub(crate) fn component(index: u32) -> Component {
     Component {
         id: xname(index),
         r#type: "Node".to_owned(),
@@ -314,7 +315,7 @@ fn cloud_init(change: cloud_init_command::Change) -> Command {
 }
 
 /// 2 nodes a BMC, 2 BMCs a slot, 8 slots a chassis, 8 chassis a cabinet.
-fn xname(index: u32) -> String {
+pub(crate) fn xname(index: u32) -> String {
     let (node, rest) = (index % 2, index / 2);
     let (bmc, rest) = (rest % 2, rest / 2);
     let (slot, rest) = (rest % 8, rest / 8);

@@ -223,6 +223,18 @@ fn the_state_of_many_nodes_is_measured() {
     assert!(err.contains("3000 nodes"), "{err}");
 }
 
+/// A list that was cut by a part of nobody would be quick, too.
+#[test]
+fn decisions_by_policies_are_measured() {
+    let little = ["--nodes", "600", "--policies", "8", "--rounds", "1", "--json"];
+    let (rows, err) = rows_with("authz", &little);
+    for name in ["decision, mean", "decision, p99", "600 components judged"] {
+        assert!(row(&rows, name)["ours"].as_f64() > Some(0.0), "{name}: {rows:?}");
+    }
+    assert!(row(&rows, "decision, mean")["aim"].is_string(), "{rows:?}");
+    assert!(err.contains("8 policies") && !err.contains("0 of 600"), "{err}");
+}
+
 /// All clients get the whole file, and the member's memory does not grow with it.
 #[test]
 fn a_large_file_goes_to_many_clients() {
@@ -359,6 +371,7 @@ fn the_help_has_examples() {
         ("failover", "--rounds"),
         ("restart", "--objects"),
         ("scale", "--nodes"),
+        ("authz", "--policies"),
         ("image", "--mib"),
         ("dhcp", "--seconds"),
     ] {

@@ -21,6 +21,7 @@ use crate::join::JoinArgs;
 use crate::member::MemberCommand;
 use crate::migrate::MigrateCommand;
 use crate::output::Format;
+use crate::policy::PolicyCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenCommand;
@@ -41,6 +42,7 @@ Examples:
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
   chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
+  chamois policy explain user/ada bss.write     why somebody may do something, or may not
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
@@ -159,6 +161,9 @@ pub enum Command {
     /// The state machine's process of `chamois bench scale`
     #[command(hide = true)]
     ScaleWorker(ScaleWorkerArgs),
+    /// The process of `chamois bench authz`
+    #[command(hide = true)]
+    AuthzWorker(AuthzWorkerArgs),
     /// What this crate runs itself.
     #[command(flatten)]
     Client(ClientCommand),
@@ -207,6 +212,9 @@ pub enum ClientCommand {
     /// Addresses that DHCP has given out, clients that SMD does not know, and policies
     #[command(subcommand)]
     Dhcp(DhcpCommand),
+    /// Who may do what, in which part of the system, and why
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),
@@ -298,6 +306,17 @@ pub struct ScaleWorkerArgs {
     /// Where the snapshot is
     #[arg(long)]
     pub dir: PathBuf,
+}
+
+/// `chamois authz-worker`, which only `chamois bench authz` starts.
+#[derive(Clone, Debug, Args)]
+pub struct AuthzWorkerArgs {
+    /// Nodes in the state
+    #[arg(long)]
+    pub nodes: u32,
+    /// Policies in the state
+    #[arg(long)]
+    pub policies: u32,
 }
 
 /// One phase of the measurement, in a process of its own.

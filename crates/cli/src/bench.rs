@@ -2,6 +2,7 @@
 //! what it costs. Client, servers and disk share the host: ratios within one run count, figures only beside it.
 
 mod args;
+mod authz;
 mod bootscript;
 mod cloud_init;
 mod dhcp;
@@ -25,8 +26,8 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, ImageArgs, Place, ReadArgs, RestartArgs,
-    ScaleArgs, SmdArgs, StormArgs, WriteArgs,
+    AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, ImageArgs, Place, ReadArgs,
+    RestartArgs, ScaleArgs, SmdArgs, StormArgs, WriteArgs,
 };
 use crate::error::{CliError, Kind};
 use crate::output;
@@ -44,6 +45,7 @@ Examples:
   chamois bench failover --rounds 5      kills leaders; the time to the next write, beside etcd's
   chamois bench restart                  500,000 objects, a member comes back, beside etcd's
   chamois bench scale                    the state of 100,000 nodes in one process
+  chamois bench authz                    decisions by 100 policies, and lists of 10,000 components cut by them
   chamois bench image                    1 GiB to 8 and to 32 clients beside nginx (package nginx-light)
   chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin)
 
@@ -67,6 +69,8 @@ pub enum BenchCommand {
     Restart(RestartArgs),
     /// The state of 100,000 nodes in one process: memory, rates, snapshot
     Scale(ScaleArgs),
+    /// Who may do what: a decision, and a list that is cut to a part of the system
+    Authz(AuthzArgs),
     /// A large boot file to many clients at once, beside nginx
     Image(ImageArgs),
     /// DHCP exchanges of nodes with reserved addresses, beside Kea; a file over TFTP, beside tftp-hpa
@@ -85,6 +89,7 @@ impl BenchCommand {
             Self::Failover(args) => &args.place,
             Self::Restart(args) => &args.place,
             Self::Scale(args) => &args.place,
+            Self::Authz(args) => &args.place,
             Self::Image(args) => &args.place,
             Self::Dhcp(args) => &args.common.place,
         }
@@ -142,6 +147,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Failover(args) => failover::measure(&args).await,
         BenchCommand::Restart(args) => restart::measure(&args).await,
         BenchCommand::Scale(args) => scale::measure(&args).await,
+        BenchCommand::Authz(args) => authz::measure(&args).await,
         BenchCommand::Image(args) => image::measure(&args).await,
         BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
     }

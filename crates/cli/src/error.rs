@@ -108,7 +108,9 @@ fn classify(code: Code) -> (Kind, Option<&'static str>) {
         ),
         Code::PermissionDenied => (
             Kind::Denied,
-            Some("This needs an administrator's token or client certificate."),
+            Some(
+                "`chamois policy explain me PERMISSION` says why; an administrator's token may do everything.",
+            ),
         ),
         Code::Unavailable => (
             Kind::Unavailable,

@@ -25,6 +25,7 @@ mod join;
 mod member;
 mod migrate;
 mod output;
+mod policy;
 mod snapshot;
 mod subnet;
 mod token;
@@ -32,8 +33,8 @@ mod utc;
 mod watch;
 
 pub use args::{
-    AddressHelperArgs, AddressWatchdogArgs, Cli, ClientCommand, Command, GlobalArgs, LogFormat, RecoverArgs,
-    ScalePhase, ScaleWorkerArgs, ServeArgs,
+    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, GlobalArgs,
+    LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
 };
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
@@ -62,6 +63,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::CloudInit(command) => cloud_init::run(global, command).await,
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
+        ClientCommand::Policy(command) => policy::run(global, command).await,
         ClientCommand::Import(command) => import::run(global, command).await,
         ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,

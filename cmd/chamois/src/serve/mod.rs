@@ -40,6 +40,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Authorities;
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
@@ -174,7 +175,8 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         timeline: &timeline,
         dhcp: &dhcp,
     };
-    let (services, health) = services::assemble(parts, page, finishing).await?;
+    let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
+    follow_rights(authorities, &drain, &mut tasks);
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
         &config,
@@ -239,6 +241,15 @@ async fn until_told_to_stop(
         error = tasks.failed() => Err(error),
         reason = member.failed() => Err(ServeError::Ended { part: "Raft", reason }),
     }
+}
+
+/// Streams end when the right to them does.
+fn follow_rights(authorities: Authorities, drain: &Drain, tasks: &mut Tasks) {
+    let stop = drain.finishing();
+    tasks.spawn("rights", async move {
+        authorities.follow(stop.reached()).await;
+        Ok(())
+    });
 }
 
 /// Boot files come and go by themselves, as the catalogue says.

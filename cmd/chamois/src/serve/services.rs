@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use access::Authorities;
 use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
@@ -50,12 +51,13 @@ pub(super) struct Parts<'a> {
     pub(super) dhcp: &'a ::dhcp::Servers,
 }
 
-/// Puts the services of this member together. Their health is "not serving" until the reporter says otherwise.
+/// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
+/// otherwise.
 pub(super) async fn assemble(
     parts: Parts<'_>,
     page: impl FnOnce(Calls) -> MetricsPage,
     finishing: Stop,
-) -> Result<(Services, Health), ServeError> {
+) -> Result<(Services, Health, Authorities), ServeError> {
     let Parts {
         config,
         store,
@@ -67,11 +69,13 @@ pub(super) async fn assemble(
         dhcp,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
+    let authorities = Authorities::new(store.clone(), &rules);
     let guard = Guard::new(
         rules.clone(),
         Some(identity.tokens.clone()),
         Arc::new(store.clone()),
     )
+    .with_authority(Arc::new(authorities.clone()))
     .enforcing_locks(config.api.enforce_locks);
     let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
     let urls = Arc::new(node_urls(config, &host));
@@ -97,6 +101,8 @@ pub(super) async fn assemble(
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.reached());
+    access::add_services(&mut routes, store, &authorities, &rules)
+        .map_err(ServeError::setup("the permissions"))?;
     routes.add_service(ClusterServiceServer::new(OwnStatus {
         store: store.clone(),
         held: held.clone(),
@@ -116,7 +122,7 @@ pub(super) async fn assemble(
     let reporter = rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
         .map_err(ServeError::setup("health and reflection"))?;
     let health = Health::new(reporter, &rules).await;
-    Ok((guard.layer(routes.routes()), health))
+    Ok((guard.layer(routes.routes()), health, authorities))
 }
 
 /// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.

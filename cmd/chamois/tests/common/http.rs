@@ -99,17 +99,27 @@ impl Administrator {
         headers: &str,
         body: &str,
     ) -> Answer {
-        let address = SocketAddr::new(ip.into(), 8443);
-        let name = ServerName::IpAddress(address.ip().into());
-        let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
-        let stream = StreamOwned::new(connection, connect(address));
-        let line = format!("{method} {path} HTTP/1.1");
-        let authorization = format!(
-            "Authorization: Bearer {}\r\nContent-Type: application/json\r\n{headers}",
-            self.token
-        );
-        exchange(stream, &line, address, &authorization, body)
+        let headers = format!("Authorization: Bearer {}\r\n{headers}", self.token);
+        send_over(&self.tls, ip.into(), method, path, &headers, body)
     }
+}
+
+/// One request to the HTTPS API, by whomever `tls` says; `body` is JSON or empty, each header has its line's end.
+pub(crate) fn send_over(
+    tls: &Arc<ClientConfig>,
+    ip: IpAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
+    let address = SocketAddr::new(ip, 8443);
+    let name = ServerName::IpAddress(address.ip().into());
+    let connection = ClientConnection::new(Arc::clone(tls), name).unwrap();
+    let stream = StreamOwned::new(connection, connect(address));
+    let line = format!("{method} {path} HTTP/1.1");
+    let headers = format!("Content-Type: application/json\r\n{headers}");
+    exchange(stream, &line, address, &headers, body)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

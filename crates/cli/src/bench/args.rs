@@ -278,6 +278,30 @@ pub struct ImageArgs {
     pub place: Place,
 }
 
+/// `chamois bench authz`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench authz
+  chamois bench authz --nodes 50000 --policies 1000 --json
+
+One process, without sockets: decisions of the guard's authority for a user with a part of the system, and every component of a list
+judged for him, first as it comes and then with what was judged ahead. Encoding, TLS and the network are not in the figures.")]
+pub struct AuthzArgs {
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    pub nodes: u32,
+    /// Policies; the user has four of them
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(4..=1000))]
+    pub policies: u32,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
 /// `chamois bench dhcp`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

@@ -1,0 +1,262 @@
+//! Somebody who may do everything, but in one group, and what he tries beyond it.
+
+use std::time::Duration;
+
+use proto::auth::v1::policy_service_client::PolicyServiceClient;
+use proto::auth::v1::{DeletePolicyRequest, Policy, PutPolicyRequest, PutRoleRequest, Role};
+use proto::smd::v1::component_patch_service_client::ComponentPatchServiceClient;
+use proto::smd::v1::component_service_client::ComponentServiceClient;
+use proto::smd::v1::group_service_client::GroupServiceClient;
+use proto::smd::v1::{
+    AddGroupMemberRequest, BulkPatchEnabledRequest, GetComponentRequest, ListComponentsRequest,
+    PatchGroupRequest, PatchStateDataRequest, ReplaceGroupMembersRequest, component,
+};
+use proto::watch::v1::history_service_client::HistoryServiceClient;
+use proto::watch::v1::watch_response::Message;
+use proto::watch::v1::watch_service_client::WatchServiceClient;
+use proto::watch::v1::{ListChangesRequest, RollbackRequest, WatchRequest};
+use rpc::client::Channel;
+use tonic::{Code, Response, Status};
+
+use crate::callers::{OTHER, OWN, SECRET, Site};
+
+const POLICIES: &str = "
+- {name: own, role: admin, principals: [user/part], groups: [own]}
+- {name: root, role: admin, principals: [user/root]}
+";
+/// A node that there is not.
+const MISSING: &str = "x8c0s0b0n0";
+/// What was taken back ends a stream by then.
+const ENDED_WITHIN: Duration = Duration::from_secs(2);
+
+fn denied<T>(what: &str, answer: Result<Response<T>, Status>) -> String {
+    match answer {
+        Ok(_) => panic!("{what} was done"),
+        Err(status) => {
+            assert_eq!(status.code(), Code::PermissionDenied, "{what}: {status}");
+            status.message().to_owned()
+        }
+    }
+}
+
+fn patch_state(id: &str) -> PatchStateDataRequest {
+    PatchStateDataRequest {
+        id: id.into(),
+        state: component::State::Off.into(),
+        force: true,
+        ..PatchStateDataRequest::default()
+    }
+}
+
+async fn get(channel: &Channel, id: &str) -> Result<Response<proto::smd::v1::Component>, Status> {
+    let mut components = ComponentServiceClient::new(channel.clone());
+    components
+        .get_component(GetComponentRequest { id: id.into() })
+        .await
+}
+
+async fn listed(channel: &Channel) -> Vec<String> {
+    let mut components = ComponentServiceClient::new(channel.clone());
+    let answer = components
+        .list_components(ListComponentsRequest::default())
+        .await
+        .unwrap();
+    let components = answer.into_inner().components;
+    components.into_iter().map(|component| component.id).collect()
+}
+
+/// Whoever could change the group that he was given, or what he was given, would have everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_widens_what_he_was_given() {
+    let site = Site::start(POLICIES);
+    let (part, before) = (site.user("part").channel, site.others());
+    let mut groups = GroupServiceClient::new(part.clone());
+    let add = AddGroupMemberRequest {
+        label: "own".into(),
+        id: OTHER.into(),
+        ..AddGroupMemberRequest::default()
+    };
+    denied("adding a member", groups.add_group_member(add).await);
+    let replace = ReplaceGroupMembersRequest {
+        label: "own".into(),
+        ids: vec![OWN.into(), OTHER.into()],
+        ..ReplaceGroupMembersRequest::default()
+    };
+    denied(
+        "replacing the members",
+        groups.replace_group_members(replace).await,
+    );
+    let patch = PatchGroupRequest {
+        label: "own".into(),
+        description: Some("mine".into()),
+        ..PatchGroupRequest::default()
+    };
+    denied("changing the group", groups.patch_group(patch).await);
+    let mut policies = PolicyServiceClient::new(part);
+    let wider = Policy {
+        name: "own".into(),
+        role: "admin".into(),
+        principals: vec!["user/part".into()],
+        ..Policy::default()
+    };
+    let put = PutPolicyRequest { policy: Some(wider) };
+    denied("putting a policy", policies.put_policy(put).await);
+    let role = Some(Role {
+        name: "mine".into(),
+        permissions: vec!["*.*".into()],
+        ..Role::default()
+    });
+    denied("putting a role", policies.put_role(PutRoleRequest { role }).await);
+    let delete = DeletePolicyRequest { name: "root".into() };
+    denied("deleting a policy", policies.delete_policy(delete).await);
+    assert_eq!(site.others(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_stay_in_the_part_whole_or_not_at_all() {
+    let site = Site::start(POLICIES);
+    let (part, before) = (site.user("part").channel, site.others());
+    let mut components = ComponentServiceClient::new(part.clone());
+    components.patch_state_data(patch_state(OWN)).await.unwrap();
+    let other = denied(
+        "changing another's node",
+        components.patch_state_data(patch_state(OTHER)).await,
+    );
+    let missing = denied(
+        "changing no node",
+        components.patch_state_data(patch_state(MISSING)).await,
+    );
+    assert_eq!(other, missing, "whether it is there is not told");
+    assert!(!other.contains(OTHER), "{other}");
+    let own = || site.read(&format!("/hsm/v2/State/Components/{OWN}"));
+    let unchanged = own();
+    let bulk = BulkPatchEnabledRequest {
+        component_ids: vec![OWN.into(), OTHER.into()],
+        enabled: Some(false),
+    };
+    let mut patches = ComponentPatchServiceClient::new(part.clone());
+    denied("one of two", patches.bulk_patch_enabled(bulk).await);
+    assert_eq!(own(), unchanged, "not even his own");
+    let mut history = HistoryServiceClient::new(part);
+    let rollback = RollbackRequest {
+        kind: "boot_parameters".into(),
+        id: OTHER.into(),
+        revision: 1,
+        ..RollbackRequest::default()
+    };
+    denied("rolling back", history.rollback(rollback).await);
+    assert_eq!(site.others(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_show_the_part_and_tell_of_nothing_else() {
+    let site = Site::start(POLICIES);
+    let part = site.user("part").channel;
+    assert_eq!(listed(&part).await, [OWN]);
+    assert_eq!(listed(&site.user("root").channel).await.len(), 2);
+    assert_eq!(get(&part, OWN).await.unwrap().into_inner().id, OWN);
+    let other = denied("another's node", get(&part, OTHER).await);
+    assert_eq!(
+        other,
+        denied("no node", get(&part, MISSING).await),
+        "whether it is there is not told"
+    );
+    let mut history = HistoryServiceClient::new(part);
+    let changes = ListChangesRequest {
+        kind: "component".into(),
+        id: OTHER.into(),
+        ..ListChangesRequest::default()
+    };
+    // refused or empty, but nothing of what was
+    if let Ok(answer) = history.list_changes(changes).await {
+        assert_eq!(answer.into_inner().changes, []);
+    }
+}
+
+/// What is kept for everybody is nobody's who has a part: neither an ETag, nor a "not modified", nor an answer to another.
+#[test]
+fn caches_and_repeats_give_nothing_away() {
+    let site = Site::start(POLICIES);
+    let (part, root) = (site.user("part"), site.user("root"));
+    let path = "/hsm/v2/State/Components";
+    let all = root.http("GET", path, "");
+    assert!(all.body.contains(OTHER), "{all:?}");
+    let etag = all.header("etag").unwrap().to_owned();
+    for headers in [
+        String::new(),
+        format!("If-None-Match: {etag}\r\n"),
+        "If-None-Match: *\r\n".to_owned(),
+    ] {
+        let own = part.http_with("GET", path, &headers, "");
+        assert_eq!(
+            (own.status, own.header("etag")),
+            (200, None),
+            "{headers}: {own:?}"
+        );
+        assert!(
+            own.body.contains(OWN) && !own.body.contains(OTHER),
+            "{headers}: {own:?}"
+        );
+    }
+    assert!(
+        root.http("GET", path, "").body.contains(OTHER),
+        "and he still has all"
+    );
+    let (patch, body) = (format!("{path}/{OTHER}/Enabled"), r#"{"Enabled":false}"#);
+    let key = "Idempotency-Key: once\r\n";
+    assert!(root.http_with("PATCH", &patch, key, body).status < 300);
+    let repeated = part.http_with("PATCH", &patch, key, body);
+    assert_eq!(repeated.status, 403, "another's outcome is not his: {repeated:?}");
+    assert!(!repeated.body.contains(SECRET), "{repeated:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_shows_the_part_and_ends_with_its_policy() {
+    let site = Site::start(POLICIES);
+    let mut watches = WatchServiceClient::new(site.user("part").channel);
+    let mut watch = watches.watch(WatchRequest::default()).await.unwrap().into_inner();
+    let mut shown = String::new();
+    loop {
+        let message = watch.message().await.unwrap().unwrap().message.unwrap();
+        shown += &format!("{message:?}");
+        if matches!(message, Message::SnapshotEnd(_)) {
+            break;
+        }
+    }
+    assert!(
+        shown.contains(OWN) && !shown.contains(OTHER) && !shown.contains(SECRET),
+        "{shown}"
+    );
+    let (code, _, err) = site.single.ask(&["policy", "delete", "own"]);
+    assert_eq!(code, 0, "{err}");
+    let ended = tokio::time::timeout(ENDED_WITHIN, async {
+        loop {
+            match watch.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("it ended without a reason"),
+                Err(status) => return status,
+            }
+        }
+    });
+    assert_eq!(ended.await.unwrap().code(), Code::PermissionDenied);
+    assert!(get(&site.user("part").channel, OWN).await.is_err());
+}
+
+/// A user's certificate was an administrator's until somebody decided otherwise, and the offline key's token still is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_policy_leaves_users_as_they_were_and_the_first_ends_that() {
+    let site = Site::start(POLICIES);
+    let stranger = site.user("somebody").channel;
+    denied("reading without a policy", get(&stranger, OWN).await);
+    for name in ["own", "root"] {
+        let (code, _, err) = site.single.ask(&["policy", "delete", name]);
+        assert_eq!(code, 0, "{err}");
+    }
+    get(&stranger, OTHER).await.unwrap();
+    site.put_policies("{name: root, role: admin, principals: [user/root]}");
+    denied("reading without a policy", get(&stranger, OWN).await);
+    assert!(
+        site.read(&format!("/hsm/v2/State/Components/{OTHER}"))
+            .contains(SECRET)
+    );
+}

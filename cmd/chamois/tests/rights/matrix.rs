@@ -1,0 +1,306 @@
+//! Every method of the descriptor, over gRPC and as a route, by everybody: no identity, the wrong role, the right role, and the
+//! right role on the wrong group. Generated: a method that somebody adds is in it.
+
+use std::collections::BTreeMap;
+
+use prost_reflect::prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+use proto::google::api::HttpRule;
+use proto::google::api::http_rule::Pattern;
+use proto::http::v1::Permission;
+use rpc::{Rule, Rules};
+use tonic::Code;
+
+use crate::callers::{Caller, OTHER, SECRET, Site};
+
+const POLICIES: &str = "
+- {name: right, role: admin, principals: [user/right]}
+- {name: wrong, role: nothing, principals: [user/wrong]}
+- {name: elsewhere, role: admin, principals: [user/elsewhere], groups: [nowhere]}
+";
+
+/// What names something in requests.
+const NAMES: [&str; 16] = [
+    "id",
+    "ids",
+    "xname",
+    "xnames",
+    "node",
+    "nodes",
+    "host",
+    "hosts",
+    "name",
+    "names",
+    "label",
+    "labels",
+    "component_id",
+    "component_ids",
+    "key",
+    "keys",
+];
+/// Messages within messages that are filled in.
+const DEPTH_MAX: usize = 4;
+
+/// Everybody.
+struct Callers {
+    stranger: Caller,
+    wrong: Caller,
+    right: Caller,
+    elsewhere: Caller,
+}
+
+impl Callers {
+    fn of(site: &Site) -> Callers {
+        let (code, _, err) = site
+            .single
+            .ask(&["policy", "role", "put", "nothing", "nothing.read"]);
+        assert_eq!(code, 0, "{err}");
+        Callers {
+            stranger: site.stranger(),
+            wrong: site.user("wrong"),
+            right: site.user("right"),
+            elsewhere: site.user("elsewhere"),
+        }
+    }
+}
+
+/// Whom a method lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    WhoeverIsGivenIt,
+    WhoeverHasAnIdentity,
+    Everybody,
+    Nobody,
+}
+
+fn of(rule: Rule) -> For {
+    match rule.permission {
+        Permission::Administrator | Permission::Node => For::WhoeverIsGivenIt,
+        Permission::Identified => For::WhoeverHasAnIdentity,
+        Permission::Public => For::Everybody,
+        // members have a port of their own
+        Permission::Member | Permission::Unspecified => For::Nobody,
+    }
+}
+
+/// By whoever decides about rights; a handler may refuse what it is shown by itself, e.g. a join token that is none.
+fn is_refused(code: Code, text: &str) -> bool {
+    let by_rights = [" is needed", " is for "]
+        .iter()
+        .any(|words| text.contains(words));
+    matches!(code, Code::Unauthenticated | Code::PermissionDenied) && by_rights
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_method_is_given_to_whom_policies_give_it_and_to_nobody_else() {
+    let site = Site::start(POLICIES);
+    let (callers, rules) = (
+        Callers::of(&site),
+        Rules::from_descriptor(proto::DESCRIPTOR).unwrap(),
+    );
+    let methods: BTreeMap<&str, Rule> = rules.iter().collect();
+    let (before, pool) = (site.others(), DescriptorPool::decode(proto::DESCRIPTOR).unwrap());
+    for (path, rule) in &methods {
+        strangers_are_refused(&callers, path, *rule).await;
+        roles_decide(&callers, &rules, path, *rule).await;
+        let named = asking_for_the_other(&pool, path);
+        nothing_of_others_is_shown(&callers.elsewhere, path, *rule, named).await;
+    }
+    assert_eq!(site.others(), before, "nobody has changed what is not his");
+    assert!(methods.len() > 250, "{} methods", methods.len());
+}
+
+async fn strangers_are_refused(callers: &Callers, path: &str, rule: Rule) {
+    let (code, text) = callers.stranger.code(path, Vec::new(), false).await;
+    match of(rule) {
+        For::Everybody => assert!(!is_refused(code, &text), "{path} by a stranger: {code:?} {text}"),
+        _ => assert_eq!(code, Code::Unauthenticated, "{path} by a stranger: {text}"),
+    }
+}
+
+async fn roles_decide(callers: &Callers, rules: &Rules, path: &str, rule: Rule) {
+    let (wrong, text) = callers.wrong.code(path, Vec::new(), false).await;
+    let (right, said) = callers.right.code(path, Vec::new(), rule.can_validate_only).await;
+    match of(rule) {
+        For::WhoeverIsGivenIt => {
+            assert_eq!(wrong, Code::PermissionDenied, "{path} by the wrong role: {text}");
+            let permission = rules.permission(rule.needs);
+            assert!(
+                text.starts_with(&format!("{permission} is needed")),
+                "{path}: {text}"
+            );
+            assert!(
+                !is_refused(right, &said),
+                "{path} by the right role: {right:?} {said}"
+            );
+        }
+        For::WhoeverHasAnIdentity | For::Everybody => {
+            assert!(
+                !is_refused(wrong, &text),
+                "{path} by the wrong role: {wrong:?} {text}"
+            );
+            assert!(
+                !is_refused(right, &said),
+                "{path} by the right role: {right:?} {said}"
+            );
+        }
+        For::Nobody => {
+            assert_eq!(
+                (wrong, right),
+                (Code::PermissionDenied, Code::PermissionDenied),
+                "{path}"
+            );
+        }
+    }
+}
+
+/// Somebody with the same role elsewhere learns nothing and changes nothing, whether he asks for all or for one by its name.
+async fn nothing_of_others_is_shown(elsewhere: &Caller, path: &str, rule: Rule, named: Option<Vec<u8>>) {
+    let (code, shown) = elsewhere.code(path, Vec::new(), false).await;
+    assert!(
+        !shown.contains(SECRET) && !shown.contains(OTHER),
+        "{path}: {code:?} {shown}"
+    );
+    if of(rule) == For::Nobody {
+        assert_eq!(code, Code::PermissionDenied, "{path}");
+    }
+    let Some(named) = named else {
+        return;
+    };
+    let (code, shown) = elsewhere.code(path, named, false).await;
+    assert!(
+        !shown.contains(SECRET),
+        "{path} names the other: {code:?} {shown}"
+    );
+    let is_write = rule.can_validate_only && of(rule) == For::WhoeverIsGivenIt;
+    assert!(
+        !(is_write && code == Code::Ok),
+        "{path} has changed something: {shown}"
+    );
+}
+
+/// A request that has the other node wherever something is named; `None` for methods whose protos are not ours.
+fn asking_for_the_other(pool: &DescriptorPool, path: &str) -> Option<Vec<u8>> {
+    let (service, method) = path.trim_start_matches('/').split_once('/').unwrap();
+    let service = pool.get_service_by_name(service)?;
+    let method = service.methods().find(|found| found.name() == method)?;
+    Some(filled(&method.input(), DEPTH_MAX).encode_to_vec())
+}
+
+fn filled(descriptor: &MessageDescriptor, depth: usize) -> DynamicMessage {
+    let mut message = DynamicMessage::new(descriptor.clone());
+    for field in descriptor.fields().filter(|field| !field.is_map()) {
+        let value = match field.kind() {
+            Kind::String if NAMES.contains(&field.name()) => Value::String(OTHER.to_owned()),
+            Kind::Message(inner) if depth > 0 && inner.full_name().starts_with("chamois.") => {
+                Value::Message(filled(&inner, depth - 1))
+            }
+            _ => continue,
+        };
+        let value = match field.is_list() {
+            true => Value::List(vec![value]),
+            false => value,
+        };
+        message.set_field(&field, value);
+    }
+    message
+}
+
+#[test]
+fn every_route_is_given_to_whom_policies_give_it_and_to_nobody_else() {
+    let site = Site::start(POLICIES);
+    let callers = Callers::of(&site);
+    let before = site.others();
+    let routes = routes();
+    for (verb, path, rule) in &routes {
+        match of(*rule) {
+            For::WhoeverIsGivenIt => {
+                is_answered_with(&callers.stranger, verb, path, 401);
+                is_answered_with(&callers.wrong, verb, path, 403);
+            }
+            For::WhoeverHasAnIdentity => is_answered_with(&callers.stranger, verb, path, 401),
+            For::Everybody | For::Nobody => {}
+        }
+        if *verb == "GET" && of(*rule) == For::WhoeverIsGivenIt {
+            let right = callers.right.http(verb, path, "");
+            assert!(![401, 403].contains(&right.status), "{verb} {path}: {right:?}");
+        }
+        for body in bodies(verb) {
+            let elsewhere = callers.elsewhere.http(verb, path, body);
+            assert!(!elsewhere.body.contains(SECRET), "{verb} {path}: {elsewhere:?}");
+        }
+    }
+    assert_eq!(site.others(), before, "nobody has changed what is not his");
+    assert!(routes.len() > 150, "{} routes", routes.len());
+    for (path, status) in [("/livez", 200), ("/readyz", 200), ("/nowhere", 404)] {
+        assert_eq!(callers.stranger.http("GET", path, "").status, status, "{path}");
+    }
+}
+
+/// What is not even JSON of the right form is said before anybody asks who it is from: of these bodies one is.
+fn bodies(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "GET" => &[""],
+        _ => &["{}", "[]"],
+    }
+}
+
+fn is_answered_with(caller: &Caller, verb: &str, path: &str, expected: u16) {
+    let answers = bodies(verb)
+        .iter()
+        .map(|body| caller.http(verb, path, body).status);
+    let statuses: Vec<u16> = answers.collect();
+    assert!(
+        statuses.iter().all(|status| *status >= 400),
+        "{verb} {path}: {statuses:?}"
+    );
+    assert!(
+        statuses.contains(&expected),
+        "{verb} {path}: {statuses:?}, not {expected}"
+    );
+}
+
+/// Verb, path with the other node in the place of its variables, and the method's rule.
+fn routes() -> Vec<(&'static str, String, Rule)> {
+    let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
+    let option = pool.get_extension_by_name("google.api.http").unwrap();
+    let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    let mut routes = Vec::new();
+    for method in pool
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
+    {
+        let options = method.options();
+        if !options.has_extension(&option) {
+            continue;
+        }
+        let http: HttpRule = options
+            .get_extension(&option)
+            .as_message()
+            .unwrap()
+            .transcode_to()
+            .unwrap();
+        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+        let rule = rules.get(&path).unwrap();
+        for binding in std::iter::once(&http).chain(&http.additional_bindings) {
+            let (verb, template) = match binding.pattern.as_ref().unwrap() {
+                Pattern::Get(template) => ("GET", template),
+                Pattern::Put(template) => ("PUT", template),
+                Pattern::Post(template) => ("POST", template),
+                Pattern::Delete(template) => ("DELETE", template),
+                Pattern::Patch(template) => ("PATCH", template),
+                Pattern::Custom(custom) => panic!("{path}: {custom:?}"),
+            };
+            routes.push((verb, filled_in(template), rule));
+        }
+    }
+    routes
+}
+
+fn filled_in(template: &str) -> String {
+    let segments = template.split('/').map(|segment| match segment.starts_with('{') {
+        true => OTHER,
+        false => segment,
+    });
+    segments.collect::<Vec<_>>().join("/")
+}

@@ -1,0 +1,308 @@
+//! What the guard asks of policies: answered from this member's applied state, without a lock and without asking anybody.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use raft::Store;
+use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
+use state::auth::{Proof, gives};
+use state::cluster::FEATURE_LEVEL_AUTH;
+use state::{RowKind, State};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::parts::{Parts, Selected};
+use crate::table::Table;
+
+/// How often is looked whether rights have changed: whoever holds a stream asks again so much later.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+/// A member without a leader for so long cannot know what was taken back: it only lets its own state be read.
+const OUT_OF_TOUCH: Duration = Duration::from_secs(5);
+/// When a caller may come back who was told that.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What roles and policies say.
+const POLICIES: [RowKind; 2] = [RowKind::Role, RowKind::Policy];
+/// What the places that policies name have in them.
+const PLACES: [RowKind; 2] = [RowKind::Group, RowKind::Partition];
+/// What proves who somebody is, or takes that back.
+const PROOFS: [RowKind; 5] = [
+    RowKind::SigningKey,
+    RowKind::ApiToken,
+    RowKind::LoginSession,
+    RowKind::Revocation,
+    RowKind::OidcProvider,
+];
+
+/// The rights of everybody who acts by policies; cheap to clone.
+#[derive(Clone)]
+pub struct Authorities(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    /// Sorted; a permission is a bit by its place.
+    permissions: Vec<String>,
+    view: ArcSwap<View>,
+    is_out_of_touch: AtomicBool,
+    changes: watch::Sender<u64>,
+}
+
+/// What was made of the state at some revision.
+#[derive(Default)]
+struct View {
+    at: Revisions,
+    table: Arc<Table>,
+    parts: Parts,
+}
+
+/// When that which decides was last changed. Compared for equality only: each is right for its own state and no other.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Revisions {
+    policies: Option<u64>,
+    places: Option<u64>,
+}
+
+impl Revisions {
+    fn of(state: &State) -> Revisions {
+        Revisions {
+            policies: state.last_change(POLICIES),
+            places: state.last_change(PLACES),
+        }
+    }
+}
+
+impl Authorities {
+    /// Answers from `store` for methods with these rules.
+    pub fn new(store: Store, rules: &Rules) -> Authorities {
+        Authorities(Arc::new(Inner {
+            store,
+            permissions: rules.permissions().map(str::to_owned).collect(),
+            view: ArcSwap::default(),
+            is_out_of_touch: AtomicBool::new(false),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// Tells streams when rights may have changed, notices when this member is out of touch, and judges components before lists
+    /// ask for them; until `stop`.
+    pub async fn follow(self, stop: impl Future<Output = ()>) {
+        let looking = async {
+            let mut seen = Seen::of(&self.0);
+            loop {
+                tokio::time::sleep(LOOK_PAUSE).await;
+                self.look(&mut seen).await;
+            }
+        };
+        tokio::select! {
+            () = looking => {}
+            () = stop => {}
+        }
+    }
+
+    async fn look(&self, seen: &mut Seen) {
+        let now = Seen {
+            without_leader_since: match self.0.store.has_leader() {
+                true => None,
+                false => seen.without_leader_since.or_else(|| Some(Instant::now())),
+            },
+            ..Seen::of(&self.0)
+        };
+        let is_out_of_touch = now
+            .without_leader_since
+            .is_some_and(|since| since.elapsed() >= OUT_OF_TOUCH);
+        let was_out_of_touch = self.0.is_out_of_touch.swap(is_out_of_touch, Ordering::Relaxed);
+        let is_same = (now.revision, now.standing) == (seen.revision, seen.standing);
+        if !is_same || is_out_of_touch != was_out_of_touch {
+            self.0.changes.send_modify(|times| *times += 1);
+        }
+        *seen = now;
+        self.judge().await;
+    }
+
+    /// On a thread of its own: for a hundred thousand components it takes long.
+    async fn judge(&self) {
+        if !self.0.view.load().parts.have_unjudged() {
+            return;
+        }
+        let (view, state) = (self.0.view.load_full(), self.0.store.state());
+        let judging = tokio::task::spawn_blocking(move || view.parts.judge(&state));
+        if let Err(error) = judging.await {
+            tracing::error!(%error, "components could not be judged ahead; lists are slower");
+        }
+    }
+}
+
+/// What [`Authorities::follow`] has seen last.
+struct Seen {
+    revision: Option<u64>,
+    /// Policies that have not ended.
+    standing: usize,
+    without_leader_since: Option<Instant>,
+}
+
+impl Seen {
+    fn of(inner: &Inner) -> Seen {
+        let state = inner.store.state();
+        let kinds = POLICIES.into_iter().chain(PLACES).chain(PROOFS);
+        Seen {
+            revision: state.last_change(kinds),
+            standing: inner.view(&state).table.standing(inner.store.cluster_time_ms()),
+            without_leader_since: None,
+        }
+    }
+}
+
+impl Authority for Authorities {
+    fn authenticate(&self, _token: &str) -> Result<Option<Identity>, Error> {
+        Ok(None) // every token that there is was signed with the cluster's offline key
+    }
+
+    fn access(&self, identity: &Identity, permission: &str) -> Result<Access, Error> {
+        let state = self.0.store.state();
+        match identity {
+            Identity::Token { .. } => Ok(everything()),
+            Identity::User { .. } | Identity::Known(_) => {
+                let who = principal_of(identity);
+                check_not_revoked(&state, &who)?;
+                match acts_by_policies(&state, identity) {
+                    true => self.0.given(&state, &who, permission),
+                    false => Ok(everything()),
+                }
+            }
+            Identity::Anonymous | Identity::LegacyReader { .. } => Err(Error::Unauthenticated {
+                reason: format!("{permission} is needed: send a bearer token or a client certificate"),
+            }),
+            Identity::Member(_) | Identity::Node { .. } => Err(not_given(permission, &identity.principal())),
+        }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+}
+
+impl Inner {
+    fn given(&self, state: &State, who: &Principal, permission: &str) -> Result<Access, Error> {
+        check_token(who, permission)?;
+        self.check_in_touch(permission)?;
+        let place = self
+            .permissions
+            .binary_search_by(|known| known.as_str().cmp(permission));
+        let place = place.map_err(|_| not_given(permission, &who.name))?;
+        let (view, now_ms) = (self.view(state), self.store.cluster_time_ms());
+        let ids = view.table.policies_for(who, place, now_ms);
+        if ids.is_empty() {
+            return Err(not_given(permission, &who.name));
+        }
+        let make = || Selected::of(&view.table.policies(&ids), &state.smd, now_ms);
+        let part = view.parts.of(&ids, make);
+        Ok(Access {
+            scope: match part.is_everything() {
+                true => Scope::Everything,
+                false => Scope::Part(part),
+            },
+            grant: Some(Arc::new(view.table.grant(who, permission, &ids))),
+        })
+    }
+
+    /// What is right for this state. Two callers may make it at once; then one of the two is thrown away.
+    fn view(&self, state: &State) -> Arc<View> {
+        let (known, at) = (self.view.load_full(), Revisions::of(state));
+        if known.at == at {
+            return known;
+        }
+        let table = match known.at.policies == at.policies {
+            true => Arc::clone(&known.table),
+            false => Arc::new(Table::of(state, &self.permissions)),
+        };
+        let view = Arc::new(View {
+            at,
+            table,
+            parts: Parts::default(),
+        });
+        self.view.store(Arc::clone(&view));
+        view
+    }
+
+    /// Reads that ask the majority fail by themselves, so what is left are those of this member's own state.
+    fn check_in_touch(&self, permission: &str) -> Result<(), Error> {
+        if permission.ends_with(".read") || !self.is_out_of_touch.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Error::NotReady {
+            retry_after: RETRY_AFTER,
+            reason: "it has had no leader for too long to know who may do this".to_owned(),
+        })
+    }
+}
+
+/// Whether policies say what somebody may do: not yet for users while there is no policy, or while the cluster has members of a
+/// version that does not know any. Until then a user's certificate is an administrator's.
+pub(crate) fn acts_by_policies(state: &State, identity: &Identity) -> bool {
+    !matches!(identity, Identity::User { .. }) || has_policies(state)
+}
+
+/// Whether users act by policies.
+pub(crate) fn has_policies(state: &State) -> bool {
+    state.feature_level() >= FEATURE_LEVEL_AUTH && state.auth.has_policies()
+}
+
+/// As policies name an identity; a user's certificate says nothing of groups.
+pub(crate) fn principal_of(identity: &Identity) -> Arc<Principal> {
+    match identity {
+        Identity::Known(who) => Arc::clone(who),
+        other => Arc::new(Principal {
+            name: other.principal(),
+            ..Principal::default()
+        }),
+    }
+}
+
+fn everything() -> Access {
+    Access {
+        scope: Scope::Everything,
+        grant: None,
+    }
+}
+
+fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
+    let proof = Proof {
+        principal: &who.name,
+        token_id: &who.token_id,
+        session_id: &who.session_id,
+        issued_at_ms: who.issued_at_ms,
+        certificate_sha256: &who.certificate_sha256,
+    };
+    match state.auth.revoked(&proof) {
+        None => Ok(()),
+        Some(reason) => Err(Error::Unauthenticated {
+            reason: reason.to_owned(),
+        }),
+    }
+}
+
+/// A token may be for less than its principal.
+fn check_token(who: &Principal, permission: &str) -> Result<(), Error> {
+    let permissions = who.permissions.as_ref();
+    match permissions.is_none_or(|own| gives(own, permission)) {
+        true => Ok(()),
+        false => Err(Error::Denied {
+            reason: format!("{permission} is needed, and this token is not for it"),
+        }),
+    }
+}
+
+fn not_given(permission: &str, principal: &str) -> Error {
+    let reason = format!(
+        "{permission} is needed, and no policy gives it to {principal}; \
+         `chamois policy explain {principal} {permission}` says why"
+    );
+    Error::Denied { reason }
+}
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

@@ -1,0 +1,305 @@
+use raft::Store;
+use tonic::{Code, Status};
+
+use super::*;
+use crate::testing::{
+    components, delete, group, in_groups, known, members, policy, principal, put, revoke, rules, texts, user,
+};
+
+/// What streams are told must come so soon.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
+fn authorities(store: &Store) -> Authorities {
+    Authorities::new(store.clone(), &rules())
+}
+
+fn code(decision: Result<Access, Error>) -> Code {
+    decision.map_or_else(|error| Status::from(error).code(), |_| Code::Ok)
+}
+
+fn token() -> Identity {
+    Identity::Token {
+        subject: "admin".into(),
+    }
+}
+
+/// As in 0.6, so that an upgrade locks nobody out; but who never was an administrator does not become one.
+#[tokio::test]
+async fn before_the_first_policy_a_users_certificate_is_an_administrators() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    for permission in ["smd.write", "auth.admin", "cluster.admin"] {
+        let access = authorities.access(&user("ada"), permission).unwrap();
+        assert!(
+            access.scope.part().is_none() && access.grant.is_none(),
+            "{permission}"
+        );
+        for name in ["user/ada", "service/sync", "node/x0c0s0b0n0"] {
+            assert_eq!(
+                code(authorities.access(&known(name, &[]), permission)),
+                Code::PermissionDenied
+            );
+        }
+    }
+    put(&store, policy("a", "viewer", &["user/bob"])).await;
+    let refused = authorities
+        .access(&user("ada"), "smd.write")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.starts_with("smd.write is needed") && refused.contains("policy explain"),
+        "{refused}"
+    );
+    assert!(authorities.access(&token(), "smd.write").unwrap().grant.is_none());
+    delete(&store, "a").await;
+    assert_eq!(code(authorities.access(&user("ada"), "smd.write")), Code::Ok);
+}
+
+/// A member that knows policies in a cluster that does not yet.
+#[tokio::test]
+async fn below_the_feature_level_nothing_has_changed() {
+    let store = Store::in_memory_with(State::at_level(FEATURE_LEVEL_AUTH - 1));
+    let authorities = authorities(&store);
+    let access = authorities.access(&user("ada"), "smd.write").unwrap();
+    assert!(access.scope.part().is_none() && access.grant.is_none());
+    assert_eq!(
+        code(authorities.access(&known("service/sync", &[]), "smd.read")),
+        Code::PermissionDenied
+    );
+}
+
+#[tokio::test]
+async fn whoever_proves_nothing_is_asked_to_and_others_have_their_own_ports() {
+    let authorities = authorities(&Store::in_memory());
+    let address = "10.97.3.4".parse().unwrap();
+    for (identity, expected) in [
+        (Identity::Anonymous, Code::Unauthenticated),
+        (Identity::LegacyReader { address }, Code::Unauthenticated),
+        (Identity::Node { address }, Code::PermissionDenied),
+        (Identity::Member(2), Code::PermissionDenied),
+        (token(), Code::Ok),
+    ] {
+        assert_eq!(
+            code(authorities.access(&identity, "smd.read")),
+            expected,
+            "{identity}"
+        );
+    }
+    assert_eq!(authorities.authenticate("a.b.c").unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_policies_give_has_its_part_and_its_grant() {
+    let store = Store::in_memory();
+    group(&store, "gpu", &["x0c0s0b0n0"]).await;
+    put(
+        &store,
+        in_groups(policy("a", "operator", &["group/ops"]), &["gpu"]),
+    )
+    .await;
+    put(&store, policy("b", "viewer", &["user/ada"])).await;
+    let authorities = authorities(&store);
+    let ada = known("user/ada", &["ops", "staff"]);
+    let read = authorities.access(&ada, "smd.read").unwrap();
+    assert!(read.scope.part().is_none(), "one of the two holds everywhere");
+    let grant = read.grant.unwrap();
+    assert_eq!(
+        (&grant.policies, &grant.groups),
+        (&texts(&["a", "b"]), &texts(&["ops"]))
+    );
+    let write = authorities.access(&ada, "smd.write").unwrap();
+    let part = write.scope.part().unwrap();
+    assert!(part.has_component("x0c0s0b0n0") && !part.has_component("x0c0s0b0n1"));
+    assert_eq!(write.grant.unwrap().policies, ["a"]);
+    assert_eq!(
+        code(authorities.access(&ada, "cluster.admin")),
+        Code::PermissionDenied
+    );
+    assert_eq!(code(authorities.access(&ada, "no.such")), Code::PermissionDenied);
+}
+
+/// Lists are as new as the last change before them; rights must not be older than that.
+#[tokio::test]
+async fn a_change_of_a_group_moves_the_part_at_once() {
+    let store = Store::in_memory();
+    group(&store, "gpu", &["x0c0s0b0n0"]).await;
+    put(&store, in_groups(policy("a", "viewer", &["user/ada"]), &["gpu"])).await;
+    let authorities = authorities(&store);
+    let has = |id: &str| {
+        let access = authorities.access(&user("ada"), "smd.read").unwrap();
+        access.scope.part().unwrap().has_component(id)
+    };
+    assert!(has("x0c0s0b0n0") && !has("x0c0s0b0n1"));
+    members(&store, "gpu", &["x0c0s0b0n1"]).await;
+    assert!(!has("x0c0s0b0n0") && has("x0c0s0b0n1"));
+    // states of components change all the time, and say nothing of rights
+    let before = authorities.0.view.load_full();
+    components(&store, &["x0c0s0b0n2"]).await;
+    assert!(has("x0c0s0b0n1"));
+    assert!(Arc::ptr_eq(&before, &authorities.0.view.load_full()));
+    delete(&store, "a").await;
+    put(&store, policy("z", "viewer", &["user/bob"])).await;
+    assert_eq!(
+        code(authorities.access(&user("ada"), "smd.read")),
+        Code::PermissionDenied
+    );
+}
+
+#[tokio::test]
+async fn who_was_revoked_is_refused_whatever_policies_say() {
+    let store = Store::in_memory();
+    put(&store, policy("a", "admin", &["user/*", "service/*"])).await;
+    let authorities = authorities(&store);
+    assert_eq!(code(authorities.access(&user("ada"), "smd.read")), Code::Ok);
+    revoke(&store, "user/ada").await;
+    assert_eq!(
+        code(authorities.access(&user("ada"), "smd.read")),
+        Code::Unauthenticated
+    );
+    assert_eq!(code(authorities.access(&user("bob"), "smd.read")), Code::Ok);
+    let later = Principal {
+        issued_at_ms: store.state().time_ms() + 1,
+        ..principal("user/ada", &[])
+    };
+    assert_eq!(
+        code(authorities.access(&Identity::Known(Arc::new(later)), "smd.read")),
+        Code::Ok
+    );
+    delete(&store, "a").await;
+    assert_eq!(
+        code(authorities.access(&user("ada"), "smd.read")),
+        Code::Unauthenticated
+    );
+}
+
+#[tokio::test]
+async fn a_token_may_be_for_less_than_its_principal() {
+    let store = Store::in_memory();
+    put(&store, policy("a", "admin", &["service/sync"])).await;
+    let authorities = authorities(&store);
+    let with = |permissions: &[&str]| {
+        Identity::Known(Arc::new(Principal {
+            permissions: Some(texts(permissions)),
+            ..principal("service/sync", &[])
+        }))
+    };
+    for (own, permission, expected) in [
+        (&["smd.read"][..], "smd.read", Code::Ok),
+        (&["smd.read"], "smd.write", Code::PermissionDenied),
+        (&["*.read"], "auth.read", Code::PermissionDenied),
+        (&[], "smd.read", Code::PermissionDenied),
+    ] {
+        let decision = authorities.access(&with(own), permission);
+        assert_eq!(code(decision), expected, "{own:?} {permission}");
+    }
+    let refused = authorities
+        .access(&with(&["bss.read"]), "smd.read")
+        .unwrap_err()
+        .to_string();
+    assert_eq!(refused, "smd.read is needed, and this token is not for it");
+}
+
+/// It cannot know what the others have taken back.
+#[tokio::test]
+async fn a_member_that_is_out_of_touch_only_lets_its_own_state_be_read() {
+    let full = Store::in_memory();
+    put(&full, policy("a", "admin", &["user/ada"])).await;
+    let store = Store::in_memory_without_majority(full.state().as_ref().clone());
+    let authorities = authorities(&store);
+    let mut seen = Seen::of(&authorities.0);
+    authorities.look(&mut seen).await;
+    assert_eq!(
+        code(authorities.access(&user("ada"), "smd.write")),
+        Code::Ok,
+        "not yet"
+    );
+    assert!(seen.without_leader_since.is_some());
+    let changes = authorities.changes();
+    seen.without_leader_since = Instant::now().checked_sub(OUT_OF_TOUCH);
+    authorities.look(&mut seen).await;
+    assert!(changes.has_changed().unwrap(), "streams ask again");
+    assert_eq!(
+        code(authorities.access(&user("ada"), "smd.write")),
+        Code::Unavailable
+    );
+    assert_eq!(code(authorities.access(&user("ada"), "smd.read")), Code::Ok);
+    assert_eq!(code(authorities.access(&token(), "smd.write")), Code::Ok);
+}
+
+#[tokio::test]
+async fn streams_are_told_of_every_change_of_rights_within_a_second() {
+    let store = Store::in_memory();
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    let authorities = authorities(&store);
+    let following = tokio::spawn(authorities.clone().follow(std::future::pending()));
+    let mut changes = authorities.changes();
+    tokio::time::sleep(LOOK_PAUSE).await; // it has begun
+    for _ in 0..3 {
+        changes.mark_unchanged();
+        group(&store, &format!("g{}", *changes.borrow()), &[]).await;
+        tokio::time::timeout(TOLD_WITHIN, changes.changed())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    revoke(&store, "user/ada").await;
+    tokio::time::timeout(TOLD_WITHIN, changes.changed())
+        .await
+        .unwrap()
+        .unwrap();
+    changes.mark_unchanged();
+    components(&store, &["x0c0s0b0n0"]).await;
+    tokio::time::sleep(2 * LOOK_PAUSE).await;
+    assert!(
+        !changes.has_changed().unwrap(),
+        "a component has nothing to do with rights"
+    );
+    following.abort();
+}
+
+/// What a list is cut with is made behind the back of its callers.
+#[tokio::test]
+async fn components_are_judged_ahead_for_lists() {
+    let store = Store::in_memory();
+    let ids: Vec<String> = (0..600).map(|n| format!("x{n}c0s0b0n0")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    components(&store, &ids).await;
+    group(&store, "gpu", &ids[..10]).await;
+    put(&store, in_groups(policy("a", "viewer", &["user/ada"]), &["gpu"])).await;
+    let authorities = authorities(&store);
+    let in_part = || {
+        let access = authorities.access(&user("ada"), "smd.read").unwrap();
+        let part = access.scope.part().unwrap();
+        ids.iter().filter(|id| part.has_component(id)).count()
+    };
+    assert_eq!(in_part(), 10);
+    assert!(authorities.0.view.load().parts.have_unjudged());
+    authorities.judge().await;
+    assert!(!authorities.0.view.load().parts.have_unjudged());
+    assert_eq!(in_part(), 10);
+}
+
+/// Readers share one view while policies and groups change under them; each decision is right for some state.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_go_on_while_policies_change() {
+    let store = Store::in_memory();
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    let authorities = authorities(&store);
+    let asking = tokio::task::spawn_blocking({
+        let authorities = authorities.clone();
+        move || {
+            for _ in 0..2000 {
+                let own = authorities.access(&user("ada"), "smd.read").unwrap();
+                assert_eq!(own.grant.unwrap().policies, ["a"]);
+                assert_eq!(
+                    code(authorities.access(&user("bob"), "smd.read")),
+                    Code::PermissionDenied
+                );
+            }
+        }
+    });
+    for n in 0..50 {
+        put(&store, policy(&format!("p{n}"), "viewer", &["service/x"])).await;
+    }
+    asking.await.unwrap();
+}
