@@ -388,6 +388,8 @@ fn start(methods: &str) -> Result<Gateway, String> {
         message Raw {{ uint32 text = 1 [(chamois.http.v1.field).raw_json = true]; }}
         message Flag {{ repeated string ids = 1 [(chamois.http.v1.field).presence_field = "has"]; string has = 2; }}
         message Seen {{ string id = 1; uint64 at = 2 [(chamois.http.v1.field).if_match = true]; }}
+        message From {{ string id = 1 [(chamois.http.v1.field).from_header = "x-id"]; }}
+        message Bad {{ string id = 1 [(chamois.http.v1.field) = {{ native_only: true from_header: "x id" }}]; }}
         message Head {{ uint64 at = 1 [(chamois.http.v1.field).header = "x-at"]; }}
         message Name {{ string at = 1 [(chamois.http.v1.field).header = "x at"]; }}
         message Loop {{ Loop next = 1; string id = 2; }}
@@ -519,6 +521,14 @@ fn a_message_that_cannot_be_served_is_an_error_at_start() {
         (
             one_get("Seen", "Ask", r#"put: "/a" body: "*""#),
             "t.S.Get: at: if_match needs a native-only uint64",
+        ),
+        (
+            one_get("From", "Ask", r#"get: "/a""#),
+            "t.S.Get: id: from_header needs a native-only string",
+        ),
+        (
+            one_get("Bad", "Ask", r#"get: "/a""#),
+            "t.S.Get: from_header: invalid HTTP header name",
         ),
         (
             one_get("Ask", "Head", r#"get: "/a""#),
