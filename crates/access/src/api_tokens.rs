@@ -182,7 +182,7 @@ fn check_patterns(patterns: &[String]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bed, FakeAuthority, request_of, rights, token_of, user};
+    use crate::token_testing::{Bed, FakeAuthority, request_of, rights, token_of, user};
 
     fn service(bed: &Bed, authority: FakeAuthority) -> TokenService {
         TokenService::new(bed.checks.clone(), rights(authority))

@@ -131,7 +131,7 @@ impl Grantee {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     fn expires_at_ms(bed: &Bed, token: &str) -> u64 {
         bed.checks.checked(token).unwrap().unwrap().expires_at_ms

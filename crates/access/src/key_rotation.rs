@@ -134,7 +134,7 @@ fn has_ended(state: &State, now_ms: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     const DAYS_30_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 

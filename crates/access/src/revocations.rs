@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::issued::Grantee;
-    use crate::testing::{Bed, FakeAuthority, request_of, rights, user};
+    use crate::token_testing::{Bed, FakeAuthority, request_of, rights, user};
 
     fn service(bed: &Bed, authority: FakeAuthority) -> TokenService {
         TokenService::new(bed.checks.clone(), rights(authority))

@@ -145,7 +145,7 @@ pub(crate) fn require_level(state: &State) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{FakeAuthority, rights, token_of, user};
+    use crate::token_testing::{FakeAuthority, rights, token_of, user};
 
     #[test]
     fn the_offline_key_needs_no_policy_and_owns_nothing() {

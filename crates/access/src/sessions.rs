@@ -37,7 +37,7 @@ impl TokenService {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bed, FakeAuthority, rights, user};
+    use crate::token_testing::{Bed, FakeAuthority, rights, user};
 
     #[tokio::test]
     async fn everybody_sees_his_own_and_readers_all() {

@@ -78,7 +78,7 @@ pub(crate) fn listed(state: &State) -> Vec<SigningKeyInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     #[tokio::test]
     async fn the_first_rotation_makes_two_keys_and_each_later_one_one() {

@@ -356,7 +356,7 @@ mod tests {
 
     use super::*;
     use crate::issued::Grantee;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     fn refused(bed: &Bed, token: &str) -> String {
         match bed.checks.principal(token) {

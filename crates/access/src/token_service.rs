@@ -125,7 +125,7 @@ mod tests {
     use proto::auth::v1::token_service_server::TokenService as _;
 
     use super::*;
-    use crate::testing::{Bed, FakeAuthority, request_of, rights, user};
+    use crate::token_testing::{Bed, FakeAuthority, request_of, rights, user};
 
     #[tokio::test]
     async fn a_rotation_by_hand_waits_for_the_hour_unless_it_is_urgent() {

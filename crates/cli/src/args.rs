@@ -23,7 +23,7 @@ use crate::migrate::MigrateCommand;
 use crate::output::Format;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
-use crate::token::TokenCommand;
+use crate::token::TokenArgs;
 use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
@@ -178,8 +178,7 @@ pub enum ClientCommand {
     #[command(skip)]
     SnapshotSave(SaveArgs),
     /// Administrators' bearer tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
+    Token(TokenArgs),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),

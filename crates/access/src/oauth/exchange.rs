@@ -115,7 +115,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::testing::{Bed, token_of, user};
+    use crate::token_testing::{Bed, token_of, user};
 
     fn asked(subject: &str, scope: &str) -> TokenRequest {
         TokenRequest {

@@ -84,7 +84,7 @@ fn of_refresh(checks: &TokenChecks, shown: &OpaqueToken) -> Introspection {
 mod tests {
     use super::*;
     use crate::issued::Grantee;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     #[tokio::test]
     async fn what_is_good_says_whose_it_is() {

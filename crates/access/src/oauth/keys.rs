@@ -29,7 +29,7 @@ pub(crate) fn keys(state: &State) -> Response<HttpBody> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     #[tokio::test]
     async fn each_key_is_there_once_and_no_private_half() {

@@ -98,7 +98,7 @@ mod tests {
     use proto::auth::v1::oauth_service_server::OauthService as _;
 
     use super::*;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     fn status(response: &Response<HttpBody>) -> &str {
         let status = response.metadata().get(rpc::HTTP_STATUS);

@@ -96,7 +96,7 @@ async fn renew(
 mod tests {
     use super::*;
     use crate::oauth::token::{REFRESH, token};
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     fn asked(refresh_token: &str) -> TokenRequest {
         TokenRequest {

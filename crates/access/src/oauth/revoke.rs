@@ -58,7 +58,7 @@ fn of_access_token(id: &str) -> Change {
 mod tests {
     use super::*;
     use crate::issued::Grantee;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     #[tokio::test]
     async fn each_kind_of_token_can_be_ended_and_ended_again() {

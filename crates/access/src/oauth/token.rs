@@ -170,7 +170,7 @@ mod tests {
     use proto::auth::v1::auth_command::{Change, DeleteApiToken};
 
     use super::*;
-    use crate::testing::Bed;
+    use crate::token_testing::Bed;
 
     fn by_form(secret: &OpaqueToken) -> TokenRequest {
         TokenRequest {
