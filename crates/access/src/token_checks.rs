@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use auth::{
-    AccessClaims, AccessTokenError, OpaqueKind, OpaqueToken, Sealer, SigningPair, check_access_token,
-    check_times, is_access_token, secret_digest,
+    AccessClaims, AccessTokenError, DecodingKey, OpaqueKind, OpaqueToken, Sealer, SigningPair,
+    check_access_token, check_times, is_access_token, secret_digest,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use proto::auth::v1::SigningKey;
 use proto::auth::v1::signing_key::Stage;
 use raft::Store;

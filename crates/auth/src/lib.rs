@@ -30,6 +30,7 @@ pub use first_member::{FirstMember, FirstReport, init_first};
 pub use init_static::{InitError, Report, init_static};
 pub use join_token::{JoinToken, NotAJoinToken, secret_digest};
 pub use joined_member::{JoinedMember, write_joined};
+pub use jsonwebtoken::DecodingKey;
 pub use jwks::{JwkSet, PublicJwk};
 pub use member_identity::{AuthorityKey, LoadError, MemberIdentity};
 pub use opaque_token::{NotAToken, OpaqueKind, OpaqueToken};
