@@ -76,18 +76,12 @@ pub(crate) struct Administrator {
 impl Administrator {
     /// With the CA and the token that `chamois init` wrote into `identities`.
     pub(crate) fn new(identities: &Path) -> Self {
-        let token = std::fs::read_to_string(identities.join("admin.token")).unwrap();
-        Self::bearing(identities, &token)
-    }
-
-    /// Whoever shows this token; an empty one is not shown.
-    pub(crate) fn bearing(identities: &Path, token: &str) -> Self {
         let ca = CertificateDer::from_pem_file(identities.join("ca.pem")).unwrap();
         let mut tls = rpc::tls::api_client_config(&[ca], None).unwrap();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tls: Arc::new(tls),
-            token: token.to_owned(),
+            token: std::fs::read_to_string(identities.join("admin.token")).unwrap(),
         }
     }
 
@@ -105,18 +99,27 @@ impl Administrator {
         headers: &str,
         body: &str,
     ) -> Answer {
-        let address = SocketAddr::new(ip.into(), 8443);
-        let name = ServerName::IpAddress(address.ip().into());
-        let connection = ClientConnection::new(Arc::clone(&self.tls), name).unwrap();
-        let stream = StreamOwned::new(connection, connect(address));
-        let line = format!("{method} {path} HTTP/1.1");
-        let authorization = match self.token.as_str() {
-            "" => String::new(),
-            token => format!("Authorization: Bearer {token}\r\n"),
-        };
-        let headers = format!("{authorization}Content-Type: application/json\r\n{headers}");
-        exchange(stream, &line, address, &headers, body)
+        let headers = format!("Authorization: Bearer {}\r\n{headers}", self.token);
+        send_over(&self.tls, ip.into(), method, path, &headers, body)
     }
+}
+
+/// One request to the HTTPS API, by whomever `tls` says; `body` is JSON or empty, each header has its line's end.
+pub(crate) fn send_over(
+    tls: &Arc<ClientConfig>,
+    ip: IpAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
+    let address = SocketAddr::new(ip, 8443);
+    let name = ServerName::IpAddress(address.ip().into());
+    let connection = ClientConnection::new(Arc::clone(tls), name).unwrap();
+    let stream = StreamOwned::new(connection, connect(address));
+    let line = format!("{method} {path} HTTP/1.1");
+    let headers = format!("Content-Type: application/json\r\n{headers}");
+    exchange(stream, &line, address, &headers, body)
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

@@ -6,8 +6,7 @@ use std::thread::JoinHandle;
 
 use serde_json::json;
 
-use crate::common::http::Administrator;
-use crate::site::{COMPONENTS, Site, json as body};
+use crate::site::{Bearer, COMPONENTS, Site, json as body};
 
 /// Issue 9 asks for so many.
 const ROTATIONS: usize = 20;
@@ -40,7 +39,7 @@ fn client(
                 continue;
             }
             let token = body(&answer)["access_token"].as_str().unwrap().to_owned();
-            let shown = Administrator::bearing(&identities, &token);
+            let shown = Bearer::new(&identities, &token);
             // it is good for ten minutes, so for the next rotation as well
             for _ in 0..5 {
                 let answer = shown.send(reader, "GET", COMPONENTS, "");

@@ -1,12 +1,16 @@
 //! Members with keys that sign access tokens, and whoever asks them.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
-use crate::common::http::{Administrator, Answer};
+use crate::common::http::{Administrator, Answer, send_over};
 use crate::common::{Member, Single};
 
 /// What a read of SMD needs a right for.
@@ -55,12 +59,12 @@ impl Site {
         self.single.dir.path().join("identities")
     }
 
-    pub(crate) fn as_nobody(&self) -> Administrator {
+    pub(crate) fn as_nobody(&self) -> Bearer {
         self.bearing("")
     }
 
-    pub(crate) fn bearing(&self, token: &str) -> Administrator {
-        Administrator::bearing(&self.identities(), token)
+    pub(crate) fn bearing(&self, token: &str) -> Bearer {
+        Bearer::new(&self.identities(), token)
     }
 
     /// Waits at most a minute.
@@ -124,6 +128,45 @@ impl Site {
             status != 503
         });
         status
+    }
+}
+
+/// Whoever shows a token; an empty one is not shown.
+pub(crate) struct Bearer {
+    tls: Arc<ClientConfig>,
+    token: String,
+}
+
+impl Bearer {
+    pub(crate) fn new(identities: &Path, token: &str) -> Bearer {
+        let ca = CertificateDer::from_pem_file(identities.join("ca.pem")).unwrap();
+        let mut tls = rpc::tls::api_client_config(&[ca], None).unwrap();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Bearer {
+            tls: Arc::new(tls),
+            token: token.to_owned(),
+        }
+    }
+
+    /// One request; `body` is JSON or empty.
+    pub(crate) fn send(&self, ip: IpAddr, method: &str, path: &str, body: &str) -> Answer {
+        self.send_with(ip, method, path, "", body)
+    }
+
+    /// [`Bearer::send`] with more headers, each with its line's end.
+    pub(crate) fn send_with(
+        &self,
+        ip: IpAddr,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Answer {
+        let headers = match self.token.as_str() {
+            "" => headers.to_owned(),
+            token => format!("Authorization: Bearer {token}\r\n{headers}"),
+        };
+        send_over(&self.tls, ip, method, path, &headers, body)
     }
 }
 
