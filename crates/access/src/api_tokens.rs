@@ -20,6 +20,8 @@ const VALID_S_DEFAULT: u32 = 30 * 24 * 3600;
 const VALID_S_MIN: u32 = 60;
 /// Longest life that can be asked for, seconds: 90 days.
 const VALID_S_MAX: u32 = 90 * 24 * 3600;
+/// Hex digits of an API token's id.
+const ID_DIGITS: usize = 16;
 /// The leader's clock may be behind this member's, milliseconds: what lasts as long as it can must not be a moment too long.
 const CLOCKS_MS: u64 = 2000;
 
@@ -123,13 +125,14 @@ impl TokenService {
     /// And what was made with it: its access tokens are refused, too, where they are in use as well.
     ///
     /// # Errors
-    /// `Denied` for one that is not the caller's, whether it is there or not; `NotFound`.
+    /// `Invalid` for what is no id, `Denied` for one that is not the caller's, whether it is there or not; `NotFound`.
     pub(crate) async fn delete_api_token(
         &self,
         mut request: Request<DeleteApiTokenRequest>,
     ) -> Result<DeleteApiTokenResponse, Error> {
         let caller = rpc::caller(&request).identity.clone();
         let id = request.get_ref().id.clone();
+        check_id(&id)?;
         self.checks.store().linearize().await?;
         let stored = self.checks.store().state().auth.api_token(&id);
         let owner = stored.as_ref().map(|token| token.principal.clone());
@@ -152,6 +155,17 @@ pub(crate) fn end_of(id: &str) -> Change {
         ..Revocation::default()
     });
     Change::Revoke(Revoke { revocation })
+}
+
+fn check_id(id: &str) -> Result<(), Error> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match id.len() == ID_DIGITS && id.bytes().all(is_digit) {
+        true => Ok(()),
+        false => Err(invalid(
+            "id",
+            format!("{ID_DIGITS} lower-case hex digits are accepted, as the list of API tokens shows them"),
+        )),
+    }
 }
 
 fn valid_for_s(asked: u32) -> Result<u32, Error> {
@@ -352,6 +366,8 @@ mod tests {
         let anothers = delete("bob", &token.id()).await.unwrap_err();
         let none = delete("bob", "0123456789abcdef").await.unwrap_err();
         assert_eq!(anothers.to_string(), none.to_string());
+        let malformed = delete("ada", "x").await.unwrap_err();
+        assert!(matches!(malformed, Error::Invalid { .. }), "{malformed:?}");
         delete("ada", &token.id()).await.unwrap();
         let refused = bed.checks.principal(&derived);
         assert!(

@@ -52,14 +52,7 @@ impl oauth_service_server::OauthService for OauthService {
 
     #[tracing::instrument(name = "oauth.token", skip_all, fields(grant_type = ?request.get_ref().grant_type))]
     async fn token(&self, request: Request<TokenRequest>) -> Result<Response<HttpBody>, Status> {
-        let author = rpc::author(&request);
         let asked = request.into_inner();
-        // of what opens something no digest is kept; each token is another one anyway
-        author.asks(&TokenRequest {
-            grant_type: asked.grant_type.clone(),
-            scope: asked.scope.clone(),
-            ..TokenRequest::default()
-        });
         Ok(answer(token::token(&self.checks, asked).await))
     }
 
