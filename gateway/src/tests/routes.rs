@@ -192,6 +192,10 @@ async fn the_node_port_has_node_routes_only() {
         ("GET", "/chamois/v1/cluster"),
         ("GET", "/apis/smd/hsm/v2/State/Components"),
         ("GET", "/livez"),
+        // public, but whoever listens could repeat what is shown
+        ("POST", "/oauth2/token"),
+        ("GET", "/token"),
+        ("GET", "/keys"),
     ] {
         assert_eq!(
             send_to(&gateway.nodes, verb, uri, &[], "{}").await.status,
