@@ -2,6 +2,7 @@
 //! is at hand to sign them with.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -252,4 +253,41 @@ fn no_log_has_a_token() {
     for secret in [&attack.api[21..], signature, "c4n4ry"] {
         assert!(!log.contains(secret), "{secret}");
     }
+}
+
+/// Who reads a member's disk or a snapshot has nothing to show.
+#[test]
+fn no_file_has_a_token() {
+    let attack = Attack::prepare();
+    let folder = attack.site.single.dir.path();
+    let snapshot = folder.join("all.snap");
+    let saved = attack
+        .site
+        .single
+        .ask(&["snapshot", "save", snapshot.to_str().unwrap()]);
+    assert_eq!(saved.0, 0, "{saved:?}");
+    let text = attack.api[21..].as_bytes().to_vec();
+    let bytes = B64.decode(&text).unwrap();
+    let digest = auth::secret_digest(&bytes).to_vec();
+    let mut has_digest = false;
+    for file in [files(&folder.join("data-1")), vec![snapshot]].concat() {
+        let content = std::fs::read(&file).unwrap_or_default();
+        let has = |wanted: &[u8]| content.windows(wanted.len()).any(|part| part == wanted);
+        assert!(!has(&text) && !has(&bytes), "{}", file.display());
+        has_digest |= has(&digest);
+    }
+    assert!(has_digest, "nothing that was looked at knows of the token");
+}
+
+/// All files of a folder and of those in it.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
 }
