@@ -177,7 +177,7 @@ pub enum ClientCommand {
     /// What `chamois snapshot save` is to the client.
     #[command(skip)]
     SnapshotSave(SaveArgs),
-    /// Administrators' bearer tokens
+    /// Bearer tokens of administrators and machines
     Token(TokenArgs),
     /// The members themselves
     #[command(subcommand)]
