@@ -33,6 +33,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".chamois.cloud_init.v1.InstanceInfo",
             ".chamois.cloud_init.v1.NodeDataRequest",
             ".chamois.cloud_init.v1.GroupDataRequest",
+            ".chamois.auth.v1.TokenRequest",
+            ".chamois.auth.v1.IntrospectRequest",
+            ".chamois.auth.v1.RevokeRequest",
+            ".chamois.auth.v1.CreateApiTokenResponse",
+            ".chamois.auth.v1.ApiToken",
+            ".chamois.auth.v1.LoginSession",
         ])
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;

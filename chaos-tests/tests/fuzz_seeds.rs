@@ -15,6 +15,8 @@ mod dns_input;
 mod node_http;
 #[path = "../../fuzz/inputs/tftp.rs"]
 mod tftp;
+#[path = "../../fuzz/inputs/token.rs"]
+mod token_input;
 
 /// Of a seed so many bytes at most are cut off or changed: the heads, where the lengths are.
 const BYTES_CHANGED_MAX: usize = 400;
@@ -77,4 +79,9 @@ fn dns_questions_of_strangers() {
 #[test]
 fn requests_of_strangers_on_the_node_port() {
     assert!(run_all("node_http", node_http::run) > 1000);
+}
+
+#[test]
+fn bearer_tokens() {
+    assert!(run_all("token", token_input::run) > 1000);
 }

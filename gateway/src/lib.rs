@@ -11,6 +11,7 @@ mod fields;
 mod file_range;
 mod file_source;
 mod files;
+mod from_headers;
 mod json;
 mod kept;
 mod loaders;

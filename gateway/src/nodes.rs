@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use prost_reflect::DescriptorPool;
-use proto::http::v1::Permission;
+use proto::http::v1::{MethodRule, Permission};
 use rpc::{Caller, Identity};
 use tokio::net::TcpStream;
 
@@ -25,14 +25,16 @@ use crate::{Options, StartError, body};
 const PASSED: [&str; 2] = ["traceparent", "tracestate"];
 
 pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options) -> Result<Port, StartError> {
-    let serves = |permission| matches!(permission, Permission::Node | Permission::Public);
+    let serves = |rule: &MethodRule| {
+        matches!(rule.permission(), Permission::Node | Permission::Public) && !rule.tls_only
+    };
     let files = options
         .files
         .as_ref()
         .map(|files| Files::new(files.clone()))
         .transpose()?;
     Ok(Port {
-        routes: RouteTable::new(pool, |rule| serves(rule.permission()))?,
+        routes: RouteTable::new(pool, serves)?,
         upstream,
         prefixes: options.prefixes.clone(),
         cluster_id: Arc::clone(&options.cluster_id),

@@ -17,6 +17,7 @@ use crate::compress::Compressor;
 use crate::conditional;
 use crate::fields::Selection;
 use crate::files::Files;
+use crate::from_headers;
 use crate::kept::{KeptLists, Question};
 use crate::loaders::Loaders;
 use crate::options::{ClusterId, Limits};
@@ -167,6 +168,7 @@ impl Port {
         };
         let mut message = self.message(route, &values, parts, body).await?;
         conditional::put_if_match(route, asked.headers, &asked.cluster_id, &mut message)?;
+        from_headers::put(route, parts, &mut message)?;
         let answer = self.ask(&asked, &parts.uri, caller, message).await;
         Ok(answer?.map(body::full))
     }

@@ -42,6 +42,8 @@ pub(crate) struct Route {
     pub(crate) headers: Vec<(HeaderName, u32)>,
     /// Number of the request's field for the revision in `If-Match`.
     pub(crate) if_match: Option<u32>,
+    /// Names of HTTP headers, and the numbers of the request's text fields that they fill.
+    pub(crate) from_headers: Vec<(HeaderName, u32)>,
     /// The guard tells whether the answer has changed (`made_of`), so it may be kept.
     pub(crate) may_be_kept: bool,
     /// The service may take `Limits::long_answer_at_most`.
@@ -246,6 +248,7 @@ impl Compiler {
             malformed_body: status(rule.malformed_body_status, StatusCode::BAD_REQUEST)?,
             headers: self.headers(method, rule)?,
             if_match: self.if_match(method)?,
+            from_headers: self.from_headers(method)?,
             may_be_kept: !rule.made_of.is_empty(),
             takes_long: rule.takes_long,
             meta: method.output().fields().find(is_meta).map(|field| field.number()),
@@ -291,6 +294,29 @@ impl Compiler {
             }
         }
         Ok(None)
+    }
+
+    /// The request's fields that HTTP headers fill.
+    fn from_headers(&self, method: &MethodDescriptor) -> Result<Vec<(HeaderName, u32)>, String> {
+        let mut headers = Vec::new();
+        for field in method.input().fields() {
+            let rule = self.schema.rule(&field).map_err(|error| error.to_string())?;
+            if rule.from_header.is_empty() {
+                continue;
+            }
+            if !rule.native_only || field.is_list() || !matches!(field.kind(), Kind::String) {
+                return Err(format!(
+                    "{}: from_header needs a native-only string",
+                    field.name()
+                ));
+            }
+            let name = rule
+                .from_header
+                .parse()
+                .map_err(|error| format!("from_header: {error}"))?;
+            headers.push((name, field.number()));
+        }
+        Ok(headers)
     }
 
     /// Puts the route that is pushed next into the tree; gives the fields that its variables fill.

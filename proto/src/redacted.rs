@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::auth::v1::{
+    ApiToken, CreateApiTokenResponse, IntrospectRequest, LoginSession, RevokeRequest, TokenRequest,
+};
 use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};
 
@@ -90,6 +93,70 @@ impl fmt::Debug for GroupDataRequest {
     }
 }
 
+impl fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("grant_type", &self.grant_type)
+            .field("scope", &self.scope)
+            .field("audience", &self.audience)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IntrospectRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectRequest")
+            .field("token_type_hint", &self.token_type_hint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RevokeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevokeRequest")
+            .field("token_type_hint", &self.token_type_hint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CreateApiTokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateApiTokenResponse")
+            .field("id", &self.id)
+            .field("expires_at_ms", &self.expires_at_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiToken")
+            .field("id", &self.id)
+            .field("principal", &self.principal)
+            .field("permissions", &self.permissions)
+            .field("expires_at_ms", &self.expires_at_ms)
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LoginSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginSession")
+            .field("id", &self.id)
+            .field("principal", &self.principal)
+            .field("groups", &self.groups)
+            .field("client_id", &self.client_id)
+            .field("permissions", &self.permissions)
+            .field("refreshed_at_ms", &self.refreshed_at_ms)
+            .field("expires_at_ms", &self.expires_at_ms)
+            .field("provider", &self.provider)
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::{Struct, Value, value::Kind};
@@ -171,6 +238,58 @@ mod tests {
             format!("{patch:?}"),
         ] {
             assert!(shown.contains("x0c0s0b0") && !shown.contains("c4n4ry"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_opens_the_api_is_in_no_debug_output() {
+        let canary = || "c4n4ry".to_owned();
+        let asked = TokenRequest {
+            scope: "compute".into(),
+            client_secret: canary(),
+            refresh_token: canary(),
+            device_code: canary(),
+            subject_token: canary(),
+            code: canary(),
+            code_verifier: canary(),
+            authorization: canary(),
+            ..TokenRequest::default()
+        };
+        let introspected = IntrospectRequest {
+            token: canary(),
+            token_type_hint: "compute".into(),
+        };
+        let revoked = RevokeRequest {
+            token: canary(),
+            token_type_hint: "compute".into(),
+        };
+        let created = CreateApiTokenResponse {
+            id: "compute".into(),
+            token: canary(),
+            expires_at_ms: 1,
+        };
+        let token = ApiToken {
+            id: "compute".into(),
+            secret_sha256: b"c4n4ry".to_vec(),
+            ..ApiToken::default()
+        };
+        let session = LoginSession {
+            id: "compute".into(),
+            refresh_sha256: b"c4n4ry".to_vec(),
+            previous_refresh_sha256: b"c4n4ry".to_vec(),
+            ..LoginSession::default()
+        };
+        // bytes would be shown as numbers
+        for shown in [
+            format!("{asked:?}"),
+            format!("{introspected:?}"),
+            format!("{revoked:?}"),
+            format!("{created:?}"),
+            format!("{token:#?}"),
+            format!("{session:?}"),
+        ] {
+            let hidden = !shown.contains("c4n4ry") && !shown.contains("52");
+            assert!(shown.contains("compute") && hidden, "{shown}");
         }
     }
 }

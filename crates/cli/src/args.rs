@@ -24,7 +24,7 @@ use crate::output::Format;
 use crate::policy::PolicyCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
-use crate::token::TokenCommand;
+use crate::token::TokenArgs;
 use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
@@ -182,9 +182,8 @@ pub enum ClientCommand {
     /// What `chamois snapshot save` is to the client.
     #[command(skip)]
     SnapshotSave(SaveArgs),
-    /// Administrators' bearer tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
+    /// Bearer tokens of administrators and machines
+    Token(TokenArgs),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -53,7 +53,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Join(args) => join::run(&args).await,
         ClientCommand::Member(command) => member::run(global, command).await,
         ClientCommand::SnapshotSave(args) => snapshot::save(global, args).await,
-        ClientCommand::Token(command) => token::run(command),
+        ClientCommand::Token(args) => token::run(global, args).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,

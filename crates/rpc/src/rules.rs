@@ -20,6 +20,15 @@ const ROUTE_OPTION: &str = "google.api.http";
 pub(crate) const ROWS: &str = "chamois.raft.v1.SnapshotRow";
 /// The field that a secret stands in wherever a request has one.
 const PASSWORD: &str = "password";
+/// Texts that open something, as OAuth names them.
+const CREDENTIALS: [&str; 6] = [
+    "client_secret",
+    "refresh_token",
+    "subject_token",
+    "device_code",
+    "code",
+    "token",
+];
 /// As a flag: the message is secret.
 const SECRET: &str = "secret";
 /// Kinds that one answer is made of, at most.
@@ -310,7 +319,12 @@ fn has_password(message: &MessageDescriptor, seen: &mut BTreeSet<String>) -> boo
         return false;
     }
     let flag = message.get_field_by_name(SECRET);
+    let is_text = |name: &&str| {
+        let field = message.get_field_by_name(name);
+        field.is_some_and(|field| matches!(field.kind(), Kind::String))
+    };
     message.get_field_by_name(PASSWORD).is_some()
+        || CREDENTIALS.iter().any(is_text)
         || flag.is_some_and(|field| matches!(field.kind(), Kind::Bool))
         || message
             .fields()

@@ -11,6 +11,7 @@ mod component_routes;
 mod downloads;
 mod endpoints;
 mod files;
+mod from_headers;
 mod golden;
 mod groups;
 mod guarded;

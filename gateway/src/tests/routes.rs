@@ -192,6 +192,10 @@ async fn the_node_port_has_node_routes_only() {
         ("GET", "/chamois/v1/cluster"),
         ("GET", "/apis/smd/hsm/v2/State/Components"),
         ("GET", "/livez"),
+        // public, but whoever listens could repeat what is shown
+        ("POST", "/oauth2/token"),
+        ("GET", "/token"),
+        ("GET", "/keys"),
     ] {
         assert_eq!(
             send_to(&gateway.nodes, verb, uri, &[], "{}").await.status,
@@ -388,6 +392,8 @@ fn start(methods: &str) -> Result<Gateway, String> {
         message Raw {{ uint32 text = 1 [(chamois.http.v1.field).raw_json = true]; }}
         message Flag {{ repeated string ids = 1 [(chamois.http.v1.field).presence_field = "has"]; string has = 2; }}
         message Seen {{ string id = 1; uint64 at = 2 [(chamois.http.v1.field).if_match = true]; }}
+        message From {{ string id = 1 [(chamois.http.v1.field).from_header = "x-id"]; }}
+        message Bad {{ string id = 1 [(chamois.http.v1.field) = {{ native_only: true from_header: "x id" }}]; }}
         message Head {{ uint64 at = 1 [(chamois.http.v1.field).header = "x-at"]; }}
         message Name {{ string at = 1 [(chamois.http.v1.field).header = "x at"]; }}
         message Loop {{ Loop next = 1; string id = 2; }}
@@ -519,6 +525,14 @@ fn a_message_that_cannot_be_served_is_an_error_at_start() {
         (
             one_get("Seen", "Ask", r#"put: "/a" body: "*""#),
             "t.S.Get: at: if_match needs a native-only uint64",
+        ),
+        (
+            one_get("From", "Ask", r#"get: "/a""#),
+            "t.S.Get: id: from_header needs a native-only string",
+        ),
+        (
+            one_get("Bad", "Ask", r#"get: "/a""#),
+            "t.S.Get: from_header: invalid HTTP header name",
         ),
         (
             one_get("Ask", "Head", r#"get: "/a""#),

@@ -19,7 +19,7 @@ use common::{Member, Single};
 use prost_reflect::DescriptorPool;
 use proto::google::api::HttpRule;
 use proto::google::api::http_rule::Pattern;
-use proto::http::v1::Permission;
+use proto::http::v1::{MethodRule, Permission};
 use socket2::{Domain, Socket, Type};
 
 /// Nothing here takes longer, but what waits for a member's own time-out.
@@ -128,11 +128,11 @@ fn status_of(answer: &str) -> Option<u16> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
-/// Every route of the descriptor: verb, path with its variables filled in, and who may use it.
-fn routes() -> Vec<(&'static str, String, Permission)> {
+/// Every route of the descriptor: verb, path with its variables filled in, and whether nodes may use it.
+fn routes() -> Vec<(&'static str, String, bool)> {
     let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
     let http = pool.get_extension_by_name("google.api.http").unwrap();
-    let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    let option = pool.get_extension_by_name("chamois.http.v1.method").unwrap();
     let mut routes = Vec::new();
     for method in pool
         .services()
@@ -144,7 +144,9 @@ fn routes() -> Vec<(&'static str, String, Permission)> {
         let value = method.options().get_extension(&http).into_owned();
         let rule: HttpRule = value.as_message().unwrap().transcode_to().unwrap();
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        let permission = rules.get(&path).unwrap().permission;
+        let value = method.options().get_extension(&option).into_owned();
+        let own: MethodRule = value.as_message().unwrap().transcode_to().unwrap();
+        let is_for_nodes = matches!(own.permission(), Permission::Node | Permission::Public) && !own.tls_only;
         for bound in std::iter::once(&rule).chain(&rule.additional_bindings) {
             let (verb, template) = match bound.pattern.as_ref().unwrap() {
                 Pattern::Get(template) => ("GET", template),
@@ -154,7 +156,7 @@ fn routes() -> Vec<(&'static str, String, Permission)> {
                 Pattern::Patch(template) => ("PATCH", template),
                 Pattern::Custom(custom) => panic!("{path}: {custom:?}"),
             };
-            routes.push((verb, filled_in(template), permission));
+            routes.push((verb, filled_in(template), is_for_nodes));
         }
     }
     routes
@@ -177,17 +179,13 @@ fn filled_in(template: &str) -> String {
 fn the_node_port_offers_nothing_but_node_routes() {
     let mut target = Target::start();
     let routes = routes();
-    let is_for_nodes = |permission| matches!(permission, Permission::Node | Permission::Public);
     let of_nodes: Vec<&str> = routes
         .iter()
-        .filter(|(_, _, permission)| is_for_nodes(*permission))
+        .filter(|(_, _, is_for_nodes)| *is_for_nodes)
         .map(|(_, path, _)| path.as_str())
         .collect();
     let mut refused = 0;
-    for (verb, path, _) in routes
-        .iter()
-        .filter(|(_, _, permission)| !is_for_nodes(*permission))
-    {
+    for (verb, path, _) in routes.iter().filter(|(_, _, is_for_nodes)| !is_for_nodes) {
         for prefix in ["", "/apis/smd", "/apis/bss"] {
             let status = target.status(verb, &format!("{prefix}{path}"));
             // another verb of a path that nodes have: its being there is no secret

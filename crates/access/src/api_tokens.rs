@@ -1,0 +1,378 @@
+//! Tokens for machines: made once, shown once, and never for more than their maker has.
+
+use auth::{OpaqueKind, OpaqueToken};
+use proto::auth::v1::auth_command::{Change, CreateApiToken, DeleteApiToken, Revoke};
+use proto::auth::v1::{
+    ApiToken, ApiTokenInfo, CreateApiTokenRequest, CreateApiTokenResponse, DeleteApiTokenRequest,
+    DeleteApiTokenResponse, ListApiTokensResponse, Revocation,
+};
+use rpc::{Error, Identity, invalid};
+use tonic::Request;
+
+use crate::issued::internal;
+use crate::rights::{ADMIN, READ, own_name, require_within_own};
+use crate::scopes::is_pattern;
+use crate::token_service::TokenService;
+
+/// How long a token is good if nobody says, seconds: 30 days.
+const VALID_S_DEFAULT: u32 = 30 * 24 * 3600;
+/// Shortest life that can be asked for, seconds.
+const VALID_S_MIN: u32 = 60;
+/// Longest life that can be asked for, seconds: 90 days.
+const VALID_S_MAX: u32 = 90 * 24 * 3600;
+/// Hex digits of an API token's id.
+const ID_DIGITS: usize = 16;
+/// The leader's clock may be behind this member's, milliseconds: what lasts as long as it can must not be a moment too long.
+const CLOCKS_MS: u64 = 2000;
+
+impl TokenService {
+    /// Of oneself within what one's own token may do; of another one, what the maker has himself.
+    ///
+    /// # Errors
+    /// `Invalid` for what cannot be meant, `Denied` for more than the caller has.
+    pub(crate) async fn create(
+        &self,
+        mut request: Request<CreateApiTokenRequest>,
+    ) -> Result<CreateApiTokenResponse, Error> {
+        let caller = rpc::caller(&request).identity.clone();
+        let asked = request.get_ref().clone();
+        let valid_s = valid_for_s(asked.valid_for_s)?;
+        check_patterns(&asked.permissions)?;
+        let principal = self.admit(&caller, &asked, &mut request)?;
+        let author = rpc::author(&request);
+        let token = OpaqueToken::generate(OpaqueKind::Api).map_err(|error| internal(&error))?;
+        let stored = ApiToken {
+            id: token.id(),
+            secret_sha256: token.secret_sha256().to_vec(),
+            principal,
+            description: asked.description,
+            permissions: asked.permissions,
+            expires_at_ms: self.now_ms() + u64::from(valid_s) * 1000 - CLOCKS_MS,
+            meta: None,
+        };
+        let expires_at_ms = stored.expires_at_ms;
+        let create = CreateApiToken { token: Some(stored) };
+        let committed = self.propose_by(&author, Change::CreateApiToken(create)).await?;
+        match committed.applied.created.first() {
+            Some(id) if *id == token.id() => Ok(CreateApiTokenResponse {
+                id: token.id(),
+                token: token.to_string(),
+                expires_at_ms,
+            }),
+            // the outcome of an earlier request under the same key, and nobody has that secret any more
+            earlier => Err(Error::Conflict {
+                detail: format!(
+                    "this request was made before and its token was shown then; delete API token {} and make another one",
+                    earlier.map_or("", String::as_str)
+                ),
+            }),
+        }
+    }
+
+    /// Whom the token is for, if the caller may make it.
+    fn admit(
+        &self,
+        caller: &Identity,
+        asked: &CreateApiTokenRequest,
+        request: &mut Request<CreateApiTokenRequest>,
+    ) -> Result<String, Error> {
+        require_within_own(caller, &asked.permissions)?;
+        let own = own_name(caller);
+        let principal = match (asked.principal.as_str(), &own) {
+            ("", Some(own)) => own.clone(),
+            ("", None) => {
+                let problem =
+                    "name whom it is for, user/<name> or service/<name>: the cluster's own key is nobody";
+                return Err(invalid("principal", problem));
+            }
+            (named, _) => named.to_owned(),
+        };
+        if own.as_ref() != Some(&principal) {
+            let grant = self.rights.require(caller, ADMIN)?;
+            self.rights.require_all(caller, &asked.permissions)?;
+            if let Some(grant) = grant {
+                request.extensions_mut().insert(grant);
+            }
+        }
+        Ok(principal)
+    }
+
+    /// One's own; with `auth.read` everybody's.
+    ///
+    /// # Errors
+    /// If the authority cannot say.
+    pub(crate) fn api_tokens(&self, caller: &Identity) -> Result<ListApiTokensResponse, Error> {
+        let own = own_name(caller);
+        let sees_all = self.rights.has(caller, READ)?;
+        let state = self.checks.store().state();
+        let shown = state
+            .auth
+            .api_tokens()
+            .filter(|token| sees_all || own.as_ref() == Some(&token.principal));
+        let tokens = shown.map(|token| ApiTokenInfo {
+            id: token.id.clone(),
+            principal: token.principal.clone(),
+            description: token.description.clone(),
+            permissions: token.permissions.clone(),
+            expires_at_ms: token.expires_at_ms,
+            meta: token.meta.clone(),
+        });
+        Ok(ListApiTokensResponse {
+            tokens: tokens.collect(),
+        })
+    }
+
+    /// And what was made with it: its access tokens are refused, too, where they are in use as well.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no id, `Denied` for one that is not the caller's, whether it is there or not; `NotFound`.
+    pub(crate) async fn delete_api_token(
+        &self,
+        mut request: Request<DeleteApiTokenRequest>,
+    ) -> Result<DeleteApiTokenResponse, Error> {
+        let caller = rpc::caller(&request).identity.clone();
+        let id = request.get_ref().id.clone();
+        check_id(&id)?;
+        self.checks.store().linearize().await?;
+        let stored = self.checks.store().state().auth.api_token(&id);
+        let owner = stored.as_ref().map(|token| token.principal.clone());
+        self.require_own(&caller, owner, &mut request)?;
+        if stored.is_some() {
+            self.propose_by(&rpc::author(&request), end_of(&id)).await?;
+        }
+        let delete = Change::DeleteApiToken(DeleteApiToken { id });
+        let committed = self.propose_by(&rpc::author(&request), delete).await?;
+        Ok(DeleteApiTokenResponse {
+            revision: committed.revision,
+        })
+    }
+}
+
+/// Access tokens that an API token was shown for are those of a login of its id.
+pub(crate) fn end_of(id: &str) -> Change {
+    let revocation = Some(Revocation {
+        id: format!("session/{id}"),
+        ..Revocation::default()
+    });
+    Change::Revoke(Revoke { revocation })
+}
+
+fn check_id(id: &str) -> Result<(), Error> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match id.len() == ID_DIGITS && id.bytes().all(is_digit) {
+        true => Ok(()),
+        false => Err(invalid(
+            "id",
+            format!("{ID_DIGITS} lower-case hex digits are accepted, as the list of API tokens shows them"),
+        )),
+    }
+}
+
+fn valid_for_s(asked: u32) -> Result<u32, Error> {
+    match asked {
+        0 => Ok(VALID_S_DEFAULT),
+        VALID_S_MIN..=VALID_S_MAX => Ok(asked),
+        _ => Err(invalid(
+            "valid_for_s",
+            format!("{VALID_S_MIN} to {VALID_S_MAX} seconds (90 days) are accepted, or 0 for 30 days"),
+        )),
+    }
+}
+
+fn check_patterns(patterns: &[String]) -> Result<(), Error> {
+    let accepted = "write <area>.<access>, e.g. smd.read, bss.* or *.read";
+    if patterns.is_empty() {
+        return Err(invalid(
+            "permissions",
+            format!("at least one is needed; {accepted}"),
+        ));
+    }
+    match patterns.iter().find(|pattern| !is_pattern(pattern)) {
+        Some(wrong) => Err(invalid("permissions", format!("{wrong:?} is none; {accepted}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token_testing::{Bed, FakeAuthority, request_of, rights, token_of, user};
+
+    fn service(bed: &Bed, authority: FakeAuthority) -> TokenService {
+        TokenService::new(bed.checks.clone(), rights(authority))
+    }
+
+    fn asked(principal: &str, permissions: &[&str]) -> CreateApiTokenRequest {
+        CreateApiTokenRequest {
+            principal: principal.into(),
+            permissions: permissions.iter().map(ToString::to_string).collect(),
+            ..CreateApiTokenRequest::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_made_for_oneself_opens_the_api() {
+        let bed = Bed::new().await;
+        let service = service(&bed, FakeAuthority::nobody());
+        let made = service
+            .create(request_of(&user("ada"), asked("", &["smd.read"])))
+            .await
+            .unwrap();
+        let principal = bed.checks.principal(&made.token).unwrap().unwrap();
+        assert_eq!(
+            (principal.name.as_str(), principal.token_id),
+            ("user/ada", made.id)
+        );
+        let days = (made.expires_at_ms - bed.store.cluster_time_ms()) / 86_400_000;
+        assert_eq!(days, 29, "a little less than 30 days");
+        assert!(!format!("{:?}", bed.store.state().auth.api_tokens().next()).contains(&made.token));
+    }
+
+    #[tokio::test]
+    async fn for_another_one_the_maker_needs_the_right_and_all_that_he_gives() {
+        let bed = Bed::new().await;
+        let ask = async |authority, permissions: &[&str]| {
+            let service = service(&bed, authority);
+            service
+                .create(request_of(&user("ada"), asked("service/cron", permissions)))
+                .await
+        };
+        let denied = ask(FakeAuthority::nobody(), &["smd.read"]).await.unwrap_err();
+        assert_eq!(
+            denied.to_string(),
+            "auth.admin is needed for what this request names"
+        );
+        let only_admin = FakeAuthority::everything(&["auth.admin"]);
+        let denied = ask(only_admin, &["smd.read"]).await.unwrap_err();
+        assert_eq!(
+            denied.to_string(),
+            "smd.read is needed for what this request names"
+        );
+        let both = FakeAuthority::everything(&["auth.admin", "smd.read"]);
+        ask(both, &["smd.read"]).await.unwrap();
+    }
+
+    /// A token that leaks must not be worth more than it was.
+    #[tokio::test]
+    async fn a_token_makes_none_that_is_wider() {
+        let bed = Bed::new().await;
+        let service = service(
+            &bed,
+            FakeAuthority::everything(&["auth.admin", "smd.read", "bss.read"]),
+        );
+        let narrow = token_of("user/ada", Some(&["smd.read", "auth.admin"]));
+        for wider in [
+            ["smd.read", "bss.read"],
+            ["smd.read", "*.*"],
+            ["smd.read", "smd.*"],
+        ] {
+            let denied = service.create(request_of(&narrow, asked("", &wider))).await;
+            assert!(matches!(denied, Err(Error::Denied { .. })), "{wider:?}");
+            let denied = service
+                .create(request_of(&narrow, asked("user/bob", &wider)))
+                .await;
+            assert!(matches!(denied, Err(Error::Denied { .. })), "{wider:?}");
+        }
+        service
+            .create(request_of(&narrow, asked("", &["smd.read"])))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_meant_is_named() {
+        let bed = Bed::new().await;
+        let service = service(&bed, FakeAuthority::nobody());
+        let offline = Identity::Token {
+            subject: "admin".into(),
+        };
+        for (caller, asked, field) in [
+            (user("ada"), asked("", &[]), "permissions: "),
+            (user("ada"), asked("", &["smd"]), "permissions: "),
+            (offline.clone(), asked("", &["smd.read"]), "principal: "),
+            (
+                offline.clone(),
+                asked("token/admin", &["smd.read"]),
+                "token.principal: ",
+            ),
+            (
+                user("ada"),
+                CreateApiTokenRequest {
+                    valid_for_s: 59,
+                    ..asked("", &["smd.read"])
+                },
+                "valid_for_s: ",
+            ),
+            (
+                user("ada"),
+                CreateApiTokenRequest {
+                    valid_for_s: 7_776_001,
+                    ..asked("", &["smd.read"])
+                },
+                "valid_for_s: ",
+            ),
+        ] {
+            let error = service
+                .create(request_of(&caller, asked))
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(field), "{error}");
+        }
+        let longest = CreateApiTokenRequest {
+            valid_for_s: VALID_S_MAX,
+            ..asked("service/cron", &["smd.read"])
+        };
+        service.create(request_of(&offline, longest)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn everybody_sees_his_own_and_readers_all() {
+        let bed = Bed::new().await;
+        bed.api_token("user/ada", &["smd.read"]).await;
+        bed.api_token("user/bob", &["smd.read"]).await;
+        let own = service(&bed, FakeAuthority::nobody())
+            .api_tokens(&user("ada"))
+            .unwrap();
+        assert_eq!(
+            own.tokens
+                .iter()
+                .map(|token| token.principal.as_str())
+                .collect::<Vec<_>>(),
+            ["user/ada"]
+        );
+        let all = service(&bed, FakeAuthority::everything(&["auth.read"])).api_tokens(&user("ada"));
+        assert_eq!(all.unwrap().tokens.len(), 2);
+    }
+
+    /// Another's and none at all read alike; and what was made with it ends, too.
+    #[tokio::test]
+    async fn a_deleted_token_takes_its_access_tokens_along() {
+        let bed = Bed::new().await;
+        let token = bed.api_token("user/ada", &["smd.read"]).await;
+        let derived = crate::issued::Grantee {
+            session_id: token.id(),
+            ..crate::issued::Grantee::of("user/ada")
+        };
+        let derived = bed.checks.issue(&derived).unwrap().token;
+        bed.checks.principal(&derived).unwrap().unwrap();
+        let service = service(&bed, FakeAuthority::nobody());
+        let delete = |caller: &str, id: &str| {
+            service.delete_api_token(request_of(
+                &user(caller),
+                DeleteApiTokenRequest { id: id.to_owned() },
+            ))
+        };
+        let anothers = delete("bob", &token.id()).await.unwrap_err();
+        let none = delete("bob", "0123456789abcdef").await.unwrap_err();
+        assert_eq!(anothers.to_string(), none.to_string());
+        let malformed = delete("ada", "x").await.unwrap_err();
+        assert!(matches!(malformed, Error::Invalid { .. }), "{malformed:?}");
+        delete("ada", &token.id()).await.unwrap();
+        let refused = bed.checks.principal(&derived);
+        assert!(
+            matches!(refused, Err(Error::Unauthenticated { .. })),
+            "{refused:?}"
+        );
+    }
+}

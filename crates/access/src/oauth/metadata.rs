@@ -1,0 +1,73 @@
+//! Where OAuth's clients find what: RFC 8414, and the same for OpenID's.
+
+use rpc::token::issuer;
+use serde::Serialize;
+use state::State;
+
+use super::error::OauthError;
+use super::token::{CLIENT_CREDENTIALS, EXCHANGE, REFRESH};
+
+/// Longest host, bytes: a DNS name, a colon and a port.
+const HOST_BYTES_MAX: usize = 253 + 6;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    grant_types_supported: &'static [&'static str],
+    response_types_supported: &'static [&'static str],
+    token_endpoint_auth_methods_supported: &'static [&'static str],
+    id_token_signing_alg_values_supported: &'static [&'static str],
+    subject_types_supported: &'static [&'static str],
+}
+
+/// As seen from `host`, by which the caller has found this member.
+///
+/// # Errors
+/// `invalid_request` for a host that is none: it becomes part of addresses.
+pub(crate) fn metadata(state: &State, host: &str) -> Result<Metadata, OauthError> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(is_part) {
+        return Err(OauthError::request("host: name this member by host and port"));
+    }
+    let at = |path: &str| format!("https://{host}{path}");
+    Ok(Metadata {
+        issuer: issuer(state.cluster_name()),
+        token_endpoint: at("/oauth2/token"),
+        jwks_uri: at("/keys"),
+        introspection_endpoint: at("/oauth2/introspect"),
+        revocation_endpoint: at("/oauth2/revoke"),
+        grant_types_supported: &[CLIENT_CREDENTIALS, REFRESH, EXCHANGE],
+        response_types_supported: &[],
+        token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "none"],
+        id_token_signing_alg_values_supported: &["ES256"],
+        subject_types_supported: &["public"],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_begin_where_the_caller_is() {
+        let metadata = metadata(&State::new(), "admin1:8443").unwrap();
+        assert_eq!(metadata.token_endpoint, "https://admin1:8443/oauth2/token");
+        assert_eq!(metadata.jwks_uri, "https://admin1:8443/keys");
+        super::metadata(&State::new(), "[fd00::1]:8443").unwrap();
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_in_no_address() {
+        for wrong in ["", "a/b", "a b", "a\"b", "user@host", "a?b", &"a".repeat(260)] {
+            assert_eq!(
+                metadata(&State::new(), wrong).unwrap_err().code(),
+                "invalid_request",
+                "{wrong}"
+            );
+        }
+    }
+}

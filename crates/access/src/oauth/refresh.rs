@@ -1,0 +1,232 @@
+//! A login's next access token. A refresh token is good once; who shows it a second time has stolen it, or was stolen from.
+
+use auth::{OpaqueKind, OpaqueToken};
+use proto::auth::v1::auth_command::{Change, RefreshSession};
+use proto::auth::v1::{AuthCommand, LoginSession, TokenRequest};
+use proto::raft::v1::entry::Command;
+use rpc::Error;
+
+use super::error::OauthError;
+use super::token::TokenAnswer;
+use crate::TokenChecks;
+use crate::issued::{Grantee, internal};
+use crate::scopes::narrowed;
+
+/// The outcome of a token that was shown a second time.
+const REPLAYED: &str = "replayed";
+/// One answer for a token that is malformed, unknown, or whose login has ended.
+const UNKNOWN: &str = "the refresh token is unknown or its login has ended; log in again";
+
+/// # Errors
+/// `invalid_grant` for what is no refresh token that is good; `invalid_scope` for more than the login has.
+pub(crate) async fn refresh(checks: &TokenChecks, asked: &TokenRequest) -> Result<TokenAnswer, OauthError> {
+    let shown = shown(&asked.refresh_token).ok_or(OauthError::grant(UNKNOWN))?;
+    checks.store().linearize().await?;
+    let session = session_of(checks, &shown).ok_or(OauthError::grant(UNKNOWN))?;
+    let is_anothers = !asked.client_id.is_empty() && asked.client_id != session.client_id;
+    if is_anothers && !session.client_id.is_empty() {
+        return Err(OauthError::grant("the refresh token was given to another client"));
+    }
+    let have = Some(session.permissions.as_slice()).filter(|permissions| !permissions.is_empty());
+    let permissions = narrowed(&asked.scope, have).map_err(|_| OauthError::scope())?;
+    // before the token is used up: without a key the login would be lost
+    checks.signing_pair()?;
+    let renewed = renew(checks, &session, &shown).await?;
+    let issued = checks.issue(&Grantee {
+        principal: session.principal,
+        groups: session.groups,
+        permissions,
+        client_id: session.client_id,
+        session_id: session.id,
+        ends_at_ms: session.expires_at_ms,
+        ..Grantee::default()
+    })?;
+    Ok(TokenAnswer {
+        refresh_token: Some(renewed.to_string()),
+        ..TokenAnswer::of(issued)
+    })
+}
+
+pub(crate) fn shown(text: &str) -> Option<OpaqueToken> {
+    let shown: OpaqueToken = text.parse().ok()?;
+    (shown.kind() == OpaqueKind::Refresh).then_some(shown)
+}
+
+/// The login of a refresh token, the current one or the one before: strangers write nothing to the log.
+pub(crate) fn session_of(checks: &TokenChecks, shown: &OpaqueToken) -> Option<LoginSession> {
+    let session = checks.store().state().auth.session(&shown.id())?;
+    let digest = shown.secret_sha256();
+    let is_its = session.refresh_sha256 == digest || session.previous_refresh_sha256 == digest;
+    let lasts = session.expires_at_ms > checks.store().cluster_time_ms();
+    (is_its && lasts).then(|| session.as_ref().clone())
+}
+
+/// Two at once: the log orders them, and the second is told that the first has the next token.
+async fn renew(
+    checks: &TokenChecks,
+    session: &LoginSession,
+    shown: &OpaqueToken,
+) -> Result<OpaqueToken, OauthError> {
+    let renewed = shown.renewed().map_err(|error| internal(&error))?;
+    let change = Change::RefreshSession(RefreshSession {
+        id: session.id.clone(),
+        shown_sha256: shown.secret_sha256().to_vec(),
+        new_sha256: renewed.secret_sha256().to_vec(),
+    });
+    let command = Command::Auth(AuthCommand { change: Some(change) });
+    match checks.store().propose(&session.principal, command, None).await {
+        Ok(committed) if committed.applied.value == REPLAYED => {
+            tracing::warn!(
+                principal = session.principal,
+                session = session.id,
+                "a refresh token was shown a second time: its login is ended, everywhere"
+            );
+            Err(OauthError::grant(
+                "the refresh token was used before: its login has ended; log in again",
+            ))
+        }
+        Ok(_) => Ok(renewed),
+        Err(Error::Conflict { detail }) => Err(OauthError::grant(detail)),
+        Err(Error::NotFound { .. }) => Err(OauthError::grant(UNKNOWN)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::token::{REFRESH, token};
+    use crate::token_testing::Bed;
+
+    fn asked(refresh_token: &str) -> TokenRequest {
+        TokenRequest {
+            grant_type: REFRESH.into(),
+            refresh_token: refresh_token.into(),
+            ..TokenRequest::default()
+        }
+    }
+
+    async fn refused(bed: &Bed, asked: TokenRequest) -> OauthError {
+        match token(&bed.checks, asked).await {
+            Err(error) => error,
+            Ok(_) => panic!("a token was given"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_goes_on_with_the_next_token() {
+        let bed = Bed::new().await;
+        let first = bed.session("user/ada", &["hpc"], &["smd.*"]).await.to_string();
+        let answer = token(&bed.checks, asked(&first)).await.unwrap();
+        let checked = bed.checks.checked(&answer.access_token).unwrap().unwrap();
+        assert_eq!(checked.principal.name, "user/ada");
+        assert_eq!(answer.scope.as_deref(), Some("smd.*"));
+        let next = answer.refresh_token.unwrap();
+        assert_ne!(next, first);
+        let narrow = TokenRequest {
+            scope: "smd.read".into(),
+            client_id: "cli".into(),
+            ..asked(&next)
+        };
+        assert_eq!(
+            token(&bed.checks, narrow).await.unwrap().scope.as_deref(),
+            Some("smd.read")
+        );
+    }
+
+    /// The answer may have been lost on its way, or two programs share the login: within ten seconds nobody is thrown out.
+    #[tokio::test]
+    async fn a_token_that_was_just_used_is_refused_and_the_login_goes_on() {
+        let bed = Bed::new().await;
+        let first = bed.session("user/ada", &[], &[]).await.to_string();
+        let next = token(&bed.checks, asked(&first))
+            .await
+            .unwrap()
+            .refresh_token
+            .unwrap();
+        let error = refused(&bed, asked(&first)).await;
+        assert_eq!(error.code(), "invalid_grant");
+        assert!(format!("{error:?}").contains("less than 10 s ago"), "{error:?}");
+        token(&bed.checks, asked(&next))
+            .await
+            .map(|answer| answer.expires_in)
+            .unwrap();
+    }
+
+    /// A thief and the owner both have it: neither keeps the login, whichever came first.
+    #[tokio::test]
+    async fn a_token_that_is_shown_again_later_ends_the_login() {
+        let bed = Bed::new().await;
+        let first = bed.session("user/ada", &[], &[]).await.to_string();
+        let answer = token(&bed.checks, asked(&first)).await.unwrap();
+        let started_ms = bed.store.cluster_time_ms();
+        // each look at this store's clock is a millisecond
+        while bed.store.cluster_time_ms() < started_ms + 11_000 {}
+        let error = refused(&bed, asked(&first)).await;
+        assert!(format!("{error:?}").contains("used before"), "{error:?}");
+        let next = answer.refresh_token.unwrap();
+        assert_eq!(refused(&bed, asked(&next)).await, OauthError::grant(UNKNOWN));
+        let access = bed.checks.principal(&answer.access_token);
+        assert!(matches!(access, Err(Error::Unauthenticated { .. })), "{access:?}");
+    }
+
+    /// Of the one before that nobody honest has a use.
+    #[tokio::test]
+    async fn strangers_get_one_answer_and_write_nothing() {
+        let bed = Bed::new().await;
+        let own = bed.session("user/ada", &[], &[]).await;
+        let first = own.to_string();
+        let second = token(&bed.checks, asked(&first))
+            .await
+            .unwrap()
+            .refresh_token
+            .unwrap();
+        token(&bed.checks, asked(&second))
+            .await
+            .map(|answer| answer.expires_in)
+            .unwrap();
+        let api = bed.api_token("user/ada", &["smd.read"]).await;
+        let before = bed.store.state().applied_index();
+        for wrong in [
+            "",
+            "chr_x",
+            &first,
+            &own.renewed().unwrap().to_string(),
+            &OpaqueToken::generate(OpaqueKind::Refresh).unwrap().to_string(),
+            &api.to_string(),
+        ] {
+            assert_eq!(
+                refused(&bed, asked(wrong)).await,
+                OauthError::grant(UNKNOWN),
+                "{wrong}"
+            );
+        }
+        assert_eq!(bed.store.state().applied_index(), before);
+    }
+
+    /// A login that cannot have its token now can have it later.
+    #[tokio::test]
+    async fn nothing_is_used_up_for_nothing() {
+        let bed = Bed::without_keys();
+        let first = bed.session("user/ada", &[], &["smd.read"]).await.to_string();
+        assert_eq!(
+            refused(&bed, asked(&first)).await.code(),
+            "temporarily_unavailable"
+        );
+        bed.rotate(false, false).await;
+        let wider = TokenRequest {
+            scope: "bss.read".into(),
+            ..asked(&first)
+        };
+        assert_eq!(refused(&bed, wider).await.code(), "invalid_scope");
+        let other = TokenRequest {
+            client_id: "other".into(),
+            ..asked(&first)
+        };
+        assert_eq!(refused(&bed, other).await.code(), "invalid_grant");
+        token(&bed.checks, asked(&first))
+            .await
+            .map(|answer| answer.expires_in)
+            .unwrap();
+    }
+}

@@ -1,0 +1,92 @@
+//! `chamois token --export`: the line that scripts around `gen_access_token` and `ochami` expect.
+
+use proto::auth::v1::ExchangeRequest;
+use proto::auth::v1::oauth_service_client::OauthServiceClient;
+use serde::Deserialize;
+
+use crate::args::GlobalArgs;
+use crate::connect::{self, Target};
+use crate::error::{CliError, Kind};
+use crate::output;
+
+/// Longest name of a cluster.
+const NAME_LENGTH_MAX: usize = 64;
+
+/// What the token endpoint answers, and a refusal of it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Token {
+        access_token: String,
+    },
+    Refused {
+        error: String,
+        error_description: String,
+    },
+}
+
+pub(super) async fn run(global: &GlobalArgs, variable: &str) -> Result<(), CliError> {
+    let target = Target::from_global(global)?;
+    let mut client = OauthServiceClient::new(connect::to_any(global)?);
+    let answer = client.exchange(ExchangeRequest::default()).await?.into_inner();
+    let token = token_of(&answer.data, target.token())?;
+    output::print(format_args!("export {variable}={token}"))
+}
+
+/// An access token, or the administrator's own token of the cluster's key, which is exchanged for nothing and good by itself.
+fn token_of(answer: &[u8], own: Option<&str>) -> Result<String, CliError> {
+    let answer: Answer = serde_json::from_slice(answer)
+        .map_err(|error| CliError::other("the cluster's answer cannot be read", error))?;
+    match (answer, own) {
+        (Answer::Token { access_token }, _) => Ok(access_token),
+        (Answer::Refused { error, .. }, Some(own)) if error == "access_denied" => Ok(own.to_owned()),
+        (
+            Answer::Refused {
+                error_description, ..
+            },
+            _,
+        ) => Err(CliError::new(Kind::Denied, error_description)),
+    }
+}
+
+/// The variable that `ochami` reads for a cluster of this name: in capitals, and `_` for `-`.
+pub(super) fn variable(name: &str) -> Result<String, String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !begins || name.len() > NAME_LENGTH_MAX || !name.chars().all(is_part) {
+        return Err(format!(
+            "accepted are 1 to {NAME_LENGTH_MAX} letters, digits, - and _, of which the first is a letter"
+        ));
+    }
+    Ok(format!(
+        "{}_ACCESS_TOKEN",
+        name.replace('-', "_").to_ascii_uppercase()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The line is given to a shell.
+    #[test]
+    fn the_variable_is_the_one_that_ochami_reads() {
+        assert_eq!(variable("demo").unwrap(), "DEMO_ACCESS_TOKEN");
+        assert_eq!(variable("my-site_2").unwrap(), "MY_SITE_2_ACCESS_TOKEN");
+        for wrong in ["", "2a", "a b", "a;rm", "$(x)", "ä", &"a".repeat(65)] {
+            assert!(variable(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_administrators_own_token_is_good_as_it_is() {
+        let given = br#"{"access_token":"a.b.c","token_type":"Bearer","expires_in":600}"#;
+        assert_eq!(token_of(given, Some("own")).unwrap(), "a.b.c");
+        let denied = br#"{"error":"access_denied","error_description":"nothing"}"#;
+        assert_eq!(token_of(denied, Some("own")).unwrap(), "own");
+        assert_eq!(token_of(denied, None).unwrap_err().kind(), Kind::Denied);
+        let later = br#"{"error":"temporarily_unavailable","error_description":"no key"}"#;
+        assert_eq!(token_of(later, Some("own")).unwrap_err().to_string(), "no key");
+        token_of(b"<html>", None).unwrap_err();
+    }
+}
