@@ -14,6 +14,7 @@ use state::{RowKind, State};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::TokenChecks;
 use crate::parts::{Parts, Selected};
 use crate::table::Table;
 
@@ -43,6 +44,8 @@ pub struct Authorities(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    /// `None`: no token but the offline key's is accepted.
+    tokens: Option<TokenChecks>,
     /// Sorted; a permission is a bit by its place.
     permissions: Vec<String>,
     view: ArcSwap<View>,
@@ -75,10 +78,25 @@ impl Revisions {
 }
 
 impl Authorities {
-    /// Answers from `store` for methods with these rules.
+    /// Answers from `store` for methods with these rules. No token of this cluster's is accepted.
     pub fn new(store: Store, rules: &Rules) -> Authorities {
+        Authorities::made(store, rules, None)
+    }
+
+    /// The same, of a cluster whose tokens `tokens` checks, by the same store.
+    pub fn with_tokens(store: Store, rules: &Rules, tokens: TokenChecks) -> Authorities {
+        Authorities::made(store, rules, Some(tokens))
+    }
+
+    /// What checks tokens.
+    pub(crate) fn tokens(&self) -> Option<&TokenChecks> {
+        self.0.tokens.as_ref()
+    }
+
+    fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>) -> Authorities {
         Authorities(Arc::new(Inner {
             store,
+            tokens,
             permissions: rules.permissions().map(str::to_owned).collect(),
             view: ArcSwap::default(),
             is_out_of_touch: AtomicBool::new(false),
@@ -156,8 +174,12 @@ impl Seen {
 }
 
 impl Authority for Authorities {
-    fn authenticate(&self, _token: &str) -> Result<Option<Identity>, Error> {
-        Ok(None) // every token that there is was signed with the cluster's offline key
+    fn authenticate(&self, token: &str) -> Result<Option<Identity>, Error> {
+        let Some(tokens) = &self.0.tokens else {
+            return Ok(None); // every token that there is was signed with the cluster's offline key
+        };
+        let principal = tokens.principal(token)?;
+        Ok(principal.map(|principal| Identity::Known(Arc::new(principal))))
     }
 
     fn access(&self, identity: &Identity, permission: &str) -> Result<Access, Error> {

@@ -3,29 +3,53 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod api_tokens;
 mod authority;
 mod explain;
+mod issued;
+mod key_rotation;
+mod late;
+mod oauth;
 mod parts;
 mod policies;
 mod question;
+mod revocations;
+mod rights;
 mod roles;
+mod scopes;
 mod service;
+mod sessions;
+mod signing_keys;
 mod table;
 #[cfg(test)]
 mod testing;
+mod token_checks;
+mod token_service;
+#[cfg(test)]
+mod token_testing;
 
+use std::sync::Arc;
+
+use proto::auth::v1::oauth_service_server::OauthServiceServer;
 use proto::auth::v1::policy_service_server::PolicyServiceServer;
+use proto::auth::v1::token_service_server::TokenServiceServer;
 use raft::Store;
 use rpc::{Rules, RulesError};
 use tonic::service::RoutesBuilder;
 
 pub use authority::Authorities;
 pub use explain::{Explained, explain};
+pub use key_rotation::{Pace, rotate_signing_keys};
+pub use oauth::OauthService;
 pub use question::{Object, Question};
 pub use service::PolicyService;
 pub use table::{PolicyId, Table};
+pub use token_checks::TokenChecks;
+pub use token_service::TokenService;
 
-/// Adds the services to `routes`.
+use crate::rights::Rights;
+
+/// Adds the services to `routes`: those of tokens where the authority checks any.
 ///
 /// # Errors
 /// A descriptor that does not decode, which `rules` were read from.
@@ -37,5 +61,11 @@ pub fn add_services(
 ) -> Result<(), RulesError> {
     let service = PolicyService::new(store.clone(), authorities.clone(), rules)?;
     routes.add_service(PolicyServiceServer::new(service));
+    if let Some(tokens) = authorities.tokens() {
+        let rights = Rights::new(Arc::new(authorities.clone()), rules);
+        routes
+            .add_service(TokenServiceServer::new(TokenService::new(tokens.clone(), rights)))
+            .add_service(OauthServiceServer::new(OauthService::new(tokens.clone())));
+    }
     Ok(())
 }

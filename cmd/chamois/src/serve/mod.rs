@@ -40,11 +40,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Authorities;
+use access::{Authorities, Pace, TokenChecks};
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
 use raft::{Member, MemberOptions, Profile, Sources, Store};
+use rpc::Calls;
 use tokio::runtime::Handle;
 
 pub use self::drain::Signals;
@@ -59,7 +60,7 @@ use self::drain::Drain;
 use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
-use self::metrics::{DhcpPage, MetricsPage};
+use self::metrics::{DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
@@ -150,18 +151,10 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         &mut tasks,
     )?;
     let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
-    let (metrics, log) = (member.metrics(), member.metrics());
+    let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
-    let page = |calls| MetricsPage {
-        raft: metrics,
-        peers,
-        calls,
-        counters: counters.clone(),
-        dhcp: DhcpPage {
-            store: store.clone(),
-            servers: dhcp.clone(),
-        },
-    };
+    let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
+    let page = metrics_page(&member, peers, &counters, &dhcp, &tokens);
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
@@ -174,6 +167,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         loaders: &loaders,
         timeline: &timeline,
         dhcp: &dhcp,
+        tokens: &tokens,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
     follow_rights(authorities, &drain, &mut tasks);
@@ -229,6 +223,7 @@ fn work_on_the_state(store: &Store, identity: &Identity, member_id: u64, drain: 
     advance_rollouts(store, drain, tasks);
     confirm_held_addresses(store, drain, tasks);
     notify(store, identity, member_id, drain, tasks);
+    look_after_keys(store, identity, drain, tasks);
 }
 
 async fn until_told_to_stop(
@@ -241,6 +236,38 @@ async fn until_told_to_stop(
         error = tasks.failed() => Err(error),
         reason = member.failed() => Err(ServeError::Ended { part: "Raft", reason }),
     }
+}
+
+/// Everything that monitoring sees, once the calls are known.
+fn metrics_page(
+    member: &Member,
+    peers: PeerTraffic,
+    counters: &Counters,
+    dhcp: &dhcp::Servers,
+    tokens: &TokenChecks,
+) -> impl FnOnce(Calls) -> MetricsPage + use<> {
+    let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
+    let (servers, checks) = (dhcp.clone(), tokens.clone());
+    move |calls| MetricsPage {
+        raft,
+        peers,
+        calls,
+        counters,
+        dhcp: DhcpPage {
+            store: store.clone(),
+            servers,
+        },
+        tokens: TokenPage { store, checks },
+    }
+}
+
+/// While this member leads, the keys of access tokens are made and moved on.
+fn look_after_keys(store: &Store, identity: &Identity, drain: &Drain, tasks: &mut Tasks) {
+    let (store, sealer, stop) = (store.clone(), identity.sealer.clone(), drain.finishing());
+    tasks.spawn("keys of access tokens", async move {
+        access::rotate_signing_keys(store, sealer, Pace::default(), stop.reached()).await;
+        Ok(())
+    });
 }
 
 /// Streams end when the right to them does.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use access::Authorities;
+use access::{Authorities, TokenChecks};
 use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
@@ -49,6 +49,7 @@ pub(super) struct Parts<'a> {
     pub(super) timeline: &'a Timeline,
     /// DHCP servers, for whoever asks what they would answer.
     pub(super) dhcp: &'a ::dhcp::Servers,
+    pub(super) tokens: &'a TokenChecks,
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -67,9 +68,10 @@ pub(super) async fn assemble(
         loaders,
         timeline,
         dhcp,
+        tokens: bearer_tokens,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let authorities = Authorities::new(store.clone(), &rules);
+    let authorities = Authorities::with_tokens(store.clone(), &rules, bearer_tokens.clone());
     let guard = Guard::new(
         rules.clone(),
         Some(identity.tokens.clone()),

@@ -130,6 +130,11 @@ impl Auth {
         self.devices.get(user_code).cloned()
     }
 
+    /// What was taken back and is not forgotten, by id.
+    pub fn revocations(&self) -> impl Iterator<Item = &Arc<Revocation>> {
+        self.revocations.iter()
+    }
+
     /// An OIDC provider by its name.
     pub fn provider(&self, name: &str) -> Option<Arc<OidcProvider>> {
         self.providers.get(name).cloned()

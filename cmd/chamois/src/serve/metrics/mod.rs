@@ -4,6 +4,7 @@ mod dhcp;
 mod exposition;
 mod process;
 mod raft;
+mod tokens;
 
 use std::time::SystemTime;
 
@@ -18,6 +19,7 @@ use super::peer_traffic::PeerTraffic;
 
 pub(super) use self::dhcp::DhcpPage;
 pub(super) use self::exposition::{Exposition, Kind};
+pub(super) use self::tokens::TokenPage;
 
 /// Everything that is on the page.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub(super) struct MetricsPage {
     pub(super) counters: Counters,
     /// Waits, messages and addresses of DHCP.
     pub(super) dhcp: DhcpPage,
+    /// Tokens and the keys that sign them.
+    pub(super) tokens: TokenPage,
 }
 
 impl MetricsPage {
@@ -41,6 +45,7 @@ impl MetricsPage {
         self.peers.add_to(&mut page);
         self.counters.add_to(&mut page);
         self.dhcp.add_to(&mut page);
+        self.tokens.add_to(&mut page);
         add_calls(&mut page, &self.calls);
         process::add_to(&mut page);
         page.into_text()
