@@ -24,7 +24,6 @@ pub(crate) struct Message<'a> {
     /// The client's MAC address, in the answers to it, too.
     pub(crate) mac: String,
     pub(crate) siaddr: Ipv4Addr,
-    /// The text of the field.
     pub(crate) sname: &'a [u8],
     pub(crate) file: &'a [u8],
     /// Codes and values in their order, one that came twice twice. Those within `sname` and `file` (option 52) are not here.
@@ -113,14 +112,12 @@ mod tests {
         let bytes = packet(OFFER, &[(67, b"boot"), (43, &[6, 1, 8]), (67, b"")]);
         let message = Message::parse(&bytes).unwrap();
         assert_eq!((message.kind, message.xid, message.mac.as_str()), (OFFER, 7, MAC));
-        assert_eq!(message.siaddr, Ipv4Addr::new(10, 97, 0, 1));
-        assert_eq!((message.sname, message.file), (b"s".as_slice(), b"f".as_slice()));
+        assert_eq!(message.siaddr.octets(), [10, 97, 0, 1]);
+        assert_eq!([message.sname, message.file], [b"s", b"f"]);
         let codes: Vec<u8> = message.options.iter().map(|(code, _)| *code).collect();
         assert_eq!(codes, [53, 67, 43, 67]);
-        assert_eq!(
-            [67, 66].map(|code| message.option(code)),
-            [Some(b"boot".as_slice()), None]
-        );
+        let (first, none) = (message.option(67), message.option(66));
+        assert_eq!((first, none), (Some(b"boot".as_slice()), None));
     }
 
     /// The type stands anywhere, and padding has no length.
