@@ -42,9 +42,14 @@ impl BridgeFilter {
 
     /// Counts what a DHCP server sends from this port, whatever it is and whether it passes or not, as `answers-<port>`.
     pub fn count_answers(&self, port: &str) {
-        self.nft(&format!("add counter bridge chamois answers-{port}"));
+        self.count(&format!("answers-{port}"), port, "udp sport 67");
+    }
+
+    /// Counts the IPv4 packets from this port that match an expression of nftables, whether they pass or not.
+    pub fn count(&self, name: &str, port: &str, matching: &str) {
+        self.nft(&format!("add counter bridge chamois {name}"));
         self.nft(&format!(
-            "add rule bridge chamois arriving iifname {port} ether type ip udp sport 67 counter name answers-{port}"
+            "add rule bridge chamois arriving iifname {port} ether type ip {matching} counter name {name}"
         ));
     }
 

@@ -1,5 +1,6 @@
 //! What is fuzzed (`fuzz/`, with nightly and for minutes in `.ci/long`) as it is tested by every change: each seed, cut
 //! off anywhere, and with each of its bytes changed.
+#![allow(clippy::duplicate_mod, reason = "inputs share what their worlds are made of")]
 
 use std::path::{Path, PathBuf};
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use lab::machine::{Guest, GuestConfig, member_mac};
 
+use crate::captured::Captured;
 use crate::cell::{Cell, Fault, Phase};
 use crate::checks;
 use crate::disguise;
@@ -19,6 +20,7 @@ const BOOT_AT_MOST: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How a boot went.
+#[derive(Default)]
 pub(crate) struct Boot {
     /// From power on to the phone-home.
     pub(crate) time: Duration,
@@ -29,6 +31,8 @@ pub(crate) struct Boot {
     pub(crate) script_after: Option<Duration>,
     /// When each request came, and when the member was broken.
     pub(crate) timeline: String,
+    /// What was said by DHCP.
+    pub(crate) captured: Captured,
 }
 
 /// Why a cell has no figure.
@@ -68,6 +72,7 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
     let broken = attempt.broken.take();
     let broken_after = broken.map(|at| at - attempt.started);
     let console = attempt.guest.console();
+    let messages = attempt.wire.dhcp_messages();
     let (progress, documents) = (attempt.progress, attempt.documents);
     let stale = attempt
         .stale
@@ -98,6 +103,7 @@ pub(crate) fn run(lane: &mut Lane, cell: Cell) -> Result<Boot, Failure> {
             Some(after) => format!("{}; broken {:.1}", progress.timeline(), after.as_secs_f64()),
             None => progress.timeline(),
         },
+        captured: Captured::of(&messages, &lane.node.mac),
     })
 }
 

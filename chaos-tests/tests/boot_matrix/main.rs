@@ -1,15 +1,19 @@
 //! Compute nodes boot by four firmware paths while the member whose address they use dies, in each phase of the
 //! boot and in three ways. Real firmware (QEMU), real members, one namespace each; two clusters side by side.
 //!
-//! `CHAMOIS_BOOT_CELLS=all` runs every cell, unset a dozen; `CHAMOIS_BOOT_TABLE=file` keeps the table.
+//! `CHAMOIS_BOOT_CELLS=all` runs every cell, unset a dozen; `CHAMOIS_BOOT_TABLE=file` keeps the table;
+//! `UPDATE_GOLDEN=1` writes what undisturbed boots say by DHCP (`golden/`).
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod boot;
+mod captured;
 mod cell;
 mod checks;
+mod dhcp_message;
 mod disguise;
 mod editor;
 mod frame;
+mod golden;
 mod held_back;
 mod lane;
 mod phase;
@@ -98,10 +102,11 @@ fn conclude(results: &Results) {
     if let Some(file) = std::env::var_os(TABLE) {
         std::fs::write(PathBuf::from(file), &table).unwrap();
     }
-    let failed = report::failed(results);
+    let mut failed = report::failed(results);
+    failed.extend(golden::differences(results));
     assert!(
         failed.is_empty(),
-        "{} boots failed:\n{}",
+        "{} failures:\n{}",
         failed.len(),
         failed.join("\n")
     );

@@ -141,8 +141,7 @@ mod tests {
             time: Duration::from_secs(seconds),
             was_leader,
             router_adverts: 1,
-            script_after: None,
-            timeline: String::new(),
+            ..Boot::default()
         }
     }
 

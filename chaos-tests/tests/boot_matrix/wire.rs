@@ -11,9 +11,11 @@ use std::time::Duration;
 use chaos_tests::members::wait;
 use lab::machine::{Namespace, Process};
 
+use crate::dhcp_message::{self, Message};
 use crate::frame::{self, Body, Frame};
 
 const DHCP_SERVER: u16 = 67;
+const DHCP_CLIENT: u16 = 68;
 const TFTP: u16 = 69;
 const NODE_HTTP: u16 = 8081;
 /// Bytes of pcap's file header and of the header before each frame.
@@ -41,6 +43,7 @@ pub(crate) enum Fact {
 pub(crate) struct Wire {
     facts: Receiver<Fact>,
     texts: Receiver<Document>,
+    dhcp: Receiver<Vec<u8>>,
     _tcpdump: Process,
 }
 
@@ -63,7 +66,7 @@ impl Wire {
             .spawn()
             .expect("tcpdump must be installed");
         let frames = child.stdout.take().expect("piped");
-        let ((to_facts, facts), (to_texts, texts)) = (channel(), channel());
+        let ((to_facts, facts), (to_texts, texts), (to_dhcp, dhcp)) = (channel(), channel(), channel());
         // It ends with tcpdump, or when nobody listens any more.
         std::thread::spawn(move || {
             let mut reader = Reader::default();
@@ -73,7 +76,8 @@ impl Wire {
                 };
                 let document = reader.document(&frame);
                 let fact = reader.fact(&frame);
-                document.is_none_or(|document| to_texts.send(document).is_ok())
+                dhcp_payload(&frame).is_none_or(|payload| to_dhcp.send(payload.to_vec()).is_ok())
+                    && document.is_none_or(|document| to_texts.send(document).is_ok())
                     && fact.is_none_or(|fact| to_facts.send(fact).is_ok())
             });
         });
@@ -85,6 +89,7 @@ impl Wire {
         Wire {
             facts,
             texts,
+            dhcp,
             _tcpdump: Process::new(child),
         }
     }
@@ -101,6 +106,11 @@ impl Wire {
     /// The documents that the guest was sent since the last call, in order.
     pub(crate) fn documents(&self) -> Vec<Document> {
         self.texts.try_iter().collect()
+    }
+
+    /// What passed between clients and servers of DHCP since the last call, in order.
+    pub(crate) fn dhcp_messages(&self) -> Vec<Vec<u8>> {
+        self.dhcp.try_iter().collect()
     }
 }
 
@@ -211,16 +221,20 @@ impl Reader {
     }
 }
 
-/// Option 53 of a reply is 2. It stands anywhere behind the magic cookie.
 fn is_offer(packet: &[u8]) -> bool {
-    let mut options = packet.get(240..).unwrap_or_default();
-    while let [code, length, rest @ ..] = options {
-        if (*code, *length) == (53, 1) {
-            return rest.first() == Some(&2);
-        }
-        options = rest.get(usize::from(*length)..).unwrap_or_default();
+    Message::parse(packet).is_some_and(|message| message.kind == dhcp_message::OFFER)
+}
+
+/// Of a frame between a client and a server, in either direction.
+fn dhcp_payload<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
+    match frame.body {
+        Body::Udp {
+            from: DHCP_SERVER | DHCP_CLIENT,
+            to: DHCP_SERVER | DHCP_CLIENT,
+            payload,
+        } => Some(payload),
+        _ => None,
     }
-    false
 }
 
 fn tftp_request(packet: &[u8]) -> Option<String> {
@@ -288,23 +302,37 @@ mod tests {
         );
     }
 
+    fn udp(from: u16, to: u16, payload: &[u8]) -> Frame<'_> {
+        Frame {
+            source: [2, 0x97, 0, 0, 1, 3],
+            body: Body::Udp { from, to, payload },
+        }
+    }
+
     #[test]
-    fn an_offer_is_told_from_an_ack_wherever_the_option_stands() {
-        let mut packet = vec![0; 240];
-        packet.extend([54, 4, 10, 97, 0, 1, 53, 1, 2, 255]);
-        assert!(is_offer(&packet));
-        packet[248] = 5;
-        assert!(!is_offer(&packet));
-        assert!(!is_offer(&packet[..239]));
+    fn an_offer_is_told_from_an_ack() {
+        let of_kind = |kind| Reader::default().fact(&udp(67, 68, &dhcp_message::testing::packet(kind, &[])));
+        let from = "02:97:00:00:01:03".to_owned();
+        assert_eq!(of_kind(dhcp_message::OFFER), Some(Fact::Offer { from }));
+        assert_eq!(of_kind(5), None);
+    }
+
+    /// A proxy's port is none of them: nobody here is asked there.
+    #[test]
+    fn dhcp_is_told_by_both_of_its_ports() {
+        let payload: &[u8] = b"dhcp";
+        for (from, to) in [(68, 67), (67, 68), (67, 67)] {
+            assert_eq!(dhcp_payload(&udp(from, to, payload)), Some(payload));
+        }
+        for (from, to) in [(68, 4011), (2000, 69), (69, 68)] {
+            assert_eq!(dhcp_payload(&udp(from, to, payload)), None);
+        }
+        assert_eq!(dhcp_payload(&tcp(68, 67, payload)), None);
     }
 
     #[test]
     fn blocks_count_only_for_ports_that_asked() {
         let mut reader = Reader::default();
-        let udp = |from, to, payload| Frame {
-            source: [0; 6],
-            body: Body::Udp { from, to, payload },
-        };
         let block: &[u8] = &[0, 3, 0, 7, 1, 2];
         assert_eq!(reader.fact(&udp(40000, 2000, block)), None);
         let request = reader.fact(&udp(2000, 69, b"\x00\x01undionly.kpxe\0octet\0"));

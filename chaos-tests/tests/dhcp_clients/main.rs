@@ -1,10 +1,13 @@
 //! Real clients (udhcpc, dhclient, dhcpcd), some behind isc-dhcp-relay, get the leases of known nodes from whichever
 //! member is there: three real members in namespaces, packets lost and cut on the bridge between them.
+//! Beside Kea, as on a site that moves: members that observe, and members that are proxies and boot a guest.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod kea;
 mod newcomers;
 mod observer;
 mod perfdhcp;
+mod proxy;
 mod site;
 mod steady_load;
 

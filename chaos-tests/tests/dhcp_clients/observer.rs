@@ -1,21 +1,14 @@
 //! The careful move from another DHCP server: members with `dhcp-mode = "observe"` beside Kea. Kea answers, the members say
 //! nothing, and `chamois dhcp observed` shows where they would have answered otherwise.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use chaos_tests::bridge_filter::BridgeFilter;
 use chaos_tests::dhcp_clients::{Client, History, Kind};
 use chaos_tests::members::{Members, MembersConfig, Node, wait};
-use lab::machine::{Network, Process};
-use serde_json::json;
+use lab::machine::Network;
 
+use super::kea;
 use super::site::{MEMBERS, add_client, mac};
 
-const KEA_ADDRESS: &str = "10.97.9.7";
-/// What both sides say alike.
-const ROUTER: &str = "10.97.0.254";
-const LEASE_S: u32 = 600;
 /// Clients by the number that their MACs follow from: their address in SMD, and the one that Kea has for them.
 const CLIENTS: [(u8, &str, &str); 2] = [(1, "10.97.5.1", "10.97.5.1"), (2, "10.97.5.2", "10.97.7.2")];
 
@@ -26,16 +19,20 @@ fn privileged_an_observer_says_nothing_and_compares() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut network = Network::create("o", 3).unwrap();
-    let _kea = start_kea(&mut network, folder.path());
+    let reservations = CLIENTS.map(|(number, _, of_kea)| (mac(number), of_kea));
+    let _kea = kea::start(&mut network, folder.path(), &reservations);
     let files = folder.path().join("files");
     std::fs::create_dir_all(&files).unwrap();
     let config = MembersConfig {
-        network_lines: format!("dhcp-mode = \"observe\"\ndhcp-other-servers = [\"{KEA_ADDRESS}\"]"),
+        network_lines: format!(
+            "dhcp-mode = \"observe\"\ndhcp-other-servers = [\"{}\"]",
+            kea::ADDRESS
+        ),
         ..MembersConfig::default()
     };
     let members = Members::start(&network, folder.path(), &files, &config);
     let filter = BridgeFilter::new(&network, &MEMBERS);
-    for port in MEMBERS.into_iter().chain(["kea"]) {
+    for port in MEMBERS.into_iter().chain([kea::PORT]) {
         filter.count_answers(port);
     }
     seed(&members);
@@ -64,14 +61,14 @@ fn privileged_an_observer_says_nothing_and_compares() {
                 .filter(|event| event.client == client.name())
                 .filter_map(|event| event.lease.as_ref());
             leases
-                .any(|lease| lease.address.to_string() == of_kea && lease.server.to_string() == KEA_ADDRESS)
+                .any(|lease| lease.address.to_string() == of_kea && lease.server.to_string() == kea::ADDRESS)
                 .then_some(())
         });
     }
     let said = wait("both clients compared", || compared(&members, observer));
     let row = said.lines().find(|line| line.contains(&mac(2)));
     let row = row.unwrap_or_else(|| panic!("the client with another address is not listed:\n{said}"));
-    for part in [KEA_ADDRESS, "address", "10.97.5.2", "10.97.7.2"] {
+    for part in [kea::ADDRESS, "address", "10.97.5.2", "10.97.7.2"] {
         assert!(row.contains(part), "{part}: {row}");
     }
 
@@ -85,7 +82,9 @@ fn privileged_an_observer_says_nothing_and_compares() {
 /// The addresses that the members would give.
 fn seed(members: &Members) {
     let leader = members.leader();
-    let subnet = format!(r#"{{"network":"10.97.0.0/16","routers":["{ROUTER}"],"leaseTimeS":{LEASE_S}}}"#);
+    // what both sides say alike
+    let (router, lease_s) = (kea::ROUTER, kea::LEASE_S);
+    let subnet = format!(r#"{{"network":"10.97.0.0/16","routers":["{router}"],"leaseTimeS":{lease_s}}}"#);
     members.post(leader, "/chamois/v1/subnets", &subnet);
     for (number, address, _) in CLIENTS {
         members.add_node(
@@ -109,37 +108,4 @@ fn compared(members: &Members, observer: u64) -> Option<String> {
     let (different, _) = rest.split_once(" different")?;
     let is_some = |count: &str| count.parse::<u64>().is_ok_and(|count| count > 0);
     (is_some(same) && is_some(different)).then_some(said)
-}
-
-/// On a host of its own, with a reservation for each client.
-fn start_kea(network: &mut Network, folder: &Path) -> Process {
-    let host = network.add_namespace("kea").unwrap();
-    let address = format!("{KEA_ADDRESS}/16");
-    network
-        .plug(&host, "eth0", "kea", "br0", "02:97:00:00:09:07", Some(&address))
-        .unwrap();
-    let reservations: Vec<_> = CLIENTS
-        .iter()
-        .map(|(number, _, of_kea)| json!({ "hw-address": mac(*number), "ip-address": of_kea }))
-        .collect();
-    let config = json!({ "Dhcp4": {
-        "interfaces-config": { "interfaces": ["eth0"] },
-        "lease-database": { "type": "memfile", "persist": false },
-        "valid-lifetime": LEASE_S,
-        "option-data": [{ "name": "routers", "data": ROUTER }],
-        "subnet4": [{ "subnet": "10.97.0.0/16", "reservations": reservations }],
-        "loggers": [{
-            "name": "kea-dhcp4",
-            "severity": "WARN",
-            "output_options": [{ "output": "stderr" }],
-        }],
-    }});
-    let file = folder.join("kea.json");
-    std::fs::write(&file, config.to_string()).unwrap();
-    let log = std::fs::File::create(folder.join("kea.log")).unwrap();
-    let mut kea = host.command("kea-dhcp4");
-    kea.arg("-c").arg(&file);
-    kea.env("KEA_LOCKFILE_DIR", folder).env("KEA_PIDFILE_DIR", folder);
-    kea.stdout(Stdio::null()).stderr(log);
-    Process::new(kea.spawn().unwrap())
 }

@@ -15,6 +15,7 @@ const INFO_WORDS: usize = 8;
 pub(crate) struct Batch {
     packets: Box<[[u8; PACKET_BYTES_MAX]; PACKETS_MAX]>,
     arrivals: [Option<Arrival>; PACKETS_MAX],
+    taken: usize,
 }
 
 /// A datagram as it came.
@@ -40,7 +41,18 @@ impl Batch {
         Batch {
             packets: Box::new([[0; PACKET_BYTES_MAX]; PACKETS_MAX]),
             arrivals: [None; PACKETS_MAX],
+            taken: 0,
         }
+    }
+
+    /// How many packets the last [`Batch::fill`] took.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether there may be more where they came from.
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken == PACKETS_MAX
     }
 
     /// The packets of the last [`Batch::fill`], in the order in which they came.
@@ -61,7 +73,7 @@ impl Batch {
     /// # Errors
     /// `WouldBlock` if nothing has; else of the socket. Then the batch is empty.
     pub(crate) fn fill(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        self.arrivals = [None; PACKETS_MAX];
+        (self.arrivals, self.taken) = ([None; PACKETS_MAX], 0);
         // SAFETY: sockaddr_in, iovec and mmsghdr are plain data of the system, for which all zeroes are valid.
         #[allow(
             unsafe_code,
@@ -99,6 +111,7 @@ impl Batch {
             )
         };
         let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
+        self.taken = taken;
         for (place, header) in headers.iter().enumerate().take(taken) {
             self.arrivals[place] = arrival(header, &names[place]);
         }

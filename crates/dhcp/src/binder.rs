@@ -1,6 +1,9 @@
 //! Leases on their way into the log: those that come while an entry is under way share the next one.
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use proto::dhcp::v1::DhcpCommand;
 use proto::dhcp::v1::dhcp_command::{Bind, BindLeases, Change};
@@ -12,12 +15,18 @@ use tokio::sync::oneshot;
 /// Leases of one entry: more would keep the first of them waiting for the last.
 const LEASES_PER_ENTRY_MAX: usize = 256;
 
+/// How long leases gather where they come several at a time: fewer entries are synced to fewer disks.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Proposes leases, as many in one entry as have come meanwhile.
 #[derive(Debug)]
 pub(crate) struct Binder {
     store: Store,
     queued: Mutex<Vec<(Bind, oneshot::Sender<()>)>>,
     under_way: Arc<tokio::sync::Mutex<()>>,
+    /// Leases of the last entry.
+    last: AtomicUsize,
+    gather: Duration,
 }
 
 impl Binder {
@@ -26,6 +35,8 @@ impl Binder {
             store,
             queued: Mutex::default(),
             under_way: Arc::default(),
+            last: AtomicUsize::new(0),
+            gather: GATHER,
         })
     }
 
@@ -41,22 +52,31 @@ impl Binder {
                 biased;
                 outcome = &mut told => return outcome.map_err(|_| Uncommitted),
                 turn = Arc::clone(&self.under_way).lock_owned() => {
-                    let batch = self.take();
-                    if batch.is_empty() {
-                        return told.await.map_err(|_| Uncommitted);
-                    }
                     let binder = Arc::clone(self);
                     // in a task of its own: who gives up waiting must not end it for the others
                     tokio::spawn(async move {
                         let _turn = turn;
-                        binder.commit(batch).await;
+                        binder.gather().await;
+                        binder.commit(binder.take()).await;
                     });
                 }
             }
         }
     }
 
+    /// A lease that is alone does not wait.
+    async fn gather(&self) {
+        let waiting = self.lock().len();
+        if self.last.load(Relaxed) > 1 && (1..LEASES_PER_ENTRY_MAX).contains(&waiting) {
+            tokio::time::sleep(self.gather).await;
+        }
+    }
+
     async fn commit(&self, batch: Vec<(Bind, oneshot::Sender<()>)>) {
+        self.last.store(batch.len(), Relaxed);
+        if batch.is_empty() {
+            return; // an entry before has taken them
+        }
         let (leases, waiting): (Vec<Bind>, Vec<_>) = batch.into_iter().unzip();
         match propose(&self.store, Change::BindLeases(BindLeases { leases })).await {
             // whoever has stopped waiting needs no answer
@@ -129,6 +149,38 @@ mod tests {
         assert_eq!(outcomes, [Ok(()); 50]);
         assert_eq!(store.state().dhcp.leases().count(), 50);
         assert_eq!(store.state().applied_index(), before + 1);
+    }
+
+    /// Where several come at once, the next ones wait a moment for each other.
+    #[tokio::test]
+    async fn where_several_come_the_next_ones_gather() {
+        let store = testing::world(10, 97).await;
+        testing::put_subnet(&store, testing::with_pool(10, 97)).await;
+        let before = store.state().applied_index();
+        let mut binder = Binder::new(store.clone());
+        Arc::get_mut(&mut binder).unwrap().gather = Duration::from_secs(1);
+        let mut waiting = tokio::task::JoinSet::new();
+        let bind = |n| {
+            let binder = Arc::clone(&binder);
+            async move { binder.bind(one(n)).await }
+        };
+        let turn = Arc::clone(&binder.under_way).lock_owned().await;
+        (1..=2).for_each(|n| drop(waiting.spawn(bind(n))));
+        while binder.lock().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        drop(turn);
+        while store.state().applied_index() == before {
+            tokio::task::yield_now().await;
+        }
+        waiting.spawn(bind(3));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(binder.lock().len(), 1, "it waits for others");
+        waiting.spawn(bind(4));
+        assert_eq!(waiting.join_all().await, [Ok(()); 4]);
+        assert_eq!(store.state().applied_index(), before + 2);
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ mod network;
 mod offers;
 mod option_text;
 mod outbox;
+mod pace;
 mod pending;
 mod policies;
 mod policy;

@@ -57,14 +57,17 @@ impl Outbox {
         while let Some((first, behind)) = waiting.split_first() {
             match send_many(socket, source, waiting) {
                 Ok(sent @ 1..) => waiting = &waiting[sent.min(waiting.len())..],
-                // another member holds the service address
-                Err(error) if source.is_some() && error.raw_os_error() == Some(libc::EINVAL) => source = None,
                 Ok(0) => {
                     failed(first.to, io::ErrorKind::WriteZero.into());
                     waiting = behind;
                 }
                 Err(error) => {
-                    failed(first.to, error);
+                    let plain = source.and_then(|_| send_many(socket, None, &waiting[..1]).ok());
+                    match plain {
+                        // another member holds the service address
+                        Some(1..) => source = None,
+                        Some(0) | None => failed(first.to, error),
+                    }
                     waiting = behind;
                 }
             }

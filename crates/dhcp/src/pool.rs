@@ -26,7 +26,7 @@ use crate::share::PLACES_MAX;
 use crate::strangers::text;
 
 /// After so many addresses that were looked at, one that somebody had before is good enough.
-const PROBES_FOR_AN_UNUSED_ONE_MAX: usize = 64;
+const PROBES_FOR_AN_UNUSED_ONE_MAX: usize = 8;
 
 /// A client that can have an address of a pool.
 pub(crate) struct Pooled<'a> {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
+use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
 use dhcproto::{Encodable, Encoder};
 
 use crate::counters::Count;
@@ -13,7 +13,12 @@ const MESSAGE_BYTES_MIN: usize = 300;
 /// Bytes of the `file` and `sname` fields, of which the last one ends the text.
 const FILE_BYTES: usize = 128;
 const SNAME_BYTES: usize = 64;
+const CHADDR_BYTES: usize = 16;
 const BROADCAST: u16 = 0x8000;
+const BOOT_REPLY: u8 = 2;
+const ETHERNET: u8 = 1;
+const MAC_BYTES: u8 = 6;
+const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 const SUBNET_MASK: u8 = 1;
 const ROUTERS: u8 = 3;
@@ -73,7 +78,7 @@ impl Reply {
 
         let mut part = Vec::new();
         message.clear();
-        encode(&self.fixed(request), &mut part, message);
+        self.put_fixed(request, message);
         encode(&DhcpOption::MessageType(self.message_type), &mut part, message);
         let mut complete = true;
         for option in self.in_order(request) {
@@ -108,16 +113,11 @@ impl Reply {
         options
     }
 
-    fn fixed(&self, request: &Request<'_>) -> Message {
-        let (ciaddr, yiaddr, siaddr) = (self.ciaddr, self.yiaddr, self.siaddr);
-        let mut fixed = Message::new_with_id(
-            request.xid,
-            ciaddr,
-            yiaddr,
-            siaddr,
-            request.giaddr,
-            &request.mac.0,
-        );
+    /// The fields of BOOTP (RFC 2131 section 2) and the magic cookie.
+    fn put_fixed(&self, request: &Request<'_>, message: &mut Vec<u8>) {
+        message.extend_from_slice(&[BOOT_REPLY, ETHERNET, MAC_BYTES, 0]);
+        message.extend_from_slice(&request.xid.to_be_bytes());
+        message.extend_from_slice(&[0, 0]); // secs
         let is_relayed_nak = self.message_type == MessageType::Nak && request.is_relayed();
         // A client that is refused has no address, so its relay must broadcast (RFC 2131 section 4.3.2).
         let flags = if is_relayed_nak {
@@ -125,15 +125,27 @@ impl Reply {
         } else {
             request.flags
         };
-        fixed.set_opcode(Opcode::BootReply).set_flags(Flags::from(flags));
-        if !self.file.is_empty() && self.file.len() < FILE_BYTES {
-            fixed.set_fname(self.file.as_bytes());
+        message.extend_from_slice(&flags.to_be_bytes());
+        for address in [self.ciaddr, self.yiaddr, self.siaddr, request.giaddr] {
+            message.extend_from_slice(&address.octets());
         }
-        if !self.sname.is_empty() && self.sname.len() < SNAME_BYTES {
-            fixed.set_sname(self.sname.as_bytes());
-        }
-        fixed
+        put_padded(message, &request.mac.0, CHADDR_BYTES);
+        put_text(message, &self.sname, SNAME_BYTES);
+        put_text(message, &self.file, FILE_BYTES);
+        message.extend_from_slice(&MAGIC_COOKIE);
     }
+}
+
+/// A text with its end; none where it does not fit.
+fn put_text(message: &mut Vec<u8>, text: &str, bytes: usize) {
+    let fitting = if text.len() < bytes { text } else { "" };
+    put_padded(message, fitting.as_bytes(), bytes);
+}
+
+fn put_padded(message: &mut Vec<u8>, value: &[u8], bytes: usize) {
+    let end = message.len() + bytes;
+    message.extend_from_slice(value);
+    message.resize(end, 0);
 }
 
 /// Without these it would be no reply.
@@ -326,7 +338,7 @@ mod tests {
 
     #[test]
     fn dhcproto_reads_what_is_written() {
-        use dhcproto::v4::OptionCode;
+        use dhcproto::v4::Message;
         use dhcproto::{Decodable, Decoder};
         let (message, _) = written(&reply(), &RawPacket::discover().bytes());
         let read = Message::decode(&mut Decoder::new(&message)).unwrap();

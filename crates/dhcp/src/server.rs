@@ -25,6 +25,7 @@ use crate::missing_loader::MissingLoaderLog;
 use crate::network::{Loaders, Network, Site};
 use crate::offers::Offers;
 use crate::outbox::Outbox;
+use crate::pace::{GATHER, Pace};
 use crate::pending::{Pending, PendingTasks};
 use crate::policy::Decision;
 use crate::repeats::Repeats;
@@ -130,7 +131,7 @@ impl Server {
         };
         let mut batch = Batch::new();
         let mut shutdown = std::pin::pin!(shutdown);
-        let mut look = Instant::now();
+        let (mut look, mut pace) = (Instant::now(), Pace::new(Instant::now()));
         loop {
             let arrival = tokio::select! {
                 () = &mut shutdown => return,
@@ -146,6 +147,9 @@ impl Server {
                     worker.arrived = Instant::now();
                     batch.datagrams().for_each(|datagram| worker.take(datagram));
                     worker.send_waiting();
+                    if pace.gathers(batch.taken(), batch.is_full(), worker.arrived) {
+                        tokio::time::sleep(GATHER).await;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "dhcp: the socket failed");

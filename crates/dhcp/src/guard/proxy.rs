@@ -8,7 +8,7 @@ use state::State;
 use crate::boot::{PXE_VENDOR_OPTIONS, add_boot_options};
 use crate::counters::Count;
 use crate::link::Link;
-use crate::network::Site;
+use crate::network::{BIOS_LOADER, Site};
 use crate::policy::Decision;
 use crate::reply::Reply;
 use crate::request::{Client, Request};
@@ -69,6 +69,10 @@ fn boot(
     if reply.file.is_empty() {
         return Err(reply.note.unwrap_or(Count::ProxyOnly));
     }
+    if is_for_uefi_pxe(request, &reply) {
+        let is_vendor = |option: &DhcpOption| matches!(option, DhcpOption::VendorExtensions(_));
+        reply.options.retain(|option| !is_vendor(option));
+    }
     // Without class `PXEClient` an offer without an address is no proxy's, for iPXE too.
     if request.client == Client::Ipxe {
         let class = DhcpOption::ClassIdentifier(b"PXEClient".to_vec());
@@ -76,4 +80,10 @@ fn boot(
         reply.options.extend([class, vendor]);
     }
     Ok(reply)
+}
+
+/// UEFI's PXE client drops the offer of a proxy that says "ask no one else" by option 43 (EDK II until April 2017, issue 6944, and
+/// the firmware made of it). Without the option every one of them takes it, and asks port 4011 for the file.
+fn is_for_uefi_pxe(request: &Request<'_>, reply: &Reply) -> bool {
+    request.client == Client::Pxe && reply.file != BIOS_LOADER
 }

@@ -8,7 +8,7 @@ use raft::Store;
 use timeline::Timeline;
 
 use super::*;
-use crate::network::{BIOS_LOADER, Loaders};
+use crate::network::{BIOS_LOADER, Loaders, UEFI_LOADER};
 use crate::testing::{self, BMC, NODE, NODE_ON_TWO, RawPacket, network};
 use crate::waiting::Responder;
 
@@ -24,7 +24,11 @@ pub(super) fn answer(message_type: u8, yiaddr: Ipv4Addr, options: &[(u8, &[u8])]
 }
 
 pub(super) fn server(store: &Store, rules: Rules) -> Server {
-    let loaders = Loaders::new([BIOS_LOADER]).and_over_http(["snponly.efi"]);
+    let loaders = Loaders::new([BIOS_LOADER]).and_over_http([UEFI_LOADER]);
+    with_loaders(store, rules, loaders)
+}
+
+fn with_loaders(store: &Store, rules: Rules, loaders: Loaders) -> Server {
     Server::new(
         store.clone(),
         network(),
@@ -133,12 +137,15 @@ async fn other_members_are_no_rogues_and_expected_servers_neither() {
     assert_eq!(counters.get(GuardCount::ExpectedServer), 1);
 }
 
-fn proxy(store: &Store) -> Server {
-    let rules = Rules {
+fn proxy_rules() -> Rules {
+    Rules {
         mode: Mode::Proxy,
         ..Rules::default()
-    };
-    server(store, rules)
+    }
+}
+
+fn proxy(store: &Store) -> Server {
+    server(store, proxy_rules())
 }
 
 const PXE: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, &[0, 0])];
@@ -252,6 +259,34 @@ async fn port_4011_acknowledges_a_file_to_who_has_an_address_here() {
 
 /// Sub-option 6 (discovery control): boot the file, ask nobody else.
 const PXE_BOOT_THE_FILE: [u8; 4] = [6, 1, 8, 255];
+
+/// EDK II until 2017 drops a proxy's offer with option 43 (issue 6944). A BIOS keeps it, and boots at once.
+#[tokio::test]
+async fn uefi_firmware_is_left_to_ask_port_4011() {
+    let store = testing::world(10, 97).await;
+    let loaders = Loaders::new([BIOS_LOADER, UEFI_LOADER]);
+    let server = with_loaders(&store, proxy_rules(), loaders);
+    const UEFI: &[(u8, &[u8])] = &[(60, b"PXEClient:Arch:00007:UNDI:003001"), (93, &[0, 7])];
+    for (options, file, vendor) in [
+        (UEFI, UEFI_LOADER, None),
+        (PXE, BIOS_LOADER, Some(PXE_BOOT_THE_FILE.to_vec())),
+    ] {
+        let asks = RawPacket {
+            ciaddr: Ipv4Addr::new(10, 97, 7, 7),
+            ..RawPacket::new(3).options(options)
+        };
+        let offer = decided(&server, &RawPacket::discover().options(options));
+        for answer in [offer, on_proxy_port(&server, &asks)] {
+            let Decision::Reply(reply) = answer else {
+                panic!("{file}")
+            };
+            assert_eq!((reply.file.as_str(), reply.siaddr), (file, SERVICE));
+            assert_eq!(code_and_value(&reply, 60).unwrap(), b"PXEClient");
+            assert_eq!(code_and_value(&reply, 67).unwrap(), file.as_bytes());
+            assert_eq!(code_and_value(&reply, 43), vendor, "{file}");
+        }
+    }
+}
 
 /// What another member has leased is not asked for again, and what nobody has is.
 #[tokio::test]
