@@ -81,7 +81,7 @@ fn boot_cell(lane: &mut Lane, cell: Cell) -> Result<Boot, Lost> {
                 return Ok(boot);
             }
             Err(Failure::Missed) => {
-                println!("{cell}: the transfer was over before the member was broken; again")
+                println!("{cell}: nothing was tried; again")
             }
             Err(Failure::FirmwareGaveUp) => {
                 println!("{cell}: the firmware gave up its HTTP boot");

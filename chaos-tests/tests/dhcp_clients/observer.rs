@@ -13,7 +13,7 @@ use super::site::{MEMBERS, add_client, mac};
 const CLIENTS: [(u8, &str, &str); 2] = [(1, "10.97.5.1", "10.97.5.1"), (2, "10.97.5.2", "10.97.7.2")];
 
 #[test]
-fn privileged_an_observer_says_nothing_and_compares() {
+fn privileged_an_observer_answers_nobody_and_compares() {
     if !chaos_tests::privileged::is_wanted("members that observe another DHCP server") {
         return;
     }

@@ -171,6 +171,11 @@ impl Drop for HeldSender {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOBODY: Responder = Responder::Other {
+        member: None,
+        heard: None,
+    };
     use std::time::Duration;
 
     /// The point of the type: the end of a claim needs nobody to announce it.
@@ -208,18 +213,14 @@ mod tests {
             holder_heard: None,
             stands_in_until: Some(until),
         };
-        let nobody = Responder::Other {
-            member: None,
-            heard: None,
-        };
-        assert_eq!(held.responder(), nobody);
+        assert_eq!(held.responder(), NOBODY);
         sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
         assert_eq!((held.responder(), held.is_held()), (Responder::StandIn, false));
         sender.set_standing(standing(Instant::now()));
-        assert_eq!(held.responder(), nobody);
+        assert_eq!(held.responder(), NOBODY);
         sender.set_standing(standing(Instant::now() + Duration::from_secs(60)));
         drop(sender);
-        assert_eq!(held.responder(), nobody);
+        assert_eq!(held.responder(), NOBODY);
     }
 
     /// On loopback, and where somebody else moves the address, its holder answers whatever comes.
@@ -227,11 +228,7 @@ mod tests {
     fn members_share_the_clients_only_where_they_hear_each_other() {
         let (sender, held) = Held::new();
         let client = [2, 0, 0, 0, 0, 1];
-        let nobody = Responder::Other {
-            member: None,
-            heard: None,
-        };
-        assert_eq!(held.responder_of(client), nobody);
+        assert_eq!(held.responder_of(client), NOBODY);
         sender.set(Holding::UntilToldOtherwise);
         assert_eq!(held.responder_of(client), Responder::Own);
         let heard = Instant::now() + Duration::from_secs(60);

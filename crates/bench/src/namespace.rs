@@ -1,5 +1,5 @@
-//! A network namespace of one's own, without root: DHCP needs port 67 and addresses that belong to an interface, and
-//! the host's must be left alone. It goes with the last process in it.
+//! A network namespace of one's own, for which nobody needs to be root: DHCP needs port 67 and addresses that belong to an
+//! interface, and the host's must be left alone. It goes with the last process in it.
 
 use std::env;
 use std::io;

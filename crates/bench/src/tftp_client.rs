@@ -146,5 +146,7 @@ mod tests {
         let error = client.seconds_of(server, "file", 1, 1).await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("cannot read tftp://127.0.0.1:9/file: "), "{text}");
+        let (_, why) = text.split_once("/file: ").unwrap();
+        assert!(!why.is_empty(), "{text}");
     }
 }

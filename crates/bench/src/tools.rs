@@ -19,46 +19,28 @@ pub(crate) struct Tool {
     pub(crate) package: &'static str,
 }
 
+impl Tool {
+    const fn new(program: &'static str, package: &'static str) -> Tool {
+        Tool { program, package }
+    }
+}
+
 /// The peer of `write`.
-pub(crate) const ETCD: Tool = Tool {
-    program: "etcd",
-    package: "etcd-server",
-};
+pub(crate) const ETCD: Tool = Tool::new("etcd", "etcd-server");
 /// The peer of `dhcp`.
-pub(crate) const KEA: Tool = Tool {
-    program: "kea-dhcp4",
-    package: "kea-dhcp4-server",
-};
+pub(crate) const KEA: Tool = Tool::new("kea-dhcp4", "kea-dhcp4-server");
 /// The peer of `image`.
-pub(crate) const NGINX: Tool = Tool {
-    program: "nginx",
-    package: "nginx-light",
-};
+pub(crate) const NGINX: Tool = Tool::new("nginx", "nginx-light");
 /// The load of `dhcp`.
-pub(crate) const PERFDHCP: Tool = Tool {
-    program: "perfdhcp",
-    package: "kea-admin",
-};
+pub(crate) const PERFDHCP: Tool = Tool::new("perfdhcp", "kea-admin");
 /// The client of `dhcp`'s transfers.
-pub(crate) const CURL: Tool = Tool {
-    program: "curl",
-    package: "curl",
-};
+pub(crate) const CURL: Tool = Tool::new("curl", "curl");
 /// The peer of those.
-pub(crate) const TFTPD: Tool = Tool {
-    program: "in.tftpd",
-    package: "tftpd-hpa",
-};
+pub(crate) const TFTPD: Tool = Tool::new("in.tftpd", "tftpd-hpa");
 /// Makes the network namespace of `dhcp`.
-pub(crate) const UNSHARE: Tool = Tool {
-    program: "unshare",
-    package: "util-linux",
-};
+pub(crate) const UNSHARE: Tool = Tool::new("unshare", "util-linux");
 /// Gives that namespace its addresses.
-pub(crate) const IP: Tool = Tool {
-    program: "ip",
-    package: "iproute2",
-};
+pub(crate) const IP: Tool = Tool::new("ip", "iproute2");
 
 /// Where `tool` is.
 ///

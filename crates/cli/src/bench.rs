@@ -47,7 +47,8 @@ Examples:
   chamois bench scale                    the state of 100,000 nodes in one process
   chamois bench authz                    decisions by 100 policies, and lists of 10,000 components cut by them
   chamois bench image                    1 GiB to 8 and to 32 clients beside nginx (package nginx-light)
-  chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin)
+  chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin), and 1 MiB by
+                                         TFTP beside tftp-hpa (packages curl, tftpd-hpa)
 
 Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
 pub enum BenchCommand {

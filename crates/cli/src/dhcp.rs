@@ -7,7 +7,7 @@ mod held;
 mod leases;
 mod observed;
 pub(crate) mod option_args;
-mod policy;
+pub(crate) mod policy;
 pub(crate) mod raw_option;
 mod servers;
 mod unknown;

@@ -7,9 +7,9 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 /// Longest packet read, bytes; what fills it is dropped. An Ethernet frame carries 1,472.
 pub(crate) const PACKET_BYTES_MAX: usize = 2048;
 /// Packets taken at once. More bring nothing: what waits longer is found by the next call.
-const PACKETS_MAX: usize = 16;
+pub(crate) const PACKETS_MAX: usize = 16;
 /// Room for one IP_PKTINFO, 32 bytes with its header, aligned as the system wants it.
-const INFO_WORDS: usize = 8;
+pub(crate) const INFO_WORDS: usize = 8;
 
 /// Room for what comes at once; reused.
 pub(crate) struct Batch {

@@ -75,7 +75,7 @@ impl Binder {
     async fn commit(&self, batch: Vec<(Bind, oneshot::Sender<()>)>) {
         self.last.store(batch.len(), Relaxed);
         if batch.is_empty() {
-            return; // an entry before has taken them
+            return; // whoever waited has given up
         }
         let (leases, waiting): (Vec<Bind>, Vec<_>) = batch.into_iter().unzip();
         match propose(&self.store, Change::BindLeases(BindLeases { leases })).await {

@@ -59,12 +59,8 @@ mod tests {
 
     fn network(http_port: Option<u16>) -> Network {
         Network {
-            service_address: [10, 97, 0, 1].into(),
-            alternatives: vec![],
-            members: vec![],
             http_port,
-            relayed_subnets: vec![],
-            isolated_lease_s: 300,
+            ..crate::testing::network()
         }
     }
 
@@ -88,7 +84,6 @@ mod tests {
     fn without_a_service_address_each_try_asks_every_member() {
         let list = Network {
             alternatives: vec![[10, 97, 1, 2].into(), [10, 97, 1, 3].into()],
-            members: vec![],
             ..network(Some(8081))
         };
         let script = list.first_script().unwrap();
@@ -107,7 +102,6 @@ mod tests {
         let widest = |count| Network {
             service_address: [255; 4].into(),
             alternatives: vec![[255; 4].into(); count],
-            members: vec![],
             ..network(Some(65_535))
         };
         for others in [0, 4, 9] {

@@ -1,4 +1,4 @@
-//! The end of holds: an address that has left its node is held until every member has heard of it, and then for one lease more.
+//! The end of holds: an address that has left its node, or a subnet that was deleted, is held until every member has heard of it, and then for one lease more.
 
 use std::time::Duration;
 

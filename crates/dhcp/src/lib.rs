@@ -61,12 +61,13 @@ pub use guard::{
 };
 pub use holds::confirm_held_addresses;
 pub use leases::LeaseService;
+pub use link::ipv4_addresses;
 pub use network::{
     BIOS_LOADER, Loaders, Network, Site, UEFI_ARM32_LOADER, UEFI_ARM64_LOADER, UEFI_IA32_LOADER, UEFI_LOADER,
     UEFI_LOONG64_LOADER, UEFI_RISCV64_LOADER,
 };
 pub use policies::PolicyService;
-pub use policy::{Binding, CLOCK_MARGIN_MS, Decision, decide};
+pub use policy::{Binding, CLOCK_MARGIN_MS, Decision, decide, is_held_for_another};
 pub use precheck::{Checked, OPTIONS_MAX, check};
 pub use repeats::Repeats;
 pub use reply::Reply;

@@ -94,10 +94,15 @@ impl Link {
     pub(crate) fn address_of(&self, interface: &EthernetInterface) -> Option<Ipv4Addr> {
         ipv4_addresses(interface).find(|address| self.net.contains(*address))
     }
+
+    /// Where policies see the interface: at its address on this link, else anywhere on it.
+    pub(crate) fn place_of(&self, interface: &EthernetInterface) -> Ipv4Net {
+        self.address_of(interface).map_or(self.net, Ipv4Net::host)
+    }
 }
 
 /// The interface's addresses, whatever the link.
-pub(crate) fn ipv4_addresses(interface: &EthernetInterface) -> impl Iterator<Item = Ipv4Addr> + '_ {
+pub fn ipv4_addresses(interface: &EthernetInterface) -> impl Iterator<Item = Ipv4Addr> + '_ {
     interface
         .ip_addresses
         .iter()

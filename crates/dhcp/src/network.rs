@@ -155,14 +155,7 @@ mod tests {
 
     #[test]
     fn urls_name_the_service_address() {
-        let network = Network {
-            service_address: Ipv4Addr::new(10, 97, 0, 1),
-            alternatives: vec![],
-            members: vec![],
-            http_port: Some(8081),
-            relayed_subnets: vec![],
-            isolated_lease_s: 300,
-        };
+        let network = crate::testing::network();
         let mac = MacAddr([2, 0, 0, 0, 0, 0xa1]);
         assert_eq!(
             network.script_url(mac).unwrap(),

@@ -4,10 +4,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-/// Answers that wait at most; then they must leave.
-const ANSWERS_MAX: usize = 16;
-/// Room for one IP_PKTINFO with its header, aligned as the system wants it.
-const INFO_WORDS: usize = 8;
+use crate::batch::{INFO_WORDS, PACKETS_MAX};
+
+/// Answers that wait at most, one for each packet of a batch; then they must leave.
+const ANSWERS_MAX: usize = PACKETS_MAX;
 
 /// Answers by unicast over UDP; the buffers are used again.
 #[derive(Debug, Default)]
@@ -120,15 +120,20 @@ fn send_many(socket: BorrowedFd<'_>, source: Option<Ipv4Addr>, answers: &[Answer
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// Writes an IP_PKTINFO that names the source, and gives its bytes.
-fn write_info(room: &mut [u64; INFO_WORDS], source: Ipv4Addr) -> usize {
-    let info = libc::in_pktinfo {
+/// The IP_PKTINFO of what is sent from an address of this host.
+pub(crate) fn sent_from(source: Ipv4Addr) -> libc::in_pktinfo {
+    libc::in_pktinfo {
         ipi_ifindex: 0, // the socket is bound to its interface
         ipi_spec_dst: libc::in_addr {
             s_addr: u32::from(source).to_be(),
         },
         ipi_addr: libc::in_addr { s_addr: 0 },
-    };
+    }
+}
+
+/// Writes an IP_PKTINFO that names the source, and gives its bytes.
+fn write_info(room: &mut [u64; INFO_WORDS], source: Ipv4Addr) -> usize {
+    let info = sent_from(source);
     let bytes = size_of::<libc::in_pktinfo>() as libc::c_uint;
     // SAFETY: the room is aligned for a cmsghdr and longer than CMSG_SPACE of an in_pktinfo (32 bytes), which is all that is
     // written; the value behind the header is written without regard to its alignment.

@@ -1,9 +1,9 @@
 //! Who gets what answer: RFC 2131 section 4.3 for nodes whose addresses are reserved in SMD. Pure.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use dhcproto::v4::MessageType;
-use model::{Ipv4Net, Xname};
+use model::Xname;
 use proto::dhcp::v1::dhcp_command::{Bind, EndLease};
 use proto::dhcp::v1::dhcp_lease;
 use proto::smd::v1::EthernetInterface;
@@ -113,8 +113,7 @@ impl<'a> Known<'a> {
         site: &'a Site<'a>,
     ) -> Result<Known<'a>, Count> {
         let xname = interface.component_id.parse::<Xname>().ok();
-        let place = link.address_of(interface).map_or(link.net, Ipv4Net::host);
-        let policies = state.policies_for(xname.as_ref(), Some(place));
+        let policies = state.policies_for(xname.as_ref(), Some(link.place_of(interface)));
         if policies.ignores() {
             return Err(Count::IgnoredByPolicy);
         }
@@ -184,16 +183,14 @@ impl<'a> Known<'a> {
 
     /// Whoever had the address before may use it until its lease ends.
     fn check_nobody_else_has(&self, address: Ipv4Addr) -> Result<(), Count> {
-        let dhcp = &self.state.dhcp;
-        let mac = &self.interface.mac_address;
-        let now_ms = self.answer.site.now_ms.saturating_sub(CLOCK_MARGIN_MS);
-        if dhcp
-            .held(address.into(), now_ms)
-            .is_some_and(|held| held.mac != *mac)
-        {
+        let (site, mac) = (self.answer.site, &self.interface.mac_address);
+        if is_held_for_another(self.state, self.interface, address.into(), site.now_ms) {
             return Err(Count::AddressHeld);
         }
-        let lease = dhcp
+        let now_ms = site.now_ms.saturating_sub(CLOCK_MARGIN_MS);
+        let lease = self
+            .state
+            .dhcp
             .lease(address)
             .filter(|lease| lease.mac != *mac && lease.ends_at_ms > now_ms);
         // an address that a stranger was found to have stays the node's all the same
@@ -210,6 +207,17 @@ impl<'a> Known<'a> {
             false => Ok(()),
         }
     }
+}
+
+/// Whether somebody had the address before who may use it still at `now_ms`, cluster time.
+pub fn is_held_for_another(
+    state: &State,
+    interface: &EthernetInterface,
+    address: IpAddr,
+    now_ms: u64,
+) -> bool {
+    let held = state.dhcp.held(address, now_ms.saturating_sub(CLOCK_MARGIN_MS));
+    held.is_some_and(|held| held.mac != interface.mac_address)
 }
 
 impl Answer<'_> {

@@ -13,7 +13,7 @@ pub const OPTIONS_MAX: usize = 64;
 
 /// Bytes before the options: the fixed fields and the magic cookie.
 pub(crate) const FIXED_BYTES: usize = 240;
-const COOKIE: [u8; 4] = [99, 130, 83, 99];
+pub(crate) const COOKIE: [u8; 4] = [99, 130, 83, 99];
 /// Size of the `chaddr` field.
 const HARDWARE_ADDRESS_MAX: u8 = 16;
 const BOOTREQUEST: u8 = 1;

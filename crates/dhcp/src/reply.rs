@@ -6,6 +6,7 @@ use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
 use dhcproto::{Encodable, Encoder};
 
 use crate::counters::Count;
+use crate::precheck::COOKIE;
 use crate::request::Request;
 
 /// Smallest BOOTP message (RFC 951); some relays and ROMs drop shorter ones.
@@ -18,7 +19,6 @@ const BROADCAST: u16 = 0x8000;
 const BOOT_REPLY: u8 = 2;
 const ETHERNET: u8 = 1;
 const MAC_BYTES: u8 = 6;
-const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 const SUBNET_MASK: u8 = 1;
 const ROUTERS: u8 = 3;
@@ -132,7 +132,7 @@ impl Reply {
         put_padded(message, &request.mac.0, CHADDR_BYTES);
         put_text(message, &self.sname, SNAME_BYTES);
         put_text(message, &self.file, FILE_BYTES);
-        message.extend_from_slice(&MAGIC_COOKIE);
+        message.extend_from_slice(&COOKIE);
     }
 }
 

@@ -225,12 +225,12 @@ impl Worker {
         (0..settled.left).for_each(|_| self.server.0.counters.add(Count::NotHolder));
         for Kept {
             packet,
-            sender,
+            sender: origin,
             arrived,
         } in settled.due
         {
             self.arrived = arrived;
-            self.guarded(|worker| worker.answer_in_place_of_another(&packet, sender));
+            self.guarded(|worker| worker.answer_in_place_of_another(&packet, origin));
         }
         self.send_waiting();
     }

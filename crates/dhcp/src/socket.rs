@@ -17,7 +17,7 @@ use tokio::net::UdpSocket;
 
 use crate::batch::Batch;
 use crate::frame;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, sent_from};
 use crate::routing::Destination;
 
 /// Receive buffer, bytes: a power-on storm of 5,000 nodes overflows the usual 208 KiB and costs each loser seconds.
@@ -152,14 +152,7 @@ impl DhcpSocket {
     }
 
     fn send_from(&self, source: Ipv4Addr, to: SocketAddrV4, message: &[u8]) -> io::Result<()> {
-        let info = libc::in_pktinfo {
-            ipi_ifindex: 0, // the socket is bound to its interface
-            ipi_spec_dst: libc::in_addr {
-                s_addr: u32::from(source).to_be(),
-            },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        self.send_with(&[ControlMessage::Ipv4PacketInfo(&info)], to, message)
+        self.send_with(&[ControlMessage::Ipv4PacketInfo(&sent_from(source))], to, message)
     }
 
     /// As [`DhcpSocket::send`], but what goes by UDP to one address waits in `outbox` for [`DhcpSocket::send_waiting`].

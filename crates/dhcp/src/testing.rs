@@ -13,7 +13,7 @@ use raft::Store;
 mod changes;
 
 #[allow(unused_imports, reason = "shared with other tests")]
-pub(crate) use changes::{dhcp, put_policy, put_subnet, smd};
+pub(crate) use changes::{create_group, dhcp, put_policy, put_subnet, smd};
 
 /// A client's packet, built without the code under test.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use dhcp::ipv4_addresses;
 use model::{Ipv4Net, Xname};
 use proto::smd::v1::EthernetInterface;
 use state::State;
@@ -35,11 +36,10 @@ pub(crate) fn check_is_answered(
 fn place(state: &State, interface: &EthernetInterface, service: Ipv4Addr) -> Option<Ipv4Net> {
     let subnet = state.dhcp.subnet_of(service);
     let subnet = subnet.and_then(|subnet| subnet.network.parse::<Ipv4Net>().ok());
-    let own = interface.ip_addresses.iter();
-    let mut own = own.filter_map(|mapping| mapping.ip_address.parse::<Ipv4Addr>().ok());
     let is_here = |address: &Ipv4Addr| subnet.is_some_and(|subnet| subnet.contains(*address));
-    let here = own.clone().find(is_here);
-    here.or_else(|| own.next()).map(Ipv4Net::host).or(subnet)
+    let own = ipv4_addresses(interface).find(is_here);
+    let own = own.or_else(|| ipv4_addresses(interface).next());
+    own.map(Ipv4Net::host).or(subnet)
 }
 
 #[cfg(test)]

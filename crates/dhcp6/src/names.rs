@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use dhcp::ipv4_addresses;
 use proto::smd::v1::EthernetInterface;
 use state::State;
 
@@ -12,9 +13,8 @@ const LABEL_BYTES_MAX: usize = 63;
 /// The domain that the interface's name is in: that of the subnet of its IPv4 address, as crates/dns has it, else that of
 /// the network it asks on.
 pub(crate) fn domain(state: &State, interface: &EthernetInterface, service: Ipv4Addr) -> Option<String> {
-    let own = interface.ip_addresses.iter();
-    let own = own.filter_map(|mapping| mapping.ip_address.parse::<Ipv4Addr>().ok());
-    own.chain([service])
+    ipv4_addresses(interface)
+        .chain([service])
         .filter_map(|address| state.dhcp.subnet_of(address))
         .map(|subnet| subnet.domain.clone())
         .find(|domain| !domain.is_empty())

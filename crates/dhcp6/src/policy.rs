@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use dhcp::CLOCK_MARGIN_MS;
+use dhcp::is_held_for_another;
 use dhcproto::v6::MessageType;
 use model::{MacAddr, Xname};
 use proto::smd::v1::EthernetInterface;
@@ -98,7 +98,7 @@ fn own_addresses(
     if reserved.iter().any(is_twos) {
         return Err(Count::AddressOfTwo);
     }
-    let is_held = |address: &Ipv6Addr| is_held_for_another(state, interface, now_ms, *address);
+    let is_held = |address: &Ipv6Addr| is_held_for_another(state, interface, (*address).into(), now_ms);
     Ok(reserved.into_iter().partition(is_held))
 }
 
@@ -106,13 +106,6 @@ fn is_of_another(state: &State, interface: &EthernetInterface, mac: MacAddr, add
     let (mac, owner) = (mac.to_string(), &interface.component_id);
     let mut all = state.smd.interfaces_by_ip(address.into());
     all.any(|other| other.mac_address != mac && (owner.is_empty() || other.component_id != *owner))
-}
-
-/// Whether somebody had the address before who may use it still.
-fn is_held_for_another(state: &State, interface: &EthernetInterface, now_ms: u64, address: Ipv6Addr) -> bool {
-    let now_ms = now_ms.saturating_sub(CLOCK_MARGIN_MS);
-    let held = state.dhcp.held(address.into(), now_ms);
-    held.is_some_and(|held| held.mac != interface.mac_address)
 }
 
 #[cfg(test)]

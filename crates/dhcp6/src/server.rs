@@ -11,6 +11,7 @@ use dhcproto::v6::MessageType;
 use model::MacAddr;
 use proto::bss::v1::boot_phase::Phase;
 use raft::Store;
+use state::State;
 use timeline::Timeline;
 use tokio::time::Instant;
 
@@ -103,6 +104,10 @@ impl Server {
     }
 
     pub(crate) fn decide(&self, request: &Request<'_>) -> Decision {
+        self.decide_on(&self.0.store.state(), request)
+    }
+
+    fn decide_on(&self, state: &State, request: &Request<'_>) -> Decision {
         let Inner {
             store,
             network,
@@ -115,7 +120,7 @@ impl Server {
             now_ms: store.cluster_time_ms(),
             isolated_lease_s: (!store.has_leader()).then_some(network.isolated_lease_s),
         };
-        decide(&store.state(), request, &site)
+        decide(state, request, &site)
     }
 
     pub(crate) fn send(
@@ -213,7 +218,7 @@ impl Worker {
         if let Err(why) = self.limiter.take(&state, &request, Instant::now()) {
             return Some(why);
         }
-        let decision = self.server.decide(&request);
+        let decision = self.server.decide_on(&state, &request);
         if let Decision::Silent(why) = decision {
             return Some(why);
         }

@@ -5,14 +5,16 @@ use std::net::Ipv6Addr;
 use dhcp::Limits;
 use dhcp6::Network;
 use model::MacAddr;
-use proto::dhcp::v1::{Subnet, dhcp_command};
-use proto::smd::v1::smd_command::{Change, CreateGroup, DeleteIpAddress};
-use proto::smd::v1::{Group, GroupMembers};
+use proto::dhcp::v1::Subnet;
+use proto::smd::v1::smd_command::{Change, DeleteIpAddress};
 use raft::Store;
 
 #[allow(dead_code, reason = "shared with other crates' tests")]
 #[path = "../../dhcp/src/testing/changes.rs"]
 mod changes;
+
+#[allow(unused_imports, reason = "shared with other tests")]
+pub(crate) use changes::{create_group, dhcp as change_dhcp, put_policy};
 
 /// A client's message, built without the code under test.
 #[derive(Clone, Debug)]
@@ -174,21 +176,4 @@ pub(crate) async fn move_address(store: &Store, from: MacAddr, to: MacAddr, addr
     };
     changes::smd(store, Change::DeleteIpAddress(delete)).await;
     add_address(store, to, address).await;
-}
-
-/// Adds a group of SMD with one member.
-pub(crate) async fn create_group(store: &Store, label: &str, member: &str) {
-    let group = Group {
-        label: label.into(),
-        members: Some(GroupMembers {
-            ids: vec![member.into()],
-        }),
-        ..Group::default()
-    };
-    changes::smd(store, Change::CreateGroup(CreateGroup { group: Some(group) })).await;
-}
-
-/// Changes something of DHCP.
-pub(crate) async fn change_dhcp(store: &Store, change: dhcp_command::Change) {
-    changes::dhcp(store, change).await;
 }

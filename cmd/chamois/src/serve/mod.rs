@@ -122,18 +122,13 @@ pub fn log_of(config: &Path) -> (LogFormat, Option<Origin>) {
 }
 
 async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), ServeError> {
-    let raft = apart.raft;
+    let Apart { raft, dhcp: for_dhcp } = apart;
     let mut signals = Signals::listen().map_err(|source| ServeError::System {
         what: "its signals",
         source,
     })?;
     let api_ports = ApiPorts::bind(&config, &identity.material).await?;
-    let address = config.raft.peer_listen;
-    // bound on the runtime that serves it: a socket belongs to the runtime it was made on
-    let peer_listeners = raft.spawn(api_port::listen("raft.peer-listen", address));
-    let peer_listeners = peer_listeners
-        .await
-        .map_err(ServeError::setup("the peer port"))??;
+    let peer_listeners = peer_port::listen(config.raft.peer_listen, &raft).await?;
     let peers = PeerTraffic::default();
     let member = start_member(&config, &identity, &peers, &raft).await?;
     let store = member.store();
@@ -201,7 +196,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         timeline,
         sealer: identity.sealer,
         api,
-        for_dhcp: apart.dhcp,
+        for_dhcp,
         leaving: drain.leaving(),
     };
     let stop = drain.finishing();

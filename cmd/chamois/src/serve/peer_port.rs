@@ -1,5 +1,6 @@
 //! The port for the other members: mTLS with pinned keys, on Raft's runtime.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use boot_files::BootFiles;
@@ -13,7 +14,7 @@ use tonic::service::Routes;
 use tower::Layer as _;
 
 use super::ServeError;
-use super::api_port::ApiPort;
+use super::api_port::{self, ApiPort};
 use super::drain::{Drain, Stop};
 use super::services::Services;
 use super::tasks::Tasks;
@@ -27,6 +28,12 @@ pub(super) fn services(member: &Member, files: &BootFiles) -> Result<Services, S
     let routes = Routes::new(member.peer_service()).add_service(files.peer_service());
     // no tokens here: nothing but a pinned key opens this port
     Ok(Guard::new(rules, None, Arc::new(member.store())).layer(routes))
+}
+
+/// Binds the port on the runtime that serves it: a socket belongs to the runtime it was made on.
+pub(super) async fn listen(address: SocketAddr, raft: &Handle) -> Result<Vec<ApiPort>, ServeError> {
+    let listeners = raft.spawn(api_port::listen("raft.peer-listen", address));
+    listeners.await.map_err(ServeError::setup("the peer port"))?
 }
 
 /// Serves the other members until the drain's end.

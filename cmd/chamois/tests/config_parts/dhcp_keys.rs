@@ -81,7 +81,7 @@ fn a_proxy_needs_its_port_for_itself() {
 
 /// Before the move is over nothing is bound over IPv6, and what is configured for afterwards is accepted.
 #[test]
-fn a_network_that_does_not_answer_takes_no_port_of_ipv6() {
+fn a_network_that_does_not_answer_leaves_the_port_of_dhcpv6_free() {
     let dir = tempfile::tempdir().unwrap();
     let with_v6 = example(dir.path()).replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
     let on_its_port = with_v6.replace("advert-port = 7442", "advert-port = 547");

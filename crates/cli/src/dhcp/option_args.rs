@@ -58,8 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_or_no_option_is_refused() {
+    fn nothing_is_given_by_default() {
         assert!(parse("put").unwrap().routers.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_address_or_no_option_is_refused() {
         for line in [
             "put --router here",
             "put --dns ::1",

@@ -1,6 +1,6 @@
 //! `chamois dhcp policy …`: what DHCP tells some clients, and what they are called.
 
-mod put;
+pub(crate) mod put;
 mod show;
 
 use clap::{Args, Subcommand};

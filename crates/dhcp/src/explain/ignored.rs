@@ -1,6 +1,6 @@
 //! The policy because of which a client hears nothing. Pure.
 
-use model::{Ipv4Net, Xname};
+use model::Xname;
 use proto::dhcp::v1::DhcpPolicyPlace;
 use state::State;
 use state::bounds::DHCP_PRIORITY_DEFAULT;
@@ -15,8 +15,7 @@ pub(super) fn by(state: &State, request: &Request<'_>, network: &Network) -> Opt
     let interface = state.smd.interface(&request.mac);
     let interface = interface.as_deref();
     let component = interface.and_then(|interface| interface.component_id.parse::<Xname>().ok());
-    let address = interface.and_then(|interface| link.address_of(interface));
-    let place = address.map_or(link.net, Ipv4Net::host);
+    let place = interface.map_or(link.net, |interface| link.place_of(interface));
     let policies = state.policies_for(component.as_ref(), Some(place));
     let policy = policies.ignoring()?;
     let before = state

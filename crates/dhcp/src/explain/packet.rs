@@ -6,7 +6,7 @@ use model::MacAddr;
 use proto::dhcp::v1::ExplainDhcpRequest;
 use rpc::Error;
 
-use crate::precheck::FIXED_BYTES;
+use crate::precheck::{COOKIE, FIXED_BYTES};
 
 /// An option has one byte for its length.
 const VALUE_BYTES_MAX: usize = 255;
@@ -76,7 +76,7 @@ impl Client {
         packet[..3].copy_from_slice(&[1, 1, 6]); // BOOTREQUEST, Ethernet, its length
         packet[24..28].copy_from_slice(&self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
         packet[28..34].copy_from_slice(&self.mac.0);
-        packet[236..].copy_from_slice(&[99, 130, 83, 99]);
+        packet[236..].copy_from_slice(&COOKIE);
         packet.extend([53, 1, kind]);
         for (code, value) in more.into_iter().chain(self.options.clone()) {
             packet.extend([code, value.len() as u8]);

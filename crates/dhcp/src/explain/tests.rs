@@ -481,11 +481,9 @@ async fn of_several_networks_those_are_shown_that_answer() {
     servers.put("boot", &server(&store, Responder::StandIn));
     let elsewhere = Network {
         service_address: Ipv4Addr::new(10, 99, 0, 1),
-        alternatives: vec![],
-        members: vec![],
         http_port: None,
         relayed_subnets: vec![],
-        isolated_lease_s: 300,
+        ..testing::network()
     };
     let third = Server::new(
         store.clone(),

@@ -1,8 +1,8 @@
 //! How often a client may ask: a token bucket for each client, and one for clients that are new and unknown. Pure. A client is
 //! its MAC; over IPv6 it may be known by something else (crates/dhcp6).
 //!
-//! The table has a fixed size and nothing is allocated for a packet. A MAC that takes another one's place begins with a full
-//! bucket, so a flood of invented MACs makes nobody wait; it ends at the second bucket, where SMD knows none of them.
+//! The table has a fixed size and nothing is allocated for a packet. A client that takes another one's place begins with
+//! a full bucket, so a flood of invented clients makes nobody wait; it ends at the second bucket, where SMD knows none of them.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
@@ -81,7 +81,7 @@ pub struct Limiter<K> {
     limits: Limits,
     clients: Vec<Option<(K, Bucket)>>,
     strangers: Option<Bucket>,
-    /// Of this process alone: nobody can choose MACs that drive one certain other from its place.
+    /// Of this process alone: nobody can choose clients that drive one certain other from its place.
     places: RandomState,
 }
 

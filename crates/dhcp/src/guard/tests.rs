@@ -2,14 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use proto::smd::v1::Group;
-use proto::smd::v1::smd_command::{Change, CreateGroup};
 use raft::Store;
 use timeline::Timeline;
 
 use super::*;
 use crate::network::{BIOS_LOADER, Loaders, UEFI_LOADER};
-use crate::testing::{self, BMC, NODE, NODE_ON_TWO, RawPacket, network};
+use crate::testing::{self, BMC, NODE, NODE_ON_TWO, RawPacket, create_group, network};
 use crate::waiting::Responder;
 
 pub(super) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 97, 0, 1);
@@ -47,22 +45,11 @@ fn of(mac: model::MacAddr, raw: RawPacket) -> RawPacket {
     RawPacket { mac, ..raw }
 }
 
-async fn group(store: &Store, label: &str, member: &str) {
-    let group = Group {
-        label: label.into(),
-        members: Some(proto::smd::v1::GroupMembers {
-            ids: vec![member.into()],
-        }),
-        ..Group::default()
-    };
-    testing::smd(store, Change::CreateGroup(CreateGroup { group: Some(group) })).await;
-}
-
 #[tokio::test]
 async fn only_the_components_of_the_named_groups_are_answered() {
     let store = testing::world(10, 97).await;
-    group(&store, "moved", "x1000c0s0b0n0").await;
-    group(&store, "other", "x1000c0s0b0n1").await;
+    create_group(&store, "moved", "x1000c0s0b0n0").await;
+    create_group(&store, "other", "x1000c0s0b0n1").await;
     let rules = Rules {
         answer_only: vec!["moved".into(), "absent".into()],
         ..Rules::default()
@@ -121,7 +108,6 @@ async fn other_members_are_no_rogues_and_expected_servers_neither() {
     let store = testing::world(10, 97).await;
     let network = Network {
         alternatives: vec![ROGUE],
-        members: vec![],
         ..network()
     };
     let raw = RawPacket::new(3).options(&[(54, &ROGUE.octets())]).bytes();

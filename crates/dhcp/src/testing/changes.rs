@@ -4,8 +4,10 @@ use model::MacAddr;
 use proto::dhcp::v1::{DhcpCommand, DhcpPolicy, Subnet, dhcp_command};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::component::State;
-use proto::smd::v1::smd_command::{AddIpAddress, Change, CreateComponents, CreateEthernetInterface};
-use proto::smd::v1::{Component, EthernetInterface, IpAddressMapping, SmdCommand};
+use proto::smd::v1::smd_command::{
+    AddIpAddress, Change, CreateComponents, CreateEthernetInterface, CreateGroup,
+};
+use proto::smd::v1::{Component, EthernetInterface, Group, GroupMembers, IpAddressMapping, SmdCommand};
 use raft::Store;
 
 /// Applies a change.
@@ -85,6 +87,19 @@ pub(crate) async fn add_address(store: &Store, mac: MacAddr, address: &str, netw
         ..AddIpAddress::default()
     };
     smd(store, Change::AddIpAddress(add)).await;
+}
+
+/// Adds a group of SMD with one member.
+pub(crate) async fn create_group(store: &Store, label: &str, member: &str) {
+    let members = GroupMembers {
+        ids: vec![member.into()],
+    };
+    let group = Group {
+        label: label.into(),
+        members: Some(members),
+        ..Group::default()
+    };
+    smd(store, Change::CreateGroup(CreateGroup { group: Some(group) })).await;
 }
 
 fn mapping(address: impl Into<String>, network: &str) -> IpAddressMapping {

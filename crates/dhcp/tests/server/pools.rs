@@ -9,6 +9,7 @@ use model::MacAddr;
 use proto::dhcp::v1::dhcp_lease::State as LeaseState;
 use raft::Store;
 
+use crate::UNHEARD;
 use crate::running::{PATIENCE, Running, SERVER, option, relayed, with_info};
 use crate::testing::{self, RawPacket};
 
@@ -230,11 +231,7 @@ async fn a_stranger_is_news_and_moves_to_its_reservation_when_smd_knows_it() {
 #[tokio::test]
 async fn who_does_not_answer_tells_nobody_of_strangers() {
     let store = testing::world(127, 97).await;
-    let server = Running::start_with(store.clone(), || Responder::Other {
-        member: None,
-        heard: None,
-    })
-    .await;
+    let server = Running::start_with(store.clone(), || UNHEARD).await;
     server.ignores(&message(1, A).bytes(), Count::UnknownMac).await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(store.state().dhcp.unknown_clients().count(), 0);

@@ -4,7 +4,6 @@
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::Deref;
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -76,9 +75,6 @@ impl HeldAddresses {
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) {
-        if events.is_empty() {
-            return;
-        }
         let everywhere_s = LazyCell::new(|| subnets.longest_lease_anywhere_s(at.time_ms));
         for event in events {
             let of = |object: Option<&Object>| match object {
@@ -219,7 +215,7 @@ impl HeldAddresses {
 fn longest_lease_s(
     address: IpAddr,
     subnets: &Subnets,
-    everywhere_s: &impl Deref<Target = u32>,
+    everywhere_s: &LazyCell<u32, impl FnOnce() -> u32>,
     now_ms: u64,
 ) -> Option<u32> {
     match address {

@@ -216,8 +216,7 @@ impl Dhcp {
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.subnets
-            .rows()
+        rows_of(self.subnets.iter())
             .chain(rows_of(self.leases.iter()))
             .chain(rows_of(self.held.iter()))
             .chain(rows_of(self.unknown.iter()))
@@ -239,7 +238,7 @@ impl Dhcp {
     pub(crate) fn row(&self, key: &RowKey) -> Option<Row> {
         let address = || Some(Ipv4Addr::from(<[u8; 4]>::try_from(key.key()).ok()?));
         match key.kind() {
-            RowKind::Subnet => self.subnets.row(key),
+            RowKind::Subnet => row_of(self.subnets.get(&network_of(key)?)),
             RowKind::DhcpLease => row_of(self.leases.get(address()?)),
             RowKind::HeldAddress => row_of(self.held.get(held_address(key.key())?)),
             RowKind::UnknownClient => {

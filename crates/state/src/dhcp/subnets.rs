@@ -230,16 +230,8 @@ impl Subnets {
         Ok(deleted(std::iter::once(network.to_string())))
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.subnets
-            .values()
-            .map(|subnet| subnet.as_ref().clone().into_row())
-    }
-
-    pub(super) fn row(&self, key: &RowKey) -> Option<Row> {
-        self.subnets
-            .get(&network_of(key)?)
-            .map(|subnet| subnet.as_ref().clone().into_row())
+    pub(super) fn get(&self, network: &Ipv4Net) -> Option<&Arc<Subnet>> {
+        self.subnets.get(network)
     }
 
     pub(super) fn load(&mut self, row: Subnet, changes: &mut Changes) -> Result<(), SnapshotError> {

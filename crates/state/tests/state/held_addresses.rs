@@ -72,18 +72,23 @@ pub fn wait(log: &mut Log, mut ms: u64) {
     log.now_ms += ms;
 }
 
+/// A hold that has begun with the last entry.
+pub fn of_node(log: &Log, address: &str, lease_time_s: u32) -> HeldAddress {
+    HeldAddress {
+        address: address.into(),
+        mac: MAC.into(),
+        ends_at_ms: 0,
+        lease_time_s,
+        meta: log.created(),
+    }
+}
+
 #[test]
 fn an_address_that_leaves_its_interface_is_held_for_its_owner() {
     let mut log = log();
     assert_eq!((held(&log), log.state.dhcp.unconfirmed_since()), (None, None));
     log.ok(delete(ADDRESS));
-    let expected = HeldAddress {
-        address: ADDRESS.into(),
-        mac: MAC.into(),
-        ends_at_ms: 0,
-        lease_time_s: 600,
-        meta: log.created(),
-    };
+    let expected = of_node(&log, ADDRESS, 600);
     assert_eq!(held(&log).as_deref(), Some(&expected));
     assert_eq!(
         log.state.dhcp.unconfirmed_since(),

@@ -1,13 +1,13 @@
 //! IPv6 addresses that have left their interface: held as IPv4 addresses are, for the longest lease of all subnets.
 
 use model::Rejection;
+use proto::dhcp::v1::Subnet;
 use proto::dhcp::v1::dhcp_command::DeleteHeldAddress;
-use proto::dhcp::v1::{HeldAddress, Subnet};
 use proto::smd::v1::smd_command::{DeleteEthernetInterfaces, DeleteIpAddress};
 use state::State;
 
 use crate::ethernet_interfaces::{ID, MAC, create};
-use crate::held_addresses::{MARGIN_MS, OTHER_ID, OTHER_MAC, add, confirm, delete, held_at, wait};
+use crate::held_addresses::{MARGIN_MS, OTHER_ID, OTHER_MAC, add, confirm, delete, held_at, of_node, wait};
 use crate::subnets::{put, subnet};
 use crate::support::Log;
 
@@ -30,13 +30,7 @@ fn log() -> Log {
 fn an_address_that_leaves_its_interface_is_held_for_the_longest_lease_of_all() {
     let mut log = log();
     log.ok(delete(ADDRESS));
-    let expected = HeldAddress {
-        address: ADDRESS.into(),
-        mac: MAC.into(),
-        ends_at_ms: 0,
-        lease_time_s: 7200,
-        meta: log.created(),
-    };
+    let expected = of_node(&log, ADDRESS, 7200);
     assert_eq!(held_at(&log, ADDRESS).as_deref(), Some(&expected));
     let revision = log.last_change().revision;
     assert_eq!(log.state.dhcp.unconfirmed_since(), Some(revision));

@@ -144,67 +144,69 @@ fn problem(rows: Vec<SnapshotRow>) -> SnapshotError {
     }
 }
 
+/// What a row is of.
+fn kind_name(row: Row) -> &'static str {
+    match row {
+        Row::Header(header) => {
+            assert_eq!(
+                (header.format, header.applied_index, header.cluster_name.as_str()),
+                (1, 45, "prod")
+            );
+            "header"
+        }
+        Row::Session(_) => "session",
+        Row::Secret(_) => "secret",
+        Row::JoinToken(_) => "join token",
+        Row::Component(_) => "component",
+        Row::EthernetInterface(_) => "interface",
+        Row::Group(_) => "group",
+        Row::RedfishEndpoint(_) => "redfish endpoint",
+        Row::ComponentEndpoint(_) => "component endpoint",
+        Row::ServiceEndpoint(_) => "service endpoint",
+        Row::HardwareLocation(_) => "place",
+        Row::HardwareFru(_) => "unit",
+        Row::BootParameters(_) => "parameters",
+        Row::BootRecord(_) => "record",
+        Row::BootConfiguration(_) => "boot configuration",
+        Row::BootRollout(_) => "rollout",
+        Row::BootRolloutNode(_) => "rollout node",
+        Row::ObjectRevision(_) => "version",
+        Row::Instance(_) => "instance",
+        Row::ClusterDefaults(_) => "defaults",
+        Row::CloudInitGroup(_) => "cloud-init group",
+        Row::InstanceInfo(_) => "instance info",
+        Row::Profile(_) => "profile",
+        Row::BootSession(_) => "boot session",
+        Row::Subnet(_) => "subnet",
+        Row::DhcpLease(_) => "lease",
+        Row::HeldAddress(_) => "held address",
+        Row::UnknownClient(_) => "unknown client",
+        Row::DhcpPolicy(_) => "policy",
+        Row::DeletedSubnet(_) => "deleted subnet",
+        Row::BootFile(_) => "boot file",
+        Row::Image(_) => "image",
+        Row::Partition(_) => "partition",
+        Row::NodeMap(_) => "node map",
+        Row::PowerMap(_) => "power map",
+        Row::ComponentReservation(_) => "reservation",
+        Row::ScnSubscription(_) => "subscription",
+        Row::HardwareHistory(_) => "hardware history",
+        Row::Role(_) => "role",
+        Row::Policy(_) => "who has a role",
+        Row::SigningKey(_) => "signing key",
+        Row::ApiToken(_) => "token",
+        Row::LoginSession(_) => "login",
+        Row::DeviceApproval(_) => "device",
+        Row::Revocation(_) => "revocation",
+        Row::OidcProvider(_) => "provider",
+        Row::CertificateAuthority(_) => "CA",
+    }
+}
+
 #[test]
 fn rows_come_by_kind_and_key_with_the_header_first() {
-    let kinds: Vec<&str> = full()
-        .state
-        .rows()
-        .map(|row| match row.row.unwrap() {
-            Row::Header(header) => {
-                assert_eq!(
-                    (header.format, header.applied_index, header.cluster_name.as_str()),
-                    (1, 45, "prod")
-                );
-                "header"
-            }
-            Row::Session(_) => "session",
-            Row::Secret(_) => "secret",
-            Row::JoinToken(_) => "join token",
-            Row::Component(_) => "component",
-            Row::EthernetInterface(_) => "interface",
-            Row::Group(_) => "group",
-            Row::RedfishEndpoint(_) => "redfish endpoint",
-            Row::ComponentEndpoint(_) => "component endpoint",
-            Row::ServiceEndpoint(_) => "service endpoint",
-            Row::HardwareLocation(_) => "place",
-            Row::HardwareFru(_) => "unit",
-            Row::BootParameters(_) => "parameters",
-            Row::BootRecord(_) => "record",
-            Row::BootConfiguration(_) => "boot configuration",
-            Row::BootRollout(_) => "rollout",
-            Row::BootRolloutNode(_) => "rollout node",
-            Row::ObjectRevision(_) => "version",
-            Row::Instance(_) => "instance",
-            Row::ClusterDefaults(_) => "defaults",
-            Row::CloudInitGroup(_) => "cloud-init group",
-            Row::InstanceInfo(_) => "instance info",
-            Row::Profile(_) => "profile",
-            Row::BootSession(_) => "boot session",
-            Row::Subnet(_) => "subnet",
-            Row::DhcpLease(_) => "lease",
-            Row::HeldAddress(_) => "held address",
-            Row::UnknownClient(_) => "unknown client",
-            Row::DhcpPolicy(_) => "policy",
-            Row::DeletedSubnet(_) => "deleted subnet",
-            Row::BootFile(_) => "boot file",
-            Row::Image(_) => "image",
-            Row::Partition(_) => "partition",
-            Row::NodeMap(_) => "node map",
-            Row::PowerMap(_) => "power map",
-            Row::ComponentReservation(_) => "reservation",
-            Row::ScnSubscription(_) => "subscription",
-            Row::HardwareHistory(_) => "hardware history",
-            Row::Role(_) => "role",
-            Row::Policy(_) => "who has a role",
-            Row::SigningKey(_) => "signing key",
-            Row::ApiToken(_) => "token",
-            Row::LoginSession(_) => "login",
-            Row::DeviceApproval(_) => "device",
-            Row::Revocation(_) => "revocation",
-            Row::OidcProvider(_) => "provider",
-            Row::CertificateAuthority(_) => "CA",
-        })
-        .collect();
+    let state = full().state;
+    let kinds: Vec<&str> = state.rows().map(|row| kind_name(row.row.unwrap())).collect();
     let expected = [
         "header",
         "session",

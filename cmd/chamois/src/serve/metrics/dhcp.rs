@@ -29,8 +29,8 @@ impl DhcpPage {
                     family.sample(&labels, count);
                 }
             }
-            let help = "Time from a DHCPDISCOVER to its DHCPOFFER, or from a DHCPREQUEST to its DHCPACK, until the answer is ready, seconds; addresses of \
-                        pools (`pool`) may wait for a majority, those of SMD (`known`) do not.";
+            let help = "Time from a DHCPDISCOVER to its DHCPOFFER, or from a DHCPREQUEST to its DHCPACK, until the answer is \
+                        ready, seconds; addresses of pools (`pool`) may wait for a majority, those of SMD (`known`) do not.";
             let mut family = page.family("chamois_dhcp_answer_duration_seconds", Kind::Histogram, help);
             for (network, server) in &servers {
                 for (answer, client, wait) in server.waits() {

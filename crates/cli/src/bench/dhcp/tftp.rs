@@ -19,7 +19,7 @@ use crate::error::{CliError, Kind};
 const TRANSFERS: usize = 20;
 /// A transfer is to take at most so many seconds.
 const TRANSFER_AIM_S: f64 = 0.06;
-/// The peer's port: 69 needs root, and in the members' network the own one is theirs.
+/// The peer's port: one that no member has.
 const TFTPD_PORT: u16 = 6970;
 
 /// One server and how long its transfers took.

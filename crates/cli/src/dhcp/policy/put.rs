@@ -14,6 +14,9 @@ use crate::connect;
 use crate::dhcp::option_args::{OptionArgs, texts};
 use crate::error::CliError;
 
+/// Priority of a policy that does not say it (`DhcpPolicy.priority`).
+pub(crate) const PRIORITY_DEFAULT: u32 = 500;
+
 /// `chamois dhcp policy put`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -35,7 +38,7 @@ pub struct PutArgs {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     pub description: String,
     /// 0 to 1000, the highest first; equal ones by name
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = PRIORITY_DEFAULT)]
     pub priority: u32,
     /// Components of this SMD type, e.g. Node or NodeBMC
     #[arg(

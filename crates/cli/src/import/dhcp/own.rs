@@ -12,6 +12,7 @@ use super::apply::{self, Work, list_policies, list_subnets};
 use super::show;
 use crate::args::GlobalArgs;
 use crate::connect;
+use crate::dhcp::policy::put::PRIORITY_DEFAULT;
 use crate::error::CliError;
 use crate::import::common::{self, HowArgs};
 use crate::import::diff::{Change, Diff, Shown, Summary, changed_fields, quoted};
@@ -25,8 +26,6 @@ const POLICIES: &str = "policies";
 
 const SUBNET_MESSAGE: &str = "chamois.dhcp.v1.Subnet";
 const POLICY_MESSAGE: &str = "chamois.dhcp.v1.DhcpPolicy";
-/// Priority of a policy that does not say it (`DhcpPolicy.priority`).
-const PRIORITY_DEFAULT: u32 = 500;
 
 /// `chamois import dhcp`.
 #[derive(Clone, Debug, Args)]

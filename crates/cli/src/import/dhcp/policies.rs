@@ -7,6 +7,7 @@ use proto::dhcp::v1::DhcpPolicy;
 use proto::dhcp::v1::dhcp_policy::DomainAppend;
 
 use super::rule::{Append, Rule};
+use crate::dhcp::option_args::texts;
 use crate::import::diff::{Change, Diff, quoted};
 
 /// Priority of the first rule; each that follows has one less.
@@ -59,7 +60,6 @@ fn without_history(policy: &DhcpPolicy) -> DhcpPolicy {
 
 /// The rule at this place of the list, from 0.
 fn policy(place: usize, rule: &Rule) -> DhcpPolicy {
-    let texts = |addresses: &[std::net::Ipv4Addr]| addresses.iter().map(ToString::to_string).collect();
     let name = match rule.name.as_str() {
         "" => format!("coresmd-{:03}", place + 1),
         name => name.to_owned(),

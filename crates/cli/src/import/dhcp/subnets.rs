@@ -6,6 +6,7 @@ use proto::dhcp::v1::{AddressPool, RawOption, Subnet};
 
 use super::found::FoundSubnet;
 use super::options::Raw;
+use crate::dhcp::option_args::texts as addresses;
 use crate::import::diff::{Change, Diff};
 
 /// Compares. What the configuration does not say stays as it is here; what is said otherwise here is refused, unless `replace`.
@@ -61,7 +62,6 @@ fn is_of(subnet: &Subnet, network: &Ipv4Net) -> bool {
 
 /// As it would be created.
 fn wanted(given: &FoundSubnet) -> Subnet {
-    let texts = |addresses: &[std::net::Ipv4Addr]| addresses.iter().map(ToString::to_string).collect();
     let options = &given.options;
     let pools = given.pools.iter().map(|pool| AddressPool {
         first: pool.start().to_string(),
@@ -73,9 +73,9 @@ fn wanted(given: &FoundSubnet) -> Subnet {
     let pool_lease_time_s = given.pool_lease_time_s.or(options.lease_time_s);
     Subnet {
         network: given.network.to_string(),
-        routers: texts(&options.routers),
-        dns_servers: texts(&options.dns_servers),
-        ntp_servers: texts(&options.ntp_servers),
+        routers: addresses(&options.routers),
+        dns_servers: addresses(&options.dns_servers),
+        ntp_servers: addresses(&options.ntp_servers),
         domain: options.domain.clone().unwrap_or_default().to_ascii_lowercase(),
         lease_time_s: options.lease_time_s.unwrap_or_default(),
         mtu: options.mtu.unwrap_or_default(),

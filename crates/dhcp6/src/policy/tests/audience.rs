@@ -1,7 +1,6 @@
 //! Whom a network's rules and DHCP's policies keep from being answered; and that a network needs no subnet of IPv4.
 
 use proto::dhcp::v1::DhcpPolicy;
-use proto::dhcp::v1::dhcp_command::{Change, PutPolicy};
 
 use super::*;
 
@@ -62,13 +61,12 @@ async fn only_the_components_of_the_named_groups_are_answered() {
     );
 }
 
-async fn put_policy(store: &Store, name: &str, priority: u32, policy: DhcpPolicy) {
-    let policy = DhcpPolicy {
+fn named(name: &str, priority: u32, policy: DhcpPolicy) -> DhcpPolicy {
+    DhcpPolicy {
         name: name.into(),
         priority: Some(priority),
         ..policy
-    };
-    change_dhcp(store, Change::PutPolicy(PutPolicy { policy: Some(policy) })).await;
+    }
 }
 
 /// A policy of this name and with these selectors, alone.
@@ -79,7 +77,7 @@ async fn ignoring(selectors: DhcpPolicy) -> Store {
         ignore: true,
         ..selectors
     };
-    put_policy(&store, "silence", 500, policy).await;
+    put_policy(&store, named("silence", 500, policy)).await;
     store
 }
 
@@ -135,7 +133,7 @@ async fn a_policy_before_the_one_that_ignores_keeps_its_nodes_answered() {
             continues,
             ..DhcpPolicy::default()
         };
-        put_policy(&store, "kept", 900, policy).await;
+        put_policy(&store, named("kept", 900, policy)).await;
         let text = told(&store, &network(), &message(SOLICIT, NODE, &[]), false);
         assert_eq!(text, expected);
         let other = told(&store, &network(), &message(SOLICIT, NODE_ON_TWO, &[]), false);

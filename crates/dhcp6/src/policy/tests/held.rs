@@ -1,5 +1,6 @@
 //! An address that was another node's: it is given to nobody else before that one's lifetime has ended everywhere.
 
+use dhcp::CLOCK_MARGIN_MS;
 use proto::dhcp::v1::dhcp_command::{Change, ConfirmHeldAddresses, DeleteHeldAddress};
 
 use super::*;
