@@ -9,7 +9,6 @@ use arc_swap::ArcSwap;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
 use state::auth::{Proof, gives};
-use state::bounds::LEEWAY_MS;
 use state::cluster::FEATURE_LEVEL_AUTH;
 use state::{RowKind, State};
 use tokio::sync::watch;
@@ -19,6 +18,7 @@ use crate::TokenChecks;
 use crate::break_glass::BreakGlass;
 use crate::parts::{Parts, Selected};
 use crate::table::Table;
+use crate::token_checks::accepted;
 
 /// How often is looked whether rights have changed: whoever holds a stream asks again so much later.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
@@ -32,12 +32,13 @@ const POLICIES: [RowKind; 2] = [RowKind::Role, RowKind::Policy];
 /// What the places that policies name have in them.
 const PLACES: [RowKind; 2] = [RowKind::Group, RowKind::Partition];
 /// What proves who somebody is, or takes that back.
-const PROOFS: [RowKind; 5] = [
+const PROOFS: [RowKind; 6] = [
     RowKind::SigningKey,
     RowKind::ApiToken,
     RowKind::LoginSession,
     RowKind::Revocation,
     RowKind::OidcProvider,
+    RowKind::CertificateAuthority,
 ];
 
 /// The rights of everybody who acts by policies; cheap to clone.
@@ -202,6 +203,7 @@ impl Authority for Authorities {
                 let who = principal_of(identity);
                 check_not_revoked(&state, &who)?;
                 check_not_ended(&who, self.0.store.cluster_time_ms())?;
+                check_key(&state, &who)?;
                 match acts_by_policies(&state, identity) {
                     true => self.0.given(&state, &who, permission),
                     false => Ok(everything()),
@@ -216,6 +218,14 @@ impl Authority for Authorities {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
+    }
+
+    fn ends_in(&self, identity: &Identity) -> Option<Duration> {
+        let Identity::Known(who) = identity else {
+            return None;
+        };
+        let left_ms = who.expires_at_ms.saturating_sub(self.0.store.cluster_time_ms());
+        (who.expires_at_ms > 0).then_some(Duration::from_millis(left_ms))
     }
 }
 
@@ -319,14 +329,28 @@ fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
     }
 }
 
-/// A connection lives longer than the certificate that was shown when it was made.
+/// Streams live longer than the token, and connections than the certificate, that was shown when they began.
 fn check_not_ended(who: &Principal, now_ms: u64) -> Result<(), Error> {
-    let ends_at_ms = who.expires_at_ms;
-    match ends_at_ms != 0 && ends_at_ms.saturating_add(LEEWAY_MS) < now_ms {
-        false => Ok(()),
-        true => Err(Error::Unauthenticated {
-            reason: "the certificate of this connection has ended; renew it (`chamois certificate renew`) and connect anew"
-                .to_owned(),
+    if who.expires_at_ms == 0 || now_ms < who.expires_at_ms {
+        return Ok(());
+    }
+    let reason = match who.token_id.is_empty() {
+        true => {
+            "the certificate of this connection has ended; renew it (`chamois certificate renew`) and connect anew"
+        }
+        false => "the bearer token has expired; send a new one",
+    };
+    Err(Error::Unauthenticated {
+        reason: reason.to_owned(),
+    })
+}
+
+/// What a key has signed is good for as long as the key is trusted.
+fn check_key(state: &State, who: &Principal) -> Result<(), Error> {
+    match who.key_id.is_empty() || accepted(state, &who.key_id).is_some() {
+        true => Ok(()),
+        false => Err(Error::Unauthenticated {
+            reason: "the key that signed the bearer token is not trusted any more".to_owned(),
         }),
     }
 }

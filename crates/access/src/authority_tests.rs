@@ -2,9 +2,11 @@ use raft::Store;
 use tonic::{Code, Status};
 
 use super::*;
+use crate::issued::Grantee;
 use crate::testing::{
     components, delete, group, in_groups, known, members, policy, principal, put, revoke, rules, texts, user,
 };
+use crate::token_testing::Bed;
 
 /// What streams are told must come so soon.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -365,10 +367,81 @@ async fn a_certificate_that_has_ended_is_refused_on_a_connection_that_goes_on() 
     let ended = certified(1, 1);
     let not_yet = certified(1, now_ms + 3_600_000);
     assert_eq!(code(authorities.access(&not_yet, "smd.read")), Code::Ok);
-    if now_ms > 1 + LEEWAY_MS {
-        let refused = authorities.access(&ended, "smd.read").unwrap_err();
-        assert!(refused.to_string().contains("certificate renew"), "{refused}");
+    let refused = authorities.access(&ended, "smd.read").unwrap_err();
+    assert!(refused.to_string().contains("certificate renew"), "{refused}");
+    assert_eq!(authorities.ends_in(&ended), Some(Duration::ZERO));
+    assert!(authorities.ends_in(&not_yet).unwrap() > Duration::from_secs(3500));
+    assert_eq!(authorities.ends_in(&certified(1, 0)), None);
+}
+
+/// A cluster whose tokens are checked, and the identity that one of them gives.
+async fn bearing(bed: &Bed, token: &str) -> (Authorities, Identity) {
+    bed.policy("all", "admin", &["user/ada", "service/cron"]).await;
+    let authorities = Authorities::with_tokens(bed.store.clone(), &rules(), bed.checks.clone());
+    let identity = authorities.authenticate(token).unwrap().unwrap();
+    (authorities, identity)
+}
+
+/// A stream is older than the end of the token that it began with: its identity must not outlive that.
+#[tokio::test]
+async fn what_was_let_in_by_a_token_ends_with_it() {
+    let bed = Bed::new().await;
+    let api = bed.api_token("service/cron", &["*.*"]).await;
+    let access = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+    for (token, ends_in_s) in [(api.to_string(), 3600), (access, 600 + 60)] {
+        let (authorities, identity) = bearing(&bed, &token).await;
+        let left = authorities.ends_in(&identity).unwrap();
+        assert!(
+            left <= Duration::from_secs(ends_in_s) && left > Duration::from_secs(ends_in_s - 20),
+            "{left:?}"
+        );
+        assert_eq!(code(authorities.access(&identity, "smd.read")), Code::Ok);
+        let Identity::Known(who) = &identity else {
+            panic!("{identity}");
+        };
+        let later = Identity::Known(Arc::new(Principal {
+            expires_at_ms: bed.store.cluster_time_ms(),
+            ..Principal::clone(who)
+        }));
+        let refused = authorities.access(&later, "smd.read").unwrap_err();
+        assert!(refused.to_string().contains("has expired"), "{refused}");
     }
+}
+
+/// A stolen key: what it let in goes at once, streams as well.
+#[tokio::test]
+async fn what_was_let_in_by_a_distrusted_key_ends_with_it() {
+    let bed = Bed::new().await;
+    let token = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+    let (authorities, identity) = bearing(&bed, &token).await;
+    let (before, mut seen) = (*authorities.changes().borrow(), Seen::of(&authorities.0));
+    assert_eq!(code(authorities.access(&identity, "smd.read")), Code::Ok);
+    bed.rotate(true, true).await;
+    let refused = authorities.access(&identity, "smd.read").unwrap_err();
+    assert!(refused.to_string().contains("not trusted any more"), "{refused}");
+    authorities.look(&mut seen).await;
+    assert_ne!(*authorities.changes().borrow(), before, "streams are told");
+}
+
+/// All that was issued to a user is taken back, and he begins anew: by the time of the certificate, as with services.
+#[tokio::test]
+async fn a_new_certificate_works_after_a_revocation_of_its_user() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    let issued = |issued_at_ms: u64| {
+        Identity::Known(Arc::new(Principal {
+            certificate_sha256: vec![1; 32],
+            issued_at_ms,
+            ..principal("user/ada", &[])
+        }))
+    };
+    let old = issued(store.state().time_ms() - 1);
+    assert_eq!(code(authorities.access(&old, "smd.read")), Code::Ok);
+    revoke(&store, "user/ada").await;
+    assert_eq!(code(authorities.access(&old, "smd.read")), Code::Unauthenticated);
+    let new = issued(store.state().time_ms() + 1);
+    assert_eq!(code(authorities.access(&new, "smd.read")), Code::Ok);
 }
 
 /// Root on the host needs no policy and no key of the cluster.

@@ -7,7 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType,
 };
-use rpc::tls::{BACKDATED_BY, SpiffeId};
+use rpc::tls::{BACKDATED_BY, SpiffeId, authority_name};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Validity of the CA.
@@ -238,10 +238,6 @@ impl PublicKeyData for P256Key {
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
         &rcgen::PKCS_ECDSA_P256_SHA256
     }
-}
-
-fn authority_name(cluster: &str) -> String {
-    format!("Chamois CA of {cluster}")
 }
 
 pub(crate) fn params(

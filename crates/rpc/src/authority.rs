@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::auth::v1::Grant;
 use tokio::sync::watch;
@@ -25,8 +26,10 @@ pub struct Principal {
     pub issued_at_ms: u64,
     /// SHA-256 of the certificate (DER); empty for a token that was not given for one.
     pub certificate_sha256: Vec<u8>,
-    /// When the certificate of the connection ends, by its own word; 0 for a token, whose end is looked at each time.
+    /// From when on it proves nothing, cluster time; 0: it has no end. Streams and connections live longer.
     pub expires_at_ms: u64,
+    /// The key that signed an access token: when that is trusted no more, neither is what it signed. Empty for everything else.
+    pub key_id: String,
     /// Host names and addresses that the certificate of the connection is good for.
     pub host_names: Vec<String>,
 }
@@ -90,4 +93,11 @@ pub trait Authority: Send + Sync {
     /// Grows whenever policies, roles, groups, partitions, tokens or revocations may have changed: who holds a stream asks
     /// [`Authority::access`] again. It is at most 250 ms behind the applied state.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// How long what proves an identity is good still; `None` if it has no end. Whoever holds a stream asks [`Authority::access`]
+    /// again then, too.
+    fn ends_in(&self, identity: &Identity) -> Option<Duration> {
+        let _ = identity;
+        None
+    }
 }

@@ -24,7 +24,7 @@ use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::error::SUBJECT;
 use crate::held_keys::HeldKeys;
 use crate::kept_unary::KeptUnary;
-use crate::live_stream::until_revoked;
+use crate::live_stream::{until_revoked, without_subject};
 use crate::log_limit::LogLimit;
 use crate::part_caller::{PartCaller, check_method};
 use crate::request_id::RequestId;
@@ -263,17 +263,21 @@ impl Guard {
         }
     }
 
-    /// The answer; a stream ends when what its caller was given is taken back.
-    fn live(&self, path: &str, rule: Rule, given: Given, answer: Response<Body>) -> Response<Body> {
+    /// The answer; a stream ends when what its caller was given is taken back, or what proves him ends.
+    fn live(&self, path: &str, rule: Rule, given: Given, mut answer: Response<Body>) -> Response<Body> {
+        if rule.server_streaming {
+            answer = answer.map(without_subject);
+        }
         let Some(changes) = given.changes else {
             return answer;
         };
         let (rules, path, rights) = (self.inner.rules.clone(), path.to_owned(), given.rights);
+        let ends_in = rights.end_in();
         let check = move || {
             let scope = rights.to(rules.permission(rule.needs))?;
             check_method(&rules, &path, rule, &scope)
         };
-        answer.map(|body| until_revoked(body, changes, check))
+        answer.map(|body| until_revoked(body, changes, ends_in, check))
     }
 }
 

@@ -8,11 +8,16 @@ use rustls_pki_types::CertificateDer;
 
 use super::extensions::host_names;
 use super::spiffe::{NameError, SpiffeId};
-use super::validity::validity_ms;
+use super::validity::{issuer, validity_ms};
 use crate::{Identity, Principal};
 
 /// Certificates begin this long before they are made, for clocks that are behind.
 pub const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
+
+/// What the CA of a cluster is called.
+pub fn authority_name(cluster: &str) -> String {
+    format!("Chamois CA of {cluster}")
+}
 
 /// The identity that a certificate of the cluster's CA gives on the API's ports, both of them. A member's gives none there: its key
 /// is not compared with the pins.
@@ -20,11 +25,15 @@ pub const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// If the certificate names nobody, or does not say since when and until when it is valid.
 pub fn identity_of(certificate: &CertificateDer<'_>) -> Result<Identity, NameError> {
-    let Some(name) = SpiffeId::of(certificate)?.principal() else {
+    let id = SpiffeId::of(certificate)?;
+    let Some(name) = id.principal() else {
         return Ok(Identity::Anonymous);
     };
     let (not_before, not_after) = validity_ms(certificate).ok_or(NameError::Malformed)?;
-    let backdated_ms = u64::try_from(BACKDATED_BY.as_millis()).unwrap_or(0);
+    // A site's CA says when it has issued something: taken for later, that would outlive what was taken back before.
+    let is_own = issuer(certificate) == Some(authority_name(id.cluster()).as_str());
+    let backdated_by = if is_own { BACKDATED_BY } else { Duration::ZERO };
+    let backdated_ms = u64::try_from(backdated_by.as_millis()).unwrap_or(0);
     Ok(Identity::Known(Arc::new(Principal {
         name,
         issued_at_ms: not_before.saturating_add(backdated_ms),
@@ -46,9 +55,16 @@ pub fn validity(certificate: &CertificateDer<'_>) -> Option<(SystemTime, SystemT
 mod tests {
     use super::*;
 
-    /// A certificate with this URI, valid from the beginning of 2020 to that of 2030.
+    /// A certificate with this URI of the cluster's CA, valid from the beginning of 2020 to that of 2030.
     fn with(uri: &str) -> CertificateDer<'static> {
+        issued_by(&authority_name("demo"), uri)
+    }
+
+    /// As [`with`], of a CA that is called so.
+    fn issued_by(name: &str, uri: &str) -> CertificateDer<'static> {
         let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params
             .subject_alt_names
             .push(rcgen::SanType::URI(uri.try_into().unwrap()));
@@ -81,6 +97,23 @@ mod tests {
         assert_eq!(since_epoch.as_millis(), 1_577_836_800_000);
         assert!(to > from);
         assert_eq!(validity(&CertificateDer::from(vec![0x30, 0x00])), None);
+    }
+
+    /// A site's CA does not date back: what it issued before a revocation must not look as if it came after it.
+    #[test]
+    fn only_the_clusters_own_ca_dates_back() {
+        let issued_at_ms = |issuer: &str| {
+            let certificate = issued_by(issuer, "spiffe://demo/user/ada");
+            match identity_of(&certificate) {
+                Ok(Identity::Known(principal)) => principal.issued_at_ms,
+                other => panic!("{other:?}"),
+            }
+        };
+        let own = issued_at_ms("Chamois CA of demo");
+        for other in ["Site CA", "Chamois CA of other", "chamois ca of demo", ""] {
+            assert_eq!(issued_at_ms(other), own - 24 * 3_600_000, "{other:?}");
+        }
+        assert_eq!(issuer(&[0x30, 0x00]), None);
     }
 
     /// What revocations name: the certificate itself, and all of a principal's that were made before some time.

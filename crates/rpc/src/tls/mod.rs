@@ -20,7 +20,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-pub use certified::{BACKDATED_BY, identity_of, validity};
+pub use certified::{BACKDATED_BY, authority_name, identity_of, validity};
 pub use extensions::{host_names, is_authority};
 pub use material::Material;
 pub use pinned::{PeerRefused, PinnedKeys};

@@ -1,8 +1,11 @@
 //! Since when and until when a certificate is valid: read from its DER, because the library that checks it keeps that to itself.
 
-use super::der::{VERSION, element, inside};
+use super::der::{SEQUENCE, VERSION, element, inside};
 
 const UTC_TIME: u8 = 0x17;
+const UTF8: u8 = 0x0c;
+/// 2.5.4.3
+const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const GENERALIZED_TIME: u8 = 0x18;
 const MS_PER_DAY: u64 = 24 * 3_600_000;
 
@@ -24,6 +27,27 @@ pub(super) fn validity_ms(certificate: &[u8]) -> Option<(u64, u64)> {
     let not_before = time(kind, text)?;
     let (kind, text) = element(&mut validity)?;
     Some((not_before, time(kind, text)?))
+}
+
+/// The name of whoever issued a certificate, if that is one common name and nothing else.
+///
+/// Source: RFC 5280, 4.1.2.4.
+pub(super) fn issuer(certificate: &[u8]) -> Option<&str> {
+    let mut content = inside(&mut &*certificate)?;
+    let mut signed = inside(&mut content)?;
+    let (first, _) = element(&mut signed)?;
+    if first == VERSION {
+        element(&mut signed)?; // the serial number
+    }
+    element(&mut signed)?; // the algorithm of the signature
+    let mut names = inside(&mut signed)?;
+    let (_, mut set) = element(&mut names)?;
+    let (kind, mut one) = element(&mut set)?;
+    let (_, attribute) = element(&mut one)?;
+    let (text, value) = element(&mut one)?;
+    let is_alone = names.is_empty() && set.is_empty();
+    let is_name = kind == SEQUENCE && attribute == COMMON_NAME && text == UTF8;
+    std::str::from_utf8(value).ok().filter(|_| is_alone && is_name)
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
