@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
 use state::auth::{Proof, gives};
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 use crate::TokenChecks;
 use crate::break_glass::BreakGlass;
 use crate::parts::{Parts, Selected};
-use crate::table::Table;
+use crate::table::{Table, proof_of};
 use crate::token_checks::accepted;
 
 /// How often is looked whether rights have changed: whoever holds a stream asks again so much later.
@@ -206,7 +207,7 @@ impl Authority for Authorities {
                 check_key(&state, &who)?;
                 match acts_by_policies(&state, identity) {
                     true => self.0.given(&state, &who, permission),
-                    false => Ok(everything()),
+                    false => Ok(before_policies(&state, &who, permission)),
                 }
             }
             Identity::Anonymous | Identity::LegacyReader { .. } => Err(Error::Unauthenticated {
@@ -214,6 +215,12 @@ impl Authority for Authorities {
             }),
             Identity::Member(_) | Identity::Node { .. } => Err(not_given(permission, &identity.principal())),
         }
+    }
+
+    fn proof(&self, identity: &Identity) -> Option<Arc<Grant>> {
+        let has_one = matches!(identity, Identity::User { .. } | Identity::Known(_));
+        let is_told = has_one && self.0.store.state().feature_level() >= FEATURE_LEVEL_AUTH;
+        is_told.then(|| Arc::new(proof_of(&principal_of(identity))))
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -310,6 +317,20 @@ fn everything() -> Access {
     Access {
         scope: Scope::Everything,
         grant: None,
+    }
+}
+
+/// What a user has by his certificate until the first policy is stored. The log is told that it is by nothing else, so that what comes
+/// behind that policy, or behind a revocation, is refused there, whichever member took it.
+fn before_policies(state: &State, who: &Principal, permission: &str) -> Access {
+    let grant = Grant {
+        permission: permission.to_owned(),
+        ..proof_of(who)
+    };
+    let is_told = state.feature_level() >= FEATURE_LEVEL_AUTH;
+    Access {
+        scope: Scope::Everything,
+        grant: is_told.then(|| Arc::new(grant)),
     }
 }
 

@@ -32,10 +32,12 @@ async fn before_the_first_policy_a_users_certificate_is_an_administrators() {
     let authorities = authorities(&store);
     for permission in ["smd.write", "auth.admin", "cluster.admin"] {
         let access = authorities.access(&user("ada"), permission).unwrap();
+        let grant = access.grant.unwrap();
         assert!(
-            access.scope.part().is_none() && access.grant.is_none(),
+            access.scope.part().is_none() && grant.policies.is_empty(),
             "{permission}"
         );
+        assert_eq!(grant.permission, permission);
         for name in ["user/ada", "service/sync", "node/x0c0s0b0n0"] {
             assert_eq!(
                 code(authorities.access(&known(name, &[]), permission)),
@@ -68,6 +70,31 @@ async fn below_the_feature_level_nothing_has_changed() {
         code(authorities.access(&known("service/sync", &[]), "smd.read")),
         Code::PermissionDenied
     );
+    assert_eq!(authorities.proof(&user("ada")), None);
+}
+
+/// What is one's own is changed with what proves one, and with nothing that policies give.
+#[tokio::test]
+async fn a_proof_names_no_permission_and_no_policy() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    for policies in [false, true] {
+        if policies {
+            put(&store, policy("a", "admin", &["user/ada"])).await;
+        }
+        let proof = authorities.proof(&certified(3, 0)).unwrap();
+        let expected = Grant {
+            certificate_sha256: vec![3; 32],
+            ..Grant::default()
+        };
+        assert_eq!(*proof, expected);
+    }
+    assert_eq!(
+        authorities.proof(&token()),
+        None,
+        "the offline key needs no policies"
+    );
+    assert_eq!(authorities.proof(&Identity::Anonymous), None);
 }
 
 #[tokio::test]
@@ -321,7 +348,13 @@ async fn a_users_certificate_is_known_and_an_administrators_until_the_first_poli
     let store = Store::in_memory();
     let authorities = authorities(&store);
     let access = authorities.access(&certified(1, 0), "smd.write").unwrap();
-    assert!(access.scope.part().is_none() && access.grant.is_none());
+    let grant = access.grant.unwrap();
+    assert!(access.scope.part().is_none() && grant.policies.is_empty());
+    assert_eq!(
+        (grant.permission.as_str(), grant.certificate_sha256.as_slice()),
+        ("smd.write", &[1; 32][..]),
+        "so that the log can tell whether it was revoked"
+    );
     put(&store, policy("a", "viewer", &["user/ada"])).await;
     assert_eq!(
         code(authorities.access(&certified(1, 0), "smd.write")),

@@ -90,6 +90,13 @@ pub trait Authority: Send + Sync {
     /// that has been without a leader for too long to say, for anything but local reads.
     fn access(&self, identity: &Identity, permission: &str) -> Result<Access, Error>;
 
+    /// What an entry of the log says of somebody who changes what is his own: what proves him, so that one who was revoked earlier in
+    /// the log changes nothing. `None` for who needs no policies, and where the log may not say it yet.
+    fn proof(&self, identity: &Identity) -> Option<Arc<Grant>> {
+        let _ = identity;
+        None
+    }
+
     /// Grows whenever policies, roles, groups, partitions, tokens or revocations may have changed: who holds a stream asks
     /// [`Authority::access`] again. It is at most 250 ms behind the applied state.
     fn changes(&self) -> watch::Receiver<u64>;

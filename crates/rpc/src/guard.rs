@@ -196,7 +196,8 @@ impl Guard {
             // before the handler looks: what it sees is as fresh or fresher
             let freshness = local.then(|| self.inner.barrier.freshness()).flatten();
             let mut given = given;
-            if rule.linearizable && !local {
+            let is_asked_again = rule.needs_fresh_right && !given.rights.are_unlimited();
+            if (rule.linearizable && !local) || is_asked_again {
                 self.inner.barrier.linearize().await?;
                 given = self.still(path, rule, &caller, given)?;
             }
