@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use auth::Sealer;
 use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::TokenChecks;
 use crate::break_glass::BreakGlass;
+use crate::page_seal;
 use crate::parts::{Parts, Selected};
 use crate::table::{Table, proof_of};
 use crate::token_checks::accepted;
@@ -223,6 +225,14 @@ impl Authority for Authorities {
         is_told.then(|| Arc::new(proof_of(&principal_of(identity))))
     }
 
+    fn seal_page(&self, token: &str) -> Result<String, Error> {
+        page_seal::seal(self.0.sealer()?, token)
+    }
+
+    fn open_page(&self, token: &str) -> Result<String, Error> {
+        page_seal::open(self.0.sealer()?, token)
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
@@ -237,6 +247,17 @@ impl Authority for Authorities {
 }
 
 impl Inner {
+    /// # Errors
+    /// `NotReady` where this member has no key to seal with.
+    fn sealer(&self) -> Result<&Sealer, Error> {
+        let tokens = self.tokens.as_ref().ok_or_else(|| Error::NotReady {
+            retry_after: RETRY_AFTER,
+            reason: "it has no key to seal page tokens with; leave out page_size, or ask another member"
+                .to_owned(),
+        })?;
+        Ok(tokens.sealer())
+    }
+
     fn given(&self, state: &State, who: &Principal, permission: &str) -> Result<Access, Error> {
         check_token(who, permission)?;
         self.check_in_touch(permission)?;

@@ -490,3 +490,14 @@ async fn a_break_glass_token_is_an_administrators_on_this_member() {
     let elsewhere = self::authorities(&store);
     assert!(elsewhere.authenticate(&token).is_err());
 }
+
+/// On another member, too; where nobody has the cluster's key, no token is handed out.
+#[tokio::test]
+async fn pages_are_sealed_with_the_clusters_key() {
+    let bed = Bed::new().await;
+    let member = || Authorities::with_tokens(bed.store.clone(), &rules(), bed.checks.clone());
+    let sealed = member().seal_page("0011").unwrap();
+    assert_eq!(member().open_page(&sealed).unwrap(), "0011");
+    let without = authorities(&bed.store);
+    assert!(matches!(without.seal_page("0011"), Err(Error::NotReady { .. })));
+}

@@ -13,6 +13,7 @@ mod issued;
 mod key_rotation;
 mod late;
 mod oauth;
+mod page_seal;
 mod parts;
 mod policies;
 mod question;
