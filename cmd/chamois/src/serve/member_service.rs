@@ -10,6 +10,7 @@ use proto::raft::v1::entry::Command;
 use proto::raft::v1::membership_change::{Change, Replace};
 use raft::Store;
 use rpc::client::endpoint_host;
+use rpc::{Error, Rights, Scope};
 use rustls_pki_types::CertificateDer;
 use tonic::{Request, Response, Status};
 
@@ -44,7 +45,7 @@ impl MemberService for Members {
         request: Request<v1::CreateJoinTokenRequest>,
     ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
         require_ca_key(&self.store)?;
-        let principal = rpc::caller(&request).identity.to_string();
+        let author = rpc::author(&request);
         let request = request.into_inner();
         let token = JoinToken::generate(&self.ca).map_err(|error| Status::internal(error.to_string()))?;
         let valid_ms = match request.valid_s {
@@ -63,7 +64,8 @@ impl MemberService for Members {
         let create = cluster_command::CreateJoinToken { token: Some(stored) };
         let change = Some(cluster_command::Change::CreateJoinToken(create));
         let command = Command::Cluster(ClusterCommand { change });
-        self.store.propose(&principal, command, None).await?;
+        // with what gives the caller the right: a token that lets members in outlives him
+        self.store.propose_by(&author, command).await?;
         let own = self.store.status();
         let address = own.members.iter().find(|member| member.id == own.member_id);
         Ok(Response::new(v1::CreateJoinTokenResponse {
@@ -79,7 +81,9 @@ impl MemberService for Members {
         &self,
         request: Request<v1::PromoteMemberRequest>,
     ) -> Result<Response<v1::PromoteMemberResponse>, Status> {
-        self.change(Change::Promote(request.into_inner().id)).await?;
+        let rights = rpc::rights(&request);
+        self.change(&rights, Change::Promote(request.into_inner().id))
+            .await?;
         Ok(Response::new(v1::PromoteMemberResponse {}))
     }
 
@@ -87,7 +91,9 @@ impl MemberService for Members {
         &self,
         request: Request<v1::RemoveMemberRequest>,
     ) -> Result<Response<v1::RemoveMemberResponse>, Status> {
-        self.change(Change::Remove(request.into_inner().id)).await?;
+        let rights = rpc::rights(&request);
+        self.change(&rights, Change::Remove(request.into_inner().id))
+            .await?;
         Ok(Response::new(v1::RemoveMemberResponse {}))
     }
 
@@ -95,8 +101,10 @@ impl MemberService for Members {
         &self,
         request: Request<v1::ReplaceMemberRequest>,
     ) -> Result<Response<v1::ReplaceMemberResponse>, Status> {
+        let rights = rpc::rights(&request);
         let v1::ReplaceMemberRequest { id: old, with: new } = request.into_inner();
-        self.change(Change::Replace(Replace { old, new })).await?;
+        self.change(&rights, Change::Replace(Replace { old, new }))
+            .await?;
         Ok(Response::new(v1::ReplaceMemberResponse {}))
     }
 
@@ -104,6 +112,7 @@ impl MemberService for Members {
         &self,
         request: Request<v1::SetMemberAddressRequest>,
     ) -> Result<Response<v1::SetMemberAddressResponse>, Status> {
+        let rights = rpc::rights(&request);
         let request = request.into_inner();
         let members = self.store.members();
         let known = members
@@ -121,7 +130,7 @@ impl MemberService for Members {
             api_address: or_known("api_address", request.api_address, &known.api_address)?,
             ..MemberNode::default()
         };
-        self.change(Change::SetAddress(node)).await?;
+        self.change(&rights, Change::SetAddress(node)).await?;
         Ok(Response::new(v1::SetMemberAddressResponse {}))
     }
 
@@ -129,7 +138,8 @@ impl MemberService for Members {
         &self,
         request: Request<v1::TransferLeaderRequest>,
     ) -> Result<Response<v1::TransferLeaderResponse>, Status> {
-        self.change(Change::TransferLeader(request.into_inner().to))
+        let rights = rpc::rights(&request);
+        self.change(&rights, Change::TransferLeader(request.into_inner().to))
             .await?;
         let leader_id = self.store.status().leader_id;
         Ok(Response::new(v1::TransferLeaderResponse { leader_id }))
@@ -137,7 +147,13 @@ impl MemberService for Members {
 }
 
 impl Members {
-    async fn change(&self, change: Change) -> Result<(), Status> {
+    /// A change of members is no entry that `apply` could judge, so the caller's right is asked for once more after a read index:
+    /// what was taken back before the request came in, at whichever member, gives nothing.
+    async fn change(&self, rights: &Rights, change: Change) -> Result<(), Status> {
+        if !rights.are_unlimited() {
+            self.store.linearize().await?;
+            require(rights)?;
+        }
         self.store.change_membership(change).await
     }
 
@@ -149,8 +165,25 @@ impl Members {
     }
 }
 
+/// That the caller may change the members of the cluster now.
+fn require(rights: &Rights) -> Result<(), Error> {
+    match rights.to(PERMISSION)? {
+        Scope::Everything => Ok(()),
+        Scope::Part(_) => Err(Error::Denied {
+            reason: format!("{PERMISSION} is needed, on everything"),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use proto::auth::v1::Grant;
+    use proto::cluster::v1::SealedSecret;
+    use proto::cluster::v1::cluster_command::Bootstrap;
+    use rpc::{Caller, Identity};
+
     use super::*;
 
     /// Without the CA's key nobody can be given a certificate; whoever asks must learn it before he prints a token.
@@ -183,5 +216,48 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(refused.code(), tonic::Code::NotFound);
+    }
+
+    /// A policy that was deleted a moment ago, at another member: who had it must not let anybody in any more.
+    #[tokio::test]
+    async fn a_join_token_is_judged_where_it_is_applied() {
+        let store = Store::in_memory();
+        let bootstrap = Bootstrap {
+            cluster_name: "test".into(),
+            ca_key: Some(SealedSecret {
+                name: CA_KEY.into(),
+                version: 1,
+                ciphertext: vec![1],
+            }),
+            ..Bootstrap::default()
+        };
+        let change = Some(cluster_command::Change::Bootstrap(bootstrap));
+        let command = Command::Cluster(ClusterCommand { change });
+        store.propose("member/1", command, None).await.unwrap();
+        let members = Members {
+            store,
+            ca: CertificateDer::from(vec![1]),
+        };
+        let request = |grant: Option<Grant>| {
+            let mut request = Request::new(v1::CreateJoinTokenRequest::default());
+            request.extensions_mut().insert(Caller {
+                identity: Identity::User { name: "ada".into() },
+                ..Caller::anonymous()
+            });
+            if let Some(grant) = grant {
+                request.extensions_mut().insert(Arc::new(grant));
+            }
+            request
+        };
+        let gone = Grant {
+            permission: PERMISSION.into(),
+            policies: vec!["gone".into()],
+            ..Grant::default()
+        };
+        let refused = members.create_join_token(request(Some(gone))).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+        assert!(refused.message().contains(PERMISSION), "{refused}");
+        // the cluster's own key needs no policy
+        members.create_join_token(request(None)).await.unwrap();
     }
 }
