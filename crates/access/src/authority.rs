@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
 use state::auth::{Proof, gives};
@@ -15,8 +16,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::TokenChecks;
+use crate::break_glass::BreakGlass;
 use crate::parts::{Parts, Selected};
-use crate::table::Table;
+use crate::table::{Table, proof_of};
+use crate::token_checks::accepted;
 
 /// How often is looked whether rights have changed: whoever holds a stream asks again so much later.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
@@ -30,12 +33,13 @@ const POLICIES: [RowKind; 2] = [RowKind::Role, RowKind::Policy];
 /// What the places that policies name have in them.
 const PLACES: [RowKind; 2] = [RowKind::Group, RowKind::Partition];
 /// What proves who somebody is, or takes that back.
-const PROOFS: [RowKind; 5] = [
+const PROOFS: [RowKind; 6] = [
     RowKind::SigningKey,
     RowKind::ApiToken,
     RowKind::LoginSession,
     RowKind::Revocation,
     RowKind::OidcProvider,
+    RowKind::CertificateAuthority,
 ];
 
 /// The rights of everybody who acts by policies; cheap to clone.
@@ -46,6 +50,7 @@ struct Inner {
     store: Store,
     /// `None`: no token but the offline key's is accepted.
     tokens: Option<TokenChecks>,
+    break_glass: BreakGlass,
     /// Sorted; a permission is a bit by its place.
     permissions: Vec<String>,
     view: ArcSwap<View>,
@@ -93,10 +98,16 @@ impl Authorities {
         self.0.tokens.as_ref()
     }
 
+    /// Tokens that this member makes for whoever is root on its host.
+    pub fn break_glass(&self) -> &BreakGlass {
+        &self.0.break_glass
+    }
+
     fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>) -> Authorities {
         Authorities(Arc::new(Inner {
             store,
             tokens,
+            break_glass: BreakGlass::default(),
             permissions: rules.permissions().map(str::to_owned).collect(),
             view: ArcSwap::default(),
             is_out_of_touch: AtomicBool::new(false),
@@ -175,6 +186,9 @@ impl Seen {
 
 impl Authority for Authorities {
     fn authenticate(&self, token: &str) -> Result<Option<Identity>, Error> {
+        if let Some(identity) = self.0.break_glass.identity(token)? {
+            return Ok(Some(identity));
+        }
         let Some(tokens) = &self.0.tokens else {
             return Ok(None); // every token that there is was signed with the cluster's offline key
         };
@@ -189,9 +203,11 @@ impl Authority for Authorities {
             Identity::User { .. } | Identity::Known(_) => {
                 let who = principal_of(identity);
                 check_not_revoked(&state, &who)?;
+                check_not_ended(&who, self.0.store.cluster_time_ms())?;
+                check_key(&state, &who)?;
                 match acts_by_policies(&state, identity) {
                     true => self.0.given(&state, &who, permission),
-                    false => Ok(everything()),
+                    false => Ok(before_policies(&state, &who, permission)),
                 }
             }
             Identity::Anonymous | Identity::LegacyReader { .. } => Err(Error::Unauthenticated {
@@ -201,8 +217,22 @@ impl Authority for Authorities {
         }
     }
 
+    fn proof(&self, identity: &Identity) -> Option<Arc<Grant>> {
+        let has_one = matches!(identity, Identity::User { .. } | Identity::Known(_));
+        let is_told = has_one && self.0.store.state().feature_level() >= FEATURE_LEVEL_AUTH;
+        is_told.then(|| Arc::new(proof_of(&principal_of(identity))))
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
+    }
+
+    fn ends_in(&self, identity: &Identity) -> Option<Duration> {
+        let Identity::Known(who) = identity else {
+            return None;
+        };
+        let left_ms = who.expires_at_ms.saturating_sub(self.0.store.cluster_time_ms());
+        (who.expires_at_ms > 0).then_some(Duration::from_millis(left_ms))
     }
 }
 
@@ -264,7 +294,7 @@ impl Inner {
 /// Whether policies say what somebody may do: not yet for users while there is no policy, or while the cluster has members of a
 /// version that does not know any. Until then a user's certificate is an administrator's.
 pub(crate) fn acts_by_policies(state: &State, identity: &Identity) -> bool {
-    !matches!(identity, Identity::User { .. }) || has_policies(state)
+    !identity.is_users_certificate() || has_policies(state)
 }
 
 /// Whether users act by policies.
@@ -290,6 +320,20 @@ fn everything() -> Access {
     }
 }
 
+/// What a user has by his certificate until the first policy is stored. The log is told that it is by nothing else, so that what comes
+/// behind that policy, or behind a revocation, is refused there, whichever member took it.
+fn before_policies(state: &State, who: &Principal, permission: &str) -> Access {
+    let grant = Grant {
+        permission: permission.to_owned(),
+        ..proof_of(who)
+    };
+    let is_told = state.feature_level() >= FEATURE_LEVEL_AUTH;
+    Access {
+        scope: Scope::Everything,
+        grant: is_told.then(|| Arc::new(grant)),
+    }
+}
+
 fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
     let proof = Proof {
         principal: &who.name,
@@ -302,6 +346,32 @@ fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
         None => Ok(()),
         Some(reason) => Err(Error::Unauthenticated {
             reason: reason.to_owned(),
+        }),
+    }
+}
+
+/// Streams live longer than the token, and connections than the certificate, that was shown when they began.
+fn check_not_ended(who: &Principal, now_ms: u64) -> Result<(), Error> {
+    if who.expires_at_ms == 0 || now_ms < who.expires_at_ms {
+        return Ok(());
+    }
+    let reason = match who.token_id.is_empty() {
+        true => {
+            "the certificate of this connection has ended; renew it (`chamois certificate renew`) and connect anew"
+        }
+        false => "the bearer token has expired; send a new one",
+    };
+    Err(Error::Unauthenticated {
+        reason: reason.to_owned(),
+    })
+}
+
+/// What a key has signed is good for as long as the key is trusted.
+fn check_key(state: &State, who: &Principal) -> Result<(), Error> {
+    match who.key_id.is_empty() || accepted(state, &who.key_id).is_some() {
+        true => Ok(()),
+        false => Err(Error::Unauthenticated {
+            reason: "the key that signed the bearer token is not trusted any more".to_owned(),
         }),
     }
 }

@@ -2,9 +2,11 @@ use raft::Store;
 use tonic::{Code, Status};
 
 use super::*;
+use crate::issued::Grantee;
 use crate::testing::{
     components, delete, group, in_groups, known, members, policy, principal, put, revoke, rules, texts, user,
 };
+use crate::token_testing::Bed;
 
 /// What streams are told must come so soon.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -30,10 +32,12 @@ async fn before_the_first_policy_a_users_certificate_is_an_administrators() {
     let authorities = authorities(&store);
     for permission in ["smd.write", "auth.admin", "cluster.admin"] {
         let access = authorities.access(&user("ada"), permission).unwrap();
+        let grant = access.grant.unwrap();
         assert!(
-            access.scope.part().is_none() && access.grant.is_none(),
+            access.scope.part().is_none() && grant.policies.is_empty(),
             "{permission}"
         );
+        assert_eq!(grant.permission, permission);
         for name in ["user/ada", "service/sync", "node/x0c0s0b0n0"] {
             assert_eq!(
                 code(authorities.access(&known(name, &[]), permission)),
@@ -66,6 +70,31 @@ async fn below_the_feature_level_nothing_has_changed() {
         code(authorities.access(&known("service/sync", &[]), "smd.read")),
         Code::PermissionDenied
     );
+    assert_eq!(authorities.proof(&user("ada")), None);
+}
+
+/// What is one's own is changed with what proves one, and with nothing that policies give.
+#[tokio::test]
+async fn a_proof_names_no_permission_and_no_policy() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    for policies in [false, true] {
+        if policies {
+            put(&store, policy("a", "admin", &["user/ada"])).await;
+        }
+        let proof = authorities.proof(&certified(3, 0)).unwrap();
+        let expected = Grant {
+            certificate_sha256: vec![3; 32],
+            ..Grant::default()
+        };
+        assert_eq!(*proof, expected);
+    }
+    assert_eq!(
+        authorities.proof(&token()),
+        None,
+        "the offline key needs no policies"
+    );
+    assert_eq!(authorities.proof(&Identity::Anonymous), None);
 }
 
 #[tokio::test]
@@ -302,4 +331,162 @@ async fn decisions_go_on_while_policies_change() {
         put(&store, policy(&format!("p{n}"), "viewer", &["service/x"])).await;
     }
     asking.await.unwrap();
+}
+
+/// Whoever shows a user's certificate, which the state knows by its digest and ends at a time.
+fn certified(digest: u8, expires_at_ms: u64) -> Identity {
+    Identity::Known(Arc::new(Principal {
+        certificate_sha256: vec![digest; 32],
+        expires_at_ms,
+        ..principal("user/ada", &[])
+    }))
+}
+
+/// By the certificate of the connection a user is what users were before there were policies; by a token he never was.
+#[tokio::test]
+async fn a_users_certificate_is_known_and_an_administrators_until_the_first_policy() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    let access = authorities.access(&certified(1, 0), "smd.write").unwrap();
+    let grant = access.grant.unwrap();
+    assert!(access.scope.part().is_none() && grant.policies.is_empty());
+    assert_eq!(
+        (grant.permission.as_str(), grant.certificate_sha256.as_slice()),
+        ("smd.write", &[1; 32][..]),
+        "so that the log can tell whether it was revoked"
+    );
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    assert_eq!(
+        code(authorities.access(&certified(1, 0), "smd.write")),
+        Code::PermissionDenied
+    );
+    let grant = authorities.access(&certified(1, 0), "smd.read").unwrap().grant;
+    assert_eq!(grant.unwrap().certificate_sha256, [1; 32]);
+}
+
+/// One certificate is taken back, and the others of the same user stand.
+#[tokio::test]
+async fn a_revoked_certificate_is_refused_whether_there_are_policies_or_not() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    let mut changes = authorities.changes();
+    let stop = async {
+        let _told = changes.changed().await;
+    };
+    let digest = "01".repeat(32);
+    crate::testing::revoke_certificate(&store, &digest).await;
+    assert_eq!(
+        code(authorities.access(&certified(1, 0), "smd.read")),
+        Code::Unauthenticated
+    );
+    assert_eq!(code(authorities.access(&certified(2, 0), "smd.read")), Code::Ok);
+    let told = tokio::time::timeout(TOLD_WITHIN, async {
+        let follow = authorities.clone().follow(stop);
+        let again = async {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            crate::testing::revoke_certificate(&store, &"02".repeat(32)).await;
+        };
+        tokio::join!(follow, again);
+    });
+    told.await.expect("streams are told");
+}
+
+/// The connection is older than the end of what was shown for it.
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_refused_on_a_connection_that_goes_on() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    let now_ms = store.cluster_time_ms();
+    let ended = certified(1, 1);
+    let not_yet = certified(1, now_ms + 3_600_000);
+    assert_eq!(code(authorities.access(&not_yet, "smd.read")), Code::Ok);
+    let refused = authorities.access(&ended, "smd.read").unwrap_err();
+    assert!(refused.to_string().contains("certificate renew"), "{refused}");
+    assert_eq!(authorities.ends_in(&ended), Some(Duration::ZERO));
+    assert!(authorities.ends_in(&not_yet).unwrap() > Duration::from_secs(3500));
+    assert_eq!(authorities.ends_in(&certified(1, 0)), None);
+}
+
+/// A cluster whose tokens are checked, and the identity that one of them gives.
+async fn bearing(bed: &Bed, token: &str) -> (Authorities, Identity) {
+    bed.policy("all", "admin", &["user/ada", "service/cron"]).await;
+    let authorities = Authorities::with_tokens(bed.store.clone(), &rules(), bed.checks.clone());
+    let identity = authorities.authenticate(token).unwrap().unwrap();
+    (authorities, identity)
+}
+
+/// A stream is older than the end of the token that it began with: its identity must not outlive that.
+#[tokio::test]
+async fn what_was_let_in_by_a_token_ends_with_it() {
+    let bed = Bed::new().await;
+    let api = bed.api_token("service/cron", &["*.*"]).await;
+    let access = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+    for (token, ends_in_s) in [(api.to_string(), 3600), (access, 600 + 60)] {
+        let (authorities, identity) = bearing(&bed, &token).await;
+        let left = authorities.ends_in(&identity).unwrap();
+        assert!(
+            left <= Duration::from_secs(ends_in_s) && left > Duration::from_secs(ends_in_s - 20),
+            "{left:?}"
+        );
+        assert_eq!(code(authorities.access(&identity, "smd.read")), Code::Ok);
+        let Identity::Known(who) = &identity else {
+            panic!("{identity}");
+        };
+        let later = Identity::Known(Arc::new(Principal {
+            expires_at_ms: bed.store.cluster_time_ms(),
+            ..Principal::clone(who)
+        }));
+        let refused = authorities.access(&later, "smd.read").unwrap_err();
+        assert!(refused.to_string().contains("has expired"), "{refused}");
+    }
+}
+
+/// A stolen key: what it let in goes at once, streams as well.
+#[tokio::test]
+async fn what_was_let_in_by_a_distrusted_key_ends_with_it() {
+    let bed = Bed::new().await;
+    let token = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+    let (authorities, identity) = bearing(&bed, &token).await;
+    let (before, mut seen) = (*authorities.changes().borrow(), Seen::of(&authorities.0));
+    assert_eq!(code(authorities.access(&identity, "smd.read")), Code::Ok);
+    bed.rotate(true, true).await;
+    let refused = authorities.access(&identity, "smd.read").unwrap_err();
+    assert!(refused.to_string().contains("not trusted any more"), "{refused}");
+    authorities.look(&mut seen).await;
+    assert_ne!(*authorities.changes().borrow(), before, "streams are told");
+}
+
+/// All that was issued to a user is taken back, and he begins anew: by the time of the certificate, as with services.
+#[tokio::test]
+async fn a_new_certificate_works_after_a_revocation_of_its_user() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    let issued = |issued_at_ms: u64| {
+        Identity::Known(Arc::new(Principal {
+            certificate_sha256: vec![1; 32],
+            issued_at_ms,
+            ..principal("user/ada", &[])
+        }))
+    };
+    let old = issued(store.state().time_ms() - 1);
+    assert_eq!(code(authorities.access(&old, "smd.read")), Code::Ok);
+    revoke(&store, "user/ada").await;
+    assert_eq!(code(authorities.access(&old, "smd.read")), Code::Unauthenticated);
+    let new = issued(store.state().time_ms() + 1);
+    assert_eq!(code(authorities.access(&new, "smd.read")), Code::Ok);
+}
+
+/// Root on the host needs no policy and no key of the cluster.
+#[tokio::test]
+async fn a_break_glass_token_is_an_administrators_on_this_member() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    put(&store, policy("a", "viewer", &["user/bob"])).await;
+    let token = authorities.break_glass().make("break-glass-0").unwrap();
+    let identity = authorities.authenticate(&token).unwrap().unwrap();
+    assert_eq!(identity.principal(), "token/break-glass-0");
+    assert_eq!(code(authorities.access(&identity, "cluster.admin")), Code::Ok);
+    let elsewhere = self::authorities(&store);
+    assert!(elsewhere.authenticate(&token).is_err());
 }

@@ -22,6 +22,7 @@ use rpc::token::{audience, issuer, p256_point};
 use rpc::{Error, Principal};
 use state::State;
 use state::auth::Proof;
+use state::bounds::LEEWAY_MS;
 
 use crate::late::Late;
 use crate::rights::require_level;
@@ -168,6 +169,7 @@ impl TokenChecks {
                 name: stored.principal.clone(),
                 permissions: Some(stored.permissions.clone()),
                 token_id: id.clone(),
+                expires_at_ms: stored.expires_at_ms,
                 ..Principal::default()
             },
             expires_at_ms: stored.expires_at_ms,
@@ -208,6 +210,10 @@ impl TokenChecks {
                 session_id: claims.sid.clone(),
                 issued_at_ms: claims.iat.saturating_mul(1000),
                 certificate_sha256: certificate_sha256.unwrap_or_default(),
+                // as long as its next use is accepted
+                expires_at_ms: claims.exp.saturating_mul(1000).saturating_add(LEEWAY_MS),
+                key_id: known.kid.clone(),
+                ..Principal::default()
             },
             expires_at_ms: claims.exp.saturating_mul(1000),
             client_id: claims.client_id.clone(),
@@ -321,7 +327,7 @@ fn missing(state: &State, id: &str, reason: &'static str) -> Problem {
 }
 
 /// A key whose tokens are accepted: one that will sign, signs, or did a moment ago.
-fn accepted<'s>(state: &'s State, kid: &str) -> Option<&'s Arc<SigningKey>> {
+pub(crate) fn accepted<'s>(state: &'s State, kid: &str) -> Option<&'s Arc<SigningKey>> {
     let mut keys = state.auth.signing_keys().filter(|key| key.id == kid);
     keys.find(|key| matches!(key.stage(), Stage::Next | Stage::Active | Stage::Retiring))
 }

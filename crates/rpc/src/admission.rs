@@ -112,12 +112,13 @@ impl Admission<'_> {
         let rights = Rights::of(Arc::clone(authority), identity.clone());
         let access = authority.access(identity, self.rules.permission(rule.needs));
         if rule.permission == Permission::Identified {
-            // everybody may, who has not been revoked; the method asks for what is not the caller's own
+            // everybody may, who has not been revoked; the method asks for what is not the caller's own. A token that was made for
+            // something else is not its principal
             return match access {
-                Ok(_) | Err(Error::Denied { .. }) => Ok(Given {
-                    rights,
-                    ..Given::everything()
-                }),
+                Err(Error::Denied { .. }) if rule.for_limited_tokens || !is_limited(identity) => {
+                    Ok(self.own(identity, rights))
+                }
+                Ok(_) => Ok(self.own(identity, rights)),
                 Err(error) => Err(error),
             };
         }
@@ -130,6 +131,20 @@ impl Admission<'_> {
             changes,
         })
     }
+
+    /// What is a caller's own: the log is told what proves him, and gives him nothing else for it.
+    fn own(&self, identity: &Identity, rights: Rights) -> Given {
+        Given {
+            grant: self.authority.and_then(|authority| authority.proof(identity)),
+            rights,
+            ..Given::everything()
+        }
+    }
+}
+
+/// Whether somebody shows a token that is for less than all that policies give its principal.
+fn is_limited(identity: &Identity) -> bool {
+    matches!(identity, Identity::Known(who) if who.permissions.is_some())
 }
 
 /// The token of `authorization: Bearer <token>`; `None` without the header.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::auth::v1::Grant;
 use tokio::sync::watch;
@@ -23,8 +24,14 @@ pub struct Principal {
     pub session_id: String,
     /// When token or certificate were issued, cluster time; 0 for an API token.
     pub issued_at_ms: u64,
-    /// SHA-256 of the certificate (DER); empty for a token.
+    /// SHA-256 of the certificate (DER); empty for a token that was not given for one.
     pub certificate_sha256: Vec<u8>,
+    /// From when on it proves nothing, cluster time; 0: it has no end. Streams and connections live longer.
+    pub expires_at_ms: u64,
+    /// The key that signed an access token: when that is trusted no more, neither is what it signed. Empty for everything else.
+    pub key_id: String,
+    /// Host names and addresses that the certificate of the connection is good for.
+    pub host_names: Vec<String>,
 }
 
 /// What a caller is given for one method.
@@ -83,7 +90,21 @@ pub trait Authority: Send + Sync {
     /// that has been without a leader for too long to say, for anything but local reads.
     fn access(&self, identity: &Identity, permission: &str) -> Result<Access, Error>;
 
+    /// What an entry of the log says of somebody who changes what is his own: what proves him, so that one who was revoked earlier in
+    /// the log changes nothing. `None` for who needs no policies, and where the log may not say it yet.
+    fn proof(&self, identity: &Identity) -> Option<Arc<Grant>> {
+        let _ = identity;
+        None
+    }
+
     /// Grows whenever policies, roles, groups, partitions, tokens or revocations may have changed: who holds a stream asks
     /// [`Authority::access`] again. It is at most 250 ms behind the applied state.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// How long what proves an identity is good still; `None` if it has no end. Whoever holds a stream asks [`Authority::access`]
+    /// again then, too.
+    fn ends_in(&self, identity: &Identity) -> Option<Duration> {
+        let _ = identity;
+        None
+    }
 }

@@ -164,6 +164,8 @@ mod tests {
             server_streaming: false,
             shows_no_component: false,
             takes_long: false,
+            for_limited_tokens: false,
+            needs_fresh_right: false,
             has_password: false,
         };
         for identity in everyone() {

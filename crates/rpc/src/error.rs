@@ -30,6 +30,8 @@ pub const OLDEST_REVISION: &str = "chamois-oldest-revision";
 pub(crate) const SUBJECT: &str = "chamois-subject";
 /// Value of [`SUBJECT`] for an error that may tell of more objects than one.
 const SEVERAL: &str = "*";
+/// Value of [`SUBJECT`] for an error that tells of the request and of no stored object. No object is called so.
+pub(crate) const THE_REQUEST: &str = "?";
 
 /// When reading back after [`Error::OutcomeUnknown`] makes sense: an election has ended by then.
 const OUTCOME_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -247,7 +249,7 @@ impl From<Error> for Status {
         let text = error.to_string();
         // No `_` arm: a new variant does not compile until someone picks its code.
         match error {
-            Error::Invalid { .. } => Self::invalid_argument(text),
+            Error::Invalid { .. } => telling_of(Self::invalid_argument(text), THE_REQUEST),
             Error::NotFound { id, .. } => telling_of(Self::not_found(text), &id),
             Error::AlreadyExists { id, detail, .. } if detail.is_empty() => {
                 telling_of(Self::already_exists(text), &id)
@@ -261,8 +263,10 @@ impl From<Error> for Status {
                     .insert(REVISION, MetadataValue::from(actual));
                 status
             }
-            Error::SessionExpired => http_status(Self::failed_precondition(text), 409),
-            Error::RequestDiffers => http_status(Self::invalid_argument(text), 422),
+            Error::SessionExpired => {
+                telling_of(http_status(Self::failed_precondition(text), 409), THE_REQUEST)
+            }
+            Error::RequestDiffers => telling_of(http_status(Self::invalid_argument(text), 422), THE_REQUEST),
             Error::Unauthenticated { .. } => Self::unauthenticated(text),
             Error::Denied { .. } => Self::permission_denied(text),
             Error::TooLarge { .. } => http_status(Self::resource_exhausted(text), 413),
@@ -278,7 +282,7 @@ impl From<Error> for Status {
             Error::DeadlineExceeded { .. } => outcome_unknown(Self::deadline_exceeded(text)),
             Error::Unimplemented { .. } => Self::unimplemented(text),
             Error::Compacted { oldest } => {
-                let mut status = http_status(Self::out_of_range(text), 410);
+                let mut status = telling_of(http_status(Self::out_of_range(text), 410), THE_REQUEST);
                 status
                     .metadata_mut()
                     .insert(OLDEST_REVISION, MetadataValue::from(oldest));
@@ -289,7 +293,9 @@ impl From<Error> for Status {
                 set_etag(status.metadata_mut(), &etag);
                 status
             }
-            Error::FeatureLevel { .. } => http_status(Self::failed_precondition(text), 409),
+            Error::FeatureLevel { .. } => {
+                telling_of(http_status(Self::failed_precondition(text), 409), THE_REQUEST)
+            }
             Error::Storage(source) => {
                 tracing::error!(error = &source as &dyn std::error::Error, "{text}");
                 Self::internal(text) // the cause stays in the log, not on the wire
@@ -371,8 +377,9 @@ mod tests {
                 },
                 Some("x0"),
             ),
-            (Error::SessionExpired, None),
-            (invalid("id", "no"), None),
+            (Error::SessionExpired, Some(THE_REQUEST)),
+            (invalid("id", "no"), Some(THE_REQUEST)),
+            (Error::OutcomeUnknown, None),
         ] {
             let status = Status::from(error);
             assert_eq!(text(&status, SUBJECT), subject, "{status:?}");

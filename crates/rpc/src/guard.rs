@@ -24,7 +24,7 @@ use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::error::SUBJECT;
 use crate::held_keys::HeldKeys;
 use crate::kept_unary::KeptUnary;
-use crate::live_stream::until_revoked;
+use crate::live_stream::{until_revoked, without_subject};
 use crate::log_limit::LogLimit;
 use crate::part_caller::{PartCaller, check_method};
 use crate::request_id::RequestId;
@@ -196,7 +196,8 @@ impl Guard {
             // before the handler looks: what it sees is as fresh or fresher
             let freshness = local.then(|| self.inner.barrier.freshness()).flatten();
             let mut given = given;
-            if rule.linearizable && !local {
+            let is_asked_again = rule.needs_fresh_right && !given.rights.are_unlimited();
+            if (rule.linearizable && !local) || is_asked_again {
                 self.inner.barrier.linearize().await?;
                 given = self.still(path, rule, &caller, given)?;
             }
@@ -263,17 +264,21 @@ impl Guard {
         }
     }
 
-    /// The answer; a stream ends when what its caller was given is taken back.
-    fn live(&self, path: &str, rule: Rule, given: Given, answer: Response<Body>) -> Response<Body> {
+    /// The answer; a stream ends when what its caller was given is taken back, or what proves him ends.
+    fn live(&self, path: &str, rule: Rule, given: Given, mut answer: Response<Body>) -> Response<Body> {
+        if rule.server_streaming {
+            answer = answer.map(without_subject);
+        }
         let Some(changes) = given.changes else {
             return answer;
         };
         let (rules, path, rights) = (self.inner.rules.clone(), path.to_owned(), given.rights);
+        let ends_in = rights.end_in();
         let check = move || {
             let scope = rights.to(rules.permission(rule.needs))?;
             check_method(&rules, &path, rule, &scope)
         };
-        answer.map(|body| until_revoked(body, changes, check))
+        answer.map(|body| until_revoked(body, changes, ends_in, check))
     }
 }
 

@@ -6,29 +6,39 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::Error;
+use crate::error::SUBJECT;
+
+/// When is asked again whether what had an end has ended, if the authority's clock is behind.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What is left of a stream, and who watches it.
 struct Live<C> {
     body: Body,
     /// `None` once nobody can change anything any more.
     changes: Option<watch::Receiver<u64>>,
+    /// When what proves the caller ends; `None`: never.
+    ends_at: Option<Instant>,
     check: C,
 }
 
-/// The same body; it ends with the status of `check`'s error as soon as that fails after `changes` has moved. What the client has
-/// not read by then it does not get.
+/// The same body; it ends with the status of `check`'s error as soon as that fails after `changes` has moved, or after `ends_in`.
+/// What the client has not read by then it does not get.
 pub(crate) fn until_revoked(
     body: Body,
     changes: watch::Receiver<u64>,
+    ends_in: Option<Duration>,
     check: impl Fn() -> Result<(), Error> + Send + 'static,
 ) -> Body {
     let live = Live {
         body,
         changes: Some(changes),
+        // an end that no clock reaches is none
+        ends_at: ends_in.and_then(|left| Instant::now().checked_add(left)),
         check,
     };
     Body::new(StreamBody::new(stream::unfold(Some(live), next)))
@@ -49,6 +59,12 @@ where
                     return Some((Ok(Frame::trailers(trailers(error))), None));
                 }
             }
+            () = ended(live.ends_at) => {
+                live.ends_at = Some(Instant::now() + AGAIN_AFTER);
+                if let Err(error) = (live.check)() {
+                    return Some((Ok(Frame::trailers(trailers(error))), None));
+                }
+            }
             frame = live.body.frame() => {
                 return frame.map(|frame| (frame, Some(live)));
             }
@@ -62,6 +78,25 @@ async fn moved(changes: &mut Option<watch::Receiver<u64>>) -> bool {
         Some(changes) => changes.changed().await.is_ok(),
         None => std::future::pending().await,
     }
+}
+
+/// Until then; for ever without an end.
+async fn ended(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The same body without what an error at its end says for the guard alone.
+pub(crate) fn without_subject(body: Body) -> Body {
+    Body::new(body.map_frame(|frame| match frame.into_trailers() {
+        Ok(mut trailers) => {
+            trailers.remove(SUBJECT);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }))
 }
 
 /// The end of a stream that says why.
@@ -79,7 +114,6 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use futures::StreamExt as _;
 
@@ -96,6 +130,10 @@ mod tests {
     }
 
     fn stream_of(body: Body) -> Stream {
+        stream_that_ends(body, None)
+    }
+
+    fn stream_that_ends(body: Body, ends_in: Option<Duration>) -> Stream {
         let (changes, receiver) = watch::channel(0);
         let (is_revoked, checks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (revoked, count) = (Arc::clone(&is_revoked), Arc::clone(&checks));
@@ -109,7 +147,7 @@ mod tests {
             }
         };
         Stream {
-            body: until_revoked(body, receiver, check),
+            body: until_revoked(body, receiver, ends_in, check),
             changes,
             is_revoked,
             checks,
@@ -156,6 +194,48 @@ mod tests {
             assert!(quiet.is_err(), "it goes on, and has nothing to say");
             assert_eq!(live.checks.load(Ordering::SeqCst), change as usize);
         }
+    }
+
+    /// A token is good for ten minutes, and nothing changes when they are over.
+    #[tokio::test]
+    async fn what_ends_by_its_time_ends_the_stream_without_any_change() {
+        let mut live = stream_that_ends(endless(), Some(Duration::from_millis(50)));
+        frame(&mut live.body).await.unwrap();
+        live.is_revoked.store(true, Ordering::SeqCst);
+        let end = frame(&mut live.body).await.unwrap().into_trailers().unwrap();
+        let status = Status::from_header_map(&end).unwrap();
+        assert_eq!(status.code(), Code::Unauthenticated);
+        assert_eq!(live.changes.send_replace(1), 0, "nothing had changed");
+    }
+
+    /// The authority's clock decides, and it may be behind.
+    #[tokio::test]
+    async fn an_end_that_is_not_there_yet_is_asked_for_again() {
+        let mut live = stream_that_ends(endless(), Some(Duration::ZERO));
+        frame(&mut live.body).await.unwrap();
+        let quiet = tokio::time::timeout(AGAIN_AFTER / 2, live.body.frame()).await;
+        assert!(quiet.is_err() && live.checks.load(Ordering::SeqCst) > 0);
+        live.is_revoked.store(true, Ordering::SeqCst);
+        assert!(frame(&mut live.body).await.unwrap().is_trailers());
+        let never = stream_that_ends(endless(), Some(Duration::MAX));
+        drop(never);
+    }
+
+    /// The client must not learn what an error was about, at the end of a stream either.
+    #[tokio::test]
+    async fn what_is_for_the_guard_is_taken_off_the_end() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert(SUBJECT, HeaderValue::from_static("x0c0s0b0n0"));
+        trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("5"));
+        let frames = [
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a"))),
+            Ok(Frame::trailers(trailers)),
+        ];
+        let body = without_subject(Body::new(StreamBody::new(stream::iter(frames))));
+        let whole = body.collect().await.unwrap();
+        let left = whole.trailers().unwrap();
+        assert!(!left.contains_key(SUBJECT) && left.contains_key(Status::GRPC_STATUS));
+        assert_eq!(whole.to_bytes(), b"a"[..]);
     }
 
     #[tokio::test]

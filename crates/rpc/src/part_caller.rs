@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use crate::error::SUBJECT;
+use crate::error::{SUBJECT, THE_REQUEST};
 use crate::scoped_answer::AnswerPlan;
 use crate::{ETAG, Error, HTTP_HEADER_PREFIX, Part, Rule, Rules, Scope};
 
@@ -83,16 +83,16 @@ impl<'a> PartCaller<'a> {
         told.remove(ETAG);
         told.remove(format!("{HTTP_HEADER_PREFIX}etag"));
         let code = told.get(Status::GRPC_STATUS);
-        let is_about_objects = match code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())) {
-            Code::Ok => false,
-            Code::NotFound | Code::AlreadyExists | Code::Aborted => true,
-            _ => told.contains_key(SUBJECT),
-        };
+        let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         let subject = told.get(SUBJECT).and_then(|subject| subject.to_str().ok());
-        let is_own = |id: &str| self.part.has_component(id) || self.part.has_group(id);
-        match is_about_objects && !subject.is_some_and(is_own) {
-            true => Err(self.denied()),
-            false => Ok(()),
+        let is_told = match (code, subject) {
+            (Code::Ok, _) | (_, Some(THE_REQUEST)) => true,
+            (_, Some(id)) => self.part.has_component(id) || self.part.has_group(id),
+            (_, None) => !told.contains_key(SUBJECT) && !may_tell_of_objects(code),
+        };
+        match is_told {
+            true => Ok(()),
+            false => Err(self.denied()),
         }
     }
 
@@ -123,6 +123,20 @@ impl<'a> PartCaller<'a> {
             reason: format!("{} is needed for what this request names", self.permission),
         }
     }
+}
+
+/// Codes of errors whose text is about stored objects, unless it says by itself what it is about. A handler that makes its status by
+/// itself has not said so.
+fn may_tell_of_objects(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotFound
+            | Code::AlreadyExists
+            | Code::Aborted
+            | Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+    )
 }
 
 #[cfg(test)]
@@ -207,6 +221,9 @@ mod tests {
             "id: no",
             "it tells of the request"
         );
+        let expired = Error::SessionExpired;
+        let text = expired.to_string();
+        assert_eq!(told(expired).await, text);
     }
 
     /// A handler that makes its status by itself has not said of what it tells.
@@ -217,6 +234,9 @@ mod tests {
             Status::not_found("x1"),
             Status::already_exists("x1"),
             Status::aborted("x1"),
+            Status::invalid_argument("x1 is in another group"),
+            Status::failed_precondition("x1 is locked"),
+            Status::out_of_range("x1"),
         ] {
             let answer = caller.answer(None, status.into_http()).await;
             assert!(answer.is_err());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Authority, Error, Identity, Scope};
 
@@ -31,6 +32,12 @@ impl Rights {
             None => Ok(Scope::Everything),
             Some(asked) => Ok(asked.authority.access(&asked.identity, permission)?.scope),
         }
+    }
+
+    /// How long what proves the caller is good still, see [`Authority::ends_in`].
+    pub(crate) fn end_in(&self) -> Option<Duration> {
+        let asked = self.0.as_ref()?;
+        asked.authority.ends_in(&asked.identity)
     }
 
     /// Whether all that is asked for is given.

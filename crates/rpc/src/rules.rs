@@ -7,7 +7,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use proto::google::api::HttpRule;
 use proto::google::api::http_rule::Pattern;
-use proto::http::v1::{Consistency, MethodRule, Permission};
+use proto::http::v1::{Access, Consistency, MethodRule, Permission};
 
 use crate::permission_id::{self, PERMISSIONS_MAX, PermissionId, Permissions};
 use crate::scoped_answer::{AnswerPlan, AnswerPlans};
@@ -74,6 +74,11 @@ pub struct Rule {
     pub shows_no_component: bool,
     /// Whether a call that names no deadline has the longest one.
     pub takes_long: bool,
+    /// Of a method for whoever has proved to be somebody: whether tokens may call it that are limited to other permissions.
+    pub for_limited_tokens: bool,
+    /// Whether what policies give is asked for once more behind a read index, whatever the caller is content with: the method changes
+    /// what no entry of the log is judged for, or hands out everything.
+    pub needs_fresh_right: bool,
     /// Whether a request may carry a password or be secret: no digest of it is remembered, because that would let guesses be tried. The
     /// handler says what the rest of the message is (`Author::asks`).
     pub has_password: bool,
@@ -278,10 +283,7 @@ fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<(Rule, String
         Permission::Unspecified => return Err(None),
         named => named,
     };
-    let streams = method.is_client_streaming() || method.is_server_streaming();
-    if streams && (rule.can_validate_only || !rule.made_of.is_empty()) {
-        return Err(Some("a stream has no ETag and cannot validate only".to_owned()));
-    }
+    check_senses(method, &rule).map_err(Some)?;
     let needs = permission_id::name_of(method.parent_service().package_name(), &rule);
     let read = Rule {
         permission,
@@ -295,9 +297,42 @@ fn rule_of(method: &MethodDescriptor, options: &Options) -> Result<(Rule, String
         server_streaming: method.is_server_streaming(),
         shows_no_component: rule.shows_no_component,
         takes_long: rule.takes_long || method.is_client_streaming(),
+        for_limited_tokens: rule.for_limited_tokens,
+        needs_fresh_right: needs_fresh_right(method, &rule),
         has_password: has_password(&method.input(), &mut BTreeSet::new()),
     };
     Ok((read, needs))
+}
+
+/// # Errors
+/// What cannot be meant.
+fn check_senses(method: &MethodDescriptor, rule: &MethodRule) -> Result<(), String> {
+    let is_made = !rule.made_of.is_empty();
+    let is_for_identities = rule.permission() == Permission::Identified;
+    let problem = if (method.is_client_streaming() || method.is_server_streaming())
+        && (rule.can_validate_only || is_made)
+    {
+        "a stream has no ETag and cannot validate only"
+    } else if is_for_identities && is_made {
+        // it is kept by the question, and shows each caller what is his own
+        "an answer that differs by who asks is made of no kinds: leave out `made_of`"
+    } else if rule.for_limited_tokens && !is_for_identities {
+        "`for_limited_tokens` is for methods with PERMISSION_IDENTIFIED"
+    } else {
+        return Ok(());
+    };
+    Err(problem.to_owned())
+}
+
+/// What changes nothing but by entries of the log is judged there, and a read waits for a read index by itself. What may hand out
+/// everything is asked for even where the caller is content with less.
+fn needs_fresh_right(method: &MethodDescriptor, rule: &MethodRule) -> bool {
+    let is_by_policies = matches!(rule.permission(), Permission::Administrator | Permission::Node);
+    let is_change = rule.consistency() == Consistency::Unspecified
+        && !rule.can_validate_only
+        && !method.is_server_streaming();
+    let is_of_everything = rule.access() == Access::Admin && rule.consistency() != Consistency::Unspecified;
+    is_by_policies && (is_change || is_of_everything)
 }
 
 pub(crate) fn option<M: Message + Default>(
@@ -346,6 +381,8 @@ fn standard_rule(permission: Permission) -> Rule {
         server_streaming: false,
         shows_no_component: true,
         takes_long: false,
+        for_limited_tokens: false,
+        needs_fresh_right: false,
         has_password: false,
     }
 }
@@ -389,11 +426,20 @@ mod tests {
         let expected = [
             "CreateGroup",
             "CreateRedfishEndpoints",
+            // a node's boot token is in the address of its data
+            "GetGroupData",
+            "GetMetaData",
+            "GetNetworkConfig",
+            "GetUserData",
+            "GetVendorData",
+            "Introspect",
             "PatchRedfishEndpoint",
             "Propose",
             "PutGroup",
             "PutInstanceInfo",
             "PutProfile",
+            "Revoke",
+            "Token",
             "UpdateRedfishEndpoint",
         ];
         assert_eq!(with, BTreeSet::from(expected));
@@ -430,6 +476,8 @@ mod tests {
                 server_streaming: false,
                 shows_no_component: false,
                 takes_long: false,
+                for_limited_tokens: false,
+                needs_fresh_right: false,
                 has_password: false,
             }
         );
@@ -464,6 +512,9 @@ mod tests {
     fn permissions_of_every_method() {
         let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
         let expected = [
+            "auth.admin",
+            "auth.read",
+            "auth.write",
             "boot-file.read",
             "boot-file.write",
             "bss.read",
@@ -503,6 +554,56 @@ mod tests {
             let rule = rules.get(path).unwrap_or_else(|| panic!("{path} has no rule"));
             assert_eq!(rules.permission(rule.needs), needed, "{path}");
         }
+    }
+
+    /// What an entry of the log is judged for is not asked for twice, nor what shows the schema.
+    #[test]
+    fn what_no_entry_is_judged_for_needs_a_right_that_is_fresh() {
+        let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+        for (path, is_fresh) in [
+            ("/chamois.cluster.v1.SnapshotService/SaveSnapshot", true),
+            ("/chamois.cluster.v1.MemberService/CreateJoinToken", true),
+            ("/chamois.cluster.v1.MemberService/RemoveMember", true),
+            ("/chamois.auth.v1.TokenService/RotateSigningKey", true),
+            ("/chamois.smd.v1.ComponentService/CreateComponents", false),
+            ("/chamois.smd.v1.ComponentService/ListComponents", false),
+            ("/chamois.watch.v1.WatchService/Watch", false),
+            ("/chamois.bss.v1.BootScriptService/GetBootScript", false),
+            ("/chamois.auth.v1.PolicyService/PutPolicy", false),
+            ("/chamois.auth.v1.TokenService/CreateApiToken", false),
+            ("/chamois.raft.v1.PeerService/Propose", false),
+        ] {
+            let rule = rules.get(path).unwrap_or_else(|| panic!("{path} has no rule"));
+            assert_eq!(rule.needs_fresh_right, is_fresh, "{path}");
+        }
+    }
+
+    /// An answer that is kept would be given to somebody else, whose it is not.
+    #[test]
+    fn a_rule_that_cannot_be_is_refused_at_the_start() {
+        let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
+        let service = pool.get_service_by_name("chamois.auth.v1.TokenService").unwrap();
+        let method = service
+            .methods()
+            .find(|method| method.name() == "ListApiTokens")
+            .unwrap();
+        let rule = |permission: Permission| MethodRule {
+            permission: permission.into(),
+            ..MethodRule::default()
+        };
+        let made = |permission| MethodRule {
+            made_of: vec!["api_token".to_owned()],
+            ..rule(permission)
+        };
+        let problem = check_senses(&method, &made(Permission::Identified)).unwrap_err();
+        assert!(problem.contains("made_of"), "{problem}");
+        check_senses(&method, &made(Permission::Administrator)).unwrap();
+        let limited = |permission| MethodRule {
+            for_limited_tokens: true,
+            ..rule(permission)
+        };
+        check_senses(&method, &limited(Permission::Identified)).unwrap();
+        check_senses(&method, &limited(Permission::Administrator)).unwrap_err();
     }
 
     /// A misspelt kind would be an ETag that never changes.

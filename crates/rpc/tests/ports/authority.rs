@@ -8,7 +8,8 @@ use rpc::Identity;
 use tonic::{Code, Status};
 
 use crate::authority_support::{
-    DELETE, GET, LIST, MINE, PUBLIC, RESERVE, SCRIPT, TOKEN, WATCH, component, known, list, site, told,
+    DELETE, EXCHANGE, GET, LIST, MINE, OWN_TOKENS, PUBLIC, RESERVE, SCRIPT, SNAPSHOT, TOKEN, WATCH,
+    component, known, limited, list, site, told,
 };
 use crate::support::{bounded, code, header};
 use crate::tokens::Claims;
@@ -267,4 +268,75 @@ async fn a_right_that_ends_before_the_read_index_gives_nothing() {
     let status = site.status(part(), LIST, &[]).await;
     assert_eq!(status.code(), Code::Unauthenticated);
     assert_eq!(site.seen().calls, 0);
+}
+
+/// What no entry of the log is judged for, and what hands out everything, is not given to whoever was revoked a moment ago: not even if
+/// he is content with what this member knows.
+#[tokio::test]
+async fn what_the_log_does_not_judge_is_asked_for_behind_a_read_index() {
+    let site = site();
+    let local = [(rpc::CONSISTENCY, rpc::CONSISTENCY_LOCAL)];
+    for (principal, path, headers) in [
+        ("user/all", RESERVE, &[][..]),
+        ("user/ending", SNAPSHOT, &local[..]),
+    ] {
+        *site.revoke_meanwhile.lock().unwrap() = Some(principal);
+        let status = site.status(known(principal), path, headers).await;
+        assert_eq!(status.code(), Code::Unauthenticated, "{path}");
+        assert_eq!(site.seen().calls, 0, "{path}");
+    }
+    *site.revoke_meanwhile.lock().unwrap() = Some("user/reader");
+    let status = site.status(known("user/reader"), LIST, &local).await;
+    assert_eq!(status.code(), Code::Ok, "a read that is content with less");
+}
+
+/// Nothing changes when a token has expired; the stream that it opened ends all the same.
+#[tokio::test]
+async fn a_stream_ends_when_what_opened_it_does() {
+    let site = site();
+    let mut body = site.call(known("user/ending"), WATCH, &[]).await.into_body();
+    bounded(body.frame()).await.unwrap().unwrap();
+    let end = bounded(body.frame()).await.unwrap().unwrap();
+    let status = Status::from_header_map(&end.into_trailers().unwrap()).unwrap();
+    assert_eq!(status.code(), Code::Unauthenticated);
+}
+
+/// A token that was made for a script's reads must not list, make or end tokens of the person who made it.
+#[tokio::test]
+async fn a_limited_token_is_not_its_principal() {
+    let site = site();
+    for (identity, path, expected) in [
+        (known("user/part"), OWN_TOKENS, Code::Ok),
+        (limited("user/part"), OWN_TOKENS, Code::PermissionDenied),
+        (limited("user/part"), EXCHANGE, Code::Ok),
+        (limited("user/all"), OWN_TOKENS, Code::Ok),
+    ] {
+        let status = site.status(identity.clone(), path, &[]).await;
+        assert_eq!(status.code(), expected, "{identity} {path}");
+    }
+}
+
+/// So that the log refuses who was revoked before; and nothing that policies give.
+#[tokio::test]
+async fn what_proves_a_caller_goes_with_the_changes_of_his_own() {
+    let site = site();
+    for identity in [all(), part()] {
+        let status = site.status(identity.clone(), OWN_TOKENS, &[]).await;
+        assert_eq!(status.code(), Code::Ok, "{identity}");
+        let grant = site.seen().grant.unwrap();
+        assert_eq!(grant.token_id, format!("proof of {identity}"));
+        assert!(grant.permission.is_empty() && grant.policies.is_empty());
+    }
+}
+
+/// What an error was about is said to the guard alone, at the end of a stream as well.
+#[tokio::test]
+async fn the_end_of_a_stream_does_not_say_what_is_for_the_guard() {
+    let site = site();
+    let mut body = site.call(all(), WATCH, &[("object", "wrong")]).await.into_body();
+    bounded(body.frame()).await.unwrap().unwrap();
+    let end = bounded(body.frame()).await.unwrap().unwrap();
+    let trailers = end.into_trailers().unwrap();
+    assert_eq!(trailers["grpc-status"], "5");
+    assert!(!trailers.contains_key("chamois-subject"), "{trailers:?}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::FutureExt as _;
@@ -35,6 +36,11 @@ pub(crate) const DELETE: &str = "/chamois.smd.v1.ComponentService/DeleteComponen
 pub(crate) const RESERVE: &str = "/chamois.smd.v1.ReservationService/CreateReservations";
 pub(crate) const WATCH: &str = "/chamois.watch.v1.WatchService/Watch";
 pub(crate) const SCRIPT: &str = "/chamois.bss.v1.BootScriptService/GetBootScript";
+pub(crate) const SNAPSHOT: &str = "/chamois.cluster.v1.SnapshotService/SaveSnapshot";
+/// For whoever has proved to be somebody.
+pub(crate) const OWN_TOKENS: &str = "/chamois.auth.v1.TokenService/ListApiTokens";
+/// The same, for limited tokens, too.
+pub(crate) const EXCHANGE: &str = "/chamois.auth.v1.OauthService/Exchange";
 pub(crate) const PUBLIC: &str = "/chamois.smd.v1.ServiceStatusService/GetLiveness";
 /// The token that speaks for `user/part`.
 pub(crate) const TOKEN: &str = "chm_at_part";
@@ -81,7 +87,7 @@ impl Fake {
 
     fn scope(principal: &str, permission: &str) -> Option<Scope> {
         match (principal, permission) {
-            ("user/all", _) | ("user/reader", "smd.read") => Some(Scope::Everything),
+            ("user/all" | "user/ending", _) | ("user/reader", "smd.read") => Some(Scope::Everything),
             ("user/part", "auth.read") => None,
             ("user/part", _) => Some(Scope::Part(Arc::new(Mine))),
             _ => None,
@@ -122,14 +128,39 @@ impl Authority for Fake {
         })
     }
 
+    fn proof(&self, identity: &Identity) -> Option<Arc<Grant>> {
+        Some(Arc::new(Grant {
+            token_id: format!("proof of {identity}"),
+            ..Grant::default()
+        }))
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// What is called so ends at once, and is refused from then on.
+    fn ends_in(&self, identity: &Identity) -> Option<Duration> {
+        let ends = identity.principal() == "user/ending";
+        ends.then(|| {
+            self.revoked.lock().unwrap().insert(identity.principal());
+            Duration::from_millis(50)
+        })
     }
 }
 
 pub(crate) fn known(name: &str) -> Identity {
     Identity::Known(Arc::new(Principal {
         name: name.to_owned(),
+        ..Principal::default()
+    }))
+}
+
+/// Whoever shows a token that is for reading SMD and nothing else.
+pub(crate) fn limited(name: &str) -> Identity {
+    Identity::Known(Arc::new(Principal {
+        name: name.to_owned(),
+        permissions: Some(vec!["smd.read".to_owned()]),
         ..Principal::default()
     }))
 }
@@ -261,6 +292,7 @@ fn handle(seen: &Mutex<Seen>, request: Request<Body>) -> Response<Body> {
         (GET, Some(b"my-missing")) => missing(MINE),
         (GET, Some(b"theirs")) => answered(&component(THEIRS)),
         (GET, _) => answered(&component(MINE)),
+        (WATCH, Some(b"wrong")) => failing(),
         (WATCH, _) => endless(),
         _ => answered(&()),
     }
@@ -315,6 +347,21 @@ fn endless() -> Response<Body> {
     let message = Ok::<_, Infallible>(Frame::data(frame(&())));
     let messages = stream::iter([message]).chain(stream::pending());
     Response::new(Body::new(StreamBody::new(messages)))
+}
+
+/// One message, and then an error that tells of [`THEIRS`].
+fn failing() -> Response<Body> {
+    let mut trailers = HeaderMap::new();
+    let error = Error::NotFound {
+        kind: "component".to_owned(),
+        id: THEIRS.to_owned(),
+    };
+    Status::from(error).add_header(&mut trailers).unwrap();
+    let frames = [
+        Ok::<_, Infallible>(Frame::data(frame(&()))),
+        Ok(Frame::trailers(trailers)),
+    ];
+    Response::new(Body::new(StreamBody::new(stream::iter(frames))))
 }
 
 /// The message of an answer, and the status in its trailers.
