@@ -277,6 +277,7 @@ mod tests {
             id: "compute".into(),
             refresh_sha256: b"c4n4ry".to_vec(),
             previous_refresh_sha256: b"c4n4ry".to_vec(),
+            family_sha256: b"c4n4ry".to_vec(),
             ..LoginSession::default()
         };
         // bytes would be shown as numbers

@@ -195,6 +195,15 @@ mod tests {
         asked(&user("ada"), "*.*").unwrap();
     }
 
+    /// `apply` judges by a table, and reads by the descriptor: they must say the same.
+    #[test]
+    fn the_log_and_the_descriptor_put_every_kind_into_one_area() {
+        for kind in state::RowKind::ALL {
+            let read = rpc::area_of_kind(kind as u32);
+            assert_eq!(read, Some(state::auth::area_of(kind)), "{kind:?}");
+        }
+    }
+
     #[test]
     fn an_older_cluster_is_told_how_to_get_there() {
         let error = require_level(&State::at_level(FEATURE_LEVEL_AUTH - 1)).unwrap_err();

@@ -7,7 +7,7 @@ use proto::auth::v1::{Grant, Policy, Role};
 use rpc::Principal;
 use state::State;
 use state::auth::gives;
-use state::bounds::GRANT_POLICIES_MAX;
+use state::bounds::{GRANT_POLICIES_MAX, SESSION_GROUPS_MAX};
 
 /// A policy's place in the order of names; there are 1,024 at most.
 pub type PolicyId = u16;
@@ -81,20 +81,32 @@ impl Table {
 
     /// What an entry of the log says of the right of its author.
     pub fn grant(&self, who: &Principal, permission: &str, ids: &[PolicyId]) -> Grant {
-        let is_named_by_one = |group: &&String| {
-            let naming = self.groups.get(*group);
-            naming.is_some_and(|naming| naming.iter().any(|id| ids.contains(id)))
-        };
         let policies = self.policies(ids);
         Grant {
             permission: permission.to_owned(),
             policies: policies.iter().map(|policy| policy.name.clone()).collect(),
-            groups: who.groups.iter().filter(is_named_by_one).cloned().collect(),
-            token_id: who.token_id.clone(),
-            session_id: who.session_id.clone(),
-            issued_at_ms: who.issued_at_ms,
-            certificate_sha256: who.certificate_sha256.clone(),
+            groups: self.told_groups(who, ids),
+            ..proof_of(who)
         }
+    }
+
+    /// The groups of somebody that any policy names, sorted: what he changes in another area needs other policies. Where there are more
+    /// than an entry may name, those that these policies are for come first.
+    fn told_groups(&self, who: &Principal, ids: &[PolicyId]) -> Vec<String> {
+        let is_named_by_one = |group: &&String| {
+            let naming = self.groups.get(*group);
+            naming.is_some_and(|naming| naming.iter().any(|id| ids.contains(id)))
+        };
+        let known = who.groups.iter().filter(|group| self.groups.contains_key(*group));
+        let (first, others): (Vec<&String>, Vec<&String>) = known.partition(is_named_by_one);
+        let mut told: Vec<String> = first
+            .into_iter()
+            .chain(others)
+            .take(SESSION_GROUPS_MAX)
+            .cloned()
+            .collect();
+        told.sort_unstable();
+        told
     }
 
     /// How many have not ended.
@@ -114,6 +126,18 @@ impl Table {
     fn holds_everywhere(&self, id: PolicyId) -> bool {
         let given = self.policies.get(usize::from(id));
         given.is_some_and(|given| is_everywhere(&given.policy) && given.policy.kinds.is_empty())
+    }
+}
+
+/// What somebody has shown, as an entry of the log says it: a grant of nothing but what is his own.
+pub(crate) fn proof_of(who: &Principal) -> Grant {
+    Grant {
+        token_id: who.token_id.clone(),
+        session_id: who.session_id.clone(),
+        issued_at_ms: who.issued_at_ms,
+        certificate_sha256: who.certificate_sha256.clone(),
+        scope: who.permissions.as_ref().map(|permissions| permissions.join(" ")),
+        ..Grant::default()
     }
 }
 

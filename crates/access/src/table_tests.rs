@@ -97,6 +97,7 @@ async fn a_grant_says_what_it_was_given_for() {
         token_id: "t1".into(),
         session_id: "s1".into(),
         issued_at_ms: 7,
+        permissions: Some(texts(&["smd.*", "bss.write"])),
         ..principal("user/ada", &["hpc", "ops", "staff"])
     };
     let place = permissions.binary_search(&"smd.write".to_owned()).unwrap();
@@ -104,11 +105,12 @@ async fn a_grant_says_what_it_was_given_for() {
     let expected = Grant {
         permission: "smd.write".into(),
         policies: texts(&["a"]),
-        groups: texts(&["ops"]),
+        groups: texts(&["hpc", "ops"]),
         token_id: "t1".into(),
         session_id: "s1".into(),
         issued_at_ms: 7,
         certificate_sha256: Vec::new(),
+        scope: Some("smd.* bss.write".into()),
     };
     assert_eq!(grant, expected);
 }

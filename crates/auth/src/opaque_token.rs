@@ -16,6 +16,8 @@ const ID: usize = 8;
 const ID_DIGITS: usize = 2 * ID;
 /// Random bytes that only the holder knows.
 const SECRET: usize = 32;
+/// So many of them, the first, are the same in all refresh tokens of a login: 128 bits of each half.
+const FAMILY: usize = SECRET / 2;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,21 +57,25 @@ impl OpaqueToken {
     /// # Errors
     /// If the system gives no random bytes.
     pub fn generate(kind: OpaqueKind) -> Result<Self, TokenError> {
-        Self {
+        Ok(Self {
             kind,
             id: random()?,
-            secret: [0; SECRET],
-        }
-        .renewed()
+            secret: random()?,
+        })
     }
 
-    /// A token of the same id with a new secret.
+    /// A token of the same id with a new secret; of a refresh token its family stays, so that whoever shows any earlier one of the
+    /// login is known for what he is.
     ///
     /// # Errors
     /// If the system gives no random bytes.
     pub fn renewed(&self) -> Result<Self, TokenError> {
+        let mut secret: [u8; SECRET] = random()?;
+        if self.kind == OpaqueKind::Refresh {
+            secret[..FAMILY].copy_from_slice(&self.secret[..FAMILY]);
+        }
         Ok(Self {
-            secret: random()?,
+            secret,
             ..self.clone()
         })
     }
@@ -87,6 +93,11 @@ impl OpaqueToken {
     /// SHA-256 of its secret: what is compared, so that the time which that takes says nothing about the secret.
     pub fn secret_sha256(&self) -> [u8; SECRET] {
         secret_digest(&self.secret)
+    }
+
+    /// SHA-256 of the half of the secret that all refresh tokens of a login have.
+    pub fn family_sha256(&self) -> [u8; SECRET] {
+        secret_digest(&self.secret[..FAMILY])
     }
 }
 
@@ -171,6 +182,20 @@ mod tests {
         assert_eq!((renewed.id(), renewed.kind()), (token.id(), token.kind()));
         assert_ne!(renewed.secret_sha256(), token.secret_sha256());
         assert_ne!(OpaqueToken::generate(OpaqueKind::Api).unwrap().id(), token.id());
+    }
+
+    /// Any of them tells its login from a stranger's guess, and none tells the next one.
+    #[test]
+    fn refresh_tokens_of_a_login_are_of_one_family() {
+        let first = OpaqueToken::generate(OpaqueKind::Refresh).unwrap();
+        let third = first.renewed().unwrap().renewed().unwrap();
+        assert_eq!(third.family_sha256(), first.family_sha256());
+        assert_ne!(third.secret[FAMILY..], first.secret[FAMILY..]);
+        assert_ne!(first.secret[..FAMILY], first.secret[FAMILY..]);
+        let other = OpaqueToken::generate(OpaqueKind::Refresh).unwrap();
+        assert_ne!(other.family_sha256(), first.family_sha256());
+        let api = OpaqueToken::generate(OpaqueKind::Api).unwrap();
+        assert_ne!(api.renewed().unwrap().family_sha256(), api.family_sha256());
     }
 
     /// Two spellings of one token would be two entries of every list of refused ones.

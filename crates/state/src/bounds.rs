@@ -246,6 +246,8 @@ pub const KEY_PUBLISHED_MS: u64 = 60 * 60 * 1000;
 pub const KEY_REMEMBERED_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 /// Tokens for machines.
 pub const API_TOKENS_MAX: usize = 10_000;
+/// Those of one principal.
+pub const API_TOKENS_PER_PRINCIPAL_MAX: usize = 256;
 /// How long a token for a machine is good at most, milliseconds: 90 days.
 pub const API_TOKEN_MS_MAX: u64 = 90 * 24 * 60 * 60 * 1000;
 /// Logins that have not ended.
@@ -264,8 +266,10 @@ pub const DEVICE_APPROVALS_MAX: usize = 10_000;
 pub const DEVICE_MS: u64 = 10 * 60 * 1000;
 /// What is refused though it has not ended.
 pub const REVOCATIONS_MAX: usize = 100_000;
-/// Beyond that there is room for so many revocations of whole principals.
-pub const REVOCATIONS_OF_PRINCIPALS_MAX: usize = 10_000;
+/// Beyond that there is room for so many revocations of principals, logins and certificates.
+pub const REVOCATIONS_RESERVED_MAX: usize = 10_000;
+/// Single access tokens that one author may have taken back at a time; who has more to take back names their principal.
+pub const REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX: usize = 1000;
 /// How long a revocation is remembered at most, milliseconds: ten years, longer than any certificate runs.
 pub const REVOCATION_MS_MAX: u64 = 3660 * 24 * 60 * 60 * 1000;
 /// Providers whose logins are believed.

@@ -65,6 +65,11 @@ impl Changes {
         &self.events
     }
 
+    /// Whether no row was touched.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// A row changed whose digest is kept elsewhere.
     pub(crate) fn touch(&mut self, key: RowKey) {
         self.keys.push(key);

@@ -272,6 +272,7 @@ impl State {
             next_member_id: self.cluster.next_member_id(),
             last_changes_since,
             last_changes,
+            policies_decide: self.auth.has_policies(),
         }
     }
 
@@ -282,6 +283,7 @@ impl State {
         self.last_changes = LastChanges::of_header(&header)?;
         self.applied_index = header.applied_index;
         self.time_ms = header.time_ms;
+        self.auth.load_header(&header);
         self.cluster.load_header(header);
         Ok(())
     }

@@ -44,7 +44,7 @@ impl MemberService for Members {
         request: Request<v1::CreateJoinTokenRequest>,
     ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
         require_ca_key(&self.store)?;
-        let principal = rpc::caller(&request).identity.to_string();
+        let author = rpc::author(&request);
         let request = request.into_inner();
         let token = JoinToken::generate(&self.ca).map_err(|error| Status::internal(error.to_string()))?;
         let valid_ms = match request.valid_s {
@@ -63,7 +63,8 @@ impl MemberService for Members {
         let create = cluster_command::CreateJoinToken { token: Some(stored) };
         let change = Some(cluster_command::Change::CreateJoinToken(create));
         let command = Command::Cluster(ClusterCommand { change });
-        self.store.propose(&principal, command, None).await?;
+        // with what gives the caller the right: a token that lets members in outlives him
+        self.store.propose_by(&author, command).await?;
         let own = self.store.status();
         let address = own.members.iter().find(|member| member.id == own.member_id);
         Ok(Response::new(v1::CreateJoinTokenResponse {
@@ -137,6 +138,7 @@ impl MemberService for Members {
 }
 
 impl Members {
+    /// No entry that `apply` could judge: the guard has asked for the caller's right behind a read index.
     async fn change(&self, change: Change) -> Result<(), Status> {
         self.store.change_membership(change).await
     }
@@ -151,6 +153,13 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use proto::auth::v1::Grant;
+    use proto::cluster::v1::SealedSecret;
+    use proto::cluster::v1::cluster_command::Bootstrap;
+    use rpc::{Caller, Identity};
+
     use super::*;
 
     /// Without the CA's key nobody can be given a certificate; whoever asks must learn it before he prints a token.
@@ -183,5 +192,48 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(refused.code(), tonic::Code::NotFound);
+    }
+
+    /// A policy that was deleted a moment ago, at another member: who had it must not let anybody in any more.
+    #[tokio::test]
+    async fn a_join_token_is_judged_where_it_is_applied() {
+        let store = Store::in_memory();
+        let bootstrap = Bootstrap {
+            cluster_name: "test".into(),
+            ca_key: Some(SealedSecret {
+                name: CA_KEY.into(),
+                version: 1,
+                ciphertext: vec![1],
+            }),
+            ..Bootstrap::default()
+        };
+        let change = Some(cluster_command::Change::Bootstrap(bootstrap));
+        let command = Command::Cluster(ClusterCommand { change });
+        store.propose("member/1", command, None).await.unwrap();
+        let members = Members {
+            store,
+            ca: CertificateDer::from(vec![1]),
+        };
+        let request = |grant: Option<Grant>| {
+            let mut request = Request::new(v1::CreateJoinTokenRequest::default());
+            request.extensions_mut().insert(Caller {
+                identity: Identity::User { name: "ada".into() },
+                ..Caller::anonymous()
+            });
+            if let Some(grant) = grant {
+                request.extensions_mut().insert(Arc::new(grant));
+            }
+            request
+        };
+        let gone = Grant {
+            permission: "cluster.admin".into(),
+            policies: vec!["gone".into()],
+            ..Grant::default()
+        };
+        let refused = members.create_join_token(request(Some(gone))).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+        assert!(refused.message().contains("cluster.admin"), "{refused}");
+        // the cluster's own key needs no policy
+        members.create_join_token(request(None)).await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! What gives the author of an entry the right: judged on the state before the entry, so that what was taken back earlier in the
 //! log gives nothing, whichever member took the request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::Rejection;
@@ -8,6 +9,7 @@ use proto::auth::v1::{Grant, Policy};
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::outcome::Applied;
 
+use super::areas::{area_of, of_permission};
 use super::policies::{is_for, stands};
 use super::{Auth, Part, Proof, gives};
 use crate::bounds::{GRANT_POLICIES_MAX, SESSION_GROUPS_MAX, check_count};
@@ -49,11 +51,11 @@ impl Auth {
             && role.is_some_and(|role| gives(&role.permissions, permission))
     }
 
-    /// Whether what the request came with is good for the permission, as far as the state knows. A login that is not there was
-    /// ended: it was opened before its first token, so earlier in the log.
-    fn proves(&self, grant: &Grant, principal: &str, now_ms: u64) -> bool {
+    /// Whether what the request came with stands and is good for the permission, as far as the state knows; an empty one is that of
+    /// everybody who proves who he is. What an access token comes from, a login or an API token, was there before its first token, so
+    /// earlier in the log: one that is not there was ended.
+    pub(super) fn proves(&self, grant: &Grant, principal: &str, permission: &str, now_ms: u64) -> bool {
         let Grant {
-            permission,
             token_id,
             session_id,
             issued_at_ms,
@@ -67,12 +69,11 @@ impl Auth {
             issued_at_ms: *issued_at_ms,
             certificate_sha256,
         };
+        let lets = |given: &[String]| permission.is_empty() || gives(given, permission);
         let is_api_token = !token_id.is_empty() && *issued_at_ms == 0;
-        let token_is_good = || {
-            self.tokens.get(token_id).is_some_and(|token| {
-                token.principal == principal
-                    && token.expires_at_ms > now_ms
-                    && gives(&token.permissions, permission)
+        let token_is_good = |id: &str| {
+            self.tokens.get(id).is_some_and(|token| {
+                token.principal == principal && token.expires_at_ms > now_ms && lets(&token.permissions)
             })
         };
         let session_is_good = || {
@@ -80,18 +81,26 @@ impl Auth {
                 let permissions = &session.permissions;
                 session.principal == principal
                     && session.expires_at_ms > now_ms
-                    && (permissions.is_empty() || gives(permissions, permission))
+                    && (permissions.is_empty() || lets(permissions))
             })
         };
         self.revoked(&proof).is_none()
-            && (!is_api_token || token_is_good())
-            && (session_id.is_empty() || session_is_good())
+            && grant.scope.as_deref().is_none_or(|scope| lets(&words(scope)))
+            && (!is_api_token || token_is_good(token_id))
+            && (session_id.is_empty() || session_is_good() || token_is_good(session_id))
+    }
+
+    /// Whether it is the grant of a user's certificate before the first policy, which is an administrator's. The first policy of the
+    /// log ends that for every entry behind it, whichever member took the request and whatever it knew.
+    fn is_before_policies(&self, grant: &Grant, principal: &str) -> bool {
+        let by_certificate = grant.token_id.is_empty() && grant.session_id.is_empty();
+        grant.policies.is_empty() && by_certificate && principal.starts_with("user/") && !self.has_policies()
     }
 }
 
 impl State {
     /// The policies of the grant that stand now: they are there, have not ended, name `principal` (or one of the grant's
-    /// groups), and their role gives the permission.
+    /// groups), and their role gives the permission. Of a grant that names none: everything, until the first policy is stored.
     ///
     /// # Errors
     /// `Denied` if there is none, or what proves the principal was taken back; `Invalid` for more than any member writes.
@@ -103,6 +112,12 @@ impl State {
     ) -> Result<Part, Rejection> {
         check_count("header.grant.policies", grant.policies.len(), GRANT_POLICIES_MAX)?;
         check_count("header.grant.groups", grant.groups.len(), SESSION_GROUPS_MAX)?;
+        if !self.auth.proves(grant, principal, &grant.permission, now_ms) {
+            return Err(denied(&grant.permission));
+        }
+        if self.auth.is_before_policies(grant, principal) {
+            return Ok(Part::everything());
+        }
         let named = grant.policies.iter().filter_map(|name| self.auth.policy(name));
         let standing: Vec<Arc<Policy>> = named
             .filter(|policy| {
@@ -110,31 +125,15 @@ impl State {
                     .gives_to(policy, principal, &grant.groups, &grant.permission, now_ms)
             })
             .collect();
-        if standing.is_empty() || !self.auth.proves(grant, principal, now_ms) {
-            return Err(denied(&grant.permission));
-        }
-        Ok(Part::of(&standing, &self.smd, now_ms))
-    }
-
-    /// Whether every object is in the part, as it was and as it became. What changes nothing that can be watched cannot be
-    /// judged, so it is refused.
-    ///
-    /// # Errors
-    /// `Denied`.
-    pub(crate) fn check_covered(part: &Part, permission: &str, events: &[Event]) -> Result<(), Rejection> {
-        let is_covered = |event: &Event| {
-            let mut objects = event.before().into_iter().chain(event.after());
-            objects.all(|object| part.covers(object))
-        };
-        match !events.is_empty() && events.iter().all(is_covered) {
-            true => Ok(()),
-            false => Err(denied(permission)),
+        match standing.is_empty() {
+            true => Err(denied(&grant.permission)),
+            false => Ok(Part::of(&standing, &self.smd, now_ms)),
         }
     }
 
-    /// As [`State::change`], by an author who acts by policies. A change of a part of the system is made on a clone, which costs
-    /// nothing, and thrown away if it goes beyond the part. What follows from it elsewhere, e.g. addresses that are held, is not
-    /// the author's.
+    /// As [`State::change`], by an author who acts by policies, or by what proves who he is. The change is made on a clone, which
+    /// costs nothing, and thrown away if it goes beyond what he is given. What follows from it elsewhere, e.g. addresses that are
+    /// held, is not the author's.
     pub(crate) fn change_as_granted(
         &mut self,
         grant: &Grant,
@@ -143,22 +142,64 @@ impl State {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         self.cluster.need_level(FEATURE_LEVEL_AUTH)?;
-        let part = self.granted_part(grant, at.principal, at.time_ms)?;
-        if part.is_everything() {
+        if grant.permission.is_empty() {
+            self.auth.check_own(grant, command, at)?;
             return self.change(command, at, changes);
         }
+        let part = self.granted_part(grant, at.principal, at.time_ms)?;
         let (mut next, mut made) = (self.clone(), Changes::default());
         let done = next.dispatch(command, at, &mut made);
-        let mut applied = done.map_err(|no| self.told(no, &part, grant, command, at))?;
-        State::check_covered(&part, &grant.permission, made.events())?;
-        check_named(&applied, &part, &grant.permission)?;
-        for refusal in &mut applied.refused {
-            NOT_TOLD.clone_into(&mut refusal.reason);
+        let mut applied = match part.is_everything() {
+            true => done?,
+            false => done.map_err(|no| self.told(no, &part, grant, command, at))?,
+        };
+        self.check_areas(grant, &part, at, made.events())?;
+        if !part.is_everything() {
+            check_told(&mut applied, &part, &grant.permission, &made)?;
         }
         next.follow_interfaces(at, &mut made);
         *self = next;
         changes.append(made);
         Ok(applied)
+    }
+
+    /// Whether every object that was changed is in what the author is given of its own area, as it was and as it became: of the
+    /// permission's area that is `part`, of any other what his policies give of `<area>.write`. Else whoever may write boot
+    /// configurations could make himself a member of a group by them.
+    ///
+    /// # Errors
+    /// `Denied`, naming the permission that is missing.
+    fn check_areas(
+        &self,
+        grant: &Grant,
+        part: &Part,
+        at: &LogPosition<'_>,
+        events: &[Event],
+    ) -> Result<(), Rejection> {
+        if self.auth.is_before_policies(grant, at.principal) {
+            return Ok(());
+        }
+        let mut by_area: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+        for event in events {
+            by_area
+                .entry(area_of(event.key().kind()))
+                .or_default()
+                .push(event);
+        }
+        for (area, events) in by_area {
+            if area == of_permission(&grant.permission) {
+                check_covered(part, &grant.permission, &events)?;
+                continue;
+            }
+            let permission = format!("{area}.write");
+            if !self.auth.proves(grant, at.principal, &permission, at.time_ms) {
+                return Err(denied(&permission));
+            }
+            let given = policies_for(&self.auth, at.principal, &grant.groups, &permission, at.time_ms);
+            let given: Vec<Arc<Policy>> = given.into_iter().cloned().collect();
+            check_covered(&Part::of(&given, &self.smd, at.time_ms), &permission, &events)?;
+        }
+        Ok(())
     }
 
     /// A "no" as it is told to somebody who may know of a part only: that something is there, is not there or has another owner
@@ -206,18 +247,49 @@ impl State {
     }
 }
 
-fn denied(permission: &str) -> Rejection {
+pub(super) fn denied(permission: &str) -> Rejection {
     Rejection::Denied {
         permission: permission.to_owned(),
     }
 }
 
-/// What was left as it was, or could not be done, has no events; but naming it tells of it.
-fn check_named(applied: &Applied, part: &Part, permission: &str) -> Result<(), Rejection> {
-    let refused = applied.refused.iter().map(|refusal| &refusal.id);
-    let mut named = applied.unchanged.iter().chain(refused);
-    match named.all(|id| part.has_component(id) || part.has_group(id)) {
+/// Whether every object is in the part, as it was and as it became.
+fn check_covered(part: &Part, permission: &str, events: &[&Event]) -> Result<(), Rejection> {
+    let is_covered = |event: &&Event| {
+        let mut objects = event.before().into_iter().chain(event.after());
+        objects.all(|object| part.covers(object))
+    };
+    match events.iter().all(is_covered) {
         true => Ok(()),
         false => Err(denied(permission)),
     }
+}
+
+/// What somebody who may know of a part only is told of a change. What was left as it was, or could not be done, has no events; but
+/// naming it tells of it. What changes nothing that can be watched cannot be judged, so it is refused, unless it changes nothing at all.
+fn check_told(applied: &mut Applied, part: &Part, permission: &str, made: &Changes) -> Result<(), Rejection> {
+    let refused = applied.refused.iter().map(|refusal| &refusal.id);
+    let mut named = applied.unchanged.iter().chain(refused);
+    let is_of_part = named.all(|id| part.has_component(id) || part.has_group(id));
+    let is_judged = !made.events().is_empty() || (made.is_empty() && is_no_change(applied));
+    if !is_of_part || !is_judged {
+        return Err(denied(permission));
+    }
+    for refusal in &mut applied.refused {
+        NOT_TOLD.clone_into(&mut refusal.reason);
+    }
+    Ok(())
+}
+
+/// Whether all that is said is that something was so already.
+fn is_no_change(applied: &Applied) -> bool {
+    let rest = Applied {
+        unchanged: Vec::new(),
+        ..applied.clone()
+    };
+    !applied.unchanged.is_empty() && rest == Applied::default()
+}
+
+fn words(scope: &str) -> Vec<String> {
+    scope.split_whitespace().map(str::to_owned).collect()
 }

@@ -2,11 +2,13 @@
 //! level 6 on.
 
 mod api_tokens;
+mod areas;
 mod authorities;
 mod devices;
 mod forms;
 mod grants;
 mod normal_policy;
+mod own;
 mod part;
 mod permissions;
 mod policies;
@@ -24,9 +26,11 @@ use proto::auth::v1::{
     ApiToken, AuthCommand, CertificateAuthority, DeviceApproval, LoginSession, OidcProvider, Policy,
     Revocation, Role, SigningKey,
 };
+use proto::raft::v1::StateHeader;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
+pub use self::areas::area_of;
 pub use self::grants::policies_for;
 pub use self::part::Part;
 pub use self::permissions::gives;
@@ -58,6 +62,8 @@ const LOGIN_KEY: &str = "login-key";
 /// Who may do what, and what proves who somebody is.
 #[derive(Clone, Default)]
 pub struct Auth {
+    /// See [`Auth::has_policies`].
+    policies_decide: bool,
     roles: Roles,
     policies: Policies,
     keys: SigningKeys,
@@ -77,7 +83,7 @@ impl Auth {
 
     /// The shipped roles, then those that are stored, by name.
     pub fn roles(&self) -> impl Iterator<Item = Arc<Role>> {
-        shipped_roles().iter().chain(self.roles.stored()).cloned()
+        shipped_roles().iter().chain(self.roles.in_use()).cloned()
     }
 
     /// A policy by its name, also one that has ended.
@@ -90,9 +96,10 @@ impl Auth {
         self.policies.iter()
     }
 
-    /// Whether any policy was stored: from then on a user's certificate alone gives nothing.
+    /// Whether any policy was ever stored: from then on a user's certificate alone gives nothing, also when the last policy is gone.
+    /// Deleting it, or its end, must make nobody an administrator.
     pub fn has_policies(&self) -> bool {
-        self.policies.iter().next().is_some()
+        self.policies_decide
     }
 
     /// Every key that signs access tokens, did, or will, by id; retired ones, too.
@@ -166,7 +173,11 @@ impl Auth {
         match command.change.as_ref().ok_or_else(no_command)? {
             Change::PutRole(put) => self.roles.put(put, at, changes),
             Change::DeleteRole(delete) => self.roles.delete(delete, &self.policies, changes),
-            Change::PutPolicy(put) => self.policies.put(put, at, changes),
+            Change::PutPolicy(put) => {
+                let applied = self.policies.put(put, at, changes)?;
+                self.policies_decide = true;
+                Ok(applied)
+            }
             Change::DeletePolicy(delete) => self.policies.delete(delete, changes),
             Change::RotateSigningKey(rotate) => self.keys.rotate(rotate, at, changes),
             Change::EndSigningKeys(_) => Ok(self.keys.end(at, changes)),
@@ -274,6 +285,10 @@ impl Auth {
 
     pub(crate) fn load_role(&mut self, row: Role, changes: &mut Changes) -> Result<(), SnapshotError> {
         self.roles.load(row, changes)
+    }
+
+    pub(crate) fn load_header(&mut self, header: &StateHeader) {
+        self.policies_decide |= header.policies_decide;
     }
 
     pub(crate) fn load_policy(&mut self, row: Policy, changes: &mut Changes) -> Result<(), SnapshotError> {

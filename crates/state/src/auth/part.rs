@@ -20,7 +20,7 @@ pub struct Part {
 }
 
 /// What one policy selects. Members are those of the groups and partitions as they were when it was made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Selection {
     everywhere: bool,
     node_sets: Vec<NodeSet>,
@@ -37,6 +37,16 @@ impl Part {
         let standing = policies.iter().filter(|policy| stands(policy, now_ms));
         Part {
             selections: standing.map(|policy| Selection::of(policy, smd)).collect(),
+        }
+    }
+
+    /// That of who needs no policy.
+    pub(super) fn everything() -> Part {
+        Part {
+            selections: vec![Selection {
+                everywhere: true,
+                ..Selection::default()
+            }],
         }
     }
 

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
+use imbl::{OrdMap, OrdSet};
 use model::{Rejection, Sha256};
 use proto::auth::v1::Revocation;
 use proto::auth::v1::auth_command::Revoke;
-use proto::raft::v1::outcome::Applied;
+use proto::raft::v1::outcome::{Applied, Refusal};
 
 use super::api_tokens::{ApiTokens, created_at_ms};
-use super::{created, forms, full, malformed, over, remove_all, updated};
+use super::{created, forms, full, malformed, updated};
 use crate::RowKind;
 use crate::bounds::{
     ACCESS_TOKEN_MS_MAX, API_TOKEN_MS_MAX, ENDED_FORGOTTEN_MAX, LEEWAY_MS, REVOCATION_MS_MAX,
-    REVOCATIONS_MAX, REVOCATIONS_OF_PRINCIPALS_MAX,
+    REVOCATIONS_MAX, REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX, REVOCATIONS_RESERVED_MAX,
 };
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
@@ -53,24 +54,30 @@ pub(super) struct Noted {
     pub(super) outcome: Applied,
 }
 
-/// By id.
+/// By id; by when they are forgotten; and how many single tokens each author has taken back.
 #[derive(Clone, Default)]
-pub(super) struct Revocations(Table<Revocation>);
+pub(super) struct Revocations {
+    table: Table<Revocation>,
+    by_end: OrdSet<(u64, String)>,
+    of_tokens: OrdMap<String, usize>,
+}
 
 impl Revocations {
     pub(super) fn get(&self, id: &str) -> Option<&Arc<Revocation>> {
-        self.0.get(&id.to_owned())
+        self.table.get(&id.to_owned())
     }
 
     /// Sorted by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Revocation>> {
-        self.0.values()
+        self.table.values()
     }
 
-    /// A few look-ups. `tokens` say when an API token was made, and whether it still is there.
+    /// A few look-ups. `tokens` say when an API token was made, and whether it still is there. An access token that was exchanged for
+    /// another one has the id `<that of the first>.<its own>`, so that what was made of a token is revoked with it.
     pub(super) fn revoked(&self, proof: &Proof<'_>, tokens: &ApiTokens) -> Option<&'static str> {
         let has = |kind: &str, id: &str| !id.is_empty() && self.get(&format!("{kind}/{id}")).is_some();
-        if has("jti", proof.token_id) {
+        let first = proof.token_id.split_once('.').map_or("", |(first, _)| first);
+        if has("jti", proof.token_id) || has("jti", first) {
             return Some("the token was revoked");
         }
         let mut issued_at_ms = proof.issued_at_ms;
@@ -121,16 +128,26 @@ impl Revocations {
         Ok(Noted { what, outcome })
     }
 
-    /// The access tokens of a login that has ended are refused. Where there is no room at all they end by themselves, within
-    /// minutes; what the log judges it refuses all the same, because the login is gone.
-    pub(super) fn note_session(&mut self, session: &str, at: &LogPosition<'_>, changes: &mut Changes) {
+    /// The access tokens of a login that has ended are refused. Where there is no room at all, that is what is answered; they end by
+    /// themselves, within minutes, and are refused all the same wherever it is applied that the login is gone.
+    pub(super) fn note_session(
+        &mut self,
+        session: &str,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Option<Refusal> {
         let revocation = Revocation {
             id: format!("session/{session}"),
             before_ms: 0,
             forget_at_ms: access_tokens_end(at.time_ms),
             meta: None,
         };
-        let _no_room = self.note(revocation, at, changes);
+        let id = revocation.id.clone();
+        let no_room = self.note(revocation, at, changes).err()?;
+        Some(Refusal {
+            id,
+            reason: no_room.to_string(),
+        })
     }
 
     /// With the later of both times, if it is known.
@@ -142,10 +159,11 @@ impl Revocations {
     ) -> Result<Applied, Rejection> {
         let id = new.id.clone();
         let Some(before) = self.get(&id).cloned() else {
+            self.check_author(&id, at.principal)?;
             self.make_room(&id, at.time_ms, changes)?;
             let applied = created(&id);
             let meta = at.created();
-            self.0.put(id, Revocation { meta, ..new }, changes);
+            self.put(Revocation { meta, ..new }, changes);
             return Ok(applied);
         };
         let merged = Revocation {
@@ -154,24 +172,69 @@ impl Revocations {
             meta: at.modified(before.meta.as_ref()),
             id: new.id,
         };
-        let applied = updated(&id);
-        self.0.put(id, merged, changes);
-        Ok(applied)
+        self.put(merged, changes);
+        Ok(updated(&id))
     }
 
-    /// When it is full, there still is room for principals and logins: a whole flood of tokens can be ended by either.
-    fn make_room(&mut self, id: &str, now_ms: u64, changes: &mut Changes) -> Result<(), Rejection> {
-        let is_of_many = id.starts_with("principal/") || id.starts_with("session/");
-        let reserve = if is_of_many {
-            REVOCATIONS_OF_PRINCIPALS_MAX
-        } else {
-            0
-        };
-        if self.0.len() < REVOCATIONS_MAX {
+    /// Whoever has tokens can make as many as he likes and take each of them back: nobody fills the table by that.
+    fn check_author(&self, id: &str, author: &str) -> Result<(), Rejection> {
+        let has = self.of_tokens.get(author).copied().unwrap_or_default();
+        if !is_of_token(id) || has < REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX {
             return Ok(());
         }
-        let forgotten = self.forget(now_ms, ENDED_FORGOTTEN_MAX, changes);
-        match forgotten > 0 || self.0.len() < REVOCATIONS_MAX + reserve {
+        let detail = format!(
+            "{author} has taken back {REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX} tokens within a quarter of an hour; revoke their \
+             principal, or their login"
+        );
+        Err(Rejection::Conflict { detail })
+    }
+
+    fn put(&mut self, revocation: Revocation, changes: &mut Changes) {
+        if let Some(before) = self.get(&revocation.id).cloned() {
+            self.unlist(&before);
+        }
+        self.by_end
+            .insert((revocation.forget_at_ms, revocation.id.clone()));
+        if is_of_token(&revocation.id) {
+            let author = author_of(&revocation);
+            let others = self.of_tokens.get(&author).copied().unwrap_or_default();
+            self.of_tokens.insert(author, others + 1);
+        }
+        self.table.put(revocation.id.clone(), revocation, changes);
+    }
+
+    fn remove(&mut self, id: &str, changes: &mut Changes) {
+        if let Some(gone) = self.table.remove(&id.to_owned(), changes) {
+            self.unlist(&gone);
+        }
+    }
+
+    /// Out of the indexes.
+    fn unlist(&mut self, gone: &Revocation) {
+        self.by_end.remove(&(gone.forget_at_ms, gone.id.clone()));
+        if !is_of_token(&gone.id) {
+            return;
+        }
+        let author = author_of(gone);
+        let left = self.of_tokens.get(&author).copied().unwrap_or_default();
+        match left.saturating_sub(1) {
+            0 => self.of_tokens.remove(&author),
+            left => self.of_tokens.insert(author, left),
+        };
+    }
+
+    /// When it is full, there still is room for principals, logins and certificates: a whole flood of tokens can be ended by the first
+    /// two, and a certificate that is lost by nothing else.
+    fn make_room(&mut self, id: &str, now_ms: u64, changes: &mut Changes) -> Result<(), Rejection> {
+        let reserve = match is_of_token(id) {
+            true => 0,
+            false => REVOCATIONS_RESERVED_MAX,
+        };
+        if self.table.len() < REVOCATIONS_MAX {
+            return Ok(());
+        }
+        self.forget(now_ms, ENDED_FORGOTTEN_MAX, changes);
+        match self.table.len() < REVOCATIONS_MAX + reserve {
             true => Ok(()),
             false => Err(full(REVOCATIONS_MAX)),
         }
@@ -179,13 +242,16 @@ impl Revocations {
 
     /// How many of those that mean nothing any more are gone.
     pub(super) fn forget(&mut self, now_ms: u64, at_most: usize, changes: &mut Changes) -> usize {
-        let gone = over(&self.0, |revocation| revocation.forget_at_ms <= now_ms, at_most);
-        remove_all(&mut self.0, &gone, changes);
+        let over = self.by_end.iter().take_while(|(end_ms, _)| *end_ms <= now_ms);
+        let gone: Vec<String> = over.take(at_most).map(|(_, id)| id.clone()).collect();
+        for id in &gone {
+            self.remove(id, changes);
+        }
         gone.len()
     }
 
     pub(super) fn load(&mut self, row: Revocation, changes: &mut Changes) -> Result<(), SnapshotError> {
-        let id = self.0.check_load(&row, RowKind::Revocation)?;
+        let id = self.table.check_load(&row, RowKind::Revocation)?;
         let (normal, _) = read(&row).map_err(|problem| malformed(RowKind::Revocation, problem))?;
         if normal != id {
             return Err(malformed(
@@ -193,9 +259,20 @@ impl Revocations {
                 format!("{id:?} is written {normal:?}"),
             ));
         }
-        self.0.put(id, row, changes);
+        self.put(row, changes);
         Ok(())
     }
+}
+
+/// Whether it takes back one access token.
+fn is_of_token(id: &str) -> bool {
+    id.starts_with("jti/")
+}
+
+/// Who took it back first.
+fn author_of(revocation: &Revocation) -> String {
+    let created = revocation.meta.as_ref().and_then(|meta| meta.created.as_ref());
+    created.map(|change| change.principal.clone()).unwrap_or_default()
 }
 
 /// When the last access token that may be issued now has ended.

@@ -18,6 +18,10 @@ use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
 /// Name, what it is for, permissions.
+///
+/// `apply` judges by them and they stand in no snapshot: members of two versions that disagree would make different states of one log.
+/// So every change here, another role too, is a feature level of its own, and below it the roles are as they were; the test
+/// `shipped_roles_are_what_every_member_of_this_level_has` holds them.
 const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ("viewer", "Reads everything but who may do what", &["*.read"]),
     (
@@ -84,9 +88,14 @@ impl Roles {
         self.0.get(&name.to_owned())
     }
 
-    /// Sorted by name.
+    /// Sorted by name; one that a later version ships is not what its name means any more, see [`Roles::in_use`].
     pub(super) fn stored(&self) -> impl Iterator<Item = &Arc<Role>> {
         self.0.values()
+    }
+
+    /// Those that are what their name means: the shipped one wins where there are two.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = &Arc<Role>> {
+        self.stored().filter(|role| shipped_as(&role.name).is_none())
     }
 
     pub(super) fn put(
@@ -99,6 +108,7 @@ impl Roles {
             .role
             .as_ref()
             .ok_or_else(|| Rejection::invalid("role", "it is missing"))?;
+        check_not_shipped(&given.name)?;
         let mut role = normalised(given)?;
         let before = self.stored_as(&role.name).cloned();
         if before.is_none() && self.0.len() >= ROLES_MAX {
@@ -121,11 +131,13 @@ impl Roles {
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
         let name = &delete.name;
-        check_not_shipped(name)?;
         if self.stored_as(name).is_none() {
+            check_not_shipped(name)?;
             return Err(Rejection::not_found("role", name));
         }
-        if let Some(policy) = policies.with_role(name) {
+        // what policies mean by a name that is shipped is not this one
+        let policy = policies.with_role(name).filter(|_| shipped_as(name).is_none());
+        if let Some(policy) = policy {
             let detail = format!(
                 "policy {} gives the role {name}; change or delete the policy first",
                 policy.name
@@ -136,6 +148,7 @@ impl Roles {
         Ok(deleted(std::iter::once(name.clone())))
     }
 
+    /// A role whose name this version ships was stored by one that did not: it is kept, or the snapshot could not be read.
     pub(super) fn load(&mut self, row: Role, changes: &mut Changes) -> Result<(), SnapshotError> {
         let name = self.0.check_load(&row, RowKind::Role)?;
         let normal = normalised(&row).map_err(|problem| malformed(RowKind::Role, problem))?;
@@ -153,7 +166,6 @@ impl Roles {
 /// Permissions sorted, each once. Its meta is not the client's to give.
 fn normalised(given: &Role) -> Result<Role, Rejection> {
     forms::check_label("name", &given.name)?;
-    check_not_shipped(&given.name)?;
     check_text("description", &given.description, DESCRIPTION_BYTES_MAX)?;
     Ok(Role {
         permissions: permissions::some("permissions", &given.permissions)?,
@@ -191,6 +203,49 @@ mod tests {
             };
             assert_eq!(normalised(&copy), Ok(copy));
         }
+    }
+
+    /// Whoever changes this test needs a feature level for it: see [`SHIPPED`].
+    #[test]
+    fn shipped_roles_are_what_every_member_of_this_level_has() {
+        let lines = shipped_roles()
+            .iter()
+            .map(|role| format!("{}: {}", role.name, role.permissions.join(" ")));
+        let expected = [
+            "viewer: *.read",
+            "operator: *.read bss.write smd.write watch.write",
+            "boot-admin: *.read boot-file.* bss.* cloud-init.* dhcp.* watch.write",
+            "security-admin: auth.* cluster.read watch.read",
+            "admin: *.*",
+            "service: bss.* smd.* watch.*",
+            "node: ",
+        ];
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    }
+
+    /// An older version let somebody store a role under a name that this one ships.
+    #[test]
+    fn a_stored_role_whose_name_is_shipped_now_is_kept_and_means_nothing() {
+        let row = Role {
+            name: "viewer".into(),
+            permissions: vec!["*.*".into()],
+            ..Role::default()
+        };
+        let mut roles = Roles::default();
+        roles.load(row.clone(), &mut Changes::silent()).unwrap();
+        assert_eq!(roles.stored_as("viewer").map(AsRef::as_ref), Some(&row));
+        assert_eq!(roles.get("viewer").unwrap().permissions, ["*.read"]);
+        assert_eq!(roles.in_use().count(), 0);
+        let delete = DeleteRole {
+            name: "viewer".into(),
+        };
+        let gone = roles.delete(&delete, &Policies::default(), &mut Changes::default());
+        assert_eq!(gone.unwrap().deleted, ["viewer"]);
+        assert!(
+            roles
+                .delete(&delete, &Policies::default(), &mut Changes::default())
+                .is_err()
+        );
     }
 
     #[test]

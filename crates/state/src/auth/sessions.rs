@@ -7,7 +7,7 @@ use imbl::OrdSet;
 use model::Rejection;
 use proto::auth::v1::LoginSession;
 use proto::auth::v1::auth_command::{EndSession, OpenSession, RefreshSession};
-use proto::raft::v1::outcome::Applied;
+use proto::raft::v1::outcome::{Applied, Refusal};
 
 use super::api_tokens::created_at_ms;
 use super::devices::Devices;
@@ -80,8 +80,12 @@ impl LoginSessions {
         }
         self.make_room(at.time_ms, changes)?;
         devices.use_up(&open.user_code, changes);
-        self.push_out(&session.principal, revocations, at, changes);
-        let applied = created(&session.id);
+        let refused = self.push_out(&session.principal, revocations, at, changes);
+        let applied = Applied {
+            refused_count: refused.len() as u64,
+            refused,
+            ..created(&session.id)
+        };
         self.put(session, changes);
         Ok(applied)
     }
@@ -97,20 +101,21 @@ impl LoginSessions {
         }
     }
 
-    /// The principal's oldest logins end, so that there is room for one more.
+    /// The principal's oldest logins end, so that there is room for one more; which of them could not be noted.
     fn push_out(
         &mut self,
         principal: &str,
         revocations: &mut Revocations,
         at: &LogPosition<'_>,
         changes: &mut Changes,
-    ) {
+    ) -> Vec<Refusal> {
         let own = self.ids_of(principal);
         let surplus = (own.len() + 1).saturating_sub(LOGIN_SESSIONS_PER_PRINCIPAL_MAX);
-        for id in own.iter().take(surplus) {
-            self.drop(id, changes);
-            revocations.note_session(id, at, changes);
+        let mut refused = Vec::new();
+        for id in own.into_iter().take(surplus) {
+            refused.extend(self.end_one(id, revocations, at, changes).refused);
         }
+        refused
     }
 
     /// The logins of a principal, the oldest first.
@@ -131,36 +136,51 @@ impl LoginSessions {
     ) -> Result<Applied, Rejection> {
         forms::check_digest("shown_sha256", &refresh.shown_sha256)?;
         forms::check_digest("new_sha256", &refresh.new_sha256)?;
+        forms::check_digest("family_sha256", &refresh.family_sha256)?;
         if refresh.new_sha256 == refresh.shown_sha256 {
             let problem = "it is the one that was shown; a refresh token is good once";
             return Err(Rejection::invalid("new_sha256", problem));
         }
         let unknown = || Rejection::not_found(KIND, &refresh.id);
-        let session = self
-            .get(&refresh.id)
-            .filter(|session| !is_over(session, at.time_ms));
+        let session = self.get(&refresh.id).filter(|session| {
+            !is_over(session, at.time_ms) && session.family_sha256 == refresh.family_sha256
+        });
         let session = session.ok_or_else(unknown)?.as_ref().clone();
         if refresh.shown_sha256 == session.refresh_sha256 {
             let applied = updated(&session.id);
             self.put(renewed(session, refresh, at), changes);
             return Ok(applied);
         }
-        if refresh.shown_sha256 != session.previous_refresh_sha256 {
-            return Err(unknown());
-        }
-        if at.time_ms.saturating_sub(session.refreshed_at_ms) <= REFRESH_LOST_MS {
+        let is_previous = refresh.shown_sha256 == session.previous_refresh_sha256;
+        if is_previous && at.time_ms.saturating_sub(session.refreshed_at_ms) <= REFRESH_LOST_MS {
             let detail = format!(
                 "the refresh token was used less than {} s ago; use the one that it was answered with, or log in again",
                 REFRESH_LOST_MS / 1000
             );
             return Err(Rejection::Conflict { detail });
         }
-        self.drop(&session.id, changes);
-        revocations.note_session(&session.id, at, changes);
         Ok(Applied {
             value: REPLAYED.to_owned(),
-            ..deleted(std::iter::once(session.id))
+            ..self.end_one(session.id, revocations, at, changes)
         })
+    }
+
+    /// Ends a login. Where its access tokens cannot be noted as revoked, that is said; they are refused all the same wherever its end
+    /// is applied, because their login is not there.
+    fn end_one(
+        &mut self,
+        id: String,
+        revocations: &mut Revocations,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Applied {
+        self.drop(&id, changes);
+        let refused = revocations.note_session(&id, at, changes);
+        Applied {
+            refused_count: u64::from(refused.is_some()),
+            refused: refused.into_iter().collect(),
+            ..deleted(std::iter::once(id))
+        }
     }
 
     pub(super) fn end(
@@ -173,9 +193,7 @@ impl LoginSessions {
         if self.get(&end.id).is_none() {
             return Err(Rejection::not_found(KIND, &end.id));
         }
-        self.drop(&end.id, changes);
-        revocations.note_session(&end.id, at, changes);
-        Ok(deleted(std::iter::once(end.id.clone())))
+        Ok(self.end_one(end.id.clone(), revocations, at, changes))
     }
 
     /// Those of a principal that were opened before.
@@ -246,6 +264,7 @@ fn normalised(given: &LoginSession) -> Result<LoginSession, Rejection> {
     forms::check_id("session.id", &given.id)?;
     forms::check_person("session.principal", &given.principal)?;
     forms::check_digest("session.refresh_sha256", &given.refresh_sha256)?;
+    forms::check_digest("session.family_sha256", &given.family_sha256)?;
     check_text("session.client_id", &given.client_id, NAME_BYTES_MAX)?;
     if !given.provider.is_empty() {
         forms::check_label("session.provider", &given.provider)?;

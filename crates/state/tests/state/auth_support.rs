@@ -23,6 +23,9 @@ pub const DAY_MS: u64 = 24 * HOUR_MS;
 /// Of a token or login.
 pub const ID: &str = "00c0ffee00c0ffee";
 
+/// What all refresh tokens of a login have, as its digest.
+pub const FAMILY: [u8; 32] = [0xfa; 32];
+
 pub fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
@@ -116,6 +119,7 @@ pub fn login(id: &str, principal: &str) -> LoginSession {
         groups: texts(&["ops"]),
         client_id: "chamois".into(),
         refresh_sha256: vec![1; 32],
+        family_sha256: FAMILY.to_vec(),
         expires_at_ms: START_MS + DAY_MS,
         provider: "site".into(),
         ..LoginSession::default()
@@ -134,6 +138,7 @@ pub fn refresh(id: &str, shown: u8, new: u8) -> RefreshSession {
         id: id.into(),
         shown_sha256: vec![shown; 32],
         new_sha256: vec![new; 32],
+        family_sha256: FAMILY.to_vec(),
     }
 }
 

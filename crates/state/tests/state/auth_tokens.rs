@@ -158,6 +158,13 @@ fn a_login_is_stored_with_its_first_refresh_token() {
             },
         ),
         (
+            "session.family_sha256",
+            LoginSession {
+                family_sha256: vec![1; 16],
+                ..base()
+            },
+        ),
+        (
             "session.permissions",
             LoginSession {
                 permissions: texts(&["smd"]),
@@ -223,10 +230,9 @@ fn a_refresh_token_is_good_once() {
         ),
         (&vec![2; 32], &vec![1; 32], log.now_ms)
     );
-    assert!(matches!(
-        log.refused(refresh(ID, 5, 6)),
-        Rejection::NotFound { .. }
-    ));
+    let mut strangers = refresh(ID, 2, 6);
+    strangers.family_sha256 = vec![0xfb; 32];
+    assert!(matches!(log.refused(strangers), Rejection::NotFound { .. }));
     assert!(matches!(
         log.refused(refresh("1111111111111111", 2, 3)),
         Rejection::NotFound { .. }
@@ -235,6 +241,9 @@ fn a_refresh_token_is_good_once() {
     let mut short = refresh(ID, 2, 3);
     short.new_sha256.pop();
     assert_eq!(log.invalid(short).0, "new_sha256");
+    let mut short = refresh(ID, 2, 3);
+    short.family_sha256.pop();
+    assert_eq!(log.invalid(short).0, "family_sha256");
     log.ok(refresh(ID, 2, 3));
 }
 
@@ -256,6 +265,21 @@ fn replay_ends_the_session() {
         log.refused(refresh(ID, 2, 4)),
         Rejection::NotFound { .. }
     ));
+}
+
+/// The thief may have gone on with what he had stolen, for as many generations as he liked, before the owner comes back.
+#[test]
+fn replay_of_any_generation_ends_the_session() {
+    for shown in [1, 2, 3, 77] {
+        let mut log = Log::latest();
+        log.ok(open(login(ID, ADA)));
+        for n in 1..5 {
+            log.ok(refresh(ID, n, n + 1));
+        }
+        let ended = log.ok(refresh(ID, shown, 9));
+        assert_eq!((ended.value.as_str(), ended.deleted), ("replayed", texts(&[ID])));
+        assert_eq!(log.state.auth.session(ID), None, "{shown}");
+    }
 }
 
 /// An honest client whose answer was lost, or that asks twice at once, is not a thief.

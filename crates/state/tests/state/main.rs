@@ -1,8 +1,10 @@
 //! The replicated state through its one door: entries in, outcomes and rows out.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod auth_areas;
 mod auth_grants;
 mod auth_levels;
+mod auth_own;
 mod auth_policies;
 mod auth_signing_keys;
 mod auth_support;

@@ -13,7 +13,7 @@ use proto::auth::v1::signing_key::Stage;
 use proto::auth::v1::{ApiToken, AuthCommand, Grant, LoginSession, Policy};
 use proto::raft::v1::Entry;
 use proto::raft::v1::entry::Command;
-use state::auth::{Part, policies_for};
+use state::auth::{Part, area_of, policies_for};
 use state::bounds::{LOGIN_SESSIONS_PER_PRINCIPAL_MAX, SIGNING_KEYS_MAX};
 use state::{Applied, Event, RowKind, State, rejection};
 
@@ -182,10 +182,26 @@ pub fn check(before: &State, entry: &Entry, applied: &Applied) {
         .filter(|policy| grant.policies.contains(&policy.name));
     let named: Vec<_> = named.map(Arc::clone).collect();
     assert!(!named.is_empty(), "{grant:?}");
-    let part = Part::of(&named, &before.smd, now_ms);
+    let own_area = grant.permission.split('.').next().unwrap_or_default();
+    let part_of = |area: &str| match area == own_area {
+        true => Part::of(&named, &before.smd, now_ms),
+        false => {
+            let permission = format!("{area}.write");
+            let all = policies_for(
+                &before.auth,
+                &header.principal,
+                &grant.groups,
+                &permission,
+                now_ms,
+            );
+            let all: Vec<_> = all.into_iter().map(Arc::clone).collect();
+            Part::of(&all, &before.smd, now_ms)
+        }
+    };
     let is_own =
         |event: &&Event| !matches!(event.key().kind(), RowKind::HeldAddress | RowKind::UnknownClient);
     for event in applied.events.iter().filter(is_own) {
+        let part = part_of(area_of(event.key().kind()));
         let objects = [event.before(), event.after()].into_iter().flatten();
         for object in objects {
             assert!(part.covers(object), "{object:?} is not in {part:?}");

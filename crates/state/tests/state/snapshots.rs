@@ -625,7 +625,6 @@ fn rights_that_no_apply_wrote_are_refused() {
     assert_malformed(
         RowKind::Role,
         [
-            vec![role("viewer", &["*.*"])],
             vec![role("reader", &["smd"])],
             vec![role("reader", &["smd.read", "bss.read"])],
         ],
