@@ -54,6 +54,7 @@ pub use histogram::{Histogram, HistogramReading};
 pub use identity::{Caller, Identity, caller};
 pub use kept_answers::KeptAnswers;
 pub use kept_unary::KeepsAnswers;
+pub use known_tokens::{KnownTokens, TokenDigest, token_digest};
 pub use object_change::object_change;
 pub use page_token::PageScope;
 pub use permission_id::PermissionId;
