@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::auth::v1::{
-    ApiToken, CallbackRequest, CreateApiTokenResponse, IntrospectRequest, LoginSession, PutOidcProviderRequest,
-    RevokeRequest, TokenRequest,
+    ApiToken, CallbackRequest, CreateApiTokenResponse, IntrospectRequest, LoginSession,
+    PutOidcProviderRequest, RevokeRequest, TokenRequest,
 };
 use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};

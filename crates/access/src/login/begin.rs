@@ -1,9 +1,9 @@
 //! On the way to the provider: an authorization request (OpenID Connect Core 3.1.2.1) with PKCE.
 
-use proto::auth::v1::{ApproveDeviceRequest, LoginRequest, OidcProvider};
-use rpc::{Error, invalid};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proto::auth::v1::{ApproveDeviceRequest, LoginRequest, OidcProvider};
+use rpc::{Error, invalid};
 
 use super::page::Page;
 use super::ticket::{LOGIN_MS, Ticket, typed_code};
@@ -76,10 +76,15 @@ impl Logins {
 /// A path of this host and nothing that a browser takes for more: `//evil`, `/\evil`.
 fn check_target(target: &str) -> Result<(), Error> {
     let is_path = target.starts_with('/') && !target[1..].starts_with('/');
-    let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_plain = target
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     match target.is_empty() || (is_path && is_plain && target.len() <= TARGET_BYTES_MAX) {
         true => Ok(()),
-        false => Err(invalid("target", "a path of this host is accepted, /… without \\ and blanks")),
+        false => Err(invalid(
+            "target",
+            "a path of this host is accepted, /… without \\ and blanks",
+        )),
     }
 }
 
@@ -125,7 +130,14 @@ mod tests {
     fn a_form_of_another_site_is_refused() {
         check_origin("https://m1:8443", "m1:8443").unwrap();
         check_origin("https://M1:8443", "m1:8443").unwrap();
-        for wrong in ["", "null", "https://evil", "http://m1:8443", "https://m1", "https://m1:8443.evil"] {
+        for wrong in [
+            "",
+            "null",
+            "https://evil",
+            "http://m1:8443",
+            "https://m1",
+            "https://m1:8443.evil",
+        ] {
             assert!(check_origin(wrong, "m1:8443").is_err(), "{wrong}");
         }
     }

@@ -24,7 +24,10 @@ impl Logins {
         let key = self.key()?;
         let ticket = self.ticket(&key, &returned)?;
         let state = self.state();
-        let provider = state.auth.provider(&ticket.provider).filter(|provider| provider.logins);
+        let provider = state
+            .auth
+            .provider(&ticket.provider)
+            .filter(|provider| provider.logins);
         let provider = provider.ok_or_else(|| refused("the provider has no logins any more"))?;
         self.check_issuer(&provider, &returned.iss).await?;
         if !returned.error.is_empty() {
@@ -58,7 +61,9 @@ impl Logins {
         let ticket = ticket.ok_or_else(|| refused("it was begun more than 10 minutes ago, or not here"))?;
         match cookies(&returned.cookie).any(|value| ticket.is_cookie(key, value)) {
             true => Ok(ticket),
-            false => Err(refused("it was begun in another browser, or in another tab since")),
+            false => Err(refused(
+                "it was begun in another browser, or in another tab since",
+            )),
         }
     }
 
@@ -99,10 +104,15 @@ impl Logins {
         let approve = ApproveDevice {
             approval: Some(approval),
         };
-        match self.propose(&person.principal, Change::ApproveDevice(approve)).await {
+        match self
+            .propose(&person.principal, Change::ApproveDevice(approve))
+            .await
+        {
             Ok(_) => Ok(page::approved(&person.principal, &ticket.user_code)),
             Err(Error::Conflict { detail }) => Err(refused(&detail)),
-            Err(Error::OutcomeUnknown) => Err(not_ready("it is not known whether the yes was stored; look at the device")),
+            Err(Error::OutcomeUnknown) => Err(not_ready(
+                "it is not known whether the yes was stored; look at the device",
+            )),
             Err(error) => Err(error),
         }
     }
@@ -128,7 +138,13 @@ mod tests {
     fn our_cookie_is_found_among_others() {
         let all = |header| cookies(header).collect::<Vec<_>>();
         assert_eq!(all("a=b; chamois-login=x; chamois-login=y;c"), ["x", "y"]);
-        for none in ["", "chamois-login", "chamois-logins=x", "x-chamois-login=x", ";;;"] {
+        for none in [
+            "",
+            "chamois-login",
+            "chamois-logins=x",
+            "x-chamois-login=x",
+            ";;;",
+        ] {
             assert!(all(none).is_empty(), "{none}");
         }
     }

@@ -28,7 +28,7 @@ const CLIENT_BYTES_MAX: usize = 64;
 const SCOPE_BYTES_MAX: usize = 1024;
 
 /// RFC 8628, 3.2.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Begun {
     pub(super) device_code: String,
     pub(super) user_code: String,

@@ -117,7 +117,14 @@ mod tests {
         assert_eq!(key.opened("state", &text).unwrap(), b"abc");
         assert_eq!(key.opened("device", &text), None);
         assert_eq!(LoginKey::for_test().opened("state", &text), None);
-        for wrong in ["", "AAAA", "!", &text[1..], &format!("{text}A"), &"A".repeat(5000)] {
+        for wrong in [
+            "",
+            "AAAA",
+            "!",
+            &text[1..],
+            &format!("{text}A"),
+            &"A".repeat(5000),
+        ] {
             assert_eq!(key.opened("state", wrong), None, "{wrong}");
         }
     }

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use proto::auth::v1::{
-    ApproveDeviceRequest, BeginDeviceRequest, CallbackRequest, GetDevicePageRequest, LoginRequest, OidcProvider,
-    login_service_server,
+    ApproveDeviceRequest, BeginDeviceRequest, CallbackRequest, GetDevicePageRequest, LoginRequest,
+    OidcProvider, login_service_server,
 };
 use proto::google::api::HttpBody;
 use rpc::Error;
@@ -106,7 +106,11 @@ impl Logins {
     /// `Invalid` if none of this name has logins, or there is none or more than one to choose from.
     fn provider(&self, name: &str) -> Result<Arc<OidcProvider>, Error> {
         let state = self.state();
-        let with_logins: Vec<_> = state.auth.providers().filter(|provider| provider.logins).collect();
+        let with_logins: Vec<_> = state
+            .auth
+            .providers()
+            .filter(|provider| provider.logins)
+            .collect();
         let named = with_logins.iter().find(|provider| provider.name == name);
         match (named, with_logins.as_slice()) {
             (Some(provider), _) => Ok(Arc::clone(provider)),
@@ -117,7 +121,10 @@ impl Logins {
             )),
             (None, several) => {
                 let names: Vec<_> = several.iter().map(|provider| provider.name.as_str()).collect();
-                Err(rpc::invalid("provider", format!("name one of {}", names.join(", "))))
+                Err(rpc::invalid(
+                    "provider",
+                    format!("name one of {}", names.join(", ")),
+                ))
             }
         }
     }
@@ -168,10 +175,7 @@ impl login_service_server::LoginService for LoginService {
     }
 
     #[tracing::instrument(level = "debug", name = "login.begin_device", skip_all)]
-    async fn begin_device(
-        &self,
-        request: Request<BeginDeviceRequest>,
-    ) -> Result<Response<HttpBody>, Status> {
+    async fn begin_device(&self, request: Request<BeginDeviceRequest>) -> Result<Response<HttpBody>, Status> {
         let peer = rpc::caller(&request).peer;
         Ok(answer(self.logins.begin_device(peer, request.get_ref())))
     }
@@ -195,9 +199,7 @@ impl login_service_server::LoginService for LoginService {
         &self,
         request: Request<ApproveDeviceRequest>,
     ) -> Result<Response<HttpBody>, Status> {
-        Ok(page::answer(
-            self.logins.begin_approval(request.get_ref()).await,
-        ))
+        Ok(page::answer(self.logins.begin_approval(request.get_ref()).await))
     }
 }
 

@@ -4,8 +4,7 @@ use proto::google::api::HttpBody;
 use rpc::{Error, set_http_header, set_http_status};
 use tonic::Response;
 
-use super::ticket::shown_code;
-use super::ticket::typed_code;
+use super::ticket::{shown_code, typed_code};
 use crate::issued::Issued;
 
 /// Nothing is loaded, framed or run.
@@ -58,7 +57,8 @@ pub(super) fn answer(page: Result<Page, Error>) -> Response<HttpBody> {
     let fixed = [
         ("cache-control", "no-store"),
         ("content-security-policy", CSP),
-        ("referrer-policy", "no-referrer"),
+        // `no-referrer` would make browsers say of our own form that it is nobody's
+        ("referrer-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
     ];
     for (name, value) in fixed {
@@ -187,11 +187,22 @@ mod tests {
     #[test]
     fn every_page_is_kept_and_framed_by_nobody() {
         let response = answer(Ok(device_form("bcdf-ghjk", &["idp"])));
-        let header = |name: &str| response.metadata().get(format!("http-header-{name}")).unwrap().to_str().unwrap().to_owned();
+        let header = |name: &str| {
+            response
+                .metadata()
+                .get(format!("http-header-{name}"))
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
         assert_eq!(header("cache-control"), "no-store");
         assert!(header("content-security-policy").contains("default-src 'none'"));
         let html = String::from_utf8(response.get_ref().data.clone()).unwrap();
-        assert!(html.contains("value=\"BCDF-GHJK\"") && !html.contains("<select"), "{html}");
+        assert!(
+            html.contains("value=\"BCDF-GHJK\"") && !html.contains("<select"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl Logins {
             session: Some(session),
             user_code: opening.user_code,
         };
-        self.propose(&grantee.principal, Change::OpenSession(open)).await?;
+        self.propose(&grantee.principal, Change::OpenSession(open))
+            .await?;
         tracing::info!(
             principal = grantee.principal,
             session = grantee.session_id,

@@ -1,7 +1,7 @@
 //! What a browser or device carries from one step of a login to the next: readable, but made by nobody but members.
 
-use aws_lc_rs::rand;
 use auth::TokenError;
+use aws_lc_rs::rand;
 use rpc::Error;
 use serde::{Deserialize, Serialize};
 
@@ -134,11 +134,15 @@ impl DeviceTicket {
     /// What a person reads on the device and types: it follows from the device code, not the other way round.
     pub(super) fn user_code(&self, key: &LoginKey) -> String {
         let mac = key.mac("user-code", &self.random);
-        let mut number = mac[..8].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let mut number = mac[..8]
+            .iter()
+            .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
         let mut code = String::with_capacity(CODE_CHARS);
         for _ in 0..CODE_CHARS {
             // the remainder is below 20
-            code.push(char::from(CODE_ALPHABET[usize::try_from(number % 20).unwrap_or(0)]));
+            code.push(char::from(
+                CODE_ALPHABET[usize::try_from(number % 20).unwrap_or(0)],
+            ));
             number /= 20;
         }
         code
@@ -232,7 +236,14 @@ mod tests {
         for typed in [&code, &shown, &shown.to_lowercase(), &format!(" {shown} ")] {
             assert_eq!(typed_code(typed).as_ref(), Some(&code), "{typed}");
         }
-        for wrong in ["", "ABCDEFGH", "BBBB", "BBBBBBBBB", "<script>", &"B".repeat(1 << 20)] {
+        for wrong in [
+            "",
+            "ABCDEFGH",
+            "BBBB",
+            "BBBBBBBBB",
+            "<script>",
+            &"B".repeat(1 << 20),
+        ] {
             assert_eq!(typed_code(wrong), None);
         }
     }

@@ -160,14 +160,31 @@ mod tests {
         }
         assert_eq!(named(json!({"sub": "7"}), &default).unwrap().principal, "user/7");
         assert!(named(both, &by("upn")).unwrap_err().contains("upn"));
-        assert!(named(json!({"sub": 7}), &default).unwrap_err().contains("no claim"));
+        assert!(
+            named(json!({"sub": 7}), &default)
+                .unwrap_err()
+                .contains("no claim")
+        );
     }
 
     /// Whoever is named so would need no policy, or be somebody else.
     #[test]
     fn no_claim_makes_anybody_but_a_user() {
-        for name in ["../admin", "a/b", "a\nb", "*", "", "-x", "ä", "a b", &"a".repeat(129)] {
-            assert!(named(json!({"sub": name}), &OidcProvider::default()).is_err(), "{name:?}");
+        for name in [
+            "../admin",
+            "a/b",
+            "a\nb",
+            "*",
+            "",
+            "-x",
+            "ä",
+            "a b",
+            &"a".repeat(129),
+        ] {
+            assert!(
+                named(json!({"sub": name}), &OidcProvider::default()).is_err(),
+                "{name:?}"
+            );
         }
         for name in ["token", "member", "admin"] {
             let person = named(json!({"sub": name}), &OidcProvider::default()).unwrap();

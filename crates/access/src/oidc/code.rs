@@ -39,11 +39,7 @@ impl Oidc {
     ///
     /// # Errors
     /// `Unauthenticated` for a code or token that does not count, without either; `NotReady` if the provider does not answer.
-    pub(crate) async fn person(
-        &self,
-        provider: &Arc<OidcProvider>,
-        code: Code<'_>,
-    ) -> Result<Person, Error> {
+    pub(crate) async fn person(&self, provider: &Arc<OidcProvider>, code: Code<'_>) -> Result<Person, Error> {
         let known = self.known(provider).await?;
         let id_token = self.exchange(provider, &known, code).await?;
         let claims = match known.keys.verified(&id_token) {
@@ -77,7 +73,11 @@ impl Oidc {
     ) -> Result<String, Error> {
         let ask = self.code_request(provider, known, code)?;
         let answer = self.0.fetch.fetch(ask).await.map_err(|problem| {
-            tracing::warn!(provider = provider.name, problem, "the token endpoint does not answer");
+            tracing::warn!(
+                provider = provider.name,
+                problem,
+                "the token endpoint does not answer"
+            );
             super::closed(&provider.name)
         })?;
         match body(&answer) {
@@ -188,10 +188,20 @@ mod tests {
     async fn a_code_is_good_for_the_person_that_it_is_for() {
         let site = Site::new().await;
         site.put(provider()).await;
-        let person = login(&site, site.claims(&json!({"groups": ["hpc"]}))).await.unwrap();
-        assert_eq!((person.principal.as_str(), &person.groups[..]), ("user/ada", &["hpc".to_owned()][..]));
+        let person = login(&site, site.claims(&json!({"groups": ["hpc"]})))
+            .await
+            .unwrap();
+        assert_eq!(
+            (person.principal.as_str(), &person.groups[..]),
+            ("user/ada", &["hpc".to_owned()][..])
+        );
         let form = site.idp.last_form();
-        for part in ["code=c0d3", "code_verifier=verifier", "grant_type=authorization_code", "client_id=chamois"] {
+        for part in [
+            "code=c0d3",
+            "code_verifier=verifier",
+            "grant_type=authorization_code",
+            "client_id=chamois",
+        ] {
             assert!(form.contains(part), "{part}: {form}");
         }
     }

@@ -139,7 +139,11 @@ mod tests {
     /// Another issuer's document would send logins, and the client's secret, to another.
     #[test]
     fn the_issuer_is_the_one_that_was_put_byte_by_byte() {
-        for other in ["https://idp.example.org/", "https://IDP.example.org", "https://evil.example.org"] {
+        for other in [
+            "https://idp.example.org/",
+            "https://IDP.example.org",
+            "https://evil.example.org",
+        ] {
             let error = Metadata::read(&ok(&metadata(other)), ISSUER).unwrap_err();
             assert!(error.contains("byte by byte"), "{error}");
         }

@@ -17,7 +17,9 @@ pub struct Ask {
 
 impl std::fmt::Debug for Ask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ask").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Ask")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,6 +79,9 @@ mod tests {
             ..Ask::default()
         };
         let shown = format!("{ask:?}");
-        assert!(shown.contains("https://idp") && !shown.contains("c4n4ry"), "{shown}");
+        assert!(
+            shown.contains("https://idp") && !shown.contains("c4n4ry"),
+            "{shown}"
+        );
     }
 }

@@ -67,7 +67,9 @@ impl Oidc {
     }
 
     fn current_or_asked(&self, provider: &Arc<OidcProvider>, now_ms: u64) -> Result<Arc<Known>, Error> {
-        let known = self.current(provider).map(|known| (known.age(provider, now_ms), known));
+        let known = self
+            .current(provider)
+            .map(|known| (known.age(provider, now_ms), known));
         if !matches!(known, Some((Age::Fresh, _))) {
             self.ask_in_background(provider);
         }
@@ -191,9 +193,15 @@ mod tests {
         assert_eq!(principal.permissions, Some(vec!["smd.read".to_owned()]));
         assert!(is_foreign(&principal.token_id) && principal.issued_at_ms > 0);
         for (scope, permissions) in [
-            (json!({"scope": "openid smd.read bss.*"}), Some(vec!["smd.read".to_owned(), "bss.*".to_owned()])),
+            (
+                json!({"scope": "openid smd.read bss.*"}),
+                Some(vec!["smd.read".to_owned(), "bss.*".to_owned()]),
+            ),
             (json!({"scope": "openid profile"}), None),
-            (json!({"scope": null, "scp": ["smd.read"]}), Some(vec!["smd.read".to_owned()])),
+            (
+                json!({"scope": null, "scp": ["smd.read"]}),
+                Some(vec!["smd.read".to_owned()]),
+            ),
         ] {
             let principal = site.oidc.principal(&token(&site, &scope)).unwrap().unwrap();
             assert_eq!(principal.permissions, permissions, "{scope}");
@@ -259,7 +267,10 @@ mod tests {
             tokio::task::yield_now().await;
         }
         site.oidc.principal(&new).unwrap().unwrap();
-        assert!(refused(&site, &old).contains("kid"), "the provider has it no more");
+        assert!(
+            refused(&site, &old).contains("kid"),
+            "the provider has it no more"
+        );
     }
 
     /// Its last good keys count as long as it was said, and then nothing does.

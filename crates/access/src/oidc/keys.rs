@@ -47,7 +47,10 @@ impl Keys {
         let listed = set.get("keys").and_then(Value::as_array);
         let listed = listed.ok_or("its keys are no JWK set")?;
         if listed.len() > KEYS_MAX {
-            return Err(format!("it has {} keys, and {KEYS_MAX} are accepted", listed.len()));
+            return Err(format!(
+                "it has {} keys, and {KEYS_MAX} are accepted",
+                listed.len()
+            ));
         }
         let mut keys = BTreeMap::new();
         // a key that this program cannot use is another program's
@@ -160,10 +163,15 @@ mod tests {
     fn what_a_header_says_is_not_believed() {
         let idp = Idp::new();
         let keys = Keys::read(&ok(&idp.jwks())).unwrap();
-        for alg in ["none", "None", "nOnE", "HS256", "RS256", "PS256", "ES384", "EdDSA"] {
+        for alg in [
+            "none", "None", "nOnE", "HS256", "RS256", "PS256", "ES384", "EdDSA",
+        ] {
             let forged = idp.forged(&json!({"alg": alg, "kid": idp.kid()}), &json!({"sub": "ada"}));
             let reason = refused(&keys, &forged);
-            assert!(["it is no signed JWT", "its `alg` is not one of its key's kind"].contains(&reason), "{alg}: {reason}");
+            assert!(
+                ["it is no signed JWT", "its `alg` is not one of its key's kind"].contains(&reason),
+                "{alg}: {reason}"
+            );
         }
         let pointing = json!({
             "alg": "ES256", "kid": idp.kid(), "jku": "https://evil/jwks", "x5u": "https://evil/x", "crit": ["exp"],

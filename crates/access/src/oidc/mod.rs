@@ -28,6 +28,7 @@ pub(crate) use self::claims::Person;
 pub(crate) use self::code::Code;
 pub(crate) use self::discovery::Metadata;
 pub use self::fetch::{Ask, Fetch, Fetched};
+pub(crate) use self::foreign::is_foreign;
 use self::keys::Keys;
 use self::lanes::Lanes;
 
@@ -115,10 +116,7 @@ impl Oidc {
         let state = self.0.store.state();
         let ages = state.auth.providers().filter_map(|provider| {
             let known = self.current(provider)?;
-            Some((
-                provider.name.clone(),
-                now_ms.saturating_sub(known.fetched_at_ms),
-            ))
+            Some((provider.name.clone(), now_ms.saturating_sub(known.fetched_at_ms)))
         });
         ages.collect()
     }

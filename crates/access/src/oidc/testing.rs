@@ -140,7 +140,10 @@ impl Inner {
     }
 
     fn signed(&self, claims: &Value) -> String {
-        self.signed_as(&json!({"alg": "ES256", "typ": "JWT", "kid": self.pair.id()}), claims)
+        self.signed_as(
+            &json!({"alg": "ES256", "typ": "JWT", "kid": self.pair.id()}),
+            claims,
+        )
     }
 
     fn signed_as(&self, header: &Value, claims: &Value) -> String {
