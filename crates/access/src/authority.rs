@@ -86,12 +86,7 @@ impl Authorities {
         Authorities::made(store, rules, None, None)
     }
 
-    /// The same, of a cluster whose tokens `tokens` checks, by the same store.
-    pub fn with_tokens(store: Store, rules: &Rules, tokens: TokenChecks) -> Authorities {
-        Authorities::made(store, rules, Some(tokens), None)
-    }
-
-    /// The same, where providers may have issued a token, too.
+    /// The same, of a cluster whose tokens `tokens` checks and whose providers `oidc` asks, by the same store.
     pub fn with_providers(store: Store, rules: &Rules, tokens: TokenChecks, oidc: Oidc) -> Authorities {
         Authorities::made(store, rules, Some(tokens), Some(oidc))
     }

@@ -123,7 +123,7 @@ async fn exchange(
         let body = Limited::new(answer.into_body(), BODY_BYTES_MAX).collect().await;
         let body =
             body.map_err(|error| format!("its answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
-        Ok(Fetched {
+        Ok::<_, String>(Fetched {
             status,
             body: body.to_bytes().to_vec(),
         })
