@@ -179,9 +179,10 @@ fn a_device_waits_and_is_told_how() {
         });
         post("/oauth2/token", asked)
     };
-    for expected in ["authorization_pending", "slow_down"] {
+    for expected in &["authorization_pending", "slow_down"] {
         let answer = poll();
-        assert_eq!((answer.status, &json(&answer)["error"]), (400, &expected.into()));
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert_eq!(json(&answer)["error"], *expected, "{answer:?}");
     }
     approve(&site, &idp, device["user_code"].as_str().unwrap(), "bob");
     let mut answer = poll();
@@ -193,10 +194,8 @@ fn a_device_waits_and_is_told_how() {
         answer.status == 200
     });
     let tokens = json(&answer);
-    assert_eq!(
-        (&tokens["scope"], &tokens["expires_in"]),
-        (&"smd.read".into(), &600.into())
-    );
+    assert_eq!(tokens["scope"], "smd.read");
+    assert_eq!(tokens["expires_in"], 600);
     // the same device code is good for nothing more, and the refresh token once
     std::thread::sleep(std::time::Duration::from_secs(5));
     assert_eq!(poll().status, 400);

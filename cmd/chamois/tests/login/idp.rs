@@ -125,7 +125,7 @@ fn installed(test: &str) -> Option<PathBuf> {
 }
 
 fn install() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("login-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("login-provider");
     std::fs::create_dir_all(&folder).unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/login");
     for file in FILES {

@@ -135,9 +135,10 @@ mod tests {
         let text = key.text("cookie", b"r");
         assert_eq!(text.len(), 43);
         assert!(key.is_text("cookie", b"r", &text));
+        let text = text.as_str();
         for (purpose, data, shown) in [
-            ("nonce", &b"r"[..], text.as_str()),
-            ("cookie", b"s", &text),
+            ("nonce", b"r", text),
+            ("cookie", b"s", text),
             ("cookie", b"r", ""),
             ("cookie", b"r", &text[..42]),
         ] {

@@ -234,7 +234,7 @@ async fn a_callback_without_the_browsers_own_login_is_refused() {
             ..back(&begun)
         },
         CallbackRequest {
-            cookie: other.cookie.clone(),
+            cookie: other.cookie,
             ..back(&begun)
         },
         CallbackRequest {

@@ -128,7 +128,7 @@ impl Idp {
     /// With a signature that is none.
     pub(crate) fn forged(&self, header: &Value, claims: &Value) -> String {
         let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signature = URL_SAFE_NO_PAD.encode([7; 64]);
+        let signature = URL_SAFE_NO_PAD.encode([7_u8; 64]);
         format!("{}.{}.{signature}", encoded(header), encoded(claims))
     }
 }
