@@ -46,7 +46,8 @@ impl Oidc {
             // it may have begun to sign with it a moment ago
             Err(KeyProblem::UnknownKey) => {
                 let now_ms = self.0.store.cluster_time_ms();
-                let anew = self.ask(provider, now_ms).await.unwrap_or(known);
+                self.ask(provider, now_ms).await;
+                let anew = self.current(provider).unwrap_or(known);
                 anew.keys.verified(&id_token)
             }
             checked => checked,

@@ -121,25 +121,21 @@ impl Oidc {
         ages.collect()
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.0.store
-    }
-
     /// What is known of a provider, asked anew where it is old.
     ///
     /// # Errors
     /// `NotReady` if it does not answer and what was known is older than the provider's resource lets it become.
     pub(crate) async fn known(&self, provider: &OidcProvider) -> Result<Arc<Known>, Error> {
         let now_ms = self.0.store.cluster_time_ms();
-        let have = self
-            .current(provider)
-            .map(|known| (known.age(provider, now_ms), known));
-        if let Some((Age::Fresh, known)) = &have {
-            return Ok(Arc::clone(known));
+        let have = self.current(provider);
+        if let Some(known) = have.filter(|known| known.age(provider, now_ms) == Age::Fresh) {
+            return Ok(known);
         }
-        let asked_anew = self.ask(provider, now_ms).await;
-        let still_good = have.filter(|(age, _)| *age == Age::Due).map(|(_, known)| known);
-        asked_anew.or(still_good).ok_or_else(|| closed(&provider.name))
+        self.ask(provider, now_ms).await;
+        // what this call, or another one meanwhile, was answered; or what was known before and is good for a while yet
+        let have = self.current(provider);
+        have.filter(|known| known.age(provider, now_ms) != Age::Over)
+            .ok_or_else(|| closed(&provider.name))
     }
 
     /// What is known of the resource as it is now.
@@ -148,30 +144,24 @@ impl Oidc {
         known.filter(|known| known.revision == revision(provider))
     }
 
-    /// Asks the provider, unless somebody else has since `since_ms`. `None` if it gives no answer, or gave none a moment ago.
-    async fn ask(&self, provider: &OidcProvider, since_ms: u64) -> Option<Arc<Known>> {
+    /// Asks the provider, unless somebody else has since `since_ms`, or a moment ago. [`Oidc::current`] has the answer.
+    async fn ask(&self, provider: &OidcProvider, since_ms: u64) {
         let lane = self.0.lanes.of(provider);
         let mut tried_at_ms = lane.lock_owned().await;
         let known = self.current(provider);
-        if let Some(known) = known.filter(|known| known.fetched_at_ms >= since_ms) {
-            return Some(known);
-        }
         let now_ms = self.0.store.cluster_time_ms();
-        if tried_at_ms.is_some_and(|tried| now_ms < tried + PAUSE_MS) {
-            return None;
+        let is_answered = known.is_some_and(|known| known.fetched_at_ms >= since_ms);
+        if is_answered || tried_at_ms.is_some_and(|tried| now_ms < tried + PAUSE_MS) {
+            return;
         }
         *tried_at_ms = Some(now_ms);
-        match self.load(provider, now_ms).await {
-            Ok(known) => Some(known),
-            Err(problem) => {
-                self.0.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(
-                    provider = provider.name,
-                    problem,
-                    "an OIDC provider gives no answer that can be used"
-                );
-                None
-            }
+        if let Err(problem) = self.load(provider, now_ms).await {
+            self.0.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                provider = provider.name,
+                problem,
+                "an OIDC provider gives no answer that can be used"
+            );
         }
     }
 
@@ -188,7 +178,7 @@ impl Oidc {
         runtime.spawn(async move { oidc.ask(&provider, now_ms).await });
     }
 
-    async fn load(&self, provider: &OidcProvider, now_ms: u64) -> Result<Arc<Known>, String> {
+    async fn load(&self, provider: &OidcProvider, now_ms: u64) -> Result<(), String> {
         let get = |url: String| {
             self.0.fetch.fetch(Ask {
                 url,
@@ -213,7 +203,7 @@ impl Oidc {
             after.insert(provider.name.clone(), Arc::clone(&known));
             after
         });
-        Ok(known)
+        Ok(())
     }
 }
 
@@ -291,6 +281,19 @@ mod tests {
         site.oidc.known(&provider).await.unwrap();
         assert_eq!(site.idp.asked(), ["/.well-known/openid-configuration", "/jwks"]);
         assert_eq!(site.oidc.key_ages_ms().len(), 1);
+    }
+
+    /// Each of them waits for the one that asks.
+    #[tokio::test]
+    async fn many_at_once_ask_once() {
+        let site = Site::new().await;
+        let provider = site.put(provider()).await;
+        let ask = || site.oidc.known(&provider);
+        let (first, second, third) = tokio::join!(ask(), ask(), ask());
+        for known in [first, second, third] {
+            known.unwrap();
+        }
+        assert_eq!(site.idp.asked().len(), 2);
     }
 
     /// Down from the first moment: no login, and not a request for each that tries.
