@@ -435,6 +435,7 @@ mod tests {
             .collect();
         // `Propose` is between members; what it carries is sealed
         let expected = [
+            "Callback",
             "CreateGroup",
             "CreateRedfishEndpoints",
             // a node's boot token is in the address of its data
@@ -448,6 +449,7 @@ mod tests {
             "Propose",
             "PutGroup",
             "PutInstanceInfo",
+            "PutOidcProvider",
             "PutProfile",
             "Revoke",
             "Token",
