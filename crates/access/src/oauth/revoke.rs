@@ -46,6 +46,17 @@ pub(crate) async fn revoke(checks: &TokenChecks, token: &str) -> Result<(), Oaut
     Ok(())
 }
 
+/// Whether something is, or may be, a token of this cluster.
+pub(crate) fn is_known(checks: &TokenChecks, token: &str) -> bool {
+    match shown(token) {
+        Some(refresh) => session_of(checks, &refresh).is_some(),
+        None => !matches!(
+            checks.checked(token),
+            Ok(None) | Err(Error::Unauthenticated { .. })
+        ),
+    }
+}
+
 fn of_access_token(id: &str) -> Change {
     let revocation = Some(Revocation {
         id: format!("jti/{id}"),
