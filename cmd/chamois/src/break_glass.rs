@@ -82,7 +82,10 @@ fn ask(config: &Config, ask: Ask) -> Result<(Answer, BufReader<UnixStream>), Gla
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     let read = stream.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
-    read.and(sent).map_err(GlassError::Answer)?;
+    read.map_err(GlassError::Answer)?;
+    if line.is_empty() {
+        sent.map_err(GlassError::Answer)?;
+    }
     match serde_json::from_str(&line).map_err(|error| GlassError::Answer(error.into()))? {
         Answer::Refused(why) => Err(GlassError::Refused(why)),
         answer => Ok((answer, stream)),

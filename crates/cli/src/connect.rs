@@ -229,7 +229,8 @@ fn certificate(file: &Path) -> Result<Credentials, CliError> {
         let text = format!("cannot read the client certificate: {}: {cause}", file.display());
         CliError::new(Kind::Usage, text)
     };
-    let chain = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| refused(file, error.to_string()))?;
+    let chain: Result<Vec<_>, _> = found.collect();
     let chain = chain.map_err(|error| refused(file, error.to_string()))?;
     if chain.is_empty() {
         return Err(refused(file, "it holds no CERTIFICATE block".to_owned()));
