@@ -191,6 +191,8 @@ impl Keeper {
             let replaced = self.tls.clients.replace(&trusted);
             replaced.map_err(|error| error.to_string())?;
             self.trusted = trusted;
+            // what is presented has them all, for whoever looks for the one that it knows
+            self.signed = None;
         }
         self.sign(now)
     }

@@ -1,6 +1,6 @@
 //! `chamois certificate rotate-ca`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use proto::auth::v1::certificate_service_client::CertificateServiceClient;
@@ -39,7 +39,10 @@ pub struct RotateCaArgs {
 }
 
 pub(super) async fn run(global: &GlobalArgs, args: RotateCaArgs) -> Result<(), CliError> {
-    let certificate_pem = args.trust.map_or(Ok(String::new()), read)?;
+    let certificate_pem = match &args.trust {
+        Some(file) => read(file)?,
+        None => String::new(),
+    };
     let mut client = CertificateServiceClient::new(connect::to_any(global)?);
     if let Some(id) = args.remove {
         let request = RemoveAuthorityRequest { id };
@@ -69,8 +72,8 @@ pub(super) async fn run(global: &GlobalArgs, args: RotateCaArgs) -> Result<(), C
     }
 }
 
-fn read(file: PathBuf) -> Result<String, CliError> {
-    std::fs::read_to_string(&file).map_err(|error| {
+fn read(file: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(file).map_err(|error| {
         let text = format!("cannot read {}: {error}", file.display());
         CliError::new(Kind::Usage, text)
     })
@@ -107,9 +110,6 @@ mod tests {
         let text = told(&authority(Stage::Active, true));
         assert!(text.contains("25 hours"), "{text}");
         assert_eq!(told(&authority(Stage::Next, false)), "CA 9f2c is next");
-        assert_eq!(
-            read(PathBuf::from("/none/ca.pem")).unwrap_err().kind(),
-            Kind::Usage
-        );
+        assert_eq!(read(Path::new("/none/ca.pem")).unwrap_err().kind(), Kind::Usage);
     }
 }
