@@ -125,9 +125,9 @@ fn shown(format: Format, status: &serde_json::Value) -> String {
     };
     let mut lines = vec![
         format!("member {} of cluster `{}`", text("member"), text("cluster")),
-        match status["leader"].as_u64() {
-            None | Some(0) => "no leader: nothing can be written".to_owned(),
-            Some(leader) => format!("member {leader} leads"),
+        match status["has_majority"] == true {
+            true => format!("member {} leads", text("leader")),
+            false => "no majority: nothing can be written".to_owned(),
         },
         format!(
             "term {}, applied {}, last in the log {}, feature level {}",
@@ -253,14 +253,14 @@ mod tests {
     #[test]
     fn a_status_says_first_whether_anything_can_be_written() {
         let status = serde_json::json!({
-            "cluster": "prod", "member": 2, "leader": 0, "term": 7, "applied_index": 41, "last_log_index": 42,
+            "cluster": "prod", "member": 2, "leader": 2, "has_majority": false, "term": 7, "applied_index": 41, "last_log_index": 42,
             "feature_level": 6,
             "members": [{"id": 1, "voter": true, "api_address": "10.97.1.1:7441"}, {"id": 4, "voter": false, "api_address": "x:1"}],
         });
         let text = shown(Format::Table, &status);
         for part in [
             "member 2 of cluster `prod`",
-            "no leader: nothing can be written",
+            "no majority: nothing can be written",
             "applied 41, last in the log 42",
             "member 1: voter at 10.97.1.1:7441",
             "member 4: learner",

@@ -208,6 +208,7 @@ impl Server {
             "cluster_id": status.cluster_id,
             "member": status.member_id,
             "leader": status.leader_id,
+            "has_majority": self.store.has_leader(),
             "term": status.term,
             "last_log_index": status.last_log_index,
             "applied_index": status.applied_index,

@@ -1,6 +1,6 @@
 //! Clients that ask all the time, and what they have seen.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,7 +22,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn start(
         site: &Site,
-        file: &PathBuf,
+        file: &Path,
         trusted: &Arc<Mutex<Vec<CertificateDer<'static>>>>,
     ) -> Load {
         let mut load = Load {
@@ -32,7 +32,7 @@ impl Load {
             clients: Vec::new(),
         };
         for id in site.ids() {
-            let (ip, file, trusted) = (site.ip(id), file.clone(), Arc::clone(trusted));
+            let (ip, file, trusted) = (site.ip(id), file.to_owned(), Arc::clone(trusted));
             let (stop, asked, others) = (
                 Arc::clone(&load.stop),
                 Arc::clone(&load.asked),

@@ -51,7 +51,7 @@ impl Site {
         };
         site.until("a leader, and the first CA", || {
             let (code, out, _) = site.ask(&["certificate", "list", "-o", "json"]);
-            code == 0 && out.contains("certificate_pem")
+            code == 0 && out.contains("BEGIN CERTIFICATE")
         });
         site
     }
@@ -109,7 +109,8 @@ impl Site {
     /// A new CA that clients and all members trust; its id.
     pub(crate) fn add_ca(&self) -> String {
         let added = self.json(&["certificate", "rotate-ca"]);
-        let pem = added["certificate_pem"].as_str().unwrap();
+        let pem = added.get("certificatePem").or(added.get("certificate_pem"));
+        let pem = pem.and_then(Value::as_str).unwrap();
         let bundle = self.path("identities/ca.pem");
         let both = std::fs::read_to_string(&bundle).unwrap() + pem;
         std::fs::write(&bundle, both).unwrap();
