@@ -7,13 +7,13 @@ use gateway::{BootFiles, Gateway, Options, RequestRate, SentFiles};
 use model::Ipv4Net;
 use raft::Store;
 use rpc::server::PortKind;
-use rpc::tls::{ClientCerts, Material};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
 use super::api_port::{self, ApiPort};
+use super::api_tls::ApiTls;
 use super::boot_files::Source;
 use super::config::{Config, Role};
 use super::drain::{Drain, Stop};
@@ -30,20 +30,18 @@ const FILES_PREFIX: &str = "/files/";
 pub(super) struct ApiPorts {
     grpc: Vec<ApiPort>,
     https: Vec<ApiPort>,
-    tls: ServerConfig,
+    grpc_tls: ServerConfig,
+    https_tls: ServerConfig,
 }
 
 impl ApiPorts {
     /// Binds both.
-    pub(super) async fn bind(config: &Config, material: &Material) -> Result<Self, ServeError> {
-        let clients = ClientCerts::Optional {
-            cluster: config.cluster.clone(),
-        };
-        let tls = rpc::tls::server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
+    pub(super) async fn bind(config: &Config, tls: &ApiTls) -> Result<Self, ServeError> {
         Ok(Self {
             grpc: api_port::listen_on_all("api.grpc-listen", config.api.grpc_listen, config).await?,
             https: api_port::listen_on_all("api.https-listen", config.api.https_listen, config).await?,
-            tls,
+            grpc_tls: tls.grpc_config().map_err(ServeError::setup("TLS of the API"))?,
+            https_tls: tls.https_config().map_err(ServeError::setup("TLS of the API"))?,
         })
     }
 
@@ -56,7 +54,7 @@ impl ApiPorts {
         tasks: &mut Tasks,
     ) -> ApiServed {
         let (served, running) = watch::channel(());
-        let acceptor = TlsAcceptor::from(Arc::new(self.tls.clone()));
+        let acceptor = TlsAcceptor::from(Arc::new(self.grpc_tls));
         for port in self.grpc {
             let (acceptor, services, stop) = (acceptor.clone(), services.clone(), drain.finishing());
             let running = running.clone();
@@ -71,7 +69,7 @@ impl ApiPorts {
             });
         }
         for port in self.https {
-            let (gateway, tls, stop) = (gateway.clone(), self.tls.clone(), drain.finishing());
+            let (gateway, tls, stop) = (gateway.clone(), self.https_tls.clone(), drain.finishing());
             let running = running.clone();
             let serve = move |listener, stop: Stop| {
                 let (gateway, tls) = (gateway.clone(), tls.clone());
