@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("base2histogram", &[]),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
+    ("supply-chain", &[]),
     (
         "cli",
         &["model", "proto", "rpc", "auth", "lab", "bench", "address"],
