@@ -129,7 +129,7 @@ impl Advisory {
             Some(accepted) => Some(
                 accepted
                     .until
-                    .parse()
+                    .parse::<Day>()
                     .map_err(|problem| format!("{about}: accepted.until: {problem}"))?,
             ),
         };
