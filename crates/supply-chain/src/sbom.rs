@@ -112,20 +112,11 @@ impl Build {
     /// `Unknown` if the build has a package that lock file or manifests do not have.
     pub fn sbom(&self) -> Result<String, Error> {
         let linked = self.running.linked();
-        let mut components = Vec::new();
-        let mut dependencies = Vec::new();
-        let mut shipped = None;
+        let (mut shipped, mut components, mut dependencies) = (None, Vec::new(), Vec::new());
         for id in self.building.packages() {
             let locked = self.lock.package(id)?;
             let component = component(id, locked, self.manifest(id)?, linked.contains(id));
-            let needs = self
-                .building
-                .needs(id)
-                .map(|next| Ok(purl(self.lock.package(next)?)));
-            dependencies.push(Dependency {
-                of: component.bom_ref.clone(),
-                depends_on: needs.collect::<Result<_, Error>>()?,
-            });
+            dependencies.push(self.dependency(id, &component)?);
             if is_shipped(locked) {
                 shipped = Some(Component {
                     kind: "application",
@@ -155,6 +146,17 @@ impl Build {
                 path: "the bill of materials".into(),
                 problem: error.to_string(),
             })
+    }
+
+    fn dependency(&self, id: &PackageId, component: &Component) -> Result<Dependency, Error> {
+        let mut depends_on = Vec::new();
+        for next in self.building.needs(id) {
+            depends_on.push(purl(self.lock.package(next)?));
+        }
+        Ok(Dependency {
+            of: component.bom_ref.clone(),
+            depends_on,
+        })
     }
 }
 
