@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use futures::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderMap};
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
+use rpc::server::PortCounters;
 
 use crate::admission::Admission;
 use crate::answer::Asked;
@@ -63,8 +65,8 @@ pub(crate) struct Port {
 /// What a port has refused or survived since it was made.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections closed at once because too many were open, in all or from one address.
-    pub connections_refused: AtomicU64,
+    /// Connections.
+    pub connections: Arc<PortCounters>,
     /// Requests of addresses that asked too often, answered with 503.
     pub requests_refused: AtomicU64,
     /// Requests that panicked; each is a bug, and was answered with 500.
@@ -74,13 +76,12 @@ pub struct Counters {
 impl Counters {
     /// Every counter with its name, for metrics.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
-        [
-            ("connections_refused", &self.connections_refused),
+        let requests = [
             ("requests_refused", &self.requests_refused),
             ("panics", &self.panics),
-        ]
-        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
-        .into_iter()
+        ];
+        let requests = requests.map(|(name, counter)| (name, counter.load(Ordering::Relaxed)));
+        self.connections.all().chain(requests)
     }
 }
 

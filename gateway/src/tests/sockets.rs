@@ -235,6 +235,7 @@ async fn connections_per_address_are_limited_and_counted() {
     assert_eq!(
         gateway
             .node_counters()
+            .connections
             .connections_refused
             .load(Ordering::Relaxed),
         1
@@ -264,7 +265,7 @@ async fn a_node_gets_64_connections_by_default() {
     let serving = serve_nodes(&gateway).await;
     let refused = || {
         let counters = gateway.node_counters();
-        counters.connections_refused.load(Ordering::Relaxed)
+        counters.connections.connections_refused.load(Ordering::Relaxed)
     };
     let mut open = Vec::new();
     for _ in 0..64 {

@@ -136,16 +136,16 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
+    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
+    let peer = peer_port::port(&identity.material, &identity.pins, &counters)?;
     peer_port::serve(
         peer_listeners,
-        &identity.material,
-        &identity.pins,
+        &peer,
         &peer_port::services(&member, &files)?,
         &raft,
         &drain,
         &mut tasks,
-    )?;
-    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
+    );
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
@@ -182,7 +182,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     follow_catalogue(files, &drain, &mut tasks);
     work_on_the_state(&store, &identity, config.member.id, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
-    let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
+    let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
     let node_ports = NodePorts {
         config: Arc::new(config),

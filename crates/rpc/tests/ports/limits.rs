@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use rpc::server::Limits;
+use rpc::server::{Http2Limits, Limits};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -46,7 +46,10 @@ async fn a_slow_handshake_is_dropped_and_others_are_served_meanwhile() {
 async fn a_connection_that_never_calls_is_closed() {
     let cluster = Cluster::new();
     let limits = Limits {
-        first_call_at_most: Duration::from_millis(300),
+        http2: Http2Limits {
+            first_call_at_most: Duration::from_millis(300),
+            ..Http2Limits::api()
+        },
         ..Limits::api()
     };
     let port = cluster.api_port(1, who_calls(), limits).await;
@@ -62,7 +65,7 @@ async fn a_connection_that_never_calls_is_closed() {
         .unwrap();
     let _eof_without_close_notify = bounded(silent.read_to_end(&mut Vec::new())).await;
     assert!(
-        began.elapsed() >= limits.first_call_at_most,
+        began.elapsed() >= limits.http2.first_call_at_most,
         "it was closed for another reason"
     );
     assert_eq!(own_port().await, before, "the connection in use was closed too");
