@@ -20,13 +20,13 @@ use crate::site::{BOUND, GRPC, HTTPS, Site};
 const LIST: &str = "/chamois.smd.v1.ComponentService/ListComponents";
 const COMPONENTS: &str = "/hsm/v2/State/Components";
 /// What a bomb would unpack to.
-const UNPACKED_BYTES: usize = 1 << 30;
+const UNPACKED_BYTES: usize = 256 << 20;
 const UNIMPLEMENTED: &str = "12";
 /// A member cuts slow headers off after 30 s, slow bodies after 60 s.
 const HEADER_CUT_OFF: Duration = Duration::from_secs(50);
 const BODY_CUT_OFF: Duration = Duration::from_secs(80);
 
-/// A gibibyte of zeros as gzip has it: about a megabyte.
+/// Zeros as gzip has them: about a megabyte of it.
 fn bomb() -> Vec<u8> {
     let made = Command::new("sh")
         .args(["-c", &format!("head -c {UNPACKED_BYTES} /dev/zero | gzip -1")])

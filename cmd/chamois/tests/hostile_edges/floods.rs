@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::frames::{
-    CONTINUATION, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, frame,
-    literal, request,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE,
+    frame, literal, request,
 };
 use crate::site::{API_PORTS, BOUND, GRPC, Site};
 
@@ -69,21 +69,49 @@ fn streams_that_are_reset_at_once_end_their_connection() {
     }
 }
 
-/// CVE-2025-8671: a client that has us reset its streams is one that resets them.
+/// CVE-2025-8671: a client that has us reset its streams, here by a body that is not as long as it said, is one that resets
+/// them.
 #[test]
 fn streams_that_the_member_is_made_to_reset_end_their_connection() {
     let mut site = Site::start();
     for port in API_PORTS {
-        let headers = public(port);
+        let mut headers = public(port);
+        literal("content-length", "1", &mut headers);
         let took = site.while_it_serves(|site| {
             flood(site, port, |stream| {
                 let mut frames = frame(HEADERS, END_HEADERS, stream, &headers);
-                // with what it has already, more than a window may be
-                frames.extend(frame(WINDOW_UPDATE, 0, stream, &0x7FFF_FFFF_u32.to_be_bytes()));
+                frames.extend(frame(DATA, END_STREAM, stream, b"two"));
                 frames
             })
         });
         println!("port {port}: MadeYouReset ended after at most {took:?} streams");
+    }
+}
+
+/// The same by a window that grows beyond its bound, which no limit of a connection counts: it costs what the streams cost,
+/// and keeps nothing.
+#[test]
+fn streams_whose_window_overflows_leave_nothing_behind() {
+    let mut site = Site::start();
+    for port in API_PORTS {
+        let headers = public(port);
+        site.while_it_serves(|site| {
+            let mut raw = site.raw(1, port);
+            raw.within(HELD_UP_AFTER);
+            for begun in (0..STREAMS).step_by(AT_ONCE as usize) {
+                let batch: Vec<u8> = (begun..begun + AT_ONCE)
+                    .flat_map(|number| {
+                        let stream = 2 * number + 1;
+                        let mut frames = frame(HEADERS, END_HEADERS, stream, &headers);
+                        frames.extend(frame(WINDOW_UPDATE, 0, stream, &0x7FFF_FFFF_u32.to_be_bytes()));
+                        frames
+                    })
+                    .collect();
+                if raw.send(&batch).is_err() {
+                    break;
+                }
+            }
+        });
     }
 }
 
@@ -110,7 +138,7 @@ fn headers_that_go_on_and_on_end_their_connection() {
     }
 }
 
-/// The same in one frame and within its length: more than the limit is answered, not kept.
+/// The same in frames with nothing in them, which no limit of bytes counts.
 #[test]
 fn empty_continuations_end_their_connection() {
     const FRAMES: u32 = 200_000;
