@@ -160,7 +160,7 @@ fn keys_left_out_have_the_values_of_the_example() {
             "anonymous-legacy-reads",
             "enforce-locks",
             "connections-",
-            "allow-tls12",
+            "allow-",
         ]
         .iter()
         .any(|key| line.starts_with(key));
@@ -316,6 +316,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "allow-tls12 = false",
         "allow-tls12 = \"1.2\"",
         &["api.allow-tls12", "expected a boolean"],
+    ),
+    case(
+        "allow-loopback-webhooks = false",
+        "allow-loopback-webhooks = 1",
+        &["api.allow-loopback-webhooks", "expected a boolean"],
     ),
     case(
         "connections-per-s-max = 500",

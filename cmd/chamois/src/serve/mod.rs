@@ -24,6 +24,7 @@ mod metrics;
 mod node_ports;
 mod open_files;
 mod open_roles;
+mod outgoing;
 mod parent;
 mod peer_port;
 mod peer_traffic;
@@ -63,6 +64,7 @@ use self::identity::Identity;
 use self::metrics::{DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
+use self::outgoing::Outgoing;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::{Apart, Runtimes};
 use self::services::Parts;
@@ -180,7 +182,11 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
-    work_on_the_state(&store, &identity, config.member.id, &drain, &mut tasks);
+    let outgoing = Outgoing {
+        allows_loopback: config.api.allow_loopback_webhooks,
+    };
+    let webhooks = Webhooks::new(&identity.material.ca, outgoing);
+    work_on_the_state(&store, &identity, config.member.id, webhooks, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
@@ -214,10 +220,17 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
 }
 
 /// What this member does by itself, most of it while it leads.
-fn work_on_the_state(store: &Store, identity: &Identity, member_id: u64, drain: &Drain, tasks: &mut Tasks) {
+fn work_on_the_state(
+    store: &Store,
+    identity: &Identity,
+    member_id: u64,
+    webhooks: Webhooks,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) {
     advance_rollouts(store, drain, tasks);
     confirm_held_addresses(store, drain, tasks);
-    notify(store, identity, member_id, drain, tasks);
+    notify(store, webhooks, member_id, drain, tasks);
     look_after_keys(store, identity, drain, tasks);
 }
 
@@ -316,8 +329,8 @@ fn confirm_held_addresses(store: &Store, drain: &Drain, tasks: &mut Tasks) {
 }
 
 /// While this member leads, it tells subscribers of state changes.
-fn notify(store: &Store, identity: &Identity, member: u64, drain: &Drain, tasks: &mut Tasks) {
-    let webhooks = Arc::new(Webhooks::new(&identity.material.ca));
+fn notify(store: &Store, webhooks: Webhooks, member: u64, drain: &Drain, tasks: &mut Tasks) {
+    let webhooks = Arc::new(webhooks);
     let (store, stop) = (store.clone(), drain.finishing());
     tasks.spawn("notifications", async move {
         let principal = format!("member/{member}");

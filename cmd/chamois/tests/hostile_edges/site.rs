@@ -45,12 +45,7 @@ impl Site {
     pub(crate) fn start_with(api: &str) -> Site {
         rpc::tls::install_crypto_provider();
         let single = Single::prepare();
-        let config = std::fs::read_to_string(single.config()).unwrap();
-        std::fs::write(
-            single.config(),
-            config.replace("[api]\n", &format!("[api]\n{api}")),
-        )
-        .unwrap();
+        single.configure_api(1, api);
         let mut member = single.start();
         let administrator = Administrator::new(&single.dir.path().join("identities"));
         let own = single.own();

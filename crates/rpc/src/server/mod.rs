@@ -133,21 +133,6 @@ pub async fn serve<S>(
     S::Future: Send,
 {
     let limits = kind.limits();
-    serve_with_limits(listener, tls, service, kind, limits, shutdown).await;
-}
-
-/// [`serve`] with other limits than the port's usual ones.
-pub async fn serve_with_limits<S>(
-    listener: TcpListener,
-    tls: TlsAcceptor,
-    service: S,
-    kind: PortKind,
-    limits: Limits,
-    shutdown: impl Future<Output = ()>,
-) where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
     Port::new(tls, kind, limits)
         .serve(listener, service, shutdown)
         .await;

@@ -43,6 +43,10 @@ pub struct ApiConfig {
     /// themselves whatever this says.
     #[serde(default)]
     pub allow_tls12: bool,
+    /// Whether notifications (`Subscriptions/SCN`) may be sent to this host itself, where services listen that trust whoever
+    /// reaches them. Default: no. To link-local addresses, a cloud's metadata among them, nothing is sent ever.
+    #[serde(default)]
+    pub allow_loopback_webhooks: bool,
 }
 
 fn connections_max() -> u32 {
