@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderMap};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
 use rpc::server::PortCounters;
@@ -87,6 +89,9 @@ impl Counters {
 
 impl Port {
     /// Answers one request of `caller`; whatever happens in it ends with an answer.
+    ///
+    /// A request with `Transfer-Encoding` is the last of its connection: if it had a `Content-Length` too, which is not to be seen
+    /// here any more, a proxy in front may take for its body what would be read as the next request (RFC 9112, 6.1).
     pub(crate) async fn answer(
         &self,
         caller: rpc::Caller,
@@ -113,11 +118,15 @@ impl Port {
             *response.headers_mut() = problem.into_headers();
             response
         });
-        let response = if parts.method == Method::HEAD {
+        let mut response = if parts.method == Method::HEAD {
             without_body(response)
         } else {
             response
         };
+        if parts.headers.contains_key(TRANSFER_ENCODING) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
         let status = response.status().as_u16();
         tracing::debug!(?peer, verb = %parts.method, path = %shown(parts.uri.path()), status, "answered");
         response
@@ -132,6 +141,10 @@ impl Port {
         self.admission.request(caller.peer).inspect_err(|_| {
             self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
         })?;
+        if parts.headers.get_all(HOST).iter().nth(1).is_some() {
+            let problem = "the header Host is there twice: a request is for one host";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+        }
         let path = self.own_path(&parts.uri)?;
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
