@@ -121,7 +121,7 @@ fn no_name_leads_out_over_tftp() {
     for name in names().into_iter().chain(with_zeros.map(str::to_owned)) {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        let request = [b"\0\x01", name.as_bytes(), b"\0octet\0"].concat();
+        let request = [&b"\0\x01"[..], name.as_bytes(), b"\0octet\0"].concat();
         socket.send_to(&request, server).unwrap();
         let mut answer = [0; 600];
         // what is no request at all may be left without an answer
