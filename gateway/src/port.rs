@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
@@ -141,10 +142,7 @@ impl Port {
         self.admission.request(caller.peer).inspect_err(|_| {
             self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
         })?;
-        if parts.headers.get_all(HOST).iter().nth(1).is_some() {
-            let problem = "the header Host is there twice: a request is for one host";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
-        }
+        check_form(&parts.headers)?;
         let path = self.own_path(&parts.uri)?;
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
@@ -296,6 +294,21 @@ impl From<BadRequest> for Problem {
     fn from(error: BadRequest) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.detail())
     }
+}
+
+/// What no request may say, whatever it is for.
+fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        let problem = "the header Host is there twice: a request is for one host";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+    }
+    // a megabyte may unpack to a gigabyte; no client of these routes packs what it sends
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let problem = "Content-Encoding: a body that is compressed is not taken; send it as it is";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
+    }
+    Ok(())
 }
 
 /// A path as the log may have it: a segment that is longer than names are may be a token, and is left out.

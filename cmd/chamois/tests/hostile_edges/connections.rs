@@ -37,7 +37,7 @@ fn handshakes_that_never_end_are_cut_off_and_counted() {
             let mut held = Vec::new();
             for number in 0..HELD {
                 let mut stream = site.tcp(1, port).unwrap();
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     stream.write_all(HALF_A_HELLO).unwrap();
                 }
                 held.push(stream);
