@@ -159,6 +159,8 @@ fn keys_left_out_have_the_values_of_the_example() {
             "snapshot-entries",
             "anonymous-legacy-reads",
             "enforce-locks",
+            "connections-",
+            "allow-",
         ]
         .iter()
         .any(|key| line.starts_with(key));
@@ -187,6 +189,27 @@ fn locks_are_enforced_only_where_it_is_asked_for() {
     assert!(!enforces(EXAMPLE));
     assert!(!enforces(&EXAMPLE.replace(line, "")));
     assert!(enforces(&EXAMPLE.replace(line, asked)));
+}
+
+/// Whoever weakens TLS says so.
+#[test]
+fn tls_1_2_is_spoken_only_where_it_is_asked_for() {
+    let allows = |text: &str| parse(text).unwrap().api.allow_tls12;
+    assert!(!allows(EXAMPLE));
+    assert!(!allows(&EXAMPLE.replace("allow-tls12 = false\n", "")));
+    assert!(allows(
+        &EXAMPLE.replace("allow-tls12 = false\n", "allow-tls12 = true\n")
+    ));
+}
+
+/// The burst goes with the rate, and 0 is none.
+#[test]
+fn how_often_an_address_may_connect_follows_the_configuration() {
+    let rate = |text: &str| parse(text).unwrap().api.connection_rate();
+    let default = rate(EXAMPLE).unwrap();
+    assert_eq!((default.per_second_max, default.burst_max), (500, 5000));
+    let line = "connections-per-s-max = 500";
+    assert!(rate(&EXAMPLE.replace(line, "connections-per-s-max = 0")).is_none());
 }
 
 /// One changed line, and the words that the answer must have: the key, what is wrong, the remedy.
@@ -290,6 +313,21 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["api.enforce-locks", "expected a boolean"],
     ),
     case(
+        "allow-tls12 = false",
+        "allow-tls12 = \"1.2\"",
+        &["api.allow-tls12", "expected a boolean"],
+    ),
+    case(
+        "allow-loopback-webhooks = false",
+        "allow-loopback-webhooks = 1",
+        &["api.allow-loopback-webhooks", "expected a boolean"],
+    ),
+    case(
+        "connections-per-s-max = 500",
+        "connections-per-s-max = -1",
+        &["api.connections-per-s-max", "expected u32"],
+    ),
+    case(
         "member-address = \"10.97.1.1\"",
         "member-address = \"10.97.1\"",
         &["network.member-address", "not an IPv4 address"],
@@ -368,6 +406,24 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "requests-burst-max = 1000",
         "requests-burst-max = 49",
         &["boot.requests-burst-max", "49 is less", "50 and more"],
+    ),
+    case(
+        "connections-max = 4096",
+        "connections-max = 63",
+        &["api.connections-max: 63; accepted are 64 to 65536"],
+    ),
+    case(
+        "connections-per-address-max = 1024",
+        "connections-per-address-max = 15",
+        &["api.connections-per-address-max: 15; accepted are 16", "4096"],
+    ),
+    case(
+        "connections-per-address-max = 1024",
+        "connections-per-address-max = 4097",
+        &[
+            "api.connections-per-address-max",
+            "16 to connections-max, which is 4096",
+        ],
     ),
     case(
         "client-packets-burst-max = 20",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gateway::{BootFiles, Gateway, Options, RequestRate, SentFiles};
 use model::Ipv4Net;
 use raft::Store;
-use rpc::server::PortKind;
+use rpc::server::{Limits, Port, PortKind};
 use rpc::tls::{ClientCerts, Material};
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -16,6 +16,7 @@ use super::ServeError;
 use super::api_port::{self, ApiPort};
 use super::boot_files::Source;
 use super::config::{Config, Role};
+use super::counters::{Counters, Server};
 use super::drain::{Drain, Stop};
 use super::loaders;
 use super::open_roles::OpenRoles;
@@ -31,6 +32,7 @@ pub(super) struct ApiPorts {
     grpc: Vec<ApiPort>,
     https: Vec<ApiPort>,
     tls: ServerConfig,
+    limits: Limits,
 }
 
 impl ApiPorts {
@@ -39,11 +41,16 @@ impl ApiPorts {
         let clients = ClientCerts::Optional {
             cluster: config.cluster.clone(),
         };
-        let tls = rpc::tls::server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
+        let server_config = match config.api.allow_tls12 {
+            true => rpc::tls::server_config_allowing_tls12,
+            false => rpc::tls::server_config,
+        };
+        let tls = server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
         Ok(Self {
             grpc: api_port::listen_on_all("api.grpc-listen", config.api.grpc_listen, config).await?,
             https: api_port::listen_on_all("api.https-listen", config.api.https_listen, config).await?,
             tls,
+            limits: grpc_limits(config),
         })
     }
 
@@ -52,17 +59,21 @@ impl ApiPorts {
         self,
         services: &Services,
         gateway: &Gateway,
+        counters: &Counters,
         drain: &Drain,
         tasks: &mut Tasks,
     ) -> ApiServed {
         let (served, running) = watch::channel(());
         let acceptor = TlsAcceptor::from(Arc::new(self.tls.clone()));
+        let grpc = Port::new(acceptor, PortKind::Api, self.limits);
+        let counted = grpc.counters();
+        counters.add(Server::Grpc, "api", move || counted.all());
         for port in self.grpc {
-            let (acceptor, services, stop) = (acceptor.clone(), services.clone(), drain.finishing());
+            let (grpc, services, stop) = (grpc.clone(), services.clone(), drain.finishing());
             let running = running.clone();
             let serve = move |listener, stop: Stop| {
-                let (acceptor, services) = (acceptor.clone(), services.clone());
-                rpc::server::serve(listener, acceptor, services, PortKind::Api, stop.reached())
+                let (grpc, services) = (grpc.clone(), services.clone());
+                async move { grpc.serve(listener, services, stop.reached()).await }
             };
             tasks.spawn("the gRPC port", async move {
                 port.serve(&stop, serve).await;
@@ -138,7 +149,23 @@ pub(super) fn gateway(
         ..Options::default()
     };
     options.nodes.requests_per_address = request_rate(config);
+    options.nodes.connection_rate = options.nodes.requests_per_address;
+    let grpc = grpc_limits(config);
+    options.api.connections_max = grpc.connections_max;
+    options.api.connections_per_address_max = grpc.connections_per_address_max;
+    options.api.connection_rate = grpc.connection_rate;
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
+}
+
+/// The limits of the gRPC port; those on connections are the HTTPS port's, too.
+fn grpc_limits(config: &Config) -> Limits {
+    let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        connections_max: number(config.api.connections_max),
+        connections_per_address_max: number(config.api.connections_per_address_max),
+        connection_rate: config.api.connection_rate(),
+        ..Limits::api()
+    }
 }
 
 /// How often one address may ask on the nodes' port.

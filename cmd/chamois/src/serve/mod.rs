@@ -24,6 +24,7 @@ mod metrics;
 mod node_ports;
 mod open_files;
 mod open_roles;
+mod outgoing;
 mod parent;
 mod peer_port;
 mod peer_traffic;
@@ -63,6 +64,7 @@ use self::identity::Identity;
 use self::metrics::{DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
+use self::outgoing::Outgoing;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::{Apart, Runtimes};
 use self::services::Parts;
@@ -136,16 +138,16 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
+    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
+    let peer = peer_port::port(&identity.material, &identity.pins, &counters)?;
     peer_port::serve(
         peer_listeners,
-        &identity.material,
-        &identity.pins,
+        &peer,
         &peer_port::services(&member, &files)?,
         &raft,
         &drain,
         &mut tasks,
-    )?;
-    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
+    );
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
@@ -180,9 +182,13 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
-    work_on_the_state(&store, &identity, config.member.id, &drain, &mut tasks);
+    let outgoing = Outgoing {
+        allows_loopback: config.api.allow_loopback_webhooks,
+    };
+    let webhooks = Webhooks::new(&identity.material.ca, outgoing);
+    work_on_the_state(&store, &identity, config.member.id, webhooks, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
-    let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
+    let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
     let node_ports = NodePorts {
         config: Arc::new(config),
@@ -214,10 +220,17 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
 }
 
 /// What this member does by itself, most of it while it leads.
-fn work_on_the_state(store: &Store, identity: &Identity, member_id: u64, drain: &Drain, tasks: &mut Tasks) {
+fn work_on_the_state(
+    store: &Store,
+    identity: &Identity,
+    member_id: u64,
+    webhooks: Webhooks,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) {
     advance_rollouts(store, drain, tasks);
     confirm_held_addresses(store, drain, tasks);
-    notify(store, identity, member_id, drain, tasks);
+    notify(store, webhooks, member_id, drain, tasks);
     look_after_keys(store, identity, drain, tasks);
 }
 
@@ -316,8 +329,8 @@ fn confirm_held_addresses(store: &Store, drain: &Drain, tasks: &mut Tasks) {
 }
 
 /// While this member leads, it tells subscribers of state changes.
-fn notify(store: &Store, identity: &Identity, member: u64, drain: &Drain, tasks: &mut Tasks) {
-    let webhooks = Arc::new(Webhooks::new(&identity.material.ca));
+fn notify(store: &Store, webhooks: Webhooks, member: u64, drain: &Drain, tasks: &mut Tasks) {
+    let webhooks = Arc::new(webhooks);
     let (store, stop) = (store.clone(), drain.finishing());
     tasks.spawn("notifications", async move {
         let principal = format!("member/{member}");

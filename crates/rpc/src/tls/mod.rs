@@ -14,7 +14,7 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use certified::{BACKDATED_BY, identity_of};
@@ -71,7 +71,7 @@ pub fn install_crypto_provider() {
     let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// The TLS configuration of a server port that presents `material`.
+/// The TLS configuration of a server port that presents `material`: TLS 1.3.
 ///
 /// Speaks HTTP/2 only; a port that speaks HTTP/1.1 too sets `alpn_protocols` itself. No session is ever
 /// resumed: a resumed one would not be checked against the pins or the CA again.
@@ -79,6 +79,25 @@ pub fn install_crypto_provider() {
 /// # Errors
 /// If the certificate and key do not fit, or the CA cannot be used.
 pub fn server_config(material: &Material, clients: ClientCerts) -> Result<ServerConfig, TlsError> {
+    server_config_with(material, clients, &[&TLS13])
+}
+
+/// The same for clients that are too old for TLS 1.3; the peer port does not listen to them all the same.
+///
+/// # Errors
+/// As `server_config`.
+pub fn server_config_allowing_tls12(
+    material: &Material,
+    clients: ClientCerts,
+) -> Result<ServerConfig, TlsError> {
+    server_config_with(material, clients, &[&TLS13, &TLS12])
+}
+
+fn server_config_with(
+    material: &Material,
+    clients: ClientCerts,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(crypto_provider());
     let mut chain = material.chain.clone();
     if matches!(clients, ClientCerts::Optional { .. }) {
@@ -90,7 +109,7 @@ pub fn server_config(material: &Material, clients: ClientCerts) -> Result<Server
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(pinned::MembersOnly::new(pins, &material.ca)?)),
         ClientCerts::Optional { cluster } => builder
-            .with_protocol_versions(&[&TLS13, &TLS12])?
+            .with_protocol_versions(versions)?
             .with_client_cert_verifier(Arc::new(users::OptionalUsers::new(
                 cluster,
                 roots(&material.ca)?,
