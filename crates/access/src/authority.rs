@@ -9,12 +9,14 @@ use arc_swap::ArcSwap;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
 use state::auth::{Proof, gives};
+use state::bounds::LEEWAY_MS;
 use state::cluster::FEATURE_LEVEL_AUTH;
 use state::{RowKind, State};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::TokenChecks;
+use crate::break_glass::BreakGlass;
 use crate::parts::{Parts, Selected};
 use crate::table::Table;
 
@@ -46,6 +48,7 @@ struct Inner {
     store: Store,
     /// `None`: no token but the offline key's is accepted.
     tokens: Option<TokenChecks>,
+    break_glass: BreakGlass,
     /// Sorted; a permission is a bit by its place.
     permissions: Vec<String>,
     view: ArcSwap<View>,
@@ -93,10 +96,16 @@ impl Authorities {
         self.0.tokens.as_ref()
     }
 
+    /// Tokens that this member makes for whoever is root on its host.
+    pub fn break_glass(&self) -> &BreakGlass {
+        &self.0.break_glass
+    }
+
     fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>) -> Authorities {
         Authorities(Arc::new(Inner {
             store,
             tokens,
+            break_glass: BreakGlass::default(),
             permissions: rules.permissions().map(str::to_owned).collect(),
             view: ArcSwap::default(),
             is_out_of_touch: AtomicBool::new(false),
@@ -175,6 +184,9 @@ impl Seen {
 
 impl Authority for Authorities {
     fn authenticate(&self, token: &str) -> Result<Option<Identity>, Error> {
+        if let Some(identity) = self.0.break_glass.identity(token)? {
+            return Ok(Some(identity));
+        }
         let Some(tokens) = &self.0.tokens else {
             return Ok(None); // every token that there is was signed with the cluster's offline key
         };
@@ -189,6 +201,7 @@ impl Authority for Authorities {
             Identity::User { .. } | Identity::Known(_) => {
                 let who = principal_of(identity);
                 check_not_revoked(&state, &who)?;
+                check_not_ended(&who, self.0.store.cluster_time_ms())?;
                 match acts_by_policies(&state, identity) {
                     true => self.0.given(&state, &who, permission),
                     false => Ok(everything()),
@@ -264,7 +277,7 @@ impl Inner {
 /// Whether policies say what somebody may do: not yet for users while there is no policy, or while the cluster has members of a
 /// version that does not know any. Until then a user's certificate is an administrator's.
 pub(crate) fn acts_by_policies(state: &State, identity: &Identity) -> bool {
-    !matches!(identity, Identity::User { .. }) || has_policies(state)
+    !identity.is_users_certificate() || has_policies(state)
 }
 
 /// Whether users act by policies.
@@ -302,6 +315,18 @@ fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
         None => Ok(()),
         Some(reason) => Err(Error::Unauthenticated {
             reason: reason.to_owned(),
+        }),
+    }
+}
+
+/// A connection lives longer than the certificate that was shown when it was made.
+fn check_not_ended(who: &Principal, now_ms: u64) -> Result<(), Error> {
+    let ends_at_ms = who.expires_at_ms;
+    match ends_at_ms != 0 && ends_at_ms.saturating_add(LEEWAY_MS) < now_ms {
+        false => Ok(()),
+        true => Err(Error::Unauthenticated {
+            reason: "the certificate of this connection has ended; renew it (`chamois certificate renew`) and connect anew"
+                .to_owned(),
         }),
     }
 }

@@ -303,3 +303,82 @@ async fn decisions_go_on_while_policies_change() {
     }
     asking.await.unwrap();
 }
+
+/// Whoever shows a user's certificate, which the state knows by its digest and ends at a time.
+fn certified(digest: u8, expires_at_ms: u64) -> Identity {
+    Identity::Known(Arc::new(Principal {
+        certificate_sha256: vec![digest; 32],
+        expires_at_ms,
+        ..principal("user/ada", &[])
+    }))
+}
+
+/// By the certificate of the connection a user is what users were before there were policies; by a token he never was.
+#[tokio::test]
+async fn a_users_certificate_is_known_and_an_administrators_until_the_first_policy() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    let access = authorities.access(&certified(1, 0), "smd.write").unwrap();
+    assert!(access.scope.part().is_none() && access.grant.is_none());
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    assert_eq!(
+        code(authorities.access(&certified(1, 0), "smd.write")),
+        Code::PermissionDenied
+    );
+    let grant = authorities.access(&certified(1, 0), "smd.read").unwrap().grant;
+    assert_eq!(grant.unwrap().certificate_sha256, [1; 32]);
+}
+
+/// One certificate is taken back, and the others of the same user stand.
+#[tokio::test]
+async fn a_revoked_certificate_is_refused_whether_there_are_policies_or_not() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    let mut changes = authorities.changes();
+    let stop = async {
+        let _told = changes.changed().await;
+    };
+    let digest = "01".repeat(32);
+    crate::testing::revoke_certificate(&store, &digest).await;
+    assert_eq!(
+        code(authorities.access(&certified(1, 0), "smd.read")),
+        Code::Unauthenticated
+    );
+    assert_eq!(code(authorities.access(&certified(2, 0), "smd.read")), Code::Ok);
+    let told = tokio::time::timeout(TOLD_WITHIN, async {
+        let follow = authorities.clone().follow(stop);
+        let again = async {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            crate::testing::revoke_certificate(&store, &"02".repeat(32)).await;
+        };
+        tokio::join!(follow, again);
+    });
+    told.await.expect("streams are told");
+}
+
+/// The connection is older than the end of what was shown for it.
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_refused_on_a_connection_that_goes_on() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    let now_ms = store.cluster_time_ms();
+    let ended = certified(1, 1);
+    let not_yet = certified(1, now_ms + 3_600_000);
+    assert_eq!(code(authorities.access(&not_yet, "smd.read")), Code::Ok);
+    let refused = authorities.access(&ended, "smd.read").unwrap_err();
+    assert!(refused.to_string().contains("certificate renew"), "{refused}");
+}
+
+/// Root on the host needs no policy and no key of the cluster.
+#[tokio::test]
+async fn a_break_glass_token_is_an_administrators_on_this_member() {
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    put(&store, policy("a", "viewer", &["user/bob"])).await;
+    let token = authorities.break_glass().make("break-glass-0").unwrap();
+    let identity = authorities.authenticate(&token).unwrap().unwrap();
+    assert_eq!(identity.principal(), "token/break-glass-0");
+    assert_eq!(code(authorities.access(&identity, "cluster.admin")), Code::Ok);
+    let elsewhere = self::authorities(&store);
+    assert!(elsewhere.authenticate(&token).is_err());
+}

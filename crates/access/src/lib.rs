@@ -4,7 +4,10 @@
 
 mod actions;
 mod api_tokens;
+mod authorities;
 mod authority;
+mod break_glass;
+mod certificates;
 mod explain;
 mod issued;
 mod key_rotation;
@@ -30,6 +33,7 @@ mod token_testing;
 
 use std::sync::Arc;
 
+use proto::auth::v1::certificate_service_server::CertificateServiceServer;
 use proto::auth::v1::oauth_service_server::OauthServiceServer;
 use proto::auth::v1::policy_service_server::PolicyServiceServer;
 use proto::auth::v1::token_service_server::TokenServiceServer;
@@ -37,7 +41,12 @@ use raft::Store;
 use rpc::{Rules, RulesError};
 use tonic::service::RoutesBuilder;
 
+pub use authorities::{
+    active as active_authority, look_after_authorities, signing_authority, trusted_authorities,
+};
 pub use authority::Authorities;
+pub use break_glass::{BREAK_GLASS_VALID_FOR, BreakGlass};
+pub use certificates::CertificateService;
 pub use explain::{Explained, explain};
 pub use key_rotation::{Pace, rotate_signing_keys};
 pub use oauth::OauthService;
@@ -49,7 +58,7 @@ pub use token_service::TokenService;
 
 use crate::rights::Rights;
 
-/// Adds the services to `routes`: those of tokens where the authority checks any.
+/// Adds the services to `routes`: those of tokens and certificates where the authority checks any.
 ///
 /// # Errors
 /// A descriptor that does not decode, which `rules` were read from.
@@ -63,7 +72,9 @@ pub fn add_services(
     routes.add_service(PolicyServiceServer::new(service));
     if let Some(tokens) = authorities.tokens() {
         let rights = Rights::new(Arc::new(authorities.clone()), rules);
+        let certificates = CertificateService::new(store.clone(), tokens.sealer().clone(), rights.clone());
         routes
+            .add_service(CertificateServiceServer::new(certificates))
             .add_service(TokenServiceServer::new(TokenService::new(tokens.clone(), rights)))
             .add_service(OauthServiceServer::new(OauthService::new(tokens.clone())));
     }

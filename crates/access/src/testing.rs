@@ -99,6 +99,15 @@ pub(crate) async fn revoke(store: &Store, principal: &str) {
     change(store, Change::Revoke(Revoke { revocation })).await;
 }
 
+/// The one with this SHA-256, hex.
+pub(crate) async fn revoke_certificate(store: &Store, sha256: &str) {
+    let revocation = Some(Revocation {
+        id: format!("certificate/{sha256}"),
+        ..Revocation::default()
+    });
+    change(store, Change::Revoke(Revoke { revocation })).await;
+}
+
 async fn change(store: &Store, change: Change) {
     let command = Command::Auth(AuthCommand { change: Some(change) });
     store.propose(ADMINISTRATOR, command, None).await.unwrap();

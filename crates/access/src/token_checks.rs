@@ -208,6 +208,7 @@ impl TokenChecks {
                 session_id: claims.sid.clone(),
                 issued_at_ms: claims.iat.saturating_mul(1000),
                 certificate_sha256: certificate_sha256.unwrap_or_default(),
+                ..Principal::default()
             },
             expires_at_ms: claims.exp.saturating_mul(1000),
             client_id: claims.client_id.clone(),

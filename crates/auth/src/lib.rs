@@ -2,7 +2,9 @@
 //! secrets. Knows no state and no log; `OVERVIEW.md` beside `Cargo.toml` shows who uses what.
 
 mod access_token;
+mod authority_file;
 mod boot_token;
+mod certify;
 mod cluster_file;
 mod first_member;
 mod init_static;
@@ -24,7 +26,9 @@ pub use access_token::{
     ACCESS_TOKEN_LIFE_S_MAX, AccessClaims, AccessTokenError, check as check_access_token, check_times,
     is_access_token,
 };
+pub use authority_file::{NotOneAuthority, authority_id, certificates, fingerprint};
 pub use boot_token::{Boot, BootTokenError, BootTokens};
+pub use certify::{CertifyError, LEAF_VALID_FOR_MAX, LEAF_VALID_FOR_MIN};
 pub use cluster_file::ClusterMember;
 pub use first_member::{FirstMember, FirstReport, init_first};
 pub use init_static::{InitError, Report, init_static};

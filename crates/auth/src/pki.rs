@@ -5,16 +5,20 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SanType,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use rpc::tls::{BACKDATED_BY, SpiffeId};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of a certificate's serial number.
+const SERIAL_BYTES: usize = 16;
 /// Validity of the CA.
 pub const CA_VALID_FOR: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
-/// Validity of a member's certificate. Long, because nothing re-issues it yet: on the peer port the pinned
-/// key counts, but clients of the API check the date.
+/// Validity of the certificate in a member's identity. Long: on the peer port the pinned key counts, and where the CA's key is kept
+/// offline nothing re-issues what clients of the API are shown.
 pub const MEMBER_VALID_FOR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Validity of what a member signs for itself, to be shown to clients of the API; it does so again at half of it.
+pub const MEMBER_API_VALID_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Validity of a user's certificate.
 pub const USER_VALID_FOR: Duration = DAY;
 
@@ -112,7 +116,7 @@ impl CertificateAuthority {
     pub fn issue_member(&self, id: u64, names: Vec<String>, now: SystemTime) -> Result<Issued, PkiError> {
         let key = KeyPair::generate()?;
         Ok(Issued {
-            certificate_pem: self.sign_member(id, names, &key, now)?,
+            certificate_pem: self.sign_member(id, names, &key, MEMBER_VALID_FOR, now)?,
             key_pem: key.serialize_pem(),
             public_key: key.subject_public_key_info(),
         })
@@ -129,7 +133,24 @@ impl CertificateAuthority {
         public_key: &[u8],
         now: SystemTime,
     ) -> Result<String, PkiError> {
-        self.sign_member(id, names, &P256Key::from_spki(public_key)?, now)
+        let key = P256Key::from_spki(public_key)?;
+        self.sign_member(id, names, &key, MEMBER_VALID_FOR, now)
+    }
+
+    /// The certificate that a member presents to clients of the API, which look at its end: valid for
+    /// [`MEMBER_API_VALID_FOR`]. Its key is that which the others pin.
+    ///
+    /// # Errors
+    /// As [`CertificateAuthority::certify_member`].
+    pub fn certify_member_for_api(
+        &self,
+        id: u64,
+        names: Vec<String>,
+        public_key: &[u8],
+        now: SystemTime,
+    ) -> Result<String, PkiError> {
+        let key = P256Key::from_spki(public_key)?;
+        self.sign_member(id, names, &key, MEMBER_API_VALID_FOR, now)
     }
 
     fn sign_member(
@@ -137,10 +158,11 @@ impl CertificateAuthority {
         id: u64,
         names: Vec<String>,
         key: &impl PublicKeyData,
+        valid_for: Duration,
         now: SystemTime,
     ) -> Result<String, PkiError> {
         let common_name = format!("member {id} of {}", self.cluster);
-        let mut params = params(&common_name, names, now, MEMBER_VALID_FOR)?;
+        let mut params = params(&common_name, names, now, valid_for)?;
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
@@ -163,7 +185,12 @@ impl CertificateAuthority {
         })
     }
 
-    fn sign(
+    /// The cluster's name.
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    pub(crate) fn sign(
         &self,
         mut params: CertificateParams,
         name: &SpiffeId,
@@ -173,8 +200,19 @@ impl CertificateAuthority {
             .subject_alt_names
             .push(SanType::URI(name.to_string().try_into()?));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.serial_number = Some(new_serial()?);
         Ok(params.signed_by(key, &self.issuer)?.pem())
     }
+}
+
+/// Never the same twice: a key is certified again and again, and some clients refuse two certificates of one CA with one number.
+///
+/// Source: RFC 5280, 4.1.2.2.
+fn new_serial() -> Result<SerialNumber, PkiError> {
+    let mut serial = [0; SERIAL_BYTES];
+    aws_lc_rs::rand::fill(&mut serial).map_err(|_| rcgen::Error::RingUnspecified)?;
+    serial[0] = (serial[0] & 0x7f) | 0x40; // positive, and as long as all others
+    Ok(SerialNumber::from_slice(&serial))
 }
 
 /// A member's new private key (PKCS#8 PEM) and its public half (SPKI, DER).
@@ -195,10 +233,10 @@ pub fn public_key_of(key_pem: &str) -> Result<Vec<u8>, PkiError> {
 }
 
 /// A public key that another machine made.
-struct P256Key(Vec<u8>);
+pub(crate) struct P256Key(Vec<u8>);
 
 impl P256Key {
-    fn from_spki(spki: &[u8]) -> Result<Self, PkiError> {
+    pub(crate) fn from_spki(spki: &[u8]) -> Result<Self, PkiError> {
         let point = rpc::token::p256_point(spki);
         let point = point.map_err(|_| rcgen::Error::UnsupportedSignatureAlgorithm)?;
         Ok(P256Key(point.to_vec()))
@@ -219,7 +257,7 @@ fn authority_name(cluster: &str) -> String {
     format!("Chamois CA of {cluster}")
 }
 
-fn params(
+pub(crate) fn params(
     common_name: &str,
     names: Vec<String>,
     now: SystemTime,
@@ -359,6 +397,22 @@ mod tests {
         for wrong in [&public_key[1..], &public_key[..90], &[0; 91][..], b""] {
             ca.certify_member(4, Vec::new(), wrong, now()).unwrap_err();
         }
+    }
+
+    /// Two certificates of one CA under one number are refused by some clients.
+    #[test]
+    fn the_same_key_is_certified_under_another_number_each_time() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let (_, public_key) = new_member_key().unwrap();
+        let certified = || {
+            let pem = ca
+                .certify_member_for_api(1, Vec::new(), &public_key, now())
+                .unwrap();
+            crate::certificates(&pem).unwrap().remove(0)
+        };
+        let (first, second) = (certified(), certified());
+        // after the heads of three elements and the version
+        assert_ne!(first[15..31], second[15..31]);
     }
 
     /// `{:?}` ends up in logs.

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::BenchCommand;
 use crate::boot::BootCommand;
+use crate::break_glass::BreakGlassCommand;
+use crate::certificate::CertificateCommand;
 use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
@@ -34,6 +36,8 @@ Examples:
   chamois member list                           who votes, who learns, who is behind
   chamois snapshot save prod.snap               the whole product in one file
   chamois token issue --key id/token.key        another administrator's token, when the first has ended
+  chamois certificate issue service/coresmd     a certificate for a day, which renews itself from then on
+  chamois break-glass status                    on a member's host, when nothing else answers
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
@@ -47,7 +51,7 @@ Examples:
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
 
-Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
+Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
 
 /// HPC system management: one binary, one replicated state.
@@ -103,6 +107,15 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub token_file: Option<PathBuf>,
+    /// Certificate to show instead of a token (PEM); its key is beside it, in the file of the same name with the ending `.key`
+    #[arg(
+        long,
+        global = true,
+        env = "CHAMOIS_CLIENT_CERTIFICATE",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub client_certificate: Option<PathBuf>,
     /// Seconds to wait for an answer, 1 to 300
     #[arg(
         long,
@@ -153,6 +166,9 @@ pub enum Command {
     Snapshot(SnapshotCommand),
     /// Go on alone after a majority of members is lost for good
     Recover(RecoverArgs),
+    /// For root on a member's host: works without a majority, a provider or a token
+    #[command(subcommand)]
+    BreakGlass(BreakGlassCommand),
     /// Put service addresses on interfaces, for the member on this host (needs CAP_NET_ADMIN)
     AddressHelper(AddressHelperArgs),
     /// End the member that started this when it is frozen while it holds an address on loopback
@@ -184,6 +200,9 @@ pub enum ClientCommand {
     SnapshotSave(SaveArgs),
     /// Bearer tokens of administrators and machines
     Token(TokenArgs),
+    /// Certificates of users, services and nodes, and the CAs that sign them
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -6,6 +6,8 @@
 mod args;
 mod bench;
 mod boot;
+mod break_glass;
+mod certificate;
 mod cloud_init;
 mod cluster;
 mod component;
@@ -36,6 +38,7 @@ pub use args::{
     AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, GlobalArgs,
     LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
 };
+pub use break_glass::{BreakGlassCommand, GlassArgs, GlassExportArgs, GlassRecoverArgs};
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
 pub use host_config::{HostArgs, make_files_dir};
@@ -54,6 +57,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Member(command) => member::run(global, command).await,
         ClientCommand::SnapshotSave(args) => snapshot::save(global, args).await,
         ClientCommand::Token(args) => token::run(global, args).await,
+        ClientCommand::Certificate(command) => certificate::run(global, command).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,

@@ -23,8 +23,12 @@ pub struct Principal {
     pub session_id: String,
     /// When token or certificate were issued, cluster time; 0 for an API token.
     pub issued_at_ms: u64,
-    /// SHA-256 of the certificate (DER); empty for a token.
+    /// SHA-256 of the certificate (DER); empty for a token that was not given for one.
     pub certificate_sha256: Vec<u8>,
+    /// When the certificate of the connection ends, by its own word; 0 for a token, whose end is looked at each time.
+    pub expires_at_ms: u64,
+    /// Host names and addresses that the certificate of the connection is good for.
+    pub host_names: Vec<String>,
 }
 
 /// What a caller is given for one method.

@@ -11,7 +11,7 @@ use crate::Principal;
 pub enum Identity {
     /// Another member, by its pinned key; on the peer port only.
     Member(u64),
-    /// A user, by a client certificate of the cluster's CA.
+    /// A user, by a client certificate of which nothing but the name is known. What a connection shows is [`Identity::Known`].
     User {
         /// The name in the certificate's `spiffe://<cluster>/user/<name>`.
         name: String,
@@ -46,7 +46,19 @@ impl Identity {
 
     /// A user's certificate or a token of the cluster's own key: the administrator where there are no policies.
     pub fn is_administrator(&self) -> bool {
-        matches!(self, Self::User { .. } | Self::Token { .. })
+        matches!(self, Self::Token { .. }) || self.is_users_certificate()
+    }
+
+    /// A user by the certificate of the connection itself, not by a token that was given for one.
+    pub fn is_users_certificate(&self) -> bool {
+        match self {
+            Self::User { .. } => true,
+            Self::Known(who) => {
+                let by_certificate = who.token_id.is_empty() && !who.certificate_sha256.is_empty();
+                by_certificate && who.name.starts_with("user/")
+            }
+            _ => false,
+        }
     }
 }
 

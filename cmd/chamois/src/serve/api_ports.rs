@@ -7,13 +7,13 @@ use gateway::{BootFiles, Gateway, Options, RequestRate, SentFiles};
 use model::Ipv4Net;
 use raft::Store;
 use rpc::server::{Limits, Port, PortKind};
-use rpc::tls::{ClientCerts, Material};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
 use super::api_port::{self, ApiPort};
+use super::api_tls::ApiTls;
 use super::boot_files::Source;
 use super::config::{Config, Role};
 use super::counters::{Counters, Server};
@@ -31,25 +31,19 @@ const FILES_PREFIX: &str = "/files/";
 pub(super) struct ApiPorts {
     grpc: Vec<ApiPort>,
     https: Vec<ApiPort>,
-    tls: ServerConfig,
+    grpc_tls: ServerConfig,
+    https_tls: ServerConfig,
     limits: Limits,
 }
 
 impl ApiPorts {
     /// Binds both.
-    pub(super) async fn bind(config: &Config, material: &Material) -> Result<Self, ServeError> {
-        let clients = ClientCerts::Optional {
-            cluster: config.cluster.clone(),
-        };
-        let server_config = match config.api.allow_tls12 {
-            true => rpc::tls::server_config_allowing_tls12,
-            false => rpc::tls::server_config,
-        };
-        let tls = server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
+    pub(super) async fn bind(config: &Config, tls: &ApiTls) -> Result<Self, ServeError> {
         Ok(Self {
             grpc: api_port::listen_on_all("api.grpc-listen", config.api.grpc_listen, config).await?,
             https: api_port::listen_on_all("api.https-listen", config.api.https_listen, config).await?,
-            tls,
+            grpc_tls: tls.grpc_config().map_err(ServeError::setup("TLS of the API"))?,
+            https_tls: tls.https_config().map_err(ServeError::setup("TLS of the API"))?,
             limits: grpc_limits(config),
         })
     }
@@ -64,7 +58,7 @@ impl ApiPorts {
         tasks: &mut Tasks,
     ) -> ApiServed {
         let (served, running) = watch::channel(());
-        let acceptor = TlsAcceptor::from(Arc::new(self.tls.clone()));
+        let acceptor = TlsAcceptor::from(Arc::new(self.grpc_tls));
         let grpc = Port::new(acceptor, PortKind::Api, self.limits);
         let counted = grpc.counters();
         counters.add(Server::Grpc, "api", move || counted.all());
@@ -82,7 +76,7 @@ impl ApiPorts {
             });
         }
         for port in self.https {
-            let (gateway, tls, stop) = (gateway.clone(), self.tls.clone(), drain.finishing());
+            let (gateway, tls, stop) = (gateway.clone(), self.https_tls.clone(), drain.finishing());
             let running = running.clone();
             let serve = move |listener, stop: Stop| {
                 let (gateway, tls) = (gateway.clone(), tls.clone());

@@ -3,7 +3,9 @@
 
 mod api_port;
 mod api_ports;
+mod api_tls;
 mod boot_files;
+pub mod break_glass;
 pub mod check;
 mod cluster_service;
 pub mod config;
@@ -32,6 +34,7 @@ mod readiness;
 mod runtimes;
 mod s3_signer;
 mod services;
+mod site_files;
 mod snapshot_service;
 mod tasks;
 mod timeline;
@@ -54,6 +57,8 @@ pub use self::error::ServeError;
 use crate::logging::Origin;
 
 use self::api_ports::{ApiPorts, NodeFiles};
+use self::api_tls::{ApiTls, Keeper};
+use self::break_glass::Asked;
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
@@ -102,6 +107,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         );
         return Ok(());
     }
+    break_glass::recover_if_asked(&args.config, &config)?;
     open_files::raise_limit();
     huge_pages::decline();
     freed_memory::give_back();
@@ -129,7 +135,8 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         what: "its signals",
         source,
     })?;
-    let api_ports = ApiPorts::bind(&config, &identity.material).await?;
+    let api_tls = ApiTls::new(&config, &identity.material)?;
+    let api_ports = ApiPorts::bind(&config, &api_tls).await?;
     let peer_listeners = peer_port::listen(config.raft.peer_listen, &raft).await?;
     let peers = PeerTraffic::default();
     let member = start_member(&config, &identity, &peers, &raft).await?;
@@ -167,7 +174,10 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         tokens: &tokens,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
+    let asked = open_break_glass(&config, &store, &authorities, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
+    let keeper = Keeper::new(api_tls, &config, &identity, &store);
+    keep_certificates(keeper, &drain, &mut tasks);
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
         &config,
@@ -211,7 +221,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         async move { Arc::new(node_ports).run(stop).await },
     );
 
-    until_told_to_stop(&mut signals, &mut tasks, &member).await?;
+    until_told_to_stop(&mut signals, &asked, &mut tasks, &member).await?;
     drain.leave();
     if is_moved_by_others {
         held.until_taken_away(ADDRESS_LEAVES_MAX).await;
@@ -236,11 +246,13 @@ fn work_on_the_state(
 
 async fn until_told_to_stop(
     signals: &mut Signals,
+    asked: &Asked,
     tasks: &mut Tasks,
     member: &Member,
 ) -> Result<(), ServeError> {
     tokio::select! {
         () = signals.received() => Ok(()),
+        () = asked.to_recover() => Ok(()),
         error = tasks.failed() => Err(error),
         reason = member.failed() => Err(ServeError::Ended { part: "Raft", reason }),
     }
@@ -269,13 +281,52 @@ fn metrics_page(
     }
 }
 
-/// While this member leads, the keys of access tokens are made and moved on.
+/// While this member leads, the keys of access tokens are made and moved on, and CAs that sign no longer are let go of.
 fn look_after_keys(store: &Store, identity: &Identity, drain: &Drain, tasks: &mut Tasks) {
+    let of_authorities = store.clone();
     let (store, sealer, stop) = (store.clone(), identity.sealer.clone(), drain.finishing());
     tasks.spawn("keys of access tokens", async move {
         access::rotate_signing_keys(store, sealer, Pace::default(), stop.reached()).await;
         Ok(())
     });
+    let (store, sealer) = (of_authorities, identity.sealer.clone());
+    let (ca_pem, stop) = (identity.ca_pem.clone(), drain.finishing());
+    tasks.spawn("the cluster's CAs", async move {
+        access::look_after_authorities(store, sealer, ca_pem, stop.reached()).await;
+        Ok(())
+    });
+}
+
+/// This member's certificate and the CAs that it trusts are those of the state and of a site's files.
+fn keep_certificates(keeper: Keeper, drain: &Drain, tasks: &mut Tasks) {
+    let stop = drain.finishing();
+    tasks.spawn("certificates", async move {
+        keeper.run(stop).await;
+        Ok(())
+    });
+}
+
+/// Root on this host may ask on a socket, whatever has become of majority and provider.
+fn open_break_glass(
+    config: &Config,
+    store: &Store,
+    authorities: &Authorities,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) -> Asked {
+    let asked = Asked::default();
+    let glass = break_glass::Server::new(
+        &config.data_dir,
+        store.clone(),
+        authorities.break_glass().clone(),
+        asked.clone(),
+    );
+    let stop = drain.finishing();
+    tasks.spawn("break-glass", async move {
+        glass.run(stop.reached()).await;
+        Ok(())
+    });
+    asked
 }
 
 /// Streams end when the right to them does.

@@ -111,7 +111,7 @@ pub(super) async fn assemble(
     }));
     routes.add_service(MemberServiceServer::new(Members {
         store: store.clone(),
-        ca: identity.material.ca[0].clone(),
+        first_ca: identity.material.ca[0].clone(),
     }));
     routes.add_service(SnapshotServiceServer::new(Snapshots { store: store.clone() }));
     routes.add_service(JoinServiceServer::new(Joining {

@@ -98,6 +98,8 @@ fn of_principal(checks: &TokenChecks, principal: &Principal, scope: &str) -> Res
         issued_at_ms: if is_token { principal.issued_at_ms } else { 0 },
         ends_at_ms: match api_token {
             Some(token) => token.map_or(0, |token| token.expires_at_ms),
+            // nor does what is made of a certificate outlive it
+            None if principal.expires_at_ms != 0 => principal.expires_at_ms,
             None => u64::MAX,
         },
     })
@@ -251,5 +253,21 @@ mod tests {
         let answer = of_caller(&bed.checks, &caller, &ExchangeRequest::default()).unwrap();
         let made = bed.checks.checked(&answer.access_token).unwrap().unwrap();
         assert_eq!(made.principal.session_id, api.id());
+    }
+
+    #[tokio::test]
+    async fn what_is_made_of_a_certificate_does_not_outlive_it() {
+        let bed = Bed::new().await;
+        let now_ms = bed.store.cluster_time_ms();
+        let shown = Identity::Known(Arc::new(Principal {
+            name: "user/ada".into(),
+            certificate_sha256: vec![7; 32],
+            expires_at_ms: now_ms + 120_000,
+            ..Principal::default()
+        }));
+        let answer = of_caller(&bed.checks, &shown, &ExchangeRequest::default()).unwrap();
+        let made = bed.checks.checked(&answer.access_token).unwrap().unwrap();
+        assert!(made.expires_at_ms <= now_ms + 120_000, "{}", made.expires_at_ms);
+        assert_eq!(made.principal.certificate_sha256, [7; 32]);
     }
 }

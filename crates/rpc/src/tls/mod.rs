@@ -1,12 +1,15 @@
 //! TLS of the peer and API ports, both ends: whose key counts, and what a certificate may say.
 
 mod certified;
+mod der;
+mod extensions;
 mod material;
-mod not_before;
 mod pinned;
 mod pinned_ca;
 mod spiffe;
+mod swapped;
 mod users;
+mod validity;
 
 use std::sync::Arc;
 
@@ -17,11 +20,13 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-pub use certified::{BACKDATED_BY, identity_of};
+pub use certified::{BACKDATED_BY, identity_of, validity};
+pub use extensions::{host_names, is_authority};
 pub use material::Material;
 pub use pinned::{PeerRefused, PinnedKeys};
 pub use pinned_ca::IsCa;
 pub use spiffe::{NameError, SpiffeId};
+pub use swapped::{ServerCertificate, TrustedClients};
 
 /// ALPN name of HTTP/2, the only protocol of the gRPC ports.
 const HTTP2: &[u8] = b"h2";
@@ -46,6 +51,11 @@ pub enum TlsError {
     /// A CA certificate that does not parse.
     #[error("the CA certificate does not parse")]
     Anchor(#[from] webpki::Error),
+    /// A certificate that is named as a CA's and is not.
+    #[error(
+        "a certificate is not a CA's (basic constraints without CA, or a key that signs no certificates); name the CA's own"
+    )]
+    NotAnAuthority,
 }
 
 /// Which client certificates a server port asks for.
@@ -79,47 +89,64 @@ pub fn install_crypto_provider() {
 /// # Errors
 /// If the certificate and key do not fit, or the CA cannot be used.
 pub fn server_config(material: &Material, clients: ClientCerts) -> Result<ServerConfig, TlsError> {
-    server_config_with(material, clients, &[&TLS13])
+    match clients {
+        ClientCerts::RequiredMembers(pins) => {
+            let builder = ServerConfig::builder_with_provider(crypto_provider())
+                .with_protocol_versions(&[&TLS13])?
+                .with_client_cert_verifier(Arc::new(pinned::MembersOnly::new(pins, &material.ca)?));
+            let config = builder.with_single_cert(material.chain.clone(), material.key.clone_key())?;
+            Ok(of_our_ports(config))
+        }
+        ClientCerts::Optional { cluster } => {
+            let mut chain = material.chain.clone();
+            // for whoever knows the CA by a digest only: a machine that is about to join
+            chain.extend(material.ca.iter().cloned());
+            let shown = ServerCertificate::new(chain, material.key.clone_key())?;
+            api_server_config(&shown, &TrustedClients::new(&cluster, &material.ca)?)
+        }
+    }
 }
 
-/// The same for clients that are too old for TLS 1.3; the peer port does not listen to them all the same.
+/// The TLS configuration of a port of the API that presents and trusts whatever is set by the time of a handshake. As
+/// [`server_config`] otherwise.
 ///
 /// # Errors
-/// As `server_config`.
-pub fn server_config_allowing_tls12(
-    material: &Material,
-    clients: ClientCerts,
+/// If the provider lacks a protocol version.
+pub fn api_server_config(
+    shown: &ServerCertificate,
+    clients: &TrustedClients,
 ) -> Result<ServerConfig, TlsError> {
-    server_config_with(material, clients, &[&TLS13, &TLS12])
+    config_of_versions(shown, clients, &[&TLS13])
 }
 
-fn server_config_with(
-    material: &Material,
-    clients: ClientCerts,
+/// The same for clients that are too old for TLS 1.3.
+///
+/// # Errors
+/// As [`api_server_config`].
+pub fn api_server_config_allowing_tls12(
+    shown: &ServerCertificate,
+    clients: &TrustedClients,
+) -> Result<ServerConfig, TlsError> {
+    config_of_versions(shown, clients, &[&TLS13, &TLS12])
+}
+
+fn config_of_versions(
+    shown: &ServerCertificate,
+    clients: &TrustedClients,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ServerConfig, TlsError> {
-    let builder = ServerConfig::builder_with_provider(crypto_provider());
-    let mut chain = material.chain.clone();
-    if matches!(clients, ClientCerts::Optional { .. }) {
-        // for whoever knows the CA by a digest only: a machine that is about to join
-        chain.extend(material.ca.iter().cloned());
-    }
-    let builder = match clients {
-        ClientCerts::RequiredMembers(pins) => builder
-            .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(pinned::MembersOnly::new(pins, &material.ca)?)),
-        ClientCerts::Optional { cluster } => builder
-            .with_protocol_versions(versions)?
-            .with_client_cert_verifier(Arc::new(users::OptionalUsers::new(
-                cluster,
-                roots(&material.ca)?,
-            )?)),
-    };
-    let mut config = builder.with_single_cert(chain, material.key.clone_key())?;
+    let config = ServerConfig::builder_with_provider(crypto_provider())
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(Arc::new(clients.clone()))
+        .with_cert_resolver(Arc::new(shown.clone()));
+    Ok(of_our_ports(config))
+}
+
+fn of_our_ports(mut config: ServerConfig) -> ServerConfig {
     config.alpn_protocols = vec![HTTP2.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(config)
+    config
 }
 
 /// The TLS configuration for dialling member `id` on its peer port as the member that `material` names.

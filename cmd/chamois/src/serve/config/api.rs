@@ -1,6 +1,7 @@
 //! `[api]`: the ports for administrators and services.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use model::Ipv4Net;
 use rpc::server::Rate;
@@ -19,6 +20,14 @@ pub struct ApiConfig {
     /// client certificate.
     #[serde(deserialize_with = "value::listen_address")]
     pub https_listen: SocketAddr,
+    /// A site's own certificate for the HTTPS port, PEM: own certificate first, then those between it and its root. Read again when
+    /// it changes. Default: the member's own, of the cluster's CA, which the gRPC port presents always.
+    pub https_certificate: Option<PathBuf>,
+    /// The private key of `https-certificate`, PEM; not readable for every user.
+    pub https_key: Option<PathBuf>,
+    /// A site's own CA, PEM, one or more: its client certificates are accepted beside those of the cluster's CA if their one URI is
+    /// `spiffe://<cluster>/user/<name>`, `…/svc/<name>` or `…/node/<xname>`. Read again when it changes. Default: none.
+    pub client_ca: Option<PathBuf>,
     /// Networks (CIDR) whose hosts may do the GETs that today's `ochami` sends without a token. Off
     /// (`[]`) unless you need it; each such read is logged.
     #[serde(default, deserialize_with = "value::networks")]

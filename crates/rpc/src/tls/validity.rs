@@ -1,16 +1,16 @@
-//! Since when a certificate is valid: read from its DER, because the library that checks it keeps that to itself.
+//! Since when and until when a certificate is valid: read from its DER, because the library that checks it keeps that to itself.
 
-const SEQUENCE: u8 = 0x30;
-/// `[0]`, the version that all certificates but those of version 1 begin with.
-const VERSION: u8 = 0xa0;
+use super::der::{VERSION, element, inside};
+
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const MS_PER_DAY: u64 = 24 * 3_600_000;
 
-/// The first moment of validity, milliseconds since the Unix epoch; `None` for what is no certificate, and for one from before 1970.
+/// The first and the last moment of validity, milliseconds since the Unix epoch; `None` for what is no certificate, and for one from
+/// before 1970.
 ///
 /// Source: RFC 5280, 4.1 and 4.1.2.5.
-pub(super) fn not_before_ms(certificate: &[u8]) -> Option<u64> {
+pub(super) fn validity_ms(certificate: &[u8]) -> Option<(u64, u64)> {
     let mut content = inside(&mut &*certificate)?;
     let mut signed = inside(&mut content)?;
     let (first, _) = element(&mut signed)?;
@@ -21,33 +21,9 @@ pub(super) fn not_before_ms(certificate: &[u8]) -> Option<u64> {
     element(&mut signed)?; // the issuer
     let mut validity = inside(&mut signed)?;
     let (kind, text) = element(&mut validity)?;
-    time(kind, text)
-}
-
-/// The content of the sequence that comes next.
-fn inside<'d>(from: &mut &'d [u8]) -> Option<&'d [u8]> {
-    let (tag, content) = element(from)?;
-    (tag == SEQUENCE).then_some(content)
-}
-
-/// Tag and content of the element that comes next.
-fn element<'d>(from: &mut &'d [u8]) -> Option<(u8, &'d [u8])> {
-    let (tag, rest) = from.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = match *first {
-        0..=0x7f => (usize::from(*first), rest),
-        0x81..=0x83 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x0f))?;
-            let length = digits
-                .iter()
-                .fold(0, |length, digit| (length << 8) | usize::from(*digit));
-            (length, rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    *from = rest;
-    Some((*tag, content))
+    let not_before = time(kind, text)?;
+    let (kind, text) = element(&mut validity)?;
+    Some((not_before, time(kind, text)?))
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
@@ -99,6 +75,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::der::SEQUENCE;
     use super::*;
 
     fn of(year: i32, month: u8, day: u8) -> Vec<u8> {
@@ -121,7 +98,8 @@ mod tests {
             ((2050, 1, 1), 2_524_608_000_000),
             ((2200, 1, 1), 7_258_118_400_000_u64),
         ] {
-            assert_eq!(not_before_ms(&of(date.0, date.1, date.2)), Some(ms), "{date:?}");
+            let read = validity_ms(&of(date.0, date.1, date.2));
+            assert_eq!(read, Some((ms, 10_413_792_000_000)), "{date:?}");
         }
     }
 
@@ -148,9 +126,9 @@ mod tests {
     fn what_is_cut_off_says_nothing() {
         let whole = of(2020, 1, 1);
         for length in 0..whole.len() {
-            assert_eq!(not_before_ms(&whole[..length]), None, "{length}");
+            assert_eq!(validity_ms(&whole[..length]), None, "{length}");
         }
-        assert_eq!(not_before_ms(&[SEQUENCE, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
-        assert_eq!(not_before_ms(&[0x02, 0x01, 0x00]), None);
+        assert_eq!(validity_ms(&[SEQUENCE, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
+        assert_eq!(validity_ms(&[0x02, 0x01, 0x00]), None);
     }
 }

@@ -1,0 +1,288 @@
+//! `CertificateService`: certificates of users, services and nodes, and the CAs that sign them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use auth::{CertifyError, LEAF_VALID_FOR_MAX, LEAF_VALID_FOR_MIN, Sealer};
+use proto::auth::v1::auth_command::{ActivateAuthority, Change, RemoveAuthority};
+use proto::auth::v1::{
+    ActivateAuthorityRequest, AddAuthorityRequest, AuthCommand, AuthorityInfo, IssueCertificateRequest,
+    IssueCertificateResponse, ListAuthoritiesRequest, ListAuthoritiesResponse, RemoveAuthorityRequest,
+    RemoveAuthorityResponse, certificate_service_server,
+};
+use proto::raft::v1::entry::Command;
+use raft::{Committed, Store};
+use rpc::client::endpoint_host;
+use rpc::tls::SpiffeId;
+use rpc::{Author, Error, Identity, invalid};
+use tonic::{Request, Response, Status};
+
+use crate::authorities::{addition, at, info, signing_authority, trusted_authorities};
+use crate::rights::{ADMIN, Rights, denied, known, own_name, require_level, require_within_own};
+
+/// Host names that one certificate may have.
+const HOSTS_MAX: usize = 32;
+/// Characters of one of them.
+const HOST_LENGTH_MAX: usize = 253;
+/// What a certificate gives: everything that policies give its holder.
+const EVERYTHING: &str = "*.*";
+
+/// The service of the API port.
+#[derive(Clone, Debug)]
+pub struct CertificateService {
+    store: Store,
+    sealer: Sealer,
+    rights: Rights,
+}
+
+impl CertificateService {
+    pub(crate) fn new(store: Store, sealer: Sealer, rights: Rights) -> CertificateService {
+        CertificateService {
+            store,
+            sealer,
+            rights,
+        }
+    }
+
+    /// Signs a key. Nothing is written: a certificate is found by its digest, or by whom it is for, when it is to be refused.
+    ///
+    /// # Errors
+    /// `Invalid` for what cannot be certified, `Denied` for what is not the caller's, `NoQuorum` on a member that cannot know what was
+    /// taken back.
+    async fn issue(
+        &self,
+        request: Request<IssueCertificateRequest>,
+    ) -> Result<IssueCertificateResponse, Error> {
+        let caller = rpc::caller(&request).identity.clone();
+        let asked = request.into_inner();
+        let valid_for = valid_for(asked.valid_for_s)?;
+        self.store.linearize().await?;
+        let state = self.store.state();
+        require_level(&state)?;
+        let principal = self.admit(&caller, &asked)?;
+        let name = name_of(state.cluster_name(), &principal)?;
+        check_hosts(&asked.names, &self.members_hosts())?;
+        let ca = signing_authority(&state, &self.sealer)?;
+        let now = at(self.store.cluster_time_ms());
+        let signed = ca.certify(&name, asked.names, &asked.public_key, valid_for, now);
+        let certificate_pem = signed.map_err(|error| refused(&error))?;
+        let certificate = auth::certificates(&certificate_pem).unwrap_or_default();
+        let sha256 = certificate.first().map(auth::fingerprint).unwrap_or_default();
+        tracing::info!(principal, by = %caller, sha256, "a certificate was signed");
+        Ok(IssueCertificateResponse {
+            certificate_pem,
+            authorities_pem: trusted_authorities(&state).concat(),
+            expires_at_ms: self.store.cluster_time_ms() + u64::from(seconds(valid_for)) * 1000,
+        })
+    }
+
+    /// Whom the certificate is for, if the caller may have it.
+    fn admit(&self, caller: &Identity, asked: &IssueCertificateRequest) -> Result<String, Error> {
+        // also whether the caller was revoked meanwhile
+        let is_administrator = self.rights.has(caller, ADMIN)?;
+        require_within_own(caller, &[EVERYTHING.to_owned()])?;
+        let own = own_name(caller);
+        let principal = match (asked.principal.as_str(), &own) {
+            ("", Some(own)) => own.clone(),
+            ("", None) => {
+                let problem = "name whom it is for, user/<name>, service/<name> or node/<xname>: the cluster's own key is nobody";
+                return Err(invalid("principal", problem));
+            }
+            (named, _) => named.to_owned(),
+        };
+        let has = known(caller).map_or(&[][..], |shown| shown.host_names.as_slice());
+        let is_own = own.as_ref() == Some(&principal) && asked.names.iter().all(|name| has.contains(name));
+        match is_own || is_administrator {
+            true => Ok(principal),
+            false => Err(denied(ADMIN)),
+        }
+    }
+
+    /// Nobody else may answer under the name of a member.
+    fn members_hosts(&self) -> Vec<String> {
+        let members = self.store.members();
+        let addresses = members
+            .values()
+            .flat_map(|member| [member.peer_address.clone(), member.api_address.clone()]);
+        addresses
+            .filter_map(|address| endpoint_host(&address).ok())
+            .collect()
+    }
+
+    async fn propose_by(&self, author: &Author, change: Change) -> Result<Committed, Error> {
+        let command = Command::Auth(AuthCommand { change: Some(change) });
+        self.store.propose_by(author, command).await
+    }
+
+    async fn add(&self, request: Request<AddAuthorityRequest>) -> Result<AuthorityInfo, Error> {
+        let author = rpc::author(&request);
+        self.store.linearize().await?;
+        let state = self.store.state();
+        require_level(&state)?;
+        let now_ms = self.store.cluster_time_ms();
+        let add = addition(&state, &self.sealer, &request.get_ref().certificate_pem, now_ms)?;
+        let committed = self.propose_by(&author, Change::AddAuthority(add)).await?;
+        let id = committed.applied.created.first().cloned().unwrap_or_default();
+        self.stored(&author, &id)
+    }
+
+    async fn activate(&self, request: Request<ActivateAuthorityRequest>) -> Result<AuthorityInfo, Error> {
+        let author = rpc::author(&request);
+        let ActivateAuthorityRequest { id, urgent } = request.into_inner();
+        let activate = ActivateAuthority {
+            id: id.clone(),
+            urgent,
+        };
+        self.propose_by(&author, Change::ActivateAuthority(activate))
+            .await?;
+        self.stored(&author, &id)
+    }
+
+    async fn remove(
+        &self,
+        request: Request<RemoveAuthorityRequest>,
+    ) -> Result<RemoveAuthorityResponse, Error> {
+        let author = rpc::author(&request);
+        let id = request.into_inner().id;
+        let remove = Change::RemoveAuthority(RemoveAuthority { id });
+        let committed = self.propose_by(&author, remove).await?;
+        Ok(RemoveAuthorityResponse {
+            revision: committed.revision,
+        })
+    }
+
+    fn stored(&self, author: &Author, id: &str) -> Result<AuthorityInfo, Error> {
+        let state = self.store.state_after(author);
+        let found = state.auth.authorities().find(|authority| authority.id == id);
+        found
+            .map(|authority| info(authority))
+            .ok_or_else(|| Error::Conflict {
+                detail: format!("CA {id} was removed by someone else"),
+            })
+    }
+}
+
+fn valid_for(asked_s: u32) -> Result<Duration, Error> {
+    let asked = match asked_s {
+        0 => LEAF_VALID_FOR_MAX,
+        seconds => Duration::from_secs(u64::from(seconds)),
+    };
+    match (LEAF_VALID_FOR_MIN..=LEAF_VALID_FOR_MAX).contains(&asked) {
+        true => Ok(asked),
+        false => Err(invalid(
+            "valid_for_s",
+            format!(
+                "{} to {} seconds (24 hours) are accepted, or 0 for 24 hours",
+                seconds(LEAF_VALID_FOR_MIN),
+                seconds(LEAF_VALID_FOR_MAX)
+            ),
+        )),
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// A principal as certificates name it.
+fn name_of(cluster: &str, principal: &str) -> Result<SpiffeId, Error> {
+    let path = match principal.split_once('/') {
+        Some(("user", name)) => Some(format!("user/{name}")),
+        Some(("service", name)) => Some(format!("svc/{name}")),
+        Some(("node", xname)) => Some(format!("node/{xname}")),
+        _ => None,
+    };
+    let name = path.and_then(|path| format!("spiffe://{cluster}/{path}").parse::<SpiffeId>().ok());
+    name.ok_or_else(|| {
+        let problem = format!(
+            "{principal:?} cannot stand in a certificate; write user/<name> or service/<name> (1 to 64 of a-z 0-9 - . _), or \
+             node/<xname> in normal form"
+        );
+        invalid("principal", problem)
+    })
+}
+
+fn check_hosts(hosts: &[String], of_members: &[String]) -> Result<(), Error> {
+    if hosts.len() > HOSTS_MAX {
+        return Err(invalid("names", format!("at most {HOSTS_MAX} are accepted")));
+    }
+    for host in hosts {
+        if !is_host(host) {
+            let problem = format!("{host:?} is neither a host name nor an address");
+            return Err(invalid("names", problem));
+        }
+        if of_members.iter().any(|member| member.eq_ignore_ascii_case(host)) {
+            let problem = format!("{host:?} is a member's; nobody else may answer under it");
+            return Err(invalid("names", problem));
+        }
+    }
+    Ok(())
+}
+
+fn is_host(text: &str) -> bool {
+    let accepted = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+    let is_name = !text.is_empty() && text.len() <= HOST_LENGTH_MAX && text.chars().all(accepted);
+    is_name || text.parse::<IpAddr>().is_ok()
+}
+
+fn refused(error: &CertifyError) -> Error {
+    match error {
+        CertifyError::Pki(_) => invalid(
+            "public_key",
+            "it must be a P-256 key (SubjectPublicKeyInfo, DER), and names such as can stand in a certificate",
+        ),
+        CertifyError::Hosts(_) => invalid("names", error),
+        CertifyError::ValidFor(_) => invalid("valid_for_s", error),
+        CertifyError::Member(_) | CertifyError::OtherCluster(..) => invalid("principal", error),
+    }
+}
+
+#[tonic::async_trait]
+impl certificate_service_server::CertificateService for CertificateService {
+    #[tracing::instrument(name = "auth.issue_certificate", skip_all, fields(principal = ?request.get_ref().principal))]
+    async fn issue_certificate(
+        &self,
+        request: Request<IssueCertificateRequest>,
+    ) -> Result<Response<IssueCertificateResponse>, Status> {
+        Ok(Response::new(self.issue(request).await?))
+    }
+
+    #[tracing::instrument(level = "debug", name = "auth.list_authorities", skip_all)]
+    async fn list_authorities(
+        &self,
+        _: Request<ListAuthoritiesRequest>,
+    ) -> Result<Response<ListAuthoritiesResponse>, Status> {
+        let state = self.store.state();
+        let authorities = state.auth.authorities().map(|authority| info(authority));
+        let authorities = authorities.collect();
+        Ok(Response::new(ListAuthoritiesResponse { authorities }))
+    }
+
+    #[tracing::instrument(name = "auth.add_authority", skip_all)]
+    async fn add_authority(
+        &self,
+        request: Request<AddAuthorityRequest>,
+    ) -> Result<Response<AuthorityInfo>, Status> {
+        Ok(Response::new(self.add(request).await?))
+    }
+
+    #[tracing::instrument(name = "auth.activate_authority", skip_all, fields(id = ?request.get_ref().id))]
+    async fn activate_authority(
+        &self,
+        request: Request<ActivateAuthorityRequest>,
+    ) -> Result<Response<AuthorityInfo>, Status> {
+        Ok(Response::new(self.activate(request).await?))
+    }
+
+    #[tracing::instrument(name = "auth.remove_authority", skip_all, fields(id = ?request.get_ref().id))]
+    async fn remove_authority(
+        &self,
+        request: Request<RemoveAuthorityRequest>,
+    ) -> Result<Response<RemoveAuthorityResponse>, Status> {
+        Ok(Response::new(self.remove(request).await?))
+    }
+}
+
+#[cfg(test)]
+#[path = "certificates_tests.rs"]
+mod tests;
