@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::TokenChecks;
 use crate::break_glass::BreakGlass;
+use crate::oidc::Oidc;
 use crate::parts::{Parts, Selected};
 use crate::table::Table;
 
@@ -49,6 +50,8 @@ struct Inner {
     /// `None`: no token but the offline key's is accepted.
     tokens: Option<TokenChecks>,
     break_glass: BreakGlass,
+    /// `None`: no provider's token is accepted, and nobody logs in.
+    oidc: Option<Oidc>,
     /// Sorted; a permission is a bit by its place.
     permissions: Vec<String>,
     view: ArcSwap<View>,
@@ -83,12 +86,17 @@ impl Revisions {
 impl Authorities {
     /// Answers from `store` for methods with these rules. No token of this cluster's is accepted.
     pub fn new(store: Store, rules: &Rules) -> Authorities {
-        Authorities::made(store, rules, None)
+        Authorities::made(store, rules, None, None)
     }
 
-    /// The same, of a cluster whose tokens `tokens` checks, by the same store.
-    pub fn with_tokens(store: Store, rules: &Rules, tokens: TokenChecks) -> Authorities {
-        Authorities::made(store, rules, Some(tokens))
+    /// The same, of a cluster whose tokens `tokens` checks and whose providers `oidc` asks, by the same store.
+    pub fn with_providers(store: Store, rules: &Rules, tokens: TokenChecks, oidc: Oidc) -> Authorities {
+        Authorities::made(store, rules, Some(tokens), Some(oidc))
+    }
+
+    /// The providers.
+    pub(crate) fn oidc(&self) -> Option<&Oidc> {
+        self.0.oidc.as_ref()
     }
 
     /// What checks tokens.
@@ -101,11 +109,12 @@ impl Authorities {
         &self.0.break_glass
     }
 
-    fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>) -> Authorities {
+    fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>, oidc: Option<Oidc>) -> Authorities {
         Authorities(Arc::new(Inner {
             store,
             tokens,
             break_glass: BreakGlass::default(),
+            oidc,
             permissions: rules.permissions().map(str::to_owned).collect(),
             view: ArcSwap::default(),
             is_out_of_touch: AtomicBool::new(false),
@@ -186,6 +195,10 @@ impl Authority for Authorities {
     fn authenticate(&self, token: &str) -> Result<Option<Identity>, Error> {
         if let Some(identity) = self.0.break_glass.identity(token)? {
             return Ok(Some(identity));
+        }
+        let of_provider = self.0.oidc.as_ref().map(|oidc| oidc.principal(token));
+        if let Some(principal) = of_provider.transpose()?.flatten() {
+            return Ok(Some(Identity::Known(Arc::new(principal))));
         }
         let Some(tokens) = &self.0.tokens else {
             return Ok(None); // every token that there is was signed with the cluster's offline key

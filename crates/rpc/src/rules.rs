@@ -387,12 +387,14 @@ mod tests {
             .collect();
         // `Propose` is between members; what it carries is sealed
         let expected = [
+            "Callback",
             "CreateGroup",
             "CreateRedfishEndpoints",
             "PatchRedfishEndpoint",
             "Propose",
             "PutGroup",
             "PutInstanceInfo",
+            "PutOidcProvider",
             "PutProfile",
             "UpdateRedfishEndpoint",
         ];

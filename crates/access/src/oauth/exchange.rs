@@ -7,6 +7,7 @@ use super::error::OauthError;
 use super::token::{ACCESS_TOKEN, TokenAnswer, grantee_of};
 use crate::TokenChecks;
 use crate::issued::Grantee;
+use crate::oidc::is_foreign;
 use crate::rights::own_name;
 use crate::scopes::narrowed;
 
@@ -83,7 +84,8 @@ fn of_principal(checks: &TokenChecks, principal: &Principal, scope: &str) -> Res
     // an API token says so by having no time of issue
     let is_api_token = !principal.token_id.is_empty() && principal.issued_at_ms == 0;
     let api_token = is_api_token.then(|| checks.store().state().auth.api_token(&principal.token_id));
-    let is_token = !principal.token_id.is_empty();
+    // a provider's token lives for hours, so what is made of it begins now, too
+    let is_token = !principal.token_id.is_empty() && !is_foreign(&principal.token_id);
     Ok(Grantee {
         principal: principal.name.clone(),
         groups: principal.groups.clone(),
