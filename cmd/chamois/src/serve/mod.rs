@@ -388,6 +388,7 @@ async fn start_member(
         bootstrap: identity
             .bootstrap()
             .map_err(ServeError::setup("the first entry of a new cluster"))?,
+        keeps_ledger: true,
     };
     let started = raft.spawn(Box::pin(Member::start(options)));
     let member = started
