@@ -247,7 +247,7 @@ mod tests {
         let taken = ledger.take(SOON);
         assert_eq!((taken.after, indexes(&taken)), (4, vec![5, 6, 7]));
         let taken = ledger.take(SOON);
-        assert_eq!((taken.after, indexes(&taken)), (7, Vec::new()));
+        assert_eq!((taken.after, indexes(&taken)), (7, Vec::<u64>::new()));
     }
 
     /// What came before the snapshot is known, what it jumped over is not.

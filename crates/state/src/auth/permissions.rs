@@ -104,7 +104,10 @@ mod tests {
             assert!(given(&["auth.*"], permission) && given(&["*.*"], permission));
             assert!(given(&[permission], permission));
         }
-        assert!(!given(&["*.read", "auth.*"], "audit.read"), "nor what everybody has done");
+        assert!(
+            !given(&["*.read", "auth.*"], "audit.read"),
+            "nor what everybody has done"
+        );
         assert!(given(&["audit.read"], "audit.read") && given(&["*.*"], "audit.read"));
     }
 
