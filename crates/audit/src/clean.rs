@@ -32,7 +32,14 @@ mod tests {
 
     #[test]
     fn usual_names_stay_as_they_are() {
-        for name in ["", "x1000c0s0b0n0", "user/ada", "a b", "10.0.0.0/8", "{\"quoted\"}"] {
+        for name in [
+            "",
+            "x1000c0s0b0n0",
+            "user/ada",
+            "a b",
+            "10.0.0.0/8",
+            "{\"quoted\"}",
+        ] {
             assert_eq!(clean(name), name);
         }
     }

@@ -63,7 +63,9 @@ impl DenialLimit {
     /// At the end of a window: the last denial of each source of which some were left out, with their number. Of those that are not
     /// told apart it is one.
     pub(crate) fn end_window(&mut self, now: Instant) -> Vec<Denial> {
-        let is_over = self.began.is_some_and(|began| now.duration_since(began) >= WINDOW);
+        let is_over = self
+            .began
+            .is_some_and(|began| now.duration_since(began) >= WINDOW);
         if !is_over {
             return Vec::new();
         }
@@ -102,12 +104,20 @@ mod tests {
         let (mut limit, now) = (DenialLimit::new(), Instant::now());
         assert_eq!(admitted(&mut limit, "10.0.0.1", 1000, now), EACH_MAX as usize);
         assert_eq!(admitted(&mut limit, "10.0.0.2", 3, now), 3);
-        assert!(limit.end_window(now + WINDOW - Duration::from_millis(1)).is_empty());
+        assert!(
+            limit
+                .end_window(now + WINDOW - Duration::from_millis(1))
+                .is_empty()
+        );
         let counts = limit.end_window(now + WINDOW);
         assert_eq!(counts.len(), 1, "{counts:?}");
         assert_eq!(counts[0].left_out, u64::from(1000 - EACH_MAX));
         assert_eq!(counts[0].author, "10.0.0.1");
-        assert_eq!(admitted(&mut limit, "10.0.0.1", 5, now + WINDOW), 5, "a new window");
+        assert_eq!(
+            admitted(&mut limit, "10.0.0.1", 5, now + WINDOW),
+            5,
+            "a new window"
+        );
     }
 
     /// Addresses of IPv6 cost an attacker nothing.
@@ -132,7 +142,11 @@ mod tests {
             .map(|source| admitted(&mut limit, &format!("user/{source}"), 15, now))
             .sum();
         assert_eq!(written, ALL_MAX as usize);
-        let left_out: u64 = limit.end_window(now + WINDOW).iter().map(|denial| denial.left_out).sum();
+        let left_out: u64 = limit
+            .end_window(now + WINDOW)
+            .iter()
+            .map(|denial| denial.left_out)
+            .sum();
         assert_eq!(left_out, 3000 - u64::from(ALL_MAX));
     }
 

@@ -144,9 +144,18 @@ mod tests {
         let ada = Identity::User { name: "ada".into() };
         refuse(&log, ada, "10.0.0.1:1234", &denied());
         let denial = written.try_recv().unwrap();
-        assert_eq!((denial.author.as_str(), denial.address.as_str()), ("user/ada", "10.0.0.1"));
-        assert_eq!((denial.outcome.as_str(), denial.reason.as_str()), ("denied", "smd.write is needed"));
-        assert_eq!((denial.at_ms, denial.time.as_str()), (5000, "1970-01-01T00:00:05.000Z"));
+        assert_eq!(
+            (denial.author.as_str(), denial.address.as_str()),
+            ("user/ada", "10.0.0.1")
+        );
+        assert_eq!(
+            (denial.outcome.as_str(), denial.reason.as_str()),
+            ("denied", "smd.write is needed")
+        );
+        assert_eq!(
+            (denial.at_ms, denial.time.as_str()),
+            (5000, "1970-01-01T00:00:05.000Z")
+        );
     }
 
     /// Whoever has an address of his own must not be able to use up somebody else's number.

@@ -133,10 +133,16 @@ mod tests {
     /// Revision of each line, and of gaps the last entry before.
     fn lines(folder: &TempDir) -> Vec<(u64, Option<u64>)> {
         let all = place(folder).list().unwrap();
-        let texts = all.iter().map(|segment| fs::read_to_string(&segment.path).unwrap());
+        let texts = all
+            .iter()
+            .map(|segment| fs::read_to_string(&segment.path).unwrap());
         let text: String = texts.collect();
-        let records = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap());
-        records.map(|record| (record.revision, record.gap_after)).collect()
+        let records = text
+            .lines()
+            .map(|line| serde_json::from_str::<Record>(line).unwrap());
+        records
+            .map(|record| (record.revision, record.gap_after))
+            .collect()
     }
 
     /// A member that was killed applies again what its checkpoint had not; the journal may have it already.

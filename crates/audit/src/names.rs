@@ -22,7 +22,9 @@ impl Names {
         let mut names = BTreeMap::new();
         let entry = pool.get_message_by_name(ENTRY);
         for family in entry.iter().flat_map(MessageDescriptor::fields) {
-            let is_command = family.containing_oneof().is_some_and(|choice| choice.name() == COMMAND);
+            let is_command = family
+                .containing_oneof()
+                .is_some_and(|choice| choice.name() == COMMAND);
             let Kind::Message(command) = family.kind() else {
                 continue;
             };
@@ -77,7 +79,10 @@ mod tests {
     /// A member that is older than its log stops before this; a name that is no name would hide that.
     #[test]
     fn what_is_not_known_shows_its_numbers() {
-        let numbers = CommandNumbers { family: 999, change: 7 };
+        let numbers = CommandNumbers {
+            family: 999,
+            change: 7,
+        };
         assert_eq!(Names::load().unwrap().command(numbers), "unknown.999.7");
     }
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use serde::de::DeserializeOwned;
 
 use crate::clean::clean;
-use crate::record::{Denial, Outcome, Record, line};
+use crate::record::{Denial, Outcome, Record, Touched, line};
 use crate::segments::Place;
 
 /// Files that one question looks at; the answer then says where to go on.
@@ -73,11 +73,11 @@ impl Filter {
 
     fn is_for_objects(&self, record: &Record) -> bool {
         let is_any = self.kind.is_empty() && self.object.is_empty();
-        is_any
-            || record
-                .objects
-                .iter()
-                .any(|touched| fits(&self.kind, &touched.kind) && fits(&self.object, &touched.object))
+        is_any || record.objects.iter().any(|touched| self.is_for_object(touched))
+    }
+
+    pub(crate) fn is_for_object(&self, touched: &Touched) -> bool {
+        fits(&self.kind, &touched.kind) && fits(&self.object, &touched.object)
     }
 
     /// Whether nothing before this record can be meant. Gaps have the time at which they were found.
@@ -217,7 +217,9 @@ fn newest_first<T: DeserializeOwned + Numbered>(
 /// Without what is still being written.
 fn whole_lines(content: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     let end = content.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-    content[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    content[..end]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
@@ -286,7 +288,10 @@ mod tests {
             set(&mut filter, value.to_owned());
             revisions(&ask(folder.path(), filter, None, 100))
         };
-        assert_eq!(text(|filter, value| filter.author = value, "user/ada"), [8, 6, 4, 2]);
+        assert_eq!(
+            text(|filter, value| filter.author = value, "user/ada"),
+            [8, 6, 4, 2]
+        );
         assert_eq!(text(|filter, value| filter.author = value, "user/*").len(), 8);
         assert_eq!(text(|filter, value| filter.author = value, "user"), NONE);
         assert_eq!(text(|filter, value| filter.object = value, "gpu").len(), 8);
@@ -302,7 +307,10 @@ mod tests {
         };
         assert_eq!(revisions(&ask(folder.path(), bounds, None, 100)), [6, 5, 4]);
         let outcome = Some(Outcome::Denied);
-        let denied = Filter { outcome, ..Filter::default() };
+        let denied = Filter {
+            outcome,
+            ..Filter::default()
+        };
         assert_eq!(revisions(&ask(folder.path(), denied, None, 100)), NONE);
     }
 
@@ -331,8 +339,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut segments, _) = Segments::open(place(folder.path()), |_| None).unwrap();
         segments.append(1, &line(&record(1, "user/ada", "gpu"))).unwrap();
-        segments.append(9, &line(&Record::of_start(1, 9, 1_000_000))).unwrap();
-        segments.append(10, &line(&record(10, "user/bob", "gpu"))).unwrap();
+        segments
+            .append(9, &line(&Record::of_start(1, 9, 1_000_000)))
+            .unwrap();
+        segments
+            .append(10, &line(&record(10, "user/bob", "gpu")))
+            .unwrap();
         let ada = Filter {
             author: "user/ada".into(),
             since_ms: 500,
@@ -348,7 +360,11 @@ mod tests {
                 upto,
                 ..Filter::default()
             };
-            assert_eq!(ask(folder.path(), filter, None, 100).gaps.len(), gaps, "{after} to {upto:?}");
+            assert_eq!(
+                ask(folder.path(), filter, None, 100).gaps.len(),
+                gaps,
+                "{after} to {upto:?}"
+            );
         }
     }
 

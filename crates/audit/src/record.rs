@@ -172,7 +172,11 @@ fn refusal(what: DeedKind, rejected: &Rejected) -> (Outcome, String) {
         Kind::Denied => Outcome::Denied,
         _ => Outcome::Rejected,
     };
-    let name = rejected.kind().as_str_name().trim_start_matches("KIND_").to_lowercase();
+    let name = rejected
+        .kind()
+        .as_str_name()
+        .trim_start_matches("KIND_")
+        .to_lowercase();
     let mut reason = name.replace('_', " ");
     if !rejected.subject.is_empty() {
         reason = format!("{reason}: {}", clean(&rejected.subject));
@@ -233,7 +237,11 @@ pub(crate) mod tests {
         let written = record(3, "user/ada", "gpu");
         let line = line(&written);
         let expected = r#"{"revision":3,"at_ms":3000,"time":"1970-01-01T00:00:03.000Z","author":"user/ada","#;
-        assert!(line.starts_with(expected.as_bytes()), "{}", String::from_utf8_lossy(&line));
+        assert!(
+            line.starts_with(expected.as_bytes()),
+            "{}",
+            String::from_utf8_lossy(&line)
+        );
         assert!(line.ends_with(b"}\n"));
         assert_eq!(serde_json::from_slice::<Record>(&line).unwrap(), written);
         assert_eq!(written.request, "ab01/7");
@@ -245,7 +253,11 @@ pub(crate) mod tests {
     fn a_hostile_name_stays_within_its_line() {
         let line = line(&record(3, "user/\n{\"revision\":4}", "\u{1b}[31m\u{2028}"));
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-        assert!(line.iter().all(|byte| byte.is_ascii()), "{}", String::from_utf8_lossy(&line));
+        assert!(
+            line.iter().all(|byte| byte.is_ascii()),
+            "{}",
+            String::from_utf8_lossy(&line)
+        );
     }
 
     #[test]
@@ -261,10 +273,22 @@ pub(crate) mod tests {
             refusal(DeedKind::Command(CommandNumbers { family, change: 1 }), &rejected)
         };
         for (refused, expected) in [
-            (of(Kind::Invalid, 10, "components[0].id", ""), (Outcome::Rejected, "invalid: components[0].id")),
-            (of(Kind::NotFound, 10, "group", "gpu"), (Outcome::Rejected, "not found: group gpu")),
-            (of(Kind::Denied, 10, "smd.write", ""), (Outcome::Denied, "denied: smd.write")),
-            (of(Kind::NotFound, 14, "device", "ABCD-EFGH"), (Outcome::Rejected, "not found: device")),
+            (
+                of(Kind::Invalid, 10, "components[0].id", ""),
+                (Outcome::Rejected, "invalid: components[0].id"),
+            ),
+            (
+                of(Kind::NotFound, 10, "group", "gpu"),
+                (Outcome::Rejected, "not found: group gpu"),
+            ),
+            (
+                of(Kind::Denied, 10, "smd.write", ""),
+                (Outcome::Denied, "denied: smd.write"),
+            ),
+            (
+                of(Kind::NotFound, 14, "device", "ABCD-EFGH"),
+                (Outcome::Rejected, "not found: device"),
+            ),
         ] {
             assert_eq!(refused, (expected.0, expected.1.to_owned()));
         }
@@ -279,7 +303,10 @@ pub(crate) mod tests {
         };
         let gap = Record::of_gap(&gap, 5);
         assert!(gap.is_gap());
-        assert_eq!((gap.gap_after, gap.revision, gap.reason.as_str()), (Some(7), 90, "snapshot"));
+        assert_eq!(
+            (gap.gap_after, gap.revision, gap.reason.as_str()),
+            (Some(7), 90, "snapshot")
+        );
         let line = line(&gap);
         assert_eq!(serde_json::from_slice::<Record>(&line).unwrap(), gap);
     }

@@ -55,8 +55,13 @@ impl Place {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let number = name.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('-'));
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            let number = name
+                .strip_prefix(self.name)
+                .and_then(|rest| rest.strip_prefix('-'));
             let number = number.and_then(|rest| rest.strip_suffix(ENDING));
             if let Some(first) = number.and_then(|number| number.parse().ok()) {
                 found.push(Segment { first, path });
@@ -171,17 +176,27 @@ impl Segments {
 /// For its owner alone: it says who did what.
 fn create(place: &Place, first: u64) -> io::Result<Open> {
     let path = place.path(first);
-    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+    let file = OpenOptions::new()
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     File::open(&place.folder)?.sync_all()?;
     Ok(Open { file, bytes: 0 })
 }
 
 /// Up to where lines are whole, and the number of the last of them.
 fn last_whole_line(content: &[u8], number: &impl Fn(&[u8]) -> Option<u64>) -> (usize, Option<u64>) {
-    let mut end = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut end = content
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     while end > 0 {
         let before = &content[..end - 1];
-        let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let begin = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         if let Some(found) = number(&before[begin..]) {
             return (end, Some(found));
         }
@@ -213,7 +228,9 @@ mod tests {
 
     fn content(folder: &TempDir) -> Vec<String> {
         let all = place(folder).list().unwrap();
-        all.iter().map(|segment| fs::read_to_string(&segment.path).unwrap()).collect()
+        all.iter()
+            .map(|segment| fs::read_to_string(&segment.path).unwrap())
+            .collect()
     }
 
     #[test]
@@ -231,7 +248,12 @@ mod tests {
         assert_eq!(last, 1006);
         segments.append(1007, b"1007\n").unwrap();
         assert_eq!(content(&folder)[1], "1005\n1006\n1007\n");
-        let firsts: Vec<u64> = place(&folder).list().unwrap().iter().map(|found| found.first).collect();
+        let firsts: Vec<u64> = place(&folder)
+            .list()
+            .unwrap()
+            .iter()
+            .map(|found| found.first)
+            .collect();
         assert_eq!(firsts, [1001, 1005]);
     }
 

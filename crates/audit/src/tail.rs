@@ -57,7 +57,10 @@ impl Tail {
     fn current(&mut self) -> io::Result<Option<(Segment, u64)>> {
         if self.file.is_none() {
             let all = self.place.list()?;
-            let begun = all.iter().rev().find(|segment| segment.first <= self.revision + 1);
+            let begun = all
+                .iter()
+                .rev()
+                .find(|segment| segment.first <= self.revision + 1);
             self.file = begun.or(all.first()).map(|segment| (segment.clone(), 0));
         }
         Ok(self.file.clone())
@@ -71,7 +74,10 @@ impl Tail {
             return Ok(false);
         };
         // the last lines may have come between the look at its end and the look at the files
-        if !lines_from(segment, self.file.as_ref().map_or(0, |(_, offset)| *offset))?.0.is_empty() {
+        if !lines_from(segment, self.file.as_ref().map_or(0, |(_, offset)| *offset))?
+            .0
+            .is_empty()
+        {
             return Ok(true);
         }
         self.file = Some((next, 0));
@@ -90,7 +96,10 @@ fn lines_from(segment: &Segment, offset: u64) -> io::Result<(Vec<u8>, u64)> {
     let (mut lines, mut part) = (Vec::new(), ANSWER_BYTES as u64);
     loop {
         let read = file.by_ref().take(part).read_to_end(&mut lines)?;
-        let end = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end = lines
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         if end > 0 || (read as u64) < part {
             lines.truncate(end);
             return Ok((lines, offset + end as u64));

@@ -8,7 +8,7 @@ mod transport;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -24,8 +24,6 @@ use crate::record::{Denial, Record};
 const QUEUE_MAX: usize = 8192;
 /// Pause before a target that has failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How often the last line is tried at the end.
-const LAST_TRIES: u32 = 1;
 
 /// One line for others.
 #[derive(Clone, Debug)]
@@ -56,6 +54,8 @@ struct Export {
 struct Counts {
     sent: AtomicU64,
     dropped: AtomicU64,
+    /// Nobody hands over lines any more: a target that fails is not waited for.
+    is_over: AtomicBool,
 }
 
 /// Reads the counters of all targets, beside the thread that writes.
@@ -104,7 +104,10 @@ impl Exports {
     }
 
     pub(crate) fn counts(&self) -> ExportCounts {
-        let all = self.0.iter().map(|export| (export.name, Arc::clone(&export.counts)));
+        let all = self
+            .0
+            .iter()
+            .map(|export| (export.name, Arc::clone(&export.counts)));
         ExportCounts(all.collect())
     }
 }
@@ -124,27 +127,28 @@ impl ExportCounts {
 fn run(mut target: Box<dyn Target>, lines: &Receiver<Line>, counts: &Counts, name: &str) {
     let mut is_failing = false;
     while let Ok(line) = lines.recv() {
-        let mut tries = 0;
         while let Err(error) = target.send(&line) {
             if !std::mem::replace(&mut is_failing, true) {
-                tracing::warn!(target = name, %error, "audit lines cannot be sent; they wait, and what does not fit is left out");
+                tracing::warn!(to = name, %error, "audit lines cannot be sent; they wait, and what does not fit is left out");
             }
-            tries += 1;
-            if tries > LAST_TRIES && is_over(lines) {
+            if counts.is_over.load(Ordering::Relaxed) {
                 return;
             }
             thread::sleep(RETRY_PAUSE);
         }
         if std::mem::take(&mut is_failing) {
-            tracing::info!(target = name, "audit lines are sent again");
+            tracing::info!(to = name, "audit lines are sent again");
         }
         add(&counts.sent, 1);
     }
 }
 
-/// A thread that waits for a target that is not there must not outlive a test; a member ends with its process.
-fn is_over(lines: &Receiver<Line>) -> bool {
-    matches!(lines.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
+impl Drop for Exports {
+    fn drop(&mut self) {
+        for export in &self.0 {
+            export.counts.is_over.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 #[cfg(test)]

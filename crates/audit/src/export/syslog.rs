@@ -107,21 +107,40 @@ mod tests {
             ..Denial::default()
         };
         let message = text(&syslog("admin1"), &Line::Denial(Arc::new(denial)), 8192);
-        assert!(message.starts_with("<108>1 ") && message.contains(" denial - {"), "{message}");
+        assert!(
+            message.starts_with("<108>1 ") && message.contains(" denial - {"),
+            "{message}"
+        );
         let gap = Record::of_start(1, 9, 3000);
         let message = text(&syslog("admin1"), &Line::Record(Arc::new(gap)), 8192);
-        assert!(message.starts_with("<108>1 ") && message.contains(" gap - {"), "{message}");
+        assert!(
+            message.starts_with("<108>1 ") && message.contains(" gap - {"),
+            "{message}"
+        );
     }
 
     /// A name of the host that has spaces would move all that follows it.
     #[test]
     fn the_header_stays_whole_whatever_names_are() {
         let line = Line::Record(Arc::new(record(3, "user/\n<1>1 forged", "x\0y")));
-        for (host, shown) in [("", "-"), ("a b\nc", "abc"), ("ä", "-"), (&"h".repeat(300), &"h".repeat(255))] {
+        let long = "h".repeat(300);
+        for (host, shown) in [
+            ("", "-"),
+            ("a b\nc", "abc"),
+            ("ä", "-"),
+            (long.as_str(), &long[..255]),
+        ] {
             let message = text(&syslog(host), &line, 8192);
             let words: Vec<&str> = message.splitn(8, ' ').collect();
-            assert_eq!((words[2], words[4], words[6]), (shown, "member-2", "-"), "{message}");
-            assert!(message.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{message}");
+            assert_eq!(
+                (words[2], words[4], words[6]),
+                (shown, "member-2", "-"),
+                "{message}"
+            );
+            assert!(
+                message.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+                "{message}"
+            );
         }
     }
 
@@ -154,6 +173,9 @@ mod tests {
         syslog.send(&line).unwrap_err();
         let socket = UnixDatagram::bind(&path).unwrap();
         syslog.send(&line).unwrap();
-        assert!(socket.recv(&mut buffer).unwrap() > 0, "a syslog that was started anew");
+        assert!(
+            socket.recv(&mut buffer).unwrap() > 0,
+            "a syslog that was started anew"
+        );
     }
 }

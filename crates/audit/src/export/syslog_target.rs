@@ -64,7 +64,10 @@ mod tests {
             ("unix:/dev/log", SyslogTarget::Unix("/dev/log".into())),
             ("udp:10.0.0.5:514", SyslogTarget::Udp("10.0.0.5:514".into())),
             ("udp:[fd00::5]:514", SyslogTarget::Udp("[fd00::5]:514".into())),
-            ("tcp:logs.example:601", SyslogTarget::Tcp("logs.example:601".into())),
+            (
+                "tcp:logs.example:601",
+                SyslogTarget::Tcp("logs.example:601".into()),
+            ),
         ] {
             assert_eq!(text.parse(), Ok(expected));
         }
@@ -85,7 +88,10 @@ mod tests {
             "udp:fd00::5:514",
         ] {
             let error = wrong.parse::<SyslogTarget>().unwrap_err().to_string();
-            assert!(error.contains("unix:/dev/log") && error.contains(wrong), "{wrong}: {error}");
+            assert!(
+                error.contains("unix:/dev/log") && error.contains(wrong),
+                "{wrong}: {error}"
+            );
         }
     }
 }
