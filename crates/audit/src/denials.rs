@@ -1,5 +1,6 @@
 //! Calls that were refused: from the guard, through the limit, to the thread that writes.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,12 @@ struct Shared {
     now_ms: NowMs,
     refused: AtomicU64,
     left_out: AtomicU64,
+}
+
+impl fmt::Debug for DenialLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DenialLog").finish_non_exhaustive()
+    }
 }
 
 impl DenialLog {

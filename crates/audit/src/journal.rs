@@ -19,6 +19,8 @@ pub(crate) struct Journal {
     /// It says something of every entry up to here.
     upto: u64,
     names: Names,
+    /// The disk has refused something: part of a line may be there.
+    is_broken: bool,
 }
 
 /// What was written.
@@ -40,6 +42,7 @@ impl Journal {
             segments,
             upto,
             names,
+            is_broken: false,
         })
     }
 
@@ -48,16 +51,35 @@ impl Journal {
         self.upto
     }
 
-    pub(crate) fn segments(&mut self) -> &mut Segments {
-        &mut self.segments
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// Brings what was written to the disk.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let synced = self.segments.sync();
+        self.is_broken |= synced.is_err();
+        synced
     }
 
     /// Writes what it has not yet. Entries that are applied again after a start are passed over; what was applied before it and
     /// is missing becomes a gap.
     ///
     /// # Errors
-    /// What the file system says: then [`Journal::reopen`] it and write the same again.
+    /// What the file system says: then write the same again. What the disk has of it is looked at first.
     pub(crate) fn write(&mut self, taken: &Taken, now_ms: u64) -> io::Result<Written> {
+        if self.is_broken {
+            self.reopen()?;
+        }
+        let written = self.write_new(taken, now_ms);
+        self.is_broken = written.is_err();
+        written
+    }
+
+    fn write_new(&mut self, taken: &Taken, now_ms: u64) -> io::Result<Written> {
         let (mut written, mut lines) = (Written::default(), Vec::new());
         let (mut first, mut upto) = (None, self.upto);
         let before = (taken.after > upto).then(|| Record::of_start(upto, taken.after, now_ms));
@@ -89,12 +111,9 @@ impl Journal {
         Ok(written)
     }
 
-    /// After an error: what the disk has is looked at anew.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub(crate) fn reopen(&mut self) -> io::Result<()> {
+    fn reopen(&mut self) -> io::Result<()> {
         (self.segments, self.upto) = Segments::open(self.place.clone(), revision)?;
+        self.is_broken = false;
         Ok(())
     }
 }
@@ -210,9 +229,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = open(&folder);
         journal.write(&taken(0, 3), 1).unwrap();
-        journal.upto = 99;
-        journal.reopen().unwrap();
-        assert_eq!(journal.upto(), 3);
+        let path = place(&folder).list().unwrap().remove(0).path;
+        let content = fs::read(&path).unwrap();
+        fs::write(&path, &content[..content.len() - 9]).unwrap();
+        journal.is_broken = true;
+        assert_eq!(journal.write(&taken(2, 4), 1).unwrap().records.len(), 2);
+        assert_eq!(lines(&folder), [(1, None), (2, None), (3, None), (4, None)]);
     }
 
     /// Files would grow without end if a long backlog were one piece.

@@ -260,7 +260,7 @@ impl Writer {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.journal.segments().sync()?;
+        self.journal.sync()?;
         self.denials.sync()?;
         self.ledger.keep(self.journal.upto());
         self.synced = Instant::now();
@@ -283,9 +283,6 @@ impl Writer {
     /// What the disk has is looked at anew: part of a line may be there.
     fn after_an_error(&mut self) {
         thread::sleep(RETRY_PAUSE);
-        if let Err(error) = self.journal.reopen() {
-            tracing::debug!(%error, "the audit journal cannot be opened again yet");
-        }
         let denials = Place::new(&self.options.folder, "denials");
         if let Ok((denials, last)) = Segments::open(denials, number) {
             (self.denials, self.last_denial) = (denials, last);
@@ -297,3 +294,7 @@ fn number(line: &[u8]) -> Option<u64> {
     let denial: Denial = serde_json::from_slice(line).ok()?;
     Some(denial.number)
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
