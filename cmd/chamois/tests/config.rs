@@ -102,6 +102,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[tftp]",
         "[dns]",
         "[log]",
+        "[audit]",
         "[address]",
         "[[network]]",
     ] {
@@ -285,6 +286,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["api.anonymous-legacy-reads", "10.0.0.0/8"],
     ),
     case(
+        "syslog = \"\"",
+        "syslog = \"10.0.0.5\"",
+        &["audit.syslog", "unix:/dev/log"],
+    ),
+    case(
         "enforce-locks = false",
         "enforce-locks = \"no\"",
         &["api.enforce-locks", "expected a boolean"],
@@ -363,6 +369,21 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "phone-home-deadline-s = 1800",
         "phone-home-deadline-s = 86401",
         &["boot.phone-home-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "keep-days = 365",
+        "keep-days = 0",
+        &["audit.keep-days", "1 to 36500"],
+    ),
+    case(
+        "size-mib-max = 1024",
+        "size-mib-max = 15",
+        &["audit.size-mib-max", "16 to 1048576"],
+    ),
+    case(
+        "json-lines = \"\"",
+        "json-lines = \"audit.jsonl\"",
+        &["audit.json-lines", "from the root on"],
     ),
     case(
         "requests-burst-max = 1000",

@@ -172,7 +172,7 @@ async fn what_nobody_has_written_is_told_as_a_gap() {
     audit.stop().await;
     create(&before, "user/ada", "two").await; // and the process ends before it is written
 
-    let store = Store::in_memory_recording(before.state().as_ref().clone());
+    let store = Store::in_memory_recording((*before.state()).clone());
     let audit = start(&store, folder.path());
     create(&store, "user/bob", "three").await;
     let answer = service(&store, &audit)

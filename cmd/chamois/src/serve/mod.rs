@@ -3,6 +3,7 @@
 
 mod api_port;
 mod api_ports;
+mod audit_journal;
 mod boot_files;
 pub mod check;
 mod cluster_service;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Authorities, Pace, TokenChecks};
+use audit::Audit;
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
@@ -60,7 +62,7 @@ use self::drain::Drain;
 use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
-use self::metrics::{DhcpPage, MetricsPage, TokenPage};
+use self::metrics::{AuditPage, DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
@@ -132,6 +134,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let peers = PeerTraffic::default();
     let member = start_member(&config, &identity, &peers, &raft).await?;
     let store = member.store();
+    let audit = audit_journal::start(&config, &store)?;
 
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
     let files = boot_files::open(&config, &store, dial)?;
@@ -149,7 +152,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
-    let page = metrics_page(&member, peers, &counters, &dhcp, &tokens);
+    let page = metrics_page(&member, peers, &counters, &dhcp, &tokens, &audit);
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
@@ -163,6 +166,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         timeline: &timeline,
         dhcp: &dhcp,
         tokens: &tokens,
+        audit: &audit,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
     follow_rights(authorities, &drain, &mut tasks);
@@ -210,7 +214,9 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     if is_moved_by_others {
         held.until_taken_away(ADDRESS_LEAVES_MAX).await;
     }
-    drain.run(member, tasks, &raft).await
+    let ended = drain.run(member, tasks, &raft).await;
+    audit.stop().await; // after Raft: the last checkpoint waits for what it lacks
+    ended
 }
 
 /// What this member does by itself, most of it while it leads.
@@ -240,9 +246,11 @@ fn metrics_page(
     counters: &Counters,
     dhcp: &dhcp::Servers,
     tokens: &TokenChecks,
+    audit: &Audit,
 ) -> impl FnOnce(Calls) -> MetricsPage + use<> {
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
     let (servers, checks) = (dhcp.clone(), tokens.clone());
+    let audit = AuditPage(Arc::new(audit.counters()));
     move |calls| MetricsPage {
         raft,
         peers,
@@ -253,6 +261,7 @@ fn metrics_page(
             servers,
         },
         tokens: TokenPage { store, checks },
+        audit,
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use access::{Authorities, TokenChecks};
+use audit::Audit;
 use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
@@ -50,6 +51,7 @@ pub(super) struct Parts<'a> {
     /// DHCP servers, for whoever asks what they would answer.
     pub(super) dhcp: &'a ::dhcp::Servers,
     pub(super) tokens: &'a TokenChecks,
+    pub(super) audit: &'a Audit,
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -69,6 +71,7 @@ pub(super) async fn assemble(
         timeline,
         dhcp,
         tokens: bearer_tokens,
+        audit,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let authorities = Authorities::with_tokens(store.clone(), &rules, bearer_tokens.clone());
@@ -78,6 +81,7 @@ pub(super) async fn assemble(
         Arc::new(store.clone()),
     )
     .with_authority(Arc::new(authorities.clone()))
+    .with_denials(Arc::new(audit.denials()))
     .enforcing_locks(config.api.enforce_locks);
     let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
     let urls = Arc::new(node_urls(config, &host));
@@ -102,7 +106,8 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
-    watch::add_services(&mut routes, store, config.member.id, finishing.reached());
+    watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
+    ::audit::add_services(&mut routes, store, audit, finishing.reached());
     access::add_services(&mut routes, store, &authorities, &rules)
         .map_err(ServeError::setup("the permissions"))?;
     routes.add_service(ClusterServiceServer::new(OwnStatus {
