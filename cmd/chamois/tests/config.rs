@@ -149,6 +149,7 @@ fn keys_left_out_have_the_values_of_the_example() {
                 "[tftp]",
                 "[dns]",
                 "[log]",
+                "[audit]",
                 "[address]",
             ]
             .contains(&line)
@@ -171,6 +172,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     let defaults = parse(&short).unwrap();
     assert_eq!(format!("{:?}", defaults.boot), format!("{:?}", shown.boot));
     assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
+    assert_eq!(format!("{:?}", defaults.audit), format!("{:?}", shown.audit));
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
     assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));

@@ -10,8 +10,8 @@ use super::config::Config;
 
 /// Folder in `data-dir`.
 const FOLDER: &str = "audit";
-/// Where Linux tells this host's name.
-const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+/// This host's name; the service's unit hides the kernel's own file of it.
+const HOST_NAME: &str = "/etc/hostname";
 
 /// Goes on with the journal. To be stopped after Raft: the last checkpoint waits for it.
 ///
