@@ -41,8 +41,8 @@ impl JsonLines {
 impl Target for JsonLines {
     fn send(&mut self, line: &Line) -> io::Result<()> {
         let bytes = match line {
-            Line::Record(record) => record::line(record.as_ref()),
-            Line::Denial(denial) => record::line(denial.as_ref()),
+            Line::Record(record) => record::line(&**record),
+            Line::Denial(denial) => record::line(&**denial),
         };
         match &self.0 {
             JsonLinesTarget::Stdout => {

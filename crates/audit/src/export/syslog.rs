@@ -37,9 +37,9 @@ impl Syslog {
     /// The message of a line, of at most `bytes_max` bytes: objects that do not fit are left out, and said so.
     fn message(&self, of: &Line, bytes_max: usize) -> Vec<u8> {
         match of {
-            Line::Denial(denial) => self.framed(WARNING, &denial.time, "denial", &line(denial.as_ref())),
+            Line::Denial(denial) => self.framed(WARNING, &denial.time, "denial", &line(&**denial)),
             Line::Record(record) => {
-                let mut shown: Cow<'_, Record> = Cow::Borrowed(record.as_ref());
+                let mut shown: Cow<'_, Record> = Cow::Borrowed(&**record);
                 loop {
                     let message = self.of_record(&shown);
                     if message.len() <= bytes_max || shown.objects.is_empty() {
