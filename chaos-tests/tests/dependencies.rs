@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("boot-files", &["model", "state", "proto", "rpc", "raft"]),
     ("watch", &["model", "state", "proto", "rpc", "raft"]),
     ("access", &["model", "state", "proto", "rpc", "auth", "raft"]),
+    ("audit", &["state", "proto", "rpc", "raft"]),
     ("tftp", &["tally"]),
     ("dns", &["model", "state", "proto", "raft", "tally"]),
     ("address", &[]),

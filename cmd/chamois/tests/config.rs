@@ -102,6 +102,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[tftp]",
         "[dns]",
         "[log]",
+        "[audit]",
         "[address]",
         "[[network]]",
     ] {
@@ -148,6 +149,7 @@ fn keys_left_out_have_the_values_of_the_example() {
                 "[tftp]",
                 "[dns]",
                 "[log]",
+                "[audit]",
                 "[address]",
             ]
             .contains(&line)
@@ -172,6 +174,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     let defaults = parse(&short).unwrap();
     assert_eq!(format!("{:?}", defaults.boot), format!("{:?}", shown.boot));
     assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
+    assert_eq!(format!("{:?}", defaults.audit), format!("{:?}", shown.audit));
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
     assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));
@@ -308,6 +311,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["api.anonymous-legacy-reads", "10.0.0.0/8"],
     ),
     case(
+        "syslog = \"\"",
+        "syslog = \"10.0.0.5\"",
+        &["audit.syslog", "unix:/dev/log"],
+    ),
+    case(
         "enforce-locks = false",
         "enforce-locks = \"no\"",
         &["api.enforce-locks", "expected a boolean"],
@@ -401,6 +409,21 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "phone-home-deadline-s = 1800",
         "phone-home-deadline-s = 86401",
         &["boot.phone-home-deadline-s", "1 to 86400"],
+    ),
+    case(
+        "keep-days = 365",
+        "keep-days = 0",
+        &["audit.keep-days", "1 to 36500"],
+    ),
+    case(
+        "size-mib-max = 1024",
+        "size-mib-max = 15",
+        &["audit.size-mib-max", "16 to 1048576"],
+    ),
+    case(
+        "json-lines = \"\"",
+        "json-lines = \"audit.jsonl\"",
+        &["audit.json-lines", "from the root on"],
     ),
     case(
         "requests-burst-max = 1000",

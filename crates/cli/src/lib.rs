@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod audit;
 mod bench;
 mod boot;
 mod break_glass;
@@ -77,6 +78,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
         ClientCommand::Policy(command) => policy::run(global, command).await,
+        ClientCommand::Audit(args) => audit::run(global, *args).await,
         ClientCommand::Import(command) => import::run(global, command).await,
         ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,

@@ -4,6 +4,7 @@
 mod api_port;
 mod api_ports;
 mod api_tls;
+mod audit_journal;
 mod boot_files;
 pub mod break_glass;
 pub mod check;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Authorities, Oidc, Pace, TokenChecks};
+use audit::Audit;
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
@@ -67,7 +69,7 @@ use self::drain::Drain;
 use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
-use self::metrics::{DhcpPage, MetricsPage, TokenPage};
+use self::metrics::{AuditPage, DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::outgoing::Outgoing;
@@ -143,6 +145,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let peers = PeerTraffic::default();
     let member = start_member(&config, &identity, &peers, &raft).await?;
     let store = member.store();
+    let audit = audit_journal::start(&config, &store)?;
 
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
     let files = boot_files::open(&config, &store, dial)?;
@@ -165,7 +168,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         identity.sealer.clone(),
         Arc::new(ProviderClient::new()),
     );
-    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc));
+    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc), &audit);
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
@@ -180,6 +183,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         dhcp: &dhcp,
         tokens: &tokens,
         oidc: &oidc,
+        audit: &audit,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
     let asked = open_break_glass(&config, &store, &authorities, &drain, &mut tasks);
@@ -234,7 +238,9 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     if is_moved_by_others {
         held.until_taken_away(ADDRESS_LEAVES_MAX).await;
     }
-    drain.run(member, tasks, &raft).await
+    let ended = drain.run(member, tasks, &raft).await;
+    audit.stop().await; // after Raft: the last checkpoint waits for what it lacks
+    ended
 }
 
 /// What this member does by itself, most of it while it leads.
@@ -273,9 +279,11 @@ fn metrics_page(
     counters: &Counters,
     dhcp: &dhcp::Servers,
     (tokens, oidc): (&TokenChecks, &Oidc),
+    audit: &Audit,
 ) -> impl FnOnce(Calls) -> MetricsPage + use<> {
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
     let (servers, checks, oidc) = (dhcp.clone(), tokens.clone(), oidc.clone());
+    let audit = AuditPage(Arc::new(audit.counters()));
     move |calls| MetricsPage {
         raft,
         peers,
@@ -286,6 +294,7 @@ fn metrics_page(
             servers,
         },
         tokens: TokenPage { store, checks, oidc },
+        audit,
     }
 }
 
@@ -460,6 +469,7 @@ async fn start_member(
         bootstrap: identity
             .bootstrap()
             .map_err(ServeError::setup("the first entry of a new cluster"))?,
+        keeps_ledger: true,
     };
     let started = raft.spawn(Box::pin(Member::start(options)));
     let member = started

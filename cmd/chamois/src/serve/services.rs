@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use access::{Authorities, Oidc, TokenChecks};
+use audit::Audit;
 use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
@@ -51,6 +52,7 @@ pub(super) struct Parts<'a> {
     pub(super) dhcp: &'a ::dhcp::Servers,
     pub(super) tokens: &'a TokenChecks,
     pub(super) oidc: &'a Oidc,
+    pub(super) audit: &'a Audit,
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -71,6 +73,7 @@ pub(super) async fn assemble(
         dhcp,
         tokens: bearer_tokens,
         oidc,
+        audit,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let authorities = Authorities::with_providers(store.clone(), &rules, bearer_tokens.clone(), oidc.clone());
@@ -80,6 +83,7 @@ pub(super) async fn assemble(
         Arc::new(store.clone()),
     )
     .with_authority(Arc::new(authorities.clone()))
+    .with_denials(Arc::new(audit.denials()))
     .enforcing_locks(config.api.enforce_locks);
     let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
     let urls = Arc::new(node_urls(config, &host));
@@ -104,7 +108,8 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
-    watch::add_services(&mut routes, store, config.member.id, finishing.reached());
+    watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
+    ::audit::add_services(&mut routes, store, audit, finishing.reached());
     access::add_services(&mut routes, store, &authorities, &rules)
         .map_err(ServeError::setup("the permissions"))?;
     routes.add_service(ClusterServiceServer::new(OwnStatus {

@@ -268,3 +268,24 @@ async fn a_right_that_ends_before_the_read_index_gives_nothing() {
     assert_eq!(status.code(), Code::Unauthenticated);
     assert_eq!(site.seen().calls, 0);
 }
+
+/// Whoever keeps a log of denials is told of those before the handler, of answers that were withheld, and of nothing else.
+#[tokio::test]
+async fn every_denial_is_told_once() {
+    let site = site();
+    site.call(all(), LIST, &[]).await;
+    site.call(part(), LIST, &[]).await;
+    site.call(known("user/nobody"), LIST, &[]).await;
+    site.call(part(), GET, &[("object", "theirs")]).await;
+    site.call(Identity::Anonymous, LIST, &[]).await;
+    site.call(all(), "/nowhere/at/all", &[]).await;
+    let told = site.denied.0.lock().unwrap().clone();
+    let told: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(who, path, _)| (who.as_str(), path.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("user/nobody", LIST), ("user/part", GET), ("anonymous", LIST)]
+    );
+}

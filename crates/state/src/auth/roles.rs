@@ -19,7 +19,11 @@ use crate::table::Table;
 
 /// Name, what it is for, permissions.
 const SHIPPED: [(&str, &str, &[&str]); 7] = [
-    ("viewer", "Reads everything but who may do what", &["*.read"]),
+    (
+        "viewer",
+        "Reads everything but who may do what, and who did what",
+        &["*.read"],
+    ),
     (
         "operator",
         "Runs the nodes: inventory, locks, boot parameters",
@@ -39,8 +43,8 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ),
     (
         "security-admin",
-        "Decides who may do what",
-        &["auth.*", "cluster.read", "watch.read"],
+        "Decides who may do what, and reads who did what",
+        &["audit.read", "auth.*", "cluster.read", "watch.read"],
     ),
     ("admin", "May do everything", &["*.*"]),
     (
@@ -209,6 +213,7 @@ mod tests {
                 (reads, writes),
                 "{role}"
             );
+            assert_eq!(may(role, "audit.read"), reads, "{role}: who did what");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything that can be known to fail before a port is bound: `chamois serve --check` stops after it.
 
+mod audit;
 mod dhcp_rules;
 mod files;
 mod host;
@@ -25,6 +26,7 @@ pub fn check(config: &Config, listed: &Listed, host: &Host) -> Result<(), Config
     ports::check(config, &mut problems);
     networks::check(config, listed, host, &mut problems);
     files::check(config, &mut problems);
+    audit::check(config, &mut problems);
     if problems.0.is_empty() {
         Ok(())
     } else {

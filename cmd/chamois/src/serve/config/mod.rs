@@ -6,6 +6,7 @@
 
 mod address;
 mod api;
+mod audit;
 mod boot;
 mod bss;
 mod dhcp;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 pub use self::address::{AddressConfig, AddressMode};
 pub use self::api::ApiConfig;
+pub use self::audit::AuditConfig;
 pub use self::boot::BootConfig;
 pub use self::bss::{BssConfig, S3Config};
 pub use self::dhcp::DhcpConfig;
@@ -74,6 +76,9 @@ pub struct Config {
     /// The log on standard error.
     #[serde(default)]
     pub log: LogConfig,
+    /// The journal of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// How the members share service addresses.
     #[serde(default)]
     pub address: AddressConfig,
