@@ -458,7 +458,11 @@ mod tests {
         );
         sealer.seal_for(&new.sealing_key()).unwrap();
         let after = clone.seal("a", 1, PLAINTEXT).unwrap();
-        assert_eq!(Sealer::sealed_for(&after), Some(new.sealing_id()), "clones follow");
+        assert_eq!(
+            Sealer::sealed_for(&after),
+            Some(new.sealing_id()),
+            "clones follow"
+        );
         for sealed in [&before, &after] {
             assert_eq!(sealer.open(sealed).unwrap().bytes(), PLAINTEXT);
         }

@@ -1,7 +1,5 @@
 //! What is sealed, wherever it is stored, and for which key.
 
-use std::sync::Arc;
-
 use model::Rejection;
 use proto::auth::v1::auth_command;
 use proto::cloud_init::v1::cloud_init_command;
@@ -26,7 +24,7 @@ const ID_BYTES: usize = 8;
 /// Bytes of a public key, X25519.
 const PUBLIC_KEY_BYTES: usize = 32;
 /// So many bytes of a ciphertext tell it from every other: format, key's id and encapsulated key are 41.
-pub const CIPHERTEXT_MARK_BYTES: usize = 48;
+const CIPHERTEXT_MARK_BYTES: usize = 48;
 
 /// The id of the key that opens a secret; `None` for one that was sealed before the cluster named its key.
 pub fn sealed_for(sealed: &SealedSecret) -> Option<String> {
@@ -82,8 +80,7 @@ impl State {
         let mut applied = Applied::default();
         for resealed in &reseal.secrets {
             let name = resealed.sealed.iter().map(|sealed| sealed.name.clone());
-            let is_replaced =
-                self.cluster.reseal(resealed, changes) || self.auth.reseal(resealed, changes);
+            let is_replaced = self.cluster.reseal(resealed, changes) || self.auth.reseal(resealed, changes);
             match is_replaced {
                 true => applied.updated.extend(name),
                 false => applied.unchanged.extend(name),
@@ -102,7 +99,10 @@ impl State {
         }
         let left = self.to_be_resealed().count();
         if left > 0 {
-            let detail = format!("{left} secrets are still sealed for {}; seal them anew first", retire.id);
+            let detail = format!(
+                "{left} secrets are still sealed for {}; seal them anew first",
+                retire.id
+            );
             return Err(Rejection::Conflict { detail });
         }
         let keys = SealingKeys {
@@ -171,7 +171,8 @@ fn rotated(
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !is_id {
-        let problem = "it is the id of the key that seals, 16 hex digits, as `chamois secrets status` shows it";
+        let problem =
+            "it is the id of the key that seals, 16 hex digits, as `chamois secrets status` shows it";
         return Err(Rejection::invalid("if_active", problem));
     }
     let conflict = |detail: String| Err(Rejection::Conflict { detail });
@@ -184,7 +185,10 @@ fn rotated(
             ));
         }
         if before.active_id != rotate.if_active {
-            return conflict(format!("key {} seals, not {}", before.active_id, rotate.if_active));
+            return conflict(format!(
+                "key {} seals, not {}",
+                before.active_id, rotate.if_active
+            ));
         }
     }
     if active_id == rotate.if_active {
@@ -215,7 +219,7 @@ pub(crate) fn reseal_in<R: Record>(
     let (Some(object), Some(new)) = (table.get(key), &resealed.sealed) else {
         return false;
     };
-    let mut object: R = Arc::unwrap_or_clone(Arc::clone(object));
+    let mut object = object.as_ref().clone();
     let Some(stored) = place(&mut object) else {
         return false;
     };

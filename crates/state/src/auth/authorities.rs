@@ -142,6 +142,18 @@ impl Authorities {
         Ok(deleted(std::iter::once(remove.id.clone())))
     }
 
+    /// Whether the secret of this id was still the one that was sealed anew.
+    pub(super) fn reseal(&mut self, id: &str, resealed: &Resealed, changes: &mut Changes) -> bool {
+        let id = id.to_owned();
+        reseal_in(
+            &mut self.0,
+            &id,
+            resealed,
+            |row| row.private_key.as_mut(),
+            changes,
+        )
+    }
+
     pub(super) fn load(
         &mut self,
         row: CertificateAuthority,

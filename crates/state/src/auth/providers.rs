@@ -18,8 +18,8 @@ use crate::bounds::{
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
-use crate::selectors;
 use crate::sealed::reseal_in;
+use crate::selectors;
 use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
@@ -99,8 +99,14 @@ impl Providers {
 
     /// Whether the secret of this id was still the one that was sealed anew.
     pub(super) fn reseal(&mut self, id: &str, resealed: &Resealed, changes: &mut Changes) -> bool {
-        let place = |row: &mut OidcProvider| row.client_secret.as_mut();
-        reseal_in(&mut self.0, &id.to_owned(), resealed, place, changes)
+        let id = id.to_owned();
+        reseal_in(
+            &mut self.0,
+            &id,
+            resealed,
+            |row| row.client_secret.as_mut(),
+            changes,
+        )
     }
 
     pub(super) fn load(&mut self, row: OidcProvider, changes: &mut Changes) -> Result<(), SnapshotError> {

@@ -201,8 +201,14 @@ impl SigningKeys {
 
     /// Whether the secret of this id was still the one that was sealed anew.
     pub(super) fn reseal(&mut self, id: &str, resealed: &Resealed, changes: &mut Changes) -> bool {
-        let place = |row: &mut SigningKey| row.private_key.as_mut();
-        reseal_in(&mut self.0, &id.to_owned(), resealed, place, changes)
+        let id = id.to_owned();
+        reseal_in(
+            &mut self.0,
+            &id,
+            resealed,
+            |row| row.private_key.as_mut(),
+            changes,
+        )
     }
 
     pub(super) fn load(&mut self, row: SigningKey, changes: &mut Changes) -> Result<(), SnapshotError> {
