@@ -84,7 +84,11 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         parent::end_with(parent)?;
     }
     let config = Config::load(&args.config)?;
-    let identity = Identity::load(&config.identity_dir, config.member.id)?;
+    let identity = Identity::load(
+        &config.identity_dir,
+        config.member.id,
+        config.secrets.kek_source(),
+    )?;
     let host = Host::read().map_err(|source| ServeError::System {
         what: "its interfaces",
         source,

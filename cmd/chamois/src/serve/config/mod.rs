@@ -15,6 +15,7 @@ mod log;
 mod member;
 mod network;
 mod raft;
+mod secrets;
 mod tftp;
 mod value;
 
@@ -34,6 +35,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
 pub use self::network::{DhcpMode, NetworkConfig, NetworkKind, Role};
 pub use self::raft::{Profile, RaftConfig, Reads};
+pub use self::secrets::SecretsConfig;
 pub use self::tftp::TftpConfig;
 
 /// A configuration file may have this many bytes; a larger one is not one of ours.
@@ -74,6 +76,9 @@ pub struct Config {
     /// The log on standard error.
     #[serde(default)]
     pub log: LogConfig,
+    /// The keys that open sealed secrets.
+    #[serde(default)]
+    pub secrets: SecretsConfig,
     /// How the members share service addresses.
     #[serde(default)]
     pub address: AddressConfig,
