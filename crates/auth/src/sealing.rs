@@ -175,6 +175,13 @@ impl Sealer {
         self.ring().sealing.0.clone()
     }
 
+    /// The public half of a key that is at hand, 32 bytes.
+    pub fn public_key(&self, id: &str) -> Option<Vec<u8>> {
+        let ring = self.ring();
+        let key = ring.keys.iter().find(|key| id_text(&key.id) == id)?;
+        Some(key.public.0.clone())
+    }
+
     /// Seals for this public key from now on, and says so in what is sealed: the cluster has named it.
     ///
     /// # Errors
@@ -387,7 +394,7 @@ mod tests {
             let error = sealer.open(&changed).expect_err("a changed secret was opened");
             // X25519 ignores the top bit of a public key, so the KDF must have caught that one
             assert_eq!(
-                // a format byte of 3 is no format at all; no single bit makes 2 of 1
+                // no single bit makes format 2 of format 1
                 matches!(error, SealError::Format { .. }),
                 bit < 8,
                 "bit {bit}: {error}"
@@ -467,6 +474,7 @@ mod tests {
             assert_eq!(sealer.open(sealed).unwrap().bytes(), PLAINTEXT);
         }
         assert_eq!(sealer.key_ids(), [old_id.clone(), new.sealing_id()]);
+        assert_eq!(sealer.public_key(&new.sealing_id()), Some(new.sealing_key()));
         assert!(sealer.key_pem(&old_id).is_some() && clone.key_pem(&old_id).is_none());
         sealer.keep_only(&[new.sealing_id()]);
         assert!(matches!(sealer.open(&before), Err(SealError::Opening { .. })));
