@@ -30,6 +30,7 @@ mod peer_traffic;
 mod readiness;
 mod runtimes;
 mod s3_signer;
+mod secrets;
 mod services;
 mod snapshot_service;
 mod tasks;
@@ -65,6 +66,7 @@ use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
 use self::runtimes::{Apart, Runtimes};
+use self::secrets::{PeerKeks, Secrets};
 use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
@@ -138,13 +140,18 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let store = member.store();
 
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
+    let secrets = Secrets {
+        store: store.clone(),
+        keks: identity.keks.clone(),
+        members: ::boot_files::members(store.clone(), dial.clone()),
+    };
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     peer_port::serve(
         peer_listeners,
         &identity.material,
         &identity.pins,
-        &peer_port::services(&member, &files)?,
+        &peer_port::services(&member, &files, PeerKeks(identity.keks.clone()))?,
         &raft,
         &drain,
         &mut tasks,
@@ -157,11 +164,13 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
+    secrets.start(&drain, &mut tasks);
     let parts = Parts {
         config: &config,
         store: &store,
         files: &files,
         identity: &identity,
+        secrets: &secrets,
         held: &held,
         loaders: &loaders,
         timeline: &timeline,

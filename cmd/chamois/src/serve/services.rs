@@ -43,6 +43,7 @@ pub(super) struct Parts<'a> {
     pub(super) store: &'a Store,
     pub(super) files: &'a BootFiles,
     pub(super) identity: &'a Identity,
+    pub(super) secrets: &'a Secrets,
     pub(super) held: &'a HeldAddresses,
     /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
@@ -64,6 +65,7 @@ pub(super) async fn assemble(
         store,
         files,
         identity,
+        secrets,
         held,
         loaders,
         timeline,
@@ -113,6 +115,7 @@ pub(super) async fn assemble(
         store: store.clone(),
         ca: identity.material.ca[0].clone(),
     }));
+    routes.add_service(SecretServiceServer::new(secrets.clone()));
     routes.add_service(SnapshotServiceServer::new(Snapshots { store: store.clone() }));
     routes.add_service(JoinServiceServer::new(Joining {
         store: store.clone(),

@@ -5,14 +5,14 @@ use std::time::Duration;
 use proto::cluster::v1::FetchKekRequest;
 
 use super::peer_service::on_disk;
-use super::{InUse, Secrets, bounded, client};
+use super::{InUse, PEER_ANSWERS_AT_MOST, Secrets, bounded, client};
 
 /// How often the applied state is looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// Looks between two attempts at a key that nobody could give, and two warnings: a minute.
-const LOOKS_PER_WARNING: u32 = 300;
-/// Looks between two attempts.
+/// Looks between two attempts at a key that is missing: a second.
 const LOOKS_PER_ATTEMPT: u32 = 5;
+/// Looks between two warnings: a minute.
+const LOOKS_PER_WARNING: u32 = 300;
 
 /// Runs for ever.
 pub(super) async fn run(secrets: &Secrets) {
@@ -40,7 +40,10 @@ fn seal_as_named(secrets: &Secrets, named: &mut String) {
     }
     match secrets.keks.sealer().seal_for(&keys.public_key) {
         Ok(()) => {
-            tracing::info!(key = keys.active_id, "secrets are sealed for this key from now on");
+            tracing::info!(
+                key = keys.active_id,
+                "secrets are sealed for this key from now on"
+            );
             named.clone_from(&keys.active_id);
         }
         Err(error) => tracing::error!(%error, "the key that the log names cannot be used"),
@@ -74,9 +77,9 @@ async fn fetch(secrets: &Secrets, id: &str) -> Result<u64, String> {
     }
     for peer in (secrets.members)().others {
         let request = bounded(FetchKekRequest { id: id.to_owned() });
-        let Ok(answer) = client(&peer).fetch_kek(request).await else {
-            continue;
-        };
+        let mut client = client(&peer);
+        let answer = tokio::time::timeout(PEER_ANSWERS_AT_MOST, client.fetch_kek(request)).await;
+        let Ok(Ok(answer)) = answer else { continue };
         let (keks, kek) = (secrets.keks.clone(), answer.into_inner().kek);
         match on_disk(move || keks.keep(&kek)).await {
             Ok(Ok(())) => return Ok(peer.id),

@@ -49,7 +49,11 @@ impl SecretPeerService for PeerKeks {
             kind: "key of secrets".to_owned(),
             id: id.clone(),
         })?;
-        tracing::info!(member = to, key = id, "a key of secrets is given to a member that lacks it");
+        tracing::info!(
+            member = to,
+            key = id,
+            "a key of secrets is given to a member that lacks it"
+        );
         Ok(Response::new(FetchKekResponse { kek }))
     }
 }
@@ -144,7 +148,10 @@ mod tests {
             assert_eq!(denied.code(), tonic::Code::PermissionDenied);
             let keep = by(identity.clone(), KeepKekRequest::default());
             service.keep_kek(keep).await.unwrap_err();
-            service.list_keks(by(identity, ListKeksRequest {})).await.unwrap_err();
+            service
+                .list_keks(by(identity, ListKeksRequest {}))
+                .await
+                .unwrap_err();
         }
     }
 

@@ -89,7 +89,9 @@ fn due(state: &State, now_ms: u64, sealer: &Sealer) -> Due {
         bytes <= BATCH_BYTES_MAX
     };
     // what does not open must not keep the others from being sealed
-    let opens = state.to_be_resealed().filter(|sealed| sealer.open(sealed).is_ok());
+    let opens = state
+        .to_be_resealed()
+        .filter(|sealed| sealer.open(sealed).is_ok());
     let secrets: Vec<SealedSecret> = opens
         .take(SECRETS_RESEALED_MAX)
         .take_while(is_of_batch)
@@ -188,7 +190,10 @@ mod tests {
         }
 
         fn opens_all(&self, with: &Sealer) -> bool {
-            self.store.state().sealed().all(|sealed| with.open(sealed).is_ok())
+            self.store
+                .state()
+                .sealed()
+                .all(|sealed| with.open(sealed).is_ok())
         }
     }
 
@@ -226,7 +231,7 @@ mod tests {
         assert_eq!(bed.due(SETTLED_MS), Due::Nothing);
     }
 
-    /// What was written between reading and sealing is newer than what was read.
+    /// A damaged secret is lost anyhow; it must not cost the others.
     #[tokio::test]
     async fn what_does_not_open_keeps_the_old_key_and_not_the_others() {
         let bed = Bed::new().await;
