@@ -22,6 +22,7 @@ use crate::member::MemberCommand;
 use crate::migrate::MigrateCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
+use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenArgs;
@@ -184,6 +185,9 @@ pub enum ClientCommand {
     SnapshotSave(SaveArgs),
     /// Bearer tokens of administrators and machines
     Token(TokenArgs),
+    /// The keys that open what is sealed: BMC passwords, signing keys, secret cloud-init data
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -26,6 +26,7 @@ mod member;
 mod migrate;
 mod output;
 mod policy;
+mod secrets;
 mod snapshot;
 mod subnet;
 mod token;
@@ -54,6 +55,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Member(command) => member::run(global, command).await,
         ClientCommand::SnapshotSave(args) => snapshot::save(global, args).await,
         ClientCommand::Token(args) => token::run(global, args).await,
+        ClientCommand::Secrets(command) => secrets::run(global, command).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,

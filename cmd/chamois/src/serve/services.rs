@@ -11,6 +11,7 @@ use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
 use proto::cluster::v1::member_service_server::MemberServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
+use proto::cluster::v1::secret_service_server::SecretServiceServer;
 use proto::cluster::v1::snapshot_service_server::SnapshotServiceServer;
 use raft::Store;
 use rpc::{Calls, Guard, Guarded, Rules};
@@ -31,6 +32,7 @@ use super::loaders;
 use super::member_service::Members;
 use super::metrics::MetricsPage;
 use super::s3_signer;
+use super::secrets::Secrets;
 use super::snapshot_service::Snapshots;
 use crate::random;
 
