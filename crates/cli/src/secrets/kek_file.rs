@@ -132,15 +132,15 @@ mod tests {
         rpc::tls::install_crypto_provider();
         let dir = tempfile::tempdir().unwrap();
         let (old, out) = (old_kit(dir.path()), dir.path().join("new.toml"));
-        let new = kept(&out, Some(&old)).unwrap();
-        assert_eq!(kept(&out, Some(&old)).unwrap().id, new.id, "a repeat");
+        let new = kept(&out, Some(old.as_path())).unwrap();
+        assert_eq!(kept(&out, Some(old.as_path())).unwrap().id, new.id, "a repeat");
         let (old, kit) = (read_kit(&old).unwrap(), read_kit(&out).unwrap());
         assert_eq!(kit.kek, format!("{}{}", new.pem, old.kek));
         assert_eq!((kit.ca_key, kit.token_key), (old.ca_key, old.token_key));
         assert_eq!(out.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         // the next one leaves the first key out
         let third = dir.path().join("third.toml");
-        let newest = kept(&third, Some(&out)).unwrap();
+        let newest = kept(&third, Some(out.as_path())).unwrap();
         assert_eq!(
             read_kit(&third).unwrap().kek,
             format!("{}{}", newest.pem, new.pem)
@@ -165,8 +165,11 @@ mod tests {
         std::fs::write(&other, "c4n4ry = \"x").unwrap();
         for refused in [
             kept(&other, None),
-            kept(&dir.path().join("new"), Some(&other)),
-            kept(&dir.path().join("new"), Some(&dir.path().join("missing"))),
+            kept(&dir.path().join("new"), Some(other.as_path())),
+            kept(
+                &dir.path().join("new"),
+                Some(dir.path().join("missing").as_path()),
+            ),
         ] {
             let refused = refused.err().unwrap().to_string();
             assert!(!refused.contains("c4n4ry"), "{refused}");
