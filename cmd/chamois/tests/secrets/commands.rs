@@ -20,7 +20,12 @@ fn a_key_that_a_command_gives_is_put_there_before_it_seals() {
     let own = single.dir.path().join("identities/member-1/kek.key");
     let given = single.dir.path().join("given.pem");
     std::fs::rename(&own, &given).unwrap();
-    let missing = outcome(&chamois(&["serve", "--config", text(&single.config()), "--check"]));
+    let missing = outcome(&chamois(&[
+        "serve",
+        "--config",
+        text(&single.config()),
+        "--check",
+    ]));
     assert!(missing.0 != 0 && missing.2.contains("kek.key"), "{missing:?}");
     with_command(&single, &given);
     let _member = single.start();
@@ -38,7 +43,7 @@ fn a_key_that_a_command_gives_is_put_there_before_it_seals() {
     assert_eq!(rotated.0, 0, "{rotated:?}");
     // and taken away too early it is missed
     std::fs::write(&given, "").unwrap();
-    let (_, status, _) = single.ask(&["secrets", "status"]);
+    let (_, status, _) = single.ask(&["secrets", "status", "-o", "json"]);
     assert!(status.contains("what it prints is not an X25519"), "{status}");
     assert!(!own.exists(), "nothing is written where the operator gives keys");
     assert_eq!(Sealer::from_pem(new.as_bytes()).unwrap().sealing_id(), id);
@@ -52,7 +57,8 @@ fn every_field_that_is_sealed_is_known() {
     let mut found = BTreeSet::new();
     for message in pool.all_messages() {
         for field in message.fields() {
-            if matches!(field.kind(), Kind::Message(of) if of.full_name() == "chamois.cluster.v1.SealedSecret") {
+            if matches!(field.kind(), Kind::Message(of) if of.full_name() == "chamois.cluster.v1.SealedSecret")
+            {
                 let name = message.full_name().trim_start_matches("chamois.");
                 found.insert(format!("{name}.{}", field.name()));
             }
@@ -76,5 +82,5 @@ fn every_field_that_is_sealed_is_known() {
         "smd.v1.SmdCommand.DiscoveredEndpoint.password",
         "smd.v1.SmdCommand.PatchRedfishEndpoint.password",
     ];
-    assert_eq!(found, known.map(str::to_owned).into());
+    assert_eq!(found, BTreeSet::from(known.map(str::to_owned)));
 }

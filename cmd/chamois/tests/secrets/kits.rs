@@ -39,11 +39,18 @@ fn each_kit_restores_the_snapshots_of_its_time() {
     assert!(inspected.1.contains("secrets open with key"), "{inspected:?}");
     for (file, kit) in [(&after, &first_kit), (&before, &third_kit)] {
         let (new, refused) = restore(file, kit);
-        assert!(refused.0 == 1 && refused.2.contains("does not open with it"), "{refused:?}");
+        assert!(
+            refused.0 == 1 && refused.2.contains("does not open with it"),
+            "{refused:?}"
+        );
         assert!(!new.folder(1).exists());
     }
     // the second kit has the first key still
-    for (file, kit) in [(&after, &third_kit), (&before, &first_kit), (&before, &second_kit)] {
+    for (file, kit) in [
+        (&after, &third_kit),
+        (&before, &first_kit),
+        (&before, &second_kit),
+    ] {
         let (mut new, restored) = restore(file, kit);
         assert_eq!(restored.0, 0, "{restored:?}");
         new.start(1);

@@ -57,12 +57,16 @@ fn client(vault: &Vault, id: u64, api: &str, seen: &Arc<Seen>) -> JoinHandle<()>
         while !seen.stop.load(Ordering::Relaxed) {
             round += 1;
             let token = nobody.send(ip, "POST", "/oauth2/token", &asked);
-            let body = json!({"ID": xname, "FQDN": format!("load{id}.lab"), "Password": format!("round {round}")});
+            let body =
+                json!({"ID": xname, "FQDN": format!("load{id}.lab"), "Password": format!("round {round}")});
             let path = format!("/hsm/v2/Inventory/RedfishEndpoints/{xname}");
             let written = administrator.send(ip, "PUT", &path, &body.to_string());
             for answer in [token, written] {
                 if !(200..300).contains(&answer.status) {
-                    seen.failed.lock().unwrap().push(format!("member {id}: {answer:?}"));
+                    seen.failed
+                        .lock()
+                        .unwrap()
+                        .push(format!("member {id}: {answer:?}"));
                 }
             }
             seen.done.fetch_add(1, Ordering::Relaxed);

@@ -7,9 +7,9 @@
 
 mod boot_tokens;
 mod canary;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
-mod commands;
 #[path = "../membership/grown.rs"]
 #[allow(dead_code, reason = "the tests of the membership use the rest")]
 mod grown;

@@ -34,7 +34,10 @@ impl Vault {
     pub(crate) fn put_password(&self, id: u64, bmc: usize, password: &str) {
         let body = endpoint(bmc, password);
         let path = "/hsm/v2/Inventory/RedfishEndpoints";
-        let answer = self.site.administrator.send(self.site.ip(id), "POST", path, &body);
+        let answer = self
+            .site
+            .administrator
+            .send(self.site.ip(id), "POST", path, &body);
         assert!((200..300).contains(&answer.status), "{answer:?}");
     }
 
@@ -89,9 +92,11 @@ impl Vault {
     /// The whole state, as a snapshot has it.
     pub(crate) fn state(&self) -> State {
         let file = self.site.single.dir.path().join("state.snap");
-        let _ = std::fs::remove_file(&file);
-        let (code, out, err) = self.ask(&["snapshot", "save", file.to_str().unwrap()]);
-        assert_eq!(code, 0, "{out}{err}");
+        // a leader may just have died
+        self.until("a snapshot", || {
+            let _ = std::fs::remove_file(&file);
+            self.ask(&["snapshot", "save", file.to_str().unwrap()]).0 == 0
+        });
         inspect(&file).unwrap().state
     }
 
@@ -111,7 +116,13 @@ impl Vault {
     pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let deadline = Instant::now() + AT_MOST;
         while !condition() {
-            let log = self.site.members.iter().flatten().next().map(|member| member.log());
+            let log = self
+                .site
+                .members
+                .iter()
+                .flatten()
+                .next()
+                .map(|member| member.log());
             let log = log.unwrap_or_default();
             let tail = log.get(log.len().saturating_sub(4000)..).unwrap_or(&log);
             assert!(Instant::now() < deadline, "{what}: it never was so\n{tail}");
