@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use auth::Sealer;
+use base64::Engine as _;
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost::Message as _;
 use proto::google::api::HttpRule;
@@ -230,7 +231,7 @@ impl Canary {
             ),
             (
                 "/oauth2/token",
-                json!({"grant_type": REFUSED, "client_secret": REFUSED}),
+                json!({"grant_type": "password", "password": REFUSED}),
             ),
             ("/oauth2/introspect", json!({"token": REFUSED})),
             ("/oauth2/revoke", json!({"token": REFUSED})),
@@ -238,7 +239,7 @@ impl Canary {
             let refused = nobody.send(self.ip(), "POST", path, &body.to_string());
             self.answers.push((format!("refused {path}"), refused.body));
         }
-        self.is_secret("API token", api.rsplit_once('_').unwrap().1.as_bytes());
+        self.is_secret("API token", api[21..].as_bytes());
     }
 
     /// Requests that are wrong beside the secret that they bring, or in it.
@@ -261,11 +262,10 @@ impl Canary {
                 endpoints,
                 json!({"ID": "x1000c0s0b0", "FQDN": "bmc.lab", "Password": REFUSED}).to_string(),
             ),
-            ("PATCH", &one, json!({"Password": REFUSED, "UUID": 7}).to_string()),
             (
-                "PUT",
-                &one,
-                json!({"ID": "x2c0s0b0", "Password": REFUSED}).to_string(),
+                "PATCH",
+                one.as_str(),
+                json!({"Password": REFUSED, "UUID": 7}).to_string(),
             ),
             (
                 "POST",
@@ -310,7 +310,6 @@ impl Canary {
         for (name, pem) in [("old KEK", old), ("new KEK", std::fs::read(&out).unwrap())] {
             let pem = String::from_utf8(pem).unwrap();
             let line = pem.lines().nth(1).unwrap();
-            use base64::Engine as _;
             let der = base64::engine::general_purpose::STANDARD.decode(line).unwrap();
             // the same 16 bytes begin every such file
             self.is_secret(name, &der[16..]);

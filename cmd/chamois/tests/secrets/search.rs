@@ -86,7 +86,7 @@ impl<'a> Search<'a> {
 
 /// Of at least two bytes.
 fn beginning(bytes: &[u8]) -> usize {
-    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
+    (usize::from(bytes[0]) << 8) | usize::from(bytes[1])
 }
 
 fn hex(bytes: &[u8], upper: bool) -> Vec<u8> {
