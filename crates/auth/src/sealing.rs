@@ -263,8 +263,8 @@ impl Sealer {
     /// Opens a sealed secret.
     ///
     /// # Errors
-    /// `KeyMissing` if it names a key that is not here; if it was sealed for another key or under another name or version, was changed, or this member has
-    /// no private key.
+    /// `KeyMissing` if it names a key that is not here; if it was sealed for another key or under another name or version,
+    /// was changed, or this member has no private key.
     pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, SealError> {
         let SealedSecret {
             name,

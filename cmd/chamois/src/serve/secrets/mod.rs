@@ -52,8 +52,8 @@ impl Secrets {
         let (secrets, stop) = (self.clone(), drain.finishing());
         tasks.spawn("keys of secrets", async move {
             tokio::select! {
-                () = follow::run(&secrets) => {}
-                () = reseal::run(&secrets) => {}
+                () = Box::pin(follow::run(&secrets)) => {}
+                () = Box::pin(reseal::run(&secrets)) => {}
                 () = stop.reached() => {}
             }
             Ok(())
