@@ -20,6 +20,7 @@ mod options;
 mod port;
 mod probes;
 mod problem;
+mod proxies;
 mod request;
 mod request_rates;
 mod response;

@@ -236,6 +236,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "shared-addresses = [\"10.0.0.1/8\"]",
         &["boot.shared-addresses", "10.0.0.0/8"],
     ),
+    case(
+        "trusted-proxies = []",
+        "trusted-proxies = [\"proxy\"]",
+        &["boot.trusted-proxies"],
+    ),
     case("\nid = 1", "\nid = -1", &["member.id", "expected u64"]),
     case("\nid = 1", "", &["[member]", "missing field `id`"]),
     case(

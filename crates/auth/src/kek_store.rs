@@ -44,7 +44,7 @@ pub enum KekStoreError {
     },
     /// Rotations have failed again and again.
     #[error(
-        "there are {KEYS_KEPT_MAX} keys already, of rotations that did not come to their end; repeat it in 10 minutes, when they are gone"
+        "there are {KEYS_KEPT_MAX} keys already, of rotations that did not come to their end; repeat the command with the file of one of them (--out): its key is here"
     )]
     Full,
 }
