@@ -135,8 +135,10 @@ async fn a_node_is_known_by_its_address_alone() {
 #[tokio::test]
 async fn a_node_behind_a_listed_proxy_is_known_by_what_that_says() {
     let fake = Fake::new();
-    let mut options = Options::default();
-    options.trusted_proxies = Arc::new(|address| address == std::net::Ipv4Addr::LOCALHOST);
+    let options = Options {
+        trusted_proxies: Arc::new(|address| address == std::net::Ipv4Addr::LOCALHOST),
+        ..Options::default()
+    };
     let serving = serve_nodes(&gateway(&fake, options)).await;
     let request = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
         X-Forwarded-For: 10.8.8.8, 10.9.9.9\r\nX-Real-IP: 10.8.8.8\r\nForwarded: for=10.8.8.8\r\n\r\n";
