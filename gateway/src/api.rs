@@ -51,6 +51,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
         admission: Admission::new(&options.api, &options.shared_addresses),
+        proxies: None,
         counters: Counters::default(),
         spread: None,
     })

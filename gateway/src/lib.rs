@@ -20,6 +20,7 @@ mod options;
 mod port;
 mod probes;
 mod problem;
+mod proxies;
 mod request;
 mod response;
 mod retry_after;

@@ -62,6 +62,8 @@ pub struct Options {
     pub sent_files: SentFiles,
     /// Whether an address is that of many nodes (behind NAT or a proxy): no limit per address holds there. Default: none is.
     pub shared_addresses: SharedAddresses,
+    /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks. Default: none is.
+    pub trusted_proxies: SharedAddresses,
     /// Bounds of the node port.
     pub nodes: Limits,
     /// Bounds of the API port.
@@ -180,6 +182,7 @@ impl Default for Options {
             loaders: BTreeMap::new(),
             sent_files: Arc::new(|_| {}),
             shared_addresses: Arc::new(|_| false),
+            trusted_proxies: Arc::new(|_| false),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

@@ -28,6 +28,7 @@ use crate::loaders::Loaders;
 use crate::options::{ClusterId, Limits};
 use crate::probes::Probes;
 use crate::problem::Problem;
+use crate::proxies::Proxies;
 use crate::request::{BadRequest, Parts, decode, encode};
 use crate::retry_after::Spread;
 use crate::routes::{self, Found, Route, RouteTable};
@@ -60,6 +61,8 @@ pub(crate) struct Port {
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
     pub(crate) admission: Admission,
+    /// Whose word counts for whom a request is from, where clients are nodes.
+    pub(crate) proxies: Option<Proxies>,
     pub(crate) counters: Counters,
     /// Spreads those that are to come back, where clients are nodes.
     pub(crate) spread: Option<Spread>,
@@ -99,6 +102,10 @@ impl Port {
         request: Request<impl Incoming>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let caller = match &self.proxies {
+            Some(proxies) => proxies.caller(caller, &parts.headers),
+            None => caller,
+        };
         let peer = caller.peer;
         let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {

@@ -103,6 +103,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[dns]",
         "[log]",
         "[audit]",
+        "[secrets]",
         "[address]",
         "[[network]]",
     ] {
@@ -150,6 +151,7 @@ fn keys_left_out_have_the_values_of_the_example() {
                 "[dns]",
                 "[log]",
                 "[audit]",
+                "[secrets]",
                 "[address]",
             ]
             .contains(&line)
@@ -179,6 +181,7 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
     assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));
     assert_eq!(format!("{:?}", defaults.log), format!("{:?}", shown.log));
+    assert_eq!(format!("{:?}", defaults.secrets), format!("{:?}", shown.secrets));
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
     assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
     assert_eq!(format!("{:?}", defaults.api), format!("{:?}", shown.api));
@@ -259,6 +262,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "shared-addresses = [\"10.0.0.1/8\"]",
         &["boot.shared-addresses", "10.0.0.0/8"],
     ),
+    case(
+        "trusted-proxies = []",
+        "trusted-proxies = [\"proxy\"]",
+        &["boot.trusted-proxies"],
+    ),
     case("\nid = 1", "\nid = -1", &["member.id", "expected u64"]),
     case("\nid = 1", "", &["[member]", "missing field `id`"]),
     case(
@@ -336,6 +344,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["api.connections-per-s-max", "expected u32"],
     ),
     case(
+        "kek-command = []",
+        "kek-command = \"/usr/bin/vault-client kek\"",
+        &["secrets.kek-command", "expected a sequence"],
+    ),
+    case(
         "member-address = \"10.97.1.1\"",
         "member-address = \"10.97.1\"",
         &["network.member-address", "not an IPv4 address"],
@@ -369,6 +382,25 @@ fn what_does_not_parse_is_refused_with_line_key_and_remedy() {
 
 /// What parses and cannot work: against itself, the member list, this host.
 const REFUSED_BY_THE_CHECKS: &[Case] = &[
+    case(
+        "kek-credential = \"\"\n",
+        "kek-credential = \"../kek\"\n",
+        &["secrets.kek-credential", "`../kek`", "chamois-kek"],
+    ),
+    case(
+        "kek-command = []",
+        "kek-command = [\"vault-client\", \"kek\"]",
+        &[
+            "secrets.kek-command",
+            "not an absolute path",
+            "/usr/bin/vault-client",
+        ],
+    ),
+    case(
+        "kek-command-timeout-s = 10",
+        "kek-command-timeout-s = 0",
+        &["secrets.kek-command-timeout-s", "1 to 300"],
+    ),
     case(
         "cluster = \"prod\"",
         "cluster = \"test\"",

@@ -27,6 +27,7 @@ use crate::migrate::MigrateCommand;
 use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
+use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenArgs;
@@ -213,6 +214,9 @@ pub enum ClientCommand {
     /// Certificates of users, services and nodes, and the CAs that sign them
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// The keys that open what is sealed: BMC passwords, signing keys, secret cloud-init data
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -32,6 +32,7 @@ mod migrate;
 mod oidc;
 mod output;
 mod policy;
+mod secrets;
 mod snapshot;
 mod subnet;
 mod token;
@@ -68,6 +69,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Token(args) => token::run(global, args).await,
         ClientCommand::Certificate(command) => certificate::run(global, command).await,
         ClientCommand::Oidc(command) => oidc::run(global, command).await,
+        ClientCommand::Secrets(command) => secrets::run(global, command).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,

@@ -272,6 +272,7 @@ impl State {
             next_member_id: self.cluster.next_member_id(),
             last_changes_since,
             last_changes,
+            sealing_keys: self.cluster.sealing_keys().cloned(),
         }
     }
 

@@ -182,6 +182,29 @@ async fn a_request_is_for_one_host() {
     assert!(fake.take_asked().is_empty());
 }
 
+/// Behind a proxy of the list it is whom that names, on each request of a connection anew.
+#[tokio::test]
+async fn a_node_behind_a_listed_proxy_is_known_by_what_that_says() {
+    let fake = Fake::new();
+    let options = Options {
+        trusted_proxies: Arc::new(|address| address == std::net::Ipv4Addr::LOCALHOST),
+        ..Options::default()
+    };
+    let serving = serve_nodes(&gateway(&fake, options)).await;
+    let request = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        X-Forwarded-For: 10.8.8.8, 10.9.9.9\r\nX-Real-IP: 10.8.8.8\r\nForwarded: for=10.8.8.8\r\n\r\n";
+    let answer = talk(serving.address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let asked = fake.one_asked();
+    assert_eq!(
+        asked.caller.identity,
+        Identity::Node {
+            address: "10.9.9.9".parse().unwrap()
+        }
+    );
+    assert!(!asked.metadata.contains_key("x-forwarded-for"));
+}
+
 /// iPXE keeps its connection for kernel and initrd.
 #[tokio::test]
 async fn the_node_port_keeps_connections_alive() {

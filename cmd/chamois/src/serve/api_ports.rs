@@ -131,6 +131,7 @@ pub(super) fn gateway(
     let (store, open_roles) = (store.clone(), open_roles.clone());
     let of_cluster = store.clone();
     let shared = config.boot.shared_addresses.clone();
+    let proxies = config.boot.trusted_proxies.clone();
     let mut options = Options {
         cluster_id: Arc::new(move || of_cluster.state().cluster_id().to_owned()),
         files: config.serves(Role::Boot).then_some(files),
@@ -140,6 +141,7 @@ pub(super) fn gateway(
         loaders: loaders::by_name(node_files.loaders),
         sent_files: node_files.sent,
         shared_addresses: Arc::new(move |address| contains(&shared, address)),
+        trusted_proxies: Arc::new(move |address| contains(&proxies, address)),
         ..Options::default()
     };
     options.nodes.requests_per_address = request_rate(config);

@@ -35,6 +35,7 @@ mod provider_client;
 mod readiness;
 mod runtimes;
 mod s3_signer;
+mod secrets;
 mod services;
 mod site_files;
 mod snapshot_service;
@@ -76,6 +77,7 @@ use self::outgoing::Outgoing;
 use self::peer_traffic::PeerTraffic;
 use self::provider_client::ProviderClient;
 use self::runtimes::{Apart, Runtimes};
+use self::secrets::{PeerKeks, Secrets};
 use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
@@ -95,7 +97,11 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         parent::end_with(parent)?;
     }
     let config = Config::load(&args.config)?;
-    let identity = Identity::load(&config.identity_dir, config.member.id)?;
+    let identity = Identity::load(
+        &config.identity_dir,
+        config.member.id,
+        config.secrets.kek_source(),
+    )?;
     let host = Host::read().map_err(|source| ServeError::System {
         what: "its interfaces",
         source,
@@ -148,6 +154,11 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let audit = audit_journal::start(&config, &store)?;
 
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
+    let secrets = Secrets {
+        store: store.clone(),
+        keks: identity.keks.clone(),
+        members: ::boot_files::members(store.clone(), dial.clone()),
+    };
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
@@ -155,7 +166,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     peer_port::serve(
         peer_listeners,
         &peer,
-        &peer_port::services(&member, &files)?,
+        &peer_port::services(&member, &files, PeerKeks(identity.keks.clone()))?,
         &raft,
         &drain,
         &mut tasks,
@@ -172,11 +183,13 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
+    secrets.start(&drain, &mut tasks);
     let parts = Parts {
         config: &config,
         store: &store,
         files: &files,
         identity: &identity,
+        secrets: &secrets,
         held: &held,
         loaders: &loaders,
         timeline: &timeline,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use boot_files::BootFiles;
+use proto::cluster::v1::secret_peer_service_server::SecretPeerServiceServer;
 use raft::Member;
 use rpc::server::{Port, PortKind};
 use rpc::tls::{ClientCerts, Material, PinnedKeys};
@@ -17,6 +18,7 @@ use super::ServeError;
 use super::api_port::{self, ApiPort};
 use super::counters::{Counters, Server};
 use super::drain::{Drain, Stop};
+use super::secrets::PeerKeks;
 use super::services::Services;
 use super::tasks::Tasks;
 
@@ -24,9 +26,11 @@ use super::tasks::Tasks;
 ///
 /// # Errors
 /// The built-in descriptor has a method without a permission.
-pub(super) fn services(member: &Member, files: &BootFiles) -> Result<Services, ServeError> {
+pub(super) fn services(member: &Member, files: &BootFiles, keks: PeerKeks) -> Result<Services, ServeError> {
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let routes = Routes::new(member.peer_service()).add_service(files.peer_service());
+    let routes = Routes::new(member.peer_service())
+        .add_service(files.peer_service())
+        .add_service(SecretPeerServiceServer::new(keks));
     // no tokens here: nothing but a pinned key opens this port
     Ok(Guard::new(rules, None, Arc::new(member.store())).layer(routes))
 }

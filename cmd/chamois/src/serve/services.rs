@@ -12,6 +12,7 @@ use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
 use proto::cluster::v1::member_service_server::MemberServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
+use proto::cluster::v1::secret_service_server::SecretServiceServer;
 use proto::cluster::v1::snapshot_service_server::SnapshotServiceServer;
 use raft::Store;
 use rpc::{Calls, Guard, Guarded, Rules};
@@ -32,6 +33,7 @@ use super::loaders;
 use super::member_service::Members;
 use super::metrics::MetricsPage;
 use super::s3_signer;
+use super::secrets::Secrets;
 use super::snapshot_service::Snapshots;
 use crate::random;
 
@@ -44,6 +46,7 @@ pub(super) struct Parts<'a> {
     pub(super) store: &'a Store,
     pub(super) files: &'a BootFiles,
     pub(super) identity: &'a Identity,
+    pub(super) secrets: &'a Secrets,
     pub(super) held: &'a HeldAddresses,
     /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
@@ -67,6 +70,7 @@ pub(super) async fn assemble(
         store,
         files,
         identity,
+        secrets,
         held,
         loaders,
         timeline,
@@ -120,6 +124,7 @@ pub(super) async fn assemble(
         store: store.clone(),
         first_ca: identity.material.ca[0].clone(),
     }));
+    routes.add_service(SecretServiceServer::new(secrets.clone()));
     routes.add_service(SnapshotServiceServer::new(Snapshots { store: store.clone() }));
     routes.add_service(JoinServiceServer::new(Joining {
         store: store.clone(),

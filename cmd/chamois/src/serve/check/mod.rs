@@ -9,6 +9,7 @@ mod listing;
 mod membership;
 mod networks;
 mod ports;
+mod secrets;
 
 pub use self::host::{Host, Interface};
 pub use self::listing::answers_on;
@@ -27,6 +28,7 @@ pub fn check(config: &Config, listed: &Listed, host: &Host) -> Result<(), Config
     networks::check(config, listed, host, &mut problems);
     files::check(config, &mut problems);
     audit::check(config, &mut problems);
+    secrets::check(config, &mut problems);
     if problems.0.is_empty() {
         Ok(())
     } else {

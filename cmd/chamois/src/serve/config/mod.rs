@@ -16,6 +16,7 @@ mod log;
 mod member;
 mod network;
 mod raft;
+mod secrets;
 mod tftp;
 mod value;
 
@@ -36,6 +37,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
 pub use self::network::{DhcpMode, NetworkConfig, NetworkKind, Role};
 pub use self::raft::{Profile, RaftConfig, Reads};
+pub use self::secrets::SecretsConfig;
 pub use self::tftp::TftpConfig;
 
 /// A configuration file may have this many bytes; a larger one is not one of ours.
@@ -79,6 +81,9 @@ pub struct Config {
     /// The journal of who did what.
     #[serde(default)]
     pub audit: AuditConfig,
+    /// The keys that open sealed secrets.
+    #[serde(default)]
+    pub secrets: SecretsConfig,
     /// How the members share service addresses.
     #[serde(default)]
     pub address: AddressConfig,
