@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit::AuditArgs;
 use crate::bench::BenchCommand;
 use crate::boot::BootCommand;
 use crate::break_glass::BreakGlassCommand;
@@ -26,6 +27,7 @@ use crate::migrate::MigrateCommand;
 use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
+use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenArgs;
@@ -50,6 +52,7 @@ Examples:
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
   chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
   chamois policy explain user/ada bss.write     why somebody may do something, or may not
+  chamois audit --object x1000c0s0b0n0          who changed what, and who tried to
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
@@ -211,6 +214,9 @@ pub enum ClientCommand {
     /// Certificates of users, services and nodes, and the CAs that sign them
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// The keys that open what is sealed: BMC passwords, signing keys, secret cloud-init data
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -244,6 +250,8 @@ pub enum ClientCommand {
     /// OIDC providers: whose logins are believed
     #[command(subcommand)]
     Oidc(OidcCommand),
+    /// Who did what to which object, and what was refused
+    Audit(Box<AuditArgs>),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),

@@ -28,6 +28,8 @@ pub(super) struct ApiTls {
     /// The same, or a site's own.
     https: ServerCertificate,
     clients: TrustedClients,
+    /// `api.allow-tls12`.
+    allows_tls12: bool,
 }
 
 impl ApiTls {
@@ -37,7 +39,11 @@ impl ApiTls {
     /// `Setup` for files that cannot be used.
     pub(super) fn new(config: &Config, material: &Material) -> Result<Self, ServeError> {
         let site = SiteFiles::load(&config.api).map_err(ServeError::setup("a site's own certificates"))?;
-        Self::of(&config.cluster, material, site).map_err(ServeError::setup("TLS of the API"))
+        let tls = Self::of(&config.cluster, material, site).map_err(ServeError::setup("TLS of the API"))?;
+        Ok(Self {
+            allows_tls12: config.api.allow_tls12,
+            ..tls
+        })
     }
 
     fn of(cluster: &str, material: &Material, site: SiteFiles) -> Result<Self, TlsError> {
@@ -51,6 +57,7 @@ impl ApiTls {
             grpc: own(chain)?,
             https,
             clients: TrustedClients::new(cluster, &with(material.ca.clone(), &site.client_ca))?,
+            allows_tls12: false,
         })
     }
 
@@ -59,7 +66,7 @@ impl ApiTls {
     /// # Errors
     /// If the provider lacks a protocol version.
     pub(super) fn grpc_config(&self) -> Result<ServerConfig, TlsError> {
-        rpc::tls::api_server_config(&self.grpc, &self.clients)
+        self.showing(&self.grpc)
     }
 
     /// TLS of the HTTPS port.
@@ -67,7 +74,14 @@ impl ApiTls {
     /// # Errors
     /// If the provider lacks a protocol version.
     pub(super) fn https_config(&self) -> Result<ServerConfig, TlsError> {
-        rpc::tls::api_server_config(&self.https, &self.clients)
+        self.showing(&self.https)
+    }
+
+    fn showing(&self, shown: &ServerCertificate) -> Result<ServerConfig, TlsError> {
+        match self.allows_tls12 {
+            true => rpc::tls::api_server_config_allowing_tls12(shown, &self.clients),
+            false => rpc::tls::api_server_config(shown, &self.clients),
+        }
     }
 }
 
