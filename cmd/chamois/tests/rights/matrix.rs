@@ -12,11 +12,12 @@ use rpc::{Rule, Rules};
 use tonic::Code;
 
 use crate::callers::{Caller, OTHER, SECRET, Site};
+use crate::common::http::get;
 
 const POLICIES: &str = "
-- {name: right, role: admin, principals: [user/right]}
+- {name: right, role: admin, principals: [user/right, service/right, node/x1c0s0b0n0]}
 - {name: wrong, role: nothing, principals: [user/wrong]}
-- {name: elsewhere, role: admin, principals: [user/elsewhere], groups: [nowhere]}
+- {name: elsewhere, role: admin, principals: [user/elsewhere], groups: [elsewhere]}
 ";
 
 /// What names something in requests.
@@ -41,11 +42,18 @@ const NAMES: [&str; 16] = [
 /// Messages within messages that are filled in.
 const DEPTH_MAX: usize = 4;
 
+/// A read that may be as old as what this member has applied.
+const LOCAL: [(&str, &str); 1] = [(rpc::CONSISTENCY, rpc::CONSISTENCY_LOCAL)];
+/// Where clients of OpenCHAMI's gateway find services, and what begins so without it.
+const PREFIXES: [(&str, &str); 2] = [("/apis/smd", "/hsm/v2/"), ("/apis/bss", "/boot/v1/")];
+
 /// Everybody.
 struct Callers {
     stranger: Caller,
     wrong: Caller,
     right: Caller,
+    /// The same rights, by everything else that proves somebody.
+    also_right: Vec<(&'static str, Caller)>,
     elsewhere: Caller,
 }
 
@@ -55,7 +63,14 @@ impl Callers {
             .single
             .ask(&["policy", "role", "put", "nothing", "nothing.read"]);
         assert_eq!(code, 0, "{err}");
+        let [api, access] = site.bearers("service/right");
         Callers {
+            also_right: vec![
+                ("an API token", api),
+                ("an access token", access),
+                ("a service's certificate", site.service("right")),
+                ("a node's certificate", site.node()),
+            ],
             stranger: site.stranger(),
             wrong: site.user("wrong"),
             right: site.user("right"),
@@ -103,6 +118,7 @@ async fn every_method_is_given_to_whom_policies_give_it_and_to_nobody_else() {
     for (path, rule) in &methods {
         strangers_are_refused(&callers, path, *rule).await;
         roles_decide(&callers, &rules, path, *rule).await;
+        whatever_proves_somebody_lets_him_in(&callers, path, *rule).await;
         let named = asking_for_the_other(&pool, path);
         nothing_of_others_is_shown(&callers.elsewhere, path, *rule, named).await;
     }
@@ -111,7 +127,7 @@ async fn every_method_is_given_to_whom_policies_give_it_and_to_nobody_else() {
 }
 
 async fn strangers_are_refused(callers: &Callers, path: &str, rule: Rule) {
-    let (code, text) = callers.stranger.code(path, Vec::new(), false).await;
+    let (code, text) = callers.stranger.code(path, Vec::new(), &[]).await;
     match of(rule) {
         For::Everybody => assert!(!is_refused(code, &text), "{path} by a stranger: {code:?} {text}"),
         _ => assert_eq!(code, Code::Unauthenticated, "{path} by a stranger: {text}"),
@@ -119,8 +135,8 @@ async fn strangers_are_refused(callers: &Callers, path: &str, rule: Rule) {
 }
 
 async fn roles_decide(callers: &Callers, rules: &Rules, path: &str, rule: Rule) {
-    let (wrong, text) = callers.wrong.code(path, Vec::new(), false).await;
-    let (right, said) = callers.right.code(path, Vec::new(), rule.can_validate_only).await;
+    let (wrong, text) = callers.wrong.code(path, Vec::new(), &[]).await;
+    let (right, said) = callers.right.code(path, Vec::new(), tried_out(rule)).await;
     match of(rule) {
         For::WhoeverIsGivenIt => {
             assert_eq!(wrong, Code::PermissionDenied, "{path} by the wrong role: {text}");
@@ -154,20 +170,45 @@ async fn roles_decide(callers: &Callers, rules: &Rules, path: &str, rule: Rule) 
     }
 }
 
+/// Where it can be, nothing is changed.
+fn tried_out(rule: Rule) -> &'static [(&'static str, &'static str)] {
+    match rule.can_validate_only {
+        true => &[(rpc::VALIDATE_ONLY, "true")],
+        false => &[],
+    }
+}
+
+/// Policies ask for a name, and not for what has proved it.
+async fn whatever_proves_somebody_lets_him_in(callers: &Callers, path: &str, rule: Rule) {
+    if of(rule) != For::WhoeverIsGivenIt {
+        return;
+    }
+    let asked = callers.also_right.iter().map(|(by, caller)| async move {
+        let (code, said) = caller.code(path, Vec::new(), tried_out(rule)).await;
+        assert!(!is_refused(code, &said), "{path} by {by}: {code:?} {said}");
+    });
+    futures::future::join_all(asked).await;
+}
+
 /// Somebody with the same role elsewhere learns nothing and changes nothing, whether he asks for all or for one by its name.
 async fn nothing_of_others_is_shown(elsewhere: &Caller, path: &str, rule: Rule, named: Option<Vec<u8>>) {
-    let (code, shown) = elsewhere.code(path, Vec::new(), false).await;
-    assert!(
-        !shown.contains(SECRET) && !shown.contains(OTHER),
-        "{path}: {code:?} {shown}"
-    );
+    let mut code = Code::Ok;
+    // a member that is content with its own state is asked no less
+    for metadata in [&[][..], &LOCAL] {
+        let shown;
+        (code, shown) = elsewhere.code(path, Vec::new(), metadata).await;
+        assert!(
+            !shown.contains(SECRET) && !shown.contains(OTHER),
+            "{path}: {code:?} {shown}"
+        );
+    }
     if of(rule) == For::Nobody {
         assert_eq!(code, Code::PermissionDenied, "{path}");
     }
     let Some(named) = named else {
         return;
     };
-    let (code, shown) = elsewhere.code(path, named, false).await;
+    let (code, shown) = elsewhere.code(path, named, &[]).await;
     assert!(
         !shown.contains(SECRET),
         "{path} names the other: {code:?} {shown}"
@@ -221,19 +262,61 @@ fn every_route_is_given_to_whom_policies_give_it_and_to_nobody_else() {
             For::WhoeverHasAnIdentity => is_answered_with(&callers.stranger, verb, path, 401),
             For::Everybody | For::Nobody => {}
         }
-        if *verb == "GET" && of(*rule) == For::WhoeverIsGivenIt {
-            let right = callers.right.http(verb, path, "");
-            assert!(![401, 403].contains(&right.status), "{verb} {path}: {right:?}");
-        }
         for body in bodies(verb) {
+            if of(*rule) == For::WhoeverIsGivenIt {
+                let right = callers.right.http(verb, &changing_nothing(verb, path), body);
+                assert!(![401, 403].contains(&right.status), "{verb} {path}: {right:?}");
+            }
             let elsewhere = callers.elsewhere.http(verb, path, body);
             assert!(!elsewhere.body.contains(SECRET), "{verb} {path}: {elsewhere:?}");
+        }
+        if *verb == "GET" {
+            by_other_ways(&site, &callers, path, *rule);
         }
     }
     assert_eq!(site.others(), before, "nobody has changed what is not his");
     assert!(routes.len() > 150, "{} routes", routes.len());
     for (path, status) in [("/livez", 200), ("/readyz", 200), ("/nowhere", 404)] {
         assert_eq!(callers.stranger.http("GET", path, "").status, status, "{path}");
+    }
+}
+
+/// What may change something is tried out, or refused because it cannot be.
+fn changing_nothing(verb: &str, path: &str) -> String {
+    match verb {
+        "GET" => path.to_owned(),
+        _ => format!("{path}?validate_only=true"),
+    }
+}
+
+/// A read by the names of OpenCHAMI's gateway, as of what this member has applied, by a token, and on the port of nodes.
+fn by_other_ways(site: &Site, callers: &Callers, path: &str, rule: Rule) {
+    let names = PREFIXES
+        .iter()
+        .filter(|(_, begin)| path.starts_with(begin))
+        .map(|(prefix, _)| format!("{prefix}{path}"));
+    for name in names {
+        if of(rule) == For::WhoeverIsGivenIt {
+            let stranger = callers.stranger.http("GET", &name, "");
+            assert_eq!(stranger.status, 401, "{name}: {stranger:?}");
+        }
+        let elsewhere = callers.elsewhere.http("GET", &name, "");
+        assert!(!elsewhere.body.contains(SECRET), "{name}: {elsewhere:?}");
+    }
+    let local = format!("{}: {}\r\n", rpc::CONSISTENCY, rpc::CONSISTENCY_LOCAL);
+    let elsewhere = callers.elsewhere.http_with("GET", path, &local, "");
+    assert!(!elsewhere.body.contains(SECRET), "{path}, local: {elsewhere:?}");
+    if of(rule) == For::WhoeverIsGivenIt {
+        let (by, caller) = &callers.also_right[0];
+        let right = caller.http("GET", path, "");
+        assert!(![401, 403].contains(&right.status), "{path} by {by}: {right:?}");
+    }
+    if rule.permission == Permission::Administrator {
+        let on_node_port = get(site.single.http(), path);
+        assert!(
+            on_node_port.status >= 400 && !on_node_port.body.contains(SECRET),
+            "{path} on the port of nodes: {on_node_port:?}"
+        );
     }
 }
 
