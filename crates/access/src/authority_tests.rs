@@ -57,7 +57,11 @@ async fn before_the_first_policy_a_users_certificate_is_an_administrators() {
     );
     assert!(authorities.access(&token(), "smd.write").unwrap().grant.is_none());
     delete(&store, "a").await;
-    assert_eq!(code(authorities.access(&user("ada"), "smd.write")), Code::Ok);
+    assert_eq!(
+        code(authorities.access(&user("ada"), "smd.write")),
+        Code::PermissionDenied,
+        "the first policy has ended that for good"
+    );
 }
 
 /// A member that knows policies in a cluster that does not yet.
