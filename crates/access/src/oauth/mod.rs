@@ -21,6 +21,15 @@ use tonic::{Request, Response, Status};
 use self::error::{OauthError, USE_INSTEAD, answer};
 use crate::TokenChecks;
 
+/// Bytes of what strangers say that are logged.
+const LOGGED_BYTES_MAX: usize = 64;
+
+/// The beginning of a text that anybody may send, for a log line.
+fn brief(text: &str) -> &str {
+    let end = text.floor_char_boundary(LOGGED_BYTES_MAX);
+    &text[..end]
+}
+
 /// The answer that has no content.
 #[derive(Serialize)]
 struct Nothing {}
@@ -50,7 +59,7 @@ impl oauth_service_server::OauthService for OauthService {
         Ok(keys::keys(&self.checks.store().state()))
     }
 
-    #[tracing::instrument(name = "oauth.token", skip_all, fields(grant_type = ?request.get_ref().grant_type))]
+    #[tracing::instrument(name = "oauth.token", skip_all, fields(grant_type = ?brief(&request.get_ref().grant_type)))]
     async fn token(&self, request: Request<TokenRequest>) -> Result<Response<HttpBody>, Status> {
         let asked = request.into_inner();
         Ok(answer(token::token(&self.checks, asked).await))
@@ -61,14 +70,11 @@ impl oauth_service_server::OauthService for OauthService {
         Ok(answer::<Nothing>(Err(OauthError::client(USE_INSTEAD))))
     }
 
-    #[tracing::instrument(name = "oauth.exchange", skip_all, fields(target = ?request.get_ref().target_service))]
+    #[tracing::instrument(name = "oauth.exchange", skip_all, fields(target = ?brief(&request.get_ref().target_service)))]
     async fn exchange(&self, request: Request<ExchangeRequest>) -> Result<Response<HttpBody>, Status> {
         let caller = &rpc::caller(&request).identity;
-        Ok(answer(exchange::of_caller(
-            &self.checks,
-            caller,
-            request.get_ref(),
-        )))
+        let exchanged = exchange::of_caller(&self.checks, caller, request.get_ref()).await;
+        Ok(answer(exchanged))
     }
 
     #[tracing::instrument(level = "debug", name = "oauth.introspect", skip_all)]
@@ -96,6 +102,16 @@ mod tests {
     fn status(response: &Response<HttpBody>) -> &str {
         let status = response.metadata().get(rpc::HTTP_STATUS);
         status.map_or("", |status| status.to_str().unwrap())
+    }
+
+    #[test]
+    fn what_strangers_say_is_logged_in_short() {
+        assert_eq!(brief("refresh_token"), "refresh_token");
+        assert_eq!(brief(&"x".repeat(1_000_000)).len(), LOGGED_BYTES_MAX);
+        assert_eq!(
+            brief(&format!("x{}", "é".repeat(100))).len(),
+            LOGGED_BYTES_MAX - 1
+        );
     }
 
     /// OPAAL gave one to whoever came by.

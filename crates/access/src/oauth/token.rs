@@ -121,6 +121,10 @@ pub(crate) fn grantee_of(shown: Checked, scope: &str) -> Result<Grantee, OauthEr
     let permissions = narrowed(scope, principal.permissions.as_deref()).map_err(|_| OauthError::scope())?;
     Ok(Grantee {
         permissions,
+        origin_token_id: match claims {
+            Some(_) => principal.token_id.clone(),
+            None => String::new(),
+        },
         session_id: match claims {
             Some(_) => principal.session_id,
             // so that what is made of an API token ends with it

@@ -132,9 +132,19 @@ impl Auth {
         self.sessions.iter()
     }
 
+    /// Every yes to a device, by its user code.
+    pub fn device_approvals(&self) -> impl Iterator<Item = &Arc<DeviceApproval>> {
+        self.devices.iter()
+    }
+
     /// A person's yes to a device, also one that has ended.
     pub fn device_approval(&self, user_code: &str) -> Option<Arc<DeviceApproval>> {
         self.devices.get(user_code).cloned()
+    }
+
+    /// What was taken back under an id, e.g. `principal/user/ada`, and is not forgotten.
+    pub fn revocation(&self, id: &str) -> Option<Arc<Revocation>> {
+        self.revocations.get(id).cloned()
     }
 
     /// What was taken back and is not forgotten, by id.
