@@ -26,8 +26,9 @@ const LOGGED_BYTES_MAX: usize = 64;
 
 /// The beginning of a text that anybody may send, for a log line.
 fn brief(text: &str) -> &str {
-    let end = text.floor_char_boundary(LOGGED_BYTES_MAX);
-    &text[..end]
+    let longest = text.len().min(LOGGED_BYTES_MAX);
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
 /// The answer that has no content.
