@@ -39,6 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".chamois.auth.v1.CreateApiTokenResponse",
             ".chamois.auth.v1.ApiToken",
             ".chamois.auth.v1.LoginSession",
+            ".chamois.auth.v1.CallbackRequest",
+            ".chamois.auth.v1.PutOidcProviderRequest",
         ])
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::auth::v1::{
-    ApiToken, CreateApiTokenResponse, IntrospectRequest, LoginSession, RevokeRequest, TokenRequest,
+    ApiToken, CallbackRequest, CreateApiTokenResponse, IntrospectRequest, LoginSession,
+    PutOidcProviderRequest, RevokeRequest, TokenRequest,
 };
 use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};
@@ -157,11 +158,29 @@ impl fmt::Debug for LoginSession {
     }
 }
 
+impl fmt::Debug for CallbackRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackRequest")
+            .field("iss", &self.iss)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PutOidcProviderRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PutOidcProviderRequest")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::{Struct, Value, value::Kind};
 
     use super::*;
+    use crate::auth::v1::OidcProvider;
 
     /// `{"key": "c4n4ry"}`.
     fn canary() -> Option<Struct> {
@@ -280,6 +299,21 @@ mod tests {
             family_sha256: b"c4n4ry".to_vec(),
             ..LoginSession::default()
         };
+        let callback = CallbackRequest {
+            iss: "compute".into(),
+            code: canary(),
+            state: canary(),
+            cookie: canary(),
+            ..CallbackRequest::default()
+        };
+        let provider = PutOidcProviderRequest {
+            provider: Some(OidcProvider {
+                name: "compute".into(),
+                ..OidcProvider::default()
+            }),
+            password: canary(),
+            without_secret: false,
+        };
         // bytes would be shown as numbers
         for shown in [
             format!("{asked:?}"),
@@ -288,6 +322,8 @@ mod tests {
             format!("{created:?}"),
             format!("{token:#?}"),
             format!("{session:?}"),
+            format!("{callback:?}"),
+            format!("{provider:?}"),
         ] {
             let hidden = !shown.contains("c4n4ry") && !shown.contains("52");
             assert!(shown.contains("compute") && hidden, "{shown}");

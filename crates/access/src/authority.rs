@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use auth::Sealer;
 use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
@@ -17,6 +18,8 @@ use tokio::time::Instant;
 
 use crate::TokenChecks;
 use crate::break_glass::BreakGlass;
+use crate::oidc::Oidc;
+use crate::page_seal;
 use crate::parts::{Parts, Selected};
 use crate::table::{Table, proof_of};
 use crate::token_checks::accepted;
@@ -51,6 +54,8 @@ struct Inner {
     /// `None`: no token but the offline key's is accepted.
     tokens: Option<TokenChecks>,
     break_glass: BreakGlass,
+    /// `None`: no provider's token is accepted, and nobody logs in.
+    oidc: Option<Oidc>,
     /// Sorted; a permission is a bit by its place.
     permissions: Vec<String>,
     view: ArcSwap<View>,
@@ -85,12 +90,17 @@ impl Revisions {
 impl Authorities {
     /// Answers from `store` for methods with these rules. No token of this cluster's is accepted.
     pub fn new(store: Store, rules: &Rules) -> Authorities {
-        Authorities::made(store, rules, None)
+        Authorities::made(store, rules, None, None)
     }
 
-    /// The same, of a cluster whose tokens `tokens` checks, by the same store.
-    pub fn with_tokens(store: Store, rules: &Rules, tokens: TokenChecks) -> Authorities {
-        Authorities::made(store, rules, Some(tokens))
+    /// The same, of a cluster whose tokens `tokens` checks and whose providers `oidc` asks, by the same store.
+    pub fn with_providers(store: Store, rules: &Rules, tokens: TokenChecks, oidc: Oidc) -> Authorities {
+        Authorities::made(store, rules, Some(tokens), Some(oidc))
+    }
+
+    /// The providers.
+    pub(crate) fn oidc(&self) -> Option<&Oidc> {
+        self.0.oidc.as_ref()
     }
 
     /// What checks tokens.
@@ -103,11 +113,12 @@ impl Authorities {
         &self.0.break_glass
     }
 
-    fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>) -> Authorities {
+    fn made(store: Store, rules: &Rules, tokens: Option<TokenChecks>, oidc: Option<Oidc>) -> Authorities {
         Authorities(Arc::new(Inner {
             store,
             tokens,
             break_glass: BreakGlass::default(),
+            oidc,
             permissions: rules.permissions().map(str::to_owned).collect(),
             view: ArcSwap::default(),
             is_out_of_touch: AtomicBool::new(false),
@@ -189,6 +200,10 @@ impl Authority for Authorities {
         if let Some(identity) = self.0.break_glass.identity(token)? {
             return Ok(Some(identity));
         }
+        let of_provider = self.0.oidc.as_ref().map(|oidc| oidc.principal(token));
+        if let Some(principal) = of_provider.transpose()?.flatten() {
+            return Ok(Some(Identity::Known(Arc::new(principal))));
+        }
         let Some(tokens) = &self.0.tokens else {
             return Ok(None); // every token that there is was signed with the cluster's offline key
         };
@@ -223,6 +238,14 @@ impl Authority for Authorities {
         is_told.then(|| Arc::new(proof_of(&principal_of(identity))))
     }
 
+    fn seal_page(&self, token: &str) -> Result<String, Error> {
+        page_seal::seal(self.0.sealer()?, token)
+    }
+
+    fn open_page(&self, token: &str) -> Result<String, Error> {
+        page_seal::open(self.0.sealer()?, token)
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
@@ -237,6 +260,17 @@ impl Authority for Authorities {
 }
 
 impl Inner {
+    /// # Errors
+    /// `NotReady` where this member has no key to seal with.
+    fn sealer(&self) -> Result<&Sealer, Error> {
+        let tokens = self.tokens.as_ref().ok_or_else(|| Error::NotReady {
+            retry_after: RETRY_AFTER,
+            reason: "it has no key to seal page tokens with; leave out page_size, or ask another member"
+                .to_owned(),
+        })?;
+        Ok(tokens.sealer())
+    }
+
     fn given(&self, state: &State, who: &Principal, permission: &str) -> Result<Access, Error> {
         check_token(who, permission)?;
         self.check_in_touch(permission)?;

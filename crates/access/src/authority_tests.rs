@@ -3,6 +3,7 @@ use tonic::{Code, Status};
 
 use super::*;
 use crate::issued::Grantee;
+use crate::oidc::testing::Idp;
 use crate::testing::{
     components, delete, group, in_groups, known, members, policy, principal, put, revoke, rules, texts, user,
 };
@@ -407,10 +408,16 @@ async fn a_certificate_that_has_ended_is_refused_on_a_connection_that_goes_on() 
     assert_eq!(authorities.ends_in(&certified(1, 0)), None);
 }
 
+/// A member of a cluster whose tokens are checked.
+fn checking(bed: &Bed) -> Authorities {
+    let oidc = Oidc::new(bed.store.clone(), bed.sealer.clone(), Arc::new(Idp::new()));
+    Authorities::with_providers(bed.store.clone(), &rules(), bed.checks.clone(), oidc)
+}
+
 /// A cluster whose tokens are checked, and the identity that one of them gives.
 async fn bearing(bed: &Bed, token: &str) -> (Authorities, Identity) {
     bed.policy("all", "admin", &["user/ada", "service/cron"]).await;
-    let authorities = Authorities::with_tokens(bed.store.clone(), &rules(), bed.checks.clone());
+    let authorities = checking(bed);
     let identity = authorities.authenticate(token).unwrap().unwrap();
     (authorities, identity)
 }
@@ -489,4 +496,15 @@ async fn a_break_glass_token_is_an_administrators_on_this_member() {
     assert_eq!(code(authorities.access(&identity, "cluster.admin")), Code::Ok);
     let elsewhere = self::authorities(&store);
     assert!(elsewhere.authenticate(&token).is_err());
+}
+
+/// On another member, too; where nobody has the cluster's key, no token is handed out.
+#[tokio::test]
+async fn pages_are_sealed_with_the_clusters_key() {
+    let bed = Bed::new().await;
+    let member = || checking(&bed);
+    let sealed = member().seal_page("0011").unwrap();
+    assert_eq!(member().open_page(&sealed).unwrap(), "0011");
+    let without = authorities(&bed.store);
+    assert!(matches!(without.seal_page("0011"), Err(Error::NotReady { .. })));
 }

@@ -1,4 +1,5 @@
-//! While this member leads: the keys that sign access tokens are made, moved on and ended, and what has ended is forgotten.
+//! While this member leads: the keys that sign access tokens are made, moved on and ended, logins get theirs, and what has ended is
+//! forgotten.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use state::State;
 use state::bounds::{ACCESS_TOKEN_MS_MAX, KEY_PUBLISHED_MS, LEEWAY_MS};
 use state::cluster::FEATURE_LEVEL_AUTH;
 
+use crate::login::{LOGIN_KEY, new_login_key};
 use crate::signing_keys::{Rotation, rotation};
 
 /// Whom the log names for it.
@@ -88,6 +90,9 @@ async fn step(store: &Store, sealer: &Sealer, pace: Pace, forgets: bool) -> Resu
             Some(Change::RotateSigningKey(rotate))
         }
         Due::End => Some(Change::EndSigningKeys(EndSigningKeys {})),
+        Due::Nothing if state.cluster.secret(LOGIN_KEY).is_none() => {
+            Some(Change::PutAuthSecret(new_login_key(sealer)?))
+        }
         Due::Nothing if forgets && has_ended(&state, now_ms) => Some(Change::ForgetEnded(ForgetEnded {})),
         Due::Nothing => None,
     };
@@ -170,6 +175,12 @@ mod tests {
         let mut stages: Vec<Stage> = state.auth.signing_keys().map(|key| key.stage()).collect();
         stages.sort_unstable();
         assert_eq!(stages, [Stage::Next, Stage::Active]);
+        assert!(state.cluster.secret(LOGIN_KEY).is_none());
+        step(&bed.store, &bed.sealer, Pace::default(), false)
+            .await
+            .unwrap();
+        let state = bed.store.state();
+        assert!(state.cluster.secret(LOGIN_KEY).is_some(), "logins have theirs");
         let revision = state.applied_index();
         step(&bed.store, &bed.sealer, Pace::default(), true)
             .await

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raft::Store;
 
-/// What is waited for at once; of more the answer is no. Strangers can fill it, and it does not grow.
+/// What is waited for at once; whoever shows more is to come again. Strangers can fill it, and it does not grow.
 const WAITING_MAX: usize = 256;
 /// The others are asked once in so long, whoever shows what, milliseconds.
 const PAUSE_MS: u64 = 1000;
@@ -69,29 +69,27 @@ impl Waiting {
         if asked_before.is_some_and(|before| self.done > before) {
             return Answer::Nowhere;
         }
-        let is_waited_for = asked_before.is_some() || self.wait_for(what);
+        if asked_before.is_none() {
+            self.wait_for(what);
+        }
         let may_ask = self.begun == 0 || now_ms >= self.begun_at_ms.saturating_add(PAUSE_MS);
         if may_ask && !self.is_running {
             (self.begun, self.begun_at_ms, self.is_running) = (self.begun + 1, now_ms, true);
             return Answer::Ask;
         }
-        match is_waited_for {
-            true => Answer::Later,
-            false => Answer::Nowhere,
-        }
+        // also for what there is no room for: nobody was asked about it
+        Answer::Later
     }
 
-    /// False if there is no room, even when those go whose answer is there.
-    fn wait_for(&mut self, what: &str) -> bool {
+    /// Where there is room, or some by those whose answer is there.
+    fn wait_for(&mut self, what: &str) {
         if self.missing.len() >= WAITING_MAX {
             let done = self.done;
             self.missing.retain(|_, asked_before| *asked_before >= done);
         }
-        let has_room = self.missing.len() < WAITING_MAX;
-        if has_room {
+        if self.missing.len() < WAITING_MAX {
             self.missing.insert(what.to_owned(), self.begun);
         }
-        has_room
     }
 
     fn told(&mut self, answered: bool) {
@@ -137,7 +135,8 @@ mod tests {
             waiting.look(&format!("kid/{number}"), 0);
         }
         assert_eq!(waiting.missing.len(), WAITING_MAX);
-        assert_eq!(waiting.look("kid/x", 0), Answer::Nowhere);
+        // a member that lags meets a valid token while strangers fill the room
+        assert_eq!(waiting.look("kid/x", 0), Answer::Later);
         waiting.told(true);
         assert_eq!(waiting.look("kid/0", 1), Answer::Nowhere, "it was asked for");
         assert_eq!(waiting.look("kid/x", 5000), Answer::Ask);

@@ -12,9 +12,13 @@ mod explain;
 mod issued;
 mod key_rotation;
 mod late;
+mod login;
 mod oauth;
+mod oidc;
+mod page_seal;
 mod parts;
 mod policies;
+mod providers;
 mod question;
 mod revocations;
 mod rights;
@@ -34,7 +38,9 @@ mod token_testing;
 use std::sync::Arc;
 
 use proto::auth::v1::certificate_service_server::CertificateServiceServer;
+use proto::auth::v1::login_service_server::LoginServiceServer;
 use proto::auth::v1::oauth_service_server::OauthServiceServer;
+use proto::auth::v1::oidc_provider_service_server::OidcProviderServiceServer;
 use proto::auth::v1::policy_service_server::PolicyServiceServer;
 use proto::auth::v1::token_service_server::TokenServiceServer;
 use raft::Store;
@@ -49,16 +55,21 @@ pub use break_glass::{BREAK_GLASS_VALID_FOR, BreakGlass};
 pub use certificates::CertificateService;
 pub use explain::{Explained, explain};
 pub use key_rotation::{Pace, rotate_signing_keys};
+pub use login::LoginService;
 pub use oauth::OauthService;
+pub use oidc::{Ask, Fetch, Fetched, Oidc};
+pub use providers::ProviderService;
 pub use question::{Object, Question};
 pub use service::PolicyService;
 pub use table::{PolicyId, Table};
 pub use token_checks::TokenChecks;
 pub use token_service::TokenService;
 
+use crate::login::Logins;
 use crate::rights::Rights;
 
-/// Adds the services to `routes`: those of tokens and certificates where the authority checks any.
+/// Adds the services to `routes`: those of tokens and certificates where the authority checks any, and those of logins where it has
+/// providers.
 ///
 /// # Errors
 /// A descriptor that does not decode, which `rules` were read from.
@@ -73,10 +84,20 @@ pub fn add_services(
     if let Some(tokens) = authorities.tokens() {
         let rights = Rights::new(Arc::new(authorities.clone()), rules);
         let certificates = CertificateService::new(store.clone(), tokens.sealer().clone(), rights.clone());
+        let logins = authorities
+            .oidc()
+            .map(|oidc| Logins::new(tokens.clone(), oidc.clone()));
+        let oauth = OauthService::new(tokens.clone(), logins.clone());
         routes
             .add_service(CertificateServiceServer::new(certificates))
             .add_service(TokenServiceServer::new(TokenService::new(tokens.clone(), rights)))
-            .add_service(OauthServiceServer::new(OauthService::new(tokens.clone())));
+            .add_service(OauthServiceServer::new(oauth));
+        if let Some(logins) = logins {
+            let providers = ProviderService::new(store.clone(), tokens.sealer().clone());
+            routes
+                .add_service(LoginServiceServer::new(LoginService::new(logins)))
+                .add_service(OidcProviderServiceServer::new(providers));
+        }
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ use crate::actions::{Actions, Needed};
 use crate::authority::{Authorities, acts_by_policies, has_policies, principal_of};
 use crate::explain::explain;
 use crate::question::{Question, somebody};
+use crate::rights::READ;
+use crate::table::names;
 
 /// What must be given to whoever asks about others.
 const ASKS_ABOUT_OTHERS: &str = "auth.admin";
@@ -76,6 +78,12 @@ impl PolicyService {
             return Ok(without_policies(true, permission));
         }
         let mut explained = explain(&state, &question, self.store.cluster_time_ms());
+        if !self.may_read_policies(caller)? {
+            explained.considered.retain(|one| {
+                let policy = state.auth.policy(&one.policy);
+                policy.is_some_and(|policy| names(&policy, &question.principal, &question.groups))
+            });
+        }
         let is_for = who.permissions.as_ref().is_none_or(|own| gives(own, &permission));
         if !is_for {
             explained.allowed = false;
@@ -89,6 +97,18 @@ impl PolicyService {
             permission,
             considered: explained.considered,
         })
+    }
+
+    /// Whether somebody may know of policies that are for others.
+    ///
+    /// # Errors
+    /// As the authority, if it cannot say.
+    fn may_read_policies(&self, caller: &Identity) -> Result<bool, Error> {
+        match self.authorities.access(caller, READ) {
+            Ok(access) => Ok(access.scope.part().is_none()),
+            Err(Error::Denied { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// # Errors

@@ -222,6 +222,42 @@ async fn only_who_decides_about_rights_asks_about_others() {
     }
 }
 
+/// An answer about oneself must not name those who have what one lacks.
+#[tokio::test]
+async fn policies_of_others_are_named_to_whom_may_read_them() {
+    let store = Store::in_memory();
+    group(&store, "gpu", &["x0c0s0b0n0"]).await;
+    put(&store, policy("of-bob", "operator", &["user/bob"])).await;
+    put(&store, policy("of-ada", "viewer", &["user/ada"])).await;
+    put(&store, policy("of-ops", "operator", &["group/ops"])).await;
+    put(&store, policy("of-eve", "security-admin", &["user/eve"])).await;
+    put(
+        &store,
+        in_groups(policy("of-part", "security-admin", &["user/part"]), &["gpu"]),
+    )
+    .await;
+    let service = service(&store);
+    let narrow = Identity::Known(Arc::new(Principal {
+        name: "user/eve".into(),
+        permissions: Some(texts(&["bss.write"])),
+        ..Principal::default()
+    }));
+    for (caller, expected) in [
+        (user("ada"), &["of-ada"][..]),
+        (known("user/ada", &["ops"]), &["of-ada", "of-ops"]),
+        (user("carl"), &[]),
+        (user("part"), &["of-part"]),
+        (narrow, &["of-eve"]),
+        (user("eve"), &["of-bob", "of-eve", "of-ops"]),
+    ] {
+        let answer = check(&service, caller.clone(), asking("", "bss.write", ""))
+            .await
+            .unwrap();
+        let named: Vec<String> = answer.considered.into_iter().map(|one| one.policy).collect();
+        assert_eq!(named, expected, "{caller}");
+    }
+}
+
 #[tokio::test]
 async fn before_the_first_policy_users_are_allowed_everything() {
     let service = service(&Store::in_memory());

@@ -2,16 +2,15 @@
 //! member's applied state. Readers take no lock and wait for nobody.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use auth::{
     AccessClaims, AccessTokenError, DecodingKey, OpaqueKind, OpaqueToken, Sealer, SigningPair,
-    check_access_token, check_times, is_access_token, secret_digest,
+    check_access_token, check_times, is_access_token,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +18,8 @@ use proto::auth::v1::SigningKey;
 use proto::auth::v1::signing_key::Stage;
 use raft::Store;
 use rpc::token::{audience, issuer, p256_point};
-use rpc::{Error, Principal};
+use rpc::{Error, KnownTokens, Principal, TokenDigest, token_digest};
+use serde::Deserialize;
 use state::State;
 use state::auth::Proof;
 use state::bounds::LEEWAY_MS;
@@ -27,13 +27,8 @@ use state::bounds::LEEWAY_MS;
 use crate::late::Late;
 use crate::rights::require_level;
 
-/// Access tokens whose signature was checked, at most; when it is full, it begins anew. Only those that passed get in.
-const KNOWN_MAX: usize = 1024;
 /// When to come again with a token that may be known by then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// SHA-256 of a token: the token itself is kept nowhere.
-type Digest = [u8; 32];
 
 /// Checks tokens, and signs them where the key that signs can be opened. Cheap to clone.
 #[derive(Clone)]
@@ -42,7 +37,8 @@ pub struct TokenChecks(Arc<Inner>);
 struct Inner {
     store: Store,
     sealer: Sealer,
-    known: ArcSwap<HashMap<Digest, Arc<Known>>>,
+    /// Access tokens whose signature was checked.
+    known: KnownTokens<Known>,
     late: Late,
     refused: AtomicU64,
     /// The key that signs, opened.
@@ -87,7 +83,7 @@ impl TokenChecks {
         TokenChecks(Arc::new(Inner {
             store,
             sealer,
-            known: ArcSwap::default(),
+            known: KnownTokens::default(),
             late: Late::default(),
             refused: AtomicU64::new(0),
             signing: ArcSwapOption::empty(),
@@ -119,32 +115,38 @@ impl TokenChecks {
 
     /// As [`TokenChecks::principal`], with all that there is to say.
     pub(crate) fn checked(&self, token: &str) -> Result<Option<Checked>, Error> {
-        let state = self.0.store.state();
-        let found = if token.starts_with(OpaqueKind::Api.prefix()) {
-            self.api_token(&state, token)
-        } else if token.starts_with(OpaqueKind::Refresh.prefix()) {
-            Err(Problem::Refused("a refresh token is for the token endpoint only"))
-        } else if is_access_token(token) {
-            self.access_token(&state, token)
-        } else {
-            return Ok(None);
-        };
-        found.map(Some).map_err(|problem| self.refuse(problem))
+        self.checked_by(token, &self.0.store.state())
     }
 
-    fn refuse(&self, problem: Problem) -> Error {
-        let reason = match problem {
-            Problem::Refused(reason) => reason,
-            Problem::Missing(what, reason) => {
-                if !self.0.late.is_nowhere(&self.0.store, &what) {
-                    return Error::NotReady {
-                        retry_after: RETRY_AFTER,
-                        reason: "it asks the other members about this bearer token".to_owned(),
-                    };
-                }
-                reason
+    /// `state` may be older than what this member has applied by now.
+    fn checked_by(&self, token: &str, state: &State) -> Result<Option<Checked>, Error> {
+        let found = match self.found(state, token) {
+            Err(Problem::Missing(what, _)) if self.0.late.is_nowhere(&self.0.store, &what) => {
+                // the others may have been asked since the state was taken: what has come by then is there now
+                self.found(&self.0.store.state(), token)
             }
+            Err(Problem::Missing(..)) => {
+                return Err(not_ready("it asks the other members about this bearer token"));
+            }
+            found => found,
         };
+        found.map_err(|problem| self.refuse(&problem))
+    }
+
+    fn found(&self, state: &State, token: &str) -> Result<Option<Checked>, Problem> {
+        if token.starts_with(OpaqueKind::Api.prefix()) {
+            self.api_token(state, token).map(Some)
+        } else if token.starts_with(OpaqueKind::Refresh.prefix()) {
+            Err(Problem::Refused("a refresh token is for the token endpoint only"))
+        } else if is_access_token(token) && !is_of_another(state, token) {
+            self.access_token(state, token).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn refuse(&self, problem: &Problem) -> Error {
+        let (Problem::Refused(reason) | Problem::Missing(_, reason)) = problem;
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         Error::Unauthenticated {
             reason: format!("the bearer token is not accepted: {reason}"),
@@ -180,9 +182,9 @@ impl TokenChecks {
     }
 
     fn access_token(&self, state: &State, token: &str) -> Result<Checked, Problem> {
-        let digest = secret_digest(token.as_bytes());
+        let digest = token_digest(token);
         let now_ms = self.0.store.cluster_time_ms();
-        let known = self.0.known.load().get(&digest).cloned();
+        let known = self.0.known.get(&digest);
         let known = match known {
             Some(known) => {
                 check_times(&known.claims, now_ms).map_err(problem_of)?;
@@ -224,16 +226,9 @@ impl TokenChecks {
         Ok(checked)
     }
 
-    fn remember(&self, digest: Digest, known: Known) -> Arc<Known> {
+    fn remember(&self, digest: TokenDigest, known: Known) -> Arc<Known> {
         let known = Arc::new(known);
-        self.0.known.rcu(|before| {
-            let mut after = match before.len() {
-                0..KNOWN_MAX => HashMap::clone(before),
-                _ => HashMap::new(),
-            };
-            after.insert(digest, Arc::clone(&known));
-            after
-        });
+        self.0.known.remember(digest, &known);
         known
     }
 
@@ -273,6 +268,21 @@ impl TokenChecks {
         let der = self.0.sealer.open(sealed).map_err(|error| error.to_string())?;
         SigningPair::from_pkcs8(der.bytes()).map_err(|error| error.to_string())
     }
+}
+
+/// The one claim that says who is to check a token.
+#[derive(Deserialize)]
+struct Issuer {
+    iss: String,
+}
+
+/// Whether an access token says that somebody else has issued it: a provider of the site may have. One that does not say who is ours to
+/// refuse.
+fn is_of_another(state: &State, token: &str) -> bool {
+    let claims = token.split('.').nth(1);
+    let claims = claims.and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let named = claims.and_then(|claims| serde_json::from_slice::<Issuer>(&claims).ok());
+    named.is_some_and(|named| named.iss != issuer(state.cluster_name()))
 }
 
 fn not_ready(reason: &str) -> Error {
@@ -513,6 +523,42 @@ mod tests {
         assert!(text.contains("`kid`") && !text.contains(&token), "{text}");
     }
 
+    /// The member has applied the key between its look at the state and its question whether the others know it: they do.
+    #[tokio::test]
+    async fn what_arrives_while_the_others_are_asked_is_found() {
+        let bed = Bed::without_keys();
+        let before = bed.store.state();
+        bed.rotate(false, false).await;
+        let token = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+        for _ in 0..100 {
+            match bed.checks.checked_by(&token, &before) {
+                Err(Error::NotReady { .. }) => tokio::task::yield_now().await,
+                Ok(Some(checked)) => return assert_eq!(checked.principal.name, "user/ada"),
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("it was never said");
+    }
+
+    /// Others may issue such tokens as well; whether one is believed, their providers say.
+    #[tokio::test]
+    async fn an_access_token_of_another_issuer_is_left_to_others() {
+        let bed = Bed::new().await;
+        let token = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+        let parts: Vec<&str> = token.split('.').collect();
+        let with = |iss: &str| {
+            let claims = URL_SAFE_NO_PAD.encode(format!("{{\"iss\":{iss}}}"));
+            format!("{}.{claims}.{}", parts[0], parts[2])
+        };
+        for other in ["\"https://sso.example\"", "\"urn:chamois:\\u0000\"", "\"\""] {
+            assert_eq!(bed.checks.principal(&with(other)).unwrap(), None, "{other}");
+        }
+        for ours in ["\"urn:chamois:\"", "[\"https://sso.example\"]", "7", "null"] {
+            refused(&bed, &with(ours));
+        }
+        refused(&bed, &format!("{}.!.{}", parts[0], parts[2]));
+    }
+
     /// Whoever would be named so needs no policy: no claim can make one of them.
     #[tokio::test]
     async fn nobody_can_be_named_who_has_no_access_tokens() {
@@ -534,30 +580,5 @@ mod tests {
         }
         assert!(refused(&bed, "chr_x").contains("token endpoint"));
         assert_eq!(format!("{:?}", bed.checks), "TokenChecks { .. }");
-    }
-
-    /// An hour's work with one token must not check its signature again and again, nor grow.
-    #[tokio::test]
-    async fn what_is_remembered_is_bounded() {
-        let bed = Bed::new().await;
-        let token = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
-        let known = |checks: &TokenChecks| checks.0.known.load().len();
-        bed.checks.principal(&token).unwrap();
-        bed.checks.principal(&token).unwrap();
-        assert_eq!(known(&bed.checks), 1);
-        let full = (0..KNOWN_MAX as u64).map(|number| {
-            let digest = secret_digest(&number.to_be_bytes());
-            let claims = AccessClaims::default();
-            (
-                digest,
-                Arc::new(Known {
-                    kid: String::new(),
-                    claims,
-                }),
-            )
-        });
-        bed.checks.0.known.store(Arc::new(full.collect()));
-        bed.checks.principal(&token).unwrap();
-        assert_eq!(known(&bed.checks), 1);
     }
 }

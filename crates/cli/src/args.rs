@@ -18,8 +18,10 @@ use crate::image::ImageCommand;
 use crate::import::ImportCommand;
 use crate::init::InitArgs;
 use crate::join::JoinArgs;
+use crate::login::LoginArgs;
 use crate::member::MemberCommand;
 use crate::migrate::MigrateCommand;
+use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
@@ -33,6 +35,7 @@ Examples:
   chamois init --cluster prod --address 10.97.1.1   the first member of a new cluster; prints how others join
   chamois member list                           who votes, who learns, who is behind
   chamois snapshot save prod.snap               the whole product in one file
+  chamois login                                 as yourself, through the site's OIDC provider
   chamois token issue --key id/token.key        another administrator's token, when the first has ended
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
@@ -94,7 +97,7 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub ca: Option<PathBuf>,
-    /// File with a bearer token; CHAMOIS_TOKEN may hold the token itself
+    /// File with a bearer token; CHAMOIS_TOKEN may hold the token itself. Without both the login of `chamois login` counts
     #[arg(
         long,
         global = true,
@@ -182,6 +185,11 @@ pub enum ClientCommand {
     /// What `chamois snapshot save` is to the client.
     #[command(skip)]
     SnapshotSave(SaveArgs),
+    /// Log in through the site's OIDC provider; other commands use the login when no token is given
+    Login(LoginArgs),
+    /// End the login of `chamois login`, everywhere
+    #[command(after_help = "Example:\n  chamois logout")]
+    Logout,
     /// Bearer tokens of administrators and machines
     Token(TokenArgs),
     /// The members themselves
@@ -214,6 +222,9 @@ pub enum ClientCommand {
     /// Who may do what, in which part of the system, and why
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// OIDC providers: whose logins are believed
+    #[command(subcommand)]
+    Oidc(OidcCommand),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),

@@ -15,6 +15,7 @@ use tower::Service;
 
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
+use crate::login;
 
 /// Lists of a large cluster exceed tonic's 4 MiB; this is also what a member sends at most.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -77,16 +78,15 @@ impl Target {
             let text = "no CA: name the cluster's CA certificate with --ca FILE or CHAMOIS_CA";
             return Err(CliError::new(Kind::Usage, text).with_remedy(WHERE_FROM));
         };
+        let ca = read_ca(ca).map_err(|error| error.with_remedy(NAME_THE_CA))?;
         let token = match &global.token_file {
             Some(path) => Some(read_token(path)?),
-            None => std::env::var("CHAMOIS_TOKEN")
-                .ok()
-                .filter(|token| !token.is_empty()),
+            None => token_of_environment().or_else(|| login::access_token(&ca)),
         };
         let at_most = Duration::from_secs(global.timeout);
         Ok(Self {
             endpoints,
-            ca: read_ca(ca).map_err(|error| error.with_remedy(NAME_THE_CA))?,
+            ca,
             token,
             at_most,
         })
@@ -189,6 +189,12 @@ impl Service<Request<Body>> for Connection {
 
 fn timeout_header(at_most: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("{}m", at_most.as_millis())).expect("digits and a letter are a header")
+}
+
+/// What `CHAMOIS_TOKEN` holds, if anything.
+pub(crate) fn token_of_environment() -> Option<String> {
+    let token = std::env::var("CHAMOIS_TOKEN").ok();
+    token.filter(|token| !token.is_empty())
 }
 
 /// The certificates of a PEM file.

@@ -103,7 +103,7 @@ fn classify(code: Code) -> (Kind, Option<&'static str>) {
         Code::Unauthenticated => (
             Kind::Denied,
             Some(
-                "Set CHAMOIS_TOKEN or --token-file to a token that has not expired; `chamois init` writes the first one, `chamois token issue` the next.",
+                "`chamois login`, or set CHAMOIS_TOKEN or --token-file to a token that has not expired; `chamois init` writes the first one, `chamois token issue` the next.",
             ),
         ),
         Code::PermissionDenied => (

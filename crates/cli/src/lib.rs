@@ -22,8 +22,11 @@ mod image;
 mod import;
 mod init;
 mod join;
+mod login;
+mod logout;
 mod member;
 mod migrate;
+mod oidc;
 mod output;
 mod policy;
 mod snapshot;
@@ -48,12 +51,18 @@ pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand};
 /// # Errors
 /// With the class that decides the exit code, and the remedy in the text.
 pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliError> {
+    if !matches!(command, ClientCommand::Login(_) | ClientCommand::Logout) {
+        login::renew(global).await;
+    }
     match command {
         ClientCommand::Init(args) => init::run(&args),
         ClientCommand::Join(args) => join::run(&args).await,
         ClientCommand::Member(command) => member::run(global, command).await,
         ClientCommand::SnapshotSave(args) => snapshot::save(global, args).await,
+        ClientCommand::Login(args) => login::run(global, args).await,
+        ClientCommand::Logout => logout::run(global).await,
         ClientCommand::Token(args) => token::run(global, args).await,
+        ClientCommand::Oidc(command) => oidc::run(global, command).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,

@@ -97,6 +97,25 @@ pub trait Authority: Send + Sync {
         None
     }
 
+    /// A page token that tells nobody what it leads to, good on every member: a list goes on behind an object that its caller may not
+    /// know of.
+    ///
+    /// # Errors
+    /// `Denied` where nobody can seal it; `NotReady` on a member that cannot.
+    fn seal_page(&self, token: &str) -> Result<String, Error> {
+        let _ = token;
+        Err(no_pages())
+    }
+
+    /// What [`Authority::seal_page`] was given.
+    ///
+    /// # Errors
+    /// `Invalid` naming `page_token` for what was never sealed, else as [`Authority::seal_page`].
+    fn open_page(&self, token: &str) -> Result<String, Error> {
+        let _ = token;
+        Err(no_pages())
+    }
+
     /// Grows whenever policies, roles, groups, partitions, tokens or revocations may have changed: who holds a stream asks
     /// [`Authority::access`] again. It is at most 250 ms behind the applied state.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -106,5 +125,11 @@ pub trait Authority: Send + Sync {
     fn ends_in(&self, identity: &Identity) -> Option<Duration> {
         let _ = identity;
         None
+    }
+}
+
+fn no_pages() -> Error {
+    Error::Denied {
+        reason: "pages are for whoever may see the whole list; leave out page_size and page_token".to_owned(),
     }
 }

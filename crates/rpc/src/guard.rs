@@ -26,7 +26,7 @@ use crate::held_keys::HeldKeys;
 use crate::kept_unary::KeptUnary;
 use crate::live_stream::{until_revoked, without_subject};
 use crate::log_limit::LogLimit;
-use crate::part_caller::{PartCaller, check_method};
+use crate::part_caller::{Cuts, PartCaller, check_method};
 use crate::request_id::RequestId;
 use crate::token::Verifier;
 use crate::trial::{self, Trial, WOULD_CHANGE};
@@ -205,8 +205,10 @@ impl Guard {
             let mut answer = match &part {
                 None => self.inner.answer(inner, path, rule, request).await?,
                 Some(part) => {
+                    let cuts = self.cuts(path);
+                    let request = part.request(&cuts, request).await?;
                     let answer = call_catching_panics(inner, request).await?;
-                    part.answer(self.inner.rules.plan(path), answer).await?
+                    part.answer(&cuts, answer).await?
                 }
             };
             if let Some(trial) = trial {
@@ -220,6 +222,15 @@ impl Guard {
         match tokio::time::timeout(at_most, answer.instrument(span)).await {
             Ok(answer) => answer,
             Err(_) => Err(Error::DeadlineExceeded { after: at_most }),
+        }
+    }
+
+    /// What of the messages of the method at `path` is changed for who has a part of the system.
+    fn cuts(&self, path: &str) -> Cuts<'_> {
+        let pages = self.inner.rules.pages(path);
+        Cuts {
+            plan: self.inner.rules.plan(path),
+            pages: pages.zip(self.authority.as_deref()),
         }
     }
 

@@ -1,20 +1,20 @@
 //! What a caller is told who has a part of the system only: answers are cut, and what would tell of other objects is left away.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderMap, Response};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::error::{SUBJECT, THE_REQUEST};
+use crate::frame::{framed, unframed};
+use crate::part_pages::PageFields;
 use crate::scoped_answer::AnswerPlan;
-use crate::{ETAG, Error, HTTP_HEADER_PREFIX, Part, Rule, Rules, Scope};
-
-/// Bytes before a message in gRPC's framing: a flag for compression, and its length.
-const FRAME_HEAD: usize = 5;
+use crate::{Authority, ETAG, Error, HTTP_HEADER_PREFIX, Part, Rule, Rules, Scope};
 
 /// Whether who is given the permission of a method on `scope` may call it: its answer must be of a kind that can be cut, or it must
 /// be a change that is judged where it is made.
@@ -36,6 +36,15 @@ pub(crate) fn check_method(rules: &Rules, path: &str, rule: Rule, scope: &Scope)
     })
 }
 
+/// What of a method's messages is changed for callers with a part of the system.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cuts<'a> {
+    /// How its answer is cut; `None`: it is passed on.
+    pub(crate) plan: Option<&'a AnswerPlan>,
+    /// Where its pages are named, and who seals their tokens.
+    pub(crate) pages: Option<(PageFields, &'a dyn Authority)>,
+}
+
 /// A caller with a part of the system.
 pub(crate) struct PartCaller<'a> {
     part: Arc<dyn Part>,
@@ -49,19 +58,34 @@ impl<'a> PartCaller<'a> {
         Some(Self { part, permission })
     }
 
-    /// What he is told of an answer. Without a `plan` it shows no component, or is that to a change of his own.
+    /// What he asks for, as the service reads it.
+    ///
+    /// # Errors
+    /// `Invalid` for a page token that he was not given.
+    pub(crate) async fn request(
+        &self,
+        cuts: &Cuts<'_>,
+        request: Request<Body>,
+    ) -> Result<Request<Body>, Error> {
+        match cuts.pages {
+            None => Ok(request),
+            Some((fields, authority)) => fields.opened(request, authority).await,
+        }
+    }
+
+    /// What he is told of an answer. Without a plan it shows no component, or is that to a change of his own.
     ///
     /// # Errors
     /// `Denied` for an answer about another's component, and for an error that tells of one: whether it is there is not told either.
     pub(crate) async fn answer(
         &self,
-        plan: Option<&AnswerPlan>,
+        cuts: &Cuts<'_>,
         mut answer: Response<Body>,
     ) -> Result<Response<Body>, Error> {
         self.check_told(answer.headers_mut())?;
-        let Some(plan) = plan else {
+        if cuts.plan.is_none() && cuts.pages.is_none() {
             return Ok(answer);
-        };
+        }
         let (parts, body) = answer.into_parts();
         let collected = match body.collect().await {
             Ok(collected) => collected,
@@ -71,9 +95,7 @@ impl<'a> PartCaller<'a> {
         if let Some(trailers) = &mut trailers {
             self.check_told(trailers)?;
         }
-        let frame = self
-            .cut(plan, &collected.to_bytes())
-            .ok_or_else(|| self.denied())?;
+        let frame = self.cut(cuts, collected.to_bytes())?;
         let body = Full::new(frame).with_trailers(std::future::ready(trailers.map(Ok::<_, Infallible>)));
         Ok(Response::from_parts(parts, Body::new(body)))
     }
@@ -97,24 +119,27 @@ impl<'a> PartCaller<'a> {
     }
 
     /// A framed message without what is of others; no frame at all is an error, which is in the trailers.
-    fn cut(&self, plan: &AnswerPlan, framed: &Bytes) -> Option<Bytes> {
-        if framed.is_empty() {
-            return Some(Bytes::new());
+    fn cut(&self, cuts: &Cuts<'_>, whole: Bytes) -> Result<Bytes, Error> {
+        if whole.is_empty() {
+            return Ok(whole);
         }
-        let (head, message) = framed.split_at_checked(FRAME_HEAD)?;
-        let is_whole = head[0] == 0 && head[1..] == u32::try_from(message.len()).ok()?.to_be_bytes();
-        if !is_whole {
-            return None;
-        }
-        let left = match plan.filter(message, &*self.part)? {
-            std::borrow::Cow::Borrowed(_) => return Some(framed.clone()),
-            std::borrow::Cow::Owned(left) => left,
+        let message = unframed(&whole).ok_or_else(|| self.denied())?;
+        let left = match cuts.plan {
+            None => Cow::Borrowed(message),
+            Some(plan) => plan.filter(message, &*self.part).ok_or_else(|| self.denied())?,
         };
-        let mut cut = BytesMut::with_capacity(FRAME_HEAD + left.len());
-        cut.put_u8(0);
-        cut.put_u32(u32::try_from(left.len()).ok()?);
-        cut.put_slice(&left);
-        Some(cut.freeze())
+        let sealed = match cuts.pages {
+            None => None,
+            Some((fields, authority)) => fields.sealed(&left, authority)?,
+        };
+        let changed: Option<Vec<u8>> = sealed.or(match left {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(left) => Some(left),
+        });
+        match changed {
+            None => Ok(whole),
+            Some(changed) => framed(&changed).ok_or_else(|| self.denied()),
+        }
     }
 
     /// The same words as for a change that is refused where it is made.
@@ -178,7 +203,9 @@ mod tests {
     /// How the error of a handler reads to a caller with a part.
     async fn told(error: Error) -> String {
         let caller = PartCaller::of(&scope(), "smd.read").unwrap();
-        let answer = caller.answer(None, Status::from(error).into_http()).await;
+        let answer = caller
+            .answer(&Cuts::default(), Status::from(error).into_http())
+            .await;
         match answer {
             Ok(answer) => Status::from_header_map(answer.headers())
                 .unwrap()
@@ -238,11 +265,11 @@ mod tests {
             Status::failed_precondition("x1 is locked"),
             Status::out_of_range("x1"),
         ] {
-            let answer = caller.answer(None, status.into_http()).await;
+            let answer = caller.answer(&Cuts::default(), status.into_http()).await;
             assert!(answer.is_err());
         }
         let answer = caller
-            .answer(None, Status::unavailable("later").into_http())
+            .answer(&Cuts::default(), Status::unavailable("later").into_http())
             .await;
         assert!(answer.is_ok());
     }
@@ -255,7 +282,7 @@ mod tests {
         for name in [ETAG, "http-header-etag", "http-header-location"] {
             answer.headers_mut().insert(name, HeaderValue::from_static("x"));
         }
-        let answer = caller.answer(None, answer).await.unwrap();
+        let answer = caller.answer(&Cuts::default(), answer).await.unwrap();
         let names: Vec<_> = answer.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["http-header-location"]);
     }
@@ -264,7 +291,10 @@ mod tests {
     #[tokio::test]
     async fn an_answer_in_another_form_is_not_shown() {
         let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
-        let plan = rules.plan("/chamois.smd.v1.ComponentService/ListComponents");
+        let cuts = Cuts {
+            plan: rules.plan("/chamois.smd.v1.ComponentService/ListComponents"),
+            pages: None,
+        };
         let caller = PartCaller::of(&scope(), "smd.read").unwrap();
         for bytes in [
             &b"\x01\0\0\0\0"[..],
@@ -273,11 +303,11 @@ mod tests {
             b"\0\0\0\0\0\0\0\0\0\0",
         ] {
             let body = Body::new(Full::new(Bytes::copy_from_slice(bytes)));
-            let answer = caller.answer(plan, Response::new(body)).await;
+            let answer = caller.answer(&cuts, Response::new(body)).await;
             assert!(answer.is_err(), "{bytes:?}");
         }
         let body = Body::new(Full::new(Bytes::from_static(b"\0\0\0\0\0")));
-        assert!(caller.answer(plan, Response::new(body)).await.is_ok());
+        assert!(caller.answer(&cuts, Response::new(body)).await.is_ok());
     }
 
     #[test]

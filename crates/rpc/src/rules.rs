@@ -9,6 +9,7 @@ use proto::google::api::HttpRule;
 use proto::google::api::http_rule::Pattern;
 use proto::http::v1::{Access, Consistency, MethodRule, Permission};
 
+use crate::part_pages::PageFields;
 use crate::permission_id::{self, PERMISSIONS_MAX, PermissionId, Permissions};
 use crate::scoped_answer::{AnswerPlan, AnswerPlans};
 
@@ -159,6 +160,7 @@ struct Read {
     rules: HashMap<String, Rule>,
     permissions: Permissions,
     plans: AnswerPlans,
+    pages: HashMap<String, PageFields>,
 }
 
 impl Rules {
@@ -170,7 +172,7 @@ impl Rules {
     pub fn from_descriptor(descriptor: &[u8]) -> Result<Self, RulesError> {
         let pool = DescriptorPool::decode(descriptor)?;
         let options = Options::of(&pool).ok_or(RulesError::OptionMissing)?;
-        let mut named = Vec::new();
+        let (mut named, mut pages) = (Vec::new(), HashMap::new());
         for method in pool
             .services()
             .flat_map(|service| service.methods().collect::<Vec<_>>())
@@ -183,6 +185,9 @@ impl Rules {
                 },
                 None => RulesError::NoPermission { method: path.clone() },
             })?;
+            if let Some(fields) = PageFields::of(&method) {
+                pages.insert(path.clone(), fields);
+            }
             named.push((path, rule, needs));
         }
         for (path, permission) in STANDARD {
@@ -201,6 +206,7 @@ impl Rules {
         Ok(Self(Arc::new(Read {
             rules: numbered.collect(),
             plans: AnswerPlans::of(&pool)?,
+            pages,
             permissions,
         })))
     }
@@ -218,6 +224,11 @@ impl Rules {
     /// How the answer of the method at `path` is cut to a part of the system; `None`: it cannot be.
     pub(crate) fn plan(&self, path: &str) -> Option<&AnswerPlan> {
         self.0.plans.plan(path)
+    }
+
+    /// Where the pages of the method at `path` are named; `None`: it has none.
+    pub(crate) fn pages(&self, path: &str) -> Option<PageFields> {
+        self.0.pages.get(path).copied()
     }
 
     /// Kinds of stored objects that the method at `path` may show whole.
@@ -424,6 +435,7 @@ mod tests {
             .collect();
         // `Propose` is between members; what it carries is sealed
         let expected = [
+            "Callback",
             "CreateGroup",
             "CreateRedfishEndpoints",
             // a node's boot token is in the address of its data
@@ -437,6 +449,7 @@ mod tests {
             "Propose",
             "PutGroup",
             "PutInstanceInfo",
+            "PutOidcProvider",
             "PutProfile",
             "Revoke",
             "Token",

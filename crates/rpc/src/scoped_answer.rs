@@ -314,17 +314,17 @@ fn begun<'c>(cut: &'c mut Option<Vec<u8>>, message: &[u8], at: usize) -> &'c mut
 }
 
 /// One field of an encoded message.
-struct Field<'m> {
-    number: u32,
+pub(crate) struct Field<'m> {
+    pub(crate) number: u32,
     /// With its key.
-    whole: &'m [u8],
+    pub(crate) whole: &'m [u8],
     /// Of a text or message.
-    bytes: Option<&'m [u8]>,
+    pub(crate) bytes: Option<&'m [u8]>,
 }
 
 impl<'m> Field<'m> {
     /// The next field; `None` for bytes that are no message.
-    fn take(rest: &mut &'m [u8]) -> Option<Field<'m>> {
+    pub(crate) fn take(rest: &mut &'m [u8]) -> Option<Field<'m>> {
         let begin: &'m [u8] = *rest;
         let (number, wire_type) = decode_key(rest).ok()?;
         let bytes = match wire_type {

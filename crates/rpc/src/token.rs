@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 
 use crate::Error;
-use crate::known_tokens::{self, KnownTokens};
+use crate::known_tokens::{KnownTokens, token_digest};
 
 /// Tokens longer than this are refused before anything is decoded, bytes.
 pub const TOKEN_LENGTH_MAX: usize = 8 * 1024;
@@ -67,7 +67,7 @@ pub struct Verifier {
     keys: Arc<BTreeMap<String, DecodingKey>>,
     validation: Arc<Validation>,
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    known: KnownTokens,
+    known: KnownTokens<Claims>,
 }
 
 impl fmt::Debug for Verifier {
@@ -126,8 +126,8 @@ impl Verifier {
         if token.len() > TOKEN_LENGTH_MAX {
             return Err(refused("it is longer than 8 KiB"));
         }
-        let digest = known_tokens::digest(token);
-        if let Some(claims) = self.known.claims(&digest) {
+        let digest = token_digest(token);
+        if let Some(claims) = self.known.get(&digest) {
             self.check_time(&claims)?;
             return Ok(Claims::clone(&claims));
         }

@@ -1,7 +1,7 @@
 //! Credentials that OAuth's clients send as a header.
 
 use prost::Message as _;
-use proto::auth::v1::{GetMetadataRequest, TokenRequest};
+use proto::auth::v1::{ApproveDeviceRequest, CallbackRequest, GetMetadataRequest, TokenRequest};
 use proto::google::api::HttpBody;
 
 use super::{Fake, Got, answer, gateway, send};
@@ -88,4 +88,34 @@ async fn the_host_is_that_of_the_request() {
         "admin2:8443"
     );
     assert_eq!(host(&format!("{path}?host=evil"), &[]).await, "");
+}
+
+/// Browsers send each cookie in a header of its own over HTTP/2; there is still one `Cookie`.
+#[tokio::test]
+async fn cookies_in_several_headers_are_one() {
+    let cookies = [("cookie", "a=b"), ("cookie", "chamois-login=x")];
+    let (got, fake) = ask("GET", "/oidc/callback?code=c&state=s&cookie=evil", &cookies, "").await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let asked = CallbackRequest::decode(fake.one_asked().message).unwrap();
+    assert_eq!(
+        (asked.code.as_str(), asked.cookie.as_str()),
+        ("c", "a=b; chamois-login=x")
+    );
+}
+
+/// A browser's form says whose page it is on; a form cannot say so itself.
+#[tokio::test]
+async fn the_origin_is_the_browsers_to_say() {
+    let form = "user_code=BCDF-GHJK&origin=https%3A%2F%2Fevil&host=evil";
+    let (got, fake) = ask("POST", "/device", &[FORM, ("origin", "https://m1:8443")], form).await;
+    assert_eq!(got.status, 200, "{got:?}");
+    let asked = ApproveDeviceRequest::decode(fake.one_asked().message).unwrap();
+    assert_eq!(
+        (
+            asked.user_code.as_str(),
+            asked.origin.as_str(),
+            asked.host.as_str()
+        ),
+        ("BCDF-GHJK", "https://m1:8443", "")
+    );
 }

@@ -196,6 +196,11 @@ async fn the_node_port_has_node_routes_only() {
         ("POST", "/oauth2/token"),
         ("GET", "/token"),
         ("GET", "/keys"),
+        ("GET", "/login"),
+        ("GET", "/oauth2/authorize"),
+        ("GET", "/oidc/callback"),
+        ("POST", "/oauth2/device_authorization"),
+        ("POST", "/device"),
     ] {
         assert_eq!(
             send_to(&gateway.nodes, verb, uri, &[], "{}").await.status,

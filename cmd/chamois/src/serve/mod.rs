@@ -27,6 +27,7 @@ mod open_roles;
 mod parent;
 mod peer_port;
 mod peer_traffic;
+mod provider_client;
 mod readiness;
 mod runtimes;
 mod s3_signer;
@@ -40,7 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Authorities, Pace, TokenChecks};
+use access::{Authorities, Oidc, Pace, TokenChecks};
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
@@ -64,6 +65,7 @@ use self::metrics::{DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::peer_traffic::PeerTraffic;
+use self::provider_client::ProviderClient;
 use self::runtimes::{Apart, Runtimes};
 use self::services::Parts;
 use self::tasks::Tasks;
@@ -149,7 +151,12 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
-    let page = metrics_page(&member, peers, &counters, &dhcp, &tokens);
+    let oidc = Oidc::new(
+        store.clone(),
+        identity.sealer.clone(),
+        Arc::new(ProviderClient::new()),
+    );
+    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc));
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
@@ -163,6 +170,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         timeline: &timeline,
         dhcp: &dhcp,
         tokens: &tokens,
+        oidc: &oidc,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
     follow_rights(authorities, &drain, &mut tasks);
@@ -239,10 +247,10 @@ fn metrics_page(
     peers: PeerTraffic,
     counters: &Counters,
     dhcp: &dhcp::Servers,
-    tokens: &TokenChecks,
+    (tokens, oidc): (&TokenChecks, &Oidc),
 ) -> impl FnOnce(Calls) -> MetricsPage + use<> {
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
-    let (servers, checks) = (dhcp.clone(), tokens.clone());
+    let (servers, checks, oidc) = (dhcp.clone(), tokens.clone(), oidc.clone());
     move |calls| MetricsPage {
         raft,
         peers,
@@ -252,7 +260,7 @@ fn metrics_page(
             store: store.clone(),
             servers,
         },
-        tokens: TokenPage { store, checks },
+        tokens: TokenPage { store, checks, oidc },
     }
 }
 

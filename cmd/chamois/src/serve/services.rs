@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use access::{Authorities, TokenChecks};
+use access::{Authorities, Oidc, TokenChecks};
 use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
@@ -50,6 +50,7 @@ pub(super) struct Parts<'a> {
     /// DHCP servers, for whoever asks what they would answer.
     pub(super) dhcp: &'a ::dhcp::Servers,
     pub(super) tokens: &'a TokenChecks,
+    pub(super) oidc: &'a Oidc,
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -69,9 +70,10 @@ pub(super) async fn assemble(
         timeline,
         dhcp,
         tokens: bearer_tokens,
+        oidc,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let authorities = Authorities::with_tokens(store.clone(), &rules, bearer_tokens.clone());
+    let authorities = Authorities::with_providers(store.clone(), &rules, bearer_tokens.clone(), oidc.clone());
     let guard = Guard::new(
         rules.clone(),
         Some(identity.tokens.clone()),

@@ -124,7 +124,7 @@ fn request(uri: &Uri, post: Post) -> Result<Request<Full<Bytes>>, String> {
 }
 
 /// None on a system without any: then `https` works with what the cluster's CA has signed.
-fn system_roots() -> Vec<CertificateDer<'static>> {
+pub(super) fn system_roots() -> Vec<CertificateDer<'static>> {
     let pem = SYSTEM_ROOTS.iter().find_map(|path| std::fs::read(path).ok());
     let pem = pem.unwrap_or_default();
     CertificateDer::pem_slice_iter(&pem)

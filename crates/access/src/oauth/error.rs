@@ -80,6 +80,34 @@ impl OauthError {
         OauthError::new(403, "access_denied", description)
     }
 
+    /// RFC 8628 3.5: nobody has said yes yet.
+    pub(crate) fn pending() -> OauthError {
+        OauthError::new(
+            400,
+            "authorization_pending",
+            "nobody has said yes to this device yet",
+        )
+    }
+
+    /// RFC 8628 3.5: polls come faster than the device was told.
+    pub(crate) fn slow_down() -> OauthError {
+        OauthError::new(400, "slow_down", "ask again in 5 seconds")
+    }
+
+    /// RFC 8628 3.5.
+    pub(crate) fn expired() -> OauthError {
+        OauthError::new(400, "expired_token", "nobody said yes in time; log in again")
+    }
+
+    /// An address begins more logins than anybody needs.
+    pub(crate) fn too_many() -> OauthError {
+        OauthError::new(
+            429,
+            "slow_down",
+            "20 logins a minute can be begun; try again in a minute",
+        )
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
         self.code
@@ -167,6 +195,10 @@ mod tests {
             (OauthError::scope(), "400", "invalid_scope"),
             (OauthError::target(), "400", "invalid_target"),
             (OauthError::denied("x"), "403", "access_denied"),
+            (OauthError::pending(), "400", "authorization_pending"),
+            (OauthError::slow_down(), "400", "slow_down"),
+            (OauthError::expired(), "400", "expired_token"),
+            (OauthError::too_many(), "429", "slow_down"),
         ] {
             let response = answer::<()>(Err(error));
             assert_eq!(header(&response, rpc::HTTP_STATUS), status);

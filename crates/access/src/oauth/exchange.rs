@@ -9,6 +9,7 @@ use super::token::{ACCESS_TOKEN, TokenAnswer, grantee_of};
 use crate::TokenChecks;
 use crate::authority::principal_of;
 use crate::issued::Grantee;
+use crate::oidc::is_foreign;
 use crate::rights::{own_name, stands};
 use crate::scopes::narrowed;
 
@@ -96,8 +97,11 @@ fn of_principal(who: &Principal, scope: &str) -> Result<Grantee, OauthError> {
             false => who.session_id.clone(),
         },
         certificate_sha256: who.certificate_sha256.clone(),
-        // a certificate is good for much longer than a token, so what is made of it begins now
-        issued_at_ms: if is_token { who.issued_at_ms } else { 0 },
+        // a certificate is good for much longer than a token, and a provider's token for hours: what is made of them begins now
+        issued_at_ms: match is_access_token && !is_foreign(&who.token_id) {
+            true => who.issued_at_ms,
+            false => 0,
+        },
         origin_token_id: match is_access_token {
             true => who.token_id.clone(),
             false => String::new(),

@@ -5,15 +5,14 @@ use serde::Serialize;
 use state::State;
 
 use super::error::OauthError;
-use super::token::{CLIENT_CREDENTIALS, EXCHANGE, REFRESH};
-
-/// Longest host, bytes: a DNS name, a colon and a port.
-const HOST_BYTES_MAX: usize = 253 + 6;
+use super::token::{CLIENT_CREDENTIALS, DEVICE_CODE, EXCHANGE, REFRESH};
+use crate::login::check_host;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Metadata {
     issuer: String,
     token_endpoint: String,
+    device_authorization_endpoint: String,
     jwks_uri: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
@@ -29,18 +28,16 @@ pub(crate) struct Metadata {
 /// # Errors
 /// `invalid_request` for a host that is none: it becomes part of addresses.
 pub(crate) fn metadata(state: &State, host: &str) -> Result<Metadata, OauthError> {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
-    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(is_part) {
-        return Err(OauthError::request("host: name this member by host and port"));
-    }
+    check_host(host)?;
     let at = |path: &str| format!("https://{host}{path}");
     Ok(Metadata {
         issuer: issuer(state.cluster_name()),
         token_endpoint: at("/oauth2/token"),
+        device_authorization_endpoint: at("/oauth2/device_authorization"),
         jwks_uri: at("/keys"),
         introspection_endpoint: at("/oauth2/introspect"),
         revocation_endpoint: at("/oauth2/revoke"),
-        grant_types_supported: &[CLIENT_CREDENTIALS, REFRESH, EXCHANGE],
+        grant_types_supported: &[CLIENT_CREDENTIALS, REFRESH, DEVICE_CODE, EXCHANGE],
         response_types_supported: &[],
         token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "none"],
         id_token_signing_alg_values_supported: &["ES256"],

@@ -18,8 +18,11 @@ use proto::google::api::HttpBody;
 use serde::Serialize;
 use tonic::{Request, Response, Status};
 
-use self::error::{OauthError, USE_INSTEAD, answer};
+use self::error::USE_INSTEAD;
+pub(crate) use self::error::{OauthError, answer};
+pub(crate) use self::token::TokenAnswer;
 use crate::TokenChecks;
+use crate::login::Logins;
 
 /// Bytes of what strangers say that are logged.
 const LOGGED_BYTES_MAX: usize = 64;
@@ -39,11 +42,13 @@ struct Nothing {}
 #[derive(Clone, Debug)]
 pub struct OauthService {
     checks: TokenChecks,
+    /// `None`: no devices log in here.
+    logins: Option<Logins>,
 }
 
 impl OauthService {
-    pub(crate) fn new(checks: TokenChecks) -> OauthService {
-        OauthService { checks }
+    pub(crate) fn new(checks: TokenChecks, logins: Option<Logins>) -> OauthService {
+        OauthService { checks, logins }
     }
 }
 
@@ -63,6 +68,10 @@ impl oauth_service_server::OauthService for OauthService {
     #[tracing::instrument(name = "oauth.token", skip_all, fields(grant_type = ?brief(&request.get_ref().grant_type)))]
     async fn token(&self, request: Request<TokenRequest>) -> Result<Response<HttpBody>, Status> {
         let asked = request.into_inner();
+        if asked.grant_type == token::DEVICE_CODE {
+            let given = Box::pin(token::device(&self.checks, self.logins.as_ref(), &asked));
+            return Ok(answer(given.await));
+        }
         Ok(answer(token::token(&self.checks, asked).await))
     }
 
@@ -118,7 +127,7 @@ mod tests {
     /// OPAAL gave one to whoever came by.
     #[tokio::test]
     async fn get_token_names_the_command_to_use() {
-        let service = OauthService::new(Bed::new().await.checks);
+        let service = OauthService::new(Bed::new().await.checks, None);
         let by_get = service.get_token(Request::new(GetTokenRequest {})).await.unwrap();
         let by_post = service
             .token(Request::new(TokenRequest::default()))
@@ -139,7 +148,7 @@ mod tests {
     async fn a_revocation_is_answered_alike_whatever_was_shown() {
         let bed = Bed::new().await;
         let session = bed.session("user/ada", &[], &[]).await;
-        let service = OauthService::new(bed.checks.clone());
+        let service = OauthService::new(bed.checks.clone(), None);
         for token in [session.to_string(), "x".to_owned()] {
             let asked = RevokeRequest {
                 token,

@@ -13,6 +13,7 @@ use super::error::{OauthError, USE_INSTEAD};
 use super::{exchange, refresh};
 use crate::TokenChecks;
 use crate::issued::{Grantee, Issued};
+use crate::login::{self, Logins};
 use crate::scopes::narrowed;
 use crate::token_checks::Checked;
 
@@ -22,6 +23,8 @@ pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 pub(crate) const REFRESH: &str = "refresh_token";
 /// RFC 8693.
 pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// RFC 8628 3.4.
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// RFC 8693 3: what is issued.
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
@@ -62,9 +65,23 @@ pub(crate) async fn token(checks: &TokenChecks, asked: TokenRequest) -> Result<T
         REFRESH => refresh::refresh(checks, &asked).await,
         EXCHANGE => exchange::of_token(checks, &asked),
         other => Err(OauthError::grant_type(format!(
-            "{other:?} is not supported; use {CLIENT_CREDENTIALS}, {REFRESH} or {EXCHANGE}"
+            "{other:?} is not supported; use {CLIENT_CREDENTIALS}, {REFRESH}, {DEVICE_CODE} or {EXCHANGE}"
         ))),
     }
+}
+
+/// The same for a device that polls.
+///
+/// # Errors
+/// As RFC 8628 3.5 names them.
+pub(crate) async fn device(
+    checks: &TokenChecks,
+    logins: Option<&Logins>,
+    asked: &TokenRequest,
+) -> Result<TokenAnswer, OauthError> {
+    check_target(checks, asked)?;
+    let logins = logins.ok_or(OauthError::grant_type("no device logs in here"))?;
+    login::poll(logins, asked).await
 }
 
 /// RFC 8707: tokens are for this cluster's API and nothing else.

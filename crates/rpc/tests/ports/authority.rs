@@ -340,3 +340,17 @@ async fn the_end_of_a_stream_does_not_say_what_is_for_the_guard() {
     assert_eq!(trailers["grpc-status"], "5");
     assert!(!trailers.contains_key("chamois-subject"), "{trailers:?}");
 }
+
+/// A page ends where the whole list does not, mostly at another's object.
+#[tokio::test]
+async fn a_page_token_does_not_tell_a_part_caller_of_others() {
+    let site = site();
+    let ask = async |identity: Identity| {
+        let answer = site.call(identity, LIST, &[("object", "paged")]).await;
+        told::<ListComponentsResponse>(answer).await.0
+    };
+    let sealed: String = THEIRS.chars().rev().collect();
+    let seen = ask(part()).await;
+    assert_eq!((seen.components.len(), seen.next_page_token), (1, sealed));
+    assert_eq!(ask(all()).await.next_page_token, THEIRS);
+}

@@ -139,6 +139,14 @@ impl Authority for Fake {
         self.changes.subscribe()
     }
 
+    fn seal_page(&self, token: &str) -> Result<String, Error> {
+        Ok(token.chars().rev().collect())
+    }
+
+    fn open_page(&self, token: &str) -> Result<String, Error> {
+        self.seal_page(token)
+    }
+
     /// What is called so ends at once, and is refused from then on.
     fn ends_in(&self, identity: &Identity) -> Option<Duration> {
         let ends = identity.principal() == "user/ending";
@@ -282,6 +290,10 @@ fn handle(seen: &Mutex<Seen>, request: Request<Body>) -> Response<Body> {
         };
     }
     match (path.as_str(), object.as_ref().map(HeaderValue::as_bytes)) {
+        (LIST, Some(b"paged")) => answered(&ListComponentsResponse {
+            next_page_token: THEIRS.to_owned(),
+            ..list()
+        }),
         (LIST, _) => {
             let mut answer = answered(&list());
             let etag = HeaderValue::from_static("\"c-7\"");

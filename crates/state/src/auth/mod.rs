@@ -362,6 +362,11 @@ impl Auth {
     }
 }
 
+/// Whether tokens and logins may speak for a principal: `user/<name>` or `service/<name>`, in the form that policies name.
+pub fn is_person(principal: &str) -> bool {
+    forms::check_person("principal", principal).is_ok()
+}
+
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(_command: &AuthCommand) -> u32 {
     FEATURE_LEVEL_AUTH

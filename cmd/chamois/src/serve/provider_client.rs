@@ -1,0 +1,275 @@
+//! Questions to OIDC providers: one a connection, bounded in time and in what is read; redirects are answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::{Ask, Fetch, Fetched};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Uri, header};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::webhooks::system_roots;
+
+/// From the connection to the end of the answer.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// All headers of an answer, bytes.
+const HEADER_BYTES_MAX: usize = 32 * 1024;
+/// The body of an answer, bytes: discovery documents and sets of keys have a hundredth of it.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+const USER_AGENT: &str = concat!("Chamois/", env!("CARGO_PKG_VERSION"));
+
+/// Trusts what each question says, or the CAs of the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ProviderClient;
+
+impl ProviderClient {
+    pub(super) fn new() -> ProviderClient {
+        ProviderClient
+    }
+}
+
+impl Fetch for ProviderClient {
+    fn fetch(&self, ask: Ask) -> BoxFuture<'static, Result<Fetched, String>> {
+        async move {
+            match tokio::time::timeout(ANSWER_MAX, send(ask)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(format!("no whole answer within {} s", ANSWER_MAX.as_secs())),
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn send(ask: Ask) -> Result<Fetched, String> {
+    let uri: Uri = ask.url.parse().map_err(|_| "its URL is none".to_owned())?;
+    let host = uri.host().ok_or("its URL names no host")?.to_owned();
+    let is_tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err("its URL is neither http nor https".to_owned()),
+    };
+    let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    // an IPv6 address stands in brackets in a URL, and nowhere else
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let tls = match is_tls {
+        true => Some((connector(&ask.ca_pem)?, server_name(name)?)),
+        false => None,
+    };
+    let tcp = TcpStream::connect((name, port))
+        .await
+        .map_err(|error| format!("no connection to {host}:{port}: {error}"))?;
+    let request = request(&uri, ask)?;
+    match tls {
+        None => exchange(tcp, request).await,
+        Some((connector, name)) => {
+            let tls = connector.connect(name, tcp).await;
+            exchange(
+                tls.map_err(|error| format!("no TLS with {host}:{port}: {error}"))?,
+                request,
+            )
+            .await
+        }
+    }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(name.to_owned()).map_err(|_| "its URL names no host".to_owned())
+}
+
+fn connector(ca_pem: &str) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    let certificates = match ca_pem {
+        "" => system_roots(),
+        pem => CertificateDer::pem_slice_iter(pem.as_bytes())
+            .filter_map(Result::ok)
+            .collect(),
+    };
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        return Err(
+            "there is no CA to trust: put the provider with its own, or install ca-certificates".to_owned(),
+        );
+    }
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// One request and its whole answer.
+async fn exchange(
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<Fetched, String> {
+    let broken = |error: hyper::Error| format!("the connection broke: {error}");
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEADER_BYTES_MAX)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(broken)?;
+    let answer = async {
+        let answer = sender.send_request(request).await.map_err(broken)?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), BODY_BYTES_MAX).collect().await;
+        let body =
+            body.map_err(|error| format!("its answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
+        Ok::<_, String>(Fetched {
+            status,
+            body: body.to_bytes().to_vec(),
+        })
+    };
+    tokio::pin!(answer);
+    // the connection is driven only until the answer is there, and dropped with this function; it may end before the answer is
+    // looked at, because it is asked to close
+    tokio::select! {
+        answer = &mut answer => answer,
+        _ = connection => answer.await,
+    }
+}
+
+fn request(uri: &Uri, ask: Ask) -> Result<Request<Full<Bytes>>, String> {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let method = match ask.form {
+        Some(_) => Method::POST,
+        None => Method::GET,
+    };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, authority)
+        .header(header::CONNECTION, "close")
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, USER_AGENT);
+    if ask.form.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    }
+    if !ask.authorization.is_empty() {
+        request = request.header(header::AUTHORIZATION, ask.authorization);
+    }
+    let body = Full::new(Bytes::from(ask.form.unwrap_or_default()));
+    request
+        .body(body)
+        .map_err(|_| "no request can be made of its URL".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers one request with `head` and then `times` pieces of a kilobyte.
+    async fn server(head: String, times: usize) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks?a=b", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut io, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = io.read(&mut request).await.unwrap();
+            request.truncate(length);
+            let _ = io.write_all(head.as_bytes()).await;
+            for _ in 0..times {
+                // the other side stops reading when it has enough
+                if io.write_all(&[b'x'; 1024]).await.is_err() {
+                    break;
+                }
+            }
+            String::from_utf8(request).unwrap()
+        });
+        (url, served)
+    }
+
+    async fn ask(url: &str) -> Result<Fetched, String> {
+        rpc::tls::install_crypto_provider();
+        let ask = Ask {
+            url: url.to_owned(),
+            ..Ask::default()
+        };
+        ProviderClient::new().fetch(ask).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_as_it_is() {
+        let (url, served) = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".into(), 0).await;
+        let answer = ask(&url).await.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"{}"[..]));
+        let request = served.await.unwrap().to_ascii_lowercase();
+        assert!(request.starts_with("get /jwks?a=b http/1.1\r\n"), "{request}");
+        assert!(!request.contains("authorization"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_form_is_posted_with_the_clients_credentials() {
+        let (url, served) = server("HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n".into(), 0).await;
+        let form = Ask {
+            url,
+            form: Some("code=x".into()),
+            authorization: "Basic eA==".into(),
+            ..Ask::default()
+        };
+        rpc::tls::install_crypto_provider();
+        assert_eq!(ProviderClient::new().fetch(form).await.unwrap().status, 400);
+        let request = served.await.unwrap();
+        assert!(request.starts_with("POST /jwks"), "{request}");
+        assert!(
+            request.contains("x-www-form-urlencoded") && request.contains("Basic eA=="),
+            "{request}"
+        );
+    }
+
+    /// A provider cannot send us elsewhere.
+    #[tokio::test]
+    async fn a_redirect_is_an_answer() {
+        let head = "HTTP/1.1 302 Go\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+        let (url, _served) = server(head.into(), 0).await;
+        assert_eq!(ask(&url).await.unwrap().status, 302);
+    }
+
+    /// Said to be large, or never ending: neither fills the memory.
+    #[tokio::test]
+    async fn a_megabyte_and_an_endless_answer_are_refused() {
+        for head in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        ] {
+            let (url, _served) = server(head.into(), 1 << 20).await;
+            let problem = ask(&url).await.unwrap_err();
+            assert!(problem.contains("262144 bytes"), "{problem}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_asked_is_told() {
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        for (url, begin) in [
+            (format!("http://{closed}/"), "no connection to 127.0.0.1:"),
+            ("file:///etc/passwd".to_owned(), "its URL"),
+            ("/jwks".to_owned(), "its URL names no host"),
+        ] {
+            let problem = ask(&url).await.unwrap_err();
+            assert!(problem.starts_with(begin), "{problem}");
+        }
+    }
+
+    #[test]
+    fn without_a_ca_nothing_is_trusted() {
+        rpc::tls::install_crypto_provider();
+        assert!(connector("-----BEGIN CERTIFICATE-----\nnone").is_err());
+    }
+}
