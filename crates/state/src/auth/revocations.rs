@@ -159,8 +159,7 @@ impl Revocations {
     ) -> Result<Applied, Rejection> {
         let id = new.id.clone();
         let Some(before) = self.get(&id).cloned() else {
-            self.make_room_of(&id, at, changes)?;
-            self.make_room(&id, at.time_ms, changes)?;
+            self.make_room(&id, at, changes)?;
             let applied = created(&id);
             let meta = at.created();
             self.put(Revocation { meta, ..new }, changes);
@@ -174,33 +173,6 @@ impl Revocations {
         };
         self.put(merged, changes);
         Ok(updated(&id))
-    }
-
-    /// Whoever has tokens can make as many as he likes and take each of them back: nobody fills the table by that.
-    fn make_room_of(
-        &mut self,
-        id: &str,
-        at: &LogPosition<'_>,
-        changes: &mut Changes,
-    ) -> Result<(), Rejection> {
-        let author = at.principal;
-        if !is_of_token(id) || self.has_room_of(author) {
-            return Ok(());
-        }
-        self.forget(at.time_ms, ENDED_FORGOTTEN_MAX, changes);
-        if self.has_room_of(author) {
-            return Ok(());
-        }
-        let detail = format!(
-            "{author} has taken back {REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX} tokens within a quarter of an hour; revoke their \
-             principal, or their login"
-        );
-        Err(Rejection::Conflict { detail })
-    }
-
-    fn has_room_of(&self, author: &str) -> bool {
-        let has = self.of_tokens.get(author).copied().unwrap_or_default();
-        has < REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX
     }
 
     fn put(&mut self, revocation: Revocation, changes: &mut Changes) {
@@ -238,26 +210,45 @@ impl Revocations {
     }
 
     /// When it is full, there still is room for principals, logins and certificates: a whole flood of tokens can be ended by the first
-    /// two, and a certificate that is lost by nothing else.
-    fn make_room(&mut self, id: &str, now_ms: u64, changes: &mut Changes) -> Result<(), Rejection> {
-        let reserve = match is_of_token(id) {
-            true => 0,
-            false => REVOCATIONS_RESERVED_MAX,
-        };
-        if self.table.len() < REVOCATIONS_MAX {
+    /// two, and a certificate that is lost by nothing else. And whoever has tokens can make as many as he likes and take each of them
+    /// back: nobody fills the table by that. Nothing is forgotten for what is refused.
+    fn make_room(&mut self, id: &str, at: &LogPosition<'_>, changes: &mut Changes) -> Result<(), Rejection> {
+        let (author, is_of_token) = (at.principal, is_of_token(id));
+        let has = self.of_tokens.get(author).copied().unwrap_or_default();
+        let has_many = is_of_token && has >= REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX;
+        if self.table.len() < REVOCATIONS_MAX && !has_many {
             return Ok(());
         }
-        self.forget(now_ms, ENDED_FORGOTTEN_MAX, changes);
-        match self.table.len() < REVOCATIONS_MAX + reserve {
-            true => Ok(()),
-            false => Err(full(REVOCATIONS_MAX)),
+        let over: Vec<String> = self.over(at.time_ms, ENDED_FORGOTTEN_MAX).cloned().collect();
+        if has_many && !over.iter().any(|id| self.is_token_by(id, author)) {
+            return Err(too_many(author));
         }
+        let reserve = if is_of_token { 0 } else { REVOCATIONS_RESERVED_MAX };
+        if self.table.len() - over.len() >= REVOCATIONS_MAX + reserve {
+            return Err(full(REVOCATIONS_MAX));
+        }
+        for id in &over {
+            self.remove(id, changes);
+        }
+        Ok(())
+    }
+
+    fn is_token_by(&self, id: &str, author: &str) -> bool {
+        is_of_token(id) && self.get(id).is_some_and(|row| author_of(row) == author)
+    }
+
+    /// Those that mean nothing any more, the first to end first.
+    fn over(&self, now_ms: u64, at_most: usize) -> impl Iterator<Item = &String> {
+        let over = self
+            .by_end
+            .iter()
+            .take_while(move |(end_ms, _)| *end_ms <= now_ms);
+        over.take(at_most).map(|(_, id)| id)
     }
 
     /// How many of those that mean nothing any more are gone.
     pub(super) fn forget(&mut self, now_ms: u64, at_most: usize, changes: &mut Changes) -> usize {
-        let over = self.by_end.iter().take_while(|(end_ms, _)| *end_ms <= now_ms);
-        let gone: Vec<String> = over.take(at_most).map(|(_, id)| id.clone()).collect();
+        let gone: Vec<String> = self.over(now_ms, at_most).cloned().collect();
         for id in &gone {
             self.remove(id, changes);
         }
@@ -281,6 +272,14 @@ impl Revocations {
 /// Whether it takes back one access token.
 fn is_of_token(id: &str) -> bool {
     id.starts_with("jti/")
+}
+
+fn too_many(author: &str) -> Rejection {
+    let detail = format!(
+        "{author} has taken back {REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX} tokens within a quarter of an hour; revoke their \
+         principal, or their login"
+    );
+    Rejection::Conflict { detail }
 }
 
 /// Who took it back first.
@@ -414,6 +413,11 @@ mod tests {
         }
         let untold = all.note_session("ffffffffffffffff", &at, &mut changes).unwrap();
         assert_eq!(untold.id, "session/ffffffffffffffff");
+        assert_eq!(
+            all.by_end.len(),
+            REVOCATIONS_MAX + REVOCATIONS_RESERVED_MAX,
+            "a no changes nothing"
+        );
         // and what has ended makes room for all of them
         let later = LogPosition::new(3, NOW_MS + 1, &header);
         for _ in 0..2 {
