@@ -47,6 +47,14 @@ pub fn run(args: &AuthzWorkerArgs) -> Result<(), WorkerError> {
 #[error("decisions cannot be measured")]
 pub struct WorkerError(#[source] Box<dyn Error + Send + Sync>);
 
+/// Two ways to the same answer do not agree: a figure for either would be that of a mistake.
+#[derive(Debug, thiserror::Error)]
+#[error("{cold} components are in the part when each is asked for, and {judged} when all were judged ahead")]
+struct Differs {
+    cold: usize,
+    judged: usize,
+}
+
 fn failed(error: impl Error + Send + Sync + 'static) -> WorkerError {
     WorkerError(error.into())
 }
@@ -65,6 +73,12 @@ async fn measure(args: &AuthzWorkerArgs) -> Result<Value, WorkerError> {
     tokio::time::sleep(JUDGED_WITHIN).await;
     following.abort();
     let (list_ms, again) = asking.list()?;
+    if again != in_part {
+        return Err(failed(Differs {
+            cold: in_part,
+            judged: again,
+        }));
+    }
     let mut decisions = asking.decisions()?;
     decisions.sort_by(f64::total_cmp);
     let p99 = decisions.get(decisions.len() * 99 / 100).copied();
@@ -76,7 +90,7 @@ async fn measure(args: &AuthzWorkerArgs) -> Result<Value, WorkerError> {
         "rebuilt_us": rebuilt_us,
         "list_cold_ms": list_cold_ms,
         "list_ms": list_ms,
-        "in_part": in_part.max(again),
+        "in_part": in_part,
     }))
 }
 

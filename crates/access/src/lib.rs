@@ -20,6 +20,7 @@ mod parts;
 mod policies;
 mod providers;
 mod question;
+mod rates;
 mod revocations;
 mod rights;
 mod roles;

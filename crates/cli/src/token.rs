@@ -17,7 +17,10 @@ use crate::error::{CliError, Kind};
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct TokenArgs {
-    /// Print the line `export NAME_ACCESS_TOKEN=…` that `ochami` reads for its cluster NAME; good for ten minutes
+    /// Print the line `export NAME_ACCESS_TOKEN=…` that `ochami` reads for its cluster NAME
+    ///
+    /// The token is good for ten minutes. A token of the cluster's own key is exchanged for nothing: then the line has that token itself,
+    /// an administrator's, for as long as it is good.
     #[arg(long, value_name = "NAME", value_parser = export::variable)]
     pub export: Option<String>,
     /// What to do.

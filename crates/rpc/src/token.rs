@@ -20,7 +20,10 @@ pub const LEEWAY_S: u64 = 60;
 /// Public keys that one verifier holds at most.
 pub const KEYS_MAX: usize = 16;
 
-/// The `iss` of tokens that the cluster itself issues.
+/// The `iss` of tokens that the cluster itself issues. Of the cluster and not of an address: members are found by several names, and a
+/// token must be good at each of them, also after the site has renamed one. A client that insists on an `https` issuer under which it finds
+/// the metadata (OpenID Connect Discovery 4.3) is told `issuer` and `jwks_uri` by hand; RFC 8414's clients take any name that is the same
+/// in both places.
 pub fn issuer(cluster: &str) -> String {
     format!("urn:chamois:{cluster}")
 }

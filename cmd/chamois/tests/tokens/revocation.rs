@@ -1,26 +1,35 @@
 //! What is taken back is refused everywhere within a second, where it is in use as well.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use auth::pki::CertificateAuthority;
 use proto::watch::v1::WatchRequest;
 use proto::watch::v1::watch_service_client::WatchServiceClient;
 use rpc::client::{Credentials, Options, connect};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::Runtime;
 use tonic::{Code, Streaming};
 
-use crate::site::{Site, json};
+use crate::site::Site;
 
 /// Issue 9: from the acknowledgement on, on every connected member.
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A watch at one member, past its first message.
 async fn watch(site: &Site, id: u64, token: &str) -> Streaming<proto::watch::v1::WatchResponse> {
+    watch_as(site, id, Credentials::Token(token.to_owned())).await
+}
+
+async fn watch_as(
+    site: &Site,
+    id: u64,
+    credentials: Credentials,
+) -> Streaming<proto::watch::v1::WatchResponse> {
     let options = Options {
         endpoints: vec![format!("{}:7441", site.ip(id))],
         ca: vec![CertificateDer::from_pem_file(site.identities().join("ca.pem")).unwrap()],
-        credentials: Credentials::Token(token.to_owned()),
+        credentials,
     };
     let mut client = WatchServiceClient::new(connect(options).unwrap());
     let mut stream = client.watch(WatchRequest::default()).await.unwrap().into_inner();
@@ -123,7 +132,7 @@ fn a_revocation_outlives_the_leader_and_a_restart() {
         .administrator
         .send(site.ip(1), "POST", "/chamois/v1/revocations", &asked);
     assert_eq!(answer.status, 200, "{answer:?}");
-    let leader = leader(&site);
+    let leader = site.leader();
     site.members[leader as usize - 1] = None;
     for id in site.ids() {
         site.until("it is refused", || site.status(id, &access) == 401);
@@ -138,14 +147,72 @@ fn a_revocation_outlives_the_leader_and_a_restart() {
     assert_eq!(site.final_status(leader, &site.access_token(leader, &api)), 200);
 }
 
-fn leader(site: &Site) -> u64 {
-    let answer = site
-        .administrator
-        .send(site.ip(1), "GET", "/chamois/v1/cluster", "");
-    let status = json(&answer);
-    let leader = &status["leaderId"];
-    leader
-        .as_u64()
-        .or_else(|| leader.as_str()?.parse().ok())
-        .unwrap_or_else(|| panic!("{status}"))
+/// A key that was stolen: what its tokens let in goes as fast, streams as well.
+#[test]
+fn what_a_distrusted_key_let_in_ends_everywhere_within_a_second() {
+    let (site, runtime) = (Site::start(3), runtime());
+    site.give("site", "viewer", "service/watcher");
+    let (_, api) = site.api_token("service/watcher", &["watch.read", "smd.read"]);
+    let access = site.access_token(1, &api);
+    for id in site.ids() {
+        assert_eq!(site.final_status(id, &access), 200);
+    }
+    refused_everywhere(&site, &runtime, &access, || {
+        let (code, _, err) = site
+            .single
+            .ask(&["token", "keys", "--rotate", "--urgent", "--distrust"]);
+        assert_eq!(code, 0, "{err}");
+    });
+}
+
+/// A user's certificate, and what revocations call it.
+struct Certified {
+    certificate: CertificateDer<'static>,
+    key_pem: String,
+}
+
+impl Certified {
+    fn of(site: &Site, name: &str) -> Certified {
+        let read = |file: &str| std::fs::read_to_string(site.identities().join(file)).unwrap();
+        let ca = CertificateAuthority::from_pem("test", &read("ca.pem"), &read("ca.key")).unwrap();
+        let issued = ca.issue_user(name, SystemTime::now()).unwrap();
+        Certified {
+            certificate: CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes()).unwrap(),
+            key_pem: issued.key_pem,
+        }
+    }
+
+    fn credentials(&self) -> Credentials {
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).unwrap();
+        Credentials::Certificate(vec![self.certificate.clone()], key)
+    }
+
+    fn sha256(&self) -> String {
+        let digest = auth::secret_digest(&self.certificate);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// One certificate of a user, and then all of them: each time the streams of those that are meant end, and no others.
+#[test]
+fn a_users_certificates_are_taken_back_one_by_one_and_all_at_once() {
+    let (site, runtime) = (Site::start(1), runtime());
+    site.give("site", "viewer", "user/ada");
+    let (lost, kept) = (Certified::of(&site, "ada"), Certified::of(&site, "ada"));
+    let open = |of: &Certified| runtime.block_on(watch_as(&site, 1, of.credentials()));
+    let (of_lost, of_kept) = (open(&lost), open(&kept));
+    let ended = |stream, words: &[&str]| {
+        let end = runtime.spawn(end_of(stream));
+        let (code, out, err) = site.single.ask(&[&["token", "revoke"][..], words].concat());
+        assert_eq!(code, 0, "{out}{err}");
+        let end = runtime.block_on(async { tokio::time::timeout(REFUSED_WITHIN, end).await });
+        assert_eq!(end.expect("the stream goes on").unwrap(), Code::Unauthenticated);
+    };
+    ended(of_lost, &["--certificate", &lost.sha256()]);
+    // the other one of hers is not meant, and is in use still
+    drop(open(&kept));
+    ended(of_kept, &["--principal", "user/ada"]);
+    // what is issued from now on is good: she is not locked out. Certificates say the second in which they were made
+    std::thread::sleep(Duration::from_millis(1100));
+    drop(open(&Certified::of(&site, "ada")));
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -53,6 +54,23 @@ impl Site {
             .zip(&self.members)
             .filter_map(|(id, member)| member.is_some().then_some(id))
             .collect()
+    }
+
+    /// Who leads, by what the first member that runs says.
+    pub(crate) fn leader(&self) -> u64 {
+        let at = self.ip(self.ids()[0]);
+        let status = json(&self.administrator.send(at, "GET", "/chamois/v1/cluster", ""));
+        let leader = &status["leaderId"];
+        leader
+            .as_u64()
+            .or_else(|| leader.as_str()?.parse().ok())
+            .unwrap_or_else(|| panic!("{status}"))
+    }
+
+    /// Stops a member where it is, or lets it go on: it follows nobody meanwhile.
+    pub(crate) fn signal(&self, id: u64, signal: Signal) {
+        let member = self.members[id as usize - 1].as_ref();
+        member.expect("it runs").signal(signal);
     }
 
     pub(crate) fn identities(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Logins of devices without a browser (RFC 8628): a code for people, a code to poll with, and tokens once somebody said yes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use proto::auth::v1::{BeginDeviceRequest, TokenRequest};
 use rpc::Error;
@@ -11,6 +11,7 @@ use super::ticket::{DeviceTicket, LOGIN_MS, shown_code};
 use super::{Logins, check_host};
 use crate::oauth::{OauthError, TokenAnswer};
 use crate::oidc::Person;
+use crate::rates::network_of;
 use crate::scopes::narrowed;
 
 /// Logins that one address may begin in [`MINUTE_MS`].
@@ -140,15 +141,6 @@ fn check_client(client_id: &str) -> Result<(), OauthError> {
     }
 }
 
-/// Whose logins are counted together: an address, or the /64 that one host has of IPv6.
-fn network_of(peer: Option<SocketAddr>) -> String {
-    match peer.map(|peer| peer.ip().to_canonical()) {
-        Some(IpAddr::V6(ip)) => format!("{:x}", ip.to_bits() >> 64),
-        Some(ip) => ip.to_string(),
-        None => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,14 +153,5 @@ mod tests {
         for wrong in ["", "a b", "<script>", "ä", &"a".repeat(65)] {
             check_client(wrong).unwrap_err();
         }
-    }
-
-    #[test]
-    fn one_host_has_one_network() {
-        let of = |text: &str| network_of(Some(text.parse().unwrap()));
-        assert_eq!(of("10.0.0.1:1"), of("[::ffff:10.0.0.1]:2"));
-        assert_ne!(of("10.0.0.1:1"), of("10.0.0.2:1"));
-        assert_eq!(of("[2001:db8::1]:1"), of("[2001:db8::2]:1"));
-        assert_ne!(of("[2001:db8::1]:1"), of("[2001:db8:0:1::1]:1"));
     }
 }

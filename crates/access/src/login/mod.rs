@@ -7,7 +7,6 @@ mod callback;
 mod device;
 mod key;
 mod page;
-mod rates;
 mod session;
 mod ticket;
 
@@ -28,10 +27,10 @@ use tonic::{Request, Response, Status};
 pub(crate) use self::device::poll;
 use self::key::LoginKey;
 pub(crate) use self::key::{LOGIN_KEY, new_login_key};
-use self::rates::Rates;
 use crate::TokenChecks;
 use crate::oauth::answer;
 use crate::oidc::Oidc;
+use crate::rates::Rates;
 use crate::rights::require_level;
 
 /// Longest host, bytes: a DNS name, a colon and a port.

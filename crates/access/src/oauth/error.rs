@@ -13,7 +13,7 @@ pub(crate) const USE_INSTEAD: &str =
 /// The challenge of answers with 401.
 const CHALLENGE: &str = "Basic realm=\"chamois\", charset=\"UTF-8\"";
 /// Seconds after which a repeat makes sense.
-const RETRY_AFTER_S: &str = "1";
+const RETRY_AFTER_S: u64 = 1;
 
 /// Why a request of OAuth is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) struct OauthError {
     status: u16,
     code: &'static str,
     description: Cow<'static, str>,
+    /// When a repeat makes sense, if it does.
+    retry_after_s: u64,
 }
 
 #[derive(Serialize)]
@@ -35,6 +37,7 @@ impl OauthError {
             status,
             code,
             description: description.into(),
+            retry_after_s: RETRY_AFTER_S,
         }
     }
 
@@ -101,11 +104,31 @@ impl OauthError {
 
     /// An address begins more logins than anybody needs.
     pub(crate) fn too_many() -> OauthError {
-        OauthError::new(
-            429,
-            "slow_down",
-            "20 logins a minute can be begun; try again in a minute",
-        )
+        OauthError {
+            retry_after_s: 60,
+            ..OauthError::new(
+                429,
+                "slow_down",
+                "20 logins a minute can be begun; try again in a minute",
+            )
+        }
+    }
+
+    /// An address has shown too many things that are not good.
+    pub(crate) fn too_many_failures(wait_ms: u64) -> OauthError {
+        OauthError {
+            retry_after_s: wait_ms.div_ceil(1000).max(1),
+            ..OauthError::new(
+                429,
+                "slow_down",
+                "too many tokens and secrets that are not good came from this address; try again in a minute, with what is good",
+            )
+        }
+    }
+
+    /// Whether somebody may have guessed. What is asked for is not looked at, nor that a device is too early.
+    pub(crate) fn is_of_a_guess(&self) -> bool {
+        ["invalid_client", "invalid_grant", "invalid_request"].contains(&self.code)
     }
 
     #[cfg(test)]
@@ -157,7 +180,7 @@ fn refused(error: &OauthError) -> Response<HttpBody> {
     set_http_header(metadata, "cache-control", "no-store");
     match error.status {
         401 => set_http_header(metadata, "www-authenticate", CHALLENGE),
-        503 => set_http_header(metadata, "retry-after", RETRY_AFTER_S),
+        429 | 503 => set_http_header(metadata, "retry-after", &error.retry_after_s.to_string()),
         _ => {}
     }
     response
@@ -199,6 +222,7 @@ mod tests {
             (OauthError::slow_down(), "400", "slow_down"),
             (OauthError::expired(), "400", "expired_token"),
             (OauthError::too_many(), "429", "slow_down"),
+            (OauthError::too_many_failures(1), "429", "slow_down"),
         ] {
             let response = answer::<()>(Err(error));
             assert_eq!(header(&response, rpc::HTTP_STATUS), status);
@@ -224,6 +248,16 @@ mod tests {
             assert_eq!(header(&response, rpc::HTTP_STATUS), "503");
             assert_eq!(header(&response, "http-header-retry-after"), "1");
         }
+    }
+
+    #[test]
+    fn whoever_is_sent_away_is_told_for_how_long() {
+        for (wait_ms, shown) in [(0, "1"), (1, "1"), (1001, "2"), (60_000, "60")] {
+            let response = answer::<()>(Err(OauthError::too_many_failures(wait_ms)));
+            assert_eq!(header(&response, "http-header-retry-after"), shown);
+        }
+        let response = answer::<()>(Err(OauthError::too_many()));
+        assert_eq!(header(&response, "http-header-retry-after"), "60");
     }
 
     /// What went wrong inside is nobody's business outside.

@@ -19,6 +19,8 @@ pub(crate) struct Metadata {
     grant_types_supported: &'static [&'static str],
     response_types_supported: &'static [&'static str],
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    introspection_endpoint_auth_methods_supported: &'static [&'static str],
+    revocation_endpoint_auth_methods_supported: &'static [&'static str],
     id_token_signing_alg_values_supported: &'static [&'static str],
     subject_types_supported: &'static [&'static str],
 }
@@ -40,6 +42,10 @@ pub(crate) fn metadata(state: &State, host: &str) -> Result<Metadata, OauthError
         grant_types_supported: &[CLIENT_CREDENTIALS, REFRESH, DEVICE_CODE, EXCHANGE],
         response_types_supported: &[],
         token_endpoint_auth_methods_supported: &["client_secret_basic", "client_secret_post", "none"],
+        // whoever asks proves who he is, by a token or a certificate; RFC 8414 2 takes names of the types of tokens for that
+        introspection_endpoint_auth_methods_supported: &["Bearer", "tls_client_auth"],
+        // a token is ended by whoever has it
+        revocation_endpoint_auth_methods_supported: &["none"],
         id_token_signing_alg_values_supported: &["ES256"],
         subject_types_supported: &["public"],
     })
@@ -55,6 +61,27 @@ mod tests {
         assert_eq!(metadata.token_endpoint, "https://admin1:8443/oauth2/token");
         assert_eq!(metadata.jwks_uri, "https://admin1:8443/keys");
         super::metadata(&State::new(), "[fd00::1]:8443").unwrap();
+    }
+
+    /// A client that finds no method takes `client_secret_basic`, which these two do not have.
+    #[test]
+    fn every_endpoint_says_how_its_clients_prove_themselves() {
+        let metadata = metadata(&State::new(), "admin1:8443").unwrap();
+        let shown = serde_json::to_value(&metadata).unwrap();
+        for (endpoint, method) in [
+            ("token", "client_secret_basic"),
+            ("introspection", "Bearer"),
+            ("revocation", "none"),
+        ] {
+            let methods = &shown[format!("{endpoint}_endpoint_auth_methods_supported")];
+            let methods = methods.as_array().unwrap();
+            assert!(
+                methods.iter().any(|named| named == method),
+                "{endpoint}: {methods:?}"
+            );
+            assert!(shown[format!("{endpoint}_endpoint")].is_string());
+        }
+        assert_eq!(shown["issuer"], "urn:chamois:");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proto::raft::v1::entry::Command;
 use rpc::Error;
 
 use super::error::OauthError;
-use super::refresh::{login_of, shown};
+use super::refresh::{login_of, session_of, shown};
 use crate::TokenChecks;
 use crate::api_tokens::end_of;
 use crate::token_checks::Checked;
@@ -67,6 +67,17 @@ fn end_of_token(checked: Checked) -> End {
         None => vec![end_of(&id), Change::DeleteApiToken(DeleteApiToken { id })],
     };
     (checked.principal.name, changes)
+}
+
+/// Whether something is, or may be, a token of this cluster.
+pub(crate) fn is_known(checks: &TokenChecks, token: &str) -> bool {
+    match shown(token) {
+        Some(refresh) => session_of(checks, &refresh).is_some(),
+        None => !matches!(
+            checks.checked(token),
+            Ok(None) | Err(Error::Unauthenticated { .. })
+        ),
+    }
 }
 
 fn of_access_token(id: &str) -> Change {

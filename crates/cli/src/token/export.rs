@@ -12,6 +12,10 @@ use crate::output;
 /// Longest name of a cluster.
 const NAME_LENGTH_MAX: usize = 64;
 
+/// What whoever takes the line must know: it opens more, and for longer, than the help promises of others.
+const OWN_TOKEN: &str = "this is the administrator's own token: it is signed with the cluster's key, needs no policy, and is good until it \
+                         ends by itself. `chamois token create` makes one that is for less and can be taken back";
+
 /// What the token endpoint answers, and a refusal of it.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -29,7 +33,11 @@ pub(super) async fn run(global: &GlobalArgs, variable: &str) -> Result<(), CliEr
     let target = Target::from_global(global)?;
     let mut client = OauthServiceClient::new(connect::to_any(global)?);
     let answer = client.exchange(ExchangeRequest::default()).await?.into_inner();
-    let token = token_of(&answer.data, target.token())?;
+    let own = target.token();
+    let token = token_of(&answer.data, own)?;
+    if own == Some(token.as_str()) {
+        eprintln!("chamois: {OWN_TOKEN}");
+    }
     output::print(format_args!("export {variable}={token}"))
 }
 
