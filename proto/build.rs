@@ -41,6 +41,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".chamois.auth.v1.LoginSession",
             ".chamois.auth.v1.CallbackRequest",
             ".chamois.auth.v1.PutOidcProviderRequest",
+            ".chamois.cluster.v1.JoinResponse",
+            ".chamois.cluster.v1.RotateKekRequest",
+            ".chamois.cluster.v1.KeepKekRequest",
+            ".chamois.cluster.v1.FetchKekResponse",
         ])
         .compile_well_known_types(false)
         .compile_fds(compiler.file_descriptor_set())?;

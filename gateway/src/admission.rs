@@ -4,11 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rpc::server::{ConnectionLimits, Permit};
+use rpc::server::{ConnectionLimits, Permit, Rate, Rates, Refused};
 
 use crate::options::Limits;
 use crate::problem::Problem;
-use crate::request_rates::{RequestRate, RequestRates};
 
 /// Whether an address is that of many nodes.
 pub type SharedAddresses = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -16,7 +15,7 @@ pub type SharedAddresses = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 /// The limits of a port on connections and requests.
 pub(crate) struct Admission {
     connections: ConnectionLimits,
-    rates: Option<(RequestRate, RequestRates)>,
+    rates: Option<(Rate, Rates)>,
     is_shared: SharedAddresses,
 }
 
@@ -24,21 +23,24 @@ impl Admission {
     pub(crate) fn new(limits: &Limits, is_shared: &SharedAddresses) -> Self {
         let rates = limits
             .requests_per_address
-            .map(|rate| (rate, RequestRates::new(rate, Instant::now())));
+            .map(|rate| (rate, Rates::new(rate, Instant::now())));
+        let connections = ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max);
         Self {
-            connections: ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max),
+            connections: connections.with_rate(limits.connection_rate),
             rates,
             is_shared: Arc::clone(is_shared),
         }
     }
 
-    /// A place for a connection, or `None`: close the socket then.
-    pub(crate) fn connection(&self, address: IpAddr) -> Option<Permit> {
+    /// A place for a connection.
+    ///
+    /// # Errors
+    /// There is none: close the socket then.
+    pub(crate) fn connection(&self, address: IpAddr) -> Result<Permit, Refused> {
         let own = self.connections.admit(address);
-        own.or_else(|| {
-            (self.is_shared)(address)
-                .then(|| self.connections.admit_shared(address))
-                .flatten()
+        own.or_else(|refused| match (self.is_shared)(address) {
+            true => self.connections.admit_shared(address),
+            false => Err(refused),
         })
     }
 

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderName;
 use prost_reflect::DescriptorPool;
+use rpc::server::{Handshakes, PortCounters};
 use rpc::tls::identity_of;
 use rpc::{Caller, Identity};
 use tokio::net::TcpStream;
@@ -51,6 +51,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
         admission: Admission::new(&options.api, &options.shared_addresses),
+        proxies: None,
         counters: Counters::default(),
         spread: None,
     })
@@ -59,19 +60,23 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
 /// The TLS half of the port.
 #[derive(Clone)]
 pub(crate) struct Greeter {
-    acceptor: TlsAcceptor,
+    handshakes: Arc<Handshakes>,
     is_legacy_reader: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
-    handshake_at_most: Duration,
 }
 
 impl Greeter {
     /// `config` comes from `rpc::tls::server_config`, which checks client certificates.
-    pub(crate) fn new(mut config: rustls::ServerConfig, options: &Options) -> Self {
+    pub(crate) fn new(
+        mut config: rustls::ServerConfig,
+        options: &Options,
+        counters: &Arc<PortCounters>,
+    ) -> Self {
         config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+        let tls = TlsAcceptor::from(Arc::new(config));
+        let handshakes = Handshakes::new(tls, options.api.handshake_at_most, Arc::clone(counters));
         Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            handshakes: Arc::new(handshakes),
             is_legacy_reader: Arc::clone(&options.is_legacy_reader),
-            handshake_at_most: options.api.handshake_at_most,
         }
     }
 
@@ -81,17 +86,7 @@ impl Greeter {
         peer: SocketAddr,
     ) -> Option<Greeted<TlsStream<TcpStream>>> {
         let local = stream.local_addr().ok();
-        let io = match tokio::time::timeout(self.handshake_at_most, self.acceptor.accept(stream)).await {
-            Ok(Ok(io)) => io,
-            Ok(Err(error)) => {
-                tracing::info!(%peer, %error, "TLS handshake refused");
-                return None;
-            }
-            Err(_) => {
-                tracing::info!(%peer, "TLS handshake took too long");
-                return None;
-            }
-        };
+        let io = self.handshakes.accept(stream, peer).await?;
         let http2 = io.get_ref().1.alpn_protocol() == Some(HTTP2);
         let caller = Caller {
             identity: self.identity(&io, peer.ip().to_canonical()),

@@ -20,8 +20,8 @@ mod options;
 mod port;
 mod probes;
 mod problem;
+mod proxies;
 mod request;
-mod request_rates;
 mod response;
 mod retry_after;
 mod routes;
@@ -50,7 +50,7 @@ pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
-pub use request_rates::RequestRate;
+pub use rpc::server::Rate as RequestRate;
 pub use sent::{SentFile, SentFiles};
 
 /// Why a gateway cannot start.
@@ -124,7 +124,7 @@ impl Gateway {
         tls: rustls::ServerConfig,
         shutdown: impl Future<Output = ()>,
     ) {
-        let greeter = api::Greeter::new(tls, &self.options);
+        let greeter = api::Greeter::new(tls, &self.options, &self.api.counters.connections);
         let greet = |stream, peer| greeter.clone().greet(stream, peer);
         let note = |_: &TcpStream, _| std::future::ready(());
         connections::serve(Arc::clone(&self.api), listener, shutdown, greet, note).await;

@@ -15,6 +15,7 @@ use crate::files::Files;
 use crate::loaders::Loaders;
 use crate::port::{Counters, Port};
 use crate::probes::Probes;
+use crate::proxies::Proxies;
 use crate::retry_after::Spread;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
@@ -48,12 +49,13 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         limits: options.nodes,
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),
         admission: Admission::new(&options.nodes, &options.shared_addresses),
+        proxies: Some(Proxies(options.trusted_proxies.clone())),
         counters: Counters::default(),
         spread: Some(Spread::default()),
     })
 }
 
-/// A node is who its address says; forwarded headers are never looked at.
+/// A node is who its address says; what is forwarded counts from [`Proxies`] only.
 pub(crate) async fn greet(stream: TcpStream, peer: SocketAddr) -> Option<Greeted<Wire>> {
     let local = stream.local_addr().ok();
     let identity = Identity::Node {

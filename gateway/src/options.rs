@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rpc::server::{Http2Limits, Rate};
 
 use crate::admission::SharedAddresses;
 use crate::file_source::FileSource;
-use crate::request_rates::RequestRate;
 use crate::sent::SentFiles;
 
 /// Why nodes should not be sent to a member for the role of this name.
@@ -62,6 +62,8 @@ pub struct Options {
     pub sent_files: SentFiles,
     /// Whether an address is that of many nodes (behind NAT or a proxy): no limit per address holds there. Default: none is.
     pub shared_addresses: SharedAddresses,
+    /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks. Default: none is.
+    pub trusted_proxies: SharedAddresses,
     /// Bounds of the node port.
     pub nodes: Limits,
     /// Bounds of the API port.
@@ -77,6 +79,12 @@ pub struct BootFiles {
     pub source: Arc<dyn FileSource>,
 }
 
+/// What one node asks, and connects.
+const ONE_NODE: Rate = Rate {
+    per_second_max: 100, // a 250th of what a member answers
+    burst_max: 1000,     // a boot has some thirty
+};
+
 /// Bounds of one port.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -84,8 +92,10 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections at once from one address.
     pub connections_per_address_max: usize,
+    /// How often one address may connect; `None`: as often as it likes.
+    pub connection_rate: Option<Rate>,
     /// Requests from one address; `None`: as many as it likes.
-    pub requests_per_address: Option<RequestRate>,
+    pub requests_per_address: Option<Rate>,
     /// Time from accept to the end of the TLS handshake.
     pub handshake_at_most: Duration,
     /// Time for the headers of a request, and how long an HTTP/1.1 connection may be idle before it.
@@ -116,10 +126,8 @@ impl Limits {
         Self {
             connections_max: 16_384,
             connections_per_address_max: 64, // a node uses a few; no node may take the others' places
-            requests_per_address: Some(RequestRate {
-                per_second_max: 100, // a 250th of what a member answers
-                burst_max: 1000,     // a boot has some thirty
-            }),
+            connection_rate: Some(ONE_NODE),
+            requests_per_address: Some(ONE_NODE),
             header_bytes_max: 32 * 1024,
             uri_bytes_max: 8 * 1024,
             body_bytes_max: 64 * 1024, // phone-home with four host keys is 4 KiB
@@ -130,11 +138,13 @@ impl Limits {
 
     /// Bounds of the API port: imports of 10,000 nodes in one request.
     pub fn api() -> Self {
+        let connections = rpc::server::Limits::api();
         Self {
-            connections_max: 4096,
-            connections_per_address_max: 1024,
+            connections_max: connections.connections_max,
+            connections_per_address_max: connections.connections_per_address_max,
+            connection_rate: connections.connection_rate,
             requests_per_address: None, // callers have names there, and one host may be a whole site's
-            handshake_at_most: Duration::from_secs(5),
+            handshake_at_most: connections.handshake_at_most,
             headers_at_most: Duration::from_secs(30),
             header_bytes_max: 128 * 1024,
             uri_bytes_max: 60_000, // power-control asks for thousands of xnames in one query
@@ -145,6 +155,17 @@ impl Limits {
             long_answer_at_most: Duration::from_secs(300), // no call has a longer deadline
             concurrent_streams_max: 128,
             drain_at_most: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// Of one connection that speaks HTTP/2.
+    pub(crate) fn http2(&self) -> Http2Limits {
+        Http2Limits {
+            concurrent_streams_max: self.concurrent_streams_max,
+            header_list_bytes_max: u32::try_from(self.header_bytes_max).unwrap_or(u32::MAX),
+            ..Http2Limits::api()
         }
     }
 }
@@ -161,6 +182,7 @@ impl Default for Options {
             loaders: BTreeMap::new(),
             sent_files: Arc::new(|_| {}),
             shared_addresses: Arc::new(|_| false),
+            trusted_proxies: Arc::new(|_| false),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

@@ -2,13 +2,18 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderMap};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue,
+    TRANSFER_ENCODING,
+};
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
+use rpc::server::PortCounters;
 
 use crate::admission::Admission;
 use crate::answer::Asked;
@@ -23,6 +28,7 @@ use crate::loaders::Loaders;
 use crate::options::{ClusterId, Limits};
 use crate::probes::Probes;
 use crate::problem::Problem;
+use crate::proxies::Proxies;
 use crate::request::{BadRequest, Parts, decode, encode};
 use crate::retry_after::Spread;
 use crate::routes::{self, Found, Route, RouteTable};
@@ -55,6 +61,8 @@ pub(crate) struct Port {
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
     pub(crate) admission: Admission,
+    /// Whose word counts for whom a request is from, where clients are nodes.
+    pub(crate) proxies: Option<Proxies>,
     pub(crate) counters: Counters,
     /// Spreads those that are to come back, where clients are nodes.
     pub(crate) spread: Option<Spread>,
@@ -63,8 +71,8 @@ pub(crate) struct Port {
 /// What a port has refused or survived since it was made.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections closed at once because too many were open, in all or from one address.
-    pub connections_refused: AtomicU64,
+    /// Connections.
+    pub connections: Arc<PortCounters>,
     /// Requests of addresses that asked too often, answered with 503.
     pub requests_refused: AtomicU64,
     /// Requests that panicked; each is a bug, and was answered with 500.
@@ -74,24 +82,30 @@ pub struct Counters {
 impl Counters {
     /// Every counter with its name, for metrics.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
-        [
-            ("connections_refused", &self.connections_refused),
+        let requests = [
             ("requests_refused", &self.requests_refused),
             ("panics", &self.panics),
-        ]
-        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
-        .into_iter()
+        ];
+        let requests = requests.map(|(name, counter)| (name, counter.load(Ordering::Relaxed)));
+        self.connections.all().chain(requests)
     }
 }
 
 impl Port {
     /// Answers one request of `caller`; whatever happens in it ends with an answer.
+    ///
+    /// A request with `Transfer-Encoding` is the last of its connection: if it had a `Content-Length` too, which is not to be seen
+    /// here any more, a proxy in front may take for its body what would be read as the next request (RFC 9112, 6.1).
     pub(crate) async fn answer(
         &self,
         caller: rpc::Caller,
         request: Request<impl Incoming>,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
+        let caller = match &self.proxies {
+            Some(proxies) => proxies.caller(caller, &parts.headers),
+            None => caller,
+        };
         let peer = caller.peer;
         let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {
@@ -112,11 +126,15 @@ impl Port {
             *response.headers_mut() = problem.into_headers();
             response
         });
-        let response = if parts.method == Method::HEAD {
+        let mut response = if parts.method == Method::HEAD {
             without_body(response)
         } else {
             response
         };
+        if parts.headers.contains_key(TRANSFER_ENCODING) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
         let status = response.status().as_u16();
         tracing::debug!(?peer, verb = %parts.method, path = %shown(parts.uri.path()), status, "answered");
         response
@@ -131,6 +149,7 @@ impl Port {
         self.admission.request(caller.peer).inspect_err(|_| {
             self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
         })?;
+        check_form(&parts.headers)?;
         let path = self.own_path(&parts.uri)?;
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
@@ -282,6 +301,21 @@ impl From<BadRequest> for Problem {
     fn from(error: BadRequest) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.detail())
     }
+}
+
+/// What no request may say, whatever it is for.
+fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        let problem = "the header Host is there twice: a request is for one host";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+    }
+    // a megabyte may unpack to a gigabyte; no client of these routes packs what it sends
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let problem = "Content-Encoding: a body that is compressed is not taken; send it as it is";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
+    }
+    Ok(())
 }
 
 /// A path as the log may have it: a segment that is longer than names are may be a token, and is left out.

@@ -23,6 +23,11 @@ pub mod chamois {
             package!("chamois.http.v1");
         }
     }
+    pub mod audit {
+        pub mod v1 {
+            package!("chamois.audit.v1");
+        }
+    }
     pub mod auth {
         pub mod v1 {
             package!("chamois.auth.v1");
@@ -72,4 +77,4 @@ pub mod chamois {
 
 mod redacted;
 
-pub use chamois::{auth, boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd, watch};
+pub use chamois::{audit, auth, boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd, watch};

@@ -7,7 +7,40 @@ use crate::auth::v1::{
     PutOidcProviderRequest, RevokeRequest, TokenRequest,
 };
 use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
+use crate::cluster::v1::{FetchKekResponse, JoinResponse, KeepKekRequest, RotateKekRequest};
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};
+
+impl fmt::Debug for JoinResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinResponse")
+            .field("member_id", &self.member_id)
+            .field("cluster_name", &self.cluster_name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RotateKekRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RotateKekRequest")
+            .field("to_id", &self.to_id)
+            .field("if_active", &self.if_active)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KeepKekRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeepKekRequest")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FetchKekResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchKekResponse").finish_non_exhaustive()
+    }
+}
 
 impl fmt::Debug for RedfishEndpointPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use proto::raft::v1 as pb;
 use state::{Applied, RowKey, State};
 
+use crate::deed::Deed;
 use crate::history::Revision;
 
 /// What entries have touched.
@@ -18,13 +19,31 @@ pub(crate) struct Touched {
     pub(crate) rows: Vec<RowKey>,
     /// What watches are told.
     pub(crate) revisions: Vec<Revision>,
+    /// What a journal is told; `None` if nobody writes one.
+    pub(crate) deeds: Option<Vec<Deed>>,
 }
 
 impl Touched {
+    /// Nothing so far; with `deeds`, for a journal, too.
+    pub(crate) fn with_deeds(deeds: bool) -> Touched {
+        Touched {
+            deeds: deeds.then(Vec::new),
+            ..Touched::default()
+        }
+    }
+
     fn add(&mut self, index: u64, entry: &pb::Entry, state: &State, applied: &mut Applied) {
+        self.tell(|| Deed::of(index, entry, state, applied));
         self.rows.append(&mut applied.changed);
         let events = std::mem::take(&mut applied.events);
         self.revisions.extend(Revision::of(index, entry, state, events));
+    }
+
+    /// Adds a deed for the journal, if there is one.
+    pub(crate) fn tell(&mut self, deed: impl FnOnce() -> Deed) {
+        if let Some(deeds) = &mut self.deeds {
+            deeds.push(deed());
+        }
     }
 }
 
@@ -83,6 +102,7 @@ impl ApplyChunk {
                 );
                 *state = self.again(apply);
                 self.skip(state, index);
+                touched.tell(|| Deed::of_bug(index, &entry, state));
                 let detail = format!("entry {index} could not be applied; please report it");
                 state::rejected(index, &model::Rejection::Bug { detail })
             }
@@ -152,7 +172,7 @@ mod tests {
         }
         let mut state = State::new();
         let mut chunk = ApplyChunk::new(&state);
-        let mut touched = Touched::default();
+        let mut touched = Touched::with_deeds(true);
         for index in 1..=4 {
             let outcome = chunk.apply_with(&mut state, index, entry(index), &mut touched, half_of_it);
             let rejection = state::rejection(&outcome);
@@ -163,6 +183,11 @@ mod tests {
         assert_eq!(state.applied_index(), 4);
         let told: Vec<u64> = touched.revisions.iter().map(|revision| revision.index).collect();
         assert_eq!(told, [1, 2, 4], "watches hear nothing of what did not happen");
+        let journal = touched.deeds.unwrap();
+        let told: Vec<u64> = journal.iter().map(|deed| deed.index).collect();
+        assert_eq!(told, [1, 2, 3, 4], "a journal has a line for it");
+        assert!(matches!(journal[2].result, crate::deed::DeedResult::Rejected(_)));
+        assert!(journal[2].touched.is_empty());
     }
 
     /// A chunk of many is the same as as many chunks of one.

@@ -14,7 +14,8 @@ use proto::raft::v1 as pb;
 use state::State;
 
 use crate::checkpoint::Checkpoint;
-use crate::state_machine::Unsaved;
+use crate::ledger::Ledger;
+use crate::state_machine::{JOURNAL_WAIT_MAX, Unsaved};
 use crate::type_config::{LogId, SnapshotMeta, StoredMembership};
 use crate::wire;
 
@@ -66,8 +67,12 @@ impl Checkpointer {
         ))
     }
 
-    /// Starts storing what `unsaved` collects.
-    pub(crate) fn run(&mut self, unsaved: Arc<Mutex<Unsaved>>) -> io::Result<()> {
+    /// Starts storing what `unsaved` collects. With a `ledger`, what its journal has.
+    pub(crate) fn run(
+        &mut self,
+        unsaved: Arc<Mutex<Unsaved>>,
+        ledger: Option<Arc<Ledger>>,
+    ) -> io::Result<()> {
         let Some(mut checkpoint) = self.idle.take() else {
             return Ok(());
         };
@@ -80,7 +85,7 @@ impl Checkpointer {
                 if !last && !rhythm.is_due(started, applied(&unsaved)) {
                     continue;
                 }
-                match store(&mut checkpoint, &unsaved) {
+                match store(&mut checkpoint, &unsaved, ledger.as_deref()) {
                     Ok(stored) => rhythm.stored(stored, started.elapsed(), Instant::now()),
                     Err(error) => {
                         tracing::error!(%error, "the checkpoint cannot be written; the next start replays the log");
@@ -144,11 +149,19 @@ fn applied(unsaved: &Mutex<Unsaved>) -> u64 {
 }
 
 /// Stores what waits; gives the index of its newest entry.
-fn store(checkpoint: &mut Checkpoint, unsaved: &Mutex<Unsaved>) -> io::Result<Option<u64>> {
+fn store(
+    checkpoint: &mut Checkpoint,
+    unsaved: &Mutex<Unsaved>,
+    ledger: Option<&Ledger>,
+) -> io::Result<Option<u64>> {
     let taken = std::mem::take(&mut *unsaved.lock().unwrap_or_else(PoisonError::into_inner));
     let Some((state, last_applied, membership)) = taken.newest else {
         return Ok(None);
     };
+    if let Some(ledger) = ledger {
+        // what the journal lacks is applied again after a crash, as long as no checkpoint is ahead of it
+        ledger.wait_kept(last_applied.index, JOURNAL_WAIT_MAX);
+    }
     let place = wire::snapshot_meta_to_wire(&SnapshotMeta {
         last_log_id: Some(last_applied),
         last_membership: membership,
@@ -219,7 +232,7 @@ mod tests {
     async fn store_state(folder: &Path, index: u64) {
         let (mut checkpointer, _) = Checkpointer::open(folder, |_| true).unwrap();
         let unsaved = Arc::new(Mutex::new(Unsaved::default()));
-        checkpointer.run(Arc::clone(&unsaved)).unwrap();
+        checkpointer.run(Arc::clone(&unsaved), None).unwrap();
         unsaved.lock().unwrap().newest = Some((state_at(index), log_id(index), StoredMembership::default()));
         checkpointer.stop().await;
     }

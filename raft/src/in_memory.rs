@@ -9,6 +9,8 @@ use rpc::Error;
 use state::State;
 use state::cluster::FEATURE_LEVEL_KNOWN;
 
+use crate::command_numbers::CommandNumbers;
+use crate::deed::{Deed, DeedKind};
 use crate::history::Revision;
 use crate::member_session::MemberSession;
 use crate::published::Published;
@@ -30,10 +32,19 @@ impl InMemory {
     }
 
     pub(crate) fn with_state(state: State, majority: bool) -> InMemory {
+        InMemory::on(Published::new(state.clone()), state, majority)
+    }
+
+    /// With a majority; what is applied is recorded for a journal.
+    pub(crate) fn recording(state: State) -> InMemory {
+        InMemory::on(Published::recording(state.clone()), state, true)
+    }
+
+    fn on(published: Arc<Published>, state: State, majority: bool) -> InMemory {
         // its sessions are none of those that the state remembers
         let sources = Sources::deterministic(1 + state.applied_index());
         InMemory {
-            published: Published::new(state.clone()),
+            published,
             writer: Mutex::new(state),
             session: MemberSession::new(sources.clone()),
             sources,
@@ -55,6 +66,11 @@ impl InMemory {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let index = state.applied_index() + 1;
         let applied = state.apply(index, &entry);
+        if let Some(ledger) = self.published.ledger() {
+            let mut deed = Deed::of(index, &entry, &state, &applied);
+            deed.what = DeedKind::Command(CommandNumbers::of(&state::encode_exact(&entry)?));
+            ledger.record(vec![deed]);
+        }
         let revision = Revision::of(index, &entry, &state, applied.events);
         self.published
             .publish(state.clone(), revision.into_iter().collect());

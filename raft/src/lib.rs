@@ -9,6 +9,8 @@ mod background;
 pub mod checkpoint;
 mod checkpointer;
 mod cluster_clock;
+mod command_numbers;
+mod deed;
 mod fan_out;
 mod farewell;
 mod founded;
@@ -18,6 +20,7 @@ mod in_memory;
 mod introduction;
 mod known_stores;
 mod leader_gone;
+mod ledger;
 mod log_store;
 #[cfg(test)]
 mod log_store_suite_test;
@@ -63,8 +66,11 @@ pub mod wal;
 mod watch;
 mod wire;
 
+pub use command_numbers::CommandNumbers;
+pub use deed::{Deed, DeedKind, DeedResult, Touch, TouchChange};
 pub use founded::FoundingMembers;
 pub use history::Revision;
+pub use ledger::{Gap, GapReason, Item, Ledger, Taken};
 pub use member::{Member, MemberOptions};
 pub use metrics::{Metrics, MetricsReading};
 pub use past::Past;

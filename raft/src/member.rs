@@ -64,6 +64,8 @@ pub struct MemberOptions {
     pub founding_members: FoundingMembers,
     /// First entry of a new cluster.
     pub bootstrap: ClusterCommand,
+    /// Whether what is applied is recorded for a journal, which must then be written ([`Store::ledger`]).
+    pub keeps_ledger: bool,
 }
 
 /// A running member. Dropping it does not stop Raft; [`Member::shutdown`] does.
@@ -97,7 +99,11 @@ impl Member {
             mut checkpointer,
         } = open_off_the_runtime(&options).await?;
         let pristine = log.is_pristine();
-        let published = Published::new(start.state.clone());
+        let published = match options.keeps_ledger {
+            true => Published::recording(start.state.clone()),
+            false => Published::new(start.state.clone()),
+        };
+        let ledger = published.ledger().cloned();
         let unsaved = Arc::new(Mutex::new(Unsaved::default()));
         let counters = Arc::new(Counters::default());
         let snapshots = options.data_dir.join("snapshots");
@@ -145,7 +151,7 @@ impl Member {
             Removed::new(&options.data_dir),
         ));
         let store = Store::replicated(Arc::clone(&replicated), Arc::clone(&counters));
-        checkpointer.run(unsaved)?;
+        checkpointer.run(unsaved, ledger)?;
         let (stream_ends, ends) = leader_gone::channel();
         let background = MemberTasks {
             replicated: Arc::clone(&replicated),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::fan_out::FanOut;
 use crate::history::{History, Revision};
+use crate::ledger::Ledger;
 
 /// Written by whoever applies, read by everyone.
 #[derive(Debug)]
@@ -18,17 +19,29 @@ pub(crate) struct Published {
     applied: watch::Sender<u64>,
     snapshots_installed: AtomicU64,
     history: History,
+    ledger: Option<Arc<Ledger>>,
     fan_out: Arc<FanOut>,
 }
 
 impl Published {
     pub(crate) fn new(state: State) -> Arc<Published> {
+        Published::with_ledger(state, None)
+    }
+
+    /// Like [`Published::new`]; what is applied is recorded for a journal.
+    pub(crate) fn recording(state: State) -> Arc<Published> {
+        let ledger = Arc::new(Ledger::new(state.applied_index()));
+        Published::with_ledger(state, Some(ledger))
+    }
+
+    fn with_ledger(state: State, ledger: Option<Arc<Ledger>>) -> Arc<Published> {
         let applied = watch::Sender::new(state.applied_index());
         Arc::new(Published {
             history: History::new(state.applied_index()),
             fan_out: FanOut::new(applied.subscribe()),
             state: ArcSwap::from_pointee(state),
             applied,
+            ledger,
             snapshots_installed: AtomicU64::new(0),
         })
     }
@@ -55,11 +68,19 @@ impl Published {
     pub(crate) fn publish_installed(&self, state: State) {
         self.snapshots_installed.fetch_add(1, Ordering::Relaxed);
         self.history.restart(state.applied_index());
+        if let Some(ledger) = &self.ledger {
+            ledger.jump(state.applied_index());
+        }
         self.show(state);
     }
 
     pub(crate) fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Where what is applied is recorded for a journal; none if nobody writes one.
+    pub(crate) fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.ledger.as_ref()
     }
 
     /// Changes soon after something was applied.

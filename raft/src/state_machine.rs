@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt as _};
 use openraft::entry::{EntryPayload, RaftEntry as _};
@@ -13,6 +13,8 @@ use proto::raft::v1 as pb;
 use state::{RowKey, State};
 
 use crate::apply_chunk::{ApplyChunk, Touched};
+use crate::command_numbers::CommandNumbers;
+use crate::deed::{Deed, DeedKind};
 use crate::log_store::LogStore;
 use crate::metrics::Counters;
 use crate::published::Published;
@@ -22,6 +24,8 @@ use crate::type_config::{Entry, LogId, Reply, SnapshotMeta, StoredMembership, Ty
 
 /// Entries applied under one publication.
 pub(crate) const APPLY_CHUNK_MAX: usize = 512;
+/// How long what lets a start skip entries of the log waits for the audit journal to have them.
+pub(crate) const JOURNAL_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Bytes of commands that are kept decoded until their chunk has been applied; one command more may be above it.
 const APPLY_CHUNK_BYTES_MAX: usize = 8 << 20;
 
@@ -94,10 +98,15 @@ impl StateMachine {
             EntryPayload::Normal(command) => {
                 let decoded =
                     state::decode_exact(&command.0).map_err(|error| unknown_entry(index, &error))?;
-                chunk.apply(&mut self.state, index, decoded, touched)
+                let outcome = chunk.apply(&mut self.state, index, decoded, touched);
+                if let Some(deed) = touched.deeds.as_mut().and_then(|deeds| deeds.last_mut()) {
+                    deed.what = DeedKind::Command(CommandNumbers::of(&command.0));
+                }
+                outcome
             }
             EntryPayload::Blank => {
                 chunk.skip(&mut self.state, index);
+                touched.tell(|| Deed::of_raft(index, DeedKind::Blank, &self.state));
                 pb::Outcome {
                     revision: index,
                     result: None,
@@ -106,6 +115,7 @@ impl StateMachine {
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 chunk.skip(&mut self.state, index);
+                touched.tell(|| Deed::of_raft(index, DeedKind::Membership, &self.state));
                 pb::Outcome {
                     revision: index,
                     result: None,
@@ -171,7 +181,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mut chunks = entries.ready_chunks(APPLY_CHUNK_MAX);
         while let Some(chunk) = chunks.next().await {
             let began = Instant::now();
-            let (mut touched, mut replies) = (Touched::default(), Vec::new());
+            let ledger = self.published.ledger().cloned();
+            let (mut touched, mut replies) = (Touched::with_deeds(ledger.is_some()), Vec::new());
             let mut applying = ApplyChunk::new(&self.state);
             let mut bytes = 0;
             for item in chunk {
@@ -182,6 +193,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 bytes += command_bytes(&entry);
                 let reply = self.apply_one(&entry, &mut applying, &mut touched)?;
                 replies.extend(responder.map(|responder| (responder, reply)));
+            }
+            if let (Some(ledger), Some(deeds)) = (ledger, touched.deeds.take()) {
+                ledger.record(deeds); // before anybody is told that it is done
             }
             self.remember(touched.rows, false);
             self.published.publish(self.state.clone(), touched.revisions);
@@ -200,6 +214,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             folder: self.folder.clone(),
             current: Arc::clone(&self.current),
             log: self.log.clone(),
+            published: Arc::clone(&self.published),
             counters: Arc::clone(&self.counters),
         }
     }
@@ -264,6 +279,7 @@ pub(crate) struct Builder {
     folder: PathBuf,
     current: Arc<Mutex<Option<(SnapshotMeta, SnapshotFile)>>>,
     log: LogStore,
+    published: Arc<Published>,
     counters: Arc<Counters>,
 }
 
@@ -273,7 +289,11 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
         let (folder, meta, state) = (self.folder.clone(), self.meta.clone(), self.state.clone());
         let began = Instant::now();
+        let ledger = self.published.ledger().cloned();
         let snapshot = blocking(move || {
+            if let Some(ledger) = ledger {
+                ledger.wait_kept(state.applied_index(), JOURNAL_WAIT_MAX);
+            }
             let file = snapshot_file::write(&folder, &meta, &state)?;
             snapshot_folder::remove_older(&folder)?;
             Ok(file)

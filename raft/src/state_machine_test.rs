@@ -1,6 +1,7 @@
 //! What a state machine does with entries that it must not apply, and with snapshots that cross.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
@@ -11,6 +12,8 @@ use proto::cluster::v1::{ClusterCommand, cluster_command};
 use proto::raft::v1 as pb;
 use tempfile::TempDir;
 
+use crate::deed::DeedKind;
+use crate::ledger::{Gap, GapReason, Item};
 use crate::log_store::LogStore;
 use crate::published::Published;
 use crate::snapshot_file::{self, SnapshotFile};
@@ -27,11 +30,14 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_on(Published::new(state::State::new()))
+}
+
+fn bench_on(published: Arc<Published>) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let (wal, recovered) =
         Wal::open(&folder.path().join("log"), Arc::new(RealDisk), Options::new(1)).unwrap();
     let log = LogStore::new(wal, recovered).unwrap();
-    let published = Published::new(state::State::new());
     let unsaved = Arc::new(Mutex::new(Unsaved::default()));
     let machine = StateMachine::new(
         Start::default(),
@@ -210,4 +216,52 @@ async fn a_verified_snapshot_is_not_read_twice() {
     std::fs::write(&received.path, b"not looked at").unwrap();
     bench.machine.install_snapshot(&meta(9), received).await.unwrap();
     assert_eq!(bench.published.load().digest(), state_at(9).digest());
+}
+
+/// A journal has a line for every entry, also for those that change nothing, and names what a snapshot jumped over.
+#[tokio::test]
+async fn a_ledger_has_every_entry_and_the_jump_of_a_snapshot() {
+    let mut bench = bench_on(Published::recording(state::State::new()));
+    bench.apply(1, raise_to(1, 1)).await.unwrap();
+    let blank = Entry {
+        log_id: LogId::new(LeaderId { term: 1, node_id: 1 }, 2),
+        payload: EntryPayload::Blank,
+    };
+    let blank = stream::iter([Ok((blank, None))]);
+    bench.machine.apply(blank).await.unwrap();
+    let received = bench.received(9);
+    bench.machine.install_snapshot(&meta(9), received).await.unwrap();
+    let taken = bench.published.ledger().unwrap().take(Duration::ZERO);
+    let [Item::Deed(raise), Item::Deed(blank), Item::Gap(jump)] = &taken.items[..] else {
+        panic!("{taken:?}");
+    };
+    assert!(matches!(raise.what, DeedKind::Command(numbers) if numbers.family == 15 && numbers.change > 0));
+    assert_eq!((raise.index, blank.index, blank.what), (1, 2, DeedKind::Blank));
+    let gap = Gap {
+        after: 2,
+        upto: 9,
+        reason: GapReason::Snapshot,
+    };
+    assert_eq!(*jump, gap);
+}
+
+/// A snapshot file ahead of the journal would let a start skip entries that nobody has written down.
+#[tokio::test]
+async fn a_snapshot_file_waits_for_the_journal_and_not_for_ever() {
+    let mut bench = bench_on(Published::recording(state::State::new()));
+    bench.apply(1, raise_to(1, 1)).await.unwrap();
+    let ledger = Arc::clone(bench.published.ledger().unwrap());
+    let journal = std::thread::spawn(move || {
+        while !ledger.is_awaited() {
+            ledger.take(Duration::from_millis(10));
+        }
+        ledger.keep(1);
+    });
+    let mut builder = bench.machine.get_snapshot_builder().await;
+    builder.build_snapshot().await.unwrap();
+    journal.join().unwrap();
+    bench.apply(2, raise_to(2, 2)).await.unwrap();
+    let mut without = bench.machine.get_snapshot_builder().await;
+    without.build_snapshot().await.unwrap();
+    assert_eq!(bench.files().len(), 2);
 }

@@ -16,6 +16,7 @@ use state::{Event, RowKind, State};
 use tonic::Status;
 
 use crate::in_memory::InMemory;
+use crate::ledger::Ledger;
 use crate::metrics::{self, Counters};
 use crate::past::{self, Past};
 use crate::published::Published;
@@ -85,6 +86,11 @@ impl Store {
     /// Like [`Store::in_memory`] with a state to begin with, but no majority: writes and read indexes fail.
     pub fn in_memory_without_majority(state: State) -> Store {
         Store::on(Backend::InMemory(Arc::new(InMemory::with_state(state, false))))
+    }
+
+    /// Like [`Store::in_memory_with`]; what is applied is recorded for a journal.
+    pub fn in_memory_recording(state: State) -> Store {
+        Store::on(Backend::InMemory(Arc::new(InMemory::recording(state))))
     }
 
     pub(crate) fn replicated(replicated: Arc<Replicated>, counters: Arc<Counters>) -> Store {
@@ -314,6 +320,11 @@ impl Store {
         is_meant: impl Fn(&Event) -> bool + Send,
     ) -> Past {
         past::before(self.published(), revision, changes_max, is_meant).await
+    }
+
+    /// Where what this member applies waits to be written into a journal; `None` if it was not started for one.
+    pub fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.published().ledger().cloned()
     }
 
     fn published(&self) -> &Arc<Published> {

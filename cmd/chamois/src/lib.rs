@@ -4,6 +4,7 @@
 pub mod address_helper;
 pub mod address_watchdog;
 pub mod authz_worker;
+pub mod break_glass;
 pub mod logging;
 mod member_node;
 mod random;

@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use chamois::{
-    address_helper, address_watchdog, authz_worker, logging, recover, scale_worker, serve, snapshot_files,
+    address_helper, address_watchdog, authz_worker, break_glass, logging, recover, scale_worker, serve,
+    snapshot_files,
 };
 use clap::Parser as _;
 use cli::{Cli, ClientCommand, Command, GlobalArgs, SnapshotCommand};
@@ -44,6 +45,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         | Command::AuthzWorker(_)
         | Command::Client(_)
         | Command::Snapshot(_)
+        | Command::BreakGlass(_)
         | Command::Recover(_) => "warn",
         // openraft tells every vote and, without a majority, every attempt at one: 50 lines a second
         Command::Serve(_) => "info,openraft=warn",
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         | Command::AddressWatchdog(_)
         | Command::Snapshot(_)
         | Command::Recover(_)
+        | Command::BreakGlass(_)
         | Command::ScaleWorker(_)
         | Command::AuthzWorker(_)
         | Command::Client(_) => Default::default(),
@@ -68,6 +71,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             snapshot_files::inspect(&global, &args).map_err(failed)
         }
         Command::Snapshot(SnapshotCommand::Restore(args)) => snapshot_files::restore(&args).map_err(failed),
+        Command::BreakGlass(command) => break_glass::run(&global, &command).map_err(failed),
         Command::Recover(args) => recover::recover(&args).map_err(failed),
         Command::AddressHelper(args) => address_helper::run(args).map_err(failed),
         Command::AddressWatchdog(args) => address_watchdog::run(&args).map_err(failed),

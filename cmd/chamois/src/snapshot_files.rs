@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use auth::{InitError, KitError, RecoveryKit, init_first};
+use auth::{InitError, KitError, RecoveryKit, Sealer, init_first};
 use cli::{Format, GlobalArgs, InspectArgs, RestoreArgs, first_member};
+use proto::cluster::v1::SealedSecret;
 use raft::Sources;
 use raft::another_cluster::{self, Inspected, OnlyMember};
 
@@ -93,6 +94,13 @@ fn describe(found: &Inspected) -> String {
         state.feature_level(),
         state.digest()
     );
+    if let Some(keys) = state.cluster.sealing_keys() {
+        text += &format!("secrets open with key {}", keys.active_id);
+        if !keys.retiring_id.is_empty() {
+            text += &format!(" and key {}", keys.retiring_id);
+        }
+        text += "\n";
+    }
     for (id, node) in &found.members {
         text += &format!("member {id} at {}\n", node.peer_address);
     }
@@ -185,13 +193,25 @@ fn read_kit(path: &Path, found: &Inspected) -> Result<RecoveryKit, SnapshotError
             found.state.cluster_name()
         )));
     }
-    for name in ["advert-key", "ca-key"] {
-        let sealed = found.state.cluster.secret(name);
-        if sealed.is_some_and(|sealed| keys.sealer.open(&sealed).is_err()) {
-            return Err(another(&format!("the secret {name} does not open with it")));
-        }
+    let mut sealed = found.state.sealed();
+    match sealed.find(|sealed| keys.sealer.open(sealed).is_err()) {
+        Some(sealed) => Err(another(&closed(sealed, &keys.sealer))),
+        None => Ok(kit),
     }
-    Ok(kit)
+}
+
+/// Which kit would open it, if the file says so.
+fn closed(sealed: &SealedSecret, kit: &Sealer) -> String {
+    let name = &sealed.name;
+    match Sealer::sealed_for(sealed) {
+        Some(key) => format!(
+            "the secret {name} does not open with it: it needs the kit with key {key}, this one has {}",
+            kit.key_ids().join(", ")
+        ),
+        None => format!(
+            "the secret {name} does not open with it; a file from before a rotation needs the kit of its time"
+        ),
+    }
 }
 
 /// One that was never used.

@@ -102,6 +102,8 @@ fn the_example_shows_every_key_of_every_section() {
         "[tftp]",
         "[dns]",
         "[log]",
+        "[audit]",
+        "[secrets]",
         "[address]",
         "[[network]]",
     ] {
@@ -148,6 +150,8 @@ fn keys_left_out_have_the_values_of_the_example() {
                 "[tftp]",
                 "[dns]",
                 "[log]",
+                "[audit]",
+                "[secrets]",
                 "[address]",
             ]
             .contains(&line)
@@ -159,6 +163,8 @@ fn keys_left_out_have_the_values_of_the_example() {
             "snapshot-entries",
             "anonymous-legacy-reads",
             "enforce-locks",
+            "connections-",
+            "allow-",
         ]
         .iter()
         .any(|key| line.starts_with(key));
@@ -170,10 +176,12 @@ fn keys_left_out_have_the_values_of_the_example() {
     let defaults = parse(&short).unwrap();
     assert_eq!(format!("{:?}", defaults.boot), format!("{:?}", shown.boot));
     assert_eq!(format!("{:?}", defaults.bss), format!("{:?}", shown.bss));
+    assert_eq!(format!("{:?}", defaults.audit), format!("{:?}", shown.audit));
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
     assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));
     assert_eq!(format!("{:?}", defaults.log), format!("{:?}", shown.log));
+    assert_eq!(format!("{:?}", defaults.secrets), format!("{:?}", shown.secrets));
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));
     assert_eq!(format!("{:?}", defaults.raft), format!("{:?}", shown.raft));
     assert_eq!(format!("{:?}", defaults.api), format!("{:?}", shown.api));
@@ -187,6 +195,27 @@ fn locks_are_enforced_only_where_it_is_asked_for() {
     assert!(!enforces(EXAMPLE));
     assert!(!enforces(&EXAMPLE.replace(line, "")));
     assert!(enforces(&EXAMPLE.replace(line, asked)));
+}
+
+/// Whoever weakens TLS says so.
+#[test]
+fn tls_1_2_is_spoken_only_where_it_is_asked_for() {
+    let allows = |text: &str| parse(text).unwrap().api.allow_tls12;
+    assert!(!allows(EXAMPLE));
+    assert!(!allows(&EXAMPLE.replace("allow-tls12 = false\n", "")));
+    assert!(allows(
+        &EXAMPLE.replace("allow-tls12 = false\n", "allow-tls12 = true\n")
+    ));
+}
+
+/// The burst goes with the rate, and 0 is none.
+#[test]
+fn how_often_an_address_may_connect_follows_the_configuration() {
+    let rate = |text: &str| parse(text).unwrap().api.connection_rate();
+    let default = rate(EXAMPLE).unwrap();
+    assert_eq!((default.per_second_max, default.burst_max), (500, 5000));
+    let line = "connections-per-s-max = 500";
+    assert!(rate(&EXAMPLE.replace(line, "connections-per-s-max = 0")).is_none());
 }
 
 /// One changed line, and the words that the answer must have: the key, what is wrong, the remedy.
@@ -232,6 +261,11 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         "shared-addresses = []",
         "shared-addresses = [\"10.0.0.1/8\"]",
         &["boot.shared-addresses", "10.0.0.0/8"],
+    ),
+    case(
+        "trusted-proxies = []",
+        "trusted-proxies = [\"proxy\"]",
+        &["boot.trusted-proxies"],
     ),
     case("\nid = 1", "\nid = -1", &["member.id", "expected u64"]),
     case("\nid = 1", "", &["[member]", "missing field `id`"]),
@@ -285,9 +319,34 @@ const REFUSED_BY_THE_PARSER: &[Case] = &[
         &["api.anonymous-legacy-reads", "10.0.0.0/8"],
     ),
     case(
+        "syslog = \"\"",
+        "syslog = \"10.0.0.5\"",
+        &["audit.syslog", "unix:/dev/log"],
+    ),
+    case(
         "enforce-locks = false",
         "enforce-locks = \"no\"",
         &["api.enforce-locks", "expected a boolean"],
+    ),
+    case(
+        "allow-tls12 = false",
+        "allow-tls12 = \"1.2\"",
+        &["api.allow-tls12", "expected a boolean"],
+    ),
+    case(
+        "allow-loopback-webhooks = false",
+        "allow-loopback-webhooks = 1",
+        &["api.allow-loopback-webhooks", "expected a boolean"],
+    ),
+    case(
+        "connections-per-s-max = 500",
+        "connections-per-s-max = -1",
+        &["api.connections-per-s-max", "expected u32"],
+    ),
+    case(
+        "kek-command = []",
+        "kek-command = \"/usr/bin/vault-client kek\"",
+        &["secrets.kek-command", "expected a sequence"],
     ),
     case(
         "member-address = \"10.97.1.1\"",
@@ -323,6 +382,25 @@ fn what_does_not_parse_is_refused_with_line_key_and_remedy() {
 
 /// What parses and cannot work: against itself, the member list, this host.
 const REFUSED_BY_THE_CHECKS: &[Case] = &[
+    case(
+        "kek-credential = \"\"\n",
+        "kek-credential = \"../kek\"\n",
+        &["secrets.kek-credential", "`../kek`", "chamois-kek"],
+    ),
+    case(
+        "kek-command = []",
+        "kek-command = [\"vault-client\", \"kek\"]",
+        &[
+            "secrets.kek-command",
+            "not an absolute path",
+            "/usr/bin/vault-client",
+        ],
+    ),
+    case(
+        "kek-command-timeout-s = 10",
+        "kek-command-timeout-s = 0",
+        &["secrets.kek-command-timeout-s", "1 to 300"],
+    ),
     case(
         "cluster = \"prod\"",
         "cluster = \"test\"",
@@ -365,9 +443,42 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["boot.phone-home-deadline-s", "1 to 86400"],
     ),
     case(
+        "keep-days = 365",
+        "keep-days = 0",
+        &["audit.keep-days", "1 to 36500"],
+    ),
+    case(
+        "size-mib-max = 1024",
+        "size-mib-max = 15",
+        &["audit.size-mib-max", "16 to 1048576"],
+    ),
+    case(
+        "json-lines = \"\"",
+        "json-lines = \"audit.jsonl\"",
+        &["audit.json-lines", "from the root on"],
+    ),
+    case(
         "requests-burst-max = 1000",
         "requests-burst-max = 49",
         &["boot.requests-burst-max", "49 is less", "50 and more"],
+    ),
+    case(
+        "connections-max = 4096",
+        "connections-max = 63",
+        &["api.connections-max: 63; accepted are 64 to 65536"],
+    ),
+    case(
+        "connections-per-address-max = 1024",
+        "connections-per-address-max = 15",
+        &["api.connections-per-address-max: 15; accepted are 16", "4096"],
+    ),
+    case(
+        "connections-per-address-max = 1024",
+        "connections-per-address-max = 4097",
+        &[
+            "api.connections-per-address-max",
+            "16 to connections-max, which is 4096",
+        ],
     ),
     case(
         "client-packets-burst-max = 20",

@@ -85,6 +85,8 @@ async fn a_dropped_packet_can_be_seen() {
         "chamois_dns_events_total{network=\"boot\"",
         "chamois_dhcp_guard_total{network=\"boot\",reason=\"rogue_answers\"} 0",
         "chamois_gateway_events_total{port=\"api\"",
+        "chamois_grpc_events_total{port=\"api\",reason=\"handshakes_failed\"} 0",
+        "chamois_grpc_events_total{port=\"peer\",reason=\"connections_refused\"} 0",
     ] {
         assert!(seen.contains(server), "{server}: {seen}");
     }

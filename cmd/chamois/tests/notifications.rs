@@ -33,6 +33,7 @@ struct Cluster {
 impl Cluster {
     fn start() -> Self {
         let site = Single::prepare_one_of(3);
+        (1..=3).for_each(|id| site.configure_api(id, "allow-loopback-webhooks = true\n"));
         let members = (1..=3).map(|id| site.spawn_member(id)).collect();
         let cluster = Self {
             administrator: Administrator::new(&site.dir.path().join("identities")),

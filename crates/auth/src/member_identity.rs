@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::cluster_file::{ClusterFile, ClusterMember};
 use crate::join_token::JoinToken;
+use crate::kek_source::KekSource;
 use crate::sealing::Sealer;
 
 /// No file of an identity is larger, bytes.
@@ -18,7 +19,7 @@ const FILE_LENGTH_MAX: u64 = 1 << 20;
 /// Others may read: a private key like this is not private.
 const WORLD_READABLE: u32 = 0o004;
 /// What to do when parts do not fit.
-const COPY_AGAIN: &str =
+pub(crate) const COPY_AGAIN: &str =
     "copy this member's folder again from where `chamois init --static` wrote it, or join anew";
 
 /// A member's identity, checked; what `chamois serve` starts from.
@@ -84,13 +85,21 @@ impl MemberIdentity {
     /// If a file is missing or malformed, a private key is readable by everyone, or key, certificate,
     /// member id and cluster do not agree.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
+        Self::load_with(dir, &KekSource::File)
+    }
+
+    /// As [`MemberIdentity::load`], with the keys that unseal secrets from elsewhere than the folder.
+    ///
+    /// # Errors
+    /// As `load`, and what the source says.
+    pub fn load_with(dir: &Path, keks: &KekSource) -> Result<Self, LoadError> {
         let files = Files { dir };
-        let [ca, certificate, key, kek] = [
+        let [ca, certificate, key] = [
             files.read("ca.pem")?,
             files.read("member.pem")?,
             files.read_private("member.key")?,
-            files.read_private("kek.key")?,
         ];
+        let sealer = keks.read(dir)?;
         let material = Material::from_pem(&ca, &certificate, &key)
             .map_err(|error| files.wrong("member.pem", &error, COPY_AGAIN))?;
         CertifiedKey::from_der(
@@ -106,7 +115,6 @@ impl MemberIdentity {
             .map(|member| (member.id, member.public_key.clone()));
         let pins = PinnedKeys::new(&listed.cluster, pins);
         let id = files.own_id(&material, &listed, &pins)?;
-        let sealer = Sealer::from_pem(&kek).map_err(|error| files.wrong("kek.key", &error, COPY_AGAIN))?;
         let (issuer, audience) = (token::issuer(&listed.cluster), token::audience(&listed.cluster));
         let token_pem = files.read("token.pem")?;
         let tokens = Verifier::new(&token_pem, &issuer, &audience)

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SanType,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use rpc::tls::{BACKDATED_BY, SpiffeId, authority_name};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of a certificate's serial number.
+const SERIAL_BYTES: usize = 16;
 /// Validity of the CA.
 pub const CA_VALID_FOR: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 /// Validity of the certificate in a member's identity. Long: on the peer port the pinned key counts, and where the CA's key is kept
@@ -198,8 +200,19 @@ impl CertificateAuthority {
             .subject_alt_names
             .push(SanType::URI(name.to_string().try_into()?));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.serial_number = Some(new_serial()?);
         Ok(params.signed_by(key, &self.issuer)?.pem())
     }
+}
+
+/// Never the same twice: a key is certified again and again, and some clients refuse two certificates of one CA with one number.
+///
+/// Source: RFC 5280, 4.1.2.2.
+fn new_serial() -> Result<SerialNumber, PkiError> {
+    let mut serial = [0; SERIAL_BYTES];
+    aws_lc_rs::rand::fill(&mut serial).map_err(|_| rcgen::Error::RingUnspecified)?;
+    serial[0] = (serial[0] & 0x7f) | 0x40; // positive, and as long as all others
+    Ok(SerialNumber::from_slice(&serial))
 }
 
 /// A member's new private key (PKCS#8 PEM) and its public half (SPKI, DER).
@@ -380,6 +393,22 @@ mod tests {
         for wrong in [&public_key[1..], &public_key[..90], &[0; 91][..], b""] {
             ca.certify_member(4, Vec::new(), wrong, now()).unwrap_err();
         }
+    }
+
+    /// Two certificates of one CA under one number are refused by some clients.
+    #[test]
+    fn the_same_key_is_certified_under_another_number_each_time() {
+        let ca = CertificateAuthority::generate("demo", now()).unwrap();
+        let (_, public_key) = new_member_key().unwrap();
+        let certified = || {
+            let pem = ca
+                .certify_member_for_api(1, Vec::new(), &public_key, now())
+                .unwrap();
+            crate::certificates(&pem).unwrap().remove(0)
+        };
+        let (first, second) = (certified(), certified());
+        // after the heads of three elements and the version
+        assert_ne!(first[15..31], second[15..31]);
     }
 
     /// `{:?}` ends up in logs.

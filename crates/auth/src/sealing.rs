@@ -1,30 +1,24 @@
 //! Seals secrets before they reach the log: HPKE (X25519, HKDF-SHA256, AES-256-GCM). Sealing needs the
-//! public key only; opening needs the key encryption key (KEK), which no log or snapshot ever holds.
+//! public key only; opening needs the key encryption key (KEK), which no log or snapshot ever holds. Each secret has a data key
+//! of its own, derived from a fresh encapsulated key: to seal it anew is to give it another one.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use aws_lc_rs::agreement;
 use proto::cluster::v1::SealedSecret;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
-use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePublicKey};
 
-use crate::pem;
+use crate::key_ring::{ID_LENGTH, KEY_LENGTH, Kek, KeyId, Ring, id_of, id_text};
 
-/// First byte of every ciphertext: says how the rest is made.
-const FORMAT: u8 = 1;
-/// Length of an X25519 key, private, public or encapsulated, bytes.
-const KEY_LENGTH: usize = 32;
+/// First byte of a ciphertext that does not say which key opens it: the encapsulated key follows.
+const FORMAT_UNNAMED: u8 = 1;
+/// First byte of a ciphertext after which the id of its key stands. As soon as the cluster has named its key.
+const FORMAT_NAMED: u8 = 2;
 /// Longest secret, bytes.
 pub const SECRET_LENGTH_MAX: usize = 64 * 1024;
 /// Binds a ciphertext to this use of the key.
 const INFO: &[u8] = b"chamois sealed secret 1";
-/// PKCS#8 of an X25519 key up to the key itself, RFC 8410.
-const PKCS8_PREFIX: &[u8] = &[
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20,
-];
 
 /// Why a secret was not sealed or opened. Says nothing about its content.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +43,17 @@ pub enum SealError {
         /// Its version.
         version: u32,
     },
+    /// The key is not here.
+    #[error(
+        "secret {name} was sealed for key {key}, which is not here: this member is behind or was away during a rotation; \
+         `chamois secrets status` says who has it"
+    )]
+    KeyMissing {
+        /// The secret's name.
+        name: String,
+        /// The id of the key.
+        key: String,
+    },
     /// Sealing failed.
     #[error("secret {name} could not be sealed")]
     Sealing {
@@ -68,6 +73,9 @@ pub enum KekError {
     /// Not the right file.
     #[error("not an X25519 private key in PKCS#8 PEM")]
     Form,
+    /// More keys than any rotation has.
+    #[error("more than 8 keys; give the one that seals and those that older secrets need")]
+    Many,
     /// No new key.
     #[error("a key encryption key could not be made")]
     Generate(#[from] rustls::Error),
@@ -90,17 +98,17 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Seals with the cluster's public key, and opens where the private one is at hand. Cheap to clone.
+/// Seals with the cluster's public key, and opens where the private one is at hand. Cheap to clone; clones share the keys.
 #[derive(Clone)]
 pub struct Sealer {
-    public: HpkePublicKey,
-    private: Option<Arc<HpkePrivateKey>>,
+    ring: Arc<RwLock<Ring>>,
+    opens: bool,
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
-            .field("can_open", &self.private.is_some())
+            .field("can_open", &self.opens)
             .finish_non_exhaustive()
     }
 }
@@ -112,46 +120,110 @@ impl Sealer {
     /// If the system gives no random bytes.
     pub fn generate() -> Result<Self, KekError> {
         let (public, private) = SUITE.generate_key_pair()?;
-        Ok(Self {
-            public,
-            private: Some(Arc::new(private)),
-        })
+        Ok(Self::of(Ring::of(Kek::new(public, private))))
     }
 
-    /// The key in a `kek.key` file (X25519, PKCS#8 PEM).
+    /// The keys in a `kek.key` file (X25519, PKCS#8 PEM); the first one seals until [`Sealer::seal_for`] says otherwise.
     ///
     /// # Errors
     /// If `pem` is something else.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KekError> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| KekError::Form)?;
-        let private = der
-            .secret_pkcs8_der()
-            .strip_prefix(PKCS8_PREFIX)
-            .ok_or(KekError::Form)?;
-        let key = agreement::PrivateKey::from_private_key(&agreement::X25519, private)
-            .map_err(|_| KekError::Form)?;
-        let public = key.compute_public_key().map_err(|_| KekError::Form)?;
-        Ok(Self {
-            public: HpkePublicKey(public.as_ref().to_vec()),
-            private: Some(Arc::new(HpkePrivateKey::from(private.to_vec()))),
-        })
+        Ring::from_pem(pem).map(Self::of)
     }
 
-    /// The private key for a `kek.key` file; `None` if only the public one is at hand.
+    fn of(ring: Ring) -> Self {
+        Self {
+            ring: Arc::new(RwLock::new(ring)),
+            opens: true,
+        }
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring_mut(&self) -> RwLockWriteGuard<'_, Ring> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The private keys for a `kek.key` file, the one that seals first; `None` if this sealer may not open.
     pub fn to_pem(&self) -> Option<String> {
-        let private = self.private.as_ref()?;
-        Some(pem::encode(
-            "PRIVATE KEY",
-            &[PKCS8_PREFIX, private.secret_bytes()].concat(),
-        ))
+        self.opens.then(|| self.ring().to_pem())
+    }
+
+    /// One private key; `None` if it is not here, or this sealer may not open.
+    pub fn key_pem(&self, id: &str) -> Option<String> {
+        let ring = self.ring();
+        let key = ring.keys.iter().find(|key| id_text(&key.id) == id)?;
+        self.opens.then(|| key.to_pem())
+    }
+
+    /// Ids of the keys that this sealer opens with.
+    pub fn key_ids(&self) -> Vec<String> {
+        let ring = self.ring();
+        let keys = ring.keys.iter().filter(|_| self.opens);
+        keys.map(|key| id_text(&key.id)).collect()
+    }
+
+    /// The id of the key that seals.
+    pub fn sealing_id(&self) -> String {
+        id_text(&id_of(&self.ring().sealing.0))
+    }
+
+    /// The public key that seals, 32 bytes.
+    pub fn sealing_key(&self) -> Vec<u8> {
+        self.ring().sealing.0.clone()
+    }
+
+    /// The public half of a key that is at hand, 32 bytes.
+    pub fn public_key(&self, id: &str) -> Option<Vec<u8>> {
+        let ring = self.ring();
+        let key = ring.keys.iter().find(|key| id_text(&key.id) == id)?;
+        Some(key.public.0.clone())
+    }
+
+    /// Seals for this public key from now on, and says so in what is sealed: the cluster has named it.
+    ///
+    /// # Errors
+    /// `Form` if it has not 32 bytes.
+    pub fn seal_for(&self, public_key: &[u8]) -> Result<(), KekError> {
+        if public_key.len() != KEY_LENGTH {
+            return Err(KekError::Form);
+        }
+        let mut ring = self.ring_mut();
+        ring.sealing = HpkePublicKey(public_key.to_vec());
+        ring.is_named = true;
+        Ok(())
+    }
+
+    /// Opens with these keys, too; says whether there was any that it had not.
+    ///
+    /// # Errors
+    /// If `pem` is something else.
+    pub fn add_pem(&self, pem: &[u8]) -> Result<bool, KekError> {
+        let others = Ring::from_pem(pem)?;
+        Ok(self.ring_mut().add(others))
+    }
+
+    /// Forgets all keys but these.
+    pub fn keep_only(&self, ids: &[String]) {
+        self.ring_mut().keys.retain(|key| ids.contains(&id_text(&key.id)));
+    }
+
+    /// The id of the key that opens a secret, if it says so: what was sealed before the first rotation does not.
+    pub fn sealed_for(sealed: &SealedSecret) -> Option<String> {
+        match sealed.ciphertext.split_first() {
+            Some((&FORMAT_NAMED, rest)) => rest.get(..ID_LENGTH).map(id_text),
+            _ => None,
+        }
     }
 
     /// The same sealer without the private key: for members that may seal but not open.
     #[must_use]
     pub fn seal_only(&self) -> Self {
         Self {
-            public: self.public.clone(),
-            private: None,
+            ring: Arc::clone(&self.ring),
+            opens: false,
         }
     }
 
@@ -165,13 +237,22 @@ impl Sealer {
                 name: name.to_owned(),
             });
         }
+        let (public, is_named) = {
+            let ring = self.ring();
+            (ring.sealing.clone(), ring.is_named)
+        };
         let (encapsulated, sealed) = SUITE
-            .seal(INFO, &associated_data(name, version), secret, &self.public)
+            .seal(INFO, &associated_data(name, version), secret, &public)
             .map_err(|source| SealError::Sealing {
                 name: name.to_owned(),
                 source,
             })?;
-        let ciphertext = [&[FORMAT], encapsulated.0.as_slice(), &sealed].concat();
+        let mut ciphertext = match is_named {
+            true => [&[FORMAT_NAMED], id_of(&public.0).as_slice()].concat(),
+            false => vec![FORMAT_UNNAMED],
+        };
+        ciphertext.extend_from_slice(&encapsulated.0);
+        ciphertext.extend_from_slice(&sealed);
         Ok(SealedSecret {
             name: name.to_owned(),
             version,
@@ -182,35 +263,46 @@ impl Sealer {
     /// Opens a sealed secret.
     ///
     /// # Errors
-    /// If it was sealed for another key or under another name or version, was changed, or this member has
-    /// no private key.
+    /// `KeyMissing` if it names a key that is not here; if it was sealed for another key or under another name or version,
+    /// was changed, or this member has no private key.
     pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, SealError> {
         let SealedSecret {
             name,
             version,
             ciphertext,
         } = sealed;
-        let private = self.private.as_ref().ok_or(SealError::NoPrivateKey)?;
+        if !self.opens {
+            return Err(SealError::NoPrivateKey);
+        }
         let failed = || SealError::Opening {
             name: name.clone(),
             version: *version,
         };
         let (&format, rest) = ciphertext.split_first().ok_or_else(failed)?;
-        if format != FORMAT {
-            return Err(SealError::Format { name: name.clone() });
-        }
+        let (keys, rest) = match format {
+            FORMAT_UNNAMED => (self.ring().keys.clone(), rest),
+            FORMAT_NAMED => {
+                let (id, rest) = rest.split_first_chunk::<ID_LENGTH>().ok_or_else(failed)?;
+                (vec![self.key_of(name, id)?], rest)
+            }
+            _ => return Err(SealError::Format { name: name.clone() }),
+        };
         let (encapsulated, sealed) = rest.split_at_checked(KEY_LENGTH).ok_or_else(failed)?;
         let encapsulated = EncapsulatedSecret(encapsulated.to_vec());
-        SUITE
-            .open(
-                &encapsulated,
-                INFO,
-                &associated_data(name, *version),
-                sealed,
-                private,
-            )
-            .map(Secret)
-            .map_err(|_| failed())
+        let associated = associated_data(name, *version);
+        let mut opened = keys.iter().filter_map(|key| {
+            let opened = SUITE.open(&encapsulated, INFO, &associated, sealed, &key.private);
+            opened.ok()
+        });
+        opened.next().map(Secret).ok_or_else(failed)
+    }
+
+    fn key_of(&self, name: &str, id: &KeyId) -> Result<Arc<Kek>, SealError> {
+        let missing = || SealError::KeyMissing {
+            name: name.to_owned(),
+            key: id_text(id),
+        };
+        self.ring().key(id).cloned().ok_or_else(missing)
     }
 }
 
@@ -302,6 +394,7 @@ mod tests {
             let error = sealer.open(&changed).expect_err("a changed secret was opened");
             // X25519 ignores the top bit of a public key, so the KDF must have caught that one
             assert_eq!(
+                // no single bit makes format 2 of format 1
                 matches!(error, SealError::Format { .. }),
                 bit < 8,
                 "bit {bit}: {error}"
@@ -354,6 +447,70 @@ mod tests {
         }
         let ecdsa = rcgen::KeyPair::generate().unwrap().serialize_pem();
         assert!(matches!(Sealer::from_pem(ecdsa.as_bytes()), Err(KekError::Form)));
+    }
+
+    /// What was sealed before a rotation, and what is sealed during one, opens until the old key is dropped.
+    #[test]
+    fn a_named_key_seals_and_older_secrets_still_open() {
+        let (sealer, new) = (Sealer::generate().unwrap(), Sealer::generate().unwrap());
+        let clone = sealer.seal_only();
+        let old_id = sealer.sealing_id();
+        let before = sealer.seal("a", 1, PLAINTEXT).unwrap();
+        assert_eq!(Sealer::sealed_for(&before), None);
+        assert!(sealer.add_pem(new.to_pem().unwrap().as_bytes()).unwrap());
+        assert_eq!(
+            Sealer::sealed_for(&sealer.seal("a", 1, PLAINTEXT).unwrap()),
+            None,
+            "it opens with the new key, it does not seal for it yet"
+        );
+        sealer.seal_for(&new.sealing_key()).unwrap();
+        let after = clone.seal("a", 1, PLAINTEXT).unwrap();
+        assert_eq!(
+            Sealer::sealed_for(&after),
+            Some(new.sealing_id()),
+            "clones follow"
+        );
+        for sealed in [&before, &after] {
+            assert_eq!(sealer.open(sealed).unwrap().bytes(), PLAINTEXT);
+        }
+        assert_eq!(sealer.key_ids(), [old_id.clone(), new.sealing_id()]);
+        assert_eq!(sealer.public_key(&new.sealing_id()), Some(new.sealing_key()));
+        assert!(sealer.key_pem(&old_id).is_some() && clone.key_pem(&old_id).is_none());
+        sealer.keep_only(&[new.sealing_id()]);
+        assert!(matches!(sealer.open(&before), Err(SealError::Opening { .. })));
+        assert_eq!(sealer.open(&after).unwrap().bytes(), PLAINTEXT);
+        assert!(sealer.key_pem(&old_id).is_none());
+    }
+
+    /// A member that was away must say what it lacks, not that something is damaged.
+    #[test]
+    fn a_key_that_is_missing_is_named() {
+        let (sealer, new) = (Sealer::generate().unwrap(), Sealer::generate().unwrap());
+        new.seal_for(&new.sealing_key()).unwrap();
+        let error = sealer.open(&new.seal("a", 1, PLAINTEXT).unwrap()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, SealError::KeyMissing { .. }));
+        assert!(
+            text.contains(&new.sealing_id()) && text.contains("chamois secrets status"),
+            "{text}"
+        );
+        assert!(matches!(sealer.seal_for(b"short"), Err(KekError::Form)));
+    }
+
+    /// The id only says where to look: with another one nothing opens.
+    #[test]
+    fn any_changed_byte_of_a_named_secret_is_noticed() {
+        let sealer = Sealer::generate().unwrap();
+        sealer.seal_for(&sealer.sealing_key()).unwrap();
+        let sealed = sealer.seal("a", 1, b"secret").unwrap();
+        for at in 0..sealed.ciphertext.len() {
+            let mut changed = sealed.clone();
+            changed.ciphertext[at] ^= 0x40;
+            sealer.open(&changed).unwrap_err();
+            let mut cut = sealed.clone();
+            cut.ciphertext.truncate(at);
+            sealer.open(&cut).unwrap_err();
+        }
     }
 
     #[test]

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit::AuditArgs;
 use crate::bench::BenchCommand;
 use crate::boot::BootCommand;
+use crate::break_glass::BreakGlassCommand;
+use crate::certificate::CertificateCommand;
 use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
@@ -24,6 +27,7 @@ use crate::migrate::MigrateCommand;
 use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
+use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
 use crate::token::TokenArgs;
@@ -37,6 +41,8 @@ Examples:
   chamois snapshot save prod.snap               the whole product in one file
   chamois login                                 as yourself, through the site's OIDC provider
   chamois token issue --key id/token.key        another administrator's token, when the first has ended
+  chamois certificate issue service/coresmd     a certificate for a day, which renews itself from then on
+  chamois break-glass status                    on a member's host, when nothing else answers
   chamois serve --config chamois.toml --check   check a configuration
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
@@ -46,11 +52,12 @@ Examples:
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
   chamois image add debian-12 /srv/debian-12    kernel, initrd and squashfs under one name
   chamois policy explain user/ada bss.write     why somebody may do something, or may not
+  chamois audit --object x1000c0s0b0n0          who changed what, and who tried to
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
 
-Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_LOG.
+Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
 
 /// HPC system management: one binary, one replicated state.
@@ -106,6 +113,15 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub token_file: Option<PathBuf>,
+    /// Certificate to show instead of a token (PEM); its key is beside it, in the file of the same name with the ending `.key`
+    #[arg(
+        long,
+        global = true,
+        env = "CHAMOIS_CLIENT_CERTIFICATE",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub client_certificate: Option<PathBuf>,
     /// Seconds to wait for an answer, 1 to 300
     #[arg(
         long,
@@ -156,6 +172,9 @@ pub enum Command {
     Snapshot(SnapshotCommand),
     /// Go on alone after a majority of members is lost for good
     Recover(RecoverArgs),
+    /// For root on a member's host: works without a majority, a provider or a token
+    #[command(subcommand)]
+    BreakGlass(BreakGlassCommand),
     /// Put service addresses on interfaces, for the member on this host (needs CAP_NET_ADMIN)
     AddressHelper(AddressHelperArgs),
     /// End the member that started this when it is frozen while it holds an address on loopback
@@ -192,6 +211,12 @@ pub enum ClientCommand {
     Logout,
     /// Bearer tokens of administrators and machines
     Token(TokenArgs),
+    /// Certificates of users, services and nodes, and the CAs that sign them
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
+    /// The keys that open what is sealed: BMC passwords, signing keys, secret cloud-init data
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// The members themselves
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -225,6 +250,8 @@ pub enum ClientCommand {
     /// OIDC providers: whose logins are believed
     #[command(subcommand)]
     Oidc(OidcCommand),
+    /// Who did what to which object, and what was refused
+    Audit(Box<AuditArgs>),
     /// Take over what another system knows
     #[command(subcommand)]
     Import(ImportCommand),

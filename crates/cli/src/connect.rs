@@ -1,14 +1,14 @@
 //! From the global options to a channel that generated clients take.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use rpc::client::{Channel, Credentials, ExactlyOnce, Options};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -36,6 +36,8 @@ pub(crate) struct Target {
     pub(crate) endpoints: Vec<String>,
     ca: Vec<CertificateDer<'static>>,
     token: Option<String>,
+    /// Shown instead of the token: the file, whose key is beside it.
+    certificate: Option<PathBuf>,
     at_most: Duration,
 }
 
@@ -88,6 +90,7 @@ impl Target {
             endpoints,
             ca,
             token,
+            certificate: global.client_certificate.clone(),
             at_most,
         })
     }
@@ -98,6 +101,7 @@ impl Target {
             endpoints,
             ca: read_ca(ca)?,
             token: Some(token),
+            certificate: None,
             at_most: Duration::from_secs(5),
         })
     }
@@ -130,7 +134,10 @@ impl Target {
             .iter()
             .map(|e| e.trim_start_matches("https://").to_owned())
             .collect();
-        let credentials = self.token.clone().map_or(Credentials::None, Credentials::Token);
+        let credentials = match &self.certificate {
+            Some(file) => certificate(file)?,
+            None => self.token.clone().map_or(Credentials::None, Credentials::Token),
+        };
         let options = Options {
             endpoints,
             ca: self.ca.clone(),
@@ -218,6 +225,27 @@ pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, CliEr
     Ok(certificates)
 }
 
+/// A certificate, and the key in the file beside it.
+///
+/// # Errors
+/// `Usage` naming the file.
+fn certificate(file: &Path) -> Result<Credentials, CliError> {
+    let key_file = file.with_extension("key");
+    let refused = |file: &Path, cause: String| {
+        let text = format!("cannot read the client certificate: {}: {cause}", file.display());
+        CliError::new(Kind::Usage, text)
+    };
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| refused(file, error.to_string()))?;
+    let chain: Result<Vec<_>, _> = found.collect();
+    let chain = chain.map_err(|error| refused(file, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(refused(file, "it holds no CERTIFICATE block".to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_file(&key_file);
+    let key = key.map_err(|error| refused(&key_file, error.to_string()))?;
+    Ok(Credentials::Certificate(chain, key))
+}
+
 /// The token in a file, which may end with a newline.
 ///
 /// # Errors
@@ -251,6 +279,7 @@ mod tests {
             endpoints: endpoints.iter().map(|e| (*e).to_owned()).collect(),
             ca: ca.map(Path::to_owned),
             token_file: token_file.map(Path::to_owned),
+            client_certificate: None,
             timeout: 1,
             log_format: None,
             log: None,
@@ -288,6 +317,26 @@ mod tests {
         let large = dir.path().join("large");
         std::fs::write(&large, vec![b'a'; 20 << 10]).unwrap();
         assert!(read_token(&large).unwrap_err().to_string().contains("too many"));
+    }
+
+    /// The key is looked for beside the certificate, and the file that is wrong is named.
+    #[test]
+    fn a_certificate_needs_its_key_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ada.pem");
+        let refused = || certificate(&file).err().unwrap().to_string();
+        assert!(refused().contains("ada.pem"), "{}", refused());
+        std::fs::write(&file, "no certificate").unwrap();
+        assert!(refused().contains("CERTIFICATE"), "{}", refused());
+        let ca = auth::pki::CertificateAuthority::generate("demo", std::time::SystemTime::now()).unwrap();
+        let issued = ca.issue_user("ada", std::time::SystemTime::now()).unwrap();
+        std::fs::write(&file, &issued.certificate_pem).unwrap();
+        assert!(refused().contains("ada.key"), "{}", refused());
+        std::fs::write(dir.path().join("ada.key"), &issued.key_pem).unwrap();
+        assert!(matches!(
+            certificate(&file),
+            Ok(Credentials::Certificate(chain, _)) if chain.len() == 1
+        ));
     }
 
     #[test]

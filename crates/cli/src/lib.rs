@@ -4,8 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod audit;
 mod bench;
 mod boot;
+mod break_glass;
+mod certificate;
 mod cloud_init;
 mod cluster;
 mod component;
@@ -29,6 +32,7 @@ mod migrate;
 mod oidc;
 mod output;
 mod policy;
+mod secrets;
 mod snapshot;
 mod subnet;
 mod token;
@@ -39,6 +43,7 @@ pub use args::{
     AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, GlobalArgs,
     LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
 };
+pub use break_glass::{BreakGlassCommand, GlassArgs, GlassExportArgs, GlassRecoverArgs};
 pub use demo::member_config_example;
 pub use error::{CliError, Kind};
 pub use host_config::{HostArgs, make_files_dir};
@@ -62,7 +67,9 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Login(args) => login::run(global, args).await,
         ClientCommand::Logout => logout::run(global).await,
         ClientCommand::Token(args) => token::run(global, args).await,
+        ClientCommand::Certificate(command) => certificate::run(global, command).await,
         ClientCommand::Oidc(command) => oidc::run(global, command).await,
+        ClientCommand::Secrets(command) => secrets::run(global, command).await,
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,
@@ -73,6 +80,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Subnet(command) => subnet::run(global, command).await,
         ClientCommand::Dhcp(command) => dhcp::run(global, command).await,
         ClientCommand::Policy(command) => policy::run(global, command).await,
+        ClientCommand::Audit(args) => audit::run(global, *args).await,
         ClientCommand::Import(command) => import::run(global, command).await,
         ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,

@@ -30,6 +30,39 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// The text of [`timestamp`], or a date alone, which is its beginning; `None` for another text.
+pub(crate) fn parse(text: &str) -> Option<u64> {
+    let (day, time) = match text.split_once('T') {
+        Some((day, time)) => (day, time.strip_suffix('Z')?),
+        None => (text, "00:00:00"),
+    };
+    let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    let is_time = hour < 24 && minute < 60 && second < 60;
+    let days = days(year, month, day).filter(|_| is_time)?;
+    Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
+}
+
+/// Three numbers of so many digits each.
+fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[u64; 3]> {
+    let mut parts = text.split(between);
+    let mut found = [0; 3];
+    for (number, digits) in found.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        let is_number = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = part.parse().ok().filter(|_| is_number)?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+/// Days from 1970-01-01 to a day, by looking for it: [`date`] is the only calendar here.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let first = year.checked_sub(1970)? * 365;
+    // up to 2,100 leap days until the year 9999
+    let of_year = first..=first + 2500 + 366;
+    of_year.into_iter().find(|days| date(*days) == (year, month, day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +79,30 @@ mod tests {
             (4_102_444_800, "2100-01-01T00:00:00Z"),
         ] {
             assert_eq!(timestamp(seconds * 1000 + 999), text);
+            assert_eq!(parse(text), Some(seconds * 1000));
+        }
+        assert_eq!(parse("2024-02-29"), Some(1_709_164_800_000));
+        assert!(parse("9999-12-31T23:59:59Z").is_some());
+    }
+
+    #[test]
+    fn what_is_no_instant_is_not_read_as_one() {
+        for wrong in [
+            "",
+            "2025",
+            "2025-02-29",
+            "2025-13-01",
+            "2025-00-10",
+            "1969-12-31",
+            "2025-11-25T07:00",
+            "2025-11-25T07:00:00",
+            "2025-11-25T24:00:00Z",
+            "2025-11-25T07:60:00Z",
+            "2025-11-25T7:00:00Z",
+            "+025-11-25",
+            "2025-11-25-01",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
         }
     }
 }

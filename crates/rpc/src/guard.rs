@@ -30,7 +30,10 @@ use crate::part_caller::{Cuts, PartCaller, check_method};
 use crate::request_id::RequestId;
 use crate::token::Verifier;
 use crate::trial::{self, Trial, WOULD_CHANGE};
-use crate::{Authority, Barrier, Caller, Calls, ETAG, Error, Etag, Freshness, IF_NONE_MATCH, Rule, Rules};
+use crate::{
+    Authority, Barrier, Caller, Calls, Denial, Denials, ETAG, Error, Etag, Freshness, IF_NONE_MATCH, Rule,
+    Rules,
+};
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
 pub const CONSISTENCY: &str = "chamois-consistency";
@@ -48,6 +51,7 @@ pub struct Guard {
     inner: Arc<Inner>,
     enforces_locks: bool,
     authority: Option<Arc<dyn Authority>>,
+    denials: Option<Arc<dyn Denials>>,
 }
 
 struct Inner {
@@ -75,6 +79,7 @@ impl Guard {
             inner,
             enforces_locks: false,
             authority: None,
+            denials: None,
         }
     }
 
@@ -84,6 +89,15 @@ impl Guard {
     pub fn with_authority(self, authority: Arc<dyn Authority>) -> Self {
         Self {
             authority: Some(authority),
+            ..self
+        }
+    }
+
+    /// The same guard, which tells `denials` of every call that it refuses.
+    #[must_use]
+    pub fn with_denials(self, denials: Arc<dyn Denials>) -> Self {
+        Self {
+            denials: Some(denials),
             ..self
         }
     }
@@ -208,7 +222,8 @@ impl Guard {
                     let cuts = self.cuts(path);
                     let request = part.request(&cuts, request).await?;
                     let answer = call_catching_panics(inner, request).await?;
-                    part.answer(&cuts, answer).await?
+                    let shown = part.answer(&cuts, answer).await;
+                    shown.inspect_err(|error| self.tell_denials(path, &caller, error))?
                 }
             };
             if let Some(trial) = trial {
@@ -251,7 +266,7 @@ impl Guard {
         match decision {
             Ok(given) => Ok(Admitted { rule, caller, given }),
             Err(error) => {
-                self.inner.log_refusal(path, &caller, &error);
+                self.refused(path, &caller, &error);
                 Err(error)
             }
         }
@@ -264,7 +279,20 @@ impl Guard {
             return Ok(given);
         }
         let decision = self.admission().decide(path, rule, &caller.identity);
-        decision.inspect_err(|error| self.inner.log_refusal(path, caller, error))
+        decision.inspect_err(|error| self.refused(path, caller, error))
+    }
+
+    fn refused(&self, path: &str, caller: &Caller, error: &Error) {
+        self.inner.log_refusal(path, caller, error);
+        self.tell_denials(path, caller, error);
+    }
+
+    /// A member that cannot say who somebody is denies him nothing.
+    fn tell_denials(&self, path: &str, caller: &Caller, error: &Error) {
+        let is_denial = matches!(error, Error::Unauthenticated { .. } | Error::Denied { .. });
+        if let Some(denials) = self.denials.as_ref().filter(|_| is_denial) {
+            denials.refused(&Denial { caller, path, error });
+        }
     }
 
     fn admission(&self) -> Admission<'_> {

@@ -11,6 +11,7 @@ mod barrier;
 mod calls;
 pub mod client;
 mod deadline;
+mod denials;
 mod error;
 mod etag;
 mod frame;
@@ -43,6 +44,7 @@ pub use areas::area_of_kind;
 pub use authority::{Access, Authority, Part, Principal, Scope};
 pub use barrier::{Barrier, Freshness};
 pub use calls::{Calls, Handled};
+pub use denials::{Denial, Denials};
 pub use error::{
     Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OLDEST_REVISION, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S,
     REVISION, invalid, set_etag, set_http_header, set_http_status,

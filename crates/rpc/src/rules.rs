@@ -21,14 +21,15 @@ const ROUTE_OPTION: &str = "google.api.http";
 pub(crate) const ROWS: &str = "chamois.raft.v1.SnapshotRow";
 /// The field that a secret stands in wherever a request has one.
 const PASSWORD: &str = "password";
-/// Texts that open something, as OAuth names them.
-const CREDENTIALS: [&str; 6] = [
+/// Texts that open something, as OAuth names them; and the key that opens secrets.
+const CREDENTIALS: [&str; 7] = [
     "client_secret",
     "refresh_token",
     "subject_token",
     "device_code",
     "code",
     "token",
+    "kek",
 ];
 /// As a flag: the message is secret.
 const SECRET: &str = "secret";

@@ -3,12 +3,15 @@
 use model::Rejection;
 use proto::bss::v1::bss_command::RecordBoot;
 use proto::bss::v1::{BssCommand, bss_command};
+use proto::cluster::v1::{ClusterCommand, cluster_command};
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::{Entry, Header, Outcome, outcome};
 
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
-use crate::cluster::{FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
+use crate::cluster::{
+    FEATURE_LEVEL_AUTH, FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY,
+};
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
@@ -152,6 +155,7 @@ impl State {
         }
         let command = command.ok_or_else(no_command)?;
         self.cluster.need_level(feature_level(command))?;
+        self.check_sealed_for(command)?;
         match command {
             Command::Smd(command) => {
                 if smd::may_take_addresses(command) {
@@ -187,7 +191,10 @@ impl State {
             }
             Command::BootFile(command) => self.boot_files.apply(command, &self.bss, at, changes),
             Command::Auth(command) => self.auth.apply(command, &mut self.cluster, at, changes),
-            Command::Cluster(command) => self.cluster.apply(command, at, changes),
+            Command::Cluster(command) => match self.change_sealing(command, at, changes) {
+                Some(result) => result,
+                None => self.cluster.apply(command, at, changes),
+            },
         }
     }
 }
@@ -201,6 +208,22 @@ impl State {
         let is_interface = |event: &&Event| event.key().kind() == RowKind::EthernetInterface;
         let events: Vec<Event> = changes.events().iter().filter(is_interface).cloned().collect();
         self.dhcp.follow(&events, at, changes);
+    }
+
+    /// What is sealed lies among more than the cluster's own rows; `None`: the command is about something else.
+    fn change_sealing(
+        &mut self,
+        command: &ClusterCommand,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Option<Result<outcome::Applied, Rejection>> {
+        use cluster_command::Change;
+        match command.change.as_ref()? {
+            Change::RotateSealingKey(rotate) => Some(self.rotate_sealing_key(rotate, at)),
+            Change::ResealSecrets(reseal) => Some(self.reseal(reseal, changes)),
+            Change::RetireSealingKey(retire) => Some(self.retire_sealing_key(retire)),
+            _ => None,
+        }
     }
 
     /// A boot that phones home needs nothing secret any more.
@@ -232,7 +255,15 @@ fn feature_level(command: &Command) -> u32 {
         Command::BootFile(command) => boot_files::feature_level(command),
         Command::Dhcp(command) => dhcp::feature_level(command),
         Command::Auth(command) => auth::feature_level(command),
-        // what the cluster's own commands need is checked where they are applied, which all versions do
+        Command::Cluster(ClusterCommand {
+            change:
+                Some(
+                    cluster_command::Change::RotateSealingKey(_)
+                    | cluster_command::Change::ResealSecrets(_)
+                    | cluster_command::Change::RetireSealingKey(_),
+                ),
+        }) => FEATURE_LEVEL_AUTH,
+        // what the cluster's other commands need is checked where they are applied, which all versions do
         Command::Cluster(_) => FEATURE_LEVEL_FIRST,
     }
 }

@@ -284,6 +284,8 @@ pub const OIDC_KEYS_AGE_S_MAX: u32 = 24 * 60 * 60;
 pub const AUTHORITIES_MAX: usize = 8;
 /// Rows of what has ended that go with one entry.
 pub const ENDED_FORGOTTEN_MAX: usize = 10_000;
+/// Secrets that one entry seals anew.
+pub const SECRETS_RESEALED_MAX: usize = 64;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use model::Rejection;
+use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::cluster::v1::cluster_command::{Bootstrap, Change, SetFeatureLevel};
-use proto::cluster::v1::{ClusterCommand, JoinToken, SealedSecret};
+use proto::cluster::v1::{ClusterCommand, JoinToken, SealedSecret, SealingKeys};
 use proto::raft::v1::StateHeader;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
@@ -15,6 +16,7 @@ use crate::changes::Changes;
 use crate::event::Object;
 use crate::join_tokens::JoinTokens;
 use crate::log_position::LogPosition;
+use crate::sealed::reseal_in;
 use crate::snapshot::SnapshotError;
 use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
@@ -48,6 +50,8 @@ pub struct Cluster {
     name: String,
     feature_level: u32,
     secrets: Table<SealedSecret>,
+    /// `None` before the first rotation.
+    sealing: Option<SealingKeys>,
     joining: JoinTokens,
 }
 
@@ -59,6 +63,7 @@ impl Default for Cluster {
             name,
             feature_level: FEATURE_LEVEL_FIRST,
             secrets: Table::default(),
+            sealing: None,
             joining: JoinTokens::default(),
         }
     }
@@ -68,6 +73,26 @@ impl Cluster {
     /// A sealed secret by name.
     pub fn secret(&self, name: &str) -> Option<Arc<SealedSecret>> {
         self.secrets.get(&name.to_owned()).cloned()
+    }
+
+    /// For which keys secrets are sealed; `None` before the first rotation.
+    pub fn sealing_keys(&self) -> Option<&SealingKeys> {
+        self.sealing.as_ref()
+    }
+
+    pub(crate) fn set_sealing_keys(&mut self, keys: SealingKeys) {
+        self.sealing = Some(keys);
+    }
+
+    /// Sorted by name.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &SealedSecret> {
+        self.secrets.values().map(Arc::as_ref)
+    }
+
+    /// Whether it was one of these secrets, and was still the same.
+    pub(crate) fn reseal(&mut self, resealed: &Resealed, changes: &mut Changes) -> bool {
+        let Some(new) = &resealed.sealed else { return false };
+        reseal_in(&mut self.secrets, &new.name, resealed, itself, changes)
     }
 
     /// A token for members that join, by its id.
@@ -127,6 +152,10 @@ impl Cluster {
             Change::AdmitMember(admit) => {
                 self.need_level(FEATURE_LEVEL_MEMBERSHIP)?;
                 self.joining.admit(admit, at, changes)
+            }
+            // of the whole state, which has taken them out before
+            Change::RotateSealingKey(_) | Change::ResealSecrets(_) | Change::RetireSealingKey(_) => {
+                Err(no_command())
             }
         }
     }
@@ -255,8 +284,14 @@ impl Cluster {
     pub(crate) fn load_header(&mut self, header: StateHeader) {
         (self.id, self.name) = (header.cluster_id, header.cluster_name);
         self.feature_level = header.feature_level;
+        self.sealing = header.sealing_keys;
         self.joining.next_member_id = header.next_member_id;
     }
+}
+
+/// A row that is nothing but a secret.
+fn itself(row: &mut SealedSecret) -> Option<&mut SealedSecret> {
+    Some(row)
 }
 
 fn check_cluster_name(name: &str) -> Result<(), Rejection> {

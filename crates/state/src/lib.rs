@@ -27,6 +27,7 @@ pub mod revisions;
 mod rfc3339;
 mod rollback;
 mod row_key;
+mod sealed;
 mod selectors;
 mod session;
 pub mod smd;
@@ -43,6 +44,7 @@ pub use event::{Event, Object};
 pub use outcome::{rejected, rejection};
 pub use rfc3339::format as time_text;
 pub use row_key::{RowKey, RowKind};
+pub use sealed::{ciphertext_mark, sealed_for, sealing_key_id};
 pub use snapshot::SnapshotError;
 pub use wire::{WireError, decode_exact, encode_exact};
 

@@ -273,6 +273,7 @@ impl State {
             last_changes_since,
             last_changes,
             policies_decide: self.auth.has_policies(),
+            sealing_keys: self.cluster.sealing_keys().cloned(),
         }
     }
 

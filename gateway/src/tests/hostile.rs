@@ -85,6 +85,21 @@ async fn a_client_that_is_still_sending_gets_its_answer() {
     }
 }
 
+/// What would be a gigabyte is not taken at a megabyte.
+#[tokio::test]
+async fn a_compressed_body_is_415() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    for coding in ["gzip", "deflate", "br", "zstd", "identity, gzip", ""] {
+        let got = send(&gateway, "POST", POST, &[("content-encoding", coding)], "{}").await;
+        assert_eq!(got.status, 415, "{coding}");
+        assert!(got.detail().contains("send it as it is"), "{}", got.detail());
+    }
+    assert!(fake.take_asked().is_empty());
+    let plain = [("content-encoding", "Identity")];
+    assert_eq!(send(&gateway, "POST", POST, &plain, "{}").await.status, 204);
+}
+
 /// At the limit a body is read; nothing of it is cut off.
 #[tokio::test]
 async fn a_body_at_the_limit_is_read() {

@@ -131,6 +131,80 @@ async fn a_node_is_known_by_its_address_alone() {
     assert_eq!(asked.metadata["grpc-timeout"], "30000000u");
 }
 
+/// Where a proxy in front and the gateway do not agree on where a request ends, the rest of its body would be somebody
+/// else's request (RFC 9112, 11.2). Each ends its connection with one answer, or none.
+#[tokio::test]
+async fn no_request_is_smuggled_in_another_ones_body() {
+    const SMUGGLED: &str = "GET /boot/v1/bootscript?mac=smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    let fake = Fake::new();
+    let serving = serve_nodes(&gateway(&fake, Options::default())).await;
+    let post = "POST /cloud-init/phone-home/x1 HTTP/1.1\r\nHost: x\r\n";
+    let length = SMUGGLED.len() + 5;
+    for framing in [
+        format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n\r\n0\r\n\r\n"),
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n".to_owned(),
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "Content-Length: 0\r\nContent-Length: 5\r\n\r\n".to_owned(),
+        "Content-Length: +0\r\n\r\n".to_owned(),
+    ] {
+        let mut stream = TcpStream::connect(serving.address).await.unwrap();
+        let said = format!("{post}{framing}{SMUGGLED}");
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _reset_with_what_is_not_read = bounded(stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{framing:?}: {answer}");
+        let smuggled = fake.take_asked().into_iter().filter(|asked| {
+            asked
+                .message
+                .windows(b"smuggled".len())
+                .any(|part| part == b"smuggled")
+        });
+        assert_eq!(smuggled.count(), 0, "{framing:?}: {answer}");
+    }
+}
+
+/// Which of two would count is a matter of taste; a proxy may have another one.
+#[tokio::test]
+async fn a_request_is_for_one_host() {
+    let fake = Fake::new();
+    let serving = serve_nodes(&gateway(&fake, Options::default())).await;
+    let request =
+        b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n";
+    let answer = talk(serving.address, request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("Host is there twice"),
+        "{answer}"
+    );
+    assert!(fake.take_asked().is_empty());
+}
+
+/// Behind a proxy of the list it is whom that names, on each request of a connection anew.
+#[tokio::test]
+async fn a_node_behind_a_listed_proxy_is_known_by_what_that_says() {
+    let fake = Fake::new();
+    let options = Options {
+        trusted_proxies: Arc::new(|address| address == std::net::Ipv4Addr::LOCALHOST),
+        ..Options::default()
+    };
+    let serving = serve_nodes(&gateway(&fake, options)).await;
+    let request = b"GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        X-Forwarded-For: 10.8.8.8, 10.9.9.9\r\nX-Real-IP: 10.8.8.8\r\nForwarded: for=10.8.8.8\r\n\r\n";
+    let answer = talk(serving.address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let asked = fake.one_asked();
+    assert_eq!(
+        asked.caller.identity,
+        Identity::Node {
+            address: "10.9.9.9".parse().unwrap()
+        }
+    );
+    assert!(!asked.metadata.contains_key("x-forwarded-for"));
+}
+
 /// iPXE keeps its connection for kernel and initrd.
 #[tokio::test]
 async fn the_node_port_keeps_connections_alive() {
@@ -235,6 +309,7 @@ async fn connections_per_address_are_limited_and_counted() {
     assert_eq!(
         gateway
             .node_counters()
+            .connections
             .connections_refused
             .load(Ordering::Relaxed),
         1
@@ -264,7 +339,7 @@ async fn a_node_gets_64_connections_by_default() {
     let serving = serve_nodes(&gateway).await;
     let refused = || {
         let counters = gateway.node_counters();
-        counters.connections_refused.load(Ordering::Relaxed)
+        counters.connections.connections_refused.load(Ordering::Relaxed)
     };
     let mut open = Vec::new();
     for _ in 0..64 {

@@ -283,6 +283,7 @@ impl Testbed {
             bootstrap: ClusterCommand {
                 change: Some(cluster_command::Change::Bootstrap(bootstrap)),
             },
+            keeps_ledger: false,
         }
     }
 

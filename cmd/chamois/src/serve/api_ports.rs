@@ -6,16 +6,17 @@ use std::sync::Arc;
 use gateway::{BootFiles, Gateway, Options, RequestRate, SentFiles};
 use model::Ipv4Net;
 use raft::Store;
-use rpc::server::PortKind;
-use rpc::tls::{ClientCerts, Material};
+use rpc::server::{Limits, Port, PortKind};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
 use super::api_port::{self, ApiPort};
+use super::api_tls::ApiTls;
 use super::boot_files::Source;
 use super::config::{Config, Role};
+use super::counters::{Counters, Server};
 use super::drain::{Drain, Stop};
 use super::loaders;
 use super::open_roles::OpenRoles;
@@ -30,20 +31,20 @@ const FILES_PREFIX: &str = "/files/";
 pub(super) struct ApiPorts {
     grpc: Vec<ApiPort>,
     https: Vec<ApiPort>,
-    tls: ServerConfig,
+    grpc_tls: ServerConfig,
+    https_tls: ServerConfig,
+    limits: Limits,
 }
 
 impl ApiPorts {
     /// Binds both.
-    pub(super) async fn bind(config: &Config, material: &Material) -> Result<Self, ServeError> {
-        let clients = ClientCerts::Optional {
-            cluster: config.cluster.clone(),
-        };
-        let tls = rpc::tls::server_config(material, clients).map_err(ServeError::setup("TLS of the API"))?;
+    pub(super) async fn bind(config: &Config, tls: &ApiTls) -> Result<Self, ServeError> {
         Ok(Self {
             grpc: api_port::listen_on_all("api.grpc-listen", config.api.grpc_listen, config).await?,
             https: api_port::listen_on_all("api.https-listen", config.api.https_listen, config).await?,
-            tls,
+            grpc_tls: tls.grpc_config().map_err(ServeError::setup("TLS of the API"))?,
+            https_tls: tls.https_config().map_err(ServeError::setup("TLS of the API"))?,
+            limits: grpc_limits(config),
         })
     }
 
@@ -52,17 +53,21 @@ impl ApiPorts {
         self,
         services: &Services,
         gateway: &Gateway,
+        counters: &Counters,
         drain: &Drain,
         tasks: &mut Tasks,
     ) -> ApiServed {
         let (served, running) = watch::channel(());
-        let acceptor = TlsAcceptor::from(Arc::new(self.tls.clone()));
+        let acceptor = TlsAcceptor::from(Arc::new(self.grpc_tls));
+        let grpc = Port::new(acceptor, PortKind::Api, self.limits);
+        let counted = grpc.counters();
+        counters.add(Server::Grpc, "api", move || counted.all());
         for port in self.grpc {
-            let (acceptor, services, stop) = (acceptor.clone(), services.clone(), drain.finishing());
+            let (grpc, services, stop) = (grpc.clone(), services.clone(), drain.finishing());
             let running = running.clone();
             let serve = move |listener, stop: Stop| {
-                let (acceptor, services) = (acceptor.clone(), services.clone());
-                rpc::server::serve(listener, acceptor, services, PortKind::Api, stop.reached())
+                let (grpc, services) = (grpc.clone(), services.clone());
+                async move { grpc.serve(listener, services, stop.reached()).await }
             };
             tasks.spawn("the gRPC port", async move {
                 port.serve(&stop, serve).await;
@@ -71,7 +76,7 @@ impl ApiPorts {
             });
         }
         for port in self.https {
-            let (gateway, tls, stop) = (gateway.clone(), self.tls.clone(), drain.finishing());
+            let (gateway, tls, stop) = (gateway.clone(), self.https_tls.clone(), drain.finishing());
             let running = running.clone();
             let serve = move |listener, stop: Stop| {
                 let (gateway, tls) = (gateway.clone(), tls.clone());
@@ -126,6 +131,7 @@ pub(super) fn gateway(
     let (store, open_roles) = (store.clone(), open_roles.clone());
     let of_cluster = store.clone();
     let shared = config.boot.shared_addresses.clone();
+    let proxies = config.boot.trusted_proxies.clone();
     let mut options = Options {
         cluster_id: Arc::new(move || of_cluster.state().cluster_id().to_owned()),
         files: config.serves(Role::Boot).then_some(files),
@@ -135,10 +141,27 @@ pub(super) fn gateway(
         loaders: loaders::by_name(node_files.loaders),
         sent_files: node_files.sent,
         shared_addresses: Arc::new(move |address| contains(&shared, address)),
+        trusted_proxies: Arc::new(move |address| contains(&proxies, address)),
         ..Options::default()
     };
     options.nodes.requests_per_address = request_rate(config);
+    options.nodes.connection_rate = options.nodes.requests_per_address;
+    let grpc = grpc_limits(config);
+    options.api.connections_max = grpc.connections_max;
+    options.api.connections_per_address_max = grpc.connections_per_address_max;
+    options.api.connection_rate = grpc.connection_rate;
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
+}
+
+/// The limits of the gRPC port; those on connections are the HTTPS port's, too.
+fn grpc_limits(config: &Config) -> Limits {
+    let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        connections_max: number(config.api.connections_max),
+        connections_per_address_max: number(config.api.connections_per_address_max),
+        connection_rate: config.api.connection_rate(),
+        ..Limits::api()
+    }
 }
 
 /// How often one address may ask on the nodes' port.

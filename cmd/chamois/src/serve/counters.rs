@@ -41,6 +41,8 @@ pub(super) enum Server {
     Adverts,
     /// What the HTTP ports refused or survived, per port.
     Gateway,
+    /// What the gRPC ports refused, per port.
+    Grpc,
     /// What Raft's log has written.
     Raft,
     /// What was seen of boots, and what became of it.
@@ -98,6 +100,11 @@ impl Server {
                 "port",
                 "What the HTTP ports refused or survived.",
             ),
+            Self::Grpc => (
+                "chamois_grpc_events_total",
+                "port",
+                "What the gRPC ports refused: connections, handshakes, and clients that ask or read nothing.",
+            ),
             Self::Raft => (
                 "chamois_raft_events_total",
                 "part",
@@ -122,6 +129,7 @@ impl Server {
             Self::RouterAdverts => "router advertisements",
             Self::Adverts => "address adverts",
             Self::Gateway => "gateway",
+            Self::Grpc => "grpc",
             Self::Raft => "raft",
             Self::Timeline => "boot timeline",
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use auth::{AuthorityKey, JoinToken, LoadError, MemberIdentity, SealError, Sealer};
+use auth::{AuthorityKey, JoinToken, KekSource, KekStore, LoadError, MemberIdentity, SealError, Sealer};
 use proto::cluster::v1::{self as v1, ClusterCommand, cluster_command};
 use raft::{FoundingMembers, MemberNode};
 use rpc::tls::{Material, PinnedKeys};
@@ -59,6 +59,8 @@ pub(super) struct Identity {
     pub(super) pins: PinnedKeys,
     /// Opens what is sealed in the state.
     pub(super) sealer: Sealer,
+    /// The same keys where they are kept.
+    pub(super) keks: KekStore,
     /// Checks bearer tokens.
     pub(super) tokens: rpc::token::Verifier,
     /// The members that were known when the identity was made.
@@ -69,12 +71,12 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Loads and checks the directory of member `id`.
+    /// Loads and checks the directory of member `id`; the keys that open secrets come from `keks`.
     ///
     /// # Errors
     /// See [`IdentityError`].
-    pub(super) fn load(dir: &Path, id: u64) -> Result<Self, IdentityError> {
-        let loaded = MemberIdentity::load(dir)?;
+    pub(super) fn load(dir: &Path, id: u64, keks: KekSource) -> Result<Self, IdentityError> {
+        let loaded = MemberIdentity::load_with(dir, &keks)?;
         if loaded.id != id {
             return Err(IdentityError::OtherMember {
                 configured: id,
@@ -95,6 +97,7 @@ impl Identity {
             ca_pem: loaded.ca_pem,
             token_pem: loaded.token_pem,
             pins: loaded.pins,
+            keks: KekStore::new(dir, keks, loaded.sealer.clone()),
             sealer: loaded.sealer,
             tokens: loaded.tokens,
         })
@@ -184,7 +187,7 @@ mod tests {
     #[test]
     fn the_checks_learn_cluster_members_and_port() {
         let dir = identities();
-        let identity = Identity::load(&dir.path().join("out/member-2"), 2).unwrap();
+        let identity = Identity::load(&dir.path().join("out/member-2"), 2, KekSource::File).unwrap();
         let listed = identity.listed();
         assert_eq!((listed.cluster.as_str(), listed.peer_port), ("demo", Some(7440)));
         assert_eq!(listed.ids, [1, 2, 3]);
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn another_members_directory_is_refused_by_name() {
         let dir = identities();
-        let error = Identity::load(&dir.path().join("out/member-3"), 2)
+        let error = Identity::load(&dir.path().join("out/member-3"), 2, KekSource::File)
             .err()
             .unwrap()
             .to_string();
@@ -208,7 +211,10 @@ mod tests {
     #[test]
     fn the_first_entry_carries_a_key_that_any_member_can_open() {
         let dir = identities();
-        let load = |id: u64| Identity::load(&dir.path().join(format!("out/member-{id}")), id).unwrap();
+        let load = |id: u64| {
+            let dir = dir.path().join(format!("out/member-{id}"));
+            Identity::load(&dir, id, KekSource::File).unwrap()
+        };
         let command = load(1).bootstrap().unwrap();
         let Some(cluster_command::Change::Bootstrap(bootstrap)) = command.change else {
             panic!("{command:?}")

@@ -43,7 +43,10 @@ impl JoinService for Joining {
         self.require_token(&request.token_id, &digest).await?;
         let id = self.admit(&request, digest).await?;
         let kind = self.kind(&request.token_id);
-        let certificate = self.certify(id, names, &request.public_key)?;
+        let ca = self.ca()?;
+        let certificate = ca
+            .certify_member(id, names, &request.public_key, SystemTime::now())
+            .map_err(|_| rpc::invalid("public_key", "it must be a P-256 key (SubjectPublicKeyInfo, DER)"))?;
         let node = MemberNode {
             id,
             peer_address: request.peer_address,
@@ -63,7 +66,7 @@ impl JoinService for Joining {
         Ok(Response::new(JoinResponse {
             member_id: id,
             cluster_name: self.store.state().cluster_name().to_owned(),
-            ca_certificate: self.ca_pem.clone(),
+            ca_certificate: ca.certificate_pem().to_owned(),
             certificate,
             kek: self.sealer.to_pem().ok_or_else(|| {
                 Status::failed_precondition("this member has no kek.key; join at another one")
@@ -113,8 +116,12 @@ impl Joining {
         token.map_or(member_kind::Kind::Learner, |token| token.kind())
     }
 
-    fn certify(&self, id: u64, names: Vec<String>, public_key: &[u8]) -> Result<String, Status> {
+    /// The CA that the token pins: the one that signs now, or where none is recorded the one that the cluster began with.
+    fn ca(&self) -> Result<CertificateAuthority, Status> {
         let state = self.store.state();
+        if access::active_authority(&state).is_some() {
+            return Ok(access::signing_authority(&state, &self.sealer)?);
+        }
         let sealed = state
             .cluster
             .secret(CA_KEY)
@@ -125,12 +132,7 @@ impl Joining {
             .map_err(|error| Status::internal(error.to_string()))?;
         let key = String::from_utf8_lossy(key.bytes());
         let unusable = |_| Status::internal("the CA's key cannot be used");
-        let ca =
-            CertificateAuthority::from_pem(state.cluster_name(), &self.ca_pem, &key).map_err(unusable)?;
-        ca.certify_member(id, names, public_key, SystemTime::now())
-            .map_err(|_| {
-                rpc::invalid("public_key", "it must be a P-256 key (SubjectPublicKeyInfo, DER)").into()
-            })
+        CertificateAuthority::from_pem(state.cluster_name(), &self.ca_pem, &key).map_err(unusable)
     }
 
     fn members(&self, new: MemberNode) -> Vec<join_response::Member> {

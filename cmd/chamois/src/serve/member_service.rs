@@ -22,8 +22,18 @@ const TOKEN_VALID: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug)]
 pub(super) struct Members {
     pub(super) store: Store,
-    /// The CA that a token pins.
-    pub(super) ca: CertificateDer<'static>,
+    /// The CA that the cluster began with.
+    pub(super) first_ca: CertificateDer<'static>,
+}
+
+impl Members {
+    /// The CA that a token pins: that which has signed what members present now.
+    fn ca(&self) -> CertificateDer<'static> {
+        let state = self.store.state();
+        let active = access::active_authority(&state);
+        let found = active.and_then(|active| auth::certificates(&active.certificate_pem)?.into_iter().next());
+        found.unwrap_or_else(|| self.first_ca.clone())
+    }
 }
 
 /// A join needs the CA's key in the state.
@@ -46,7 +56,7 @@ impl MemberService for Members {
         require_ca_key(&self.store)?;
         let author = rpc::author(&request);
         let request = request.into_inner();
-        let token = JoinToken::generate(&self.ca).map_err(|error| Status::internal(error.to_string()))?;
+        let token = JoinToken::generate(&self.ca()).map_err(|error| Status::internal(error.to_string()))?;
         let valid_ms = match request.valid_s {
             0 => u64::try_from(TOKEN_VALID.as_millis()).unwrap_or(u64::MAX),
             seconds => seconds.saturating_mul(1000),
@@ -167,7 +177,7 @@ mod tests {
     async fn a_cluster_whose_ca_is_offline_gives_no_token() {
         let members = Members {
             store: Store::in_memory(),
-            ca: CertificateDer::from(vec![1]),
+            first_ca: CertificateDer::from(vec![1]),
         };
         let refused = members
             .create_join_token(Request::new(v1::CreateJoinTokenRequest::default()))
@@ -181,7 +191,7 @@ mod tests {
     async fn an_unknown_member_has_no_address_to_set() {
         let members = Members {
             store: Store::in_memory(),
-            ca: CertificateDer::from(vec![1]),
+            first_ca: CertificateDer::from(vec![1]),
         };
         let request = v1::SetMemberAddressRequest {
             id: 9,

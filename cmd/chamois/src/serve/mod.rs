@@ -3,7 +3,10 @@
 
 mod api_port;
 mod api_ports;
+mod api_tls;
+mod audit_journal;
 mod boot_files;
+pub mod break_glass;
 pub mod check;
 mod cluster_service;
 pub mod config;
@@ -24,6 +27,7 @@ mod metrics;
 mod node_ports;
 mod open_files;
 mod open_roles;
+mod outgoing;
 mod parent;
 mod peer_port;
 mod peer_traffic;
@@ -31,7 +35,9 @@ mod provider_client;
 mod readiness;
 mod runtimes;
 mod s3_signer;
+mod secrets;
 mod services;
+mod site_files;
 mod snapshot_service;
 mod tasks;
 mod timeline;
@@ -42,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Authorities, Oidc, Pace, TokenChecks};
+use audit::Audit;
 use cli::{LogFormat, ServeArgs};
 use gateway::Gateway;
 use raft::wal::RealDisk;
@@ -54,6 +61,8 @@ pub use self::error::ServeError;
 use crate::logging::Origin;
 
 use self::api_ports::{ApiPorts, NodeFiles};
+use self::api_tls::{ApiTls, Keeper};
+use self::break_glass::Asked;
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
@@ -61,12 +70,14 @@ use self::drain::Drain;
 use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
-use self::metrics::{DhcpPage, MetricsPage, TokenPage};
+use self::metrics::{AuditPage, DhcpPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
+use self::outgoing::Outgoing;
 use self::peer_traffic::PeerTraffic;
 use self::provider_client::ProviderClient;
 use self::runtimes::{Apart, Runtimes};
+use self::secrets::{PeerKeks, Secrets};
 use self::services::Parts;
 use self::tasks::Tasks;
 use self::webhooks::Webhooks;
@@ -86,7 +97,11 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         parent::end_with(parent)?;
     }
     let config = Config::load(&args.config)?;
-    let identity = Identity::load(&config.identity_dir, config.member.id)?;
+    let identity = Identity::load(
+        &config.identity_dir,
+        config.member.id,
+        config.secrets.kek_source(),
+    )?;
     let host = Host::read().map_err(|source| ServeError::System {
         what: "its interfaces",
         source,
@@ -102,6 +117,7 @@ pub fn run(args: &ServeArgs) -> Result<(), ServeError> {
         );
         return Ok(());
     }
+    break_glass::recover_if_asked(&args.config, &config)?;
     open_files::raise_limit();
     huge_pages::decline();
     freed_memory::give_back();
@@ -129,25 +145,32 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         what: "its signals",
         source,
     })?;
-    let api_ports = ApiPorts::bind(&config, &identity.material).await?;
+    let api_tls = ApiTls::new(&config, &identity.material)?;
+    let api_ports = ApiPorts::bind(&config, &api_tls).await?;
     let peer_listeners = peer_port::listen(config.raft.peer_listen, &raft).await?;
     let peers = PeerTraffic::default();
     let member = start_member(&config, &identity, &peers, &raft).await?;
     let store = member.store();
+    let audit = audit_journal::start(&config, &store)?;
 
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
+    let secrets = Secrets {
+        store: store.clone(),
+        keks: identity.keks.clone(),
+        members: ::boot_files::members(store.clone(), dial.clone()),
+    };
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
+    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
+    let peer = peer_port::port(&identity.material, &identity.pins, &counters)?;
     peer_port::serve(
         peer_listeners,
-        &identity.material,
-        &identity.pins,
-        &peer_port::services(&member, &files)?,
+        &peer,
+        &peer_port::services(&member, &files, PeerKeks(identity.keks.clone()))?,
         &raft,
         &drain,
         &mut tasks,
-    )?;
-    let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
+    );
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
@@ -156,24 +179,30 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         identity.sealer.clone(),
         Arc::new(ProviderClient::new()),
     );
-    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc));
+    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc), &audit);
     let finishing = drain.finishing();
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
+    secrets.start(&drain, &mut tasks);
     let parts = Parts {
         config: &config,
         store: &store,
         files: &files,
         identity: &identity,
+        secrets: &secrets,
         held: &held,
         loaders: &loaders,
         timeline: &timeline,
         dhcp: &dhcp,
         tokens: &tokens,
         oidc: &oidc,
+        audit: &audit,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
+    let asked = open_break_glass(&config, &store, &authorities, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
+    let keeper = Keeper::new(api_tls, &config, &identity, &store);
+    keep_certificates(keeper, &drain, &mut tasks);
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
         &config,
@@ -188,9 +217,13 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         drain.leaving(),
     )?;
     follow_catalogue(files, &drain, &mut tasks);
-    work_on_the_state(&store, &identity, config.member.id, &drain, &mut tasks);
+    let outgoing = Outgoing {
+        allows_loopback: config.api.allow_loopback_webhooks,
+    };
+    let webhooks = Webhooks::new(&identity.material.ca, outgoing);
+    work_on_the_state(&store, &identity, config.member.id, webhooks, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
-    let api = api_ports.serve(&services, &gateway, &drain, &mut tasks);
+    let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
     let node_ports = NodePorts {
         config: Arc::new(config),
@@ -213,29 +246,40 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         async move { Arc::new(node_ports).run(stop).await },
     );
 
-    until_told_to_stop(&mut signals, &mut tasks, &member).await?;
+    until_told_to_stop(&mut signals, &asked, &mut tasks, &member).await?;
     drain.leave();
     if is_moved_by_others {
         held.until_taken_away(ADDRESS_LEAVES_MAX).await;
     }
-    drain.run(member, tasks, &raft).await
+    let ended = drain.run(member, tasks, &raft).await;
+    audit.stop().await; // after Raft: the last checkpoint waits for what it lacks
+    ended
 }
 
 /// What this member does by itself, most of it while it leads.
-fn work_on_the_state(store: &Store, identity: &Identity, member_id: u64, drain: &Drain, tasks: &mut Tasks) {
+fn work_on_the_state(
+    store: &Store,
+    identity: &Identity,
+    member_id: u64,
+    webhooks: Webhooks,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) {
     advance_rollouts(store, drain, tasks);
     confirm_held_addresses(store, drain, tasks);
-    notify(store, identity, member_id, drain, tasks);
+    notify(store, webhooks, member_id, drain, tasks);
     look_after_keys(store, identity, drain, tasks);
 }
 
 async fn until_told_to_stop(
     signals: &mut Signals,
+    asked: &Asked,
     tasks: &mut Tasks,
     member: &Member,
 ) -> Result<(), ServeError> {
     tokio::select! {
         () = signals.received() => Ok(()),
+        () = asked.to_recover() => Ok(()),
         error = tasks.failed() => Err(error),
         reason = member.failed() => Err(ServeError::Ended { part: "Raft", reason }),
     }
@@ -248,9 +292,11 @@ fn metrics_page(
     counters: &Counters,
     dhcp: &dhcp::Servers,
     (tokens, oidc): (&TokenChecks, &Oidc),
+    audit: &Audit,
 ) -> impl FnOnce(Calls) -> MetricsPage + use<> {
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
     let (servers, checks, oidc) = (dhcp.clone(), tokens.clone(), oidc.clone());
+    let audit = AuditPage(Arc::new(audit.counters()));
     move |calls| MetricsPage {
         raft,
         peers,
@@ -261,16 +307,56 @@ fn metrics_page(
             servers,
         },
         tokens: TokenPage { store, checks, oidc },
+        audit,
     }
 }
 
-/// While this member leads, the keys of access tokens are made and moved on.
+/// While this member leads, the keys of access tokens are made and moved on, and CAs that sign no longer are let go of.
 fn look_after_keys(store: &Store, identity: &Identity, drain: &Drain, tasks: &mut Tasks) {
+    let of_authorities = store.clone();
     let (store, sealer, stop) = (store.clone(), identity.sealer.clone(), drain.finishing());
     tasks.spawn("keys of access tokens", async move {
         access::rotate_signing_keys(store, sealer, Pace::default(), stop.reached()).await;
         Ok(())
     });
+    let (store, sealer) = (of_authorities, identity.sealer.clone());
+    let (ca_pem, stop) = (identity.ca_pem.clone(), drain.finishing());
+    tasks.spawn("the cluster's CAs", async move {
+        access::look_after_authorities(store, sealer, ca_pem, stop.reached()).await;
+        Ok(())
+    });
+}
+
+/// This member's certificate and the CAs that it trusts are those of the state and of a site's files.
+fn keep_certificates(keeper: Keeper, drain: &Drain, tasks: &mut Tasks) {
+    let stop = drain.finishing();
+    tasks.spawn("certificates", async move {
+        keeper.run(stop).await;
+        Ok(())
+    });
+}
+
+/// Root on this host may ask on a socket, whatever has become of majority and provider.
+fn open_break_glass(
+    config: &Config,
+    store: &Store,
+    authorities: &Authorities,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) -> Asked {
+    let asked = Asked::default();
+    let glass = break_glass::Server::new(
+        &config.data_dir,
+        store.clone(),
+        authorities.break_glass().clone(),
+        asked.clone(),
+    );
+    let stop = drain.finishing();
+    tasks.spawn("break-glass", async move {
+        glass.run(stop.reached()).await;
+        Ok(())
+    });
+    asked
 }
 
 /// Streams end when the right to them does.
@@ -324,8 +410,8 @@ fn confirm_held_addresses(store: &Store, drain: &Drain, tasks: &mut Tasks) {
 }
 
 /// While this member leads, it tells subscribers of state changes.
-fn notify(store: &Store, identity: &Identity, member: u64, drain: &Drain, tasks: &mut Tasks) {
-    let webhooks = Arc::new(Webhooks::new(&identity.material.ca));
+fn notify(store: &Store, webhooks: Webhooks, member: u64, drain: &Drain, tasks: &mut Tasks) {
+    let webhooks = Arc::new(webhooks);
     let (store, stop) = (store.clone(), drain.finishing());
     tasks.spawn("notifications", async move {
         let principal = format!("member/{member}");
@@ -396,6 +482,7 @@ async fn start_member(
         bootstrap: identity
             .bootstrap()
             .map_err(ServeError::setup("the first entry of a new cluster"))?,
+        keeps_ledger: true,
     };
     let started = raft.spawn(Box::pin(Member::start(options)));
     let member = started

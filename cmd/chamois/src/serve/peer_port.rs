@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use boot_files::BootFiles;
+use proto::cluster::v1::secret_peer_service_server::SecretPeerServiceServer;
 use raft::Member;
-use rpc::server::PortKind;
+use rpc::server::{Port, PortKind};
 use rpc::tls::{ClientCerts, Material, PinnedKeys};
 use rpc::{Guard, Rules};
 use tokio::runtime::Handle;
@@ -15,7 +16,9 @@ use tower::Layer as _;
 
 use super::ServeError;
 use super::api_port::{self, ApiPort};
+use super::counters::{Counters, Server};
 use super::drain::{Drain, Stop};
+use super::secrets::PeerKeks;
 use super::services::Services;
 use super::tasks::Tasks;
 
@@ -23,9 +26,11 @@ use super::tasks::Tasks;
 ///
 /// # Errors
 /// The built-in descriptor has a method without a permission.
-pub(super) fn services(member: &Member, files: &BootFiles) -> Result<Services, ServeError> {
+pub(super) fn services(member: &Member, files: &BootFiles, keks: PeerKeks) -> Result<Services, ServeError> {
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
-    let routes = Routes::new(member.peer_service()).add_service(files.peer_service());
+    let routes = Routes::new(member.peer_service())
+        .add_service(files.peer_service())
+        .add_service(SecretPeerServiceServer::new(keks));
     // no tokens here: nothing but a pinned key opens this port
     Ok(Guard::new(rules, None, Arc::new(member.store())).layer(routes))
 }
@@ -36,23 +41,31 @@ pub(super) async fn listen(address: SocketAddr, raft: &Handle) -> Result<Vec<Api
     listeners.await.map_err(ServeError::setup("the peer port"))?
 }
 
+/// Who may speak there, and how often.
+pub(super) fn port(material: &Material, pins: &PinnedKeys, counters: &Counters) -> Result<Port, ServeError> {
+    let tls = rpc::tls::server_config(material, ClientCerts::RequiredMembers(pins.clone()))
+        .map_err(ServeError::setup("TLS of the peer port"))?;
+    let kind = PortKind::Peer(pins.clone());
+    let limits = kind.limits();
+    let port = Port::new(TlsAcceptor::from(Arc::new(tls)), kind, limits);
+    let counted = port.counters();
+    counters.add(Server::Grpc, "peer", move || counted.all());
+    Ok(port)
+}
+
 /// Serves the other members until the drain's end.
 pub(super) fn serve(
     ports: Vec<ApiPort>,
-    material: &Material,
-    pins: &PinnedKeys,
+    peer: &Port,
     services: &Services,
     raft: &Handle,
     drain: &Drain,
     tasks: &mut Tasks,
-) -> Result<(), ServeError> {
-    let tls = rpc::tls::server_config(material, ClientCerts::RequiredMembers(pins.clone()))
-        .map_err(ServeError::setup("TLS of the peer port"))?;
-    let tls = TlsAcceptor::from(Arc::new(tls));
-    let (services, pins, stop) = (services.clone(), pins.clone(), drain.ending());
+) {
+    let (peer, services, stop) = (peer.clone(), services.clone(), drain.ending());
     let serve = move |listener, stop: Stop| {
-        let kind = PortKind::Peer(pins.clone());
-        rpc::server::serve(listener, tls.clone(), services.clone(), kind, stop.reached())
+        let (peer, services) = (peer.clone(), services.clone());
+        async move { peer.serve(listener, services, stop.reached()).await }
     };
     // one task, however many listeners: the drain waits for all tasks but this one
     tasks.spawn_on(raft, "the peer port", async move {
@@ -60,5 +73,4 @@ pub(super) fn serve(
         futures::future::join_all(all).await;
         Ok(())
     });
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use access::{Authorities, Oidc, TokenChecks};
+use audit::Audit;
 use auth::BootTokens;
 use boot_files::BootFiles;
 use model::{NodeNetwork, NodeUrls};
@@ -11,6 +12,7 @@ use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
 use proto::cluster::v1::member_service_server::MemberServiceServer;
 use proto::cluster::v1::metrics_service_server::MetricsServiceServer;
+use proto::cluster::v1::secret_service_server::SecretServiceServer;
 use proto::cluster::v1::snapshot_service_server::SnapshotServiceServer;
 use raft::Store;
 use rpc::{Calls, Guard, Guarded, Rules};
@@ -31,6 +33,7 @@ use super::loaders;
 use super::member_service::Members;
 use super::metrics::MetricsPage;
 use super::s3_signer;
+use super::secrets::Secrets;
 use super::snapshot_service::Snapshots;
 use crate::random;
 
@@ -43,6 +46,7 @@ pub(super) struct Parts<'a> {
     pub(super) store: &'a Store,
     pub(super) files: &'a BootFiles,
     pub(super) identity: &'a Identity,
+    pub(super) secrets: &'a Secrets,
     pub(super) held: &'a HeldAddresses,
     /// Boot loaders.
     pub(super) loaders: &'a tftp::Files,
@@ -51,6 +55,7 @@ pub(super) struct Parts<'a> {
     pub(super) dhcp: &'a ::dhcp::Servers,
     pub(super) tokens: &'a TokenChecks,
     pub(super) oidc: &'a Oidc,
+    pub(super) audit: &'a Audit,
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -65,12 +70,14 @@ pub(super) async fn assemble(
         store,
         files,
         identity,
+        secrets,
         held,
         loaders,
         timeline,
         dhcp,
         tokens: bearer_tokens,
         oidc,
+        audit,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let authorities = Authorities::with_providers(store.clone(), &rules, bearer_tokens.clone(), oidc.clone());
@@ -80,6 +87,7 @@ pub(super) async fn assemble(
         Arc::new(store.clone()),
     )
     .with_authority(Arc::new(authorities.clone()))
+    .with_denials(Arc::new(audit.denials()))
     .enforcing_locks(config.api.enforce_locks);
     let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
     let urls = Arc::new(node_urls(config, &host));
@@ -104,7 +112,8 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
-    watch::add_services(&mut routes, store, config.member.id, finishing.reached());
+    watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
+    ::audit::add_services(&mut routes, store, audit, finishing.reached());
     access::add_services(&mut routes, store, &authorities, &rules)
         .map_err(ServeError::setup("the permissions"))?;
     routes.add_service(ClusterServiceServer::new(OwnStatus {
@@ -113,8 +122,9 @@ pub(super) async fn assemble(
     }));
     routes.add_service(MemberServiceServer::new(Members {
         store: store.clone(),
-        ca: identity.material.ca[0].clone(),
+        first_ca: identity.material.ca[0].clone(),
     }));
+    routes.add_service(SecretServiceServer::new(secrets.clone()));
     routes.add_service(SnapshotServiceServer::new(Snapshots { store: store.clone() }));
     routes.add_service(JoinServiceServer::new(Joining {
         store: store.clone(),

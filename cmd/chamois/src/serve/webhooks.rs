@@ -15,8 +15,9 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use smd::scn::{Deliver, Post};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use super::outgoing::Outgoing;
 
 /// From the connection to the head of the answer.
 const POST_MAX: Duration = Duration::from_secs(10);
@@ -35,11 +36,12 @@ const USER_AGENT: &str = concat!("Chamois/", env!("CARGO_PKG_VERSION"));
 /// Sends notifications. For `https` it trusts the cluster's CA and those that the system trusts.
 pub(super) struct Webhooks {
     tls: TlsConnector,
+    outgoing: Outgoing,
 }
 
 impl Webhooks {
-    /// `ca` is the cluster's.
-    pub(super) fn new(ca: &[CertificateDer<'static>]) -> Webhooks {
+    /// `ca` is the cluster's; nothing is sent where `outgoing` does not allow it.
+    pub(super) fn new(ca: &[CertificateDer<'static>], outgoing: Outgoing) -> Webhooks {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(ca.iter().cloned());
         roots.add_parsable_certificates(system_roots());
@@ -48,6 +50,7 @@ impl Webhooks {
             .with_no_client_auth();
         Webhooks {
             tls: TlsConnector::from(Arc::new(config)),
+            outgoing,
         }
     }
 
@@ -62,9 +65,8 @@ impl Webhooks {
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         // an IPv6 address stands in brackets in a URL, and nowhere else
         let name = host.trim_start_matches('[').trim_end_matches(']');
-        let tcp = TcpStream::connect((name, port))
-            .await
-            .map_err(|error| format!("no connection to {host}:{port}: {error}"))?;
+        let tcp = self.outgoing.connect(name, port).await;
+        let tcp = tcp.map_err(|error| format!("no connection to {host}:{port}: {error}"))?;
         if !is_tls {
             return exchange(tcp, &uri, post).await;
         }
@@ -159,13 +161,20 @@ mod tests {
     }
 
     async fn post_to(url: &str) -> Result<u16, String> {
+        let here = Outgoing {
+            allows_loopback: true,
+        };
+        post(url, here).await
+    }
+
+    async fn post(url: &str, outgoing: Outgoing) -> Result<u16, String> {
         rpc::tls::install_crypto_provider();
         let post = Post {
             url: url.to_owned(),
             body: b"{}".to_vec(),
             revision: 77,
         };
-        Webhooks::new(&[]).post(post).await
+        Webhooks::new(&[], outgoing).post(post).await
     }
 
     #[tokio::test]
@@ -215,6 +224,36 @@ mod tests {
         let problem = post_to(&url).await.unwrap_err();
         assert!(problem.contains("connection"), "{problem}");
         drop(served);
+    }
+
+    /// Whoever may write a subscription may not have members ask for him what only they can reach.
+    #[tokio::test]
+    async fn what_is_out_of_bounds_is_not_connected_to() {
+        let strict = Outgoing {
+            allows_loopback: false,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for url in [
+            format!("http://127.0.0.1:{port}/"),
+            format!("https://localhost:{port}/"),
+            format!("http://[::ffff:127.0.0.1]:{port}/"),
+            format!("http://0.0.0.0:{port}/"),
+            "http://169.254.169.254/latest/meta-data/".to_owned(),
+            "http://[fe80::1]/".to_owned(),
+        ] {
+            let problem = post(&url, strict).await.unwrap_err();
+            assert!(problem.contains("members send nothing"), "{url}: {problem}");
+        }
+        for url in [
+            "file:///etc/passwd",
+            "gopher://127.0.0.1/",
+            "file://127.0.0.1/etc/passwd",
+        ] {
+            assert!(post(url, strict).await.is_err(), "{url}");
+        }
+        let asked = tokio::time::timeout(Duration::from_millis(100), listener.accept());
+        assert!(asked.await.is_err(), "nobody was connected to");
     }
 
     #[tokio::test]

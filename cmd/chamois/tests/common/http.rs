@@ -77,7 +77,12 @@ impl Administrator {
     /// With the CA and the token that `chamois init` wrote into `identities`.
     pub(crate) fn new(identities: &Path) -> Self {
         let ca = CertificateDer::from_pem_file(identities.join("ca.pem")).unwrap();
-        let mut tls = rpc::tls::api_client_config(&[ca], None).unwrap();
+        Self::trusting(identities, &[ca])
+    }
+
+    /// The same, of a cluster whose members present what one of these CAs has signed.
+    pub(crate) fn trusting(identities: &Path, ca: &[CertificateDer<'static>]) -> Self {
+        let mut tls = rpc::tls::api_client_config(ca, None).unwrap();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tls: Arc::new(tls),

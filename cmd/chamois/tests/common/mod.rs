@@ -131,6 +131,16 @@ impl Single {
         self.dir.path().join(format!("member-{id}.toml"))
     }
 
+    /// Adds lines to `[api]` of member `id`.
+    pub(crate) fn configure_api(&self, id: u64, lines: &str) {
+        let text = std::fs::read_to_string(self.config_of(id)).unwrap();
+        std::fs::write(
+            self.config_of(id),
+            text.replace("[api]\n", &format!("[api]\n{lines}")),
+        )
+        .unwrap();
+    }
+
     pub(crate) fn own(&self) -> Ipv4Addr {
         self.net.member_address(1)
     }

@@ -338,4 +338,22 @@ mod tests {
         let refused = of_caller(&bed.checks, &caller, &ExchangeRequest::default()).await;
         assert_eq!(code(refused), "invalid_grant");
     }
+
+    #[tokio::test]
+    async fn what_is_made_of_a_certificate_does_not_outlive_it() {
+        let bed = Bed::new().await;
+        let now_ms = bed.store.cluster_time_ms();
+        let shown = Identity::Known(Arc::new(Principal {
+            name: "user/ada".into(),
+            certificate_sha256: vec![7; 32],
+            expires_at_ms: now_ms + 120_000,
+            ..Principal::default()
+        }));
+        let answer = of_caller(&bed.checks, &shown, &ExchangeRequest::default())
+            .await
+            .unwrap();
+        let made = bed.checks.checked(&answer.access_token).unwrap().unwrap();
+        assert!(made.expires_at_ms <= now_ms + 120_000, "{}", made.expires_at_ms);
+        assert_eq!(made.principal.certificate_sha256, [7; 32]);
+    }
 }

@@ -147,11 +147,12 @@ impl oauth_service_server::OauthService for OauthService {
     #[tracing::instrument(name = "oauth.revoke", skip_all)]
     async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<HttpBody>, Status> {
         let peer = rpc::caller(&request).peer;
+        let names_one = !request.get_ref().token.is_empty();
         let revoked = self.revoked(&request.get_ref().token);
         let revoked = self.to_stranger(peer, revoked).await;
-        // RFC 7009 2.2: what is no token is answered as one that was ended just now
+        // RFC 7009 2.2: what is no token is answered as one that was ended just now; that none is named is a mistake
         let told = match revoked {
-            Err(error) if error.is_of_a_guess() => Ok(()),
+            Err(error) if names_one && error.is_of_a_guess() => Ok(()),
             told => told,
         };
         Ok(answer(told.map(|()| Nothing {})))
@@ -216,6 +217,19 @@ mod tests {
                 ("", &b"{}"[..])
             );
         }
+    }
+
+    /// A client that forgets it must not believe that anything was ended.
+    #[tokio::test]
+    async fn a_revocation_names_a_token() {
+        let service = OauthService::new(Bed::new().await.checks, None);
+        let response = service
+            .revoke(Request::new(RevokeRequest::default()))
+            .await
+            .unwrap();
+        assert_eq!(status(&response), "400");
+        let text = String::from_utf8(response.into_inner().data).unwrap();
+        assert!(text.contains("invalid_request"), "{text}");
     }
 
     fn from<T>(peer: &str, message: T) -> Request<T> {

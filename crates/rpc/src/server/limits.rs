@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::http2::Http2Limits;
+use super::rates::{Rate, Rates};
 
 /// Limits of one gRPC port.
 #[derive(Clone, Copy, Debug)]
@@ -12,26 +15,12 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections at once from one address.
     pub connections_per_address_max: usize,
+    /// How often one address may connect; `None`: as often as it likes.
+    pub connection_rate: Option<Rate>,
     /// Time from accept to the end of the TLS handshake.
     pub handshake_at_most: Duration,
-    /// Time from the handshake to the first call: a connection that never asks anything is closed.
-    pub first_call_at_most: Duration,
-    /// Calls at once on one connection.
-    pub concurrent_streams_max: u32,
-    /// Streams that the client reset before they were accepted (rapid reset, CVE-2023-44487).
-    pub pending_accept_reset_streams_max: usize,
-    /// Streams that we reset because of the client's errors.
-    pub local_error_reset_streams_max: usize,
-    /// All headers of one request, bytes.
-    pub header_list_bytes_max: u32,
-    /// Flow-control window of one stream, bytes.
-    pub stream_window_bytes: u32,
-    /// Flow-control window of one connection, bytes.
-    pub connection_window_bytes: u32,
-    /// Pause between HTTP/2 pings.
-    pub keep_alive_interval: Duration,
-    /// A connection whose ping is not answered for this long is closed.
-    pub keep_alive_timeout: Duration,
+    /// What a client may do on its connection.
+    pub http2: Http2Limits,
     /// How long calls in progress may take after shutdown began.
     pub drain_at_most: Duration,
 }
@@ -41,44 +30,48 @@ impl Limits {
     pub fn api() -> Self {
         Self {
             connections_max: 4096,
-            connections_per_address_max: 512,
+            connections_per_address_max: 1024, // one host may be a whole site's
+            connection_rate: Some(Rate {
+                per_second_max: 500, // handshakes: a tenth of one core
+                burst_max: 5000,
+            }),
             handshake_at_most: Duration::from_secs(5),
-            first_call_at_most: Duration::from_secs(30),
-            concurrent_streams_max: 256,
-            pending_accept_reset_streams_max: 20,
-            local_error_reset_streams_max: 256,
-            header_list_bytes_max: 16 * 1024,
-            stream_window_bytes: 1 << 20,
-            connection_window_bytes: 4 << 20,
-            keep_alive_interval: Duration::from_secs(15),
-            keep_alive_timeout: Duration::from_secs(20),
+            http2: Http2Limits::api(),
             drain_at_most: Duration::from_secs(10),
         }
     }
 
-    /// Limits of the peer port: few connections, wide windows for snapshots, a short drain because a
-    /// leaving member's streams never end by themselves.
+    /// Limits of the peer port: few connections, and a short drain because a leaving member's streams never end by
+    /// themselves.
     pub fn peer() -> Self {
         Self {
             connections_max: 256,
             connections_per_address_max: 64,
-            concurrent_streams_max: 1024,
-            stream_window_bytes: 4 << 20,
-            connection_window_bytes: 16 << 20,
-            keep_alive_interval: Duration::from_secs(5),
-            keep_alive_timeout: Duration::from_secs(5),
+            http2: Http2Limits::peer(),
             drain_at_most: Duration::from_secs(1),
             ..Self::api()
         }
     }
 }
 
-/// Counts connections, in all and per address; the plain HTTP ports use it too.
+/// Counts connections, in all and per address, and how often an address makes one; the HTTP ports use it too.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
     max: usize,
     per_address_max: usize,
+    rates: Option<Arc<Rates>>,
     open: Arc<Mutex<Open>>,
+}
+
+/// Why a connection gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// As many as may be are open, in all or from its address.
+    #[error("too many are open")]
+    TooMany,
+    /// Its address opens them too often.
+    #[error("its address opens them too often")]
+    TooOften,
 }
 
 #[derive(Debug, Default)]
@@ -100,30 +93,48 @@ impl ConnectionLimits {
         Self {
             max,
             per_address_max,
+            rates: None,
             open: Arc::default(),
         }
     }
 
-    /// A place for a connection from `address`, or `None` if there is none: close the socket then.
-    pub fn admit(&self, address: IpAddr) -> Option<Permit> {
-        self.admit_up_to(address, self.per_address_max)
+    /// The same, and no address may connect more often than `rate`.
+    #[must_use]
+    pub fn with_rate(self, rate: Option<Rate>) -> Self {
+        let rates = rate.map(|rate| Arc::new(Rates::new(rate, Instant::now())));
+        Self { rates, ..self }
+    }
+
+    /// A place for a connection from `address`.
+    ///
+    /// # Errors
+    /// There is none: close the socket then.
+    pub fn admit(&self, address: IpAddr) -> Result<Permit, Refused> {
+        let permit = self.admit_up_to(address, self.per_address_max)?;
+        match &self.rates {
+            Some(rates) if !rates.admit(address, Instant::now()) => Err(Refused::TooOften),
+            _ => Ok(permit),
+        }
     }
 
     /// The same for an address that many clients share: only the limit of all connections holds.
-    pub fn admit_shared(&self, address: IpAddr) -> Option<Permit> {
+    ///
+    /// # Errors
+    /// As `admit`.
+    pub fn admit_shared(&self, address: IpAddr) -> Result<Permit, Refused> {
         self.admit_up_to(address, self.max)
     }
 
-    fn admit_up_to(&self, address: IpAddr, per_address_max: usize) -> Option<Permit> {
+    fn admit_up_to(&self, address: IpAddr, per_address_max: usize) -> Result<Permit, Refused> {
         let address = address.to_canonical();
         let mut open = lock(&self.open);
         let here = open.by_address.get(&address).copied().unwrap_or(0);
         if open.all >= self.max || here >= per_address_max {
-            return None;
+            return Err(Refused::TooMany);
         }
         open.all += 1;
         open.by_address.insert(address, here + 1);
-        Some(Permit {
+        Ok(Permit {
             address,
             open: Arc::clone(&self.open),
         })
@@ -158,12 +169,16 @@ mod tests {
         let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
         let first = limits.admit(a).unwrap();
         let _second = limits.admit(a).unwrap();
-        assert!(limits.admit(a).is_none(), "a third one from one address");
+        assert_eq!(
+            limits.admit(a).unwrap_err(),
+            Refused::TooMany,
+            "a third one from one address"
+        );
         let _third = limits.admit(b).unwrap();
-        assert!(limits.admit(b).is_none(), "a fourth one in all");
+        assert!(limits.admit(b).is_err(), "a fourth one in all");
         drop(first);
-        assert!(limits.admit(b).is_some());
-        assert!(limits.admit(a).is_some());
+        assert!(limits.admit(b).is_ok());
+        assert!(limits.admit(a).is_ok());
     }
 
     #[test]
@@ -171,9 +186,48 @@ mod tests {
         let limits = ConnectionLimits::new(3, 1);
         let address = "10.0.0.1".parse().unwrap();
         let _first = limits.admit(address).unwrap();
-        assert!(limits.admit(address).is_none());
+        assert!(limits.admit(address).is_err());
         let _more = [(); 2].map(|()| limits.admit_shared(address).unwrap());
-        assert!(limits.admit_shared(address).is_none(), "a fourth one in all");
+        assert!(limits.admit_shared(address).is_err(), "a fourth one in all");
+    }
+
+    /// One that connects and goes, over and over, never has many open: it costs handshakes all the same. Others, and an
+    /// address that many share, are not held to it.
+    #[test]
+    fn who_connects_too_often_is_refused_and_keeps_no_place() {
+        let rate = Rate {
+            per_second_max: 1,
+            burst_max: 5,
+        };
+        let limits = ConnectionLimits::new(10, 2).with_rate(Some(rate));
+        let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        for _ in 0..5 {
+            limits.admit(a).unwrap();
+        }
+        assert_eq!(limits.admit(a).unwrap_err(), Refused::TooOften);
+        assert!(
+            lock(&limits.open).by_address.is_empty(),
+            "its place is free again"
+        );
+        assert!(limits.admit_shared(a).is_ok());
+        assert!(limits.admit(b).is_ok());
+    }
+
+    /// A refusal for want of room costs no turn: whoever waits for a place gets it.
+    #[test]
+    fn what_finds_no_room_does_not_count_as_a_connection() {
+        let rate = Rate {
+            per_second_max: 1,
+            burst_max: 2,
+        };
+        let limits = ConnectionLimits::new(1, 1).with_rate(Some(rate));
+        let address = "10.0.0.1".parse().unwrap();
+        let held = limits.admit(address).unwrap();
+        for _ in 0..10 {
+            assert_eq!(limits.admit(address).unwrap_err(), Refused::TooMany);
+        }
+        drop(held);
+        assert!(limits.admit(address).is_ok());
     }
 
     /// The table must not grow with every address ever seen.
@@ -191,6 +245,6 @@ mod tests {
     fn mapped_addresses_do_not_double_the_limit() {
         let limits = ConnectionLimits::new(10, 1);
         let _first = limits.admit("10.0.0.1".parse().unwrap()).unwrap();
-        assert!(limits.admit("::ffff:10.0.0.1".parse().unwrap()).is_none());
+        assert!(limits.admit("::ffff:10.0.0.1".parse().unwrap()).is_err());
     }
 }

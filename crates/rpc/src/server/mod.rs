@@ -1,33 +1,37 @@
 //! The accept loop of the gRPC ports: TLS, who calls, limits, graceful drain.
 //!
 //! tonic's own server takes no certificate verifier of ours and has neither a handshake time-out nor a
-//! limit of connections, so hyper is driven from here.
+//! limit of connections, so hyper is driven from here. The HTTP ports of `gateway` are made of the same parts.
 
+mod accept;
 mod connection;
+mod counters;
+mod handshake;
+mod http2;
 mod limits;
+mod rates;
+mod unread;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Request, Response};
 use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 use tower::Service;
 
 use crate::Identity;
-use crate::log_limit::LogLimit;
 use crate::tls::{PeerRefused, PinnedKeys, identity_of};
-use connection::Connection;
-pub use limits::{ConnectionLimits, Limits, Permit};
-
-/// Pause after `accept` failed, e.g. for want of file descriptors: the loop must not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub use accept::accept;
+use connection::{Connection, Shared};
+pub use counters::PortCounters;
+pub use handshake::Handshakes;
+pub use http2::{Http2Limits, serve_http2};
+pub use limits::{ConnectionLimits, Limits, Permit, Refused};
+pub use rates::{Rate, Rates};
 
 /// Which port a loop serves: how a certificate becomes an identity.
 #[derive(Clone, Debug)]
@@ -59,9 +63,65 @@ impl PortKind {
     }
 }
 
-/// Serves `service` on `listener` until `shutdown` completes, then lets calls in progress end.
-///
-/// Every request carries its [`crate::Caller`]. `service` is a [`crate::Guarded`] one in all but tests.
+/// A gRPC port, on however many listeners: they share its limits and counters. Cheap to clone.
+#[derive(Clone)]
+pub struct Port(Arc<Shared>);
+
+impl Port {
+    /// A port of this kind.
+    pub fn new(tls: TlsAcceptor, kind: PortKind, limits: Limits) -> Self {
+        let counters = Arc::new(PortCounters::default());
+        let admission = ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max);
+        Self(Arc::new(Shared {
+            kind,
+            limits,
+            admission: admission.with_rate(limits.connection_rate),
+            handshakes: Handshakes::new(tls, limits.handshake_at_most, Arc::clone(&counters)),
+            counters,
+        }))
+    }
+
+    /// What it has refused.
+    pub fn counters(&self) -> Arc<PortCounters> {
+        Arc::clone(&self.0.counters)
+    }
+
+    /// Serves `service` on `listener` until `shutdown` completes, then lets calls in progress end.
+    ///
+    /// Every request carries its [`crate::Caller`]. `service` is a [`crate::Guarded`] one in all but tests.
+    pub async fn serve<S>(&self, listener: TcpListener, service: S, shutdown: impl Future<Output = ()>)
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let shared = Arc::clone(&self.0);
+        let drain_at_most = shared.limits.drain_at_most;
+        accept(
+            listener,
+            shutdown,
+            drain_at_most,
+            move |stream, peer, draining| {
+                let permit = match shared.admission.admit(peer.ip()) {
+                    Ok(permit) => permit,
+                    Err(refused) => {
+                        shared.counters.count_refused(refused);
+                        tracing::debug!(%peer, "connection refused: {refused}");
+                        return None;
+                    }
+                };
+                let connection = Connection {
+                    shared: Arc::clone(&shared),
+                    peer,
+                    permit,
+                };
+                Some(connection.run(stream, service.clone(), draining))
+            },
+        )
+        .await;
+    }
+}
+
+/// Serves `service` on `listener` with the usual limits of such a port.
 pub async fn serve<S>(
     listener: TcpListener,
     tls: TlsAcceptor,
@@ -73,73 +133,7 @@ pub async fn serve<S>(
     S::Future: Send,
 {
     let limits = kind.limits();
-    serve_with_limits(listener, tls, service, kind, limits, shutdown).await;
-}
-
-/// [`serve`] with other limits than the port's usual ones.
-pub async fn serve_with_limits<S>(
-    listener: TcpListener,
-    tls: TlsAcceptor,
-    service: S,
-    kind: PortKind,
-    limits: Limits,
-    shutdown: impl Future<Output = ()>,
-) where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    let (drain, draining) = watch::channel(false);
-    let admission = ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max);
-    let shared = Arc::new(connection::Shared {
-        tls,
-        kind,
-        limits,
-        refusals: LogLimit::default(),
-    });
-    let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(ended) = connections.join_next() => report(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    if let Some(permit) = admission.admit(peer.ip()) {
-                        let connection = Connection { shared: Arc::clone(&shared), peer, permit };
-                        connections.spawn(connection.run(stream, service.clone(), draining.clone()));
-                    } else {
-                        tracing::debug!(%peer, "connection refused: too many are open");
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "could not accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    drain.send_replace(true);
-    let all_ended = async {
-        while let Some(ended) = connections.join_next().await {
-            report(ended)
-        }
-    };
-    if tokio::time::timeout(shared.limits.drain_at_most, all_ended)
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            open = connections.len(),
-            "connections were cut: their calls did not end in time"
-        );
-        connections.shutdown().await;
-    }
-}
-
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a connection's task panicked");
-    }
+    Port::new(tls, kind, limits)
+        .serve(listener, service, shutdown)
+        .await;
 }

@@ -17,7 +17,7 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use certified::{BACKDATED_BY, authority_name, identity_of, validity};
@@ -81,7 +81,7 @@ pub fn install_crypto_provider() {
     let _already = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// The TLS configuration of a server port that presents `material`.
+/// The TLS configuration of a server port that presents `material`: TLS 1.3.
 ///
 /// Speaks HTTP/2 only; a port that speaks HTTP/1.1 too sets `alpn_protocols` itself. No session is ever
 /// resumed: a resumed one would not be checked against the pins or the CA again.
@@ -116,8 +116,27 @@ pub fn api_server_config(
     shown: &ServerCertificate,
     clients: &TrustedClients,
 ) -> Result<ServerConfig, TlsError> {
+    config_of_versions(shown, clients, &[&TLS13])
+}
+
+/// The same for clients that are too old for TLS 1.3.
+///
+/// # Errors
+/// As [`api_server_config`].
+pub fn api_server_config_allowing_tls12(
+    shown: &ServerCertificate,
+    clients: &TrustedClients,
+) -> Result<ServerConfig, TlsError> {
+    config_of_versions(shown, clients, &[&TLS13, &TLS12])
+}
+
+fn config_of_versions(
+    shown: &ServerCertificate,
+    clients: &TrustedClients,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ServerConfig, TlsError> {
     let config = ServerConfig::builder_with_provider(crypto_provider())
-        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_protocol_versions(versions)?
         .with_client_cert_verifier(Arc::new(clients.clone()))
         .with_cert_resolver(Arc::new(shown.clone()));
     Ok(of_our_ports(config))

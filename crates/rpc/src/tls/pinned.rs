@@ -154,9 +154,19 @@ impl Checker {
         now: UnixTime,
     ) -> Result<u64, PeerRefused> {
         let id = self.pins.member(certificate)?;
-        if let Err(problem) = self.chain(certificate, intermediates, usage, now) {
+        match self.chain(certificate, intermediates, usage, now) {
+            Ok(()) => {}
+            // of members that have joined since another CA signs: the key decides, not the issuer
+            Err(webpki::Error::UnknownIssuer) => {
+                tracing::debug!(
+                    member = id,
+                    "the certificate of a member with the pinned key is another CA's"
+                );
+            }
             // A room that was dark for a month must come up by itself, so this is only said, not enforced.
-            tracing::warn!(member = id, %problem, "the certificate of a member with the pinned key is not valid");
+            Err(problem) => {
+                tracing::warn!(member = id, %problem, "the certificate of a member with the pinned key is not valid")
+            }
         }
         Ok(id)
     }

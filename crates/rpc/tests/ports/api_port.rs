@@ -50,7 +50,7 @@ async fn certificates_that_are_not_right_are_refused() {
         (cluster.ca.issue_for(&key, &[], VALID), "no name"),
         (cluster.ca.issue("spiffe://other/user/ada"), "another cluster"),
         (
-            cluster.ca.issue("spiffe://demo/svc/bss"),
+            cluster.ca.issue("spiffe://demo/token/admin"),
             "a kind that nobody issues",
         ),
     ] {

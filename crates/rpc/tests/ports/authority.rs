@@ -354,3 +354,24 @@ async fn a_page_token_does_not_tell_a_part_caller_of_others() {
     assert_eq!((seen.components.len(), seen.next_page_token), (1, sealed));
     assert_eq!(ask(all()).await.next_page_token, THEIRS);
 }
+
+/// Whoever keeps a log of denials is told of those before the handler, of answers that were withheld, and of nothing else.
+#[tokio::test]
+async fn every_denial_is_told_once() {
+    let site = site();
+    site.call(all(), LIST, &[]).await;
+    site.call(part(), LIST, &[]).await;
+    site.call(known("user/nobody"), LIST, &[]).await;
+    site.call(part(), GET, &[("object", "theirs")]).await;
+    site.call(Identity::Anonymous, LIST, &[]).await;
+    site.call(all(), "/nowhere/at/all", &[]).await;
+    let told = site.denied.0.lock().unwrap().clone();
+    let told: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(who, path, _)| (who.as_str(), path.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("user/nobody", LIST), ("user/part", GET), ("anonymous", LIST)]
+    );
+}

@@ -17,7 +17,8 @@ use prost::Message;
 use proto::auth::v1::Grant;
 use proto::smd::v1::{Component, ListComponentsResponse};
 use rpc::{
-    Access, Authority, Barrier, Error, Etag, Guard, Guarded, Identity, Kinds, Part, Principal, Rules, Scope,
+    Access, Authority, Barrier, Denial, Denials, Error, Etag, Guard, Guarded, Identity, Kinds, Part,
+    Principal, Rules, Scope,
 };
 use tokio::sync::watch;
 use tonic::Status;
@@ -214,8 +215,24 @@ pub(crate) struct Site {
     pub(crate) issuer: Issuer,
     pub(crate) authority: Arc<Fake>,
     pub(crate) revoke_meanwhile: Arc<Mutex<Option<&'static str>>>,
+    pub(crate) denied: Arc<Denied>,
     seen: Arc<Mutex<Seen>>,
     service: Guarded<Handlers>,
+}
+
+/// What the guard tells of its refusals: by whom, of what, why.
+#[derive(Default)]
+pub(crate) struct Denied(pub(crate) Mutex<Vec<(String, String, String)>>);
+
+impl Denials for Denied {
+    fn refused(&self, denial: &Denial<'_>) {
+        let told = (
+            denial.caller.identity.principal(),
+            denial.path.to_owned(),
+            denial.error.to_string(),
+        );
+        self.0.lock().unwrap().push(told);
+    }
 }
 
 pub(crate) fn site() -> Site {
@@ -233,14 +250,18 @@ pub(crate) fn site() -> Site {
         async move { Ok::<_, Infallible>(handle(&sees, request)) }
     });
     let guard = Guard::new(rules, Some(issuer.verifier()), Arc::new(barrier));
+    let denied = Arc::new(Denied::default());
+    let told: Arc<dyn Denials> = Arc::clone(&denied) as Arc<dyn Denials>;
     let asked: Arc<dyn Authority> = Arc::clone(&authority) as Arc<dyn Authority>;
     Site {
         issuer,
         authority,
         revoke_meanwhile: meanwhile,
+        denied,
         seen,
         service: guard
             .with_authority(asked)
+            .with_denials(told)
             .layer(BoxCloneSyncService::new(handlers)),
     }
 }

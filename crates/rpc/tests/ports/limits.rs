@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use rpc::server::Limits;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rpc::server::{Http2Limits, Limits, Rate};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -46,7 +47,10 @@ async fn a_slow_handshake_is_dropped_and_others_are_served_meanwhile() {
 async fn a_connection_that_never_calls_is_closed() {
     let cluster = Cluster::new();
     let limits = Limits {
-        first_call_at_most: Duration::from_millis(300),
+        http2: Http2Limits {
+            first_call_at_most: Duration::from_millis(300),
+            ..Http2Limits::api()
+        },
         ..Limits::api()
     };
     let port = cluster.api_port(1, who_calls(), limits).await;
@@ -62,10 +66,63 @@ async fn a_connection_that_never_calls_is_closed() {
         .unwrap();
     let _eof_without_close_notify = bounded(silent.read_to_end(&mut Vec::new())).await;
     assert!(
-        began.elapsed() >= limits.first_call_at_most,
+        began.elapsed() >= limits.http2.first_call_at_most,
         "it was closed for another reason"
     );
     assert_eq!(own_port().await, before, "the connection in use was closed too");
+    assert_eq!(port.counted("silent_closed"), 1);
+}
+
+/// A client that opens its window for nothing and answers every ping: HTTP/2 takes it for a live one.
+#[tokio::test]
+async fn a_client_that_reads_no_answer_is_closed_and_counted() {
+    let cluster = Cluster::new();
+    let unread_at_most = Duration::from_millis(400);
+    let limits = Limits {
+        http2: Http2Limits {
+            unread_at_most,
+            ..Http2Limits::api()
+        },
+        ..Limits::api()
+    };
+    let long = tower::service_fn(|_: Request<Body>| async {
+        let body = http_body_util::Full::new(bytes::Bytes::from(vec![7; 1 << 20]));
+        Ok::<_, std::convert::Infallible>(http::Response::new(Body::new(body)))
+    });
+    let port = cluster.api_port(1, long, limits).await;
+    for (window, is_read) in [(0_u32, false), (1, false), (1 << 20, true)] {
+        let stream = TcpStream::connect(port.address).await.unwrap();
+        let tls = TlsConnector::from(Arc::new(cluster.api_client(None)));
+        let tls = tls
+            .connect("127.0.0.1".try_into().unwrap(), stream)
+            .await
+            .unwrap();
+        let (mut client, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(1 << 20)
+            .handshake(TokioIo::new(tls))
+            .await
+            .unwrap();
+        let driven = tokio::spawn(connection);
+        let request = Request::post("https://x/any.Service/Method")
+            .body(Body::empty())
+            .unwrap();
+        let answer = bounded(client.send_request(request)).await.unwrap();
+        if is_read {
+            let read = bounded(http_body_util::BodyExt::collect(answer.into_body())).await;
+            assert_eq!(read.unwrap().to_bytes().len(), 1 << 20, "window {window}");
+            tokio::time::sleep(2 * unread_at_most).await;
+            assert!(!driven.is_finished(), "who has read all may stay");
+        } else {
+            let began = Instant::now();
+            let _broken_or_not = bounded(driven).await.unwrap();
+            assert!(
+                began.elapsed() >= unread_at_most / 2,
+                "window {window}: closed for another reason"
+            );
+        }
+    }
+    assert_eq!(port.counted("unread_closed"), 2);
 }
 
 /// The connection over the limit is closed at once, and its place is free again after one has gone.
@@ -81,10 +138,31 @@ async fn connections_from_one_address_are_limited() {
     let _second = TcpStream::connect(port.address).await.unwrap();
     let mut third = TcpStream::connect(port.address).await.unwrap();
     assert!(is_closed(&mut third).await);
+    assert_eq!(port.counted("connections_refused"), 1);
     drop(first);
     let client = channel(&[port.endpoint()], cluster.api_client(None));
     let served = async { while principal(&client).await.is_err() {} };
     bounded(served).await;
+}
+
+/// One that comes and goes costs a handshake each time, and never has many connections open.
+#[tokio::test]
+async fn connections_that_come_too_often_are_refused_and_counted() {
+    let cluster = Cluster::new();
+    let limits = Limits {
+        connection_rate: Some(Rate {
+            per_second_max: 1,
+            burst_max: 3,
+        }),
+        ..Limits::api()
+    };
+    let port = cluster.api_port(1, who_calls(), limits).await;
+    for _ in 0..3 {
+        drop(TcpStream::connect(port.address).await.unwrap());
+    }
+    let mut fourth = TcpStream::connect(port.address).await.unwrap();
+    assert!(is_closed(&mut fourth).await);
+    assert_eq!(port.counted("connections_too_often"), 1);
 }
 
 /// Bytes that are no TLS end that connection and nothing else.
@@ -95,6 +173,7 @@ async fn garbage_instead_of_tls_is_refused() {
     let mut stream = TcpStream::connect(port.address).await.unwrap();
     stream.try_write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     assert!(is_closed(&mut stream).await);
+    assert_eq!(port.counted("handshakes_failed"), 1);
     let client = channel(&[port.endpoint()], cluster.api_client(None));
     assert_eq!(principal(&client).await.unwrap(), "anonymous");
 }

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PublicKeyData, SanType};
 use rpc::client::{Channel, tcp_dialler};
-use rpc::server::{Limits, PortKind, serve_with_limits};
+use rpc::server::{Limits, Port, PortCounters, PortKind};
 use rpc::tls::{self, ClientCerts, Material, PinnedKeys};
 use rpc::{Caller, Identity};
 use rustls::ClientConfig;
@@ -140,6 +141,7 @@ impl Cluster {
 /// A server that runs until it is dropped or stopped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    counters: Arc<PortCounters>,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) task: JoinHandle<()>,
 }
@@ -164,18 +166,24 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let config = tls::server_config(material, clients).unwrap();
         let (stop, stopped) = oneshot::channel();
-        let acceptor = TlsAcceptor::from(std::sync::Arc::new(config));
+        let port = Port::new(TlsAcceptor::from(Arc::new(config)), kind, limits);
+        let counters = port.counters();
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(serve_with_limits(
-            listener, acceptor, service, kind, limits, shutdown,
-        ));
+        let task = tokio::spawn(async move { port.serve(listener, service, shutdown).await });
         Self {
             address,
+            counters,
             stop: Some(stop),
             task,
         }
+    }
+
+    /// What it has refused for this reason.
+    pub(crate) fn counted(&self, reason: &str) -> u64 {
+        let mut all = self.counters.all();
+        all.find(|(name, _)| *name == reason).unwrap().1
     }
 
     pub(crate) fn endpoint(&self) -> String {

@@ -9,6 +9,7 @@ use model::Rejection;
 use proto::auth::v1::CertificateAuthority;
 use proto::auth::v1::auth_command::{ActivateAuthority, AddAuthority, RemoveAuthority};
 use proto::auth::v1::certificate_authority::Stage;
+use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::raft::v1::outcome::Applied;
 use sha2::{Digest, Sha256};
 
@@ -18,6 +19,7 @@ use crate::bounds::{AUTHORITIES_MAX, KEY_PUBLISHED_MS};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
+use crate::sealed::reseal_in;
 use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
@@ -138,6 +140,18 @@ impl Authorities {
         }
         self.0.remove(&remove.id, changes);
         Ok(deleted(std::iter::once(remove.id.clone())))
+    }
+
+    /// Whether the secret of this id was still the one that was sealed anew.
+    pub(super) fn reseal(&mut self, id: &str, resealed: &Resealed, changes: &mut Changes) -> bool {
+        let id = id.to_owned();
+        reseal_in(
+            &mut self.0,
+            &id,
+            resealed,
+            |row| row.private_key.as_mut(),
+            changes,
+        )
     }
 
     pub(super) fn load(

@@ -26,6 +26,8 @@ use proto::auth::v1::{
     ApiToken, AuthCommand, CertificateAuthority, DeviceApproval, LoginSession, OidcProvider, Policy,
     Revocation, Role, SigningKey,
 };
+use proto::cluster::v1::SealedSecret;
+use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::raft::v1::StateHeader;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
@@ -165,6 +167,33 @@ impl Auth {
     /// Every CA, by id.
     pub fn authorities(&self) -> impl Iterator<Item = &Arc<CertificateAuthority>> {
         self.authorities.iter()
+    }
+
+    /// Private keys and client secrets.
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = &SealedSecret> {
+        let keys = self.keys.iter().filter_map(|key| key.private_key.as_ref());
+        let providers = self.providers.iter();
+        let clients = providers.filter_map(|provider| provider.client_secret.as_ref());
+        let authorities = self.authorities.iter();
+        let authorities = authorities.filter_map(|authority| authority.private_key.as_ref());
+        keys.chain(clients).chain(authorities)
+    }
+
+    /// Whether it was one of these secrets, and was still the same.
+    pub(crate) fn reseal(&mut self, resealed: &Resealed, changes: &mut Changes) -> bool {
+        let Some((kind, id)) = resealed
+            .sealed
+            .as_ref()
+            .and_then(|sealed| sealed.name.split_once('/'))
+        else {
+            return false;
+        };
+        match kind {
+            "signing-key" => self.keys.reseal(id, resealed, changes),
+            "oidc-client" => self.providers.reseal(id, resealed, changes),
+            "ca-key" => self.authorities.reseal(id, resealed, changes),
+            _ => false,
+        }
     }
 
     /// Whether what proves a principal was taken back, and how it is called; `None`: it stands.

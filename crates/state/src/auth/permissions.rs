@@ -5,20 +5,21 @@ use model::Rejection;
 use crate::bounds::PERMISSIONS_MAX;
 use crate::selectors;
 
-/// The area of identities and rights themselves.
-const AUTH: &str = "auth";
+/// The areas of identities and rights themselves, and of what everybody has done.
+const BY_NAME_ONLY: [&str; 2] = ["audit", "auth"];
 /// Bytes of an area or an access.
 const WORD_BYTES_MAX: usize = 64;
 
-/// Whether one of the patterns gives the permission. `*` stands for every area or every access; but of `auth`, where it says who
-/// may do what and who holds which token, only `auth.…` and `*.*` give anything: who may read everything else may not read that.
+/// Whether one of the patterns gives the permission. `*` stands for every area or every access; but of `auth`, where it
+/// says who may do what and who holds which token, only `auth.…` and `*.*` give anything, and of `audit`, where it says who has done
+/// what, only `audit.…` and `*.*`: who may read everything else may not read that.
 pub fn gives(patterns: &[String], permission: &str) -> bool {
     let Some((area, access)) = permission.split_once('.') else {
         return false;
     };
     let matches = |pattern: &String| match pattern.split_once('.') {
         Some(("*", "*")) => true,
-        Some(("*", given)) => given == access && area != AUTH,
+        Some(("*", given)) => given == access && !BY_NAME_ONLY.contains(&area),
         Some((given, "*")) => given == area,
         Some((one, other)) => (one, other) == (area, access),
         None => false,
@@ -103,6 +104,11 @@ mod tests {
             assert!(given(&["auth.*"], permission) && given(&["*.*"], permission));
             assert!(given(&[permission], permission));
         }
+        assert!(
+            !given(&["*.read", "auth.*"], "audit.read"),
+            "nor what everybody has done"
+        );
+        assert!(given(&["audit.read"], "audit.read") && given(&["*.*"], "audit.read"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::Rejection;
 use proto::auth::v1::OidcProvider;
 use proto::auth::v1::auth_command::{DeleteProvider, PutProvider};
+use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::raft::v1::outcome::Applied;
 
 use super::{created, forms, full, malformed, updated};
@@ -17,6 +18,7 @@ use crate::bounds::{
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
+use crate::sealed::reseal_in;
 use crate::selectors;
 use crate::snapshot::SnapshotError;
 use crate::table::Table;
@@ -93,6 +95,18 @@ impl Providers {
             .remove(&delete.name, changes)
             .ok_or_else(|| Rejection::not_found("OIDC provider", &delete.name))?;
         Ok(deleted(std::iter::once(delete.name.clone())))
+    }
+
+    /// Whether the secret of this id was still the one that was sealed anew.
+    pub(super) fn reseal(&mut self, id: &str, resealed: &Resealed, changes: &mut Changes) -> bool {
+        let id = id.to_owned();
+        reseal_in(
+            &mut self.0,
+            &id,
+            resealed,
+            |row| row.client_secret.as_mut(),
+            changes,
+        )
     }
 
     pub(super) fn load(&mut self, row: OidcProvider, changes: &mut Changes) -> Result<(), SnapshotError> {

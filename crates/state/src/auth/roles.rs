@@ -23,7 +23,11 @@ use crate::table::Table;
 /// So every change here, another role too, is a feature level of its own, and below it the roles are as they were; the test
 /// `shipped_roles_are_what_every_member_of_this_level_has` holds them.
 const SHIPPED: [(&str, &str, &[&str]); 7] = [
-    ("viewer", "Reads everything but who may do what", &["*.read"]),
+    (
+        "viewer",
+        "Reads everything but who may do what, and who did what",
+        &["*.read"],
+    ),
     (
         "operator",
         "Runs the nodes: inventory, locks, boot parameters",
@@ -43,8 +47,8 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ),
     (
         "security-admin",
-        "Decides who may do what",
-        &["auth.*", "cluster.read", "watch.read"],
+        "Decides who may do what, and reads who did what",
+        &["audit.read", "auth.*", "cluster.read", "watch.read"],
     ),
     ("admin", "May do everything", &["*.*"]),
     (
@@ -215,7 +219,7 @@ mod tests {
             "viewer: *.read",
             "operator: *.read bss.write smd.write watch.write",
             "boot-admin: *.read boot-file.* bss.* cloud-init.* dhcp.* watch.write",
-            "security-admin: auth.* cluster.read watch.read",
+            "security-admin: audit.read auth.* cluster.read watch.read",
             "admin: *.*",
             "service: bss.* smd.* watch.*",
             "node: ",
@@ -264,6 +268,7 @@ mod tests {
                 (reads, writes),
                 "{role}"
             );
+            assert_eq!(may(role, "audit.read"), reads, "{role}: who did what");
         }
     }
 

@@ -6,6 +6,7 @@ use model::Rejection;
 use proto::auth::v1::SigningKey;
 use proto::auth::v1::auth_command::RotateSigningKey;
 use proto::auth::v1::signing_key::Stage;
+use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::raft::v1::outcome::Applied;
 
 use super::{forms, malformed, over, remove_all};
@@ -13,6 +14,7 @@ use crate::RowKind;
 use crate::bounds::{ACCESS_TOKEN_MS_MAX, KEY_PUBLISHED_MS, KEY_REMEMBERED_MS, LEEWAY_MS, SIGNING_KEYS_MAX};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::sealed::reseal_in;
 use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
@@ -195,6 +197,18 @@ impl SigningKeys {
     pub(super) fn clear(&mut self, changes: &mut Changes) {
         let all = over(&self.0, |_| true, usize::MAX);
         remove_all(&mut self.0, &all, changes);
+    }
+
+    /// Whether the secret of this id was still the one that was sealed anew.
+    pub(super) fn reseal(&mut self, id: &str, resealed: &Resealed, changes: &mut Changes) -> bool {
+        let id = id.to_owned();
+        reseal_in(
+            &mut self.0,
+            &id,
+            resealed,
+            |row| row.private_key.as_mut(),
+            changes,
+        )
     }
 
     pub(super) fn load(&mut self, row: SigningKey, changes: &mut Changes) -> Result<(), SnapshotError> {

@@ -63,6 +63,7 @@ mod redfish_endpoints;
 mod refused_policies;
 mod reservations;
 mod revisions;
+mod sealed_secrets;
 mod sessions;
 mod snapshots;
 mod subnets;

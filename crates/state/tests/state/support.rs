@@ -239,7 +239,7 @@ into_command! {
     dhcp_command, Dhcp, DhcpCommand: PutSubnet DeleteSubnet BindLeases EndLease DeleteLease ConfirmHeldAddresses
         DeleteHeldAddress NoteUnknownClients PutPolicy DeletePolicy QuarantineAddress;
     boot_file_command, BootFile, BootFileCommand: PutBootFile DeleteBootFile PutImage SetImagePinned DeleteImage;
-    cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember;
+    cluster_command, Cluster, ClusterCommand: Bootstrap SetFeatureLevel CreateJoinToken AdmitMember RotateSealingKey ResealSecrets RetireSealingKey;
     auth_command, Auth, AuthCommand: PutRole DeleteRole PutPolicy DeletePolicy RotateSigningKey EndSigningKeys
         CreateApiToken DeleteApiToken Revoke OpenSession RefreshSession EndSession ApproveDevice PutProvider
         DeleteProvider AddAuthority ActivateAuthority RemoveAuthority PutAuthSecret ForgetEnded;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Problems;
 use crate::serve::config::Config;
 use crate::serve::s3_signer;
+use crate::serve::site_files::SiteFiles;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     if config.data_dir.exists() {
@@ -22,6 +23,9 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     directory("boot.files-dir", &config.boot.files_dir, problems);
     if let Err(problem) = s3_signer::load(config.bss.s3.as_ref()) {
         problems.add("bss.s3", problem);
+    }
+    if let Err(wrong) = SiteFiles::load(&config.api) {
+        problems.add(wrong.key, wrong.problem);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that can be known to fail before a port is bound: `chamois serve --check` stops after it.
 
+mod audit;
 mod dhcp_rules;
 mod files;
 mod host;
@@ -8,6 +9,7 @@ mod listing;
 mod membership;
 mod networks;
 mod ports;
+mod secrets;
 
 pub use self::host::{Host, Interface};
 pub use self::listing::answers_on;
@@ -25,6 +27,8 @@ pub fn check(config: &Config, listed: &Listed, host: &Host) -> Result<(), Config
     ports::check(config, &mut problems);
     networks::check(config, listed, host, &mut problems);
     files::check(config, &mut problems);
+    audit::check(config, &mut problems);
+    secrets::check(config, &mut problems);
     if problems.0.is_empty() {
         Ok(())
     } else {

@@ -1,6 +1,7 @@
 //! Ports must not meet, and numbers must be ones that can work.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use super::Problems;
 use crate::serve::config::{Config, DhcpMode, NetworkConfig, Role};
@@ -11,6 +12,10 @@ const RETRY_DELAY_S_MAX: u32 = 3600;
 const DEADLINE_S_MAX: u32 = 86_400;
 /// A boot has some thirty requests, and one that is tried again may have more.
 const REQUESTS_BURST_MIN: u32 = 50;
+/// What a few clients of one site have open, and what the limit of open files leaves room for.
+const CONNECTIONS_MAX: RangeInclusive<u32> = 64..=65_536;
+/// One client of ours has a few, and there are several of them on a host.
+const CONNECTIONS_PER_ADDRESS_MIN: u32 = 16;
 /// Below it nodes would do nothing but renew.
 const LEASE_S_MIN: u32 = 60;
 /// Firmware, loader and system ask twice each in a boot, and repeat themselves.
@@ -53,6 +58,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             ),
         );
     }
+    check_connections(config, problems);
     check_dhcp(config, problems);
     if config.dhcp.isolated_lease_s < LEASE_S_MIN {
         problems.add(
@@ -84,6 +90,26 @@ fn check_deadlines(config: &Config, problems: &mut Problems) {
                 format_args!("{seconds} s; accepted are 1 to {DEADLINE_S_MAX}"),
             );
         }
+    }
+}
+
+/// Numbers that would lock out whoever is to be served, or keep open more than a process may.
+fn check_connections(config: &Config, problems: &mut Problems) {
+    let (all, one) = (config.api.connections_max, config.api.connections_per_address_max);
+    if !CONNECTIONS_MAX.contains(&all) {
+        let (least, most) = CONNECTIONS_MAX.into_inner();
+        problems.add(
+            "api.connections-max",
+            format_args!("{all}; accepted are {least} to {most}"),
+        );
+    }
+    if !(CONNECTIONS_PER_ADDRESS_MIN..=all).contains(&one) {
+        problems.add(
+            "api.connections-per-address-max",
+            format_args!(
+                "{one}; accepted are {CONNECTIONS_PER_ADDRESS_MIN} to connections-max, which is {all}"
+            ),
+        );
     }
 }
 

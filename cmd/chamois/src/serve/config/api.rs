@@ -1,8 +1,10 @@
 //! `[api]`: the ports for administrators and services.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use model::Ipv4Net;
+use rpc::server::Rate;
 use serde::Deserialize;
 
 use super::value;
@@ -18,6 +20,14 @@ pub struct ApiConfig {
     /// client certificate.
     #[serde(deserialize_with = "value::listen_address")]
     pub https_listen: SocketAddr,
+    /// A site's own certificate for the HTTPS port, PEM: own certificate first, then those between it and its root. Read again when
+    /// it changes. Default: the member's own, of the cluster's CA, which the gRPC port presents always.
+    pub https_certificate: Option<PathBuf>,
+    /// The private key of `https-certificate`, PEM; not readable for every user.
+    pub https_key: Option<PathBuf>,
+    /// A site's own CA, PEM, one or more: its client certificates are accepted beside those of the cluster's CA if their one URI is
+    /// `spiffe://<cluster>/user/<name>`, `…/svc/<name>` or `…/node/<xname>`. Read again when it changes. Default: none.
+    pub client_ca: Option<PathBuf>,
     /// Networks (CIDR) whose hosts may do the GETs that today's `ochami` sends without a token. Off
     /// (`[]`) unless you need it; each such read is logged.
     #[serde(default, deserialize_with = "value::networks")]
@@ -27,4 +37,45 @@ pub struct ApiConfig {
     /// `chamois-reservation-key`. Default: no, as in SMD. Write the same on all members.
     #[serde(default)]
     pub enforce_locks: bool,
+    /// Connections that may be open at once on each of the two ports; 64 to 65536. What is more is closed and counted
+    /// (`chamois_grpc_events_total`, `chamois_gateway_events_total`, `connections_refused`).
+    #[serde(default = "connections_max")]
+    pub connections_max: u32,
+    /// As many from one address; 16 to `connections-max`. A host may be a whole site's.
+    #[serde(default = "connections_per_address_max")]
+    pub connections_per_address_max: u32,
+    /// Connections a second that one address may go on making for ever, and ten times as many at once; what is more is
+    /// closed and counted (`connections_too_often`). 0: no limit.
+    #[serde(default = "connections_per_s_max")]
+    pub connections_per_s_max: u32,
+    /// Whether TLS 1.2 is spoken, too, for clients that are too old for TLS 1.3. Default: no. Members speak TLS 1.3 among
+    /// themselves whatever this says.
+    #[serde(default)]
+    pub allow_tls12: bool,
+    /// Whether notifications (`Subscriptions/SCN`) may be sent to this host itself, where services listen that trust whoever
+    /// reaches them. Default: no. To link-local addresses, a cloud's metadata among them, nothing is sent ever.
+    #[serde(default)]
+    pub allow_loopback_webhooks: bool,
+}
+
+fn connections_max() -> u32 {
+    4096
+}
+
+fn connections_per_address_max() -> u32 {
+    1024
+}
+
+fn connections_per_s_max() -> u32 {
+    500
+}
+
+impl ApiConfig {
+    /// How often one address may connect, if that is limited.
+    pub fn connection_rate(&self) -> Option<Rate> {
+        (self.connections_per_s_max > 0).then(|| Rate {
+            per_second_max: self.connections_per_s_max,
+            burst_max: self.connections_per_s_max.saturating_mul(10),
+        })
+    }
 }

@@ -48,6 +48,11 @@ pub struct BootConfig {
     /// no node, and only tests and benchmarks mean it.
     #[serde(deserialize_with = "value::networks")]
     pub shared_addresses: Vec<Ipv4Net>,
+    /// Networks (CIDR) of proxies of the node port: the last address of their `X-Forwarded-For` that is no proxy's is the node that
+    /// asks, and is given what is secret of that node. A proxy must add the address of its client itself. Default: none;
+    /// from everybody else, no header counts.
+    #[serde(deserialize_with = "value::networks")]
+    pub trusted_proxies: Vec<Ipv4Net>,
 }
 
 impl BootConfig {
@@ -81,6 +86,7 @@ impl Default for BootConfig {
             requests_per_s_max: 100,
             requests_burst_max: 1000,
             shared_addresses: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod address;
 mod api;
+mod audit;
 mod boot;
 mod bss;
 mod dhcp;
@@ -15,6 +16,7 @@ mod log;
 mod member;
 mod network;
 mod raft;
+mod secrets;
 mod tftp;
 mod value;
 
@@ -25,6 +27,7 @@ use serde::Deserialize;
 
 pub use self::address::{AddressConfig, AddressMode};
 pub use self::api::ApiConfig;
+pub use self::audit::AuditConfig;
 pub use self::boot::BootConfig;
 pub use self::bss::{BssConfig, S3Config};
 pub use self::dhcp::DhcpConfig;
@@ -34,6 +37,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::member::MemberConfig;
 pub use self::network::{DhcpMode, NetworkConfig, NetworkKind, Role};
 pub use self::raft::{Profile, RaftConfig, Reads};
+pub use self::secrets::SecretsConfig;
 pub use self::tftp::TftpConfig;
 
 /// A configuration file may have this many bytes; a larger one is not one of ours.
@@ -74,6 +78,12 @@ pub struct Config {
     /// The log on standard error.
     #[serde(default)]
     pub log: LogConfig,
+    /// The journal of who did what.
+    #[serde(default)]
+    pub audit: AuditConfig,
+    /// The keys that open sealed secrets.
+    #[serde(default)]
+    pub secrets: SecretsConfig,
     /// How the members share service addresses.
     #[serde(default)]
     pub address: AddressConfig,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use audit::{JsonLinesTarget, SyslogTarget};
 use model::{Ipv4Net, Ipv6Net};
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -36,6 +37,26 @@ pub(super) fn snapshot_entries<'de, D: Deserializer<'de>>(from: D) -> Result<u64
     Err(D::Error::custom(format!(
         "{entries} is not accepted; name {SNAPSHOT_ENTRIES_MIN} to {SNAPSHOT_ENTRIES_MAX} entries, or leave it out"
     )))
+}
+
+/// Where syslog messages go; an empty text: nowhere.
+pub(super) fn syslog_target<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SyslogTarget>, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.as_str() {
+        "" => Ok(None),
+        target => target.parse().map(Some).map_err(D::Error::custom),
+    }
+}
+
+/// Where JSON lines go; an empty text: nowhere.
+pub(super) fn json_lines_target<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<JsonLinesTarget>, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.as_str() {
+        "" => Ok(None),
+        target => target.parse().map(Some).map_err(D::Error::custom),
+    }
 }
 
 /// An IPv4 address.

@@ -1,5 +1,6 @@
 //! `/metrics`: one page of everything that this member counts, for Prometheus.
 
+mod audit;
 mod dhcp;
 mod exposition;
 mod process;
@@ -17,6 +18,7 @@ use tonic::{Request, Response, Status};
 use super::counters::Counters;
 use super::peer_traffic::PeerTraffic;
 
+pub(super) use self::audit::AuditPage;
 pub(super) use self::dhcp::DhcpPage;
 pub(super) use self::exposition::{Exposition, Kind};
 pub(super) use self::tokens::TokenPage;
@@ -36,6 +38,8 @@ pub(super) struct MetricsPage {
     pub(super) dhcp: DhcpPage,
     /// Tokens and the keys that sign them.
     pub(super) tokens: TokenPage,
+    /// The journal of who did what.
+    pub(super) audit: AuditPage,
 }
 
 impl MetricsPage {
@@ -46,6 +50,7 @@ impl MetricsPage {
         self.counters.add_to(&mut page);
         self.dhcp.add_to(&mut page);
         self.tokens.add_to(&mut page);
+        self.audit.add_to(&mut page);
         add_calls(&mut page, &self.calls);
         process::add_to(&mut page);
         page.into_text()

@@ -14,7 +14,7 @@ use address::watchdog::WatchdogCommand;
 use address::{
     AdvertCounters, AdvertKey, Answers, ClientNotes, Held, Holder, HolderConfig, Neighbours, client,
 };
-use auth::Sealer;
+use auth::{SealError, Sealer};
 use proto::cluster::v1::SealedSecret;
 use raft::Store;
 use tokio::net::UdpSocket;
@@ -177,6 +177,13 @@ fn part(
 /// The key of the adverts as it lies in the state; absent before the cluster's first entry is applied.
 pub(super) fn sealed_key(store: &Store) -> Option<Arc<SealedSecret>> {
     store.state().cluster.secret(ADVERT_KEY)
+}
+
+/// Whether the key of the adverts is there, and no key of secrets is missing that would open it: a member that was away during a
+/// rotation is given that one in a moment. One that does not open is for [`advert_key`] to say.
+pub(super) fn has_advert_key(store: &Store, sealer: &Sealer) -> bool {
+    let opened = sealed_key(store).map(|sealed| sealer.open(&sealed));
+    !matches!(opened, None | Some(Err(SealError::KeyMissing { .. })))
 }
 
 /// The key of the adverts, opened.

@@ -160,7 +160,7 @@ impl NodePorts {
     /// Adverts are signed with a key from the log; the modes `helper` and `external` have any.
     fn has_advert_key(&self) -> bool {
         match self.config.address.mode {
-            AddressMode::Helper | AddressMode::External => holding::sealed_key(&self.store).is_some(),
+            AddressMode::Helper | AddressMode::External => holding::has_advert_key(&self.store, &self.sealer),
             AddressMode::Loopback | AddressMode::List => true,
         }
     }

@@ -17,8 +17,8 @@ Examples:
   chamois policy role put firmware smd.read smd.write --description 'Updates BMCs'
   chamois policy role put auditor '*.read' auth.read
 
-`*` stands for every area or every access. What may be read is not who may do what: `*.read` does not give auth.read. What is not
-given is not set: a put replaces the whole role, for everybody who has it.")]
+`*` stands for every area or every access. What may be read is not who may do what, and who did what:
+`*.read` gives neither auth.read nor audit.read. What is not given is not set: a put replaces the whole role, for everybody who has it.")]
 pub struct PutArgs {
     /// Lower-case letters, digits and -
     pub name: String,

@@ -1,4 +1,4 @@
-//! How often one address may ask: a token bucket for each, in memory of a fixed size.
+//! How often one address may ask, or connect: a token bucket for each, in memory of a fixed size.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -10,12 +10,12 @@ const SHARD_BUCKETS: usize = 8;
 /// Shards; with their buckets 16,384 addresses, as many as may have a connection at once, in 640 KiB.
 const SHARDS: usize = 2048;
 
-/// How often one address may ask.
+/// How often one address may ask, or connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestRate {
-    /// Requests a second that it may go on with for ever; at least 1.
+pub struct Rate {
+    /// Requests, or connections, a second that it may go on with for ever; at least 1.
     pub per_second_max: u32,
-    /// Requests at once, after it has been quiet; at least 1.
+    /// As many at once, after it has been quiet; at least 1.
     pub burst_max: u32,
 }
 
@@ -24,7 +24,8 @@ pub struct RequestRate {
 /// An address that is new takes the place of the fullest bucket of its shard: one that is full says no more than none at all.
 /// So whoever asks too often is remembered longest, a stranger costs what a known node costs, and nothing is ever
 /// allocated. Which addresses share a shard is random, so nobody can choose whose place to take.
-pub(crate) struct RequestRates {
+#[derive(Debug)]
+pub struct Rates {
     /// Time in which one request is earned.
     earned_in_ns: u64,
     /// Time in which an empty bucket fills up.
@@ -35,16 +36,17 @@ pub(crate) struct RequestRates {
 }
 
 /// What one address may still ask. Kept as the moment at which the bucket is full again, so that nothing fills it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
     /// As a mapped IPv6 address; 0, which nobody has, for none.
     address: u128,
-    /// Nanoseconds since `RequestRates::began`.
+    /// Nanoseconds since `Rates::began`.
     full_at_ns: u64,
 }
 
-impl RequestRates {
-    pub(crate) fn new(rate: RequestRate, now: Instant) -> Self {
+impl Rates {
+    /// All buckets are full at `now`.
+    pub fn new(rate: Rate, now: Instant) -> Self {
         let earned_in_ns = nanoseconds(Duration::from_secs(1)) / u64::from(rate.per_second_max.max(1));
         Self {
             earned_in_ns,
@@ -57,7 +59,7 @@ impl RequestRates {
 
     /// Whether `address` may ask once more now; takes a token if so. What is refused costs no token, so whoever slows
     /// down is answered at once.
-    pub(crate) fn admit(&self, address: IpAddr, now: Instant) -> bool {
+    pub fn admit(&self, address: IpAddr, now: Instant) -> bool {
         let address = bits(address);
         let now_ns = nanoseconds(now.saturating_duration_since(self.began));
         let shard = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
@@ -106,18 +108,18 @@ mod tests {
     use super::*;
 
     const NODE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 97, 3, 1));
-    const RATE: RequestRate = RequestRate {
+    const RATE: Rate = Rate {
         per_second_max: 10,
         burst_max: 30,
     };
 
-    fn rates() -> (RequestRates, Instant) {
+    fn rates() -> (Rates, Instant) {
         let now = Instant::now();
-        (RequestRates::new(RATE, now), now)
+        (Rates::new(RATE, now), now)
     }
 
     /// How many of `tries` requests of this address are admitted.
-    fn admitted(rates: &RequestRates, address: IpAddr, now: Instant, tries: usize) -> usize {
+    fn admitted(rates: &Rates, address: IpAddr, now: Instant, tries: usize) -> usize {
         (0..tries).filter(|_| rates.admit(address, now)).count()
     }
 
@@ -189,8 +191,8 @@ mod tests {
     fn extreme_rates_work() {
         let now = Instant::now();
         for (per_second_max, burst_max) in [(0, 0), (u32::MAX, u32::MAX), (1, u32::MAX), (u32::MAX, 1)] {
-            let rates = RequestRates::new(
-                RequestRate {
+            let rates = Rates::new(
+                Rate {
                     per_second_max,
                     burst_max,
                 },

@@ -1,0 +1,71 @@
+//! URLs that members fetch because somebody stored them: those of subscribers. (Boot files are fetched from members alone, and
+//! the URLs of kernels and images by nodes.)
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use crate::site::{NODE, Site};
+
+const SUBSCRIPTIONS: &str = "/hsm/v2/Subscriptions/SCN";
+/// A subscriber hears of a change within a second or two.
+const HEARD_AFTER: Duration = Duration::from_secs(4);
+
+fn subscribe(site: &Site, subscriber: &str, url: &str) -> u16 {
+    let body = format!(r#"{{"Subscriber":"{subscriber}","Url":"{url}","States":["Off","On"]}}"#);
+    site.admin("POST", SUBSCRIPTIONS, &body).status
+}
+
+#[test]
+fn schemes_that_are_no_http_are_refused_at_once() {
+    let site = Site::start(1, false);
+    for url in [
+        "file:///etc/passwd",
+        "file://localhost/etc/passwd",
+        "gopher://127.0.0.1:25/",
+        "ftp://127.0.0.1/",
+        "unix:///run/docker.sock",
+        "dict://127.0.0.1:11211/",
+        "//127.0.0.1/",
+        "http://",
+        "http:///x",
+        "http://x y/",
+    ] {
+        assert_eq!(subscribe(&site, "attacker", url), 400, "{url}");
+    }
+}
+
+/// Whoever may subscribe may not have a member talk to what trusts its own host, or the cloud's metadata, however it is
+/// written; a name is judged by where it leads.
+#[test]
+fn members_do_not_ask_their_own_host_or_a_clouds_metadata() {
+    let site = Site::start(1, false);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (number, url) in [
+        format!("http://127.0.0.1:{port}/"),
+        format!("http://localhost:{port}/"),
+        format!("http://0.0.0.0:{port}/"),
+        format!("http://[::ffff:127.0.0.1]:{port}/"),
+        format!("http://2130706433:{port}/"),
+        format!("http://0x7f000001:{port}/"),
+        format!("http://127.1:{port}/"),
+        "http://169.254.169.254/latest/meta-data/iam/".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let status = subscribe(&site, &format!("attacker-{number}"), url);
+        assert!(status == 200 || status == 400, "{url}: {status}");
+    }
+    for state in ["Off", "On"] {
+        let path = format!("/hsm/v2/State/Components/{NODE}/StateData");
+        let answer = site.admin("PATCH", &path, &format!(r#"{{"State":"{state}"}}"#));
+        assert!((200..300).contains(&answer.status), "{answer:?}");
+    }
+    let until = std::time::Instant::now() + HEARD_AFTER;
+    while std::time::Instant::now() < until {
+        assert!(listener.accept().is_err(), "a member has asked its own host");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
