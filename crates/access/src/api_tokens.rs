@@ -1,10 +1,10 @@
 //! Tokens for machines: made once, shown once, and never for more than their maker has.
 
 use auth::{OpaqueKind, OpaqueToken};
-use proto::auth::v1::auth_command::{Change, CreateApiToken, DeleteApiToken, Revoke};
+use proto::auth::v1::auth_command::{Change, CreateApiToken, DeleteApiToken};
 use proto::auth::v1::{
     ApiToken, ApiTokenInfo, CreateApiTokenRequest, CreateApiTokenResponse, DeleteApiTokenRequest,
-    DeleteApiTokenResponse, ListApiTokensResponse, Revocation,
+    DeleteApiTokenResponse, ListApiTokensResponse,
 };
 use rpc::{Error, Identity, invalid};
 use tonic::Request;
@@ -157,27 +157,15 @@ impl TokenService {
         self.checks.store().linearize().await?;
         let stored = self.checks.store().state().auth.api_token(&id);
         let is_shown = known(&caller).is_some_and(|who| who.token_id == id);
-        let owner = stored.as_ref().map(|token| token.principal.clone());
+        let owner = stored.map(|token| token.principal.clone());
         let owner = owner.filter(|_| is_shown || !is_limited(&caller));
         self.require_own(&caller, owner, &mut request)?;
-        if stored.is_some() {
-            self.propose_by(&rpc::author(&request), end_of(&id)).await?;
-        }
         let delete = Change::DeleteApiToken(DeleteApiToken { id });
         let committed = self.propose_by(&rpc::author(&request), delete).await?;
         Ok(DeleteApiTokenResponse {
             revision: committed.revision,
         })
     }
-}
-
-/// Access tokens that an API token was shown for are those of a login of its id.
-pub(crate) fn end_of(id: &str) -> Change {
-    let revocation = Some(Revocation {
-        id: format!("session/{id}"),
-        ..Revocation::default()
-    });
-    Change::Revoke(Revoke { revocation })
 }
 
 fn check_id(id: &str) -> Result<(), Error> {

@@ -8,7 +8,6 @@ use rpc::Error;
 use super::error::OauthError;
 use super::refresh::{login_of, session_of, shown};
 use crate::TokenChecks;
-use crate::api_tokens::end_of;
 use crate::token_checks::Checked;
 use crate::token_service::warn_of_refused;
 
@@ -22,17 +21,15 @@ pub(crate) async fn revoke(checks: &TokenChecks, token: &str) -> Result<(), Oaut
         Some(refresh) => login_of(checks, &refresh).await?.map(end_of_login),
         None => checked(checks, token).await?.map(end_of_token),
     };
-    let Some((principal, changes)) = ended else {
+    let Some((principal, change)) = ended else {
         return Ok(());
     };
-    for change in changes {
-        let command = Command::Auth(AuthCommand { change: Some(change) });
-        match checks.store().propose(&principal, command, None).await {
-            Ok(committed) => warn_of_refused(&committed),
-            // somebody else was faster
-            Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let command = Command::Auth(AuthCommand { change: Some(change) });
+    match checks.store().propose(&principal, command, None).await {
+        Ok(committed) => warn_of_refused(&committed),
+        // somebody else was faster
+        Err(Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }
@@ -53,20 +50,20 @@ async fn checked(checks: &TokenChecks, token: &str) -> Result<Option<Checked>, O
 }
 
 /// Who ends something, and what that is.
-type End = (String, Vec<Change>);
+type End = (String, Change);
 
 fn end_of_login(session: LoginSession) -> End {
     let end = Change::EndSession(EndSession { id: session.id });
-    (session.principal, vec![end])
+    (session.principal, end)
 }
 
 fn end_of_token(checked: Checked) -> End {
     let id = checked.principal.token_id;
-    let changes = match checked.claims {
-        Some(_) => vec![of_access_token(&id)],
-        None => vec![end_of(&id), Change::DeleteApiToken(DeleteApiToken { id })],
+    let change = match checked.claims {
+        Some(_) => of_access_token(&id),
+        None => Change::DeleteApiToken(DeleteApiToken { id }),
     };
-    (checked.principal.name, changes)
+    (checked.principal.name, change)
 }
 
 /// Whether something is, or may be, a token of this cluster.

@@ -237,7 +237,7 @@ mod tests {
         };
         let mut roles = Roles::default();
         roles.load(row.clone(), &mut Changes::silent()).unwrap();
-        assert_eq!(roles.stored_as("viewer").map(AsRef::as_ref), Some(&row));
+        assert_eq!(roles.stored_as("viewer").cloned(), Some(Arc::new(row)));
         assert_eq!(roles.get("viewer").unwrap().permissions, ["*.read"]);
         assert_eq!(roles.in_use().count(), 0);
         let delete = DeleteRole {
