@@ -78,8 +78,8 @@ pub struct Rule {
     pub takes_long: bool,
     /// Of a method for whoever has proved to be somebody: whether tokens may call it that are limited to other permissions.
     pub for_limited_tokens: bool,
-    /// Whether what policies give is asked for once more behind a read index, whatever the caller is content with: the method changes
-    /// what no entry of the log is judged for, or hands out everything.
+    /// Whether what a caller is given is asked for once more behind a read index, whatever he is content with: the method changes or
+    /// gives what no entry of the log is judged for, or hands out everything.
     pub needs_fresh_right: bool,
     /// Whether a request may carry a password or be secret: no digest of it is remembered, because that would let guesses be tried. The
     /// handler says what the rest of the message is (`Author::asks`).
@@ -339,12 +339,15 @@ fn check_senses(method: &MethodDescriptor, rule: &MethodRule) -> Result<(), Stri
 /// What changes nothing but by entries of the log is judged there, and a read waits for a read index by itself. What may hand out
 /// everything is asked for even where the caller is content with less.
 fn needs_fresh_right(method: &MethodDescriptor, rule: &MethodRule) -> bool {
-    let is_by_policies = matches!(rule.permission(), Permission::Administrator | Permission::Node);
+    let is_by_identity = matches!(
+        rule.permission(),
+        Permission::Administrator | Permission::Node | Permission::Identified
+    );
     let is_change = rule.consistency() == Consistency::Unspecified
         && !rule.can_validate_only
         && !method.is_server_streaming();
     let is_of_everything = rule.access() == Access::Admin && rule.consistency() != Consistency::Unspecified;
-    is_by_policies && (is_change || is_of_everything)
+    is_by_identity && (is_change || is_of_everything)
 }
 
 pub(crate) fn option<M: Message + Default>(
@@ -584,7 +587,11 @@ mod tests {
             ("/chamois.watch.v1.WatchService/Watch", false),
             ("/chamois.bss.v1.BootScriptService/GetBootScript", false),
             ("/chamois.auth.v1.PolicyService/PutPolicy", false),
-            ("/chamois.auth.v1.TokenService/CreateApiToken", false),
+            // what is given for one's own, and begins anew: a token or a certificate of who was revoked a moment ago
+            ("/chamois.auth.v1.OauthService/Exchange", true),
+            ("/chamois.auth.v1.CertificateService/IssueCertificate", true),
+            ("/chamois.auth.v1.TokenService/CreateApiToken", true),
+            ("/chamois.auth.v1.OauthService/Token", false),
             ("/chamois.raft.v1.PeerService/Propose", false),
         ] {
             let rule = rules.get(path).unwrap_or_else(|| panic!("{path} has no rule"));

@@ -278,6 +278,7 @@ async fn what_the_log_does_not_judge_is_asked_for_behind_a_read_index() {
     let local = [(rpc::CONSISTENCY, rpc::CONSISTENCY_LOCAL)];
     for (principal, path, headers) in [
         ("user/all", RESERVE, &[][..]),
+        ("user/reader", EXCHANGE, &[]),
         ("user/ending", SNAPSHOT, &local[..]),
     ] {
         *site.revoke_meanwhile.lock().unwrap() = Some(principal);
@@ -285,8 +286,8 @@ async fn what_the_log_does_not_judge_is_asked_for_behind_a_read_index() {
         assert_eq!(status.code(), Code::Unauthenticated, "{path}");
         assert_eq!(site.seen().calls, 0, "{path}");
     }
-    *site.revoke_meanwhile.lock().unwrap() = Some("user/reader");
-    let status = site.status(known("user/reader"), LIST, &local).await;
+    *site.revoke_meanwhile.lock().unwrap() = Some("user/part");
+    let status = site.status(known("user/part"), LIST, &local).await;
     assert_eq!(status.code(), Code::Ok, "a read that is content with less");
 }
 

@@ -100,7 +100,8 @@ fn bounded<T>(message: T) -> Request<T> {
 }
 
 async fn keks_of(peer: &Peer) -> Option<ListKeksResponse> {
-    let listed = client(peer).list_keks(bounded(ListKeksRequest {}));
+    let mut client = client(peer);
+    let listed = client.list_keks(bounded(ListKeksRequest {}));
     let listed = tokio::time::timeout(PEER_ANSWERS_AT_MOST, listed).await;
     Some(listed.ok()?.ok()?.into_inner())
 }
