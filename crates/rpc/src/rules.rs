@@ -449,6 +449,7 @@ mod tests {
             "GetUserData",
             "GetVendorData",
             "Introspect",
+            "KeepKek",
             "PatchRedfishEndpoint",
             "Propose",
             "PutGroup",
@@ -456,6 +457,7 @@ mod tests {
             "PutOidcProvider",
             "PutProfile",
             "Revoke",
+            "RotateKek",
             "Token",
             "UpdateRedfishEndpoint",
         ];
@@ -529,6 +531,7 @@ mod tests {
     fn permissions_of_every_method() {
         let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
         let expected = [
+            "audit.read",
             "auth.admin",
             "auth.read",
             "auth.write",

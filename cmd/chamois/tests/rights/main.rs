@@ -9,5 +9,6 @@ mod callers;
 #[path = "../common/mod.rs"]
 mod common;
 mod escalation;
+mod marks;
 mod matrix;
 mod policies;
