@@ -1,16 +1,16 @@
 //! Tokens for machines: made once, shown once, and never for more than their maker has.
 
 use auth::{OpaqueKind, OpaqueToken};
-use proto::auth::v1::auth_command::{Change, CreateApiToken, DeleteApiToken, Revoke};
+use proto::auth::v1::auth_command::{Change, CreateApiToken, DeleteApiToken};
 use proto::auth::v1::{
     ApiToken, ApiTokenInfo, CreateApiTokenRequest, CreateApiTokenResponse, DeleteApiTokenRequest,
-    DeleteApiTokenResponse, ListApiTokensResponse, Revocation,
+    DeleteApiTokenResponse, ListApiTokensResponse,
 };
 use rpc::{Error, Identity, invalid};
 use tonic::Request;
 
 use crate::issued::internal;
-use crate::rights::{ADMIN, READ, own_name, require_within_own};
+use crate::rights::{ADMIN, READ, is_limited, known, login_stands, own_name, require_within_own, stands};
 use crate::scopes::is_pattern;
 use crate::token_service::TokenService;
 
@@ -26,7 +26,8 @@ const ID_DIGITS: usize = 16;
 const CLOCKS_MS: u64 = 2000;
 
 impl TokenService {
-    /// Of oneself within what one's own token may do; of another one, what the maker has himself.
+    /// Of oneself within what one's own token may do, by a certificate or a login; of another one, or by a token for machines, what the
+    /// maker has himself. Asked for behind a read index, and judged once more by the log.
     ///
     /// # Errors
     /// `Invalid` for what cannot be meant, `Denied` for more than the caller has.
@@ -38,6 +39,7 @@ impl TokenService {
         let asked = request.get_ref().clone();
         let valid_s = valid_for_s(asked.valid_for_s)?;
         check_patterns(&asked.permissions)?;
+        self.checks.store().linearize().await?;
         let principal = self.admit(&caller, &asked, &mut request)?;
         let author = rpc::author(&request);
         let token = OpaqueToken::generate(OpaqueKind::Api).map_err(|error| internal(&error))?;
@@ -87,7 +89,8 @@ impl TokenService {
             }
             (named, _) => named.to_owned(),
         };
-        if own.as_ref() != Some(&principal) {
+        let is_own = own.as_ref() == Some(&principal);
+        if !is_own || !self.makes_own(caller)? {
             let grant = self.rights.require(caller, ADMIN)?;
             self.rights.require_all(caller, &asked.permissions)?;
             if let Some(grant) = grant {
@@ -95,6 +98,24 @@ impl TokenService {
             }
         }
         Ok(principal)
+    }
+
+    /// Whether somebody makes tokens of his own: not by one, nor by what was made of one. Else the end of a token that has leaked would
+    /// end nothing.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if what he has shown was taken back meanwhile.
+    fn makes_own(&self, caller: &Identity) -> Result<bool, Error> {
+        let Some(who) = known(caller) else {
+            return Ok(true);
+        };
+        let (state, now_ms) = (self.checks.store().state(), self.now_ms());
+        if !stands(&state, who, now_ms) {
+            return Err(Error::Unauthenticated {
+                reason: "what this request came with has ended; log in again".to_owned(),
+            });
+        }
+        Ok(who.token_id.is_empty() || login_stands(&state, who, now_ms))
     }
 
     /// One's own; with `auth.read` everybody's.
@@ -135,26 +156,16 @@ impl TokenService {
         check_id(&id)?;
         self.checks.store().linearize().await?;
         let stored = self.checks.store().state().auth.api_token(&id);
-        let owner = stored.as_ref().map(|token| token.principal.clone());
+        let is_shown = known(&caller).is_some_and(|who| who.token_id == id);
+        let owner = stored.map(|token| token.principal.clone());
+        let owner = owner.filter(|_| is_shown || !is_limited(&caller));
         self.require_own(&caller, owner, &mut request)?;
-        if stored.is_some() {
-            self.propose_by(&rpc::author(&request), end_of(&id)).await?;
-        }
         let delete = Change::DeleteApiToken(DeleteApiToken { id });
         let committed = self.propose_by(&rpc::author(&request), delete).await?;
         Ok(DeleteApiTokenResponse {
             revision: committed.revision,
         })
     }
-}
-
-/// Access tokens that an API token was shown for are those of a login of its id.
-pub(crate) fn end_of(id: &str) -> Change {
-    let revocation = Some(Revocation {
-        id: format!("session/{id}"),
-        ..Revocation::default()
-    });
-    Change::Revoke(Revoke { revocation })
 }
 
 fn check_id(id: &str) -> Result<(), Error> {
@@ -195,7 +206,10 @@ fn check_patterns(patterns: &[String]) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use proto::auth::v1::auth_command::EndSession;
+
     use super::*;
+    use crate::issued::Grantee;
     use crate::token_testing::{Bed, FakeAuthority, request_of, rights, token_of, user};
 
     fn service(bed: &Bed, authority: FakeAuthority) -> TokenService {
@@ -279,6 +293,62 @@ mod tests {
             .unwrap();
     }
 
+    /// Whoever has stolen one could otherwise make himself others, and keep them when it is deleted.
+    #[tokio::test]
+    async fn a_token_for_machines_makes_no_other_one() {
+        let bed = Bed::new().await;
+        let shown = |token: &str| {
+            let principal = bed.checks.principal(token).unwrap().unwrap();
+            Identity::Known(std::sync::Arc::new(principal))
+        };
+        let api = bed.api_token("user/ada", &["smd.read", "auth.admin"]).await;
+        let of = |session_id: String| Grantee {
+            session_id,
+            ..Grantee::of("user/ada")
+        };
+        let issue = |session_id: String| bed.checks.issue(&of(session_id)).unwrap().token;
+        let by_token = [
+            shown(&api.to_string()),
+            shown(&issue(api.id())),
+            shown(&issue(String::new())),
+        ];
+        for caller in &by_token {
+            let make = async |authority| {
+                let service = service(&bed, authority);
+                service.create(request_of(caller, asked("", &["smd.read"]))).await
+            };
+            let denied = make(FakeAuthority::nobody()).await;
+            assert!(matches!(denied, Err(Error::Denied { .. })), "{caller:?}");
+            make(FakeAuthority::everything(&["auth.admin", "smd.read"]))
+                .await
+                .unwrap();
+        }
+        let session = bed.session("user/ada", &[], &[]).await;
+        let by_login = shown(&issue(session.id()));
+        let service = service(&bed, FakeAuthority::nobody());
+        let make = || service.create(request_of(&by_login, asked("", &["smd.read"])));
+        make().await.unwrap();
+        let end = Change::EndSession(EndSession { id: session.id() });
+        bed.propose(end).await.unwrap();
+        let ended = make().await;
+        assert!(matches!(ended, Err(Error::Unauthenticated { .. })));
+    }
+
+    /// It may be in a script that anybody reads; its principal's other tokens are not.
+    #[tokio::test]
+    async fn a_limited_token_deletes_itself_and_no_other_one() {
+        let bed = Bed::new().await;
+        let own = bed.api_token("user/ada", &["smd.read"]).await;
+        let other = bed.api_token("user/ada", &["smd.read"]).await;
+        let principal = bed.checks.principal(&own.to_string()).unwrap().unwrap();
+        let caller = Identity::Known(std::sync::Arc::new(principal));
+        let service = service(&bed, FakeAuthority::nobody());
+        let delete = |id: String| service.delete_api_token(request_of(&caller, DeleteApiTokenRequest { id }));
+        let denied = delete(other.id()).await.unwrap_err();
+        assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+        delete(own.id()).await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_cannot_be_meant_is_named() {
         let bed = Bed::new().await;
@@ -350,9 +420,9 @@ mod tests {
     async fn a_deleted_token_takes_its_access_tokens_along() {
         let bed = Bed::new().await;
         let token = bed.api_token("user/ada", &["smd.read"]).await;
-        let derived = crate::issued::Grantee {
+        let derived = Grantee {
             session_id: token.id(),
-            ..crate::issued::Grantee::of("user/ada")
+            ..Grantee::of("user/ada")
         };
         let derived = bed.checks.issue(&derived).unwrap().token;
         bed.checks.principal(&derived).unwrap().unwrap();

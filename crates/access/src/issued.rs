@@ -31,6 +31,9 @@ pub(crate) struct Grantee {
     /// Of the access token that it is made from: what is exchanged again and again still ends ten minutes after the first.
     /// 0: now.
     pub(crate) issued_at_ms: u64,
+    /// The id of that access token, or of the first of its chain; empty without one. What is revoked by it takes what was made of it
+    /// along.
+    pub(crate) origin_token_id: String,
     /// When what it is given for ends, cluster time.
     pub(crate) ends_at_ms: u64,
 }
@@ -53,9 +56,10 @@ impl TokenChecks {
     pub(crate) fn issue(&self, to: &Grantee) -> Result<Issued, Error> {
         let pair = self.signing_pair()?;
         let state = self.store().state();
-        let now_s = self.store().cluster_time_ms() / 1000;
+        let now_ms = self.store().cluster_time_ms();
+        let now_s = now_ms / 1000;
         let iat = match to.issued_at_ms / 1000 {
-            0 => now_s,
+            0 => now_s.max(begin_s(&state, &to.principal, now_ms)),
             first => first.min(now_s),
         };
         let exp = (iat + ACCESS_TOKEN_S).min(to.ends_at_ms / 1000);
@@ -73,7 +77,7 @@ impl TokenChecks {
             exp,
             iat,
             nbf: iat,
-            jti: new_id()?,
+            jti: chained(&to.origin_token_id, new_id()?),
             client_id: to.client_id.clone(),
             scope: scope.clone(),
             groups: named_groups(&state, &to.groups),
@@ -92,6 +96,27 @@ impl TokenChecks {
             expires_in_s: exp - now_s,
             scope,
         })
+    }
+}
+
+/// When what is issued to a principal now may have been issued at the earliest, seconds. Tokens say seconds and revocations
+/// milliseconds: one that is issued in the second of a revocation, but after it, would be refused as one from before. It is dated to the
+/// next second, which every member's leeway accepts.
+fn begin_s(state: &State, principal: &str, now_ms: u64) -> u64 {
+    let revocation = state.auth.revocation(&format!("principal/{principal}"));
+    let before_ms = revocation.map_or(0, |revocation| revocation.before_ms);
+    // what is revoked beyond now is refused, as it is meant
+    match before_ms <= now_ms.saturating_add(1) {
+        true => before_ms.div_ceil(1000),
+        false => 0,
+    }
+}
+
+/// The id of a token: `<that of the first of its chain>.<its own>`, see `state::auth::Auth::revoked`.
+fn chained(origin: &str, own: String) -> String {
+    match origin.split('.').next().unwrap_or_default() {
+        "" => own,
+        first => format!("{first}.{own}"),
     }
 }
 
@@ -130,6 +155,8 @@ impl Grantee {
 
 #[cfg(test)]
 mod tests {
+    use proto::auth::v1::{Revocation, auth_command};
+
     use super::*;
     use crate::token_testing::Bed;
 
@@ -176,6 +203,31 @@ mod tests {
             ..Grantee::of("user/ada")
         };
         assert_eq!(bed.checks.issue(&future).unwrap().expires_in_s, 600);
+    }
+
+    /// Whoever logs out everywhere and in again at once must not be locked out until his token has ended.
+    #[tokio::test]
+    async fn a_token_of_the_second_of_a_revocation_stands_if_it_came_after_it() {
+        let bed = Bed::new().await;
+        let before = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+        let revocation = Some(Revocation {
+            id: "principal/user/ada".into(),
+            before_ms: bed.store.cluster_time_ms() + 1,
+            ..Revocation::default()
+        });
+        let revoke = auth_command::Change::Revoke(auth_command::Revoke { revocation });
+        bed.propose(revoke).await.unwrap();
+        let after = bed.checks.issue(&Grantee::of("user/ada")).unwrap();
+        assert!(after.expires_in_s <= 601, "{}", after.expires_in_s);
+        bed.checks.principal(&after.token).unwrap().unwrap();
+        assert!(bed.checks.principal(&before).is_err());
+    }
+
+    #[test]
+    fn the_first_token_of_a_chain_is_named_by_all() {
+        assert_eq!(chained("", "b".into()), "b");
+        assert_eq!(chained("a", "b".into()), "a.b");
+        assert_eq!(chained("a.b", "c".into()), "a.c");
     }
 
     #[tokio::test]

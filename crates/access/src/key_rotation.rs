@@ -131,17 +131,38 @@ fn has_ended(state: &State, now_ms: u64) -> bool {
     let auth = &state.auth;
     let tokens = auth.api_tokens().map(|token| token.expires_at_ms);
     let sessions = auth.sessions().map(|session| session.expires_at_ms);
+    let devices = auth.device_approvals().map(|device| device.expires_at_ms);
     let revocations = auth.revocations().map(|revocation| revocation.forget_at_ms);
-    let mut ends = tokens.chain(sessions).chain(revocations);
+    let mut ends = tokens.chain(sessions).chain(devices).chain(revocations);
     ends.any(|end| end <= now_ms)
 }
 
 #[cfg(test)]
 mod tests {
+    use proto::auth::v1::DeviceApproval;
+    use proto::auth::v1::auth_command::ApproveDevice;
+
     use super::*;
     use crate::token_testing::Bed;
 
     const DAYS_30_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+    /// A person who says yes and whose device never comes back leaves nothing else behind.
+    #[tokio::test]
+    async fn a_yes_that_nobody_came_for_is_forgotten() {
+        let bed = Bed::new().await;
+        let expires_at_ms = bed.store.cluster_time_ms() + 60_000;
+        let approval = Some(DeviceApproval {
+            user_code: "BCDFGHJK".into(),
+            principal: "user/ada".into(),
+            expires_at_ms,
+            ..DeviceApproval::default()
+        });
+        let approve = Change::ApproveDevice(ApproveDevice { approval });
+        bed.propose(approve).await.unwrap();
+        let state = bed.store.state();
+        assert!(!has_ended(&state, expires_at_ms - 1) && has_ended(&state, expires_at_ms));
+    }
 
     #[tokio::test]
     async fn a_cluster_without_keys_gets_two_at_once() {

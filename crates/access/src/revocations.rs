@@ -5,7 +5,7 @@ use proto::auth::v1::{Revocation, RevokeTokensRequest, RevokeTokensResponse};
 use rpc::{Error, Identity, invalid};
 use tonic::Request;
 
-use crate::rights::{ADMIN, known, own_name};
+use crate::rights::{ADMIN, is_limited, known, own_name};
 use crate::token_service::TokenService;
 
 /// A certificate is remembered for longer than any is good, milliseconds: 3,650 days.
@@ -44,8 +44,17 @@ impl TokenService {
         })
     }
 
+    /// Of a token that is limited only itself and its login are its own.
     fn is_own(&self, caller: &Identity, named: &Named) -> bool {
         let shown = known(caller);
+        let is_of_it = match named {
+            Named::Token(_) => true,
+            Named::Session(id) => shown.is_some_and(|shown| shown.session_id == *id),
+            Named::Principal(_) | Named::Certificate(_) => false,
+        };
+        if is_limited(caller) && !is_of_it {
+            return false;
+        }
         match named {
             Named::Token(id) => shown.is_some_and(|shown| shown.token_id == *id),
             Named::Session(id) => {
@@ -245,6 +254,43 @@ mod tests {
         service.revoke(request_of(&own, asked("cd"))).await.unwrap_err();
         service.revoke(request_of(&own, asked("AB"))).await.unwrap();
         assert!(is_refused(&bed, &token));
+    }
+
+    /// What was made for a read must not log its owner out everywhere.
+    #[tokio::test]
+    async fn a_limited_token_ends_itself_and_nothing_else() {
+        let bed = Bed::new().await;
+        let (own, other) = (
+            bed.session("user/ada", &[], &[]).await,
+            bed.session("user/ada", &[], &[]).await,
+        );
+        let grantee = |permissions: &[&str]| Grantee {
+            session_id: own.id(),
+            permissions: Some(permissions.iter().map(ToString::to_string).collect()),
+            ..Grantee::of("user/ada")
+        };
+        let service = service(&bed, FakeAuthority::nobody());
+        let ask = async |permissions: &[&str], asked: RevokeTokensRequest| {
+            let token = bed.checks.issue(&grantee(permissions)).unwrap().token;
+            let principal = bed.checks.principal(&token).unwrap().unwrap();
+            let shown = Identity::Known(Arc::new(principal));
+            service.revoke(request_of(&shown, asked)).await
+        };
+        let all = || RevokeTokensRequest {
+            principal: "user/ada".into(),
+            ..RevokeTokensRequest::default()
+        };
+        let login = |id: String| RevokeTokensRequest {
+            session_id: id,
+            ..RevokeTokensRequest::default()
+        };
+        for beyond in [all(), login(other.id())] {
+            let denied = ask(&["smd.read"], beyond).await;
+            assert!(matches!(denied, Err(Error::Denied { .. })));
+        }
+        ask(&["smd.read", "auth.write"], login(other.id())).await.unwrap();
+        ask(&["smd.read"], login(own.id())).await.unwrap();
+        assert_eq!(bed.store.state().auth.sessions().count(), 0);
     }
 
     #[tokio::test]

@@ -7,13 +7,15 @@ use model::Rejection;
 use proto::auth::v1::Grant;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
 use state::State;
-use state::auth::gives;
+use state::auth::{Proof, gives};
 use state::cluster::FEATURE_LEVEL_AUTH;
 
 use crate::scopes::covers;
 
 /// What reads of others' tokens need.
 pub(crate) const READ: &str = "auth.read";
+/// What a token needs to be for, so that all that is its principal's can be ended by it.
+const WRITE: &str = "auth.write";
 /// What changes of others' tokens need.
 pub(crate) const ADMIN: &str = "auth.admin";
 
@@ -108,6 +110,43 @@ pub(crate) fn known(caller: &Identity) -> Option<&Principal> {
         Identity::Known(principal) => Some(principal),
         _ => None,
     }
+}
+
+/// What a caller has shown, as the state knows what was taken back of it.
+fn proof(who: &Principal) -> Proof<'_> {
+    Proof {
+        principal: &who.name,
+        token_id: &who.token_id,
+        session_id: &who.session_id,
+        issued_at_ms: who.issued_at_ms,
+        certificate_sha256: &who.certificate_sha256,
+    }
+}
+
+/// Whether the login stands that an access token comes from; false for what comes from none, e.g. from an API token.
+pub(crate) fn login_stands(state: &State, who: &Principal, now_ms: u64) -> bool {
+    let session = state.auth.session(&who.session_id);
+    session.is_some_and(|session| session.principal == who.name && session.expires_at_ms > now_ms)
+}
+
+/// Whether what a caller has shown stands, and what it comes from.
+pub(crate) fn stands(state: &State, who: &Principal, now_ms: u64) -> bool {
+    let is_good = |id: &str| {
+        let token = state.auth.api_token(id);
+        token.is_some_and(|token| token.principal == who.name && token.expires_at_ms > now_ms)
+    };
+    let comes_from_what_stands =
+        || who.session_id.is_empty() || login_stands(state, who, now_ms) || is_good(&who.session_id);
+    let is_api_token = !who.token_id.is_empty() && who.issued_at_ms == 0;
+    state.auth.revoked(&proof(who)).is_none()
+        && (!is_api_token || is_good(&who.token_id))
+        && comes_from_what_stands()
+}
+
+/// Whether a caller's token is for less than all that is his, and not for the rights of others either.
+pub(crate) fn is_limited(caller: &Identity) -> bool {
+    let permissions = known(caller).and_then(|who| who.permissions.as_ref());
+    permissions.is_some_and(|own| !gives(own, WRITE))
 }
 
 /// That the caller's own token lets him pass the patterns on: what it may not do, nothing made with it may.

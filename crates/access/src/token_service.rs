@@ -34,7 +34,9 @@ impl TokenService {
 
     pub(crate) async fn propose_by(&self, author: &Author, change: Change) -> Result<Committed, Error> {
         let command = Command::Auth(AuthCommand { change: Some(change) });
-        self.checks.store().propose_by(author, command).await
+        let committed = self.checks.store().propose_by(author, command).await?;
+        warn_of_refused(&committed);
+        Ok(committed)
     }
 
     async fn rotate(
@@ -55,6 +57,18 @@ impl TokenService {
             active_id: active.map(|key| key.id.clone()).unwrap_or_default(),
             revision: committed.revision,
         })
+    }
+}
+
+/// A login has ended and there was no room to note that its access tokens are revoked: they end within minutes, and a member that
+/// knows of no such login asks the others before it refuses them.
+pub(crate) fn warn_of_refused(committed: &Committed) {
+    for refusal in &committed.applied.refused {
+        tracing::warn!(
+            id = refusal.id,
+            reason = refusal.reason,
+            "a revocation could not be noted"
+        );
     }
 }
 

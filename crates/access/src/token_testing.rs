@@ -89,6 +89,7 @@ impl Bed {
                 permissions: permissions.iter().map(ToString::to_string).collect(),
                 client_id: "cli".to_owned(),
                 refresh_sha256: token.secret_sha256().to_vec(),
+                family_sha256: token.family_sha256().to_vec(),
                 expires_at_ms: self.store.cluster_time_ms() + HOUR_MS,
                 ..LoginSession::default()
             }),

@@ -222,7 +222,7 @@ mod tests {
         store.propose("member/1", command, None).await.unwrap();
         let members = Members {
             store,
-            ca: CertificateDer::from(vec![1]),
+            first_ca: CertificateDer::from(vec![1]),
         };
         let request = |grant: Option<Grant>| {
             let mut request = Request::new(v1::CreateJoinTokenRequest::default());

@@ -94,6 +94,38 @@ fn a_client_finds_its_way_by_the_metadata() {
     );
 }
 
+/// Not reads alone: the log looks for what an access token was made of, and an API token is no login.
+#[test]
+fn an_access_token_of_an_api_token_writes() {
+    let site = Site::start(1);
+    site.give("site", "operator", "service/cron");
+    let (id, api) = site.api_token("service/cron", &["smd.*"]);
+    let access = site.access_token(1, &api);
+    let make = |token: &str, label: &str| {
+        let group = json!({"label": label, "members": {"ids": []}}).to_string();
+        site.bearing(token)
+            .send(site.ip(1), "POST", "/hsm/v2/groups", &group)
+    };
+    for (token, label) in [(&api, "by-api-token"), (&access, "by-access-token")] {
+        let made = make(token, label);
+        assert_eq!(made.status, 201, "{label}: {made:?}");
+    }
+    let narrower = json!({
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token": access,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "scope": "smd.write",
+    });
+    let exchanged = site
+        .as_nobody()
+        .send(site.ip(1), "POST", "/oauth2/token", &narrower.to_string());
+    let exchanged = body(&exchanged)["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(make(&exchanged, "by-exchanged").status, 201);
+    assert_eq!(site.single.ask(&["token", "delete", &id]).0, 0);
+    assert_eq!(make(&access, "by-nobody").status, 401);
+    assert_eq!(make(&exchanged, "by-nobody").status, 401);
+}
+
 /// A token is for what its principal has and for what it names, both.
 #[test]
 fn neither_policies_nor_scopes_give_more_than_both() {

@@ -46,6 +46,7 @@ impl Logins {
             client_id: opening.client_id,
             permissions: opening.permissions.clone().unwrap_or_default(),
             refresh_sha256: refresh.secret_sha256().to_vec(),
+            family_sha256: refresh.family_sha256().to_vec(),
             expires_at_ms: self.now_ms() + opening.lasts_ms - CLOCKS_MS,
             provider: opening.provider,
             ..LoginSession::default()

@@ -2,13 +2,15 @@
 
 use proto::auth::v1::{ExchangeRequest, TokenRequest};
 use rpc::{Error, Identity, Principal};
+use state::bounds::LEEWAY_MS;
 
 use super::error::OauthError;
 use super::token::{ACCESS_TOKEN, TokenAnswer, grantee_of};
 use crate::TokenChecks;
+use crate::authority::principal_of;
 use crate::issued::Grantee;
 use crate::oidc::is_foreign;
-use crate::rights::own_name;
+use crate::rights::{own_name, stands};
 use crate::scopes::narrowed;
 
 /// Types of what may be shown: RFC 8693's two, and what tokensmith calls a service's first token.
@@ -50,59 +52,65 @@ pub(crate) fn of_token(checks: &TokenChecks, asked: &TokenRequest) -> Result<Tok
     answer(checks, &grantee_of(shown, &asked.scope)?)
 }
 
-/// tokensmith's way: whoever calls, by whatever he has proved it, gets a token of ours.
+/// tokensmith's way: whoever calls, by whatever he has proved it, gets a token of ours. What he has shown is asked for behind a read
+/// index: a token that was ended a moment ago, at another member, is exchanged for nothing.
 ///
 /// # Errors
-/// `access_denied` for who has no tokens: the cluster's offline key, members, nodes.
-pub(crate) fn of_caller(
+/// `access_denied` for who has no tokens: the cluster's offline key, members, nodes; `invalid_grant` for what has ended.
+pub(crate) async fn of_caller(
     checks: &TokenChecks,
     caller: &Identity,
     asked: &ExchangeRequest,
 ) -> Result<TokenAnswer, OauthError> {
-    let scope = asked.scope.join(" ");
-    let grantee = match caller {
-        Identity::Known(principal) => of_principal(checks, principal, &scope)?,
-        _ => Grantee {
-            principal: own_name(caller).ok_or(OauthError::denied(
-                "tokens of the cluster's own key and certificates of members are exchanged for nothing",
-            ))?,
-            permissions: narrowed(&scope, None).map_err(|_| OauthError::scope())?,
-            client_id: CLIENT.to_owned(),
-            ends_at_ms: u64::MAX,
-            ..Grantee::default()
-        },
-    };
-    answer(checks, &grantee)
-}
-
-fn of_principal(checks: &TokenChecks, principal: &Principal, scope: &str) -> Result<Grantee, OauthError> {
-    if principal.name.starts_with("node/") {
+    if own_name(caller).is_none() {
+        return Err(OauthError::denied(
+            "tokens of the cluster's own key and certificates of members are exchanged for nothing",
+        ));
+    }
+    let who = principal_of(caller);
+    if who.name.starts_with("node/") {
         return Err(OauthError::denied(
             "nodes show their certificate; they have no tokens",
         ));
     }
+    checks.store().linearize().await?;
+    if !stands(&checks.store().state(), &who, checks.store().cluster_time_ms()) {
+        return Err(OauthError::grant(
+            "what this request came with has ended; log in again",
+        ));
+    }
+    answer(checks, &of_principal(&who, &asked.scope.join(" "))?)
+}
+
+fn of_principal(who: &Principal, scope: &str) -> Result<Grantee, OauthError> {
+    let is_token = !who.token_id.is_empty();
     // an API token says so by having no time of issue
-    let is_api_token = !principal.token_id.is_empty() && principal.issued_at_ms == 0;
-    let api_token = is_api_token.then(|| checks.store().state().auth.api_token(&principal.token_id));
-    // a provider's token lives for hours, so what is made of it begins now, too
-    let is_token = !principal.token_id.is_empty() && !is_foreign(&principal.token_id);
+    let is_api_token = is_token && who.issued_at_ms == 0;
+    let is_access_token = is_token && !is_api_token;
     Ok(Grantee {
-        principal: principal.name.clone(),
-        groups: principal.groups.clone(),
-        permissions: narrowed(scope, principal.permissions.as_deref()).map_err(|_| OauthError::scope())?,
+        principal: who.name.clone(),
+        groups: who.groups.clone(),
+        permissions: narrowed(scope, who.permissions.as_deref()).map_err(|_| OauthError::scope())?,
         client_id: CLIENT.to_owned(),
         session_id: match is_api_token {
-            true => principal.token_id.clone(),
-            false => principal.session_id.clone(),
+            true => who.token_id.clone(),
+            false => who.session_id.clone(),
         },
-        certificate_sha256: principal.certificate_sha256.clone(),
-        // a certificate is good for much longer than a token, so what is made of it begins now
-        issued_at_ms: if is_token { principal.issued_at_ms } else { 0 },
-        ends_at_ms: match api_token {
-            Some(token) => token.map_or(0, |token| token.expires_at_ms),
-            // nor does what is made of a certificate outlive it
-            None if principal.expires_at_ms != 0 => principal.expires_at_ms,
-            None => u64::MAX,
+        certificate_sha256: who.certificate_sha256.clone(),
+        // a certificate is good for much longer than a token, and a provider's token for hours: what is made of them begins now
+        issued_at_ms: match is_access_token && !is_foreign(&who.token_id) {
+            true => who.issued_at_ms,
+            false => 0,
+        },
+        origin_token_id: match is_access_token {
+            true => who.token_id.clone(),
+            false => String::new(),
+        },
+        ends_at_ms: match who.expires_at_ms {
+            0 => u64::MAX,
+            // an access token is accepted for a little longer than it says
+            end if is_access_token => end.saturating_sub(LEEWAY_MS),
+            end => end,
         },
     })
 }
@@ -117,6 +125,9 @@ fn answer(checks: &TokenChecks, grantee: &Grantee) -> Result<TokenAnswer, OauthE
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use proto::auth::v1::Revocation;
+    use proto::auth::v1::auth_command::{Change, EndSession, Revoke};
 
     use super::*;
     use crate::token_testing::{Bed, token_of, user};
@@ -166,11 +177,8 @@ mod tests {
             ..Grantee::of("user/ada")
         });
         let first = bed.checks.checked(&first.unwrap().token).unwrap().unwrap();
-        let by_caller = of_caller(
-            &bed.checks,
-            &Identity::Known(Arc::new(first.principal.clone())),
-            &ExchangeRequest::default(),
-        );
+        let caller = Identity::Known(Arc::new(first.principal.clone()));
+        let by_caller = of_caller(&bed.checks, &caller, &ExchangeRequest::default()).await;
         let grantee = grantee_of(first.clone(), "").unwrap();
         for answer in [by_caller.unwrap(), super::answer(&bed.checks, &grantee).unwrap()] {
             let made = bed.checks.checked(&answer.access_token).unwrap().unwrap();
@@ -210,14 +218,14 @@ mod tests {
     #[tokio::test]
     async fn a_caller_gets_a_token_of_what_he_has() {
         let bed = Bed::new().await;
-        let ask = |caller: &Identity, scope: &[&str]| {
+        let ask = async |caller: &Identity, scope: &[&str]| {
             let asked = ExchangeRequest {
                 scope: scope.iter().map(ToString::to_string).collect(),
                 target_service: "smd".into(),
             };
-            of_caller(&bed.checks, caller, &asked)
+            of_caller(&bed.checks, caller, &asked).await
         };
-        let all = ask(&user("ada"), &[]).unwrap();
+        let all = ask(&user("ada"), &[]).await.unwrap();
         let checked = bed.checks.checked(&all.access_token).unwrap().unwrap();
         assert_eq!(
             (checked.principal.name.as_str(), checked.principal.permissions),
@@ -229,10 +237,10 @@ mod tests {
             ..Principal::default()
         }));
         assert_eq!(
-            ask(&narrow, &["smd.read", "*.*"]).unwrap().scope.as_deref(),
+            ask(&narrow, &["smd.read", "*.*"]).await.unwrap().scope.as_deref(),
             Some("smd.read")
         );
-        assert_eq!(code(ask(&narrow, &["admin"])), "invalid_scope");
+        assert_eq!(code(ask(&narrow, &["admin"]).await), "invalid_scope");
         let offline = Identity::Token {
             subject: "admin".into(),
         };
@@ -242,7 +250,7 @@ mod tests {
             Identity::Anonymous,
             token_of("node/x0c0s0b0n0", None),
         ] {
-            assert_eq!(code(ask(&nobody, &[])), "access_denied", "{nobody:?}");
+            assert_eq!(code(ask(&nobody, &[]).await), "access_denied", "{nobody:?}");
         }
     }
 
@@ -252,9 +260,83 @@ mod tests {
         let api = bed.api_token("service/cron", &["smd.read"]).await;
         let principal = bed.checks.principal(&api.to_string()).unwrap().unwrap();
         let caller = Identity::Known(Arc::new(principal));
-        let answer = of_caller(&bed.checks, &caller, &ExchangeRequest::default()).unwrap();
+        let answer = of_caller(&bed.checks, &caller, &ExchangeRequest::default())
+            .await
+            .unwrap();
         let made = bed.checks.checked(&answer.access_token).unwrap().unwrap();
         assert_eq!(made.principal.session_id, api.id());
+    }
+
+    /// It was given for what ends in a minute.
+    #[tokio::test]
+    async fn what_is_made_of_a_token_ends_when_that_does() {
+        let bed = Bed::new().await;
+        let soon = Grantee {
+            ends_at_ms: bed.store.cluster_time_ms() + 60_000,
+            ..Grantee::of("user/ada")
+        };
+        let first = bed.checks.issue(&soon).unwrap().token;
+        let first = bed.checks.checked(&first).unwrap().unwrap();
+        let caller = Identity::Known(Arc::new(first.principal.clone()));
+        let made = of_caller(&bed.checks, &caller, &ExchangeRequest::default())
+            .await
+            .unwrap();
+        let made = bed.checks.checked(&made.access_token).unwrap().unwrap();
+        assert_eq!(made.expires_at_ms, first.expires_at_ms);
+    }
+
+    /// By each way that there is, and of each generation.
+    #[tokio::test]
+    async fn what_is_made_of_a_token_is_revoked_with_it() {
+        let bed = Bed::new().await;
+        let first = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+        let first = bed.checks.principal(&first).unwrap().unwrap();
+        let caller = Identity::Known(Arc::new(first.clone()));
+        let second = of_caller(&bed.checks, &caller, &ExchangeRequest::default())
+            .await
+            .unwrap();
+        let third = of_token(&bed.checks, &asked(&second.access_token, "")).unwrap();
+        let sibling = bed.checks.issue(&Grantee::of("user/ada")).unwrap().token;
+        let revoke = |id: &str| {
+            let revocation = Some(Revocation {
+                id: format!("jti/{id}"),
+                ..Revocation::default()
+            });
+            bed.propose(Change::Revoke(Revoke { revocation }))
+        };
+        // one of them by itself
+        let id = bed
+            .checks
+            .principal(&third.access_token)
+            .unwrap()
+            .unwrap()
+            .token_id;
+        revoke(&id).await.unwrap();
+        assert!(bed.checks.principal(&third.access_token).is_err());
+        bed.checks.principal(&second.access_token).unwrap().unwrap();
+        revoke(&first.token_id).await.unwrap();
+        assert!(bed.checks.principal(&second.access_token).is_err());
+        bed.checks.principal(&sibling).unwrap().unwrap();
+        let again = of_caller(&bed.checks, &caller, &ExchangeRequest::default()).await;
+        assert_eq!(code(again), "invalid_grant");
+    }
+
+    /// The guard may have let it in by a state that was a moment behind.
+    #[tokio::test]
+    async fn a_token_whose_login_has_ended_is_exchanged_for_nothing() {
+        let bed = Bed::new().await;
+        let session = bed.session("user/ada", &[], &[]).await;
+        let grantee = Grantee {
+            session_id: session.id(),
+            ..Grantee::of("user/ada")
+        };
+        let shown = bed.checks.issue(&grantee).unwrap().token;
+        let shown = bed.checks.principal(&shown).unwrap().unwrap();
+        let caller = Identity::Known(Arc::new(shown));
+        let end = EndSession { id: session.id() };
+        bed.propose(Change::EndSession(end)).await.unwrap();
+        let refused = of_caller(&bed.checks, &caller, &ExchangeRequest::default()).await;
+        assert_eq!(code(refused), "invalid_grant");
     }
 
     #[tokio::test]
@@ -267,7 +349,9 @@ mod tests {
             expires_at_ms: now_ms + 120_000,
             ..Principal::default()
         }));
-        let answer = of_caller(&bed.checks, &shown, &ExchangeRequest::default()).unwrap();
+        let answer = of_caller(&bed.checks, &shown, &ExchangeRequest::default())
+            .await
+            .unwrap();
         let made = bed.checks.checked(&answer.access_token).unwrap().unwrap();
         assert!(made.expires_at_ms <= now_ms + 120_000, "{}", made.expires_at_ms);
         assert_eq!(made.principal.certificate_sha256, [7; 32]);

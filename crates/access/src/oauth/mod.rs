@@ -32,6 +32,16 @@ use crate::rates::{Rates, network_of};
 const FAILURES_A_MINUTE_MAX: u32 = 30;
 const MINUTE_MS: u64 = 60_000;
 
+/// Bytes of what strangers say that are logged.
+const LOGGED_BYTES_MAX: usize = 64;
+
+/// The beginning of a text that anybody may send, for a log line.
+fn brief(text: &str) -> &str {
+    let longest = text.len().min(LOGGED_BYTES_MAX);
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
 /// The answer that has no content.
 #[derive(Serialize)]
 struct Nothing {}
@@ -107,7 +117,7 @@ impl oauth_service_server::OauthService for OauthService {
         Ok(keys::keys(&self.checks.store().state()))
     }
 
-    #[tracing::instrument(name = "oauth.token", skip_all, fields(grant_type = ?request.get_ref().grant_type))]
+    #[tracing::instrument(name = "oauth.token", skip_all, fields(grant_type = ?brief(&request.get_ref().grant_type)))]
     async fn token(&self, request: Request<TokenRequest>) -> Result<Response<HttpBody>, Status> {
         let peer = rpc::caller(&request).peer;
         let given = self.given(request.into_inner());
@@ -119,14 +129,11 @@ impl oauth_service_server::OauthService for OauthService {
         Ok(answer::<Nothing>(Err(OauthError::client(USE_INSTEAD))))
     }
 
-    #[tracing::instrument(name = "oauth.exchange", skip_all, fields(target = ?request.get_ref().target_service))]
+    #[tracing::instrument(name = "oauth.exchange", skip_all, fields(target = ?brief(&request.get_ref().target_service)))]
     async fn exchange(&self, request: Request<ExchangeRequest>) -> Result<Response<HttpBody>, Status> {
         let caller = &rpc::caller(&request).identity;
-        Ok(answer(exchange::of_caller(
-            &self.checks,
-            caller,
-            request.get_ref(),
-        )))
+        let exchanged = exchange::of_caller(&self.checks, caller, request.get_ref()).await;
+        Ok(answer(exchanged))
     }
 
     #[tracing::instrument(level = "debug", name = "oauth.introspect", skip_all)]
@@ -140,11 +147,12 @@ impl oauth_service_server::OauthService for OauthService {
     #[tracing::instrument(name = "oauth.revoke", skip_all)]
     async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<HttpBody>, Status> {
         let peer = rpc::caller(&request).peer;
+        let names_one = !request.get_ref().token.is_empty();
         let revoked = self.revoked(&request.get_ref().token);
         let revoked = self.to_stranger(peer, revoked).await;
-        // RFC 7009 2.2: what is no token is answered as one that was ended just now
+        // RFC 7009 2.2: what is no token is answered as one that was ended just now; that none is named is a mistake
         let told = match revoked {
-            Err(error) if error.is_of_a_guess() => Ok(()),
+            Err(error) if names_one && error.is_of_a_guess() => Ok(()),
             told => told,
         };
         Ok(answer(told.map(|()| Nothing {})))
@@ -161,6 +169,16 @@ mod tests {
     fn status(response: &Response<HttpBody>) -> &str {
         let status = response.metadata().get(rpc::HTTP_STATUS);
         status.map_or("", |status| status.to_str().unwrap())
+    }
+
+    #[test]
+    fn what_strangers_say_is_logged_in_short() {
+        assert_eq!(brief("refresh_token"), "refresh_token");
+        assert_eq!(brief(&"x".repeat(1_000_000)).len(), LOGGED_BYTES_MAX);
+        assert_eq!(
+            brief(&format!("x{}", "é".repeat(100))).len(),
+            LOGGED_BYTES_MAX - 1
+        );
     }
 
     /// OPAAL gave one to whoever came by.
@@ -199,6 +217,19 @@ mod tests {
                 ("", &b"{}"[..])
             );
         }
+    }
+
+    /// A client that forgets it must not believe that anything was ended.
+    #[tokio::test]
+    async fn a_revocation_names_a_token() {
+        let service = OauthService::new(Bed::new().await.checks, None);
+        let response = service
+            .revoke(Request::new(RevokeRequest::default()))
+            .await
+            .unwrap();
+        assert_eq!(status(&response), "400");
+        let text = String::from_utf8(response.into_inner().data).unwrap();
+        assert!(text.contains("invalid_request"), "{text}");
     }
 
     fn from<T>(peer: &str, message: T) -> Request<T> {

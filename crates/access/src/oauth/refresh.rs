@@ -1,4 +1,5 @@
-//! A login's next access token. A refresh token is good once; who shows it a second time has stolen it, or was stolen from.
+//! A login's next access token. A refresh token is good once; who shows it a second time, however many were given since, has stolen it,
+//! or was stolen from.
 
 use auth::{OpaqueKind, OpaqueToken};
 use proto::auth::v1::auth_command::{Change, RefreshSession};
@@ -11,6 +12,7 @@ use super::token::TokenAnswer;
 use crate::TokenChecks;
 use crate::issued::{Grantee, internal};
 use crate::scopes::narrowed;
+use crate::token_service::warn_of_refused;
 
 /// The outcome of a token that was shown a second time.
 const REPLAYED: &str = "replayed";
@@ -21,26 +23,29 @@ const UNKNOWN: &str = "the refresh token is unknown or its login has ended; log 
 /// `invalid_grant` for what is no refresh token that is good; `invalid_scope` for more than the login has.
 pub(crate) async fn refresh(checks: &TokenChecks, asked: &TokenRequest) -> Result<TokenAnswer, OauthError> {
     let shown = shown(&asked.refresh_token).ok_or(OauthError::grant(UNKNOWN))?;
-    checks.store().linearize().await?;
-    let session = session_of(checks, &shown).ok_or(OauthError::grant(UNKNOWN))?;
+    let session = login_of(checks, &shown).await?;
+    let session = session.ok_or(OauthError::grant(UNKNOWN))?;
+    if session.refresh_sha256 != shown.secret_sha256() {
+        let replayed = renew(checks, &session, &shown).await;
+        return Err(replayed.err().unwrap_or(OauthError::grant(UNKNOWN)));
+    }
     let is_anothers = !asked.client_id.is_empty() && asked.client_id != session.client_id;
     if is_anothers && !session.client_id.is_empty() {
         return Err(OauthError::grant("the refresh token was given to another client"));
     }
     let have = Some(session.permissions.as_slice()).filter(|permissions| !permissions.is_empty());
     let permissions = narrowed(&asked.scope, have).map_err(|_| OauthError::scope())?;
-    // before the token is used up: without a key the login would be lost
-    checks.signing_pair()?;
-    let renewed = renew(checks, &session, &shown).await?;
+    // before the refresh token is used up: without a key, or for a scope that no token has room for, the login would be lost
     let issued = checks.issue(&Grantee {
-        principal: session.principal,
-        groups: session.groups,
+        principal: session.principal.clone(),
+        groups: session.groups.clone(),
         permissions,
-        client_id: session.client_id,
-        session_id: session.id,
+        client_id: session.client_id.clone(),
+        session_id: session.id.clone(),
         ends_at_ms: session.expires_at_ms,
         ..Grantee::default()
     })?;
+    let renewed = renew(checks, &session, &shown).await?;
     Ok(TokenAnswer {
         refresh_token: Some(renewed.to_string()),
         ..TokenAnswer::of(issued)
@@ -52,13 +57,29 @@ pub(crate) fn shown(text: &str) -> Option<OpaqueToken> {
     (shown.kind() == OpaqueKind::Refresh).then_some(shown)
 }
 
-/// The login of a refresh token, the current one or the one before: strangers write nothing to the log.
+/// The login that a refresh token is of, the current one or any that it had before: strangers write nothing to the log.
 pub(crate) fn session_of(checks: &TokenChecks, shown: &OpaqueToken) -> Option<LoginSession> {
     let session = checks.store().state().auth.session(&shown.id())?;
-    let digest = shown.secret_sha256();
-    let is_its = session.refresh_sha256 == digest || session.previous_refresh_sha256 == digest;
     let lasts = session.expires_at_ms > checks.store().cluster_time_ms();
+    let is_its = session.family_sha256 == shown.family_sha256();
     (is_its && lasts).then(|| session.as_ref().clone())
+}
+
+/// The same behind a read index. A login's family never changes, so whoever shows another one is a stranger, whatever this member has
+/// not applied yet, and the others are not asked.
+///
+/// # Errors
+/// If the others cannot be asked.
+pub(crate) async fn login_of(
+    checks: &TokenChecks,
+    shown: &OpaqueToken,
+) -> Result<Option<LoginSession>, OauthError> {
+    let known = checks.store().state().auth.session(&shown.id());
+    if known.is_some_and(|session| session.family_sha256 != shown.family_sha256()) {
+        return Ok(None);
+    }
+    checks.store().linearize().await?;
+    Ok(session_of(checks, shown))
 }
 
 /// Two at once: the log orders them, and the second is told that the first has the next token.
@@ -72,10 +93,12 @@ async fn renew(
         id: session.id.clone(),
         shown_sha256: shown.secret_sha256().to_vec(),
         new_sha256: renewed.secret_sha256().to_vec(),
+        family_sha256: shown.family_sha256().to_vec(),
     });
     let command = Command::Auth(AuthCommand { change: Some(change) });
     match checks.store().propose(&session.principal, command, None).await {
         Ok(committed) if committed.applied.value == REPLAYED => {
+            warn_of_refused(&committed);
             tracing::warn!(
                 principal = session.principal,
                 session = session.id,
@@ -170,31 +193,42 @@ mod tests {
         assert!(matches!(access, Err(Error::Unauthenticated { .. })), "{access:?}");
     }
 
-    /// Of the one before that nobody honest has a use.
+    /// The owner may come back long after the thief, who has gone on with what he had stolen.
+    #[tokio::test]
+    async fn any_earlier_token_ends_the_login() {
+        for generations in [2, 5] {
+            let bed = Bed::new().await;
+            let first = bed.session("user/ada", &[], &[]).await;
+            let mut last = first.to_string();
+            for _ in 0..generations {
+                let answer = token(&bed.checks, asked(&last)).await;
+                last = answer
+                    .unwrap_or_else(|error| panic!("{error:?}"))
+                    .refresh_token
+                    .unwrap();
+            }
+            // whatever else is wrong with the request
+            let stolen = TokenRequest {
+                client_id: "another".into(),
+                ..asked(&first.to_string())
+            };
+            let error = refused(&bed, stolen).await;
+            assert!(format!("{error:?}").contains("used before"), "{error:?}");
+            assert_eq!(refused(&bed, asked(&last)).await, OauthError::grant(UNKNOWN));
+        }
+    }
+
+    /// The id of a login is no secret: it stands in lists and logs.
     #[tokio::test]
     async fn strangers_get_one_answer_and_write_nothing() {
         let bed = Bed::new().await;
         let own = bed.session("user/ada", &[], &[]).await;
-        let first = own.to_string();
-        let second = token(&bed.checks, asked(&first))
-            .await
-            .unwrap()
-            .refresh_token
-            .unwrap();
-        token(&bed.checks, asked(&second))
-            .await
-            .map(|answer| answer.expires_in)
-            .unwrap();
+        let other = OpaqueToken::generate(OpaqueKind::Refresh).unwrap();
+        let guessed = other.to_string().replace(&other.id(), &own.id());
+        assert_eq!(guessed.parse::<OpaqueToken>().unwrap().id(), own.id());
         let api = bed.api_token("user/ada", &["smd.read"]).await;
         let before = bed.store.state().applied_index();
-        for wrong in [
-            "",
-            "chr_x",
-            &first,
-            &own.renewed().unwrap().to_string(),
-            &OpaqueToken::generate(OpaqueKind::Refresh).unwrap().to_string(),
-            &api.to_string(),
-        ] {
+        for wrong in ["", "chr_x", &guessed, &other.to_string(), &api.to_string()] {
             assert_eq!(
                 refused(&bed, asked(wrong)).await,
                 OauthError::grant(UNKNOWN),
@@ -202,6 +236,30 @@ mod tests {
             );
         }
         assert_eq!(bed.store.state().applied_index(), before);
+        token(&bed.checks, asked(&own.to_string()))
+            .await
+            .map(|answer| answer.expires_in)
+            .unwrap();
+    }
+
+    /// A scope that has no room in a token is the login's own to narrow.
+    #[tokio::test]
+    async fn a_token_that_is_too_long_uses_nothing_up() {
+        let bed = Bed::new().await;
+        let long: Vec<String> = (100..228)
+            .map(|n| format!("a{}{n}.read", "x".repeat(60)))
+            .collect();
+        let permissions: Vec<&str> = long.iter().map(String::as_str).collect();
+        let first = bed.session("user/ada", &[], &permissions).await.to_string();
+        assert_eq!(refused(&bed, asked(&first)).await.code(), "invalid_request");
+        let narrow = TokenRequest {
+            scope: long[0].clone(),
+            ..asked(&first)
+        };
+        token(&bed.checks, narrow)
+            .await
+            .map(|answer| answer.expires_in)
+            .unwrap();
     }
 
     /// A login that cannot have its token now can have it later.

@@ -1,49 +1,69 @@
 //! RFC 7009: whoever has a token may end it. A token that is none, or has ended, is answered as one that was ended just now.
 
 use proto::auth::v1::auth_command::{Change, DeleteApiToken, EndSession, Revoke};
-use proto::auth::v1::{AuthCommand, Revocation};
+use proto::auth::v1::{AuthCommand, LoginSession, Revocation};
 use proto::raft::v1::entry::Command;
 use rpc::Error;
 
 use super::error::OauthError;
-use super::refresh::{session_of, shown};
+use super::refresh::{login_of, session_of, shown};
 use crate::TokenChecks;
-use crate::api_tokens::end_of;
+use crate::token_checks::Checked;
+use crate::token_service::warn_of_refused;
 
 /// # Errors
-/// `temporarily_unavailable` if it cannot be said or done now.
+/// `invalid_request` if no token is named; `temporarily_unavailable` if it cannot be said or done now.
 pub(crate) async fn revoke(checks: &TokenChecks, token: &str) -> Result<(), OauthError> {
-    checks.store().linearize().await?;
-    let (principal, changes) = match shown(token) {
-        Some(refresh) => match session_of(checks, &refresh) {
-            Some(session) => {
-                let end = Change::EndSession(EndSession { id: session.id });
-                (session.principal, vec![end])
-            }
-            None => return Ok(()),
-        },
-        None => match checks.checked(token) {
-            Ok(Some(checked)) => {
-                let id = checked.principal.token_id;
-                let changes = match checked.claims {
-                    Some(_) => vec![of_access_token(&id)],
-                    None => vec![end_of(&id), Change::DeleteApiToken(DeleteApiToken { id })],
-                };
-                (checked.principal.name, changes)
-            }
-            Ok(None) | Err(Error::Unauthenticated { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        },
+    if token.is_empty() {
+        return Err(OauthError::request("token is missing: name the one to be ended"));
+    }
+    let ended = match shown(token) {
+        Some(refresh) => login_of(checks, &refresh).await?.map(end_of_login),
+        None => checked(checks, token).await?.map(end_of_token),
     };
-    for change in changes {
-        let command = Command::Auth(AuthCommand { change: Some(change) });
-        match checks.store().propose(&principal, command, None).await {
-            // somebody else was faster
-            Ok(_) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let Some((principal, change)) = ended else {
+        return Ok(());
+    };
+    let command = Command::Auth(AuthCommand { change: Some(change) });
+    match checks.store().propose(&principal, command, None).await {
+        Ok(committed) => warn_of_refused(&committed),
+        // somebody else was faster
+        Err(Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// A token that stands. What is none, or was ended by what this member has applied, is none; of everything else the others are asked.
+async fn checked(checks: &TokenChecks, token: &str) -> Result<Option<Checked>, OauthError> {
+    match checks.checked(token) {
+        Ok(None) | Err(Error::Unauthenticated { .. }) => return Ok(None),
+        Ok(Some(_)) | Err(Error::NotReady { .. }) => checks.store().linearize().await?,
+        Err(error) => return Err(error.into()),
+    }
+    match checks.checked(token) {
+        Ok(found) => Ok(found),
+        // what is not known now is nobody's
+        Err(Error::Unauthenticated { .. } | Error::NotReady { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who ends something, and what that is.
+type End = (String, Change);
+
+fn end_of_login(session: LoginSession) -> End {
+    let end = Change::EndSession(EndSession { id: session.id });
+    (session.principal, end)
+}
+
+fn end_of_token(checked: Checked) -> End {
+    let id = checked.principal.token_id;
+    let change = match checked.claims {
+        Some(_) => of_access_token(&id),
+        None => Change::DeleteApiToken(DeleteApiToken { id }),
+    };
+    (checked.principal.name, change)
 }
 
 /// Whether something is, or may be, a token of this cluster.
@@ -67,6 +87,8 @@ fn of_access_token(id: &str) -> Change {
 
 #[cfg(test)]
 mod tests {
+    use auth::{OpaqueKind, OpaqueToken};
+
     use super::*;
     use crate::issued::Grantee;
     use crate::token_testing::Bed;
@@ -83,9 +105,13 @@ mod tests {
         let api = bed.api_token("service/cron", &["smd.read"]).await;
         for token in [&session.to_string(), &access, &api.to_string()] {
             revoke(&bed.checks, token).await.unwrap();
-            revoke(&bed.checks, token)
-                .await
-                .unwrap_or_else(|error| assert_eq!(error.code(), "temporarily_unavailable"));
+            let ended = bed.store.state().applied_index();
+            revoke(&bed.checks, token).await.unwrap();
+            assert_eq!(
+                bed.store.state().applied_index(),
+                ended,
+                "there is nothing left to end"
+            );
         }
         let state = bed.store.state();
         assert!(state.auth.session(&session.id()).is_none() && state.auth.api_token(&api.id()).is_none());
@@ -102,10 +128,17 @@ mod tests {
     async fn strangers_write_nothing() {
         let bed = Bed::new().await;
         let session = bed.session("user/ada", &[], &[]).await;
+        let other = OpaqueToken::generate(OpaqueKind::Refresh).unwrap();
+        let guessed = other.to_string().replace(&other.id(), &session.id());
+        let api = OpaqueToken::generate(OpaqueKind::Api).unwrap().to_string();
         let before = bed.store.state().applied_index();
-        for token in ["", "x", "a.b.c", &session.renewed().unwrap().to_string()] {
+        for token in ["x", "a.b.c", &guessed, &api] {
             revoke(&bed.checks, token).await.unwrap();
         }
+        assert_eq!(
+            revoke(&bed.checks, "").await.unwrap_err().code(),
+            "invalid_request"
+        );
         assert_eq!(bed.store.state().applied_index(), before);
         assert!(bed.store.state().auth.session(&session.id()).is_some());
     }

@@ -138,6 +138,10 @@ pub(crate) fn grantee_of(shown: Checked, scope: &str) -> Result<Grantee, OauthEr
     let permissions = narrowed(scope, principal.permissions.as_deref()).map_err(|_| OauthError::scope())?;
     Ok(Grantee {
         permissions,
+        origin_token_id: match claims {
+            Some(_) => principal.token_id.clone(),
+            None => String::new(),
+        },
         session_id: match claims {
             Some(_) => principal.session_id,
             // so that what is made of an API token ends with it
@@ -248,9 +252,6 @@ mod tests {
         let bed = Bed::new().await;
         let secret = bed.api_token("service/cron", &["smd.read"]).await;
         let answer = token(&bed.checks, by_form(&secret)).await.unwrap();
-        bed.propose(crate::api_tokens::end_of(&secret.id()))
-            .await
-            .unwrap();
         let delete = DeleteApiToken { id: secret.id() };
         bed.propose(Change::DeleteApiToken(delete)).await.unwrap();
         let refused = bed.checks.principal(&answer.access_token);

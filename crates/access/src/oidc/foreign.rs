@@ -25,9 +25,9 @@ const ID_BYTES: usize = 16;
 /// Claims that say what a token is for: RFC 8693's, and what SMD reads beside it.
 const SCOPES: [&str; 2] = ["scope", "scp"];
 
-/// Whether a token's id says that a provider has issued it.
+/// Whether a token's id says that a provider has issued it; what this cluster has made of such a one has a longer id.
 pub(crate) fn is_foreign(token_id: &str) -> bool {
-    token_id.starts_with(ID_PREFIX)
+    token_id.starts_with(ID_PREFIX) && !token_id.contains('.')
 }
 
 impl Oidc {

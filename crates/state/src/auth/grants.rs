@@ -127,8 +127,12 @@ impl State {
             .collect();
         match standing.is_empty() {
             true => Err(denied(&grant.permission)),
-            false => Ok(Part::of(&standing, &self.smd, now_ms)),
+            false => Ok(self.stored_part(&standing, now_ms)),
         }
+    }
+
+    fn stored_part(&self, policies: &[Arc<Policy>], now_ms: u64) -> Part {
+        Part::of_stored(&self.auth.policies, policies, &self.smd, now_ms)
     }
 
     /// As [`State::change`], by an author who acts by policies, or by what proves who he is. The change is made on a clone, which
@@ -197,7 +201,7 @@ impl State {
             }
             let given = policies_for(&self.auth, at.principal, &grant.groups, &permission, at.time_ms);
             let given: Vec<Arc<Policy>> = given.into_iter().cloned().collect();
-            check_covered(&Part::of(&given, &self.smd, at.time_ms), &permission, &events)?;
+            check_covered(&self.stored_part(&given, at.time_ms), &permission, &events)?;
         }
         Ok(())
     }

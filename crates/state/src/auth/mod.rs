@@ -21,7 +21,7 @@ mod signing_keys;
 use std::sync::Arc;
 
 use model::Rejection;
-use proto::auth::v1::auth_command::{Change, PutAuthSecret};
+use proto::auth::v1::auth_command::{Change, DeleteApiToken, PutAuthSecret};
 use proto::auth::v1::{
     ApiToken, AuthCommand, CertificateAuthority, DeviceApproval, LoginSession, OidcProvider, Policy,
     Revocation, Role, SigningKey,
@@ -134,9 +134,19 @@ impl Auth {
         self.sessions.iter()
     }
 
+    /// Every yes to a device, by its user code.
+    pub fn device_approvals(&self) -> impl Iterator<Item = &Arc<DeviceApproval>> {
+        self.devices.iter()
+    }
+
     /// A person's yes to a device, also one that has ended.
     pub fn device_approval(&self, user_code: &str) -> Option<Arc<DeviceApproval>> {
         self.devices.get(user_code).cloned()
+    }
+
+    /// What was taken back under an id, e.g. `principal/user/ada`, and is not forgotten.
+    pub fn revocation(&self, id: &str) -> Option<Arc<Revocation>> {
+        self.revocations.get(id).cloned()
     }
 
     /// What was taken back and is not forgotten, by id.
@@ -211,7 +221,7 @@ impl Auth {
             Change::RotateSigningKey(rotate) => self.keys.rotate(rotate, at, changes),
             Change::EndSigningKeys(_) => Ok(self.keys.end(at, changes)),
             Change::CreateApiToken(create) => self.tokens.create(create, at, changes),
-            Change::DeleteApiToken(delete) => self.tokens.delete(delete, changes),
+            Change::DeleteApiToken(delete) => self.delete_token(delete, at, changes),
             Change::Revoke(revoke) => {
                 let noted = self.revocations.revoke(revoke, at, changes)?;
                 self.end_revoked(&noted, changes);
@@ -239,6 +249,22 @@ impl Auth {
             Change::PutAuthSecret(put) => put_secret(put, cluster, changes),
             Change::ForgetEnded(_) => Ok(self.forget_ended(at.time_ms, changes)),
         }
+    }
+
+    /// A token for machines goes with the access tokens that it was shown for: they are those of a login of its id.
+    fn delete_token(
+        &mut self,
+        delete: &DeleteApiToken,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) -> Result<Applied, Rejection> {
+        let applied = self.tokens.delete(delete, changes)?;
+        let refused = self.revocations.note_session(&delete.id, at, changes);
+        Ok(Applied {
+            refused_count: u64::from(refused.is_some()),
+            refused: refused.into_iter().collect(),
+            ..applied
+        })
     }
 
     /// The rows that a revocation means go at once, so that nothing of them comes back when it is forgotten.

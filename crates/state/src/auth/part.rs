@@ -8,7 +8,7 @@ use proto::auth::v1::Policy;
 use proto::bss::v1::BootConfiguration;
 use proto::smd::v1::{Group, GroupMembers, Partition};
 
-use super::policies::stands;
+use super::policies::{Policies, node_sets_of, stands};
 use crate::smd::Smd;
 use crate::{Object, RowKind};
 
@@ -23,7 +23,7 @@ pub struct Part {
 #[derive(Clone, Debug, Default)]
 struct Selection {
     everywhere: bool,
-    node_sets: Vec<NodeSet>,
+    node_sets: Arc<[NodeSet]>,
     labels: BTreeSet<String>,
     groups: Vec<Arc<Group>>,
     partitions: Vec<Arc<Partition>>,
@@ -34,9 +34,24 @@ struct Selection {
 impl Part {
     /// `now_ms`: policies that have ended give nothing.
     pub fn of(policies: &[Arc<Policy>], smd: &Smd, now_ms: u64) -> Part {
+        Part::with(policies, node_sets_of, smd, now_ms)
+    }
+
+    /// The same of stored policies, whose hosts were read before.
+    pub(super) fn of_stored(stored: &Policies, policies: &[Arc<Policy>], smd: &Smd, now_ms: u64) -> Part {
+        Part::with(policies, |policy| stored.node_sets(&policy.name), smd, now_ms)
+    }
+
+    fn with(
+        policies: &[Arc<Policy>],
+        node_sets: impl Fn(&Policy) -> Arc<[NodeSet]>,
+        smd: &Smd,
+        now_ms: u64,
+    ) -> Part {
         let standing = policies.iter().filter(|policy| stands(policy, now_ms));
+        let selections = standing.map(|policy| Selection::of(policy, node_sets(policy), smd));
         Part {
-            selections: standing.map(|policy| Selection::of(policy, smd)).collect(),
+            selections: selections.collect(),
         }
     }
 
@@ -161,7 +176,7 @@ impl Part {
 
 impl Selection {
     /// What the state does not have of it, it has nothing of.
-    fn of(policy: &Policy, smd: &Smd) -> Selection {
+    fn of(policy: &Policy, node_sets: Arc<[NodeSet]>, smd: &Smd) -> Selection {
         let Policy {
             hosts,
             groups,
@@ -171,7 +186,7 @@ impl Selection {
         } = policy;
         Selection {
             everywhere: hosts.is_empty() && groups.is_empty() && partitions.is_empty(),
-            node_sets: hosts.iter().filter_map(|host| host.parse().ok()).collect(),
+            node_sets,
             labels: groups.iter().cloned().collect(),
             groups: groups.iter().filter_map(|label| smd.group(label)).collect(),
             partitions: partitions.iter().filter_map(|name| smd.partition(name)).collect(),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use model::Rejection;
+use imbl::OrdMap;
+use model::{NodeSet, Rejection};
 use proto::auth::v1::Policy;
 use proto::auth::v1::auth_command::{DeletePolicy, PutPolicy};
 use proto::raft::v1::outcome::Applied;
@@ -19,16 +20,31 @@ use crate::table::Table;
 
 /// By name.
 #[derive(Clone, Default)]
-pub(super) struct Policies(Table<Policy>);
+pub(super) struct Policies {
+    table: Table<Policy>,
+    /// The hosts of each: read once, because every change by a policy asks for them.
+    node_sets: OrdMap<String, Arc<[NodeSet]>>,
+}
 
 impl Policies {
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Policy>> {
-        self.0.get(&name.to_owned())
+        self.table.get(&name.to_owned())
+    }
+
+    /// The hosts of a policy, in its order.
+    pub(super) fn node_sets(&self, name: &str) -> Arc<[NodeSet]> {
+        self.node_sets.get(name).cloned().unwrap_or_default()
     }
 
     /// Sorted by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Policy>> {
-        self.0.values()
+        self.table.values()
+    }
+
+    fn store(&mut self, policy: Policy, changes: &mut Changes) {
+        let name = policy.name.clone();
+        self.node_sets.insert(name.clone(), node_sets_of(&policy));
+        self.table.put(name, policy, changes);
     }
 
     /// The first that gives a role, also one that has ended.
@@ -59,12 +75,12 @@ impl Policies {
             None => (at.created(), created(&name)),
         };
         policy.meta = meta;
-        self.0.put(name, policy, changes);
+        self.store(policy, changes);
         Ok(applied)
     }
 
     fn check_room(&self, new: &Policy, is_replaced: bool) -> Result<(), Rejection> {
-        if !is_replaced && self.0.len() >= POLICIES_MAX {
+        if !is_replaced && self.table.len() >= POLICIES_MAX {
             return Err(full(POLICIES_MAX));
         }
         let others = self.iter().filter(|other| other.name != new.name);
@@ -83,14 +99,15 @@ impl Policies {
         delete: &DeletePolicy,
         changes: &mut Changes,
     ) -> Result<Applied, Rejection> {
-        self.0
+        self.table
             .remove(&delete.name, changes)
             .ok_or_else(|| Rejection::not_found("policy", &delete.name))?;
+        self.node_sets.remove(&delete.name);
         Ok(deleted(std::iter::once(delete.name.clone())))
     }
 
     pub(super) fn load(&mut self, row: Policy, changes: &mut Changes) -> Result<(), SnapshotError> {
-        let name = self.0.check_load(&row, RowKind::Policy)?;
+        self.table.check_load(&row, RowKind::Policy)?;
         let normal = normalised(&row).map_err(|problem| malformed(RowKind::Policy, problem))?;
         let given = Policy {
             meta: None,
@@ -99,9 +116,14 @@ impl Policies {
         if normal != given {
             return Err(malformed(RowKind::Policy, "it is not in normal form"));
         }
-        self.0.put(name, row, changes);
+        self.store(row, changes);
         Ok(())
     }
+}
+
+/// The hosts of a policy as they are compared; those of one in normal form can all be read.
+pub(super) fn node_sets_of(policy: &Policy) -> Arc<[NodeSet]> {
+    policy.hosts.iter().filter_map(|host| host.parse().ok()).collect()
 }
 
 /// Whether it gives anything at `now_ms`, cluster time.

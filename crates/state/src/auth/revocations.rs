@@ -159,8 +159,7 @@ impl Revocations {
     ) -> Result<Applied, Rejection> {
         let id = new.id.clone();
         let Some(before) = self.get(&id).cloned() else {
-            self.check_author(&id, at.principal)?;
-            self.make_room(&id, at.time_ms, changes)?;
+            self.make_room(&id, at, changes)?;
             let applied = created(&id);
             let meta = at.created();
             self.put(Revocation { meta, ..new }, changes);
@@ -174,19 +173,6 @@ impl Revocations {
         };
         self.put(merged, changes);
         Ok(updated(&id))
-    }
-
-    /// Whoever has tokens can make as many as he likes and take each of them back: nobody fills the table by that.
-    fn check_author(&self, id: &str, author: &str) -> Result<(), Rejection> {
-        let has = self.of_tokens.get(author).copied().unwrap_or_default();
-        if !is_of_token(id) || has < REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX {
-            return Ok(());
-        }
-        let detail = format!(
-            "{author} has taken back {REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX} tokens within a quarter of an hour; revoke their \
-             principal, or their login"
-        );
-        Err(Rejection::Conflict { detail })
     }
 
     fn put(&mut self, revocation: Revocation, changes: &mut Changes) {
@@ -224,26 +210,45 @@ impl Revocations {
     }
 
     /// When it is full, there still is room for principals, logins and certificates: a whole flood of tokens can be ended by the first
-    /// two, and a certificate that is lost by nothing else.
-    fn make_room(&mut self, id: &str, now_ms: u64, changes: &mut Changes) -> Result<(), Rejection> {
-        let reserve = match is_of_token(id) {
-            true => 0,
-            false => REVOCATIONS_RESERVED_MAX,
-        };
-        if self.table.len() < REVOCATIONS_MAX {
+    /// two, and a certificate that is lost by nothing else. And whoever has tokens can make as many as he likes and take each of them
+    /// back: nobody fills the table by that. Nothing is forgotten for what is refused.
+    fn make_room(&mut self, id: &str, at: &LogPosition<'_>, changes: &mut Changes) -> Result<(), Rejection> {
+        let (author, is_of_token) = (at.principal, is_of_token(id));
+        let has = self.of_tokens.get(author).copied().unwrap_or_default();
+        let has_many = is_of_token && has >= REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX;
+        if self.table.len() < REVOCATIONS_MAX && !has_many {
             return Ok(());
         }
-        self.forget(now_ms, ENDED_FORGOTTEN_MAX, changes);
-        match self.table.len() < REVOCATIONS_MAX + reserve {
-            true => Ok(()),
-            false => Err(full(REVOCATIONS_MAX)),
+        let over: Vec<String> = self.over(at.time_ms, ENDED_FORGOTTEN_MAX).cloned().collect();
+        if has_many && !over.iter().any(|id| self.is_token_by(id, author)) {
+            return Err(too_many(author));
         }
+        let reserve = if is_of_token { 0 } else { REVOCATIONS_RESERVED_MAX };
+        if self.table.len() - over.len() >= REVOCATIONS_MAX + reserve {
+            return Err(full(REVOCATIONS_MAX));
+        }
+        for id in &over {
+            self.remove(id, changes);
+        }
+        Ok(())
+    }
+
+    fn is_token_by(&self, id: &str, author: &str) -> bool {
+        is_of_token(id) && self.get(id).is_some_and(|row| author_of(row) == author)
+    }
+
+    /// Those that mean nothing any more, the first to end first.
+    fn over(&self, now_ms: u64, at_most: usize) -> impl Iterator<Item = &String> {
+        let over = self
+            .by_end
+            .iter()
+            .take_while(move |(end_ms, _)| *end_ms <= now_ms);
+        over.take(at_most).map(|(_, id)| id)
     }
 
     /// How many of those that mean nothing any more are gone.
     pub(super) fn forget(&mut self, now_ms: u64, at_most: usize, changes: &mut Changes) -> usize {
-        let over = self.by_end.iter().take_while(|(end_ms, _)| *end_ms <= now_ms);
-        let gone: Vec<String> = over.take(at_most).map(|(_, id)| id.clone()).collect();
+        let gone: Vec<String> = self.over(now_ms, at_most).cloned().collect();
         for id in &gone {
             self.remove(id, changes);
         }
@@ -267,6 +272,14 @@ impl Revocations {
 /// Whether it takes back one access token.
 fn is_of_token(id: &str) -> bool {
     id.starts_with("jti/")
+}
+
+fn too_many(author: &str) -> Rejection {
+    let detail = format!(
+        "{author} has taken back {REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX} tokens within a quarter of an hour; revoke their \
+         principal, or their login"
+    );
+    Rejection::Conflict { detail }
 }
 
 /// Who took it back first.
@@ -328,5 +341,118 @@ fn check_before(what: &What, before_ms: u64, now_ms: u64) -> Result<(), Rejectio
             let problem = "of a principal it is the time before which all is revoked, now at the latest; of all else it is 0";
             Err(Rejection::invalid("revocation.before_ms", problem))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::raft::v1::Header;
+
+    use super::*;
+
+    const NOW_MS: u64 = 1_764_000_000_000;
+
+    fn header(principal: &str) -> Header {
+        Header {
+            principal: principal.into(),
+            ..Header::default()
+        }
+    }
+
+    /// That of one token, by an author of its own.
+    fn of_token(n: usize, forget_at_ms: u64) -> Revocation {
+        let header = header(&format!("user/u{n}"));
+        Revocation {
+            id: format!("jti/t{n}"),
+            forget_at_ms,
+            meta: LogPosition::new(1, NOW_MS, &header).created(),
+            ..Revocation::default()
+        }
+    }
+
+    fn revoke(id: String, before_ms: u64) -> Revoke {
+        let revocation = Some(Revocation {
+            id,
+            before_ms,
+            ..Revocation::default()
+        });
+        Revoke { revocation }
+    }
+
+    fn full() -> Revocations {
+        let (mut all, mut changes) = (Revocations::default(), Changes::silent());
+        for n in 0..REVOCATIONS_MAX {
+            all.put(of_token(n, NOW_MS + 1), &mut changes);
+        }
+        all
+    }
+
+    /// A certificate that is lost can be refused by nothing else, and a flood ends with its principal.
+    #[test]
+    fn a_full_table_has_room_for_what_ends_a_flood() {
+        let (mut all, mut changes) = (full(), Changes::silent());
+        let header = header("user/admin");
+        let at = LogPosition::new(2, NOW_MS, &header);
+        let no_room = all.revoke(&revoke("jti/more".into(), 0), &at, &mut changes);
+        assert!(matches!(no_room, Err(Rejection::Conflict { .. })));
+        for (id, before_ms) in [
+            (format!("certificate/{}", "ab".repeat(32)), 0),
+            ("principal/user/ada".to_owned(), NOW_MS),
+            ("session/00c0ffee00c0ffee".to_owned(), 0),
+        ] {
+            assert!(
+                all.revoke(&revoke(id.clone(), before_ms), &at, &mut changes)
+                    .is_ok(),
+                "{id}"
+            );
+        }
+        let mut n = 0;
+        while all.table.len() < REVOCATIONS_MAX + REVOCATIONS_RESERVED_MAX {
+            n += 1;
+            assert_eq!(all.note_session(&format!("{n:016x}"), &at, &mut changes), None);
+        }
+        let untold = all.note_session("ffffffffffffffff", &at, &mut changes).unwrap();
+        assert_eq!(untold.id, "session/ffffffffffffffff");
+        assert_eq!(
+            all.by_end.len(),
+            REVOCATIONS_MAX + REVOCATIONS_RESERVED_MAX,
+            "a no changes nothing"
+        );
+        // and what has ended makes room for all of them
+        let later = LogPosition::new(3, NOW_MS + 1, &header);
+        for _ in 0..2 {
+            all.forget(NOW_MS + 1, ENDED_FORGOTTEN_MAX, &mut changes);
+        }
+        all.revoke(&revoke("jti/more".into(), 0), &later, &mut changes)
+            .map(|noted| noted.outcome.created)
+            .unwrap();
+    }
+
+    /// Else whoever has one token could make others of it, and take them back, until nobody else's can be.
+    #[test]
+    fn an_author_takes_back_so_many_tokens_and_no_more() {
+        let (mut all, mut changes) = (Revocations::default(), Changes::silent());
+        let (one, other) = (header("user/ada"), header("user/bob"));
+        let at = LogPosition::new(2, NOW_MS, &one);
+        let mut take = |n: usize, at: &LogPosition<'_>| {
+            let noted = all.revoke(&revoke(format!("jti/t{n}"), 0), at, &mut changes);
+            noted.map(|_| ()).map_err(|no| no.to_string())
+        };
+        for n in 0..REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX {
+            assert_eq!(take(n, &at), Ok(()));
+        }
+        let refused = take(REVOCATIONS_OF_TOKENS_PER_AUTHOR_MAX, &at).unwrap_err();
+        assert!(refused.contains("revoke their principal"), "{refused}");
+        assert_eq!(take(0, &at), Ok(()), "one that is known can be named again");
+        assert_eq!(take(999_999, &LogPosition::new(3, NOW_MS, &other)), Ok(()));
+        let end_ms = access_tokens_end(NOW_MS);
+        assert_eq!(
+            take(1_000_000, &LogPosition::new(4, end_ms, &one)),
+            Ok(()),
+            "they have ended"
+        );
+        assert_eq!(all.of_tokens.get("user/ada"), Some(&1));
+        assert_eq!(all.of_tokens.get("user/bob"), None);
+        assert_eq!(all.by_end.len(), all.table.len());
     }
 }

@@ -219,7 +219,7 @@ mod tests {
             "viewer: *.read",
             "operator: *.read bss.write smd.write watch.write",
             "boot-admin: *.read boot-file.* bss.* cloud-init.* dhcp.* watch.write",
-            "security-admin: auth.* cluster.read watch.read",
+            "security-admin: audit.read auth.* cluster.read watch.read",
             "admin: *.*",
             "service: bss.* smd.* watch.*",
             "node: ",
@@ -237,7 +237,7 @@ mod tests {
         };
         let mut roles = Roles::default();
         roles.load(row.clone(), &mut Changes::silent()).unwrap();
-        assert_eq!(roles.stored_as("viewer").map(AsRef::as_ref), Some(&row));
+        assert_eq!(roles.stored_as("viewer").cloned(), Some(Arc::new(row)));
         assert_eq!(roles.get("viewer").unwrap().permissions, ["*.read"]);
         assert_eq!(roles.in_use().count(), 0);
         let delete = DeleteRole {

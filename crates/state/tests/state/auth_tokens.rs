@@ -70,6 +70,13 @@ fn a_token_is_stored_as_its_digest_and_deleted() {
             .revoked(&of_api_token("service/prometheus", ID))
             .is_some()
     );
+    assert!(
+        log.state
+            .auth
+            .revoked(&of_login("service/prometheus", ID, START_MS))
+            .is_some(),
+        "nor is what it was shown for"
+    );
     assert!(matches!(log.refused(delete), Rejection::NotFound { .. }));
 }
 
