@@ -1,6 +1,7 @@
 //! Who makes a call, and what he is given: the rule of the method, the credential, and the authority's answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, header};
 use proto::auth::v1::Grant;
@@ -19,6 +20,23 @@ pub(crate) struct Admission<'a> {
     pub(crate) tokens: Option<&'a Verifier>,
     /// Policies, and tokens of all other kinds; without one, users are administrators.
     pub(crate) authority: Option<&'a Arc<dyn Authority>>,
+}
+
+/// Who makes a call.
+#[derive(Debug)]
+pub(crate) struct Identified {
+    pub(crate) identity: Identity,
+    /// How long a token of the cluster's own key is good still; of everything else the authority says it.
+    pub(crate) ends_in: Option<Duration>,
+}
+
+impl Identified {
+    fn by(identity: &Identity) -> Self {
+        Self {
+            identity: identity.clone(),
+            ends_in: None,
+        }
+    }
 }
 
 /// What a caller is given for one call.
@@ -57,21 +75,21 @@ impl Admission<'_> {
         rule: Rule,
         connection: &Identity,
         headers: &HeaderMap,
-    ) -> Result<Identity, Error> {
+    ) -> Result<Identified, Error> {
         match connection {
             Identity::Member(_)
             | Identity::User { .. }
             | Identity::Known(_)
             | Identity::Token { .. }
-            | Identity::Node { .. } => Ok(connection.clone()),
+            | Identity::Node { .. } => Ok(Identified::by(connection)),
             Identity::Anonymous | Identity::LegacyReader { .. } => {
                 let of_token = bearer_token(headers).and_then(|token| match token {
-                    None => Ok(connection.clone()),
+                    None => Ok(Identified::by(connection)),
                     Some(token) => self.of_token(token),
                 });
                 match of_token {
                     Err(_) if self.authority.is_some() && rule.permission == Permission::Public => {
-                        Ok(connection.clone())
+                        Ok(Identified::by(connection))
                     }
                     identified => identified,
                 }
@@ -79,17 +97,19 @@ impl Admission<'_> {
         }
     }
 
-    fn of_token(&self, token: &str) -> Result<Identity, Error> {
+    fn of_token(&self, token: &str) -> Result<Identified, Error> {
         if let Some(authority) = self.authority
             && let Some(identity) = authority.authenticate(token)?
         {
-            return Ok(identity);
+            return Ok(Identified::by(&identity));
         }
         let tokens = self.tokens.ok_or_else(|| Error::Unauthenticated {
             reason: "this port accepts no bearer tokens".to_owned(),
         })?;
-        Ok(Identity::Token {
-            subject: tokens.verify(token)?.sub,
+        let claims = tokens.verify(token)?;
+        Ok(Identified {
+            ends_in: Some(tokens.ends_in(&claims)),
+            identity: Identity::Token { subject: claims.sub },
         })
     }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -174,6 +174,8 @@ struct Admitted {
     rule: Rule,
     caller: Caller,
     given: Given,
+    /// How long the token of the cluster's own key is good still that the call came with.
+    ends_in: Option<Duration>,
 }
 
 impl Guard {
@@ -181,7 +183,12 @@ impl Guard {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let Admitted { rule, caller, given } = self.admit(path, &request)?;
+        let Admitted {
+            rule,
+            caller,
+            given,
+            ends_in,
+        } = self.admit(path, &request)?;
         // reads are most of all calls, and log nothing: a span for each would cost more than looking at the state
         let span = match rule.linearizable {
             true => tracing::debug_span!("rpc", path, principal = %caller.identity),
@@ -232,7 +239,7 @@ impl Guard {
             freshness
                 .into_iter()
                 .for_each(|fresh| state_freshness(answer.headers_mut(), fresh));
-            Ok(self.live(path, rule, given, answer))
+            Ok(self.live(path, rule, given, ends_in, answer))
         };
         match tokio::time::timeout(at_most, answer.instrument(span)).await {
             Ok(answer) => answer,
@@ -259,12 +266,18 @@ impl Guard {
         let admission = self.admission();
         let decision = admission
             .identify(rule, &caller.identity, request.headers())
-            .and_then(|identity| {
-                caller.identity = identity;
-                admission.decide(path, rule, &caller.identity)
+            .and_then(|identified| {
+                caller.identity = identified.identity;
+                let given = admission.decide(path, rule, &caller.identity)?;
+                Ok((given, identified.ends_in))
             });
         match decision {
-            Ok(given) => Ok(Admitted { rule, caller, given }),
+            Ok((given, ends_in)) => Ok(Admitted {
+                rule,
+                caller,
+                given,
+                ends_in,
+            }),
             Err(error) => {
                 self.refused(path, &caller, &error);
                 Err(error)
@@ -304,16 +317,27 @@ impl Guard {
     }
 
     /// The answer; a stream ends when what its caller was given is taken back, or what proves him ends.
-    fn live(&self, path: &str, rule: Rule, given: Given, mut answer: Response<Body>) -> Response<Body> {
+    fn live(
+        &self,
+        path: &str,
+        rule: Rule,
+        given: Given,
+        ends_in: Option<Duration>,
+        mut answer: Response<Body>,
+    ) -> Response<Body> {
         if rule.server_streaming {
             answer = answer.map(without_subject);
         }
-        let Some(changes) = given.changes else {
+        let (changes, rights) = (given.changes, given.rights);
+        let ends_in = rights.end_in().or(ends_in).filter(|_| rule.server_streaming);
+        if changes.is_none() && ends_in.is_none() {
             return answer;
-        };
-        let (rules, path, rights) = (self.inner.rules.clone(), path.to_owned(), given.rights);
-        let ends_in = rights.end_in();
+        }
+        let (rules, path) = (self.inner.rules.clone(), path.to_owned());
         let check = move || {
+            if rights.are_unlimited() {
+                return Err(expired());
+            }
             let scope = rights.to(rules.permission(rule.needs))?;
             check_method(&rules, &path, rule, &scope)
         };
@@ -441,6 +465,13 @@ fn tell_given<'a>(request: &mut Request<Body>, given: &Given, permission: &'a st
     let part = PartCaller::of(&given.scope, permission)?;
     request.headers_mut().remove(IF_NONE_MATCH);
     Some(part)
+}
+
+/// Whoever needs no policies is asked again when his token ends, and for nothing else.
+fn expired() -> Error {
+    Error::Unauthenticated {
+        reason: "the bearer token has expired; send a new one".to_owned(),
+    }
 }
 
 fn asks_for_local(headers: &HeaderMap) -> bool {

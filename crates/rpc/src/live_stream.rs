@@ -26,17 +26,17 @@ struct Live<C> {
     check: C,
 }
 
-/// The same body; it ends with the status of `check`'s error as soon as that fails after `changes` has moved, or after `ends_in`.
+/// The same body; it ends with the status of `check`'s error as soon as that fails after `changes` has moved, if it may, or after `ends_in`.
 /// What the client has not read by then it does not get.
 pub(crate) fn until_revoked(
     body: Body,
-    changes: watch::Receiver<u64>,
+    changes: Option<watch::Receiver<u64>>,
     ends_in: Option<Duration>,
     check: impl Fn() -> Result<(), Error> + Send + 'static,
 ) -> Body {
     let live = Live {
         body,
-        changes: Some(changes),
+        changes,
         // an end that no clock reaches is none
         ends_at: ends_in.and_then(|left| Instant::now().checked_add(left)),
         check,
@@ -147,7 +147,7 @@ mod tests {
             }
         };
         Stream {
-            body: until_revoked(body, receiver, ends_in, check),
+            body: until_revoked(body, Some(receiver), ends_in, check),
             changes,
             is_revoked,
             checks,

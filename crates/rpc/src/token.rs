@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
@@ -138,6 +138,12 @@ impl Verifier {
         self.check_time(&claims)?;
         self.known.remember(digest, &claims);
         Ok(Arc::unwrap_or_clone(claims))
+    }
+
+    /// How long a token with these claims is accepted still.
+    pub(crate) fn ends_in(&self, claims: &Claims) -> Duration {
+        let now = (self.now)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Duration::from_secs(claims.exp.saturating_add(LEEWAY_S)).saturating_sub(now)
     }
 
     /// The claims of a token that one of the keys has signed, for this cluster.

@@ -302,6 +302,22 @@ async fn a_stream_ends_when_what_opened_it_does() {
     assert_eq!(status.code(), Code::Unauthenticated);
 }
 
+/// The cluster's own key needs no policies; its tokens end all the same.
+#[tokio::test]
+async fn a_stream_of_the_offline_key_ends_with_its_token() {
+    let site = site();
+    // 60 s of leeway are over in a moment
+    let ends = Claims::expiring_in(-59);
+    let own = format!("Bearer {}", site.issuer.sign(&ends));
+    let headers = [("authorization", own.as_str())];
+    let answer = site.call(Identity::Anonymous, WATCH, &headers).await;
+    let mut body = answer.into_body();
+    bounded(body.frame()).await.unwrap().unwrap();
+    let end = bounded(body.frame()).await.unwrap().unwrap();
+    let status = Status::from_header_map(&end.into_trailers().unwrap()).unwrap();
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+}
+
 /// A token that was made for a script's reads must not list, make or end tokens of the person who made it.
 #[tokio::test]
 async fn a_limited_token_is_not_its_principal() {

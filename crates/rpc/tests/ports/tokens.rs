@@ -34,6 +34,11 @@ impl Default for Claims {
 }
 
 impl Claims {
+    /// Of a token that ends so many seconds from now on.
+    pub(crate) fn expiring_in(seconds: i64) -> Self {
+        Self::default().with("exp", json!(NOW.saturating_add_signed(seconds)))
+    }
+
     fn with(mut self, name: &str, value: Value) -> Self {
         self.0[name] = value;
         self
