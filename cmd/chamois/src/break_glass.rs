@@ -191,8 +191,8 @@ fn recover(args: &GlassArgs) -> Result<(), GlassError> {
     match ask(&config, Ask::Recover)?.0 {
         Answer::Recover => {
             println!(
-                "member {} stops now, and goes on alone when it is started again: a service manager does that, or\n  \
-                 chamois serve --config {}\nThe other members must NEVER start again with their old data.",
+                "member {} stops now, and goes on alone when you start it again:\n  \
+                 systemctl start chamois, or chamois serve --config {}\nThe other members must NEVER start again with their old data.",
                 config.member.id,
                 args.config.display()
             );

@@ -100,3 +100,36 @@ fn units_start_commands_that_parse() {
         assert!(seen > 0, "{name}");
     }
 }
+
+/// An alert on what nobody exports never fires, and nobody notices.
+#[test]
+fn alerts_name_metrics_and_reasons_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text =
+        |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let rules = text("deploy/examples/prometheus/security.rules.yml");
+    let sources: String = [
+        "cmd/chamois/src/serve/counters.rs",
+        "cmd/chamois/src/serve/metrics/audit.rs",
+        "cmd/chamois/src/serve/metrics/tokens.rs",
+        "crates/rpc/src/server/counters.rs",
+        "gateway/src/port.rs",
+        "crates/dhcp/src/guard/counters.rs",
+    ]
+    .map(text)
+    .concat();
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let metrics: Vec<&str> = words.filter(|word| word.starts_with("chamois_")).collect();
+    assert!(metrics.len() >= 10, "{metrics:?}");
+    for metric in metrics {
+        assert!(sources.contains(&format!("\"{metric}\"")), "{metric}");
+    }
+    let reasons = rules
+        .split("reason=")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').nth(1));
+    for reason in reasons.flat_map(|reasons| reasons.split('|')) {
+        let named = format!("\"{}", reason.trim_end_matches(".*"));
+        assert!(sources.contains(&named), "{reason}");
+    }
+}

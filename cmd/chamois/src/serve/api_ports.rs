@@ -120,10 +120,8 @@ pub(super) fn gateway(
     open_roles: &OpenRoles,
     leaving: Stop,
 ) -> Result<Gateway, ServeError> {
+    say_what_is_open(config);
     let readers = config.api.anonymous_legacy_reads.clone();
-    if !readers.is_empty() {
-        tracing::warn!(networks = %list(&readers), "anonymous legacy reads are allowed (`api.anonymous-legacy-reads`)");
-    }
     let files = BootFiles {
         prefix: FILES_PREFIX.to_owned(),
         source: Source::new(config, node_files.boot_files),
@@ -151,6 +149,25 @@ pub(super) fn gateway(
     options.api.connections_per_address_max = grpc.connections_per_address_max;
     options.api.connection_rate = grpc.connection_rate;
     Gateway::new(proto::DESCRIPTOR, services.clone(), options).map_err(ServeError::setup("the HTTP routes"))
+}
+
+/// Each switch that opens something is said at the start: SECURITY.md lists them.
+fn say_what_is_open(config: &Config) {
+    let (api, boot) = (&config.api, &config.boot);
+    if !api.anonymous_legacy_reads.is_empty() {
+        let networks = list(&api.anonymous_legacy_reads);
+        tracing::warn!(%networks, "anonymous legacy reads are allowed (`api.anonymous-legacy-reads`)");
+    }
+    if !boot.trusted_proxies.is_empty() {
+        let networks = list(&boot.trusted_proxies);
+        tracing::warn!(%networks, "proxies say which node asks (`boot.trusted-proxies`)");
+    }
+    if api.allow_tls12 {
+        tracing::warn!("TLS 1.2 is spoken beside 1.3 (`api.allow-tls12`)");
+    }
+    if api.allow_loopback_webhooks {
+        tracing::warn!("notifications may go to this host itself (`api.allow-loopback-webhooks`)");
+    }
 }
 
 /// The limits of the gRPC port; those on connections are the HTTPS port's, too.
