@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use prost::Message as _;
 use proto::bss::v1::{NodeResource, NodeSpec};
 use proto::smd::v1::{
     Component, CreateComponentsResponse, EthernetInterface, Group, GroupMembers, HardwareFru,

@@ -8,7 +8,7 @@ use rpc::Identity;
 use tonic::{Code, Status};
 
 use crate::authority_support::{
-    DELETE, EXCHANGE, GET, LIST, MINE, OWN_TOKENS, PUBLIC, RESERVE, SCRIPT, SNAPSHOT, TOKEN, WATCH,
+    DELETE, EXCHANGE, GET, LIST, MINE, OWN_TOKENS, PUBLIC, RESERVE, SCRIPT, SNAPSHOT, THEIRS, TOKEN, WATCH,
     component, known, limited, list, site, told,
 };
 use crate::support::{bounded, code, header};
