@@ -13,7 +13,7 @@ use crate::idp::Idp;
 use crate::site::Site;
 
 /// A token of the provider for its client `machine`, audience `openchami`, scope `smd.read`.
-fn token_of(idp: &Idp) -> String {
+pub(crate) fn token_of(idp: &Idp) -> String {
     let form = "grant_type=client_credentials&resource=urn:openchami&scope=smd.read";
     let basic = STANDARD.encode("machine:machine");
     let mut stream = TcpStream::connect(idp.address()).unwrap();
