@@ -89,6 +89,7 @@ fn a_login_becomes_no_certificate_before_there_are_policies() {
     assert_eq!(page.status, 200, "{page:?}");
     for token in [token_of(&page.body), access_tokens::token_of(&idp)] {
         let bearer = site.bearing(&token);
+        assert_eq!(site.final_status(1, &token), 403, "there is no policy");
         for principal in ["", "user/ada", "user/root", "service/cron"] {
             let asked = serde_json::json!({"principal": principal, "public_key": "AAAA"}).to_string();
             let refused = bearer.send(site.ip(1), "POST", "/chamois/v1/certificates", &asked);

@@ -20,7 +20,7 @@ const HOUR_S: u32 = 3600;
 #[command(after_help = "\
 Examples:
   chamois certificate issue service/coresmd --out /etc/coresmd/chamois.pem
-  chamois certificate issue user/ada                            24 hours: user-ada.pem and user-ada.key
+  chamois certificate issue user/ada                            24 hours: ada.pem and ada.key
   chamois certificate issue service/web --name web.example --hours 12
 
 An administrator issues the first one (auth.admin, and for others every permission); from then on its holder renews it. The key
