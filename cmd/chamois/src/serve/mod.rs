@@ -62,7 +62,7 @@ use crate::logging::Origin;
 
 use self::api_ports::{ApiPorts, NodeFiles};
 use self::api_tls::{ApiTls, Keeper};
-use self::break_glass::Asked;
+use self::break_glass::{Asked, Uses};
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
@@ -199,7 +199,9 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         audit: &audit,
     };
     let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
-    let asked = open_break_glass(&config, &store, &authorities, &drain, &mut tasks);
+    let uses = audit.denials();
+    let uses = Uses::new(move |by, what, outcome, reason| uses.note(by, what, outcome, reason));
+    let asked = open_break_glass(&config, &store, &authorities, uses, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
     let keeper = Keeper::new(api_tls, &config, &identity, &store);
     keep_certificates(keeper, &drain, &mut tasks);
@@ -341,6 +343,7 @@ fn open_break_glass(
     config: &Config,
     store: &Store,
     authorities: &Authorities,
+    uses: Uses,
     drain: &Drain,
     tasks: &mut Tasks,
 ) -> Asked {
@@ -350,6 +353,7 @@ fn open_break_glass(
         store.clone(),
         authorities.break_glass().clone(),
         asked.clone(),
+        uses,
     );
     let stop = drain.finishing();
     tasks.spawn("break-glass", async move {
