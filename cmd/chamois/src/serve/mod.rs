@@ -203,7 +203,8 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let uses = Uses::new(move |by, what, outcome, reason| uses.note(by, what, outcome, reason));
     let asked = open_break_glass(&config, &store, &authorities, uses, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
-    let keeper = Keeper::new(api_tls, &config, &identity, &store);
+    let mut keeper = Keeper::new(api_tls, &config, &identity, &store);
+    keeper.look().await;
     keep_certificates(keeper, &drain, &mut tasks);
     let open_roles = OpenRoles::new(&config, drain.leaving());
     let gateway = api_ports::gateway(
