@@ -56,18 +56,25 @@ fn a_providers_tokens_count_where_they_are_named_and_while_it_answers() {
     site.give("machines", "viewer", "user/machine");
     let token = token_of(&idp);
     assert_eq!(site.final_status(1, &token), 401, "nobody knows its issuer");
-    idp.put(&site, &[]);
+    // machines have no user name
+    let by_sub = ["--user-claim", "sub"];
+    idp.put(&site, &by_sub);
     assert_eq!(
         site.final_status(1, &token),
         401,
         "logins are one thing, tokens another"
     );
-    idp.put(&site, &["--accept-access-tokens-for", "smd"]);
+    idp.put(
+        &site,
+        &[&by_sub[..], &["--accept-access-tokens-for", "smd"]].concat(),
+    );
     assert_eq!(site.final_status(1, &token), 401, "it is for another audience");
 
     idp.put(
         &site,
         &[
+            "--user-claim",
+            "sub",
             "--accept-access-tokens-for",
             "openchami",
             "--keys-max-age-s",

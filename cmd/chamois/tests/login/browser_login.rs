@@ -82,7 +82,9 @@ fn a_login_becomes_no_certificate_before_there_are_policies() {
     let Some(idp) = Idp::start("a_login_becomes_no_certificate_before_there_are_policies", &site) else {
         return;
     };
-    idp.put(&site, &["--accept-access-tokens-for", "openchami"]);
+    let by_sub = ["--user-claim", "sub"];
+    let accepted = ["--accept-access-tokens-for", "openchami"];
+    idp.put(&site, &[by_sub, accepted].concat());
     let mut browser = Browser::new();
     let back = browser.log_in(&idp, &begun(&site, 1, "/login"), "ada");
     let page = get(&site, 1, &back, &browser.own_cookie);
@@ -90,7 +92,7 @@ fn a_login_becomes_no_certificate_before_there_are_policies() {
     for token in [token_of(&page.body), access_tokens::token_of(&idp)] {
         let bearer = site.bearing(&token);
         assert_eq!(site.final_status(1, &token), 403, "there is no policy");
-        for principal in ["", "user/ada", "user/root", "service/cron"] {
+        for principal in ["", "user/sub-ada", "user/root", "service/cron"] {
             let asked = serde_json::json!({"principal": principal, "public_key": "AAAA"}).to_string();
             let refused = bearer.send(site.ip(1), "POST", "/chamois/v1/certificates", &asked);
             assert_eq!(refused.status, 403, "{principal}: {refused:?}");

@@ -39,6 +39,7 @@ pub(crate) fn ok(body: &Value) -> Fetched {
 /// For logins, as a public client.
 pub(crate) fn provider() -> OidcProvider {
     OidcProvider {
+        user_claim: "preferred_username".to_owned(),
         name: "idp".into(),
         issuer: ISSUER.into(),
         client_id: "chamois".into(),
