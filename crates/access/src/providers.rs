@@ -114,6 +114,13 @@ impl ProviderService {
     }
 }
 
+/// Whether a login, or the yes to one, still has a provider that people may log in through: else what was begun with it must not go on.
+/// What came from no provider needs none.
+pub(crate) fn stands_behind(state: &State, provider: &str) -> bool {
+    let found = state.auth.provider(provider);
+    provider.is_empty() || found.is_some_and(|found| found.logins)
+}
+
 /// What the API shows: a secret is in no answer, not even sealed.
 fn shown(provider: &OidcProvider) -> OidcProvider {
     OidcProvider {

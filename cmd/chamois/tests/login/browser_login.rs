@@ -36,7 +36,7 @@ fn a_person_logs_in_and_any_member_takes_the_callback() {
     // somebody else's browser, as in login CSRF, and this one without its cookie
     let stranger = begun(&site, 1, "/oauth2/authorize");
     let strangers = stranger.header("set-cookie").unwrap().split(';').next().unwrap();
-    for cookie in ["", "chamois-login=x", strangers] {
+    for cookie in ["", "__Secure-chamois-login=x", strangers] {
         let refused = get(&site, 2, &back, cookie);
         assert_eq!(refused.status, 403, "{cookie}: {refused:?}");
     }
