@@ -1,6 +1,8 @@
 //! `CertificateService`: certificates of users, services and nodes, and the CAs that sign them.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{CertifyError, LEAF_VALID_FOR_MAX, LEAF_VALID_FOR_MIN, Sealer};
@@ -27,24 +29,48 @@ const HOST_LENGTH_MAX: usize = 253;
 /// What a certificate gives: everything that policies give its holder.
 const EVERYTHING: &str = "*.*";
 
+/// Where certificates are written down that are no renewals: by whom, and the digest and whom it is for.
+#[derive(Clone)]
+pub struct CertificateLog(Arc<dyn Fn(&str, &str) + Send + Sync>);
+
+impl CertificateLog {
+    /// Told of each before it is handed out.
+    pub fn new(written: impl Fn(&str, &str) + Send + Sync + 'static) -> CertificateLog {
+        CertificateLog(Arc::new(written))
+    }
+}
+
+impl fmt::Debug for CertificateLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateLog").finish_non_exhaustive()
+    }
+}
+
 /// The service of the API port.
 #[derive(Clone, Debug)]
 pub struct CertificateService {
     store: Store,
     sealer: Sealer,
     rights: Rights,
+    log: CertificateLog,
 }
 
 impl CertificateService {
-    pub(crate) fn new(store: Store, sealer: Sealer, rights: Rights) -> CertificateService {
+    pub(crate) fn new(
+        store: Store,
+        sealer: Sealer,
+        rights: Rights,
+        log: CertificateLog,
+    ) -> CertificateService {
         CertificateService {
             store,
             sealer,
             rights,
+            log,
         }
     }
 
-    /// Signs a key. Nothing is written: a certificate is found by its digest, or by whom it is for, when it is to be refused.
+    /// Signs a key. No row is written: a certificate is found by its digest, or by whom it is for, when it is to be refused.
     ///
     /// # Errors
     /// `Invalid` for what cannot be certified, `Denied` for what is not the caller's, `NoQuorum` on a member that cannot know what was
@@ -64,17 +90,28 @@ impl CertificateService {
         let principal = self.admit(&caller, &asked)?;
         let name = name_of(state.cluster_name(), &principal)?;
         check_hosts(&asked.names, &self.members_hosts())?;
+        let is_renewal = is_own(&caller, &principal) && renews(&caller, &asked.names);
         let ca = signing_authority(&state, &self.sealer)?;
         let signed = ca.certify(&name, asked.names, &asked.public_key, valid_for, at(now_ms));
         let certificate_pem = signed.map_err(|error| refused(&error))?;
         let certificate = auth::certificates(&certificate_pem).unwrap_or_default();
         let sha256 = certificate.first().map(auth::fingerprint).unwrap_or_default();
         tracing::info!(principal, by = %caller, sha256, "a certificate was signed");
+        if !is_renewal {
+            self.log_signed(&caller, &sha256, &principal);
+        }
         Ok(IssueCertificateResponse {
             certificate_pem,
             authorities_pem: trusted_authorities(&state).concat(),
             expires_at_ms: now_ms + u64::from(seconds(valid_for)) * 1000,
         })
+    }
+
+    fn log_signed(&self, caller: &Identity, sha256: &str, principal: &str) {
+        (self.log.0)(
+            &caller.principal(),
+            &format!("certificate {sha256} for {principal}"),
+        );
     }
 
     /// Whom the certificate is for, if the caller may have it. One's own is renewed by the one before; everything else is an
@@ -95,7 +132,7 @@ impl CertificateService {
             }
             (named, _) => named.to_owned(),
         };
-        let is_own = own.as_ref() == Some(&principal);
+        let is_own = is_own(caller, &principal);
         if is_own && renews(caller, &asked.names) {
             return Ok(principal);
         }
@@ -183,6 +220,10 @@ impl CertificateService {
                 detail: format!("CA {id} was removed by someone else"),
             })
     }
+}
+
+fn is_own(caller: &Identity, principal: &str) -> bool {
+    own_name(caller).is_some_and(|own| own == principal)
 }
 
 /// Whether a caller comes by a certificate that is good for these hosts, too.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::Mutex;
 
 use auth::pki::{CertificateAuthority, new_member_key};
 use rpc::Principal;
@@ -18,7 +18,8 @@ async fn service(authority: FakeAuthority) -> CertificateService {
     };
     let (of_task, ca_pem) = (store.clone(), first.certificate_pem().to_owned());
     crate::authorities::look_after_authorities(of_task, sealer.clone(), ca_pem, stop).await;
-    let service = CertificateService::new(store, sealer, rights(authority));
+    let log = CertificateLog::new(|_, _| {});
+    let service = CertificateService::new(store, sealer, rights(authority), log);
     let made = service
         .add(request_of(&user("root"), AddAuthorityRequest::default()))
         .await
@@ -133,6 +134,37 @@ async fn a_certificate_of_others_needs_all_that_it_may_give() {
     let refused = of_auth.admit(&user("ada"), &asked("user/root", &[])).unwrap_err();
     assert!(matches!(refused, Error::Denied { .. }), "{refused:?}");
     assert!(is_admitted(of_auth.admit(&user("ada"), &asked("", &[]))));
+}
+
+/// Whoever was given somebody's name is found again: by whom, which, and for whom.
+#[tokio::test]
+async fn what_is_signed_for_others_is_written_down() {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = Arc::clone(&lines);
+    let log = CertificateLog::new(move |by, what| written.lock().unwrap().push(format!("{by}: {what}")));
+    let admin = CertificateService {
+        log,
+        ..service(everything()).await
+    };
+    admin.log_signed(&user("ada"), "d1ge57", "service/cron");
+    assert_eq!(
+        *lines.lock().unwrap(),
+        ["user/ada: certificate d1ge57 for service/cron"]
+    );
+    let web = by_certificate("service/web", &["web.example"]);
+    for (caller, principal, hosts, is_renewal) in [
+        (&web, "service/web", &["web.example"][..], true),
+        (&web, "service/web", &["api.example"], false),
+        (&web, "service/cron", &[], false),
+        (&token_of("service/web", None), "service/web", &[], false),
+    ] {
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            is_own(caller, principal) && renews(caller, &hosts),
+            is_renewal,
+            "{principal} {hosts:?}"
+        );
+    }
 }
 
 /// A login that was ended while the request waited gives nothing.

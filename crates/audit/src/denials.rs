@@ -55,8 +55,8 @@ impl DenialLog {
         (read(&self.0.refused), read(&self.0.left_out))
     }
 
-    /// What was done past the guard, by whoever is root on this host: a line of its own, which no limit leaves out. `outcome` is `used` or
-    /// `denied`.
+    /// What was done and is in no entry of the log, by root on this host or by whoever has certificates signed: a line of its own, which no
+    /// limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, or `signed`.
     pub fn note(&self, author: &str, method: &str, outcome: &str, reason: &str) {
         let at_ms = (self.0.now_ms)();
         self.hand_over(Denial {
