@@ -67,6 +67,11 @@ impl ApiTls {
         })
     }
 
+    /// What the gRPC port presents, by the time that somebody looks.
+    pub(super) fn presented(&self) -> ServerCertificate {
+        self.grpc.clone()
+    }
+
     /// TLS of the gRPC port.
     ///
     /// # Errors

@@ -164,7 +164,8 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
     let providers = Arc::new(ProviderClient::new());
     let oidc = Oidc::new(store.clone(), identity.sealer.clone(), providers);
-    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc), &audit);
+    let proofs = (&tokens, &oidc, &api_tls);
+    let page = metrics_page(&member, peers, &counters, &dhcp, proofs, &audit);
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
     secrets.start(&drain, &mut tasks);
@@ -280,12 +281,13 @@ fn metrics_page(
     peers: PeerTraffic,
     counters: &Counters,
     dhcp: &dhcp::Servers,
-    (tokens, oidc): (&TokenChecks, &Oidc),
+    (tokens, oidc, api_tls): (&TokenChecks, &Oidc, &ApiTls),
     audit: &Audit,
 ) -> impl FnOnce(Calls) -> MetricsPage + use<> {
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
     let (servers, checks, oidc) = (dhcp.clone(), tokens.clone(), oidc.clone());
     let audit = AuditPage(Arc::new(audit.counters()));
+    let presented = api_tls.presented();
     move |calls| MetricsPage {
         raft,
         peers,
@@ -295,7 +297,12 @@ fn metrics_page(
             store: store.clone(),
             servers,
         },
-        tokens: TokenPage { store, checks, oidc },
+        tokens: TokenPage {
+            store,
+            checks,
+            oidc,
+            presented,
+        },
         audit,
     }
 }
