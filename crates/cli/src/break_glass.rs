@@ -54,8 +54,9 @@ pub struct GlassExportArgs {
 Example:
   chamois break-glass recover --accept-lost-writes
 
-The member stops, as by SIGTERM, so that no service manager starts it again: do that (systemctl start chamois), and it goes on
-alone, as after `chamois recover` on a stopped member. It refuses while there is a majority. Choose the member that is furthest (`last_log_index` of
+The member stops, as by SIGTERM, so that no service manager starts it again: do that (systemctl start chamois)
+within 15 minutes and before the host starts anew, and it goes on alone, as after `chamois recover` on a stopped member. It refuses
+while there is a majority, and waits ten seconds for one. Choose the member that is furthest (`last_log_index` of
 `chamois break-glass status`); the others must never start again with their old data.")]
 pub struct GlassRecoverArgs {
     /// Yes: writes that were acknowledged by members that are lost may be lost with them

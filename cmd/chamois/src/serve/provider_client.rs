@@ -96,7 +96,8 @@ async fn dial(name: &str, port: u16, is_inside: bool) -> Result<TcpStream, Strin
     };
     outgoing.connect(name, port).await.map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => {
-            "its name leads to this machine, to its link or to what a cloud tells machines; put a provider of this machine by              `localhost` or its loopback address"
+            "its name leads to this machine, to its link or to what a cloud tells machines; put a provider of this machine by \
+             `localhost` or its loopback address"
                 .to_owned()
         }
         _ => error.to_string(),

@@ -90,7 +90,7 @@ impl Logins {
             nonce: &nonce,
             redirect_uri: &ticket.redirect_uri(),
         };
-        let person = self.0.oidc.person(provider, code).await;
+        let person = Box::pin(self.0.oidc.person(provider, code)).await;
         if person.is_err() {
             self.0.failed.count(&network, self.now_ms());
         }

@@ -348,7 +348,7 @@ async fn a_network_that_makes_up_codes_is_not_passed_on() {
     assert_eq!(status(&refused), "503", "{}", html(&refused));
     assert_eq!(login.site.idp.asked().len(), asked, "the provider is left alone");
     let peer = Some("10.0.0.1:1".parse().unwrap());
-    let other = login.logins.returned(peer, back(&begun)).await;
+    let other = Box::pin(login.logins.returned(peer, back(&begun))).await;
     assert!(matches!(other, Err(Error::Unauthenticated { .. })), "others are");
 }
 
