@@ -101,7 +101,7 @@ async fn forget_retired(secrets: &Secrets) {
         return;
     }
     let keks = secrets.keks.clone();
-    match on_disk(move || keks.forget_others(&in_use.active_id)).await {
+    match on_disk(move || keks.forget(&in_use.active_id, &in_use.retired_ids)).await {
         Ok(Ok(gone)) => {
             for key in gone {
                 tracing::info!(key, "a retired key of secrets is forgotten");
@@ -127,6 +127,7 @@ mod tests {
             active_id: "b".into(),
             retiring_id: "a".into(),
             since_ms: 1,
+            ..InUse::default()
         };
         assert!(!has_retired(&in_use, &known));
         in_use.retiring_id.clear();

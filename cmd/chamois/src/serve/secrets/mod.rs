@@ -42,6 +42,8 @@ struct InUse {
     active_id: String,
     /// Empty: none.
     retiring_id: String,
+    /// Those for which nothing is sealed any more.
+    retired_ids: Vec<String>,
     /// 0: since the cluster began.
     since_ms: u64,
 }
@@ -65,6 +67,7 @@ impl Secrets {
             Some(keys) => InUse {
                 active_id: keys.active_id.clone(),
                 retiring_id: keys.retiring_id.clone(),
+                retired_ids: keys.retired_ids.clone(),
                 since_ms: keys.since_ms,
             },
             None => InUse {
@@ -126,6 +129,7 @@ mod tests {
             active_id: "b".into(),
             retiring_id: "a".into(),
             since_ms: 1,
+            ..InUse::default()
         };
         let known = |ids: &[&str]| -> Vec<String> { ids.iter().map(ToString::to_string).collect() };
         assert_eq!(in_use.missing(&known(&["a", "c"])), ["b"]);

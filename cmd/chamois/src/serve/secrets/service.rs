@@ -53,11 +53,10 @@ impl SecretService for Secrets {
         if new.id == in_use.active_id {
             return Err(conflict(format!("key {} seals already", new.id)));
         }
-        self.keep(&new).await?;
+        let public_key = self.keep(&new).await?;
         let handed = self.hand_over(&new).await?;
-        let public_key = self.keks.sealer().public_key(&new.id);
         let rotate = RotateSealingKey {
-            public_key: public_key.ok_or_else(|| Status::internal("the new key is not there"))?,
+            public_key,
             if_active: in_use.active_id.clone(),
         };
         let change = Some(Change::RotateSealingKey(rotate));
@@ -133,8 +132,8 @@ impl Secrets {
         }
     }
 
-    /// First on this member: what it cannot keep, others need not.
-    async fn keep(&self, new: &NewKek) -> Result<(), Status> {
+    /// First on this member: what it cannot keep, others need not. Gives the public half, which is read before the others are asked.
+    async fn keep(&self, new: &NewKek) -> Result<Vec<u8>, Status> {
         let (keks, id, pem) = (self.keks.clone(), new.id.clone(), new.pem.clone());
         let kept = on_disk(move || match pem.is_empty() {
             true => keks.require(&id),
@@ -144,7 +143,9 @@ impl Secrets {
         kept.await?.map_err(|error| {
             let status = refused(&error);
             Status::new(status.code(), format!("member {own}: {}", status.message()))
-        })
+        })?;
+        let public_key = self.keks.sealer().public_key(&new.id);
+        public_key.ok_or_else(|| Status::internal("the new key is not there"))
     }
 
     /// To all that answer. Nothing is sealed for the key yet, so whatever fails here costs nothing.
