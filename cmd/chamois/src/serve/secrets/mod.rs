@@ -13,11 +13,12 @@ mod service;
 
 use std::time::Duration;
 
-use auth::KekStore;
+use auth::{KekStore, Sealer};
 use boot_files::{Members, Peer, PeerChannel};
 use proto::cluster::v1::secret_peer_service_client::SecretPeerServiceClient;
-use proto::cluster::v1::{ListKeksRequest, ListKeksResponse};
+use proto::cluster::v1::{ListKeksRequest, ListKeksResponse, SealedSecret, UnopenedSecret};
 use raft::Store;
+use state::State;
 use tonic::Request;
 
 use super::drain::Drain;
@@ -27,6 +28,11 @@ pub(super) use self::peer_service::PeerKeks;
 
 /// A member that is there answers in less: it reads or writes one small file, or runs a command.
 const PEER_ANSWERS_AT_MOST: Duration = Duration::from_secs(20);
+
+/// So many secrets that do not open are named.
+const UNOPENED_MAX: usize = 16;
+/// So many are tried to find them: what opens is sealed anew soon, so that the others are left.
+const OPENED_MAX: usize = 1_000;
 
 /// What this member knows of the keys, and how it asks the others.
 #[derive(Clone)]
@@ -107,6 +113,19 @@ async fn keks_of(peer: &Peer) -> Option<ListKeksResponse> {
     let listed = client.list_keks(bounded(ListKeksRequest {}));
     let listed = tokio::time::timeout(PEER_ANSWERS_AT_MOST, listed).await;
     Some(listed.ok()?.ok()?.into_inner())
+}
+
+/// What waits to be sealed anew and does not open here: some of it.
+fn unopened(state: &State, sealer: &Sealer) -> impl Iterator<Item = UnopenedSecret> {
+    let problem = move |sealed: &SealedSecret| {
+        let error = sealer.open(sealed).err()?;
+        Some(UnopenedSecret {
+            name: sealed.name.clone(),
+            problem: error.to_string(),
+        })
+    };
+    let looked_at = state.to_be_resealed().take(OPENED_MAX);
+    looked_at.filter_map(problem).take(UNOPENED_MAX)
 }
 
 /// What this member has; where the operator gives keys, what he has given by now. Blocks.

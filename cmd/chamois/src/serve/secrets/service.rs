@@ -13,11 +13,12 @@ use proto::cluster::v1::{
 };
 use proto::raft::v1::entry::Command;
 use rpc::Error;
+use state::State;
 use state::cluster::FEATURE_LEVEL_AUTH;
 use tonic::{Code, Request, Response, Status};
 
 use super::peer_service::{on_disk, refused};
-use super::{InUse, PEER_ANSWERS_AT_MOST, Secrets, bounded, client, keks_of, listed};
+use super::{InUse, PEER_ANSWERS_AT_MOST, Secrets, bounded, client, keks_of, listed, unopened};
 
 #[tonic::async_trait]
 impl SecretService for Secrets {
@@ -27,15 +28,14 @@ impl SecretService for Secrets {
     ) -> Result<Response<SecretsStatus>, Status> {
         let in_use = self.in_use();
         let members = self.members_keks(&in_use).await?;
-        let state = self.store.state();
-        let count = |secrets: usize| u64::try_from(secrets).unwrap_or(u64::MAX);
+        let (state, sealer) = (self.store.state(), self.keks.sealer().clone());
+        let counted = on_disk(move || counted(&state, &sealer)).await?;
         Ok(Response::new(SecretsStatus {
-            secrets: count(state.sealed().count()),
-            to_be_resealed: count(state.to_be_resealed().count()),
             active_id: in_use.active_id,
             since_ms: in_use.since_ms,
             retiring_id: in_use.retiring_id,
             members,
+            ..counted
         }))
     }
 
@@ -70,6 +70,17 @@ impl SecretService for Secrets {
             members: handed.members.into_iter().collect(),
             absent: handed.absent.into_iter().collect(),
         }))
+    }
+}
+
+/// What is said of the secrets; all of them are looked at.
+fn counted(state: &State, sealer: &Sealer) -> SecretsStatus {
+    let count = |secrets: usize| u64::try_from(secrets).unwrap_or(u64::MAX);
+    SecretsStatus {
+        secrets: count(state.sealed().count()),
+        to_be_resealed: count(state.to_be_resealed().count()),
+        unopened: unopened(state, sealer).collect(),
+        ..SecretsStatus::default()
     }
 }
 
