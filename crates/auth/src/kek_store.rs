@@ -83,6 +83,11 @@ impl KekStore {
         self.0.source.to_string()
     }
 
+    /// Whether keys lie in a file of the identity directory, and not where the operator gives them.
+    pub fn is_file(&self) -> bool {
+        self.0.source == KekSource::File
+    }
+
     fn handed(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
         self.0.handed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,7 +99,7 @@ impl KekStore {
     pub fn keep(&self, pem: &str) -> Result<(), KekStoreError> {
         let given = Sealer::from_pem(pem.as_bytes())?;
         let id = given.sealing_id();
-        if self.0.source != KekSource::File {
+        if !self.is_file() {
             return self.require(&id);
         }
         let mut handed = self.handed();
@@ -137,7 +142,7 @@ impl KekStore {
     /// # Errors
     /// What the source says; the keys that are at hand stay.
     pub fn reload(&self) -> Result<(), KekStoreError> {
-        if self.0.source == KekSource::File {
+        if self.is_file() {
             return Ok(());
         }
         let read = self.0.source.read(&self.0.dir)?;
@@ -159,7 +164,7 @@ impl KekStore {
         let known = self.0.sealer.key_ids();
         let is_fresh = |since: &Instant| since.elapsed() < HANDED_OVER_AT_MOST;
         handed.retain(|id, since| id != active && (known.contains(id) || is_fresh(since)));
-        let is_file = self.0.source == KekSource::File;
+        let is_file = self.is_file();
         let unnamed = known.iter().filter(|id| *id != active && !retired.contains(id));
         for id in unnamed.filter(|_| is_file) {
             // a restart forgets when it was handed here, and may lie between that and the entry that names it

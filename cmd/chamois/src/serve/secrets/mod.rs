@@ -27,7 +27,7 @@ use super::tasks::Tasks;
 pub(super) use self::peer_service::PeerKeks;
 
 /// A member that is there answers in less: it reads or writes one small file, or runs a command.
-const PEER_ANSWERS_AT_MOST: Duration = Duration::from_secs(20);
+pub(super) const PEER_ANSWERS_AT_MOST: Duration = Duration::from_secs(20);
 
 /// So many secrets that do not open are named.
 const UNOPENED_MAX: usize = 16;
