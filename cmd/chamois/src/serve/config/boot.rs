@@ -91,3 +91,20 @@ impl Default for BootConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_either_version_may_be_listed() {
+        let lists =
+            "shared-addresses = [\"10.0.0.0/8\", \"fd00:97::/64\"]\ntrusted-proxies = [\"fd00::1/128\"]\n";
+        let boot: BootConfig = toml::from_str(lists).unwrap();
+        let shown: Vec<String> = boot.shared_addresses.iter().map(IpNet::to_string).collect();
+        assert_eq!(shown, ["10.0.0.0/8", "fd00:97::/64"]);
+        assert!(boot.trusted_proxies[0].contains("fd00::1".parse().unwrap()));
+        let wrong = toml::from_str::<BootConfig>("trusted-proxies = [\"fd00::1/64\"]\n").unwrap_err();
+        assert!(wrong.to_string().contains("fd00::/64"), "{wrong}");
+    }
+}
