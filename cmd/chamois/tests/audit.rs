@@ -266,6 +266,9 @@ fn what_a_snapshot_has_jumped_over_is_a_gap_that_others_fill() {
     cluster.members[place] = cluster.site.spawn_member(away);
     let is_gap = |line: &Value| line["outcome"] == "gap" && line["reason"] == "snapshot";
     cluster.until("the gap", || cluster.journal(away).values().any(is_gap));
+    cluster.until("the member is back", || {
+        cluster.ask(away, &["subnet", "list"]).0 == 0
+    });
     let told = cluster.audit(away, &[]);
     let gap = told
         .iter()
