@@ -248,6 +248,7 @@ async fn a_denial_that_cannot_be_written_is_counted() {
     let journals = folder.path().join("audit");
     let audit = start(&store, &journals);
     std::fs::remove_dir_all(&journals).unwrap();
+    std::fs::write(&journals, "in its place").unwrap();
     refuse(&audit, "eve");
     let end = Instant::now() + Duration::from_secs(20);
     while audit.counters()().denials_left_out == 0 {
