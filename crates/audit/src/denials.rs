@@ -55,6 +55,11 @@ impl DenialLog {
         (read(&self.0.refused), read(&self.0.left_out))
     }
 
+    /// One that was handed over and cannot be written.
+    pub(crate) fn leave_out(&self) {
+        self.0.left_out.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// To be called once in a while: tells of what was left out in a window that is over.
     pub(crate) fn tick(&self, now: Instant) {
         let counts = self.limit().end_window(now);
