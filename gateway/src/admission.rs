@@ -20,7 +20,22 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(limits: &Limits, is_shared: &SharedAddresses) -> Self {
+    /// Of the API port: each address, of IPv6 each /64, has its limits, whoever it is.
+    pub(crate) fn of_the_api(limits: &Limits) -> Self {
+        let mut admission = Self::new(limits, Arc::new(|_| false));
+        admission.connections = admission.connections.by_network();
+        admission
+    }
+
+    /// Of the nodes' port: addresses of many nodes, and of proxies, have none. A whole rack may be in one /64, so each address of
+    /// IPv6 counts.
+    pub(crate) fn of_nodes(limits: &Limits, shared: &SharedAddresses, proxies: &SharedAddresses) -> Self {
+        let (shared, proxies) = (Arc::clone(shared), Arc::clone(proxies));
+        let is_shared = move |address: IpAddr| shared(address) || proxies(address.to_canonical());
+        Self::new(limits, Arc::new(is_shared))
+    }
+
+    fn new(limits: &Limits, is_shared: SharedAddresses) -> Self {
         let rates = limits
             .requests_per_address
             .map(|rate| (rate, Rates::new(rate, Instant::now())));
@@ -28,7 +43,7 @@ impl Admission {
         Self {
             connections: connections.with_rate(limits.connection_rate),
             rates,
-            is_shared: Arc::clone(is_shared),
+            is_shared,
         }
     }
 
@@ -56,7 +71,8 @@ impl Admission {
         }
         Err(Problem::busy(format!(
             "this address asks too often: it may ask {} times at once and {} times a second (boot.requests-burst-max and \
-             boot.requests-per-s-max; if it is the address of many nodes, name it in boot.shared-addresses)",
+             boot.requests-per-s-max; if it is the address of many nodes, name it in boot.shared-addresses, if it is a proxy's in \
+             boot.trusted-proxies)",
             rate.burst_max, rate.per_second_max
         )))
     }

@@ -50,7 +50,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         probes: Probes::of_the_api(options),
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
-        admission: Admission::new(&options.api, &options.shared_addresses),
+        admission: Admission::of_the_api(&options.api),
         proxies: None,
         counters: Counters::default(),
         spread: None,

@@ -48,7 +48,11 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         probes: Probes::of_nodes(options),
         limits: options.nodes,
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),
-        admission: Admission::new(&options.nodes, &options.shared_addresses),
+        admission: Admission::of_nodes(
+            &options.nodes,
+            &options.shared_addresses,
+            &options.trusted_proxies,
+        ),
         proxies: Some(Proxies(options.trusted_proxies.clone())),
         counters: Counters::default(),
         spread: Some(Spread::default()),

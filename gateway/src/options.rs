@@ -60,9 +60,10 @@ pub struct Options {
     pub loaders: BTreeMap<String, Bytes>,
     /// Told of each boot file and each loader that a node was sent to its end. Default: nobody.
     pub sent_files: SentFiles,
-    /// Whether an address is that of many nodes (behind NAT or a proxy): no limit per address holds there. Default: none is.
+    /// Whether an address is that of many nodes (behind NAT): no limit per address of the node port holds there. Default: none is.
     pub shared_addresses: SharedAddresses,
-    /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks. Default: none is.
+    /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks; its connections are
+    /// many nodes'. Default: none is.
     pub trusted_proxies: SharedAddresses,
     /// Bounds of the node port.
     pub nodes: Limits,

@@ -135,12 +135,18 @@ impl Deed {
 
     /// Bytes of memory that it takes, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = self.policies.iter().map(String::len).sum::<usize>() + self.principal.len();
+        let client = self.request.as_ref().map_or(0, |(client, _)| client.len());
+        let refusal = match &self.result {
+            DeedResult::Rejected(rejected) => rejected.subject.len() + rejected.id.len(),
+            DeedResult::Applied | DeedResult::Repeated => 0,
+        };
+        let policies = self.policies.iter().map(|name| size_of::<String>() + name.len());
+        let texts = self.principal.len() + self.permission.len() + client + refusal;
         let touched = self
             .touched
             .iter()
             .map(|touch| size_of::<Touch>() + touch.id.len());
-        size_of::<Deed>() + texts + touched.sum::<usize>()
+        size_of::<Deed>() + texts + policies.sum::<usize>() + touched.sum::<usize>()
     }
 }
 
@@ -279,6 +285,47 @@ mod tests {
             &entry(3, smd(smd_command::Change::DeleteGroup(delete))),
         );
         assert_eq!(gone.touched, [touch(TouchChange::Deleted)]);
+    }
+
+    /// A text that is not counted would let strangers fill the memory that deeds may take.
+    #[test]
+    fn every_text_counts() {
+        let of_raft = || Deed::of_raft(1, DeedKind::Blank, &State::new());
+        let long = || "x".repeat(1000);
+        let rejected = |rejected| Deed {
+            result: DeedResult::Rejected(rejected),
+            ..of_raft()
+        };
+        let (subject, id) = (long(), long());
+        let longer = [
+            Deed {
+                principal: long(),
+                ..of_raft()
+            },
+            Deed {
+                request: Some((vec![7; 1000], 1)),
+                ..of_raft()
+            },
+            Deed {
+                permission: long(),
+                ..of_raft()
+            },
+            Deed {
+                policies: vec![long()],
+                ..of_raft()
+            },
+            rejected(pb::outcome::Rejected {
+                subject,
+                ..Default::default()
+            }),
+            rejected(pb::outcome::Rejected {
+                id,
+                ..Default::default()
+            }),
+        ];
+        for deed in longer {
+            assert!(deed.bytes() >= of_raft().bytes() + 1000, "{deed:?}");
+        }
     }
 
     /// What was set must be in no journal, whatever it was.

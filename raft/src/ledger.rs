@@ -31,8 +31,8 @@ struct Inner {
     upto: u64,
     /// Everything up to here is safe in the journal.
     kept: u64,
-    /// Somebody waits for `kept` to come to this.
-    wanted: u64,
+    /// For each who waits: what `kept` is to come to.
+    wanted: Vec<u64>,
     is_woken: bool,
 }
 
@@ -88,7 +88,7 @@ impl Ledger {
             after: begin,
             upto: begin,
             kept: begin,
-            wanted: 0,
+            wanted: Vec::new(),
             is_woken: false,
         };
         Ledger {
@@ -135,7 +135,7 @@ impl Ledger {
     /// `at_most`.
     pub fn take(&self, at_most: Duration) -> Taken {
         let nothing_to_do =
-            |inner: &mut Inner| inner.items.is_empty() && inner.wanted <= inner.kept && !inner.is_woken;
+            |inner: &mut Inner| inner.items.is_empty() && !inner.is_awaited() && !inner.is_woken;
         let waited = self.told.wait_timeout_while(self.lock(), at_most, nothing_to_do);
         let (mut inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         inner.is_woken = false;
@@ -162,27 +162,29 @@ impl Ledger {
 
     /// Whether somebody waits until what is written is on its disk.
     pub fn is_awaited(&self) -> bool {
-        let inner = self.lock();
-        inner.wanted > inner.kept
+        self.lock().is_awaited()
     }
 
     /// Waits until the journal has everything up to `index`. False if that takes longer than `at_most`: then what is missing may be
     /// missing for good.
     pub(crate) fn wait_kept(&self, index: u64, at_most: Duration) -> bool {
         let mut inner = self.lock();
-        inner.wanted = inner.wanted.max(index);
+        inner.wanted.push(index);
         self.told.notify_all();
         let end = Instant::now() + at_most;
         while inner.kept < index {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                inner.wanted = inner.kept; // or the journal would go on without a pause
-                return false;
+                break;
             }
             let waited = self.told.wait_timeout(inner, left);
             (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        true
+        // of this one alone: others may still wait, and if none does the journal may pause
+        if let Some(own) = inner.wanted.iter().position(|wanted| *wanted == index) {
+            inner.wanted.swap_remove(own);
+        }
+        inner.kept >= index
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -191,6 +193,10 @@ impl Ledger {
 }
 
 impl Inner {
+    fn is_awaited(&self) -> bool {
+        self.wanted.iter().any(|wanted| *wanted > self.kept)
+    }
+
     /// Throws the oldest away until the rest fits, and remembers that.
     fn shrink(&mut self, bytes_max: usize) -> Vec<Item> {
         let mut dropped = Vec::new();
@@ -308,6 +314,23 @@ mod tests {
         });
         assert!(ledger.wait_kept(5, Duration::from_secs(20)));
         writing.join().unwrap();
+    }
+
+    /// A checkpoint and a snapshot may wait at once; the one that gives up must not take the other's turn away.
+    #[test]
+    fn who_gives_up_leaves_the_others_waiting() {
+        let ledger = Arc::new(Ledger::new(3));
+        let patient = Arc::clone(&ledger);
+        let waiting = std::thread::spawn(move || patient.wait_kept(5, Duration::from_secs(20)));
+        while !ledger.is_awaited() {
+            std::thread::yield_now();
+        }
+        assert!(!ledger.wait_kept(6, SOON));
+        assert!(!ledger.wait_kept(5, SOON));
+        assert!(ledger.is_awaited(), "the first one waits still");
+        ledger.keep(5);
+        assert!(waiting.join().unwrap());
+        assert!(!ledger.is_awaited());
     }
 
     #[test]

@@ -29,7 +29,13 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Cluster {
+        Self::start_with("")
+    }
+
+    /// With more lines in `[raft]`.
+    fn start_with(raft: &str) -> Cluster {
         let site = Single::prepare_one_of(3);
+        (1..=3).for_each(|id| site.configure_raft(id, raft));
         let cluster = Cluster {
             members: (1..=3).map(|id| site.spawn_member(id)).collect(),
             administrator: Administrator::new(&site.dir.path().join("identities")),
@@ -240,6 +246,63 @@ fn kills_and_restarts_lose_nothing_and_double_nothing() {
             assert_eq!(Some(line), journals[0].get(revision), "member {}", place + 1);
         }
     }
+}
+
+/// A member that was away for longer than the log goes back knows only what came of it. It must say so, and not that nothing
+/// was done; the others know.
+#[test]
+fn what_a_snapshot_has_jumped_over_is_a_gap_that_others_fill() {
+    /// More than what stays in the log below a snapshot, and a snapshot's worth beside.
+    const ENTRIES: usize = 700;
+    let mut cluster = Cluster::start_with("snapshot-entries = 100\n");
+    let leader = cluster.leader();
+    let away = (1..=3).find(|id| *id != leader).unwrap();
+    let place = usize::try_from(away - 1).unwrap();
+    cluster.members[place].signal(Signal::SIGKILL);
+    cluster.members[place].exit_code(Duration::from_secs(10));
+    for number in 0..ENTRIES {
+        cluster.create(leader, &format!("x{number}c0s0b0n0"));
+    }
+    cluster.members[place] = cluster.site.spawn_member(away);
+    let is_gap = |line: &Value| line["outcome"] == "gap" && line["reason"] == "snapshot";
+    cluster.until("the gap", || cluster.journal(away).values().any(is_gap));
+    cluster.until("the member is back", || {
+        cluster.ask(away, &["subnet", "list"]).0 == 0
+    });
+    let told = cluster.audit(away, &[]);
+    let gap = told
+        .iter()
+        .find(|line| line["gap"]["reason"] == "snapshot")
+        .unwrap();
+    let (after, upto) = (&gap["gap"]["after"], &gap["gap"]["upto"]);
+    let (after, upto) = (after.as_u64().unwrap(), upto.as_u64().unwrap());
+    assert!(after < upto, "{gap}");
+    let missing = (after + 1).to_string();
+    assert!(
+        cluster
+            .audit(away, &["--revision", &missing])
+            .iter()
+            .all(|line| !line["gap"].is_null()),
+        "it cannot know it"
+    );
+    let known = cluster.audit(leader, &["--revision", &missing]);
+    assert!(known.len() == 1 && known[0]["gap"].is_null(), "{known:?}");
+    // and from there on nothing is missing
+    cluster.create(leader, "x9999c0s0b0n0");
+    cluster.until("what is done later", || {
+        !cluster
+            .audit(
+                away,
+                &["--object", "x9999c0s0b0n0", "--command", "smd.create-components"],
+            )
+            .is_empty()
+    });
+    let later: Vec<u64> = cluster
+        .journal(away)
+        .into_keys()
+        .filter(|revision| *revision >= upto)
+        .collect();
+    assert!(later.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{later:?}");
 }
 
 /// What somebody sets is nobody else's to read in a journal, nor in what is sent to a collector.

@@ -139,6 +139,19 @@ fn revision(single: &Single) -> u64 {
     members[0]["applied_index"].as_u64().unwrap()
 }
 
+/// The same, when the leader has written what each cluster begins with: the keys that sign, and its CA.
+fn settled_revision(single: &Single) -> u64 {
+    let mut seen = revision(single);
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let now = revision(single);
+        if now == seen {
+            return now;
+        }
+        seen = now;
+    }
+}
+
 /// A node's old system with an SMD, a BSS and a cloud-init server, at this URL.
 fn whole_old_system() -> (OldSystem, String) {
     let old = OldSystem::default();
@@ -296,7 +309,7 @@ fn everything_that_is_wrong_with_cloud_inits_data_is_told_at_once() {
         ],
     });
     std::fs::write(&file, document.to_string()).unwrap();
-    let before = revision(&single);
+    let before = settled_revision(&single);
     let import = ["import", "cloud-init", text(&file), "--yes"];
     let (code, out, err) = single.ask(&import);
     assert_eq!(code, 4, "{out}{err}");
@@ -373,7 +386,7 @@ fn a_broken_source_changes_nothing_and_says_why() {
         };
         single.ask(&["import", what, &source, "--yes"])
     };
-    let before = revision(&single);
+    let before = settled_revision(&single);
     let cases = [
         ("bss", "/boot/v1/bootparameters"),
         ("cloud-init", "/cloud-init/admin/cluster-defaults"),
@@ -469,7 +482,7 @@ fn thousands_of_entries_come_in_by_a_few_requests() {
     };
     let document: Vec<Value> = (0..ENTRIES).map(entry).collect();
     std::fs::write(&file, json!(document).to_string()).unwrap();
-    let before = revision(&single);
+    let before = settled_revision(&single);
     let (code, out, err) = single.ask(&["import", "bss", text(&file), "--yes", "--timeout", "60"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("imported 4500 objects"), "{out}");

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use auth::Sealer;
 use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
@@ -19,7 +18,7 @@ use tokio::time::Instant;
 use crate::TokenChecks;
 use crate::break_glass::BreakGlass;
 use crate::oidc::Oidc;
-use crate::page_seal;
+use crate::page_seal::{PageKey, PageKeys};
 use crate::parts::{Parts, Selected};
 use crate::table::{Table, proof_of};
 use crate::token_checks::accepted;
@@ -60,6 +59,7 @@ struct Inner {
     permissions: Vec<String>,
     view: ArcSwap<View>,
     is_out_of_touch: AtomicBool,
+    page_keys: PageKeys,
     changes: watch::Sender<u64>,
 }
 
@@ -122,6 +122,7 @@ impl Authorities {
             permissions: rules.permissions().map(str::to_owned).collect(),
             view: ArcSwap::default(),
             is_out_of_touch: AtomicBool::new(false),
+            page_keys: PageKeys::default(),
             changes: watch::Sender::new(0),
         }))
     }
@@ -240,11 +241,11 @@ impl Authority for Authorities {
     }
 
     fn seal_page(&self, token: &str) -> Result<String, Error> {
-        page_seal::seal(self.0.sealer()?, token)
+        self.0.page_key()?.seal(token)
     }
 
     fn open_page(&self, token: &str) -> Result<String, Error> {
-        page_seal::open(self.0.sealer()?, token)
+        self.0.page_key()?.unseal(token)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -263,13 +264,13 @@ impl Authority for Authorities {
 impl Inner {
     /// # Errors
     /// `NotReady` where this member has no key to seal with.
-    fn sealer(&self) -> Result<&Sealer, Error> {
+    fn page_key(&self) -> Result<Arc<PageKey>, Error> {
         let tokens = self.tokens.as_ref().ok_or_else(|| Error::NotReady {
             retry_after: RETRY_AFTER,
             reason: "it has no key to seal page tokens with; leave out page_size, or ask another member"
                 .to_owned(),
         })?;
-        Ok(tokens.sealer())
+        self.page_keys.key(&self.store.state(), tokens.sealer())
     }
 
     fn given(&self, state: &State, who: &Principal, permission: &str) -> Result<Access, Error> {

@@ -567,9 +567,17 @@ async fn a_break_glass_token_is_an_administrators_on_this_member() {
 
 /// On another member, too; where nobody has the cluster's key, no token is handed out.
 #[tokio::test]
-async fn pages_are_sealed_with_the_clusters_key() {
+async fn pages_are_sealed_with_a_key_of_the_cluster() {
     let bed = Bed::new().await;
     let member = || checking(&bed);
+    let early = member().seal_page("0011").unwrap_err();
+    assert!(
+        matches!(early, Error::NotReady { .. }),
+        "the leader has made no key yet"
+    );
+    let key = crate::login::new_login_key(&bed.sealer).unwrap();
+    let put = proto::auth::v1::auth_command::Change::PutAuthSecret(key);
+    bed.propose(put).await.unwrap();
     let sealed = member().seal_page("0011").unwrap();
     assert_eq!(member().open_page(&sealed).unwrap(), "0011");
     let without = authorities(&bed.store);

@@ -1,100 +1,168 @@
-//! Page tokens that tell nobody what they lead to: sealed with the cluster's own key, so every member opens what another one gave.
+//! Page tokens that tell nobody what they lead to: sealed with a key that comes from the cluster's login key, so every member opens what
+//! another one gave, before and after the keys of secrets are rotated.
 
-use auth::Sealer;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use auth::{SealError, Sealer};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use prost_reflect::prost::Message as _;
 use proto::cluster::v1::SealedSecret;
 use rpc::{Error, invalid};
+use state::State;
 
-/// What a token is sealed as: nothing else that is sealed is taken for one.
-const NAME: &str = "page-token";
-const VERSION: u32 = 1;
+use crate::login::LOGIN_KEY;
+use crate::token_checks::not_ready;
+
+/// What the key is derived for: no purpose of a login has this name, and the zero ends it.
+const PURPOSE: &[u8] = b"page-token\0";
 /// Tokens are as long as the next multiple of this: how long the name is that they lead to is not told either.
 const PADDED_TO: usize = 128;
 
-/// # Errors
-/// `Internal` if nothing can be sealed.
-pub(crate) fn seal(sealer: &Sealer, token: &str) -> Result<String, Error> {
-    let width = token.len().next_multiple_of(PADDED_TO);
-    let padded = format!("{token:<width$}");
-    let sealed = sealer.seal(NAME, VERSION, padded.as_bytes());
-    let sealed = sealed.map_err(|error| Error::Internal(error.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(sealed.encode_to_vec()))
+/// The key of this member's cluster, once it was opened.
+#[derive(Default)]
+pub(crate) struct PageKeys(ArcSwapOption<PageKey>);
+
+pub(crate) struct PageKey {
+    key: LessSafeKey,
+    /// What it was opened from.
+    sealed: SealedSecret,
 }
 
-/// # Errors
-/// `Invalid` naming `page_token` for what [`seal`] did not make.
-pub(crate) fn open(sealer: &Sealer, sealed: &str) -> Result<String, Error> {
-    opened(sealer, sealed).ok_or_else(|| {
-        let problem =
-            "it is no page token of this list; begin again without it, or send next_page_token as it is";
-        invalid("page_token", problem)
-    })
-}
-
-fn opened(sealer: &Sealer, sealed: &str) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-    let sealed = SealedSecret::decode(bytes.as_slice()).ok()?;
-    if sealed.name != NAME || sealed.version != VERSION {
-        return None;
+impl PageKeys {
+    /// # Errors
+    /// `NotReady` as long as the leader has made no key, and on a member that cannot open it.
+    pub(crate) fn key(&self, state: &State, sealer: &Sealer) -> Result<Arc<PageKey>, Error> {
+        let sealed = state.cluster.secret(LOGIN_KEY);
+        let sealed = sealed.ok_or_else(|| {
+            not_ready("the leader has made no key yet for page tokens; leave out page_size")
+        })?;
+        if let Some(key) = self.0.load_full().filter(|key| key.sealed == *sealed) {
+            return Ok(key);
+        }
+        let key = PageKey::open(sealer, &sealed).map_err(|error| {
+            tracing::warn!(%error, "the key for page tokens cannot be opened");
+            not_ready("it cannot open the key for page tokens; leave out page_size, or ask another member")
+        })?;
+        let key = Arc::new(key);
+        self.0.store(Some(Arc::clone(&key)));
+        Ok(key)
     }
-    let token = sealer.open(&sealed).ok()?;
-    let text = std::str::from_utf8(token.bytes()).ok()?;
-    Some(text.trim_end().to_owned())
+}
+
+impl PageKey {
+    fn open(sealer: &Sealer, sealed: &SealedSecret) -> Result<PageKey, SealError> {
+        let secret = sealer.open(sealed)?;
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.bytes()), PURPOSE);
+        let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).expect("a MAC has 32 bytes, as the key");
+        Ok(PageKey {
+            key: LessSafeKey::new(key),
+            sealed: sealed.clone(),
+        })
+    }
+
+    /// # Errors
+    /// `Internal` if there are no random bytes.
+    pub(crate) fn seal(&self, token: &str) -> Result<String, Error> {
+        let sealed = self.sealed(token);
+        sealed.map_err(|_| Error::Internal("a page token could not be sealed".to_owned()))
+    }
+
+    fn sealed(&self, token: &str) -> Result<String, Unspecified> {
+        let width = token.len().next_multiple_of(PADDED_TO);
+        let mut sealed = format!("{token:<width$}").into_bytes();
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce)?;
+        let once = Nonce::assume_unique_for_key(nonce);
+        self.key
+            .seal_in_place_append_tag(once, Aad::empty(), &mut sealed)?;
+        Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
+    }
+
+    /// # Errors
+    /// `Invalid` naming `page_token` for what [`PageKey::seal`] did not make.
+    pub(crate) fn unseal(&self, sealed: &str) -> Result<String, Error> {
+        self.unsealed(sealed).ok_or_else(|| {
+            let problem =
+                "it is no page token of this list; begin again without it, or send next_page_token as it is";
+            invalid("page_token", problem)
+        })
+    }
+
+    fn unsealed(&self, sealed: &str) -> Option<String> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>()?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let token = self.key.open_in_place(nonce, Aad::empty(), sealed).ok()?;
+        let text = std::str::from_utf8(token).ok()?;
+        Some(text.trim_end().to_owned())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::new_login_key;
 
-    /// Another member has the same key.
+    fn login_key(sealer: &Sealer) -> SealedSecret {
+        new_login_key(sealer).unwrap().secret.unwrap()
+    }
+
+    fn key() -> PageKey {
+        let sealer = Sealer::generate().unwrap();
+        PageKey::open(&sealer, &login_key(&sealer)).unwrap()
+    }
+
+    /// A list goes on while its keys change: the member that is asked next may have the login key sealed anew already.
     #[test]
-    fn what_one_member_seals_another_one_opens() {
-        let one = Sealer::generate().unwrap();
-        let other = Sealer::from_pem(one.to_pem().unwrap().as_bytes()).unwrap();
+    fn what_one_member_seals_another_one_opens_after_a_rotation() {
+        let (old, new) = (Sealer::generate().unwrap(), Sealer::generate().unwrap());
+        let sealed = login_key(&old);
+        let secret = old.open(&sealed).unwrap();
+        let anew = new.seal(&sealed.name, sealed.version, secret.bytes()).unwrap();
+        let one = PageKey::open(&old, &sealed).unwrap();
+        let other = PageKey::open(&new, &anew).unwrap();
         let token = "0011223344556677786330";
-        let sealed = seal(&one, token).unwrap();
-        assert_eq!(open(&other, &sealed).unwrap(), token);
-        assert!(!sealed.contains(token) && !sealed.contains("78633"), "{sealed}");
+        let given = one.seal(token).unwrap();
+        assert_eq!(other.unseal(&given).unwrap(), token);
+        assert!(!given.contains(token) && !given.contains("78633"), "{given}");
     }
 
     /// Neither what it is nor how long: two lists that go on behind different objects look alike.
     #[test]
     fn a_sealed_token_says_nothing_of_where_it_leads() {
-        let sealer = Sealer::generate().unwrap();
-        let short = seal(&sealer, "aa").unwrap();
-        let long = seal(&sealer, &"b".repeat(100)).unwrap();
+        let key = key();
+        let short = key.seal("aa").unwrap();
+        let long = key.seal(&"b".repeat(100)).unwrap();
         assert_eq!(short.len(), long.len());
         assert_ne!(
             short,
-            seal(&sealer, "aa").unwrap(),
+            key.seal("aa").unwrap(),
             "the same place is not known again"
         );
     }
 
-    /// The key seals passwords as well.
+    /// Another cluster's, or what somebody has changed: no place of a list is chosen by whoever asks.
     #[test]
-    fn nothing_else_that_is_sealed_is_opened() {
-        let sealer = Sealer::generate().unwrap();
-        let secret = sealer.seal("redfish/x0", VERSION, b"password").unwrap();
-        let renamed = SealedSecret {
-            name: NAME.to_owned(),
-            ..secret.clone()
-        };
-        let encoded = |secret: &SealedSecret| URL_SAFE_NO_PAD.encode(secret.encode_to_vec());
-        let strangers = seal(&Sealer::generate().unwrap(), "aa").unwrap();
+    fn nothing_else_is_opened() {
+        let key = key();
+        let own = key.seal("aa").unwrap();
+        let mut changed = URL_SAFE_NO_PAD.decode(&own).unwrap();
+        changed[NONCE_LEN] ^= 1;
         for wrong in [
-            encoded(&secret),
-            encoded(&renamed),
-            strangers,
+            URL_SAFE_NO_PAD.encode(&changed),
+            self::key().seal("aa").unwrap(),
+            own[..20].to_owned(),
+            own[..8].to_owned(),
             String::new(),
             "!".to_owned(),
             "0011".to_owned(),
         ] {
-            let refused = open(&sealer, &wrong).unwrap_err().to_string();
+            let refused = key.unseal(&wrong).unwrap_err().to_string();
             assert!(refused.starts_with("page_token: "), "{refused}");
-            assert!(!refused.contains("password"), "{refused}");
         }
     }
 }

@@ -285,7 +285,7 @@ fn is_of_another(state: &State, token: &str) -> bool {
     named.is_some_and(|named| named.iss != issuer(state.cluster_name()))
 }
 
-fn not_ready(reason: &str) -> Error {
+pub(crate) fn not_ready(reason: &str) -> Error {
     Error::NotReady {
         retry_after: RETRY_AFTER,
         reason: reason.to_owned(),

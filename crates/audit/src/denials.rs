@@ -55,6 +55,11 @@ impl DenialLog {
         (read(&self.0.refused), read(&self.0.left_out))
     }
 
+    /// One that was handed over and cannot be written.
+    pub(crate) fn leave_out(&self) {
+        self.0.left_out.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What was done and is in no entry of the log, by root on this host or by whoever has certificates signed: a line of its own, which no
     /// limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, or `signed`.
     pub fn note(&self, author: &str, method: &str, outcome: &str, reason: &str) {

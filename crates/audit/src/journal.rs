@@ -18,6 +18,8 @@ pub(crate) struct Journal {
     segments: Segments,
     /// It says something of every entry up to here.
     upto: u64,
+    /// Everything up to here was given back by [`Journal::write`].
+    told: u64,
     names: Names,
     /// The disk has refused something: part of a line may be there.
     is_broken: bool,
@@ -41,6 +43,7 @@ impl Journal {
             place,
             segments,
             upto,
+            told: upto,
             names,
             is_broken: false,
         })
@@ -69,7 +72,7 @@ impl Journal {
     /// is missing becomes a gap.
     ///
     /// # Errors
-    /// What the file system says: then write the same again. What the disk has of it is looked at first.
+    /// What the file system says: then write the same again. What the disk has of it is looked at first, and given back with the rest.
     pub(crate) fn write(&mut self, taken: &Taken, now_ms: u64) -> io::Result<Written> {
         if self.is_broken {
             self.reopen()?;
@@ -81,24 +84,26 @@ impl Journal {
 
     fn write_new(&mut self, taken: &Taken, now_ms: u64) -> io::Result<Written> {
         let (mut written, mut lines) = (Written::default(), Vec::new());
-        let (mut first, mut upto) = (None, self.upto);
+        let (mut first, mut upto, mut told) = (None, self.upto, self.told);
         let before = (taken.after > upto).then(|| Record::of_start(upto, taken.after, now_ms));
         let items = taken.items.iter().map(|item| match item {
             Item::Deed(deed) => Record::of(deed, &self.names),
             Item::Gap(gap) => Record::of_gap(gap, now_ms),
         });
         for mut record in before.into_iter().chain(items) {
-            if record.revision <= upto {
-                continue;
+            // they differ after an attempt that failed: the disk may have some of it, or have lost what was told
+            let (is_new, is_untold) = (record.revision > upto, record.revision > told);
+            record.gap_after = record.gap_after.map(|after| after.max(upto.min(told)));
+            if is_new {
+                upto = record.revision;
+                first.get_or_insert(upto);
+                lines.extend(record::line(&record));
             }
-            if record.is_gap() {
-                record.gap_after = record.gap_after.map(|after| after.max(upto));
-                written.gaps += 1;
+            if is_untold {
+                told = record.revision;
+                written.gaps += u64::from(record.is_gap());
+                written.records.push(record);
             }
-            upto = record.revision;
-            first.get_or_insert(upto);
-            lines.extend(record::line(&record));
-            written.records.push(record);
             if lines.len() > LINES_BYTES {
                 self.segments.append(first.take().unwrap_or(upto), &lines)?;
                 lines.clear();
@@ -107,7 +112,7 @@ impl Journal {
         if let Some(first) = first {
             self.segments.append(first, &lines)?;
         }
-        self.upto = upto;
+        (self.upto, self.told) = (upto, told);
         Ok(written)
     }
 
@@ -233,8 +238,29 @@ mod tests {
         let content = fs::read(&path).unwrap();
         fs::write(&path, &content[..content.len() - 9]).unwrap();
         journal.is_broken = true;
-        assert_eq!(journal.write(&taken(2, 4), 1).unwrap().records.len(), 2);
+        assert_eq!(
+            journal.write(&taken(2, 4), 1).unwrap().records.len(),
+            1,
+            "the third was given back before"
+        );
         assert_eq!(lines(&folder), [(1, None), (2, None), (3, None), (4, None)]);
+    }
+
+    /// The first part is on the disk when the second one fails: whoever is sent each line is to have it.
+    #[test]
+    fn what_a_failed_attempt_has_written_is_given_back_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = open(&folder);
+        journal.write(&taken(0, 1), 1).unwrap();
+        // as after an error behind the third line
+        let told = journal.told;
+        journal.write(&taken(1, 3), 1).unwrap();
+        (journal.told, journal.is_broken) = (told, true);
+        let written = journal.write(&taken(1, 5), 1).unwrap();
+        let given: Vec<u64> = written.records.iter().map(|record| record.revision).collect();
+        assert_eq!(given, [2, 3, 4, 5]);
+        let whole: Vec<_> = (1..=5).map(|revision| (revision, None)).collect();
+        assert_eq!(lines(&folder), whole);
     }
 
     /// Files would grow without end if a long backlog were one piece.

@@ -61,6 +61,9 @@ pub(crate) enum Outcome {
     Repeated,
     /// It is no entry: entries are missing here.
     Gap,
+    /// A later version has written it.
+    #[serde(other)]
+    Other,
 }
 
 /// One object.
@@ -134,7 +137,8 @@ impl Record {
         Record::missing(after, upto, "start", now_ms)
     }
 
-    fn missing(after: u64, upto: u64, reason: &str, now_ms: u64) -> Record {
+    /// Entries that are missing for this reason; found at `now_ms`.
+    pub(crate) fn missing(after: u64, upto: u64, reason: &str, now_ms: u64) -> Record {
         Record {
             revision: upto,
             at_ms: now_ms,
@@ -292,6 +296,14 @@ pub(crate) mod tests {
         ] {
             assert_eq!(refused, (expected.0, expected.1.to_owned()));
         }
+    }
+
+    /// After a downgrade the journal has lines of the version before: they are not damaged.
+    #[test]
+    fn an_outcome_of_a_later_version_is_read() {
+        let line = br#"{"revision":7,"author":"user/ada","outcome":"postponed"}"#;
+        let read: Record = serde_json::from_slice(line).unwrap();
+        assert_eq!((read.revision, read.outcome), (7, Outcome::Other));
     }
 
     #[test]

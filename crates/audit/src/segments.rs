@@ -1,4 +1,5 @@
-//! Files of lines, one after the other: written at the end, removed at the beginning. What a crash has left of a line is cut off.
+//! Files of lines, one after the other: written at the end, removed at the beginning. What a crash has left of a line is cut off;
+//! whole lines stay, whether they can be read or not.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,6 +10,8 @@ use std::time::{Duration, SystemTime};
 /// Bytes after which a file is followed by the next one.
 const FILE_BYTES: u64 = 8 << 20;
 const ENDING: &str = ".jsonl";
+/// Behind the name of a file that is put aside, before a number.
+const DAMAGED: &str = ".damaged-";
 
 /// One kind of lines in a folder, numbered upwards.
 #[derive(Debug)]
@@ -73,8 +76,8 @@ impl Place {
 }
 
 impl Segments {
-    /// Opens what is there; gives the number of the last line as `number` reads it. What follows the last line that it can read in
-    /// the last file is cut off.
+    /// Opens what is there; gives the number of the last line that `number` can read. Of the last file, what follows the last end of a
+    /// line is cut off: it was told to nobody. A file of lines of which none can be read is put aside.
     ///
     /// # Errors
     /// What the file system says.
@@ -89,12 +92,15 @@ impl Segments {
         let mut all = segments.place.list()?;
         while let Some(last) = all.pop() {
             let content = fs::read(&last.path)?;
-            let (whole, found) = last_whole_line(&content, &number);
-            if let Some(found) = found {
-                segments.adopt(&last.path, content.len() as u64, whole as u64)?;
+            let whole = whole_lines(&content);
+            if let Some(found) = last_number(whole, &number) {
+                segments.adopt(&last.path, content.len() as u64, whole.len() as u64)?;
                 return Ok((segments, found));
             }
-            fs::remove_file(&last.path)?; // not one line of it is whole
+            match whole.is_empty() {
+                true => fs::remove_file(&last.path)?, // not one line of it was written
+                false => put_aside(&last.path)?,
+            }
         }
         Ok((segments, 0))
     }
@@ -185,24 +191,29 @@ fn create(place: &Place, first: u64) -> io::Result<Open> {
     Ok(Open { file, bytes: 0 })
 }
 
-/// Up to where lines are whole, and the number of the last of them.
-fn last_whole_line(content: &[u8], number: &impl Fn(&[u8]) -> Option<u64>) -> (usize, Option<u64>) {
-    let mut end = content
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    while end > 0 {
-        let before = &content[..end - 1];
-        let begin = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        if let Some(found) = number(&before[begin..]) {
-            return (end, Some(found));
-        }
-        end = begin;
+/// Its name must be free for the file that is written next, and what is in it may say something to whoever looks.
+fn put_aside(path: &Path) -> io::Result<()> {
+    let named = |number: u32| PathBuf::from(format!("{}{DAMAGED}{number}", path.display()));
+    let aside = (1..).map(named).find(|aside| !aside.exists());
+    let aside = aside.unwrap_or_else(|| named(0));
+    tracing::warn!(
+        path = %path.display(), aside = %aside.display(),
+        "no line of this file of a journal can be read; it is put aside"
+    );
+    fs::rename(path, aside)
+}
+
+/// Up to the last end of a line.
+fn whole_lines(content: &[u8]) -> &[u8] {
+    match content.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => &content[..=end],
+        None => &[],
     }
-    (0, None)
+}
+
+/// The number of the last line that has one.
+fn last_number(lines: &[u8], number: &impl Fn(&[u8]) -> Option<u64>) -> Option<u64> {
+    lines.rsplit(|byte| *byte == b'\n').find_map(number)
 }
 
 #[cfg(test)]
@@ -260,7 +271,12 @@ mod tests {
     /// Whatever a crash leaves behind the last whole line was told to nobody.
     #[test]
     fn a_torn_end_is_cut_off() {
-        for torn in ["10", "1002x\n", "\0\0\0\0", "\0\0\n", "\n", "x\ny\n10"] {
+        for (torn, whole) in [
+            ("10", ""),
+            ("\0\0\0\0", ""),
+            ("1002x\n10", "1002x\n"),
+            ("x\ny\n10", "x\ny\n"),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             let (mut segments, _) = open(&folder);
             segments.append(1001, b"1001\n").unwrap();
@@ -271,7 +287,37 @@ mod tests {
             let (mut segments, last) = open(&folder);
             assert_eq!(last, 1001, "{torn:?}");
             segments.append(1002, b"1002\n").unwrap();
-            assert_eq!(content(&folder), ["1001\n1002\n"], "{torn:?}");
+            let expected = format!("1001\n{whole}1002\n");
+            assert_eq!(content(&folder).concat(), expected, "{torn:?}");
+        }
+    }
+
+    /// Whoever has changed a line, or a disk that has, must not get rid of the lines before and after it by a restart.
+    #[test]
+    fn lines_that_cannot_be_read_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit-00000000000000001001.jsonl");
+        let damaged = "1001\nx002\n1003\nx004\n";
+        fs::write(&path, damaged).unwrap();
+        let (mut segments, last) = open(&folder);
+        assert_eq!(last, 1003);
+        assert_eq!(content(&folder), [damaged]);
+        segments.append(1004, b"1004\n").unwrap();
+        assert!(content(&folder).concat().starts_with(damaged));
+    }
+
+    #[test]
+    fn a_file_without_a_line_that_can_be_read_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "audit-00000000000000001001.jsonl";
+        for round in 1..=2 {
+            fs::write(folder.path().join(name), "x\ny\n").unwrap();
+            assert_eq!(open(&folder).1, 0);
+            assert!(content(&folder).is_empty());
+            for kept in 1..=round {
+                let aside = folder.path().join(format!("{name}.damaged-{kept}"));
+                assert_eq!(fs::read_to_string(aside).unwrap(), "x\ny\n");
+            }
         }
     }
 

@@ -26,7 +26,8 @@ impl Tail {
         }
     }
 
-    /// The next records; none if nothing more is written. Lines that cannot be read are passed over.
+    /// The next records; none if nothing more is written. What was removed before it was read, and lines that cannot be read, are gaps
+    /// of their own.
     ///
     /// # Errors
     /// What the file system says.
@@ -43,14 +44,32 @@ impl Tail {
                 .filter_map(|line| serde_json::from_slice(line).ok())
                 .filter(|record: &Record| record.revision > self.revision)
                 .collect();
-            if let Some(last) = records.last() {
-                self.revision = last.revision;
-                return Ok(records);
+            if !records.is_empty() {
+                return Ok(self.without_holes(records, &segment));
             }
             if is_at_its_end && !self.go_on(&segment)? {
                 return Ok(Vec::new());
             }
         }
+    }
+
+    /// Puts a gap into each hole before a record; `segment` is the file that they are from.
+    fn without_holes(&mut self, records: Vec<Record>, segment: &Segment) -> Vec<Record> {
+        let mut whole = Vec::with_capacity(records.len());
+        for record in records {
+            let before = record.gap_after.unwrap_or(record.revision.saturating_sub(1));
+            if before > self.revision {
+                // its file begins with it, so the ones before are gone
+                let reason = match record.revision == segment.first {
+                    true => "removed",
+                    false => "damaged",
+                };
+                whole.push(Record::missing(self.revision, before, reason, record.at_ms));
+            }
+            self.revision = record.revision;
+            whole.push(record);
+        }
+        whole
     }
 
     /// The file to read on in: at the beginning, the one that has the first line that is asked for.
@@ -189,9 +208,16 @@ mod tests {
         assert_eq!(all(&mut Tail::after(place(folder.path()), 0)), [1, 2]);
     }
 
-    /// What retention has removed cannot be followed; the rest is.
+    /// From where to where, and why.
+    fn gaps(records: &[Record]) -> Vec<(Option<u64>, u64, &str)> {
+        let gaps = records.iter().filter(|record| record.is_gap());
+        gaps.map(|gap| (gap.gap_after, gap.revision, gap.reason.as_str()))
+            .collect()
+    }
+
+    /// What retention has removed cannot be followed, and whoever follows must be told; the rest is.
     #[test]
-    fn a_file_that_was_removed_is_passed_over() {
+    fn files_that_were_removed_are_a_gap() {
         let folder = tempfile::tempdir().unwrap();
         let mut segments = segments(folder.path());
         write(&mut segments, 1..=7);
@@ -200,6 +226,45 @@ mod tests {
         for gone in place(folder.path()).list().unwrap().iter().take(2) {
             std::fs::remove_file(&gone.path).unwrap();
         }
-        assert_eq!(all(&mut tail), [7]);
+        let records = tail.read().unwrap();
+        assert_eq!(gaps(&records), [(Some(3), 6, "removed")]);
+        assert_eq!((records.len(), records[1].revision), (2, 7));
+        let late = Tail::after(place(folder.path()), 0).read().unwrap();
+        assert_eq!(gaps(&late), [(Some(0), 6, "removed")], "who begins late");
+        let on = Tail::after(place(folder.path()), 6).read().unwrap();
+        assert!(gaps(&on).is_empty(), "who has the rest misses nothing");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut segments = segments(folder.path());
+        write(&mut segments, [1]);
+        segments.append(2, b"{\n").unwrap();
+        write(&mut segments, [3]);
+        let records = Tail::after(place(folder.path()), 0).read().unwrap();
+        assert_eq!(gaps(&records), [(Some(1), 2, "damaged")]);
+        let revisions: Vec<u64> = records.iter().map(|record| record.revision).collect();
+        assert_eq!(revisions, [1, 2, 3]);
+    }
+
+    /// A gap that the journal has itself is told as it is.
+    #[test]
+    fn a_gap_of_the_journal_leaves_no_hole() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut segments = segments(folder.path());
+        write(&mut segments, [1]);
+        segments.append(9, &line(&Record::of_start(1, 9, 5))).unwrap();
+        write(&mut segments, [10]);
+        let mut tail = Tail::after(place(folder.path()), 0);
+        let mut seen = Vec::new();
+        loop {
+            let records = tail.read().unwrap();
+            if records.is_empty() {
+                break;
+            }
+            seen.extend(records);
+        }
+        assert_eq!(gaps(&seen), [(Some(1), 9, "start")]);
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn record(record: Record, filter: &Filter) -> pb::AuditRecord {
         Outcome::Rejected => Value::Rejected,
         Outcome::Denied => Value::Denied,
         Outcome::Repeated => Value::Repeated,
-        Outcome::Gap => Value::Unspecified,
+        Outcome::Gap | Outcome::Other => Value::Unspecified,
     };
     let mut objects = record.objects;
     let left_out = objects.len().saturating_sub(OBJECTS_MAX);

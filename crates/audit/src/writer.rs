@@ -30,6 +30,8 @@ const SYNC_PAUSE: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often old files are looked for.
 const SHRINK_PAUSE: Duration = Duration::from_secs(60);
+/// Collectors take what waits in less when the member stops.
+const EXPORTS_END: Duration = Duration::from_secs(2);
 /// The log of denials may take this part of what the journal may.
 const DENIALS_PART: u64 = 4;
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -72,7 +74,7 @@ impl Audit {
         let denials_place = Place::new(&options.folder, "denials");
         let journal = Journal::open(journal_place.clone(), names)?;
         let (denials, last_denial) = Segments::open(denials_place.clone(), number)?;
-        let exports = Exports::start(options)?;
+        let exports = Exports::start(options, &journal_place, journal.upto())?;
         let (log, waiting) = DenialLog::new(Arc::clone(&now_ms));
         let (written, readers) = watch::channel(journal.upto());
         let handle = Handle {
@@ -187,6 +189,11 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
+        self.turns();
+        self.exports.finish(EXPORTS_END);
+    }
+
+    fn turns(&mut self) {
         let mut is_failing = false;
         loop {
             let is_last = self.stop.load(Ordering::Relaxed);
@@ -250,7 +257,8 @@ impl Writer {
         while let Ok(denial) = self.waiting.try_recv() {
             let number = self.last_denial + 1;
             let denial = Denial { number, ..denial };
-            self.denials.append(number, &record::line(&denial))?;
+            let appended = self.denials.append(number, &record::line(&denial));
+            appended.inspect_err(|_| self.log.leave_out())?;
             self.last_denial = number;
             if !self.exports.is_empty() {
                 self.exports.send(&Line::Denial(Arc::new(denial)));

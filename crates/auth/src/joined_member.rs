@@ -43,14 +43,16 @@ pub fn write_joined(member: &JoinedMember, out: &Path) -> Result<(), InitError> 
         joined: true,
         members: member.members.clone(),
     };
-    let files = [
+    let mut files = vec![
         public("ca.pem", &member.ca_pem),
         public("member.pem", &member.certificate_pem),
         private("member.key", &member.key_pem),
-        private("kek.key", &member.kek_pem),
         public("token.pem", &member.token_pem),
         public("cluster.toml", &cluster.to_text()?),
     ];
+    if !member.kek_pem.is_empty() {
+        files.push(private("kek.key", &member.kek_pem));
+    }
     write_all(out, KEYS_FOLDER, &files)
 }
 
@@ -91,5 +93,17 @@ mod tests {
         assert_eq!((identity.id, identity.joined), (4, true));
         assert!(identity.authority.is_none() && identity.join_token.is_none());
         assert!(matches!(write_joined(&member, &out), Err(InitError::Exists(_))));
+        let without = JoinedMember {
+            kek_pem: String::new(),
+            ..member
+        };
+        let out = folder.path().join("without");
+        write_joined(&without, &out).unwrap();
+        assert!(
+            !out.join("kek.key").exists(),
+            "an empty file would be taken for a damaged one"
+        );
+        let refused = MemberIdentity::load(&out).unwrap_err().to_string();
+        assert!(refused.contains("[secrets]"), "{refused}");
     }
 }

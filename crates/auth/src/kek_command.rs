@@ -1,11 +1,15 @@
 //! Runs the command that prints a member's key encryption keys: without a shell, for a bounded time, with a bounded output that is
-//! never shown.
+//! never shown. What it has started itself is ended with it.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::kek_source::KekCommand;
 
@@ -29,16 +33,19 @@ pub(crate) fn output_of(command: &KekCommand) -> Result<Vec<u8>, String> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("it could not be started: {error}"))?;
+    let group = Pid::from_raw(child.id().cast_signed());
     let output = reading(child.stdout.take(), OUTPUT_BYTES_MAX);
     let problem = reading(child.stderr.take(), PROBLEM_BYTES_MAX);
-    let ended = wait(&mut child, command.timeout);
+    let ended = wait(&mut child, group, command.timeout);
     let said = problem.recv_timeout(PIPE_WAIT).unwrap_or_default();
     ended.map_err(|ended| format!("{ended}{}", quoted(&said)))?;
-    let output = output
-        .recv_timeout(PIPE_WAIT)
-        .map_err(|_| "its output does not end: it has left a process behind".to_owned())?;
+    let output = output.recv_timeout(PIPE_WAIT).map_err(|_| {
+        end_all(group);
+        "its output does not end: it has left a process behind".to_owned()
+    })?;
     match output.len() as u64 > OUTPUT_BYTES_MAX {
         true => Err(format!("it prints more than {OUTPUT_BYTES_MAX} bytes")),
         false => Ok(output),
@@ -59,7 +66,12 @@ fn reading(pipe: Option<impl Read + Send + 'static>, bytes_max: u64) -> Receiver
     receiver
 }
 
-fn wait(child: &mut Child, at_most: Duration) -> Result<(), String> {
+/// A shell's child would go on, with a key on its way to nobody.
+fn end_all(group: Pid) {
+    let _ = killpg(group, Signal::SIGKILL); // they may have ended just now
+}
+
+fn wait(child: &mut Child, group: Pid, at_most: Duration) -> Result<(), String> {
     let began = Instant::now();
     loop {
         match child.try_wait() {
@@ -67,7 +79,7 @@ fn wait(child: &mut Child, at_most: Duration) -> Result<(), String> {
             Ok(Some(status)) => return Err(format!("it ended with {status}")),
             Ok(None) if began.elapsed() < at_most => thread::sleep(LOOK),
             Ok(None) => {
-                let _ = child.kill(); // it may have ended just now
+                end_all(group); // the child is of it, and its number not free before it was waited for
                 let _ = child.wait();
                 return Err(format!("it did not end within {} s", at_most.as_secs()));
             }
@@ -121,6 +133,35 @@ mod tests {
             "{failed}"
         );
         assert!(!failed.contains("s3cret") && !failed.contains('\x1b'), "{failed}");
+    }
+
+    fn is_gone(pid: i32) -> bool {
+        let end = Instant::now() + Duration::from_secs(20);
+        // of one that ended and that nobody has waited for, the state is Z
+        let ended = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        };
+        while !ended() && Instant::now() < end {
+            thread::sleep(LOOK);
+        }
+        ended()
+    }
+
+    /// A script is ended by ending what it waits for, too.
+    #[test]
+    fn what_a_command_has_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let path = file.to_str().unwrap();
+        let late = format!("sleep 300 & echo $! > {path}; wait");
+        let left = format!("sleep 300 & echo $! > {path}; exit 0");
+        for (script, says) in [(late, "within 1 s"), (left, "left a process behind")] {
+            let refused = run(&["/bin/sh", "-c", &script]).unwrap_err();
+            assert!(refused.contains(says), "{refused}");
+            let pid = std::fs::read_to_string(&file).unwrap();
+            assert!(is_gone(pid.trim().parse().unwrap()), "{says}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::sealing::Sealer;
 pub(crate) const KEK_FILE: &str = "kek.key";
 /// What systemd sets for a service that is given credentials.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+/// A member that joins is given no file where the others have their keys from elsewhere.
+const NO_FILE: &str = "set identity-dir to the folder that `chamois init` or `chamois join` wrote for this member; if the other members \
+    have their keys from a credential or a command, name the same in `[secrets]` (kek-credential, kek-command)";
 /// Anybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -71,7 +74,13 @@ impl KekSource {
 
 fn from_file(dir: &Path) -> Result<Sealer, LoadError> {
     let files = Files { dir };
-    let pem = files.read(KEK_FILE)?;
+    let pem = files.read(KEK_FILE).map_err(|error| match error.is_missing() {
+        true => LoadError {
+            remedy: NO_FILE.to_owned(),
+            ..error
+        },
+        false => error,
+    })?;
     let path = dir.join(KEK_FILE);
     let is_open = |file: std::fs::Metadata| file.permissions().mode() & OTHERS != 0;
     if path.metadata().is_ok_and(is_open) {
@@ -124,6 +133,16 @@ mod tests {
         std::fs::write(&path, sealer.to_pem().unwrap()).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         (dir, sealer)
+    }
+
+    /// So it is after `chamois join` where keys are given by the operator.
+    #[test]
+    fn a_file_that_is_not_there_points_to_where_keys_may_come_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = KekSource::File.read(dir.path()).unwrap_err().to_string();
+        for part in ["kek.key", "[secrets]", "kek-command"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::kek_source::{KEK_FILE, KekSource};
 use crate::member_identity::LoadError;
 use crate::sealing::{KekError, Sealer};
 
-/// A key that was handed here and that the log has not named: no handing-over lasts so long.
+/// A key that was handed here, or found at the start, and that the log has not named: no handing-over lasts so long.
 const HANDED_OVER_AT_MOST: Duration = Duration::from_secs(600);
 /// More keys than a rotation has: what rotations that failed have left is to go first.
 const KEYS_KEPT_MAX: usize = 6;
@@ -58,7 +58,7 @@ struct Inner {
     source: KekSource,
     dir: PathBuf,
     sealer: Sealer,
-    /// When keys were handed here that the log has not named yet. Held while the file is written.
+    /// When keys were handed here, or found, that the log has not named yet. Held while keys are added or forgotten.
     handed: Mutex<BTreeMap<String, Instant>>,
 }
 
@@ -83,6 +83,11 @@ impl KekStore {
         self.0.source.to_string()
     }
 
+    /// Whether keys lie in a file of the identity directory, and not where the operator gives them.
+    pub fn is_file(&self) -> bool {
+        self.0.source == KekSource::File
+    }
+
     fn handed(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
         self.0.handed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,12 +99,13 @@ impl KekStore {
     pub fn keep(&self, pem: &str) -> Result<(), KekStoreError> {
         let given = Sealer::from_pem(pem.as_bytes())?;
         let id = given.sealing_id();
-        if self.0.source != KekSource::File {
+        if !self.is_file() {
             return self.require(&id);
         }
         let mut handed = self.handed();
         let known = self.0.sealer.key_ids();
         if known.contains(&id) {
+            handed.insert(id, Instant::now());
             return Ok(());
         }
         if known.len() >= KEYS_KEPT_MAX {
@@ -113,11 +119,14 @@ impl KekStore {
         Ok(())
     }
 
-    /// The key of this id must be at hand; what the operator was to give is read again. Blocks.
+    /// The key of this id must be at hand; what the operator was to give is read again. It stays, as it does after [`Self::keep`].
+    /// Blocks.
     ///
     /// # Errors
     /// `NotGiven`, or what the source says.
     pub fn require(&self, id: &str) -> Result<(), KekStoreError> {
+        // before it is read, so that nobody forgets it between
+        self.handed().insert(id.to_owned(), Instant::now());
         self.reload()?;
         match self.0.sealer.key_ids().iter().any(|known| known == id) {
             true => Ok(()),
@@ -133,30 +142,41 @@ impl KekStore {
     /// # Errors
     /// What the source says; the keys that are at hand stay.
     pub fn reload(&self) -> Result<(), KekStoreError> {
-        if self.0.source == KekSource::File {
+        if self.is_file() {
             return Ok(());
         }
         let read = self.0.source.read(&self.0.dir)?;
         let pem = read.to_pem().unwrap_or_default();
+        // who forgets keys must not take the new ones for gone
+        let _held = self.handed();
         self.0.sealer.add_pem(pem.as_bytes())?;
         Ok(())
     }
 
-    /// Forgets all keys but the one that seals, `active`, and those that are being handed over; gives the ids of those that are
-    /// gone. The log says that nothing is sealed for them. Where the operator gives keys, he takes them away, too. Blocks.
+    /// Forgets the keys that the log names as `retired`, and of those in the file the ones that it has not named for long: what
+    /// rotations that failed have left. Gives the ids of those that are gone. The one that seals, `active`, stays, and so do those
+    /// that are being handed over. Where the operator gives keys, he takes them away, too. Blocks.
     ///
     /// # Errors
     /// If the file cannot be written; then nothing is forgotten.
-    pub fn forget_others(&self, active: &str) -> Result<Vec<String>, KekStoreError> {
+    pub fn forget(&self, active: &str, retired: &[String]) -> Result<Vec<String>, KekStoreError> {
         let mut handed = self.handed();
-        handed.retain(|id, since| id != active && since.elapsed() < HANDED_OVER_AT_MOST);
         let known = self.0.sealer.key_ids();
-        let stays = |id: &String| id == active || handed.contains_key(id);
+        let is_fresh = |since: &Instant| since.elapsed() < HANDED_OVER_AT_MOST;
+        handed.retain(|id, since| id != active && (known.contains(id) || is_fresh(since)));
+        let is_file = self.is_file();
+        let unnamed = known.iter().filter(|id| *id != active && !retired.contains(id));
+        for id in unnamed.filter(|_| is_file) {
+            // a restart forgets when it was handed here, and may lie between that and the entry that names it
+            handed.entry(id.clone()).or_insert_with(Instant::now);
+        }
+        let is_awaited = |id: &String| handed.get(id).is_some_and(is_fresh);
+        let stays = |id: &String| id == active || is_awaited(id) || (!is_file && !retired.contains(id));
         let (staying, gone): (Vec<String>, Vec<String>) = known.into_iter().partition(stays);
         if gone.is_empty() || !staying.iter().any(|id| id == active) {
             return Ok(Vec::new());
         }
-        if self.0.source == KekSource::File {
+        if is_file {
             let ids = staying
                 .iter()
                 .filter(|id| *id == active)
@@ -165,6 +185,7 @@ impl KekStore {
             self.write(&pem)?;
         }
         self.0.sealer.keep_only(&staying);
+        handed.retain(|id, _| !gone.contains(id));
         Ok(gone)
     }
 
@@ -239,12 +260,17 @@ mod tests {
         let sealed = store.sealer().seal("a", 1, b"x").unwrap();
         store.keep(&pem(&new)).unwrap();
         assert!(
-            store.forget_others(&old).unwrap().is_empty(),
+            store.forget(&old, &[]).unwrap().is_empty(),
             "a key that is being handed over stays"
         );
         store.sealer().seal_for(&new.sealing_key()).unwrap();
         KekSource::File.read(dir.path()).unwrap().open(&sealed).unwrap();
-        assert_eq!(store.forget_others(&new.sealing_id()).unwrap(), [old]);
+        let active = new.sealing_id();
+        assert!(
+            store.forget(&active, &[]).unwrap().is_empty(),
+            "nobody has named it as retired"
+        );
+        assert_eq!(store.forget(&active, std::slice::from_ref(&old)).unwrap(), [old]);
         assert_eq!(on_disk(&dir), [new.sealing_id()]);
         assert_eq!(store.sealer().key_ids(), [new.sealing_id()]);
         store.sealer().open(&sealed).unwrap_err();
@@ -254,8 +280,35 @@ mod tests {
     #[test]
     fn nothing_is_forgotten_for_a_key_that_is_not_there() {
         let (dir, store) = store();
-        assert!(store.forget_others("00112233445566ff").unwrap().is_empty());
+        let own = store.sealer().key_ids();
+        assert!(store.forget("00112233445566ff", &own).unwrap().is_empty());
         assert_eq!(on_disk(&dir).len(), 1);
+    }
+
+    /// The member was killed between the key and the entry that names it.
+    #[test]
+    fn a_key_that_was_handed_over_before_a_restart_stays() {
+        let (dir, store) = store();
+        let (old, new) = (store.sealer().sealing_id(), Sealer::generate().unwrap());
+        store.keep(&pem(&new)).unwrap();
+        let read = KekSource::File.read(dir.path()).unwrap();
+        let store = KekStore::new(dir.path(), KekSource::File, read);
+        assert!(store.forget(&old, &[]).unwrap().is_empty());
+        assert_eq!(on_disk(&dir), [old, new.sealing_id()]);
+    }
+
+    /// What failed rotations have left goes when no handing-over can last any more.
+    #[test]
+    fn a_key_that_nobody_names_is_forgotten_at_last() {
+        let (dir, store) = store();
+        let (own, left) = (store.sealer().sealing_id(), Sealer::generate().unwrap());
+        store.keep(&pem(&left)).unwrap();
+        let Some(long_ago) = Instant::now().checked_sub(HANDED_OVER_AT_MOST) else {
+            return; // this machine was started only now
+        };
+        store.handed().insert(left.sealing_id(), long_ago);
+        assert_eq!(store.forget(&own, &[]).unwrap(), [left.sealing_id()]);
+        assert_eq!(on_disk(&dir), [own]);
     }
 
     #[test]
@@ -285,17 +338,42 @@ mod tests {
         assert_eq!(on_disk(&dir).len(), KEYS_KEPT_MAX);
     }
 
-    /// Where the operator gives keys, nothing is written, and status says what is missing.
-    #[test]
-    fn a_key_from_a_command_must_be_put_there_by_the_operator() {
-        let (dir, old) = (tempfile::tempdir().unwrap(), Sealer::generate().unwrap());
-        let given = dir.path().join("given.pem");
-        std::fs::write(&given, pem(&old)).unwrap();
+    /// A member with the keys of the file that is named, which a command prints.
+    fn by_command(dir: &Path, first: &Sealer) -> (PathBuf, KekStore) {
+        let given = dir.join("given.pem");
+        std::fs::write(&given, pem(first)).unwrap();
         let source = KekSource::Command(KekCommand {
             argv: vec!["/bin/cat".into(), given.to_str().unwrap().into()],
             timeout: Duration::from_secs(5),
         });
-        let store = KekStore::new(dir.path(), source.clone(), source.read(dir.path()).unwrap());
+        let store = KekStore::new(dir, source.clone(), source.read(dir).unwrap());
+        (given, store)
+    }
+
+    /// It is looked every second for keys to forget, and a rotation may last longer between its steps; the second one, too.
+    #[test]
+    fn a_key_from_a_command_is_not_forgotten_before_it_is_named() {
+        let (dir, first) = (tempfile::tempdir().unwrap(), Sealer::generate().unwrap());
+        let (given, store) = by_command(dir.path(), &first);
+        let (mut active, mut retired) = (first, Vec::new());
+        for _ in 0..2 {
+            let next = Sealer::generate().unwrap();
+            std::fs::write(&given, format!("{}{}", pem(&active), pem(&next))).unwrap();
+            store.require(&next.sealing_id()).unwrap();
+            assert!(store.forget(&active.sealing_id(), &retired).unwrap().is_empty());
+            assert!(store.sealer().public_key(&next.sealing_id()).is_some());
+            let old = std::mem::replace(&mut active, next);
+            retired.push(old.sealing_id());
+            let gone = store.forget(&active.sealing_id(), &retired).unwrap();
+            assert_eq!(gone, [old.sealing_id()]);
+        }
+    }
+
+    /// Where the operator gives keys, nothing is written, and status says what is missing.
+    #[test]
+    fn a_key_from_a_command_must_be_put_there_by_the_operator() {
+        let (dir, old) = (tempfile::tempdir().unwrap(), Sealer::generate().unwrap());
+        let (given, store) = by_command(dir.path(), &old);
         let new = Sealer::generate().unwrap();
         let refused = store.keep(&pem(&new)).unwrap_err().to_string();
         assert!(

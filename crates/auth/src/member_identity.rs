@@ -78,6 +78,14 @@ pub struct LoadError {
     pub source: Option<io::Error>,
 }
 
+impl LoadError {
+    /// Whether the file is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl MemberIdentity {
     /// Loads the identity in folder `dir` (`identity-dir` of the configuration).
     ///

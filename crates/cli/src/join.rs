@@ -66,11 +66,15 @@ pub(crate) async fn run(args: &JoinArgs) -> Result<(), CliError> {
     let answer = ask(args, address, &key_pem).await?;
     check_ca(&args.token, &answer)?;
     let (id, cluster) = (answer.member_id, answer.cluster_name.clone());
+    let has_kek = !answer.kek.is_empty();
     write_joined(&joined(answer, key_pem), &identity).map_err(|error| init::explain(&error))?;
     forget_own_key(&args.host.dir)?;
     let config = args.host.dir.join("chamois.toml");
     let text = host_config::render(&cluster, id, address, &args.host.dir, &args.host.data_dir);
     write_config(&config, &text)?;
+    if !has_kek {
+        eprintln!("{}", no_kek(&config));
+    }
     output::print(format_args!(
         "member {id} of `{cluster}`: it will answer on\n{}\nStart it:\n  chamois serve --config {}",
         host_config::answers_on(address),
@@ -166,6 +170,15 @@ fn joined(answer: JoinResponse, key_pem: String) -> JoinedMember {
         token_pem: answer.token_key,
         members: members.collect(),
     }
+}
+
+/// The cluster's members have their keys from elsewhere, and none was written here.
+fn no_kek(config: &Path) -> String {
+    format!(
+        "No key of secrets was sent: the members have theirs from a credential or a command. Before the start, give this host the same \
+         and name it in `[secrets]` of {} (kek-credential or kek-command).",
+        config.display()
+    )
 }
 
 /// A configuration that is there already was written by somebody who meant it.

@@ -286,6 +286,9 @@ pub const AUTHORITIES_MAX: usize = 8;
 pub const ENDED_FORGOTTEN_MAX: usize = 10_000;
 /// Secrets that one entry seals anew.
 pub const SECRETS_RESEALED_MAX: usize = 64;
+/// Keys of secrets that are named as retired: a member that was away for more rotations keeps the older ones until it notices that
+/// nobody names them.
+pub const RETIRED_KEYS_MAX: usize = 16;
 /// Bytes of a sealed secret.
 pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// Clients with a live session.

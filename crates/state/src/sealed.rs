@@ -12,7 +12,7 @@ use proto::smd::v1::smd_command;
 use sha2::{Digest as _, Sha256};
 
 use crate::State;
-use crate::bounds::{SECRETS_RESEALED_MAX, check_count};
+use crate::bounds::{RETIRED_KEYS_MAX, SECRETS_RESEALED_MAX, check_count};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::table::{Record, Table};
@@ -105,10 +105,7 @@ impl State {
             );
             return Err(Rejection::Conflict { detail });
         }
-        let keys = SealingKeys {
-            retiring_id: String::new(),
-            ..keys.clone()
-        };
+        let keys = retired(keys);
         self.cluster.set_sealing_keys(keys);
         Ok(Applied {
             updated: vec![retire.id.clone()],
@@ -131,7 +128,8 @@ impl State {
         })
     }
 
-    /// What is sealed for a key that members have forgotten would never open again.
+    /// What is sealed for a key that members have forgotten would never open again. What names no key is sealed for the one before
+    /// the first rotation, so it is taken during that one alone.
     ///
     /// # Errors
     /// `Conflict`: whoever sealed it is behind, and a repeat is sealed for the right key.
@@ -141,7 +139,7 @@ impl State {
         };
         let opens = |sealed: &&SealedSecret| match sealed_for(sealed) {
             Some(id) => id == keys.active_id || id == keys.retiring_id,
-            None => !keys.retiring_id.is_empty(),
+            None => keys.retired_ids.is_empty(),
         };
         match sealed_in(command).iter().find(|sealed| !opens(sealed)) {
             None => Ok(()),
@@ -153,6 +151,17 @@ impl State {
             }),
         }
     }
+}
+
+/// The keys when nothing is sealed any more for the one before.
+fn retired(before: &SealingKeys) -> SealingKeys {
+    let mut keys = before.clone();
+    let id = std::mem::take(&mut keys.retiring_id);
+    keys.retired_ids.retain(|retired| *retired != id);
+    keys.retired_ids.push(id);
+    let too_many = keys.retired_ids.len().saturating_sub(RETIRED_KEYS_MAX);
+    keys.retired_ids.drain(..too_many);
+    keys
 }
 
 /// The keys after a rotation.
@@ -199,6 +208,9 @@ fn rotated(
         public_key: rotate.public_key.clone(),
         since_ms: now_ms,
         retiring_id: rotate.if_active.clone(),
+        retired_ids: before
+            .map(|before| before.retired_ids.clone())
+            .unwrap_or_default(),
     })
 }
 

@@ -434,6 +434,58 @@ async fn requests_per_address_are_limited_and_counted() {
     assert_eq!(counted(), often as u64);
 }
 
+/// A proxy in front of a rack has more connections than a node may have; each node behind it has its own limit of requests.
+#[tokio::test]
+async fn a_listed_proxy_is_not_held_to_the_limits_of_one_node() {
+    let mut options = Options {
+        trusted_proxies: Arc::new(|address| address == std::net::Ipv4Addr::new(127, 0, 0, 9)),
+        ..Options::default()
+    };
+    options.nodes.requests_per_address = Some(crate::RequestRate {
+        per_second_max: 1,
+        burst_max: 2,
+    });
+    options.nodes.connections_per_address_max = 1;
+    let gateway = gateway(&Fake::new(), options);
+    let serving = serve_nodes(&gateway).await;
+    let mut answers = Vec::new();
+    let mut held = Vec::new();
+    for node in ["10.9.9.1", "10.9.9.2", "10.9.9.3"] {
+        held.push(connect_from("127.0.0.9", serving.address).await);
+        let mut connection = connect_from("127.0.0.9", serving.address).await;
+        let request = format!(
+            "GET /boot/v1/bootscript?mac=1 HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {node}\r\nConnection: close\r\n\r\n"
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answers.push(answer);
+    }
+    assert!(
+        answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200")),
+        "{answers:?}"
+    );
+}
+
+/// The list is the node port's: a site that names its NAT there has not opened the API port to floods from it.
+#[tokio::test]
+async fn shared_addresses_are_limited_on_the_api_port() {
+    let options = Options {
+        shared_addresses: Arc::new(|_| true),
+        ..Options::default()
+    };
+    let mut limits = options.api;
+    limits.connections_per_address_max = 1;
+    let address = "127.0.0.9".parse().unwrap();
+    let api = crate::admission::Admission::of_the_api(&limits);
+    let _first = api.connection(address).unwrap();
+    assert!(api.connection(address).is_err());
+    let nodes =
+        crate::admission::Admission::of_nodes(&limits, &options.shared_addresses, &options.trusted_proxies);
+    let _first = nodes.connection(address).unwrap();
+    assert!(nodes.connection(address).is_ok());
+}
+
 /// What a boot asks for, many times over, is below what an address may ask by default.
 #[tokio::test]
 async fn an_honest_node_never_meets_the_default_limit() {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use gateway::{BootFiles, Gateway, Options, RequestRate, SentFiles};
-use model::Ipv4Net;
+use model::IpNet;
 use raft::Store;
 use rpc::server::{Limits, Port, PortKind};
 use rustls::ServerConfig;
@@ -121,7 +121,13 @@ pub(super) fn gateway(
     leaving: Stop,
 ) -> Result<Gateway, ServeError> {
     say_what_is_open(config);
-    let readers = config.api.anonymous_legacy_reads.clone();
+    let readers: Vec<IpNet> = config
+        .api
+        .anonymous_legacy_reads
+        .iter()
+        .copied()
+        .map(IpNet::V4)
+        .collect();
     let files = BootFiles {
         prefix: FILES_PREFIX.to_owned(),
         source: Source::new(config, node_files.boot_files),
@@ -190,17 +196,14 @@ fn request_rate(config: &Config) -> Option<RequestRate> {
     })
 }
 
-fn contains(networks: &[Ipv4Net], address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => networks.iter().any(|network| network.contains(address)),
-        IpAddr::V6(_) => false,
-    }
+fn contains(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
 }
 
-fn list(networks: &[Ipv4Net]) -> String {
+fn list(networks: &[impl ToString]) -> String {
     networks
         .iter()
-        .map(Ipv4Net::to_string)
+        .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -211,7 +214,7 @@ mod tests {
 
     #[test]
     fn legacy_readers_are_those_of_the_listed_networks() {
-        let networks = ["127.0.0.0/8".parse().unwrap()];
+        let networks: [IpNet; 1] = ["127.0.0.0/8".parse().unwrap()];
         assert!(contains(&networks, "127.9.1.1".parse().unwrap()));
         assert!(
             contains(&networks, "::ffff:127.0.0.1".parse().unwrap()),
@@ -223,5 +226,14 @@ mod tests {
             !contains(&[], "127.0.0.1".parse().unwrap()),
             "off unless asked for"
         );
+    }
+
+    #[test]
+    fn proxies_may_have_addresses_of_either_version() {
+        let networks: [IpNet; 2] = ["10.0.0.0/30".parse().unwrap(), "fd00:97::/126".parse().unwrap()];
+        for proxy in ["10.0.0.1", "fd00:97::2"] {
+            assert!(contains(&networks, proxy.parse().unwrap()), "{proxy}");
+        }
+        assert!(!contains(&networks, "fd00:97::5".parse().unwrap()));
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use auth::pki::CertificateAuthority;
-use auth::{Sealer, secret_digest};
+use auth::{KekStore, secret_digest};
 use proto::cluster::v1::cluster_command::{self, AdmitMember};
 use proto::cluster::v1::join_service_server::JoinService;
 use proto::cluster::v1::{ClusterCommand, JoinRequest, JoinResponse, join_response, member_kind};
@@ -28,7 +28,7 @@ const NAME_LENGTH_MAX: usize = 253;
 #[derive(Clone, Debug)]
 pub(super) struct Joining {
     pub(super) store: Store,
-    pub(super) sealer: Sealer,
+    pub(super) keks: KekStore,
     pub(super) ca_pem: String,
     pub(super) token_pem: String,
 }
@@ -68,9 +68,7 @@ impl JoinService for Joining {
             cluster_name: self.store.state().cluster_name().to_owned(),
             ca_certificate: ca.certificate_pem().to_owned(),
             certificate,
-            kek: self.sealer.to_pem().ok_or_else(|| {
-                Status::failed_precondition("this member has no kek.key; join at another one")
-            })?,
+            kek: kek_for_joiner(&self.keks)?,
             token_key: self.token_pem.clone(),
             members: self.members(node),
         }))
@@ -120,14 +118,15 @@ impl Joining {
     fn ca(&self) -> Result<CertificateAuthority, Status> {
         let state = self.store.state();
         if access::active_authority(&state).is_some() {
-            return Ok(access::signing_authority(&state, &self.sealer)?);
+            return Ok(access::signing_authority(&state, self.keks.sealer())?);
         }
         let sealed = state
             .cluster
             .secret(CA_KEY)
             .ok_or_else(|| Status::failed_precondition("the CA's key is not there"))?;
         let key = self
-            .sealer
+            .keks
+            .sealer()
             .open(&sealed)
             .map_err(|error| Status::internal(error.to_string()))?;
         let key = String::from_utf8_lossy(key.bytes());
@@ -152,6 +151,15 @@ impl Joining {
         };
         members.into_iter().map(listed).collect()
     }
+}
+
+/// Empty where the operator gives keys: they may lie on no disk there, and he gives them to the new member, too.
+fn kek_for_joiner(keks: &KekStore) -> Result<String, Status> {
+    if !keks.is_file() {
+        return Ok(String::new());
+    }
+    let pem = keks.sealer().to_pem();
+    pem.ok_or_else(|| Status::failed_precondition("this member has no kek.key; join at another one"))
 }
 
 /// Hosts of both addresses, and what else was asked for.
@@ -187,7 +195,19 @@ fn certificate_names(request: &JoinRequest) -> Result<Vec<String>, Status> {
 
 #[cfg(test)]
 mod tests {
+    use auth::{KekSource, Sealer};
+
     use super::*;
+
+    /// What a vault gives must not come to lie on a disk because a member joins.
+    #[test]
+    fn a_key_that_the_operator_gives_is_not_handed_to_who_joins() {
+        rpc::tls::install_crypto_provider();
+        let (dir, sealer) = (tempfile::tempdir().unwrap(), Sealer::generate().unwrap());
+        let of = |source| kek_for_joiner(&KekStore::new(dir.path(), source, sealer.clone())).unwrap();
+        assert_eq!(of(KekSource::File), sealer.to_pem().unwrap());
+        assert_eq!(of(KekSource::Credential("chamois-kek".into())), "");
+    }
 
     fn request() -> JoinRequest {
         JoinRequest {

@@ -1,6 +1,6 @@
 //! `MemberService`: who is a member, and who is to be one.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use auth::JoinToken;
 use proto::cluster::v1::member_service_server::MemberService;
@@ -61,7 +61,7 @@ impl MemberService for Members {
             0 => u64::try_from(TOKEN_VALID.as_millis()).unwrap_or(u64::MAX),
             seconds => seconds.saturating_mul(1000),
         };
-        let expires_at_ms = self.now_ms().saturating_add(valid_ms);
+        let expires_at_ms = self.store.cluster_time_ms().saturating_add(valid_ms);
         let stored = v1::JoinToken {
             id: token.id(),
             secret_sha256: token.secret_sha256().to_vec(),
@@ -151,13 +151,6 @@ impl Members {
     /// No entry that `apply` could judge: the guard has asked for the caller's right behind a read index.
     async fn change(&self, change: Change) -> Result<(), Status> {
         self.store.change_membership(change).await
-    }
-
-    /// Cluster time, or this host's clock if that is ahead, milliseconds since the Unix epoch.
-    fn now_ms(&self) -> u64 {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let own = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-        self.store.state().time_ms().max(own)
     }
 }
 

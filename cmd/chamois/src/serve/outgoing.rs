@@ -43,7 +43,7 @@ impl Outgoing {
     }
 
     fn check(self, address: IpAddr) -> Result<(), &'static str> {
-        let address = address.to_canonical();
+        let address = embedded(address.to_canonical());
         let is_link_local = match address {
             IpAddr::V4(v4) => v4.is_link_local() || METADATA_V4.contains(&v4),
             IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
@@ -61,6 +61,21 @@ impl Outgoing {
             );
         }
         Ok(())
+    }
+}
+
+/// The IPv4 address that a NAT64 translates an address to (RFC 6052, the well-known prefix `64:ff9b::/96`): it is that host that would
+/// be talked to.
+fn embedded(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+            let [.., a, b, c, d] = v6.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        _ => address,
     }
 }
 
@@ -82,6 +97,8 @@ mod tests {
             "169.254.169.254",
             "169.254.0.1",
             "::ffff:169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::100.100.100.200",
             "100.100.100.200",
             "168.63.129.16",
             "192.0.0.192",
@@ -104,6 +121,7 @@ mod tests {
             "127.9.9.9",
             "::1",
             "::ffff:127.0.0.1",
+            "64:ff9b::127.0.0.1",
             "0.0.0.0",
             "::",
         ] {
@@ -127,6 +145,7 @@ mod tests {
             "203.0.113.9",
             "fd00::1",
             "2001:db8::1",
+            "64:ff9b::10.1.1.1",
         ] {
             assert!(STRICT.check(address.parse().unwrap()).is_ok(), "{address}");
         }

@@ -137,7 +137,7 @@ pub(super) async fn assemble(
     routes.add_service(SnapshotServiceServer::new(Snapshots { store: store.clone() }));
     routes.add_service(JoinServiceServer::new(Joining {
         store: store.clone(),
-        sealer: identity.sealer.clone(),
+        keks: identity.keks.clone(),
         ca_pem: identity.ca_pem.clone(),
         token_pem: identity.token_pem.clone(),
     }));

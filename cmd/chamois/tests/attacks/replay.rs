@@ -63,8 +63,9 @@ fn a_boot_token_is_worth_nothing_from_another_address_at_any_member() {
         others_have_nothing(&site, &path, &format!("without member {id}"));
         site.members[place] = Some(site.single.spawn_member(id));
         site.until("the member is back", || {
+            // its node port opens last, when it has what the others have
             let address = site.single.net.member_address(id);
-            std::net::TcpStream::connect((address, 8443)).is_ok()
+            std::net::TcpStream::connect((address, 8081)).is_ok()
         });
         site.until("the node is served", || served(&site));
     }

@@ -39,8 +39,14 @@ pub(crate) struct Site {
 impl Site {
     /// The node's group has a file, which is secret or not.
     pub(crate) fn start(members: u64, is_secret: bool) -> Site {
+        Self::start_with(members, is_secret, "")
+    }
+
+    /// With more lines in `[api]`.
+    pub(crate) fn start_with(members: u64, is_secret: bool, api: &str) -> Site {
         rpc::tls::install_crypto_provider();
         let single = Single::prepare_one_of(members);
+        (1..=members).for_each(|id| single.configure_api(id, api));
         let running = (1..=members).map(|id| Some(single.spawn_member(id))).collect();
         let site = Site {
             administrator: Administrator::new(&single.dir.path().join("identities")),

@@ -15,6 +15,15 @@ fn subscribe(site: &Site, subscriber: &str, url: &str) -> u16 {
     site.admin("POST", SUBSCRIPTIONS, &body).status
 }
 
+/// Changes that subscribers are told.
+fn change(site: &Site) {
+    for state in ["Off", "On"] {
+        let path = format!("/hsm/v2/State/Components/{NODE}/StateData");
+        let answer = site.admin("PATCH", &path, &format!(r#"{{"State":"{state}"}}"#));
+        assert!((200..300).contains(&answer.status), "{answer:?}");
+    }
+}
+
 #[test]
 fn schemes_that_are_no_http_are_refused_at_once() {
     let site = Site::start(1, false);
@@ -42,6 +51,7 @@ fn members_do_not_ask_their_own_host_or_a_clouds_metadata() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
+    let mut told = Vec::new();
     for (number, url) in [
         format!("http://127.0.0.1:{port}/"),
         format!("http://localhost:{port}/"),
@@ -55,17 +65,37 @@ fn members_do_not_ask_their_own_host_or_a_clouds_metadata() {
     .iter()
     .enumerate()
     {
-        let status = subscribe(&site, &format!("attacker-{number}"), url);
+        let subscriber = format!("attacker-{number}");
+        let status = subscribe(&site, &subscriber, url);
         assert!(status == 200 || status == 400, "{url}: {status}");
+        told.extend((status == 200).then_some(subscriber));
     }
-    for state in ["Off", "On"] {
-        let path = format!("/hsm/v2/State/Components/{NODE}/StateData");
-        let answer = site.admin("PATCH", &path, &format!(r#"{{"State":"{state}"}}"#));
-        assert!((200..300).contains(&answer.status), "{answer:?}");
+    change(&site);
+    // each was to be told, and the member has refused to: else a silent listener says nothing
+    assert!(told.len() >= 4, "too few URLs are taken: {told:?}");
+    let log = || site.members[0].as_ref().unwrap().log();
+    site.until("every notification to be refused", || {
+        let log = log();
+        told.iter().all(|subscriber| log.contains(subscriber.as_str()))
+    });
+    for says in ["members send nothing to this host itself", "link-local"] {
+        assert!(log().contains(says), "{says}");
     }
     let until = std::time::Instant::now() + HEARD_AFTER;
     while std::time::Instant::now() < until {
         assert!(listener.accept().is_err(), "a member has asked its own host");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// The same listener, where the operator allows it: so the test above would have heard of it.
+#[test]
+fn a_member_asks_its_own_host_where_that_is_allowed() {
+    let site = Site::start_with(1, false, "allow-loopback-webhooks = true\n");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    assert_eq!(subscribe(&site, "own", &format!("http://127.0.0.1:{port}/")), 200);
+    change(&site);
+    site.until("the notification", || listener.accept().is_ok());
 }

@@ -141,6 +141,13 @@ impl Single {
         .unwrap();
     }
 
+    /// More lines in `[raft]`.
+    pub(crate) fn configure_raft(&self, id: u64, lines: &str) {
+        let text = std::fs::read_to_string(self.config_of(id)).unwrap();
+        let text = text.replace("[raft]\n", &format!("[raft]\n{lines}"));
+        std::fs::write(self.config_of(id), text).unwrap();
+    }
+
     pub(crate) fn own(&self) -> Ipv4Addr {
         self.net.member_address(1)
     }

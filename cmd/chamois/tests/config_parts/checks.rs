@@ -21,7 +21,7 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     case(
         "kek-command-timeout-s = 10",
         "kek-command-timeout-s = 0",
-        &["secrets.kek-command-timeout-s", "1 to 300"],
+        &["secrets.kek-command-timeout-s", "1 to 15"],
     ),
     case(
         "cluster = \"prod\"",

@@ -100,7 +100,8 @@ fn what_is_compressed_is_not_unpacked() {
         // compressed, says the message, and no header how
         let (_, code) = call(site, &[], message(true, &bomb));
         assert!(code.is_some_and(|code| code != "0"));
-        let (status, body) = https(site, "POST", "Content-Encoding: gzip\r\n", &bomb);
+        // short, so that the answer is not lost with what is not read of the body
+        let (status, body) = https(site, "POST", "Content-Encoding: gzip\r\n", &bomb[..512]);
         assert_eq!(status, Some(415), "{body}");
     });
 }

@@ -6,7 +6,7 @@ use crate::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE,
     frame, literal, request,
 };
-use crate::site::{API_PORTS, BOUND, GRPC, Site};
+use crate::site::{API_PORTS, BOUND, GRPC, HTTPS, Site};
 
 /// Attackers at once, each from an address of its own.
 const ATTACKERS: u8 = 4;
@@ -159,7 +159,7 @@ fn empty_continuations_end_their_connection() {
 /// Every PING and SETTINGS wants an answer. Whoever reads none is not listened to any longer, and nothing is kept for him.
 #[test]
 fn questions_of_who_reads_no_answer_are_not_collected() {
-    const FRAMES: u32 = 400_000;
+    const FRAMES: u32 = 4_000_000;
     let mut site = Site::start();
     for port in API_PORTS {
         for (what, one) in [
@@ -174,20 +174,50 @@ fn questions_of_who_reads_no_answer_are_not_collected() {
                     .take_while(|_| raw.send(&batch).is_ok())
                     .count()
             });
-            println!(
-                "port {port}: {what}: {} frames were taken",
-                sent * AT_ONCE as usize
+            let sent = sent * AT_ONCE as usize;
+            println!("port {port}: {what}: {sent} frames were taken");
+            assert!(
+                sent < FRAMES as usize,
+                "port {port}: {what}: nobody has stopped it"
             );
         }
     }
 }
 
+/// A request whose body does not come, and its stream stays open.
+fn endless(port: u16) -> Vec<u8> {
+    match port {
+        GRPC => public(port),
+        _ => request("POST", "/hsm/v2/groups"),
+    }
+}
+
 /// Streams that are begun and never ended: as many as a connection may have, and the next is refused, not kept.
+#[test]
+fn the_stream_after_the_last_place_is_refused() {
+    const BEYOND: u32 = 50;
+    let mut site = Site::start();
+    for (port, places) in [(GRPC, 256), (HTTPS, 128)] {
+        let headers = endless(port);
+        let refused = site.while_it_serves(|site| {
+            let mut raw = site.raw(1, port);
+            for number in 0..places + BEYOND {
+                let begin = frame(HEADERS, END_HEADERS, 2 * number + 1, &headers);
+                raw.send(&begin).unwrap();
+            }
+            raw.refused(BEYOND as usize, BOUND)
+        });
+        let beyond: Vec<u32> = (places..places + BEYOND).map(|number| 2 * number + 1).collect();
+        assert_eq!(refused, beyond, "port {port}");
+    }
+}
+
+/// The same without end, by somebody who reads no refusal: he is not listened to any longer, or his connection ends.
 #[test]
 fn streams_without_end_take_one_connections_places() {
     let mut site = Site::start();
     for port in API_PORTS {
-        let headers = public(port);
+        let headers = endless(port);
         site.while_it_serves(|site| {
             let mut raw = site.raw(1, port);
             for number in 0..STREAMS / 10 {

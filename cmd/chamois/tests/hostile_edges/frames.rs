@@ -20,6 +20,8 @@ pub(crate) const CONTINUATION: u8 = 9;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 
+/// Of a stream that was not looked at (RFC 9113, 7).
+const REFUSED_STREAM: u32 = 7;
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 9;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -113,17 +115,44 @@ impl Raw {
         false
     }
 
+    /// The streams that the other end has refused to begin, as many as `count`, or those until `at_most` is over.
+    pub(crate) fn refused(&mut self, count: usize, at_most: Duration) -> Vec<u32> {
+        let deadline = Instant::now() + at_most;
+        self.within(Duration::from_millis(200));
+        let (mut refused, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+        while refused.len() < count && Instant::now() < deadline {
+            match self.tls.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => self.unread.extend_from_slice(&chunk[..length]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(_) => break,
+            }
+            while let Some((kind, stream, payload)) = self.next_frame() {
+                if kind == RST_STREAM && payload == REFUSED_STREAM.to_be_bytes() {
+                    refused.push(stream);
+                }
+            }
+        }
+        refused
+    }
+
+    /// Kind, stream and payload of the next frame that is here whole.
+    fn next_frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let head = self.unread.get(..HEAD_BYTES)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let (kind, stream) = (head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]));
+        if self.unread.len() < HEAD_BYTES + length {
+            return None;
+        }
+        let frame: Vec<u8> = self.unread.drain(..HEAD_BYTES + length).collect();
+        Some((kind, stream, frame[HEAD_BYTES..].to_vec()))
+    }
+
     fn has_goaway(&mut self) -> bool {
-        while let Some(head) = self.unread.get(..HEAD_BYTES) {
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let kind = head[3];
+        while let Some((kind, _, _)) = self.next_frame() {
             if kind == GOAWAY {
                 return true;
             }
-            if self.unread.len() < HEAD_BYTES + length {
-                return false;
-            }
-            self.unread.drain(..HEAD_BYTES + length);
         }
         false
     }

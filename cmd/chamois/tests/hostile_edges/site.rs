@@ -25,6 +25,8 @@ pub(crate) const BOUND: Duration = Duration::from_secs(20);
 const HEALTHY_ROUNDS: usize = 30;
 /// Between two of his rounds: he is one of many, and no flood.
 const HEALTHY_PAUSE: Duration = Duration::from_millis(10);
+/// No round of his takes longer, on however slow a machine; how much longer than before is for the long tests.
+const ROUND_MAX: Duration = Duration::from_secs(10);
 /// What an attack may add to the memory of a member, bytes. A healthy round adds some; a leak of what was sent here, far more.
 const MEMORY_MORE_MAX: u64 = 192 << 20;
 const COMPONENTS: &str = "/hsm/v2/State/Components";
@@ -128,6 +130,12 @@ impl Site {
         let ratio = now.as_secs_f64() / before.as_secs_f64();
         println!(
             "healthy client, 90 % of rounds within: {before:?} before, {now:?} during ({ratio:.1}x), {} rounds; {more} bytes more",
+            during.len()
+        );
+        let slowest = during.iter().max().copied().unwrap_or_default();
+        assert!(
+            slowest < ROUND_MAX,
+            "the slowest of {} rounds took {slowest:?}",
             during.len()
         );
         if std::env::var_os("CHAMOIS_LONG").is_some_and(|value| value == "1") {

@@ -374,16 +374,29 @@ fn routes() -> Vec<(&'static str, String, Rule)> {
                 Pattern::Patch(template) => ("PATCH", template),
                 Pattern::Custom(custom) => panic!("{path}: {custom:?}"),
             };
-            routes.push((verb, filled_in(template), rule));
+            routes.push((verb, filled_in(template, &method.input()), rule));
         }
     }
     routes
 }
 
-fn filled_in(template: &str) -> String {
-    let segments = template.split('/').map(|segment| match segment.starts_with('{') {
-        true => OTHER,
-        false => segment,
-    });
-    segments.collect::<Vec<_>>().join("/")
+fn filled_in(template: &str, input: &MessageDescriptor) -> String {
+    let fill = |segment| match str::strip_prefix(segment, "{") {
+        None => segment,
+        Some(variable) if is_number(variable, input) => "4711",
+        Some(_) => OTHER,
+    };
+    template.split('/').map(fill).collect::<Vec<_>>().join("/")
+}
+
+/// Whether a path's variable, as `member_id}` or `name=**}`, is of a field that takes nothing but numbers.
+fn is_number(variable: &str, input: &MessageDescriptor) -> bool {
+    let name = variable.trim_end_matches('}').split('=').next().unwrap();
+    let field = input.get_field_by_name(name);
+    field.is_some_and(|field| {
+        matches!(
+            field.kind(),
+            Kind::Uint32 | Kind::Uint64 | Kind::Int32 | Kind::Int64
+        )
+    })
 }

@@ -1,6 +1,7 @@
 //! Keys that a command gives: the operator puts the new one there, and status says who lacks it.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use auth::Sealer;
 use prost_reflect::{DescriptorPool, Kind};
@@ -47,6 +48,48 @@ fn a_key_that_a_command_gives_is_put_there_before_it_seals() {
     assert!(status.contains("what it prints is not an X25519"), "{status}");
     assert!(!own.exists(), "nothing is written where the operator gives keys");
     assert_eq!(Sealer::from_pem(new.as_bytes()).unwrap().sealing_id(), id);
+}
+
+/// Prints the file after two seconds: longer than members wait between two looks for keys to forget.
+fn slow(single: &Single, given: &std::path::Path) -> std::path::PathBuf {
+    let script = single.dir.path().join("give-keys");
+    std::fs::write(&script, format!("sleep 2\nexec cat {given:?}\n")).unwrap();
+    script
+}
+
+/// The second one, too: then there is a key to forget, and the new one must not be taken for it.
+#[test]
+fn two_rotations_with_a_slow_command_come_to_their_end() {
+    let single = Single::prepare();
+    let own = single.dir.path().join("identities/member-1/kek.key");
+    let given = single.dir.path().join("given.pem");
+    std::fs::rename(&own, &given).unwrap();
+    let script = slow(&single, &given);
+    let config = std::fs::read_to_string(single.config()).unwrap();
+    let secrets = format!("[secrets]\nkek-command = [\"/bin/sh\", {script:?}]\n[api]\n");
+    std::fs::write(single.config(), config.replace("[api]\n", &secrets)).unwrap();
+    let _member = single.start();
+    for round in 1..=2 {
+        let made = single.dir.path().join(format!("new-{round}.key"));
+        let (code, out, err) = single.ask(&["secrets", "make-kek", "--out", text(&made), "-o", "json"]);
+        assert_eq!(code, 0, "{err}");
+        let made_id: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let id = made_id["id"].as_str().unwrap();
+        // the old ones stay where the command reads them, as they may
+        let keys = std::fs::read_to_string(&given).unwrap() + &std::fs::read_to_string(&made).unwrap();
+        std::fs::write(&given, keys).unwrap();
+        let rotated = single.ask(&["secrets", "rotate-kek", "--to", id]);
+        assert_eq!(rotated.0, 0, "round {round}: {rotated:?}");
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let (_, out, _) = single.ask(&["secrets", "status", "-o", "json"]);
+            let status: serde_json::Value = serde_json::from_str(&out).unwrap_or_default();
+            if status["activeId"] == id && status["retiringId"] == "" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "round {round}: {out}");
+        }
+    }
 }
 
 /// What is sealed and travels in a command or stands in a row is known to `state::sealed`: a field that somebody adds fails here until

@@ -104,6 +104,35 @@ fn a_member_that_was_away_is_given_the_key() {
     );
 }
 
+/// The log that named the key is gone when it comes back: the snapshot names it, too, and a member that cannot open a single secret of
+/// what it is sent must come to its key nevertheless.
+#[test]
+fn a_member_that_is_sent_a_snapshot_is_given_the_key() {
+    /// More than what stays in the log below a snapshot, and a snapshot's worth beside.
+    const ENTRIES: usize = 700;
+    let mut vault = Vault::start_with("snapshot-entries = 100\n");
+    let leader = vault.leader();
+    let away = (1..=3).find(|id| *id != leader).unwrap();
+    vault.kill(away);
+    let answer = vault.rotate("kek-2.key");
+    let new = answer["activeId"].as_str().unwrap().to_owned();
+    vault.until("everything to be sealed anew", || vault.is_over());
+    for number in 0..ENTRIES {
+        let group = json!({ "label": format!("g{number}") }).to_string();
+        let administrator = &vault.site.administrator;
+        let answer = administrator.send(vault.site.ip(leader), "POST", "/hsm/v2/groups", &group);
+        assert!((200..300).contains(&answer.status), "{answer:?}");
+    }
+    assert!(!vault.keys(away).key_ids().contains(&new), "it was away");
+    vault.start_again(away);
+    vault.until_alone(away, &new);
+    assert!(
+        vault.journal(away).contains("\"reason\":\"snapshot\""),
+        "it was sent entries"
+    );
+    vault.all_open(&[1, 2, 3]);
+}
+
 /// Nothing changes: not the key that seals, not a file of a member that has refused.
 #[test]
 fn wrong_keys_and_too_few_members_are_refused() {

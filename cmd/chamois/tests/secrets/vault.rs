@@ -23,7 +23,14 @@ pub(crate) struct Vault {
 impl Vault {
     /// Three members, signing keys, and the passwords of many BMCs.
     pub(crate) fn start() -> Vault {
-        let vault = Vault { site: Site::start(3) };
+        Self::start_with("")
+    }
+
+    /// With more lines in `[raft]`.
+    pub(crate) fn start_with(raft: &str) -> Vault {
+        let vault = Vault {
+            site: Site::start_with(3, raft),
+        };
         for bmc in 0..PASSWORDS {
             vault.put_password(1, bmc, "first");
         }
@@ -43,6 +50,16 @@ impl Vault {
 
     pub(crate) fn kek_file(&self, id: u64) -> PathBuf {
         self.site.identities().join(format!("member-{id}/kek.key"))
+    }
+
+    /// The audit journal of a member, all of it.
+    pub(crate) fn journal(&self, id: u64) -> String {
+        let folder = self.site.single.dir.path().join(format!("data-{id}/audit"));
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let texts = files.map(|file| std::fs::read_to_string(file).unwrap_or_default());
+        texts.collect()
     }
 
     /// The keys that a member has on disk.

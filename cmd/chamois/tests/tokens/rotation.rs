@@ -85,7 +85,7 @@ fn rotated(site: &Site, at: u64) -> String {
             .send(site.ip(at), "POST", "/chamois/v1/signing-keys/rotate", asked);
         assert!([200, 503].contains(&answer.status), "{answer:?}");
         if answer.status == 200 {
-            body(&answer)["active_id"]
+            body(&answer)["activeId"]
                 .as_str()
                 .unwrap()
                 .clone_into(&mut active);

@@ -28,7 +28,13 @@ pub(crate) struct Site {
 impl Site {
     /// All members know the keys.
     pub(crate) fn start(members: u64) -> Site {
+        Self::start_with(members, "")
+    }
+
+    /// With more lines in `[raft]`.
+    pub(crate) fn start_with(members: u64, raft: &str) -> Site {
         let single = Single::prepare_one_of(members);
+        (1..=members).for_each(|id| single.configure_raft(id, raft));
         let running = (1..=members).map(|id| Some(single.spawn_member(id))).collect();
         let administrator = Administrator::new(&single.dir.path().join("identities"));
         let site = Site {

@@ -16,6 +16,10 @@ const NOTICE: u8 = 5;
 const HOST_BYTES_MAX: usize = 255;
 /// Objects of a record that does not fit into a message: fewer and fewer of them, until it does.
 const SHRINK_BY: usize = 2;
+/// Every server takes messages of so many bytes (RFC 5424, 6.1).
+const EVERYBODY_TAKES: usize = 480;
+/// What the system says of a datagram that is too long for the way to a server (Linux).
+const EMSGSIZE: i32 = 90;
 
 pub(super) struct Syslog {
     transport: Transport,
@@ -34,15 +38,21 @@ impl Syslog {
         }
     }
 
-    /// The message of a line, of at most `bytes_max` bytes: objects that do not fit are left out, and said so.
+    /// The message of a line, of at most `bytes_max` bytes: objects that do not fit are left out, and said so. What is too long
+    /// without any is cut, and no JSON any more; all of it is ASCII.
     fn message(&self, of: &Line, bytes_max: usize) -> Vec<u8> {
         match of {
-            Line::Denial(denial) => self.framed(WARNING, &denial.time, "denial", &line(&**denial)),
+            Line::Denial(denial) => {
+                let mut message = self.framed(WARNING, &denial.time, "denial", &line(&**denial));
+                message.truncate(bytes_max);
+                message
+            }
             Line::Record(record) => {
                 let mut shown: Cow<'_, Record> = Cow::Borrowed(&**record);
                 loop {
-                    let message = self.of_record(&shown);
+                    let mut message = self.of_record(&shown);
                     if message.len() <= bytes_max || shown.objects.is_empty() {
+                        message.truncate(bytes_max);
                         return message;
                     }
                     let shorter = shown.to_mut();
@@ -73,8 +83,28 @@ impl Syslog {
 
 impl Target for Syslog {
     fn send(&mut self, line: &Line) -> io::Result<()> {
-        let message = self.message(line, self.transport.bytes_max());
-        self.transport.send(&message)
+        shortened(self.transport.bytes_max(), |bytes_max| {
+            let message = self.message(line, bytes_max);
+            self.transport.send(&message)
+        })
+    }
+}
+
+/// Sends with ever fewer bytes as long as the system says that they are too many.
+///
+/// # Errors
+/// `InvalidInput` if they are too many whatever one does; else what `send` says.
+fn shortened(mut bytes_max: usize, mut send: impl FnMut(usize) -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match send(bytes_max) {
+            Err(error) if error.raw_os_error() == Some(EMSGSIZE) => {
+                if bytes_max <= EVERYBODY_TAKES {
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+                }
+                bytes_max = (bytes_max / SHRINK_BY).max(EVERYBODY_TAKES);
+            }
+            sent => return sent,
+        }
     }
 }
 
@@ -154,6 +184,54 @@ mod tests {
         let shown: Record = serde_json::from_str(json).unwrap();
         assert_eq!(shown.objects.len() as u64 + shown.objects_left_out, 10_000);
         assert!(shown.objects.len() > 10);
+    }
+
+    /// What cannot be shortened in order is cut: a server may drop a datagram that is longer than it takes.
+    #[test]
+    fn denials_and_long_names_fit_as_well() {
+        let denial = Denial {
+            time: "1970-01-01T00:00:03.000Z".into(),
+            reason: "r".repeat(2000),
+            ..Denial::default()
+        };
+        let mut named = record(3, "user/ada", "gpu");
+        named.policies = vec!["p".repeat(500); 20];
+        for line in [Line::Denial(Arc::new(denial)), Line::Record(Arc::new(named))] {
+            for bytes_max in [480, 1024] {
+                let message = text(&syslog("admin1"), &line, bytes_max);
+                assert!(message.len() <= bytes_max, "{}", message.len());
+                assert!(message.contains(" admin1 chamois member-2 "), "{message}");
+            }
+        }
+    }
+
+    /// A tunnel on the way, or another MTU.
+    #[test]
+    fn a_message_that_is_too_long_for_the_way_is_sent_shorter_or_left_out() {
+        let of_way = |takes: usize| {
+            let mut tried = Vec::new();
+            let sent = shortened(8192, |bytes| {
+                tried.push(bytes);
+                match bytes <= takes {
+                    true => Ok(()),
+                    false => Err(io::Error::from_raw_os_error(EMSGSIZE)),
+                }
+            });
+            (sent.map_err(|error| error.kind()), tried)
+        };
+        assert_eq!(of_way(8192), (Ok(()), vec![8192]));
+        assert_eq!(of_way(1500), (Ok(()), vec![8192, 4096, 2048, 1024]));
+        let (sent, tried) = of_way(0);
+        assert_eq!(
+            (sent, tried.last()),
+            (Err(io::ErrorKind::InvalidInput), Some(&480))
+        );
+    }
+
+    #[test]
+    fn other_errors_are_those_of_the_system() {
+        let refused = shortened(8192, |_| Err(io::ErrorKind::ConnectionRefused.into()));
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

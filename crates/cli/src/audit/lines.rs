@@ -82,6 +82,8 @@ pub(super) fn gap(gap: &AuditGap, member_id: u64) -> String {
         "snapshot" => "a snapshot jumped over them",
         "start" => "they were applied before its journal went on",
         "overflow" => "its journal could not be written in time",
+        "removed" => "they were too old, or too many, to be kept",
+        "damaged" => "its lines of them cannot be read",
         other => other,
     };
     format!(

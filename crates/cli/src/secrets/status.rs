@@ -36,6 +36,9 @@ fn render(status: &SecretsStatus) -> String {
             status.retiring_id, status.to_be_resealed
         );
     }
+    for secret in &status.unopened {
+        text += &format!("does not open on the member that answers: {}\n", secret.problem);
+    }
     let mut table = output::table(["MEMBER", "KEYS", "FROM", "MISSING"]);
     for member in &status.members {
         table.add_row([
@@ -63,6 +66,8 @@ fn missing(member: &MemberKeks) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proto::cluster::v1::UnopenedSecret;
+
     use super::*;
 
     #[test]
@@ -85,6 +90,10 @@ mod tests {
             secrets: 9,
             to_be_resealed: 4,
             members: vec![member(1, &[]), member(2, &["new"]), away],
+            unopened: vec![UnopenedSecret {
+                name: "login-key".into(),
+                problem: "secret login-key was sealed for key old, which is not here".into(),
+            }],
             ..SecretsStatus::default()
         };
         let text = render(&status);
@@ -94,6 +103,7 @@ mod tests {
             "4 secrets are still",
             "nothing",
             "does not answer",
+            "login-key was sealed for key old",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -1,7 +1,7 @@
 //! Bounds on everything that a stranger can send or hold open, per port.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,12 @@ pub struct ConnectionLimits {
     max: usize,
     per_address_max: usize,
     rates: Option<Arc<Rates>>,
+    by_network: bool,
     open: Arc<Mutex<Open>>,
 }
+
+/// Bits of an IPv6 address that whoever has one network cannot change.
+const NETWORK_BITS: u128 = u128::MAX << 64;
 
 /// Why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +98,7 @@ impl ConnectionLimits {
             max,
             per_address_max,
             rates: None,
+            by_network: false,
             open: Arc::default(),
         }
     }
@@ -105,6 +110,25 @@ impl ConnectionLimits {
         Self { rates, ..self }
     }
 
+    /// The same, and addresses of IPv6 count by their network of 64 bits: a host may take as many addresses of its own as it likes.
+    #[must_use]
+    pub fn by_network(self) -> Self {
+        Self {
+            by_network: true,
+            ..self
+        }
+    }
+
+    /// What `address` counts as.
+    fn counted(&self, address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            IpAddr::V6(address) if self.by_network => {
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK_BITS))
+            }
+            address => address,
+        }
+    }
+
     /// A place for a connection from `address`.
     ///
     /// # Errors
@@ -112,7 +136,7 @@ impl ConnectionLimits {
     pub fn admit(&self, address: IpAddr) -> Result<Permit, Refused> {
         let permit = self.admit_up_to(address, self.per_address_max)?;
         match &self.rates {
-            Some(rates) if !rates.admit(address, Instant::now()) => Err(Refused::TooOften),
+            Some(rates) if !rates.admit(self.counted(address), Instant::now()) => Err(Refused::TooOften),
             _ => Ok(permit),
         }
     }
@@ -126,7 +150,7 @@ impl ConnectionLimits {
     }
 
     fn admit_up_to(&self, address: IpAddr, per_address_max: usize) -> Result<Permit, Refused> {
-        let address = address.to_canonical();
+        let address = self.counted(address);
         let mut open = lock(&self.open);
         let here = open.by_address.get(&address).copied().unwrap_or(0);
         if open.all >= self.max || here >= per_address_max {
@@ -238,6 +262,29 @@ mod tests {
             limits.admit(IpAddr::from([10, 0, 0, last])).unwrap();
         }
         assert!(lock(&limits.open).by_address.is_empty());
+    }
+
+    /// A host has 2^64 addresses of IPv6, and they must not be as many limits. On a port where hosts of one network are many,
+    /// each has its own.
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let rate = Rate {
+            per_second_max: 1,
+            burst_max: 2,
+        };
+        let limits = ConnectionLimits::new(10, 1).with_rate(Some(rate)).by_network();
+        let first = limits.admit(address("fd00::1")).unwrap();
+        assert_eq!(limits.admit(address("fd00::2")).unwrap_err(), Refused::TooMany);
+        drop(first);
+        drop(limits.admit(address("fd00::3")).unwrap());
+        assert_eq!(limits.admit(address("fd00::4")).unwrap_err(), Refused::TooOften);
+        limits.admit(address("fd00:0:0:1::1")).unwrap();
+        let _of_four = limits.admit(address("10.0.0.1")).unwrap();
+        limits.admit(address("::ffff:10.0.0.2")).unwrap();
+        let each = ConnectionLimits::new(10, 1);
+        let _first = each.admit(address("fd00::1")).unwrap();
+        each.admit(address("fd00::2")).unwrap();
     }
 
     /// `::ffff:10.0.0.1` and `10.0.0.1` are one address.

@@ -72,6 +72,10 @@ impl Port {
     pub fn new(tls: TlsAcceptor, kind: PortKind, limits: Limits) -> Self {
         let counters = Arc::new(PortCounters::default());
         let admission = ConnectionLimits::new(limits.connections_max, limits.connections_per_address_max);
+        let admission = match &kind {
+            PortKind::Api => admission.by_network(),
+            PortKind::Peer(_) => admission, // members may well be of one network
+        };
         Self(Arc::new(Shared {
             kind,
             limits,

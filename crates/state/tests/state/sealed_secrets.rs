@@ -4,7 +4,7 @@ use model::Rejection;
 use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::cluster::v1::cluster_command::{ResealSecrets, RetireSealingKey, RotateSealingKey};
 use proto::cluster::v1::{SealedSecret, SealingKeys};
-use state::bounds::SECRETS_RESEALED_MAX;
+use state::bounds::{RETIRED_KEYS_MAX, SECRETS_RESEALED_MAX};
 use state::cluster::FEATURE_LEVEL_AUTH;
 use state::{State, ciphertext_mark, sealed_for, sealing_key_id};
 
@@ -113,6 +113,7 @@ fn every_kind_of_secret_is_sealed_anew_before_the_old_key_retires() {
         public_key: NEW_KEY.to_vec(),
         since_ms: log.now_ms,
         retiring_id: String::new(),
+        retired_ids: vec![FIRST.into()],
     };
     assert_eq!(log.state.cluster.sealing_keys(), Some(&keys));
     assert_eq!(log.ok(retire(FIRST)).unchanged, [FIRST], "a repeat");
@@ -214,6 +215,55 @@ fn what_is_not_sealed_for_the_key_that_seals_is_no_reseal() {
         secrets: vec![renamed],
     });
     assert_eq!(applied.unchanged, ["bmc/x1c0s0b0"], "there is none of that name");
+}
+
+/// Rotates from `active` to `next` and to the end.
+fn rotate_to_the_end(log: &mut Log, next: [u8; 32], active: &str) {
+    log.ok(rotate(next, active));
+    let again = reseal(log);
+    log.ok(again);
+    log.ok(retire(active));
+}
+
+/// It names no key, so it is sealed for the one that is long retired: nobody would open it again.
+#[test]
+fn a_secret_that_names_no_key_is_taken_during_the_first_rotation_alone() {
+    let mut log = with_secrets();
+    rotate_to_the_end(&mut log, NEW_KEY, FIRST);
+    log.ok(rotate([8; 32], &sealing_key_id(&NEW_KEY)));
+    let unnamed = SealedSecret {
+        version: 2,
+        ..sealed("x0c0s0b0")
+    };
+    let refused = log.refused(put(with_password(bmc("x0c0s0b0", "bmc0.lab"), unnamed.clone())));
+    assert!(conflict(&refused).contains("repeat the request"), "{refused}");
+    // a member that has not seen the second rotation names the key before
+    let before = for_key(NEW_KEY, &unnamed);
+    log.ok(put(with_password(bmc("x0c0s0b0", "bmc0.lab"), before)));
+}
+
+/// Members forget what is named here, and nothing else.
+#[test]
+fn retired_keys_are_named_and_bounded() {
+    let mut log = with_secrets();
+    let mut active = FIRST.to_owned();
+    for round in 0..RETIRED_KEYS_MAX + 2 {
+        let next = [100 + u8::try_from(round).unwrap(); 32];
+        rotate_to_the_end(&mut log, next, &active);
+        let retired = &log.state.cluster.sealing_keys().unwrap().retired_ids;
+        assert_eq!(retired.last(), Some(&active));
+        assert_eq!(retired.len(), RETIRED_KEYS_MAX.min(round + 1));
+        active = sealing_key_id(&next);
+    }
+    // one that seals again is named once when it retires again
+    let old = log.state.cluster.sealing_keys().unwrap().retired_ids[5].clone();
+    let again = (0..RETIRED_KEYS_MAX + 2).map(|round| [100 + u8::try_from(round).unwrap(); 32]);
+    let again = again.into_iter().find(|key| sealing_key_id(key) == old).unwrap();
+    rotate_to_the_end(&mut log, again, &active);
+    rotate_to_the_end(&mut log, [9; 32], &old);
+    let retired = &log.state.cluster.sealing_keys().unwrap().retired_ids;
+    assert_eq!(retired.iter().filter(|id| **id == old).count(), 1);
+    assert_eq!(retired.last(), Some(&old));
 }
 
 /// A snapshot says which keys it needs, and the rows alone give the same state again (which `Log` checks at each entry).

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::Problems;
 use crate::serve::config::Config;
 
-/// Seconds that the command may run.
-const TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=300;
+/// Seconds that the command may run: other members wait for its keys during a rotation.
+const TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=15;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     let secrets = &config.secrets;
@@ -44,5 +44,17 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
                 TIMEOUT_S.end()
             ),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::secrets::PEER_ANSWERS_AT_MOST;
+
+    /// A member whose command may run for longer than that would count as away in every rotation.
+    #[test]
+    fn members_wait_for_as_long_as_a_command_may_run() {
+        assert!(TIMEOUT_S.end() + 3 < PEER_ANSWERS_AT_MOST.as_secs());
     }
 }

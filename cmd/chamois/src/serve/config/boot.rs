@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bss::PhaseDeadlines;
-use model::Ipv4Net;
+use model::IpNet;
 use serde::Deserialize;
 
 use super::value;
@@ -43,16 +43,17 @@ pub struct BootConfig {
     pub requests_per_s_max: u32,
     /// Requests that one address may ask at once after it has been quiet. A boot has some 30; at least 50.
     pub requests_burst_max: u32,
-    /// Networks (CIDR) whose addresses each stand for many nodes, e.g. behind NAT or a proxy: neither the limit of requests
-    /// nor that of 64 connections holds there. Default: none, not even loopback: what asks from there as a node is
+    /// Networks (CIDR, IPv4 and IPv6) whose addresses each stand for many nodes, e.g. behind NAT: neither the limit of requests
+    /// nor that of 64 connections of the nodes' port holds there. Default: none, not even loopback: what asks from there as a node is
     /// no node, and only tests and benchmarks mean it.
-    #[serde(deserialize_with = "value::networks")]
-    pub shared_addresses: Vec<Ipv4Net>,
-    /// Networks (CIDR) of proxies of the node port: the last address of their `X-Forwarded-For` that is no proxy's is the node that
-    /// asks, and is given what is secret of that node. A proxy must add the address of its client itself. Default: none;
-    /// from everybody else, no header counts.
-    #[serde(deserialize_with = "value::networks")]
-    pub trusted_proxies: Vec<Ipv4Net>,
+    #[serde(deserialize_with = "value::ip_networks")]
+    pub shared_addresses: Vec<IpNet>,
+    /// Networks (CIDR, IPv4 and IPv6) of proxies of the node port: the last address of their `X-Forwarded-For` that is no proxy's is the node that
+    /// asks, and is given what is secret of that node. A proxy must add the address of its client itself. Connections of
+    /// proxies are not counted by address, and the limit of requests holds for the node that they name. Default: none; from
+    /// everybody else, no header counts.
+    #[serde(deserialize_with = "value::ip_networks")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl BootConfig {
@@ -88,5 +89,22 @@ impl Default for BootConfig {
             shared_addresses: Vec::new(),
             trusted_proxies: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_either_version_may_be_listed() {
+        let lists =
+            "shared-addresses = [\"10.0.0.0/8\", \"fd00:97::/64\"]\ntrusted-proxies = [\"fd00::1/128\"]\n";
+        let boot: BootConfig = toml::from_str(lists).unwrap();
+        let shown: Vec<String> = boot.shared_addresses.iter().map(IpNet::to_string).collect();
+        assert_eq!(shown, ["10.0.0.0/8", "fd00:97::/64"]);
+        assert!(boot.trusted_proxies[0].contains("fd00::1".parse().unwrap()));
+        let wrong = toml::from_str::<BootConfig>("trusted-proxies = [\"fd00::1/64\"]\n").unwrap_err();
+        assert!(wrong.to_string().contains("fd00::/64"), "{wrong}");
     }
 }

@@ -16,7 +16,7 @@ pub struct SecretsConfig {
     /// Program and arguments that print the keys on standard output (PKCS#8 PEM, X25519), as a client of a vault does; no shell reads
     /// them. Empty: none. Not together with `kek-credential`. It is run at the start, and when `chamois secrets` asks.
     pub kek_command: Vec<String>,
-    /// Seconds after which that command is ended, 1 to 300.
+    /// Seconds after which that command is ended with all that it has started, 1 to 15: other members wait for it in a rotation.
     pub kek_command_timeout_s: u64,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use audit::{JsonLinesTarget, SyslogTarget};
-use model::{Ipv4Net, Ipv6Net};
+use model::{IpNet, Ipv4Net, Ipv6Net};
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// An address and port to listen on, e.g. `10.97.1.1:7441`.
@@ -103,6 +103,16 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Ipv4Net
                 .map_err(|problem| D::Error::custom(format!("`{text}` is not a network: {problem}")))
         })
         .collect()
+}
+
+/// A list of networks of either version of IP.
+pub(super) fn ip_networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parsed = texts.iter().map(|text| {
+        text.parse()
+            .map_err(|problem| D::Error::custom(format!("`{text}` is not a network: {problem}")))
+    });
+    parsed.collect()
 }
 
 /// A table from member id to IPv4 address. TOML's keys are text, so the ids are parsed here.

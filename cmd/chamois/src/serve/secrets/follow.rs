@@ -93,15 +93,16 @@ async fn fetch(secrets: &Secrets, id: &str) -> Result<u64, String> {
 /// Only if the state is surely no older than now: one that is behind may name a key that seals no more.
 async fn forget_retired(secrets: &Secrets) {
     let known = secrets.keks.sealer().key_ids();
-    if !has_retired(&secrets.in_use(), &known) || secrets.store.linearize().await.is_err() {
+    let is_file = secrets.keks.is_file();
+    if !may_forget(&secrets.in_use(), &known, is_file) || secrets.store.linearize().await.is_err() {
         return;
     }
     let in_use = secrets.in_use();
-    if !has_retired(&in_use, &known) {
+    if !may_forget(&in_use, &known, is_file) {
         return;
     }
     let keks = secrets.keks.clone();
-    match on_disk(move || keks.forget_others(&in_use.active_id)).await {
+    match on_disk(move || keks.forget(&in_use.active_id, &in_use.retired_ids)).await {
         Ok(Ok(gone)) => {
             for key in gone {
                 tracing::info!(key, "a retired key of secrets is forgotten");
@@ -112,8 +113,10 @@ async fn forget_retired(secrets: &Secrets) {
     }
 }
 
-fn has_retired(in_use: &InUse, known: &[String]) -> bool {
-    in_use.retiring_id.is_empty() && known.len() > 1
+/// Whether there is a key to forget: a retired one, or in the member's own file one that a rotation that failed has left.
+fn may_forget(in_use: &InUse, known: &[String], is_file: bool) -> bool {
+    let is_retired = |id: &String| in_use.retired_ids.contains(id);
+    in_use.retiring_id.is_empty() && known.len() > 1 && (is_file || known.iter().any(is_retired))
 }
 
 #[cfg(test)]
@@ -127,10 +130,15 @@ mod tests {
             active_id: "b".into(),
             retiring_id: "a".into(),
             since_ms: 1,
+            ..InUse::default()
         };
-        assert!(!has_retired(&in_use, &known));
+        assert!(!may_forget(&in_use, &known, true));
         in_use.retiring_id.clear();
-        assert!(has_retired(&in_use, &known));
-        assert!(!has_retired(&in_use, &known[1..]));
+        assert!(may_forget(&in_use, &known, true));
+        assert!(!may_forget(&in_use, &known[1..], true));
+        // what the operator gives besides is his
+        assert!(!may_forget(&in_use, &known, false));
+        in_use.retired_ids.push("a".into());
+        assert!(may_forget(&in_use, &known, false));
     }
 }

@@ -13,11 +13,12 @@ mod service;
 
 use std::time::Duration;
 
-use auth::KekStore;
+use auth::{KekStore, Sealer};
 use boot_files::{Members, Peer, PeerChannel};
 use proto::cluster::v1::secret_peer_service_client::SecretPeerServiceClient;
-use proto::cluster::v1::{ListKeksRequest, ListKeksResponse};
+use proto::cluster::v1::{ListKeksRequest, ListKeksResponse, SealedSecret, UnopenedSecret};
 use raft::Store;
+use state::State;
 use tonic::Request;
 
 use super::drain::Drain;
@@ -26,7 +27,12 @@ use super::tasks::Tasks;
 pub(super) use self::peer_service::PeerKeks;
 
 /// A member that is there answers in less: it reads or writes one small file, or runs a command.
-const PEER_ANSWERS_AT_MOST: Duration = Duration::from_secs(20);
+pub(super) const PEER_ANSWERS_AT_MOST: Duration = Duration::from_secs(20);
+
+/// So many secrets that do not open are named.
+const UNOPENED_MAX: usize = 16;
+/// So many are tried to find them: what opens is sealed anew soon, so that the others are left.
+const OPENED_MAX: usize = 1_000;
 
 /// What this member knows of the keys, and how it asks the others.
 #[derive(Clone)]
@@ -42,6 +48,8 @@ struct InUse {
     active_id: String,
     /// Empty: none.
     retiring_id: String,
+    /// Those for which nothing is sealed any more.
+    retired_ids: Vec<String>,
     /// 0: since the cluster began.
     since_ms: u64,
 }
@@ -65,6 +73,7 @@ impl Secrets {
             Some(keys) => InUse {
                 active_id: keys.active_id.clone(),
                 retiring_id: keys.retiring_id.clone(),
+                retired_ids: keys.retired_ids.clone(),
                 since_ms: keys.since_ms,
             },
             None => InUse {
@@ -106,6 +115,19 @@ async fn keks_of(peer: &Peer) -> Option<ListKeksResponse> {
     Some(listed.ok()?.ok()?.into_inner())
 }
 
+/// What waits to be sealed anew and does not open here: some of it.
+fn unopened(state: &State, sealer: &Sealer) -> impl Iterator<Item = UnopenedSecret> {
+    let problem = move |sealed: &SealedSecret| {
+        let error = sealer.open(sealed).err()?;
+        Some(UnopenedSecret {
+            name: sealed.name.clone(),
+            problem: error.to_string(),
+        })
+    };
+    let looked_at = state.to_be_resealed().take(OPENED_MAX);
+    looked_at.filter_map(problem).take(UNOPENED_MAX)
+}
+
 /// What this member has; where the operator gives keys, what he has given by now. Blocks.
 fn listed(keks: &KekStore) -> ListKeksResponse {
     let problem = keks.reload().err().map(|error| error.to_string());
@@ -126,6 +148,7 @@ mod tests {
             active_id: "b".into(),
             retiring_id: "a".into(),
             since_ms: 1,
+            ..InUse::default()
         };
         let known = |ids: &[&str]| -> Vec<String> { ids.iter().map(ToString::to_string).collect() };
         assert_eq!(in_use.missing(&known(&["a", "c"])), ["b"]);

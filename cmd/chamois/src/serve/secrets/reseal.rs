@@ -1,24 +1,29 @@
 //! While this member leads: what is sealed for the key before is sealed anew, entry by entry; then that key is retired. What is
 //! left to do stands in the state, so another leader goes on where this one stopped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth::Sealer;
 use proto::cluster::v1::cluster_command::{self, Change, ResealSecrets, RetireSealingKey, reseal_secrets};
 use proto::cluster::v1::{ClusterCommand, SealedSecret};
 use proto::raft::v1::entry::Command;
+use proto::raft::v1::membership_change;
 use raft::Store;
 use rpc::Error;
 use state::bounds::SECRETS_RESEALED_MAX;
 use state::{State, ciphertext_mark};
 
-use super::Secrets;
 use super::peer_service::on_disk;
+use super::{InUse, Secrets, keks_of, unopened};
 
 /// Whom the log names for it.
 const PRINCIPAL: &str = "member/secrets";
 /// How often the state is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often a rotation is looked at that does not go on.
+const STUCK_LOOK: Duration = Duration::from_secs(5);
+/// How often it is said that it does not.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 /// Between two entries: clients' writes go before.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of the secrets of one entry, together.
@@ -34,34 +39,101 @@ enum Due {
     Reseal(Vec<SealedSecret>),
     /// Nothing is sealed for this key.
     Retire(String),
+    /// What is left does not open here: why.
+    Stuck(String),
+}
+
+/// How a step went.
+#[derive(Debug, PartialEq)]
+enum Went {
+    /// There is more to do at once.
+    On,
+    /// There was nothing to do, or not yet.
+    Nowhere,
+    /// It comes to no end on this member: why.
+    Stuck(String),
 }
 
 /// Runs for ever. Errors are logged and met again.
 pub(super) async fn run(secrets: &Secrets) {
+    let mut stuck_since = None;
     loop {
-        let goes_on = secrets.store.leads() && step(&secrets.store, secrets.keks.sealer()).await;
-        tokio::time::sleep(if goes_on { PAUSE } else { LOOK }).await;
+        let went = match secrets.store.leads() {
+            true => step(&secrets.store, secrets.keks.sealer()).await,
+            false => Went::Nowhere,
+        };
+        let pause = match &went {
+            Went::On => PAUSE,
+            Went::Nowhere => LOOK,
+            Went::Stuck(_) => STUCK_LOOK,
+        };
+        match &went {
+            Went::Stuck(problem) => tell(secrets, problem, &mut stuck_since).await,
+            Went::On | Went::Nowhere => stuck_since = None,
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// Whether there is more to do at once.
-async fn step(store: &Store, sealer: &Sealer) -> bool {
-    let change = match due(&store.state(), store.cluster_time_ms(), sealer) {
-        Due::Nothing => return false,
+/// Once a minute: what keeps the rotation from its end. A member that has the keys may lead instead.
+async fn tell(secrets: &Secrets, problem: &str, since: &mut Option<Instant>) {
+    if since.get_or_insert_with(Instant::now).elapsed() < WARN_EVERY {
+        return;
+    }
+    *since = Some(Instant::now());
+    tracing::warn!(
+        problem,
+        "a rotation of the keys of secrets does not come to its end; `chamois secrets status` names what does not open"
+    );
+    let in_use = secrets.in_use();
+    if !in_use.missing(&secrets.keks.sealer().key_ids()).is_empty() {
+        hand_on(secrets, &in_use).await;
+    }
+}
+
+/// Lets a voter lead that has all keys.
+async fn hand_on(secrets: &Secrets, in_use: &InUse) {
+    let roster = (secrets.members)();
+    for peer in roster.others.iter().filter(|peer| peer.is_voter) {
+        let listed = keks_of(peer).await;
+        if !listed.is_some_and(|listed| in_use.missing(&listed.kek_ids).is_empty()) {
+            continue;
+        }
+        let to = membership_change::Change::TransferLeader(peer.id);
+        match secrets.store.change_membership(to).await {
+            Ok(()) => {
+                tracing::info!(
+                    member = peer.id,
+                    "leads instead: it has the keys of secrets that are missing here"
+                );
+                return;
+            }
+            Err(error) => tracing::warn!(%error, member = peer.id, "does not lead instead"),
+        }
+    }
+}
+
+async fn step(store: &Store, sealer: &Sealer) -> Went {
+    let (state, now_ms, own) = (store.state(), store.cluster_time_ms(), sealer.clone());
+    // all secrets are looked at, and opened
+    let due = on_disk(move || due(&state, now_ms, &own)).await;
+    let change = match due.unwrap_or(Due::Nothing) {
+        Due::Nothing => return Went::Nowhere,
+        Due::Stuck(problem) => return Went::Stuck(problem),
         Due::Reseal(secrets) => {
             let sealer = sealer.clone();
             match on_disk(move || sealed_anew(&sealer, &secrets)).await {
                 Ok(secrets) if !secrets.is_empty() => Change::ResealSecrets(ResealSecrets { secrets }),
-                Ok(_) | Err(_) => return false,
+                Ok(_) | Err(_) => return Went::Nowhere,
             }
         }
         Due::Retire(id) => Change::RetireSealingKey(RetireSealingKey { id }),
     };
     match propose(store, change).await {
-        Ok(()) => true,
+        Ok(()) => Went::On,
         Err(error) => {
             tracing::warn!(%error, "secrets could not be sealed anew");
-            false
+            Went::Nowhere
         }
     }
 }
@@ -75,36 +147,47 @@ async fn propose(store: &Store, change: cluster_command::Change) -> Result<(), E
 }
 
 fn due(state: &State, now_ms: u64, sealer: &Sealer) -> Due {
-    let Some(keys) = state.cluster.sealing_keys() else {
-        return Due::Nothing;
+    let keys = match state.cluster.sealing_keys() {
+        Some(keys) if !keys.retiring_id.is_empty() => keys,
+        Some(_) | None => return Due::Nothing,
     };
-    // this member has not seen yet what it has applied, or lacks a key: it is the leader's to have all, soon
-    let known = sealer.key_ids();
-    if sealer.sealing_id() != keys.active_id || !known.contains(&keys.active_id) {
+    // this member has not seen yet what it has applied
+    if sealer.sealing_id() != keys.active_id {
         return Due::Nothing;
     }
+    if !sealer.key_ids().contains(&keys.active_id) {
+        return Due::Stuck(format!("key {} is not here", keys.active_id));
+    }
+    let secrets = batch(state, sealer);
+    if !secrets.is_empty() {
+        return Due::Reseal(secrets);
+    }
+    let left = state.to_be_resealed().count();
+    if left > 0 {
+        let problems: Vec<String> = unopened(state, sealer).map(|one| one.problem).collect();
+        return Due::Stuck(format!("{left} secrets are left: {}", problems.join("; ")));
+    }
+    match now_ms >= keys.since_ms + SETTLED_MS {
+        true => Due::Retire(keys.retiring_id.clone()),
+        false => Due::Nothing,
+    }
+}
+
+/// Those of the next entry. What does not open must not keep the others from being sealed.
+fn batch(state: &State, sealer: &Sealer) -> Vec<SealedSecret> {
     let mut bytes = 0;
     let is_of_batch = |sealed: &&SealedSecret| {
         bytes += sealed.ciphertext.len();
         bytes <= BATCH_BYTES_MAX
     };
-    // what does not open must not keep the others from being sealed
     let opens = state
         .to_be_resealed()
         .filter(|sealed| sealer.open(sealed).is_ok());
-    let secrets: Vec<SealedSecret> = opens
+    opens
         .take(SECRETS_RESEALED_MAX)
         .take_while(is_of_batch)
         .cloned()
-        .collect();
-    if !secrets.is_empty() {
-        return Due::Reseal(secrets);
-    }
-    let is_over = state.to_be_resealed().next().is_none() && now_ms >= keys.since_ms + SETTLED_MS;
-    match is_over && !keys.retiring_id.is_empty() {
-        true => Due::Retire(keys.retiring_id.clone()),
-        false => Due::Nothing,
-    }
+        .collect()
 }
 
 /// Each gets another encapsulated key, and so another data key.
@@ -208,7 +291,7 @@ mod tests {
         bed.sealer.seal_for(&bed.new.sealing_key()).unwrap();
         assert!(matches!(bed.due(0), Due::Reseal(secrets) if secrets.len() == 2));
         assert!(bed.opens_all(&bed.sealer) && !bed.opens_all(&bed.new));
-        assert!(step(&bed.store, &bed.sealer).await);
+        assert_eq!(step(&bed.store, &bed.sealer).await, Went::On);
         assert!(bed.opens_all(&bed.sealer) && bed.opens_all(&bed.new));
         assert_eq!(bed.due(0), Due::Nothing, "others may be behind");
         assert_eq!(bed.due(SETTLED_MS), Due::Retire(old.clone()));
@@ -228,7 +311,47 @@ mod tests {
         let old = bed.sealer.key_ids()[0].clone();
         bed.sealer.seal_for(&bed.new.sealing_key()).unwrap();
         bed.sealer.keep_only(&[old]);
-        assert_eq!(bed.due(SETTLED_MS), Due::Nothing);
+        let stuck = bed.due(SETTLED_MS);
+        assert!(
+            matches!(&stuck, Due::Stuck(problem) if problem.contains(&bed.new.sealing_id())),
+            "{stuck:?}"
+        );
+    }
+
+    /// The operator has taken the old one away too early: nothing is lost yet, and who looks must be told which secrets wait.
+    #[tokio::test]
+    async fn a_leader_without_the_old_key_names_what_does_not_open() {
+        let bed = Bed::new().await;
+        bed.rotate().await;
+        bed.sealer.seal_for(&bed.new.sealing_key()).unwrap();
+        bed.sealer.keep_only(&[bed.new.sealing_id()]);
+        let Went::Stuck(problem) = step(&bed.store, &bed.sealer).await else {
+            panic!("{:?}", bed.due(0));
+        };
+        for part in ["2 secrets are left", "advert-key", "login-key"] {
+            assert!(problem.contains(part), "{part}: {problem}");
+        }
+        let names: Vec<String> = unopened(&bed.store.state(), &bed.sealer)
+            .map(|one| one.name)
+            .collect();
+        assert!(
+            names.contains(&"advert-key".to_owned()) && names.len() == 2,
+            "{names:?}"
+        );
+    }
+
+    /// Between rotations nothing is opened to find out that there is nothing to do.
+    #[tokio::test]
+    async fn after_a_rotation_there_is_nothing_to_do() {
+        let bed = Bed::new().await;
+        bed.rotate().await;
+        bed.sealer.seal_for(&bed.new.sealing_key()).unwrap();
+        assert_eq!(step(&bed.store, &bed.sealer).await, Went::On);
+        let id = bed.sealer.key_ids()[0].clone();
+        bed.propose(Change::RetireSealingKey(RetireSealingKey { id }))
+            .await;
+        bed.sealer.keep_only(&[]);
+        assert_eq!(bed.due(SETTLED_MS), Due::Nothing, "not even the key is asked for");
     }
 
     /// A damaged secret is lost anyhow; it must not cost the others.

@@ -13,11 +13,12 @@ use proto::cluster::v1::{
 };
 use proto::raft::v1::entry::Command;
 use rpc::Error;
+use state::State;
 use state::cluster::FEATURE_LEVEL_AUTH;
 use tonic::{Code, Request, Response, Status};
 
 use super::peer_service::{on_disk, refused};
-use super::{InUse, PEER_ANSWERS_AT_MOST, Secrets, bounded, client, keks_of, listed};
+use super::{InUse, PEER_ANSWERS_AT_MOST, Secrets, bounded, client, keks_of, listed, unopened};
 
 #[tonic::async_trait]
 impl SecretService for Secrets {
@@ -27,15 +28,14 @@ impl SecretService for Secrets {
     ) -> Result<Response<SecretsStatus>, Status> {
         let in_use = self.in_use();
         let members = self.members_keks(&in_use).await?;
-        let state = self.store.state();
-        let count = |secrets: usize| u64::try_from(secrets).unwrap_or(u64::MAX);
+        let (state, sealer) = (self.store.state(), self.keks.sealer().clone());
+        let counted = on_disk(move || counted(&state, &sealer)).await?;
         Ok(Response::new(SecretsStatus {
-            secrets: count(state.sealed().count()),
-            to_be_resealed: count(state.to_be_resealed().count()),
             active_id: in_use.active_id,
             since_ms: in_use.since_ms,
             retiring_id: in_use.retiring_id,
             members,
+            ..counted
         }))
     }
 
@@ -53,11 +53,10 @@ impl SecretService for Secrets {
         if new.id == in_use.active_id {
             return Err(conflict(format!("key {} seals already", new.id)));
         }
-        self.keep(&new).await?;
+        let public_key = self.keep(&new).await?;
         let handed = self.hand_over(&new).await?;
-        let public_key = self.keks.sealer().public_key(&new.id);
         let rotate = RotateSealingKey {
-            public_key: public_key.ok_or_else(|| Status::internal("the new key is not there"))?,
+            public_key,
             if_active: in_use.active_id.clone(),
         };
         let change = Some(Change::RotateSealingKey(rotate));
@@ -71,6 +70,17 @@ impl SecretService for Secrets {
             members: handed.members.into_iter().collect(),
             absent: handed.absent.into_iter().collect(),
         }))
+    }
+}
+
+/// What is said of the secrets; all of them are looked at.
+fn counted(state: &State, sealer: &Sealer) -> SecretsStatus {
+    let count = |secrets: usize| u64::try_from(secrets).unwrap_or(u64::MAX);
+    SecretsStatus {
+        secrets: count(state.sealed().count()),
+        to_be_resealed: count(state.to_be_resealed().count()),
+        unopened: unopened(state, sealer).collect(),
+        ..SecretsStatus::default()
     }
 }
 
@@ -133,8 +143,8 @@ impl Secrets {
         }
     }
 
-    /// First on this member: what it cannot keep, others need not.
-    async fn keep(&self, new: &NewKek) -> Result<(), Status> {
+    /// First on this member: what it cannot keep, others need not. Gives the public half, which is read before the others are asked.
+    async fn keep(&self, new: &NewKek) -> Result<Vec<u8>, Status> {
         let (keks, id, pem) = (self.keks.clone(), new.id.clone(), new.pem.clone());
         let kept = on_disk(move || match pem.is_empty() {
             true => keks.require(&id),
@@ -144,7 +154,9 @@ impl Secrets {
         kept.await?.map_err(|error| {
             let status = refused(&error);
             Status::new(status.code(), format!("member {own}: {}", status.message()))
-        })
+        })?;
+        let public_key = self.keks.sealer().public_key(&new.id);
+        public_key.ok_or_else(|| Status::internal("the new key is not there"))
     }
 
     /// To all that answer. Nothing is sealed for the key yet, so whatever fails here costs nothing.
