@@ -7,6 +7,7 @@ use proto::auth::v1::{
     ListOidcProvidersResponse, OidcProvider, PutOidcProviderRequest, oidc_provider_service_server,
 };
 use proto::cluster::v1::SealedSecret;
+use proto::http::v1::ObjectMeta;
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
 use rpc::{Author, Error, invalid};
@@ -119,10 +120,17 @@ impl ProviderService {
 }
 
 /// Whether a login, or the yes to one, still has a provider that people may log in through: else what was begun with it must not go on.
-/// What came from no provider needs none.
-pub(crate) fn stands_behind(state: &State, provider: &str) -> bool {
+/// What came from no provider needs none. One that was put later than `begun` (a revision) is another one of the same name.
+pub(crate) fn stands_behind(state: &State, provider: &str, begun: u64) -> bool {
     let found = state.auth.provider(provider);
-    provider.is_empty() || found.is_some_and(|found| found.logins)
+    let is_its = |found: &OidcProvider| found.logins && created(found.meta.as_ref()) <= begun;
+    provider.is_empty() || found.is_some_and(|found| is_its(&found))
+}
+
+/// The revision that an object came to be at.
+pub(crate) fn created(meta: Option<&ObjectMeta>) -> u64 {
+    let created = meta.and_then(|meta| meta.created.as_ref());
+    created.map_or(0, |created| created.revision)
 }
 
 /// What the API shows: a secret is in no answer, not even sealed.

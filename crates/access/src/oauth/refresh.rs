@@ -11,7 +11,7 @@ use super::error::OauthError;
 use super::token::TokenAnswer;
 use crate::TokenChecks;
 use crate::issued::{Grantee, internal};
-use crate::providers::stands_behind;
+use crate::providers::{created, stands_behind};
 use crate::scopes::narrowed;
 use crate::token_service::warn_of_refused;
 
@@ -30,7 +30,8 @@ pub(crate) async fn refresh(checks: &TokenChecks, asked: &TokenRequest) -> Resul
         let replayed = renew(checks, &session, &shown).await;
         return Err(replayed.err().unwrap_or(OauthError::grant(UNKNOWN)));
     }
-    if !stands_behind(&checks.store().state(), &session.provider) {
+    let begun = created(session.meta.as_ref());
+    if !stands_behind(&checks.store().state(), &session.provider, begun) {
         return Err(OauthError::grant(
             "nobody logs in through this login's provider any more; log in through another one",
         ));
@@ -210,9 +211,9 @@ mod tests {
             let error = refused(&bed, asked(&next)).await;
             assert_eq!(error.code(), "invalid_grant");
             assert!(format!("{error:?}").contains("provider"), "{error:?}");
-            // it was not used up: it is good again when the provider is
+            // it was not used up, and is good again when the provider is; one that is put anew is another one
             bed.propose(put(true)).await.unwrap();
-            assert!(token(&bed.checks, asked(&next)).await.is_ok());
+            assert_eq!(token(&bed.checks, asked(&next)).await.is_err(), is_deleted);
         }
     }
 
