@@ -122,6 +122,30 @@ fn without_a_majority_root_still_reads_and_lets_the_member_go_on_alone() {
     assert_eq!(status(&site, 1, &token, ""), 401, "it ended with the process");
 }
 
+/// The power went while the old data were moved aside, and the service manager has made the folder anew.
+#[test]
+fn half_a_recovery_is_no_empty_start_and_can_be_finished() {
+    let mut site = Site::start(1);
+    site.members[0] = None;
+    let data = site.path("data-1");
+    std::fs::rename(&data, site.path("data-1.before-recovery")).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    let mut member = site.single.spawn_member(1);
+    let code = member.exit_code(Duration::from_secs(60));
+    let log = member.log();
+    assert!(code.is_some_and(|code| code != 0), "{code:?}: {log}");
+    assert!(log.contains("chamois recover --accept-lost-writes"), "{log}");
+    let config = config(&site, 1);
+    let finished = chamois(&["recover", "--accept-lost-writes", "--config", &config]);
+    let (code, _, err) = outcome(&finished);
+    assert_eq!(code, 0, "{err}");
+    site.members[0] = Some(site.single.spawn_member(1));
+    site.until("it leads alone", || {
+        let (code, out, _) = site.ask(&["cluster", "status", "-o", "json"]);
+        code == 0 && out.contains("\"leader\"")
+    });
+}
+
 /// Who may reach the socket is not yet who may ask.
 #[test]
 fn another_user_is_refused_by_the_kernels_word() {
