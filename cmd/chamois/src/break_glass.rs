@@ -191,7 +191,7 @@ fn recover(args: &GlassArgs) -> Result<(), GlassError> {
     match ask(&config, Ask::Recover)?.0 {
         Answer::Recover => {
             println!(
-                "member {} stops now, and goes on alone when you start it again:\n  \
+                "member {} stops now, and goes on alone when you start it again within 15 minutes:\n  \
                  systemctl start chamois, or chamois serve --config {}\nThe other members must NEVER start again with their old data.",
                 config.member.id,
                 args.config.display()

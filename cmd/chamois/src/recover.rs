@@ -1,6 +1,7 @@
 //! `chamois recover`: one member goes on alone after a majority is lost for good.
 
-use std::io;
+use std::path::Path;
+use std::{fs, io};
 
 use cli::RecoverArgs;
 use raft::another_cluster::{self, OnlyMember};
@@ -25,6 +26,7 @@ pub fn recover(args: &RecoverArgs) -> Result<(), ServeError> {
         node: node.unwrap_or_default(),
         data_dir: config.data_dir.clone(),
     };
+    give_way(&config.data_dir).map_err(ServeError::Store)?;
     tracing::warn!(
         member = only.id,
         "RECOVERY WITHOUT A MAJORITY: what only the lost members had is gone for good"
@@ -48,4 +50,44 @@ pub fn recover(args: &RecoverArgs) -> Result<(), ServeError> {
         config = args.config.display(),
     );
     Ok(())
+}
+
+/// A service manager makes the folder of a member's data anew where it is gone, which must not hide that a recovery was cut off.
+fn give_way(data_dir: &Path) -> io::Result<()> {
+    if !fs::exists(data_dir.with_extension("before-recovery"))? {
+        return Ok(());
+    }
+    match fs::remove_dir(data_dir) {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_folder_beside_old_data_gives_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir(&data).unwrap();
+        give_way(&data).unwrap();
+        assert!(data.exists(), "there are no old data");
+        fs::create_dir(dir.path().join("data.before-recovery")).unwrap();
+        fs::write(data.join("x"), "").unwrap();
+        give_way(&data).unwrap();
+        assert!(data.join("x").exists());
+        fs::remove_file(data.join("x")).unwrap();
+        give_way(&data).unwrap();
+        assert!(!data.exists());
+        give_way(&data).unwrap();
+    }
 }

@@ -1,4 +1,8 @@
+use proto::cluster::v1::ClusterCommand;
+use proto::cluster::v1::cluster_command::{self, Bootstrap};
 use rpc::tls::{SpiffeId, TrustedClients};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier as _;
 
 use super::*;
 
@@ -44,6 +48,33 @@ impl Bed {
         };
         self.propose(Change::ActivateAuthority(activate)).await.unwrap();
         id
+    }
+
+    /// A store in memory has no name, and a certificate needs one.
+    async fn be_called(&self, name: &str) {
+        let bootstrap = Bootstrap {
+            cluster_name: name.to_owned(),
+            ..Bootstrap::default()
+        };
+        let change = Some(cluster_command::Change::Bootstrap(bootstrap));
+        let command = Command::Cluster(ClusterCommand { change });
+        self.store.propose("member/1", command, None).await.unwrap();
+    }
+
+    /// A user's certificate by the CA that signs now.
+    fn signed(&self, user: &str) -> CertificateDer<'static> {
+        let state = self.store.state();
+        let ca = signing_authority(&state, &self.sealer).unwrap();
+        let (_, public_key) = auth::pki::new_member_key().unwrap();
+        let name = SpiffeId::user(state.cluster_name(), user);
+        let hour = Duration::from_secs(3600);
+        let pem = ca.certify(&name, Vec::new(), &public_key, hour, SystemTime::now());
+        auth::certificates(&pem.unwrap()).unwrap().remove(0)
+    }
+
+    fn trusted(&self) -> TrustedClients {
+        let all = trusted_authorities(&self.store.state()).concat();
+        TrustedClients::new("demo", &auth::certificates(&all).unwrap()).unwrap()
     }
 
     fn stages(&self) -> Vec<(String, Stage)> {
@@ -124,30 +155,32 @@ async fn a_new_ca_signs_and_the_old_one_is_trusted_for_a_day_and_an_hour() {
     );
 }
 
-/// What is signed is let in by whoever trusts the rows, and by nobody who trusts another CA only.
+/// What either CA signs is let in by whoever trusts the rows, as long as there is its row, and by nobody who trusts another CA only.
 #[tokio::test]
 async fn what_the_new_ca_signs_is_let_in_while_both_are_trusted() {
     let bed = Bed::new();
+    bed.be_called("demo").await;
     bed.step().await;
+    let first = bed.rotate().await;
+    let of_first = bed.signed("ada");
     bed.rotate().await;
-    let ca = signing_authority(&bed.store.state(), &bed.sealer).unwrap();
-    let (_, public_key) = auth::pki::new_member_key().unwrap();
-    let name = SpiffeId::user(bed.store.state().cluster_name(), "ada");
-    // a store in memory has no name, so that the CA and the certificate are of a cluster without one
-    let signed = ca.certify(
-        &name,
-        Vec::new(),
-        &public_key,
-        Duration::from_secs(3600),
-        SystemTime::now(),
-    );
-    let signed = auth::certificates(&signed.unwrap()).unwrap();
-    assert_eq!(signed.len(), 1);
-    let trusted: Vec<_> = trusted_authorities(&bed.store.state())
-        .iter()
-        .flat_map(|pem| auth::certificates(pem).unwrap())
-        .collect();
-    TrustedClients::new("demo", &trusted).unwrap();
+    let of_second = bed.signed("ada");
+    let trusted = bed.trusted();
+    assert!(is_let_in(&trusted, &of_first) && is_let_in(&trusted, &of_second));
+    let stranger = Ca::generate("demo", SystemTime::now()).unwrap();
+    let other = auth::certificates(stranger.certificate_pem()).unwrap();
+    let other = TrustedClients::new("demo", &other).unwrap();
+    assert!(!is_let_in(&other, &of_first) && !is_let_in(&other, &of_second));
+    let remove = Change::RemoveAuthority(RemoveAuthority { id: first });
+    bed.propose(remove).await.unwrap();
+    let trusted = bed.trusted();
+    assert!(!is_let_in(&trusted, &of_first) && is_let_in(&trusted, &of_second));
+}
+
+fn is_let_in(trusted: &TrustedClients, certificate: &CertificateDer<'_>) -> bool {
+    trusted
+        .verify_client_cert(certificate, &[], UnixTime::now())
+        .is_ok()
 }
 
 #[tokio::test]

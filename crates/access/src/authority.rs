@@ -221,6 +221,7 @@ impl Authority for Authorities {
                 check_not_revoked(&state, &who)?;
                 check_not_ended(&who, self.0.store.cluster_time_ms())?;
                 check_key(&state, &who)?;
+                check_authority(&state, &who)?;
                 match acts_by_policies(&state, identity) {
                     true => self.0.given(&state, &who, permission),
                     false => Ok(before_policies(&state, &who, permission)),
@@ -407,6 +408,20 @@ fn check_key(state: &State, who: &Principal) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::Unauthenticated {
             reason: "the key that signed the bearer token is not trusted any more".to_owned(),
+        }),
+    }
+}
+
+/// What a CA has signed is good for as long as the CA is trusted, also on a connection that goes on. Until the cluster has recorded any,
+/// there is only the one that it began with.
+fn check_authority(state: &State, who: &Principal) -> Result<(), Error> {
+    let mut trusted = state.auth.authorities().peekable();
+    let is_asked = !who.authority_id.is_empty() && trusted.peek().is_some();
+    match !is_asked || trusted.any(|authority| authority.id == who.authority_id) {
+        true => Ok(()),
+        false => Err(Error::Unauthenticated {
+            reason: "the CA that signed the certificate of this connection is not trusted any more; have one issued by another"
+                .to_owned(),
         }),
     }
 }

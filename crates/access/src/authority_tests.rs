@@ -1,3 +1,7 @@
+use proto::auth::v1::auth_command::{AddAuthority, Change, RemoveAuthority};
+use proto::auth::v1::certificate_authority::Stage;
+use proto::auth::v1::{AuthCommand, CertificateAuthority};
+use proto::raft::v1::entry::Command;
 use raft::Store;
 use tonic::{Code, Status};
 
@@ -465,6 +469,65 @@ async fn what_was_let_in_by_a_distrusted_key_ends_with_it() {
     assert!(refused.to_string().contains("not trusted any more"), "{refused}");
     authorities.look(&mut seen).await;
     assert_ne!(*authorities.changes().borrow(), before, "streams are told");
+}
+
+/// A CA whose key is lost: what it let in before it was removed goes at once, streams as well, and nothing else does.
+#[tokio::test]
+async fn what_was_let_in_by_a_removed_ca_ends_with_it() {
+    rpc::tls::install_crypto_provider();
+    let store = Store::in_memory();
+    let authorities = authorities(&store);
+    put(&store, policy("a", "viewer", &["user/ada"])).await;
+    let by = |ca: &str| {
+        let who = Principal {
+            certificate_sha256: vec![1; 32],
+            authority_id: ca.to_owned(),
+            ..principal("user/ada", &[])
+        };
+        code(authorities.access(&Identity::Known(Arc::new(who)), "smd.read"))
+    };
+    assert_eq!(by("whichever"), Code::Ok, "none is recorded yet");
+    let (lost, other) = (add_ca(&store).await, add_ca(&store).await);
+    for (ca, expected) in [
+        (lost.as_str(), Code::Ok),
+        (other.as_str(), Code::Ok),
+        ("", Code::Ok),
+        ("never heard of", Code::Unauthenticated),
+    ] {
+        assert_eq!(by(ca), expected, "{ca}");
+    }
+    let (before, mut seen) = (*authorities.changes().borrow(), Seen::of(&authorities.0));
+    change(
+        &store,
+        Change::RemoveAuthority(RemoveAuthority { id: lost.clone() }),
+    )
+    .await;
+    assert_eq!(by(&lost), Code::Unauthenticated);
+    assert_eq!((by(&other), by("")), (Code::Ok, Code::Ok));
+    authorities.look(&mut seen).await;
+    assert_ne!(*authorities.changes().borrow(), before, "streams are told");
+}
+
+async fn change(store: &Store, change: Change) {
+    let command = Command::Auth(AuthCommand { change: Some(change) });
+    store.propose("token/test", command, None).await.unwrap();
+}
+
+/// The id of a CA that the cluster trusts from now on.
+async fn add_ca(store: &Store) -> String {
+    let ca = auth::pki::CertificateAuthority::generate("demo", std::time::SystemTime::now()).unwrap();
+    let id = auth::authority_id(ca.certificate_pem()).unwrap();
+    let authority = CertificateAuthority {
+        id: id.clone(),
+        stage: Stage::Next.into(),
+        certificate_pem: ca.certificate_pem().trim().to_owned() + "\n",
+        ..CertificateAuthority::default()
+    };
+    let add = AddAuthority {
+        authority: Some(authority),
+    };
+    change(store, Change::AddAuthority(add)).await;
+    id
 }
 
 /// All that was issued to a user is taken back, and he begins anew: by the time of the certificate, as with services.

@@ -1,6 +1,8 @@
 //! `CertificateService`: certificates of users, services and nodes, and the CAs that sign them.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{CertifyError, LEAF_VALID_FOR_MAX, LEAF_VALID_FOR_MIN, Sealer};
@@ -18,7 +20,7 @@ use rpc::{Author, Error, Identity, invalid};
 use tonic::{Request, Response, Status};
 
 use crate::authorities::{addition, at, info, signing_authority, trusted_authorities};
-use crate::rights::{ADMIN, Rights, denied, known, own_name, require_level, require_within_own};
+use crate::rights::{ADMIN, Rights, denied, known, own_name, require_level, require_within_own, stands};
 
 /// Host names that one certificate may have.
 const HOSTS_MAX: usize = 32;
@@ -27,24 +29,48 @@ const HOST_LENGTH_MAX: usize = 253;
 /// What a certificate gives: everything that policies give its holder.
 const EVERYTHING: &str = "*.*";
 
+/// Where certificates are written down that are no renewals: by whom, and the digest and whom it is for.
+#[derive(Clone)]
+pub struct CertificateLog(Arc<dyn Fn(&str, &str) + Send + Sync>);
+
+impl CertificateLog {
+    /// Told of each before it is handed out.
+    pub fn new(written: impl Fn(&str, &str) + Send + Sync + 'static) -> CertificateLog {
+        CertificateLog(Arc::new(written))
+    }
+}
+
+impl fmt::Debug for CertificateLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateLog").finish_non_exhaustive()
+    }
+}
+
 /// The service of the API port.
 #[derive(Clone, Debug)]
 pub struct CertificateService {
     store: Store,
     sealer: Sealer,
     rights: Rights,
+    log: CertificateLog,
 }
 
 impl CertificateService {
-    pub(crate) fn new(store: Store, sealer: Sealer, rights: Rights) -> CertificateService {
+    pub(crate) fn new(
+        store: Store,
+        sealer: Sealer,
+        rights: Rights,
+        log: CertificateLog,
+    ) -> CertificateService {
         CertificateService {
             store,
             sealer,
             rights,
+            log,
         }
     }
 
-    /// Signs a key. Nothing is written: a certificate is found by its digest, or by whom it is for, when it is to be refused.
+    /// Signs a key. No row is written: a certificate is found by its digest, or by whom it is for, when it is to be refused.
     ///
     /// # Errors
     /// `Invalid` for what cannot be certified, `Denied` for what is not the caller's, `NoQuorum` on a member that cannot know what was
@@ -56,31 +82,47 @@ impl CertificateService {
         let caller = rpc::caller(&request).identity.clone();
         let asked = request.into_inner();
         let valid_for = valid_for(asked.valid_for_s)?;
+        // before the read index: what is taken back meanwhile is taken back of this certificate, too
+        let now_ms = self.store.cluster_time_ms();
         self.store.linearize().await?;
         let state = self.store.state();
         require_level(&state)?;
         let principal = self.admit(&caller, &asked)?;
         let name = name_of(state.cluster_name(), &principal)?;
         check_hosts(&asked.names, &self.members_hosts())?;
+        let is_renewal = is_own(&caller, &principal) && renews(&caller, &asked.names);
         let ca = signing_authority(&state, &self.sealer)?;
-        let now = at(self.store.cluster_time_ms());
-        let signed = ca.certify(&name, asked.names, &asked.public_key, valid_for, now);
+        let signed = ca.certify(&name, asked.names, &asked.public_key, valid_for, at(now_ms));
         let certificate_pem = signed.map_err(|error| refused(&error))?;
         let certificate = auth::certificates(&certificate_pem).unwrap_or_default();
         let sha256 = certificate.first().map(auth::fingerprint).unwrap_or_default();
         tracing::info!(principal, by = %caller, sha256, "a certificate was signed");
+        if !is_renewal {
+            self.log_signed(&caller, &sha256, &principal);
+        }
         Ok(IssueCertificateResponse {
             certificate_pem,
             authorities_pem: trusted_authorities(&state).concat(),
-            expires_at_ms: self.store.cluster_time_ms() + u64::from(seconds(valid_for)) * 1000,
+            expires_at_ms: now_ms + u64::from(seconds(valid_for)) * 1000,
         })
     }
 
-    /// Whom the certificate is for, if the caller may have it.
+    fn log_signed(&self, caller: &Identity, sha256: &str, principal: &str) {
+        (self.log.0)(
+            &caller.principal(),
+            &format!("certificate {sha256} for {principal}"),
+        );
+    }
+
+    /// Whom the certificate is for, if the caller may have it. One's own is renewed by the one before; everything else is an
+    /// administrator's to issue, because a token of ten minutes, or one that a provider gives to anybody, would become a day that
+    /// renews itself.
     fn admit(&self, caller: &Identity, asked: &IssueCertificateRequest) -> Result<String, Error> {
+        self.check_stands(caller)?;
         // also whether the caller was revoked meanwhile
         let is_administrator = self.rights.has(caller, ADMIN)?;
-        require_within_own(caller, &[EVERYTHING.to_owned()])?;
+        let everything = [EVERYTHING.to_owned()];
+        require_within_own(caller, &everything)?;
         let own = own_name(caller);
         let principal = match (asked.principal.as_str(), &own) {
             ("", Some(own)) => own.clone(),
@@ -90,11 +132,29 @@ impl CertificateService {
             }
             (named, _) => named.to_owned(),
         };
-        let has = known(caller).map_or(&[][..], |shown| shown.host_names.as_slice());
-        let is_own = own.as_ref() == Some(&principal) && asked.names.iter().all(|name| has.contains(name));
-        match is_own || is_administrator {
-            true => Ok(principal),
-            false => Err(denied(ADMIN)),
+        let is_own = is_own(caller, &principal);
+        if is_own && renews(caller, &asked.names) {
+            return Ok(principal);
+        }
+        if !is_administrator {
+            return Err(denied(ADMIN));
+        }
+        if !is_own {
+            self.rights.require_all(caller, &everything)?;
+        }
+        Ok(principal)
+    }
+
+    /// What the caller has shown may have ended while the request waited.
+    fn check_stands(&self, caller: &Identity) -> Result<(), Error> {
+        let now_ms = self.store.cluster_time_ms();
+        match known(caller) {
+            Some(who) if !stands(&self.store.state(), who, now_ms) => Err(Error::Unauthenticated {
+                reason:
+                    "what this request came with has ended; log in again, or use a certificate that stands"
+                        .to_owned(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -159,6 +219,22 @@ impl CertificateService {
             .ok_or_else(|| Error::Conflict {
                 detail: format!("CA {id} was removed by someone else"),
             })
+    }
+}
+
+fn is_own(caller: &Identity, principal: &str) -> bool {
+    own_name(caller).is_some_and(|own| own == principal)
+}
+
+/// Whether a caller comes by a certificate that is good for these hosts, too.
+fn renews(caller: &Identity, hosts: &[String]) -> bool {
+    match caller {
+        Identity::User { .. } => hosts.is_empty(),
+        Identity::Known(who) => {
+            let by_certificate = who.token_id.is_empty() && !who.certificate_sha256.is_empty();
+            by_certificate && hosts.iter().all(|host| who.host_names.contains(host))
+        }
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::Mutex;
 
 use auth::pki::{CertificateAuthority, new_member_key};
 use rpc::Principal;
@@ -18,7 +18,8 @@ async fn service(authority: FakeAuthority) -> CertificateService {
     };
     let (of_task, ca_pem) = (store.clone(), first.certificate_pem().to_owned());
     crate::authorities::look_after_authorities(of_task, sealer.clone(), ca_pem, stop).await;
-    let service = CertificateService::new(store, sealer, rights(authority));
+    let log = CertificateLog::new(|_, _| {});
+    let service = CertificateService::new(store, sealer, rights(authority), log);
     let made = service
         .add(request_of(&user("root"), AddAuthorityRequest::default()))
         .await
@@ -42,6 +43,12 @@ fn asked(principal: &str, names: &[&str]) -> IssueCertificateRequest {
         valid_for_s: 600,
         names: names.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// Whoever may do everything.
+fn everything() -> FakeAuthority {
+    let rules = rpc::Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
+    FakeAuthority::everything(&rules.permissions().collect::<Vec<_>>())
 }
 
 /// A service by its certificate, which is good for these hosts.
@@ -70,7 +77,7 @@ async fn everybody_renews_his_own_and_an_administrator_makes_others() {
         denied.to_string(),
         "auth.admin is needed for what this request names"
     );
-    let admin = service(FakeAuthority::everything(&["auth.admin"])).await;
+    let admin = service(everything()).await;
     assert!(is_admitted(
         admin.admit(&ada, &asked("service/cron", &["cron.example"]))
     ));
@@ -95,10 +102,87 @@ async fn a_service_keeps_its_hosts_and_gets_no_others() {
     }
 }
 
+/// Ten minutes, or what a provider gives to anybody, must not become a day that renews itself: neither a token without limits nor one
+/// that was given for a certificate is one.
+#[tokio::test]
+async fn a_token_gets_no_certificate_of_its_own() {
+    let plain = service(FakeAuthority::nobody()).await;
+    let for_a_certificate = Identity::Known(Arc::new(Principal {
+        certificate_sha256: vec![7; 32],
+        ..known(&token_of("user/ada", None)).unwrap().clone()
+    }));
+    for token in [token_of("user/ada", None), for_a_certificate] {
+        for principal in ["", "user/ada", "service/cron"] {
+            let refused = plain.admit(&token, &asked(principal, &[])).unwrap_err();
+            assert!(
+                matches!(refused, Error::Denied { .. }),
+                "{principal}: {refused:?}"
+            );
+        }
+    }
+}
+
+/// Whoever looks after tokens is not for that reason whoever he likes.
+#[tokio::test]
+async fn a_certificate_of_others_needs_all_that_it_may_give() {
+    let of_auth = service(FakeAuthority::everything(&[
+        "auth.admin",
+        "auth.read",
+        "auth.write",
+    ]))
+    .await;
+    let refused = of_auth.admit(&user("ada"), &asked("user/root", &[])).unwrap_err();
+    assert!(matches!(refused, Error::Denied { .. }), "{refused:?}");
+    assert!(is_admitted(of_auth.admit(&user("ada"), &asked("", &[]))));
+}
+
+/// Whoever was given somebody's name is found again: by whom, which, and for whom.
+#[tokio::test]
+async fn what_is_signed_for_others_is_written_down() {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = Arc::clone(&lines);
+    let log = CertificateLog::new(move |by, what| written.lock().unwrap().push(format!("{by}: {what}")));
+    let admin = CertificateService {
+        log,
+        ..service(everything()).await
+    };
+    admin.log_signed(&user("ada"), "d1ge57", "service/cron");
+    assert_eq!(
+        *lines.lock().unwrap(),
+        ["user/ada: certificate d1ge57 for service/cron"]
+    );
+    let web = by_certificate("service/web", &["web.example"]);
+    for (caller, principal, hosts, is_renewal) in [
+        (&web, "service/web", &["web.example"][..], true),
+        (&web, "service/web", &["api.example"], false),
+        (&web, "service/cron", &[], false),
+        (&token_of("service/web", None), "service/web", &[], false),
+    ] {
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            is_own(caller, principal) && renews(caller, &hosts),
+            is_renewal,
+            "{principal} {hosts:?}"
+        );
+    }
+}
+
+/// A login that was ended while the request waited gives nothing.
+#[tokio::test]
+async fn what_has_ended_gets_no_certificate() {
+    let admin = service(everything()).await;
+    let ended = Identity::Known(Arc::new(Principal {
+        session_id: "0123456789abcdef".to_owned(),
+        ..known(&token_of("user/ada", None)).unwrap().clone()
+    }));
+    let refused = admin.admit(&ended, &asked("", &[])).unwrap_err();
+    assert!(matches!(refused, Error::Unauthenticated { .. }), "{refused:?}");
+}
+
 /// A token that leaks must not become a day of everything.
 #[tokio::test]
 async fn a_token_for_less_gets_no_certificate() {
-    let admin = service(FakeAuthority::everything(&["auth.admin"])).await;
+    let admin = service(everything()).await;
     let narrow = token_of("user/ada", Some(&["smd.read", "auth.admin"]));
     for principal in ["", "user/ada", "service/cron"] {
         let refused = admin.admit(&narrow, &asked(principal, &[])).unwrap_err();

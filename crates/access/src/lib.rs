@@ -53,7 +53,7 @@ pub use authorities::{
 };
 pub use authority::Authorities;
 pub use break_glass::{BREAK_GLASS_VALID_FOR, BreakGlass};
-pub use certificates::CertificateService;
+pub use certificates::{CertificateLog, CertificateService};
 pub use explain::{Explained, explain};
 pub use key_rotation::{Pace, rotate_signing_keys};
 pub use login::LoginService;
@@ -79,12 +79,14 @@ pub fn add_services(
     store: &Store,
     authorities: &Authorities,
     rules: &Rules,
+    certificate_log: CertificateLog,
 ) -> Result<(), RulesError> {
     let service = PolicyService::new(store.clone(), authorities.clone(), rules)?;
     routes.add_service(PolicyServiceServer::new(service));
     if let Some(tokens) = authorities.tokens() {
         let rights = Rights::new(Arc::new(authorities.clone()), rules);
-        let certificates = CertificateService::new(store.clone(), tokens.sealer().clone(), rights.clone());
+        let sealer = tokens.sealer().clone();
+        let certificates = CertificateService::new(store.clone(), sealer, rights.clone(), certificate_log);
         let logins = authorities
             .oidc()
             .map(|oidc| Logins::new(tokens.clone(), oidc.clone()));

@@ -69,6 +69,10 @@ impl ProviderService {
             let problem = "it is what the log has; give the secret as `password`";
             return Err(invalid("provider.client_secret", problem));
         }
+        if provider.audiences.contains(&provider.client_id) {
+            let problem = "the client id is the audience of ID tokens, which are no access tokens; name the API that they are for";
+            return Err(invalid("provider.audiences", problem));
+        }
         if asked.without_secret && !asked.password.is_empty() {
             return Err(invalid(
                 "without_secret",
@@ -112,6 +116,13 @@ impl ProviderService {
             .seal(&format!("oidc-client/{name}"), version, secret.as_bytes());
         sealed.map_err(|error| Error::Internal(error.to_string()))
     }
+}
+
+/// Whether a login, or the yes to one, still has a provider that people may log in through: else what was begun with it must not go on.
+/// What came from no provider needs none.
+pub(crate) fn stands_behind(state: &State, provider: &str) -> bool {
+    let found = state.auth.provider(provider);
+    provider.is_empty() || found.is_some_and(|found| found.logins)
 }
 
 /// What the API shows: a secret is in no answer, not even sealed.
@@ -255,7 +266,15 @@ mod tests {
             }),
             ..PutOidcProviderRequest::default()
         };
-        for asked in [both, nothing, sealed] {
+        let of_id_tokens = PutOidcProviderRequest {
+            provider: Some(OidcProvider {
+                accepts_access_tokens: true,
+                audiences: vec!["smd".into(), provider().client_id],
+                ..provider()
+            }),
+            ..PutOidcProviderRequest::default()
+        };
+        for asked in [both, nothing, sealed, of_id_tokens] {
             ask(&bed, asked).await.unwrap_err();
         }
         put(&bed, provider(), &"x".repeat(2000)).await.unwrap_err();

@@ -80,18 +80,35 @@ impl Bed {
         groups: &[&str],
         permissions: &[&str],
     ) -> OpaqueToken {
+        let session = LoginSession {
+            principal: principal.to_owned(),
+            groups: groups.iter().map(ToString::to_string).collect(),
+            permissions: permissions.iter().map(ToString::to_string).collect(),
+            ..LoginSession::default()
+        };
+        self.open(session).await
+    }
+
+    /// The refresh token of a login through a provider.
+    pub(crate) async fn session_by(&self, provider: &str, principal: &str) -> OpaqueToken {
+        let session = LoginSession {
+            principal: principal.to_owned(),
+            provider: provider.to_owned(),
+            ..LoginSession::default()
+        };
+        self.open(session).await
+    }
+
+    async fn open(&self, session: LoginSession) -> OpaqueToken {
         let token = OpaqueToken::generate(OpaqueKind::Refresh).unwrap();
         let open = OpenSession {
             session: Some(LoginSession {
                 id: token.id(),
-                principal: principal.to_owned(),
-                groups: groups.iter().map(ToString::to_string).collect(),
-                permissions: permissions.iter().map(ToString::to_string).collect(),
                 client_id: "cli".to_owned(),
                 refresh_sha256: token.secret_sha256().to_vec(),
                 family_sha256: token.family_sha256().to_vec(),
                 expires_at_ms: self.store.cluster_time_ms() + HOUR_MS,
-                ..LoginSession::default()
+                ..session
             }),
             user_code: String::new(),
         };

@@ -60,6 +60,21 @@ impl DenialLog {
         self.0.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What was done and is in no entry of the log, by root on this host or by whoever has certificates signed: a line of its own, which no
+    /// limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, or `signed`.
+    pub fn note(&self, author: &str, method: &str, outcome: &str, reason: &str) {
+        let at_ms = (self.0.now_ms)();
+        self.hand_over(Denial {
+            at_ms,
+            time: state::time_text(at_ms),
+            author: clean(author),
+            method: clean(method),
+            outcome: clean(outcome),
+            reason: clean(reason),
+            ..Denial::default()
+        });
+    }
+
     /// To be called once in a while: tells of what was left out in a window that is over.
     pub(crate) fn tick(&self, now: Instant) {
         let counts = self.limit().end_window(now);
@@ -129,6 +144,33 @@ mod tests {
 
     fn log() -> (DenialLog, Receiver<Denial>) {
         DenialLog::new(Arc::new(|| 5000))
+    }
+
+    /// Root's doings are few, and each of them counts.
+    #[test]
+    fn what_is_done_past_the_guard_is_never_left_out() {
+        let (log, written) = log();
+        for _ in 0..EACH_MAX + 5 {
+            log.note(
+                "break-glass/0",
+                "break-glass/token",
+                "used",
+                "on this host's socket",
+            );
+        }
+        let lines: Vec<Denial> = written.try_iter().collect();
+        assert_eq!(lines.len(), EACH_MAX as usize + 5);
+        let first = &lines[0];
+        assert_eq!(
+            (
+                first.author.as_str(),
+                first.method.as_str(),
+                first.outcome.as_str(),
+                first.at_ms
+            ),
+            ("break-glass/0", "break-glass/token", "used", 5000)
+        );
+        assert_eq!(log.counts(), (0, 0), "nothing was refused");
     }
 
     fn refuse(log: &DenialLog, identity: Identity, peer: &str, error: &Error) {

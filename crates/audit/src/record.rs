@@ -88,7 +88,7 @@ pub(crate) struct Denial {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) address: String,
     pub(crate) method: String,
-    /// `denied` or `unauthenticated`.
+    /// `denied` or `unauthenticated`; `used` of the break-glass socket and `signed` of certificates, which nobody has refused.
     pub(crate) outcome: String,
     pub(crate) reason: String,
     #[serde(skip_serializing_if = "is_zero")]

@@ -30,6 +30,9 @@ pub struct Principal {
     pub expires_at_ms: u64,
     /// The key that signed an access token: when that is trusted no more, neither is what it signed. Empty for everything else.
     pub key_id: String,
+    /// The CA that has signed the certificate of the connection, by its id: when that is trusted no more, neither is what it signed. Empty
+    /// for everything else, and for a site's own CA that a member's configuration names.
+    pub authority_id: String,
     /// Host names and addresses that the certificate of the connection is good for.
     pub host_names: Vec<String>,
 }

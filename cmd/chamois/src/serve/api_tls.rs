@@ -2,6 +2,7 @@
 //! cluster's CA, again at half its life and when another CA signs, and takes a site's own files as they change. No connection is
 //! dropped for it.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use auth::Sealer;
@@ -15,7 +16,7 @@ use super::ServeError;
 use super::config::{ApiConfig, Config};
 use super::drain::Stop;
 use super::identity::Identity;
-use super::site_files::SiteFiles;
+use super::site_files::{self, Pair, SiteFiles};
 
 /// How often is looked whether something has changed.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(super) struct ApiTls {
     /// The same, or a site's own.
     https: ServerCertificate,
     clients: TrustedClients,
+    /// A site's own files as they were when the ports were bound.
+    loaded: Arc<SiteFiles>,
     /// `api.allow-tls12`.
     allows_tls12: bool,
 }
@@ -49,16 +52,24 @@ impl ApiTls {
     fn of(cluster: &str, material: &Material, site: SiteFiles) -> Result<Self, TlsError> {
         let chain = with(material.chain.clone(), &material.ca);
         let own = |chain| ServerCertificate::new(chain, material.key.clone_key());
-        let https = match site.https {
-            Some((chain, key)) => ServerCertificate::new(chain, key)?,
+        let https = match &site.https {
+            Some((chain, key)) => ServerCertificate::new(chain.clone(), key.clone_key())?,
             None => own(chain.clone())?,
         };
+        let clients = TrustedClients::new(cluster, &material.ca)?;
+        clients.replace_beside(&material.ca, &site.client_ca)?;
         Ok(Self {
             grpc: own(chain)?,
             https,
-            clients: TrustedClients::new(cluster, &with(material.ca.clone(), &site.client_ca))?,
+            clients,
+            loaded: Arc::new(site),
             allows_tls12: false,
         })
+    }
+
+    /// What the gRPC port presents, by the time that somebody looks.
+    pub(super) fn presented(&self) -> ServerCertificate {
+        self.grpc.clone()
     }
 
     /// TLS of the gRPC port.
@@ -124,8 +135,10 @@ pub(super) struct Keeper {
     store: Store,
     sealer: Sealer,
     signed: Option<Signed>,
-    trusted: Vec<CertificateDer<'static>>,
-    site: SiteFiles,
+    /// The cluster's CAs and the site's that the ports trust.
+    trusted: (Vec<CertificateDer<'static>>, Vec<CertificateDer<'static>>),
+    https: Option<Pair>,
+    client_ca: Vec<CertificateDer<'static>>,
     /// What was said last, so that it is said once.
     said: String,
 }
@@ -138,6 +151,10 @@ impl Keeper {
         let listens = listens.into_iter().filter(|ip| !ip.is_unspecified());
         names.extend(listens.map(|ip| ip.to_string()));
         names.extend(config.api_addresses().map(|(_, address)| address.to_string()));
+        // what has changed since the ports were bound is seen at the first look
+        let https = tls.loaded.https.as_ref();
+        let https = https.map(|(chain, key)| (chain.clone(), key.clone_key()));
+        let client_ca = tls.loaded.client_ca.clone();
         Self {
             tls,
             api: config.api.clone(),
@@ -148,9 +165,9 @@ impl Keeper {
             store: store.clone(),
             sealer: identity.sealer.clone(),
             signed: None,
-            trusted: Vec::new(),
-            // as when the ports were bound; if it has changed since, that is seen at the first look
-            site: SiteFiles::load(&config.api).unwrap_or_default(),
+            trusted: Default::default(),
+            https,
+            client_ca,
             said: String::new(),
         }
     }
@@ -169,8 +186,9 @@ impl Keeper {
         }
     }
 
-    /// What cannot be done now is done at a later look; until then everything stays as it was.
-    async fn look(&mut self) {
+    /// What cannot be done now is done at a later look; until then everything stays as it was. The first one is to be waited for before the
+    /// ports serve: the CA of the identity may have been removed.
+    pub(super) async fn look(&mut self) {
         let looked = match self.look_at_site().await {
             Ok(()) => self.look_at_state(SystemTime::now()),
             Err(problem) => self.look_at_state(SystemTime::now()).and(Err(problem)),
@@ -182,27 +200,36 @@ impl Keeper {
         self.said = problem;
     }
 
+    /// Each by itself: a pair that does not fit must not keep a CA trusted that is to be so no more.
     async fn look_at_site(&mut self) -> Result<(), String> {
         let api = self.api.clone();
-        let loading = tokio::task::spawn_blocking(move || SiteFiles::load(&api));
-        let loaded = loading.await.map_err(|error| error.to_string())?;
-        let loaded = loaded.map_err(|problem| problem.to_string())?;
-        if loaded == self.site {
+        let loading =
+            tokio::task::spawn_blocking(move || (site_files::https(&api), site_files::client_ca(&api)));
+        let (https, client_ca) = loading.await.map_err(|error| error.to_string())?;
+        let client_ca = client_ca
+            .map(|client_ca| self.client_ca = client_ca)
+            .map_err(|problem| problem.to_string());
+        let https = https.map_err(|problem| problem.to_string());
+        https.and_then(|https| self.take_https(https)).and(client_ca)
+    }
+
+    fn take_https(&mut self, loaded: Option<Pair>) -> Result<(), String> {
+        if loaded == self.https {
             return Ok(());
         }
-        if let Some((chain, key)) = &loaded.https {
+        if let Some((chain, key)) = &loaded {
             let replaced = self.tls.https.replace(chain.clone(), key.clone_key());
             replaced.map_err(|error| error.to_string())?;
             tracing::info!("the HTTPS port presents what is in `api.https-certificate`");
         }
-        self.site = loaded;
+        self.https = loaded;
         Ok(())
     }
 
     fn look_at_state(&mut self, now: SystemTime) -> Result<(), String> {
-        let trusted = self.trusted_now();
+        let trusted = (self.of_the_cluster(), self.client_ca.clone());
         if trusted != self.trusted {
-            let replaced = self.tls.clients.replace(&trusted);
+            let replaced = self.tls.clients.replace_beside(&trusted.0, &trusted.1);
             replaced.map_err(|error| error.to_string())?;
             self.trusted = trusted;
             // what is presented has them all, for whoever looks for the one that it knows
@@ -211,11 +238,7 @@ impl Keeper {
         self.sign(now)
     }
 
-    /// The CAs of the state, or that of the identity where none is recorded; and a site's own.
-    fn trusted_now(&self) -> Vec<CertificateDer<'static>> {
-        with(self.of_the_cluster(), &self.site.client_ca)
-    }
-
+    /// The CAs of the state, or that of the identity where none is recorded.
     fn of_the_cluster(&self) -> Vec<CertificateDer<'static>> {
         let recorded = access::trusted_authorities(&self.store.state()).concat();
         auth::certificates(&recorded).unwrap_or_else(|| self.material.ca.clone())
@@ -245,7 +268,7 @@ impl Keeper {
         let chain = with(chain, &self.of_the_cluster());
         let present = |port: &ServerCertificate| port.replace(chain.clone(), self.material.key.clone_key());
         present(&self.tls.grpc).map_err(|error| error.to_string())?;
-        if self.site.https.is_none() {
+        if self.https.is_none() {
             present(&self.tls.https).map_err(|error| error.to_string())?;
         }
         tracing::info!(ca = by, "this member presents a new certificate to clients");
@@ -311,6 +334,66 @@ mod tests {
         assert_eq!(tls.https.presented(), material.chain.first().cloned());
         tls.grpc_config().unwrap();
         tls.https_config().unwrap();
+    }
+
+    /// A member whose configuration names these files.
+    fn keeper(material: &Material, files: SiteFiles, api: ApiConfig) -> Keeper {
+        let tls = ApiTls::of("demo", material, files).unwrap();
+        Keeper {
+            api,
+            member: 1,
+            material: material.clone(),
+            public_key: Vec::new(),
+            names: Vec::new(),
+            store: Store::in_memory(),
+            sealer: Sealer::generate().unwrap(),
+            signed: None,
+            trusted: Default::default(),
+            https: None,
+            client_ca: tls.loaded.client_ca.clone(),
+            tls,
+            said: String::new(),
+        }
+    }
+
+    /// Whoever takes a CA's trust away must not be held up by a certificate that was copied half.
+    #[tokio::test]
+    async fn a_broken_pair_keeps_no_ca_trusted() {
+        rpc::tls::install_crypto_provider();
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let text = format!(
+            "grpc-listen = \"127.0.0.1:1\"\nhttps-listen = \"127.0.0.1:2\"\nhttps-certificate = {:?}\nhttps-key = {:?}\n\
+             client-ca = {:?}\n",
+            at("https.pem"),
+            at("https.key"),
+            at("ca.pem")
+        );
+        let api: ApiConfig = toml::from_str(&text).unwrap();
+        let ca = || {
+            let ca = auth::pki::CertificateAuthority::generate("site", SystemTime::now()).unwrap();
+            ca.certificate_pem().to_owned()
+        };
+        let (old, new) = (ca(), ca());
+        let files = SiteFiles {
+            https: None,
+            client_ca: auth::certificates(&old).unwrap(),
+        };
+        let (own, is_kept) = (material(), auth::certificates(&new).unwrap());
+        let mut keeper = keeper(&own, files, api);
+        std::fs::write(at("ca.pem"), &new).unwrap();
+        std::fs::write(at("https.pem"), "half").unwrap();
+        keeper.look().await;
+        assert!(
+            keeper.said.starts_with("api.https-certificate: "),
+            "{}",
+            keeper.said
+        );
+        assert_eq!(keeper.trusted, (own.ca.clone(), is_kept.clone()));
+        // and the other way round: what cannot be read takes nobody's trust away
+        std::fs::write(at("ca.pem"), "half").unwrap();
+        keeper.look().await;
+        assert_eq!(keeper.trusted.1, is_kept);
     }
 
     #[test]

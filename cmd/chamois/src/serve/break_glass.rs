@@ -1,16 +1,19 @@
 //! The socket in the data directory for whoever is root on this host, or the service's own user: it needs no majority, no provider, no
-//! token and no clock. Who is at the other end the kernel says. Everything that is asked is in the log, as a warning.
+//! token and no clock. Who is at the other end the kernel says. Everything that is asked is in the log, as a warning, and in the
+//! member's log of refused calls.
 
+mod recovery;
+
+use std::fmt;
 use std::fs::Permissions;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use access::{BREAK_GLASS_VALID_FOR, BreakGlass};
-use cli::RecoverArgs;
 use futures::StreamExt as _;
 use raft::Store;
 use serde::{Deserialize, Serialize};
@@ -19,19 +22,20 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::ServeError;
-use super::config::Config;
+pub(super) use self::recovery::recover_if_asked;
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "break-glass.sock";
-/// What a start without a majority is asked for by, in the data directory: it is gone before anything is done.
-const RECOVER: &str = "recover-at-start";
 /// For the owner alone.
 const PRIVATE: u32 = 0o600;
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 8;
 /// Bytes of a question.
 const QUESTION_BYTES_MAX: u64 = 1024;
+/// How long there must be no majority before one is given up: an election must not be taken for its end.
+const WITHOUT_MAJORITY_FOR: Duration = Duration::from_secs(10);
+/// How often is looked meanwhile.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Until the question has come.
 const QUESTION_MAX: Duration = Duration::from_secs(5);
 /// Until the answer is sent: an export of a large system to a slow disk.
@@ -51,6 +55,18 @@ pub enum Ask {
     Token,
     /// That it goes on alone at its next start.
     Recover,
+}
+
+impl Ask {
+    /// As the log of uses names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Status => "break-glass/status",
+            Self::Export => "break-glass/export",
+            Self::Token => "break-glass/token",
+            Self::Recover => "break-glass/recover",
+        }
+    }
 }
 
 /// What is answered; one line of JSON.
@@ -86,6 +102,26 @@ impl Asked {
     }
 }
 
+/// Where uses of the socket are written down, majority or not: by whom, what, what became of it, and why.
+#[derive(Clone)]
+pub(super) struct Uses(Arc<dyn Fn(&str, &str, &str, &str) + Send + Sync>);
+
+impl Uses {
+    pub(super) fn new(written: impl Fn(&str, &str, &str, &str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(written))
+    }
+
+    fn write(&self, peer: Peer, what: &str, outcome: &str, reason: &str) {
+        (self.0)(&format!("break-glass/{}", peer.uid), what, outcome, reason);
+    }
+}
+
+impl fmt::Debug for Uses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uses").finish_non_exhaustive()
+    }
+}
+
 /// Who is at the other end of the socket.
 #[derive(Clone, Copy, Debug)]
 struct Peer {
@@ -105,15 +141,20 @@ pub(super) struct Server {
     store: Store,
     tokens: BreakGlass,
     asked: Asked,
+    uses: Uses,
+    /// See [`WITHOUT_MAJORITY_FOR`].
+    without_majority_for: Duration,
 }
 
 impl Server {
-    pub(super) fn new(data_dir: &Path, store: Store, tokens: BreakGlass, asked: Asked) -> Self {
+    pub(super) fn new(data_dir: &Path, store: Store, tokens: BreakGlass, asked: Asked, uses: Uses) -> Self {
         Self {
             data_dir: data_dir.to_owned(),
             store,
             tokens,
             asked,
+            uses,
+            without_majority_for: WITHOUT_MAJORITY_FOR,
         }
     }
 
@@ -178,6 +219,7 @@ impl Server {
                 "user {} may not: only root and user {own}, who runs this member",
                 peer.uid
             );
+            self.uses.write(peer, "break-glass", "denied", &text);
             return say(&mut stream, &Answer::Refused(text)).await;
         }
         let ask = match question(&mut stream).await {
@@ -185,6 +227,7 @@ impl Server {
             Err(problem) => return say(&mut stream, &Answer::Refused(problem)).await,
         };
         tracing::warn!(uid = peer.uid, pid = peer.pid, ?ask, "break-glass");
+        self.uses.write(peer, ask.name(), "used", "on this host's socket");
         match ask {
             Ask::Export => self.export(&mut stream).await,
             Ask::Recover => self.recover(&mut stream).await,
@@ -243,16 +286,36 @@ impl Server {
         stream.get_mut().shutdown().await
     }
 
-    /// Only where there is no majority to lose: with one, members are removed and joined as usual.
+    /// Only where there is no majority to lose: with one, members are removed and joined as usual. Whoever is gone before he was told
+    /// that the member stops has a member that stopped, and one that does not go on alone.
     async fn recover(&self, stream: &mut BufReader<UnixStream>) -> io::Result<()> {
-        if self.store.has_leader() {
+        if !self.stays_without_majority().await {
             let text = "there is a majority: remove what is lost with `chamois member remove`".to_owned();
             return say(stream, &Answer::Refused(text)).await;
         }
-        ask_for_recovery(&self.data_dir)?;
-        say(stream, &Answer::Recover).await?;
+        if let Err(error) = recovery::ask(&self.data_dir, self.store.status().term) {
+            let text = format!(
+                "it cannot be noted beside the data directory ({error}); stop the member and use `chamois recover`"
+            );
+            return say(stream, &Answer::Refused(text)).await;
+        }
         self.asked.0.notify_one();
-        Ok(())
+        let told = say(stream, &Answer::Recover).await;
+        if told.is_err() {
+            recovery::withdraw(&self.data_dir)?;
+        }
+        told
+    }
+
+    async fn stays_without_majority(&self) -> bool {
+        let began = tokio::time::Instant::now();
+        while !self.store.has_leader() {
+            if began.elapsed() >= self.without_majority_for {
+                return true;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        false
     }
 }
 
@@ -285,40 +348,6 @@ async fn say(stream: &mut BufReader<UnixStream>, answer: &Answer) -> io::Result<
     stream.get_mut().flush().await
 }
 
-fn ask_for_recovery(data_dir: &Path) -> io::Result<()> {
-    let file = std::fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(PRIVATE)
-        .open(data_dir.join(RECOVER))?;
-    file.sync_all()?;
-    std::fs::File::open(data_dir)?.sync_all()
-}
-
-/// At a start: whether the last run was asked to go on alone. It is tried once.
-fn take_recovery(data_dir: &Path) -> io::Result<bool> {
-    match std::fs::remove_file(data_dir.join(RECOVER)) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Before the store is opened: goes on alone if root has asked the last run for it.
-///
-/// # Errors
-/// As `chamois recover`; the next start is as if nobody had asked.
-pub(super) fn recover_if_asked(config_file: &Path, config: &Config) -> Result<(), ServeError> {
-    if !take_recovery(&config.data_dir).map_err(ServeError::Store)? {
-        return Ok(());
-    }
-    crate::recover::recover(&RecoverArgs {
-        config: config_file.to_owned(),
-        accept_lost_writes: true,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,22 +374,46 @@ mod tests {
         answer
     }
 
+    /// Uses as `name outcome`.
+    type Written = Arc<std::sync::Mutex<Vec<String>>>;
+
+    fn server(dir: &Path, store: Store, asked: &Asked) -> (Server, Written) {
+        let written = Written::default();
+        let of_server = Arc::clone(&written);
+        let uses = Uses::new(move |by, what, outcome, _| {
+            let line = format!("{by} {what} {outcome}");
+            of_server.lock().unwrap().push(line);
+        });
+        let server = Server {
+            without_majority_for: Duration::from_millis(300),
+            ..Server::new(dir, store, BreakGlass::default(), asked.clone(), uses)
+        };
+        (server, written)
+    }
+
+    /// The data directory of a member, below a folder of the test's.
+    fn data_dir(dir: &tempfile::TempDir) -> PathBuf {
+        let data_dir = dir.path().join("data");
+        std::fs::create_dir(&data_dir).unwrap();
+        data_dir
+    }
+
     /// A majority is what a member may lack; the socket does not ask for one.
     #[tokio::test]
     async fn status_and_token_are_had_without_a_majority() {
         let dir = tempfile::tempdir().unwrap();
+        let (data, asked) = (data_dir(&dir), Asked::default());
         let store = Store::in_memory_without_majority(state::State::default());
-        let (tokens, asked) = (BreakGlass::default(), Asked::default());
-        let server = Server::new(dir.path(), store, tokens, asked.clone());
+        let (server, written) = server(&data, store, &asked);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(server.run(async { stopped.await.unwrap_or(()) }));
-        while !dir.path().join(SOCKET).exists() {
+        while !data.join(SOCKET).exists() {
             tokio::task::yield_now().await;
         }
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert!(asking(dir.path(), "\"status\"\n").await.contains("\"member\":1"));
-        assert_eq!(mode(&dir.path().join(SOCKET)), PRIVATE);
-        let answer: Answer = serde_json::from_str(&asking(dir.path(), "\"token\"\n").await).unwrap();
+        assert!(asking(&data, "\"status\"\n").await.contains("\"member\":1"));
+        assert_eq!(mode(&data.join(SOCKET)), PRIVATE);
+        let answer: Answer = serde_json::from_str(&asking(&data, "\"token\"\n").await).unwrap();
         let Answer::Token {
             token, valid_for_s, ..
         } = answer
@@ -369,35 +422,71 @@ mod tests {
         };
         assert!(token.starts_with("chb_") && valid_for_s == 900);
         for wrong in ["", "\n", "\"shell\"\n", "{}\n", &"x".repeat(200)] {
-            assert!(asking(dir.path(), wrong).await.contains("refused"), "{wrong}");
+            assert!(asking(&data, wrong).await.contains("refused"), "{wrong}");
         }
-        assert!(asking(dir.path(), "\"recover\"\n").await.contains("recover"));
+        assert!(asking(&data, "\"recover\"\n").await.contains("recover"));
         asked.to_recover().await;
-        assert!(take_recovery(dir.path()).unwrap() && !take_recovery(dir.path()).unwrap());
+        assert!(recovery::is_asked(&data).unwrap());
         stop.send(()).unwrap();
         running.await.unwrap();
-        assert!(!dir.path().join(SOCKET).exists());
+        assert!(!data.join(SOCKET).exists());
+        let by = format!("break-glass/{}", nix::unistd::geteuid());
+        let uses = ["status", "token", "recover"].map(|what| format!("{by} break-glass/{what} used"));
+        assert_eq!(*written.lock().unwrap(), uses, "what is no question is none");
+    }
+
+    /// Neither a member that goes on with a request that a start months later finds, nor one that gives up writes for nobody.
+    #[tokio::test]
+    async fn whoever_vanishes_leaves_no_request_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, asked) = (data_dir(&dir), Asked::default());
+        let store = Store::in_memory_without_majority(state::State::default());
+        let running = tokio::spawn(server(&data, store, &asked).0.run(std::future::pending()));
+        while !data.join(SOCKET).exists() {
+            tokio::task::yield_now().await;
+        }
+        let mut gone = UnixStream::connect(data.join(SOCKET)).await.unwrap();
+        gone.write_all(b"\"recover\"\n").await.unwrap();
+        drop(gone);
+        let stops = tokio::time::timeout(Duration::from_secs(30), asked.to_recover());
+        stops.await.expect("the member stops");
+        let withdrawn = async {
+            while recovery::is_asked(&data).unwrap() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let withdrawn = tokio::time::timeout(Duration::from_secs(30), withdrawn);
+        withdrawn.await.expect("and is not asked for anything");
+        running.abort();
+    }
+
+    /// An election is no lost majority.
+    #[tokio::test]
+    async fn a_majority_must_be_gone_for_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::in_memory_without_majority(state::State::default());
+        let (server, _) = server(&data_dir(&dir), store, &Asked::default());
+        let began = std::time::Instant::now();
+        assert!(server.stays_without_majority().await);
+        assert!(began.elapsed() >= server.without_majority_for);
+        assert!(WITHOUT_MAJORITY_FOR >= Duration::from_secs(10));
     }
 
     #[tokio::test]
     async fn with_a_majority_nothing_is_recovered_from() {
         let dir = tempfile::tempdir().unwrap();
-        let server = Server::new(
-            dir.path(),
-            Store::in_memory(),
-            BreakGlass::default(),
-            Asked::default(),
-        );
+        let data = data_dir(&dir);
+        let (server, _) = server(&data, Store::in_memory(), &Asked::default());
         let running = tokio::spawn(server.run(std::future::pending()));
-        while !dir.path().join(SOCKET).exists() {
+        while !data.join(SOCKET).exists() {
             tokio::task::yield_now().await;
         }
         assert!(
-            asking(dir.path(), "\"recover\"\n")
+            asking(&data, "\"recover\"\n")
                 .await
                 .contains("there is a majority")
         );
-        assert!(!take_recovery(dir.path()).unwrap());
+        assert!(!recovery::is_asked(&data).unwrap());
         running.abort();
     }
 

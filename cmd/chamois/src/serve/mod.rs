@@ -62,7 +62,7 @@ use crate::logging::Origin;
 
 use self::api_ports::{ApiPorts, NodeFiles};
 use self::api_tls::{ApiTls, Keeper};
-use self::break_glass::Asked;
+use self::break_glass::{Asked, Uses};
 use self::check::Host;
 use self::config::{AddressMode, Config};
 use self::counters::{Counters, Server};
@@ -141,10 +141,7 @@ pub fn log_of(config: &Path) -> (LogFormat, Option<Origin>) {
 
 async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), ServeError> {
     let Apart { raft, dhcp: for_dhcp } = apart;
-    let mut signals = Signals::listen().map_err(|source| ServeError::System {
-        what: "its signals",
-        source,
-    })?;
+    let mut signals = listen_to_signals()?;
     let api_tls = ApiTls::new(&config, &identity.material)?;
     let api_ports = ApiPorts::bind(&config, &api_tls).await?;
     let peer_listeners = peer_port::listen(config.raft.peer_listen, &raft).await?;
@@ -154,33 +151,21 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let audit = audit_journal::start(&config, &store)?;
 
     let dial = dial::dialler(identity.material.clone(), identity.pins.clone(), peers.clone());
-    let secrets = Secrets {
-        store: store.clone(),
-        keks: identity.keks.clone(),
-        members: ::boot_files::members(store.clone(), dial.clone()),
-    };
+    let members = ::boot_files::members(store.clone(), dial.clone());
+    let secrets = secrets_of(&identity, &store, members);
     let files = boot_files::open(&config, &store, dial)?;
     let (drain, mut tasks, held) = (Drain::default(), Tasks::default(), HeldAddresses::default());
     let (counters, dhcp) = (Counters::default(), dhcp::Servers::default());
     let peer = peer_port::port(&identity.material, &identity.pins, &counters)?;
-    peer_port::serve(
-        peer_listeners,
-        &peer,
-        &peer_port::services(&member, &files, PeerKeks(identity.keks.clone()))?,
-        &raft,
-        &drain,
-        &mut tasks,
-    );
+    let for_peers = peer_port::services(&member, &files, PeerKeks(identity.keks.clone()))?;
+    peer_port::serve(peer_listeners, &peer, &for_peers, &raft, &drain, &mut tasks);
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
-    let oidc = Oidc::new(
-        store.clone(),
-        identity.sealer.clone(),
-        Arc::new(ProviderClient::new()),
-    );
-    let page = metrics_page(&member, peers, &counters, &dhcp, (&tokens, &oidc), &audit);
-    let finishing = drain.finishing();
+    let providers = Arc::new(ProviderClient::new());
+    let oidc = Oidc::new(store.clone(), identity.sealer.clone(), providers);
+    let proofs = (&tokens, &oidc, &api_tls);
+    let page = metrics_page(&member, peers, &counters, &dhcp, proofs, &audit);
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
     secrets.start(&drain, &mut tasks);
@@ -198,30 +183,21 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         oidc: &oidc,
         audit: &audit,
     };
-    let (services, health, authorities) = services::assemble(parts, page, finishing).await?;
-    let asked = open_break_glass(&config, &store, &authorities, &drain, &mut tasks);
+    let (services, health, authorities) = services::assemble(parts, page, drain.finishing()).await?;
+    let asked = open_break_glass(&config, &store, &authorities, &audit, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
     let keeper = Keeper::new(api_tls, &config, &identity, &store);
-    keep_certificates(keeper, &drain, &mut tasks);
+    keep_certificates(keeper, &drain, &mut tasks).await;
     let open_roles = OpenRoles::new(&config, drain.leaving());
-    let gateway = api_ports::gateway(
-        &config,
-        &services,
-        &store,
-        NodeFiles {
-            boot_files: files.clone(),
-            loaders: &loaders,
-            sent: timeline::sent_files(&store, &timeline),
-        },
-        &open_roles,
-        drain.leaving(),
-    )?;
-    follow_catalogue(files, &drain, &mut tasks);
-    let outgoing = Outgoing {
-        allows_loopback: config.api.allow_loopback_webhooks,
+    let node_files = NodeFiles {
+        boot_files: files.clone(),
+        loaders: &loaders,
+        sent: timeline::sent_files(&store, &timeline),
     };
-    let webhooks = Webhooks::new(&identity.material.ca, outgoing);
-    work_on_the_state(&store, &identity, config.member.id, webhooks, &drain, &mut tasks);
+    let leaving = drain.leaving();
+    let gateway = api_ports::gateway(&config, &services, &store, node_files, &open_roles, leaving)?;
+    follow_catalogue(files, &drain, &mut tasks);
+    work_on_the_state(&store, &identity, &config, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
@@ -240,11 +216,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         for_dhcp,
         leaving: drain.leaving(),
     };
-    let stop = drain.finishing();
-    tasks.spawn(
-        "the node ports",
-        async move { Arc::new(node_ports).run(stop).await },
-    );
+    open_node_ports(node_ports, &drain, &mut tasks);
 
     until_told_to_stop(&mut signals, &asked, &mut tasks, &member).await?;
     drain.leave();
@@ -256,18 +228,36 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     ended
 }
 
+fn secrets_of(identity: &Identity, store: &Store, members: ::boot_files::Members) -> Secrets {
+    Secrets {
+        store: store.clone(),
+        keks: identity.keks.clone(),
+        members,
+    }
+}
+
+fn listen_to_signals() -> Result<Signals, ServeError> {
+    Signals::listen().map_err(|source| ServeError::System {
+        what: "its signals",
+        source,
+    })
+}
+
+/// What compute nodes use, as its networks ask for it.
+fn open_node_ports(node_ports: NodePorts, drain: &Drain, tasks: &mut Tasks) {
+    let (node_ports, stop) = (Arc::new(node_ports), drain.finishing());
+    tasks.spawn("the node ports", async move { node_ports.run(stop).await });
+}
+
 /// What this member does by itself, most of it while it leads.
-fn work_on_the_state(
-    store: &Store,
-    identity: &Identity,
-    member_id: u64,
-    webhooks: Webhooks,
-    drain: &Drain,
-    tasks: &mut Tasks,
-) {
+fn work_on_the_state(store: &Store, identity: &Identity, config: &Config, drain: &Drain, tasks: &mut Tasks) {
+    let outgoing = Outgoing {
+        allows_loopback: config.api.allow_loopback_webhooks,
+    };
+    let webhooks = Webhooks::new(&identity.material.ca, outgoing);
     advance_rollouts(store, drain, tasks);
     confirm_held_addresses(store, drain, tasks);
-    notify(store, webhooks, member_id, drain, tasks);
+    notify(store, webhooks, config.member.id, drain, tasks);
     look_after_keys(store, identity, drain, tasks);
 }
 
@@ -291,12 +281,13 @@ fn metrics_page(
     peers: PeerTraffic,
     counters: &Counters,
     dhcp: &dhcp::Servers,
-    (tokens, oidc): (&TokenChecks, &Oidc),
+    (tokens, oidc, api_tls): (&TokenChecks, &Oidc, &ApiTls),
     audit: &Audit,
 ) -> impl FnOnce(Calls) -> MetricsPage + use<> {
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
     let (servers, checks, oidc) = (dhcp.clone(), tokens.clone(), oidc.clone());
     let audit = AuditPage(Arc::new(audit.counters()));
+    let presented = api_tls.presented();
     move |calls| MetricsPage {
         raft,
         peers,
@@ -306,7 +297,12 @@ fn metrics_page(
             store: store.clone(),
             servers,
         },
-        tokens: TokenPage { store, checks, oidc },
+        tokens: TokenPage {
+            store,
+            checks,
+            oidc,
+            presented,
+        },
         audit,
     }
 }
@@ -327,8 +323,9 @@ fn look_after_keys(store: &Store, identity: &Identity, drain: &Drain, tasks: &mu
     });
 }
 
-/// This member's certificate and the CAs that it trusts are those of the state and of a site's files.
-fn keep_certificates(keeper: Keeper, drain: &Drain, tasks: &mut Tasks) {
+/// This member's certificate and the CAs that it trusts are those of the state and of a site's files, from now on.
+async fn keep_certificates(mut keeper: Keeper, drain: &Drain, tasks: &mut Tasks) {
+    keeper.look().await;
     let stop = drain.finishing();
     tasks.spawn("certificates", async move {
         keeper.run(stop).await;
@@ -341,15 +338,19 @@ fn open_break_glass(
     config: &Config,
     store: &Store,
     authorities: &Authorities,
+    audit: &Audit,
     drain: &Drain,
     tasks: &mut Tasks,
 ) -> Asked {
     let asked = Asked::default();
+    let log = audit.denials();
+    let uses = Uses::new(move |by, what, outcome, reason| log.note(by, what, outcome, reason));
     let glass = break_glass::Server::new(
         &config.data_dir,
         store.clone(),
         authorities.break_glass().clone(),
         asked.clone(),
+        uses,
     );
     let stop = drain.finishing();
     tasks.spawn("break-glass", async move {

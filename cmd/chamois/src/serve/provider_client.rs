@@ -1,5 +1,6 @@
 //! Questions to OIDC providers: one a connection, bounded in time and in what is read; redirects are answers.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::outgoing::Outgoing;
 use super::webhooks::system_roots;
 
 /// From the connection to the end of the answer.
@@ -65,9 +67,9 @@ async fn send(ask: Ask) -> Result<Fetched, String> {
         true => Some((connector(&ask.ca_pem)?, server_name(name)?)),
         false => None,
     };
-    let tcp = TcpStream::connect((name, port))
+    let tcp = dial(name, port, ask.is_inside)
         .await
-        .map_err(|error| format!("no connection to {host}:{port}: {error}"))?;
+        .map_err(|problem| format!("no connection to {host}:{port}: {problem}"))?;
     let request = request(&uri, ask)?;
     match tls {
         None => exchange(tcp, request).await,
@@ -80,6 +82,25 @@ async fn send(ask: Ask) -> Result<Fetched, String> {
             .await
         }
     }
+}
+
+/// A name is judged by where it leads when it is dialled: what answers on this host, or tells machines of a cloud their keys, is no
+/// provider, unless it was put there.
+async fn dial(name: &str, port: u16, is_inside: bool) -> Result<TcpStream, String> {
+    if is_inside {
+        let connected = TcpStream::connect((name, port)).await;
+        return connected.map_err(|error| error.to_string());
+    }
+    let outgoing = Outgoing {
+        allows_loopback: false,
+    };
+    outgoing.connect(name, port).await.map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "its name leads to this machine, to its link or to what a cloud tells machines; put a provider of this machine by              `localhost` or its loopback address"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    })
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, String> {
@@ -195,6 +216,7 @@ mod tests {
         rpc::tls::install_crypto_provider();
         let ask = Ask {
             url: url.to_owned(),
+            is_inside: true,
             ..Ask::default()
         };
         ProviderClient::new().fetch(ask).await
@@ -217,6 +239,7 @@ mod tests {
             url,
             form: Some("code=x".into()),
             authorization: "Basic eA==".into(),
+            is_inside: true,
             ..Ask::default()
         };
         rpc::tls::install_crypto_provider();
@@ -227,6 +250,23 @@ mod tests {
             request.contains("x-www-form-urlencoded") && request.contains("Basic eA=="),
             "{request}"
         );
+    }
+
+    /// A name that is the provider's today may lead here tomorrow: whoever has its DNS must not reach what listens on this host alone.
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_asked() {
+        let (url, served) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".into(), 0).await;
+        let port = url.split(':').next_back().unwrap().split('/').next().unwrap();
+        rpc::tls::install_crypto_provider();
+        for host in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "169.254.169.254"] {
+            let ask = Ask {
+                url: format!("http://{host}:{port}/"),
+                ..Ask::default()
+            };
+            let problem = ProviderClient::new().fetch(ask).await.unwrap_err();
+            assert!(problem.contains("leads to this machine"), "{host}: {problem}");
+        }
+        served.abort();
     }
 
     /// A provider cannot send us elsewhere.

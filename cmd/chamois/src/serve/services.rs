@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use access::{Authorities, Oidc, TokenChecks};
+use access::{Authorities, CertificateLog, Oidc, TokenChecks};
 use audit::Audit;
 use auth::BootTokens;
 use boot_files::BootFiles;
@@ -56,6 +56,15 @@ pub(super) struct Parts<'a> {
     pub(super) tokens: &'a TokenChecks,
     pub(super) oidc: &'a Oidc,
     pub(super) audit: &'a Audit,
+}
+
+/// The method that signs certificates, as the log of refused calls names it.
+const ISSUE_CERTIFICATE: &str = "/chamois.auth.v1.CertificateService/IssueCertificate";
+
+/// No row says what was signed, so that this member's log does, and whoever collects it.
+fn certificate_log(audit: &Audit) -> CertificateLog {
+    let log = audit.denials();
+    CertificateLog::new(move |by, what| log.note(by, ISSUE_CERTIFICATE, "signed", what))
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -114,7 +123,7 @@ pub(super) async fn assemble(
     files.add_services(&mut routes);
     watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
     ::audit::add_services(&mut routes, store, audit, finishing.reached());
-    access::add_services(&mut routes, store, &authorities, &rules)
+    access::add_services(&mut routes, store, &authorities, &rules, certificate_log(audit))
         .map_err(ServeError::setup("the permissions"))?;
     routes.add_service(ClusterServiceServer::new(OwnStatus {
         store: store.clone(),

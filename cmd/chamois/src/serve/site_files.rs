@@ -32,11 +32,13 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// What the HTTPS port presents: own certificate first, and its key.
+pub(super) type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
 /// What the files hold, checked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SiteFiles {
-    /// What the HTTPS port presents: own certificate first, and its key.
-    pub(super) https: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    pub(super) https: Option<Pair>,
     /// CAs whose client certificates are accepted beside those of the cluster's own.
     pub(super) client_ca: Vec<CertificateDer<'static>>,
 }
@@ -47,29 +49,37 @@ impl SiteFiles {
     /// # Errors
     /// Naming the key, the file and the remedy; never what is in a private key.
     pub(super) fn load(api: &ApiConfig) -> Result<Self, Problem> {
-        let https = match (&api.https_certificate, &api.https_key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(pair(certificate, key)?),
-            (Some(_), None) => {
-                return Err(wrong("api.https-key", "it is missing beside `https-certificate`"));
-            }
-            (None, Some(_)) => {
-                return Err(wrong("api.https-certificate", "it is missing beside `https-key`"));
-            }
-        };
-        let client_ca = match &api.client_ca {
-            None => Vec::new(),
-            Some(file) => authorities(file)?,
-        };
+        let (https, client_ca) = (https(api)?, client_ca(api)?);
         Ok(Self { https, client_ca })
     }
 }
 
+/// [`SiteFiles::https`] alone.
+///
+/// # Errors
+/// As [`SiteFiles::load`].
+pub(super) fn https(api: &ApiConfig) -> Result<Option<Pair>, Problem> {
+    match (&api.https_certificate, &api.https_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => pair(certificate, key).map(Some),
+        (Some(_), None) => Err(wrong("api.https-key", "it is missing beside `https-certificate`")),
+        (None, Some(_)) => Err(wrong("api.https-certificate", "it is missing beside `https-key`")),
+    }
+}
+
+/// [`SiteFiles::client_ca`] alone.
+///
+/// # Errors
+/// As [`SiteFiles::load`].
+pub(super) fn client_ca(api: &ApiConfig) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    match &api.client_ca {
+        None => Ok(Vec::new()),
+        Some(file) => authorities(file),
+    }
+}
+
 /// A certificate chain and the key of its first certificate.
-fn pair(
-    certificate: &Path,
-    key_file: &Path,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Problem> {
+fn pair(certificate: &Path, key_file: &Path) -> Result<Pair, Problem> {
     let chain = certificates("api.https-certificate", certificate)?;
     let pem = read("api.https-key", key_file, true)?;
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {

@@ -75,6 +75,18 @@ fn with_a_majority_root_reads_exports_and_becomes_an_administrator_of_one_member
         );
     }
     assert!(!log.contains(&token), "the token is in no log");
+    let denied = || {
+        let (code, out, err) = site.ask(&["audit", "--denied", "-o", "json"]);
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    site.until("each use is in the member's log of refused calls", || {
+        let lines = denied();
+        let uses = ["status", "export", "token", "recover"];
+        uses.iter()
+            .all(|what| lines.contains(&format!("break-glass/{what}")))
+    });
+    assert!(!denied().contains(&token));
 }
 
 /// No majority, and so no leader, no key that signs and no provider: what is left must do.

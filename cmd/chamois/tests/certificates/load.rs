@@ -4,11 +4,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
 use crate::common::http::send_over;
+use crate::one_connection::OneConnection;
 use crate::site::{COMPONENTS, Site, shown};
+
+/// Between two requests on a connection that is kept: without handshakes they would be too many.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Clients at all members, each with its own certificate file, which it reads anew for each request.
 pub(crate) struct Load {
@@ -54,6 +59,31 @@ impl Load {
             }));
         }
         load
+    }
+
+    /// And one client for each member that keeps its connection from now on.
+    pub(crate) fn keep(&mut self, site: &Site, file: &Path) {
+        for id in site.ids() {
+            let mut connection = OneConnection::open(site, id, file);
+            let (stop, asked, others) = (
+                Arc::clone(&self.stop),
+                Arc::clone(&self.asked),
+                Arc::clone(&self.others),
+            );
+            self.clients.push(std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let status = connection.status();
+                    if status != 200 {
+                        others
+                            .lock()
+                            .unwrap()
+                            .push(format!("{status} on a kept connection"));
+                    }
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    std::thread::sleep(PAUSE);
+                }
+            }));
+        }
     }
 
     pub(crate) fn asked(&self) -> usize {

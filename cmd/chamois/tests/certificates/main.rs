@@ -10,6 +10,7 @@ mod break_glass;
 mod common;
 mod forged;
 mod load;
+mod one_connection;
 mod refusals;
 mod renewal;
 mod revocation;

@@ -57,6 +57,22 @@ fn the_api_refuses_what_is_not_exactly_right() {
     assert!(is_cut(code(&site, stranger)), "a CA of the same name");
 }
 
+/// Whoever has had the CA's key for a moment has not had it for ever.
+#[test]
+fn what_the_clusters_ca_is_made_to_sign_ends_after_two_days() {
+    let site = Site::start(1);
+    let ours = Forger::of_the_cluster(&site);
+    let now = std::time::SystemTime::now();
+    for (days, expected) in [(1, Code::Ok), (3, Code::Unauthenticated)] {
+        let wish = Wish {
+            from: now - DAY * days,
+            to: now + DAY * 365 * 20,
+            ..Wish::for_uris(ADA)
+        };
+        assert_eq!(code(&site, ours.make(&wish)), expected, "begun {days} days ago");
+    }
+}
+
 /// Vault CVE-2024-2048: whoever has a certificate must not be able to make others.
 #[test]
 fn a_users_key_signs_for_nobody() {

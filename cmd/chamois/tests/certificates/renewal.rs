@@ -18,7 +18,9 @@ fn rotations_under_load_fail_no_request() {
         });
     }
     let trusted = Arc::new(Mutex::new(site.trusted()));
-    let load = Load::start(&site, &file, &trusted);
+    let mut load = Load::start(&site, &file, &trusted);
+    // the certificate of the first day is good as long as it says, on the connection that it has opened
+    load.keep(&site, &file);
     let mut before = shown(&file).0;
     for _ in 0..rotations() {
         // by itself: no token is shown
@@ -90,6 +92,11 @@ fn a_certificate_gets_its_own_name_and_no_other() {
         let (code, _, err) = ask(wider);
         assert!(code == 5 && err.contains("auth.admin"), "{wider:?}: {code} {err}");
     }
+    // by whom, and for whom
+    site.until("what was signed is in the member's log", || {
+        let log = site.ask(&["audit", "--denied", "-o", "json"]).1;
+        log.contains("for service/web") && log.contains("signed")
+    });
     let of_member = site.ip(1).to_string();
     let (code, _, err) = site.ask(&["certificate", "issue", "service/x", "--name", &of_member]);
     assert!(code == 2 && err.contains("a member's"), "{code} {err}");

@@ -13,7 +13,7 @@ use crate::idp::Idp;
 use crate::site::Site;
 
 /// A token of the provider for its client `machine`, audience `openchami`, scope `smd.read`.
-fn token_of(idp: &Idp) -> String {
+pub(crate) fn token_of(idp: &Idp) -> String {
     let form = "grant_type=client_credentials&resource=urn:openchami&scope=smd.read";
     let basic = STANDARD.encode("machine:machine");
     let mut stream = TcpStream::connect(idp.address()).unwrap();
@@ -56,18 +56,25 @@ fn a_providers_tokens_count_where_they_are_named_and_while_it_answers() {
     site.give("machines", "viewer", "user/machine");
     let token = token_of(&idp);
     assert_eq!(site.final_status(1, &token), 401, "nobody knows its issuer");
-    idp.put(&site, &[]);
+    // machines have no user name
+    let by_sub = ["--user-claim", "sub"];
+    idp.put(&site, &by_sub);
     assert_eq!(
         site.final_status(1, &token),
         401,
         "logins are one thing, tokens another"
     );
-    idp.put(&site, &["--accept-access-tokens-for", "smd"]);
+    idp.put(
+        &site,
+        &[&by_sub[..], &["--accept-access-tokens-for", "smd"]].concat(),
+    );
     assert_eq!(site.final_status(1, &token), 401, "it is for another audience");
 
     idp.put(
         &site,
         &[
+            "--user-claim",
+            "sub",
             "--accept-access-tokens-for",
             "openchami",
             "--keys-max-age-s",

@@ -1,5 +1,6 @@
 //! Code and PKCE, with a browser that keeps its cookies.
 
+use crate::access_tokens;
 use crate::browser::{Browser, begun, get};
 use crate::common::http::get as get_as_node;
 use crate::idp::Idp;
@@ -35,7 +36,7 @@ fn a_person_logs_in_and_any_member_takes_the_callback() {
     // somebody else's browser, as in login CSRF, and this one without its cookie
     let stranger = begun(&site, 1, "/oauth2/authorize");
     let strangers = stranger.header("set-cookie").unwrap().split(';').next().unwrap();
-    for cookie in ["", "chamois-login=x", strangers] {
+    for cookie in ["", "__Secure-chamois-login=x", strangers] {
         let refused = get(&site, 2, &back, cookie);
         assert_eq!(refused.status, 403, "{cookie}: {refused:?}");
     }
@@ -72,6 +73,31 @@ fn a_person_logs_in_and_any_member_takes_the_callback() {
     let back = other.log_in(&idp, &redirect, "bob");
     let page = get(&site, 3, &back, &other.own_cookie);
     assert_eq!(site.final_status(1, &token_of(&page.body)), 403);
+}
+
+/// A user's certificate is an administrator's until there are policies: whoever the provider lets in must not get one.
+#[test]
+fn a_login_becomes_no_certificate_before_there_are_policies() {
+    let site = Site::start(1);
+    let Some(idp) = Idp::start("a_login_becomes_no_certificate_before_there_are_policies", &site) else {
+        return;
+    };
+    let by_sub = ["--user-claim", "sub"];
+    let accepted = ["--accept-access-tokens-for", "openchami"];
+    idp.put(&site, &[by_sub, accepted].concat());
+    let mut browser = Browser::new();
+    let back = browser.log_in(&idp, &begun(&site, 1, "/login"), "ada");
+    let page = get(&site, 1, &back, &browser.own_cookie);
+    assert_eq!(page.status, 200, "{page:?}");
+    for token in [token_of(&page.body), access_tokens::token_of(&idp)] {
+        let bearer = site.bearing(&token);
+        assert_eq!(site.final_status(1, &token), 403, "there is no policy");
+        for principal in ["", "user/sub-ada", "user/root", "service/cron"] {
+            let asked = serde_json::json!({"principal": principal, "public_key": "AAAA"}).to_string();
+            let refused = bearer.send(site.ip(1), "POST", "/chamois/v1/certificates", &asked);
+            assert_eq!(refused.status, 403, "{principal}: {refused:?}");
+        }
+    }
 }
 
 /// What would take a person, or his code, to somebody else.

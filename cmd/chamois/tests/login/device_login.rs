@@ -206,3 +206,42 @@ fn a_device_waits_and_is_told_how() {
     };
     assert_eq!((renew(), renew()), (200, 400));
 }
+
+/// The member that has shown the code may be down by the time that somebody says yes.
+#[test]
+fn a_device_is_answered_by_whichever_member_it_asks() {
+    let site = Site::start(3);
+    let Some(idp) = Idp::start("a_device_is_answered_by_whichever_member_it_asks", &site) else {
+        return;
+    };
+    idp.put(&site, &[]);
+    site.give("hpc", "viewer", "group/everybody");
+    begun(&site, 1, "/login");
+    let post = |id: u64, path: &str, body: Value| {
+        let nobody = site.as_nobody();
+        nobody.send(site.ip(id), "POST", path, &body.to_string())
+    };
+    let device = post(
+        2,
+        "/oauth2/device_authorization",
+        serde_json::json!({"client_id": "test"}),
+    );
+    let device = json(&device);
+    approve(&site, &idp, device["user_code"].as_str().unwrap(), "ada");
+    let mut answer = None;
+    site.until("tokens of another member", || {
+        let asked = serde_json::json!({
+            "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+            "device_code": device["device_code"],
+        });
+        let polled = post(3, "/oauth2/token", asked);
+        let is_there = polled.status == 200;
+        answer = Some(polled);
+        is_there
+    });
+    let tokens = json(&answer.unwrap());
+    let token = tokens["access_token"].as_str().unwrap();
+    for id in site.ids() {
+        assert_eq!(site.final_status(id, token), 200, "member {id}");
+    }
+}

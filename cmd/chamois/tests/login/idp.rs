@@ -92,6 +92,9 @@ impl Idp {
             "chamois",
         ];
         args.extend(["--secret-file", secret.to_str().unwrap(), "--logins"]);
+        if !more.contains(&"--user-claim") {
+            args.extend(["--user-claim", "preferred_username"]);
+        }
         args.extend(more);
         let (code, out, err) = site.single.ask(&args);
         assert!(code == 0 && out.contains(&issuer), "{out}{err}");

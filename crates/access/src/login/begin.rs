@@ -9,8 +9,9 @@ use super::page::Page;
 use super::ticket::{LOGIN_MS, Ticket, typed_code};
 use super::{Logins, check_host};
 
-/// The cookie that binds a login to its browser.
-pub(super) const COOKIE: &str = "chamois-login";
+/// The cookie that binds a login to its browser. By its first letters browsers take it from pages over TLS only; those of `__Host-` would
+/// send it to every path. Source: RFC 6265bis, 4.1.3.1.
+pub(super) const COOKIE: &str = "__Secure-chamois-login";
 /// Longest path that a browser goes to afterwards, bytes: it travels through the provider.
 const TARGET_BYTES_MAX: usize = 512;
 
@@ -50,6 +51,14 @@ impl Logins {
     ) -> Result<Page, Error> {
         let key = self.key()?;
         let known = self.0.oidc.known(provider).await?;
+        let says_whose = known.metadata.authorization_response_iss_parameter_supported;
+        if !says_whose && self.has_several_providers() {
+            let problem = format!(
+                "{} does not say in its answers whose they are (RFC 9207), so that it can have logins only where no other provider has",
+                provider.name
+            );
+            return Err(invalid("provider", problem));
+        }
         let scopes = std::iter::once("openid").chain(provider.scopes.iter().map(String::as_str));
         let challenge = URL_SAFE_NO_PAD.encode(auth::secret_digest(ticket.verifier(&key).as_bytes()));
         let query = form_urlencoded::Serializer::new(String::new())

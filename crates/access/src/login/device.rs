@@ -11,6 +11,7 @@ use super::ticket::{DeviceTicket, LOGIN_MS, shown_code};
 use super::{Logins, check_host};
 use crate::oauth::{OauthError, TokenAnswer};
 use crate::oidc::Person;
+use crate::providers::stands_behind;
 use crate::rates::network_of;
 use crate::scopes::narrowed;
 
@@ -23,6 +24,8 @@ const INTERVAL_S: u64 = 5;
 pub(super) const POLL_PAUSE_MS: u64 = (INTERVAL_S - 1) * 1000;
 /// How long a login of a device lasts without a new yes, milliseconds: a working day. Groups are as old as that.
 const SESSION_MS: u64 = 12 * 60 * 60 * 1000;
+/// A code is good for one login. At a member that has not given the tokens it waits until it ends.
+const USED: &str = "this device code was used before; log in again";
 /// Longest name of a client, bytes.
 const CLIENT_BYTES_MAX: usize = 64;
 /// Longest scope, bytes: it travels in the device code.
@@ -105,9 +108,18 @@ pub(crate) async fn poll(logins: &Logins, asked: &TokenRequest) -> Result<TokenA
     if !logins.0.polled.admits(&user_code, now_ms) {
         return Err(OauthError::slow_down());
     }
-    let approval = logins.state().auth.device_approval(&user_code);
+    if logins.0.used.wait_ms(&user_code, now_ms).is_some() {
+        return Err(OauthError::grant(USED));
+    }
+    let state = logins.state();
+    let approval = state.auth.device_approval(&user_code);
     let approval = approval.filter(|approval| approval.expires_at_ms > now_ms);
     let approval = approval.ok_or(OauthError::pending())?;
+    if !stands_behind(&state, &approval.provider) {
+        return Err(OauthError::grant(
+            "nobody logs in any more through the provider that said yes; log in again",
+        ));
+    }
     let opening = Opening {
         person: Person {
             principal: approval.principal.clone(),
@@ -117,15 +129,18 @@ pub(crate) async fn poll(logins: &Logins, asked: &TokenRequest) -> Result<TokenA
         client_id: ticket.client_id,
         permissions: narrowed(&ticket.scope, None).map_err(|_| OauthError::scope())?,
         lasts_ms: SESSION_MS,
-        user_code,
+        user_code: user_code.clone(),
     };
     match logins.open(opening).await {
-        Ok(opened) => Ok(TokenAnswer {
-            refresh_token: Some(opened.refresh.to_string()),
-            ..TokenAnswer::of(opened.access)
-        }),
+        Ok(opened) => {
+            logins.0.used.count(&user_code, now_ms);
+            Ok(TokenAnswer {
+                refresh_token: Some(opened.refresh.to_string()),
+                ..TokenAnswer::of(opened.access)
+            })
+        }
         // another poll was faster and has the tokens
-        Err(Error::NotFound { .. }) => Err(OauthError::pending()),
+        Err(Error::NotFound { .. }) => Err(OauthError::grant(USED)),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,6 +5,7 @@
 mod begin;
 mod callback;
 mod device;
+mod exchanging;
 mod key;
 mod page;
 mod session;
@@ -25,6 +26,7 @@ use state::State;
 use tonic::{Request, Response, Status};
 
 pub(crate) use self::device::poll;
+use self::exchanging::Exchanging;
 use self::key::LoginKey;
 pub(crate) use self::key::{LOGIN_KEY, new_login_key};
 use crate::TokenChecks;
@@ -49,6 +51,11 @@ struct Inner {
     key: ArcSwapOption<LoginKey>,
     begun: Rates,
     polled: Rates,
+    /// Device codes that tokens were given for here.
+    used: Rates,
+    /// Codes that a provider did not take, by where they came from.
+    failed: Rates,
+    exchanging: Exchanging,
 }
 
 impl fmt::Debug for Logins {
@@ -65,6 +72,9 @@ impl Logins {
             key: ArcSwapOption::empty(),
             begun: Rates::new(device::BEGINS_A_MINUTE_MAX, device::MINUTE_MS),
             polled: Rates::new(1, device::POLL_PAUSE_MS),
+            used: Rates::new(1, ticket::LOGIN_MS),
+            failed: Rates::new(callback::FAILED_A_MINUTE_MAX, device::MINUTE_MS),
+            exchanging: Exchanging::default(),
         }))
     }
 
@@ -97,6 +107,12 @@ impl Logins {
         let opened = Arc::new(opened);
         self.0.key.store(Some(Arc::clone(&opened)));
         Ok(opened)
+    }
+
+    /// Whether an answer must say which provider it is of. With one there is no other that it could be of. Source: RFC 9207.
+    fn has_several_providers(&self) -> bool {
+        let state = self.state();
+        state.auth.providers().filter(|provider| provider.logins).count() > 1
     }
 
     /// The provider that is named, or the only one.
@@ -169,8 +185,9 @@ impl login_service_server::LoginService for LoginService {
 
     #[tracing::instrument(name = "login.callback", skip_all)]
     async fn callback(&self, request: Request<CallbackRequest>) -> Result<Response<HttpBody>, Status> {
+        let peer = rpc::caller(&request).peer;
         let returned = request.into_inner();
-        Ok(page::answer(Box::pin(self.logins.returned(returned)).await))
+        Ok(page::answer(Box::pin(self.logins.returned(peer, returned)).await))
     }
 
     #[tracing::instrument(level = "debug", name = "login.begin_device", skip_all)]

@@ -306,6 +306,94 @@ async fn what_the_provider_says_is_shown_and_does_not_run() {
     );
 }
 
+/// Whose answer it is nobody could say: a provider that is in league with somebody would get the other one's codes.
+#[tokio::test]
+async fn of_several_providers_each_says_whose_its_answers_are() {
+    let login = Login::new().await;
+    login.site.idp.promises_iss(false);
+    let begun = login.begin().await;
+    let other = OidcProvider {
+        name: "other".into(),
+        issuer: "https://other.example.org".into(),
+        ..provider()
+    };
+    login.site.put(other).await;
+    let without = CallbackRequest {
+        iss: String::new(),
+        ..back(&begun)
+    };
+    let refused = login.returned(without).await;
+    assert!(html(&refused).contains("another issuer"), "{}", html(&refused));
+    let asked = LoginRequest {
+        provider: "idp".into(),
+        host: HOST.into(),
+        ..LoginRequest::default()
+    };
+    let response = login.service.login(Request::new(asked)).await.unwrap();
+    assert_eq!(status(&response), "400", "{}", html(&response));
+    assert!(html(&response).contains("RFC 9207"), "{}", html(&response));
+}
+
+/// Whoever has a cookie and a state of his own makes up codes, and the provider would be asked about each.
+#[tokio::test]
+async fn a_network_that_makes_up_codes_is_not_passed_on() {
+    let login = Login::new().await;
+    let begun = login.begin().await;
+    login.site.idp.will_refuse();
+    for _ in 0..super::callback::FAILED_A_MINUTE_MAX {
+        assert_eq!(status(&login.returned(back(&begun)).await), "403");
+    }
+    let asked = login.site.idp.asked().len();
+    let refused = login.returned(back(&begun)).await;
+    assert_eq!(status(&refused), "503", "{}", html(&refused));
+    assert_eq!(login.site.idp.asked().len(), asked, "the provider is left alone");
+    let peer = Some("10.0.0.1:1".parse().unwrap());
+    let other = login.logins.returned(peer, back(&begun)).await;
+    assert!(matches!(other, Err(Error::Unauthenticated { .. })), "others are");
+}
+
+/// A provider that is gone gives nobody tokens, whoever has said yes before.
+#[tokio::test]
+async fn a_yes_ends_with_its_provider() {
+    let login = Login::new().await;
+    let device = login.begin_device("");
+    let begun = begun(&login.approve(&device.user_code, "https://m1:8443").await, "303");
+    assert_eq!(status(&login.come_back(&begun, &json!({})).await), "200");
+    let without = OidcProvider {
+        logins: false,
+        ..provider()
+    };
+    login.site.put(without).await;
+    assert_eq!(login.poll(&device.device_code).await.err(), Some("invalid_grant"));
+}
+
+/// What waits in the state is bounded for each, so that nobody fills it.
+#[tokio::test]
+async fn a_person_says_yes_to_five_devices_at_once() {
+    let login = Login::new().await;
+    for expected in ["200", "200", "200", "200", "200", "403"] {
+        let device = login.begin_device("");
+        let begun = begun(&login.approve(&device.user_code, "https://m1:8443").await, "303");
+        let response = login.come_back(&begun, &json!({})).await;
+        assert_eq!(status(&response), expected, "{}", html(&response));
+    }
+}
+
+/// The member that is asked for the tokens knows nothing of the one that the device began at.
+#[tokio::test]
+async fn another_member_may_be_polled() {
+    let login = Login::new().await;
+    let device = login.begin_device("");
+    let begun = begun(&login.approve(&device.user_code, "https://m1:8443").await, "303");
+    login.come_back(&begun, &json!({})).await;
+    let other = Logins::new(login.site.bed.checks.clone(), login.site.oidc.clone());
+    let asked = TokenRequest {
+        device_code: device.device_code.clone(),
+        ..TokenRequest::default()
+    };
+    assert!(poll(&other, &asked).await.is_ok());
+}
+
 /// The ID token of another login of the same person.
 #[tokio::test]
 async fn an_id_token_of_another_login_is_refused() {
@@ -404,7 +492,7 @@ async fn a_device_has_its_tokens_when_somebody_said_yes() {
     login.site.pass_ms(super::device::POLL_PAUSE_MS);
     assert_eq!(
         login.poll(&device.device_code).await.err(),
-        Some("authorization_pending"),
+        Some("invalid_grant"),
         "once"
     );
 }

@@ -11,6 +11,7 @@ use super::error::OauthError;
 use super::token::TokenAnswer;
 use crate::TokenChecks;
 use crate::issued::{Grantee, internal};
+use crate::providers::stands_behind;
 use crate::scopes::narrowed;
 use crate::token_service::warn_of_refused;
 
@@ -28,6 +29,11 @@ pub(crate) async fn refresh(checks: &TokenChecks, asked: &TokenRequest) -> Resul
     if session.refresh_sha256 != shown.secret_sha256() {
         let replayed = renew(checks, &session, &shown).await;
         return Err(replayed.err().unwrap_or(OauthError::grant(UNKNOWN)));
+    }
+    if !stands_behind(&checks.store().state(), &session.provider) {
+        return Err(OauthError::grant(
+            "nobody logs in through this login's provider any more; log in through another one",
+        ));
     }
     let is_anothers = !asked.client_id.is_empty() && asked.client_id != session.client_id;
     if is_anothers && !session.client_id.is_empty() {
@@ -117,8 +123,12 @@ async fn renew(
 
 #[cfg(test)]
 mod tests {
+    use proto::auth::v1::OidcProvider;
+    use proto::auth::v1::auth_command::{DeleteProvider, PutProvider};
+
     use super::*;
     use crate::oauth::token::{REFRESH, token};
+    use crate::oidc::testing::provider;
     use crate::token_testing::Bed;
 
     fn asked(refresh_token: &str) -> TokenRequest {
@@ -174,6 +184,36 @@ mod tests {
             .await
             .map(|answer| answer.expires_in)
             .unwrap();
+    }
+
+    /// A provider that is taken away, or has no logins any more, keeps nobody in.
+    #[tokio::test]
+    async fn a_login_ends_with_its_provider() {
+        for is_deleted in [true, false] {
+            let bed = Bed::new().await;
+            let put = |logins| {
+                let provider = OidcProvider { logins, ..provider() };
+                Change::PutProvider(PutProvider {
+                    provider: Some(provider),
+                    keep_client_secret: false,
+                })
+            };
+            bed.propose(put(true)).await.unwrap();
+            let first = bed.session_by("idp", "user/ada").await.to_string();
+            let next = token(&bed.checks, asked(&first)).await.unwrap();
+            let next = next.refresh_token.unwrap();
+            let gone = match is_deleted {
+                true => Change::DeleteProvider(DeleteProvider { name: "idp".into() }),
+                false => put(false),
+            };
+            bed.propose(gone).await.unwrap();
+            let error = refused(&bed, asked(&next)).await;
+            assert_eq!(error.code(), "invalid_grant");
+            assert!(format!("{error:?}").contains("provider"), "{error:?}");
+            // it was not used up: it is good again when the provider is
+            bed.propose(put(true)).await.unwrap();
+            assert!(token(&bed.checks, asked(&next)).await.is_ok());
+        }
     }
 
     /// A thief and the owner both have it: neither keeps the login, whichever came first.

@@ -7,8 +7,11 @@ use state::State;
 use state::auth::is_person;
 use state::bounds::{NAME_BYTES_MAX, SESSION_GROUPS_MAX};
 
-/// Claims that name a person if the provider's resource says none, in this order.
-const USER_CLAIMS: [&str; 2] = ["preferred_username", "sub"];
+/// The claim that names a person if the provider's resource says none: the only one that a provider never gives to somebody else.
+/// Source: OpenID Connect Core 1.0, 5.7.
+const USER_CLAIM: &str = "sub";
+/// Anybody may write an address into his profile; the provider says whether it has asked there.
+const EMAIL: (&str, &str) = ("email", "email_verified");
 /// The claim that has groups if the provider's resource says none.
 const GROUPS_CLAIM: &str = "groups";
 /// Texts of one claim that are looked at.
@@ -25,20 +28,23 @@ pub(crate) struct Person {
     pub(crate) groups: Vec<String>,
 }
 
+/// By one claim and never by another one in its place: a user without it could be called as somebody else's `sub` is.
+///
 /// # Errors
-/// If no claim names anybody, or what is named can be no user.
+/// If the claim names nobody, or what is named can be no user.
 pub(crate) fn person(claims: &Claims, provider: &OidcProvider, state: &State) -> Result<Person, String> {
-    let name = match provider.user_claim.as_str() {
-        "" => USER_CLAIMS.into_iter().find_map(|claim| text(claims, claim)),
-        claim => text(claims, claim),
+    let claim = match provider.user_claim.as_str() {
+        "" => USER_CLAIM,
+        claim => claim,
     };
-    let name = name.ok_or_else(|| {
-        let claim = match provider.user_claim.as_str() {
-            "" => "preferred_username or sub",
-            claim => claim,
-        };
-        format!("the provider's token has no claim {claim} that is a text")
-    })?;
+    let name = text(claims, claim)
+        .ok_or_else(|| format!("the provider's token has no claim {claim} that is a text"))?;
+    if claim == EMAIL.0 && claims.get(EMAIL.1) != Some(&Value::Bool(true)) {
+        return Err(format!(
+            "the provider's token does not say `{}: true`: {claim} could be anybody's",
+            EMAIL.1
+        ));
+    }
     let principal = format!("user/{name}");
     if !is_person(&principal) {
         return Err(format!(
@@ -149,10 +155,13 @@ mod tests {
             user_claim: user_claim.into(),
             ..OidcProvider::default()
         };
-        let both = json!({"sub": "1f-2e", "preferred_username": "ada", "email": "ada@example.org", "a": {"b": "nested"}});
+        let both = json!({
+            "sub": "1f-2e", "preferred_username": "ada", "email": "ada@example.org", "email_verified": true, "a": {"b": "nested"},
+        });
         for (provider, principal) in [
-            (&default, "user/ada"),
+            (&default, "user/1f-2e"),
             (&by("sub"), "user/1f-2e"),
+            (&by("preferred_username"), "user/ada"),
             (&by("email"), "user/ada@example.org"),
             (&by("a.b"), "user/nested"),
         ] {
@@ -165,6 +174,45 @@ mod tests {
                 .unwrap_err()
                 .contains("no claim")
         );
+    }
+
+    /// Who leaves out the claim that was put is nobody, and not whoever his `sub` is called like.
+    #[test]
+    fn no_other_claim_takes_the_place_of_the_one_that_was_put() {
+        let by = |user_claim: &str| OidcProvider {
+            user_claim: user_claim.into(),
+            ..OidcProvider::default()
+        };
+        for (claim, value) in [
+            ("preferred_username", json!({"sub": "root"})),
+            ("sub", json!({"preferred_username": "root"})),
+            (
+                "preferred_username",
+                json!({"sub": "root", "preferred_username": ""}),
+            ),
+        ] {
+            let refused = named(value, &by(claim)).unwrap_err();
+            assert!(refused.contains(&format!("no claim {claim} ")), "{refused}");
+        }
+    }
+
+    /// Where people write their own addresses, any of them could be somebody else's.
+    #[test]
+    fn an_address_counts_that_the_provider_has_asked_at() {
+        let provider = OidcProvider {
+            user_claim: "email".into(),
+            ..OidcProvider::default()
+        };
+        let with = |verified: Value| {
+            let value = json!({"sub": "7", "email": "root@example.org", "email_verified": verified});
+            named(value, &provider)
+        };
+        assert_eq!(with(json!(true)).unwrap().principal, "user/root@example.org");
+        for wrong in [json!(false), json!("true"), json!(1), json!(null)] {
+            let refused = with(wrong.clone()).unwrap_err();
+            assert!(refused.contains("email_verified"), "{wrong}: {refused}");
+        }
+        named(json!({"email": "root@example.org"}), &provider).unwrap_err();
     }
 
     /// Whoever is named so would need no policy, or be somebody else.

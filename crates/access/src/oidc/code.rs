@@ -9,6 +9,7 @@ use rpc::Error;
 use serde::Deserialize;
 
 use super::claims::person;
+use super::discovery::is_inside;
 use super::fetch::body;
 use super::id_token::{self, Expected};
 use super::keys::KeyProblem;
@@ -124,8 +125,10 @@ impl Oidc {
                 form.append_pair("client_id", &provider.client_id);
             }
         }
+        let url = known.metadata.token_endpoint.clone();
         Ok(Ask {
-            url: known.metadata.token_endpoint.clone(),
+            is_inside: is_inside(&url, &provider.issuer),
+            url,
             ca_pem: provider.ca_pem.clone(),
             form: Some(form.finish()),
             authorization,

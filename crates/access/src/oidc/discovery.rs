@@ -78,6 +78,12 @@ fn check_url(url: &str, issuer: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a URL that [`check_url`] takes leads to this machine, because the provider was put there.
+pub(super) fn is_inside(url: &str, issuer: &str) -> bool {
+    let (asked, own) = (Authority::of(url), Authority::of(issuer));
+    own.is_some_and(|own| own.is_inside() && asked.is_some_and(|asked| asked.host == own.host))
+}
+
 /// Where a URL leads.
 #[derive(Debug, PartialEq, Eq)]
 struct Authority {
@@ -125,6 +131,21 @@ mod tests {
     use super::*;
 
     const ISSUER: &str = "https://idp.example.org";
+
+    #[test]
+    fn only_what_was_put_on_this_machine_is_asked_there() {
+        for (url, issuer, expected) in [
+            ("http://127.0.0.1:8080/jwks", "http://127.0.0.1:8080", true),
+            ("http://localhost/jwks", "http://localhost:8080", true),
+            ("https://[::1]/jwks", "https://[::1]", true),
+            ("https://keys.example.org/jwks", "http://127.0.0.1:8080", false),
+            ("https://idp.example.org/jwks", ISSUER, false),
+            ("https://127.0.0.1/jwks", ISSUER, false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_inside(url, issuer), expected, "{url} of {issuer}");
+        }
+    }
 
     #[test]
     fn a_document_is_found_below_the_issuer() {

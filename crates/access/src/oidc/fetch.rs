@@ -13,6 +13,8 @@ pub struct Ask {
     pub form: Option<String>,
     /// The `Authorization` header; empty: none.
     pub authorization: String,
+    /// Whether the provider was put at an address of this machine or of its link: no other one's name may lead there.
+    pub is_inside: bool,
 }
 
 impl std::fmt::Debug for Ask {

@@ -56,7 +56,9 @@ impl Oidc {
         };
         let issued_at_s = check_times(&claims, now_ms).map_err(|reason| self.refuse(reason))?;
         let audiences = texts(claims.get("aud"));
-        if !audiences.iter().any(|named| provider.audiences.contains(named)) {
+        // what is for the client is an ID token, which anybody that it was shown to could pass on
+        let is_accepted = |named: &String| *named != provider.client_id && provider.audiences.contains(named);
+        if !audiences.iter().any(is_accepted) {
             return Err(self.refuse("its `aud` is none that is accepted of its issuer"));
         }
         let person = person(&claims, &provider, &state).map_err(|reason| self.refuse(&reason))?;
@@ -240,6 +242,19 @@ mod tests {
         let forged = token(&site, &json!({})) + "A";
         assert!(!refused(&site, &forged).contains(&forged));
         assert!(site.oidc.refused() >= 7);
+    }
+
+    /// An ID token says who somebody is, to the one that it is for; it opens nothing.
+    #[tokio::test]
+    async fn an_id_token_is_no_access_token() {
+        let site = site(OidcProvider {
+            audiences: vec!["chamois".into(), "smd".into()],
+            ..accepting()
+        })
+        .await;
+        assert!(refused(&site, &token(&site, &json!({"aud": "chamois"}))).contains("aud"));
+        let for_both = token(&site, &json!({"aud": ["chamois", "smd"]}));
+        site.oidc.principal(&for_both).unwrap().unwrap();
     }
 
     /// Off unless somebody says otherwise.

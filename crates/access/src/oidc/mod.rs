@@ -181,6 +181,7 @@ impl Oidc {
     async fn load(&self, provider: &OidcProvider, now_ms: u64) -> Result<(), String> {
         let get = |url: String| {
             self.0.fetch.fetch(Ask {
+                is_inside: discovery::is_inside(&url, &provider.issuer),
                 url,
                 ca_pem: provider.ca_pem.clone(),
                 ..Ask::default()

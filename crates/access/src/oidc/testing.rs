@@ -40,6 +40,7 @@ pub(crate) fn ok(body: &Value) -> Fetched {
 pub(crate) fn provider() -> OidcProvider {
     OidcProvider {
         name: "idp".into(),
+        user_claim: "preferred_username".into(),
         issuer: ISSUER.into(),
         client_id: "chamois".into(),
         logins: true,
@@ -55,6 +56,7 @@ struct Inner {
     pair: SigningPair,
     is_down: bool,
     refuses: bool,
+    promises_iss: bool,
     claims: Value,
     asked: Vec<String>,
     last: Ask,
@@ -67,6 +69,7 @@ impl Idp {
             pair: SigningPair::generate().unwrap(),
             is_down: false,
             refuses: false,
+            promises_iss: true,
             claims: json!({}),
             asked: Vec::new(),
             last: Ask::default(),
@@ -89,6 +92,11 @@ impl Idp {
     /// The next codes are good for nothing.
     pub(crate) fn will_refuse(&self) {
         self.inner().refuses = true;
+    }
+
+    /// Whether it says that its answers say whose they are.
+    pub(crate) fn promises_iss(&self, promises: bool) {
+        self.inner().promises_iss = promises;
     }
 
     /// Another key, and the one before is gone.
@@ -160,7 +168,11 @@ impl Inner {
             return Err("no connection".to_owned());
         }
         Ok(match path.as_str() {
-            "/.well-known/openid-configuration" => ok(&metadata(ISSUER)),
+            "/.well-known/openid-configuration" => {
+                let mut says = metadata(ISSUER);
+                says["authorization_response_iss_parameter_supported"] = self.promises_iss.into();
+                ok(&says)
+            }
             "/jwks" => ok(&self.jwks()),
             "/token" if self.refuses => Fetched {
                 status: 400,

@@ -19,11 +19,12 @@ const HOUR_S: u32 = 3600;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chamois certificate issue                                     for yourself, 24 hours: client.pem and client.key
   chamois certificate issue service/coresmd --out /etc/coresmd/chamois.pem
+  chamois certificate issue user/ada                            24 hours: ada.pem and ada.key
   chamois certificate issue service/web --name web.example --hours 12
 
-The key is made here and never leaves this host. Beside the certificate the CAs to trust are written, to `ca.pem`. It is shown
+An administrator issues the first one (auth.admin, and for others every permission); from then on its holder renews it. The key
+is made here and never leaves this host. Beside the certificate the CAs to trust are written, to `ca.pem`. It is shown
 with --client-certificate FILE or CHAMOIS_CLIENT_CERTIFICATE, and renewed with `chamois certificate renew FILE`.")]
 pub struct IssueArgs {
     /// Whom it is for: `user/NAME`, `service/NAME` or `node/XNAME`; default: yourself

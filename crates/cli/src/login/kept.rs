@@ -1,8 +1,8 @@
 //! The login that is kept on this machine: for its user only, and for one cluster only.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +17,8 @@ use super::answer::Tokens;
 const NAME_BYTES: usize = 8;
 /// A login has at most so many bytes; a larger file is another one.
 const BYTES_MAX: u64 = 64 << 10;
+/// What a folder is for, and nobody but its owner.
+const FOLDER_MODE: u32 = 0o700;
 /// Bits of a mode that others have.
 const OTHERS: u32 = 0o077;
 
@@ -60,20 +62,25 @@ impl Kept {
         &self.0
     }
 
-    /// `None` if there is none, or one that others could have read or written.
+    /// `None` if there is none, or one that others could have read or written, or have put there: what is done with another one's login
+    /// is done in his name, and he sees it.
     pub(crate) fn read(&self) -> Option<Login> {
-        let metadata = std::fs::metadata(&self.0).ok()?;
+        let file = File::open(&self.0).ok()?;
+        // of what is open, whatever the name means by now
+        let metadata = file.metadata().ok()?;
         if metadata.len() > BYTES_MAX {
             return None;
         }
-        if metadata.permissions().mode() & OTHERS != 0 {
+        if metadata.permissions().mode() & OTHERS != 0 || !is_own(metadata.uid()) {
             eprintln!(
-                "chamois: {} can be read by others, so it does not count; delete it and log in again",
+                "chamois: {} is another user's or can be read by others, so it does not count; delete it and log in again",
                 self.0.display()
             );
             return None;
         }
-        serde_json::from_slice(&std::fs::read(&self.0).ok()?).ok()
+        let mut content = Vec::new();
+        file.take(BYTES_MAX).read_to_end(&mut content).ok()?;
+        serde_json::from_slice(&content).ok()
     }
 
     /// For its owner only, whole or not at all.
@@ -115,8 +122,25 @@ impl Kept {
 
     fn make_folder(&self) -> io::Result<()> {
         let folder = self.0.parent().unwrap_or(Path::new("/"));
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(folder)?;
+        let metadata = std::fs::metadata(folder)?;
+        if !is_own(metadata.uid()) {
+            let problem = format!("{} is another user's", folder.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+        }
+        // one that was there before: whoever may write in it may put another login in place of this one
+        match metadata.permissions().mode() & OTHERS {
+            0 => Ok(()),
+            _ => std::fs::set_permissions(folder, std::fs::Permissions::from_mode(FOLDER_MODE)),
+        }
     }
+}
+
+fn is_own(uid: u32) -> bool {
+    uid == nix::unistd::geteuid().as_raw()
 }
 
 impl Login {
@@ -169,6 +193,37 @@ mod tests {
         assert!(kept.read().is_none(), "others may have read it");
         kept.delete().unwrap();
         kept.delete().unwrap();
+    }
+
+    /// A folder that was made by something else may be open to everybody.
+    #[test]
+    fn a_folder_that_others_may_write_in_is_tightened() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::below(dir.path(), &ca(b"one"));
+        let folder = kept.path().parent().unwrap();
+        std::fs::create_dir(folder).unwrap();
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        kept.write(&tokens()).unwrap();
+        let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, FOLDER_MODE);
+        assert!(kept.read().is_some());
+    }
+
+    /// Somebody else's login would have this user work in his name.
+    #[test]
+    fn what_another_user_has_put_there_does_not_count() {
+        assert!(is_own(nix::unistd::geteuid().as_raw()));
+        assert!(!is_own(nix::unistd::geteuid().as_raw() + 1));
+        if !nix::unistd::geteuid().is_root() {
+            return; // nobody else's file can be made
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::below(dir.path(), &ca(b"one"));
+        kept.write(&tokens()).unwrap();
+        std::os::unix::fs::chown(kept.path(), Some(65_534), None).unwrap();
+        assert!(kept.read().is_none());
+        std::os::unix::fs::chown(kept.path().parent().unwrap(), Some(65_534), None).unwrap();
+        assert!(kept.write(&tokens()).is_err());
     }
 
     /// A token that goes to another cluster is that cluster's to use.

@@ -43,7 +43,7 @@ pub(super) fn render(providers: &[OidcProvider]) -> comfy_table::Table {
             provider.client_id.clone(),
             if provider.logins { "yes" } else { "no" }.to_owned(),
             tokens,
-            or(&provider.user_claim, "preferred_username"),
+            or(&provider.user_claim, "sub"),
             or(&provider.groups_claim, "groups"),
         ]);
     }
@@ -71,7 +71,7 @@ mod tests {
             "https://login.example.org",
             "yes",
             "openchami",
-            "preferred_username",
+            "sub",
             "groups",
         ] {
             assert!(text.contains(part), "{part}: {text}");

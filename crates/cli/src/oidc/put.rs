@@ -46,7 +46,8 @@ pub struct PutArgs {
     /// Asked for beside `openid`, e.g. `groups`
     #[arg(long = "scope", value_name = "SCOPE")]
     pub scopes: Vec<String>,
-    /// The claim that names the user; default: `preferred_username`, then `sub`
+    /// The claim that names the user; default: `sub`. Another one, as `preferred_username`, only where nobody can change it or get that
+    /// of somebody who has left; `email` counts with `email_verified`
     #[arg(long, default_value = "", value_name = "CLAIM")]
     pub user_claim: String,
     /// The claim that has the groups; default: `groups`

@@ -7,12 +7,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 
 use super::extensions::host_names;
+use super::signers;
 use super::spiffe::{NameError, SpiffeId};
 use super::validity::{issuer, validity_ms};
 use crate::{Identity, Principal};
 
 /// Certificates begin this long before they are made, for clocks that are behind.
 pub const BACKDATED_BY: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest life of what the cluster's own CA signs for users, services and nodes, from the moment that it begins with: that of the day
+/// that it may have, and [`BACKDATED_BY`]. Whoever has the CA's key can write more; it does not count.
+const OWN_LIFE_MAX: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// What the CA of a cluster is called.
 pub fn authority_name(cluster: &str) -> String {
@@ -33,15 +38,24 @@ pub fn identity_of(certificate: &CertificateDer<'_>) -> Result<Identity, NameErr
     // A site's CA says when it has issued something: taken for later, that would outlive what was taken back before.
     let is_own = issuer(certificate) == Some(authority_name(id.cluster()).as_str());
     let backdated_by = if is_own { BACKDATED_BY } else { Duration::ZERO };
-    let backdated_ms = u64::try_from(backdated_by.as_millis()).unwrap_or(0);
+    let backdated_ms = ms(backdated_by);
+    let ends_ms = match is_own {
+        true => not_after.min(not_before.saturating_add(ms(OWN_LIFE_MAX))),
+        false => not_after,
+    };
     Ok(Identity::Known(Arc::new(Principal {
         name,
         issued_at_ms: not_before.saturating_add(backdated_ms),
-        expires_at_ms: not_after,
+        expires_at_ms: ends_ms,
+        authority_id: signers::of(certificate),
         certificate_sha256: digest(&SHA256, certificate).as_ref().to_vec(),
         host_names: host_names(certificate),
         ..Principal::default()
     })))
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The first and the last moment at which a certificate is valid; `None` for what is no certificate.
@@ -116,6 +130,17 @@ mod tests {
         assert_eq!(issuer(&[0x30, 0x00]), None);
     }
 
+    /// Whoever has had the cluster's CA for a moment has not had it for twenty years; a site's own CA says itself how long.
+    #[test]
+    fn what_the_clusters_ca_signs_ends_after_two_days() {
+        let ends_ms = |issuer: &str| match identity_of(&issued_by(issuer, "spiffe://demo/user/ada")) {
+            Ok(Identity::Known(principal)) => principal.expires_at_ms,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(ends_ms("Chamois CA of demo"), 1_577_836_800_000 + 48 * 3_600_000);
+        assert_eq!(ends_ms("Site CA"), 1_893_456_000_000);
+    }
+
     /// What revocations name: the certificate itself, and all of a principal's that were made before some time.
     #[test]
     fn everybody_else_is_known_with_what_proves_it() {
@@ -132,7 +157,7 @@ mod tests {
             assert_eq!(principal.issued_at_ms, 1_577_836_800_000 + 24 * 3_600_000);
             assert_eq!(
                 (principal.expires_at_ms, principal.host_names.as_slice()),
-                (1_893_456_000_000, &["localhost".to_owned()][..])
+                (1_577_836_800_000 + 48 * 3_600_000, &["localhost".to_owned()][..])
             );
             let sha256 = digest(&SHA256, &certificate);
             assert_eq!(principal.certificate_sha256, sha256.as_ref());

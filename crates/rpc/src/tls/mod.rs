@@ -6,6 +6,7 @@ mod extensions;
 mod material;
 mod pinned;
 mod pinned_ca;
+mod signers;
 mod spiffe;
 mod swapped;
 mod users;

@@ -12,7 +12,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use super::users::OptionalUsers;
-use super::{TlsError, crypto_provider, is_authority, roots};
+use super::{TlsError, crypto_provider, is_authority};
 
 /// The certificate that a server port presents; cheap to clone, and all clones change together.
 #[derive(Clone, Debug)]
@@ -63,12 +63,12 @@ pub struct TrustedClients {
 }
 
 impl TrustedClients {
-    /// Trusts these CAs.
+    /// Trusts these CAs of the cluster.
     ///
     /// # Errors
     /// If there is none, or one of them is no CA.
     pub fn new(cluster: &str, ca: &[CertificateDer<'static>]) -> Result<Self, TlsError> {
-        let users = trusting(cluster, ca)?;
+        let users = trusting(cluster, ca, &[])?;
         Ok(Self {
             cluster: cluster.into(),
             users: Arc::new(ArcSwap::from_pointee(users)),
@@ -80,16 +80,32 @@ impl TrustedClients {
     /// # Errors
     /// As [`TrustedClients::new`]; who is trusted stays then.
     pub fn replace(&self, ca: &[CertificateDer<'static>]) -> Result<(), TlsError> {
-        self.users.store(Arc::new(trusting(&self.cluster, ca)?));
+        self.replace_beside(ca, &[])
+    }
+
+    /// The same, and `site`: CAs that the cluster's state does not have, so that nobody asks it whether they are trusted.
+    ///
+    /// # Errors
+    /// As [`TrustedClients::new`]; who is trusted stays then.
+    pub fn replace_beside(
+        &self,
+        ca: &[CertificateDer<'static>],
+        site: &[CertificateDer<'static>],
+    ) -> Result<(), TlsError> {
+        self.users.store(Arc::new(trusting(&self.cluster, ca, site)?));
         Ok(())
     }
 }
 
-fn trusting(cluster: &str, ca: &[CertificateDer<'static>]) -> Result<OptionalUsers, TlsError> {
-    if !ca.iter().all(is_authority) {
+fn trusting(
+    cluster: &str,
+    ca: &[CertificateDer<'static>],
+    site: &[CertificateDer<'static>],
+) -> Result<OptionalUsers, TlsError> {
+    if !ca.iter().chain(site).all(is_authority) {
         return Err(TlsError::NotAnAuthority);
     }
-    OptionalUsers::new(cluster.to_owned(), roots(ca)?)
+    OptionalUsers::new(cluster.to_owned(), ca, site)
 }
 
 impl ClientCertVerifier for TrustedClients {
@@ -186,6 +202,36 @@ mod tests {
         assert!(is_let_in(&of_old) && is_let_in(&of_new));
         trusted.replace(std::slice::from_ref(&new.certificate)).unwrap();
         assert!(!is_let_in(&of_old) && is_let_in(&of_new));
+    }
+
+    fn signer_of(certificate: &CertificateDer<'_>) -> String {
+        match crate::tls::identity_of(certificate) {
+            Ok(crate::Identity::Known(who)) => who.authority_id.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whoever is let in is known with the CA that has let him in, so that he goes when it does; that of a site's file nobody can ask for.
+    #[test]
+    fn who_is_let_in_is_known_with_the_ca_that_signed() {
+        let (first, second, site) = (ca(), ca(), ca());
+        let trusted = TrustedClients::new("demo", std::slice::from_ref(&first.certificate)).unwrap();
+        let both = [first.certificate.clone(), second.certificate.clone()];
+        trusted
+            .replace_beside(&both, std::slice::from_ref(&site.certificate))
+            .unwrap();
+        for (by, id) in [
+            (&first, super::super::signers::id_of(&first.certificate)),
+            (&second, super::super::signers::id_of(&second.certificate)),
+            (&site, String::new()),
+        ] {
+            let certificate = signed(by, "spiffe://demo/user/ada").0;
+            assert_eq!(signer_of(&certificate), "", "no handshake has seen it");
+            trusted
+                .verify_client_cert(&certificate, &[], UnixTime::now())
+                .unwrap();
+            assert_eq!(signer_of(&certificate), id);
+        }
     }
 
     /// Vault CVE-2024-2048: a certificate that is no CA's must never become one by being listed.

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::spiffe::SpiffeId;
-use super::{TlsError, crypto_provider};
+use super::{TlsError, crypto_provider, roots, signers};
 
 /// The certificate names a cluster that is not ours.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +24,33 @@ struct OtherCluster {
 pub(super) struct OptionalUsers {
     cluster: String,
     chain: Arc<dyn ClientCertVerifier>,
+    /// Each of the cluster's CAs by itself, by its id.
+    each: Vec<(String, Arc<dyn ClientCertVerifier>)>,
 }
 
 impl OptionalUsers {
-    pub(super) fn new(cluster: String, roots: RootCertStore) -> Result<Self, TlsError> {
-        let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto_provider())
-            .allow_unauthenticated()
-            .build()?;
-        Ok(Self { cluster, chain })
+    /// Trusts the CAs that the cluster keeps, and others of the site.
+    pub(super) fn new(
+        cluster: String,
+        own: &[CertificateDer<'static>],
+        site: &[CertificateDer<'static>],
+    ) -> Result<Self, TlsError> {
+        let all: Vec<_> = own.iter().chain(site).cloned().collect();
+        let alone = |ca: &CertificateDer<'static>| -> Result<_, TlsError> {
+            Ok((signers::id_of(ca), trusting(std::slice::from_ref(ca))?))
+        };
+        Ok(Self {
+            cluster,
+            chain: trusting(&all)?,
+            each: own.iter().map(alone).collect::<Result<_, TlsError>>()?,
+        })
+    }
+
+    /// For whoever asks later whether that CA is still trusted.
+    fn note_signer(&self, certificate: &CertificateDer<'_>, more: &[CertificateDer<'_>], now: UnixTime) {
+        let mut each = self.each.iter();
+        let signer = each.find(|(_, ca)| ca.verify_client_cert(certificate, more, now).is_ok());
+        signers::remember(certificate, signer.map_or("", |(id, _)| id.as_str()));
     }
 
     fn check_name(&self, certificate: &CertificateDer<'_>) -> Result<(), rustls::Error> {
@@ -46,6 +63,11 @@ impl OptionalUsers {
             Err(error) => Err(other(error)),
         }
     }
+}
+
+fn trusting(ca: &[CertificateDer<'static>]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), crypto_provider());
+    Ok(builder.allow_unauthenticated().build()?)
 }
 
 fn other(problem: impl std::error::Error + Send + Sync + 'static) -> rustls::Error {
@@ -73,6 +95,7 @@ impl ClientCertVerifier for OptionalUsers {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
         self.check_name(end_entity)?;
+        self.note_signer(end_entity, intermediates, now);
         Ok(verified)
     }
 

@@ -1,7 +1,11 @@
-//! What monitoring sees of tokens and logins: whether somebody tries them, whether keys are moved on, and whether providers answer.
+//! What monitoring sees of tokens, logins and certificates: whether somebody tries them, whether keys and certificates are moved on, and
+//! whether providers answer.
+
+use std::time::SystemTime;
 
 use access::{Oidc, TokenChecks};
 use raft::Store;
+use rpc::tls::{ServerCertificate, validity};
 
 use super::exposition::{Exposition, Kind};
 
@@ -11,10 +15,13 @@ pub(in crate::serve) struct TokenPage {
     pub(in crate::serve) store: Store,
     pub(in crate::serve) checks: TokenChecks,
     pub(in crate::serve) oidc: Oidc,
+    /// What the gRPC port presents.
+    pub(in crate::serve) presented: ServerCertificate,
 }
 
 impl TokenPage {
     pub(super) fn add_to(&self, page: &mut Exposition) {
+        self.add_certificate(page);
         let help = "Bearer tokens of this cluster and of OIDC providers that were refused: forged, ended or taken back.";
         page.counter(
             "chamois_auth_tokens_refused_total",
@@ -42,6 +49,23 @@ impl TokenPage {
             }
         }
     }
+
+    /// A member signs its own anew at half its life; where no CA signs here, an administrator does.
+    fn add_certificate(&self, page: &mut Exposition) {
+        let presented = self.presented.presented();
+        let ends = presented
+            .and_then(|certificate| validity(&certificate))
+            .map(|(_, to)| to);
+        let ends = ends.and_then(|ends| ends.duration_since(SystemTime::UNIX_EPOCH).ok());
+        if let Some(ends) = ends {
+            let help = "When the certificate ends that this member presents on its gRPC port, seconds since the Unix epoch.";
+            page.gauge(
+                "chamois_api_certificate_ends_timestamp_seconds",
+                help,
+                ends.as_secs(),
+            );
+        }
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +73,9 @@ mod tests {
     use std::sync::Arc;
 
     use auth::Sealer;
+    use auth::pki::CertificateAuthority;
+    use rustls_pki_types::PrivateKeyDer;
+    use rustls_pki_types::pem::PemObject as _;
 
     use super::*;
     use crate::serve::provider_client::ProviderClient;
@@ -60,9 +87,25 @@ mod tests {
         let sealer = Sealer::generate().unwrap();
         let checks = TokenChecks::new(store.clone(), sealer.clone());
         let oidc = Oidc::new(store.clone(), sealer, Arc::new(ProviderClient::new()));
-        let mut page = Exposition::default();
-        TokenPage { store, checks, oidc }.add_to(&mut page);
-        let text = page.into_text();
+        rpc::tls::install_crypto_provider();
+        let ca = CertificateAuthority::generate("demo", SystemTime::now()).unwrap();
+        let issued = ca.issue_member(1, vec!["10.97.1.1".into()], SystemTime::now());
+        let issued = issued.unwrap();
+        let chain = auth::certificates(&issued.certificate_pem).unwrap();
+        let (_, ends) = validity(&chain[0]).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
+        let page = TokenPage {
+            store,
+            checks,
+            oidc,
+            presented: ServerCertificate::new(chain, key).unwrap(),
+        };
+        let mut shown = Exposition::default();
+        page.add_to(&mut shown);
+        let text = shown.into_text();
+        let ends_s = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let line = format!("chamois_api_certificate_ends_timestamp_seconds {ends_s}");
+        assert!(text.contains(&line), "{text}");
         assert!(text.contains("chamois_auth_tokens_refused_total 0"), "{text}");
         assert!(!text.contains("signing_key_age"), "{text}");
         assert!(text.contains("chamois_auth_provider_failures_total 0"), "{text}");
