@@ -275,7 +275,9 @@ fn check_told(applied: &mut Applied, part: &Part, permission: &str, made: &Chang
     let refused = applied.refused.iter().map(|refusal| &refusal.id);
     let mut named = applied.unchanged.iter().chain(refused);
     let is_of_part = named.all(|id| part.has_component(id) || part.has_group(id));
-    let is_judged = !made.events().is_empty() || (made.is_empty() && is_no_change(applied));
+    let mut events = made.events().iter();
+    let can_be_watched = events.any(|event| event.before().or(event.after()).is_some());
+    let is_judged = can_be_watched || (made.is_empty() && is_no_change(applied));
     if !is_of_part || !is_judged {
         return Err(denied(permission));
     }

@@ -682,8 +682,8 @@ fn check_endpoints(state: &State) {
     assert!(behind.is_empty(), "{behind:?}");
 }
 
-/// Random logs among which every kind of row must be; a few dozen are enough.
-const LOGS_MAX: usize = 1024;
+/// Random logs among which every kind of row must be; some hundreds are enough.
+const LOGS_MAX: usize = 8192;
 
 /// A kind of row that no random log makes is a kind that none of these properties is about.
 #[test]
