@@ -248,7 +248,7 @@ impl Compiler {
             malformed_body: status(rule.malformed_body_status, StatusCode::BAD_REQUEST)?,
             headers: self.headers(method, rule)?,
             if_match: self.if_match(method)?,
-            from_headers: self.from_headers(method)?,
+            from_headers: self.filled_by_headers(method)?,
             may_be_kept: !rule.made_of.is_empty(),
             takes_long: rule.takes_long,
             meta: method.output().fields().find(is_meta).map(|field| field.number()),
@@ -297,7 +297,7 @@ impl Compiler {
     }
 
     /// The request's fields that HTTP headers fill.
-    fn from_headers(&self, method: &MethodDescriptor) -> Result<Vec<(HeaderName, u32)>, String> {
+    fn filled_by_headers(&self, method: &MethodDescriptor) -> Result<Vec<(HeaderName, u32)>, String> {
         let mut headers = Vec::new();
         for field in method.input().fields() {
             let rule = self.schema.rule(&field).map_err(|error| error.to_string())?;

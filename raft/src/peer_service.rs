@@ -183,12 +183,9 @@ impl PeerService for PeerPort {
             meta: announced.meta,
             snapshot: file,
         };
-        let answer = self
-            .member
-            .raft()
-            .install_full_snapshot(announced.vote, snapshot)
-            .await
-            .map_err(stopped)?;
+        let raft = self.member.raft();
+        let installing = Box::pin(raft.install_full_snapshot(announced.vote, snapshot));
+        let answer = installing.await.map_err(stopped)?;
         Ok(Response::new(pb::InstallSnapshotResponse {
             vote: Some(wire::vote_to_wire(&answer.vote)),
         }))

@@ -187,12 +187,12 @@ impl Replicated {
         })?;
         let own_session = entry.header.get_or_insert_default().session.is_none();
         if !own_session {
-            return self.settle(&entry).await;
+            return Box::pin(self.settle(&entry)).await;
         }
         for _ in 0..OWN_SESSIONS_MAX {
             let ticket = self.session.begin(self.cluster_time_ms());
             entry.header.get_or_insert_default().session = Some(ticket.session.clone());
-            let outcome = self.settle(&entry).await?;
+            let outcome = Box::pin(self.settle(&entry)).await?;
             // nothing was applied: safe under a new id
             if member_session::is_full(&outcome) {
                 self.session.renew(&ticket, self.cluster_time_ms());

@@ -159,7 +159,7 @@ impl TokenService {
         let is_shown = known(&caller).is_some_and(|who| who.token_id == id);
         let owner = stored.map(|token| token.principal.clone());
         let owner = owner.filter(|_| is_shown || !is_limited(&caller));
-        self.require_own(&caller, owner, &mut request)?;
+        self.require_own(&caller, owner.as_deref(), &mut request)?;
         let delete = Change::DeleteApiToken(DeleteApiToken { id });
         let committed = self.propose_by(&rpc::author(&request), delete).await?;
         Ok(DeleteApiTokenResponse {

@@ -31,7 +31,10 @@ const EVERYTHING: &str = "*.*";
 
 /// Where certificates are written down that are no renewals: by whom, and the digest and whom it is for.
 #[derive(Clone)]
-pub struct CertificateLog(Arc<dyn Fn(&str, &str) + Send + Sync>);
+pub struct CertificateLog(Arc<Written>);
+
+/// By whom; the digest and whom it is for.
+type Written = dyn Fn(&str, &str) + Send + Sync;
 
 impl CertificateLog {
     /// Told of each before it is handed out.

@@ -80,10 +80,10 @@ impl TokenService {
     pub(crate) fn require_own<T>(
         &self,
         caller: &Identity,
-        owner: Option<String>,
+        owner: Option<&str>,
         request: &mut Request<T>,
     ) -> Result<(), Error> {
-        if owner.is_some() && own_name(caller) == owner {
+        if owner.is_some() && own_name(caller).as_deref() == owner {
             return Ok(());
         }
         if let Some(grant) = self.rights.require(caller, ADMIN)? {

@@ -258,6 +258,10 @@ mod tests {
         found.lines.iter().map(|record| record.revision).collect()
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a value is made where it is asked about"
+    )]
     fn ask(folder: &Path, filter: Filter, before: Option<u64>, size: usize) -> Found<Record> {
         records(&place(folder), &filter, before, size).unwrap()
     }

@@ -325,7 +325,7 @@ pub(crate) struct Field<'m> {
 impl<'m> Field<'m> {
     /// The next field; `None` for bytes that are no message.
     pub(crate) fn take(rest: &mut &'m [u8]) -> Option<Field<'m>> {
-        let begin: &'m [u8] = *rest;
+        let begin: &'m [u8] = rest;
         let (number, wire_type) = decode_key(rest).ok()?;
         let bytes = match wire_type {
             WireType::Varint => {

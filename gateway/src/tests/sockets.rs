@@ -633,8 +633,8 @@ async fn the_api_port_knows_callers_by_certificate_or_list() {
     let nobody = |identity: &Identity| *identity == Identity::Anonymous;
     let ada = |identity: &Identity| identity.is_users_certificate() && identity.principal() == "user/ada";
     let reader = |identity: &Identity| *identity == Identity::LegacyReader { address };
-    let expected: [(_, _, &dyn Fn(&Identity) -> bool); 5] = [
-        (&strict, None, &nobody),
+    let expected = [
+        (&strict, None, &nobody as &dyn Fn(&Identity) -> bool),
         (&strict, Some(&pki.user), &ada),
         (&strict, Some(&pki.member), &nobody),
         (&lenient, None, &reader),

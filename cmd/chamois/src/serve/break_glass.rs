@@ -104,7 +104,10 @@ impl Asked {
 
 /// Where uses of the socket are written down, majority or not: by whom, what, what became of it, and why.
 #[derive(Clone)]
-pub(super) struct Uses(Arc<dyn Fn(&str, &str, &str, &str) + Send + Sync>);
+pub(super) struct Uses(Arc<Written>);
+
+/// By whom, what, what became of it, and why.
+type Written = dyn Fn(&str, &str, &str, &str) + Send + Sync;
 
 impl Uses {
     pub(super) fn new(written: impl Fn(&str, &str, &str, &str) + Send + Sync + 'static) -> Self {

@@ -239,7 +239,7 @@ impl Canary {
             let refused = nobody.send(self.ip(), "POST", path, &body.to_string());
             self.answers.push((format!("refused {path}"), refused.body));
         }
-        self.is_secret("API token", api[21..].as_bytes());
+        self.is_secret("API token", &api.as_bytes()[21..]);
     }
 
     /// Requests that are wrong beside the secret that they bring, or in it.

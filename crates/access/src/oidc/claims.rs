@@ -140,6 +140,10 @@ mod tests {
     use super::*;
     use crate::token_testing::Bed;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a value is made where it is asked about"
+    )]
     fn claims(value: Value) -> Claims {
         value.as_object().unwrap().clone()
     }

@@ -214,7 +214,7 @@ mod tests {
             (json!({}), "no JWK set"),
             (json!({"keys": []}), "no key for"),
             (json!({"keys": [secret, other_use]}), "no key for"),
-            (json!({"keys": [own.clone(), own.clone()]}), "two keys"),
+            (json!({"keys": [own, own]}), "two keys"),
             (json!({"keys": vec![own.clone(); 65]}), "65 keys"),
         ] {
             let error = Keys::read(&ok(&set)).unwrap_err();

@@ -153,7 +153,7 @@ impl Exports {
 impl ExportCounts {
     pub(crate) fn read(&self) -> Vec<ExportReading> {
         let reading = |(target, counts): &(&'static str, Arc<Counts>)| ExportReading {
-            target: *target,
+            target,
             sent: read(&counts.sent),
             dropped: read(&counts.dropped),
         };

@@ -47,7 +47,7 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
         let name = policy.name.clone();
         let request = PutPolicyRequest { policy: Some(policy) };
         let put = client.put_policy(request).await;
-        let put = put.map_err(|status| refused(&name, stored.len(), status.into()))?;
+        let put = put.map_err(|status| refused(&name, stored.len(), &status.into()))?;
         stored.push(put.into_inner());
     }
     match global.output {
@@ -60,7 +60,7 @@ pub(super) async fn run(global: &GlobalArgs, args: PutArgs) -> Result<(), CliErr
 }
 
 /// Each policy is stored by itself, so what came before it stays.
-fn refused(name: &str, stored: usize, error: CliError) -> CliError {
+fn refused(name: &str, stored: usize, error: &CliError) -> CliError {
     let text = format!("policy {name:?}: {error}\nstored before it: {stored}");
     CliError::new(error.kind(), text)
 }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_which_policy_and_what_was_done_before() {
-        let error = refused("a", 2, CliError::new(Kind::Denied, "auth.admin is needed"));
+        let error = refused("a", 2, &CliError::new(Kind::Denied, "auth.admin is needed"));
         assert_eq!(error.kind(), Kind::Denied);
         assert_eq!(
             error.to_string(),

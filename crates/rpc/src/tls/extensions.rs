@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn only_what_says_that_it_is_a_ca_is_one() {
         let ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        assert!(is_authority(&made(|params| params.is_ca = ca.clone())));
+        assert!(is_authority(&made(|params| params.is_ca = ca)));
         assert!(is_authority(&made(|params| {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -242,7 +242,7 @@ mod tests {
         let refused = TrustedClients::new("demo", std::slice::from_ref(&user)).unwrap_err();
         assert!(matches!(refused, TlsError::NotAnAuthority), "{refused}");
         let trusted = TrustedClients::new("demo", std::slice::from_ref(&real.certificate)).unwrap();
-        trusted.replace(&[user.clone()]).unwrap_err();
+        trusted.replace(std::slice::from_ref(&user)).unwrap_err();
         trusted.replace(&[]).unwrap_err();
         trusted.verify_client_cert(&user, &[], UnixTime::now()).unwrap();
     }

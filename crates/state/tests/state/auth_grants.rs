@@ -575,7 +575,7 @@ fn what_is_kept_under_a_groups_name_and_for_its_nodes_is_in_the_part() {
     let no = denied("cloud-init.write").map(|_| ());
     let group = |name: &str| cloud_init_groups::put(cloud_init_groups::group(name)).into_command();
     assert_eq!(cloud_init(group("compute")), Ok(()));
-    assert_eq!(cloud_init(group("io")), no.clone());
+    assert_eq!(cloud_init(group("io")), no);
     let profile = |nodes: &[&str]| profiles::put(profiles::profile("test", nodes)).into_command();
     assert_eq!(cloud_init(profile(&[A])), Ok(()));
     assert_eq!(cloud_init(profile(&[A, B])), no);

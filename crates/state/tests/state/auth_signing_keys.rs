@@ -256,7 +256,10 @@ fn a_ca_is_trusted_for_an_hour_before_it_signs() {
         Rejection::Conflict { .. }
     ));
     log.ok(activate(&first, true));
-    assert_eq!(log.ok(activate(&first, false)).unchanged, [first.id.clone()]);
+    assert_eq!(
+        log.ok(activate(&first, false)).unchanged,
+        std::slice::from_ref(&first.id)
+    );
     log.ok(add(second.clone()));
     log.now_ms += HOUR_MS;
     later(&mut log, activate(&second, false)).unwrap();
@@ -270,7 +273,7 @@ fn a_ca_is_trusted_for_an_hour_before_it_signs() {
         log.refused(remove(&second.id)),
         Rejection::Conflict { .. }
     ));
-    assert_eq!(log.ok(remove(&first.id)).deleted, [first.id.clone()]);
+    assert_eq!(log.ok(remove(&first.id)).deleted, std::slice::from_ref(&first.id));
     assert!(matches!(
         log.refused(remove(&first.id)),
         Rejection::NotFound { .. }
