@@ -34,7 +34,7 @@ impl Secret {
             // a log in JSON that quotes an answer in JSON
             let twice = serde_json::Value::from(inner.as_str()).to_string();
             forms.push(("JSON", inner.into_bytes()));
-            forms.push(("JSON in JSON", &twice.as_bytes()[1..twice.len() - 1].to_vec()));
+            forms.push(("JSON in JSON", twice.as_bytes()[1..twice.len() - 1].to_vec()));
             forms.push(("debug", format!("{text:?}").trim_matches('"').as_bytes().to_vec()));
         }
         for begin in 0..3 {

@@ -266,7 +266,7 @@ fn no_file_has_a_token() {
         .single
         .ask(&["snapshot", "save", snapshot.to_str().unwrap()]);
     assert_eq!(saved.0, 0, "{saved:?}");
-    let text = &attack.api.as_bytes()[21..].to_vec();
+    let text = attack.api.as_bytes()[21..].to_vec();
     let bytes = B64.decode(&text).unwrap();
     let digest = auth::secret_digest(&bytes).to_vec();
     let mut has_digest = false;
