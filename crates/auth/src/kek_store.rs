@@ -171,7 +171,7 @@ impl KekStore {
             handed.entry(id.clone()).or_insert_with(Instant::now);
         }
         let is_awaited = |id: &String| handed.get(id).is_some_and(is_fresh);
-        let stays = |id: &String| id == active || is_awaited(id) || (!is_file && !retired.contains(id));
+        let stays = |id: &String| id == active || (!retired.contains(id) && (!is_file || is_awaited(id)));
         let (staying, gone): (Vec<String>, Vec<String>) = known.into_iter().partition(stays);
         if gone.is_empty() || !staying.iter().any(|id| id == active) {
             return Ok(Vec::new());
