@@ -1,6 +1,6 @@
 //! Somebody who may do everything, but in one group, and what he tries beyond it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::auth::v1::policy_service_client::PolicyServiceClient;
 use proto::auth::v1::{DeletePolicyRequest, Policy, PutPolicyRequest, PutRoleRequest, Role};
@@ -28,6 +28,8 @@ const POLICIES: &str = "
 const MISSING: &str = "x8c0s0b0n0";
 /// What was taken back ends a stream by then.
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
+/// After that the leader has made what each cluster begins with.
+const KEY_WITHIN: Duration = Duration::from_secs(30);
 
 fn denied<T>(what: &str, answer: Result<Response<T>, Status>) -> String {
     match answer {
@@ -253,7 +255,13 @@ fn page_tokens_lead_through_the_part_and_name_nobody() {
             "" => "/hsm/v2/State/Components?page_size=1".to_owned(),
             token => format!("/hsm/v2/State/Components?page_size=1&page_token={token}"),
         };
-        let answer = of.http("GET", &path, "");
+        let mut answer = of.http("GET", &path, "");
+        // the leader makes the key for page tokens a moment after the cluster's start
+        let until = Instant::now() + KEY_WITHIN;
+        while answer.status == 503 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(100));
+            answer = of.http("GET", &path, "");
+        }
         assert_eq!(answer.status, 200, "{answer:?}");
         let next = answer.header("chamois-next-page-token");
         let next = next.unwrap_or_default().to_owned();
