@@ -67,7 +67,11 @@ fn all(state: &State) -> Vec<SealedSecret> {
 }
 
 fn reseal(log: &Log) -> ResealSecrets {
-    let due = log.state.to_be_resealed().map(|secret| anew(NEW_KEY, secret));
+    reseal_for(NEW_KEY, log)
+}
+
+fn reseal_for(key: [u8; 32], log: &Log) -> ResealSecrets {
+    let due = log.state.to_be_resealed().map(|secret| anew(key, secret));
     ResealSecrets {
         secrets: due.collect(),
     }
@@ -220,7 +224,7 @@ fn what_is_not_sealed_for_the_key_that_seals_is_no_reseal() {
 /// Rotates from `active` to `next` and to the end.
 fn rotate_to_the_end(log: &mut Log, next: [u8; 32], active: &str) {
     log.ok(rotate(next, active));
-    let again = reseal(log);
+    let again = reseal_for(next, log);
     log.ok(again);
     log.ok(retire(active));
 }
