@@ -18,6 +18,7 @@ mod error;
 mod freed_memory;
 mod health;
 mod held_addresses;
+mod http_client;
 mod huge_pages;
 mod identity;
 mod join_service;
@@ -162,7 +163,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let log = member.metrics();
     counters.add(Server::Raft, "log", move || log.log_written());
     let tokens = TokenChecks::new(store.clone(), identity.sealer.clone());
-    let providers = Arc::new(ProviderClient::new());
+    let providers = Arc::new(ProviderClient);
     let oidc = Oidc::new(store.clone(), identity.sealer.clone(), providers);
     let proofs = (&tokens, &oidc, &api_tls);
     let page = metrics_page(&member, peers, &counters, &dhcp, proofs, &audit);

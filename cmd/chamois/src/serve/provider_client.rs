@@ -1,7 +1,6 @@
 //! Questions to OIDC providers: one a connection, bounded in time and in what is read; redirects are answers.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Ask, Fetch, Fetched};
@@ -9,36 +8,25 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::{Method, Request, Uri, header};
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, header};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::http_client::{Destination, system_roots, trusting};
 use super::outgoing::Outgoing;
-use super::webhooks::system_roots;
 
 /// From the connection to the end of the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// All headers of an answer, bytes.
-const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// The body of an answer, bytes: discovery documents and sets of keys have a hundredth of it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-const USER_AGENT: &str = concat!("Chamois/", env!("CARGO_PKG_VERSION"));
 
 /// Trusts what each question says, or the CAs of the host.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ProviderClient;
-
-impl ProviderClient {
-    pub(super) fn new() -> ProviderClient {
-        ProviderClient
-    }
-}
 
 impl Fetch for ProviderClient {
     fn fetch(&self, ask: Ask) -> BoxFuture<'static, Result<Fetched, String>> {
@@ -53,35 +41,12 @@ impl Fetch for ProviderClient {
 }
 
 async fn send(ask: Ask) -> Result<Fetched, String> {
-    let uri: Uri = ask.url.parse().map_err(|_| "its URL is none".to_owned())?;
-    let host = uri.host().ok_or("its URL names no host")?.to_owned();
-    let is_tls = match uri.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        _ => return Err("its URL is neither http nor https".to_owned()),
-    };
-    let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    // an IPv6 address stands in brackets in a URL, and nowhere else
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    let tls = match is_tls {
-        true => Some((connector(&ask.ca_pem)?, server_name(name)?)),
-        false => None,
-    };
-    let tcp = dial(name, port, ask.is_inside)
-        .await
-        .map_err(|problem| format!("no connection to {host}:{port}: {problem}"))?;
-    let request = request(&uri, ask)?;
-    match tls {
-        None => exchange(tcp, request).await,
-        Some((connector, name)) => {
-            let tls = connector.connect(name, tcp).await;
-            exchange(
-                tls.map_err(|error| format!("no TLS with {host}:{port}: {error}"))?,
-                request,
-            )
-            .await
-        }
-    }
+    let to = Destination::of(&ask.url, || connector(&ask.ca_pem))?;
+    let (name, port) = to.address();
+    let tcp = dial(name, port, ask.is_inside).await;
+    let tcp = tcp.map_err(|problem| to.unreached(problem))?;
+    let request = request(&to, ask)?;
+    to.exchange(tcp, request, whole).await
 }
 
 /// A name is judged by where it leads when it is dialled: what answers on this host, or tells machines of a cloud their keys, is no
@@ -104,10 +69,6 @@ async fn dial(name: &str, port: u16, is_inside: bool) -> Result<TcpStream, Strin
     })
 }
 
-fn server_name(name: &str) -> Result<ServerName<'static>, String> {
-    ServerName::try_from(name.to_owned()).map_err(|_| "its URL names no host".to_owned())
-}
-
 fn connector(ca_pem: &str) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     let certificates = match ca_pem {
@@ -122,57 +83,26 @@ fn connector(ca_pem: &str) -> Result<TlsConnector, String> {
             "there is no CA to trust: put the provider with its own, or install ca-certificates".to_owned(),
         );
     }
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(trusting(roots))
 }
 
-/// One request and its whole answer.
-async fn exchange(
-    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<Fetched, String> {
-    let broken = |error: hyper::Error| format!("the connection broke: {error}");
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEADER_BYTES_MAX)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(broken)?;
-    let answer = async {
-        let answer = sender.send_request(request).await.map_err(broken)?;
-        let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), BODY_BYTES_MAX).collect().await;
-        let body =
-            body.map_err(|error| format!("its answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
-        Ok::<_, String>(Fetched {
-            status,
-            body: body.to_bytes().to_vec(),
-        })
-    };
-    tokio::pin!(answer);
-    // the connection is driven only until the answer is there, and dropped with this function; it may end before the answer is
-    // looked at, because it is asked to close
-    tokio::select! {
-        answer = &mut answer => answer,
-        _ = connection => answer.await,
-    }
+async fn whole(answer: Response<Incoming>) -> Result<Fetched, String> {
+    let status = answer.status().as_u16();
+    let body = Limited::new(answer.into_body(), BODY_BYTES_MAX).collect().await;
+    let body =
+        body.map_err(|error| format!("its answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
+    Ok(Fetched {
+        status,
+        body: body.to_bytes().to_vec(),
+    })
 }
 
-fn request(uri: &Uri, ask: Ask) -> Result<Request<Full<Bytes>>, String> {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+fn request(to: &Destination, ask: Ask) -> Result<Request<Full<Bytes>>, String> {
     let method = match ask.form {
         Some(_) => Method::POST,
         None => Method::GET,
     };
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, authority)
-        .header(header::CONNECTION, "close")
-        .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, USER_AGENT);
+    let mut request = to.request(method).header(header::ACCEPT, "application/json");
     if ask.form.is_some() {
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     }
@@ -220,7 +150,7 @@ mod tests {
             is_inside: true,
             ..Ask::default()
         };
-        ProviderClient::new().fetch(ask).await
+        ProviderClient.fetch(ask).await
     }
 
     #[tokio::test]
@@ -244,7 +174,7 @@ mod tests {
             ..Ask::default()
         };
         rpc::tls::install_crypto_provider();
-        assert_eq!(ProviderClient::new().fetch(form).await.unwrap().status, 400);
+        assert_eq!(ProviderClient.fetch(form).await.unwrap().status, 400);
         let request = served.await.unwrap();
         assert!(request.starts_with("POST /jwks"), "{request}");
         assert!(
@@ -264,7 +194,7 @@ mod tests {
                 url: format!("http://{host}:{port}/"),
                 ..Ask::default()
             };
-            let problem = ProviderClient::new().fetch(ask).await.unwrap_err();
+            let problem = ProviderClient.fetch(ask).await.unwrap_err();
             assert!(problem.contains("leads to this machine"), "{host}: {problem}");
         }
         served.abort();

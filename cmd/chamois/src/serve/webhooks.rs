@@ -1,37 +1,25 @@
 //! Notifications on their way to subscribers: one POST a connection, bounded in time, no redirects, answers unread.
 
-use std::sync::Arc;
+use std::future::ready;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper::{Request, Uri, header};
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use hyper::{Method, header};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 use smd::scn::{Deliver, Post};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use super::http_client::{Destination, system_roots, trusting};
 use super::outgoing::Outgoing;
 
 /// From the connection to the head of the answer.
 const POST_MAX: Duration = Duration::from_secs(10);
-/// All headers of an answer, bytes.
-const HEADER_BYTES_MAX: usize = 32 * 1024;
-/// Where systems keep the certificates that they trust, in the order in which they are looked for.
-const SYSTEM_ROOTS: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
 /// Every change up to this revision has been told once the notification is accepted: it lets a subscriber tell repeats.
 const REVISION: &str = "chamois-revision";
-const USER_AGENT: &str = concat!("Chamois/", env!("CARGO_PKG_VERSION"));
 
 /// Sends notifications. For `https` it trusts the cluster's CA and those that the system trusts.
 pub(super) struct Webhooks {
@@ -45,35 +33,26 @@ impl Webhooks {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(ca.iter().cloned());
         roots.add_parsable_certificates(system_roots());
-        let config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         Webhooks {
-            tls: TlsConnector::from(Arc::new(config)),
+            tls: trusting(roots),
             outgoing,
         }
     }
 
+    /// The status of the answer; the rest of it goes with the connection.
     async fn send(&self, post: Post) -> Result<u16, String> {
-        let uri: Uri = post.url.parse().map_err(|_| "its URL is none".to_owned())?;
-        let host = uri.host().ok_or("its URL names no host")?.to_owned();
-        let is_tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err("its URL is neither http nor https".to_owned()),
-        };
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        // an IPv6 address stands in brackets in a URL, and nowhere else
-        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let to = Destination::of(&post.url, || Ok(self.tls.clone()))?;
+        let (name, port) = to.address();
         let tcp = self.outgoing.connect(name, port).await;
-        let tcp = tcp.map_err(|error| format!("no connection to {host}:{port}: {error}"))?;
-        if !is_tls {
-            return exchange(tcp, &uri, post).await;
-        }
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| "its URL names no host".to_owned())?;
-        let tls = self.tls.connect(name, tcp).await;
-        let tls = tls.map_err(|error| format!("no TLS with {host}:{port}: {error}"))?;
-        exchange(tls, &uri, post).await
+        let tcp = tcp.map_err(|error| to.unreached(error))?;
+        let request = to
+            .request(Method::POST)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(REVISION, post.revision)
+            .body(Full::new(Bytes::from(post.body)))
+            .map_err(|error| format!("no request can be made of its URL: {error}"))?;
+        to.exchange(tcp, request, |answer| ready(Ok(answer.status().as_u16())))
+            .await
     }
 }
 
@@ -87,51 +66,6 @@ impl Deliver for Webhooks {
         }
         .boxed()
     }
-}
-
-/// One request and the head of its answer; the rest goes with the connection.
-async fn exchange(
-    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    uri: &Uri,
-    post: Post,
-) -> Result<u16, String> {
-    let broken = |error: hyper::Error| format!("the connection broke: {error}");
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEADER_BYTES_MAX)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(broken)?;
-    let head = sender.send_request(request(uri, post)?);
-    tokio::pin!(head);
-    // the connection is driven only until the head is there, and dropped with this function; it may end with the head,
-    // because it is asked to close, or break after it, which is no matter of ours
-    let head = tokio::select! {
-        head = &mut head => head,
-        _ = connection => head.await,
-    };
-    Ok(head.map_err(broken)?.status().as_u16())
-}
-
-fn request(uri: &Uri, post: Post) -> Result<Request<Full<Bytes>>, String> {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Request::post(path)
-        .header(header::HOST, authority)
-        .header(header::CONNECTION, "close")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(REVISION, post.revision)
-        .body(Full::new(post.body.into()))
-        .map_err(|error| format!("no request can be made of its URL: {error}"))
-}
-
-/// None on a system without any: then `https` works with what the cluster's CA has signed.
-pub(super) fn system_roots() -> Vec<CertificateDer<'static>> {
-    let pem = SYSTEM_ROOTS.iter().find_map(|path| std::fs::read(path).ok());
-    let pem = pem.unwrap_or_default();
-    CertificateDer::pem_slice_iter(&pem)
-        .filter_map(Result::ok)
-        .collect()
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ mod tests {
         let store = Store::in_memory();
         let sealer = Sealer::generate().unwrap();
         let checks = TokenChecks::new(store.clone(), sealer.clone());
-        let oidc = Oidc::new(store.clone(), sealer, Arc::new(ProviderClient::new()));
+        let oidc = Oidc::new(store.clone(), sealer, Arc::new(ProviderClient));
         rpc::tls::install_crypto_provider();
         let ca = CertificateAuthority::generate("demo", SystemTime::now()).unwrap();
         let issued = ca.issue_member(1, vec!["10.97.1.1".into()], SystemTime::now());
