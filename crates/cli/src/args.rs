@@ -74,16 +74,10 @@ pub struct Cli {
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Form of the answer
-    #[arg(
-        short,
-        long,
-        value_enum,
-        global = true,
-        default_value_t,
-        help_heading = "Global options"
-    )]
+    #[arg(short, long, value_enum, global = true, default_value_t)]
     pub output: Format,
     /// gRPC API of one or more members (host:port, comma list): the first that answers is asked
     #[arg(
@@ -91,36 +85,17 @@ pub struct GlobalArgs {
         global = true,
         env = "CHAMOIS_ENDPOINTS",
         value_delimiter = ',',
-        value_name = "HOST:PORT",
-        help_heading = "Global options"
+        value_name = "HOST:PORT"
     )]
     pub endpoints: Vec<String>,
     /// Certificate of the cluster's CA (PEM)
-    #[arg(
-        long,
-        global = true,
-        env = "CHAMOIS_CA",
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, env = "CHAMOIS_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// File with a bearer token; CHAMOIS_TOKEN may hold the token itself. Without both the login of `chamois login` counts
-    #[arg(
-        long,
-        global = true,
-        env = "CHAMOIS_TOKEN_FILE",
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, env = "CHAMOIS_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificate to show instead of a token (PEM); its key is beside it, in the file of the same name with the ending `.key`
-    #[arg(
-        long,
-        global = true,
-        env = "CHAMOIS_CLIENT_CERTIFICATE",
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, env = "CHAMOIS_CLIENT_CERTIFICATE", value_name = "FILE")]
     pub client_certificate: Option<PathBuf>,
     /// Seconds to wait for an answer, 1 to 300
     #[arg(
@@ -128,27 +103,14 @@ pub struct GlobalArgs {
         global = true,
         default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=300),
-        value_name = "SECONDS",
-        help_heading = "Global options"
+        value_name = "SECONDS"
     )]
     pub timeout: u64,
     /// Form of the log on standard error; default: `[log] format` of a member's configuration, or text
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        env = "CHAMOIS_LOG_FORMAT",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, value_enum, env = "CHAMOIS_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     /// What is logged, e.g. `info` or `warn,raft=debug`
-    #[arg(
-        long,
-        global = true,
-        env = "CHAMOIS_LOG",
-        value_name = "FILTER",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, env = "CHAMOIS_LOG", value_name = "FILTER")]
     pub log: Option<String>,
 }
 
