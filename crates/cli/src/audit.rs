@@ -6,6 +6,8 @@ mod lines;
 mod records;
 mod when;
 
+use std::time::SystemTime;
+
 use clap::Args;
 use proto::audit::v1::AuditFilter;
 use proto::audit::v1::outcome::Value;
@@ -13,6 +15,7 @@ use proto::audit::v1::outcome::Value;
 use crate::args::GlobalArgs;
 use crate::error::{CliError, Kind};
 use crate::output::Format;
+use crate::utc;
 
 use self::when::When;
 
@@ -152,8 +155,7 @@ fn revisions(text: &str) -> Result<(u64, u64), String> {
 }
 
 fn now_ms() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    utc::unix_ms(SystemTime::now())
 }
 
 /// The member has answered with lines that it could not read.

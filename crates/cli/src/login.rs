@@ -1,6 +1,6 @@
 //! `chamois login`: a login through the site's OIDC provider, in a browser on any machine (RFC 8628).
 
-mod answer;
+pub(crate) mod answer;
 mod kept;
 mod renewal;
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: LoginArgs) -> Result<(), CliE
         host,
     };
     let answer = client.begin_device(asked).await?.into_inner();
-    let begun: Begun = answer::read(&answer.data)?;
+    let begun = Answer::<Begun>::read(&answer.data)?.given()?;
     eprintln!(
         "Open {} in a browser and log in there.\nIt asks for the code {}; who has no link types it at {}.",
         begun.verification_uri_complete, begun.user_code, begun.verification_uri
@@ -104,13 +104,13 @@ async fn poll(global: &GlobalArgs, begun: Begun) -> Result<Tokens, CliError> {
             ..TokenRequest::default()
         };
         let answer = match client.token(asked).await {
-            Ok(answer) => Answer::read(&answer.into_inner().data)?,
+            Ok(answer) => Answer::<Tokens>::read(&answer.into_inner().data)?,
             // an election, or a member that stops: somebody may still say yes meanwhile
             Err(status) if is_passing(&status) => continue,
             Err(status) => return Err(status.into()),
         };
         match answer {
-            Answer::Tokens(tokens) => return Ok(tokens),
+            Answer::Given(tokens) => return Ok(tokens),
             Answer::Refused { error, .. } if error == "slow_down" => pause += Duration::from_secs(SLOWER_S),
             Answer::Refused { error, .. }
                 if error == "authorization_pending" || error == "temporarily_unavailable" => {}

@@ -17,7 +17,7 @@ pub enum OidcCommand {
     List,
     /// Create or replace a provider
     Put(Box<put::PutArgs>),
-    /// Delete a provider; logins that it has let in stay until they end
+    /// Delete a provider; logins that it has let in are not renewed, and end within ten minutes
     #[command(after_help = "Example:\n  chamois oidc delete site")]
     Delete(NameArgs),
 }

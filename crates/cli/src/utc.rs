@@ -1,5 +1,7 @@
 //! Milliseconds since the Unix epoch as RFC 3339 text, in UTC.
 
+use std::time::SystemTime;
+
 /// `2025-11-25T07:00:00Z`; seconds are enough for people.
 pub(crate) fn timestamp(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;
@@ -7,6 +9,12 @@ pub(crate) fn timestamp(unix_ms: u64) -> String {
     let of_day = seconds % 86_400;
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Milliseconds since the Unix epoch; 0 before it.
+pub(crate) fn unix_ms(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Year, month and day of a day number since 1970-01-01.

@@ -159,7 +159,8 @@ impl Identity {
     }
 }
 
-fn since_epoch_ms() -> u64 {
+/// By this host's clock; 0 before the epoch.
+pub(super) fn since_epoch_ms() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }

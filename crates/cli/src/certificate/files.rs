@@ -1,8 +1,6 @@
 //! A certificate as a client has it: `NAME.pem`, its key `NAME.key` beside it, and `ca.pem` with the CAs to trust. For their owner alone,
 //! and replaced whole or not at all.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,9 +9,6 @@ use rpc::tls::{BACKDATED_BY, SpiffeId, validity};
 use rustls_pki_types::CertificateDer;
 
 use crate::error::{CliError, Kind};
-
-/// For the owner alone.
-const PRIVATE: u32 = 0o600;
 
 /// Where the three files are.
 #[derive(Clone, Debug)]
@@ -113,31 +108,8 @@ impl Files {
 /// # Errors
 /// Naming the file.
 pub(super) fn write(path: &Path, content: &str) -> Result<(), CliError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(name);
-    let written = std::fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(PRIVATE)
-        .open(&partial)
-        .and_then(|mut file| {
-            file.write_all(content.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|error| {
-        // best effort: the error that matters is at hand
-        let _ = std::fs::remove_file(&partial);
-        CliError::other(&format!("cannot write {}", path.display()), error)
-    })
-}
-
-/// Milliseconds since the Unix epoch.
-pub(super) fn unix_ms(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    auth::write_token(path, content)
+        .map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
 }
 
 #[cfg(test)]
@@ -170,7 +142,7 @@ mod tests {
         }
         for file in [&files.certificate, &files.ca()] {
             let mode = std::fs::metadata(file).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, PRIVATE, "{}", file.display());
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
         }
         assert_eq!(files.require_none().unwrap_err().kind(), Kind::Conflict);
         assert_eq!(

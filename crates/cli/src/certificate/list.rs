@@ -7,11 +7,12 @@ use proto::auth::v1::certificate_authority::Stage;
 use proto::auth::v1::certificate_service_client::CertificateServiceClient;
 use proto::auth::v1::{AuthorityInfo, ListAuthoritiesRequest};
 
-use super::files::{Files, Read, unix_ms};
+use super::files::{Files, Read};
 use crate::args::GlobalArgs;
+use crate::connect;
 use crate::error::CliError;
 use crate::output::{self, Format};
-use crate::{connect, utc};
+use crate::utc::{self, unix_ms};
 
 /// `chamois certificate list`.
 #[derive(Clone, Debug, Args)]

@@ -8,12 +8,13 @@ use proto::auth::v1::certificate_service_client::CertificateServiceClient;
 use proto::auth::v1::{IssueCertificateRequest, IssueCertificateResponse};
 use rpc::tls::host_names;
 
-use super::files::{Files, Read, unix_ms};
+use super::files::{Files, Read};
 use super::issue::told;
 use crate::args::GlobalArgs;
+use crate::connect;
 use crate::error::{CliError, Kind};
 use crate::output;
-use crate::{connect, utc};
+use crate::utc::{self, unix_ms};
 
 /// How often `--follow` looks: much less than half of the shortest life that can be asked for here, an hour.
 const LOOK_PAUSE: Duration = Duration::from_secs(60);

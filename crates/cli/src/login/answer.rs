@@ -1,4 +1,4 @@
-//! What the token endpoint answers.
+//! What the endpoints of OAuth answer.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,10 +14,14 @@ pub(super) struct Tokens {
     pub(super) expires_in: u64,
 }
 
-/// Tokens, or why there are none.
-pub(super) enum Answer {
-    Tokens(Tokens),
-    Refused { error: String, description: String },
+/// What was asked for, or why it is not given.
+pub(crate) enum Answer<T> {
+    Given(T),
+    /// The code of RFC 6749, 5.2, and what it means.
+    Refused {
+        error: String,
+        description: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -27,10 +31,10 @@ struct Refused {
     error_description: String,
 }
 
-impl Answer {
+impl<T: DeserializeOwned> Answer<T> {
     /// # Errors
     /// If it is neither.
-    pub(super) fn read(body: &[u8]) -> Result<Answer, CliError> {
+    pub(crate) fn read(body: &[u8]) -> Result<Answer<T>, CliError> {
         if let Ok(refused) = serde_json::from_slice::<Refused>(body) {
             return Ok(Answer::Refused {
                 error: refused.error,
@@ -38,25 +42,21 @@ impl Answer {
             });
         }
         serde_json::from_slice(body)
-            .map(Answer::Tokens)
+            .map(Answer::Given)
             .map_err(|error| CliError::other("the cluster's answer cannot be read", error))
     }
-}
 
-/// An answer that is no refusal.
-///
-/// # Errors
-/// `Denied` with what the cluster says.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CliError> {
-    if let Ok(refused) = serde_json::from_slice::<Refused>(body) {
-        let text = match refused.error_description.as_str() {
-            "" => refused.error,
-            description => description.to_owned(),
-        };
-        return Err(CliError::new(Kind::Denied, text));
+    /// # Errors
+    /// `Denied` with what the cluster says.
+    pub(crate) fn given(self) -> Result<T, CliError> {
+        match self {
+            Answer::Given(given) => Ok(given),
+            Answer::Refused { error, description } if description.is_empty() => {
+                Err(CliError::new(Kind::Denied, error))
+            }
+            Answer::Refused { description, .. } => Err(CliError::new(Kind::Denied, description)),
+        }
     }
-    serde_json::from_slice(body)
-        .map_err(|error| CliError::other("the cluster's answer cannot be read", error))
 }
 
 #[cfg(test)]
@@ -65,12 +65,15 @@ mod tests {
 
     #[test]
     fn tokens_and_refusals_are_told_apart() {
+        let read = Answer::<Tokens>::read;
         let tokens = br#"{"access_token":"a","refresh_token":"r","expires_in":600,"token_type":"Bearer"}"#;
-        assert!(matches!(Answer::read(tokens), Ok(Answer::Tokens(tokens)) if tokens.expires_in == 600));
+        assert!(matches!(read(tokens), Ok(Answer::Given(tokens)) if tokens.expires_in == 600));
         let refused = br#"{"error":"slow_down","error_description":"x"}"#;
-        assert!(matches!(Answer::read(refused), Ok(Answer::Refused { error, .. }) if error == "slow_down"));
-        assert!(Answer::read(b"<html>").is_err());
-        let error = read::<Tokens>(refused).err().unwrap();
+        assert!(matches!(read(refused), Ok(Answer::Refused { error, .. }) if error == "slow_down"));
+        assert!(read(b"<html>").is_err());
+        let denied = |body: &[u8]| read(body).and_then(Answer::given).err().unwrap();
+        let error = denied(refused);
         assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Denied, "x"));
+        assert_eq!(denied(br#"{"error":"slow_down"}"#).to_string(), "slow_down");
     }
 }

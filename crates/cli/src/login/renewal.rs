@@ -3,7 +3,7 @@
 use proto::auth::v1::TokenRequest;
 use proto::auth::v1::oauth_service_client::OauthServiceClient;
 
-use super::answer::Answer;
+use super::answer::{Answer, Tokens};
 use super::kept::{Kept, Login};
 use crate::args::GlobalArgs;
 use crate::connect;
@@ -48,8 +48,8 @@ async fn replace(global: &GlobalArgs, kept: &Kept) -> Result<(), CliError> {
         ..TokenRequest::default()
     };
     let answer = client.token(asked).await?.into_inner();
-    match Answer::read(&answer.data)? {
-        Answer::Tokens(tokens) => kept.write(&tokens).map_err(|error| {
+    match Answer::<Tokens>::read(&answer.data)? {
+        Answer::Given(tokens) => kept.write(&tokens).map_err(|error| {
             CliError::other(&format!("cannot keep it in {}", kept.path().display()), error)
         })?,
         Answer::Refused { error, description } => {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::args::GlobalArgs;
 use crate::connect::{self, Target};
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
+use crate::login::answer::Answer;
 use crate::output;
 
 /// Longest name of a cluster.
@@ -16,17 +17,10 @@ const NAME_LENGTH_MAX: usize = 64;
 const OWN_TOKEN: &str = "this is the administrator's own token: it is signed with the cluster's key, needs no policy, and is good until it \
                          ends by itself. `chamois token create` makes one that is for less and can be taken back";
 
-/// What the token endpoint answers, and a refusal of it.
+/// What an exchange gives.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Token {
-        access_token: String,
-    },
-    Refused {
-        error: String,
-        error_description: String,
-    },
+struct Given {
+    access_token: String,
 }
 
 pub(super) async fn run(global: &GlobalArgs, variable: &str) -> Result<(), CliError> {
@@ -43,17 +37,9 @@ pub(super) async fn run(global: &GlobalArgs, variable: &str) -> Result<(), CliEr
 
 /// An access token, or the administrator's own token of the cluster's key, which is exchanged for nothing and good by itself.
 fn token_of(answer: &[u8], own: Option<&str>) -> Result<String, CliError> {
-    let answer: Answer = serde_json::from_slice(answer)
-        .map_err(|error| CliError::other("the cluster's answer cannot be read", error))?;
-    match (answer, own) {
-        (Answer::Token { access_token }, _) => Ok(access_token),
+    match (Answer::<Given>::read(answer)?, own) {
         (Answer::Refused { error, .. }, Some(own)) if error == "access_denied" => Ok(own.to_owned()),
-        (
-            Answer::Refused {
-                error_description, ..
-            },
-            _,
-        ) => Err(CliError::new(Kind::Denied, error_description)),
+        (answer, _) => answer.given().map(|given| given.access_token),
     }
 }
 
@@ -75,6 +61,7 @@ pub(super) fn variable(name: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     /// The line is given to a shell.
     #[test]

@@ -106,7 +106,6 @@ fn cannot_write(path: &Path, error: std::io::Error) -> CliError {
 
 /// When a token ends, and the shell lines that make `chamois` use it wherever it is called.
 pub(crate) fn exports(expires: SystemTime, ca: &Path, token: &Path, endpoints: &[String]) -> String {
-    let since_epoch = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let endpoints = match endpoints {
         [] => format!("# {ENDPOINTS}: host:7441 of any member, as before"),
@@ -117,7 +116,7 @@ pub(crate) fn exports(expires: SystemTime, ca: &Path, token: &Path, endpoints: &
          export CHAMOIS_CA={ca}\n\
          export CHAMOIS_TOKEN_FILE={token}\n\
          {endpoints}",
-        until = utc::timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)),
+        until = utc::timestamp(utc::unix_ms(expires)),
         ca = absolute(ca).display(),
         token = absolute(token).display(),
     )

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cli::RecoverArgs;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::PRIVATE;
 use crate::serve::ServeError;
 use crate::serve::config::Config;
+use crate::serve::identity::since_epoch_ms;
 
 /// How long it counts; `chamois break-glass recover` tells it.
 const COUNTS_FOR: Duration = Duration::from_secs(15 * 60);
@@ -40,7 +41,7 @@ fn path(data_dir: &Path) -> PathBuf {
 /// What the system said; there is no file then.
 pub(super) fn ask(data_dir: &Path, term: u64) -> io::Result<()> {
     let marker = Marker {
-        asked_at_ms: now_ms(),
+        asked_at_ms: since_epoch_ms(),
         boot_id: boot_id(),
         term,
     };
@@ -93,7 +94,7 @@ pub(super) fn is_asked(data_dir: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    match judged(&content, now_ms(), &boot_id()) {
+    match judged(&content, since_epoch_ms(), &boot_id()) {
         Ok(marker) => {
             tracing::warn!(
                 term = marker.term,
@@ -122,11 +123,6 @@ fn judged(content: &[u8], now_ms: u64, boot_id: &str) -> Result<Marker, &'static
         true => Ok(marker),
         false => Err("it is older than 15 minutes, or the clock was set"),
     }
-}
-
-fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u64::try_from(since_epoch.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn boot_id() -> String {
