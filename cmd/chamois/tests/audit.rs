@@ -87,13 +87,8 @@ impl Cluster {
         leader
     }
 
-    fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !condition() {
-            let logs = || self.members.iter().map(Member::log).collect::<Vec<_>>();
-            assert!(Instant::now() < deadline, "{what}:\n{}", logs().join("\n\n"));
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    fn until(&self, what: &str, condition: impl FnMut() -> bool) {
+        common::until(what, &self.members, condition);
     }
 
     fn folder(&self, id: u64) -> PathBuf {

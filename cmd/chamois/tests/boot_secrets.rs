@@ -11,9 +11,8 @@ use std::path::Path;
 
 use common::Single;
 use common::http::{Administrator, as_node};
+use common::two_nodes::{self, NODE};
 
-const NODE: &str = "x1000c0s0b0n0";
-const OTHER: &str = "x1000c0s0b0n1";
 /// What is looked for.
 const CANARY: &str = "c4n4ry-of-munge";
 const FILE: &str = "#cloud-config\nwrite_files: [{path: /etc/munge/munge.key, content: c4n4ry-of-munge}]\n";
@@ -26,45 +25,9 @@ fn get(single: &Single, from: Ipv4Addr, path: &str) -> (u16, String) {
 
 /// Two nodes; the first is in the group `munge`, whose file is secret.
 fn seed(single: &Single) {
-    let administrator = Administrator::new(&single.dir.path().join("identities"));
-    let interface = |mac: u8, xname: &str| {
-        let address = single.net.node_address(usize::from(mac)).unwrap();
-        format!(
-            r#"{{"MACAddress":"02:00:00:00:00:0{mac}","ComponentID":"{xname}","IPAddresses":[{{"IPAddress":"{address}"}}]}}"#
-        )
-    };
-    for (path, body) in [
-        (
-            "/hsm/v2/State/Components",
-            format!(r#"{{"Components":[{{"ID":"{NODE}","State":"On"}},{{"ID":"{OTHER}","State":"On"}}]}}"#),
-        ),
-        ("/hsm/v2/Inventory/EthernetInterfaces", interface(1, NODE)),
-        ("/hsm/v2/Inventory/EthernetInterfaces", interface(2, OTHER)),
-        (
-            "/hsm/v2/groups",
-            format!(r#"{{"label":"munge","members":{{"ids":["{NODE}"]}}}}"#),
-        ),
-        (
-            "/boot/v1/bootparameters",
-            format!(r#"{{"hosts":["{NODE}","{OTHER}"],"kernel":"http://x/k"}}"#),
-        ),
-    ] {
-        let answer = administrator.send(single.own(), "POST", path, &body);
-        assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
-    }
-    let file = single.dir.path().join("munge.yaml");
-    std::fs::write(&file, FILE).unwrap();
-    let (code, out, err) = single.ask(&[
-        "cloud-init",
-        "group",
-        "put",
-        "munge",
-        "--secret",
-        "--file",
-        common::text(&file),
-    ]);
-    assert_eq!(code, 0, "{out}{err}");
-    std::fs::remove_file(&file).unwrap();
+    let administrator = Administrator::new(&single.identities());
+    two_nodes::seed(single, &administrator, "munge");
+    two_nodes::put_file(single, "munge", FILE, true);
     let (_, shown, _) = single.ask(&["cloud-init", "group", "show", "munge", "-o", "json"]);
     assert!(shown.contains("\"secret\"") && !shown.contains(CANARY), "{shown}");
     let answer = administrator.send(single.own(), "GET", "/cloud-init/admin/groups", "");
@@ -76,12 +39,11 @@ fn seed(single: &Single) {
 
 /// Path of the node's documents, from its boot script.
 fn seed_path(single: &Single, from: Ipv4Addr) -> String {
-    let (status, script) = get(single, from, "/boot/v1/bootscript?mac=02:00:00:00:00:01");
+    let (status, script) = get(single, from, two_nodes::SCRIPT);
     assert_eq!(status, 200, "{script}");
-    let url = script.split(";s=").nth(1).unwrap();
-    let url = url.split([' ', '\n']).next().unwrap();
-    let path = url.strip_prefix(&format!("http://{}", single.http())).unwrap();
-    path.to_owned()
+    let origin = format!("http://{}", single.http());
+    let path = two_nodes::documents_url(&script).strip_prefix(&origin);
+    path.unwrap().to_owned()
 }
 
 /// Every file below `dir` that holds one of `texts`.
@@ -140,11 +102,8 @@ fn a_secret_reaches_the_node_at_its_boot_and_is_in_no_file_and_no_log() {
     let token = base.trim_end_matches('/').rsplit_once("/t/").unwrap().1;
 
     let (status, vendor_data) = get(&single, node, &format!("{base}vendor-data"));
-    let file = vendor_data
-        .lines()
-        .find(|line| line.ends_with("/munge.yaml"))
-        .unwrap();
     assert_eq!(status, 200);
+    let file = two_nodes::file_url(&vendor_data, "munge");
     let file = file.strip_prefix(&format!("http://{}", single.http())).unwrap();
     for _ in 0..2 {
         assert_eq!(get(&single, node, file), (200, FILE.to_owned()), "a retry works");

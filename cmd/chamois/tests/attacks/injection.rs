@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::site::{MAC, NODE, Site};
+use crate::common::two_nodes::{NODE, SCRIPT};
+use crate::site::Site;
 
 /// What ends a line for iPXE, YAML, HTTP or a terminal.
 const BREAKS: [&str; 6] = ["\n", "\r", "\r\n", "\0", "\u{b}", "\u{1b}[2J"];
@@ -59,7 +60,7 @@ fn places(text: &str) -> Vec<(&'static str, &'static str, serde_json::Value)> {
 fn no_name_and_no_parameter_is_more_than_one_line() {
     let site = Site::start(1, false);
     let script = || {
-        let (status, script) = site.get(site.node(1), &format!("/boot/v1/bootscript?mac={MAC}"), "");
+        let (status, script) = site.get(site.node(1), SCRIPT, "");
         assert_eq!(status, 200, "{script}");
         script
     };

@@ -2,16 +2,20 @@
 
 use std::net::Ipv4Addr;
 
-use crate::site::{CANARY, MAC, Site};
+use crate::common::two_nodes::{SCRIPT, documents_url, file_url};
+use crate::site::{CANARY, GROUP, Site};
+
+/// Path of a URL, which must name the service address.
+fn path_of(site: &Site, url: &str) -> String {
+    let origin = format!("http://{}", site.single.http());
+    url.strip_prefix(&origin).unwrap().to_owned()
+}
 
 /// Path of the node's documents, from its boot script.
 fn documents(site: &Site, from: Ipv4Addr) -> String {
-    let (status, script) = site.get(from, &format!("/boot/v1/bootscript?mac={MAC}"), "");
+    let (status, script) = site.get(from, SCRIPT, "");
     assert_eq!(status, 200, "{script}");
-    let url = script.split(";s=").nth(1).unwrap();
-    let url = url.split([' ', '\n']).next().unwrap();
-    let origin = format!("http://{}", site.single.http());
-    url.strip_prefix(&origin).unwrap().to_owned()
+    path_of(site, documents_url(&script))
 }
 
 /// Path of the node's secret, as its vendor-data tells it.
@@ -20,12 +24,7 @@ fn secret(site: &Site, node: Ipv4Addr) -> String {
     assert!(base.contains("/t/"), "no token: {base}");
     let (status, vendor_data) = site.get(node, &format!("{base}vendor-data"), "");
     assert_eq!(status, 200, "{vendor_data}");
-    let origin = format!("http://{}", site.single.http());
-    let line = vendor_data
-        .lines()
-        .find(|line| line.ends_with("/own.yaml"))
-        .unwrap_or_else(|| panic!("{vendor_data}"));
-    line.strip_prefix(&origin).unwrap().to_owned()
+    path_of(site, file_url(&vendor_data, GROUP))
 }
 
 fn others_have_nothing(site: &Site, path: &str, when: &str) {

@@ -1,7 +1,9 @@
 //! Headers that name somebody. Today's cloud-init server takes the first address of `X-Forwarded-For` for the node that asks,
 //! BSS the last, and tokensmith lets `X-Real-IP: 127.0.0.1` at its administration.
 
-use crate::site::{CANARY, MAC, Site, node_routes};
+use crate::common::routes::routes;
+use crate::common::two_nodes::{NODE, SCRIPT};
+use crate::site::{CANARY, Site};
 
 /// Every header that some server takes for the caller, with the address or name in its place.
 fn spoofed(address: &str) -> Vec<String> {
@@ -60,10 +62,12 @@ fn no_header_makes_a_caller_somebody_else_on_any_boot_route() {
         status == 200 && answer.contains(CANARY),
         "the node itself: {answer}"
     );
-    let mut routes = node_routes();
+    let all = routes().into_iter();
+    let of_nodes = all.filter(|route| route.verb == "GET" && route.is_for_nodes());
+    let mut routes: Vec<String> = of_nodes.map(|route| route.path_of(NODE)).collect();
     assert!(routes.len() > 5, "{routes:?}: is the descriptor still read?");
     routes.push(own.to_owned());
-    routes.push(format!("/boot/v1/bootscript?mac={MAC}"));
+    routes.push(SCRIPT.to_owned());
     let node = site.node(1).to_string();
     for from in [site.node(2), site.node(7)] {
         for path in &routes {

@@ -4,7 +4,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::site::{NODE, Site};
+use crate::common::two_nodes::NODE;
+use crate::site::Site;
 
 const SUBSCRIPTIONS: &str = "/hsm/v2/Subscriptions/SCN";
 /// A subscriber hears of a change within a second or two.

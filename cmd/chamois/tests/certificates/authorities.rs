@@ -11,13 +11,7 @@ use crate::site::{Site, is_cut, is_signed_by, shown};
 fn a_ca_is_replaced_under_load_and_nobody_is_refused() {
     let site = Site::with_ca(3);
     let first = active(&site);
-    let file = site.issue("service/load", "load");
-    site.give("viewer", "service/load");
-    for id in site.ids() {
-        site.until("the policy is known", || {
-            site.status(id, Some(shown(&file))) == 200
-        });
-    }
+    let file = site.reader("service/load", "load");
     let trusted = Arc::new(Mutex::new(site.trusted()));
     let mut load = Load::start(&site, &file, &trusted);
     // members sign their own anew meanwhile, which ends no connection

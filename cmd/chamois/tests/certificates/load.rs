@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::common::http::send_over;
+use crate::common::http::{send_over, tls};
 use crate::one_connection::OneConnection;
 use crate::site::{COMPONENTS, Site, shown};
 
@@ -46,9 +46,7 @@ impl Load {
             load.clients.push(std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let ca = trusted.lock().unwrap().clone();
-                    let mut tls = rpc::tls::api_client_config(&ca, Some(shown(&file))).unwrap();
-                    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-                    let tls = Arc::new(tls);
+                    let tls = tls(&ca, Some(shown(&file)));
                     // a request that has no answer at all panics, which is seen at the end
                     let answer = send_over(&tls, ip, "GET", COMPONENTS, "", "");
                     if answer.status != 200 {

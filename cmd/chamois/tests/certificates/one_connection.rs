@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
+use crate::common::http::over_tls;
 use crate::site::{COMPONENTS, Site, shown};
 
 /// Nothing that is asked here may take longer.
@@ -23,12 +23,10 @@ impl OneConnection {
     /// To the HTTPS port of a member, by whoever this certificate names.
     pub(crate) fn open(site: &Site, id: u64, file: &Path) -> OneConnection {
         let host = SocketAddr::new(site.ip(id), 8443);
-        let name = ServerName::IpAddress(host.ip().into());
-        let tls = ClientConnection::new(site.https(Some(shown(file))), name).unwrap();
         let tcp = TcpStream::connect(host).unwrap();
         tcp.set_read_timeout(Some(ANSWER_MAX)).unwrap();
         OneConnection {
-            stream: BufReader::new(StreamOwned::new(tls, tcp)),
+            stream: BufReader::new(over_tls(&site.https(Some(shown(file))), tcp)),
             host,
         }
     }

@@ -10,21 +10,14 @@ use crate::site::{Site, shown};
 #[test]
 fn rotations_under_load_fail_no_request() {
     let site = Site::with_ca(3);
-    let file = site.issue("service/load", "load");
-    site.give("viewer", "service/load");
-    for id in site.ids() {
-        site.until("the policy is known", || {
-            site.status(id, Some(shown(&file))) == 200
-        });
-    }
+    let file = site.reader("service/load", "load");
     let trusted = Arc::new(Mutex::new(site.trusted()));
     let mut load = Load::start(&site, &file, &trusted);
     // the certificate of the first day is good as long as it says, on the connection that it has opened
     load.keep(&site, &file);
     let mut before = shown(&file).0;
     for _ in 0..rotations() {
-        // by itself: no token is shown
-        let renewed = renew(&site, &file, &["--force"]);
+        let renewed = site.renew(&file, &["--force"]);
         assert_eq!(renewed.0, 0, "{}", renewed.2);
         let now = shown(&file).0;
         assert_ne!(now, before);
@@ -34,33 +27,13 @@ fn rotations_under_load_fail_no_request() {
     load.end();
 }
 
-fn renew(site: &Site, file: &std::path::Path, more: &[&str]) -> (i32, String, String) {
-    let endpoints: Vec<String> = site
-        .ids()
-        .iter()
-        .map(|id| format!("{}:7441", site.ip(*id)))
-        .collect();
-    let (endpoints, ca) = (endpoints.join(","), site.path("identities/ca.pem"));
-    let mut args = vec![
-        "certificate",
-        "renew",
-        text(file),
-        "--endpoints",
-        &endpoints,
-        "--ca",
-        text(&ca),
-    ];
-    args.extend(more);
-    crate::common::outcome(&crate::common::chamois(&args))
-}
-
 /// A timer may run it as often as it likes.
 #[test]
 fn a_renewal_before_half_of_the_life_does_nothing() {
     let site = Site::with_ca(1);
     let file = site.issue("user/ada", "ada");
     let before = std::fs::read_to_string(&file).unwrap();
-    let (code, out, err) = renew(&site, &file, &[]);
+    let (code, out, err) = site.renew(&file, &[]);
     assert!(code == 0 && out.contains("is not due before"), "{out}{err}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
     use std::os::unix::fs::PermissionsExt as _;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use proto::watch::v1::watch_service_client::WatchServiceClient;
-use proto::watch::v1::{WatchRequest, WatchResponse};
+use proto::watch::v1::WatchResponse;
 use tonic::{Code, Streaming};
 
+use crate::common::streams::{end_of, watch};
 use crate::common::text;
 use crate::forged::{Forger, Wish};
 use crate::site::{Site, is_cut, shown};
@@ -14,24 +14,9 @@ use crate::site::{Site, is_cut, shown};
 /// Issue 9: from the acknowledgement on, on every connected member.
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
-fn watch(site: &Site, id: u64, file: &Path) -> Streaming<WatchResponse> {
+fn watched(site: &Site, id: u64, file: &Path) -> Streaming<WatchResponse> {
     let channel = site.channel(id, Some(shown(file)));
-    site.runtime.block_on(async {
-        let mut client = WatchServiceClient::new(channel);
-        let mut stream = client.watch(WatchRequest::default()).await.unwrap().into_inner();
-        stream.message().await.unwrap().unwrap();
-        stream
-    })
-}
-
-async fn end_of(mut stream: Streaming<WatchResponse>) -> Code {
-    loop {
-        match stream.message().await {
-            Ok(Some(_)) => {}
-            Ok(None) => return Code::Ok,
-            Err(status) => return status.code(),
-        }
-    }
+    site.runtime.block_on(watch(channel))
 }
 
 /// Without policies a user's certificate is an administrator's, so it matters most there.
@@ -44,7 +29,7 @@ fn refused_within_a_second(site: &Site, file: &Path) {
 
 /// What was begun with a certificate ends at each member when a command has taken it back.
 fn streams_end_by(site: &Site, file: &Path, command: &[&str]) {
-    let streams: Vec<_> = site.ids().into_iter().map(|id| watch(site, id, file)).collect();
+    let streams: Vec<_> = site.ids().into_iter().map(|id| watched(site, id, file)).collect();
     let ends: Vec<_> = streams
         .into_iter()
         .map(|stream| site.runtime.spawn(end_of(stream)))
@@ -105,25 +90,9 @@ fn a_revoked_users_certificate_ends_its_streams_before_there_are_policies() {
 #[test]
 fn a_revoked_services_certificate_ends_its_streams() {
     let site = Site::with_ca(3);
-    let file = site.issue("service/watcher", "watcher");
-    site.give("viewer", "service/watcher");
-    for id in site.ids() {
-        site.until("the policy is known", || {
-            site.status(id, Some(shown(&file))) == 200
-        });
-    }
+    let file = site.reader("service/watcher", "watcher");
     refused_within_a_second(&site, &file);
     // and it does not renew itself
-    let (endpoint, ca) = (format!("{}:7441", site.ip(1)), site.path("identities/ca.pem"));
-    let renewed = crate::common::outcome(&crate::common::chamois(&[
-        "certificate",
-        "renew",
-        text(&file),
-        "--force",
-        "--endpoints",
-        &endpoint,
-        "--ca",
-        text(&ca),
-    ]));
+    let renewed = site.renew(&file, &["--force"]);
     assert_eq!(renewed.0, 5, "{renewed:?}");
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proto::cluster::v1::GetStatusRequest;
 use proto::cluster::v1::cluster_service_client::ClusterServiceClient;
@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tonic::{Code, Status};
 
-use crate::common::http::{Administrator, send_over};
-use crate::common::{Member, Single, text};
+use crate::common::http::{Administrator, send_over, tls};
+use crate::common::{Member, Single, chamois, outcome, text};
 
 /// What a read of SMD needs a right for.
 pub(crate) const COMPONENTS: &str = "/hsm/v2/State/Components";
@@ -98,12 +98,8 @@ impl Site {
     }
 
     /// Waits at most a minute.
-    pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !condition() {
-            assert!(Instant::now() < deadline, "{what}: it never was so");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    pub(crate) fn until(&self, what: &str, condition: impl FnMut() -> bool) {
+        crate::common::until(what, self.members.iter().flatten(), condition);
     }
 
     /// A new CA that clients and all members trust; its id.
@@ -168,11 +164,31 @@ impl Site {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
+    /// A certificate of somebody who may read, which every member knows.
+    pub(crate) fn reader(&self, principal: &str, name: &str) -> PathBuf {
+        let file = self.issue(principal, name);
+        self.give("viewer", principal);
+        for id in self.ids() {
+            self.until("the policy is known", || {
+                self.status(id, Some(shown(&file))) == 200
+            });
+        }
+        file
+    }
+
+    /// Renews a certificate at any member, by itself: no token is shown.
+    pub(crate) fn renew(&self, file: &Path, more: &[&str]) -> (i32, String, String) {
+        let ids = self.ids();
+        let endpoints: Vec<String> = ids.iter().map(|id| format!("{}:7441", self.ip(*id))).collect();
+        let (endpoints, ca) = (endpoints.join(","), self.path("identities/ca.pem"));
+        let renew = ["certificate", "renew", text(file)];
+        let target = ["--endpoints", &endpoints, "--ca", text(&ca)];
+        outcome(&chamois(&[&renew[..], &target, more].concat()))
+    }
+
     /// TLS for HTTP/1.1.
     pub(crate) fn https(&self, shown: Option<Shown>) -> Arc<ClientConfig> {
-        let mut tls = rpc::tls::api_client_config(&self.trusted(), shown).unwrap();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(tls)
+        tls(&self.trusted(), shown)
     }
 
     /// What member `id` says to a read by this certificate.

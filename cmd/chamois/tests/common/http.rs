@@ -1,14 +1,15 @@
 //! HTTP/1.1 as nodes and administrators speak it, one request a connection; bounded in time.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 /// Nothing that is asked here may take longer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -51,17 +52,7 @@ pub(crate) fn as_node(
     form: &str,
 ) -> Answer {
     let address = address.into();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from((from, 0))).unwrap();
-        socket.connect(address).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+    let stream = connect_from(from, address).unwrap();
     let line = format!("{method} {path} HTTP/1.1");
     let headers = "Content-Type: application/x-www-form-urlencoded\r\n";
     exchange(stream, &line, address, headers, form)
@@ -82,10 +73,8 @@ impl Administrator {
 
     /// The same, of a cluster whose members present what one of these CAs has signed.
     pub(crate) fn trusting(identities: &Path, ca: &[CertificateDer<'static>]) -> Self {
-        let mut tls = rpc::tls::api_client_config(ca, None).unwrap();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
-            tls: Arc::new(tls),
+            tls: tls(ca, None),
             token: std::fs::read_to_string(identities.join("admin.token")).unwrap(),
         }
     }
@@ -119,12 +108,68 @@ pub(crate) fn send_over(
     body: &str,
 ) -> Answer {
     let address = SocketAddr::new(ip, 8443);
-    let name = ServerName::IpAddress(address.ip().into());
-    let connection = ClientConnection::new(Arc::clone(tls), name).unwrap();
-    let stream = StreamOwned::new(connection, connect(address));
+    let stream = over_tls(tls, connect(address));
     let line = format!("{method} {path} HTTP/1.1");
     let headers = format!("Content-Type: application/json\r\n{headers}");
     exchange(stream, &line, address, &headers, body)
+}
+
+/// TLS for HTTP/1.1, by whoever shows this certificate, or by nobody.
+pub(crate) fn tls(
+    ca: &[CertificateDer<'static>],
+    shown: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Arc<ClientConfig> {
+    let mut tls = rpc::tls::api_client_config(ca, shown).unwrap();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(tls)
+}
+
+/// TLS with whom the connection leads to.
+pub(crate) fn over_tls(tls: &Arc<ClientConfig>, tcp: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::IpAddress(tcp.peer_addr().unwrap().ip().into());
+    let connection = ClientConnection::new(Arc::clone(tls), name).unwrap();
+    StreamOwned::new(connection, tcp)
+}
+
+/// A connection from an address of this host.
+pub(crate) fn connect_from(from: Ipv4Addr, to: impl Into<SocketAddr>) -> std::io::Result<TcpStream> {
+    let (to, socket): (SocketAddr, _) = (to.into(), Socket::new(Domain::IPV4, Type::STREAM, None)?);
+    socket.bind(&SocketAddrV4::new(from, 0).into())?;
+    socket.connect_timeout(&to.into(), ANSWER_MAX)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    Ok(stream)
+}
+
+/// Says these bytes from an address of this host; what came back until the connection ended, nothing where there was none.
+pub(crate) fn say_from(from: Ipv4Addr, to: impl Into<SocketAddr>, bytes: &[u8]) -> String {
+    let talk = || {
+        let mut stream = connect_from(from, to)?;
+        stream.write_all(bytes)?;
+        let mut answer = Vec::new();
+        // one that has heard enough resets what it has not read; what it said before that counts
+        let _ = stream.read_to_end(&mut answer);
+        Ok::<_, std::io::Error>(answer)
+    };
+    String::from_utf8_lossy(&talk().unwrap_or_default()).into_owned()
+}
+
+/// A GET from an address of this host with more headers, each with its line's end: the status, 0 without an answer, and the whole
+/// answer.
+pub(crate) fn get_from(
+    from: Ipv4Addr,
+    to: impl Into<SocketAddr>,
+    path: &str,
+    headers: &str,
+) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
+    let answer = say_from(from, to, request.as_bytes());
+    (status_of(&answer).unwrap_or_default(), answer)
+}
+
+/// What an answer begins with.
+pub(crate) fn status_of(answer: &str) -> Option<u16> {
+    answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

@@ -4,6 +4,9 @@
 pub(crate) mod dns;
 pub(crate) mod exposition;
 pub(crate) mod http;
+pub(crate) mod routes;
+pub(crate) mod streams;
+pub(crate) mod two_nodes;
 
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -12,6 +15,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 /// The executable under test.
 pub(crate) const CHAMOIS: &str = env!("CARGO_BIN_EXE_chamois");
@@ -24,6 +29,7 @@ pub(crate) fn chamois(args: &[&str]) -> Output {
         .env_remove("CHAMOIS_CA")
         .env_remove("CHAMOIS_TOKEN")
         .env_remove("CHAMOIS_TOKEN_FILE")
+        .env_remove("CHAMOIS_CLIENT_CERTIFICATE")
         .output()
         .unwrap()
 }
@@ -133,19 +139,34 @@ impl Single {
 
     /// Adds lines to `[api]` of member `id`.
     pub(crate) fn configure_api(&self, id: u64, lines: &str) {
-        let text = std::fs::read_to_string(self.config_of(id)).unwrap();
-        std::fs::write(
-            self.config_of(id),
-            text.replace("[api]\n", &format!("[api]\n{lines}")),
-        )
-        .unwrap();
+        self.configure(id, "api", lines);
     }
 
-    /// More lines in `[raft]`.
+    /// Adds lines to `[raft]` of member `id`.
     pub(crate) fn configure_raft(&self, id: u64, lines: &str) {
+        self.configure(id, "raft", lines);
+    }
+
+    fn configure(&self, id: u64, section: &str, lines: &str) {
         let text = std::fs::read_to_string(self.config_of(id)).unwrap();
-        let text = text.replace("[raft]\n", &format!("[raft]\n{lines}"));
+        let begin = format!("[{section}]\n");
+        let text = text.replace(&begin, &format!("{begin}{lines}"));
         std::fs::write(self.config_of(id), text).unwrap();
+    }
+
+    pub(crate) fn identities(&self) -> PathBuf {
+        self.dir.path().join("identities")
+    }
+
+    /// The CA that the cluster began with.
+    pub(crate) fn ca(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.identities().join("ca.pem")).unwrap()
+    }
+
+    /// The administrator's.
+    pub(crate) fn token(&self) -> String {
+        let token = std::fs::read_to_string(self.identities().join("admin.token")).unwrap();
+        token.trim().to_owned()
     }
 
     pub(crate) fn own(&self) -> Ipv4Addr {
@@ -291,6 +312,12 @@ impl Member {
         }
         text
     }
+
+    fn end_of_log(&self) -> String {
+        let log = self.log();
+        let begin = log.len().saturating_sub(4000);
+        log.get(begin..).unwrap_or(&log).to_owned()
+    }
 }
 
 impl Drop for Member {
@@ -298,6 +325,35 @@ impl Drop for Member {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for a condition, at most a minute; without it the ends of these members' logs are shown.
+pub(crate) fn until<'m>(
+    what: &str,
+    members: impl IntoIterator<Item = &'m Member>,
+    mut condition: impl FnMut() -> bool,
+) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        if Instant::now() >= deadline {
+            let logs: Vec<String> = members.into_iter().map(Member::end_of_log).collect();
+            panic!("{what}: it never was so\n{}", logs.join("\n\n"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// All files of a folder and of those in it.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
 }
 
 /// A path as text.

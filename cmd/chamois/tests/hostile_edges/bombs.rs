@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use tokio_rustls::TlsConnector;
 
+use crate::common::http::{over_tls, status_of};
 use crate::site::{BOUND, GRPC, HTTPS, Site};
 
 const LIST: &str = "/chamois.smd.v1.ComponentService/ListComponents";
@@ -50,12 +51,12 @@ fn call(site: &Site, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Option<St
         .enable_all()
         .build()
         .unwrap();
-    let tls = rpc::tls::api_client_config(&[site.ca()], None).unwrap();
+    let tls = rpc::tls::api_client_config(&[site.single.ca()], None).unwrap();
     let address = site.address(GRPC);
     let mut request = Request::post(format!("https://{address}{LIST}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
-        .header("authorization", format!("Bearer {}", site.token()));
+        .header("authorization", format!("Bearer {}", site.single.token()));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -200,7 +201,7 @@ fn who_sends_a_byte_now_and_then_is_cut_off() {
     let mut site = Site::start();
     site.while_it_serves(|site| {
         let headers = format!("POST {COMPONENTS} HTTP/1.1\r\nHost: x\r\nX-Slow: ");
-        let token = site.token();
+        let token = site.single.token();
         let body = format!(
             "POST {COMPONENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 60000\r\n\r\n{{"
         );
@@ -225,18 +226,15 @@ fn who_sends_a_byte_now_and_then_is_cut_off() {
 }
 
 fn tls(site: &Site) -> StreamOwned<ClientConnection, std::net::TcpStream> {
-    let mut config = rpc::tls::api_client_config(&[site.ca()], None).unwrap();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = ServerName::IpAddress(site.address(HTTPS).ip().into());
-    let client = ClientConnection::new(Arc::new(config), name).unwrap();
-    StreamOwned::new(client, site.tcp(1, HTTPS).unwrap())
+    let config = crate::common::http::tls(&[site.single.ca()], None);
+    over_tls(&config, site.tcp(1, HTTPS).unwrap())
 }
 
 /// One request of the administrator over HTTP/1.1, unless the headers name somebody; the status, if there was an answer.
 fn https(site: &Site, verb: &str, headers: &str, body: &[u8]) -> (Option<u16>, String) {
     let token = match headers.contains("Authorization") {
         true => String::new(),
-        false => format!("Authorization: Bearer {}\r\n", site.token()),
+        false => format!("Authorization: Bearer {}\r\n", site.single.token()),
     };
     let head = format!(
         "{verb} {COMPONENTS} HTTP/1.1\r\nHost: x\r\n{token}{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -250,10 +248,7 @@ fn https(site: &Site, verb: &str, headers: &str, body: &[u8]) -> (Option<u16>, S
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let text = String::from_utf8_lossy(&answer).into_owned();
-    let status = text
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3)?.parse().ok());
-    (status, text)
+    (status_of(&text), text)
 }
 
 /// Whether the tests that wait for a member's time-outs are to run.

@@ -100,7 +100,7 @@ fn who_connects_too_often_is_refused_and_counted() {
 /// Whether a client that speaks no TLS but 1.2 comes to its handshake's end.
 fn greets_with_tls12(site: &Site, port: u16) -> bool {
     let mut roots = RootCertStore::empty();
-    roots.add(site.ca()).unwrap();
+    roots.add(site.single.ca()).unwrap();
     let mut config = ClientConfig::builder_with_provider(rpc::tls::crypto_provider())
         .with_protocol_versions(&[&TLS12])
         .unwrap()

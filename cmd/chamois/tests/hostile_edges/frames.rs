@@ -1,12 +1,14 @@
 //! HTTP/2 by the frame (RFC 9113), as no client library would send it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConnection, StreamOwned};
+
+use crate::common::http::over_tls;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -70,12 +72,10 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// TLS, the preface and settings that are all the usual ones.
-    pub(crate) fn connect(ca: &CertificateDer<'static>, stream: TcpStream, address: SocketAddr) -> Raw {
+    pub(crate) fn connect(ca: &CertificateDer<'static>, stream: TcpStream) -> Raw {
         let tls = rpc::tls::api_client_config(std::slice::from_ref(ca), None).unwrap();
-        let name = ServerName::IpAddress(address.ip().into());
-        let connection = ClientConnection::new(Arc::new(tls), name).unwrap();
         let mut raw = Raw {
-            tls: StreamOwned::new(connection, stream),
+            tls: over_tls(&Arc::new(tls), stream),
             unread: Vec::new(),
         };
         raw.send(PREFACE).unwrap();

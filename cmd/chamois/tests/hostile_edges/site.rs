@@ -1,15 +1,11 @@
 //! A member, whoever uses it as it is meant, and his attackers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use socket2::{Domain, Socket, Type};
-
 use crate::common::exposition::{Page, parse};
-use crate::common::http::{Administrator, get};
+use crate::common::http::{Administrator, connect_from, get};
 use crate::common::{Member, Single};
 use crate::frames::Raw;
 
@@ -49,7 +45,7 @@ impl Site {
         let single = Single::prepare();
         single.configure_api(1, api);
         let mut member = single.start();
-        let administrator = Administrator::new(&single.dir.path().join("identities"));
+        let administrator = Administrator::new(&single.identities());
         let own = single.own();
         member.until("it leads", || {
             administrator.send(own, "GET", COMPONENTS, "").status == 200
@@ -65,21 +61,9 @@ impl Site {
         SocketAddr::new(IpAddr::V4(self.single.own()), port)
     }
 
-    pub(crate) fn ca(&self) -> CertificateDer<'static> {
-        CertificateDer::from_pem_file(self.single.dir.path().join("identities/ca.pem")).unwrap()
-    }
-
-    pub(crate) fn token(&self) -> String {
-        let file = self.single.dir.path().join("identities/admin.token");
-        std::fs::read_to_string(file).unwrap().trim().to_owned()
-    }
-
     /// A connection from 127.1.2.`last`: the limits of one address must not be another's.
     pub(crate) fn tcp(&self, last: u8, port: u16) -> std::io::Result<TcpStream> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 1, 2, last), 0).into())?;
-        socket.connect_timeout(&self.address(port).into(), BOUND)?;
-        let stream = TcpStream::from(socket);
+        let stream = connect_from(Ipv4Addr::new(127, 1, 2, last), self.address(port))?;
         stream.set_read_timeout(Some(BOUND))?;
         stream.set_write_timeout(Some(BOUND))?;
         Ok(stream)
@@ -88,7 +72,7 @@ impl Site {
     /// One that speaks HTTP/2 by the frame.
     pub(crate) fn raw(&self, last: u8, port: u16) -> Raw {
         let stream = self.tcp(last, port).unwrap();
-        Raw::connect(&self.ca(), stream, self.address(port))
+        Raw::connect(&self.single.ca(), stream)
     }
 
     pub(crate) fn page(&self) -> Page {

@@ -15,11 +15,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use common::http::status_of;
 use common::{Member, Single};
-use prost_reflect::DescriptorPool;
-use proto::google::api::HttpRule;
-use proto::google::api::http_rule::Pattern;
-use proto::http::v1::{MethodRule, Permission};
 use socket2::{Domain, Socket, Type};
 
 /// Nothing here takes longer, but what waits for a member's own time-out.
@@ -124,54 +121,12 @@ fn rest_of(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn status_of(answer: &str) -> Option<u16> {
-    answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
-}
-
 /// Every route of the descriptor: verb, path with its variables filled in, and whether nodes may use it.
 fn routes() -> Vec<(&'static str, String, bool)> {
-    let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
-    let http = pool.get_extension_by_name("google.api.http").unwrap();
-    let option = pool.get_extension_by_name("chamois.http.v1.method").unwrap();
-    let mut routes = Vec::new();
-    for method in pool
-        .services()
-        .flat_map(|service| service.methods().collect::<Vec<_>>())
-    {
-        if !method.options().has_extension(&http) {
-            continue;
-        }
-        let value = method.options().get_extension(&http).into_owned();
-        let rule: HttpRule = value.as_message().unwrap().transcode_to().unwrap();
-        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        let value = method.options().get_extension(&option).into_owned();
-        let own: MethodRule = value.as_message().unwrap().transcode_to().unwrap();
-        let is_for_nodes = matches!(own.permission(), Permission::Node | Permission::Public) && !own.tls_only;
-        for bound in std::iter::once(&rule).chain(&rule.additional_bindings) {
-            let (verb, template) = match bound.pattern.as_ref().unwrap() {
-                Pattern::Get(template) => ("GET", template),
-                Pattern::Put(template) => ("PUT", template),
-                Pattern::Post(template) => ("POST", template),
-                Pattern::Delete(template) => ("DELETE", template),
-                Pattern::Patch(template) => ("PATCH", template),
-                Pattern::Custom(custom) => panic!("{path}: {custom:?}"),
-            };
-            routes.push((verb, filled_in(template), is_for_nodes));
-        }
-    }
-    routes
-}
-
-/// `/a/{id}/b` with an xname in the place of its variables.
-fn filled_in(template: &str) -> String {
-    let mut path = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        path += before;
-        path += "x1000c0s0b0n0";
-        rest = after.split_once('}').unwrap().1;
-    }
-    path + rest
+    let all = common::routes::routes();
+    all.iter()
+        .map(|route| (route.verb, route.path_of("x1000c0s0b0n0"), route.is_for_nodes()))
+        .collect()
 }
 
 /// The port is open to every compute node and whoever sits beside it.

@@ -27,6 +27,7 @@ impl User<'_> {
             .args(["--ca", text(&self.site.identities().join("ca.pem"))])
             .env_remove("CHAMOIS_TOKEN")
             .env_remove("CHAMOIS_TOKEN_FILE")
+            .env_remove("CHAMOIS_CLIENT_CERTIFICATE")
             .env("XDG_CACHE_HOME", &self.cache)
             .stdin(Stdio::null());
         command

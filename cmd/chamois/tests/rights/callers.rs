@@ -17,7 +17,7 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Request, Status};
 
-use crate::common::http::{Administrator, Answer, send_over};
+use crate::common::http::{Administrator, Answer, send_over, tls};
 use crate::common::{Member, Single, text};
 
 /// The node that the callers have, and the one that they have not.
@@ -244,8 +244,7 @@ impl Site {
         certificate: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     ) -> Caller {
         let ca = vec![self.ca_certificate.clone()];
-        let mut tls = rpc::tls::api_client_config(&ca, certificate).unwrap();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tls = tls(&ca, certificate);
         let options = Options {
             endpoints: vec![format!("{}:7441", self.single.own())],
             ca,
@@ -253,7 +252,7 @@ impl Site {
         };
         Caller {
             channel: connect(options).unwrap(),
-            tls: Arc::new(tls),
+            tls,
             ip: self.single.own(),
             token: String::new(),
         }

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
-use proto::google::api::HttpRule;
-use proto::google::api::http_rule::Pattern;
 use proto::http::v1::Permission;
 use rpc::{Rule, Rules};
 use tonic::Code;
@@ -345,39 +343,13 @@ fn is_answered_with(caller: &Caller, verb: &str, path: &str, expected: u16) {
 
 /// Verb, path with the other node in the place of its variables, and the method's rule.
 fn routes() -> Vec<(&'static str, String, Rule)> {
-    let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
-    let option = pool.get_extension_by_name("google.api.http").unwrap();
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).unwrap();
-    let mut routes = Vec::new();
-    for method in pool
-        .services()
-        .flat_map(|service| service.methods().collect::<Vec<_>>())
-    {
-        let options = method.options();
-        if !options.has_extension(&option) {
-            continue;
-        }
-        let http: HttpRule = options
-            .get_extension(&option)
-            .as_message()
-            .unwrap()
-            .transcode_to()
-            .unwrap();
-        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        let rule = rules.get(&path).unwrap();
-        for binding in std::iter::once(&http).chain(&http.additional_bindings) {
-            let (verb, template) = match binding.pattern.as_ref().unwrap() {
-                Pattern::Get(template) => ("GET", template),
-                Pattern::Put(template) => ("PUT", template),
-                Pattern::Post(template) => ("POST", template),
-                Pattern::Delete(template) => ("DELETE", template),
-                Pattern::Patch(template) => ("PATCH", template),
-                Pattern::Custom(custom) => panic!("{path}: {custom:?}"),
-            };
-            routes.push((verb, filled_in(template, &method.input()), rule));
-        }
-    }
-    routes
+    let all = crate::common::routes::routes();
+    let with_rule = all.iter().map(|route| {
+        let path = filled_in(&route.template, &route.method.input());
+        (route.verb, path, rules.get(&route.grpc_path()).unwrap())
+    });
+    with_rule.collect()
 }
 
 fn filled_in(template: &str, input: &MessageDescriptor) -> String {

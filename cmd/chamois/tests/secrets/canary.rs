@@ -8,19 +8,16 @@ use std::net::IpAddr;
 
 use auth::Sealer;
 use base64::Engine as _;
-use prost_reflect::DescriptorPool;
 use prost_reflect::prost::Message as _;
-use proto::google::api::HttpRule;
-use proto::google::api::http_rule::Pattern;
 use raft::another_cluster::inspect;
 use serde_json::json;
 
 use crate::common::http::{Administrator, as_node};
-use crate::common::{Member, Single, text};
-use crate::search::{Search, Secret, files};
+use crate::common::two_nodes::{NODE, SCRIPT, documents_url, file_url, path_of};
+use crate::common::{Member, Single, files, text};
+use crate::search::{Search, Secret};
 use crate::site::Bearer;
 
-const NODE: &str = "x1000c0s0b0n0";
 /// Public.
 const CONTROL: &str = "c0ntr0l+of \"everybody\"/ü";
 const BMC: &str = "c4n4ry+bmc \"first\"/ü";
@@ -165,27 +162,12 @@ impl Canary {
     fn boot(&mut self) {
         let node = self.single.net.node_address(1).unwrap();
         let get = |path: &str| as_node(node, self.single.http(), "GET", path, "");
-        let script = get("/boot/v1/bootscript?mac=02:00:00:00:00:01").body;
-        let url = script
-            .split(";s=")
-            .nth(1)
-            .unwrap()
-            .split([' ', '\n'])
-            .next()
-            .unwrap();
-        let base = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
-        let token = base
-            .trim_end_matches('/')
-            .rsplit_once("/t/")
-            .unwrap()
-            .1
-            .to_owned();
+        let script = get(SCRIPT).body;
+        let base = path_of(documents_url(&script));
+        let token = base.trim_end_matches('/').rsplit_once("/t/").unwrap().1;
+        let token = token.to_owned();
         let vendor_data = get(&format!("{base}vendor-data")).body;
-        let file = vendor_data
-            .lines()
-            .find(|line| line.ends_with("/munge.yaml"))
-            .unwrap();
-        let file = format!("/{}", file.trim().splitn(4, '/').nth(3).unwrap());
+        let file = path_of(file_url(&vendor_data, "munge"));
         let (file, meta_data) = (get(&file).body, get(&format!("{base}meta-data")).body);
         assert!(file.contains(GROUP_FILE), "the node needs it: {file}");
         assert!(!meta_data.is_empty());
@@ -359,28 +341,12 @@ impl Canary {
 
 /// Of methods that answer once.
 fn routes_without_variables() -> Vec<String> {
-    let pool = DescriptorPool::decode(proto::DESCRIPTOR).unwrap();
-    let option = pool.get_extension_by_name("google.api.http").unwrap();
-    let mut routes = Vec::new();
-    for service in pool.services() {
-        for method in service.methods().filter(|method| !method.is_server_streaming()) {
-            let options = method.options();
-            if !options.has_extension(&option) {
-                continue;
-            }
-            let http = options.get_extension(&option);
-            let http: HttpRule = http.as_message().unwrap().transcode_to().unwrap();
-            for binding in std::iter::once(&http).chain(&http.additional_bindings) {
-                if let Some(Pattern::Get(path)) = &binding.pattern
-                    && !path.contains('{')
-                {
-                    routes.push(path.clone());
-                }
-            }
-        }
-    }
-    assert!(routes.len() > 30, "{routes:?}");
-    routes
+    let all = crate::common::routes::routes().into_iter();
+    let reads = all.filter(|route| route.verb == "GET" && !route.method.is_server_streaming());
+    let paths = reads.map(|route| route.template);
+    let paths: Vec<String> = paths.filter(|path| !path.contains('{')).collect();
+    assert!(paths.len() > 30, "{paths:?}");
+    paths
 }
 
 #[test]

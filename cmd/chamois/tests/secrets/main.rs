@@ -15,6 +15,9 @@ mod common;
 mod grown;
 mod kits;
 mod load;
+#[path = "../attacks/site.rs"]
+#[allow(dead_code, reason = "the tests of attacks use the rest")]
+mod nodes;
 mod rotation;
 mod search;
 #[path = "../tokens/site.rs"]

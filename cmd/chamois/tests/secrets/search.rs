@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -122,19 +121,6 @@ fn base64_within(secret: &[u8], begin: usize, for_urls: bool) -> Vec<u8> {
         false => STANDARD_NO_PAD.encode(whole),
     };
     text.into_bytes()
-}
-
-/// All files of a folder and of those in it.
-pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false => found.push(path),
-        }
-    }
-    found
 }
 
 /// The search itself must find what is there, in each form and at each alignment, and nothing else.

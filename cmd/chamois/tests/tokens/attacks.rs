@@ -2,7 +2,6 @@
 //! is at hand to sign them with.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -10,8 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde_json::{Value, json};
 
+use crate::common::files;
 use crate::oauth::header_of;
-use crate::site::{COMPONENTS, Site, json as body};
+use crate::site::{COMPONENTS, Site, json as body, with_claim};
 
 fn part(value: &Value) -> String {
     B64.encode(value.to_string())
@@ -22,14 +22,6 @@ fn with_header(token: &str, header: &Value, signature: Option<&[u8]>) -> String 
     let parts: Vec<&str> = token.split('.').collect();
     let signature = signature.map_or_else(|| parts[2].to_owned(), |bytes| B64.encode(bytes));
     format!("{}.{}.{signature}", part(header), parts[1])
-}
-
-/// The token with one claim changed.
-fn with_claim(token: &str, name: &str, value: Value) -> String {
-    let parts: Vec<&str> = token.split('.').collect();
-    let mut claims: Value = serde_json::from_slice(&B64.decode(parts[1]).unwrap()).unwrap();
-    claims[name] = value;
-    format!("{}.{}.{}", parts[0], part(&claims), parts[2])
 }
 
 struct Attack {
@@ -277,17 +269,4 @@ fn no_file_has_a_token() {
         has_digest |= has(&digest);
     }
     assert!(has_digest, "nothing that was looked at knows of the token");
-}
-
-/// All files of a folder and of those in it.
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false => found.push(path),
-        }
-    }
-    found
 }

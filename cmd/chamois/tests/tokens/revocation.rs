@@ -3,49 +3,26 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use auth::pki::CertificateAuthority;
-use proto::watch::v1::WatchRequest;
-use proto::watch::v1::watch_service_client::WatchServiceClient;
+use proto::watch::v1::WatchResponse;
 use rpc::client::{Credentials, Options, connect};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::Runtime;
 use tonic::{Code, Streaming};
 
+use crate::common::streams::{end_of, watch};
 use crate::site::Site;
 
 /// Issue 9: from the acknowledgement on, on every connected member.
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
-/// A watch at one member, past its first message.
-async fn watch(site: &Site, id: u64, token: &str) -> Streaming<proto::watch::v1::WatchResponse> {
-    watch_as(site, id, Credentials::Token(token.to_owned())).await
-}
-
-async fn watch_as(
-    site: &Site,
-    id: u64,
-    credentials: Credentials,
-) -> Streaming<proto::watch::v1::WatchResponse> {
+async fn watch_as(site: &Site, id: u64, credentials: Credentials) -> Streaming<WatchResponse> {
     let options = Options {
         endpoints: vec![format!("{}:7441", site.ip(id))],
-        ca: vec![CertificateDer::from_pem_file(site.identities().join("ca.pem")).unwrap()],
+        ca: vec![site.single.ca()],
         credentials,
     };
-    let mut client = WatchServiceClient::new(connect(options).unwrap());
-    let mut stream = client.watch(WatchRequest::default()).await.unwrap().into_inner();
-    stream.message().await.unwrap().unwrap();
-    stream
-}
-
-/// Until the stream ends, and how.
-async fn end_of(mut stream: Streaming<proto::watch::v1::WatchResponse>) -> Code {
-    loop {
-        match stream.message().await {
-            Ok(Some(_)) => {}
-            Ok(None) => return Code::Ok,
-            Err(status) => return status.code(),
-        }
-    }
+    watch(connect(options).unwrap()).await
 }
 
 /// The streams end and every member refuses within the second.
@@ -53,7 +30,7 @@ fn refused_everywhere(site: &Site, runtime: &Runtime, token: &str, take_back: im
     let streams: Vec<_> = site
         .ids()
         .into_iter()
-        .map(|id| runtime.block_on(watch(site, id, token)))
+        .map(|id| runtime.block_on(watch_as(site, id, Credentials::Token(token.to_owned()))))
         .collect();
     take_back();
     let acknowledged = Instant::now();
@@ -88,6 +65,18 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
+/// Three members, an API token of a service that watches, and an access token of it that they all accept.
+fn watcher() -> (Site, Runtime, String, String) {
+    let (site, runtime) = (Site::start(3), runtime());
+    site.give("site", "viewer", "service/watcher");
+    let (_, api) = site.api_token("service/watcher", &["watch.read", "smd.read"]);
+    let access = site.access_token(1, &api);
+    for id in site.ids() {
+        assert_eq!(site.final_status(id, &access), 200);
+    }
+    (site, runtime, api, access)
+}
+
 #[test]
 fn a_deleted_api_token_is_refused_everywhere_within_a_second() {
     let (site, runtime) = (Site::start(3), runtime());
@@ -104,13 +93,7 @@ fn a_deleted_api_token_is_refused_everywhere_within_a_second() {
 /// Nor does what was made of it a minute ago go on.
 #[test]
 fn access_tokens_end_with_the_api_token_that_they_come_from() {
-    let (site, runtime) = (Site::start(3), runtime());
-    site.give("site", "viewer", "service/watcher");
-    let (_, api) = site.api_token("service/watcher", &["watch.read", "smd.read"]);
-    let access = site.access_token(1, &api);
-    for id in site.ids() {
-        assert_eq!(site.final_status(id, &access), 200);
-    }
+    let (site, runtime, api, access) = watcher();
     refused_everywhere(&site, &runtime, &access, || {
         let asked = serde_json::json!({"token": api}).to_string();
         let answer = site
@@ -150,13 +133,7 @@ fn a_revocation_outlives_the_leader_and_a_restart() {
 /// A key that was stolen: what its tokens let in goes as fast, streams as well.
 #[test]
 fn what_a_distrusted_key_let_in_ends_everywhere_within_a_second() {
-    let (site, runtime) = (Site::start(3), runtime());
-    site.give("site", "viewer", "service/watcher");
-    let (_, api) = site.api_token("service/watcher", &["watch.read", "smd.read"]);
-    let access = site.access_token(1, &api);
-    for id in site.ids() {
-        assert_eq!(site.final_status(id, &access), 200);
-    }
+    let (site, runtime, _, access) = watcher();
     refused_everywhere(&site, &runtime, &access, || {
         let (code, _, err) = site
             .single
@@ -188,8 +165,7 @@ impl Certified {
     }
 
     fn sha256(&self) -> String {
-        let digest = auth::secret_digest(&self.certificate);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        auth::fingerprint(&self.certificate)
     }
 }
 

@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use nix::sys::signal::Signal;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
-use crate::common::http::{Administrator, Answer, send_over};
+use crate::common::http::{Administrator, Answer, send_over, tls};
 use crate::common::{Member, Single};
 
 /// What a read of SMD needs a right for.
@@ -36,7 +37,7 @@ impl Site {
         let single = Single::prepare_one_of(members);
         (1..=members).for_each(|id| single.configure_raft(id, raft));
         let running = (1..=members).map(|id| Some(single.spawn_member(id))).collect();
-        let administrator = Administrator::new(&single.dir.path().join("identities"));
+        let administrator = Administrator::new(&single.identities());
         let site = Site {
             single,
             members: running,
@@ -80,7 +81,7 @@ impl Site {
     }
 
     pub(crate) fn identities(&self) -> PathBuf {
-        self.single.dir.path().join("identities")
+        self.single.identities()
     }
 
     pub(crate) fn as_nobody(&self) -> Bearer {
@@ -92,12 +93,8 @@ impl Site {
     }
 
     /// Waits at most a minute.
-    pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !condition() {
-            assert!(Instant::now() < deadline, "{what}: it never was so");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    pub(crate) fn until(&self, what: &str, condition: impl FnMut() -> bool) {
+        crate::common::until(what, self.members.iter().flatten(), condition);
     }
 
     /// Somebody has a role, everywhere.
@@ -155,6 +152,14 @@ impl Site {
     }
 }
 
+/// The token with one claim changed, and the signature that it had.
+pub(crate) fn with_claim(token: &str, name: &str, value: Value) -> String {
+    let parts: Vec<&str> = token.split('.').collect();
+    let mut claims: Value = serde_json::from_slice(&B64.decode(parts[1]).unwrap()).unwrap();
+    claims[name] = value;
+    format!("{}.{}.{}", parts[0], B64.encode(claims.to_string()), parts[2])
+}
+
 /// Whoever shows a token; an empty one is not shown.
 pub(crate) struct Bearer {
     tls: Arc<ClientConfig>,
@@ -164,10 +169,8 @@ pub(crate) struct Bearer {
 impl Bearer {
     pub(crate) fn new(identities: &Path, token: &str) -> Bearer {
         let ca = CertificateDer::from_pem_file(identities.join("ca.pem")).unwrap();
-        let mut tls = rpc::tls::api_client_config(&[ca], None).unwrap();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Bearer {
-            tls: Arc::new(tls),
+            tls: tls(&[ca], None),
             token: token.to_owned(),
         }
     }
