@@ -191,17 +191,21 @@ impl Canary {
         let asked = json!({"grant_type": "client_credentials", "client_secret": api});
         let identities = self.single.dir.path().join("identities");
         let nobody = Bearer::new(&identities, "");
-        let given = nobody.send(self.ip(), "POST", "/oauth2/token", &asked.to_string());
-        let given: serde_json::Value = serde_json::from_str(&given.body).unwrap_or_default();
-        if let Some(access) = given["access_token"].as_str() {
-            let used = Bearer::new(&identities, access).send(self.ip(), "GET", "/hsm/v2/groups", "");
-            self.answers.push(("an access token".to_owned(), used.body));
-            let looked_into = json!({"token": access}).to_string();
-            let told = Bearer::new(&identities, access);
-            let told = told.send(self.ip(), "POST", "/oauth2/introspect", &looked_into);
-            self.answers.push(("introspection".to_owned(), told.body));
-            self.is_secret("access token", access.rsplit_once('.').unwrap().1.as_bytes());
-        }
+        let (ip, mut given) = (self.ip(), String::new());
+        crate::common::until("an access token", &self.members, || {
+            let answer = nobody.send(ip, "POST", "/oauth2/token", &asked.to_string());
+            given = answer.body;
+            answer.status == 200
+        });
+        let given: serde_json::Value = serde_json::from_str(&given).unwrap();
+        let access = given["access_token"].as_str().unwrap();
+        let holder = Bearer::new(&identities, access);
+        let used = holder.send(ip, "GET", "/hsm/v2/groups", "");
+        self.answers.push(("an access token".to_owned(), used.body));
+        let looked_into = json!({"token": access}).to_string();
+        let told = holder.send(ip, "POST", "/oauth2/introspect", &looked_into);
+        self.answers.push(("introspection".to_owned(), told.body));
+        self.is_secret("access token", access.rsplit_once('.').unwrap().1.as_bytes());
         for (path, body) in [
             (
                 "/oauth2/token",
