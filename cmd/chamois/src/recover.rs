@@ -17,7 +17,7 @@ use crate::snapshot_files::{run, sources};
 /// As the start of a member would have.
 pub fn recover(args: &RecoverArgs) -> Result<(), ServeError> {
     let config = Config::load(&args.config)?;
-    let identity = auth::MemberIdentity::load(&config.identity_dir)
+    let identity = auth::MemberIdentity::load_with(&config.identity_dir, &config.secrets.kek_source())
         .map_err(|error| ServeError::Store(io::Error::new(io::ErrorKind::InvalidData, error.to_string())))?;
     let own = identity.member(identity.id).cloned();
     let node = own.map(member_node);

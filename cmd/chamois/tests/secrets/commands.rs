@@ -1,6 +1,7 @@
 //! Keys that a command gives: the operator puts the new one there, and status says who lacks it.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use auth::Sealer;
@@ -8,19 +9,25 @@ use prost_reflect::{DescriptorPool, Kind};
 
 use crate::common::{Single, chamois, outcome, text};
 
-/// `[secrets]` of a member whose keys lie in a file that a command prints.
-fn with_command(single: &Single, file: &std::path::Path) {
+/// A file that the member's keys lie in now, and no longer where its identity is.
+fn taken_away(single: &Single) -> PathBuf {
+    let given = single.dir.path().join("given.pem");
+    std::fs::rename(single.identities().join("member-1/kek.key"), &given).unwrap();
+    given
+}
+
+/// `[secrets]` of a member whose keys this program prints, given this file.
+fn with_command(single: &Single, program: &str, file: &Path) {
     let config = std::fs::read_to_string(single.config()).unwrap();
-    let secrets = format!("[secrets]\nkek-command = [\"/bin/cat\", {file:?}]\n[api]\n");
+    let secrets = format!("[secrets]\nkek-command = [{program:?}, {file:?}]\n[api]\n");
     std::fs::write(single.config(), config.replace("[api]\n", &secrets)).unwrap();
 }
 
 #[test]
 fn a_key_that_a_command_gives_is_put_there_before_it_seals() {
     let single = Single::prepare();
-    let own = single.dir.path().join("identities/member-1/kek.key");
-    let given = single.dir.path().join("given.pem");
-    std::fs::rename(&own, &given).unwrap();
+    let own = single.identities().join("member-1/kek.key");
+    let given = taken_away(&single);
     let missing = outcome(&chamois(&[
         "serve",
         "--config",
@@ -28,7 +35,7 @@ fn a_key_that_a_command_gives_is_put_there_before_it_seals() {
         "--check",
     ]));
     assert!(missing.0 != 0 && missing.2.contains("kek.key"), "{missing:?}");
-    with_command(&single, &given);
+    with_command(&single, "/bin/cat", &given);
     let _member = single.start();
     let made = single.dir.path().join("new.key");
     let (code, out, err) = single.ask(&["secrets", "make-kek", "--out", text(&made), "-o", "json"]);
@@ -50,8 +57,25 @@ fn a_key_that_a_command_gives_is_put_there_before_it_seals() {
     assert_eq!(Sealer::from_pem(new.as_bytes()).unwrap().sealing_id(), id);
 }
 
+/// Whoever has lost a majority has his keys where they were.
+#[test]
+fn a_member_goes_on_alone_with_keys_that_a_command_gives() {
+    let single = Single::prepare();
+    with_command(&single, "/bin/cat", &taken_away(&single));
+    let leads = || single.ask(&["group", "list"]).0 == 0;
+    let mut member = single.start();
+    member.until("it leads", leads);
+    drop(member);
+    let config = single.config();
+    let recover = ["recover", "--accept-lost-writes", "--config", text(&config)];
+    let recovered = outcome(&chamois(&recover));
+    assert_eq!(recovered.0, 0, "{recovered:?}");
+    let mut member = single.spawn();
+    member.until("it leads alone", leads);
+}
+
 /// Prints the file after two seconds: longer than members wait between two looks for keys to forget.
-fn slow(single: &Single, given: &std::path::Path) -> std::path::PathBuf {
+fn slow(single: &Single, given: &Path) -> PathBuf {
     let script = single.dir.path().join("give-keys");
     std::fs::write(&script, format!("sleep 2\nexec cat {given:?}\n")).unwrap();
     script
@@ -61,13 +85,8 @@ fn slow(single: &Single, given: &std::path::Path) -> std::path::PathBuf {
 #[test]
 fn two_rotations_with_a_slow_command_come_to_their_end() {
     let single = Single::prepare();
-    let own = single.dir.path().join("identities/member-1/kek.key");
-    let given = single.dir.path().join("given.pem");
-    std::fs::rename(&own, &given).unwrap();
-    let script = slow(&single, &given);
-    let config = std::fs::read_to_string(single.config()).unwrap();
-    let secrets = format!("[secrets]\nkek-command = [\"/bin/sh\", {script:?}]\n[api]\n");
-    std::fs::write(single.config(), config.replace("[api]\n", &secrets)).unwrap();
+    let given = taken_away(&single);
+    with_command(&single, "/bin/sh", &slow(&single, &given));
     let _member = single.start();
     for round in 1..=2 {
         let made = single.dir.path().join(format!("new-{round}.key"));
