@@ -43,7 +43,7 @@ impl SecretService for Secrets {
         &self,
         request: Request<RotateKekRequest>,
     ) -> Result<Response<RotateKekResponse>, Status> {
-        let principal = rpc::caller(&request).identity.to_string();
+        let author = rpc::author(&request);
         let request = request.into_inner();
         self.store.linearize().await?;
         self.require_level()?;
@@ -61,7 +61,8 @@ impl SecretService for Secrets {
         };
         let change = Some(Change::RotateSealingKey(rotate));
         let command = Command::Cluster(ClusterCommand { change });
-        let committed = self.store.propose(&principal, command, None).await?;
+        // with what gives the caller the right: members have been waited for since the guard has asked
+        let committed = self.store.propose_by(&author, command).await?;
         tracing::info!(key = new.id, absent = ?handed.absent, "another key seals secrets from now on");
         Ok(Response::new(RotateKekResponse {
             revision: committed.revision,
@@ -132,13 +133,9 @@ struct Handed {
 
 impl Secrets {
     fn require_level(&self) -> Result<(), Error> {
-        let current = self.store.state().feature_level();
-        match current < FEATURE_LEVEL_AUTH {
-            true => Err(model::Rejection::FeatureLevel {
-                needed: FEATURE_LEVEL_AUTH,
-                current,
-            }
-            .into()),
+        let (needed, current) = (FEATURE_LEVEL_AUTH, self.store.state().feature_level());
+        match current < needed {
+            true => Err(model::Rejection::FeatureLevel { needed, current }.into()),
             false => Ok(()),
         }
     }
@@ -275,7 +272,9 @@ mod tests {
 
     use auth::{KekSource, KekStore};
     use boot_files::Roster;
+    use proto::auth::v1::Grant;
     use raft::Store;
+    use rpc::{Caller, Identity};
 
     use super::*;
 
@@ -327,6 +326,26 @@ mod tests {
             .await
             .unwrap_err();
         assert!(again.message().contains("still being sealed anew"), "{again:?}");
+    }
+
+    /// A policy that was deleted while members were given the key: who had it must not have it seal.
+    #[tokio::test]
+    async fn a_rotation_is_judged_where_it_is_applied() {
+        let (_dir, secrets) = alone();
+        let mut request = Request::new(with(&Sealer::generate().unwrap()));
+        request.extensions_mut().insert(Caller {
+            identity: Identity::User { name: "ada".into() },
+            ..Caller::anonymous()
+        });
+        request.extensions_mut().insert(Arc::new(Grant {
+            permission: "auth.admin".into(),
+            policies: vec!["gone".into()],
+            ..Grant::default()
+        }));
+        let refused = secrets.rotate_kek(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+        assert!(refused.message().contains("auth.admin"), "{refused}");
+        assert!(secrets.store.state().cluster.sealing_keys().is_none());
     }
 
     #[tokio::test]
