@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cli::{BreakGlassCommand, Format, GlassArgs, GlassExportArgs, GlobalArgs};
-use raft::another_cluster;
+use raft::another_cluster::{self, Inspected};
 
 use crate::serve::break_glass::{Answer, Ask, SOCKET};
 use crate::serve::config::{Config, ConfigError};
@@ -216,13 +216,13 @@ fn export(args: &GlassExportArgs) -> Result<(), GlassError> {
     if answer != Answer::Export {
         return Err(unexpected(&answer));
     }
-    let mut name = args.file.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = args.file.with_file_name(name);
-    let bytes = write(&partial, &mut content).map_err(|error| failed(&partial, error))?;
-    // every byte is checked: a member that was killed meanwhile has sent a part
-    let found = another_cluster::inspect(&partial).map_err(|error| failed(&partial, error))?;
-    std::fs::rename(&partial, &args.file).map_err(|error| failed(&args.file, error))?;
+    let partial = cli::partial_of(&args.file);
+    let taken = take(&partial, &mut content, &args.file);
+    let (bytes, found) = taken.map_err(|error| {
+        // best effort: the error that matters is at hand
+        let _ = std::fs::remove_file(&partial);
+        failed(&args.file, error)
+    })?;
     println!(
         "{}: {bytes} bytes, cluster `{}` at revision {}",
         args.file.display(),
@@ -232,12 +232,19 @@ fn export(args: &GlassExportArgs) -> Result<(), GlassError> {
     Ok(())
 }
 
-/// What an earlier try has left is replaced.
+/// Every byte is checked before the file gets its name: a member that was killed meanwhile has sent a part.
+fn take(partial: &Path, content: &mut impl io::Read, file: &Path) -> io::Result<(u64, Inspected)> {
+    let bytes = write(partial, content)?;
+    let found = another_cluster::inspect(partial)?;
+    std::fs::rename(partial, file)?;
+    Ok((bytes, found))
+}
+
+/// Into no file that is there: somebody else may have put it, and may read it.
 fn write(partial: &Path, content: &mut impl io::Read) -> io::Result<u64> {
     let mut file = std::fs::File::options()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(PRIVATE)
         .open(partial)?;
     let bytes = io::copy(content, &mut file)?;
@@ -279,6 +286,7 @@ mod tests {
         let bytes = write(&partial, &mut &b"12345"[..]).unwrap();
         let mode = std::fs::metadata(&partial).unwrap().permissions().mode();
         assert_eq!((bytes, mode & 0o777), (5, PRIVATE));
+        write(&partial, &mut &b"1"[..]).unwrap_err();
     }
 
     /// A socket that is not there is the usual case of a member that does not run.

@@ -49,7 +49,7 @@ pub use error::{CliError, Kind};
 pub use host_config::{HostArgs, make_files_dir};
 pub use init::first_member;
 pub use output::Format;
-pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand};
+pub use snapshot::{InspectArgs, RestoreArgs, SaveArgs, SnapshotCommand, partial_of};
 
 /// Runs a client command to its end; its answer goes to standard output.
 ///

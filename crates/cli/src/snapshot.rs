@@ -55,4 +55,4 @@ pub(crate) async fn save(global: &GlobalArgs, args: save::SaveArgs) -> Result<()
     save::run(global, args).await
 }
 
-pub use save::SaveArgs;
+pub use save::{SaveArgs, partial_of};

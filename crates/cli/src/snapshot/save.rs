@@ -68,7 +68,7 @@ async fn save(global: &GlobalArgs, partial: &Path) -> Result<u64, CliError> {
 
 /// `FILE.PID.partial` beside `file`: two that save at once, to files that differ in the last part of their names only, do
 /// not write into one another's.
-fn partial_of(file: &Path) -> PathBuf {
+pub fn partial_of(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     file.with_file_name(name)
