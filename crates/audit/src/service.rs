@@ -40,11 +40,11 @@ const WRITTEN_WAIT: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Completes when streams are to end.
-pub type Ending = Shared<BoxFuture<'static, ()>>;
+pub(crate) type Ending = Shared<BoxFuture<'static, ()>>;
 
 /// The service of the API port.
 #[derive(Clone)]
-pub struct Service {
+pub(crate) struct Service {
     store: Store,
     handle: Handle,
     ending: Ending,
@@ -54,7 +54,11 @@ pub struct Service {
 
 impl Service {
     /// The service of this member. Its streams end when `ending` completes.
-    pub fn new(store: Store, audit: &Audit, ending: impl Future<Output = ()> + Send + 'static) -> Service {
+    pub(crate) fn new(
+        store: Store,
+        audit: &Audit,
+        ending: impl Future<Output = ()> + Send + 'static,
+    ) -> Service {
         Service {
             store,
             handle: audit.handle(),
