@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
-use state::auth::{Proof, gives};
+use state::auth::gives;
 use state::cluster::FEATURE_LEVEL_AUTH;
 use state::{RowKind, State};
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ use crate::break_glass::BreakGlass;
 use crate::oidc::Oidc;
 use crate::page_seal::{PageKey, PageKeys};
 use crate::parts::{Parts, Selected};
+use crate::rights::proof;
 use crate::table::{Table, proof_of};
 use crate::token_checks::accepted;
 
@@ -371,14 +372,7 @@ fn before_policies(state: &State, who: &Principal, permission: &str) -> Access {
 }
 
 fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
-    let proof = Proof {
-        principal: &who.name,
-        token_id: &who.token_id,
-        session_id: &who.session_id,
-        issued_at_ms: who.issued_at_ms,
-        certificate_sha256: &who.certificate_sha256,
-    };
-    match state.auth.revoked(&proof) {
+    match state.auth.revoked(&proof(who)) {
         None => Ok(()),
         Some(reason) => Err(Error::Unauthenticated {
             reason: reason.to_owned(),

@@ -25,7 +25,7 @@ use state::auth::Proof;
 use state::bounds::LEEWAY_MS;
 
 use crate::late::Late;
-use crate::rights::require_level;
+use crate::rights::{proof, require_level};
 
 /// When to come again with a token that may be known by then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -362,15 +362,7 @@ fn check_login(state: &State, claims: &AccessClaims) -> Result<(), Problem> {
 
 /// Whether it was taken back.
 fn stands(state: &State, checked: Checked) -> Result<Checked, Problem> {
-    let principal = &checked.principal;
-    let proof = Proof {
-        principal: &principal.name,
-        token_id: &principal.token_id,
-        session_id: &principal.session_id,
-        issued_at_ms: principal.issued_at_ms,
-        certificate_sha256: &principal.certificate_sha256,
-    };
-    match state.auth.revoked(&proof) {
+    match state.auth.revoked(&proof(&checked.principal)) {
         None => Ok(checked),
         Some(reason) => Err(Problem::Refused(reason)),
     }

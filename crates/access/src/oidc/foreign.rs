@@ -11,11 +11,11 @@ use rpc::token::{LEEWAY_S, TOKEN_LENGTH_MAX};
 use rpc::{Error, Principal};
 use serde_json::Value;
 use state::State;
-use state::auth::Proof;
 
 use super::claims::{Claims, Person, check_times, person, text, texts};
 use super::keys::KeyProblem;
 use super::{Age, Known, Oidc, PAUSE_MS, closed};
+use crate::rights::proof;
 use crate::scopes::is_pattern;
 
 /// How ids of these tokens begin: none of ours does.
@@ -63,7 +63,7 @@ impl Oidc {
         }
         let person = person(&claims, &provider, &state).map_err(|reason| self.refuse(&reason))?;
         let principal = principal_of(&claims, token, person, issued_at_s);
-        match revoked(&state, &principal) {
+        match state.auth.revoked(&proof(&principal)) {
             None => Ok(Some(principal)),
             Some(reason) => Err(self.refuse(reason)),
         }
@@ -141,16 +141,6 @@ fn permissions(claims: &Claims) -> Option<Vec<String>> {
         .filter(|word| is_pattern(word))
         .collect();
     (!words.is_empty()).then_some(words)
-}
-
-fn revoked(state: &State, principal: &Principal) -> Option<&'static str> {
-    state.auth.revoked(&Proof {
-        principal: &principal.name,
-        token_id: &principal.token_id,
-        session_id: "",
-        issued_at_ms: principal.issued_at_ms,
-        certificate_sha256: &[],
-    })
 }
 
 #[cfg(test)]
