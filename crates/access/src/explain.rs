@@ -18,15 +18,15 @@ const NEVER_IN_A_PART: [RowKind; 4] = [RowKind::Group, RowKind::Partition, RowKi
 
 /// An answer with its reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Explained {
+pub(crate) struct Explained {
     /// Whether at least one policy gives it.
-    pub allowed: bool,
+    pub(crate) allowed: bool,
     /// Every policy that names the principal or whose role gives the permission, by name.
-    pub considered: Vec<Considered>,
+    pub(crate) considered: Vec<Considered>,
 }
 
 /// Judges a question by the policies of a state, at `now_ms` of cluster time.
-pub fn explain(state: &State, question: &Question, now_ms: u64) -> Explained {
+pub(crate) fn explain(state: &State, question: &Question, now_ms: u64) -> Explained {
     let policies = state.auth.policies();
     let considered: Vec<Considered> = policies
         .filter_map(|policy| consider(state, policy, question, now_ms))

@@ -27,7 +27,7 @@ const ASKS_ABOUT_OTHERS: &str = "auth.admin";
 
 /// The service of the API port.
 #[derive(Clone)]
-pub struct PolicyService {
+pub(crate) struct PolicyService {
     pub(crate) store: Store,
     authorities: Authorities,
     actions: Actions,
@@ -45,7 +45,11 @@ impl PolicyService {
     ///
     /// # Errors
     /// A descriptor that does not decode.
-    pub fn new(store: Store, authorities: Authorities, rules: &Rules) -> Result<PolicyService, RulesError> {
+    pub(crate) fn new(
+        store: Store,
+        authorities: Authorities,
+        rules: &Rules,
+    ) -> Result<PolicyService, RulesError> {
         Ok(PolicyService {
             store,
             authorities,

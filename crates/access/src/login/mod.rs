@@ -166,7 +166,7 @@ pub(crate) fn check_host(host: &str) -> Result<(), Error> {
 
 /// One file each says what is done.
 #[derive(Clone, Debug)]
-pub struct LoginService {
+pub(crate) struct LoginService {
     logins: Logins,
 }
 

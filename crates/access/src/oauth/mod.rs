@@ -48,7 +48,7 @@ struct Nothing {}
 
 /// One file each says what is done.
 #[derive(Clone, Debug)]
-pub struct OauthService {
+pub(crate) struct OauthService {
     checks: TokenChecks,
     /// What strangers have shown that was not good, by address.
     failures: Arc<Rates>,
