@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use proto::auth::v1::Policy;
 use proto::auth::v1::check_access_response::Considered;
-use state::auth::{Part, gives};
+use state::auth::{Part, gives, is_for, stands};
 use state::{RowKind, State};
 
 use crate::question::{Object, Question};
-use crate::table::{is_everywhere, names, stands};
+use crate::table::is_everywhere;
 
 /// Places of a policy that a reason names before it counts the rest.
 const PLACES_SHOWN: usize = 4;
@@ -43,11 +43,11 @@ fn consider(state: &State, policy: &Arc<Policy>, question: &Question, now_ms: u6
     let fits = role
         .as_ref()
         .is_some_and(|role| gives(&role.permissions, &question.permission));
-    let is_for = names(policy, &question.principal, &question.groups);
-    if !is_for && !fits {
+    let is_named = is_for(policy, &question.principal, &question.groups);
+    if !is_named && !fits {
         return None;
     }
-    let against = match (is_for, role.is_some(), fits) {
+    let against = match (is_named, role.is_some(), fits) {
         (false, _, _) => Some(not_named(question)),
         (true, false, _) => Some(format!("there is no role {}", policy.role)),
         (true, true, false) => Some(format!(

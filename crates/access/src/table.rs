@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proto::auth::v1::{Grant, Policy, Role};
 use rpc::Principal;
 use state::State;
-use state::auth::gives;
+use state::auth::{everyone_like, gives, stands};
 use state::bounds::{GRANT_POLICIES_MAX, SESSION_GROUPS_MAX};
 
 /// A policy's place in the order of names; there are 1,024 at most.
@@ -141,35 +141,9 @@ pub(crate) fn proof_of(who: &Principal) -> Grant {
     }
 }
 
-/// Whether a policy names somebody; `groups` stand without `group/`.
-pub(crate) fn names(policy: &Policy, principal: &str, groups: &[String]) -> bool {
-    let everyone = everyone_like(principal);
-    policy
-        .principals
-        .iter()
-        .any(|named| match named.strip_prefix("group/") {
-            Some(group) => groups.iter().any(|own| own == group),
-            None => named == principal || Some(named.as_str()) == everyone,
-        })
-}
-
-/// Whether a policy has not ended.
-pub(crate) fn stands(policy: &Policy, now_ms: u64) -> bool {
-    policy.expires_at_ms == 0 || policy.expires_at_ms > now_ms
-}
-
 /// Whether a policy is for no part of the system, but maybe for some kinds of objects.
 pub(crate) fn is_everywhere(policy: &Policy) -> bool {
     policy.hosts.is_empty() && policy.groups.is_empty() && policy.partitions.is_empty()
-}
-
-/// How a policy names everybody like this one. There is no such name for nodes.
-fn everyone_like(principal: &str) -> Option<&'static str> {
-    match principal.split_once('/') {
-        Some(("user", _)) => Some("user/*"),
-        Some(("service", _)) => Some("service/*"),
-        _ => None,
-    }
 }
 
 /// A role that is not there gives nothing.

@@ -36,6 +36,7 @@ pub use self::areas::area_of;
 pub use self::grants::policies_for;
 pub use self::part::Part;
 pub use self::permissions::gives;
+pub use self::policies::{everyone_like, is_for, stands};
 pub use self::revocations::Proof;
 pub use self::roles::shipped_roles;
 
