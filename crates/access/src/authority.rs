@@ -22,14 +22,12 @@ use crate::page_seal::{PageKey, PageKeys};
 use crate::parts::{Parts, Selected};
 use crate::rights::proof;
 use crate::table::{Table, proof_of};
-use crate::token_checks::accepted;
+use crate::token_checks::{accepted, not_ready};
 
 /// How often is looked whether rights have changed: whoever holds a stream asks again so much later.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// A member without a leader for so long cannot know what was taken back: it only lets its own state be read.
 const OUT_OF_TOUCH: Duration = Duration::from_secs(5);
-/// When a caller may come back who was told that.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What roles and policies say.
 const POLICIES: [RowKind; 2] = [RowKind::Role, RowKind::Policy];
@@ -266,10 +264,8 @@ impl Inner {
     /// # Errors
     /// `NotReady` where this member has no key to seal with.
     fn page_key(&self) -> Result<Arc<PageKey>, Error> {
-        let tokens = self.tokens.as_ref().ok_or_else(|| Error::NotReady {
-            retry_after: RETRY_AFTER,
-            reason: "it has no key to seal page tokens with; leave out page_size, or ask another member"
-                .to_owned(),
+        let tokens = self.tokens.as_ref().ok_or_else(|| {
+            not_ready("it has no key to seal page tokens with; leave out page_size, or ask another member")
         })?;
         self.page_keys.key(&self.store.state(), tokens.sealer())
     }
@@ -321,10 +317,9 @@ impl Inner {
         if permission.ends_with(".read") || !self.is_out_of_touch.load(Ordering::Relaxed) {
             return Ok(());
         }
-        Err(Error::NotReady {
-            retry_after: RETRY_AFTER,
-            reason: "it has had no leader for too long to know who may do this".to_owned(),
-        })
+        Err(not_ready(
+            "it has had no leader for too long to know who may do this",
+        ))
     }
 }
 

@@ -12,6 +12,8 @@ use crate::TokenChecks;
 
 /// How long an access token is good, seconds.
 pub(crate) const ACCESS_TOKEN_S: u64 = 600;
+/// The leader's clock may be behind this member's, milliseconds: what lasts as long as it can must not be a moment too long.
+pub(crate) const CLOCKS_MS: u64 = 2000;
 /// Random bytes of a token's id.
 const ID_BYTES: usize = 16;
 

@@ -13,8 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proto::cluster::v1::SealedSecret;
 use rpc::{Error, invalid};
 use state::State;
+use state::auth::LOGIN_KEY;
 
-use crate::login::LOGIN_KEY;
 use crate::token_checks::not_ready;
 
 /// What the key is derived for: no purpose of a login has this name, and the zero ends it.

@@ -27,7 +27,7 @@ use state::bounds::LEEWAY_MS;
 use crate::late::Late;
 use crate::rights::{proof, require_level};
 
-/// When to come again with a token that may be known by then.
+/// When a caller may come again who was told that this member is not ready.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Checks tokens, and signs them where the key that signs can be opened. Cheap to clone.

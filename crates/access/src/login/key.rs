@@ -7,11 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proto::auth::v1::auth_command::PutAuthSecret;
 use proto::cluster::v1::SealedSecret;
 use rpc::Error;
+use state::auth::LOGIN_KEY;
 
 use crate::issued::internal;
 
-/// Its name in the state.
-pub(crate) const LOGIN_KEY: &str = "login-key";
 /// Bytes of it.
 const KEY_BYTES: usize = 32;
 /// Its version: it is made once.

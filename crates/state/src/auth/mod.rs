@@ -39,6 +39,7 @@ pub use self::permissions::gives;
 pub use self::policies::{everyone_like, is_for, stands};
 pub use self::revocations::Proof;
 pub use self::roles::shipped_roles;
+pub use self::sessions::REPLAYED;
 
 use self::api_tokens::ApiTokens;
 use self::authorities::Authorities;
@@ -60,7 +61,7 @@ use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
 /// Name of the secret that logins in progress are authenticated with.
-const LOGIN_KEY: &str = "login-key";
+pub const LOGIN_KEY: &str = "login-key";
 
 /// Who may do what, and what proves who somebody is.
 #[derive(Clone, Default)]
