@@ -1,7 +1,6 @@
 //! Access tokens that this member signs: for ten minutes, and never for longer or for more than what they are given for.
 
 use auth::{AccessClaims, TokenError};
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rpc::Error;
@@ -133,9 +132,8 @@ fn named_groups(state: &State, groups: &[String]) -> Vec<String> {
 }
 
 fn new_id() -> Result<String, Error> {
-    let mut id = [0; ID_BYTES];
-    rand::fill(&mut id).map_err(|_| internal(&TokenError::Random))?;
-    Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
+    let id: [u8; ID_BYTES] = auth::random().map_err(|error| internal(&error))?;
+    Ok(auth::hex(&id))
 }
 
 /// No key, signature or random bytes: nothing that a caller could do otherwise.

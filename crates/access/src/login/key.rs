@@ -1,7 +1,7 @@
 //! The login key: what members authenticate the steps of a login with, each for its purpose.
 
-use auth::{SealError, Sealer, TokenError};
-use aws_lc_rs::{hmac, rand};
+use auth::{SealError, Sealer};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proto::auth::v1::auth_command::PutAuthSecret;
@@ -25,8 +25,7 @@ const TEXT_BYTES_MAX: usize = 4096;
 /// # Errors
 /// If there are no random bytes, or it cannot be sealed.
 pub(crate) fn new_login_key(sealer: &Sealer) -> Result<PutAuthSecret, Error> {
-    let mut key = [0; KEY_BYTES];
-    rand::fill(&mut key).map_err(|_| internal(&TokenError::Random))?;
+    let key: [u8; KEY_BYTES] = auth::random().map_err(|error| internal(&error))?;
     let sealed = sealer.seal(LOGIN_KEY, VERSION, &key);
     Ok(PutAuthSecret {
         secret: Some(sealed.map_err(|error| Error::Internal(error.to_string()))?),

@@ -1,7 +1,5 @@
 //! What a browser or device carries from one step of a login to the next: readable, but made by nobody but members.
 
-use auth::TokenError;
-use aws_lc_rs::rand;
 use rpc::Error;
 use serde::{Deserialize, Serialize};
 
@@ -171,9 +169,7 @@ fn bytes(ticket: &impl Serialize) -> Vec<u8> {
 }
 
 fn random() -> Result<Random, Error> {
-    let mut random = [0; RANDOM_BYTES];
-    rand::fill(&mut random).map_err(|_| internal(&TokenError::Random))?;
-    Ok(random)
+    auth::random().map_err(|error| internal(&error))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Access tokens of providers, as today's OpenCHAMI gives them out: accepted where the provider's resource says so, for what
 //! policies give the user and his groups.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -116,10 +115,7 @@ fn principal_of(claims: &Claims, token: &str, person: Person, issued_at_s: u64) 
         name: person.principal,
         groups: person.groups,
         permissions: permissions(claims),
-        token_id: own[..ID_BYTES].iter().fold(ID_PREFIX.to_owned(), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}"); // a text takes whatever is written
-            id
-        }),
+        token_id: format!("{ID_PREFIX}{}", auth::hex(&own[..ID_BYTES])),
         // 0 would be an API token's
         issued_at_ms: issued_at_s.saturating_mul(1000).max(1),
         expires_at_ms: ends_at_ms(claims),
