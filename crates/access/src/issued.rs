@@ -123,12 +123,15 @@ fn chained(origin: &str, own: String) -> String {
 
 /// The groups that any policy names: of what gives nothing a token need not tell every service.
 fn named_groups(state: &State, groups: &[String]) -> Vec<String> {
-    let is_named = |group: &&String| {
-        let principal = format!("group/{group}");
-        let mut policies = state.auth.policies();
-        policies.any(|policy| policy.principals.contains(&principal))
-    };
-    groups.iter().filter(is_named).cloned().collect()
+    let named = groups.iter().filter(|group| is_named(state, group));
+    named.cloned().collect()
+}
+
+/// Whether any policy names a group, which stands without `group/`.
+pub(crate) fn is_named(state: &State, group: &str) -> bool {
+    let principal = format!("group/{group}");
+    let mut policies = state.auth.policies();
+    policies.any(|policy| policy.principals.contains(&principal))
 }
 
 fn new_id() -> Result<String, Error> {

@@ -41,7 +41,7 @@ pub(crate) struct LoginKey {
 impl LoginKey {
     /// # Errors
     /// If this member cannot open it.
-    pub(super) fn open(sealer: &Sealer, sealed: &SealedSecret) -> Result<LoginKey, SealError> {
+    pub(crate) fn open(sealer: &Sealer, sealed: &SealedSecret) -> Result<LoginKey, SealError> {
         let secret = sealer.open(sealed)?;
         Ok(LoginKey {
             key: hmac::Key::new(hmac::HMAC_SHA256, secret.bytes()),
@@ -54,7 +54,7 @@ impl LoginKey {
     }
 
     /// 32 bytes that nobody without the key can tell.
-    pub(super) fn mac(&self, purpose: &str, data: &[u8]) -> [u8; MAC_BYTES] {
+    pub(crate) fn mac(&self, purpose: &str, data: &[u8]) -> [u8; MAC_BYTES] {
         let tag = hmac::sign(&self.key, &labelled(purpose, data));
         let mut mac = [0; MAC_BYTES];
         mac.copy_from_slice(tag.as_ref());

@@ -27,8 +27,7 @@ use tonic::{Request, Response, Status};
 
 pub(crate) use self::device::poll;
 use self::exchanging::Exchanging;
-use self::key::LoginKey;
-pub(crate) use self::key::new_login_key;
+pub(crate) use self::key::{LoginKey, new_login_key};
 use crate::TokenChecks;
 use crate::oauth::answer;
 use crate::oidc::Oidc;
