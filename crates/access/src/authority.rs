@@ -200,14 +200,14 @@ impl Authority for Authorities {
         if let Some(identity) = self.0.break_glass.identity(token)? {
             return Ok(Some(identity));
         }
-        let of_provider = self.0.oidc.as_ref().map(|oidc| oidc.principal(token));
-        if let Some(principal) = of_provider.transpose()?.flatten() {
-            return Ok(Some(Identity::Known(Arc::new(principal))));
+        // our own first: most are, and what was seen before is known by its digest
+        let own = self.0.tokens.as_ref().map(|tokens| tokens.principal(token));
+        let mut principal = own.transpose()?.flatten();
+        if principal.is_none() {
+            let of_provider = self.0.oidc.as_ref().map(|oidc| oidc.principal(token));
+            principal = of_provider.transpose()?.flatten();
         }
-        let Some(tokens) = &self.0.tokens else {
-            return Ok(None); // every token that there is was signed with the cluster's offline key
-        };
-        let principal = tokens.principal(token)?;
+        // every other token that there is was signed with the cluster's offline key
         Ok(principal.map(|principal| Identity::Known(Arc::new(principal))))
     }
 
