@@ -19,7 +19,7 @@ const ACCESS_TOKEN_LIFE_S_MAX: u64 = 15 * 60;
 pub struct AccessClaims {
     /// Who issued it.
     pub iss: String,
-    /// Whom it speaks for: `user/<name>`, `service/<name>` or `node/<xname>`.
+    /// Whom it speaks for: `user/<name>` or `service/<name>`.
     pub sub: String,
     /// What it is for, exactly.
     pub aud: String,
