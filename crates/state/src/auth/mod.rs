@@ -33,6 +33,7 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 pub use self::areas::area_of;
+pub use self::devices::{USER_CODE_ALPHABET, USER_CODE_CHARS};
 pub use self::grants::policies_for;
 pub use self::part::Part;
 pub use self::permissions::gives;
