@@ -158,9 +158,7 @@ impl Limits {
             drain_at_most: Duration::from_secs(10),
         }
     }
-}
 
-impl Limits {
     /// Of one connection that speaks HTTP/2.
     pub(crate) fn http2(&self) -> Http2Limits {
         Http2Limits {

@@ -1,6 +1,8 @@
 //! Which change an entry asks for, read from its first bytes: no list of commands has to be kept beside the protos, and a large
 //! command is not looked at.
 
+use prost::encoding::{WireType, decode_key, decode_varint};
+
 /// The numbers of the fields that say what an entry asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommandNumbers {
@@ -12,11 +14,6 @@ pub struct CommandNumbers {
 
 /// Fields of an entry below this are none of `command`.
 const COMMANDS_FROM: u32 = 10;
-/// How the value of a field is written (protobuf encoding, "Message Structure").
-const VARINT: u64 = 0;
-const FIXED_64: u64 = 1;
-const LENGTH_DELIMITED: u64 = 2;
-const FIXED_32: u64 = 5;
 
 impl CommandNumbers {
     /// Those of an encoded entry; zeros where it has none, or is no entry.
@@ -34,34 +31,20 @@ impl CommandNumbers {
 
 /// The next field and the bytes of its value; `None` at the end, and for what is no message.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
-    let key = varint(rest)?;
-    let number = u32::try_from(key >> 3).ok()?;
-    let length = match key & 7 {
-        VARINT => {
-            varint(rest)?;
+    let (number, wire_type) = decode_key(rest).ok()?;
+    let length = match wire_type {
+        WireType::Varint => {
+            decode_varint(rest).ok()?;
             0
         }
-        FIXED_64 => 8,
-        LENGTH_DELIMITED => usize::try_from(varint(rest)?).ok()?,
-        FIXED_32 => 4,
-        _ => return None,
+        WireType::SixtyFourBit => 8,
+        WireType::ThirtyTwoBit => 4,
+        WireType::LengthDelimited => usize::try_from(decode_varint(rest).ok()?).ok()?,
+        WireType::StartGroup | WireType::EndGroup => return None,
     };
     let (value, after) = rest.split_at_checked(length)?;
     *rest = after;
     Some((number, value))
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, after) = rest.split_first()?;
-        *rest = after;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

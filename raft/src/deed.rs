@@ -209,7 +209,7 @@ fn id(key: &RowKey) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proto::cluster::v1::{ClusterCommand, cluster_command};
+    use proto::cluster::v1::{ClusterCommand, JoinToken, cluster_command};
     use proto::smd::v1::smd_command::{CreateGroup, DeleteGroup};
     use proto::smd::v1::{Group, SmdCommand, smd_command};
     use state::cluster::FEATURE_LEVEL_KNOWN;
@@ -237,6 +237,10 @@ mod tests {
 
     fn smd(change: smd_command::Change) -> pb::entry::Command {
         pb::entry::Command::Smd(SmdCommand { change: Some(change) })
+    }
+
+    fn cluster(change: cluster_command::Change) -> pb::entry::Command {
+        pb::entry::Command::Cluster(ClusterCommand { change: Some(change) })
     }
 
     fn create(label: &str) -> pb::entry::Command {
@@ -337,17 +341,32 @@ mod tests {
         assert!(!format!("{made:?}{twice:?}").contains("canary"));
     }
 
+    /// Nobody watches what lets a member in; who has made it is asked all the same.
     #[test]
     fn what_nobody_can_watch_is_there_with_its_name() {
         let mut state = State::at_level(FEATURE_LEVEL_KNOWN);
+        let id = "0123456789abcdef".to_owned();
+        let token = JoinToken {
+            id: id.clone(),
+            secret_sha256: vec![7; 32],
+            expires_at_ms: 60_000,
+            uses: 1,
+            ..JoinToken::default()
+        };
+        let create = cluster_command::CreateJoinToken { token: Some(token) };
+        let create = cluster(cluster_command::Change::CreateJoinToken(create));
+        let made = done(&mut state, &entry(1, create));
+        let stored = Touch {
+            kind: RowKind::JoinToken,
+            id,
+            change: TouchChange::Stored,
+        };
+        assert_eq!((made.result, made.touched), (DeedResult::Applied, vec![stored]));
         let level = cluster_command::SetFeatureLevel {
             level: FEATURE_LEVEL_KNOWN,
         };
-        let change = Some(cluster_command::Change::SetFeatureLevel(level));
-        let raised = done(
-            &mut state,
-            &entry(1, pb::entry::Command::Cluster(ClusterCommand { change })),
-        );
+        let raise = cluster(cluster_command::Change::SetFeatureLevel(level));
+        let raised = done(&mut state, &entry(2, raise));
         assert!(
             raised.touched.is_empty(),
             "the log's own books are no objects: {raised:?}"

@@ -9,7 +9,7 @@ use proto::auth::v1::{
 use rpc::{Error, Identity, invalid};
 use tonic::Request;
 
-use crate::issued::internal;
+use crate::issued::{CLOCKS_MS, internal};
 use crate::rights::{ADMIN, READ, is_limited, known, login_stands, own_name, require_within_own, stands};
 use crate::scopes::is_pattern;
 use crate::token_service::TokenService;
@@ -22,8 +22,6 @@ const VALID_S_MIN: u32 = 60;
 const VALID_S_MAX: u32 = 90 * 24 * 3600;
 /// Hex digits of an API token's id.
 const ID_DIGITS: usize = 16;
-/// The leader's clock may be behind this member's, milliseconds: what lasts as long as it can must not be a moment too long.
-const CLOCKS_MS: u64 = 2000;
 
 impl TokenService {
     /// Of oneself within what one's own token may do, by a certificate or a login; of another one, or by a token for machines, what the

@@ -17,6 +17,8 @@ use rpc::{Error, invalid};
 use state::State;
 use state::cluster::FEATURE_LEVEL_AUTH;
 
+use crate::token_checks::not_ready;
+
 /// Whom the leader's changes are of.
 const PRINCIPAL: &str = "member/authorities";
 /// The secret that the first entry of a cluster has: the key of the CA that it began with.
@@ -102,10 +104,9 @@ pub(crate) fn addition(
     now_ms: u64,
 ) -> Result<AddAuthority, Error> {
     if state.auth.authorities().next().is_none() {
-        return Err(Error::NotReady {
-            retry_after: Duration::from_secs(1),
-            reason: "the CA that the cluster began with is not recorded yet".to_owned(),
-        });
+        return Err(not_ready(
+            "the CA that the cluster began with is not recorded yet",
+        ));
     }
     let authority = match certificate_pem.trim() {
         "" => {

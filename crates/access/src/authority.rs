@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use proto::auth::v1::Grant;
 use raft::Store;
 use rpc::{Access, Authority, Error, Identity, Principal, Rules, Scope};
-use state::auth::{Proof, gives};
+use state::auth::gives;
 use state::cluster::FEATURE_LEVEL_AUTH;
 use state::{RowKind, State};
 use tokio::sync::watch;
@@ -20,15 +20,14 @@ use crate::break_glass::BreakGlass;
 use crate::oidc::Oidc;
 use crate::page_seal::{PageKey, PageKeys};
 use crate::parts::{Parts, Selected};
+use crate::rights::proof;
 use crate::table::{Table, proof_of};
-use crate::token_checks::accepted;
+use crate::token_checks::{accepted, not_ready};
 
 /// How often is looked whether rights have changed: whoever holds a stream asks again so much later.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// A member without a leader for so long cannot know what was taken back: it only lets its own state be read.
 const OUT_OF_TOUCH: Duration = Duration::from_secs(5);
-/// When a caller may come back who was told that.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What roles and policies say.
 const POLICIES: [RowKind; 2] = [RowKind::Role, RowKind::Policy];
@@ -201,14 +200,14 @@ impl Authority for Authorities {
         if let Some(identity) = self.0.break_glass.identity(token)? {
             return Ok(Some(identity));
         }
-        let of_provider = self.0.oidc.as_ref().map(|oidc| oidc.principal(token));
-        if let Some(principal) = of_provider.transpose()?.flatten() {
-            return Ok(Some(Identity::Known(Arc::new(principal))));
+        // our own first: most are, and what was seen before is known by its digest
+        let own = self.0.tokens.as_ref().map(|tokens| tokens.principal(token));
+        let mut principal = own.transpose()?.flatten();
+        if principal.is_none() {
+            let of_provider = self.0.oidc.as_ref().map(|oidc| oidc.principal(token));
+            principal = of_provider.transpose()?.flatten();
         }
-        let Some(tokens) = &self.0.tokens else {
-            return Ok(None); // every token that there is was signed with the cluster's offline key
-        };
-        let principal = tokens.principal(token)?;
+        // every other token that there is was signed with the cluster's offline key
         Ok(principal.map(|principal| Identity::Known(Arc::new(principal))))
     }
 
@@ -265,10 +264,8 @@ impl Inner {
     /// # Errors
     /// `NotReady` where this member has no key to seal with.
     fn page_key(&self) -> Result<Arc<PageKey>, Error> {
-        let tokens = self.tokens.as_ref().ok_or_else(|| Error::NotReady {
-            retry_after: RETRY_AFTER,
-            reason: "it has no key to seal page tokens with; leave out page_size, or ask another member"
-                .to_owned(),
+        let tokens = self.tokens.as_ref().ok_or_else(|| {
+            not_ready("it has no key to seal page tokens with; leave out page_size, or ask another member")
         })?;
         self.page_keys.key(&self.store.state(), tokens.sealer())
     }
@@ -320,10 +317,9 @@ impl Inner {
         if permission.ends_with(".read") || !self.is_out_of_touch.load(Ordering::Relaxed) {
             return Ok(());
         }
-        Err(Error::NotReady {
-            retry_after: RETRY_AFTER,
-            reason: "it has had no leader for too long to know who may do this".to_owned(),
-        })
+        Err(not_ready(
+            "it has had no leader for too long to know who may do this",
+        ))
     }
 }
 
@@ -371,14 +367,7 @@ fn before_policies(state: &State, who: &Principal, permission: &str) -> Access {
 }
 
 fn check_not_revoked(state: &State, who: &Principal) -> Result<(), Error> {
-    let proof = Proof {
-        principal: &who.name,
-        token_id: &who.token_id,
-        session_id: &who.session_id,
-        issued_at_ms: who.issued_at_ms,
-        certificate_sha256: &who.certificate_sha256,
-    };
-    match state.auth.revoked(&proof) {
+    match state.auth.revoked(&proof(who)) {
         None => Ok(()),
         Some(reason) => Err(Error::Unauthenticated {
             reason: reason.to_owned(),

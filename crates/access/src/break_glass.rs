@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::{TokenError, secret_digest};
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rpc::{Error, Identity};
@@ -40,8 +39,7 @@ impl BreakGlass {
     }
 
     fn make_at(&self, subject: &str, now: Instant) -> Result<String, TokenError> {
-        let mut secret = [0; SECRET_BYTES];
-        rand::fill(&mut secret).map_err(|_| TokenError::Random)?;
+        let secret: [u8; SECRET_BYTES] = auth::random()?;
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
         let mut made = self.lock();
         made.retain(|one| one.ends > now);

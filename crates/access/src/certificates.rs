@@ -51,7 +51,7 @@ impl fmt::Debug for CertificateLog {
 
 /// The service of the API port.
 #[derive(Clone, Debug)]
-pub struct CertificateService {
+pub(crate) struct CertificateService {
     store: Store,
     sealer: Sealer,
     rights: Rights,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use proto::auth::v1::Policy;
 use proto::auth::v1::check_access_response::Considered;
-use state::auth::{Part, gives};
+use state::auth::{Part, gives, is_for, stands};
 use state::{RowKind, State};
 
 use crate::question::{Object, Question};
-use crate::table::{is_everywhere, names, stands};
+use crate::table::is_everywhere;
 
 /// Places of a policy that a reason names before it counts the rest.
 const PLACES_SHOWN: usize = 4;
@@ -18,15 +18,15 @@ const NEVER_IN_A_PART: [RowKind; 4] = [RowKind::Group, RowKind::Partition, RowKi
 
 /// An answer with its reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Explained {
+pub(crate) struct Explained {
     /// Whether at least one policy gives it.
-    pub allowed: bool,
+    pub(crate) allowed: bool,
     /// Every policy that names the principal or whose role gives the permission, by name.
-    pub considered: Vec<Considered>,
+    pub(crate) considered: Vec<Considered>,
 }
 
 /// Judges a question by the policies of a state, at `now_ms` of cluster time.
-pub fn explain(state: &State, question: &Question, now_ms: u64) -> Explained {
+pub(crate) fn explain(state: &State, question: &Question, now_ms: u64) -> Explained {
     let policies = state.auth.policies();
     let considered: Vec<Considered> = policies
         .filter_map(|policy| consider(state, policy, question, now_ms))
@@ -43,11 +43,11 @@ fn consider(state: &State, policy: &Arc<Policy>, question: &Question, now_ms: u6
     let fits = role
         .as_ref()
         .is_some_and(|role| gives(&role.permissions, &question.permission));
-    let is_for = names(policy, &question.principal, &question.groups);
-    if !is_for && !fits {
+    let is_named = is_for(policy, &question.principal, &question.groups);
+    if !is_named && !fits {
         return None;
     }
-    let against = match (is_for, role.is_some(), fits) {
+    let against = match (is_named, role.is_some(), fits) {
         (false, _, _) => Some(not_named(question)),
         (true, false, _) => Some(format!("there is no role {}", policy.role)),
         (true, true, false) => Some(format!(

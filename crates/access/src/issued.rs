@@ -1,7 +1,6 @@
 //! Access tokens that this member signs: for ten minutes, and never for longer or for more than what they are given for.
 
 use auth::{AccessClaims, TokenError};
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rpc::Error;
@@ -12,6 +11,8 @@ use crate::TokenChecks;
 
 /// How long an access token is good, seconds.
 pub(crate) const ACCESS_TOKEN_S: u64 = 600;
+/// The leader's clock may be behind this member's, milliseconds: what lasts as long as it can must not be a moment too long.
+pub(crate) const CLOCKS_MS: u64 = 2000;
 /// Random bytes of a token's id.
 const ID_BYTES: usize = 16;
 
@@ -122,18 +123,20 @@ fn chained(origin: &str, own: String) -> String {
 
 /// The groups that any policy names: of what gives nothing a token need not tell every service.
 fn named_groups(state: &State, groups: &[String]) -> Vec<String> {
-    let is_named = |group: &&String| {
-        let principal = format!("group/{group}");
-        let mut policies = state.auth.policies();
-        policies.any(|policy| policy.principals.contains(&principal))
-    };
-    groups.iter().filter(is_named).cloned().collect()
+    let named = groups.iter().filter(|group| is_named(state, group));
+    named.cloned().collect()
+}
+
+/// Whether any policy names a group, which stands without `group/`.
+pub(crate) fn is_named(state: &State, group: &str) -> bool {
+    let principal = format!("group/{group}");
+    let mut policies = state.auth.policies();
+    policies.any(|policy| policy.principals.contains(&principal))
 }
 
 fn new_id() -> Result<String, Error> {
-    let mut id = [0; ID_BYTES];
-    rand::fill(&mut id).map_err(|_| internal(&TokenError::Random))?;
-    Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
+    let id: [u8; ID_BYTES] = auth::random().map_err(|error| internal(&error))?;
+    Ok(auth::hex(&id))
 }
 
 /// No key, signature or random bytes: nothing that a caller could do otherwise.

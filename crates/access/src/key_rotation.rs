@@ -12,10 +12,11 @@ use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::Error;
 use state::State;
+use state::auth::LOGIN_KEY;
 use state::bounds::{ACCESS_TOKEN_MS_MAX, KEY_PUBLISHED_MS, LEEWAY_MS};
 use state::cluster::FEATURE_LEVEL_AUTH;
 
-use crate::login::{LOGIN_KEY, new_login_key};
+use crate::login::new_login_key;
 use crate::signing_keys::{Rotation, rotation};
 
 /// Whom the log names for it.

@@ -53,21 +53,18 @@ pub use authorities::{
 };
 pub use authority::Authorities;
 pub use break_glass::{BREAK_GLASS_VALID_FOR, BreakGlass};
-pub use certificates::{CertificateLog, CertificateService};
-pub use explain::{Explained, explain};
+pub use certificates::CertificateLog;
 pub use key_rotation::{Pace, rotate_signing_keys};
-pub use login::LoginService;
-pub use oauth::OauthService;
 pub use oidc::{Ask, Fetch, Fetched, Oidc};
-pub use providers::ProviderService;
-pub use question::{Object, Question};
-pub use service::PolicyService;
-pub use table::{PolicyId, Table};
 pub use token_checks::TokenChecks;
-pub use token_service::TokenService;
 
-use crate::login::Logins;
+use crate::certificates::CertificateService;
+use crate::login::{LoginService, Logins};
+use crate::oauth::OauthService;
+use crate::providers::ProviderService;
 use crate::rights::Rights;
+use crate::service::PolicyService;
+use crate::token_service::TokenService;
 
 /// Adds the services to `routes`: those of tokens and certificates where the authority checks any, and those of logins where it has
 /// providers.

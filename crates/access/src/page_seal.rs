@@ -7,18 +7,19 @@ use arc_swap::ArcSwapOption;
 use auth::{SealError, Sealer};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proto::cluster::v1::SealedSecret;
 use rpc::{Error, invalid};
 use state::State;
+use state::auth::LOGIN_KEY;
 
-use crate::login::LOGIN_KEY;
+use crate::login::LoginKey;
 use crate::token_checks::not_ready;
 
-/// What the key is derived for: no purpose of a login has this name, and the zero ends it.
-const PURPOSE: &[u8] = b"page-token\0";
+/// What the key is derived for: no purpose of a login has this name.
+const PURPOSE: &str = "page-token";
 /// Tokens are as long as the next multiple of this: how long the name is that they lead to is not told either.
 const PADDED_TO: usize = 128;
 
@@ -55,9 +56,8 @@ impl PageKeys {
 
 impl PageKey {
     fn open(sealer: &Sealer, sealed: &SealedSecret) -> Result<PageKey, SealError> {
-        let secret = sealer.open(sealed)?;
-        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.bytes()), PURPOSE);
-        let key = UnboundKey::new(&AES_256_GCM, derived.as_ref()).expect("a MAC has 32 bytes, as the key");
+        let derived = LoginKey::open(sealer, sealed)?.mac(PURPOSE, &[]);
+        let key = UnboundKey::new(&AES_256_GCM, &derived).expect("a MAC has 32 bytes, as the key");
         Ok(PageKey {
             key: LessSafeKey::new(key),
             sealed: sealed.clone(),

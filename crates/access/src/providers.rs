@@ -21,7 +21,7 @@ const SECRET_BYTES_MAX: usize = 1024;
 
 /// The service of the API port.
 #[derive(Clone)]
-pub struct ProviderService {
+pub(crate) struct ProviderService {
     store: Store,
     sealer: Sealer,
 }

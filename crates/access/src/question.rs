@@ -8,22 +8,22 @@ use state::bounds::{NAME_BYTES_MAX, SESSION_GROUPS_MAX};
 
 /// Whether somebody may do something, on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub(crate) struct Question {
     /// As policies name it, e.g. `user/ada`.
-    pub principal: String,
+    pub(crate) principal: String,
     /// Without `group/`.
-    pub groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// `<area>.<access>`.
-    pub permission: String,
+    pub(crate) permission: String,
     /// On what.
-    pub object: Object,
+    pub(crate) object: Object,
     /// Of which kind that is; `None`: of none in particular.
-    pub kind: Option<RowKind>,
+    pub(crate) kind: Option<RowKind>,
 }
 
 /// What something is done to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Object {
+pub(crate) enum Object {
     /// Whatever it may be.
     Anything,
     /// A component, by its normalised id.
@@ -37,7 +37,11 @@ impl Question {
     ///
     /// # Errors
     /// `Invalid` naming `object` or `kind`.
-    pub fn of(asked: &CheckAccessRequest, who: &Principal, permission: &str) -> Result<Question, Error> {
+    pub(crate) fn of(
+        asked: &CheckAccessRequest,
+        who: &Principal,
+        permission: &str,
+    ) -> Result<Question, Error> {
         Ok(Question {
             principal: who.name.clone(),
             groups: who.groups.clone(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What most rates are for, milliseconds.
+pub(crate) const MINUTE_MS: u64 = 60_000;
 /// Counted at once; of more, whoever was counted first is forgotten.
 const COUNTED_MAX: usize = 10_000;
 

@@ -62,14 +62,9 @@ impl TokenService {
                 session.is_some_and(|session| own_name(caller).as_ref() == Some(&session.principal))
             }
             Named::Principal(principal) => own_name(caller).as_ref() == Some(principal),
-            Named::Certificate(digest) => shown.is_some_and(|shown| {
-                let own: String = shown
-                    .certificate_sha256
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                own == *digest
-            }),
+            Named::Certificate(digest) => {
+                shown.is_some_and(|shown| auth::hex(&shown.certificate_sha256) == *digest)
+            }
         }
     }
 

@@ -113,7 +113,7 @@ pub(crate) fn known(caller: &Identity) -> Option<&Principal> {
 }
 
 /// What a caller has shown, as the state knows what was taken back of it.
-fn proof(who: &Principal) -> Proof<'_> {
+pub(crate) fn proof(who: &Principal) -> Proof<'_> {
     Proof {
         principal: &who.name,
         token_id: &who.token_id,

@@ -12,22 +12,21 @@ use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
 use rpc::{Author, Authority as _, Error, Identity, Principal, Rules, RulesError, Scope};
 use state::State;
-use state::auth::gives;
+use state::auth::{gives, is_for};
 use tonic::{Request, Response, Status};
 
 use crate::actions::{Actions, Needed};
 use crate::authority::{Authorities, acts_by_policies, has_policies, principal_of};
 use crate::explain::explain;
 use crate::question::{Question, somebody};
-use crate::rights::READ;
-use crate::table::names;
+use crate::rights::{ADMIN, READ};
 
 /// What must be given to whoever asks about others.
-const ASKS_ABOUT_OTHERS: &str = "auth.admin";
+const ASKS_ABOUT_OTHERS: &str = ADMIN;
 
 /// The service of the API port.
 #[derive(Clone)]
-pub struct PolicyService {
+pub(crate) struct PolicyService {
     pub(crate) store: Store,
     authorities: Authorities,
     actions: Actions,
@@ -45,7 +44,11 @@ impl PolicyService {
     ///
     /// # Errors
     /// A descriptor that does not decode.
-    pub fn new(store: Store, authorities: Authorities, rules: &Rules) -> Result<PolicyService, RulesError> {
+    pub(crate) fn new(
+        store: Store,
+        authorities: Authorities,
+        rules: &Rules,
+    ) -> Result<PolicyService, RulesError> {
         Ok(PolicyService {
             store,
             authorities,
@@ -81,11 +84,11 @@ impl PolicyService {
         if !self.may_read_policies(caller)? {
             explained.considered.retain(|one| {
                 let policy = state.auth.policy(&one.policy);
-                policy.is_some_and(|policy| names(&policy, &question.principal, &question.groups))
+                policy.is_some_and(|policy| is_for(&policy, &question.principal, &question.groups))
             });
         }
-        let is_for = who.permissions.as_ref().is_none_or(|own| gives(own, &permission));
-        if !is_for {
+        let lets = who.permissions.as_ref().is_none_or(|own| gives(own, &permission));
+        if !lets {
             explained.allowed = false;
             for one in explained.considered.iter_mut().filter(|one| one.gives) {
                 one.gives = false;

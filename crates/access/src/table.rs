@@ -6,15 +6,15 @@ use std::sync::Arc;
 use proto::auth::v1::{Grant, Policy, Role};
 use rpc::Principal;
 use state::State;
-use state::auth::gives;
+use state::auth::{everyone_like, gives, stands};
 use state::bounds::{GRANT_POLICIES_MAX, SESSION_GROUPS_MAX};
 
 /// A policy's place in the order of names; there are 1,024 at most.
-pub type PolicyId = u16;
+pub(crate) type PolicyId = u16;
 
 /// What all policies of one revision give.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     policies: Vec<Given>,
     /// By what policies name: `user/ada`, `service/*`, `node/x1000c0s0b0n0`.
     principals: BTreeMap<String, Vec<PolicyId>>,
@@ -32,7 +32,7 @@ struct Given {
 
 impl Table {
     /// Reads the policies of a state. `permissions` are those of [`rpc::Rules::permissions`], in their order.
-    pub fn of(state: &State, permissions: &[String]) -> Table {
+    pub(crate) fn of(state: &State, permissions: &[String]) -> Table {
         let (mut table, mut roles) = (Table::default(), BTreeMap::new());
         for (id, policy) in (0..PolicyId::MAX).zip(state.auth.policies()) {
             let bits = roles
@@ -55,7 +55,7 @@ impl Table {
 
     /// The policies that give somebody the permission at this place, at `now_ms` of cluster time; sorted. At most as many as an
     /// entry of the log may name: of more, those that hold everywhere come first.
-    pub fn policies_for(&self, who: &Principal, permission: usize, now_ms: u64) -> Vec<PolicyId> {
+    pub(crate) fn policies_for(&self, who: &Principal, permission: usize, now_ms: u64) -> Vec<PolicyId> {
         let place = u32::try_from(permission).unwrap_or(u32::MAX);
         let wanted = 1_u128.checked_shl(place).unwrap_or(0);
         let is_given = |id: &PolicyId| {
@@ -74,13 +74,13 @@ impl Table {
     }
 
     /// The policies with these ids.
-    pub fn policies(&self, ids: &[PolicyId]) -> Vec<Arc<Policy>> {
+    pub(crate) fn policies(&self, ids: &[PolicyId]) -> Vec<Arc<Policy>> {
         let given = ids.iter().filter_map(|id| self.policies.get(usize::from(*id)));
         given.map(|given| Arc::clone(&given.policy)).collect()
     }
 
     /// What an entry of the log says of the right of its author.
-    pub fn grant(&self, who: &Principal, permission: &str, ids: &[PolicyId]) -> Grant {
+    pub(crate) fn grant(&self, who: &Principal, permission: &str, ids: &[PolicyId]) -> Grant {
         let policies = self.policies(ids);
         Grant {
             permission: permission.to_owned(),
@@ -110,7 +110,7 @@ impl Table {
     }
 
     /// How many have not ended.
-    pub fn standing(&self, now_ms: u64) -> usize {
+    pub(crate) fn standing(&self, now_ms: u64) -> usize {
         let standing = self.policies.iter().filter(|given| stands(&given.policy, now_ms));
         standing.count()
     }
@@ -141,35 +141,9 @@ pub(crate) fn proof_of(who: &Principal) -> Grant {
     }
 }
 
-/// Whether a policy names somebody; `groups` stand without `group/`.
-pub(crate) fn names(policy: &Policy, principal: &str, groups: &[String]) -> bool {
-    let everyone = everyone_like(principal);
-    policy
-        .principals
-        .iter()
-        .any(|named| match named.strip_prefix("group/") {
-            Some(group) => groups.iter().any(|own| own == group),
-            None => named == principal || Some(named.as_str()) == everyone,
-        })
-}
-
-/// Whether a policy has not ended.
-pub(crate) fn stands(policy: &Policy, now_ms: u64) -> bool {
-    policy.expires_at_ms == 0 || policy.expires_at_ms > now_ms
-}
-
 /// Whether a policy is for no part of the system, but maybe for some kinds of objects.
 pub(crate) fn is_everywhere(policy: &Policy) -> bool {
     policy.hosts.is_empty() && policy.groups.is_empty() && policy.partitions.is_empty()
-}
-
-/// How a policy names everybody like this one. There is no such name for nodes.
-fn everyone_like(principal: &str) -> Option<&'static str> {
-    match principal.split_once('/') {
-        Some(("user", _)) => Some("user/*"),
-        Some(("service", _)) => Some("service/*"),
-        _ => None,
-    }
 }
 
 /// A role that is not there gives nothing.

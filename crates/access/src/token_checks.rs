@@ -25,9 +25,9 @@ use state::auth::Proof;
 use state::bounds::LEEWAY_MS;
 
 use crate::late::Late;
-use crate::rights::require_level;
+use crate::rights::{proof, require_level};
 
-/// When to come again with a token that may be known by then.
+/// When a caller may come again who was told that this member is not ready.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Checks tokens, and signs them where the key that signs can be opened. Cheap to clone.
@@ -48,7 +48,7 @@ struct Inner {
 /// An access token whose signature is right.
 struct Known {
     kid: String,
-    claims: AccessClaims,
+    claims: Arc<AccessClaims>,
 }
 
 /// A token that stands.
@@ -138,10 +138,8 @@ impl TokenChecks {
             self.api_token(state, token).map(Some)
         } else if token.starts_with(OpaqueKind::Refresh.prefix()) {
             Err(Problem::Refused("a refresh token is for the token endpoint only"))
-        } else if is_access_token(token) && !is_of_another(state, token) {
-            self.access_token(state, token).map(Some)
         } else {
-            Ok(None)
+            self.access_token(state, token)
         }
     }
 
@@ -181,11 +179,11 @@ impl TokenChecks {
         stands(state, checked)
     }
 
-    fn access_token(&self, state: &State, token: &str) -> Result<Checked, Problem> {
+    /// `None` for what is no access token, or another issuer's. What is known is ours, so its text is not read again.
+    fn access_token(&self, state: &State, token: &str) -> Result<Option<Checked>, Problem> {
         let digest = token_digest(token);
         let now_ms = self.0.store.cluster_time_ms();
-        let known = self.0.known.get(&digest);
-        let known = match known {
+        let known = match self.0.known.get(&digest) {
             Some(known) => {
                 check_times(&known.claims, now_ms).map_err(problem_of)?;
                 if accepted(state, &known.kid).is_none() {
@@ -193,7 +191,10 @@ impl TokenChecks {
                 }
                 known
             }
-            None => self.remember(digest, signed(state, token, now_ms)?),
+            None if is_access_token(token) && !is_of_another(state, token) => {
+                self.remember(digest, signed(state, token, now_ms)?)
+            }
+            None => return Ok(None),
         };
         let claims = &known.claims;
         let is_person = ["user/", "service/"]
@@ -219,11 +220,11 @@ impl TokenChecks {
             },
             expires_at_ms: claims.exp.saturating_mul(1000),
             client_id: claims.client_id.clone(),
-            claims: Some(Arc::new(claims.clone())),
+            claims: Some(Arc::clone(claims)),
         };
         let checked = stands(state, checked)?;
         check_login(state, claims)?;
-        Ok(checked)
+        Ok(Some(checked))
     }
 
     fn remember(&self, digest: TokenDigest, known: Known) -> Arc<Known> {
@@ -306,7 +307,7 @@ fn signed(state: &State, token: &str, now_ms: u64) -> Result<Known, Problem> {
     let claims = claims.map_err(problem_of)?;
     Ok(Known {
         kid: used.take(),
-        claims,
+        claims: Arc::new(claims),
     })
 }
 
@@ -345,32 +346,30 @@ pub(crate) fn accepted<'s>(state: &'s State, kid: &str) -> Option<&'s Arc<Signin
 /// An access token ends with the login or the API token that it comes from.
 fn check_login(state: &State, claims: &AccessClaims) -> Result<(), Problem> {
     let sid = &claims.sid;
-    let owner = match (state.auth.session(sid), state.auth.api_token(sid)) {
-        _ if sid.is_empty() => return Ok(()),
-        (Some(session), _) => session.principal.clone(),
-        (None, Some(token)) => token.principal.clone(),
-        (None, None) => {
-            let reason = "the login or API token that it comes from has ended";
-            return Err(Problem::Missing(format!("login/{sid}"), reason));
+    if sid.is_empty() {
+        return Ok(());
+    }
+    let session = state.auth.session(sid);
+    let is_its = match session.map(|session| session.principal == claims.sub) {
+        Some(is_its) => Some(is_its),
+        None => {
+            let token = state.auth.api_token(sid);
+            token.map(|token| token.principal == claims.sub)
         }
     };
-    match owner == claims.sub {
-        true => Ok(()),
-        false => Err(Problem::Refused("its login is another's")),
+    match is_its {
+        Some(true) => Ok(()),
+        Some(false) => Err(Problem::Refused("its login is another's")),
+        None => {
+            let reason = "the login or API token that it comes from has ended";
+            Err(Problem::Missing(format!("login/{sid}"), reason))
+        }
     }
 }
 
 /// Whether it was taken back.
 fn stands(state: &State, checked: Checked) -> Result<Checked, Problem> {
-    let principal = &checked.principal;
-    let proof = Proof {
-        principal: &principal.name,
-        token_id: &principal.token_id,
-        session_id: &principal.session_id,
-        issued_at_ms: principal.issued_at_ms,
-        certificate_sha256: &principal.certificate_sha256,
-    };
-    match state.auth.revoked(&proof) {
+    match state.auth.revoked(&proof(&checked.principal)) {
         None => Ok(checked),
         Some(reason) => Err(Problem::Refused(reason)),
     }

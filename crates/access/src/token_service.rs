@@ -18,7 +18,7 @@ use crate::signing_keys::{Rotation, listed, rotation};
 
 /// One file each says what is done: `api_tokens.rs`, `sessions.rs`, `revocations.rs`, `signing_keys.rs`.
 #[derive(Clone, Debug)]
-pub struct TokenService {
+pub(crate) struct TokenService {
     pub(crate) checks: TokenChecks,
     pub(crate) rights: Rights,
 }

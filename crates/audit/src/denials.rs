@@ -1,7 +1,7 @@
 //! Calls that were refused: from the guard, through the limit, to the thread that writes.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use rpc::{Denials, Error, Identity};
 
 use crate::clean::clean;
+use crate::counters::{add, read};
 use crate::denial_limit::DenialLimit;
 use crate::record::Denial;
 
@@ -51,13 +52,12 @@ impl DenialLog {
 
     /// Denials, and those of them that are only counted.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (read(&self.0.refused), read(&self.0.left_out))
     }
 
-    /// One that was handed over and cannot be written.
+    /// One that is only counted: there were too many, or it cannot be written.
     pub(crate) fn leave_out(&self) {
-        self.0.left_out.fetch_add(1, Ordering::Relaxed);
+        add(&self.0.left_out, 1);
     }
 
     /// What was done and is in no entry of the log, by root on this host or by whoever has certificates signed: a line of its own, which no
@@ -83,7 +83,7 @@ impl DenialLog {
 
     fn hand_over(&self, denial: Denial) {
         if self.0.waiting.try_send(denial).is_err() {
-            self.0.left_out.fetch_add(1, Ordering::Relaxed);
+            self.leave_out();
         }
     }
 
@@ -94,7 +94,7 @@ impl DenialLog {
 
 impl Denials for DenialLog {
     fn refused(&self, denial: &rpc::Denial<'_>) {
-        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        add(&self.0.refused, 1);
         let now = Instant::now();
         self.tick(now);
         let at_ms = (self.0.now_ms)();
@@ -107,9 +107,7 @@ impl Denials for DenialLog {
         let admitted = self.limit().admit(&source, written, now);
         match admitted {
             Some(denial) => self.hand_over(denial),
-            None => {
-                self.0.left_out.fetch_add(1, Ordering::Relaxed);
-            }
+            None => self.leave_out(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::service::{Ending, off_the_runtime};
 use crate::tail::Tail;
 use crate::wire;
 
-/// Credentials are checked when it begins, so it has to be begun again after this.
+/// It has to be begun again after this, so that its caller shows anew who he is.
 const FOLLOW_AT_MOST: Duration = Duration::from_secs(3600);
 /// When a repeat makes sense.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

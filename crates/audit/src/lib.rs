@@ -29,7 +29,6 @@ pub use counters::{CountersReading, ExportReading};
 pub use denials::DenialLog;
 pub use export::{JsonLinesTarget, SyslogTarget};
 pub use options::{KEEP_DAYS_MAX, Options, SIZE_MIB_MAX, SIZE_MIB_MIN};
-pub use service::{Ending, Service};
 pub use writer::Audit;
 
 /// Adds the service to `routes`. What follows the journal ends when `ending` completes.
@@ -39,6 +38,6 @@ pub fn add_services(
     audit: &Audit,
     ending: impl Future<Output = ()> + Send + 'static,
 ) {
-    let service = Service::new(store.clone(), audit, ending);
+    let service = service::Service::new(store.clone(), audit, ending);
     routes.add_service(AuditServiceServer::new(service));
 }

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use serde::de::DeserializeOwned;
 
 use crate::clean::clean;
-use crate::record::{Denial, Outcome, Record, Touched, line};
-use crate::segments::Place;
+use crate::record::{Denial, Outcome, Record, Touched};
+use crate::segments::{Place, whole_lines};
 
 /// Files that one question looks at; the answer then says where to go on.
 const FILES_MAX: usize = 16;
@@ -105,7 +105,7 @@ pub(crate) fn records(
     size: usize,
 ) -> io::Result<Found<Record>> {
     let mut bytes = 0;
-    newest_first(place, before, |record: Record, found: &mut Found<Record>| {
+    newest_first(place, before, |record: Record, length, found: &mut Found<_>| {
         if filter.is_over(&record) {
             return ControlFlow::Break(None);
         }
@@ -117,7 +117,7 @@ pub(crate) fn records(
             found.gaps.push(record);
             return ControlFlow::Continue(());
         }
-        bytes += line(&record).len();
+        bytes += length;
         found.lines.push(record);
         match found.lines.len() >= size || bytes >= ANSWER_BYTES {
             true => ControlFlow::Break(Some(revision)),
@@ -136,7 +136,7 @@ pub(crate) fn denials(
     before: Option<u64>,
     size: usize,
 ) -> io::Result<Found<Denial>> {
-    newest_first(place, before, |denial: Denial, found: &mut Found<Denial>| {
+    newest_first(place, before, |denial: Denial, _, found: &mut Found<Denial>| {
         if denial.at_ms < filter.since_ms {
             return ControlFlow::Break(None);
         }
@@ -170,11 +170,11 @@ impl Numbered for Denial {
     }
 }
 
-/// Shows `look` one line after the other until it breaks, with where to go on.
+/// Shows `look` one line after the other, with its bytes, until it breaks, with where to go on.
 fn newest_first<T: DeserializeOwned + Numbered>(
     place: &Place,
     before: Option<u64>,
-    mut look: impl FnMut(T, &mut Found<T>) -> ControlFlow<Option<u64>>,
+    mut look: impl FnMut(T, usize, &mut Found<T>) -> ControlFlow<Option<u64>>,
 ) -> io::Result<Found<T>> {
     let all = place.list()?;
     let mut found = Found {
@@ -196,13 +196,14 @@ fn newest_first<T: DeserializeOwned + Numbered>(
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(error),
         };
-        for line in whole_lines(&content).rev() {
+        let lines = whole_lines(&content).split(|byte| *byte == b'\n');
+        for line in lines.rev().filter(|line| !line.is_empty()) {
             let Ok(read) = serde_json::from_slice::<T>(line) else {
                 found.damaged += 1;
                 continue;
             };
             if is_before(read.number())
-                && let ControlFlow::Break(next) = look(read, &mut found)
+                && let ControlFlow::Break(next) = look(read, line.len(), &mut found)
             {
                 found.next = next;
                 return Ok(found);
@@ -214,19 +215,12 @@ fn newest_first<T: DeserializeOwned + Numbered>(
     Ok(found)
 }
 
-/// Without what is still being written.
-fn whole_lines(content: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    let end = content.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-    content[..end]
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::record::line;
     use crate::record::tests::record;
     use crate::segments::Segments;
 

@@ -203,8 +203,8 @@ fn put_aside(path: &Path) -> io::Result<()> {
     fs::rename(path, aside)
 }
 
-/// Up to the last end of a line.
-fn whole_lines(content: &[u8]) -> &[u8] {
+/// Up to the last end of a line: what follows it is being written, or was torn off.
+pub(crate) fn whole_lines(content: &[u8]) -> &[u8] {
     match content.iter().rposition(|byte| *byte == b'\n') {
         Some(end) => &content[..=end],
         None => &[],

@@ -40,11 +40,11 @@ const WRITTEN_WAIT: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Completes when streams are to end.
-pub type Ending = Shared<BoxFuture<'static, ()>>;
+pub(crate) type Ending = Shared<BoxFuture<'static, ()>>;
 
 /// The service of the API port.
 #[derive(Clone)]
-pub struct Service {
+pub(crate) struct Service {
     store: Store,
     handle: Handle,
     ending: Ending,
@@ -54,7 +54,11 @@ pub struct Service {
 
 impl Service {
     /// The service of this member. Its streams end when `ending` completes.
-    pub fn new(store: Store, audit: &Audit, ending: impl Future<Output = ()> + Send + 'static) -> Service {
+    pub(crate) fn new(
+        store: Store,
+        audit: &Audit,
+        ending: impl Future<Output = ()> + Send + 'static,
+    ) -> Service {
         Service {
             store,
             handle: audit.handle(),
@@ -65,7 +69,7 @@ impl Service {
     }
 
     async fn records(&self, mut request: ListAuditRecordsRequest) -> Result<ListAuditRecordsResponse, Error> {
-        let size = page_size(request.page_size)?;
+        let size = rpc::page::size(request.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?;
         request.page_size = 0;
         let token = std::mem::take(&mut request.page_token);
         let scope = self.scope("audit", &request);
@@ -92,7 +96,7 @@ impl Service {
     }
 
     async fn denials(&self, mut request: ListDenialsRequest) -> Result<ListDenialsResponse, Error> {
-        let size = page_size(request.page_size)?;
+        let size = rpc::page::size(request.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?;
         request.page_size = 0;
         let token = std::mem::take(&mut request.page_token);
         let scope = self.scope("denials", &request);
@@ -148,17 +152,6 @@ pub(crate) async fn off_the_runtime<T: Send + 'static>(
 ) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn page_size(asked: u32) -> Result<usize, Error> {
-    match asked {
-        0 => Ok(PAGE_SIZE_DEFAULT as usize),
-        _ if asked <= PAGE_SIZE_MAX => Ok(asked as usize),
-        _ => {
-            let problem = format!("{asked} is given, at most {PAGE_SIZE_MAX} are accepted");
-            Err(rpc::invalid("page_size", problem))
-        }
-    }
 }
 
 /// The number before which a page begins.

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use crate::query::ANSWER_BYTES;
 use crate::record::Record;
-use crate::segments::{Place, Segment};
+use crate::segments::{Place, Segment, whole_lines};
 
 /// A place in the journal.
 #[derive(Debug)]
@@ -115,10 +115,7 @@ fn lines_from(segment: &Segment, offset: u64) -> io::Result<(Vec<u8>, u64)> {
     let (mut lines, mut part) = (Vec::new(), ANSWER_BYTES as u64);
     loop {
         let read = file.by_ref().take(part).read_to_end(&mut lines)?;
-        let end = lines
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let end = whole_lines(&lines).len();
         if end > 0 || (read as u64) < part {
             lines.truncate(end);
             return Ok((lines, offset + end as u64));

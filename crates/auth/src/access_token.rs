@@ -12,14 +12,14 @@ pub(crate) const TYPE: &str = "at+jwt";
 /// The same as RFC 9068 lets others write it.
 const TYPE_LONG: &str = "application/at+jwt";
 /// Longest life of an access token that is accepted, seconds.
-pub const ACCESS_TOKEN_LIFE_S_MAX: u64 = 15 * 60;
+const ACCESS_TOKEN_LIFE_S_MAX: u64 = 15 * 60;
 
 /// The claims of an access token. Each of them is one text or whole number: a list or a float is no token of ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct AccessClaims {
     /// Who issued it.
     pub iss: String,
-    /// Whom it speaks for: `user/<name>`, `service/<name>` or `node/<xname>`.
+    /// Whom it speaks for: `user/<name>` or `service/<name>`.
     pub sub: String,
     /// What it is for, exactly.
     pub aud: String,

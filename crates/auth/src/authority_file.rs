@@ -1,9 +1,11 @@
 //! Certificates as files and the state have them: PEM, and the SHA-256 that a CA is called by.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use rpc::tls::is_authority;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+
+use crate::join_token::sha256;
+use crate::key_ring::hex;
 
 /// What is no CA's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +28,7 @@ pub fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
 
 /// SHA-256 of a certificate's DER form, lower-case hex.
 pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    let sha256 = digest(&SHA256, certificate);
-    sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha256(certificate))
 }
 
 /// What the state calls a CA by: the [`fingerprint`] of its one certificate.

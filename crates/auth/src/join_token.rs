@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::CertificateDer;
 
+use crate::key_ring::hex;
 use crate::sealing::KekError;
 
 /// What every token begins with; the digit is the form of the rest.
@@ -55,7 +56,7 @@ impl JoinToken {
 
     /// What the cluster knows it by: 16 hex digits.
     pub fn id(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.id)
     }
 
     /// SHA-256 of its secret: what the cluster compares.
@@ -84,7 +85,7 @@ pub fn secret_digest(secret: &[u8]) -> [u8; DIGEST] {
     sha256(secret)
 }
 
-fn sha256(bytes: &[u8]) -> [u8; DIGEST] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; DIGEST] {
     let mut out = [0; DIGEST];
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out

@@ -130,9 +130,9 @@ pub(crate) fn id_of(public_key: &[u8]) -> KeyId {
     id
 }
 
-/// 16 hex digits.
-pub(crate) fn id_text(id: &[u8]) -> String {
-    id.iter().fold(String::new(), |mut text, byte| {
+/// Lower-case hex digits, two a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}"); // a String takes everything
         text
     })
@@ -180,6 +180,6 @@ mod tests {
 
     #[test]
     fn an_id_is_that_of_the_public_key() {
-        assert_eq!(id_text(&id_of(b"")), "e3b0c44298fc1c14", "SHA-256 of nothing");
+        assert_eq!(hex(&id_of(b"")), "e3b0c44298fc1c14", "SHA-256 of nothing");
     }
 }

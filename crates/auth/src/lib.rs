@@ -27,8 +27,7 @@ mod token_issue;
 mod token_issuer;
 
 pub use access_token::{
-    ACCESS_TOKEN_LIFE_S_MAX, AccessClaims, AccessTokenError, check as check_access_token, check_times,
-    is_access_token,
+    AccessClaims, AccessTokenError, check as check_access_token, check_times, is_access_token,
 };
 pub use authority_file::{NotOneAuthority, authority_id, certificates, fingerprint};
 pub use boot_token::{Boot, BootTokenError, BootTokens};
@@ -42,11 +41,12 @@ pub use jsonwebtoken::DecodingKey;
 pub use jwks::{JwkSet, PublicJwk};
 pub use kek_source::{KekCommand, KekSource};
 pub use kek_store::{KekStore, KekStoreError};
+pub use key_ring::hex;
 pub use member_identity::{AuthorityKey, LoadError, MemberIdentity};
 pub use opaque_token::{NotAToken, OpaqueKind, OpaqueToken};
 pub use recovery_kit::{KitError, KitKeys, RecoveryKit};
 pub use sealing::{KekError, SECRET_LENGTH_MAX, SealError, Sealer, Secret};
-pub use signing_key::{SigningPair, thumbprint};
+pub use signing_key::SigningPair;
 pub use static_file::StaticFileError;
-pub use token_issue::{TOKEN_VALID_FOR, TokenError, TokenKey};
+pub use token_issue::{TOKEN_VALID_FOR, TokenError, TokenKey, random};
 pub use token_issuer::{TokenIssuer, write_token};

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::join_token::secret_digest;
-use crate::token_issue::TokenError;
+use crate::key_ring::hex;
+use crate::token_issue::{TokenError, random};
 
 /// Bytes of an id.
 const ID: usize = 8;
@@ -87,7 +87,7 @@ impl OpaqueToken {
 
     /// What the state knows it by: 16 hex digits.
     pub fn id(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.id)
     }
 
     /// SHA-256 of its secret: what is compared, so that the time which that takes says nothing about the secret.
@@ -99,12 +99,6 @@ impl OpaqueToken {
     pub fn family_sha256(&self) -> [u8; SECRET] {
         secret_digest(&self.secret[..FAMILY])
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], TokenError> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| TokenError::Random)?;
-    Ok(bytes)
 }
 
 impl fmt::Display for OpaqueToken {

@@ -9,7 +9,7 @@ use proto::cluster::v1::SealedSecret;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePublicKey};
 
-use crate::key_ring::{ID_LENGTH, KEY_LENGTH, Kek, KeyId, Ring, id_of, id_text};
+use crate::key_ring::{ID_LENGTH, KEY_LENGTH, Kek, KeyId, Ring, hex, id_of};
 
 /// First byte of a ciphertext that does not say which key opens it: the encapsulated key follows.
 const FORMAT_UNNAMED: u8 = 1;
@@ -154,7 +154,7 @@ impl Sealer {
     /// One private key; `None` if it is not here, or this sealer may not open.
     pub fn key_pem(&self, id: &str) -> Option<String> {
         let ring = self.ring();
-        let key = ring.keys.iter().find(|key| id_text(&key.id) == id)?;
+        let key = ring.keys.iter().find(|key| hex(&key.id) == id)?;
         self.opens.then(|| key.to_pem())
     }
 
@@ -162,12 +162,12 @@ impl Sealer {
     pub fn key_ids(&self) -> Vec<String> {
         let ring = self.ring();
         let keys = ring.keys.iter().filter(|_| self.opens);
-        keys.map(|key| id_text(&key.id)).collect()
+        keys.map(|key| hex(&key.id)).collect()
     }
 
     /// The id of the key that seals.
     pub fn sealing_id(&self) -> String {
-        id_text(&id_of(&self.ring().sealing.0))
+        hex(&id_of(&self.ring().sealing.0))
     }
 
     /// The public key that seals, 32 bytes.
@@ -178,7 +178,7 @@ impl Sealer {
     /// The public half of a key that is at hand, 32 bytes.
     pub fn public_key(&self, id: &str) -> Option<Vec<u8>> {
         let ring = self.ring();
-        let key = ring.keys.iter().find(|key| id_text(&key.id) == id)?;
+        let key = ring.keys.iter().find(|key| hex(&key.id) == id)?;
         Some(key.public.0.clone())
     }
 
@@ -207,13 +207,13 @@ impl Sealer {
 
     /// Forgets all keys but these.
     pub fn keep_only(&self, ids: &[String]) {
-        self.ring_mut().keys.retain(|key| ids.contains(&id_text(&key.id)));
+        self.ring_mut().keys.retain(|key| ids.contains(&hex(&key.id)));
     }
 
     /// The id of the key that opens a secret, if it says so: what was sealed before the first rotation does not.
     pub fn sealed_for(sealed: &SealedSecret) -> Option<String> {
         match sealed.ciphertext.split_first() {
-            Some((&FORMAT_NAMED, rest)) => rest.get(..ID_LENGTH).map(id_text),
+            Some((&FORMAT_NAMED, rest)) => rest.get(..ID_LENGTH).map(hex),
             _ => None,
         }
     }
@@ -300,7 +300,7 @@ impl Sealer {
     fn key_of(&self, name: &str, id: &KeyId) -> Result<Arc<Kek>, SealError> {
         let missing = || SealError::KeyMissing {
             name: name.to_owned(),
-            key: id_text(id),
+            key: hex(id),
         };
         self.ring().key(id).cloned().ok_or_else(missing)
     }

@@ -88,7 +88,7 @@ impl SigningPair {
 ///
 /// # Errors
 /// For a key of another kind.
-pub fn thumbprint(public_key: &[u8]) -> Result<String, KeyError> {
+pub(crate) fn thumbprint(public_key: &[u8]) -> Result<String, KeyError> {
     let (x, y) = coordinates(public_key)?;
     let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
     Ok(URL_SAFE_NO_PAD.encode(secret_digest(members.as_bytes())))

@@ -9,6 +9,8 @@ use rcgen::{KeyPair, PublicKeyData};
 use rpc::token::{audience, issuer, key_id};
 use serde::Serialize;
 
+use crate::key_ring::hex;
+
 /// How long an administrator's token is good for.
 pub const TOKEN_VALID_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Random bytes of a token's id.
@@ -26,6 +28,16 @@ pub enum TokenError {
     /// No random bytes.
     #[error("the system gave no random bytes")]
     Random,
+}
+
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn random<const N: usize>() -> Result<[u8; N], TokenError> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| TokenError::Random)?;
+    Ok(bytes)
 }
 
 /// The private key that signs tokens; who has it is every administrator.
@@ -83,8 +95,7 @@ impl TokenKey {
     /// # Errors
     /// If there are no random bytes, or signing fails.
     pub fn issue(&self, cluster: &str, subject: &str, now: SystemTime) -> Result<String, TokenError> {
-        let mut id = [0; TOKEN_ID_BYTES];
-        rand::fill(&mut id).map_err(|_| TokenError::Random)?;
+        let id: [u8; TOKEN_ID_BYTES] = random()?;
         let iat = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let claims = Claims {
             sub: subject,
@@ -92,7 +103,7 @@ impl TokenKey {
             aud: audience(cluster),
             iat,
             exp: iat + TOKEN_VALID_FOR.as_secs(),
-            jti: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            jti: hex(&id),
         };
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(key_id(&self.0.subject_public_key_info()));

@@ -1,4 +1,4 @@
-//! What the guard asks of whoever knows policies, tokens and revocations: `access::Access` implements it on the replicated state.
+//! What the guard asks of whoever knows policies, tokens and revocations: `access::Authorities` implements it on the replicated state.
 
 use std::fmt;
 use std::sync::Arc;

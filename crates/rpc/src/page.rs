@@ -42,10 +42,7 @@ impl Asked {
     /// # Errors
     /// `Invalid` for a page that is too large, and for a token that is not of this list.
     pub fn of<K: FromStr, M: Message>(&self, filters: &M, cluster_id: &str) -> Result<Page<K>, Error> {
-        if self.size > SIZE_MAX {
-            let problem = format!("{} is given, at most {SIZE_MAX} are accepted", self.size);
-            return Err(invalid("page_size", problem));
-        }
+        let size = size(self.size, SIZE_DEFAULT, SIZE_MAX)?;
         if self.size == 0 && self.token.is_empty() {
             return Ok(Page {
                 size: usize::MAX,
@@ -62,12 +59,26 @@ impl Asked {
                 Some(key.map_err(|_| invalid("page_token", "it names no place in this list"))?)
             }
         };
-        let size = if self.size == 0 { SIZE_DEFAULT } else { self.size };
         Ok(Page {
-            size: size as usize,
+            size,
             after,
             scope: Some(scope),
         })
+    }
+}
+
+/// Objects of a page, of which a request asks for `asked`: `default` if it names no number.
+///
+/// # Errors
+/// `Invalid` naming `page_size` for more than `max`.
+pub fn size(asked: u32, default: u32, max: u32) -> Result<usize, Error> {
+    match asked {
+        0 => Ok(default as usize),
+        size if size <= max => Ok(size as usize),
+        size => {
+            let problem = format!("{size} is given, at most {max} are accepted");
+            Err(invalid("page_size", problem))
+        }
     }
 }
 

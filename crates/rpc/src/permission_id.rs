@@ -13,7 +13,7 @@ pub struct PermissionId(u8);
 
 impl PermissionId {
     /// Its place in [`crate::Rules::permissions`], from 0 to 127.
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0.into()
     }
 }

@@ -6,6 +6,7 @@ use proto::http::v1::{Change, ObjectMeta};
 use proto::raft::v1::{Header, LockEnforcement};
 
 use crate::rfc3339;
+use crate::sealed::hex;
 
 /// Index, time, principal, random bytes and keys of the entry that is being applied.
 pub(crate) struct LogPosition<'a> {
@@ -76,7 +77,7 @@ impl<'a> LogPosition<'a> {
     /// Sixteen hex digits of the random bytes.
     pub(crate) fn random_hex(&self) -> Result<String, Rejection> {
         let random = self.random()?;
-        Ok(random[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&random[..8]))
     }
 }
 

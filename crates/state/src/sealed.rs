@@ -45,7 +45,8 @@ pub fn sealing_key_id(public_key: &[u8]) -> String {
     hex(&Sha256::digest(public_key)[..ID_BYTES])
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hex digits, two a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

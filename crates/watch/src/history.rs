@@ -63,7 +63,7 @@ impl history_service_server::HistoryService for HistoryService {
             id.as_bytes(),
         );
         let before = revision_of(&scope, page_token)?;
-        let size = page_size_of(*page_size)?;
+        let size = rpc::page::size(*page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)?;
         let state = self.store.state();
         if state::revisions::is_kept(kind) && state.feature_level() >= FEATURE_LEVEL_BOOT {
             sight.check_id(kind, &id)?;
@@ -191,17 +191,6 @@ fn revision_of(scope: &PageScope, token: &str) -> Result<u64, Error> {
         token => {
             let revision = scope.key(token)?.parse();
             revision.map_err(|_| invalid("page_token", "it names no revision"))
-        }
-    }
-}
-
-fn page_size_of(asked: u32) -> Result<usize, Error> {
-    match asked {
-        0 => Ok(PAGE_SIZE_DEFAULT as usize),
-        size if size <= PAGE_SIZE_MAX => Ok(size as usize),
-        size => {
-            let problem = format!("{size} is given, at most {PAGE_SIZE_MAX} are accepted");
-            Err(invalid("page_size", problem))
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct Limits {
     pub watches_max: usize,
     /// How long a member may take to apply the revision that a watch goes on from.
     pub behind_at_most: Duration,
-    /// A watch ends after this and has to be begun again: credentials are checked when it begins.
+    /// A watch ends after this and has to be begun again, so that its caller shows anew who he is.
     pub watch_at_most: Duration,
 }
 

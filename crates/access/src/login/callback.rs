@@ -8,14 +8,16 @@ use proto::auth::v1::auth_command::{ApproveDevice, Change};
 use proto::auth::v1::{CallbackRequest, DeviceApproval, OidcProvider};
 use rpc::Error;
 
+use super::Logins;
 use super::begin::COOKIE;
 use super::key::LoginKey;
 use super::page::{self, Page};
-use super::session::{CLOCKS_MS, Opening};
+use super::session::Opening;
 use super::ticket::{LOGIN_MS, Ticket};
-use super::{Logins, not_ready};
+use crate::issued::CLOCKS_MS;
 use crate::oidc::{Code, Person};
 use crate::rates::network_of;
+use crate::token_checks::not_ready;
 
 /// What sessions of browsers call the program that has logged in.
 const CLIENT: &str = "browser";

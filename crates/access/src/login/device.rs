@@ -15,9 +15,8 @@ use crate::providers::stands_behind;
 use crate::rates::network_of;
 use crate::scopes::narrowed;
 
-/// Logins that one address may begin in [`MINUTE_MS`].
+/// Logins that one address may begin in a minute.
 pub(super) const BEGINS_A_MINUTE_MAX: u32 = 20;
-pub(super) const MINUTE_MS: u64 = 60_000;
 /// Seconds between two polls that a device is told.
 const INTERVAL_S: u64 = 5;
 /// One that comes sooner is told to slow down, milliseconds: a second less, because networks are not even.

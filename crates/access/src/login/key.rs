@@ -1,17 +1,16 @@
 //! The login key: what members authenticate the steps of a login with, each for its purpose.
 
-use auth::{SealError, Sealer, TokenError};
-use aws_lc_rs::{hmac, rand};
+use auth::{SealError, Sealer};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proto::auth::v1::auth_command::PutAuthSecret;
 use proto::cluster::v1::SealedSecret;
 use rpc::Error;
+use state::auth::LOGIN_KEY;
 
 use crate::issued::internal;
 
-/// Its name in the state.
-pub(crate) const LOGIN_KEY: &str = "login-key";
 /// Bytes of it.
 const KEY_BYTES: usize = 32;
 /// Its version: it is made once.
@@ -26,8 +25,7 @@ const TEXT_BYTES_MAX: usize = 4096;
 /// # Errors
 /// If there are no random bytes, or it cannot be sealed.
 pub(crate) fn new_login_key(sealer: &Sealer) -> Result<PutAuthSecret, Error> {
-    let mut key = [0; KEY_BYTES];
-    rand::fill(&mut key).map_err(|_| internal(&TokenError::Random))?;
+    let key: [u8; KEY_BYTES] = auth::random().map_err(|error| internal(&error))?;
     let sealed = sealer.seal(LOGIN_KEY, VERSION, &key);
     Ok(PutAuthSecret {
         secret: Some(sealed.map_err(|error| Error::Internal(error.to_string()))?),
@@ -43,7 +41,7 @@ pub(crate) struct LoginKey {
 impl LoginKey {
     /// # Errors
     /// If this member cannot open it.
-    pub(super) fn open(sealer: &Sealer, sealed: &SealedSecret) -> Result<LoginKey, SealError> {
+    pub(crate) fn open(sealer: &Sealer, sealed: &SealedSecret) -> Result<LoginKey, SealError> {
         let secret = sealer.open(sealed)?;
         Ok(LoginKey {
             key: hmac::Key::new(hmac::HMAC_SHA256, secret.bytes()),
@@ -56,7 +54,7 @@ impl LoginKey {
     }
 
     /// 32 bytes that nobody without the key can tell.
-    pub(super) fn mac(&self, purpose: &str, data: &[u8]) -> [u8; MAC_BYTES] {
+    pub(crate) fn mac(&self, purpose: &str, data: &[u8]) -> [u8; MAC_BYTES] {
         let tag = hmac::sign(&self.key, &labelled(purpose, data));
         let mut mac = [0; MAC_BYTES];
         mac.copy_from_slice(tag.as_ref());

@@ -13,7 +13,6 @@ mod ticket;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use proto::auth::v1::{
@@ -23,22 +22,21 @@ use proto::auth::v1::{
 use proto::google::api::HttpBody;
 use rpc::Error;
 use state::State;
+use state::auth::LOGIN_KEY;
 use tonic::{Request, Response, Status};
 
 pub(crate) use self::device::poll;
 use self::exchanging::Exchanging;
-use self::key::LoginKey;
-pub(crate) use self::key::{LOGIN_KEY, new_login_key};
+pub(crate) use self::key::{LoginKey, new_login_key};
 use crate::TokenChecks;
 use crate::oauth::answer;
 use crate::oidc::Oidc;
-use crate::rates::Rates;
+use crate::rates::{MINUTE_MS, Rates};
 use crate::rights::require_level;
+use crate::token_checks::not_ready;
 
 /// Longest host, bytes: a DNS name, a colon and a port.
 const HOST_BYTES_MAX: usize = 253 + 6;
-/// When to come again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What logins need. Cheap to clone.
 #[derive(Clone)]
@@ -70,10 +68,10 @@ impl Logins {
             checks,
             oidc,
             key: ArcSwapOption::empty(),
-            begun: Rates::new(device::BEGINS_A_MINUTE_MAX, device::MINUTE_MS),
+            begun: Rates::new(device::BEGINS_A_MINUTE_MAX, MINUTE_MS),
             polled: Rates::new(1, device::POLL_PAUSE_MS),
             used: Rates::new(1, ticket::LOGIN_MS),
-            failed: Rates::new(callback::FAILED_A_MINUTE_MAX, device::MINUTE_MS),
+            failed: Rates::new(callback::FAILED_A_MINUTE_MAX, MINUTE_MS),
             exchanging: Exchanging::default(),
         }))
     }
@@ -145,13 +143,6 @@ impl Logins {
     }
 }
 
-fn not_ready(reason: &str) -> Error {
-    Error::NotReady {
-        retry_after: RETRY_AFTER,
-        reason: reason.to_owned(),
-    }
-}
-
 /// A host becomes part of addresses that browsers and providers are given.
 ///
 /// # Errors
@@ -166,7 +157,7 @@ pub(crate) fn check_host(host: &str) -> Result<(), Error> {
 
 /// One file each says what is done.
 #[derive(Clone, Debug)]
-pub struct LoginService {
+pub(crate) struct LoginService {
     logins: Logins,
 }
 

@@ -8,11 +8,8 @@ use raft::Committed;
 use rpc::Error;
 
 use super::Logins;
-use crate::issued::{Grantee, Issued, internal};
+use crate::issued::{CLOCKS_MS, Grantee, Issued, internal};
 use crate::oidc::Person;
-
-/// The leader's clock may be behind this member's, milliseconds: what lasts as long as it can must not be a moment too long.
-pub(super) const CLOCKS_MS: u64 = 2000;
 
 /// A login that is about to be one.
 pub(super) struct Opening {

@@ -1,9 +1,8 @@
 //! What a browser or device carries from one step of a login to the next: readable, but made by nobody but members.
 
-use auth::TokenError;
-use aws_lc_rs::rand;
 use rpc::Error;
 use serde::{Deserialize, Serialize};
+use state::auth::{USER_CODE_ALPHABET, USER_CODE_CHARS};
 
 use super::key::LoginKey;
 use crate::issued::internal;
@@ -16,10 +15,6 @@ const DEVICE: &str = "device";
 pub(super) const LOGIN_MS: u64 = 10 * 60 * 1000;
 /// Random bytes of each login.
 const RANDOM_BYTES: usize = 16;
-/// Letters of a user code. Source: RFC 8628, 6.1: no vowels, so no words.
-const CODE_ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-/// How many.
-const CODE_CHARS: usize = 8;
 
 type Random = [u8; RANDOM_BYTES];
 
@@ -137,13 +132,13 @@ impl DeviceTicket {
         let mut number = mac[..8]
             .iter()
             .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
-        let mut code = String::with_capacity(CODE_CHARS);
-        for _ in 0..CODE_CHARS {
-            // the remainder is below 20
-            code.push(char::from(
-                CODE_ALPHABET[usize::try_from(number % 20).unwrap_or(0)],
-            ));
-            number /= 20;
+        let letters = USER_CODE_ALPHABET.as_bytes();
+        let base = letters.len() as u64;
+        let mut code = String::with_capacity(USER_CODE_CHARS);
+        for _ in 0..USER_CODE_CHARS {
+            // the remainder is below the base
+            code.push(char::from(letters[usize::try_from(number % base).unwrap_or(0)]));
+            number /= base;
         }
         code
     }
@@ -152,15 +147,15 @@ impl DeviceTicket {
 /// A user code as the state has it; people type it with a dash, blanks and small letters.
 pub(super) fn typed_code(text: &str) -> Option<String> {
     let is_mark = |c: &char| !(c.is_whitespace() || *c == '-');
-    let code: String = text.chars().filter(is_mark).take(CODE_CHARS + 1).collect();
+    let code: String = text.chars().filter(is_mark).take(USER_CODE_CHARS + 1).collect();
     let code = code.to_ascii_uppercase();
-    let is_code = code.len() == CODE_CHARS && code.bytes().all(|byte| CODE_ALPHABET.contains(&byte));
+    let is_code = code.len() == USER_CODE_CHARS && code.chars().all(|c| USER_CODE_ALPHABET.contains(c));
     is_code.then_some(code)
 }
 
 /// A user code as people read it.
 pub(super) fn shown_code(code: &str) -> String {
-    match code.split_at_checked(CODE_CHARS / 2) {
+    match code.split_at_checked(USER_CODE_CHARS / 2) {
         Some((first, second)) => format!("{first}-{second}"),
         None => code.to_owned(),
     }
@@ -171,9 +166,7 @@ fn bytes(ticket: &impl Serialize) -> Vec<u8> {
 }
 
 fn random() -> Result<Random, Error> {
-    let mut random = [0; RANDOM_BYTES];
-    rand::fill(&mut random).map_err(|_| internal(&TokenError::Random))?;
-    Ok(random)
+    auth::random().map_err(|error| internal(&error))
 }
 
 #[cfg(test)]

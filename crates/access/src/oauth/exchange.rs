@@ -82,7 +82,11 @@ pub(crate) async fn of_caller(
     answer(checks, &of_principal(&who, &asked.scope.join(" "))?)
 }
 
-fn of_principal(who: &Principal, scope: &str) -> Result<Grantee, OauthError> {
+/// Whom a token is for that is made of what somebody has shown: never for more, and never for longer.
+///
+/// # Errors
+/// `invalid_scope` if nothing of what is asked for is left.
+pub(super) fn of_principal(who: &Principal, scope: &str) -> Result<Grantee, OauthError> {
     let is_token = !who.token_id.is_empty();
     // an API token says so by having no time of issue
     let is_api_token = is_token && who.issued_at_ms == 0;
@@ -92,6 +96,7 @@ fn of_principal(who: &Principal, scope: &str) -> Result<Grantee, OauthError> {
         groups: who.groups.clone(),
         permissions: narrowed(scope, who.permissions.as_deref()).map_err(|_| OauthError::scope())?,
         client_id: CLIENT.to_owned(),
+        // what is made of an API token ends with it
         session_id: match is_api_token {
             true => who.token_id.clone(),
             false => who.session_id.clone(),

@@ -26,11 +26,10 @@ pub(crate) use self::error::{OauthError, answer};
 pub(crate) use self::token::TokenAnswer;
 use crate::TokenChecks;
 use crate::login::Logins;
-use crate::rates::{Rates, network_of};
+use crate::rates::{MINUTE_MS, Rates, network_of};
 
 /// How much that is not good is listened to from one address.
 const FAILURES_A_MINUTE_MAX: u32 = 30;
-const MINUTE_MS: u64 = 60_000;
 
 /// Bytes of what strangers say that are logged.
 const LOGGED_BYTES_MAX: usize = 64;
@@ -48,7 +47,7 @@ struct Nothing {}
 
 /// One file each says what is done.
 #[derive(Clone, Debug)]
-pub struct OauthService {
+pub(crate) struct OauthService {
     checks: TokenChecks,
     /// What strangers have shown that was not good, by address.
     failures: Arc<Rates>,

@@ -6,6 +6,7 @@ use proto::auth::v1::auth_command::{Change, RefreshSession};
 use proto::auth::v1::{AuthCommand, LoginSession, TokenRequest};
 use proto::raft::v1::entry::Command;
 use rpc::Error;
+use state::auth::REPLAYED;
 
 use super::error::OauthError;
 use super::token::TokenAnswer;
@@ -15,8 +16,6 @@ use crate::providers::{created, stands_behind};
 use crate::scopes::narrowed;
 use crate::token_service::warn_of_refused;
 
-/// The outcome of a token that was shown a second time.
-const REPLAYED: &str = "replayed";
 /// One answer for a token that is malformed, unknown, or whose login has ended.
 const UNKNOWN: &str = "the refresh token is unknown or its login has ended; log in again";
 

@@ -14,7 +14,6 @@ use super::{exchange, refresh};
 use crate::TokenChecks;
 use crate::issued::{Grantee, Issued};
 use crate::login::{self, Logins};
-use crate::scopes::narrowed;
 use crate::token_checks::Checked;
 
 /// RFC 6749 4.4.
@@ -129,30 +128,10 @@ fn is_named(client: &Checked, client_id: &str) -> bool {
 /// # Errors
 /// `invalid_scope` if nothing of what is asked for is left.
 pub(crate) fn grantee_of(shown: Checked, scope: &str) -> Result<Grantee, OauthError> {
-    let Checked {
-        principal,
-        expires_at_ms,
-        client_id,
-        claims,
-    } = shown;
-    let permissions = narrowed(scope, principal.permissions.as_deref()).map_err(|_| OauthError::scope())?;
+    let grantee = exchange::of_principal(&shown.principal, scope)?;
     Ok(Grantee {
-        permissions,
-        origin_token_id: match claims {
-            Some(_) => principal.token_id.clone(),
-            None => String::new(),
-        },
-        session_id: match claims {
-            Some(_) => principal.session_id,
-            // so that what is made of an API token ends with it
-            None => principal.token_id,
-        },
-        principal: principal.name,
-        groups: principal.groups,
-        client_id,
-        certificate_sha256: principal.certificate_sha256,
-        issued_at_ms: principal.issued_at_ms,
-        ends_at_ms: expires_at_ms,
+        client_id: shown.client_id,
+        ..grantee
     })
 }
 

@@ -7,6 +7,8 @@ use state::State;
 use state::auth::is_person;
 use state::bounds::{NAME_BYTES_MAX, SESSION_GROUPS_MAX};
 
+use crate::issued::is_named;
+
 /// The claim that names a person if the provider's resource says none: the only one that a provider never gives to somebody else.
 /// Source: OpenID Connect Core 1.0, 5.7.
 const USER_CLAIM: &str = "sub";
@@ -71,11 +73,7 @@ fn groups(claims: &Claims, provider: &OidcProvider, state: &State) -> Result<Vec
     groups.sort_unstable();
     groups.dedup();
     if groups.len() > SESSION_GROUPS_MAX {
-        groups.retain(|group| {
-            let principal = format!("group/{group}");
-            let mut policies = state.auth.policies();
-            policies.any(|policy| policy.principals.contains(&principal))
-        });
+        groups.retain(|group| is_named(state, group));
     }
     match groups.len() {
         0..=SESSION_GROUPS_MAX => Ok(groups),

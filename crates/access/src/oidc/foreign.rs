@@ -1,7 +1,6 @@
 //! Access tokens of providers, as today's OpenCHAMI gives them out: accepted where the provider's resource says so, for what
 //! policies give the user and his groups.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,11 +10,11 @@ use rpc::token::{LEEWAY_S, TOKEN_LENGTH_MAX};
 use rpc::{Error, Principal};
 use serde_json::Value;
 use state::State;
-use state::auth::Proof;
 
 use super::claims::{Claims, Person, check_times, person, text, texts};
 use super::keys::KeyProblem;
 use super::{Age, Known, Oidc, PAUSE_MS, closed};
+use crate::rights::proof;
 use crate::scopes::is_pattern;
 
 /// How ids of these tokens begin: none of ours does.
@@ -63,7 +62,7 @@ impl Oidc {
         }
         let person = person(&claims, &provider, &state).map_err(|reason| self.refuse(&reason))?;
         let principal = principal_of(&claims, token, person, issued_at_s);
-        match revoked(&state, &principal) {
+        match state.auth.revoked(&proof(&principal)) {
             None => Ok(Some(principal)),
             Some(reason) => Err(self.refuse(reason)),
         }
@@ -116,10 +115,7 @@ fn principal_of(claims: &Claims, token: &str, person: Person, issued_at_s: u64) 
         name: person.principal,
         groups: person.groups,
         permissions: permissions(claims),
-        token_id: own[..ID_BYTES].iter().fold(ID_PREFIX.to_owned(), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}"); // a text takes whatever is written
-            id
-        }),
+        token_id: format!("{ID_PREFIX}{}", auth::hex(&own[..ID_BYTES])),
         // 0 would be an API token's
         issued_at_ms: issued_at_s.saturating_mul(1000).max(1),
         expires_at_ms: ends_at_ms(claims),
@@ -141,16 +137,6 @@ fn permissions(claims: &Claims) -> Option<Vec<String>> {
         .filter(|word| is_pattern(word))
         .collect();
     (!words.is_empty()).then_some(words)
-}
-
-fn revoked(state: &State, principal: &Principal) -> Option<&'static str> {
-    state.auth.revoked(&Proof {
-        principal: &principal.name,
-        token_id: &principal.token_id,
-        session_id: "",
-        issued_at_ms: principal.issued_at_ms,
-        certificate_sha256: &[],
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! JSON lines on a file or on standard output. The file is opened for each burst of lines, so that whoever rotates it need tell nobody.
+//! JSON lines on a file or on standard output. The file is opened for each line, so that whoever rotates it need tell nobody.
 
 use std::convert::Infallible;
 use std::fs::OpenOptions;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use model::Sha256;
 
 /// Certificates that are remembered; the first one is forgotten first. A connection asks right after its handshake.
 const REMEMBERED_MAX: usize = 10_000;
@@ -55,7 +56,7 @@ fn sha256(der: &[u8]) -> Digest {
 
 /// The id of a CA, as the cluster's state has it: SHA-256 of its certificate (DER), hex.
 pub(super) fn id_of(ca: &[u8]) -> String {
-    sha256(ca).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256(sha256(ca)).to_string()
 }
 
 /// Notes that a CA of the cluster has signed a certificate; an empty id: one that the cluster does not keep.

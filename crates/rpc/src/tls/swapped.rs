@@ -75,15 +75,8 @@ impl TrustedClients {
         })
     }
 
-    /// The next handshake trusts these CAs and no others.
-    ///
-    /// # Errors
-    /// As [`TrustedClients::new`]; who is trusted stays then.
-    pub fn replace(&self, ca: &[CertificateDer<'static>]) -> Result<(), TlsError> {
-        self.replace_beside(ca, &[])
-    }
-
-    /// The same, and `site`: CAs that the cluster's state does not have, so that nobody asks it whether they are trusted.
+    /// The next handshake trusts these CAs and those of `site`, and no others. The cluster's state does not have those of the site, so
+    /// nobody asks it whether they are trusted.
     ///
     /// # Errors
     /// As [`TrustedClients::new`]; who is trusted stays then.
@@ -197,10 +190,12 @@ mod tests {
         };
         assert!(is_let_in(&of_old) && !is_let_in(&of_new));
         trusted
-            .replace(&[old.certificate.clone(), new.certificate.clone()])
+            .replace_beside(&[old.certificate.clone(), new.certificate.clone()], &[])
             .unwrap();
         assert!(is_let_in(&of_old) && is_let_in(&of_new));
-        trusted.replace(std::slice::from_ref(&new.certificate)).unwrap();
+        trusted
+            .replace_beside(std::slice::from_ref(&new.certificate), &[])
+            .unwrap();
         assert!(!is_let_in(&of_old) && is_let_in(&of_new));
     }
 
@@ -242,8 +237,10 @@ mod tests {
         let refused = TrustedClients::new("demo", std::slice::from_ref(&user)).unwrap_err();
         assert!(matches!(refused, TlsError::NotAnAuthority), "{refused}");
         let trusted = TrustedClients::new("demo", std::slice::from_ref(&real.certificate)).unwrap();
-        trusted.replace(std::slice::from_ref(&user)).unwrap_err();
-        trusted.replace(&[]).unwrap_err();
+        trusted
+            .replace_beside(std::slice::from_ref(&user), &[])
+            .unwrap_err();
+        trusted.replace_beside(&[], &[]).unwrap_err();
         trusted.verify_client_cert(&user, &[], UnixTime::now()).unwrap();
     }
 

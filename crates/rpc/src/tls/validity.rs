@@ -1,11 +1,12 @@
-//! Since when and until when a certificate is valid: read from its DER, because the library that checks it keeps that to itself.
+//! Who has issued a certificate, since when and until when it is valid: read from its DER, because the library that checks it keeps that
+//! to itself.
 
 use super::der::{SEQUENCE, VERSION, element, inside};
 
-const UTC_TIME: u8 = 0x17;
 const UTF8: u8 = 0x0c;
 /// 2.5.4.3
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const MS_PER_DAY: u64 = 24 * 3_600_000;
 
@@ -14,13 +15,7 @@ const MS_PER_DAY: u64 = 24 * 3_600_000;
 ///
 /// Source: RFC 5280, 4.1 and 4.1.2.5.
 pub(super) fn validity_ms(certificate: &[u8]) -> Option<(u64, u64)> {
-    let mut content = inside(&mut &*certificate)?;
-    let mut signed = inside(&mut content)?;
-    let (first, _) = element(&mut signed)?;
-    if first == VERSION {
-        element(&mut signed)?; // the serial number
-    }
-    element(&mut signed)?; // the algorithm of the signature
+    let mut signed = from_the_issuer(certificate)?;
     element(&mut signed)?; // the issuer
     let mut validity = inside(&mut signed)?;
     let (kind, text) = element(&mut validity)?;
@@ -33,13 +28,7 @@ pub(super) fn validity_ms(certificate: &[u8]) -> Option<(u64, u64)> {
 ///
 /// Source: RFC 5280, 4.1.2.4.
 pub(super) fn issuer(certificate: &[u8]) -> Option<&str> {
-    let mut content = inside(&mut &*certificate)?;
-    let mut signed = inside(&mut content)?;
-    let (first, _) = element(&mut signed)?;
-    if first == VERSION {
-        element(&mut signed)?; // the serial number
-    }
-    element(&mut signed)?; // the algorithm of the signature
+    let mut signed = from_the_issuer(certificate)?;
     let mut names = inside(&mut signed)?;
     let (_, mut set) = element(&mut names)?;
     let (kind, mut one) = element(&mut set)?;
@@ -48,6 +37,18 @@ pub(super) fn issuer(certificate: &[u8]) -> Option<&str> {
     let is_alone = names.is_empty() && set.is_empty();
     let is_name = kind == SEQUENCE && attribute == COMMON_NAME && text == UTF8;
     std::str::from_utf8(value).ok().filter(|_| is_alone && is_name)
+}
+
+/// What is signed of a certificate, from the issuer on.
+fn from_the_issuer(certificate: &[u8]) -> Option<&[u8]> {
+    let mut content = inside(&mut &*certificate)?;
+    let mut signed = inside(&mut content)?;
+    let (first, _) = element(&mut signed)?;
+    if first == VERSION {
+        element(&mut signed)?; // the serial number
+    }
+    element(&mut signed)?; // the algorithm of the signature
+    Some(signed)
 }
 
 /// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
@@ -99,7 +100,6 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::der::SEQUENCE;
     use super::*;
 
     fn of(year: i32, month: u8, day: u8) -> Vec<u8> {

@@ -19,7 +19,7 @@ use crate::bounds::{AUTHORITIES_MAX, KEY_PUBLISHED_MS};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
-use crate::sealed::reseal_in;
+use crate::sealed::{hex, reseal_in};
 use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
@@ -203,7 +203,7 @@ fn check(authority: &CertificateAuthority) -> Result<(), Rejection> {
         return Err(Rejection::invalid("authority.certificate_pem", problem));
     };
     let digest: [u8; 32] = Sha256::digest(&der).into();
-    let id = forms::hex(&digest);
+    let id = hex(&digest);
     if authority.id != id {
         let problem = format!("it is the SHA-256 of the certificate, {id}");
         return Err(Rejection::invalid("authority.id", problem));

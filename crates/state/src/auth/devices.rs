@@ -16,9 +16,9 @@ use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
 /// Characters of a user code.
-const CODE_CHARS: usize = 8;
+pub const USER_CODE_CHARS: usize = 8;
 /// What it is made of: no vowels, so no words, and nothing that is taken for something else. Source: RFC 8628, 6.1.
-const CODE_ALPHABET: &str = "BCDFGHJKLMNPQRSTVWXZ";
+pub const USER_CODE_ALPHABET: &str = "BCDFGHJKLMNPQRSTVWXZ";
 /// Word for the kind in rejections.
 const KIND: &str = "device approval";
 
@@ -118,8 +118,8 @@ fn is_over(approval: &DeviceApproval, now_ms: u64) -> bool {
 /// Groups sorted, each once.
 fn normalised(given: &DeviceApproval) -> Result<DeviceApproval, Rejection> {
     let code = &given.user_code;
-    if code.len() != CODE_CHARS || !code.chars().all(|c| CODE_ALPHABET.contains(c)) {
-        let problem = format!("it has {CODE_CHARS} of {CODE_ALPHABET}, without a dash");
+    if code.len() != USER_CODE_CHARS || !code.chars().all(|c| USER_CODE_ALPHABET.contains(c)) {
+        let problem = format!("it has {USER_CODE_CHARS} of {USER_CODE_ALPHABET}, without a dash");
         return Err(Rejection::invalid("approval.user_code", problem));
     }
     forms::check_person("approval.principal", &given.principal)?;

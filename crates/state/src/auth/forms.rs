@@ -142,11 +142,6 @@ pub(super) fn groups(field: &str, given: &[String]) -> Result<Vec<String>, Rejec
     Ok(sorted(given.to_vec()))
 }
 
-/// Lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A secret that is sealed under the name that opens it for this purpose alone.
 pub(super) fn check_sealed(field: &str, secret: &SealedSecret, name: &str) -> Result<(), Rejection> {
     check_secret(field, secret)?;

@@ -21,8 +21,8 @@ use crate::{Event, State};
 /// Why something of the part could not be done, for somebody who may know of the part only: the reason may name others.
 const NOT_TOLD: &str = "it is not possible; whoever may change everything is told why";
 
-/// Policies that name somebody and whose role gives a permission, in the order of names: what authority, `apply` and `explain`
-/// share. `groups` stand without `group/`; what has ended by `now_ms` gives nothing.
+/// Policies that name somebody and whose role gives a permission, in the order of names. `groups` stand without `group/`; what has
+/// ended by `now_ms` gives nothing.
 pub fn policies_for<'a>(
     auth: &'a Auth,
     principal: &str,

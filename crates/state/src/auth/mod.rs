@@ -33,11 +33,14 @@ use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
 pub use self::areas::area_of;
+pub use self::devices::{USER_CODE_ALPHABET, USER_CODE_CHARS};
 pub use self::grants::policies_for;
 pub use self::part::Part;
 pub use self::permissions::gives;
+pub use self::policies::{everyone_like, is_for, stands};
 pub use self::revocations::Proof;
 pub use self::roles::shipped_roles;
+pub use self::sessions::REPLAYED;
 
 use self::api_tokens::ApiTokens;
 use self::authorities::Authorities;
@@ -59,7 +62,7 @@ use crate::table::{Record, Table};
 use crate::{RowKey, RowKind};
 
 /// Name of the secret that logins in progress are authenticated with.
-const LOGIN_KEY: &str = "login-key";
+pub const LOGIN_KEY: &str = "login-key";
 
 /// Who may do what, and what proves who somebody is.
 #[derive(Clone, Default)]

@@ -7,9 +7,9 @@ use proto::auth::v1::{AuthCommand, Grant};
 use proto::raft::v1::entry::Command;
 
 use super::Auth;
-use super::forms::hex;
 use super::grants::denied;
 use crate::log_position::LogPosition;
+use crate::sealed::hex;
 
 /// What changes of others' tokens need.
 const ADMIN: &str = "auth.admin";

@@ -127,20 +127,27 @@ pub(super) fn node_sets_of(policy: &Policy) -> Arc<[NodeSet]> {
 }
 
 /// Whether it gives anything at `now_ms`, cluster time.
-pub(super) fn stands(policy: &Policy, now_ms: u64) -> bool {
+pub fn stands(policy: &Policy, now_ms: u64) -> bool {
     policy.expires_at_ms == 0 || policy.expires_at_ms > now_ms
 }
 
 /// Whether it is for a principal with these groups, which stand without `group/`.
-pub(super) fn is_for(policy: &Policy, principal: &str, groups: &[String]) -> bool {
-    let everyone = principal
-        .split_once('/')
-        .filter(|(kind, _)| matches!(*kind, "user" | "service"));
-    let everyone = everyone.map(|(kind, _)| format!("{kind}/*"));
-    policy.principals.iter().any(|named| {
-        let group = named.strip_prefix("group/");
-        (named == principal && group.is_none())
-            || everyone.as_ref() == Some(named)
-            || group.is_some_and(|group| groups.iter().any(|own| own == group))
-    })
+pub fn is_for(policy: &Policy, principal: &str, groups: &[String]) -> bool {
+    let everyone = everyone_like(principal);
+    policy
+        .principals
+        .iter()
+        .any(|named| match named.strip_prefix("group/") {
+            Some(group) => groups.iter().any(|own| own == group),
+            None => named == principal || Some(named.as_str()) == everyone,
+        })
+}
+
+/// How a policy names everybody like this one. There is no such name for nodes.
+pub fn everyone_like(principal: &str) -> Option<&'static str> {
+    match principal.split_once('/') {
+        Some(("user", _)) => Some("user/*"),
+        Some(("service", _)) => Some("service/*"),
+        _ => None,
+    }
 }

@@ -18,6 +18,7 @@ use crate::bounds::{
 };
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
+use crate::sealed::hex;
 use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
@@ -90,7 +91,7 @@ impl Revocations {
         if has("session", proof.session_id) {
             return Some("the login was ended");
         }
-        if has("certificate", &forms::hex(proof.certificate_sha256)) {
+        if has("certificate", &hex(proof.certificate_sha256)) {
             return Some("the certificate was revoked");
         }
         let all = self.get(&format!("principal/{}", proof.principal));

@@ -25,7 +25,7 @@ use crate::snapshot::SnapshotError;
 use crate::table::Table;
 
 /// `value` of the outcome of a refresh that ended the login.
-const REPLAYED: &str = "replayed";
+pub const REPLAYED: &str = "replayed";
 /// Word for the kind in rejections.
 const KIND: &str = "login session";
 

@@ -6,6 +6,7 @@ use model::Rejection;
 use proto::dhcp::v1::RawOption;
 
 use crate::bounds::{RAW_OPTION_BYTES_MAX, RAW_OPTIONS_BYTES_MAX, RAW_OPTIONS_MAX, check_count, check_text};
+use crate::sealed::hex;
 
 /// Options that a field says, and that field.
 const WITH_A_FIELD: [(u32, &str); 7] = [
@@ -80,7 +81,7 @@ fn normalised_one(given: &RawOption) -> Result<RawOption, Rejection> {
     };
     Ok(RawOption {
         code: given.code,
-        hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        hex: hex(&bytes),
         text: given.text.clone(),
         addresses: given.addresses.iter().map(address).collect::<Result<_, _>>()?,
     })
