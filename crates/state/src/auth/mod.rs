@@ -32,7 +32,7 @@ use proto::raft::v1::StateHeader;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-pub use self::areas::area_of;
+pub use self::areas::{area_of, area_of_job};
 pub use self::devices::{USER_CODE_ALPHABET, USER_CODE_CHARS};
 pub use self::grants::policies_for;
 pub use self::part::Part;
@@ -88,7 +88,12 @@ impl Auth {
 
     /// The shipped roles, then those that are stored, by name.
     pub fn roles(&self) -> impl Iterator<Item = Arc<Role>> {
-        shipped_roles().iter().chain(self.roles.in_use()).cloned()
+        self.roles.shipped().iter().chain(self.roles.in_use()).cloned()
+    }
+
+    /// Which level the shipped roles are of: the cluster's.
+    pub(crate) fn set_level(&mut self, feature_level: u32) {
+        self.roles.set_level(feature_level);
     }
 
     /// A policy by its name, also one that has ended.
@@ -524,7 +529,7 @@ macro_rules! record {
             type Key = String;
 
             fn row_key(key: &String) -> RowKey {
-                RowKey::auth(RowKind::$message, key)
+                RowKey::text(RowKind::$message, key)
             }
 
             fn key(&self) -> Result<String, String> {
