@@ -103,6 +103,6 @@ pub mod chamois {
 mod redacted;
 
 pub use chamois::{
-    audit, auth, boot_file, bss, cloud_init, cluster, console, dhcp, discovery, firmware, http, job, power, raft,
-    smd, watch,
+    audit, auth, boot_file, bss, cloud_init, cluster, console, dhcp, discovery, firmware, http, job, power,
+    raft, smd, watch,
 };

@@ -16,7 +16,9 @@ use crate::cluster::{
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, dhcp, discovery, jobs, smd, together};
+use crate::{
+    Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, dhcp, discovery, jobs, smd, together,
+};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]

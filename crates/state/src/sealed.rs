@@ -285,10 +285,7 @@ fn sealed_in(command: &Command) -> Vec<&SealedSecret> {
             _ => Vec::new(),
         },
         Command::Auth(command) => command.change.as_ref().map_or_else(Vec::new, sealed_in_auth),
-        Command::Discovery(command) => command
-            .change
-            .as_ref()
-            .map_or_else(Vec::new, sealed_in_discovery),
+        Command::Discovery(command) => command.change.as_ref().map_or_else(Vec::new, sealed_in_discovery),
         Command::Bss(_) | Command::Dhcp(_) | Command::BootFile(_) | Command::Cluster(_) | Command::Job(_) => {
             Vec::new()
         }

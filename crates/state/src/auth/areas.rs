@@ -92,7 +92,10 @@ pub(super) fn of_event(event: &Event, before: &State, after: &State) -> &'static
     match event.object() {
         Some(Object::Job(job)) => area_of_job(job),
         Some(Object::JobTarget(target)) => {
-            let job = after.jobs.get(&target.job).or_else(|| before.jobs.get(&target.job));
+            let job = after
+                .jobs
+                .get(&target.job)
+                .or_else(|| before.jobs.get(&target.job));
             job.map_or("discovery", |job| area_of_job(job))
         }
         _ => area_of(event.key().kind()),
@@ -118,7 +121,11 @@ mod tests {
             ("bmc-credential/default", "smd.write", "bmc-credential"),
             ("login-key", "bmc-credential.write", "cluster"),
         ] {
-            assert_eq!(of_secret(name.as_bytes(), permission), area, "{name}, {permission}");
+            assert_eq!(
+                of_secret(name.as_bytes(), permission),
+                area,
+                "{name}, {permission}"
+            );
         }
     }
 

@@ -57,7 +57,13 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     (
         "security-admin",
         "Decides who may do what and how BMCs are logged in to, and reads who did what",
-        &["audit.read", "auth.*", "bmc-credential.*", "cluster.read", "watch.read"],
+        &[
+            "audit.read",
+            "auth.*",
+            "bmc-credential.*",
+            "cluster.read",
+            "watch.read",
+        ],
     ),
     ("admin", "May do everything", &["*.*"]),
     (
@@ -82,8 +88,12 @@ const BEFORE: [(u32, &str, &[&str]); 2] = [
     ),
 ];
 
-static SHIPPED_ROLES: LazyLock<Vec<Arc<Role>>> =
-    LazyLock::new(|| SHIPPED.iter().map(|role| shipped(role, FEATURE_LEVEL_KNOWN)).collect());
+static SHIPPED_ROLES: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| {
+    SHIPPED
+        .iter()
+        .map(|role| shipped(role, FEATURE_LEVEL_KNOWN))
+        .collect()
+});
 static SHIPPED_BEFORE: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| {
     let before = FEATURE_LEVEL_DISCOVERY - 1;
     SHIPPED.iter().map(|role| shipped(role, before)).collect()
@@ -103,7 +113,9 @@ pub(super) fn shipped_at(level: u32) -> &'static [Arc<Role>] {
 }
 
 fn shipped((name, description, permissions): &(&str, &str, &[&str]), level: u32) -> Arc<Role> {
-    let mut before = BEFORE.iter().filter(|(from, role, _)| role == name && level < *from);
+    let mut before = BEFORE
+        .iter()
+        .filter(|(from, role, _)| role == name && level < *from);
     let permissions = before.next().map_or(*permissions, |(_, _, before)| *before);
     Arc::new(Role {
         name: (*name).to_owned(),
