@@ -302,8 +302,10 @@ pub const JOB_WORK_BYTES_MAX: usize = 16 * 1024;
 pub const SCAN_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a job's own note on a target: the URI of a task.
 pub const JOB_NOTE_BYTES_MAX: usize = 4096;
-/// Seconds that a claim to a job is good without a report, at least and at most.
-pub const CLAIM_LAPSE_S: std::ops::RangeInclusive<u32> = 5..=300;
+/// Seconds that a claim to a job is good without a report, at least.
+pub const CLAIM_LAPSE_S_MIN: u32 = 5;
+/// The same, at most.
+pub const CLAIM_LAPSE_S_MAX: u32 = 300;
 /// BMCs that were found.
 pub const BMCS_MAX: usize = 100_000;
 /// BMCs, or firmware inventories, in one entry.

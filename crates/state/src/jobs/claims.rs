@@ -10,7 +10,7 @@ use proto::job::v1::{Job, JobClaim, JobCounts, JobTarget};
 use proto::raft::v1::outcome::Applied;
 
 use super::{Jobs, count, updated};
-use crate::bounds::{CLAIM_LAPSE_S, DESCRIPTION_BYTES_MAX, line};
+use crate::bounds::{CLAIM_LAPSE_S_MAX, CLAIM_LAPSE_S_MIN, DESCRIPTION_BYTES_MAX, line};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 
@@ -185,11 +185,11 @@ fn end_state(state: Stage, before: &JobCounts, after: &JobCounts) -> Stage {
 
 /// When a claim lapses that is made or renewed now.
 pub(super) fn lapse(lapse_s: u32, at: &LogPosition<'_>) -> Result<u64, Rejection> {
-    match CLAIM_LAPSE_S.contains(&lapse_s) {
+    match (CLAIM_LAPSE_S_MIN..=CLAIM_LAPSE_S_MAX).contains(&lapse_s) {
         true => Ok(at.time_ms.saturating_add(u64::from(lapse_s) * 1000)),
         false => {
-            let (least, most) = (CLAIM_LAPSE_S.start(), CLAIM_LAPSE_S.end());
-            let problem = format!("{lapse_s} is given; write {least} to {most} seconds");
+            let problem =
+                format!("{lapse_s} is given; write {CLAIM_LAPSE_S_MIN} to {CLAIM_LAPSE_S_MAX} seconds");
             Err(Rejection::invalid("lapse_s", problem))
         }
     }
