@@ -290,8 +290,8 @@ pub const JOBS_OVER_MAX: usize = 500;
 pub const JOB_REMEMBERED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Targets of one job.
 pub const TARGETS_PER_JOB_MAX: usize = 100_000;
-/// Targets of all jobs, some 200 bytes each; jobs that are over leave where there are more.
-pub const JOB_TARGETS_MAX: usize = 1_000_000;
+/// Targets of all jobs, some 300 bytes of memory each; jobs that are over leave where there are more.
+pub const JOB_TARGETS_MAX: usize = 300_000;
 /// Targets of jobs that go with one entry; one job goes as a whole.
 pub const JOB_TARGETS_SWEPT_PER_ENTRY_MAX: usize = 100_000;
 /// Targets that one report may tell of, those that are known and new ones each.

@@ -26,11 +26,11 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    auth_support, boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts,
-    boot_sessions, cloud_init_groups, cluster_defaults, create_components, deleted_subnets, dhcp_leases,
-    dhcp_policies, discoveries, ethernet_interfaces, groups, hardware, held_addresses, images, instance_info,
-    instances, join_tokens, node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations,
-    subnets, subscriptions, unknown_clients,
+    auth_support, bmc_credentials, bmcs, boot_configurations, boot_files, boot_parameters, boot_records,
+    boot_rollouts, boot_sessions, cloud_init_groups, cluster_defaults, create_components, deleted_subnets,
+    dhcp_leases, dhcp_policies, discoveries, ethernet_interfaces, firmware, groups, hardware, held_addresses,
+    images, instance_info, instances, jobs, join_tokens, node_maps, partitions, power_maps, profiles,
+    redfish_endpoints, reservations, subnets, subscriptions, unknown_clients, xname_rules,
 };
 
 /// One object of every kind.
