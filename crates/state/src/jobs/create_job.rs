@@ -1,6 +1,7 @@
 //! A new job: what it is to do, for whom, with which targets.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::{Rejection, Xname};
 use prost::Message;
@@ -70,19 +71,29 @@ impl Jobs {
 
     /// Jobs that are over make room, see `retention.rs`; those that are not do not.
     fn check_room(&self, targets: usize) -> Result<(), Rejection> {
-        let active = || self.iter().filter(|job| !is_over(job));
-        if active().count() >= JOBS_ACTIVE_MAX {
+        if self.active_jobs().count() >= JOBS_ACTIVE_MAX {
             let detail = format!("{JOBS_ACTIVE_MAX} jobs are not over; wait for one, or cancel it");
             return Err(Rejection::Conflict { detail });
         }
-        let totals = active().map(|job| job.counts.unwrap_or_default().total as usize);
-        if totals.sum::<usize>() + targets > JOB_TARGETS_MAX {
+        self.check_targets_fit(targets)
+    }
+
+    /// Whether jobs that are not over may have so many targets more.
+    pub(super) fn check_targets_fit(&self, more: usize) -> Result<(), Rejection> {
+        let totals = self
+            .active_jobs()
+            .map(|job| job.counts.unwrap_or_default().total as usize);
+        if totals.sum::<usize>() + more > JOB_TARGETS_MAX {
             let detail = format!(
                 "jobs that are not over have more than {JOB_TARGETS_MAX} targets with these; wait for one, or cancel it"
             );
             return Err(Rejection::Conflict { detail });
         }
         Ok(())
+    }
+
+    fn active_jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.iter().filter(|job| !is_over(job))
     }
 }
 

@@ -99,6 +99,7 @@ impl Jobs {
         if report.new_targets.is_empty() {
             return Ok(found);
         }
+        self.check_targets_fit(report.new_targets.len())?;
         let targets = self.targets(&report.id).map(|target| target.target.clone());
         let mut known: BTreeSet<String> = targets.collect();
         for given in &report.new_targets {

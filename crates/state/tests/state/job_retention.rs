@@ -1,8 +1,9 @@
 //! How long jobs are remembered, and what there is room for.
 
 use model::Rejection;
+use proto::job::v1::JobTarget;
 use proto::job::v1::job::State as Stage;
-use proto::job::v1::job_command::{CreateJob, DeleteJobs};
+use proto::job::v1::job_command::{CreateJob, DeleteJobs, ReportJob};
 use proto::job::v1::job_target::State as Target;
 use proto::raft::v1::outcome;
 use state::bounds::{
@@ -12,7 +13,7 @@ use state::cluster::FEATURE_LEVEL_KNOWN;
 use state::{State, rejection};
 
 use crate::auth_support::texts;
-use crate::jobs::{cancel, claimed, power, report, stored, target};
+use crate::jobs::{cancel, claim, claimed, power, report, stored, target};
 use crate::support::{IntoCommand, Log, START_MS, entry, session};
 
 /// A log without the checks of [`Log`], which look at all rows, and with as many different ids as there are entries.
@@ -133,6 +134,21 @@ fn there_is_room_for_so_many_targets() {
     }
     let more = log.apply(power(&["x0c0s0b0n0"]));
     assert!(is_conflict(&more, "targets"), "{more:?}");
+    let fence: u64 = log.apply(claim(&first, 1)).unwrap().value.parse().unwrap();
+    let found = log.apply(ReportJob {
+        new_targets: vec![JobTarget {
+            target: "10.1.0.7:443".into(),
+            state: Target::Succeeded.into(),
+            ..JobTarget::default()
+        }],
+        ..report(&first, fence, &[])
+    });
+    assert!(is_conflict(&found, "targets"), "{found:?}");
+    log.apply(ReportJob {
+        release: true,
+        ..report(&first, fence, &[])
+    })
+    .unwrap();
     log.apply(cancel(&first)).unwrap();
     assert_eq!(log.state.jobs.targets(&first).count(), TARGETS_PER_JOB_MAX);
     log.small();
