@@ -52,6 +52,7 @@ pub use self::redfish_endpoints::{DISCOVERY_STATUSES, password_name};
 pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
 
 pub(crate) use self::lock_enforcement::check_lock_enforcement;
+pub(crate) use self::redfish_endpoints::may_be_endpoint;
 
 use self::component_endpoints::ComponentEndpoints;
 use self::components::Components;
