@@ -5,6 +5,8 @@
 //! root. The members are children of this process and end with it, however it ends.
 
 mod args;
+mod bmc_jobs;
+mod bmcs;
 mod cluster;
 mod faults;
 mod files;
@@ -31,6 +33,7 @@ use lab::FleetReport;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::{DemoArgs, NODES_MAX};
+use self::bmcs::Hardware;
 pub(crate) use self::cluster::Cluster;
 use self::faults::{Faults, Inflicted};
 pub(crate) use self::files::{FILE_BYTES, KERNEL, write as write_boot_files};
@@ -138,8 +141,15 @@ async fn boot_under_fire(
     let ledger = SharedLedger::default();
     let mut summary = Summary::default();
     if args.nodes > 0 {
-        seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
-        summary = measure(&mut cluster, args, &ledger, progress).await?;
+        let hardware = if args.bmcs {
+            let hardware = Hardware::start(cluster.layout(), args.nodes)?;
+            hardware.discover(&cluster, progress).await?;
+            Some(hardware)
+        } else {
+            seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
+            None
+        };
+        summary = measure(&mut cluster, args, hardware.as_ref(), &ledger, progress).await?;
         progress.finish();
         progress.note(status::render(&cluster.views().await));
         progress.note(summary.to_table(ledger.lock().unknown()));
@@ -154,6 +164,7 @@ async fn boot_under_fire(
 async fn measure(
     cluster: &mut Cluster,
     args: &DemoArgs,
+    hardware: Option<&Hardware>,
     ledger: &SharedLedger,
     progress: &Progress,
 ) -> Result<Summary, CliError> {
@@ -161,7 +172,13 @@ async fn measure(
     let mut writers = Writers::start(&target, ledger)?;
     let layout = cluster.layout().clone();
     let (report, booted) = tokio::sync::watch::channel(0);
-    let fleet = fleet::boot(&layout, cluster.size(), args.nodes, report, progress);
+    let members = cluster.size();
+    let fleet = async {
+        match hardware {
+            Some(hardware) => hardware.boot(&layout, &target, members, report, progress).await,
+            None => fleet::boot(&layout, members, args.nodes, report, progress).await,
+        }
+    };
     let faults = Faults {
         cluster,
         nodes: args.nodes,
