@@ -87,9 +87,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     let ended = match finished {
-        Ok((cluster, summary)) => {
+        Ok((cluster, summary, hardware)) => {
             let announce = args.keep.then_some(&progress);
-            conclude(cluster, &summary, announce, &mut interrupted).await
+            let ended = conclude(cluster, &summary, announce, &mut interrupted).await;
+            drop(hardware); // a cluster that is kept keeps its BMCs
+            ended
         }
         Err(error) => Err(error),
     };
@@ -129,7 +131,7 @@ async fn boot_under_fire(
     args: &DemoArgs,
     dir: &Path,
     progress: &Progress,
-) -> Result<(Cluster, Summary), CliError> {
+) -> Result<(Cluster, Summary, Option<Hardware>), CliError> {
     let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
     let layout = Layout::new(net, dir).with(args.addresses);
     let executable =
@@ -139,16 +141,14 @@ async fn boot_under_fire(
     let mut cluster = Cluster::start(layout, args.members, &executable).await?;
     progress.note(status::render(&cluster.views().await));
     let ledger = SharedLedger::default();
-    let mut summary = Summary::default();
+    let (mut summary, mut hardware) = (Summary::default(), None);
     if args.nodes > 0 {
-        let hardware = if args.bmcs {
-            let hardware = Hardware::start(cluster.layout(), args.nodes)?;
-            hardware.discover(&cluster, progress).await?;
-            Some(hardware)
+        if args.bmcs {
+            let found = hardware.insert(Hardware::start(cluster.layout(), args.nodes)?);
+            Box::pin(found.discover(&cluster, progress)).await?;
         } else {
             seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
-            None
-        };
+        }
         summary = measure(&mut cluster, args, hardware.as_ref(), &ledger, progress).await?;
         progress.finish();
         progress.note(status::render(&cluster.views().await));
@@ -157,7 +157,7 @@ async fn boot_under_fire(
     if args.json {
         output::print(summary.to_json())?;
     }
-    Ok((cluster, summary))
+    Ok((cluster, summary, hardware))
 }
 
 /// Boots the fleet while writers write and members die, then counts.
@@ -175,7 +175,7 @@ async fn measure(
     let members = cluster.size();
     let fleet = async {
         match hardware {
-            Some(hardware) => hardware.boot(&layout, &target, members, report, progress).await,
+            Some(hardware) => Box::pin(hardware.boot(&layout, &target, members, report, progress)).await,
             None => fleet::boot(&layout, members, args.nodes, report, progress).await,
         }
     };

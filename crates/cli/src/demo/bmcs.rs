@@ -108,7 +108,7 @@ impl Hardware {
         let boots = fleet::boot_on_demand(layout, members, self.nodes, switched_on, booted, progress);
         let orders = async {
             let all_on = self.switch_on(target, progress).await?;
-            Ok(all_on.then_some(switch))
+            Ok::<_, CliError>(all_on.then_some(switch))
         };
         let (report, _switch) = tokio::try_join!(boots, orders)?;
         Ok(report)

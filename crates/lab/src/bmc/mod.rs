@@ -15,6 +15,7 @@ mod handle;
 mod identity;
 mod login;
 mod made;
+mod open_files;
 mod overlay;
 mod power;
 mod request;
@@ -68,6 +69,7 @@ impl BmcFleet {
     /// # Errors
     /// With the address that cannot be listened at: it is not this host's, or in use, or no more files may be open.
     pub fn start(specs: Vec<BmcSpec>) -> io::Result<BmcFleet> {
+        open_files::allow(specs.len());
         let mut listeners = JoinSet::new();
         let mut bmcs = Vec::with_capacity(specs.len());
         for (number, spec) in specs.into_iter().enumerate() {
