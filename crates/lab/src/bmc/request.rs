@@ -55,6 +55,10 @@ impl Asked {
         self.headers.get(name)?.to_str().ok()
     }
 
+    fn is_for_root(&self) -> bool {
+        self.method == Method::GET && self.uri == ROOT
+    }
+
     /// What everybody may ask, and the login itself.
     fn needs_no_login(&self, sessions: &str) -> bool {
         match self.method {
@@ -94,12 +98,6 @@ pub(crate) async fn answer(bmc: Arc<Bmc>, request: Request<Incoming>) -> Result<
         Some(fault) if asked.method == Method::GET => spoilt(reply, &fault, &asked.uri),
         _ => reply.into_response(),
     })
-}
-
-impl Asked {
-    fn is_for_root(&self) -> bool {
-        self.method == Method::GET && self.uri == ROOT
-    }
 }
 
 /// The answer of a BMC without a fault; `None`: the connection ends.
