@@ -72,3 +72,4 @@ mod support;
 mod together;
 mod trials;
 mod unknown_clients;
+mod vanished_hardware;
