@@ -21,6 +21,10 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     // first: everything that touches TLS or a token expects one provider for the whole process
     rpc::tls::install_crypto_provider();
+    // ssh runs this executable to ask for a BMC's password
+    if let Some(answered) = console::answer_for_ssh() {
+        return answered;
+    }
     // ends the process itself: 0 for --help and --version, 2 for what cannot be parsed
     let cli = Cli::parse();
     match run(cli) {

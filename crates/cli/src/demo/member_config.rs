@@ -48,7 +48,8 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          member-address = \"{own}\"\n\
          peers = {{ {peers} }}\n\
          {service}\
-         roles = [\"boot\", \"dhcp\", \"tftp\"]\n\
+         roles = [\"boot\", \"dhcp\", \"tftp\", \"discovery\"]\n\
+         bmc-subnets = [\"127.0.0.0/8\"]\n\
          relayed-subnets = [\"{network}\"]\n",
         profile = layout.profile(),
         loaders = layout.loaders(),
