@@ -106,7 +106,7 @@ mod tests {
         dial("127.0.0.1".to_owned(), port).await.unwrap();
         drop(listener);
         dial("127.0.0.1".to_owned(), port).await.unwrap_err();
-        dial("bmc.invalid".to_owned(), port).await.unwrap_err();
+        dial("bmc\0".to_owned(), port).await.unwrap_err();
         let counts = counted.all();
         assert_eq!(
             counts,

@@ -16,7 +16,8 @@ use crate::hardware_input::unit;
 
 /// Trusted modules kept of one system.
 const TRUSTED_MODULES_MAX: usize = 16;
-/// Key in the location info of a node or an enclosure: how many of its parts HSM has no xnames for. They are not stored.
+/// Key in the location info of a node, an enclosure or a controller: how many of its parts HSM has no xnames for. They are not
+/// stored.
 const WITHOUT_XNAME: &str = "PartsWithoutXname";
 
 /// The hardware behind a Redfish endpoint.
@@ -45,20 +46,19 @@ pub(super) struct Told<'a> {
 /// below, and the enclosure of the first that tells of one with its own.
 ///
 /// # Errors
-/// `Invalid` for a part that cannot be meant, and for parts of an enclosure where there is none.
+/// `Invalid` for a part that cannot be meant.
 pub(super) fn found(told: &Told<'_>) -> Result<Hardware, Error> {
     let mut found = Hardware::default();
+    let enclosure = enclosure(told.endpoint);
+    let without_enclosure = Parts {
+        entries: Vec::new(),
+        without_xname: if enclosure.is_none() { told.parts.len() } else { 0 },
+    };
     let manager = told.manager.filter(|_| told.endpoint.hms_type().has_hardware());
-    found
-        .entries
-        .extend(manager.map(|manager| manager_entry(told.endpoint, manager)));
-    match enclosure(told.endpoint) {
-        Some(place) => add_enclosure(&place, told, &mut found)?,
-        None if !told.parts.is_empty() => {
-            let problem = format!("{} has no enclosure that they could be in", told.endpoint);
-            return Err(rpc::invalid("parts", problem));
-        }
-        None => {}
+    let of_manager = manager.map(|manager| manager_entry(told.endpoint, manager, &without_enclosure));
+    found.entries.extend(of_manager);
+    if let Some(place) = enclosure {
+        add_enclosure(&place, told, &mut found)?;
     }
     for (system, node) in told.systems {
         let parts = parts::of(node, &system.parts, &format!("Systems[{node}].parts"))?;
@@ -128,8 +128,8 @@ fn system_entry(node: &Xname, system: &InventoryDetail, parts: &Parts) -> Hardwa
     entry(node, &info, &fru)
 }
 
-fn manager_entry(place: &Xname, manager: &PayloadManager) -> HardwareEntry {
-    let info = json!({
+fn manager_entry(place: &Xname, manager: &PayloadManager, parts: &Parts) -> HardwareEntry {
+    let mut info = json!({
         "Id": last_segment(&manager.uri),
         "Name": text(&manager.name),
         "Description": text(&manager.description),
@@ -137,6 +137,7 @@ fn manager_entry(place: &Xname, manager: &PayloadManager) -> HardwareEntry {
         "DateTime": "",
         "DateTimeLocalOffset": "",
     });
+    note(parts, &mut info);
     let fru = fields([
         ("ManagerType", &manager.r#type),
         ("Model", &manager.model),
@@ -420,18 +421,23 @@ mod tests {
         assert!(found(&told).unwrap().complete_below.is_empty());
     }
 
-    /// No xname is there for what is in a rack's controller, and nothing may be thrown away without a word.
+    /// A chassis' controller tells of power supplies, too. They must not keep it out, nor be thrown away without a word.
     #[test]
-    fn parts_without_an_enclosure_are_refused() {
+    fn parts_without_an_enclosure_are_counted_at_the_controller() {
+        let (controller, manager) = (xname("x0c0b0"), manager());
+        let parts = [part(Kind::PowerSupply, 0, "T1"), part(Kind::PowerSupply, 1, "T2")];
         let told = Told {
-            endpoint: &xname("x0c0b0"),
-            manager: None,
+            endpoint: &controller,
+            manager: Some(&manager),
             systems: &[],
-            parts: &[part(Kind::PowerSupply, 0, "T1")],
+            parts: &parts,
             parts_are_complete: true,
         };
-        let refused = found(&told).unwrap_err().to_string();
-        assert_eq!(refused, "parts: x0c0b0 has no enclosure that they could be in");
+        let hardware = found(&told).unwrap();
+        assert!(hardware.complete_below.is_empty());
+        assert_eq!(hardware.entries.len(), 1);
+        let info = &hardware.entries[0].info;
+        assert!(info.contains(r#""PartsWithoutXname":2"#), "{info}");
     }
 
     /// A BMC may say anything, of any length.

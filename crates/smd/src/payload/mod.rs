@@ -27,8 +27,8 @@ const ENDPOINTS_MAX: usize = 1024;
 const PARTS_MAX: usize = 1024;
 /// NICs of one system or manager.
 const NICS_MAX: usize = 256;
-/// Replaceable parts of all systems of one payload and their enclosure.
-const HARDWARE_PARTS_MAX: usize = 2048;
+/// Replaceable parts of all systems of one payload and their enclosure: with the systems they are at most what one endpoint may have.
+const HARDWARE_PARTS_MAX: usize = 3072;
 
 /// NICs and addresses that an earlier part of the payload has: the first to claim one gets it.
 #[derive(Default)]

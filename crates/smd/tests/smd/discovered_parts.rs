@@ -169,7 +169,7 @@ async fn a_part_that_cannot_be_meant_is_named_and_nothing_is_stored() {
     let field = "Systems[x1000c0s0b0n0].parts[1].info";
     assert!(refused.message().contains(field), "{}", refused.message());
     let mut many = crawled();
-    many.parts = vec![part(Kind::PowerSupply, 0, "T"); 2048];
+    many.parts = vec![part(Kind::PowerSupply, 0, "T"); 3072];
     let refused = service.create_redfish_endpoints(admin(many)).await.unwrap_err();
     assert!(refused.message().contains("parts"), "{}", refused.message());
     assert_eq!(store.state().applied_index(), 0);
