@@ -81,3 +81,4 @@ mod together;
 mod trials;
 mod unknown_clients;
 mod xname_rules;
+mod vanished_hardware;
