@@ -28,7 +28,7 @@ pub async fn crawl(
     trust: Trust,
     limits: &Limits,
 ) -> Result<Crawled, Error> {
-    let read = AssertUnwindSafe(read(connector, to, login, trust, limits)).catch_unwind();
+    let read = AssertUnwindSafe(Box::pin(read(connector, to, login, trust, limits))).catch_unwind();
     read.await.unwrap_or_else(|_| {
         Err(Error::Broken {
             what: PANICKED.to_owned(),
