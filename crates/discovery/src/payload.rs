@@ -197,14 +197,14 @@ mod tests {
             uri: uri.clone(),
             manufacturer: text.clone(),
             model: text.clone(),
-            reset_types: vec![text.clone(); 1_000],
-            chassis: vec![uri.clone(); 1_000],
-            managed_by: vec![uri.clone(); 1_000],
-            power_controls: vec![uri; 1_000],
-            trusted_modules: vec![text; 1_000],
+            reset_types: vec![text.clone(); 40],
+            chassis: vec![uri.clone(); 40],
+            managed_by: vec![uri.clone(); 40],
+            power_controls: vec![uri; 40],
+            trusted_modules: vec![text; 40],
             interfaces: vec![nic; 100],
             network_interfaces: vec![adapter; 10],
-            memory: vec![part; 100],
+            memory: vec![part; 20],
             ..System::default()
         };
         Inventory {
