@@ -36,7 +36,8 @@ pub struct Seen<'a> {
 #[must_use]
 pub fn by_rules(rules: &[XnameRule], seen: &Seen<'_>, dhcp: &dyn Fn(&Seen<'_>) -> Option<Xname>) -> Option<Xname> {
     let mut rules: Vec<&XnameRule> = rules.iter().collect();
-    rules.sort_by_key(|rule| (Reverse(rule.priority.unwrap_or(PRIORITY_DEFAULT)), &rule.name));
+    let priority = |rule: &XnameRule| Reverse(rule.priority.unwrap_or(PRIORITY_DEFAULT));
+    rules.sort_by(|a, b| (priority(a), &a.name).cmp(&(priority(b), &b.name)));
     rules.into_iter().find_map(|rule| match rule.rule.as_ref()? {
         Rule::Explicit(explicit) => is_meant(explicit, seen).then(|| explicit.xname.parse().ok())?,
         Rule::Template(template) => template::xname(template, seen.address.ip()?),
@@ -202,7 +203,7 @@ mod tests {
             serial,
             uuid,
         };
-        let dhcp = |_: &Seen<'_>| dhcp.map(|xname| xname.parse().unwrap());
+        let dhcp = |_: &Seen<'_>| dhcp.map(|xname| xname.parse::<Xname>().unwrap());
         by_rules(rules, &seen, &dhcp).map(|xname| xname.to_string())
     }
 
@@ -241,7 +242,7 @@ mod tests {
             serial: "",
             uuid: "",
         };
-        let none = |_: &Seen<'_>| None;
+        let none = |_: &Seen<'_>| None::<Xname>;
         let rules = [
             rule("a", 1, explicit(|rule| rule.serial = "MXQ001".into())),
             rule("b", 1, explicit(|_| {})),
