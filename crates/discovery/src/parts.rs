@@ -27,13 +27,12 @@ const OF_THE_PLACE: [&str; 10] = [
 ];
 
 /// Keys of what changes by itself: with them every crawl would be a change of the hardware.
-const FLEETING: [&str; 9] = [
+const FLEETING: [&str; 8] = [
     "@odata.etag",
     "FailurePredicted",
     "LineInputVoltage",
     "Metrics",
     "NegotiatedSpeedGbs",
-    "OperatingSpeedMHz",
     "PowerState",
     "PredictedMediaLifeLeftPercent",
     "Status",

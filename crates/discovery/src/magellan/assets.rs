@@ -46,9 +46,10 @@ impl RemoteAsset {
     #[must_use]
     pub fn of(found: &Found, timestamp: &str) -> RemoteAsset {
         let host = found.address.host();
+        let scheme = if found.address.is_plain() { "http" } else { "https" };
         let host = match host.contains(':') {
-            true => format!("https://[{host}]"),
-            false => format!("https://{host}"),
+            true => format!("{scheme}://[{host}]"),
+            false => format!("{scheme}://{host}"),
         };
         let service_type = match found.service.as_str() {
             "jaws" => "JAWS",
@@ -179,6 +180,9 @@ mod tests {
             let refused = read_assets(broken).unwrap_err().to_string();
             assert!(refused.starts_with("assets: "), "{refused}");
         }
+        let plain = RemoteAsset::of(&found("http://10.0.0.1:8000", "redfish"), WHEN);
+        assert_eq!(plain.host, "http://10.0.0.1");
+        assert!(plain.address().unwrap().is_plain());
         let nowhere = RemoteAsset {
             host: "https://a b".into(),
             ..two()[0].clone()

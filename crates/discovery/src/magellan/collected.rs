@@ -194,7 +194,9 @@ struct Way {
 /// Source: Magellan's internal/collect.go and pkg/models; the text was compared with that of v0.5.0.
 #[must_use]
 pub fn write_collection(found: &[(RedfishEndpointPayload, Address)], format: Format) -> String {
-    let bases: Vec<String> = found.iter().map(|(_, address)| format!("https://{address}")).collect();
+    let scheme = |address: &Address| if address.is_plain() { "http" } else { "https" };
+    let base = |(_, address): &(_, Address)| format!("{}://{address}", scheme(address));
+    let bases: Vec<String> = found.iter().map(base).collect();
     let endpoints: Vec<Endpoint<'_>> = found
         .iter()
         .zip(&bases)
@@ -211,7 +213,7 @@ pub fn write_collection(found: &[(RedfishEndpointPayload, Address)], format: For
 /// # Errors
 /// `Invalid` for what is no such file, and naming an entry that has no ID.
 pub fn read_collection(text: &str) -> Result<Vec<Value>, Invalid> {
-    let entries = match read("data", text)? {
+    let entries = match read::<Value>("data", text)? {
         Value::Array(entries) => entries,
         one => vec![one],
     };

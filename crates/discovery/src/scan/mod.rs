@@ -89,7 +89,7 @@ async fn found(connector: &Connector, plan: &ScanPlan, limits: &Limits, address:
             root: probe.root,
             key_sha256: probe.key_sha256,
         }),
-        Err(error) if plan.pdus && may_be_a_pdu(&error) => {
+        Err(error) if plan.pdus && !address.is_plain() && may_be_a_pdu(&error) => {
             let key_sha256 = jaws::probe(&address, plan.timeout).await?;
             Some(Found {
                 address,

@@ -46,8 +46,9 @@ pub(super) fn target(field: &str, text: &str) -> Result<Target, Invalid> {
     if text.contains(':') {
         return place(field, text);
     }
-    match is_host_name(text) {
-        true => Ok(Target::Name(text.to_ascii_lowercase())),
+    let name = text.strip_suffix('.').unwrap_or(text);
+    match is_host_name(name) {
+        true => Ok(Target::Name(name.to_ascii_lowercase())),
         false => Err(not_a_target(field, text)),
     }
 }
@@ -79,7 +80,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// A name whose last label is a number would be an address that was mistyped.
 fn is_host_name(text: &str) -> bool {
-    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    let mut labels = text.split('.');
     let is_label = |label: &str| {
         let letters = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         letters && (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
@@ -125,7 +126,7 @@ mod tests {
             ("fd00::1 - fd00::10", "range of 16"),
             ("10.1.0.0/24", "network 10.1.0.0/24"),
             ("fd00::/120", "network fd00::/120"),
-            ("BMC-1.lab", "name bmc-1.lab"),
+            ("BMC-1.lab.", "name bmc-1.lab"),
             ("x1000c0s0b0", "name x1000c0s0b0"),
             ("10.1.0.7:8443", "place 10.1.0.7:8443"),
             ("[fd00::7]:8443", "place [fd00::7]:8443"),
