@@ -20,7 +20,7 @@ async fn read(tree: &Tree) -> (Crawled, RedfishEndpointPayload, BTreeMap<String,
     let server = Server::start(trees::bodies(tree)).await;
     let crawled = crawl(&Connector::system(8), &server.address, None, Trust::FirstUse, &Limits::default()).await;
     let crawled = crawled.unwrap();
-    assert_eq!(crawled.inventory.problems, []);
+    assert!(crawled.inventory.problems.is_empty(), "{:?}", crawled.inventory.problems);
     let told = payload(&crawled.inventory, &bmc(), &server.address, "root");
     assert!(told.parts_are_complete);
     (crawled, told, server.asked())
@@ -118,13 +118,9 @@ async fn what_is_no_bmc_is_an_error_with_a_reason() {
     };
     let error = read(server.address.clone()).await.err().unwrap();
     assert!(matches!(error, Error::NotRedfish { .. }), "{error}");
-    let address = server.address.clone();
-    drop(server);
-    tokio::task::yield_now().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    assert_ne!(address.to_string(), nobody);
     let error = read(nobody.parse().unwrap()).await.err().unwrap();
     assert_eq!(error.word(), "unreachable", "{error}");
 }

@@ -1,5 +1,7 @@
 //! Scans and crawls of BMCs that run in this process, over plain HTTP: trees of several vendors' shapes, whole and broken.
 
+#![recursion_limit = "512"] // serde_json's `json!` of a whole computer system
+
 mod crawls;
 mod mutations;
 mod mutator;
