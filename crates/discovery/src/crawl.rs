@@ -32,7 +32,8 @@ pub async fn crawl(
     read.await.unwrap_or_else(|_| {
         Err(Error::Broken {
             what: PANICKED.to_owned(),
-            problem: "it was abandoned because of a bug in Chamois; report it together with the BMC's tree".to_owned(),
+            problem: "it was abandoned because of a bug in Chamois; report it together with the BMC's tree"
+                .to_owned(),
         })
     })
 }

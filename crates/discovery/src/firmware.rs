@@ -68,7 +68,9 @@ fn system_firmware(system: &System, node: &Xname, left: &mut usize) -> SystemFir
 /// A setting's value is kept even if it is a word such as `None`: there it means something.
 fn line(value: &str) -> String {
     match told(value) {
-        told if told.is_empty() && value.len() <= 32 && !value.contains(char::is_control) => value.trim().to_owned(),
+        told if told.is_empty() && value.len() <= 32 && !value.contains(char::is_control) => {
+            value.trim().to_owned()
+        }
         told => told,
     }
 }
@@ -114,7 +116,10 @@ mod tests {
             uri: uri.into(),
             bios_version: "A43 v1.38 ".into(),
             secure_boot: Some(false),
-            bios: bios.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            bios: bios
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             ..System::default()
         }
     }
@@ -130,14 +135,29 @@ mod tests {
     #[test]
     fn items_are_sorted_and_each_is_there_once() {
         let inventory = Inventory {
-            firmware: vec![item("BMC", "2.46"), item("BIOS", "A43"), item("BIOS", "other"), item("", "no id")],
+            firmware: vec![
+                item("BMC", "2.46"),
+                item("BIOS", "A43"),
+                item("BIOS", "other"),
+                item("", "no id"),
+            ],
             ..Inventory::default()
         };
         let told = firmware(&inventory, &xname("x0c0s0b0"), &[]);
         assert_eq!(told.id, "x0c0s0b0");
-        let shown: Vec<_> = told.firmware.iter().map(|one| (one.id.as_str(), one.version.as_str())).collect();
-        assert_eq!(shown, [("BIOS", "A43"), ("BMC", "2.46"), ("FirmwareInventory", "no id")]);
-        assert_eq!(told.firmware[0].uri, "/redfish/v1/UpdateService/FirmwareInventory/BIOS");
+        let shown: Vec<_> = told
+            .firmware
+            .iter()
+            .map(|one| (one.id.as_str(), one.version.as_str()))
+            .collect();
+        assert_eq!(
+            shown,
+            [("BIOS", "A43"), ("BMC", "2.46"), ("FirmwareInventory", "no id")]
+        );
+        assert_eq!(
+            told.firmware[0].uri,
+            "/redfish/v1/UpdateService/FirmwareInventory/BIOS"
+        );
         assert_eq!(told.firmware[0].name, "BIOS");
     }
 
@@ -145,7 +165,10 @@ mod tests {
     fn a_system_is_found_by_its_uri_and_named_by_its_node() {
         let inventory = Inventory {
             systems: vec![
-                system("/redfish/v1/Systems/Node1", &[("NumaPerSocket", "4"), ("Boot", "None")]),
+                system(
+                    "/redfish/v1/Systems/Node1",
+                    &[("NumaPerSocket", "4"), ("Boot", "None")],
+                ),
                 system("/redfish/v1/Systems/Node0/", &[]),
             ],
             ..Inventory::default()
@@ -160,14 +183,23 @@ mod tests {
         let ids: Vec<_> = told.systems.iter().map(|one| one.id.as_str()).collect();
         assert_eq!(ids, ["x0c0s0b0n0", "x0c0s0b0n1"]);
         let second = &told.systems[1];
-        assert_eq!((second.bios_version.as_str(), second.secure_boot.as_str()), ("A43 v1.38", "disabled"));
-        let bios: Vec<_> = second.bios.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();
+        assert_eq!(
+            (second.bios_version.as_str(), second.secure_boot.as_str()),
+            ("A43 v1.38", "disabled")
+        );
+        let bios: Vec<_> = second
+            .bios
+            .iter()
+            .map(|one| (one.name.as_str(), one.value.as_str()))
+            .collect();
         assert_eq!(bios, [("Boot", "None"), ("NumaPerSocket", "4")]);
     }
 
     #[test]
     fn it_is_bounded() {
-        let many: Vec<(String, String)> = (0..3_000).map(|n| (format!("Attribute{n:04}"), "x".repeat(1_000))).collect();
+        let many: Vec<(String, String)> = (0..3_000)
+            .map(|n| (format!("Attribute{n:04}"), "x".repeat(1_000)))
+            .collect();
         let mut inventory = Inventory {
             firmware: (0..1_000).map(|n| item(&format!("F{n}"), "1")).collect(),
             ..Inventory::default()

@@ -34,7 +34,11 @@ pub struct Seen<'a> {
 /// The xname by the first rule that fits, the highest priority first, of equal ones the first by name. `dhcp` is what SMD's
 /// Ethernet interfaces know of a BMC with that MAC or address.
 #[must_use]
-pub fn by_rules(rules: &[XnameRule], seen: &Seen<'_>, dhcp: &dyn Fn(&Seen<'_>) -> Option<Xname>) -> Option<Xname> {
+pub fn by_rules(
+    rules: &[XnameRule],
+    seen: &Seen<'_>,
+    dhcp: &dyn Fn(&Seen<'_>) -> Option<Xname>,
+) -> Option<Xname> {
     let mut rules: Vec<&XnameRule> = rules.iter().collect();
     let priority = |rule: &XnameRule| Reverse(rule.priority.unwrap_or(PRIORITY_DEFAULT));
     rules.sort_by(|a, b| (priority(a), &a.name).cmp(&(priority(b), &b.name)));
@@ -46,7 +50,13 @@ pub fn by_rules(rules: &[XnameRule], seen: &Seen<'_>, dhcp: &dyn Fn(&Seen<'_>) -
 }
 
 fn is_meant(explicit: &ExplicitXname, seen: &Seen<'_>) -> bool {
-    let ExplicitXname { address, mac, serial, uuid, .. } = explicit;
+    let ExplicitXname {
+        address,
+        mac,
+        serial,
+        uuid,
+        ..
+    } = explicit;
     is_at(address, seen.address)
         || same(mac.parse::<MacAddr>().ok(), seen.mac.trim().parse().ok())
         || same(text(serial), text(seen.serial))
@@ -66,7 +76,9 @@ fn text(given: &str) -> Option<String> {
 
 fn is_at(address: &str, at: &Address) -> bool {
     match address.trim().parse::<IpAddr>() {
-        Ok(address) => at.ip().is_some_and(|at| at.to_canonical() == address.to_canonical()),
+        Ok(address) => at
+            .ip()
+            .is_some_and(|at| at.to_canonical() == address.to_canonical()),
         Err(_) => same(text(address), text(at.host())),
     }
 }
@@ -78,7 +90,8 @@ fn is_at(address: &str, at: &Address) -> bool {
 pub fn check_rule(rule: &XnameRule) -> Result<(), Invalid> {
     check_name(&rule.name)?;
     if let Some(priority) = rule.priority.filter(|priority| *priority > PRIORITY_MAX) {
-        let problem = format!("{priority} is given; write 0 to {PRIORITY_MAX}, the highest is looked at first");
+        let problem =
+            format!("{priority} is given; write 0 to {PRIORITY_MAX}, the highest is looked at first");
         return Err(Invalid::new("priority", problem));
     }
     match &rule.rule {
@@ -90,23 +103,37 @@ pub fn check_rule(rule: &XnameRule) -> Result<(), Invalid> {
 }
 
 fn check_name(name: &str) -> Result<(), Invalid> {
-    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let letters = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
     match letters && first && name.len() <= NAME_BYTES_MAX {
         true => Ok(()),
         false => Err(Invalid::new(
             "name",
-            format!("write 1 to {NAME_BYTES_MAX} letters, digits and -_., of which the first is a letter or a digit"),
+            format!(
+                "write 1 to {NAME_BYTES_MAX} letters, digits and -_., of which the first is a letter or a digit"
+            ),
         )),
     }
 }
 
 fn check_explicit(explicit: &ExplicitXname) -> Result<(), Invalid> {
-    let ExplicitXname { address, mac, serial, uuid, xname } = explicit;
-    let given = [address, mac, serial, uuid].into_iter().filter(|one| text(one).is_some());
+    let ExplicitXname {
+        address,
+        mac,
+        serial,
+        uuid,
+        xname,
+    } = explicit;
+    let given = [address, mac, serial, uuid]
+        .into_iter()
+        .filter(|one| text(one).is_some());
     let given = given.count();
     if given != 1 {
-        let problem = format!("{given} of address, mac, serial and uuid are given; write one of them, and a rule for each BMC");
+        let problem = format!(
+            "{given} of address, mac, serial and uuid are given; write one of them, and a rule for each BMC"
+        );
         return Err(Invalid::new("explicit", problem));
     }
     if let Some(problem) = text(address).and_then(|address| address_problem(&address)) {
@@ -117,7 +144,10 @@ fn check_explicit(explicit: &ExplicitXname) -> Result<(), Invalid> {
         read.map_err(|problem| Invalid::new("explicit.mac", problem.to_string()))?;
     }
     if serial.len() > SERIAL_BYTES_MAX {
-        return Err(Invalid::new("explicit.serial", format!("it has more than {SERIAL_BYTES_MAX} bytes")));
+        return Err(Invalid::new(
+            "explicit.serial",
+            format!("it has more than {SERIAL_BYTES_MAX} bytes"),
+        ));
     }
     if text(uuid).is_some_and(|uuid| !is_uuid(&uuid)) {
         let problem = "write it as the BMC does, e.g. 4c4c4544-0000-1000-8000-b42e99bade15";
@@ -128,9 +158,13 @@ fn check_explicit(explicit: &ExplicitXname) -> Result<(), Invalid> {
 
 /// An IP address, or a host name; a port is none of both.
 fn address_problem(address: &str) -> Option<&'static str> {
-    let is_name = address.len() <= 253 && address.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    let is_name = address.len() <= 253
+        && address
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
     let is_address = address.parse::<IpAddr>().is_ok();
-    (!is_name && !is_address).then_some("write an address or a host name without a port, e.g. 10.1.0.7 or fd00::7")
+    (!is_name && !is_address)
+        .then_some("write an address or a host name without a port, e.g. 10.1.0.7 or fd00::7")
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -141,11 +175,16 @@ fn is_uuid(text: &str) -> bool {
 
 /// The xname of something that has a Redfish endpoint.
 pub(crate) fn check_controller(field: &str, text: &str) -> Result<Xname, Invalid> {
-    let xname: Xname = text.parse().map_err(|problem: model::InvalidValue| Invalid::new(field, problem.to_string()))?;
+    let xname: Xname = text
+        .parse()
+        .map_err(|problem: model::InvalidValue| Invalid::new(field, problem.to_string()))?;
     match xname.hms_type().is_controller() {
         true => Ok(xname),
         false => {
-            let problem = format!("{xname} is a {}; write the xname of a controller, e.g. x1000c0s0b0", xname.hms_type());
+            let problem = format!(
+                "{xname} is a {}; write the xname of a controller, e.g. x1000c0s0b0",
+                xname.hms_type()
+            );
             Err(Invalid::new(field, problem))
         }
     }
@@ -218,7 +257,11 @@ mod tests {
         for one in by {
             let one = rule("r", 1, one);
             check_rule(&one).unwrap();
-            assert_eq!(found(&[one.clone()], None).as_deref(), Some("x1000c0s0b0"), "{one:?}");
+            assert_eq!(
+                found(&[one.clone()], None).as_deref(),
+                Some("x1000c0s0b0"),
+                "{one:?}"
+            );
         }
         let others = [
             explicit(|rule| rule.address = "10.1.0.70".into()),
@@ -270,12 +313,24 @@ mod tests {
         ];
         assert_eq!(found(&all, Some("x7c0s0b0")).as_deref(), Some("x5c0s0b0"));
         assert_eq!(found(&all[..2], Some("x7c0s0b0")).as_deref(), Some("x7c0s0b0"));
-        assert_eq!(found(&all[..2], None).as_deref(), Some("x9c0s6b0"), "the next rule is looked at");
-        assert_eq!(found(&all[..2], Some("x7c0s0b0n0")).as_deref(), Some("x9c0s6b0"), "a node is no BMC");
+        assert_eq!(
+            found(&all[..2], None).as_deref(),
+            Some("x9c0s6b0"),
+            "the next rule is looked at"
+        );
+        assert_eq!(
+            found(&all[..2], Some("x7c0s0b0n0")).as_deref(),
+            Some("x9c0s6b0"),
+            "a node is no BMC"
+        );
         let mut without = rule("z", 0, by_template);
         without.priority = None;
         let both = [rule("y", 499, by_serial()), without];
-        assert_eq!(found(&both, None).as_deref(), Some("x9c0s6b0"), "500 is what is meant");
+        assert_eq!(
+            found(&both, None).as_deref(),
+            Some("x9c0s6b0"),
+            "500 is what is meant"
+        );
     }
 
     #[test]
@@ -286,21 +341,63 @@ mod tests {
         let with = |change: &dyn Fn(&mut ExplicitXname)| rule("r", 1, explicit(change));
         let long = "a".repeat(129);
         for (wrong, expected) in [
-            (XnameRule { name: String::new(), ..good.clone() }, "name: write 1 to 128"),
-            (XnameRule { name: "-a".into(), ..good.clone() }, "name: "),
-            (XnameRule { name: "a b".into(), ..good.clone() }, "name: "),
-            (XnameRule { name: long, ..good.clone() }, "name: "),
-            (XnameRule { priority: Some(1_001), ..good.clone() }, "priority: 1001 is given; write 0 to 1000"),
+            (
+                XnameRule {
+                    name: String::new(),
+                    ..good.clone()
+                },
+                "name: write 1 to 128",
+            ),
+            (
+                XnameRule {
+                    name: "-a".into(),
+                    ..good.clone()
+                },
+                "name: ",
+            ),
+            (
+                XnameRule {
+                    name: "a b".into(),
+                    ..good.clone()
+                },
+                "name: ",
+            ),
+            (
+                XnameRule {
+                    name: long,
+                    ..good.clone()
+                },
+                "name: ",
+            ),
+            (
+                XnameRule {
+                    priority: Some(1_001),
+                    ..good.clone()
+                },
+                "priority: 1001 is given; write 0 to 1000",
+            ),
             (XnameRule { rule: None, ..good }, "rule: write one of"),
             (with(&|_| {}), "explicit: 0 of address"),
-            (with(&|rule| (rule.mac, rule.serial) = ("a".into(), "b".into())), "explicit: 2 of address"),
-            (with(&|rule| rule.address = "10.1.0.7:443".into()), "explicit.address: "),
+            (
+                with(&|rule| (rule.mac, rule.serial) = ("a".into(), "b".into())),
+                "explicit: 2 of address",
+            ),
+            (
+                with(&|rule| rule.address = "10.1.0.7:443".into()),
+                "explicit.address: ",
+            ),
             (with(&|rule| rule.address = "a b".into()), "explicit.address: "),
             (with(&|rule| rule.mac = "94:40".into()), "explicit.mac: "),
             (with(&|rule| rule.uuid = "4c4c4544".into()), "explicit.uuid: "),
             (with(&|rule| rule.serial = "s".repeat(256)), "explicit.serial: "),
-            (with(&|rule| (rule.serial, rule.xname) = ("s".into(), "x1c0s0b0n0".into())), "explicit.xname: x1c0s0b0n0 is a Node"),
-            (with(&|rule| (rule.serial, rule.xname) = ("s".into(), "rack 1".into())), "explicit.xname: "),
+            (
+                with(&|rule| (rule.serial, rule.xname) = ("s".into(), "x1c0s0b0n0".into())),
+                "explicit.xname: x1c0s0b0n0 is a Node",
+            ),
+            (
+                with(&|rule| (rule.serial, rule.xname) = ("s".into(), "rack 1".into())),
+                "explicit.xname: ",
+            ),
         ] {
             let refused = check_rule(&wrong).unwrap_err().to_string();
             assert!(refused.starts_with(expected), "{refused}");

@@ -55,7 +55,11 @@ pub(crate) fn mac_of(managers: &[Manager], found_at: Option<IpAddr>) -> String {
 /// Also an address that is of no use to others, such as that of an emulated BMC on the loopback interface.
 fn has(nic: &Nic, address: IpAddr) -> bool {
     let mut all = std::iter::once(&nic.ipv4).chain(&nic.ipv6);
-    all.any(|text| text.trim().parse().is_ok_and(|has: IpAddr| has.to_canonical() == address))
+    all.any(|text| {
+        text.trim()
+            .parse()
+            .is_ok_and(|has: IpAddr| has.to_canonical() == address)
+    })
 }
 
 /// Network interfaces with their adapters, at most `left` of them, from which they are taken.
@@ -113,7 +117,10 @@ mod tests {
         ];
         let mut left = 10;
         let listed = nics(&given, &mut left);
-        let shown: Vec<_> = listed.iter().map(|nic| (nic.mac.as_str(), nic.ip.as_str())).collect();
+        let shown: Vec<_> = listed
+            .iter()
+            .map(|nic| (nic.mac.as_str(), nic.ip.as_str()))
+            .collect();
         assert_eq!(shown, [("94:40:c9:37:d3:fc", ""), ("", "10.254.1.15")]);
         assert_eq!(listed[0].uri, "/redfish/v1/Managers/1/EthernetInterfaces/1");
         assert_eq!(left, 8);
@@ -139,7 +146,10 @@ mod tests {
     fn only_the_nic_at_the_address_tells_the_mac() {
         let managers = [
             manager(vec![a_nic("94:40:c9:37:d3:fd", "10.0.0.9")]),
-            manager(vec![a_nic("N/A", "10.0.0.7"), a_nic("94:40:C9:37:D3:FC", "10.0.0.7")]),
+            manager(vec![
+                a_nic("N/A", "10.0.0.7"),
+                a_nic("94:40:C9:37:D3:FC", "10.0.0.7"),
+            ]),
         ];
         let at = |address: &str| mac_of(&managers, address.parse().ok());
         assert_eq!(at("10.0.0.7"), "94:40:c9:37:d3:fc");

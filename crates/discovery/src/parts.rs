@@ -55,7 +55,9 @@ pub(crate) fn of_system(system: &System, left: &mut usize) -> Vec<PayloadPart> {
     let memory = placed(Kind::Memory, &system.memory);
     let accelerators = placed(Kind::NodeAccel, &system.accelerators);
     let all = processors.chain(memory).chain(drives(&system.drives));
-    let all = all.chain(accelerators).chain(adapters(&system.network_interfaces));
+    let all = all
+        .chain(accelerators)
+        .chain(adapters(&system.network_interfaces));
     taken(all, left)
 }
 
@@ -225,7 +227,9 @@ mod tests {
     /// Kind, group, place and name of each.
     fn shown(parts: &[PayloadPart]) -> Vec<(Kind, u32, u32, &str)> {
         let one = |part| {
-            let PayloadPart { group, place, name, .. } = part;
+            let PayloadPart {
+                group, place, name, ..
+            } = part;
             (part.kind(), *group, *place, name.as_str())
         };
         parts.iter().map(one).collect()
@@ -255,7 +259,13 @@ mod tests {
     #[test]
     fn drives_are_counted_behind_their_controller() {
         let system = System {
-            drives: vec![part("0", 0), absent("1", 0), part("2", 0), part("3", 1), part("4", 1)],
+            drives: vec![
+                part("0", 0),
+                absent("1", 0),
+                part("2", 0),
+                part("3", 1),
+                part("4", 1),
+            ],
             ..System::default()
         };
         let parts = of_system(&system, &mut 100);
@@ -268,9 +278,18 @@ mod tests {
         let system = System {
             network_interfaces: vec![
                 adapter("/redfish/v1/Chassis/1/NetworkAdapters/1", "I350 Gigabit"),
-                adapter("/redfish/v1/Chassis/1/NetworkAdapters/2", "MT27800 Family [ConnectX-5]"),
-                adapter("/redfish/v1/Chassis/1/NetworkAdapters/2", "MT27800 Family [ConnectX-5]"),
-                adapter("/redfish/v1/Chassis/1/NetworkAdapters/HPCNet0", "HPE Slingshot SA210S"),
+                adapter(
+                    "/redfish/v1/Chassis/1/NetworkAdapters/2",
+                    "MT27800 Family [ConnectX-5]",
+                ),
+                adapter(
+                    "/redfish/v1/Chassis/1/NetworkAdapters/2",
+                    "MT27800 Family [ConnectX-5]",
+                ),
+                adapter(
+                    "/redfish/v1/Chassis/1/NetworkAdapters/HPCNet0",
+                    "HPE Slingshot SA210S",
+                ),
                 adapter("", "HPE Slingshot SA210S"),
             ],
             ..System::default()
@@ -294,7 +313,10 @@ mod tests {
             ..Chassis::default()
         };
         let parts = of_enclosure(&[chassis(&["A", "B"]), chassis(&[]), chassis(&["C"])], &mut 100);
-        let places: Vec<_> = parts.iter().map(|part| (part.place, part.name.as_str())).collect();
+        let places: Vec<_> = parts
+            .iter()
+            .map(|part| (part.place, part.name.as_str()))
+            .collect();
         assert_eq!(places, [(0, "Thing A"), (1, "Thing B"), (2, "Thing C")]);
     }
 
@@ -322,7 +344,10 @@ mod tests {
             "MemoryLocation": { "Slot": 3, "Channel": 1 },
         });
         let (place, unit) = details(&given);
-        assert_eq!(place, r#"{"MemoryLocation":{"Channel":1,"Slot":3},"Socket":"P1"}"#);
+        assert_eq!(
+            place,
+            r#"{"MemoryLocation":{"Channel":1,"Slot":3},"Socket":"P1"}"#
+        );
         assert_eq!(unit, r#"{"AllowedSpeedsMHz":[2933],"CapacityMiB":16384}"#);
         for nothing in [json!({}), json!(null), json!([1]), json!("text")] {
             assert_eq!(details(&nothing), (String::new(), String::new()));

@@ -26,24 +26,35 @@ const PARTS_MAX: usize = 4_096;
 ///
 /// Source: the fields and their order in Magellan v0.5 (pkg/crawler, internal/collect.go).
 #[must_use]
-pub fn payload(inventory: &Inventory, xname: &Xname, address: &Address, user: &str) -> RedfishEndpointPayload {
+pub fn payload(
+    inventory: &Inventory,
+    xname: &Xname,
+    address: &Address,
+    user: &str,
+) -> RedfishEndpointPayload {
     let mut left = systems::Left {
         nics: NICS_MAX,
         network_interfaces: NETWORK_INTERFACES_MAX,
         parts: PARTS_MAX,
     };
     let managers = inventory.managers.iter().take(MANAGERS_MAX);
-    let managers = managers.map(|manager| systems::manager(manager, &mut left)).collect();
+    let managers = managers
+        .map(|manager| systems::manager(manager, &mut left))
+        .collect();
     let listed = inventory.systems.iter().take(SYSTEMS_MAX);
     let systems = listed
         .map(|system| systems::detail(system, &inventory.chassis, &mut left))
         .collect();
     let parts = parts::of_enclosure(&inventory.chassis, &mut left.parts);
-    let all_is_there = inventory.problems.is_empty() && inventory.systems.len() <= SYSTEMS_MAX && left.parts > 0;
+    let all_is_there =
+        inventory.problems.is_empty() && inventory.systems.len() <= SYSTEMS_MAX && left.parts > 0;
     fitting(RedfishEndpointPayload {
         id: xname.to_string(),
         fqdn: address.host().to_owned(),
-        ip_address: address.ip().map(|ip| ip.to_canonical().to_string()).unwrap_or_default(),
+        ip_address: address
+            .ip()
+            .map(|ip| ip.to_canonical().to_string())
+            .unwrap_or_default(),
         user: user.to_owned(),
         uuid: told(&inventory.root.uuid),
         mac_required: Some(true),
@@ -129,14 +140,33 @@ mod tests {
     #[test]
     fn the_endpoint_is_where_it_was_found() {
         let told = of(&small(), "10.254.1.15:8443");
-        assert_eq!((told.id.as_str(), told.fqdn.as_str(), told.user.as_str()), ("x1000c0s0b0", "10.254.1.15", "root"));
-        assert_eq!((told.ip_address.as_str(), told.mac_addr.as_str()), ("10.254.1.15", "94:40:c9:37:d3:fc"));
-        assert_eq!((told.schema_version, told.mac_required, told.enabled), (1, Some(true), None));
+        assert_eq!(
+            (told.id.as_str(), told.fqdn.as_str(), told.user.as_str()),
+            ("x1000c0s0b0", "10.254.1.15", "root")
+        );
+        assert_eq!(
+            (told.ip_address.as_str(), told.mac_addr.as_str()),
+            ("10.254.1.15", "94:40:c9:37:d3:fc")
+        );
+        assert_eq!(
+            (told.schema_version, told.mac_required, told.enabled),
+            (1, Some(true), None)
+        );
         assert_eq!(told.discovery_info.clone().unwrap().redfish_version, "1.6.0");
-        assert_eq!((told.systems.len(), told.managers.len(), told.parts.len()), (1, 1, 2));
+        assert_eq!(
+            (told.systems.len(), told.managers.len(), told.parts.len()),
+            (1, 1, 2)
+        );
         assert!(told.parts_are_complete && told.password.is_empty());
         let by_name = of(&small(), "bmc-1.lab");
-        assert_eq!((by_name.fqdn.as_str(), by_name.ip_address.as_str(), by_name.mac_addr.as_str()), ("bmc-1.lab", "", ""));
+        assert_eq!(
+            (
+                by_name.fqdn.as_str(),
+                by_name.ip_address.as_str(),
+                by_name.mac_addr.as_str()
+            ),
+            ("bmc-1.lab", "", "")
+        );
     }
 
     #[test]

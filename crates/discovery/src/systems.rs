@@ -56,7 +56,11 @@ pub(crate) fn detail(system: &System, chassis: &[Chassis], left: &mut Left) -> I
 fn home<'a>(system: &System, chassis: &'a [Chassis]) -> Option<&'a Chassis> {
     let by_uri = |uri: &String| chassis.iter().find(|one| path(&one.uri) == path(uri));
     let here = path(&system.uri);
-    let names_it = |one: &&Chassis| one.systems.iter().any(|uri| !here.is_empty() && path(uri) == here);
+    let names_it = |one: &&Chassis| {
+        one.systems
+            .iter()
+            .any(|uri| !here.is_empty() && path(uri) == here)
+    };
     system
         .chassis
         .iter()
@@ -193,8 +197,19 @@ mod tests {
         system.processor_count = None;
         system.processor_model = "N/A".into();
         system.memory_gib = None;
-        system.processors = vec![processor("", false), processor("EPYC", false), processor("x", true)];
-        system.memory = vec![module(16_384), module(512), Part { is_absent: true, ..module(4_096) }];
+        system.processors = vec![
+            processor("", false),
+            processor("EPYC", false),
+            processor("x", true),
+        ];
+        system.memory = vec![
+            module(16_384),
+            module(512),
+            Part {
+                is_absent: true,
+                ..module(4_096)
+            },
+        ];
         let told = detail(&system, &[], &mut left());
         assert_eq!((told.processor_count, told.memory_total), (2, 16.5));
         assert_eq!(told.processor_type, "EPYC");
@@ -243,7 +258,10 @@ mod tests {
         system.uri = String::new();
         system.chassis.clear();
         let told = detail(&system, &all, &mut left());
-        assert_eq!((told.chassis_serial.as_str(), told.links), ("", Some(PayloadLinks::default())));
+        assert_eq!(
+            (told.chassis_serial.as_str(), told.links),
+            ("", Some(PayloadLinks::default()))
+        );
     }
 
     #[test]
@@ -260,7 +278,10 @@ mod tests {
             port: 2_200,
             enabled: true,
         };
-        assert_eq!((console.ssh, console.ipmi, console.telnet), (Some(ssh), None, None));
+        assert_eq!(
+            (console.ssh, console.ipmi, console.telnet),
+            (Some(ssh), None, None)
+        );
     }
 
     #[test]
@@ -274,7 +295,10 @@ mod tests {
             ..Manager::default()
         };
         let told = manager(&given, &mut left());
-        assert_eq!((told.uri.as_str(), told.r#type.as_str()), ("/redfish/v1/Managers/1", "BMC"));
+        assert_eq!(
+            (told.uri.as_str(), told.r#type.as_str()),
+            ("/redfish/v1/Managers/1", "BMC")
+        );
         assert_eq!(told.firmware_version, "iLO 5 v2.46");
         assert_eq!((told.actions.len(), told.command_shell.len()), (2, 2));
     }
@@ -292,7 +316,13 @@ mod tests {
         };
         let told = detail(&system, &[], &mut left());
         let (links, power) = (told.links.unwrap(), told.power.unwrap());
-        for list in [&links.chassis, &links.managers, &power.power_control_ids, &told.actions, &told.trusted_modules] {
+        for list in [
+            &links.chassis,
+            &links.managers,
+            &power.power_control_ids,
+            &told.actions,
+            &told.trusted_modules,
+        ] {
             assert_eq!(list.len(), TEXTS_MAX);
         }
     }

@@ -19,7 +19,9 @@ pub(crate) fn xname(template: &TemplateXname, address: IpAddr) -> Option<Xname> 
         return None;
     }
     let number = number(address).checked_sub(number(first(template, subnet)?))?;
-    let xname: Xname = rendered(&template.xname, &taken_apart(&template.digits, number)?).parse().ok()?;
+    let xname: Xname = rendered(&template.xname, &taken_apart(&template.digits, number)?)
+        .parse()
+        .ok()?;
     xname.hms_type().is_controller().then_some(xname)
 }
 
@@ -62,7 +64,8 @@ fn taken_apart(digits: &[TemplateDigit], number: u128) -> Option<Vec<(&str, u128
 }
 
 fn rendered(xname: &str, called: &[(&str, u128)]) -> String {
-    let replaced = |text: String, (name, label): &(&str, u128)| text.replace(&format!("{{{name}}}"), &label.to_string());
+    let replaced =
+        |text: String, (name, label): &(&str, u128)| text.replace(&format!("{{{name}}}"), &label.to_string());
     called.iter().fold(xname.to_owned(), replaced)
 }
 
@@ -75,7 +78,8 @@ pub(crate) fn check(template: &TemplateXname) -> Result<(), Invalid> {
     let subnet = subnet.map_err(|problem| Invalid::new("template.subnet", problem.to_string()))?;
     let is_within = first(template, subnet).is_some_and(|first| subnet.contains(first));
     if !is_within {
-        let problem = format!("write an address of {subnet}, or leave it out for the first behind the network's own");
+        let problem =
+            format!("write an address of {subnet}, or leave it out for the first behind the network's own");
         return Err(Invalid::new("template.first", problem));
     }
     check_digits(&template.digits)?;
@@ -88,12 +92,17 @@ pub(crate) fn check(template: &TemplateXname) -> Result<(), Invalid> {
 
 fn check_digits(digits: &[TemplateDigit]) -> Result<(), Invalid> {
     if digits.is_empty() || digits.len() > DIGITS_MAX {
-        let problem = format!("{} are given; write 1 to {DIGITS_MAX}, the one that counts fastest first", digits.len());
+        let problem = format!(
+            "{} are given; write 1 to {DIGITS_MAX}, the one that counts fastest first",
+            digits.len()
+        );
         return Err(Invalid::new("template.digits", problem));
     }
     for (place, digit) in digits.iter().enumerate() {
         let refused = |problem: String| Err(Invalid::new(format!("template.digits[{place}]"), problem));
-        let is_name = !digit.name.is_empty() && digit.name.len() <= 32 && digit.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_name = !digit.name.is_empty()
+            && digit.name.len() <= 32
+            && digit.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_name {
             return refused("write a name of 1 to 32 letters, digits and _".to_owned());
         }
@@ -101,7 +110,10 @@ fn check_digits(digits: &[TemplateDigit]) -> Result<(), Invalid> {
             return refused(format!("`{}` is there twice", digit.name));
         }
         if digit.count == 0 && place + 1 < digits.len() {
-            return refused(format!("`{}` needs a count: only the last may go on without an end", digit.name));
+            return refused(format!(
+                "`{}` needs a count: only the last may go on without an end",
+                digit.name
+            ));
         }
     }
     Ok(())
@@ -114,11 +126,21 @@ fn check_names(template: &TemplateXname) -> Result<(), Invalid> {
     if xname.len() > XNAME_BYTES_MAX {
         return refused(format!("it has more than {XNAME_BYTES_MAX} bytes"));
     }
-    let unused = template.digits.iter().find(|digit| !xname.contains(&format!("{{{}}}", digit.name)));
+    let unused = template
+        .digits
+        .iter()
+        .find(|digit| !xname.contains(&format!("{{{}}}", digit.name)));
     if let Some(digit) = unused {
-        return refused(format!("`{{{0}}}` is not in it: then several addresses would have one xname; add it, or leave out the digit `{0}`", digit.name));
+        return refused(format!(
+            "`{{{0}}}` is not in it: then several addresses would have one xname; add it, or leave out the digit `{0}`",
+            digit.name
+        ));
     }
-    let zeros: Vec<(&str, u128)> = template.digits.iter().map(|digit| (digit.name.as_str(), 0)).collect();
+    let zeros: Vec<(&str, u128)> = template
+        .digits
+        .iter()
+        .map(|digit| (digit.name.as_str(), 0))
+        .collect();
     let left = rendered(xname, &zeros);
     match left.contains(['{', '}']) {
         true => refused("it names a digit that is not among digits; write each as {name}".to_owned()),
@@ -132,7 +154,10 @@ fn highest(digits: &[TemplateDigit]) -> Vec<(&str, u128)> {
         let most = u128::from(digit.count.saturating_sub(1)) * u128::from(digit.step.max(1));
         u128::from(digit.first) + most
     };
-    digits.iter().map(|digit| (digit.name.as_str(), label(digit))).collect()
+    digits
+        .iter()
+        .map(|digit| (digit.name.as_str(), label(digit)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -158,7 +183,11 @@ mod tests {
             subnet: "10.1.0.0/16".into(),
             first: "10.1.0.10".into(),
             xname: "x{rack}c0s{slot}b{bmc}".into(),
-            digits: vec![digit("bmc", 2, 0, 0), digit("slot", 8, 0, 0), digit("rack", 4, 1_000, 2)],
+            digits: vec![
+                digit("bmc", 2, 0, 0),
+                digit("slot", 8, 0, 0),
+                digit("rack", 4, 1_000, 2),
+            ],
         }
     }
 
@@ -204,26 +233,59 @@ mod tests {
         assert_eq!(at(&open, "fd00:1::").as_deref(), None);
         assert_eq!(at(&open, "fd00:1::1").as_deref(), Some("x1000c0s1b0"));
         assert_eq!(at(&open, "fd00:1::1:0").as_deref(), Some("x1000c0s65536b0"));
-        assert_eq!(at(&open, "fd00:1::ffff:ffff:ffff:ffff").as_deref(), Some("x1000c0s18446744073709551615b0"));
+        assert_eq!(
+            at(&open, "fd00:1::ffff:ffff:ffff:ffff").as_deref(),
+            Some("x1000c0s18446744073709551615b0")
+        );
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
         for (refused, expected) in [
             (refused(|t| t.subnet = "10.1.0.0".into()), "template.subnet: "),
-            (refused(|t| t.first = "10.2.0.1".into()), "template.first: write an address of 10.1.0.0/16"),
+            (
+                refused(|t| t.first = "10.2.0.1".into()),
+                "template.first: write an address of 10.1.0.0/16",
+            ),
             (refused(|t| t.first = "first".into()), "template.first: "),
             (refused(|t| t.digits.clear()), "template.digits: 0 are given"),
-            (refused(|t| t.digits = vec![digit("a", 1, 0, 0); 9]), "template.digits: 9 are given"),
-            (refused(|t| t.digits[1].name = "bmc".into()), "template.digits[1]: `bmc` is there twice"),
-            (refused(|t| t.digits[1].name = "a b".into()), "template.digits[1]: write a name"),
-            (refused(|t| t.digits[0].count = 0), "template.digits[0]: `bmc` needs a count"),
-            (refused(|t| t.xname = "x{rack}c0s{slot}b0".into()), "template.xname: `{bmc}` is not in it"),
-            (refused(|t| t.xname.push_str("{u}")), "template.xname: it names a digit"),
-            (refused(|t| t.xname = "{".repeat(200)), "template.xname: it has more than"),
-            (refused(|t| t.xname.push_str("n0")), "template.xname: x1000c0s0b0n0 is a Node"),
+            (
+                refused(|t| t.digits = vec![digit("a", 1, 0, 0); 9]),
+                "template.digits: 9 are given",
+            ),
+            (
+                refused(|t| t.digits[1].name = "bmc".into()),
+                "template.digits[1]: `bmc` is there twice",
+            ),
+            (
+                refused(|t| t.digits[1].name = "a b".into()),
+                "template.digits[1]: write a name",
+            ),
+            (
+                refused(|t| t.digits[0].count = 0),
+                "template.digits[0]: `bmc` needs a count",
+            ),
+            (
+                refused(|t| t.xname = "x{rack}c0s{slot}b0".into()),
+                "template.xname: `{bmc}` is not in it",
+            ),
+            (
+                refused(|t| t.xname.push_str("{u}")),
+                "template.xname: it names a digit",
+            ),
+            (
+                refused(|t| t.xname = "{".repeat(200)),
+                "template.xname: it has more than",
+            ),
+            (
+                refused(|t| t.xname.push_str("n0")),
+                "template.xname: x1000c0s0b0n0 is a Node",
+            ),
             (refused(|t| t.digits[2].first = 9_998), "template.xname: "),
-            (refused(|t| t.xname = "rack {rack} {slot} {bmc}".into()), "template.xname: "),
+            (
+                refused(|t| t.xname = "rack {rack} {slot} {bmc}".into()),
+                "template.xname: ",
+            ),
         ] {
             assert!(refused.starts_with(expected), "{refused}");
         }
@@ -232,7 +294,11 @@ mod tests {
     #[test]
     fn numbers_beyond_all_bounds_have_no_xname() {
         let mut template = racks();
-        template.digits = vec![digit("bmc", 1, 0, 0), digit("slot", 1, 0, 0), digit("rack", 0, u32::MAX, u32::MAX)];
+        template.digits = vec![
+            digit("bmc", 1, 0, 0),
+            digit("slot", 1, 0, 0),
+            digit("rack", 0, u32::MAX, u32::MAX),
+        ];
         assert_eq!(at(&template, "10.1.255.255"), None, "no rack is called that");
         template.subnet = "::/0".into();
         template.first = "::".into();

@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn padding_and_words_for_nothing_are_taken_off() {
         for (given, expected) in [
-            ("AMD EPYC 7302P 16-Core Processor               ", "AMD EPYC 7302P 16-Core Processor"),
+            (
+                "AMD EPYC 7302P 16-Core Processor               ",
+                "AMD EPYC 7302P 16-Core Processor",
+            ),
             ("  ILOABC\u{0}\u{0}", "ILOABC"),
             ("a\r\nb", "a  b"),
             ("N/A", ""),
@@ -106,7 +109,10 @@ mod tests {
             ("/redfish/v1/Systems/1/", "/redfish/v1/Systems/1"),
             ("https://10.0.0.1/redfish/v1/Systems/1", "/redfish/v1/Systems/1"),
             ("//bmc/redfish/v1", "/redfish/v1"),
-            ("/redfish/v1/Chassis/1/Power#/PowerControl/0", "/redfish/v1/Chassis/1/Power#/PowerControl/0"),
+            (
+                "/redfish/v1/Chassis/1/Power#/PowerControl/0",
+                "/redfish/v1/Chassis/1/Power#/PowerControl/0",
+            ),
             ("https://root:secret@bmc", ""),
             ("Systems/1", ""),
             ("/a\nb", ""),
@@ -123,19 +129,39 @@ mod tests {
     fn macs_and_addresses_of_nobody_are_none() {
         assert_eq!(mac("94:40:C9:37:D3:FC"), "94:40:c9:37:d3:fc");
         assert_eq!(mac(" a4-bf-01-28-90-aa "), "a4:bf:01:28:90:aa");
-        for none in ["", "Not Available", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01"] {
+        for none in [
+            "",
+            "Not Available",
+            "00:00:00:00:00:00",
+            "ff:ff:ff:ff:ff:ff",
+            "01:00:5e:00:00:01",
+        ] {
             assert_eq!(mac(none), "", "{none}");
         }
         assert_eq!(address(" 10.254.1.15 "), Some("10.254.1.15".parse().unwrap()));
         assert_eq!(address("::ffff:10.0.0.1"), Some("10.0.0.1".parse().unwrap()));
-        for none in ["", "N/A", "0.0.0.0", "::", "127.0.0.1", "::1", "10.0.0.300", "224.0.0.1"] {
+        for none in [
+            "",
+            "N/A",
+            "0.0.0.0",
+            "::",
+            "127.0.0.1",
+            "::1",
+            "10.0.0.300",
+            "224.0.0.1",
+        ] {
             assert_eq!(address(none), None, "{none}");
         }
     }
 
     #[test]
     fn lists_are_bounded_and_without_gaps() {
-        let given = ["On".to_owned(), "N/A".to_owned(), " Off ".to_owned(), "Nmi".to_owned()];
+        let given = [
+            "On".to_owned(),
+            "N/A".to_owned(),
+            " Off ".to_owned(),
+            "Nmi".to_owned(),
+        ];
         assert_eq!(told_all(&given, 2), ["On", "Off"]);
     }
 

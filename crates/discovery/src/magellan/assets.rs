@@ -80,7 +80,13 @@ impl RemoteAsset {
     /// A line of `magellan list`.
     #[must_use]
     pub fn line(&self) -> String {
-        let RemoteAsset { host, protocol, timestamp, service_type, .. } = self;
+        let RemoteAsset {
+            host,
+            protocol,
+            timestamp,
+            service_type,
+            ..
+        } = self;
         format!("{host} {protocol} {timestamp} {service_type}")
     }
 
@@ -156,7 +162,10 @@ mod tests {
         for line in ["  port: 8443", "  state: true", "  servicetype: JAWS"] {
             assert!(yaml.lines().any(|one| one == line), "{yaml}");
         }
-        assert_eq!(two()[0].line(), "https://10.0.0.1 tcp 2025-08-06T12:00:00.5Z Redfish");
+        assert_eq!(
+            two()[0].line(),
+            "https://10.0.0.1 tcp 2025-08-06T12:00:00.5Z Redfish"
+        );
     }
 
     #[test]
@@ -165,7 +174,10 @@ mod tests {
             let written = write_assets(&two(), format);
             let back = read_assets(&written).unwrap();
             assert_eq!(back, two(), "{written}");
-            let addresses: Vec<String> = back.iter().map(|one| one.address().unwrap().to_string()).collect();
+            let addresses: Vec<String> = back
+                .iter()
+                .map(|one| one.address().unwrap().to_string())
+                .collect();
             assert_eq!(addresses, ["10.0.0.1:443", "[fd00::7]:8443"]);
         }
         assert_eq!(write_assets(&[], Format::Json), "[]");

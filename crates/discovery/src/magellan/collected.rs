@@ -204,7 +204,9 @@ pub fn write_collection(found: &[(RedfishEndpointPayload, Address)], format: For
         .collect();
     match format {
         Format::Json => go_json::to_string(&endpoints),
-        Format::Yaml => serde_yaml_ng::to_string(&endpoints).expect("structs of texts and numbers can be written"),
+        Format::Yaml => {
+            serde_yaml_ng::to_string(&endpoints).expect("structs of texts and numbers can be written")
+        }
     }
 }
 
@@ -254,7 +256,11 @@ fn system<'a>(detail: &'a InventoryDetail, base: &str) -> System<'a> {
         serial: &detail.serial,
         serial_console: console(detail.serial_console.as_ref()),
         bios_version: &detail.bios_version,
-        ethernet_interfaces: detail.ethernet_interfaces.iter().map(|one| nic(one, base)).collect(),
+        ethernet_interfaces: detail
+            .ethernet_interfaces
+            .iter()
+            .map(|one| nic(one, base))
+            .collect(),
         network_interfaces: detail
             .network_interfaces
             .iter()
@@ -278,7 +284,10 @@ fn system<'a>(detail: &'a InventoryDetail, base: &str) -> System<'a> {
 }
 
 fn manager<'a>(manager: &'a PayloadManager, base: &str) -> Manager<'a> {
-    let with_address = manager.ethernet_interfaces.iter().filter(|nic| !nic.ip.is_empty()); // Magellan leaves out the others
+    let with_address = manager
+        .ethernet_interfaces
+        .iter()
+        .filter(|nic| !nic.ip.is_empty()); // Magellan leaves out the others
     Manager {
         uri: absolute(base, &manager.uri),
         uuid: &manager.uuid,
@@ -410,7 +419,10 @@ mod tests {
         let manager = PayloadManager {
             uri: "/redfish/v1/Managers/1".into(),
             r#type: "BMC".into(),
-            ethernet_interfaces: vec![nic_of("94:40:c9:37:d3:fc", "10.0.0.1"), nic_of("94:40:c9:37:d3:fd", "")],
+            ethernet_interfaces: vec![
+                nic_of("94:40:c9:37:d3:fc", "10.0.0.1"),
+                nic_of("94:40:c9:37:d3:fd", ""),
+            ],
             command_shell: vec!["SSH".into()],
             ..PayloadManager::default()
         };
@@ -503,7 +515,10 @@ mod tests {
 
     #[test]
     fn a_collection_is_written_as_magellan_does() {
-        assert_eq!(write_collection(&[(full(), at("10.0.0.1"))], Format::Json), GOLDEN);
+        assert_eq!(
+            write_collection(&[(full(), at("10.0.0.1"))], Format::Json),
+            GOLDEN
+        );
         assert_eq!(write_collection(&[], Format::Json), "[]");
     }
 
@@ -516,7 +531,10 @@ mod tests {
         };
         let written = write_collection(&[(bare, at("bmc-1.lab:8443"))], Format::Json);
         let read = &read_collection(&written).unwrap()[0];
-        assert_eq!((&read["Managers"], &read["Systems"]), (&Value::Null, &Value::Array(Vec::new())));
+        assert_eq!(
+            (&read["Managers"], &read["Systems"]),
+            (&Value::Null, &Value::Array(Vec::new()))
+        );
         assert_eq!(read["MACRequired"], Value::Bool(true));
         assert!(read.get("MACAddr").is_none());
     }
@@ -528,7 +546,10 @@ mod tests {
         let yaml = read_collection(&write_collection(&found, Format::Yaml)).unwrap();
         assert_eq!(json.len(), 2);
         assert_eq!(json, yaml);
-        assert_eq!(json[1]["Systems"][0]["uri"], "https://[fd00::7]:8443/redfish/v1/Systems/1");
+        assert_eq!(
+            json[1]["Systems"][0]["uri"],
+            "https://[fd00::7]:8443/redfish/v1/Systems/1"
+        );
         let single = serde_json::to_string(&json[0]).unwrap();
         assert_eq!(read_collection(&single).unwrap(), json[..1]);
     }

@@ -36,7 +36,10 @@ impl FromStr for Format {
 /// `Invalid` with the line where it stops to be what it should be.
 pub(super) fn read<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Invalid> {
     if text.len() > FILE_BYTES_MAX {
-        return Err(Invalid::new(what, format!("it has {} bytes, at most {FILE_BYTES_MAX} are read", text.len())));
+        return Err(Invalid::new(
+            what,
+            format!("it has {} bytes, at most {FILE_BYTES_MAX} are read", text.len()),
+        ));
     }
     match text.trim_start().starts_with(['{', '[']) {
         true => serde_json::from_str(text).map_err(|problem| Invalid::new(what, problem.to_string())),

@@ -33,7 +33,10 @@ impl IdMap {
     pub fn read(text: &str) -> Result<IdMap, Invalid> {
         let file: File = read("bmc-id-map", text)?;
         if file.map_key != MAP_KEY {
-            return Err(Invalid::new("map_key", format!("write {MAP_KEY}; no other key is known")));
+            return Err(Invalid::new(
+                "map_key",
+                format!("write {MAP_KEY}; no other key is known"),
+            ));
         }
         let mut map = BTreeMap::new();
         let mut owners: BTreeMap<Xname, &String> = BTreeMap::new();
@@ -84,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_map_is_read_in_both_formats() {
-        let json = r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"X1000c0s00b0","BMC-2.lab":"x1000c0s1b0"}}"#;
+        let json =
+            r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"X1000c0s00b0","BMC-2.lab":"x1000c0s1b0"}}"#;
         let yaml = "map_key: bmc-ip-addr\nid_map:\n  10.0.0.1: x1000c0s0b0\n  bmc-2.lab: x1000c0s1b0\n";
         for text in [json, yaml] {
             let map = IdMap::read(text).unwrap();
@@ -100,8 +104,14 @@ mod tests {
             ("{", "bmc-id-map: "),
             ("{}", "bmc-id-map: "),
             (r#"{"map_key":"mac","id_map":{}}"#, "map_key: write bmc-ip-addr"),
-            (r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"node-a"}}"#, "id_map.10.0.0.1: "),
-            (r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"x0c0s0b0n0"}}"#, "id_map.10.0.0.1: x0c0s0b0n0 is a Node"),
+            (
+                r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"node-a"}}"#,
+                "id_map.10.0.0.1: ",
+            ),
+            (
+                r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"x0c0s0b0n0"}}"#,
+                "id_map.10.0.0.1: x0c0s0b0n0 is a Node",
+            ),
             (
                 r#"{"map_key":"bmc-ip-addr","id_map":{"10.0.0.1":"x0c0s0b0","10.0.0.2":"x0c0s0b00"}}"#,
                 "id_map: 10.0.0.1 and 10.0.0.2 would both be x0c0s0b0",

@@ -27,7 +27,9 @@ impl FromStr for MasterKey {
     fn from_str(text: &str) -> Result<MasterKey, Invalid> {
         let bytes = bytes_of(text.trim()).and_then(|bytes| bytes.try_into().ok());
         let problem = "write the 64 hex digits that `magellan secrets generatekey` printed";
-        bytes.map(MasterKey).ok_or_else(|| Invalid::new("MASTER_KEY", problem))
+        bytes
+            .map(MasterKey)
+            .ok_or_else(|| Invalid::new("MASTER_KEY", problem))
     }
 }
 
@@ -62,11 +64,16 @@ pub fn open_secrets(file: &str, key: &MasterKey) -> Result<Vec<(String, Login)>,
 
 fn opened(id: &str, sealed: &str, key: &MasterKey) -> Result<Login, Invalid> {
     let refused = |problem: &str| Invalid::new(format!("secrets.json[{id}]"), problem);
-    let mut bytes = bytes_of(sealed.trim()).ok_or_else(|| refused("it is no hex; take the file as Magellan wrote it"))?;
-    let plain = decrypted(id, &mut bytes, key)
-        .ok_or_else(|| refused("it cannot be decrypted: MASTER_KEY is another one, or the entry was renamed or changed"))?;
-    let plain: Plain = serde_json::from_slice(plain)
-        .map_err(|_| refused("it is no JSON with username and password; store it again with `magellan secrets store -F basic`"))?;
+    let mut bytes =
+        bytes_of(sealed.trim()).ok_or_else(|| refused("it is no hex; take the file as Magellan wrote it"))?;
+    let plain = decrypted(id, &mut bytes, key).ok_or_else(|| {
+        refused("it cannot be decrypted: MASTER_KEY is another one, or the entry was renamed or changed")
+    })?;
+    let plain: Plain = serde_json::from_slice(plain).map_err(|_| {
+        refused(
+            "it is no JSON with username and password; store it again with `magellan secrets store -F basic`",
+        )
+    })?;
     Ok(Login {
         user: plain.username,
         password: Password::new(plain.password),
@@ -76,7 +83,10 @@ fn opened(id: &str, sealed: &str, key: &MasterKey) -> Result<Login, Invalid> {
 fn decrypted<'a>(id: &str, bytes: &'a mut [u8], key: &MasterKey) -> Option<&'a [u8]> {
     let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let plain = cipher(id, key).ok()?.open_in_place(nonce, Aad::empty(), sealed).ok()?;
+    let plain = cipher(id, key)
+        .ok()?
+        .open_in_place(nonce, Aad::empty(), sealed)
+        .ok()?;
     Some(plain)
 }
 
@@ -87,7 +97,12 @@ fn decrypted<'a>(id: &str, bytes: &'a mut [u8], key: &MasterKey) -> Option<&'a [
 pub fn seal_secrets(logins: &[(String, Login)], key: &MasterKey) -> Result<String, Invalid> {
     let mut sealed: BTreeMap<&str, String> = BTreeMap::new();
     for (id, login) in logins {
-        let refused = |_| Invalid::new(format!("secrets.json[{id}]"), "it could not be encrypted; try again");
+        let refused = |_| {
+            Invalid::new(
+                format!("secrets.json[{id}]"),
+                "it could not be encrypted; try again",
+            )
+        };
         sealed.insert(id, encrypted(id, login, key).map_err(refused)?);
     }
     Ok(super::go_json::to_string(&sealed))
@@ -103,7 +118,11 @@ fn encrypted(id: &str, login: &Login, key: &MasterKey) -> Result<String, Unspeci
     rand::fill(&mut nonce)?;
     let once = Nonce::assume_unique_for_key(nonce);
     cipher(id, key)?.seal_in_place_append_tag(once, Aad::empty(), &mut text)?;
-    Ok(nonce.iter().chain(&text).map(|byte| format!("{byte:02x}")).collect())
+    Ok(nonce
+        .iter()
+        .chain(&text)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// Each entry has a key of its own.
@@ -118,7 +137,7 @@ fn bytes_of(hex: &str) -> Option<Vec<u8>> {
         .chars()
         .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
     Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
@@ -169,7 +188,11 @@ mod tests {
         let file = seal_secrets(&logins, &key()).unwrap();
         assert_ne!(file, seal_secrets(&logins, &key()).unwrap());
         assert!(!file.contains("initial0") && !file.contains("admin"));
-        let expected = vec![triple("default", "admin", "\u{e4}\"\\\n"), triple(ID, "root", "initial0"), triple("x", "", "")];
+        let expected = vec![
+            triple("default", "admin", "\u{e4}\"\\\n"),
+            triple(ID, "root", "initial0"),
+            triple("x", "", ""),
+        ];
         assert_eq!(opened_all(&file, &key()), Ok(expected));
     }
 
@@ -179,25 +202,66 @@ mod tests {
         let file = |id: &str, sealed: &str| format!("{{\"{id}\": \"{sealed}\"}}");
         let changed = SEALED.replace("1bbe", "1bbf");
         for (file, key, expected) in [
-            (file(ID, SEALED), &other, "secrets.json[https://10.0.0.1:443]: it cannot be decrypted"),
-            (file("default", SEALED), &key(), "secrets.json[default]: it cannot be decrypted"),
-            (file(ID, &changed), &key(), "secrets.json[https://10.0.0.1:443]: it cannot be decrypted"),
-            (file(ID, &SEALED[..30]), &key(), "secrets.json[https://10.0.0.1:443]: it cannot be decrypted"),
-            (file(ID, "00"), &key(), "secrets.json[https://10.0.0.1:443]: it cannot be decrypted"),
-            (file(ID, "xy"), &key(), "secrets.json[https://10.0.0.1:443]: it is no hex"),
-            (file(ID, "123"), &key(), "secrets.json[https://10.0.0.1:443]: it is no hex"),
+            (
+                file(ID, SEALED),
+                &other,
+                "secrets.json[https://10.0.0.1:443]: it cannot be decrypted",
+            ),
+            (
+                file("default", SEALED),
+                &key(),
+                "secrets.json[default]: it cannot be decrypted",
+            ),
+            (
+                file(ID, &changed),
+                &key(),
+                "secrets.json[https://10.0.0.1:443]: it cannot be decrypted",
+            ),
+            (
+                file(ID, &SEALED[..30]),
+                &key(),
+                "secrets.json[https://10.0.0.1:443]: it cannot be decrypted",
+            ),
+            (
+                file(ID, "00"),
+                &key(),
+                "secrets.json[https://10.0.0.1:443]: it cannot be decrypted",
+            ),
+            (
+                file(ID, "xy"),
+                &key(),
+                "secrets.json[https://10.0.0.1:443]: it is no hex",
+            ),
+            (
+                file(ID, "123"),
+                &key(),
+                "secrets.json[https://10.0.0.1:443]: it is no hex",
+            ),
             ("[]".to_owned(), &key(), "secrets.json: "),
         ] {
             let refused = opened_all(&file, key).unwrap_err();
-            assert!(refused.starts_with(expected) && !refused.contains("6465"), "{refused}");
+            assert!(
+                refused.starts_with(expected) && !refused.contains("6465"),
+                "{refused}"
+            );
         }
     }
 
     #[test]
     fn a_key_that_is_none_is_refused_and_none_is_shown() {
-        for wrong in ["", "00", &"0".repeat(63), &"0".repeat(66), &"g".repeat(64), &"\u{e4}".repeat(32)] {
+        for wrong in [
+            "",
+            "00",
+            &"0".repeat(63),
+            &"0".repeat(66),
+            &"g".repeat(64),
+            &"\u{e4}".repeat(32),
+        ] {
             let refused = wrong.parse::<MasterKey>().unwrap_err().to_string();
-            assert!(refused.starts_with("MASTER_KEY: write the 64 hex digits"), "{refused}");
+            assert!(
+                refused.starts_with("MASTER_KEY: write the 64 hex digits"),
+                "{refused}"
+            );
         }
         assert_eq!(format!("{:?}", key()), "MasterKey(…)");
     }

@@ -39,7 +39,9 @@ async fn ask(address: &Address) -> Option<String> {
 
 /// HTTP/1.0, so that the answer ends with the connection.
 fn request(address: &Address) -> String {
-    format!("GET /jaws/monitor/outlets HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n")
+    format!(
+        "GET /jaws/monitor/outlets HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    )
 }
 
 /// Whether an answer is a success with JSON's list in it.
@@ -50,7 +52,9 @@ fn lists_outlets(answer: &[u8]) -> bool {
     };
     let mut words = head.split_ascii_whitespace();
     let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
-    let is_chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
+    let is_chunked = head
+        .to_ascii_lowercase()
+        .contains("\r\ntransfer-encoding: chunked");
     let body = match is_chunked {
         true => body.split_once("\r\n").map_or("", |(_, body)| body),
         false => body,
@@ -79,7 +83,12 @@ fn config() -> Option<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().ok()?;
     let verifier = Arc::new(AnyKey(provider));
-    Some(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Some(
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth(),
+    )
 }
 
 /// Takes every certificate: nothing is told to the other side, and its key is remembered.
@@ -104,7 +113,12 @@ impl ServerCertVerifier for AnyKey {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -113,7 +127,12 @@ impl ServerCertVerifier for AnyKey {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -156,7 +175,10 @@ mod tests {
     fn the_request_is_one_line_of_http() {
         let address: Address = "[fd00::7]:8443".parse().unwrap();
         let request = request(&address);
-        assert!(request.starts_with("GET /jaws/monitor/outlets HTTP/1.0\r\nHost: [fd00::7]:8443\r\n"), "{request}");
+        assert!(
+            request.starts_with("GET /jaws/monitor/outlets HTTP/1.0\r\nHost: [fd00::7]:8443\r\n"),
+            "{request}"
+        );
         assert!(matches!(server_name(&address), Some(ServerName::IpAddress(_))));
         assert!(config().is_some());
     }

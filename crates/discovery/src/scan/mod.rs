@@ -105,7 +105,9 @@ async fn found(connector: &Connector, plan: &ScanPlan, limits: &Limits, address:
 /// Something is there, and it is no BMC.
 fn may_be_a_pdu(error: &Error) -> bool {
     match error {
-        Error::Unreachable { .. } | Error::Timeout { .. } | Error::Tls { .. } | Error::KeyChanged { .. } => false,
+        Error::Unreachable { .. } | Error::Timeout { .. } | Error::Tls { .. } | Error::KeyChanged { .. } => {
+            false
+        }
         Error::Credentials { .. }
         | Error::NotRedfish { .. }
         | Error::Status { .. }

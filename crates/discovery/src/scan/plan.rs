@@ -55,7 +55,10 @@ impl ScanPlan {
         let targets = written("targets", &scan.targets, Range::hosts)?;
         let excludes = written("excludes", &scan.excludes, Range::whole)?;
         if !excludes.with_port.is_empty() {
-            return Err(Invalid::new("excludes", "write addresses without a port: a host is excluded with all its ports"));
+            return Err(Invalid::new(
+                "excludes",
+                "write addresses without a port: a host is excluded with all its ports",
+            ));
         }
         let holes = merged(excludes.ranges);
         let ranges = without(&merged(targets.ranges), &holes);
@@ -73,7 +76,8 @@ impl ScanPlan {
             names,
             with_port: Vec::new(),
             ports: ports(&scan.ports)?,
-            concurrency_max: within("concurrency_max", scan.concurrency_max, 256, 1, CONCURRENCY_MAX)? as usize,
+            concurrency_max: within("concurrency_max", scan.concurrency_max, 256, 1, CONCURRENCY_MAX)?
+                as usize,
             rate_per_s: within("rate_per_s", scan.rate_per_s, 1_000, 1, RATE_PER_S_MAX)?,
             timeout: Duration::from_millis(within("timeout_ms", scan.timeout_ms, 3_000, 100, 60_000)?.into()),
             pdus: scan.pdus,
@@ -81,7 +85,10 @@ impl ScanPlan {
         let with_port = targets.with_port.into_iter().filter(is_left);
         plan.with_port = with_port.filter(|place| !plan.has_already(place)).collect();
         match plan.len() {
-            0 => Err(Invalid::new("excludes", "they leave nothing to ask; exclude less")),
+            0 => Err(Invalid::new(
+                "excludes",
+                "they leave nothing to ask; exclude less",
+            )),
             places if places > PLACES_MAX => Err(too_many(places.into())),
             _ => Ok(plan),
         }
@@ -115,7 +122,10 @@ impl ScanPlan {
             let name = self.names.get(usize::try_from(name).ok()?)?;
             return format!("{name}:{port}").parse().ok();
         }
-        let range = self.starts.partition_point(|start| *start <= host).checked_sub(1)?;
+        let range = self
+            .starts
+            .partition_point(|start| *start <= host)
+            .checked_sub(1)?;
         let address = self.ranges.get(range)?.nth(host - self.starts.get(range)?)?;
         Some(Address::new(SocketAddr::new(address, port)))
     }
@@ -151,13 +161,23 @@ impl ScanPlan {
     }
 }
 
-fn written(field: &str, entries: &[String], of_network: fn(model::IpNet) -> Range) -> Result<Written, Invalid> {
+fn written(
+    field: &str,
+    entries: &[String],
+    of_network: fn(model::IpNet) -> Range,
+) -> Result<Written, Invalid> {
     if entries.len() > ENTRIES_MAX {
-        let problem = format!("{} are given, at most {ENTRIES_MAX} are accepted; write networks or ranges", entries.len());
+        let problem = format!(
+            "{} are given, at most {ENTRIES_MAX} are accepted; write networks or ranges",
+            entries.len()
+        );
         return Err(Invalid::new(field, problem));
     }
     if entries.is_empty() && field == "targets" {
-        return Err(Invalid::new(field, "write at least one address, network, range or host name"));
+        return Err(Invalid::new(
+            field,
+            "write at least one address, network, range or host name",
+        ));
     }
     let mut written = Written::default();
     for (place, entry) in entries.iter().enumerate() {
@@ -177,7 +197,9 @@ fn written(field: &str, entries: &[String], of_network: fn(model::IpNet) -> Rang
 
 /// How many addresses are before each range, and in all.
 fn counted(ranges: &[Range]) -> Result<(Vec<u64>, u64), Invalid> {
-    let all = ranges.iter().fold(0_u128, |all, range| all.saturating_add(range.count()));
+    let all = ranges
+        .iter()
+        .fold(0_u128, |all, range| all.saturating_add(range.count()));
     let Some(addresses) = u64::try_from(all).ok().filter(|all| *all <= PLACES_MAX) else {
         return Err(too_many(all));
     };
@@ -191,7 +213,9 @@ fn counted(ranges: &[Range]) -> Result<(Vec<u64>, u64), Invalid> {
 }
 
 fn too_many(places: u128) -> Invalid {
-    let problem = format!("{places} places would be asked (addresses times ports), at most {PLACES_MAX}; scan in several steps");
+    let problem = format!(
+        "{places} places would be asked (addresses times ports), at most {PLACES_MAX}; scan in several steps"
+    );
     Invalid::new("targets", problem)
 }
 
@@ -199,7 +223,10 @@ fn too_many(places: u128) -> Invalid {
 fn ports(given: &[u32]) -> Result<Vec<u16>, Invalid> {
     let refused = |problem: String| Err(Invalid::new("ports", problem));
     if given.len() > PORTS_MAX {
-        return refused(format!("{} are given, at most {PORTS_MAX} are accepted", given.len()));
+        return refused(format!(
+            "{} are given, at most {PORTS_MAX} are accepted",
+            given.len()
+        ));
     }
     let mut ports = Vec::new();
     for port in given {
@@ -220,7 +247,10 @@ fn within(field: &str, value: u32, default: u32, least: u32, most: u32) -> Resul
     match value {
         0 => Ok(default),
         value if (least..=most).contains(&value) => Ok(value),
-        value => Err(Invalid::new(field, format!("{value} is given; write {least} to {most}, or 0 for {default}"))),
+        value => Err(Invalid::new(
+            field,
+            format!("{value} is given; write {least} to {most}, or 0 for {default}"),
+        )),
     }
 }
 
@@ -255,7 +285,14 @@ mod tests {
 
     #[test]
     fn every_place_is_there_once_and_in_one_order() {
-        let mut all = scan(&["bmc-1.lab", "fd00::5", "10.0.0.4/30", "10.0.0.5-10.0.0.7", "10.0.0.9:8443", "BMC-1.lab"]);
+        let mut all = scan(&[
+            "bmc-1.lab",
+            "fd00::5",
+            "10.0.0.4/30",
+            "10.0.0.5-10.0.0.7",
+            "10.0.0.9:8443",
+            "BMC-1.lab",
+        ]);
         all.ports = vec![443, 5000, 443];
         assert_eq!(
             places(&all),
@@ -275,19 +312,34 @@ mod tests {
         );
         let before = places(&all);
         all.targets.reverse();
-        all.targets.extend(["10.0.0.6:443", "BMC-1.lab:5000"].map(str::to_owned));
+        all.targets
+            .extend(["10.0.0.6:443", "BMC-1.lab:5000"].map(str::to_owned));
         assert_eq!(places(&all), before);
     }
 
     #[test]
     fn what_is_excluded_is_not_there() {
-        let mut some = scan(&["10.0.0.0/29", "bmc-1", "bmc-2", "10.0.0.9:8443", "bmc-3:8443", "10.0.0.10:8443"]);
-        some.excludes = ["10.0.0.2-10.0.0.5", "BMC-2", "10.0.0.9", "bmc-3"].map(str::to_owned).to_vec();
+        let mut some = scan(&[
+            "10.0.0.0/29",
+            "bmc-1",
+            "bmc-2",
+            "10.0.0.9:8443",
+            "bmc-3:8443",
+            "10.0.0.10:8443",
+        ]);
+        some.excludes = ["10.0.0.2-10.0.0.5", "BMC-2", "10.0.0.9", "bmc-3"]
+            .map(str::to_owned)
+            .to_vec();
         assert_eq!(
             places(&some),
             ["10.0.0.1:443", "10.0.0.6:443", "bmc-1:443", "10.0.0.10:8443"]
         );
-        some.excludes = vec!["0.0.0.0/0".to_owned(), "bmc-1".to_owned(), "bmc-2".to_owned(), "bmc-3".to_owned()];
+        some.excludes = vec![
+            "0.0.0.0/0".to_owned(),
+            "bmc-1".to_owned(),
+            "bmc-2".to_owned(),
+            "bmc-3".to_owned(),
+        ];
         assert!(refused(&some).starts_with("excludes: they leave nothing"));
         some.excludes = vec!["10.0.0.9:8443".to_owned()];
         assert!(refused(&some).starts_with("excludes: write addresses without a port"));
@@ -326,13 +378,22 @@ mod tests {
             (with(|scan| scan.targets.clear()), "targets: write at least one"),
             (with(|scan| scan.targets.push("a b".into())), "targets[1]: "),
             (with(|scan| scan.excludes.push("a b".into())), "excludes[0]: "),
-            (with(|scan| scan.targets = vec!["a".into(); 10_001]), "targets: 10001 are given"),
+            (
+                with(|scan| scan.targets = vec!["a".into(); 10_001]),
+                "targets: 10001 are given",
+            ),
             (with(|scan| scan.ports = vec![0]), "ports: 0 is no TCP port"),
-            (with(|scan| scan.ports = vec![65_536]), "ports: 65536 is no TCP port"),
+            (
+                with(|scan| scan.ports = vec![65_536]),
+                "ports: 65536 is no TCP port",
+            ),
             (with(|scan| scan.ports = vec![1; 17]), "ports: 17 are given"),
             (with(|scan| scan.concurrency_max = 4_097), "concurrency_max: "),
             (with(|scan| scan.rate_per_s = 10_001), "rate_per_s: "),
-            (with(|scan| scan.timeout_ms = 99), "timeout_ms: 99 is given; write 100 to 60000, or 0 for 3000"),
+            (
+                with(|scan| scan.timeout_ms = 99),
+                "timeout_ms: 99 is given; write 100 to 60000, or 0 for 3000",
+            ),
         ] {
             assert!(refused.starts_with(field), "{refused}");
         }
@@ -341,7 +402,10 @@ mod tests {
     #[test]
     fn what_is_not_said_has_a_default() {
         let plan = ScanPlan::of(&scan(&["10.0.0.1"])).ok().unwrap();
-        assert_eq!((plan.concurrency_max, plan.rate_per_s, plan.timeout), (256, 1_000, Duration::from_secs(3)));
+        assert_eq!(
+            (plan.concurrency_max, plan.rate_per_s, plan.timeout),
+            (256, 1_000, Duration::from_secs(3))
+        );
         assert_eq!(plan.nth(0).unwrap().to_string(), "10.0.0.1:443");
         assert_eq!(plan.limits().total, Duration::from_secs(9));
     }

@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn places_are_counted_from_the_first() {
         let some = range("10.0.0.254", "10.0.1.1");
-        assert_eq!((some.count(), some.nth(2), some.nth(4)), (4, Some(ip("10.0.1.0")), None));
+        assert_eq!(
+            (some.count(), some.nth(2), some.nth(4)),
+            (4, Some(ip("10.0.1.0")), None)
+        );
         assert_eq!(range("fd00::ffff", "fd00::1:0").nth(1), Some(ip("fd00::1:0")));
         assert!(some.holds(ip("::ffff:10.0.1.0")) && !some.holds(ip("10.0.1.2")));
     }
@@ -201,7 +204,11 @@ mod tests {
         assert_eq!(left(&[]), all);
         assert_eq!(left(&[range("10.0.0.0", "10.0.0.20")]), all[1..]);
         assert_eq!(
-            left(&[range("10.0.0.12", "10.0.0.12"), range("10.0.0.19", "10.0.0.99"), range("fd00::", "fd00::1")]),
+            left(&[
+                range("10.0.0.12", "10.0.0.12"),
+                range("10.0.0.19", "10.0.0.99"),
+                range("fd00::", "fd00::1")
+            ]),
             [
                 range("10.0.0.10", "10.0.0.11"),
                 range("10.0.0.13", "10.0.0.18"),

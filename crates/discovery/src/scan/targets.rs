@@ -82,10 +82,18 @@ fn address(text: &str) -> Option<IpAddr> {
 fn is_host_name(text: &str) -> bool {
     let mut labels = text.split('.');
     let is_label = |label: &str| {
-        let letters = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        letters && (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+        let letters = label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        letters
+            && (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    let last_is_number = labels.clone().next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let last_is_number = labels
+        .clone()
+        .next_back()
+        .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     text.len() <= HOST_NAME_BYTES_MAX && !last_is_number && labels.all(is_label)
 }
 
@@ -153,7 +161,10 @@ mod tests {
             ("10.1.0.9-", "the lower one first"),
         ] {
             let refused = kind(text);
-            assert!(refused.starts_with("targets[0]: ") && refused.contains(hint), "{text}: {refused}");
+            assert!(
+                refused.starts_with("targets[0]: ") && refused.contains(hint),
+                "{text}: {refused}"
+            );
         }
         let long = "a".repeat(10_000);
         assert!(kind(&long).len() < 400);

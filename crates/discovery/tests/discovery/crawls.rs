@@ -18,9 +18,20 @@ fn bmc() -> Xname {
 /// What became of a tree, and how often each resource was asked for.
 async fn read(tree: &Tree) -> (Crawled, RedfishEndpointPayload, BTreeMap<String, usize>) {
     let server = Server::start(trees::bodies(tree)).await;
-    let crawled = crawl(&Connector::system(8), &server.address, None, Trust::FirstUse, &Limits::default()).await;
+    let crawled = crawl(
+        &Connector::system(8),
+        &server.address,
+        None,
+        Trust::FirstUse,
+        &Limits::default(),
+    )
+    .await;
     let crawled = crawled.unwrap();
-    assert!(crawled.inventory.problems.is_empty(), "{:?}", crawled.inventory.problems);
+    assert!(
+        crawled.inventory.problems.is_empty(),
+        "{:?}",
+        crawled.inventory.problems
+    );
     let told = payload(&crawled.inventory, &bmc(), &server.address, "root");
     assert!(told.parts_are_complete);
     (crawled, told, server.asked())
@@ -39,12 +50,25 @@ fn parts(told: &RedfishEndpointPayload) -> Vec<(Kind, u32, u32, &str)> {
 async fn a_rack_server_is_read_whole() {
     let (crawled, told, _) = read(&trees::rack_server()).await;
     let system = &told.systems[0];
-    assert_eq!((system.serial.as_str(), system.processor_count, system.memory_total), ("MXQ1", 1, 32.0));
+    assert_eq!(
+        (
+            system.serial.as_str(),
+            system.processor_count,
+            system.memory_total
+        ),
+        ("MXQ1", 1, 32.0)
+    );
     assert_eq!(system.processor_type, "Acme 16-Core Processor");
     assert_eq!(system.actions, ["On", "ForceOff", "GracefulShutdown"]);
-    assert_eq!((system.chassis_serial.as_str(), system.chassis_sku.as_str()), ("CH1", "P1"));
+    assert_eq!(
+        (system.chassis_serial.as_str(), system.chassis_sku.as_str()),
+        ("CH1", "P1")
+    );
     assert_eq!(system.trusted_modules, ["TPM2_0 73.64"]);
-    assert_eq!(told.mac_addr, "94:40:c9:37:d3:fc", "the manager's NIC at the address");
+    assert_eq!(
+        told.mac_addr, "94:40:c9:37:d3:fc",
+        "the manager's NIC at the address"
+    );
     assert_eq!(
         parts(&told),
         [
@@ -55,10 +79,20 @@ async fn a_rack_server_is_read_whole() {
             (Kind::PowerSupply, 0, 1, "P1"),
         ]
     );
-    let nodes = [("/redfish/v1/Systems/1".to_owned(), "x1000c0s0b0n0".parse().unwrap())];
+    let nodes = [(
+        "/redfish/v1/Systems/1".to_owned(),
+        "x1000c0s0b0n0".parse().unwrap(),
+    )];
     let firmware = firmware(&crawled.inventory, &bmc(), &nodes);
-    assert_eq!((firmware.firmware.len(), firmware.systems[0].secure_boot.as_str()), (1, "disabled"));
-    let bios: Vec<&str> = firmware.systems[0].bios.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(
+        (firmware.firmware.len(), firmware.systems[0].secure_boot.as_str()),
+        (1, "disabled")
+    );
+    let bios: Vec<&str> = firmware.systems[0]
+        .bios
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
     assert_eq!(bios, ["BootMode", "NumaGroupSize", "Sriov"]);
 }
 
@@ -67,9 +101,17 @@ async fn nodes_without_a_uuid_stay_apart_and_one_that_is_listed_twice_is_one() {
     let (_, told, _) = read(&trees::blade()).await;
     let uris: Vec<&str> = told.systems.iter().map(|system| system.uri.as_str()).collect();
     assert_eq!(uris, ["/redfish/v1/Systems/Node0", "/redfish/v1/Systems/Node1"]);
-    let nics: Vec<usize> = told.systems.iter().map(|system| system.ethernet_interfaces.len()).collect();
+    let nics: Vec<usize> = told
+        .systems
+        .iter()
+        .map(|system| system.ethernet_interfaces.len())
+        .collect();
     assert_eq!(nics, [1, 0]);
-    let kinds: Vec<Kind> = told.systems[0].parts.iter().map(proto::smd::v1::PayloadPart::kind).collect();
+    let kinds: Vec<Kind> = told.systems[0]
+        .parts
+        .iter()
+        .map(proto::smd::v1::PayloadPart::kind)
+        .collect();
     assert_eq!(kinds, [Kind::Processor, Kind::NodeAccel]);
 }
 
@@ -102,7 +144,14 @@ async fn half_a_tree_is_told_to_be_half() {
     let mut half = trees::rack_server();
     half.remove("/redfish/v1/Systems/1/Memory/d3");
     let server = Server::start(trees::bodies(&half)).await;
-    let crawled = crawl(&Connector::system(8), &server.address, None, Trust::FirstUse, &Limits::default()).await;
+    let crawled = crawl(
+        &Connector::system(8),
+        &server.address,
+        None,
+        Trust::FirstUse,
+        &Limits::default(),
+    )
+    .await;
     let inventory = crawled.unwrap().inventory;
     assert!(!inventory.problems.is_empty());
     let told = payload(&inventory, &bmc(), &server.address, "root");
@@ -114,7 +163,14 @@ async fn what_is_no_bmc_is_an_error_with_a_reason() {
     let page = [("/index.html".to_owned(), b"<html>".to_vec())];
     let server = Server::start(page.into()).await;
     let read = |address: redfish::Address| async move {
-        crawl(&Connector::system(8), &address, None, Trust::FirstUse, &Limits::default()).await
+        crawl(
+            &Connector::system(8),
+            &address,
+            None,
+            Trust::FirstUse,
+            &Limits::default(),
+        )
+        .await
     };
     let error = read(server.address.clone()).await.err().unwrap();
     assert!(matches!(error, Error::NotRedfish { .. }), "{error}");

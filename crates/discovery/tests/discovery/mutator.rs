@@ -104,7 +104,9 @@ fn strange(value: &Value, other: &str, random: &mut Random) -> Value {
         // loops, and what is of another kind
         13 => json!({ "@odata.id": other }),
         14 => json!({ "@odata.id": "https://192.0.2.1/redfish/v1/Systems", "Members@odata.nextLink": other }),
-        _ => json!([{ "@odata.id": other }, { "@odata.id": "/redfish/v1/none" }, { "@odata.id": "../../etc/passwd" }]),
+        _ => {
+            json!([{ "@odata.id": other }, { "@odata.id": "/redfish/v1/none" }, { "@odata.id": "../../etc/passwd" }])
+        }
     }
 }
 

@@ -35,7 +35,12 @@ pub(crate) fn all(into: &Path) -> Vec<(String, Tree)> {
     }
     let one = |(name, _): &(&str, Counts)| {
         let archive = archives.join(format!("{name}.tar.gz"));
-        let tar = Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(into).status();
+        let tar = Command::new("tar")
+            .arg("-xzf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(into)
+            .status();
         assert!(tar.unwrap().success(), "{}", archive.display());
         let mut tree = Tree::new();
         read(&into.join(name), "/redfish/v1", &mut tree);
@@ -60,7 +65,8 @@ fn read(folder: &Path, path: &str, tree: &mut Tree) {
 
 fn counts(inventory: &Inventory) -> Counts {
     let there = |parts: &[Part]| parts.iter().filter(|part| !part.is_absent).count();
-    let in_systems = |count: &dyn Fn(&redfish::System) -> usize| inventory.systems.iter().map(count).sum();
+    let in_systems =
+        |count: &dyn Fn(&redfish::System) -> usize| inventory.systems.iter().map(count).sum::<usize>();
     [
         inventory.systems.len(),
         in_systems(&|system| there(&system.processors)),
@@ -68,8 +74,16 @@ fn counts(inventory: &Inventory) -> Counts {
         in_systems(&|system| there(&system.drives)),
         in_systems(&|system| there(&system.accelerators)),
         in_systems(&|system| system.interfaces.len()),
-        inventory.managers.iter().map(|manager| manager.interfaces.len()).sum(),
-        inventory.chassis.iter().map(|chassis| there(&chassis.power_supplies)).sum(),
+        inventory
+            .managers
+            .iter()
+            .map(|manager| manager.interfaces.len())
+            .sum(),
+        inventory
+            .chassis
+            .iter()
+            .map(|chassis| there(&chassis.power_supplies))
+            .sum(),
         inventory.firmware.len(),
     ]
 }
@@ -80,18 +94,48 @@ async fn what_is_in_real_bmcs_is_counted() {
     let connector = Connector::system(64);
     for ((name, tree), (_, expected)) in all(folder.path()).iter().zip(EXPECTED) {
         let server = Server::start(trees::bodies(tree)).await;
-        let crawled = crawl(&connector, &server.address, None, Trust::FirstUse, &Limits::default()).await;
+        let crawled = crawl(
+            &connector,
+            &server.address,
+            None,
+            Trust::FirstUse,
+            &Limits::default(),
+        )
+        .await;
         let inventory = crawled.unwrap().inventory;
         assert_eq!(counts(&inventory), expected, "{name}: {:?}", inventory.problems);
-        let twice: Vec<_> = server.asked().into_iter().filter(|(_, times)| *times > 1).collect();
+        let twice: Vec<_> = server
+            .asked()
+            .into_iter()
+            .filter(|(_, times)| *times > 1)
+            .collect();
         assert!(twice.is_empty(), "{name}: {twice:?}");
-        let told = payload(&inventory, &"x1000c0s0b0".parse().unwrap(), &server.address, "root");
+        let told = payload(
+            &inventory,
+            &"x1000c0s0b0".parse().unwrap(),
+            &server.address,
+            "root",
+        );
         let of = |kind: Kind| {
             let of_systems = told.systems.iter().flat_map(|system| &system.parts);
-            of_systems.chain(&told.parts).filter(|part| part.kind() == kind).count()
+            of_systems
+                .chain(&told.parts)
+                .filter(|part| part.kind() == kind)
+                .count()
         };
         let [_, processors, modules, drives, accelerators, .., supplies, _] = expected;
-        let listed = [Kind::Processor, Kind::Memory, Kind::Drive, Kind::NodeAccel, Kind::PowerSupply].map(of);
-        assert_eq!(listed, [processors, modules, drives, accelerators, supplies], "{name}");
+        let listed = [
+            Kind::Processor,
+            Kind::Memory,
+            Kind::Drive,
+            Kind::NodeAccel,
+            Kind::PowerSupply,
+        ]
+        .map(of);
+        assert_eq!(
+            listed,
+            [processors, modules, drives, accelerators, supplies],
+            "{name}"
+        );
     }
 }

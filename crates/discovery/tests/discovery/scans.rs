@@ -38,7 +38,10 @@ async fn found(plan: &ScanPlan, from: u64) -> (BTreeSet<String>, Vec<u64>) {
     let (mut found, mut asked) = (BTreeSet::new(), Vec::new());
     let mut sink = |step: Step| match step {
         Step::Found(one) => {
-            assert_eq!((one.service.as_str(), one.root.product.as_str()), ("redfish", "Blade"));
+            assert_eq!(
+                (one.service.as_str(), one.root.product.as_str()),
+                ("redfish", "Blade")
+            );
             found.insert(one.address.to_string());
         }
         Step::Asked(below) => asked.push(below),
@@ -68,7 +71,9 @@ async fn a_scan_goes_on_where_another_one_ended() {
     assert_eq!(all.len(), 6);
     for from in 0..=6 {
         let (rest, asked) = found(&plan, from).await;
-        let expected: BTreeSet<String> = (from..6).map(|place| plan.nth(place).unwrap().to_string()).collect();
+        let expected: BTreeSet<String> = (from..6)
+            .map(|place| plan.nth(place).unwrap().to_string())
+            .collect();
         assert_eq!((rest, asked.as_slice()), (expected, &[6][..]));
     }
     let (none, asked) = found(&plan, 1_000).await;
@@ -82,7 +87,9 @@ async fn a_number_is_told_after_what_is_below_it() {
     let mut targets: Vec<String> = bmcs.iter().map(url).collect();
     targets.extend((1..200).map(|port| format!("http://127.0.0.1:{port}")));
     let plan = plan(targets, 8);
-    let places: Vec<String> = (0..plan.len()).map(|place| plan.nth(place).unwrap().to_string()).collect();
+    let places: Vec<String> = (0..plan.len())
+        .map(|place| plan.nth(place).unwrap().to_string())
+        .collect();
     let mut steps = Vec::new();
     let mut sink = |step: Step| steps.push(step);
     scan(&Connector::system(64), &plan, 0, &mut sink).await;
@@ -98,7 +105,12 @@ async fn a_number_is_told_after_what_is_below_it() {
                 assert!(below >= low, "{below} after {low}");
                 low = below;
                 let done = usize::try_from(below).unwrap();
-                assert!(places[..done].iter().filter(|place| expected.contains(*place)).all(|place| found.contains(place)));
+                assert!(
+                    places[..done]
+                        .iter()
+                        .filter(|place| expected.contains(*place))
+                        .all(|place| found.contains(place))
+                );
             }
         }
     }

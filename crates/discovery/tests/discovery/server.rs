@@ -62,7 +62,9 @@ async fn serve(mut stream: TcpStream, bodies: Arc<Bodies>, asked: Arc<Mutex<BTre
             None => ("404 Not Found", &b"{}"[..]),
         };
         let length = body.len();
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
         let sent = stream.write_all(answer.as_bytes()).await;
         if sent.is_err() || stream.write_all(body).await.is_err() {
             return;

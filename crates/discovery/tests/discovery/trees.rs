@@ -81,7 +81,10 @@ pub(crate) fn rack_server() -> Tree {
                 "Memory": link("/Systems/1/Memory"), "Bios": link("/Systems/1/Bios"), "SecureBoot": link("/Systems/1/SecureBoot"),
             }),
         ),
-        ("/Systems/1/EthernetInterfaces", collection(&["/Systems/1/EthernetInterfaces/1"])),
+        (
+            "/Systems/1/EthernetInterfaces",
+            collection(&["/Systems/1/EthernetInterfaces/1"]),
+        ),
         (
             "/Systems/1/EthernetInterfaces/1",
             json!({ "Id": "1", "Name": "", "MACAddress": "94:40:C9:5C:86:BC", "IPv4Addresses": [], "InterfaceEnabled": null }),
@@ -91,12 +94,25 @@ pub(crate) fn rack_server() -> Tree {
             "/Systems/1/Processors/1",
             json!({ "Id": "1", "Name": "Processors", "ProcessorType": "CPU", "Socket": "Proc 1", "TotalCores": 16, "Model": "Acme 16-Core" }),
         ),
-        ("/Systems/1/Memory", collection(&["/Systems/1/Memory/d1", "/Systems/1/Memory/d2", "/Systems/1/Memory/d3"])),
+        (
+            "/Systems/1/Memory",
+            collection(&[
+                "/Systems/1/Memory/d1",
+                "/Systems/1/Memory/d2",
+                "/Systems/1/Memory/d3",
+            ]),
+        ),
         ("/Systems/1/Memory/d1", module("d1", 16_384)),
         ("/Systems/1/Memory/d2", module("d2", 0)),
         ("/Systems/1/Memory/d3", module("d3", 16_384)),
-        ("/Systems/1/Bios", json!({ "Id": "bios", "Attributes": { "BootMode": "Uefi", "NumaGroupSize": 4, "Sriov": true } })),
-        ("/Systems/1/SecureBoot", json!({ "Id": "SecureBoot", "SecureBootEnable": false, "SecureBootCurrentBoot": "Disabled" })),
+        (
+            "/Systems/1/Bios",
+            json!({ "Id": "bios", "Attributes": { "BootMode": "Uefi", "NumaGroupSize": 4, "Sriov": true } }),
+        ),
+        (
+            "/Systems/1/SecureBoot",
+            json!({ "Id": "SecureBoot", "SecureBootEnable": false, "SecureBootCurrentBoot": "Disabled" }),
+        ),
         ("/Chassis", collection(&["/Chassis/1"])),
         (
             "/Chassis/1",
@@ -124,7 +140,13 @@ pub(crate) fn rack_server() -> Tree {
                 "CommandShell": { "ServiceEnabled": true, "ConnectTypesSupported": ["SSH"] },
             }),
         ),
-        ("/Managers/1/EthernetInterfaces", collection(&["/Managers/1/EthernetInterfaces/1", "/Managers/1/EthernetInterfaces/2"])),
+        (
+            "/Managers/1/EthernetInterfaces",
+            collection(&[
+                "/Managers/1/EthernetInterfaces/1",
+                "/Managers/1/EthernetInterfaces/2",
+            ]),
+        ),
         (
             "/Managers/1/EthernetInterfaces/1",
             json!({ "Id": "1", "MACAddress": "94:40:C9:37:D3:FC", "IPv4Addresses": [{ "Address": "127.0.0.1" }] }),
@@ -133,8 +155,14 @@ pub(crate) fn rack_server() -> Tree {
             "/Managers/1/EthernetInterfaces/2",
             json!({ "Id": "2", "MACAddress": "94:40:C9:37:D3:FD", "IPv4Addresses": [{ "Address": "N/A" }] }),
         ),
-        ("/UpdateService", json!({ "FirmwareInventory": link("/UpdateService/FirmwareInventory") })),
-        ("/UpdateService/FirmwareInventory", collection(&["/UpdateService/FirmwareInventory/1"])),
+        (
+            "/UpdateService",
+            json!({ "FirmwareInventory": link("/UpdateService/FirmwareInventory") }),
+        ),
+        (
+            "/UpdateService/FirmwareInventory",
+            collection(&["/UpdateService/FirmwareInventory/1"]),
+        ),
         (
             "/UpdateService/FirmwareInventory/1",
             json!({ "Id": "1", "Name": "LO 5", "Version": "2.46", "Updateable": true }),
@@ -155,23 +183,56 @@ pub(crate) fn blade() -> Tree {
     let nic = |mac: &str| json!({ "Id": "ManagementEthernet", "MACAddress": mac });
     tree([
         ("", root("Blade")),
-        ("/Systems", collection(&["/Systems/Node0", "/Systems/Node1", "/Systems/Node0"])),
+        (
+            "/Systems",
+            collection(&["/Systems/Node0", "/Systems/Node1", "/Systems/Node0"]),
+        ),
         ("/Systems/Node0", node(0)),
         ("/Systems/Node1", node(1)),
-        ("/Systems/Node0/Processors", collection(&["/Systems/Node0/Processors/CPU0", "/Systems/Node0/Processors/GPU0"])),
-        ("/Systems/Node0/Processors/CPU0", json!({ "Id": "CPU0", "ProcessorType": "CPU", "Model": "Acme 64-Core" })),
-        ("/Systems/Node0/Processors/GPU0", json!({ "Id": "GPU0", "ProcessorType": "GPU", "Model": "Instinct" })),
-        ("/Systems/Node1/Processors", collection(&["/Systems/Node1/Processors/CPU0"])),
-        ("/Systems/Node1/Processors/CPU0", json!({ "Id": "CPU0", "ProcessorType": "CPU", "Model": "Acme 64-Core" })),
-        ("/Systems/Node0/EthernetInterfaces", collection(&["/Systems/Node0/EthernetInterfaces/M"])),
+        (
+            "/Systems/Node0/Processors",
+            collection(&["/Systems/Node0/Processors/CPU0", "/Systems/Node0/Processors/GPU0"]),
+        ),
+        (
+            "/Systems/Node0/Processors/CPU0",
+            json!({ "Id": "CPU0", "ProcessorType": "CPU", "Model": "Acme 64-Core" }),
+        ),
+        (
+            "/Systems/Node0/Processors/GPU0",
+            json!({ "Id": "GPU0", "ProcessorType": "GPU", "Model": "Instinct" }),
+        ),
+        (
+            "/Systems/Node1/Processors",
+            collection(&["/Systems/Node1/Processors/CPU0"]),
+        ),
+        (
+            "/Systems/Node1/Processors/CPU0",
+            json!({ "Id": "CPU0", "ProcessorType": "CPU", "Model": "Acme 64-Core" }),
+        ),
+        (
+            "/Systems/Node0/EthernetInterfaces",
+            collection(&["/Systems/Node0/EthernetInterfaces/M"]),
+        ),
         ("/Systems/Node0/EthernetInterfaces/M", nic("00:40:a6:83:52:5f")),
-        ("/Systems/Node1/EthernetInterfaces", collection(&["/Systems/Node1/EthernetInterfaces/M"])),
+        (
+            "/Systems/Node1/EthernetInterfaces",
+            collection(&["/Systems/Node1/EthernetInterfaces/M"]),
+        ),
         ("/Systems/Node1/EthernetInterfaces/M", nic("Not Available")),
         ("/Chassis", collection(&["/Chassis/Enclosure"])),
-        ("/Chassis/Enclosure", json!({ "Id": "Enclosure", "ChassisType": "Enclosure", "Model": "EX1 BLADE" })),
+        (
+            "/Chassis/Enclosure",
+            json!({ "Id": "Enclosure", "ChassisType": "Enclosure", "Model": "EX1 BLADE" }),
+        ),
         ("/Managers", collection(&["/Managers/BMC"])),
-        ("/Managers/BMC", json!({ "Id": "BMC", "ManagerType": "EnclosureManager", "FirmwareVersion": "nc.1" })),
-        ("/UpdateService", json!({ "FirmwareInventory": link("/UpdateService/FirmwareInventory") })),
+        (
+            "/Managers/BMC",
+            json!({ "Id": "BMC", "ManagerType": "EnclosureManager", "FirmwareVersion": "nc.1" }),
+        ),
+        (
+            "/UpdateService",
+            json!({ "FirmwareInventory": link("/UpdateService/FirmwareInventory") }),
+        ),
         ("/UpdateService/FirmwareInventory", collection(&[])),
     ])
 }
@@ -195,16 +256,25 @@ pub(crate) fn gpu_server() -> Tree {
                 "Links": { "Chassis": [link("/Chassis/c")] },
             }),
         ),
-        ("/Systems/system/Storage", collection(&["/Systems/system/Storage/1", "/Systems/system/Storage/2"])),
+        (
+            "/Systems/system/Storage",
+            collection(&["/Systems/system/Storage/1", "/Systems/system/Storage/2"]),
+        ),
         (
             "/Systems/system/Storage/1",
             json!({ "Id": "1", "Drives": [link("/Systems/system/Storage/1/Drives/a"), link("/Systems/system/Storage/1/Drives/b")] }),
         ),
-        ("/Systems/system/Storage/2", json!({ "Id": "2", "Drives": [link("/Systems/system/Storage/2/Drives/c")] })),
+        (
+            "/Systems/system/Storage/2",
+            json!({ "Id": "2", "Drives": [link("/Systems/system/Storage/2/Drives/c")] }),
+        ),
         ("/Systems/system/Storage/1/Drives/a", drive("A", "Absent")),
         ("/Systems/system/Storage/1/Drives/b", drive("B", "Enabled")),
         ("/Systems/system/Storage/2/Drives/c", drive("C", "Enabled")),
-        ("/Systems/system/NetworkInterfaces", collection(&["/Systems/system/NetworkInterfaces/1"])),
+        (
+            "/Systems/system/NetworkInterfaces",
+            collection(&["/Systems/system/NetworkInterfaces/1"]),
+        ),
         (
             "/Systems/system/NetworkInterfaces/1",
             json!({ "Id": "1", "Name": "slot 1", "Links": { "NetworkAdapter": link("/Chassis/c/NetworkAdapters/1") } }),
@@ -213,11 +283,23 @@ pub(crate) fn gpu_server() -> Tree {
             "/Chassis/c/NetworkAdapters/1",
             json!({ "Id": "1", "Name": "adapter", "Manufacturer": "Acme", "Model": "ConnectX-6", "SerialNumber": "N1" }),
         ),
-        ("/Chassis/c/PCIeDevices/1", json!({ "Id": "1", "Name": "Video Controller", "DeviceType": "SingleFunction" })),
+        (
+            "/Chassis/c/PCIeDevices/1",
+            json!({ "Id": "1", "Name": "Video Controller", "DeviceType": "SingleFunction" }),
+        ),
         ("/Chassis", collection(&["/Chassis/c"])),
-        ("/Chassis/c", json!({ "Id": "c", "ChassisType": "RackMount", "PowerSubsystem": link("/Chassis/c/PowerSubsystem") })),
-        ("/Chassis/c/PowerSubsystem", json!({ "PowerSupplies": link("/Chassis/c/PowerSubsystem/PowerSupplies") })),
-        ("/Chassis/c/PowerSubsystem/PowerSupplies", collection(&["/Chassis/c/PowerSubsystem/PowerSupplies/0"])),
+        (
+            "/Chassis/c",
+            json!({ "Id": "c", "ChassisType": "RackMount", "PowerSubsystem": link("/Chassis/c/PowerSubsystem") }),
+        ),
+        (
+            "/Chassis/c/PowerSubsystem",
+            json!({ "PowerSupplies": link("/Chassis/c/PowerSubsystem/PowerSupplies") }),
+        ),
+        (
+            "/Chassis/c/PowerSubsystem/PowerSupplies",
+            collection(&["/Chassis/c/PowerSubsystem/PowerSupplies/0"]),
+        ),
         (
             "/Chassis/c/PowerSubsystem/PowerSupplies/0",
             json!({ "Id": "0", "Name": "PSU0", "SerialNumber": "W1", "PowerCapacityWatts": 2_000 }),
