@@ -52,7 +52,7 @@ pub(crate) fn mac_of(managers: &[Manager], found_at: Option<IpAddr>) -> String {
     there.find(|mac| !mac.is_empty()).unwrap_or_default()
 }
 
-/// Also an address that is of no use to others, such as that of an emulated BMC on the loopback interface.
+/// Also an address that is of no use to others, such as that of the host's own BMC on a link of their own.
 fn has(nic: &Nic, address: IpAddr) -> bool {
     let mut all = std::iter::once(&nic.ipv4).chain(&nic.ipv6);
     all.any(|text| {

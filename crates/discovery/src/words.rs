@@ -1,6 +1,6 @@
 //! What a BMC writes where it knows nothing, or fills up with blanks, as what it means.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use model::MacAddr;
 
@@ -70,12 +70,18 @@ pub(crate) fn mac(given: &str) -> String {
     mac.filter(is_one).map_or_else(String::new, |mac| mac.to_string())
 }
 
-/// An address of one interface: neither `0.0.0.0` nor `::`, nor one that every host has.
+/// An address of one interface: none that every host has, or that means nothing beyond its link. Other addresses of 127.0.0.0/8
+/// are those of emulated BMCs.
 pub(crate) fn address(given: &str) -> Option<IpAddr> {
     let address: IpAddr = given.trim().parse().ok()?;
     let address = address.to_canonical();
-    let is_of_all = address.is_unspecified() || address.is_loopback() || address.is_multicast();
-    (!is_of_all).then_some(address)
+    let is_of_all = match address {
+        IpAddr::V4(address) => {
+            address == Ipv4Addr::LOCALHOST || address.is_link_local() || address.is_broadcast()
+        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    };
+    (!is_of_all && !address.is_unspecified() && !address.is_multicast()).then_some(address)
 }
 
 #[cfg(test)]
@@ -139,6 +145,7 @@ mod tests {
             assert_eq!(mac(none), "", "{none}");
         }
         assert_eq!(address(" 10.254.1.15 "), Some("10.254.1.15".parse().unwrap()));
+        assert_eq!(address("127.0.24.1"), Some("127.0.24.1".parse().unwrap()));
         assert_eq!(address("::ffff:10.0.0.1"), Some("10.0.0.1".parse().unwrap()));
         for none in [
             "",
@@ -146,6 +153,9 @@ mod tests {
             "0.0.0.0",
             "::",
             "127.0.0.1",
+            "169.254.1.1",
+            "255.255.255.255",
+            "fe80::1",
             "::1",
             "10.0.0.300",
             "224.0.0.1",

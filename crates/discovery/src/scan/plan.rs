@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(plan(&half), Ok(500_000));
         let twice = Scan {
             ports: vec![443, 5000],
-            ..half.clone()
+            ..half
         };
         assert_eq!(plan(&twice), Ok(PLACES_MAX));
         let mut more = twice;

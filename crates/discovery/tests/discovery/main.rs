@@ -3,6 +3,7 @@
 #![recursion_limit = "512"] // serde_json's `json!` of a whole computer system
 
 mod crawls;
+mod golden;
 mod mutations;
 mod mutator;
 mod real_trees;
