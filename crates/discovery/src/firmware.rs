@@ -6,7 +6,7 @@ use model::Xname;
 use proto::discovery::v1::{BiosAttribute, Firmware, FirmwareInventory, SystemFirmware};
 use redfish::{FirmwareItem, Inventory, System};
 
-use crate::words::{path, told};
+use crate::words::{is_same, path, told};
 
 /// Items of one BMC.
 const FIRMWARE_MAX: usize = 256;
@@ -35,9 +35,7 @@ pub fn firmware(inventory: &Inventory, bmc: &Xname, nodes: &[(String, Xname)]) -
 }
 
 fn system_at<'a>(inventory: &'a Inventory, uri: &str) -> Option<&'a System> {
-    let uri = path(uri);
-    let mut there = inventory.systems.iter().filter(|system| path(&system.uri) == uri);
-    there.next().filter(|_| !uri.is_empty())
+    inventory.systems.iter().find(|system| is_same(&system.uri, uri))
 }
 
 fn system_firmware(system: &System, node: &Xname, left: &mut usize) -> SystemFirmware {

@@ -6,7 +6,7 @@ use redfish::{Chassis, ConsolePort, Manager, Part, SerialConsole, System};
 
 use crate::interfaces::{network_interfaces, nics};
 use crate::parts;
-use crate::words::{path, paths, told, told_all};
+use crate::words::{is_same, path, paths, told, told_all};
 
 /// Entries of each list of texts: reset types, links, modules.
 const TEXTS_MAX: usize = 32;
@@ -54,16 +54,12 @@ pub(crate) fn detail(system: &System, chassis: &[Chassis], left: &mut Left) -> I
 
 /// The chassis that the system names, or else the first that names the system.
 fn home<'a>(system: &System, chassis: &'a [Chassis]) -> Option<&'a Chassis> {
-    let by_uri = |uri: &String| chassis.iter().find(|one| path(&one.uri) == path(uri));
-    let here = path(&system.uri);
-    let names_it = |one: &&Chassis| {
-        one.systems
-            .iter()
-            .any(|uri| !here.is_empty() && path(uri) == here)
-    };
+    let by_uri = |uri: &String| chassis.iter().find(|one| is_same(&one.uri, uri));
+    let names_it = |one: &&Chassis| one.systems.iter().any(|uri| is_same(uri, &system.uri));
     system
         .chassis
         .iter()
+        .take(TEXTS_MAX)
         .find_map(by_uri)
         .or_else(|| chassis.iter().find(names_it))
 }

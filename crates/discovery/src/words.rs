@@ -57,6 +57,13 @@ pub(crate) fn path(uri: &str) -> String {
     }
 }
 
+/// Whether two URIs of one BMC are the same, without making anything of them: a hostile BMC has many.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let bare = |uri: &str| uri.trim_end_matches('/').len();
+    let (one, other) = (&one[..bare(one)], &other[..bare(other)]);
+    !one.is_empty() && one == other
+}
+
 /// The first so many paths.
 pub(crate) fn paths(uris: &[String], most: usize) -> Vec<String> {
     let paths = uris.iter().map(|uri| path(uri));
@@ -129,6 +136,13 @@ mod tests {
         assert_eq!(path(&format!("/{}", "a".repeat(300))), "");
         let uris = ["/a/".to_owned(), String::new(), "/b".to_owned(), "/c".to_owned()];
         assert_eq!(paths(&uris, 2), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn a_slash_at_the_end_makes_no_other_uri() {
+        assert!(is_same("/redfish/v1/Systems/1/", "/redfish/v1/Systems/1"));
+        assert!(!is_same("/redfish/v1/Systems/1", "/redfish/v1/Systems/10"));
+        assert!(!is_same("", "/") && !is_same("", ""));
     }
 
     #[test]
