@@ -1,0 +1,12 @@
+//! Scans and crawls of BMCs that run in this process, over plain HTTP: trees of several vendors' shapes, whole and broken.
+
+#![recursion_limit = "512"] // serde_json's `json!` of a whole computer system
+
+mod crawls;
+mod golden;
+mod mutations;
+mod mutator;
+mod real_trees;
+mod scans;
+mod server;
+mod trees;
