@@ -1,0 +1,91 @@
+//! How long is waited for what.
+
+use std::time::Duration;
+
+use redfish::Limits;
+
+use crate::plan::Grace;
+
+/// Waits of a transition.
+#[derive(Clone, Debug)]
+pub(crate) struct Times {
+    /// Before the first look at what came of a reset: some BMCs tell the old state for a moment.
+    pub(crate) poll_first: Duration,
+    /// Between looks, once it has taken a while.
+    pub(crate) poll_most: Duration,
+    /// For what takes no decision of an operating system: switching on, forced off, a restart's answer.
+    pub(crate) switching: Duration,
+    /// Before something that the cluster's log did not take is tried again.
+    pub(crate) log_again: Duration,
+    pub(crate) limits: Limits,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times {
+            poll_first: Duration::from_secs(1),
+            poll_most: Duration::from_secs(5),
+            switching: Duration::from_secs(180),
+            log_again: Duration::from_secs(1),
+            limits: limits(),
+        }
+    }
+}
+
+/// One connection reads the same few resources for as long as a shutdown takes; [`crate::link::Link`] opens another one when a
+/// limit is reached.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        total: Duration::from_secs(900),
+        ..Limits::default()
+    }
+}
+
+impl Times {
+    /// How long reading back may take after a reset; `None`: without end.
+    pub(crate) fn wait(&self, is_graceful: bool, grace: Grace) -> Option<Duration> {
+        match grace {
+            Grace::Endless if is_graceful => None,
+            // An early deadline forces; it does not make a forced switch fail sooner.
+            Grace::Until(grace) if is_graceful => Some(grace),
+            Grace::AtOnce | Grace::Until(_) | Grace::Endless => Some(self.switching),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// For machines that switch at once.
+    pub(crate) fn fast() -> Times {
+        let ms = Duration::from_millis;
+        Times {
+            poll_first: ms(5),
+            poll_most: ms(20),
+            switching: ms(400),
+            log_again: ms(5),
+            limits: Limits {
+                answer: ms(150),
+                ..limits()
+            },
+        }
+    }
+
+    #[test]
+    fn only_a_graceful_shutdown_has_the_deadline_of_the_request() {
+        let times = Times::default();
+        let hour = Duration::from_secs(3600);
+        assert_eq!(times.wait(true, Grace::Until(hour)), Some(hour));
+        assert_eq!(times.wait(true, Grace::Endless), None);
+        assert_eq!(times.wait(true, Grace::AtOnce), Some(times.switching));
+        for grace in [Grace::AtOnce, Grace::Until(hour), Grace::Endless] {
+            assert_eq!(times.wait(false, grace), Some(times.switching));
+        }
+    }
+
+    #[test]
+    fn a_connection_outlives_the_usual_wait() {
+        assert!(limits().total > Times::default().switching);
+    }
+}
