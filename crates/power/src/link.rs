@@ -31,14 +31,14 @@ impl Link {
     pub(crate) async fn power(&mut self, system: &str) -> Result<SystemPower, Error> {
         let bmc = self.bmc().await?;
         let read = redfish::system_power(bmc, system).await;
-        self.keep(read).await
+        self.keep(read)
     }
 
     /// When the system was last reset, as the BMC writes it; empty: it does not say. Source: DSP2046, `LastResetTime`.
     pub(crate) async fn reset_time(&mut self, system: &str) -> Result<String, Error> {
         let bmc = self.bmc().await?;
         let read = bmc.fresh(system).await;
-        let read = self.keep(read).await?;
+        let read = self.keep(read)?;
         let time = read.get("LastResetTime").and_then(|time| time.as_str());
         Ok(time.unwrap_or_default().to_owned())
     }
@@ -47,7 +47,7 @@ impl Link {
     pub(crate) async fn reset(&mut self, target: &str, reset: ResetType) -> Result<(), Error> {
         let bmc = self.bmc().await?;
         let told = redfish::reset(bmc, target, reset).await;
-        self.keep(told).await
+        self.keep(told)
     }
 
     /// Ends the session, if there is one.
@@ -58,9 +58,9 @@ impl Link {
     }
 
     /// After an error the next one gets a connection and a session of its own: the BMC may have restarted.
-    async fn keep<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+    fn keep<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if result.is_err() {
-            self.close().await;
+            self.bmc = None;
         }
         result
     }

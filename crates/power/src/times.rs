@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use redfish::Limits;
+use redfish::{Limits, ResetType};
 
-use crate::plan::Grace;
+use crate::plan::{Goal, Grace};
 
 /// Waits of a transition.
 #[derive(Clone, Debug)]
@@ -42,12 +42,18 @@ pub(crate) fn limits() -> Limits {
 }
 
 impl Times {
-    /// How long reading back may take after a reset; `None`: without end.
-    pub(crate) fn wait(&self, is_graceful: bool, grace: Grace) -> Option<Duration> {
+    /// How long reading back may take after a reset, or, without one, of what is on its way already; `None`: without end.
+    pub(crate) fn wait(&self, reset: Option<ResetType>, goal: Goal, grace: Grace) -> Option<Duration> {
+        let asks_the_system = matches!(
+            reset,
+            None | Some(
+                ResetType::GracefulShutdown | ResetType::GracefulRestart | ResetType::PushPowerButton
+            )
+        );
         match grace {
-            Grace::Endless if is_graceful => None,
-            // An early deadline forces; it does not make a forced switch fail sooner.
-            Grace::Until(grace) if is_graceful => Some(grace),
+            Grace::Endless if asks_the_system && goal == Goal::Off => None,
+            Grace::Until(grace) if asks_the_system && goal != Goal::On => Some(grace),
+            // an early deadline forces; it does not make a forced switch fail sooner
             Grace::AtOnce | Grace::Until(_) | Grace::Endless => Some(self.switching),
         }
     }
@@ -73,15 +79,38 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_a_graceful_shutdown_has_the_deadline_of_the_request() {
+    fn only_what_asks_the_system_has_the_deadline_of_the_request() {
         let times = Times::default();
         let hour = Duration::from_secs(3600);
-        assert_eq!(times.wait(true, Grace::Until(hour)), Some(hour));
-        assert_eq!(times.wait(true, Grace::Endless), None);
-        assert_eq!(times.wait(true, Grace::AtOnce), Some(times.switching));
-        for grace in [Grace::AtOnce, Grace::Until(hour), Grace::Endless] {
-            assert_eq!(times.wait(false, grace), Some(times.switching));
+        let asks = [
+            None,
+            Some(ResetType::GracefulShutdown),
+            Some(ResetType::PushPowerButton),
+        ];
+        for reset in asks {
+            let wait = |grace| times.wait(reset, Goal::Off, grace);
+            assert_eq!(wait(Grace::Until(hour)), Some(hour));
+            assert_eq!(wait(Grace::Endless), None);
+            assert_eq!(wait(Grace::AtOnce), Some(times.switching));
         }
+        for grace in [Grace::AtOnce, Grace::Until(hour), Grace::Endless] {
+            for (reset, goal) in [
+                (ResetType::ForceOff, Goal::Off),
+                (ResetType::On, Goal::On),
+                (ResetType::PushPowerButton, Goal::On),
+                (ResetType::ForceRestart, Goal::Restarted),
+            ] {
+                assert_eq!(times.wait(Some(reset), goal, grace), Some(times.switching));
+            }
+        }
+    }
+
+    /// A restart without an answer shows nothing for ever, so somebody must stop looking.
+    #[test]
+    fn a_restart_is_never_waited_for_without_end() {
+        let times = Times::default();
+        let wait = times.wait(Some(ResetType::GracefulRestart), Goal::Restarted, Grace::Endless);
+        assert_eq!(wait, Some(times.switching));
     }
 
     #[test]
