@@ -59,10 +59,9 @@ pub(crate) fn is_open(target: &JobTarget) -> bool {
 }
 
 pub(crate) fn place(bmcs: &Bmcs, target: &JobTarget) -> Placed {
-    let node: Xname = match target.target.parse() {
+    let node = match target.target.parse::<Xname>() {
         Ok(node) => node,
         Err(problem) => {
-            let problem: model::InvalidValue = problem;
             return Placed::Nowhere(Outcome::failed(problem.to_string(), "name components by their xnames"));
         }
     };

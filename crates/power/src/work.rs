@@ -55,12 +55,11 @@ impl Work for PowerWork {
                 job.report(place, outcome);
             }
             self.switch_all(&job, &asked, by_bmc.here).await;
-            if let Some(first) = by_bmc.elsewhere.first() {
-                if !job.is_cancelled() {
-                    let others = by_bmc.elsewhere.len();
-                    let reason = format!("a member is needed that reaches {first}: {others} nodes wait for one");
-                    job.release(&reason).await;
-                }
+            let elsewhere = by_bmc.elsewhere.first().filter(|_| !job.is_cancelled());
+            if let Some(first) = elsewhere {
+                let others = by_bmc.elsewhere.len();
+                let reason = format!("a member is needed that reaches {first}: {others} nodes wait for one");
+                job.release(&reason).await;
             }
         })
     }
@@ -187,7 +186,9 @@ impl Whole<'_> {
         let turn = Turn {
             times: &self.work.times,
             stagger: &self.stagger,
-            begin: &move |note| Box::pin(begin(job.clone(), place, note, again)),
+            begin: &move |note: String| -> BoxFuture<'static, Result<(), Outcome>> {
+                Box::pin(begin(job.clone(), place, note, again))
+            },
             hold: &|| self.hold(&switchable.node),
             is_aborted: &|| self.job.is_cancelled(),
             verified: &|power: Power| {
