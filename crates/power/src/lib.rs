@@ -65,8 +65,5 @@ pub fn add_services(routes: &mut RoutesBuilder, bmcs: &Bmcs) {
 /// What does power transitions on this member.
 #[must_use]
 pub fn work(bmcs: &Bmcs) -> Arc<dyn Work> {
-    Arc::new(work::PowerWork {
-        bmcs: bmcs.clone(),
-        times: times::Times::default(),
-    })
+    Arc::new(work::PowerWork::new(bmcs.clone()))
 }

@@ -2,27 +2,43 @@
 
 use std::sync::Arc;
 
+use bmcs::Bmcs;
 use futures::future::BoxFuture;
-use redfish::{Bmc, Error, ResetType, SystemPower};
+use model::Xname;
+use redfish::{Bmc, Error, Limits, ResetType, SystemPower};
 
-/// Opens a connection to one certain BMC.
-pub(crate) type Open = Arc<dyn Fn() -> BoxFuture<'static, Result<Bmc, Error>> + Send + Sync>;
+/// Opens a connection to a BMC.
+pub(crate) type Open = Arc<dyn Fn(Xname) -> BoxFuture<'static, Result<Bmc, Error>> + Send + Sync>;
+
+/// As this member knows its BMCs: their addresses, logins and keys.
+pub(crate) fn open(bmcs: &Bmcs) -> Open {
+    let bmcs = bmcs.clone();
+    Arc::new(move |bmc: Xname| {
+        let bmcs = bmcs.clone();
+        Box::pin(async move { bmcs.open(&bmc, &Limits::default()).await })
+    })
+}
 
 /// A BMC that is told and asked in order.
 pub(crate) struct Link {
     open: Open,
+    name: Xname,
     bmc: Option<Bmc>,
 }
 
 impl Link {
-    pub(crate) fn new(open: Open) -> Link {
-        Link { open, bmc: None }
+    pub(crate) fn new(open: &Open, name: &Xname) -> Link {
+        Link {
+            open: Arc::clone(open),
+            name: name.clone(),
+            bmc: None,
+        }
     }
 
     async fn bmc(&mut self) -> Result<&Bmc, Error> {
         let bmc = match self.bmc.take() {
             Some(bmc) => bmc,
-            None => (self.open)().await?,
+            None => (self.open)(self.name.clone()).await?,
         };
         Ok(self.bmc.insert(bmc))
     }

@@ -10,11 +10,11 @@ use proto::power::v1::{
     power_status_service_server,
 };
 use proto::smd::v1::component;
-use redfish::{Limits, SystemPower};
+use redfish::SystemPower;
 use rpc::{Error, invalid};
 use tonic::{Request, Response, Status};
 
-use crate::link::{Link, Open};
+use crate::link::{self, Link, Open};
 use crate::plan::{Power, supported};
 
 /// BMCs that are asked at once.
@@ -24,6 +24,7 @@ const CONCURRENCY: usize = 64;
 #[derive(Clone)]
 pub struct PowerStatusService {
     bmcs: Bmcs,
+    open: Open,
 }
 
 /// A node whose BMC is asked.
@@ -37,7 +38,10 @@ impl PowerStatusService {
     /// A service that asks the BMCs of `bmcs`.
     #[must_use]
     pub fn new(bmcs: Bmcs) -> PowerStatusService {
-        PowerStatusService { bmcs }
+        PowerStatusService {
+            open: link::open(&bmcs),
+            bmcs,
+        }
     }
 
     async fn status(&self, request: &ListPowerStatusRequest) -> Result<ListPowerStatusResponse, Error> {
@@ -100,7 +104,7 @@ impl PowerStatusService {
                 .map(|asked| self.known(&asked.node, &asked.known_resets, problem.clone()))
                 .collect();
         }
-        let mut link = Link::new(self.open(bmc));
+        let mut link = Link::new(&self.open, bmc);
         let mut status = Vec::new();
         for asked in nodes {
             status.push(match link.power(&asked.system).await {
@@ -120,14 +124,6 @@ impl PowerStatusService {
             )),
             Err(error) => Err(error.to_string()),
         }
-    }
-
-    fn open(&self, bmc: &Xname) -> Open {
-        let (bmcs, bmc) = (self.bmcs.clone(), bmc.clone());
-        std::sync::Arc::new(move || {
-            let (bmcs, bmc) = (bmcs.clone(), bmc.clone());
-            Box::pin(async move { bmcs.open(&bmc, &Limits::default()).await })
-        })
     }
 
     fn said(&self, asked: &Asked, said: &SystemPower) -> PowerStatus {

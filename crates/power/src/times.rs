@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redfish::{Limits, ResetType};
+use redfish::ResetType;
 
 use crate::plan::{Goal, Grace};
 
@@ -17,7 +17,6 @@ pub(crate) struct Times {
     pub(crate) switching: Duration,
     /// Before something that the cluster's log did not take is tried again.
     pub(crate) log_again: Duration,
-    pub(crate) limits: Limits,
 }
 
 impl Default for Times {
@@ -27,17 +26,7 @@ impl Default for Times {
             poll_most: Duration::from_secs(5),
             switching: Duration::from_secs(180),
             log_again: Duration::from_secs(1),
-            limits: limits(),
         }
-    }
-}
-
-/// One connection reads the same few resources for as long as a shutdown takes; [`crate::link::Link`] opens another one when a
-/// limit is reached.
-pub(crate) fn limits() -> Limits {
-    Limits {
-        total: Duration::from_secs(900),
-        ..Limits::default()
     }
 }
 
@@ -71,10 +60,6 @@ pub(crate) mod tests {
             poll_most: ms(20),
             switching: ms(400),
             log_again: ms(5),
-            limits: Limits {
-                answer: ms(150),
-                ..limits()
-            },
         }
     }
 
@@ -111,10 +96,5 @@ pub(crate) mod tests {
         let times = Times::default();
         let wait = times.wait(Some(ResetType::GracefulRestart), Goal::Restarted, Grace::Endless);
         assert_eq!(wait, Some(times.switching));
-    }
-
-    #[test]
-    fn a_connection_outlives_the_usual_wait() {
-        assert!(limits().total > Times::default().switching);
     }
 }

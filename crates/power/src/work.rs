@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::component_states::{self, Verified};
 use crate::holds;
-use crate::link::{Link, Open};
+use crate::link::{self, Link, Open};
 use crate::operation::Operation;
 use crate::plan::{Grace, Power};
 use crate::stagger::Stagger;
@@ -30,6 +30,7 @@ const CONCURRENCY_DEFAULT: u32 = 64;
 /// The work of power transitions.
 pub(crate) struct PowerWork {
     pub(crate) bmcs: Bmcs,
+    pub(crate) open: Open,
     pub(crate) times: Times,
 }
 
@@ -66,6 +67,14 @@ impl Work for PowerWork {
 }
 
 impl PowerWork {
+    pub(crate) fn new(bmcs: Bmcs) -> PowerWork {
+        PowerWork {
+            open: link::open(&bmcs),
+            bmcs,
+            times: Times::default(),
+        }
+    }
+
     async fn switch_all(
         &self,
         job: &Running,
@@ -99,15 +108,6 @@ impl PowerWork {
         };
         let writing = component_states::write(store.clone(), job.author(), to_write);
         futures::future::join(switching, writing).await;
-    }
-
-    /// How this BMC is connected to.
-    fn open(&self, bmc: &Xname) -> Open {
-        let (bmcs, bmc, limits) = (self.bmcs.clone(), bmc.clone(), self.times.limits.clone());
-        Arc::new(move || {
-            let (bmcs, bmc, limits) = (bmcs.clone(), bmc.clone(), limits.clone());
-            Box::pin(async move { bmcs.open(&bmc, &limits).await })
-        })
     }
 }
 
@@ -163,7 +163,7 @@ impl Whole<'_> {
 
     /// In order, over one connection. What another member began is read back first, and also when the transition is aborted.
     async fn one_bmc(&self, bmc: &Xname, mut nodes: Vec<Switchable>) {
-        let mut link = Link::new(self.work.open(bmc));
+        let mut link = Link::new(&self.work.open, bmc);
         nodes.sort_by_key(|node| (node.begun.is_none(), node.place));
         for node in &nodes {
             if node.begun.is_none() && self.job.is_cancelled() {
