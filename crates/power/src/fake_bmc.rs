@@ -10,7 +10,7 @@ use model::Xname;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
 use proto::smd::v1::{InventoryDetail, RedfishEndpointPayload};
 use raft::Store;
-use redfish::{Connector, Limits, Trust};
+use redfish::{Address, Connector, Limits, Trust};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -138,7 +138,7 @@ impl FakeBmc {
             ..Limits::default()
         };
         Arc::new(move |_: Xname| {
-            let (address, limits) = (address.parse().unwrap(), limits.clone());
+            let (address, limits) = (address.parse::<Address>().unwrap(), limits.clone());
             Box::pin(async move {
                 let connector = Connector::system(64);
                 connector.open(&address, None, Trust::InsecureAny, &limits).await
@@ -262,7 +262,6 @@ pub(crate) fn bmcs(store: Store) -> Bmcs {
 pub(crate) async fn discover(store: &Store, bmc: &str, address: &str, systems: u32) {
     let system = |number: u32| InventoryDetail {
         uri: format!("https://{address}/redfish/v1/Systems/{number}"),
-        uuid: format!("6d9a0000-0000-4000-8000-{:011x}{number}", address.len()),
         system_type: "Physical".to_owned(),
         actions: ALL.map(str::to_owned).into(),
         ..InventoryDetail::default()
