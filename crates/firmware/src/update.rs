@@ -114,7 +114,10 @@ async fn see_through(
             done(turn, &before, after, &message)
         }
         Followed::Failed(message) => Outcome::failed(
-            format!("its task failed: {}", if message.is_empty() { "it does not say why" } else { &message }),
+            match message.as_str() {
+                "" => "its task failed, and it does not say why".to_owned(),
+                why => format!("its task failed: {why}"),
+            },
             "check that the image is for this hardware and that the BMC reaches its URI",
         ),
         Followed::Late(last) => Outcome::unknown(format!("it is not done in time; {last}"), UNKNOWN_REMEDY),
@@ -182,10 +185,10 @@ async fn changed(
     loop {
         let left = turn.until.saturating_duration_since(Instant::now());
         sleep(left.min(pause)).await;
-        if let Ok(read) = versions::read(link, firmware).await {
-            if !versions::changes(before, &read).is_empty() {
-                return Some(read);
-            }
+        if let Ok(read) = versions::read(link, firmware).await
+            && !versions::changes(before, &read).is_empty()
+        {
+            return Some(read);
         }
         if Instant::now() >= turn.until {
             return None;
