@@ -206,9 +206,9 @@ fn step(machine: &Machine, looks: usize) -> TaskStep {
 fn task(machine: &mut Machine, looks: usize) -> Option<Value> {
     let message = |text: &str| json!([{"Message": text}]);
     match step(machine, looks) {
-        TaskStep::Running(percent) => Some(
-            json!({"TaskState": "Running", "PercentComplete": percent, "Messages": message("busy")}),
-        ),
+        TaskStep::Running(percent) => {
+            Some(json!({"TaskState": "Running", "PercentComplete": percent, "Messages": message("busy")}))
+        }
         TaskStep::Done => {
             machine.version = machine.next;
             Some(json!({"TaskState": "Completed", "TaskStatus": "OK", "Messages": message("done")}))
@@ -258,7 +258,8 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, S
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().unwrap())
     });
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
@@ -279,7 +280,9 @@ pub(crate) fn open_by(address_of: impl Fn(&Xname) -> SocketAddr) -> Open {
         Box::pin(async move {
             let address = format!("http://{address}").parse::<Address>().unwrap();
             let connector = Connector::system(64);
-            connector.open(&address, None, Trust::InsecureAny, &Limits::default()).await
+            connector
+                .open(&address, None, Trust::InsecureAny, &Limits::default())
+                .await
         })
     })
 }
@@ -307,7 +310,9 @@ pub(crate) async fn inventory(store: &Store, bmc: &str, address: &str) {
     };
     let sealer = auth::Sealer::generate().unwrap();
     let service = smd::RedfishEndpointService::new(store.clone(), &sealer);
-    let created = service.create_redfish_endpoints(tonic::Request::new(payload)).await;
+    let created = service
+        .create_redfish_endpoints(tonic::Request::new(payload))
+        .await;
     created.unwrap();
     let put = PutFirmware {
         inventories: vec![FirmwareInventory {

@@ -76,9 +76,15 @@ mod tests {
     async fn a_task_is_followed_to_its_end() {
         let second = Duration::from_secs(1);
         let well = [TaskStep::Running(10), TaskStep::Running(90), TaskStep::Done];
-        assert_eq!(followed(&well, second).await, Followed::Succeeded("done".to_owned()));
+        assert_eq!(
+            followed(&well, second).await,
+            Followed::Succeeded("done".to_owned())
+        );
         let badly = [TaskStep::Running(10), TaskStep::Failed];
-        assert_eq!(followed(&badly, second).await, Followed::Failed("bad image".to_owned()));
+        assert_eq!(
+            followed(&badly, second).await,
+            Followed::Failed("bad image".to_owned())
+        );
     }
 
     #[tokio::test]
@@ -97,7 +103,10 @@ mod tests {
     #[tokio::test]
     async fn one_that_does_not_end_says_how_far_it_was() {
         let followed = followed(&[TaskStep::Running(40)], Duration::from_millis(40)).await;
-        assert_eq!(followed, Followed::Late("its task has done 40 %: busy".to_owned()));
+        assert_eq!(
+            followed,
+            Followed::Late("its task has done 40 %: busy".to_owned())
+        );
     }
 
     #[test]

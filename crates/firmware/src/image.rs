@@ -23,7 +23,10 @@ impl Image {
     /// What is wrong with it, and what is accepted. No text of a user or password is repeated.
     pub(crate) fn parse(text: &str) -> Result<Image, String> {
         if text.len() > URI_BYTES_MAX {
-            return Err(format!("it has {} bytes; write {URI_BYTES_MAX} at most", text.len()));
+            return Err(format!(
+                "it has {} bytes; write {URI_BYTES_MAX} at most",
+                text.len()
+            ));
         }
         if let Some(name) = text.strip_prefix(FILE) {
             let name: Result<BootFileName, _> = name.parse();
@@ -41,7 +44,9 @@ impl Image {
         }
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         if host.contains('@') {
-            return Err("it holds a user; the job shows it to others, so serve the image without a login".to_owned());
+            return Err(
+                "it holds a user; the job shows it to others, so serve the image without a login".to_owned(),
+            );
         }
         if host.is_empty() || path.is_empty() {
             return Err("it names no file on a host; write e.g. http://10.1.0.1/bios.bin".to_owned());
@@ -106,7 +111,10 @@ mod tests {
     #[test]
     fn a_url_with_a_password_is_refused_and_not_repeated() {
         let problem = Image::parse("http://root:secret@10.1.0.1/bios.bin").unwrap_err();
-        assert!(problem.contains("user") && !problem.contains("secret"), "{problem}");
+        assert!(
+            problem.contains("user") && !problem.contains("secret"),
+            "{problem}"
+        );
     }
 
     #[test]

@@ -95,7 +95,9 @@ impl Link {
 /// Source: DSP2046, `UpdateService`.
 async fn simple_update_target(bmc: &Bmc) -> Result<String, Error> {
     let root = bmc.get("/redfish/v1/").await?;
-    let service = root.pointer("/UpdateService/@odata.id").and_then(|uri| uri.as_str());
+    let service = root
+        .pointer("/UpdateService/@odata.id")
+        .and_then(|uri| uri.as_str());
     let Some(service) = service else {
         return Ok(String::new());
     };

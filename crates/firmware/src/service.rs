@@ -63,10 +63,16 @@ mod tests {
         let store = Store::in_memory();
         inventory(&store, BMC, "127.0.0.1:443").await;
         let service = FirmwareUpdateService::new(bmcs(store.clone()));
-        let begun = service.start_firmware_update(request("http://10.1.0.1/bios.bin")).await;
+        let begun = service
+            .start_firmware_update(request("http://10.1.0.1/bios.bin"))
+            .await;
         let id = begun.unwrap().into_inner().job;
         let state = store.state();
-        let targets: Vec<&str> = state.jobs.targets(&id).map(|target| target.target.as_str()).collect();
+        let targets: Vec<&str> = state
+            .jobs
+            .targets(&id)
+            .map(|target| target.target.as_str())
+            .collect();
         assert_eq!(targets, [BMC]);
     }
 
@@ -74,7 +80,10 @@ mod tests {
     async fn what_is_wrong_or_empty_makes_no_job() {
         let store = Store::in_memory();
         let service = FirmwareUpdateService::new(bmcs(store.clone()));
-        for wrong in [request("bios.bin"), Request::new(StartFirmwareUpdateRequest::default())] {
+        for wrong in [
+            request("bios.bin"),
+            Request::new(StartFirmwareUpdateRequest::default()),
+        ] {
             let refused = service.start_firmware_update(wrong).await.unwrap_err();
             assert_eq!(refused.code(), tonic::Code::InvalidArgument);
         }

@@ -45,7 +45,10 @@ fn check_bounds(update: &FirmwareUpdate) -> Result<(), Error> {
         return Err(invalid("steps", problem));
     }
     if update.concurrency_max > CONCURRENCY_MAX {
-        let problem = format!("{} is too many; write 0 to {CONCURRENCY_MAX}", update.concurrency_max);
+        let problem = format!(
+            "{} is too many; write 0 to {CONCURRENCY_MAX}",
+            update.concurrency_max
+        );
         return Err(invalid("concurrency_max", problem));
     }
     if update.deadline_s != 0 && !DEADLINE_S.contains(&update.deadline_s) {
@@ -130,16 +133,67 @@ mod tests {
     async fn what_is_wrong_is_refused_by_its_field() {
         let bmcs = scene().await;
         let wrong = [
-            (FirmwareUpdate { image_uri: "bios.bin".to_owned(), ..good() }, "image_uri: "),
-            (FirmwareUpdate { image_uri: "file:bios.bin".to_owned(), ..good() }, "no such boot file: bios.bin"),
-            (FirmwareUpdate { steps: vec![10, 1], ..good() }, "steps: 1 comes after 10"),
-            (FirmwareUpdate { concurrency_max: 257, ..good() }, "concurrency_max: 257"),
-            (FirmwareUpdate { deadline_s: 59, ..good() }, "deadline_s: 59"),
-            (FirmwareUpdate { deadline_s: 14_401, ..good() }, "deadline_s: 14401"),
-            (FirmwareUpdate { targets: Vec::new(), ..good() }, "targets: it is empty"),
-            (FirmwareUpdate { targets: vec!["x7c0s0b0".to_owned()], ..good() }, "targets: "),
             (
-                FirmwareUpdate { firmware_ids: vec!["GPU".to_owned()], ..good() },
+                FirmwareUpdate {
+                    image_uri: "bios.bin".to_owned(),
+                    ..good()
+                },
+                "image_uri: ",
+            ),
+            (
+                FirmwareUpdate {
+                    image_uri: "file:bios.bin".to_owned(),
+                    ..good()
+                },
+                "no such boot file: bios.bin",
+            ),
+            (
+                FirmwareUpdate {
+                    steps: vec![10, 1],
+                    ..good()
+                },
+                "steps: 1 comes after 10",
+            ),
+            (
+                FirmwareUpdate {
+                    concurrency_max: 257,
+                    ..good()
+                },
+                "concurrency_max: 257",
+            ),
+            (
+                FirmwareUpdate {
+                    deadline_s: 59,
+                    ..good()
+                },
+                "deadline_s: 59",
+            ),
+            (
+                FirmwareUpdate {
+                    deadline_s: 14_401,
+                    ..good()
+                },
+                "deadline_s: 14401",
+            ),
+            (
+                FirmwareUpdate {
+                    targets: Vec::new(),
+                    ..good()
+                },
+                "targets: it is empty",
+            ),
+            (
+                FirmwareUpdate {
+                    targets: vec!["x7c0s0b0".to_owned()],
+                    ..good()
+                },
+                "targets: ",
+            ),
+            (
+                FirmwareUpdate {
+                    firmware_ids: vec!["GPU".to_owned()],
+                    ..good()
+                },
                 "firmware_ids: x0c0s0b0 has no GPU",
             ),
         ];

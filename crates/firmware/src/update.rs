@@ -128,7 +128,10 @@ async fn see_through(
                     Told::Task(_) => "it does not know its task any more".to_owned(),
                     Told::NoTask(why) => why,
                 };
-                Outcome::unknown(format!("{why}, and its versions are as they were"), UNKNOWN_REMEDY)
+                Outcome::unknown(
+                    format!("{why}, and its versions are as they were"),
+                    UNKNOWN_REMEDY,
+                )
             }
         },
     }
@@ -140,7 +143,8 @@ fn done(turn: &Turn<'_>, before: &Versions, after: Result<Versions, Error>, mess
             let changes = versions::changes(before, &after);
             (turn.read_after)(after);
             match changes.as_str() {
-                "" => "done, and its versions are as they were: it may take them with its next restart".to_owned(),
+                "" => "done, and its versions are as they were: it may take them with its next restart"
+                    .to_owned(),
                 changes => changes.to_owned(),
             }
         }

@@ -130,9 +130,9 @@ impl FirmwareWork {
             failures: Failures::new(self.failed_before(job.job()), asked.failures_max),
             read,
         };
-        for step in targets.chunk_by(|one, next| {
-            step_of(&asked.steps, one.place) == step_of(&asked.steps, next.place)
-        }) {
+        for step in targets
+            .chunk_by(|one, next| step_of(&asked.steps, one.place) == step_of(&asked.steps, next.place))
+        {
             let outcome = Box::pin(rollout.step(step)).await;
             if outcome != Step::Done {
                 return outcome;
@@ -164,8 +164,9 @@ impl Rollout<'_> {
             0 => CONCURRENCY_DEFAULT,
             at_once => at_once,
         };
-        let (elsewhere, here): (Vec<&JobTarget>, Vec<&JobTarget>) =
-            targets.iter().partition(|target| self.work.is_elsewhere(&target.target));
+        let (elsewhere, here): (Vec<&JobTarget>, Vec<&JobTarget>) = targets
+            .iter()
+            .partition(|target| self.work.is_elsewhere(&target.target));
         futures::stream::iter(here)
             .for_each_concurrent(at_once as usize, |target| {
                 Box::pin(async move { self.one_bmc(target).await })

@@ -51,10 +51,7 @@ fn changes(store: &Store, verified: impl Iterator<Item = Verified>) -> Vec<(Node
 /// Others need `force`, which is for administrators.
 fn may_go_off(state: component::State) -> bool {
     use component::State;
-    matches!(
-        state,
-        State::On | State::Standby | State::Halt | State::Ready
-    )
+    matches!(state, State::On | State::Standby | State::Halt | State::Ready)
 }
 
 async fn patch(store: &Store, author: &Author, state: NodeState, ids: Vec<String>) {
@@ -104,7 +101,11 @@ mod tests {
         drop(tell);
         write(store.clone(), Author::of("user/ada", None), told).await;
         let state = store.state();
-        state.smd.components().map(|component| component.state()).collect()
+        state
+            .smd
+            .components()
+            .map(|component| component.state())
+            .collect()
     }
 
     #[tokio::test]
@@ -121,7 +122,11 @@ mod tests {
             ("x0c0s2b0n0", Power::On),
         ];
         let states = after(&store, &verified).await;
-        let expected = [component::State::Off, component::State::On, component::State::Ready];
+        let expected = [
+            component::State::Off,
+            component::State::On,
+            component::State::Ready,
+        ];
         assert_eq!(states, expected);
     }
 
@@ -135,7 +140,11 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_written_that_is_so_already_or_takes_force() {
-        let store = store(&[("x0c0s0b0n0", NodeState::Off), ("x0c0s1b0n0", NodeState::Populated)]).await;
+        let store = store(&[
+            ("x0c0s0b0n0", NodeState::Off),
+            ("x0c0s1b0n0", NodeState::Populated),
+        ])
+        .await;
         let before = store.state().applied_index();
         let verified = [
             ("x0c0s0b0n0", Power::Off),

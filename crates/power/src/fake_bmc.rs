@@ -78,7 +78,9 @@ impl FakeBmc {
         let fake = FakeBmc {
             address: listener.local_addr().unwrap(),
             systems: Arc::new(Mutex::new(
-                (1..=systems).map(|number| (number.to_string(), system.clone())).collect(),
+                (1..=systems)
+                    .map(|number| (number.to_string(), system.clone()))
+                    .collect(),
             )),
             told: Arc::default(),
             connections: Arc::default(),
@@ -196,7 +198,11 @@ impl FakeBmc {
             Manner::IgnoresGrace if is_graceful => {}
             _ => {
                 system.resets += 1;
-                system.power = if reset.ends_with("Off") || reset == "GracefulShutdown" { "Off" } else { "On" };
+                system.power = if reset.ends_with("Off") || reset == "GracefulShutdown" {
+                    "Off"
+                } else {
+                    "On"
+                };
             }
         }
         (204, manner)
@@ -244,7 +250,8 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, S
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().unwrap())
     });
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
@@ -276,6 +283,8 @@ pub(crate) async fn discover(store: &Store, bmc: &str, address: &str, systems: u
     };
     let sealer = auth::Sealer::generate().unwrap();
     let service = smd::RedfishEndpointService::new(store.clone(), &sealer);
-    let created = service.create_redfish_endpoints(tonic::Request::new(payload)).await;
+    let created = service
+        .create_redfish_endpoints(tonic::Request::new(payload))
+        .await;
     created.unwrap();
 }

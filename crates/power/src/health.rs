@@ -91,10 +91,21 @@ mod tests {
     #[tokio::test]
     async fn with_a_majority_all_is_well() {
         let service = PowerHealthService::new(Store::in_memory());
-        service.get_liveness(Request::new(GetLivenessRequest {})).await.unwrap();
-        service.get_readiness(Request::new(GetReadinessRequest {})).await.unwrap();
+        service
+            .get_liveness(Request::new(GetLivenessRequest {}))
+            .await
+            .unwrap();
+        service
+            .get_readiness(Request::new(GetReadinessRequest {}))
+            .await
+            .unwrap();
         let health = health(&service).await;
-        for told in [health.kv_store, health.state_manager, health.vault, health.distributed_locking] {
+        for told in [
+            health.kv_store,
+            health.state_manager,
+            health.vault,
+            health.distributed_locking,
+        ] {
             assert_eq!(told, CONNECTED);
         }
     }
@@ -103,8 +114,14 @@ mod tests {
     #[tokio::test]
     async fn without_a_majority_it_is_alive_and_not_ready() {
         let service = cut_off();
-        service.get_liveness(Request::new(GetLivenessRequest {})).await.unwrap();
-        let refused = service.get_readiness(Request::new(GetReadinessRequest {})).await.unwrap_err();
+        service
+            .get_liveness(Request::new(GetLivenessRequest {}))
+            .await
+            .unwrap();
+        let refused = service
+            .get_readiness(Request::new(GetReadinessRequest {}))
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), tonic::Code::Unavailable);
         let health = health(&service).await;
         assert!(health.kv_store.contains("majority"), "{}", health.kv_store);

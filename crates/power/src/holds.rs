@@ -122,7 +122,11 @@ mod tests {
         let told = held(&store, "x0c0s0b0n0:dk:another").unwrap();
         assert!(told.starts_with("it is reserved by user/ada until 20"), "{told}");
         let keys = grant.keys(&NODE.parse().unwrap());
-        for key in [&keys.deputy_key, &keys.reservation_key, &keys.deputy_key.to_uppercase()] {
+        for key in [
+            &keys.deputy_key,
+            &keys.reservation_key,
+            &keys.deputy_key.to_uppercase(),
+        ] {
             assert_eq!(held(&store, key), None);
         }
     }

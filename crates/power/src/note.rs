@@ -46,10 +46,9 @@ impl Note {
             // of the others a press that is the last step is one that switches on, as Soft-Off and Off have one step
             ResetType::PushPowerButton if matches!(operation, Operation::Init) && self.is_last() => Goal::On,
             ResetType::PushPowerButton => Goal::Off,
-            ResetType::ForceRestart
-            | ResetType::GracefulRestart
-            | ResetType::PowerCycle
-            | ResetType::Nmi => Goal::Restarted,
+            ResetType::ForceRestart | ResetType::GracefulRestart | ResetType::PowerCycle | ResetType::Nmi => {
+                Goal::Restarted
+            }
         }
     }
 }
@@ -91,7 +90,10 @@ mod tests {
     #[test]
     fn a_note_is_read_back() {
         for (note, text) in [
-            (Note::new(ResetType::GracefulShutdown, 0, 2, ""), "GracefulShutdown 1/2"),
+            (
+                Note::new(ResetType::GracefulShutdown, 0, 2, ""),
+                "GracefulShutdown 1/2",
+            ),
             (
                 Note::new(ResetType::ForceRestart, 0, 1, "2026-11-30T12:00:00Z"),
                 "ForceRestart 1/1 2026-11-30T12:00:00Z",
@@ -120,7 +122,14 @@ mod tests {
     /// Whoever takes over looks for the same as whoever began.
     #[test]
     fn the_goal_of_a_note_is_that_of_its_step() {
-        let resets = ["On", "ForceOff", "GracefulShutdown", "GracefulRestart", "ForceRestart", "PushPowerButton"];
+        let resets = [
+            "On",
+            "ForceOff",
+            "GracefulShutdown",
+            "GracefulRestart",
+            "ForceRestart",
+            "PushPowerButton",
+        ];
         for operation in operation::ALL {
             for power in [Power::On, Power::Off] {
                 for left_out in 0..resets.len() {

@@ -77,6 +77,9 @@ mod tests {
     fn every_operation_of_the_proto_is_in_the_list() {
         let known = (1..=7).map(|number| Operation::try_from(number).unwrap());
         assert!(known.into_iter().all(|operation| ALL.contains(&operation)));
-        assert!(Operation::try_from(8).is_err(), "a new one needs a name and a plan");
+        assert!(
+            Operation::try_from(8).is_err(),
+            "a new one needs a name and a plan"
+        );
     }
 }

@@ -158,13 +158,12 @@ pub(crate) fn supported(offered: &[String]) -> Vec<String> {
             Operation::On => Power::Off,
             _ => Power::On,
         };
-        matches!(
-            plan(*operation, power, offered, Grace::of(None)),
-            Plan::Steps(_)
-        )
+        matches!(plan(*operation, power, offered, Grace::of(None)), Plan::Steps(_))
     };
     let possible = operation::ALL.into_iter().filter(is_possible);
-    possible.map(|operation| operation::name(operation).to_owned()).collect()
+    possible
+        .map(|operation| operation::name(operation).to_owned())
+        .collect()
 }
 
 fn one(step: Step) -> Vec<Step> {

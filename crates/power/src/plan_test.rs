@@ -147,10 +147,7 @@ fn each_step_reaches_its_goal_and_the_last_one_that_of_the_operation() {
         let mut has_been_off = matches!(power, Power::Off | Power::PoweringOff);
         for step in case.steps() {
             power = step.reset.map_or(settled(power), |reset| after(power, reset));
-            let restarts = matches!(
-                step.reset,
-                Some(ForceRestart | GracefulRestart | PowerCycle)
-            );
+            let restarts = matches!(step.reset, Some(ForceRestart | GracefulRestart | PowerCycle));
             has_been_off |= restarts || power == Power::Off;
             let reached = match step.goal {
                 Goal::On => power == Power::On,
@@ -261,12 +258,21 @@ fn unsupported_is_only_what_cannot_be_done() {
 
 #[test]
 fn what_is_missing_is_named_with_what_is_there() {
-    let plan = plan(Operation::SoftOff, Power::On, &texts(&[On, ForceOff]), Grace::AtOnce);
+    let plan = plan(
+        Operation::SoftOff,
+        Power::On,
+        &texts(&[On, ForceOff]),
+        Grace::AtOnce,
+    );
     let told = "Soft-Off needs GracefulShutdown, and the BMC offers On, ForceOff".to_owned();
     assert_eq!(plan, Plan::Unsupported(told));
 }
 
-fn steps(operation: Operation, power: Power, offered: &[ResetType]) -> Vec<(Option<ResetType>, Option<ResetType>)> {
+fn steps(
+    operation: Operation,
+    power: Power,
+    offered: &[ResetType],
+) -> Vec<(Option<ResetType>, Option<ResetType>)> {
     match plan(operation, power, &texts(offered), Grace::Until(MINUTE)) {
         Plan::Steps(steps) => steps.iter().map(|step| (step.reset, step.forced)).collect(),
         other => panic!("{other:?}"),
@@ -286,14 +292,34 @@ fn a_bmc_that_offers_everything_gets_the_gentlest() {
         (Operation::On, Power::Unknown, vec![on]),
         (Operation::Off, Power::On, vec![gracefully]),
         (Operation::Off, Power::PoweringOff, vec![(None, Some(ForceOff))]),
-        (Operation::SoftOff, Power::On, vec![(Some(GracefulShutdown), None)]),
-        (Operation::ForceOff, Power::PoweringOff, vec![(Some(ForceOff), None)]),
-        (Operation::SoftRestart, Power::On, vec![(Some(GracefulRestart), None)]),
-        (Operation::HardRestart, Power::On, vec![(Some(ForceRestart), None)]),
+        (
+            Operation::SoftOff,
+            Power::On,
+            vec![(Some(GracefulShutdown), None)],
+        ),
+        (
+            Operation::ForceOff,
+            Power::PoweringOff,
+            vec![(Some(ForceOff), None)],
+        ),
+        (
+            Operation::SoftRestart,
+            Power::On,
+            vec![(Some(GracefulRestart), None)],
+        ),
+        (
+            Operation::HardRestart,
+            Power::On,
+            vec![(Some(ForceRestart), None)],
+        ),
         (Operation::Init, Power::On, vec![gracefully, on]),
         (Operation::Init, Power::Off, vec![on]),
     ] {
-        assert_eq!(steps(operation, power, &all), expected, "{operation:?} of {power:?}");
+        assert_eq!(
+            steps(operation, power, &all),
+            expected,
+            "{operation:?} of {power:?}"
+        );
     }
 }
 
@@ -317,7 +343,10 @@ fn a_bmc_that_does_not_say_what_it_offers_is_asked_for_what_all_have() {
     for operation in operation::ALL {
         for power in POWERS {
             let plan = plan(operation, power, &[], Grace::of(None));
-            assert!(!matches!(plan, Plan::Unsupported(_)), "{operation:?} of {power:?}");
+            assert!(
+                !matches!(plan, Plan::Unsupported(_)),
+                "{operation:?} of {power:?}"
+            );
             if let Plan::Steps(steps) = plan {
                 assert!(steps.iter().all(|step| step.reset != Some(PushPowerButton)));
             }

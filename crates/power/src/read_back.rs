@@ -80,9 +80,7 @@ async fn look(link: &mut Link, system: &str, wish: &Wish<'_>, has_left: &mut boo
     match (is_fulfilled, said.as_str()) {
         (true, _) => Look::Fulfilled,
         (false, "") => Look::Other("it does not say whether it is on".to_owned()),
-        (false, "On") if wish.goal == Goal::Restarted => {
-            Look::Other("it is On, as it was before".to_owned())
-        }
+        (false, "On") if wish.goal == Goal::Restarted => Look::Other("it is On, as it was before".to_owned()),
         (false, said) => Look::Other(format!("it is {said}")),
     }
 }

@@ -70,7 +70,11 @@ mod tests {
     #[tokio::test]
     async fn what_draws_no_current_waits_for_nobody() {
         let stagger = Stagger::new(Duration::from_secs(3600));
-        let resets = [ResetType::ForceOff, ResetType::GracefulShutdown, ResetType::ForceRestart];
+        let resets = [
+            ResetType::ForceOff,
+            ResetType::GracefulShutdown,
+            ResetType::ForceRestart,
+        ];
         let took = seconds(&stagger, &resets).await;
         assert!(took < Duration::from_secs(60), "{took:?}");
     }

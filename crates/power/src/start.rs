@@ -35,7 +35,11 @@ pub(crate) fn transition(
     }
     let transition = PowerTransition {
         operation: operation.into(),
-        targets: request.location.iter().map(|location| location.xname.clone()).collect(),
+        targets: request
+            .location
+            .iter()
+            .map(|location| location.xname.clone())
+            .collect(),
         task_deadline_minutes: request.task_deadline_minutes,
         concurrency_max: request.concurrency_max,
         stagger_ms: request.stagger_ms,
@@ -220,7 +224,12 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused_and_not_shown() {
-        for wrong in ["secret", "x0c0s0b0n0:dk:", "x0c0s0b0n0:pk:secret", "nowhere:dk:secret"] {
+        for wrong in [
+            "secret",
+            "x0c0s0b0n0:dk:",
+            "x0c0s0b0n0:pk:secret",
+            "nowhere:dk:secret",
+        ] {
             let mut with_key = request(&["x0c0s0b0n0"]);
             with_key.location[0].deputy_key = wrong.to_owned();
             let told = refused(&with_key);

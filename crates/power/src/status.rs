@@ -73,7 +73,9 @@ impl PowerStatusService {
                     xnames.insert(xname);
                 }
                 Err(_) => {
-                    let nodes = self.bmcs.expand("xname", std::slice::from_ref(text), What::Switchable)?;
+                    let nodes = self
+                        .bmcs
+                        .expand("xname", std::slice::from_ref(text), What::Switchable)?;
                     xnames.extend(nodes.iter().filter_map(|node| node.parse().ok()));
                 }
             }
@@ -150,10 +152,17 @@ impl PowerStatusService {
         let resets_known = !known_resets.is_empty();
         PowerStatus {
             xname: node.to_string(),
-            power_state: component.as_ref().map_or("undefined", |component| in_smd(component.state())).to_owned(),
+            power_state: component
+                .as_ref()
+                .map_or("undefined", |component| in_smd(component.state()))
+                .to_owned(),
             management_state: Management::Unavailable.name().to_owned(),
             error,
-            supported_power_transitions: if resets_known { supported(known_resets) } else { Vec::new() },
+            supported_power_transitions: if resets_known {
+                supported(known_resets)
+            } else {
+                Vec::new()
+            },
             last_updated: state::time_text(modified.map_or(0, |change| change.at_ms)),
         }
     }
@@ -194,7 +203,11 @@ struct Filter {
 impl Filter {
     fn of(request: &ListPowerStatusRequest) -> Result<Filter, Error> {
         Ok(Filter {
-            power: word("powerStateFilter", &request.power_state_filter, &["on", "off", "undefined"])?,
+            power: word(
+                "powerStateFilter",
+                &request.power_state_filter,
+                &["on", "off", "undefined"],
+            )?,
             management: word(
                 "managementStateFilter",
                 &request.management_state_filter,
@@ -205,7 +218,9 @@ impl Filter {
 
     fn admits(&self, status: &PowerStatus) -> bool {
         self.power.is_none_or(|power| power == status.power_state)
-            && self.management.is_none_or(|management| management == status.management_state)
+            && self
+                .management
+                .is_none_or(|management| management == status.management_state)
     }
 }
 
@@ -215,7 +230,11 @@ fn word(field: &str, given: &str, accepted: &[&'static str]) -> Result<Option<&'
     }
     let found = accepted.iter().find(|word| word.eq_ignore_ascii_case(given));
     found.map(|word| Some(*word)).ok_or_else(|| {
-        let problem = format!("`{}` is none; write {}", given.escape_debug(), accepted.join(", "));
+        let problem = format!(
+            "`{}` is none; write {}",
+            given.escape_debug(),
+            accepted.join(", ")
+        );
         invalid(field, problem)
     })
 }

@@ -47,7 +47,10 @@ async fn bmcs_are_asked_now_over_one_connection_each() {
     assert_eq!(powers(&status), [("x0c0s0b0n0", "on"), ("x0c0s0b0n1", "off")]);
     assert_eq!(fake.connections(), 1);
     for status in &status {
-        assert_eq!((status.management_state.as_str(), status.error.as_str()), ("available", ""));
+        assert_eq!(
+            (status.management_state.as_str(), status.error.as_str()),
+            ("available", "")
+        );
         assert_eq!(status.supported_power_transitions.len(), 7);
         assert!(status.last_updated.ends_with('Z'));
     }
@@ -137,7 +140,12 @@ async fn a_query_is_the_same_as_a_list() {
         power_state_filter: "on".to_owned(),
         ..QueryPowerStatusRequest::default()
     };
-    let status = service.query_power_status(Request::new(query)).await.unwrap().into_inner().status;
+    let status = service
+        .query_power_status(Request::new(query))
+        .await
+        .unwrap()
+        .into_inner()
+        .status;
     assert_eq!(powers(&status), [("x0c0s0b0n1", "on")]);
 }
 

@@ -97,7 +97,12 @@ impl Scene {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.lock().unwrap().iter().map(|(note, _)| note.clone()).collect()
+        self.notes
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(note, _)| note.clone())
+            .collect()
     }
 
     fn verified(&self) -> Vec<Power> {
@@ -142,7 +147,10 @@ async fn every_operation_ends_where_it_should() {
     ] {
         let scene = Scene::new(power).await;
         let outcome = scene.switch(operation, SHORT).await;
-        assert!(matches!(outcome, Outcome::Succeeded(_)), "{operation:?}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Succeeded(_)),
+            "{operation:?}: {outcome:?}"
+        );
         assert_eq!(scene.told(), told, "{operation:?}");
         assert_eq!(scene.fake.power(1), after, "{operation:?}");
     }
@@ -188,7 +196,10 @@ async fn what_was_not_done_and_not_answered_is_unknown_and_never_told_again() {
     let outcome = scene.switch(Operation::ForceOff, SHORT).await;
     assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
     let reason = reason(&outcome);
-    assert!(reason.starts_with("ForceOff was sent, and ") && reason.ends_with("it is On"), "{reason}");
+    assert!(
+        reason.starts_with("ForceOff was sent, and ") && reason.ends_with("it is On"),
+        "{reason}"
+    );
     assert_eq!(scene.told(), ["1 ForceOff"]);
     assert!(scene.verified().is_empty());
 }
@@ -199,12 +210,18 @@ async fn a_restart_without_an_answer_is_believed_only_with_a_proof() {
     let scene = Scene::behaving("On", Manner::DoesWithoutAnswer).await;
     let outcome = scene.switch(Operation::HardRestart, SHORT).await;
     assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
-    assert!(reason(&outcome).ends_with("it is On, as it was before"), "{outcome:?}");
+    assert!(
+        reason(&outcome).ends_with("it is On, as it was before"),
+        "{outcome:?}"
+    );
 
     let scene = Scene::behaving("On", Manner::DoesWithoutAnswer).await;
     scene.fake.tells_reset_time(1);
     let outcome = scene.switch(Operation::HardRestart, SHORT).await;
-    assert_eq!(outcome, succeeded("ForceRestart without an answer, read back: restarted"));
+    assert_eq!(
+        outcome,
+        succeeded("ForceRestart without an answer, read back: restarted")
+    );
     assert_eq!(scene.notes(), ["ForceRestart 1/1 2026-11-30T12:00:00Z"]);
 
     let scene = Scene::behaving("On", Manner::BreaksOff).await;
@@ -234,7 +251,10 @@ async fn soft_off_never_forces() {
     let scene = Scene::behaving("On", Manner::IgnoresGrace).await;
     let outcome = scene.switch(Operation::SoftOff, SHORT).await;
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
-    assert_eq!(reason(&outcome), "the BMC accepted GracefulShutdown, and in time it is On");
+    assert_eq!(
+        reason(&outcome),
+        "the BMC accepted GracefulShutdown, and in time it is On"
+    );
     assert_eq!(scene.told(), ["1 GracefulShutdown"]);
 }
 
@@ -242,7 +262,9 @@ async fn soft_off_never_forces() {
 #[tokio::test]
 async fn a_graceful_shutdown_that_is_refused_is_forced_at_once() {
     let scene = Scene::behaving("On", Manner::Refuses("GracefulShutdown")).await;
-    let outcome = scene.switch(Operation::Off, Grace::Until(Duration::from_secs(3600))).await;
+    let outcome = scene
+        .switch(Operation::Off, Grace::Until(Duration::from_secs(3600)))
+        .await;
     assert_eq!(outcome, succeeded("GracefulShutdown in vain, then ForceOff: Off"));
 }
 
@@ -251,7 +273,10 @@ async fn what_is_refused_fails_with_what_the_bmc_said() {
     let scene = Scene::behaving("Off", Manner::Refuses("On")).await;
     let outcome = scene.switch(Operation::On, SHORT).await;
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
-    assert!(reason(&outcome).contains("400") && reason(&outcome).ends_with("it is Off"), "{outcome:?}");
+    assert!(
+        reason(&outcome).contains("400") && reason(&outcome).ends_with("it is Off"),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -358,7 +383,10 @@ async fn what_does_not_show_after_a_takeover_is_unknown_and_not_repeated() {
         let scene = Scene::new(power).await;
         let outcome = scene.take_over(operation, note).await;
         assert!(matches!(outcome, Outcome::Unknown { .. }), "{note}: {outcome:?}");
-        assert!(reason(&outcome).contains(&format!("it is {power}")), "{outcome:?}");
+        assert!(
+            reason(&outcome).contains(&format!("it is {power}")),
+            "{outcome:?}"
+        );
         assert!(scene.told().is_empty() && scene.notes().is_empty());
         assert!(scene.verified().is_empty());
     }

@@ -62,7 +62,10 @@ pub(crate) fn place(bmcs: &Bmcs, target: &JobTarget) -> Placed {
     let node = match target.target.parse::<Xname>() {
         Ok(node) => node,
         Err(problem) => {
-            return Placed::Nowhere(Outcome::failed(problem.to_string(), "name components by their xnames"));
+            return Placed::Nowhere(Outcome::failed(
+                problem.to_string(),
+                "name components by their xnames",
+            ));
         }
     };
     if !node.is_node() {

@@ -52,7 +52,10 @@ fn status(job: &Job) -> &'static str {
 /// What PCS tells of one component.
 pub(crate) fn task(target: &JobTarget) -> Task {
     let status = task_status(target);
-    let is_well = matches!(status, TaskStatus::New | TaskStatus::InProgress | TaskStatus::Succeeded);
+    let is_well = matches!(
+        status,
+        TaskStatus::New | TaskStatus::InProgress | TaskStatus::Succeeded
+    );
     let reason = match target.remedy.as_str() {
         "" => target.reason.clone(),
         remedy => format!("{}; {remedy}", target.reason),
@@ -158,7 +161,11 @@ mod tests {
         for (target, status) in all() {
             let task = task(&target);
             assert_eq!(task.task_status, status, "{target:?}");
-            assert_eq!(task.error.is_empty(), !["failed", "unsupported"].contains(&status), "{task:?}");
+            assert_eq!(
+                task.error.is_empty(),
+                !["failed", "unsupported"].contains(&status),
+                "{task:?}"
+            );
             if status != "new" {
                 assert!(!task.task_status_description.is_empty(), "{task:?}");
             }
@@ -220,7 +227,10 @@ mod tests {
     #[test]
     fn a_transition_has_its_operation_and_times() {
         let shown = shown(&job(job::State::Succeeded, 1, 1_800_000_060_000));
-        assert_eq!((shown.transition_id.as_str(), shown.operation.as_str()), ("4f0c", "Soft-Restart"));
+        assert_eq!(
+            (shown.transition_id.as_str(), shown.operation.as_str()),
+            ("4f0c", "Soft-Restart")
+        );
         assert_eq!(shown.create_time, "2027-01-15T08:00:00.000Z");
         assert_eq!(shown.automatic_expiration_time, "2027-02-14T08:01:00.000Z");
         assert_eq!(shown.task_counts, Some(TaskCounts::default()));

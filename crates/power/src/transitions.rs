@@ -174,7 +174,10 @@ mod tests {
         let job = store.state().jobs.get(&id).cloned().unwrap();
         assert_eq!(job.counts.as_ref().unwrap().total, 2);
         let shown = service.get_transition(get(&id)).await.unwrap().into_inner();
-        assert_eq!((shown.transition_id, shown.transition_status.as_str()), (id, "new"));
+        assert_eq!(
+            (shown.transition_id, shown.transition_status.as_str()),
+            (id, "new")
+        );
         let tasks: Vec<(&str, &str)> = shown
             .tasks
             .iter()
@@ -188,12 +191,21 @@ mod tests {
         let service = service(&Store::in_memory());
         let first = start(&service, &["x0c0s0b0n0"]).await;
         let second = start(&service, &["x0c0s1b0n0"]).await;
-        let listed = service.list_transitions(Request::new(ListTransitionsRequest {})).await;
+        let listed = service
+            .list_transitions(Request::new(ListTransitionsRequest {}))
+            .await;
         let listed = listed.unwrap().into_inner().transitions;
-        let ids: Vec<&String> = listed.iter().map(|transition| &transition.transition_id).collect();
+        let ids: Vec<&String> = listed
+            .iter()
+            .map(|transition| &transition.transition_id)
+            .collect();
         assert_eq!(ids, [&second, &first]);
         assert!(listed.iter().all(|transition| transition.tasks.is_empty()));
-        assert!(listed.iter().all(|transition| transition.task_counts.unwrap().total == 1));
+        assert!(
+            listed
+                .iter()
+                .all(|transition| transition.task_counts.unwrap().total == 1)
+        );
     }
 
     #[tokio::test]
@@ -227,7 +239,9 @@ mod tests {
                 assert_eq!(refused.code(), tonic::Code::NotFound);
             }
         }
-        let listed = service.list_transitions(Request::new(ListTransitionsRequest {})).await;
+        let listed = service
+            .list_transitions(Request::new(ListTransitionsRequest {}))
+            .await;
         assert!(listed.unwrap().into_inner().transitions.is_empty());
     }
 

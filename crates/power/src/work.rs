@@ -42,8 +42,7 @@ impl Work for PowerWork {
     /// Whoever reaches one BMC of it; what no BMC switches anybody can tell.
     fn can_run(&self, _: &Job, targets: &[JobTarget]) -> bool {
         let mut open = targets.iter().filter(|target| is_open(target)).peekable();
-        open.peek().is_none()
-            || open.any(|target| !matches!(place(&self.bmcs, target), Placed::Elsewhere(_)))
+        open.peek().is_none() || open.any(|target| !matches!(place(&self.bmcs, target), Placed::Elsewhere(_)))
     }
 
     fn run(self: Arc<Self>, job: Running) -> BoxFuture<'static, ()> {

@@ -89,7 +89,9 @@ async fn run(store: &Store, fake: &FakeBmc, id: &str, until: impl Fn(&Job) -> bo
             if until(&job) {
                 return job;
             }
-            store.wait_for(state.applied_index() + 1, Duration::from_secs(1)).await;
+            store
+                .wait_for(state.applied_index() + 1, Duration::from_secs(1))
+                .await;
         }
     });
     let seen = seen.await.unwrap();
@@ -111,7 +113,9 @@ async fn run_to_the_end(store: &Store, fake: &FakeBmc, id: &str) -> Arc<Job> {
 fn targets(store: &Store, id: &str) -> Vec<(State, String)> {
     let state = store.state();
     let targets = state.jobs.targets(id);
-    targets.map(|target| (target.state(), target.reason.clone())).collect()
+    targets
+        .map(|target| (target.state(), target.reason.clone()))
+        .collect()
 }
 
 fn states(store: &Store, id: &str) -> Vec<State> {
@@ -120,7 +124,11 @@ fn states(store: &Store, id: &str) -> Vec<State> {
 
 fn component_state(store: &Store, number: usize) -> component::State {
     let state = store.state();
-    state.smd.component(&node(number).parse().unwrap()).unwrap().state()
+    state
+        .smd
+        .component(&node(number).parse().unwrap())
+        .unwrap()
+        .state()
 }
 
 #[tokio::test]
@@ -171,7 +179,12 @@ async fn what_is_locked_or_reserved_fails_and_its_key_opens_it() {
         })
     };
     smd(&store, reserve(vec![node(1)])).await;
-    let granted: Grant = smd(&store, reserve(vec![node(2)])).await.applied.value.parse().unwrap();
+    let granted: Grant = smd(&store, reserve(vec![node(2)]))
+        .await
+        .applied
+        .value
+        .parse()
+        .unwrap();
     let keys = granted.keys(&node(2).parse().unwrap());
     let with_key = PowerTransition {
         reservation_key_sha256: vec![key_sha256(&keys.deputy_key)],
@@ -188,7 +201,10 @@ async fn what_is_locked_or_reserved_fails_and_its_key_opens_it() {
     assert_eq!(fake.told(), ["3 ForceOff"]);
     let reasons = targets(&store, &id);
     assert_eq!(reasons[0].1, "it is locked");
-    assert!(reasons[1].1.starts_with("it is reserved by user/ada"), "{reasons:?}");
+    assert!(
+        reasons[1].1.starts_with("it is reserved by user/ada"),
+        "{reasons:?}"
+    );
 }
 
 /// Two at once would undo each other's: the earlier one of the log goes on, whoever works on it.
@@ -300,9 +316,17 @@ async fn what_is_behind_another_network_waits_for_who_reaches_it() {
     let job = run(&store, &fake, &id, is_released).await;
     assert!(job.claim.is_none());
     assert_eq!(states(&store, &id), [State::Waiting, State::Succeeded]);
-    let open: Vec<JobTarget> = store.state().jobs.targets(&id).map(|target| JobTarget::clone(target)).collect();
+    let open: Vec<JobTarget> = store
+        .state()
+        .jobs
+        .targets(&id)
+        .map(|target| JobTarget::clone(target))
+        .collect();
     let work = work(&store, &fake);
-    assert!(!jobs::Work::can_run(work.as_ref(), &job, &open), "it does not take it again");
+    assert!(
+        !jobs::Work::can_run(work.as_ref(), &job, &open),
+        "it does not take it again"
+    );
 }
 
 #[tokio::test]
@@ -338,6 +362,10 @@ async fn nodes_that_are_switched_on_come_one_after_the_other() {
     let id = start(&store, staggered, vec![node(0), node(1), node(2)]).await;
     let begin = tokio::time::Instant::now();
     run_to_the_end(&store, &fake, &id).await;
-    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() >= Duration::from_millis(200),
+        "{:?}",
+        begin.elapsed()
+    );
     assert_eq!(fake.told(), ["1 On", "2 On", "3 On"]);
 }
