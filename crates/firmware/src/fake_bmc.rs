@@ -10,7 +10,7 @@ use proto::discovery::v1::discovery_command::{Change, PutFirmware};
 use proto::discovery::v1::{DiscoveryCommand, Firmware, FirmwareInventory};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
-use proto::smd::v1::{InventoryDetail, RedfishEndpointPayload};
+use proto::smd::v1::{InventoryDetail, PayloadManager, RedfishEndpointPayload};
 use raft::Store;
 use redfish::{Address, Connector, Limits, Trust};
 use serde_json::{Value, json};
@@ -269,7 +269,7 @@ async fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, String, S
 /// Opens connections to whatever is where `address_of` says.
 pub(crate) fn open_by(address_of: impl Fn(&Xname) -> SocketAddr) -> Open {
     let known: Vec<(Xname, SocketAddr)> = (0..10)
-        .map(|slot| format!("x0c0s{slot}b0").parse().unwrap())
+        .map(|slot| format!("x0c0s{slot}b0").parse::<Xname>().unwrap())
         .map(|bmc| {
             let address = address_of(&bmc);
             (bmc, address)
@@ -305,6 +305,11 @@ pub(crate) async fn inventory(store: &Store, bmc: &str, address: &str) {
             uri: format!("https://{address}/redfish/v1/Systems/1"),
             system_type: "Physical".to_owned(),
             ..InventoryDetail::default()
+        }],
+        managers: vec![PayloadManager {
+            uri: format!("https://{address}/redfish/v1/Managers/1"),
+            r#type: "BMC".to_owned(),
+            ..PayloadManager::default()
         }],
         ..RedfishEndpointPayload::default()
     };

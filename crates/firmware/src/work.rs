@@ -164,12 +164,13 @@ impl Rollout<'_> {
             0 => CONCURRENCY_DEFAULT,
             at_once => at_once,
         };
-        let (elsewhere, here): (Vec<&JobTarget>, Vec<&JobTarget>) = targets
+        let (elsewhere, here): (Vec<JobTarget>, Vec<JobTarget>) = targets
             .iter()
+            .cloned()
             .partition(|target| self.work.is_elsewhere(&target.target));
         futures::stream::iter(here)
             .for_each_concurrent(at_once as usize, |target| {
-                Box::pin(async move { self.one_bmc(target).await })
+                Box::pin(async move { self.one_bmc(&target).await })
             })
             .await;
         let stop = self.failures.stop();
@@ -178,7 +179,7 @@ impl Rollout<'_> {
                 self.job.report(target.place, Outcome::Skipped(reason.clone()));
             }
         }
-        let is_left = |target: &&&JobTarget| stop.is_none() || target.state() == TargetState::Running;
+        let is_left = |target: &&JobTarget| stop.is_none() || target.state() == TargetState::Running;
         let left = elsewhere.iter().filter(is_left).count();
         match left {
             0 => Step::Done,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bmcs::{Bmcs, Reach};
 use model::Xname;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
-use proto::smd::v1::{InventoryDetail, RedfishEndpointPayload};
+use proto::smd::v1::{InventoryDetail, PayloadManager, RedfishEndpointPayload};
 use raft::Store;
 use redfish::{Address, Connector, Limits, Trust};
 use serde_json::{Value, json};
@@ -279,6 +279,11 @@ pub(crate) async fn discover(store: &Store, bmc: &str, address: &str, systems: u
         user: "root".to_owned(),
         schema_version: 1,
         systems: (1..=systems).map(system).collect(),
+        managers: vec![PayloadManager {
+            uri: format!("https://{address}/redfish/v1/Managers/1"),
+            r#type: "BMC".to_owned(),
+            ..PayloadManager::default()
+        }],
         ..RedfishEndpointPayload::default()
     };
     let sealer = auth::Sealer::generate().unwrap();

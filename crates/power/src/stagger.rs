@@ -53,7 +53,7 @@ mod tests {
 
     const PAUSE: Duration = Duration::from_millis(30);
 
-    async fn seconds(stagger: &Stagger, resets: &[ResetType]) -> Duration {
+    async fn time_of(stagger: &Stagger, resets: &[ResetType]) -> Duration {
         let begin = Instant::now();
         futures::future::join_all(resets.iter().map(|reset| stagger.turn(*reset))).await;
         begin.elapsed()
@@ -62,7 +62,7 @@ mod tests {
     #[tokio::test]
     async fn nodes_that_are_switched_on_come_one_after_the_other() {
         let stagger = Stagger::new(PAUSE);
-        let took = seconds(&stagger, &[ResetType::On, ResetType::PowerCycle, ResetType::On]).await;
+        let took = time_of(&stagger, &[ResetType::On, ResetType::PowerCycle, ResetType::On]).await;
         assert!(took >= 2 * PAUSE, "{took:?}");
     }
 
@@ -75,13 +75,13 @@ mod tests {
             ResetType::GracefulShutdown,
             ResetType::ForceRestart,
         ];
-        let took = seconds(&stagger, &resets).await;
+        let took = time_of(&stagger, &resets).await;
         assert!(took < Duration::from_secs(60), "{took:?}");
     }
 
     #[tokio::test]
     async fn without_a_pause_all_go_at_once() {
-        let took = seconds(&Stagger::new(Duration::ZERO), &[ResetType::On; 100]).await;
+        let took = time_of(&Stagger::new(Duration::ZERO), &[ResetType::On; 100]).await;
         assert!(took < Duration::from_secs(60), "{took:?}");
     }
 

@@ -7,7 +7,7 @@ use model::Xname;
 use proto::power::v1::start_transition_request::Location;
 use proto::power::v1::{PowerTransition, StartTransitionRequest};
 use rpc::{Author, Error, invalid};
-use state::smd::lock_enforcement;
+use state::smd::key_sha256;
 
 use crate::operation;
 
@@ -15,6 +15,8 @@ use crate::operation;
 const DEADLINE_MINUTES_MAX: i32 = 7 * 24 * 60;
 const CONCURRENCY_MAX: u32 = 1024;
 const STAGGER_MS_MAX: u32 = 60_000;
+/// A job has room for the digests of so many.
+const KEYS_MAX: usize = 400;
 
 /// The transition, and its targets: xnames, each once, in the order of the request.
 ///
@@ -90,12 +92,18 @@ fn digests(author: &Author, locations: &[Location]) -> Result<Vec<Vec<u8>>, Erro
             return Err(invalid(&format!("location[{place}].deputyKey"), problem));
         }
     }
-    let given = locations.iter().map(|location| location.deputy_key.as_str());
-    let deputies: BTreeSet<&str> = given.filter(|key| !key.is_empty()).collect();
+    let given = locations.iter().map(|location| location.deputy_key.trim());
     let held = author.held_keys().into_iter().flat_map(rpc::HeldKeys::iter);
-    // bounds their number
-    let keys = lock_enforcement(deputies.into_iter().chain(held))?;
-    Ok(keys.reservation_key_sha256)
+    let keys = given.filter(|key| !key.is_empty()).chain(held);
+    let digests: BTreeSet<Vec<u8>> = keys.map(key_sha256).collect();
+    if digests.len() > KEYS_MAX {
+        let problem = format!(
+            "{} keys of reservations are given, at most {KEYS_MAX} are accepted; start several transitions",
+            digests.len()
+        );
+        return Err(invalid("location", problem));
+    }
+    Ok(digests.into_iter().collect())
 }
 
 fn is_key(text: &str) -> bool {
@@ -107,8 +115,6 @@ fn is_key(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use state::smd::key_sha256;
-
     use super::*;
     use crate::fake_bmc::bmcs;
     use crate::operation::Operation;
@@ -239,11 +245,17 @@ mod tests {
     }
 
     #[test]
-    fn more_keys_than_an_entry_may_have_are_refused() {
-        let mut many = request(&["x0c0s0b0n0"; 1001]);
-        for (number, location) in many.location.iter_mut().enumerate() {
-            location.deputy_key = format!("x0c0s0b0n0:dk:{number}");
-        }
-        assert!(refused(&many).contains("1000"), "{}", refused(&many));
+    fn more_keys_than_a_job_has_room_for_are_refused() {
+        let with = |keys: usize| {
+            let mut many = request(&["x0c0s0b0n0"; KEYS_MAX + 1]);
+            for (number, location) in many.location.iter_mut().take(keys).enumerate() {
+                location.deputy_key = format!("x0c0s0b0n0:dk:{number}");
+            }
+            many
+        };
+        let (asked, _) = start(&with(KEYS_MAX)).unwrap();
+        assert_eq!(asked.reservation_key_sha256.len(), KEYS_MAX);
+        let told = refused(&with(KEYS_MAX + 1));
+        assert!(told.starts_with("location: 401 keys"), "{told}");
     }
 }
