@@ -61,12 +61,26 @@ impl Image {
     pub(crate) fn uri(&self, base: Option<&str>) -> Result<String, String> {
         match (self, base) {
             (Image::Uri(uri), _) => Ok(uri.clone()),
-            (Image::File(name), Some(base)) => Ok(format!("{base}/files/{name}")),
+            (Image::File(name), Some(base)) => Ok(format!("{base}/files/{}", encoded(name.as_str()))),
             (Image::File(name), None) => Err(format!(
                 "this member serves no network from which BMCs could fetch {FILE}{name}"
             )),
         }
     }
+}
+
+/// A path as it stands in a URL: RFC 3986's unreserved characters and slashes as they are.
+fn encoded(path: &str) -> String {
+    let mut url = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                url.push(char::from(byte));
+            }
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
 }
 
 #[cfg(test)]
@@ -100,7 +114,7 @@ mod tests {
             ("http:///bios.bin", "names no file"),
             ("http://10.1.0.1/a b", "blanks"),
             ("http://10.1.0.1/a\nb", "blanks"),
-            (&long, "2048 at most"),
+            (long.as_str(), "2048 at most"),
         ] {
             let problem = Image::parse(wrong).unwrap_err();
             assert!(problem.contains(told), "{wrong}: {problem}");
@@ -123,6 +137,9 @@ mod tests {
         let uri = image.uri(Some("http://10.97.0.1:8081")).unwrap();
         assert_eq!(uri, "http://10.97.0.1:8081/files/bios-1.2.bin");
         assert!(image.uri(None).unwrap_err().contains("file:bios-1.2.bin"));
+        let odd = Image::parse("file:a b/ü%2e.bin").unwrap();
+        let uri = odd.uri(Some("http://10.97.0.1:8081")).unwrap();
+        assert_eq!(uri, "http://10.97.0.1:8081/files/a%20b/%C3%BC%252e.bin");
         assert!(Image::parse("file:").is_err());
         assert!(Image::parse("file:../etc/passwd").is_err());
     }
