@@ -21,18 +21,20 @@ impl Stagger {
         }
     }
 
-    /// Waits for this node's turn, if `reset` makes it draw the current of one that is switched on.
-    pub(crate) async fn turn(&self, reset: ResetType) {
+    /// Waits for this node's turn, if `reset` makes it draw the current of one that is switched on. Whether it had to wait.
+    pub(crate) async fn turn(&self, reset: ResetType) -> bool {
         if self.pause.is_zero() || !switches_on(reset) {
-            return;
+            return false;
         }
+        let now = Instant::now();
         let at = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
+            let at = next.map_or(now, |next| next.max(now));
             *next = Some(at + self.pause);
             at
         };
         sleep_until(at).await;
+        at > now
     }
 }
 
@@ -89,10 +91,9 @@ mod tests {
     #[tokio::test]
     async fn the_first_waits_for_nothing_and_so_does_one_after_a_while() {
         let stagger = Stagger::new(PAUSE);
-        stagger.turn(ResetType::On).await;
+        assert!(!stagger.turn(ResetType::On).await);
         tokio::time::sleep(3 * PAUSE).await;
-        let begin = Instant::now();
-        stagger.turn(ResetType::On).await;
-        assert!(begin.elapsed() < PAUSE);
+        assert!(!stagger.turn(ResetType::On).await);
+        assert!(stagger.turn(ResetType::On).await, "at once after another");
     }
 }

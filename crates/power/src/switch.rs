@@ -44,25 +44,24 @@ pub(crate) struct Turn<'a> {
 
 /// Does what the operation means for the node.
 pub(crate) async fn switch(link: &mut Link, node: &Node<'_>, turn: &Turn<'_>) -> Outcome {
-    let said = match link.power(node.system).await {
-        Ok(said) => said,
-        Err(error) => return not_told(&error),
-    };
-    let offered = match said.reset_types.as_slice() {
-        [] => node.known_resets,
-        offered => offered,
-    };
-    let steps = match plan(node.operation, Power::of(&said.state), offered, node.grace) {
-        Plan::Steps(steps) => steps,
-        Plan::Nothing(goal) => {
-            verified(turn, goal);
-            return Outcome::Skipped(format!("{NOTHING_TO_DO}it is {}", said.state));
+    match in_turn(link, node, turn).await {
+        Ok(done) => Outcome::Succeeded(done),
+        Err(outcome) => outcome,
+    }
+}
+
+/// What was done, or why it was not. A turn may be a long while away, so the BMC is asked again when it has come.
+async fn in_turn(link: &mut Link, node: &Node<'_>, turn: &Turn<'_>) -> Result<String, Outcome> {
+    let (mut said, mut steps) = ask(link, node, turn).await?;
+    let first = steps.first().and_then(|step| step.reset);
+    if let Some(reset) = first
+        && turn.stagger.turn(reset).await
+    {
+        if (turn.is_aborted)() {
+            let reason = "the transition was aborted before its turn came";
+            return Err(Outcome::Skipped(reason.to_owned()));
         }
-        Plan::Refused(reason) => return Outcome::failed(reason, "start another operation"),
-        Plan::Unsupported(reason) => return Outcome::Unsupported(reason),
-    };
-    if said.reset_target.is_empty() {
-        return Outcome::Unsupported(format!("{} has no reset action", node.system));
+        (said, steps) = ask(link, node, turn).await?;
     }
     let mut switching = Switching {
         link,
@@ -71,9 +70,28 @@ pub(crate) async fn switch(link: &mut Link, node: &Node<'_>, turn: &Turn<'_>) ->
         said: &said,
         steps: steps.len(),
     };
-    match switching.all(&steps).await {
-        Ok(done) => Outcome::Succeeded(done),
-        Err(outcome) => outcome,
+    switching.all(&steps).await
+}
+
+/// What the BMC says now, and the steps from there; or the outcome, if there are none.
+async fn ask(link: &mut Link, node: &Node<'_>, turn: &Turn<'_>) -> Result<(SystemPower, Vec<Step>), Outcome> {
+    let said = link.power(node.system).await.map_err(|error| not_told(&error))?;
+    let offered = match said.reset_types.as_slice() {
+        [] => node.known_resets,
+        offered => offered,
+    };
+    match plan(node.operation, Power::of(&said.state), offered, node.grace) {
+        Plan::Steps(_) if said.reset_target.is_empty() => Err(Outcome::Unsupported(format!(
+            "{} has no reset action",
+            node.system
+        ))),
+        Plan::Steps(steps) => Ok((said, steps)),
+        Plan::Nothing(goal) => {
+            verified(turn, goal);
+            Err(Outcome::Skipped(format!("{NOTHING_TO_DO}it is {}", said.state)))
+        }
+        Plan::Refused(reason) => Err(Outcome::failed(reason, "start another operation")),
+        Plan::Unsupported(reason) => Err(Outcome::Unsupported(reason)),
     }
 }
 
@@ -201,7 +219,9 @@ impl Switching<'_, '_> {
         let mut reset_time = String::new();
         let told = match reset {
             Some(reset) => {
-                self.turn.stagger.turn(reset).await;
+                if place > 0 {
+                    self.turn.stagger.turn(reset).await;
+                }
                 if goal == Goal::Restarted {
                     reset_time = self.link.reset_time(self.node.system).await.unwrap_or_default();
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jobs::Outcome;
+use redfish::ResetType;
 
 use crate::fake_bmc::{FakeBmc, Manner};
 use crate::operation::Operation;
@@ -28,6 +29,7 @@ struct Scene {
     held_from: usize,
     is_aborted: bool,
     log_takes_it: bool,
+    stagger: Stagger,
 }
 
 impl Scene {
@@ -41,6 +43,7 @@ impl Scene {
             held_from: usize::MAX,
             is_aborted: false,
             log_takes_it: true,
+            stagger: Stagger::new(Duration::ZERO),
         }
     }
 
@@ -59,7 +62,7 @@ impl Scene {
     }
 
     async fn run(&self, operation: Operation, grace: Grace, begun: Option<&str>) -> Outcome {
-        let (times, stagger) = (fast(), Stagger::new(Duration::ZERO));
+        let times = fast();
         let node = Node {
             operation,
             grace,
@@ -69,7 +72,7 @@ impl Scene {
         let (notes, fake, log_takes_it) = (self.notes.clone(), self.fake.clone(), self.log_takes_it);
         let turn = Turn {
             times: &times,
-            stagger: &stagger,
+            stagger: &self.stagger,
             begin: &move |note: String| -> BoxFuture<'static, Result<(), Outcome>> {
                 notes.lock().unwrap().push((note, fake.told().len()));
                 Box::pin(async move {
@@ -415,4 +418,36 @@ async fn a_shutdown_that_takes_its_time_is_waited_for_after_a_takeover() {
     let outcome = scene.take_over(Operation::Off, "GracefulShutdown 1/1").await;
     going_off.await.unwrap();
     assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
+}
+
+/// One node of the same transition has just been switched on, so that the next has to wait.
+async fn staggered(power: &'static str) -> Scene {
+    let mut scene = Scene::new(power).await;
+    scene.stagger = Stagger::new(Duration::from_millis(80));
+    scene.stagger.turn(ResetType::On).await;
+    scene
+}
+
+/// What was asked before a long wait says nothing of what is told after it.
+#[tokio::test]
+async fn a_node_whose_turn_comes_late_is_asked_again() {
+    let scene = staggered("Off").await;
+    let fake = scene.fake.clone();
+    let meanwhile = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        fake.is(1, "On");
+    });
+    let outcome = scene.switch(Operation::On, SHORT).await;
+    meanwhile.await.unwrap();
+    assert_eq!(outcome, Outcome::Skipped(format!("{NOTHING_TO_DO}it is On")));
+    assert!(scene.told().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_whose_turn_comes_after_an_abort_is_not_begun() {
+    let mut scene = staggered("Off").await;
+    scene.is_aborted = true;
+    let outcome = scene.switch(Operation::On, SHORT).await;
+    assert!(matches!(outcome, Outcome::Skipped(_)), "{outcome:?}");
+    assert!(scene.told().is_empty() && scene.notes().is_empty());
 }
