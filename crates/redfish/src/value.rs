@@ -124,6 +124,12 @@ pub(crate) fn link<'a>(value: &'a Value, path: &str) -> &'a str {
     link_of(at(value, path))
 }
 
+/// The first of `paths` that points to something.
+pub(crate) fn first_link<'a>(value: &'a Value, paths: &[&str]) -> &'a str {
+    let mut links = paths.iter().map(|path| link(value, path));
+    links.find(|link| !link.is_empty()).unwrap_or_default()
+}
+
 /// The links of a list, as they are written, each once.
 pub(crate) fn links(value: &Value, path: &str) -> Vec<String> {
     let mut links: Vec<String> = Vec::new();
@@ -143,6 +149,12 @@ pub(crate) fn is_inline(value: &Value) -> bool {
     members
         .keys()
         .any(|key| !key.starts_with('@') && !key.contains("@odata."))
+}
+
+/// Whether `value`, a member that came along with a collection, is the resource and not an excerpt of it.
+pub(crate) fn is_whole(value: &Value) -> bool {
+    let says_what_it_is = value.get("@odata.type").is_some() || value.get("Id").is_some();
+    is_inline(value) && says_what_it_is && !link_of(value).is_empty()
 }
 
 #[cfg(test)]
@@ -233,5 +245,13 @@ mod tests {
         assert!(!is_inline(&json!("/a")));
         assert!(is_inline(&json!({"@odata.id": "/a", "Name": "x"})));
         assert!(is_inline(&json!({"Name": "x"})));
+    }
+
+    #[test]
+    fn an_excerpt_is_not_taken_for_the_resource() {
+        assert!(is_whole(&json!({"@odata.id": "/a", "Id": "a", "Name": "A"})));
+        assert!(!is_whole(&json!({"@odata.id": "/a"})));
+        assert!(!is_whole(&json!({"@odata.id": "/a", "Name": "A"})));
+        assert!(!is_whole(&json!({"Id": "a", "Name": "A"})));
     }
 }
