@@ -20,7 +20,9 @@ pub struct Address {
 
 /// A text that is no address of a BMC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no address of a BMC: {problem}; write 10.0.0.1, 10.0.0.1:8443, [fd00::1]:443, a host name, or https:// before it")]
+#[error(
+    "{text:?} is no address of a BMC: {problem}; write 10.0.0.1, 10.0.0.1:8443, [fd00::1]:443, a host name, or https:// before it"
+)]
 pub struct AddressError {
     /// What was written.
     pub text: String,

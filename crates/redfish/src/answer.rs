@@ -26,13 +26,18 @@ pub(crate) fn body(limits: &Limits, sent: &Sent, received: &Received) -> Result<
     };
     let encoding = received.header(header::CONTENT_ENCODING);
     if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-        return Err(broken(format!("it is compressed, which was not asked for: {encoding:?}")));
+        return Err(broken(format!(
+            "it is compressed, which was not asked for: {encoding:?}"
+        )));
     }
     json::parse(&received.body, limits.json_depth_max).map_err(|refused| match refused {
         Refused::NoJson(problem) => broken(problem),
         Refused::TooDeep(depth) => Error::Limit {
             what: sent.what(),
-            problem: format!("its answer nests {depth} levels, more than {}", limits.json_depth_max),
+            problem: format!(
+                "its answer nests {depth} levels, more than {}",
+                limits.json_depth_max
+            ),
         },
     })
 }

@@ -93,8 +93,7 @@ impl Core {
         if sent.method == Method::PATCH
             && let Some(known) = self.held.get(&key)
         {
-            sent.headers
-                .extend(condition(header::IF_MATCH, &known.etag));
+            sent.headers.extend(condition(header::IF_MATCH, &known.etag));
         }
         let received = self.exchange(&sent).await?;
         match received.status.is_success() {
@@ -207,7 +206,21 @@ impl Core {
     }
 
     pub(crate) async fn exchange(&self, sent: &Sent) -> Result<Received, Error> {
-        self.auth.exchange(&self.wire, sent).await
+        Box::pin(self.auth.exchange(&self.wire, sent)).await
+    }
+
+    /// GET of something that is no resource, e.g. the monitor of a task: its status, and its JSON where there is some.
+    pub(crate) async fn status_of(&self, uri: &str) -> Result<(u16, Value), Error> {
+        let key = self.key(uri)?;
+        let (sent, received) = self.asked(&key, "").await?;
+        if !received.status.is_success() {
+            return Err(answer::status(self.wire.limits(), &sent, &received));
+        }
+        let value = match received.body.is_empty() {
+            true => Value::Null,
+            false => answer::body(self.wire.limits(), &sent, &received)?.0,
+        };
+        Ok((received.status.as_u16(), value))
     }
 }
 

@@ -111,8 +111,8 @@ impl Way {
             address: self.address.to_string(),
             problem,
         };
-        let name =
-            ServerName::try_from(self.address.host().to_owned()).map_err(|error| failed(error.to_string()))?;
+        let name = ServerName::try_from(self.address.host().to_owned())
+            .map_err(|error| failed(error.to_string()))?;
         let error = match connector.connect(name, tcp).await {
             Ok(stream) => return Ok(stream),
             Err(error) => error,

@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::bmc::{Bmc, Session};
-use crate::connection::{Dial, Way};
 use crate::client::Core;
+use crate::connection::{Dial, Way};
 use crate::read::root;
 use crate::session::Auth;
 use crate::trust::Trust;
@@ -45,8 +45,9 @@ impl Connector {
     /// Connects as the operating system does.
     #[must_use]
     pub fn system(requests_max: usize) -> Connector {
-        let dial: Dial =
-            Arc::new(|host: String, port: u16| async move { TcpStream::connect((host.as_str(), port)).await }.boxed());
+        let dial: Dial = Arc::new(|host: String, port: u16| {
+            async move { TcpStream::connect((host.as_str(), port)).await }.boxed()
+        });
         Connector::new(dial, requests_max)
     }
 
@@ -81,13 +82,7 @@ impl Connector {
         within(limits.total, &to.to_string(), Box::pin(opened(core))).await?
     }
 
-    fn core(
-        &self,
-        to: &Address,
-        login: Option<Login>,
-        trust: Trust,
-        limits: &Limits,
-    ) -> Result<Core, Error> {
+    fn core(&self, to: &Address, login: Option<Login>, trust: Trust, limits: &Limits) -> Result<Core, Error> {
         let way = Way::new(to.clone(), self.dial.clone(), trust)?;
         let wire = Wire::new(way, limits, self.all.clone());
         Ok(Core::new(wire, Auth::new(login)))
@@ -123,9 +118,12 @@ async fn read_root(core: &Core) -> Result<Arc<Value>, Error> {
     match result {
         Ok(root) if root::is_service_root(&root) => Ok(root),
         Ok(_) => Err(not_redfish("its JSON is no service root".to_owned())),
-        Err(error @ (Error::Broken { .. } | Error::Status { status: 300..=499, .. })) => {
-            Err(not_redfish(error.to_string()))
-        }
+        Err(
+            error @ (Error::Broken { .. }
+            | Error::Status {
+                status: 300..=499, ..
+            }),
+        ) => Err(not_redfish(error.to_string())),
         Err(error) => Err(error),
     }
 }

@@ -105,7 +105,9 @@ impl Held {
             None => Ok(()),
             Some(before) => {
                 let weight = before.get().and_then(|outcome| outcome.as_ref().ok());
-                inner.bytes = inner.bytes.saturating_sub(weight.map_or(0, |resource| resource.weight));
+                inner.bytes = inner
+                    .bytes
+                    .saturating_sub(weight.map_or(0, |resource| resource.weight));
                 Ok(())
             }
         }

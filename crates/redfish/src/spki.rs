@@ -27,11 +27,14 @@ pub(crate) fn of(certificate: &[u8]) -> Option<&[u8]> {
 /// SHA-256 of a public key, 64 hex digits.
 pub(crate) fn sha256_hex(spki: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, spki);
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // writing into a String cannot fail
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // writing into a String cannot fail
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// The first element of `der` with its header, which must have the tag `tag`, and what follows it.
@@ -98,7 +101,13 @@ mod tests {
         for end in 0..der.len() {
             assert_eq!(of(&der[..end]), None, "{end}");
         }
-        for bytes in [&b""[..], b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x80", b"hello"] {
+        for bytes in [
+            &b""[..],
+            b"\x30",
+            b"\x30\x84\xff\xff\xff\xff",
+            b"\x30\x80",
+            b"hello",
+        ] {
             assert_eq!(of(bytes), None);
         }
     }

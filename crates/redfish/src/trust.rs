@@ -91,10 +91,7 @@ impl Verifier {
 
     /// The known key and the other one that was refused, if that is why a handshake failed.
     pub(crate) fn take_refused(&self) -> Option<(String, String)> {
-        self.refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn check_key(&self, known: &OnceLock<String>, shown: &str) -> Result<(), rustls::Error> {

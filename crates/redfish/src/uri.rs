@@ -123,7 +123,10 @@ mod tests {
             ("/redfish/v1/", ROOT),
             ("/redfish/v1", ROOT),
             ("/redfish//v1///", ROOT),
-            ("/redfish/v1/Chassis/1/Power#/PowerControl/0", "/redfish/v1/Chassis/1/Power"),
+            (
+                "/redfish/v1/Chassis/1/Power#/PowerControl/0",
+                "/redfish/v1/Chassis/1/Power",
+            ),
             ("https://10.0.0.1/redfish/v1/Systems/", "/redfish/v1/Systems"),
             ("https://10.0.0.1:443/redfish/v1/Systems", "/redfish/v1/Systems"),
             ("/redfish/v1/systems/1/bios/", "/redfish/v1/systems/1/bios"),

@@ -138,8 +138,15 @@ impl Wire {
     }
 
     async fn connect(&self) -> Result<Connection, Error> {
-        let what = format!("a connection to {}", self.way.address());
-        within(self.limits.connect, &what, self.way.connect()).await?
+        let bound = self.limits.connect;
+        let connecting = Box::pin(self.way.connect());
+        // nothing was sent yet: this is no request without an answer
+        tokio::time::timeout(bound, connecting).await.unwrap_or_else(|_| {
+            Err(Error::Unreachable {
+                address: self.way.address().to_string(),
+                problem: format!("not within {} ms", bound.as_millis()),
+            })
+        })
     }
 
     fn idle_connection(&self) -> Option<Connection> {
@@ -175,7 +182,9 @@ impl Wire {
     }
 
     async fn head(&self, connection: &mut Connection, sent: &Sent) -> Result<Response<Incoming>, Lost> {
-        let request = self.request(sent).map_err(|problem| Lost::broken(sent, problem))?;
+        let request = self
+            .request(sent)
+            .map_err(|problem| Lost::broken(sent, problem))?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut error = match connection.sender.try_send_request(request).await {
             Ok(response) => return Ok(response),
@@ -184,7 +193,7 @@ impl Wire {
         let is_read = error.take_message().is_none();
         let error = error.into_error();
         // a read may be sent twice; anything else only if the BMC surely has not seen it
-        match !is_read || (sent.method == Method::GET && error.is_incomplete_message()) {
+        match !is_read || (sent.method == Method::GET && is_closed(&error)) {
             true => Err(Lost::Unread),
             false => Err(Lost::broken(sent, error.to_string())),
         }
@@ -225,6 +234,14 @@ impl Wire {
         }
         Ok(read.freeze())
     }
+}
+
+/// Whether the connection ended before an answer began.
+fn is_closed(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || cause.is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
 /// Why there is no answer.

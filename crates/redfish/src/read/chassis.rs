@@ -38,12 +38,18 @@ pub(crate) fn places<'a>(
         member: *member,
         is_shared: systems_in(member) > 1,
     };
-    of_each.iter().map(|own| own.iter().map(place).collect()).collect()
+    of_each
+        .iter()
+        .map(|own| own.iter().map(place).collect())
+        .collect()
 }
 
 fn of_system<'a>(reading: &Reading<'_>, system: &Member, chassis: &'a [Member]) -> Vec<&'a Member> {
     let named = reading.links(&system.value, "Links/Chassis");
-    let own: Vec<&Member> = chassis.iter().filter(|other| named.contains(&other.uri)).collect();
+    let own: Vec<&Member> = chassis
+        .iter()
+        .filter(|other| named.contains(&other.uri))
+        .collect();
     if !own.is_empty() {
         return own;
     }

@@ -9,7 +9,14 @@ use crate::read::reading::{Member, Reading};
 use crate::{Part, value};
 
 /// Words in a device's texts for which its functions are worth a look: asking for those of all devices would double the requests.
-const HINTS: [&str; 6] = ["gpu", "nvidia", "instinct", "accelerator", "3d controller", "tensor"];
+const HINTS: [&str; 6] = [
+    "gpu",
+    "nvidia",
+    "instinct",
+    "accelerator",
+    "3d controller",
+    "tensor",
+];
 
 /// Classes of functions of a GPU.
 const CLASSES: [&str; 2] = ["DisplayController", "ProcessingAccelerators"];
@@ -31,10 +38,7 @@ pub(crate) async fn devices(
         }
     }
     let are_gpus = join_all(members.iter().map(|member| is_gpu(reading, member))).await;
-    let parts: Vec<Part> = members
-        .iter()
-        .map(|member| parts::part(member, DEVICE))
-        .collect();
+    let parts: Vec<Part> = members.iter().map(|member| parts::part(member, DEVICE)).collect();
     let gpus = parts.iter().zip(are_gpus).filter(|(_, is_gpu)| *is_gpu);
     let gpus = gpus.map(|(part, _)| part.clone()).collect();
     (parts, gpus)
@@ -91,7 +95,10 @@ mod tests {
 
     #[test]
     fn a_gpu_that_is_a_processor_and_a_device_is_one() {
-        let joined = joined(vec![part("/p/1", "A")], vec![part("/d/1", "A"), part("/d/2", "B")]);
+        let joined = joined(
+            vec![part("/p/1", "A")],
+            vec![part("/d/1", "A"), part("/d/2", "B")],
+        );
         assert_eq!(uris(&joined), ["/p/1", "/d/2"]);
     }
 

@@ -78,9 +78,18 @@ mod tests {
 
     #[test]
     fn ssh_has_a_port_only_while_it_is_on() {
-        assert_eq!(ssh_port(&json!({"SSH": {"ProtocolEnabled": true, "Port": 22}})), Some(22));
-        assert_eq!(ssh_port(&json!({"SSH": {"ProtocolEnabled": false, "Port": 66}})), None);
-        assert_eq!(ssh_port(&json!({"SSH": {"ProtocolEnabled": true, "Port": null}})), None);
+        assert_eq!(
+            ssh_port(&json!({"SSH": {"ProtocolEnabled": true, "Port": 22}})),
+            Some(22)
+        );
+        assert_eq!(
+            ssh_port(&json!({"SSH": {"ProtocolEnabled": false, "Port": 66}})),
+            None
+        );
+        assert_eq!(
+            ssh_port(&json!({"SSH": {"ProtocolEnabled": true, "Port": null}})),
+            None
+        );
         assert_eq!(ssh_port(&json!({"SSH": 22})), None);
     }
 }

@@ -55,10 +55,8 @@ pub async fn read_inventory(bmc: &Bmc) -> Result<Inventory, Error> {
 
 /// Systems and chassis: parts of a chassis may be those of its only system.
 async fn hardware(reading: &Reading<'_>, root: &Value) -> (Vec<System>, Vec<Chassis>) {
-    let (members, chassis_members) = tokio::join!(
-        reading.members(root, "Systems"),
-        reading.members(root, "Chassis")
-    );
+    let (members, chassis_members) =
+        tokio::join!(reading.members(root, "Systems"), reading.members(root, "Chassis"));
     let members = systems::distinct(members);
     let places = chassis::places(reading, &members, &chassis_members);
     let (mut systems, chassis) = tokio::join!(

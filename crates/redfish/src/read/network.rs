@@ -147,7 +147,10 @@ mod tests {
             (json!({"IPv4Addresses": [{"Address": "N/A"}]}), ""),
             (json!({"IPv4Addresses": [{"Address": "0.0.0.0"}]}), ""),
             (json!({"IPv4Addresses": null}), ""),
-            (json!({"IPv4Addresses": [null, {"Address": null}, {"Address": "10.0.0.1"}]}), "10.0.0.1"),
+            (
+                json!({"IPv4Addresses": [null, {"Address": null}, {"Address": "10.0.0.1"}]}),
+                "10.0.0.1",
+            ),
             (json!({"IPv4Addresses": {"Address": "10.0.0.1"}}), "10.0.0.1"),
             (json!({"IPv4Addresses": "10.0.0.1"}), "10.0.0.1"),
             (
@@ -173,7 +176,10 @@ mod tests {
         for (value, expected) in [
             (json!({"MACAddress": "a4-bf-01-28-90-ac"}), "a4-bf-01-28-90-ac"),
             (json!({"MACAddress": "14:02:EC:D9:3A:A0"}), "14:02:EC:D9:3A:A0"),
-            (json!({"MACAddress": "00:00:00:00:00:00", "PermanentMACAddress": "a4bf012890ac"}), "a4bf012890ac"),
+            (
+                json!({"MACAddress": "00:00:00:00:00:00", "PermanentMACAddress": "a4bf012890ac"}),
+                "a4bf012890ac",
+            ),
             (json!({"MACAddress": "N/A"}), ""),
             (json!({"MACAddress": ""}), ""),
             (json!({"MACAddress": ["14:02:EC:D9:3A:A0"]}), ""),

@@ -106,7 +106,9 @@ fn location(value: &Value) -> String {
     }
     // before Redfish had PartLocation, a drive's location was a list
     let mut old = value::list(value, "Location").iter();
-    old.next().map(|first| value::text(first, "Info")).unwrap_or_default()
+    old.next()
+        .map(|first| value::text(first, "Info"))
+        .unwrap_or_default()
 }
 
 fn kept(value: &Value, keys: &[&str]) -> Value {
@@ -172,9 +174,18 @@ mod tests {
     fn the_place_of_a_part_has_many_spellings() {
         for (value, expected) in [
             (json!({"Socket": "CPU 1"}), "CPU 1"),
-            (json!({"Location": {"PartLocation": {"ServiceLabel": "Slot 3"}}}), "Slot 3"),
-            (json!({"PhysicalLocation": {"PartLocation": {"ServiceLabel": "Bay 1"}}}), "Bay 1"),
-            (json!({"Location": [{"Info": "1I:1:1", "InfoFormat": "x"}]}), "1I:1:1"),
+            (
+                json!({"Location": {"PartLocation": {"ServiceLabel": "Slot 3"}}}),
+                "Slot 3",
+            ),
+            (
+                json!({"PhysicalLocation": {"PartLocation": {"ServiceLabel": "Bay 1"}}}),
+                "Bay 1",
+            ),
+            (
+                json!({"Location": [{"Info": "1I:1:1", "InfoFormat": "x"}]}),
+                "1I:1:1",
+            ),
             (json!({"Location": 7}), ""),
             (json!({}), ""),
         ] {
@@ -201,7 +212,17 @@ mod tests {
 
     #[test]
     fn wrong_types_make_an_empty_part() {
-        let part = of(json!({"Id": [], "Name": {}, "Status": "OK", "SerialNumber": null}), DRIVE);
-        assert_eq!(part, Part { uri: "/m".to_owned(), details: json!({}), ..Part::default() });
+        let part = of(
+            json!({"Id": [], "Name": {}, "Status": "OK", "SerialNumber": null}),
+            DRIVE,
+        );
+        assert_eq!(
+            part,
+            Part {
+                uri: "/m".to_owned(),
+                details: json!({}),
+                ..Part::default()
+            }
+        );
     }
 }

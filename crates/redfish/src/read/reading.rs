@@ -123,7 +123,10 @@ impl<'a> Reading<'a> {
         let mut seen = BTreeSet::new();
         let distinct = entries.iter().filter(|entry| match value::link_of(entry) {
             "" => true,
-            link => seen.insert(self.path(link)),
+            link => seen.insert(match self.path(link) {
+                path if path.is_empty() => link.to_owned(),
+                path => path,
+            }),
         });
         let members = join_all(distinct.map(|entry| self.member(entry, path))).await;
         members.into_iter().flatten().collect()
@@ -165,7 +168,7 @@ impl<'a> Reading<'a> {
                 self.note(uri, &error);
                 break;
             }
-            let page = match self.in_time(self.bmc.core().collection(&next)).await {
+            let page = match self.in_time(Box::pin(self.bmc.core().collection(&next))).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.note(&next, &error);

@@ -56,9 +56,13 @@ mod tests {
 
     #[test]
     fn other_json_is_no_root() {
-        assert!(is_service_root(&json!({"@odata.type": "#ServiceRoot.v1_5_1.ServiceRoot"})));
+        assert!(is_service_root(
+            &json!({"@odata.type": "#ServiceRoot.v1_5_1.ServiceRoot"})
+        ));
         assert!(is_service_root(&json!({"RedfishVersion": "1.0"})));
         assert!(!is_service_root(&json!({"status": "ok"})));
-        assert!(!is_service_root(&json!({"@odata.type": "#Chassis.v1_0_0.Chassis"})));
+        assert!(!is_service_root(
+            &json!({"@odata.type": "#Chassis.v1_0_0.Chassis"})
+        ));
     }
 }

@@ -105,7 +105,9 @@ fn trusted_modules(system: &Value) -> Vec<String> {
     let modules = value::list(system, "TrustedModules").iter();
     let texts = modules.map(|module| {
         let kind = value::text(module, "InterfaceType");
-        format!("{kind} {}", value::text(module, "FirmwareVersion")).trim().to_owned()
+        format!("{kind} {}", value::text(module, "FirmwareVersion"))
+            .trim()
+            .to_owned()
     });
     texts.filter(|text| !text.is_empty()).collect()
 }
@@ -205,8 +207,14 @@ mod tests {
         assert_eq!(system.processor_model, "AMD EPYC");
         assert_eq!(system.memory_gib, Some(64.0));
         assert_eq!(system.trusted_modules, ["TPM2_0 73.64"]);
-        assert_eq!((system.console.ssh.enabled, system.console.ssh.port), (true, Some(2200)));
-        assert_eq!((system.console.ipmi.enabled, system.console.ipmi.port), (true, None));
+        assert_eq!(
+            (system.console.ssh.enabled, system.console.ssh.port),
+            (true, Some(2200))
+        );
+        assert_eq!(
+            (system.console.ipmi.enabled, system.console.ipmi.port),
+            (true, None)
+        );
         assert!(!system.console.telnet.enabled);
     }
 
@@ -215,7 +223,12 @@ mod tests {
         let bios = json!({"Attributes": {
             "Turbo": "Enabled", "Cores": 0, "Boost": {"current_value": "Auto", "DataType": "string"}, "Odd": [1],
         }});
-        let expected = [("Boost", "Auto"), ("Cores", "0"), ("Odd", ""), ("Turbo", "Enabled")];
+        let expected = [
+            ("Boost", "Auto"),
+            ("Cores", "0"),
+            ("Odd", ""),
+            ("Turbo", "Enabled"),
+        ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(attributes(&bios), expected);
         assert!(attributes(&json!({"Attributes": "none"})).is_empty());
