@@ -96,7 +96,7 @@ impl Held {
     /// [`Error::Limit`] if there are too many already.
     pub(crate) fn replace(&self, key: &str, resource: Resource) -> Result<(), Error> {
         let mut inner = self.lock();
-        let slot = Arc::new(OnceCell::from(Ok(resource)));
+        let slot = Arc::new(OnceCell::new_with(Some(Ok(resource))));
         match inner.slots.insert(key.to_owned(), slot) {
             None if inner.slots.len() > self.resources_max => {
                 inner.slots.remove(key);
@@ -117,7 +117,7 @@ impl Held {
     pub(crate) fn seed(&self, key: &str, resource: Resource) {
         let mut inner = self.lock();
         if inner.slots.len() < self.resources_max && !inner.slots.contains_key(key) {
-            let slot = Arc::new(OnceCell::from(Ok(resource)));
+            let slot = Arc::new(OnceCell::new_with(Some(Ok(resource))));
             inner.slots.insert(key.to_owned(), slot);
         }
     }
