@@ -128,9 +128,9 @@ impl Server {
                 tokio::spawn(async move {
                     inner.lock().unwrap().connections += 1;
                     let _ = match acceptor {
-                        None => serve(tcp, inner).await,
+                        None => serve(tcp, &inner).await,
                         Some(acceptor) => match acceptor.accept(tcp).await {
-                            Ok(stream) => serve(stream, inner).await,
+                            Ok(stream) => serve(stream, &inner).await,
                             Err(error) => Err(error),
                         },
                     };
@@ -209,7 +209,9 @@ impl Server {
     /// Paths that were asked for more than once.
     pub(crate) fn read_twice(&self) -> Vec<String> {
         let gets = self.gets().into_iter();
-        gets.filter(|(_, count)| *count > 1).map(|(path, _)| path).collect()
+        gets.filter(|(_, count)| *count > 1)
+            .map(|(path, _)| path)
+            .collect()
     }
 }
 
@@ -230,7 +232,7 @@ fn reply(status: u16, body: &Value) -> Reply {
     }
 }
 
-async fn serve<S>(mut stream: S, inner: Arc<Mutex<Inner>>) -> io::Result<()>
+async fn serve<S>(mut stream: S, inner: &Mutex<Inner>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -238,9 +240,9 @@ where
     while let Some(asked) = request(&mut stream, &mut read).await? {
         let path = asked.path.split('?').next().unwrap_or_default().to_owned();
         inner.lock().unwrap().asked.push(asked.clone());
-        let fault = fault_of(&inner, &path);
+        let fault = fault_of(inner, &path);
         match fault {
-            None => send(&mut stream, &respond(&inner, &asked, &path)).await?,
+            None => send(&mut stream, &respond(inner, &asked, &path)).await?,
             Some(fault) => {
                 if !misbehave(&mut stream, fault).await? {
                     return Ok(());
@@ -309,7 +311,11 @@ async fn misbehave<S: AsyncWrite + Unpin>(stream: &mut S, fault: Fault) -> io::R
 }
 
 async fn send<S: AsyncWrite + Unpin>(stream: &mut S, reply: &Reply) -> io::Result<()> {
-    let mut text = format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
+    let mut text = format!(
+        "HTTP/1.1 {} X\r\nContent-Length: {}\r\n",
+        reply.status,
+        reply.body.len()
+    );
     for (name, value) in &reply.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -339,7 +345,9 @@ async fn request<S: AsyncRead + Unpin>(stream: &mut S, read: &mut Vec<u8>) -> io
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let length: usize = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
+    let length: usize = headers
+        .get("content-length")
+        .map_or(0, |text| text.parse().unwrap());
     read.drain(..end + 4);
     while read.len() < length {
         if stream.read_buf(read).await? == 0 {
@@ -392,7 +400,9 @@ fn log_in(inner: &mut Inner, body: &Value) -> Reply {
     let token = format!("token{}", inner.sessions_made);
     inner.sessions.insert(token.clone());
     let mut reply = reply(201, &json!({"Id": token}));
-    reply.headers.push(("Location".to_owned(), format!("{SESSIONS}/{token}")));
+    reply
+        .headers
+        .push(("Location".to_owned(), format!("{SESSIONS}/{token}")));
     reply.headers.push(("X-Auth-Token".to_owned(), token));
     reply
 }

@@ -26,7 +26,7 @@ fn members(uris: &[&str]) -> Value {
     })
 }
 
-fn root(more: Value) -> Value {
+fn root(more: &Value) -> Value {
     let mut root = json!({
         "@odata.type": "#ServiceRoot.v1_5_1.ServiceRoot", "Id": "RootService", "RedfishVersion": "1.6.0",
         "Systems": link("/redfish/v1/Systems"), "Managers": link("/redfish/v1/Managers"),
@@ -45,7 +45,7 @@ pub(crate) fn rack_server() -> Tree {
     tree(vec![
         (
             "/redfish/v1",
-            root(json!({
+            root(&json!({
                 "Vendor": "Maker", "Product": "Rack Server 1", "UUID": "51b90f18-5aa5-5613-a356-809a476c3dd0",
                 "ProtocolFeaturesSupported": {"ExpandQuery": {"ExpandAll": false, "Levels": true, "NoLinks": true}},
                 "UpdateService": link("/redfish/v1/UpdateService"), "EventService": link("/redfish/v1/EventService"),
@@ -75,10 +75,16 @@ pub(crate) fn rack_server() -> Tree {
             "/redfish/v1/systems/1/bios",
             json!({"Id": "Bios", "Attributes": {"Turbo": "Enabled", "Cores": 0}}),
         ),
-        ("/redfish/v1/Systems/1/SecureBoot", json!({"Id": "SecureBoot", "SecureBootEnable": false})),
+        (
+            "/redfish/v1/Systems/1/SecureBoot",
+            json!({"Id": "SecureBoot", "SecureBootEnable": false}),
+        ),
         (
             "/redfish/v1/Systems/1/EthernetInterfaces",
-            members(&["/redfish/v1/Systems/1/EthernetInterfaces/1", "/redfish/v1/Systems/1/EthernetInterfaces/2"]),
+            members(&[
+                "/redfish/v1/Systems/1/EthernetInterfaces/1",
+                "/redfish/v1/Systems/1/EthernetInterfaces/2",
+            ]),
         ),
         (
             "/redfish/v1/Systems/1/EthernetInterfaces/1",
@@ -102,19 +108,31 @@ pub(crate) fn rack_server() -> Tree {
         ),
         (
             "/redfish/v1/Systems/1/Memory",
-            members(&["/redfish/v1/Systems/1/Memory/d1", "/redfish/v1/Systems/1/Memory/d2"]),
+            members(&[
+                "/redfish/v1/Systems/1/Memory/d1",
+                "/redfish/v1/Systems/1/Memory/d2",
+            ]),
         ),
         (
             "/redfish/v1/Systems/1/Memory/d1",
             json!({"Id": "d1", "CapacityMiB": 65536, "SerialNumber": "M1", "DeviceLocator": "DIMM 1"}),
         ),
-        ("/redfish/v1/Systems/1/Memory/d2", json!({"Id": "d2", "Status": {"State": "Absent"}})),
-        ("/redfish/v1/Systems/1/Processors", members(&["/redfish/v1/Systems/1/Processors/1"])),
+        (
+            "/redfish/v1/Systems/1/Memory/d2",
+            json!({"Id": "d2", "Status": {"State": "Absent"}}),
+        ),
+        (
+            "/redfish/v1/Systems/1/Processors",
+            members(&["/redfish/v1/Systems/1/Processors/1"]),
+        ),
         (
             "/redfish/v1/Systems/1/Processors/1",
             json!({"Id": "1", "ProcessorType": "CPU", "Socket": "Proc 1", "TotalCores": 16}),
         ),
-        ("/redfish/v1/Systems/1/Storage", members(&["/redfish/v1/Systems/1/Storage/A"])),
+        (
+            "/redfish/v1/Systems/1/Storage",
+            members(&["/redfish/v1/Systems/1/Storage/A"]),
+        ),
         (
             "/redfish/v1/Systems/1/Storage/A",
             json!({"Id": "A", "Drives": [link("/redfish/v1/Systems/1/Storage/A/Drives/1")]}),
@@ -162,8 +180,14 @@ pub(crate) fn rack_server() -> Tree {
                 "PowerSupplies": [{"MemberId": "0", "SerialNumber": "P1", "PowerCapacityWatts": 500}],
             }),
         ),
-        ("/redfish/v1/Chassis/1/PCIeDevices", members(&["/redfish/v1/Chassis/1/PCIeDevices/1"])),
-        ("/redfish/v1/Chassis/1/PCIeDevices/1", json!({"Id": "1", "Name": "NIC", "SerialNumber": "N1"})),
+        (
+            "/redfish/v1/Chassis/1/PCIeDevices",
+            members(&["/redfish/v1/Chassis/1/PCIeDevices/1"]),
+        ),
+        (
+            "/redfish/v1/Chassis/1/PCIeDevices/1",
+            json!({"Id": "1", "Name": "NIC", "SerialNumber": "N1"}),
+        ),
         (
             "/redfish/v1/UpdateService",
             json!({
@@ -183,13 +207,25 @@ pub(crate) fn rack_server() -> Tree {
             "/redfish/v1/EventService",
             json!({"Id": "EventService", "ServiceEnabled": true, "ServerSentEventUri": "/redfish/v1/EventService/SSE"}),
         ),
-        ("/redfish/v1/AccountService", json!({"Id": "A", "Accounts": link("/redfish/v1/AccountService/Accounts")})),
+        (
+            "/redfish/v1/AccountService",
+            json!({"Id": "A", "Accounts": link("/redfish/v1/AccountService/Accounts")}),
+        ),
         (
             "/redfish/v1/AccountService/Accounts",
-            members(&["/redfish/v1/AccountService/Accounts/1", "/redfish/v1/AccountService/Accounts/2"]),
+            members(&[
+                "/redfish/v1/AccountService/Accounts/1",
+                "/redfish/v1/AccountService/Accounts/2",
+            ]),
         ),
-        ("/redfish/v1/AccountService/Accounts/1", json!({"Id": "1", "UserName": "guest"})),
-        ("/redfish/v1/AccountService/Accounts/2", json!({"Id": "2", "UserName": "root"})),
+        (
+            "/redfish/v1/AccountService/Accounts/1",
+            json!({"Id": "1", "UserName": "guest"}),
+        ),
+        (
+            "/redfish/v1/AccountService/Accounts/2",
+            json!({"Id": "2", "UserName": "root"}),
+        ),
     ])
 }
 
@@ -199,7 +235,7 @@ pub(crate) fn blade() -> Tree {
     let mut resources = vec![
         (
             "/redfish/v1".to_owned(),
-            root(json!({
+            root(&json!({
                 "Systems": "/redfish/v1/Systems", "Managers": "/redfish/v1/Managers", "Chassis": "/redfish/v1/Chassis",
             })),
         ),
@@ -207,13 +243,26 @@ pub(crate) fn blade() -> Tree {
             "/redfish/v1/Systems".to_owned(),
             members(&["/redfish/v1/Systems/Node0", "/redfish/v1/Systems/Node1"]),
         ),
-        ("/redfish/v1/Managers".to_owned(), members(&["/redfish/v1/Managers/BMC"])),
-        ("/redfish/v1/Managers/BMC".to_owned(), json!({"Id": "BMC", "ManagerType": "EnclosureManager"})),
+        (
+            "/redfish/v1/Managers".to_owned(),
+            members(&["/redfish/v1/Managers/BMC"]),
+        ),
+        (
+            "/redfish/v1/Managers/BMC".to_owned(),
+            json!({"Id": "BMC", "ManagerType": "EnclosureManager"}),
+        ),
         (
             "/redfish/v1/Chassis".to_owned(),
-            members(&["/redfish/v1/Chassis/Enclosure", "/redfish/v1/Chassis/Node0", "/redfish/v1/Chassis/Node1"]),
+            members(&[
+                "/redfish/v1/Chassis/Enclosure",
+                "/redfish/v1/Chassis/Node0",
+                "/redfish/v1/Chassis/Node1",
+            ]),
         ),
-        ("/redfish/v1/Chassis/Enclosure".to_owned(), json!({"Id": "Enclosure", "ChassisType": "Enclosure"})),
+        (
+            "/redfish/v1/Chassis/Enclosure".to_owned(),
+            json!({"Id": "Enclosure", "ChassisType": "Enclosure"}),
+        ),
     ];
     for node in ["Node0", "Node1"] {
         let system = format!("/redfish/v1/Systems/{node}");
@@ -269,7 +318,7 @@ pub(crate) fn blade() -> Tree {
 /// system that says little.
 pub(crate) fn small_board() -> Tree {
     tree(vec![
-        ("/redfish/v1", root(json!({}))),
+        ("/redfish/v1", root(&json!({}))),
         ("/redfish/v1/Systems", members(&["/redfish/v1/Systems/Self"])),
         (
             "/redfish/v1/Systems/Self",
@@ -313,6 +362,10 @@ pub(crate) fn small_board() -> Tree {
 pub(crate) fn chassis_manager() -> Tree {
     let mut tree = blade();
     tree.retain(|uri, _| !uri.starts_with("/redfish/v1/Systems"));
-    tree.get_mut("/redfish/v1").unwrap().as_object_mut().unwrap().remove("Systems");
+    tree.get_mut("/redfish/v1")
+        .unwrap()
+        .as_object_mut()
+        .unwrap()
+        .remove("Systems");
     tree
 }
