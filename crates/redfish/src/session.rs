@@ -104,13 +104,14 @@ impl Auth {
     /// Deletes the sessions. What the BMC says to that does not matter: they end by themselves, too.
     pub(crate) async fn log_out(&self, wire: &Wire) {
         let mut state = self.state.lock().await;
-        while let Some(session) = state.sessions.last().cloned() {
+        // the oldest first: the last one is that in whose name this is said
+        while let Some(session) = state.sessions.first().cloned() {
             let mut sent = Sent::new(Method::DELETE, &session);
             sent.headers.extend(state.header.clone());
             if let Err(error) = wire.exchange(&sent).await {
                 tracing::debug!(bmc = %wire.way().address(), %error, "a session was not deleted");
             }
-            state.sessions.pop();
+            state.sessions.remove(0);
         }
     }
 

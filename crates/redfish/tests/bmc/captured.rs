@@ -6,10 +6,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use redfish::{Trust, read_inventory};
+use redfish::{Limits, Trust, read_inventory};
 use serde_json::Value;
 
-use crate::server::{SESSIONS, Server, connector, limits, login};
+use crate::server::{SESSIONS, Server, connector, login};
 
 fn archives() -> Vec<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/redfish");
@@ -58,7 +58,7 @@ async fn captured_trees_are_read_without_an_error() {
         let has_systems = tree.contains_key("/redfish/v1/Systems");
         let server = Server::start(tree).await;
         let bmc = connector()
-            .open(&server.address, login(), Trust::FirstUse, &limits())
+            .open(&server.address, login(), Trust::FirstUse, &Limits::default())
             .await
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let inventory = read_inventory(&bmc)

@@ -27,7 +27,7 @@ async fn read(tree: Tree) -> (Server, Inventory) {
 #[tokio::test]
 async fn a_rack_server_is_read_whole_and_each_resource_once() {
     let (server, inventory) = read(trees::rack_server()).await;
-    assert_eq!(inventory.problems, []);
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
     assert_eq!(inventory.root.vendor, "Maker");
     assert!(inventory.root.expands);
     assert_eq!(
@@ -78,7 +78,7 @@ async fn the_system_of_a_rack_server_has_all_its_parts() {
     assert_eq!(system.drives[0].serial, "D1");
     // devices stand in the chassis that only this system is in
     assert_eq!(system.pcie_devices[0].serial, "N1");
-    assert_eq!(system.accelerators, []);
+    assert!(system.accelerators.is_empty());
     assert_eq!(
         system.power_controls,
         ["/redfish/v1/Chassis/1/Power#PowerControl/0"]
@@ -100,7 +100,7 @@ async fn manager_and_chassis_of_a_rack_server_are_read() {
 #[tokio::test]
 async fn two_nodes_behind_one_bmc_keep_their_order_and_their_parts() {
     let (_, inventory) = read(trees::blade()).await;
-    assert_eq!(inventory.problems, []);
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
     let ids: Vec<&str> = inventory
         .systems
         .iter()
@@ -123,7 +123,7 @@ async fn two_nodes_behind_one_bmc_keep_their_order_and_their_parts() {
 #[tokio::test]
 async fn what_stands_inside_other_resources_is_found_there() {
     let (server, inventory) = read(trees::small_board()).await;
-    assert_eq!(inventory.problems, []);
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
     let system = &inventory.systems[0];
     assert_eq!((system.serial.as_str(), system.power_state.as_str()), ("42", ""));
     assert_eq!(system.memory[0].serial, "M1");
@@ -201,7 +201,7 @@ async fn a_collection_in_pages_is_read_through_them() {
     );
     let (_, inventory) = read(tree).await;
     assert_eq!(inventory.systems[0].memory.len(), 2);
-    assert_eq!(inventory.problems, []);
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
 }
 
 #[tokio::test]

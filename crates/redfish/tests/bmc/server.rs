@@ -469,8 +469,8 @@ pub(crate) fn connector() -> Connector {
 /// Bounds that a test can wait for.
 pub(crate) fn limits() -> Limits {
     Limits {
-        connect: Duration::from_secs(5),
-        answer: Duration::from_millis(700),
+        connect: Duration::from_secs(2),
+        answer: Duration::from_secs(2),
         total: Duration::from_secs(20),
         ..Limits::default()
     }

@@ -49,7 +49,7 @@ async fn without_sessions_each_request_carries_user_and_password() {
         server.refuse_sessions(status);
         let bmc = open(&server).await.unwrap();
         let inventory = read_inventory(&bmc).await.unwrap();
-        assert_eq!(inventory.problems, [], "{status}");
+        assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
     }
 }
 
@@ -114,7 +114,7 @@ async fn a_session_that_ends_is_made_anew_once() {
     let bmc = open(&server).await.unwrap();
     server.end_sessions();
     let inventory = read_inventory(&bmc).await.unwrap();
-    assert_eq!(inventory.problems, []);
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
     assert_eq!(server.sessions_made(), 2);
     bmc.close().await;
     assert_eq!(server.sessions(), 0);
