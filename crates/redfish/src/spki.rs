@@ -84,7 +84,8 @@ mod tests {
     /// Version 1 has no version field, and a strict parser refuses it; old BMCs show such certificates.
     #[test]
     fn a_certificate_of_version_1_has_a_key_too() {
-        let sequence = |content: &[u8]| [&[SEQUENCE, u8::try_from(content.len()).unwrap()], content].concat();
+        let sequence =
+            |content: &[u8]| [&[SEQUENCE, u8::try_from(content.len()).unwrap()][..], content].concat();
         let key = sequence(&[0x05, 0x00]);
         let empty = sequence(&[]);
         let fields = [&[INTEGER, 1, 7][..], &empty, &empty, &empty, &empty, &key].concat();
