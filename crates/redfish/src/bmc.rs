@@ -111,7 +111,7 @@ impl Bmc {
     /// POSTs `body`, once: what has got no answer is not sent again ([`Error::is_outcome_unknown`]).
     ///
     /// # Errors
-    /// As [`Bmc::get`].
+    /// As [`Bmc::get`]; [`Error::Unsupported`] if `uri` is none of this BMC.
     pub async fn post(&self, uri: &str, body: &Value) -> Result<Answer, Error> {
         self.told(Method::POST, uri, body).await
     }

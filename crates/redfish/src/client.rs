@@ -87,7 +87,10 @@ impl Core {
 
     /// Sends `body` to `uri`. Redirects are not followed: what is told to one place is not repeated at another.
     pub(crate) async fn send(&self, method: Method, uri: &str, body: &Value) -> Result<Received, Error> {
-        let key = self.key(uri)?;
+        // another kind of error than that of a broken answer: nothing was sent, so the outcome is known
+        let key = self
+            .key(uri)
+            .map_err(|error| Error::Unsupported(error.to_string()))?;
         let mut sent = Sent::new(method, &key);
         sent.body = body.to_string().into();
         if sent.method == Method::PATCH

@@ -6,6 +6,7 @@ mod captured;
 mod crawl;
 mod faults;
 mod keys;
+mod mutated;
 mod server;
 mod sessions;
 mod trees;
