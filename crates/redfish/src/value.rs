@@ -130,6 +130,15 @@ pub(crate) fn first_link<'a>(value: &'a Value, paths: &[&str]) -> &'a str {
     links.find(|link| !link.is_empty()).unwrap_or_default()
 }
 
+/// The first of `paths` at which something stands, else the first: members moved between `Links` and the resource itself over the
+/// years.
+pub(crate) fn first_path<'p>(value: &Value, paths: [&'p str; 2]) -> &'p str {
+    match at(value, paths[0]).is_null() && !at(value, paths[1]).is_null() {
+        true => paths[1],
+        false => paths[0],
+    }
+}
+
 /// The links of a list, as they are written, each once.
 pub(crate) fn links(value: &Value, path: &str) -> Vec<String> {
     let mut links: Vec<String> = Vec::new();
@@ -236,6 +245,20 @@ mod tests {
         assert_eq!(link(&value, "number"), "");
         assert_eq!(link(&value, "wrong"), "");
         assert_eq!(links(&value, "list"), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn what_moved_into_or_out_of_links_is_found() {
+        let paths = ["Drives", "Links/Drives"];
+        assert_eq!(
+            first_path(&json!({"Drives": [], "Links": {"Drives": []}}), paths),
+            "Drives"
+        );
+        assert_eq!(
+            first_path(&json!({"Drives": null, "Links": {"Drives": []}}), paths),
+            "Links/Drives"
+        );
+        assert_eq!(first_path(&json!({}), paths), "Drives");
     }
 
     #[test]

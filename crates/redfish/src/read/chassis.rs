@@ -45,7 +45,7 @@ pub(crate) fn places<'a>(
 }
 
 fn of_system<'a>(reading: &Reading<'_>, system: &Member, chassis: &'a [Member]) -> Vec<&'a Member> {
-    let named = reading.links(&system.value, "Links/Chassis");
+    let named = reading.links(&system.value, "Chassis");
     let own: Vec<&Member> = chassis
         .iter()
         .filter(|other| named.contains(&other.uri))
@@ -55,7 +55,7 @@ fn of_system<'a>(reading: &Reading<'_>, system: &Member, chassis: &'a [Member]) 
     }
     let names_it = |other: &&Member| {
         reading
-            .links(&other.value, "Links/ComputerSystems")
+            .links(&other.value, "ComputerSystems")
             .contains(&system.uri)
     };
     let own: Vec<&Member> = chassis.iter().filter(names_it).collect();
@@ -83,7 +83,7 @@ pub(crate) async fn read(reading: &Reading<'_>, member: &Member) -> Chassis {
         sku: value::text(value, "SKU"),
         asset_tag: value::text(value, "AssetTag"),
         health: value::text(value, "Status/Health"),
-        systems: reading.links(value, "Links/ComputerSystems"),
+        systems: reading.links(value, "ComputerSystems"),
         power_controls,
         power_supplies,
     }

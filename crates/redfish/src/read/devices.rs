@@ -30,7 +30,11 @@ pub(crate) async fn devices(
     let mut members = reading.members(system, "PCIeDevices").await;
     if members.is_empty() {
         let own = own.iter().filter(|place| !place.is_shared);
-        let of_each = own.map(|place| reading.members(&place.member.value, "PCIeDevices"));
+        let of_each = own.map(|place| {
+            let chassis = &*place.member.value;
+            let path = value::first_path(chassis, ["PCIeDevices", "Links/PCIeDevices"]);
+            reading.members(chassis, path)
+        });
         for member in join_all(of_each).await.into_iter().flatten() {
             if members.iter().all(|known| known.uri != member.uri) {
                 members.push(member);
@@ -60,10 +64,8 @@ async fn is_gpu(reading: &Reading<'_>, device: &Member) -> bool {
     if !may_be_gpu(&device.value) {
         return false;
     }
-    let functions = match value::at(&device.value, "PCIeFunctions").is_null() {
-        true => reading.members(&device.value, "Links/PCIeFunctions").await,
-        false => reading.members(&device.value, "PCIeFunctions").await,
-    };
+    let path = value::first_path(&device.value, ["PCIeFunctions", "Links/PCIeFunctions"]);
+    let functions = reading.members(&device.value, path).await;
     let class = |function: &Member| value::text(&function.value, "DeviceClass");
     functions
         .iter()

@@ -62,9 +62,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The paths of the links in a list.
-    pub(crate) fn links(&self, from: &Value, path: &str) -> Vec<String> {
-        let links = value::links(from, path);
+    /// The paths of the links in the list `key`, which stands in `Links` or, in old trees, in the resource itself.
+    pub(crate) fn links(&self, from: &Value, key: &str) -> Vec<String> {
+        let in_links = format!("Links/{key}");
+        let links = value::links(from, value::first_path(from, [&in_links, key]));
         let paths = links.iter().map(|link| self.path(link));
         paths.filter(|path| !path.is_empty()).collect()
     }

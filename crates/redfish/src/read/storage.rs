@@ -3,9 +3,9 @@
 use futures::future::join_all;
 use serde_json::Value;
 
-use crate::Part;
 use crate::read::parts::{self, DRIVE};
-use crate::read::reading::Reading;
+use crate::read::reading::{Member, Reading};
+use crate::{Part, value};
 
 /// All drives of a system, in the order of the controllers; [`Part::group`] says of which.
 pub(crate) async fn drives(reading: &Reading<'_>, system: &Value) -> Vec<Part> {
@@ -20,7 +20,7 @@ async fn of(reading: &Reading<'_>, system: &Value, collection: &str, list: &str)
     let controllers = reading.members(system, collection).await;
     let drives = controllers
         .iter()
-        .map(|controller| reading.members(&controller.value, list));
+        .map(|controller| drives_of(reading, &controller.value, list));
     let mut all: Vec<Part> = Vec::new();
     for (group, drives) in (0_u32..).zip(join_all(drives).await) {
         for drive in &drives {
@@ -34,4 +34,10 @@ async fn of(reading: &Reading<'_>, system: &Value, collection: &str, list: &str)
         }
     }
     all
+}
+
+async fn drives_of(reading: &Reading<'_>, controller: &Value, list: &str) -> Vec<Member> {
+    let in_links = format!("Links/{list}");
+    let path = value::first_path(controller, [list, &in_links]);
+    reading.members(controller, path).await
 }

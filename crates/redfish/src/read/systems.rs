@@ -65,8 +65,8 @@ pub(crate) async fn read(reading: &Reading<'_>, member: &Member, own: &[Place<'_
         bios: bios.map(|resource| attributes(&resource)).unwrap_or_default(),
         reset_target: reset::target(reading, value, "#ComputerSystem.Reset"),
         reset_types: resets,
-        chassis: reading.links(value, "Links/Chassis"),
-        managed_by: reading.links(value, "Links/ManagedBy"),
+        chassis: reading.links(value, "Chassis"),
+        managed_by: reading.links(value, "ManagedBy"),
         ..said(member)
     }
 }
