@@ -7,6 +7,7 @@ use auth::Sealer;
 use bmcs::{Bmcs, Reach};
 use futures::future::BoxFuture;
 use jobs::{JobKind, Jobs, Running, Work};
+use model::NodeUrls;
 use proto::job::v1::{Job, JobTarget};
 use raft::Store;
 use redfish::Connector;
@@ -55,14 +56,21 @@ pub(super) fn bmcs(config: &Config, store: &Store, sealer: &Sealer, counters: &C
 
 /// With the role `discovery`: takes jobs and follows BMCs until the drain. A job that is not done by then is given back, and
 /// another member goes on with it.
-pub(super) fn start(config: &Config, bmcs: &Bmcs, counters: &Counters, drain: &Drain, tasks: &mut Tasks) {
+pub(super) fn start(
+    config: &Config,
+    bmcs: &Bmcs,
+    urls: NodeUrls,
+    counters: &Counters,
+    drain: &Drain,
+    tasks: &mut Tasks,
+) {
     if !config.serves(Role::Discovery) {
         return;
     }
     let taken = Arc::new(tally::Counters::<Taken>::default());
     let counted = Arc::clone(&taken);
     counters.add(Server::Discovery, "jobs", move || counted.all());
-    let jobs = Jobs::new(bmcs.store().clone(), config.member.id, works(bmcs, &taken));
+    let jobs = Jobs::new(bmcs.store().clone(), config.member.id, works(bmcs, urls, &taken));
     let stop = drain.finishing();
     tasks.spawn("jobs", async move {
         jobs.run(stop.reached()).await;
@@ -77,10 +85,10 @@ pub(super) fn start(config: &Config, bmcs: &Bmcs, counters: &Counters, drain: &D
 }
 
 /// Every kind of work, each counted when it begins.
-fn works(bmcs: &Bmcs, taken: &Arc<tally::Counters<Taken>>) -> Vec<Arc<dyn Work>> {
+fn works(bmcs: &Bmcs, urls: NodeUrls, taken: &Arc<tally::Counters<Taken>>) -> Vec<Arc<dyn Work>> {
     let all = bmcs::works(bmcs)
         .into_iter()
-        .chain([power::work(bmcs), firmware::work(bmcs)]);
+        .chain([power::work(bmcs), firmware::work(bmcs, urls)]);
     all.map(|work| counted(work, taken)).collect()
 }
 

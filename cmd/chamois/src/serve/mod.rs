@@ -203,7 +203,9 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let gateway = api_ports::gateway(&config, &services, &store, node_files, &open_roles, leaving)?;
     follow_catalogue(files, &drain, &mut tasks);
     work_on_the_state(&store, &identity, &config, &drain, &mut tasks);
-    discovery::start(&config, &bmcs, &counters, &drain, &mut tasks);
+    let host = Host::read().map_err(ServeError::setup("this host's addresses"))?;
+    let urls = services::node_urls(&config, &host);
+    discovery::start(&config, &bmcs, urls, &counters, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;

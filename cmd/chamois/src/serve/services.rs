@@ -182,7 +182,7 @@ fn add_services_of_bmcs(
 }
 
 /// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.
-fn node_urls(config: &Config, host: &Host) -> NodeUrls {
+pub(super) fn node_urls(config: &Config, host: &Host) -> NodeUrls {
     let served = config
         .networks
         .iter()
