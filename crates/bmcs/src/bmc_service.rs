@@ -73,7 +73,10 @@ impl bmc_service_server::BmcService for BmcService {
         let bmc = bmc_of(&self.store.state(), &address)?;
         let xname: Xname = xname.parse().map_err(|problem| rpc::invalid("xname", problem))?;
         if !xname.hms_type().is_controller() {
-            let problem = format!("{xname} is a {}, not a controller; write e.g. x1000c0s0b0", xname.hms_type());
+            let problem = format!(
+                "{xname} is a {}, not a controller; write e.g. x1000c0s0b0",
+                xname.hms_type()
+            );
             return Err(rpc::invalid("xname", problem).into());
         }
         let assign = discovery_command::AssignXname {
@@ -141,7 +144,9 @@ fn key_to_trust(bmc: &Bmc, looked_at: &str) -> Result<String, Error> {
     let (address, shown) = (&bmc.address, &bmc.other_key_sha256);
     if shown.is_empty() {
         return Err(Error::Conflict {
-            detail: format!("the key of {address} has not changed since it was seen first; nothing is to be trusted"),
+            detail: format!(
+                "the key of {address} has not changed since it was seen first; nothing is to be trusted"
+            ),
         });
     }
     if looked_at.is_empty() || looked_at.eq_ignore_ascii_case(shown) {

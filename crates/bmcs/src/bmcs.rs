@@ -78,6 +78,10 @@ impl Bmcs {
         &self.0.connector
     }
 
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.0.reach
+    }
+
     /// Whether this member goes to that address.
     #[must_use]
     pub fn reaches(&self, address: &Address) -> bool {
@@ -109,7 +113,9 @@ impl Bmcs {
             }
         };
         text.parse().map_err(|problem| Error::Conflict {
-            detail: format!("the address of {bmc} is none: {problem}; set FQDN or IPAddress of its Redfish endpoint"),
+            detail: format!(
+                "the address of {bmc} is none: {problem}; set FQDN or IPAddress of its Redfish endpoint"
+            ),
         })
     }
 
@@ -232,7 +238,9 @@ impl Bmcs {
         Ok(NodeSystem {
             bmc,
             uri: endpoint.odata_id.clone(),
-            reset_types: reset.map(|reset| reset.allowable_values.clone()).unwrap_or_default(),
+            reset_types: reset
+                .map(|reset| reset.allowable_values.clone())
+                .unwrap_or_default(),
         })
     }
 }
@@ -247,7 +255,10 @@ fn no_address(bmc: &Xname, error: &Error) -> redfish::Error {
 /// An address as SMD has it, with a port or without.
 pub(crate) fn host_of(endpoint: &RedfishEndpoint) -> String {
     let texts = [&endpoint.fqdn, &endpoint.ip_address, &endpoint.hostname];
-    let is_address = |text: &&&String| text.parse::<Address>().is_ok_and(|address| address.ip().is_some());
+    let is_address = |text: &&&String| {
+        text.parse::<Address>()
+            .is_ok_and(|address| address.ip().is_some())
+    };
     // A name that only says which xname it is resolves nowhere, as a rule, where an address is known.
     let named = |text: &&&String| !text.is_empty();
     let found = texts.iter().find(is_address).or_else(|| texts.iter().find(named));
@@ -256,7 +267,11 @@ pub(crate) fn host_of(endpoint: &RedfishEndpoint) -> String {
 
 /// Whether the endpoint says another place than where the BMC was found, and was changed since.
 fn has_moved(found: &Bmc, endpoint: &RedfishEndpoint) -> bool {
-    let host = |text: &str| text.parse::<Address>().map(|address| address.host().to_owned()).ok();
+    let host = |text: &str| {
+        text.parse::<Address>()
+            .map(|address| address.host().to_owned())
+            .ok()
+    };
     let said = host(&host_of(endpoint));
     let changed_at = |meta: Option<&ObjectMeta>| {
         let modified = meta.and_then(|meta| meta.modified.as_ref());
@@ -273,7 +288,10 @@ fn user_of(state: &State, bmc: &Xname) -> Option<String> {
     let credential = credential.map(|credential| credential.user.clone());
     let endpoint = state.smd.redfish_endpoint(bmc);
     let endpoint = endpoint.map(|endpoint| endpoint.user.clone());
-    [credential, endpoint].into_iter().flatten().find(|user| !user.is_empty())
+    [credential, endpoint]
+        .into_iter()
+        .flatten()
+        .find(|user| !user.is_empty())
 }
 
 /// The scopes after the BMC's own, in the order in which they are tried.
@@ -320,7 +338,10 @@ mod tests {
 
     #[test]
     fn an_address_is_better_than_a_name_and_a_port_is_kept() {
-        assert_eq!(host_of(&endpoint("10.1.0.7:8443", "10.1.0.7", 1)), "10.1.0.7:8443");
+        assert_eq!(
+            host_of(&endpoint("10.1.0.7:8443", "10.1.0.7", 1)),
+            "10.1.0.7:8443"
+        );
         assert_eq!(host_of(&endpoint("x0c0s0b0", "10.1.0.7", 1)), "10.1.0.7");
         assert_eq!(host_of(&endpoint("bmc1.example", "", 1)), "bmc1.example");
     }
@@ -333,7 +354,10 @@ mod tests {
             meta: meta(5),
             ..Bmc::default()
         };
-        assert!(!has_moved(&found, &endpoint("10.1.0.7", "10.1.0.7", 9)), "same host");
+        assert!(
+            !has_moved(&found, &endpoint("10.1.0.7", "10.1.0.7", 9)),
+            "same host"
+        );
         assert!(!has_moved(&found, &endpoint("10.1.0.8", "10.1.0.8", 4)), "older");
         assert!(has_moved(&found, &endpoint("10.1.0.8", "10.1.0.8", 9)));
     }

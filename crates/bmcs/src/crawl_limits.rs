@@ -63,7 +63,10 @@ mod tests {
     fn nothing_said_is_the_usual() {
         let limits = CrawlLimits::of(&Crawl::default()).unwrap();
         assert_eq!(limits.concurrency, CONCURRENCY_DEFAULT);
-        assert_eq!(limits.of_bmc.requests_in_flight, Limits::default().requests_in_flight);
+        assert_eq!(
+            limits.of_bmc.requests_in_flight,
+            Limits::default().requests_in_flight
+        );
         assert_eq!(limits.of_bmc.total, Limits::default().total);
     }
 
@@ -90,6 +93,9 @@ mod tests {
             ..Crawl::default()
         };
         let refused = CrawlLimits::of(&wrong).unwrap_err().to_string();
-        assert_eq!(refused, "timeout_ms: 99 is given; 100 to 120000 are accepted, or 0 for the usual");
+        assert_eq!(
+            refused,
+            "timeout_ms: 99 is given; 100 to 120000 are accepted, or 0 for the usual"
+        );
     }
 }

@@ -118,7 +118,12 @@ async fn plan_one(bmcs: &Bmcs, author: &Author, target: &str, limits: &Limits) -
     }
 }
 
-async fn plan(bmcs: &Bmcs, author: &Author, place: &Place, limits: &Limits) -> Result<PlanCrawlResponse, Failure> {
+async fn plan(
+    bmcs: &Bmcs,
+    author: &Author,
+    place: &Place,
+    limits: &Limits,
+) -> Result<PlanCrawlResponse, Failure> {
     let read = reading::read(bmcs, place, limits).await?;
     let (trying, trial) = author.trying_out();
     let tried = smd::store_discovered(bmcs.store(), bmcs.sealer(), &trying, &read.payload).await;
@@ -180,7 +185,9 @@ fn address_of(text: &str) -> Result<String, String> {
         return Err("a crawl logs in, and does so over TLS only; leave http:// out".to_owned());
     }
     let address = text.parse::<Address>();
-    address.map(|address| address.to_string()).map_err(|problem| problem.to_string())
+    address
+        .map(|address| address.to_string())
+        .map_err(|problem| problem.to_string())
 }
 
 #[cfg(test)]
@@ -190,7 +197,10 @@ mod tests {
     #[test]
     fn an_address_is_written_with_its_port() {
         assert_eq!(address_of("10.1.0.7"), Ok("10.1.0.7:443".to_owned()));
-        assert_eq!(address_of("https://[fd00::7]:8443"), Ok("[fd00::7]:8443".to_owned()));
+        assert_eq!(
+            address_of("https://[fd00::7]:8443"),
+            Ok("[fd00::7]:8443".to_owned())
+        );
         assert!(address_of("http://10.1.0.7").unwrap_err().contains("TLS only"));
         assert!(address_of("a b").is_err());
     }

@@ -14,9 +14,9 @@ use rpc::{Author, Error};
 
 use crate::Bmcs;
 use crate::crawl_limits::CrawlLimits;
+use crate::known_endpoint;
 use crate::propose::{propose, put_bmcs};
 use crate::reading::{self, Failure, Place, Read, failed_row, place_of};
-use crate::known_endpoint;
 
 /// Does crawls.
 #[derive(Debug)]
@@ -76,14 +76,21 @@ async fn crawl_all(bmcs: &Bmcs, running: &Running) {
         })
         .await;
     if let Some(first) = others.first().filter(|_| !running.is_cancelled()) {
-        let reason = format!("{} of its BMCs, e.g. {}, are out of the reach of this member", others.len(), first.target);
+        let reason = format!(
+            "{} of its BMCs, e.g. {}, are out of the reach of this member",
+            others.len(),
+            first.target
+        );
         running.release(&reason).await;
     }
 }
 
 fn refuse_all(running: &Running, error: &Error) {
     for target in running.targets() {
-        running.report(target.place, Outcome::failed(error.to_string(), "begin another crawl"));
+        running.report(
+            target.place,
+            Outcome::failed(error.to_string(), "begin another crawl"),
+        );
     }
 }
 
@@ -133,11 +140,15 @@ async fn take_place(bmcs: &Bmcs, author: &Author, address: &Address, read: &Read
     let old = {
         let state = store.state();
         let holder = state.discovery.bmc_of(&read.xname);
-        holder.map(|holder| holder.address.clone()).filter(|old| *old != text)
+        holder
+            .map(|holder| holder.address.clone())
+            .filter(|old| *old != text)
     };
     if let Some(old) = old {
         let delete = Change::DeleteBmcs(DeleteBmcs { addresses: vec![old] });
-        propose(store, author, delete).await.map_err(|error| not_stored(&error))?;
+        propose(store, author, delete)
+            .await
+            .map_err(|error| not_stored(&error))?;
     }
     let row = proto::discovery::v1::Bmc {
         crawl_status: String::new(),
@@ -145,7 +156,9 @@ async fn take_place(bmcs: &Bmcs, author: &Author, address: &Address, read: &Read
         crawled_at_ms: 0,
         ..read.row(address, store.cluster_time_ms())
     };
-    let put = put_bmcs(store, author, vec![row]).await.map_err(|error| not_stored(&error))?;
+    let put = put_bmcs(store, author, vec![row])
+        .await
+        .map_err(|error| not_stored(&error))?;
     match put.applied.refused.first() {
         None => Ok(()),
         Some(refused) => Err(Failure::new(
@@ -187,7 +200,10 @@ async fn note_failure(bmcs: &Bmcs, author: &Author, place: &Place, failure: &Fai
     let row = failed_row(&place.address, failure, now_ms);
     let xname = place.xname.clone().or_else(|| {
         let state = store.state();
-        state.discovery.bmc(&row.address).and_then(|known| known.xname.parse().ok())
+        state
+            .discovery
+            .bmc(&row.address)
+            .and_then(|known| known.xname.parse().ok())
     });
     if let Err(error) = put_bmcs(store, author, vec![row]).await {
         tracing::warn!(address = %place.address, %error, "a failed crawl was not noted");

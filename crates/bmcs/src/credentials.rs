@@ -43,7 +43,9 @@ impl bmc_credential_service_server::BmcCredentialService for BmcCredentialServic
     ) -> Result<Response<ListBmcCredentialsResponse>, Status> {
         let state = self.bmcs.store().state();
         let credentials = state.discovery.credentials();
-        let credentials = credentials.map(|credential| BmcCredential::clone(credential)).collect();
+        let credentials = credentials
+            .map(|credential| BmcCredential::clone(credential))
+            .collect();
         Ok(Response::new(ListBmcCredentialsResponse { credentials }))
     }
 
@@ -53,7 +55,11 @@ impl bmc_credential_service_server::BmcCredentialService for BmcCredentialServic
         request: Request<PutBmcCredentialRequest>,
     ) -> Result<Response<BmcCredential>, Status> {
         let author = rpc::author(&request);
-        let PutBmcCredentialRequest { scope, user, password } = request.into_inner();
+        let PutBmcCredentialRequest {
+            scope,
+            user,
+            password,
+        } = request.into_inner();
         author.asks(&PutBmcCredentialRequest {
             scope: scope.clone(),
             user: user.clone(),
@@ -62,7 +68,12 @@ impl bmc_credential_service_server::BmcCredentialService for BmcCredentialServic
         let scope = normalised(&scope)?;
         let store = self.bmcs.store();
         let name = sealed::secret_of_scope(&scope);
-        let password = sealed::seal(self.bmcs.sealer(), &store.state(), &name, &Password::new(password))?;
+        let password = sealed::seal(
+            self.bmcs.sealer(),
+            &store.state(),
+            &name,
+            &Password::new(password),
+        )?;
         let credential = BmcCredential {
             scope: scope.clone(),
             user,
@@ -74,7 +85,10 @@ impl bmc_credential_service_server::BmcCredentialService for BmcCredentialServic
         };
         propose(store, &author, Change::PutCredential(put)).await?;
         let state = store.state_after(&author);
-        let stored = state.discovery.credential(&scope).map(|stored| BmcCredential::clone(stored));
+        let stored = state
+            .discovery
+            .credential(&scope)
+            .map(|stored| BmcCredential::clone(stored));
         let stored = stored.ok_or_else(|| Error::Conflict {
             detail: format!("{scope} was deleted by someone else"),
         })?;
@@ -149,7 +163,10 @@ mod tests {
             assert_eq!(normalised(given).unwrap(), stored);
         }
         for wrong in ["", "defaults", "node:x0", "group:", "bmc:10.1.0.7"] {
-            assert!(normalised(wrong).unwrap_err().to_string().starts_with("scope: "), "{wrong}");
+            assert!(
+                normalised(wrong).unwrap_err().to_string().starts_with("scope: "),
+                "{wrong}"
+            );
         }
     }
 }

@@ -50,7 +50,10 @@ impl Bmcs {
 
 /// Every BMC that has an xname, sorted.
 pub(crate) fn all_bmcs(state: &State) -> BTreeSet<Xname> {
-    let endpoints = state.smd.redfish_endpoints().filter_map(|endpoint| endpoint.id.parse().ok());
+    let endpoints = state
+        .smd
+        .redfish_endpoints()
+        .filter_map(|endpoint| endpoint.id.parse().ok());
     let found = state.discovery.bmcs().filter_map(|bmc| bmc.xname.parse().ok());
     endpoints.chain(found).collect()
 }
@@ -64,7 +67,10 @@ fn named(state: &State, set: &NodeSet, what: What) -> BTreeSet<Xname> {
         }
         (What::Switchable, Some(itself)) => [itself.clone()].into(),
         (What::Nodes | What::Switchable, _) => {
-            let nodes = state.smd.components().filter_map(|component| component.id.parse().ok());
+            let nodes = state
+                .smd
+                .components()
+                .filter_map(|component| component.id.parse().ok());
             nodes
                 .filter(|xname: &Xname| xname.hms_type() == HmsType::Node && set.contains(xname))
                 .collect()
@@ -82,8 +88,14 @@ fn nothing(field: &str, text: &str, what: What) -> Error {
     let (what, remedy) = match what {
         What::Bmcs => ("BMC", "list them with `chamois bmc list`"),
         What::Nodes => ("node", "list them with `chamois smd component list`"),
-        What::Switchable => ("node, chassis or outlet", "list them with `chamois smd component list`"),
+        What::Switchable => (
+            "node, chassis or outlet",
+            "list them with `chamois smd component list`",
+        ),
     };
-    let problem = format!("`{}` names no {what} that is known; {remedy}", text.escape_debug());
+    let problem = format!(
+        "`{}` names no {what} that is known; {remedy}",
+        text.escape_debug()
+    );
     rpc::invalid(field, problem)
 }

@@ -38,8 +38,11 @@ impl firmware_inventory_service_server::FirmwareInventoryService for FirmwareInv
         let wanted = state.discovery.firmwares().filter(|inventory| {
             page.after().is_none_or(|after| inventory.id > *after) && is_meant(&sets, &inventory.id)
         });
-        let (inventories, next_page_token) =
-            page.cut(wanted, |inventory| inventory.id.as_str(), |inventory| without_bios(inventory));
+        let (inventories, next_page_token) = page.cut(
+            wanted,
+            |inventory| inventory.id.as_str(),
+            |inventory| without_bios(inventory),
+        );
         Ok(Response::new(ListFirmwareResponse {
             inventories,
             next_page_token,
@@ -105,7 +108,12 @@ mod tests {
         assert!(is_meant(&sets, "x1000c0s1b0") && is_meant(&sets, "x1001c7s0b0"));
         assert!(!is_meant(&sets, "x1000c0s2b0"));
         assert!(is_meant(&[], "x1000c0s2b0"));
-        assert!(sets_of(&["no xname".to_owned()]).unwrap_err().to_string().starts_with("id: "));
+        assert!(
+            sets_of(&["no xname".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .starts_with("id: ")
+        );
     }
 
     #[test]

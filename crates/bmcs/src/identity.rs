@@ -29,7 +29,9 @@ impl Marks {
         let serials = managers.clone().map(|manager| &manager.serial);
         let serials = serials.chain(inventory.chassis.iter().map(|chassis| &chassis.serial));
         let serials = serials.chain(inventory.systems.iter().map(|system| &system.serial));
-        let uuids = [&inventory.root.uuid].into_iter().chain(managers.map(|manager| &manager.uuid));
+        let uuids = [&inventory.root.uuid]
+            .into_iter()
+            .chain(managers.map(|manager| &manager.uuid));
         Marks {
             mac: mac.map(|mac| mac.to_string()).unwrap_or_default(),
             serial: first(serials),
@@ -75,13 +77,24 @@ fn known(state: &State, address: &Address, marks: &Marks) -> Option<Xname> {
         })
         .or_else(|| {
             let mut endpoints = state.smd.redfish_endpoints();
-            let is_there = |host: String| host.parse::<Address>().is_ok_and(|at| at.host() == address.host());
-            endpoints.find(|endpoint| is_there(host_of(endpoint)))?.id.parse().ok()
+            let is_there = |host: String| {
+                host.parse::<Address>()
+                    .is_ok_and(|at| at.host() == address.host())
+            };
+            endpoints
+                .find(|endpoint| is_there(host_of(endpoint)))?
+                .id
+                .parse()
+                .ok()
         })
 }
 
 fn by_rules(state: &State, address: &Address, marks: &Marks) -> Option<Xname> {
-    let rules: Vec<XnameRule> = state.discovery.rules().map(|rule| XnameRule::clone(rule)).collect();
+    let rules: Vec<XnameRule> = state
+        .discovery
+        .rules()
+        .map(|rule| XnameRule::clone(rule))
+        .collect();
     let seen = Seen {
         address,
         mac: &marks.mac,
@@ -127,7 +140,10 @@ fn check_free(
     marks: &Marks,
 ) -> Result<(), Failure> {
     let text = address.to_string();
-    let holder = state.discovery.bmc_of(xname).filter(|holder| holder.address != text);
+    let holder = state
+        .discovery
+        .bmc_of(xname)
+        .filter(|holder| holder.address != text);
     if let Some(holder) = holder {
         let is_same = !key.is_empty() && holder.key_sha256 == key;
         return match is_same {
@@ -136,10 +152,12 @@ fn check_free(
         };
     }
     let endpoint = state.smd.redfish_endpoint(xname);
-    let is_other = |uuid: &str| {
-        !uuid.is_empty() && !marks.uuid.is_empty() && !uuid.eq_ignore_ascii_case(&marks.uuid)
+    let is_other =
+        |uuid: &str| !uuid.is_empty() && !marks.uuid.is_empty() && !uuid.eq_ignore_ascii_case(&marks.uuid);
+    let is_elsewhere = |host: String| {
+        host.parse::<Address>()
+            .is_ok_and(|at| at.host() != address.host())
     };
-    let is_elsewhere = |host: String| host.parse::<Address>().is_ok_and(|at| at.host() != address.host());
     match endpoint {
         Some(known) if is_other(&known.uuid) && is_elsewhere(host_of(&known)) => {
             Err(taken(xname, &host_of(&known), &text))
@@ -207,7 +225,11 @@ mod tests {
             failed.reason,
             "no rule gives an xname to 10.1.0.7:443, MAC 02:00:00:00:0a:01, serial number C1, UUID abcd-1"
         );
-        assert!(failed.remedy.contains("`chamois discover rule put`"), "{}", failed.remedy);
+        assert!(
+            failed.remedy.contains("`chamois discover rule put`"),
+            "{}",
+            failed.remedy
+        );
     }
 
     #[test]

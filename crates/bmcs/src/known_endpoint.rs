@@ -96,8 +96,22 @@ mod tests {
     #[test]
     fn every_word_has_one_of_hsms() {
         let words = [
-            "ok", "partial", "unreachable", "timeout", "tls", "key-changed", "credentials", "not-redfish",
-            "refused", "broken", "limit", "unsupported", "collision", "no-xname", "not-stored", "other",
+            "ok",
+            "partial",
+            "unreachable",
+            "timeout",
+            "tls",
+            "key-changed",
+            "credentials",
+            "not-redfish",
+            "refused",
+            "broken",
+            "limit",
+            "unsupported",
+            "collision",
+            "no-xname",
+            "not-stored",
+            "other",
         ];
         for word in words {
             assert!(DISCOVERY_STATUSES.contains(&status_of(word)), "{word}");
@@ -129,8 +143,14 @@ mod tests {
     fn what_an_administrator_said_stays() {
         let mut payload = payload();
         keep(&endpoint("bmc1.example"), &mut payload);
-        assert_eq!((payload.fqdn.as_str(), payload.hostname.as_str()), ("bmc1.example", "bmc1"));
-        assert_eq!((payload.user.as_str(), payload.enabled), ("operator", Some(false)));
+        assert_eq!(
+            (payload.fqdn.as_str(), payload.hostname.as_str()),
+            ("bmc1.example", "bmc1")
+        );
+        assert_eq!(
+            (payload.user.as_str(), payload.enabled),
+            ("operator", Some(false))
+        );
         assert_eq!(payload.mac_required, Some(true));
     }
 

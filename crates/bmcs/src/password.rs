@@ -29,8 +29,14 @@ fn letters() -> Result<String, Error> {
         rand::fill(&mut bytes).map_err(|_| Error::Internal("the system gives no random bytes".to_owned()))?;
         // What is beyond the last whole row would make the first letters likelier.
         let rows = usize::from(u8::MAX) / LETTERS.len() * LETTERS.len();
-        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < rows);
-        text.extend(fair.map(|byte| char::from(LETTERS[byte % LETTERS.len()])).take(LENGTH - text.len()));
+        let fair = bytes
+            .iter()
+            .map(|byte| usize::from(*byte))
+            .filter(|byte| *byte < rows);
+        text.extend(
+            fair.map(|byte| char::from(LETTERS[byte % LETTERS.len()]))
+                .take(LENGTH - text.len()),
+        );
     }
     Ok(text)
 }
@@ -64,7 +70,12 @@ mod tests {
     #[test]
     fn one_that_lacks_a_kind_of_character_is_not_taken() {
         assert!(is_accepted("aB3_aaaaaaaaaaaa"));
-        for wrong in ["aB33aaaaaaaaaaaa", "ab3_aaaaaaaaaaaa", "aBb_aaaaaaaaaaaa", "_aB3aaaaaaaaaaaa"] {
+        for wrong in [
+            "aB33aaaaaaaaaaaa",
+            "ab3_aaaaaaaaaaaa",
+            "aBb_aaaaaaaaaaaa",
+            "_aB3aaaaaaaaaaaa",
+        ] {
             assert!(!is_accepted(wrong), "{wrong}");
         }
     }

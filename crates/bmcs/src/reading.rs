@@ -86,7 +86,11 @@ pub(crate) fn place_of(bmcs: &Bmcs, target: &str) -> Result<Place, Failure> {
     }
     let address = target.parse();
     let address = address.map_err(|problem: <Address as std::str::FromStr>::Err| {
-        Failure::new("unreachable", problem.to_string(), "write `address:port` or an xname")
+        Failure::new(
+            "unreachable",
+            problem.to_string(),
+            "write `address:port` or an xname",
+        )
     })?;
     Ok(Place { address, xname: None })
 }
@@ -142,12 +146,19 @@ impl Read {
     /// What was found, for a person; of a partial reading what is missing first.
     pub(crate) fn summary(&self) -> String {
         let inventory = &self.crawled.inventory;
-        let found = format!("{} systems, {} resources", inventory.systems.len(), inventory.resources);
+        let found = format!(
+            "{} systems, {} resources",
+            inventory.systems.len(),
+            inventory.resources
+        );
         match inventory.problems.as_slice() {
             [] => found,
             [first, ..] => {
                 let count = inventory.problems.len();
-                format!("{found}; {count} could not be read, e.g. {}: {}", first.uri, first.problem)
+                format!(
+                    "{found}; {count} could not be read, e.g. {}: {}",
+                    first.uri, first.problem
+                )
             }
         }
     }
@@ -217,7 +228,10 @@ mod tests {
     #[test]
     fn a_partial_reading_says_what_is_missing() {
         let whole = read_with(Vec::new());
-        assert_eq!((whole.word(), whole.summary().as_str()), ("ok", "1 systems, 31 resources"));
+        assert_eq!(
+            (whole.word(), whole.summary().as_str()),
+            ("ok", "1 systems, 31 resources")
+        );
         let problem = Problem {
             uri: "/redfish/v1/Chassis/1/Power".to_owned(),
             problem: "no answer".to_owned(),
@@ -225,7 +239,10 @@ mod tests {
         let partial = read_with(vec![problem]);
         assert_eq!(partial.word(), "partial");
         let summary = partial.summary();
-        assert!(summary.ends_with("1 could not be read, e.g. /redfish/v1/Chassis/1/Power: no answer"), "{summary}");
+        assert!(
+            summary.ends_with("1 could not be read, e.g. /redfish/v1/Chassis/1/Power: no answer"),
+            "{summary}"
+        );
         let row = partial.row(&"10.1.0.7".parse().unwrap(), 5);
         assert_eq!((row.crawl_status.as_str(), row.crawled_at_ms), ("partial", 5));
         assert_eq!(row.xname, "x0c0s0b0");
@@ -239,7 +256,10 @@ mod tests {
             shown: "b".repeat(64),
         };
         let failure = Failure::from(&error);
-        assert_eq!((failure.word.as_str(), failure.other_key.as_str()), ("key-changed", "b".repeat(64).as_str()));
+        assert_eq!(
+            (failure.word.as_str(), failure.other_key.as_str()),
+            ("key-changed", "b".repeat(64).as_str())
+        );
         let row = failed_row(&"10.1.0.7".parse().unwrap(), &failure, 7);
         assert_eq!(row.key_sha256, "b".repeat(64));
         assert!(row.xname.is_empty() && row.last_seen_ms == 0);

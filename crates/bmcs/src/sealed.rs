@@ -13,7 +13,9 @@ const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// The secret of a credential: that of a BMC is the one that SMD has of it.
 pub(crate) fn secret_of_scope(scope: &str) -> String {
-    let bmc = scope.strip_prefix("bmc:").and_then(|xname| xname.parse::<Xname>().ok());
+    let bmc = scope
+        .strip_prefix("bmc:")
+        .and_then(|xname| xname.parse::<Xname>().ok());
     match bmc {
         Some(bmc) => password_name(&bmc),
         None => format!("bmc-credential/{scope}"),
@@ -57,7 +59,9 @@ pub(crate) fn open(sealer: &Sealer, state: &State, name: &str) -> Result<Option<
     let opened = opened.map_err(|error| Error::Internal(error.to_string()))?;
     match std::str::from_utf8(opened.bytes()) {
         Ok(text) => Ok(Some(Password::new(text))),
-        Err(_) => Err(Error::Internal(format!("secret {name} is no text; set the password again"))),
+        Err(_) => Err(Error::Internal(format!(
+            "secret {name} is no text; set the password again"
+        ))),
     }
 }
 
