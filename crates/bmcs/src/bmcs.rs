@@ -232,7 +232,7 @@ impl Bmcs {
         };
         let endpoint = self.0.store.state().smd.component_endpoint(node);
         let endpoint = endpoint.ok_or_else(missing)?;
-        let bmc = endpoint.redfish_endpoint_id.parse().map_err(|_| missing())?;
+        let bmc: Xname = endpoint.redfish_endpoint_id.parse().map_err(|_| missing())?;
         let system = endpoint.redfish_system_info.as_ref();
         let reset = system.and_then(|system| system.actions.as_ref()?.reset.as_ref());
         Ok(NodeSystem {

@@ -77,7 +77,7 @@ fn sets_of(texts: &[String]) -> Result<Vec<NodeSet>, Error> {
 
 fn is_meant(sets: &[NodeSet], id: &str) -> bool {
     let is_in = |xname: &Xname| sets.iter().any(|set| set.contains(xname));
-    sets.is_empty() || id.parse().is_ok_and(|xname| is_in(&xname))
+    sets.is_empty() || id.parse::<Xname>().is_ok_and(|xname| is_in(&xname))
 }
 
 /// BIOS attributes of a whole machine are more than anybody reads.

@@ -24,8 +24,8 @@ impl Marks {
     /// Those that its tree shows.
     pub(crate) fn of(inventory: &Inventory) -> Marks {
         let managers = inventory.managers.iter();
-        let nics = managers.clone().flat_map(|manager| &manager.interfaces);
-        let mac = nics.filter_map(|nic| nic.mac.parse::<MacAddr>().ok()).next();
+        let mut nics = managers.clone().flat_map(|manager| &manager.interfaces);
+        let mac = nics.find_map(|nic| nic.mac.parse::<MacAddr>().ok());
         let serials = managers.clone().map(|manager| &manager.serial);
         let serials = serials.chain(inventory.chassis.iter().map(|chassis| &chassis.serial));
         let serials = serials.chain(inventory.systems.iter().map(|system| &system.serial));

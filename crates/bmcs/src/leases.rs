@@ -24,7 +24,12 @@ pub(crate) fn new_bmcs(state: &State, reach: &Reach, now_ms: u64) -> BTreeSet<St
         .filter(|lease| lease.state() == dhcp_lease::State::Bound && lease.ends_at_ms > now_ms);
     let leases = leases.filter_map(|lease| {
         let address = address_of(&lease.address)?;
-        let is_bmcs = || lease.mac.parse().is_ok_and(|mac| is_of_bmc(state, &mac));
+        let is_bmcs = || {
+            lease
+                .mac
+                .parse::<MacAddr>()
+                .is_ok_and(|mac| is_of_bmc(state, &mac))
+        };
         (reach.contains(&address) || is_bmcs()).then_some(address)
     });
     let interfaces = state
@@ -34,8 +39,11 @@ pub(crate) fn new_bmcs(state: &State, reach: &Reach, now_ms: u64) -> BTreeSet<St
     let interfaces = interfaces
         .flat_map(|interface| &interface.ip_addresses)
         .filter_map(|mapping| address_of(&mapping.ip_address));
+    // A member without such networks leaves it to those that have them.
+    let is_ours = |address: &Address| reach.0.is_empty() || reach.contains(address);
     leases
         .chain(interfaces)
+        .filter(is_ours)
         .map(|address| address.to_string())
         .filter(|address| {
             state

@@ -89,6 +89,7 @@ async fn scan_all(bmcs: &Bmcs, running: &Running) {
         bmcs,
         running,
         plan: &plan,
+        below: cursor,
         found: BTreeSet::new(),
     };
     let ended = tokio::select! {
@@ -120,6 +121,8 @@ struct Noting<'a> {
     bmcs: &'a Bmcs,
     running: &'a Running,
     plan: &'a ScanPlan,
+    /// All places before this one were asked.
+    below: u64,
     /// Addresses.
     found: BTreeSet<String>,
 }
@@ -129,18 +132,16 @@ impl Noting<'_> {
     async fn follow(&mut self, taken: &mut mpsc::UnboundedReceiver<Step>) -> Ended {
         let mut steps = Vec::new();
         while taken.recv_many(&mut steps, STEPS_TOGETHER_MAX).await > 0 {
-            let (mut found, mut below) = (Vec::new(), 0);
+            let mut found = Vec::new();
             for step in steps.drain(..) {
                 match step {
                     Step::Found(one) => found.push(one),
-                    Step::Asked(place) => below = place,
+                    Step::Asked(place) => self.below = place,
                 }
             }
             self.note(&found).await;
-            if below > 0 {
-                self.running.cursor(below);
-            }
-            if let Some(next) = self.plan.nth(below).filter(|next| !self.bmcs.reaches(next)) {
+            self.running.cursor(self.below);
+            if let Some(next) = self.plan.nth(self.below).filter(|next| !self.bmcs.reaches(next)) {
                 return Ended::OutOfReach(next.to_string());
             }
             tokio::time::sleep(STEPS_PAUSE).await;
