@@ -72,13 +72,6 @@ impl bmc_service_server::BmcService for BmcService {
         let AssignXnameRequest { address, xname } = request.into_inner();
         let bmc = bmc_of(&self.store.state(), &address)?;
         let xname: Xname = xname.parse().map_err(|problem| rpc::invalid("xname", problem))?;
-        if !xname.hms_type().is_controller() {
-            let problem = format!(
-                "{xname} is a {}, not a controller; write e.g. x1000c0s0b0",
-                xname.hms_type()
-            );
-            return Err(rpc::invalid("xname", problem).into());
-        }
         let assign = discovery_command::AssignXname {
             address: bmc.address.clone(),
             xname: xname.to_string(),

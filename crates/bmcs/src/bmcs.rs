@@ -203,7 +203,10 @@ impl Bmcs {
         let is_known = {
             let state = self.0.store.state();
             let known = state.discovery.bmc(&text);
-            known.is_some_and(|known| known.key_sha256 == key || known.other_key_sha256 == key)
+            known.is_some_and(|known| match known.other_key_sha256.as_str() {
+                "" => known.key_sha256 == key,
+                other => other == key,
+            })
         };
         if is_known || key.is_empty() {
             return;

@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 use futures::stream;
 use jobs::{JobKind, Outcome, Running, Work};
 use model::Xname;
-use proto::discovery::v1::discovery_command::{Change, DeleteBmcs, PutFirmware};
+use proto::discovery::v1::Bmc;
+use proto::discovery::v1::discovery_command::{Change, PutFirmware};
 use proto::job::v1::{Job, JobTarget, job};
 use redfish::{Address, Limits};
 use rpc::{Author, Error};
@@ -115,8 +116,8 @@ pub(crate) async fn crawl_one(bmcs: &Bmcs, author: &Author, target: &str, limits
 
 /// The xname first, so that no two BMCs get one; then the inventory, as one change; then the firmware.
 async fn store(bmcs: &Bmcs, author: &Author, address: &Address, read: Read) -> Result<String, Failure> {
-    let (store, now_ms) = (bmcs.store(), bmcs.store().cluster_time_ms());
-    let row = read.row(address, now_ms);
+    let store = bmcs.store();
+    let row = read.row(address);
     let assigned = {
         let state = store.state();
         let known = state.discovery.bmc(&row.address);
@@ -134,27 +135,13 @@ async fn store(bmcs: &Bmcs, author: &Author, address: &Address, read: Read) -> R
     Ok(format!("{} {verb}: {}", read.xname, read.summary()))
 }
 
-/// Gives the BMC its xname, which an old record of the same BMC at another address lets go of.
+/// Gives the BMC its xname. One that moved here takes it along, which the state decides by its key and UUID.
 async fn take_place(bmcs: &Bmcs, author: &Author, address: &Address, read: &Read) -> Result<(), Failure> {
-    let (store, text) = (bmcs.store(), address.to_string());
-    let old = {
-        let state = store.state();
-        let holder = state.discovery.bmc_of(&read.xname);
-        holder
-            .map(|holder| holder.address.clone())
-            .filter(|old| *old != text)
-    };
-    if let Some(old) = old {
-        let delete = Change::DeleteBmcs(DeleteBmcs { addresses: vec![old] });
-        propose(store, author, delete)
-            .await
-            .map_err(|error| not_stored(&error))?;
-    }
-    let row = proto::discovery::v1::Bmc {
+    let store = bmcs.store();
+    let row = Bmc {
         crawl_status: String::new(),
         crawl_reason: String::new(),
-        crawled_at_ms: 0,
-        ..read.row(address, store.cluster_time_ms())
+        ..read.row(address)
     };
     let put = put_bmcs(store, author, vec![row])
         .await
@@ -196,8 +183,8 @@ fn not_stored(error: &Error) -> Failure {
 
 /// What is known of the BMC stays; only how its last crawl went is noted, for us and for clients of HSM.
 async fn note_failure(bmcs: &Bmcs, author: &Author, place: &Place, failure: &Failure) {
-    let (store, now_ms) = (bmcs.store(), bmcs.store().cluster_time_ms());
-    let row = failed_row(&place.address, failure, now_ms);
+    let store = bmcs.store();
+    let row = failed_row(&place.address, failure);
     let xname = place.xname.clone().or_else(|| {
         let state = store.state();
         state

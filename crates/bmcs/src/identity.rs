@@ -130,8 +130,8 @@ fn without_rule(address: &Address, marks: &Marks) -> Failure {
     )
 }
 
-/// One xname, one BMC. One that moved to another address is still itself if it holds the key of the one that was there: a UUID is
-/// only what it says.
+/// One xname, one BMC. One that moved to another address is still itself if it holds the key of the one that was there; its
+/// UUID alone is only what it says.
 fn check_free(
     state: &State,
     xname: &Xname,
@@ -145,7 +145,7 @@ fn check_free(
         .bmc_of(xname)
         .filter(|holder| holder.address != text);
     if let Some(holder) = holder {
-        let is_same = !key.is_empty() && holder.key_sha256 == key;
+        let is_same = !key.is_empty() && holder.key_sha256 == key && holder.uuid == marks.uuid;
         return match is_same {
             true => Ok(()),
             false => Err(taken(xname, &holder.address, &text)),

@@ -164,7 +164,7 @@ impl Read {
     }
 
     /// The row of the BMC at `address`.
-    pub(crate) fn row(&self, address: &Address, now_ms: u64) -> Bmc {
+    pub(crate) fn row(&self, address: &Address) -> Bmc {
         let root = &self.crawled.inventory.root;
         Bmc {
             address: address.to_string(),
@@ -177,25 +177,21 @@ impl Read {
             serial: self.marks.serial.clone(),
             mac: self.marks.mac.clone(),
             key_sha256: self.crawled.key_sha256.clone(),
-            last_seen_ms: now_ms,
             crawl_status: self.word().to_owned(),
             crawl_reason: self.summary(),
-            crawled_at_ms: now_ms,
             ..Bmc::default()
         }
     }
 }
 
 /// The row of a BMC whose crawl failed: what is known of it stays.
-pub(crate) fn failed_row(address: &Address, failure: &Failure, now_ms: u64) -> Bmc {
+pub(crate) fn failed_row(address: &Address, failure: &Failure) -> Bmc {
     Bmc {
         address: address.to_string(),
-        service: REDFISH.to_owned(),
         key_sha256: failure.other_key.clone(),
         crawl_status: failure.word.clone(),
         crawl_reason: failure.reason.clone(),
         crawl_remedy: failure.remedy.clone(),
-        crawled_at_ms: now_ms,
         ..Bmc::default()
     }
 }
@@ -243,8 +239,11 @@ mod tests {
             summary.ends_with("1 could not be read, e.g. /redfish/v1/Chassis/1/Power: no answer"),
             "{summary}"
         );
-        let row = partial.row(&"10.1.0.7".parse().unwrap(), 5);
-        assert_eq!((row.crawl_status.as_str(), row.crawled_at_ms), ("partial", 5));
+        let row = partial.row(&"10.1.0.7".parse().unwrap());
+        assert_eq!(
+            (row.crawl_status.as_str(), row.service.as_str()),
+            ("partial", "redfish")
+        );
         assert_eq!(row.xname, "x0c0s0b0");
     }
 
@@ -260,8 +259,11 @@ mod tests {
             (failure.word.as_str(), failure.other_key.as_str()),
             ("key-changed", "b".repeat(64).as_str())
         );
-        let row = failed_row(&"10.1.0.7".parse().unwrap(), &failure, 7);
+        let row = failed_row(&"10.1.0.7".parse().unwrap(), &failure);
         assert_eq!(row.key_sha256, "b".repeat(64));
-        assert!(row.xname.is_empty() && row.last_seen_ms == 0);
+        assert!(
+            row.xname.is_empty() && row.service.is_empty(),
+            "it need not have answered"
+        );
     }
 }

@@ -154,8 +154,7 @@ impl Noting<'_> {
         if found.is_empty() {
             return;
         }
-        let now_ms = self.bmcs.store().cluster_time_ms();
-        let rows = found.iter().map(|one| row(one, now_ms)).collect();
+        let rows = found.iter().map(row).collect();
         let author = self.running.author();
         let put = put_bmcs(self.bmcs.store(), &author, rows).await;
         for one in found {
@@ -182,7 +181,7 @@ impl Noting<'_> {
     }
 }
 
-fn row(found: &Found, now_ms: u64) -> Bmc {
+fn row(found: &Found) -> Bmc {
     Bmc {
         address: found.address.to_string(),
         service: found.service.clone(),
@@ -191,7 +190,6 @@ fn row(found: &Found, now_ms: u64) -> Bmc {
         vendor: found.root.vendor.clone(),
         product: found.root.product.clone(),
         key_sha256: found.key_sha256.clone(),
-        last_seen_ms: now_ms,
         ..Bmc::default()
     }
 }
@@ -252,12 +250,11 @@ mod tests {
     /// A scan sends no login: it knows no xname and no crawl.
     #[test]
     fn a_found_bmc_has_what_its_root_says_and_no_more() {
-        let row = row(&found(), 9);
+        let row = row(&found());
         assert_eq!(
             (row.address.as_str(), row.uuid.as_str()),
             ("10.1.0.7:8443", "abcd")
         );
-        assert_eq!((row.last_seen_ms, row.crawled_at_ms), (9, 0));
         assert!(row.xname.is_empty() && row.crawl_status.is_empty());
     }
 }

@@ -229,12 +229,15 @@ fn lapsed_at(job: &Job) -> Option<u64> {
 }
 
 fn is_orphan(job: &Job, now_ms: u64) -> bool {
-    let lapsed_at = lapsed_at(job).unwrap_or(now_ms);
-    job.state() == job::State::Cancelling && now_ms.saturating_sub(lapsed_at) > ORPHAN_MS
+    let modified = job.meta.as_ref().and_then(|meta| meta.modified.as_ref());
+    let since = lapsed_at(job).or_else(|| modified.map(|modified| modified.at_ms));
+    let waited_ms = now_ms.saturating_sub(since.unwrap_or(now_ms));
+    job.state() == job::State::Cancelling && waited_ms > ORPHAN_MS
 }
 
 #[cfg(test)]
 mod tests {
+    use proto::http::v1::{Change, ObjectMeta};
     use proto::job::v1::JobClaim;
 
     use super::*;
@@ -271,6 +274,22 @@ mod tests {
         assert!(is_orphan(&job(job::State::Cancelling, lapsed), NOW_MS));
         assert!(!is_orphan(&job(job::State::Cancelling, Some(NOW_MS - 1)), NOW_MS));
         assert!(!is_orphan(&job(job::State::Running, lapsed), NOW_MS));
+        let given_back = |at_ms: u64| {
+            let modified = Some(Change {
+                at_ms,
+                ..Change::default()
+            });
+            let meta = Some(ObjectMeta {
+                modified,
+                ..ObjectMeta::default()
+            });
+            Job {
+                meta,
+                ..job(job::State::Cancelling, None)
+            }
+        };
+        assert!(is_orphan(&given_back(NOW_MS - ORPHAN_MS - 1), NOW_MS));
+        assert!(!is_orphan(&given_back(NOW_MS - 1), NOW_MS));
     }
 
     #[test]
