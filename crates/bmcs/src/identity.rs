@@ -77,10 +77,7 @@ fn known(state: &State, address: &Address, marks: &Marks) -> Option<Xname> {
         })
         .or_else(|| {
             let mut endpoints = state.smd.redfish_endpoints();
-            let is_there = |host: String| {
-                host.parse::<Address>()
-                    .is_ok_and(|at| at.host() == address.host())
-            };
+            let is_there = |host: String| host.parse::<Address>().is_ok_and(|at| at == *address);
             endpoints
                 .find(|endpoint| is_there(host_of(endpoint)))?
                 .id
