@@ -18,8 +18,8 @@ use crate::Bmcs;
 use crate::component_state::{Said, patch};
 use crate::propose;
 
-/// Where Redfish has its events.
-const EVENT_SERVICE: &str = "/redfish/v1/EventService";
+/// Where a tree begins.
+const ROOT: &str = "/redfish/v1/";
 /// One that tells of changes by itself is looked at so many times less often.
 const LOOKS_SAVED: u32 = 10;
 /// After an event the BMC may have more to say: so long it is waited before it is looked at.
@@ -170,7 +170,9 @@ fn first_pause(bmc: &Xname, poll: Duration) -> Duration {
 
 /// Its stream of events; `None` for one that offers none.
 async fn events_of(open: &redfish::Bmc) -> Option<Events> {
-    let service = open.get(EVENT_SERVICE).await.ok()?;
+    let root = open.get(ROOT).await.ok()?;
+    let uri = root.pointer("/EventService/@odata.id").and_then(Value::as_str)?;
+    let service = open.get(uri).await.ok()?;
     let is_enabled = service
         .get("ServiceEnabled")
         .and_then(Value::as_bool)

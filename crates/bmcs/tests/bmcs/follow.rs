@@ -59,6 +59,30 @@ async fn power_and_health_become_state_and_flag() {
     is_now(&site, State::On, Flag::Ok).await;
 }
 
+/// With events nobody waits for the next look: here that is 20 s away.
+#[tokio::test]
+async fn an_event_is_looked_into_at_once() {
+    let (site, bmc, _working) = crawled().await;
+    bmc.set(|mind| mind.has_events = true);
+    let poll = Duration::from_secs(2);
+    let following = bmcs::follow(site.bmcs.clone(), poll, false, std::future::pending());
+    let _following = Following(tokio::spawn(following));
+    until(|| (bmc.count("GET /redfish/v1/EventService/SSE") == 1).then_some(())).await;
+    let looked = bmc.count("GET /redfish/v1/Systems/1");
+    until(|| (bmc.count("GET /redfish/v1/Systems/1") > looked).then_some(())).await;
+    let before = std::time::Instant::now();
+    bmc.set(|mind| {
+        mind.power = "Off".to_owned();
+        mind.bell.notify_one();
+    });
+    until(|| (site.component(NODE)?.state() == State::Off).then_some(())).await;
+    assert!(
+        before.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        before.elapsed()
+    );
+}
+
 /// A node that has booted is more than on, whatever its BMC says of its power.
 #[tokio::test]
 async fn a_ready_node_stays_ready() {

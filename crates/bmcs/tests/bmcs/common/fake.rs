@@ -8,12 +8,14 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub const USER: &str = "root";
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 const ACCOUNT: &str = "/redfish/v1/AccountService/Accounts/1";
+const EVENTS: &str = "/redfish/v1/EventService/SSE";
 
 /// What a test may look at and change.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub struct Mind {
     pub refuses_passwords: bool,
     /// It says that it has a new password, and has not.
     pub forgets_passwords: bool,
+    /// It tells of changes by itself.
+    pub has_events: bool,
+    /// Each ring is an event.
+    pub bell: Arc<Notify>,
     /// Requests, as `GET /redfish/v1/`.
     pub seen: Vec<String>,
     tokens: BTreeSet<String>,
@@ -72,6 +78,8 @@ impl FakeBmc {
             health: "OK".to_owned(),
             refuses_passwords: false,
             forgets_passwords: false,
+            has_events: false,
+            bell: Arc::default(),
             seen: Vec::new(),
             tokens: BTreeSet::new(),
         }));
@@ -149,6 +157,14 @@ async fn answer_one(stream: &mut TlsStream<TcpStream>, mind: &Mutex<Mind>) -> Op
     }
     let mut words = head.split_whitespace();
     let (method, uri) = (words.next()?.to_owned(), words.next()?.to_owned());
+    if uri == EVENTS {
+        let bell = {
+            let mut mind = mind.lock().unwrap();
+            mind.seen.push(format!("{method} {uri}"));
+            Arc::clone(&mind.bell)
+        };
+        return tell_events(stream, &bell).await;
+    }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let (status, extra, answer) =
         mind.lock()
@@ -166,6 +182,23 @@ async fn answer_one(stream: &mut TlsStream<TcpStream>, mind: &Mutex<Mind>) -> Op
     stream.write_all(head.as_bytes()).await.ok()?;
     stream.write_all(text.as_bytes()).await.ok()?;
     stream.flush().await.ok()
+}
+
+/// Until nobody listens.
+async fn tell_events(stream: &mut TlsStream<TcpStream>, bell: &Notify) -> Option<()> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.ok()?;
+    stream.flush().await.ok()?;
+    loop {
+        bell.notified().await;
+        let event =
+            json!({ "Events": [{ "MessageId": "ResourceEvent.1.0.ResourceChanged", "Message": "changed" }] });
+        stream
+            .write_all(format!("data: {event}\n\n").as_bytes())
+            .await
+            .ok()?;
+        stream.flush().await.ok()?;
+    }
 }
 
 impl Mind {
@@ -241,6 +274,7 @@ impl Mind {
             "Chassis": { "@odata.id": "/redfish/v1/Chassis" },
             "SessionService": { "@odata.id": "/redfish/v1/SessionService" },
             "AccountService": { "@odata.id": "/redfish/v1/AccountService" },
+            "EventService": { "@odata.id": "/redfish/v1/EventService" },
             "Links": { "Sessions": { "@odata.id": SESSIONS } }
         })
     }
@@ -259,6 +293,10 @@ impl Mind {
             "/redfish/v1/SessionService" => json!({
                 "@odata.id": path, "Id": "SessionService", "Name": "Sessions", "ServiceEnabled": true,
                 "Sessions": { "@odata.id": SESSIONS }
+            }),
+            "/redfish/v1/EventService" => json!({
+                "@odata.id": path, "Id": "EventService", "Name": "Events", "ServiceEnabled": self.has_events,
+                "ServerSentEventUri": EVENTS
             }),
             "/redfish/v1/AccountService" => json!({
                 "@odata.id": path, "Id": "AccountService", "Name": "Accounts",
