@@ -9,7 +9,7 @@ use proto::job::v1::{JobCommand, JobTarget, job, job_target};
 use proto::raft::v1::entry::Command;
 use raft::Store;
 
-use crate::common::{Member, Told, crawl, job, let_claims_lapse, over, succeed, targets, until};
+use crate::common::{AT_MOST, Member, Told, crawl, job, let_claims_lapse, over, succeed, targets, until};
 
 /// Says when it is dropped.
 struct Dropped(Arc<AtomicBool>);
@@ -127,9 +127,12 @@ async fn a_member_drops_its_work_as_soon_as_the_log_says_that_the_claim_is_anoth
         change: Some(Change::ClaimJob(claim)),
     });
     store.propose("cluster/jobs", command, None).await.unwrap();
-    while !dropped.load(Ordering::SeqCst) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let waiting = async {
+        while !dropped.load(Ordering::SeqCst) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(AT_MOST, waiting).await.unwrap();
     assert_eq!(job(&store, &id).claim.unwrap().member_id, 2);
 }
 

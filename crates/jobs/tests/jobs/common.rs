@@ -25,7 +25,7 @@ pub const PACE: Pace = Pace {
     jobs_max: 2,
 };
 /// Nothing here takes longer.
-const AT_MOST: Duration = Duration::from_secs(10);
+pub const AT_MOST: Duration = Duration::from_secs(10);
 
 type Doing = dyn Fn(Running) -> BoxFuture<'static, ()> + Send + Sync;
 
