@@ -41,7 +41,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("watch", &["model", "state", "proto", "rpc", "raft"]),
     ("access", &["model", "state", "proto", "rpc", "auth", "raft"]),
     ("audit", &["state", "proto", "rpc", "raft"]),
-    ("jobs", &["state", "proto", "rpc", "raft"]),
+    ("tftp", &["tally"]),
+    ("dns", &["model", "state", "proto", "raft", "tally"]),
+    ("address", &[]),
+    ("base2histogram", &[]),
+    ("redfish", &[]),
+    ("discovery", &["model", "proto", "redfish"]),
+    ("jobs", &["model", "state", "proto", "rpc", "raft"]),
     (
         "bmcs",
         &[
@@ -57,16 +63,38 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "jobs",
         ],
     ),
-    ("tftp", &["tally"]),
-    ("dns", &["model", "state", "proto", "raft", "tally"]),
-    ("address", &[]),
-    ("base2histogram", &[]),
+    (
+        "power",
+        &[
+            "model", "state", "proto", "rpc", "raft", "jobs", "bmcs", "redfish",
+        ],
+    ),
+    (
+        "firmware",
+        &[
+            "model", "state", "proto", "rpc", "raft", "jobs", "bmcs", "redfish",
+        ],
+    ),
+    (
+        "console",
+        &["model", "state", "proto", "rpc", "raft", "bmcs", "redfish"],
+    ),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
     ("supply-chain", &[]),
     (
         "cli",
-        &["model", "proto", "rpc", "auth", "lab", "bench", "address"],
+        &[
+            "model",
+            "proto",
+            "rpc",
+            "auth",
+            "lab",
+            "bench",
+            "address",
+            "redfish",
+            "discovery",
+        ],
     ),
 ];
 
