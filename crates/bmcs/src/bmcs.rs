@@ -11,6 +11,7 @@ use raft::Store;
 use redfish::{Address, Connector, Limits, Login, Password, Trust};
 use rpc::Error;
 use state::State;
+use state::discovery::credential_secret;
 use state::smd::password_name;
 
 use crate::reach::Reach;
@@ -142,7 +143,7 @@ impl Bmcs {
                 continue;
             };
             let user = credential.user.clone();
-            if let Some(password) = self.password(&state, &sealed::secret_of_scope(&scope))? {
+            if let Some(password) = self.password(&state, &credential_secret(&scope))? {
                 return Ok(Some(Login { user, password }));
             }
         }

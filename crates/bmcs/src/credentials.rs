@@ -12,6 +12,7 @@ use proto::discovery::v1::{
 use proto::job::v1::job;
 use redfish::Password;
 use rpc::Error;
+use state::discovery::credential_secret;
 use tonic::{Request, Response, Status};
 
 use crate::propose::propose;
@@ -67,7 +68,7 @@ impl bmc_credential_service_server::BmcCredentialService for BmcCredentialServic
         });
         let scope = normalised(&scope)?;
         let store = self.bmcs.store();
-        let name = sealed::secret_of_scope(&scope);
+        let name = credential_secret(&scope);
         let password = sealed::seal(
             self.bmcs.sealer(),
             &store.state(),

@@ -12,6 +12,7 @@ use proto::discovery::v1::discovery_command::{Change, KeepNextPassword, PutNextP
 use proto::job::v1::{Job, JobTarget, job_target};
 use redfish::{Address, Limits, Login, Password};
 use rpc::{Author, Error};
+use state::discovery::next_password_name;
 use state::smd::password_name;
 
 use crate::crawl_work::is_for_us;
@@ -194,7 +195,7 @@ impl<'a> Rotation<'a> {
     }
 
     async fn put_next(&self, new: &Password) -> Result<(), Error> {
-        let (store, name) = (self.bmcs.store(), sealed::next_name(&self.bmc));
+        let (store, name) = (self.bmcs.store(), next_password_name(&self.bmc));
         let password = sealed::seal(self.bmcs.sealer(), &store.state(), &name, new)?;
         let put = PutNextPassword {
             xname: self.bmc.to_string(),
@@ -222,7 +223,7 @@ impl<'a> Rotation<'a> {
 
     fn next(&self) -> Result<Option<Password>, Error> {
         let state = self.bmcs.store().state();
-        sealed::open(self.bmcs.sealer(), &state, &sealed::next_name(&self.bmc))
+        sealed::open(self.bmcs.sealer(), &state, &next_password_name(&self.bmc))
     }
 
     async fn open(&self, login: Login) -> Result<redfish::Bmc, redfish::Error> {

@@ -1,31 +1,13 @@
 //! Passwords as they are stored: sealed, each under a name of its own.
 
 use auth::Sealer;
-use model::Xname;
 use proto::cluster::v1::SealedSecret;
 use redfish::Password;
 use rpc::Error;
 use state::State;
-use state::smd::password_name;
 
 /// Longest password, bytes; as SMD takes it.
 const PASSWORD_BYTES_MAX: usize = 1024;
-
-/// The secret of a credential: that of a BMC is the one that SMD has of it.
-pub(crate) fn secret_of_scope(scope: &str) -> String {
-    let bmc = scope
-        .strip_prefix("bmc:")
-        .and_then(|xname| xname.parse::<Xname>().ok());
-    match bmc {
-        Some(bmc) => password_name(&bmc),
-        None => format!("bmc-credential/{scope}"),
-    }
-}
-
-/// The secret of the password that a rotation is about to set.
-pub(crate) fn next_name(bmc: &Xname) -> String {
-    format!("bmc-next/{bmc}")
-}
 
 /// Seals `password` as the next version of the secret `name`.
 ///
@@ -68,20 +50,6 @@ pub(crate) fn open(sealer: &Sealer, state: &State, name: &str) -> Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_scope_has_a_secret_and_that_of_a_bmc_is_smds() {
-        for (scope, name) in [
-            ("bmc:x1000c0s0b0", "bmc/x1000c0s0b0"),
-            ("bmc:X1000C00S0B0", "bmc/x1000c0s0b0"),
-            ("address:10.1.0.7", "bmc-credential/address:10.1.0.7"),
-            ("group:compute", "bmc-credential/group:compute"),
-            ("default", "bmc-credential/default"),
-        ] {
-            assert_eq!(secret_of_scope(scope), name);
-        }
-        assert_eq!(next_name(&"x1000c0s0b0".parse().unwrap()), "bmc-next/x1000c0s0b0");
-    }
 
     #[test]
     fn a_password_is_sealed_under_its_name() {
