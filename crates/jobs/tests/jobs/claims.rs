@@ -9,7 +9,7 @@ use proto::job::v1::{JobCommand, JobTarget, job, job_target};
 use proto::raft::v1::entry::Command;
 use raft::Store;
 
-use crate::common::{AT_MOST, Member, Told, crawl, job, let_claims_lapse, over, succeed, targets, until};
+use crate::common::{AT_MOST, Member, Told, crawl, job_of, let_claims_lapse, over, succeed, targets, until};
 
 /// Says when it is dropped.
 struct Dropped(Arc<AtomicBool>);
@@ -54,7 +54,7 @@ async fn a_member_that_can_do_nothing_leaves_a_job_alone() {
     let _second = Member::start(&store, 2, Arc::new(other_kind));
     let id = crawl(&store, 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert_eq!(job(&store, &id).state(), job::State::Waiting);
+    assert_eq!(job_of(&store, &id).state(), job::State::Waiting);
     let _able = Member::start(&store, 3, Told::crawl(succeed));
     over(&store, &id).await;
 }
@@ -133,7 +133,7 @@ async fn a_member_drops_its_work_as_soon_as_the_log_says_that_the_claim_is_anoth
         }
     };
     tokio::time::timeout(AT_MOST, waiting).await.unwrap();
-    assert_eq!(job(&store, &id).claim.unwrap().member_id, 2);
+    assert_eq!(job_of(&store, &id).claim.unwrap().member_id, 2);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_member_that_stops_gives_its_jobs_back_at_once() {
     })
     .await;
     member.stop().await;
-    let given_back = job(&store, &id);
+    let given_back = job_of(&store, &id);
     assert_eq!(given_back.state(), job::State::Waiting);
     assert!(given_back.claim.is_none());
     assert_eq!(
@@ -212,5 +212,5 @@ async fn without_a_majority_nothing_is_begun() {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     member.stop().await;
     assert_eq!(work.begun(), 0);
-    assert_eq!(job(&cut_off, &id).state(), job::State::Waiting);
+    assert_eq!(job_of(&cut_off, &id).state(), job::State::Waiting);
 }

@@ -45,7 +45,7 @@ impl Told {
         Arc::new(Told {
             kind: JobKind::Crawl,
             can_run: true,
-            doing: Box::new(move |running| Box::pin(doing(running))),
+            doing: Box::new(move |running: Running| -> BoxFuture<'static, ()> { Box::pin(doing(running)) }),
             begun: AtomicUsize::new(0),
         })
     }
@@ -130,7 +130,7 @@ pub async fn crawl(store: &Store, targets: usize) -> String {
         .unwrap()
 }
 
-pub fn job(store: &Store, id: &str) -> Job {
+pub fn job_of(store: &Store, id: &str) -> Job {
     store.state().jobs.get(id).unwrap().as_ref().clone()
 }
 
@@ -147,7 +147,7 @@ pub fn targets(store: &Store, id: &str) -> Vec<JobTarget> {
 pub async fn until(store: &Store, id: &str, is_so: impl Fn(&Job) -> bool) -> Job {
     let waiting = async {
         loop {
-            let job = job(store, id);
+            let job = job_of(store, id);
             if is_so(&job) {
                 return job;
             }
@@ -155,7 +155,7 @@ pub async fn until(store: &Store, id: &str, is_so: impl Fn(&Job) -> bool) -> Job
         }
     };
     let waited = tokio::time::timeout(AT_MOST, waiting).await;
-    waited.unwrap_or_else(|_| panic!("{:?}", job(store, id)))
+    waited.unwrap_or_else(|_| panic!("{:?}", job_of(store, id)))
 }
 
 pub async fn over(store: &Store, id: &str) -> Job {
