@@ -492,7 +492,7 @@ fn state_freshness(headers: &mut HeaderMap, Freshness { revision, age }: Freshne
 
 /// What a request that was tried out would change: all of it for the gateway of this process, a part for the network.
 fn tell(answer: &mut Response<Body>, trial: &Trial) {
-    let would_change = trial.finish();
+    let would_change = trial.would_change();
     let value = BinaryMetadataValue::from_bytes(&trial::for_metadata(&would_change));
     if let Ok(value) = HeaderValue::from_bytes(value.as_encoded_bytes()) {
         answer.headers_mut().insert(WOULD_CHANGE, value);

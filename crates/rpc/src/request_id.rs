@@ -55,6 +55,31 @@ pub fn author<T>(request: &tonic::Request<T>) -> Author {
 }
 
 impl Author {
+    /// Who once asked for work that goes on after the request: its changes are theirs, and judged by what gave them the right
+    /// then. A job's repeats are told apart by its claim, so there is no session.
+    #[must_use]
+    pub fn of(principal: &str, grant: Option<Grant>) -> Author {
+        Author {
+            principal: principal.to_owned(),
+            request: None,
+            trial: None,
+            held_keys: None,
+            grant: grant.map(Arc::new),
+        }
+    }
+
+    /// The same, whose changes are only tried out, and what they would have changed.
+    #[must_use]
+    pub fn trying_out(&self) -> (Author, Trial) {
+        let trial = Trial::default();
+        let author = Author {
+            request: None,
+            trial: Some(trial.clone()),
+            ..self.clone()
+        };
+        (author, trial)
+    }
+
     /// As logs, audit and `Change.principal` name it.
     pub fn principal(&self) -> &str {
         &self.principal
@@ -345,6 +370,31 @@ mod tests {
         };
         request.extensions_mut().insert(Arc::new(grant.clone()));
         assert_eq!(super::author(&request).grant(), Some(&grant));
+    }
+
+    /// A job's changes are those of whoever asked for it, long after the request is gone.
+    #[test]
+    fn an_author_of_old_has_principal_and_grant_and_no_session() {
+        let grant = Grant {
+            permission: "discovery.write".to_owned(),
+            ..Grant::default()
+        };
+        let author = Author::of("user/ada", Some(grant.clone()));
+        assert_eq!((author.principal(), author.grant()), ("user/ada", Some(&grant)));
+        assert!(author.session(NOW_MS).is_none());
+        assert!(author.trial().is_none() && author.held_keys().is_none());
+        assert!(Author::of("member/1", None).grant().is_none());
+    }
+
+    /// What is planned is judged by the same rights as what is done.
+    #[test]
+    fn trying_out_keeps_who_it_is() {
+        let meant = author("/a", "ada", &in_session("3"), b"x");
+        let (tried, trial) = meant.trying_out();
+        assert_eq!(tried.principal(), "ada");
+        assert!(tried.trial().is_some() && tried.session(NOW_MS).is_none());
+        assert!(meant.trial().is_none());
+        assert!(trial.would_change().changes.is_empty());
     }
 
     fn in_session(seq: &str) -> Vec<(&'static str, &str)> {

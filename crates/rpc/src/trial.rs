@@ -75,8 +75,8 @@ impl Trial {
         }
     }
 
-    /// What was tried out.
-    pub(crate) fn finish(&self) -> WouldChange {
+    /// What was tried out since it was last asked.
+    pub fn would_change(&self) -> WouldChange {
         let mut tried = self.tried();
         WouldChange {
             validate_only: true,
@@ -131,7 +131,7 @@ mod tests {
     fn metadata_say_how_much_they_leave_out() {
         let trial = Trial::default();
         trial.record(Arc::new(()), (0..1000).map(change), Some);
-        let whole = trial.finish();
+        let whole = trial.would_change();
         let part = for_metadata(&whole);
         assert!(part.len() <= METADATA_BYTES_MAX + 16, "{}", part.len());
         let part = WouldChange::decode(part.as_slice()).unwrap();
@@ -147,7 +147,7 @@ mod tests {
         trial.record(Arc::new(1_u8), (0..CHANGES_MAX).map(change), Some);
         trial.record(Arc::new(2_u8), (0..7).map(change), Some);
         assert_eq!(trial.state::<u8>().as_deref(), Some(&2));
-        let told = trial.finish();
+        let told = trial.would_change();
         assert_eq!((told.changes.len(), told.left_out), (CHANGES_MAX, 7));
     }
 
@@ -160,6 +160,6 @@ mod tests {
             Some(change(id))
         };
         trial.record(Arc::new(()), 0..CHANGES_MAX + 5, told);
-        assert_eq!((looked_at.get(), trial.finish().left_out), (CHANGES_MAX, 5));
+        assert_eq!((looked_at.get(), trial.would_change().left_out), (CHANGES_MAX, 5));
     }
 }

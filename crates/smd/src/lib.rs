@@ -81,7 +81,7 @@ pub use memberships::MembershipService;
 pub use node_maps::NodeMapService;
 pub use partitions::PartitionService;
 pub use power_maps::PowerMapService;
-pub use redfish_endpoints::RedfishEndpointService;
+pub use redfish_endpoints::{RedfishEndpointService, Stored, store_discovered};
 pub use reservations::ReservationService;
 pub use scn_subscriptions::ScnSubscriptionService;
 pub use service_endpoints::ServiceEndpointService;

@@ -27,6 +27,31 @@ const COLLECTION: &str = "/hsm/v2/Inventory/RedfishEndpoints";
 /// Longest password, bytes.
 const PASSWORD_BYTES_MAX: usize = 1024;
 
+/// An endpoint that was stored with what is behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its xname.
+    pub id: Xname,
+    /// Log index of the change; of what was only tried out, that of the state before.
+    pub revision: u64,
+    /// It was not there before.
+    pub is_new: bool,
+}
+
+/// Stores what was discovered of one endpoint as one change, as `UpdateRedfishEndpoint` does: for discoveries of the cluster itself.
+///
+/// # Errors
+/// `Invalid` naming what cannot be meant; those of [`Store::propose_by`].
+pub async fn store_discovered(
+    store: &Store,
+    sealer: &Sealer,
+    author: &Author,
+    payload: &RedfishEndpointPayload,
+) -> Result<Stored, Error> {
+    let service = RedfishEndpointService::new(store.clone(), sealer);
+    service.update(author, payload).await
+}
+
 /// BMCs and other controllers that speak Redfish. Passwords are sealed here, before anything is proposed.
 #[derive(Clone, Debug)]
 pub struct RedfishEndpointService {
@@ -66,6 +91,29 @@ impl RedfishEndpointService {
         let mut found = payload::read(payload, &known)?;
         found.password = self.sealed(&id, &payload.password, state)?;
         Ok(found)
+    }
+
+    /// What is behind the endpoint must be known as it is now, so that systems keep their xnames.
+    async fn update(&self, author: &Author, payload: &RedfishEndpointPayload) -> Result<Stored, Error> {
+        if !payload.redfish_endpoints.is_empty() {
+            return Err(rpc::invalid(
+                "RedfishEndpoints",
+                "one endpoint is updated at a time",
+            ));
+        }
+        self.store.linearize().await?;
+        let found = self.read(payload, &self.store.state())?;
+        let id = payload::id(payload)?;
+        let store = smd_command::StoreDiscovery {
+            endpoints: vec![found],
+            update: true,
+        };
+        let committed = self.propose(author, Change::StoreDiscovery(store)).await?;
+        Ok(Stored {
+            id,
+            revision: committed.revision,
+            is_new: !committed.applied.created.is_empty(),
+        })
     }
 
     /// The password as it may stand in the log; `None` for an empty one.
@@ -162,7 +210,6 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         Ok(Response::new(endpoint.as_ref().clone()))
     }
 
-    /// What is behind the endpoint must be known as it is now, so that systems keep their xnames.
     #[tracing::instrument(name = "smd.update_redfish_endpoint", skip_all, fields(xname = ?request.get_ref().id))]
     async fn update_redfish_endpoint(
         &self,
@@ -171,17 +218,7 @@ impl redfish_endpoint_service_server::RedfishEndpointService for RedfishEndpoint
         let author = rpc::author(&request);
         let payload = request.into_inner();
         author.asks(&without_passwords(&payload));
-        if !payload.redfish_endpoints.is_empty() {
-            return Err(rpc::invalid("RedfishEndpoints", "one endpoint is updated at a time").into());
-        }
-        self.store.linearize().await?;
-        let found = self.read(&payload, &self.store.state())?;
-        let id = payload::id(&payload)?;
-        let store = smd_command::StoreDiscovery {
-            endpoints: vec![found],
-            update: true,
-        };
-        self.propose(&author, Change::StoreDiscovery(store)).await?;
+        let Stored { id, .. } = self.update(&author, &payload).await?;
         self.stored_after(&author, &id)
     }
 

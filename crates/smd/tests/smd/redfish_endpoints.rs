@@ -398,3 +398,35 @@ async fn without_a_majority_nothing_is_taken() {
     );
     assert_eq!(get(&service, "x1000c0s0b0").await.unwrap().id, "x1000c0s0b0");
 }
+
+/// Discovery stores as `PUT` does: once created, then updated, and what is told apart is only the first time.
+#[tokio::test]
+async fn what_the_cluster_discovers_is_stored_as_an_update() {
+    let (store, sealer) = (raft::Store::in_memory(), auth::Sealer::generate().unwrap());
+    let author = rpc::Author::of("user/ada", None);
+    let first = smd::store_discovered(&store, &sealer, &author, &blade(3))
+        .await
+        .unwrap();
+    assert_eq!((first.id.as_str(), first.is_new), ("x1000c0s3b0", true));
+    let again = smd::store_discovered(&store, &sealer, &author, &blade(3))
+        .await
+        .unwrap();
+    assert!(!again.is_new && again.revision > first.revision);
+    let node = "x1000c0s3b0n0".parse().unwrap();
+    let meta = store.state().smd.component(&node).unwrap().meta.clone().unwrap();
+    assert_eq!(meta.created.unwrap().principal, "user/ada");
+}
+
+/// A plan shows what would come, and nothing of it is there afterwards.
+#[tokio::test]
+async fn what_is_only_tried_out_is_told_and_not_stored() {
+    let (store, sealer) = (raft::Store::in_memory(), auth::Sealer::generate().unwrap());
+    let (author, trial) = rpc::Author::of("user/ada", None).trying_out();
+    smd::store_discovered(&store, &sealer, &author, &blade(3))
+        .await
+        .unwrap();
+    let changes = trial.would_change().changes;
+    let is_node = |change: &&proto::http::v1::ObjectChange| change.id == "x1000c0s3b0n0";
+    assert!(changes.iter().any(|change| is_node(&change)), "{changes:?}");
+    assert_eq!(store.state().applied_index(), 0);
+}
