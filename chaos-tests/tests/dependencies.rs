@@ -44,24 +44,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tftp", &["tally"]),
     ("dns", &["model", "state", "proto", "raft", "tally"]),
     ("address", &[]),
-    ("console", &["model", "proto", "rpc", "bmcs", "redfish"]),
     ("base2histogram", &[]),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
     ("supply-chain", &[]),
     (
         "cli",
-        &[
-            "model",
-            "proto",
-            "rpc",
-            "auth",
-            "lab",
-            "bench",
-            "address",
-            "redfish",
-            "discovery",
-        ],
+        &["model", "proto", "rpc", "auth", "lab", "bench", "address"],
     ),
 ];
 

@@ -58,11 +58,6 @@ pub mod chamois {
             package!("chamois.dhcp.v1");
         }
     }
-    pub mod console {
-        pub mod v1 {
-            package!("chamois.console.v1");
-        }
-    }
     pub mod cluster {
         pub mod v1 {
             package!("chamois.cluster.v1");
@@ -82,5 +77,4 @@ pub mod chamois {
 
 mod redacted;
 
-pub use chamois::console;
 pub use chamois::{audit, auth, boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd, watch};

@@ -19,10 +19,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    // ssh asks this executable for the passwords of BMCs, with its question as the only argument
-    if let Some(answered) = console::answer_for_ssh() {
-        return answered;
-    }
     // first: everything that touches TLS or a token expects one provider for the whole process
     rpc::tls::install_crypto_provider();
     // ends the process itself: 0 for --help and --version, 2 for what cannot be parsed
