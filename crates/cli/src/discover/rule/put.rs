@@ -18,7 +18,7 @@ use crate::output::{self, Format};
 /// `chamois discover rule put`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    group = ArgGroup::new("bmcs").required(true).args(["address", "mac", "serial", "uuid", "subnet", "dhcp"]),
+    group(ArgGroup::new("bmcs").required(true).args(["address", "mac", "serial", "uuid", "subnet", "dhcp"])),
     after_help = "\
 Examples:
   chamois discover rule put spare --serial CZJ1234 --xname x3000c0s7b0
