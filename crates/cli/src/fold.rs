@@ -106,7 +106,10 @@ mod tests {
         for (names, expected) in [
             ("x1000c0s0b0n0 x1000c0s1b0n0 x1000c0s2b0n0", "x1000c0s[0-2]b0n0"),
             ("x0c0s0b0n0 x0c0s2b0n0", "x0c0s[0,2]b0n0"),
-            ("x0c0s0b0n0 x0c0s0b0n1 x0c0s1b0n0 x0c0s1b0n1", "x0c0s[0-1]b0n[0-1]"),
+            (
+                "x0c0s0b0n0 x0c0s0b0n1 x0c0s1b0n0 x0c0s1b0n1",
+                "x0c0s[0-1]b0n[0-1]",
+            ),
             ("10.1.0.9:443 10.1.0.10:443", "10.1.0.[9-10]:443"),
             ("x0c0s0b0 x0c0s0b0n0", "x0c0s0b0 x0c0s0b0n0"),
             ("a a", "a"),

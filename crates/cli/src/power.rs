@@ -74,6 +74,10 @@ mod tests {
     fn a_nodeset_is_checked_before_anything_is_switched() {
         assert_eq!(node_set("x1000c0s[0-3,7]b0n0").unwrap(), "x1000c0s[0-3,7]b0n0");
         assert!(node_set("nid0001").is_err());
-        assert!(node_set("x0c0s0b0n0,x0c0s1b0n0").unwrap_err().contains("several words"));
+        assert!(
+            node_set("x0c0s0b0n0,x0c0s1b0n0")
+                .unwrap_err()
+                .contains("several words")
+        );
     }
 }

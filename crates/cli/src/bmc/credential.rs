@@ -47,11 +47,16 @@ pub(crate) async fn run(global: &GlobalArgs, command: CredentialCommand) -> Resu
 
 /// Checked here, so that a slip is seen before a password is typed.
 pub(crate) fn scope(text: &str) -> Result<String, String> {
-    let accepted = || format!("`{text}`: accepted are bmc:x1000c0s0b0, address:10.1.0.7, group:compute and default");
+    let accepted =
+        || format!("`{text}`: accepted are bmc:x1000c0s0b0, address:10.1.0.7, group:compute and default");
     let checked = match text.split_once(':') {
         None if text == "default" => Some(text.to_owned()),
-        Some(("bmc", xname)) => crate::group::xname(xname).ok().map(|xname| format!("bmc:{xname}")),
-        Some(("group", label)) => crate::group::label(label).ok().map(|label| format!("group:{label}")),
+        Some(("bmc", xname)) => crate::group::xname(xname)
+            .ok()
+            .map(|xname| format!("bmc:{xname}")),
+        Some(("group", label)) => crate::group::label(label)
+            .ok()
+            .map(|label| format!("group:{label}")),
         Some(("address", address)) if !address.is_empty() => Some(text.to_owned()),
         _ => None,
     };
@@ -72,7 +77,16 @@ mod tests {
         ] {
             assert_eq!(scope(typed).as_deref(), Ok(sent));
         }
-        for wrong in ["", "x1000c0s0b0", "bmc:", "bmc:node-1", "group:a b", "address:", "all", "default:x"] {
+        for wrong in [
+            "",
+            "x1000c0s0b0",
+            "bmc:",
+            "bmc:node-1",
+            "group:a b",
+            "address:",
+            "all",
+            "default:x",
+        ] {
             assert!(scope(wrong).unwrap_err().contains("group:compute"), "{wrong}");
         }
     }

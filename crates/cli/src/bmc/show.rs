@@ -34,7 +34,10 @@ fn render(bmc: &Bmc) -> String {
     };
     let changed = match bmc.other_key_sha256.as_str() {
         "" => String::new(),
-        other => format!("{other}: nothing is sent to it; `chamois bmc trust {}` believes it", bmc.address),
+        other => format!(
+            "{other}: nothing is sent to it; `chamois bmc trust {}` believes it",
+            bmc.address
+        ),
     };
     let known = [
         ("address", bmc.address.clone()),
@@ -54,7 +57,9 @@ fn render(bmc: &Bmc) -> String {
         ("remedy", bmc.crawl_remedy.clone()),
     ];
     let lines = known.iter().filter(|(_, value)| !value.is_empty());
-    let lines: Vec<String> = lines.map(|(name, value)| format!("{name:<10}  {value}")).collect();
+    let lines: Vec<String> = lines
+        .map(|(name, value)| format!("{name:<10}  {value}"))
+        .collect();
     lines.join("\n")
 }
 
@@ -72,7 +77,13 @@ mod tests {
             ..Bmc::default()
         };
         let text = render(&bmc);
-        assert!(text.contains("bb: nothing is sent to it; `chamois bmc trust 10.1.0.7:443`"), "{text}");
-        assert!(!text.contains("xname") && !text.contains("1970"), "what is not known is left out: {text}");
+        assert!(
+            text.contains("bb: nothing is sent to it; `chamois bmc trust 10.1.0.7:443`"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("xname") && !text.contains("1970"),
+            "what is not known is left out: {text}"
+        );
     }
 }

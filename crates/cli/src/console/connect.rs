@@ -71,9 +71,10 @@ async fn open_at(
     let _ = inputs.try_send(ConsoleInput {
         input: Some(Input::Open(open)),
     });
-    let messages = stream::unfold(messages, |mut messages: mpsc::Receiver<ConsoleInput>| async move {
-        Some((messages.recv().await?, messages))
-    });
+    let messages = stream::unfold(
+        messages,
+        |mut messages: mpsc::Receiver<ConsoleInput>| async move { Some((messages.recv().await?, messages)) },
+    );
     let outputs = client.connect_console(messages).await?.into_inner();
     Ok(Session { inputs, outputs })
 }

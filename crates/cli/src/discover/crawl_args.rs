@@ -53,7 +53,12 @@ mod tests {
         let crawl = Crawl::from(Line::try_parse_from(words.split(' ')).unwrap().args);
         assert_eq!(crawl.targets, ["x0c0s[0-7]b0", "10.1.0.7:443"]);
         assert_eq!(
-            (crawl.concurrency_max, crawl.requests_per_bmc_max, crawl.timeout_ms, crawl.bmc_timeout_s),
+            (
+                crawl.concurrency_max,
+                crawl.requests_per_bmc_max,
+                crawl.timeout_ms,
+                crawl.bmc_timeout_s
+            ),
             (1, 2, 3, 4)
         );
         let all = Crawl::from(Line::try_parse_from(["crawl"]).unwrap().args);

@@ -16,9 +16,9 @@ use crate::output::{self, Format};
 /// `chamois discover import-secrets`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Examples:
-  MASTER_KEY=… chamois discover import-secrets secrets.json --dry-run
-  MASTER_KEY=… chamois discover import-secrets secrets.json
+Examples, with the key of the file in MASTER_KEY:
+  chamois discover import-secrets secrets.json --dry-run
+  chamois discover import-secrets secrets.json
 
 `default` stays the default, https://ADDRESS:PORT becomes address:ADDRESS. Passwords are sealed before they are stored, and no
 answer has them. The file can go then.")]
@@ -41,7 +41,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ImportSecretsArgs) -> Result<
         }
     }
     match global.output {
-        Format::Json => output::print(serde_json::json!({ "imported": !args.dry_run, "credentials": rows(&requests) })),
+        Format::Json => {
+            output::print(serde_json::json!({ "imported": !args.dry_run, "credentials": rows(&requests) }))
+        }
         Format::Table => output::print(render(&requests, args.dry_run)),
     }
 }
@@ -101,7 +103,10 @@ mod tests {
             assert_eq!(scope(id).unwrap(), expected);
         }
         let error = scope("").unwrap_err();
-        assert!(error.to_string().contains("chamois bmc credential put"), "{error}");
+        assert!(
+            error.to_string().contains("chamois bmc credential put"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -25,7 +25,11 @@ pub(super) use login::secrets;
 
 /// What stands behind `chamois discover`.
 #[derive(Debug, Parser)]
-#[command(name = "chamois discover", bin_name = "chamois discover", no_binary_name = true)]
+#[command(
+    name = "chamois discover",
+    bin_name = "chamois discover",
+    no_binary_name = true
+)]
 struct Line {
     #[command(flatten)]
     common: Common,
@@ -46,7 +50,13 @@ struct Common {
     #[arg(short, long, global = true, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60), value_name = "SECONDS")]
     timeout: u32,
     /// Bearer token for the SMD. Everybody on this host can read it: better is ACCESS_TOKEN in the environment
-    #[arg(long, global = true, env = "ACCESS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "ACCESS_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     access_token: Option<String>,
 }
 
@@ -67,7 +77,10 @@ enum Verb {
 impl Common {
     /// How many at once, or `default`.
     fn at_once(&self, default: usize) -> usize {
-        usize::try_from(self.concurrency).ok().filter(|count| *count > 0).unwrap_or(default)
+        usize::try_from(self.concurrency)
+            .ok()
+            .filter(|count| *count > 0)
+            .unwrap_or(default)
     }
 }
 
@@ -123,7 +136,11 @@ mod tests {
         for verb in root.get_subcommands().filter(|verb| verb.get_name() != "help") {
             let after = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             let example = format!("\n  chamois discover {}", verb.get_name());
-            assert!(after.contains("Example") && after.contains(&example), "{}: {after}", verb.get_name());
+            assert!(
+                after.contains("Example") && after.contains(&example),
+                "{}: {after}",
+                verb.get_name()
+            );
         }
     }
 

@@ -129,7 +129,12 @@ fn field(change: &FieldChange) -> String {
             shown.map_or_else(|_| "?".to_owned(), |value| value.to_string())
         }
     };
-    format!("{}: {} -> {}", change.field, side(&change.before), side(&change.after))
+    format!(
+        "{}: {} -> {}",
+        change.field,
+        side(&change.before),
+        side(&change.after)
+    )
 }
 
 #[cfg(test)]
@@ -201,6 +206,11 @@ mod tests {
         seen.judge().unwrap();
         seen.count(&failed);
         assert_eq!(seen.judge().unwrap_err().exit_code(), 7);
-        assert!(seen.line().starts_with("1 BMCs were read, 1 not or in part; 1 objects"), "{}", seen.line());
+        assert!(
+            seen.line()
+                .starts_with("1 BMCs were read, 1 not or in part; 1 objects"),
+            "{}",
+            seen.line()
+        );
     }
 }

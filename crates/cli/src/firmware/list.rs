@@ -48,7 +48,8 @@ pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliEr
         request.page_token = page.next_page_token;
     }
     for inventory in &mut all.inventories {
-        let is_wanted = |id: &str| args.id.is_empty() || args.id.iter().any(|wanted| wanted.eq_ignore_ascii_case(id));
+        let is_wanted =
+            |id: &str| args.id.is_empty() || args.id.iter().any(|wanted| wanted.eq_ignore_ascii_case(id));
         inventory.firmware.retain(|firmware| is_wanted(&firmware.id));
     }
     match global.output {
@@ -98,7 +99,12 @@ mod tests {
             inventory("x0c0s2b0", "2.0"),
         ];
         let text = render(&all).to_string();
-        let row = |version: &str| text.lines().find(|line| line.contains(version)).unwrap().to_owned();
+        let row = |version: &str| {
+            text.lines()
+                .find(|line| line.contains(version))
+                .unwrap()
+                .to_owned()
+        };
         assert!(row("2.1").contains("x0c0s[0-1]b0"), "{text}");
         assert!(row("2.0").contains("x0c0s2b0"), "{text}");
     }

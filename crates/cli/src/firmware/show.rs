@@ -45,7 +45,10 @@ fn render(inventory: &FirmwareInventory, with_bios: bool) -> String {
         ]);
     }
     let systems = inventory.systems.iter().map(|one| system(one, with_bios));
-    std::iter::once(table.to_string()).chain(systems).collect::<Vec<_>>().join("\n")
+    std::iter::once(table.to_string())
+        .chain(systems)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn system(system: &SystemFirmware, with_bios: bool) -> String {

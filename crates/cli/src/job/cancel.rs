@@ -9,7 +9,10 @@ use crate::output::{self, Format};
 
 pub(super) async fn run(global: &GlobalArgs, args: IdArgs) -> Result<(), CliError> {
     let mut client = told::client(global)?;
-    let job = client.cancel_job(CancelJobRequest { id: args.id }).await?.into_inner();
+    let job = client
+        .cancel_job(CancelJobRequest { id: args.id })
+        .await?
+        .into_inner();
     match global.output {
         Format::Json => output::print_json("chamois.job.v1.Job", &job),
         Format::Table => output::print(format_args!(

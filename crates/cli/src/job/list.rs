@@ -111,7 +111,14 @@ mod tests {
             ..Job::default()
         };
         let text = render(&[job]).to_string();
-        for part in ["j-1", "scan", "cancelling", "no targets", "user/ada", "it was cancelled"] {
+        for part in [
+            "j-1",
+            "scan",
+            "cancelling",
+            "no targets",
+            "user/ada",
+            "it was cancelled",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

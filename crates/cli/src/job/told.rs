@@ -81,7 +81,12 @@ fn judge(job: &Job) -> Result<(), CliError> {
     if job.state() == State::Succeeded {
         return Ok(());
     }
-    let text = format!("{} {}: {}", words::kind(job), words::state(job), words::counts(job));
+    let text = format!(
+        "{} {}: {}",
+        words::kind(job),
+        words::state(job),
+        words::counts(job)
+    );
     let remedy = format!("`chamois job show {}` shows every target.", job.id);
     Err(CliError::new(Kind::Partly, text).with_remedy(remedy))
 }
@@ -95,7 +100,12 @@ async fn follow(client: &mut Client, id: &str) -> Result<Job, CliError> {
     while !words::is_over(&job) {
         let counts = job.counts.unwrap_or_default();
         bar.set_length(counts.total.into());
-        bar.set_position(counts.total.saturating_sub(counts.waiting + counts.running).into());
+        bar.set_position(
+            counts
+                .total
+                .saturating_sub(counts.waiting + counts.running)
+                .into(),
+        );
         bar.set_message(format!("{}: {}", words::state(&job), words::counts(&job)));
         tokio::time::sleep(PAUSE).await;
         job = client.get_job(request.clone()).await?.into_inner();
@@ -136,7 +146,12 @@ pub(super) fn as_json(job: &Job, targets: &[JobTarget]) -> Result<Value, CliErro
 }
 
 pub(super) fn as_text(job: &Job, targets: &[JobTarget]) -> String {
-    let mut text = format!("{} {}: {}", words::kind(job), words::state(job), words::counts(job));
+    let mut text = format!(
+        "{} {}: {}",
+        words::kind(job),
+        words::state(job),
+        words::counts(job)
+    );
     if !job.reason.is_empty() {
         text.push_str(&format!("\n{}", job.reason));
     }
@@ -155,7 +170,11 @@ pub(super) fn as_text(job: &Job, targets: &[JobTarget]) -> String {
 fn folded(targets: &[JobTarget]) -> Vec<String> {
     let mut alike: BTreeMap<(&str, &str, &str), Vec<&str>> = BTreeMap::new();
     for target in targets {
-        let key = (words::target_state(target), target.reason.as_str(), target.remedy.as_str());
+        let key = (
+            words::target_state(target),
+            target.reason.as_str(),
+            target.remedy.as_str(),
+        );
         alike.entry(key).or_default().push(&target.target);
     }
     let line = |((state, reason, remedy), names): ((&str, &str, &str), Vec<&str>)| {
@@ -174,7 +193,12 @@ fn folded(targets: &[JobTarget]) -> Vec<String> {
 /// `x0c0s[0-7]b0 and 3 others`.
 pub(crate) fn names_of(names: &[&str]) -> String {
     let folded = fold(names.iter().copied());
-    let shown = folded.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(",");
+    let shown = folded
+        .iter()
+        .take(NAMES_MAX)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(",");
     match folded.len().saturating_sub(NAMES_MAX) {
         0 => shown,
         more => format!("{shown} and {more} others"),
@@ -191,7 +215,9 @@ mod tests {
     fn job(state: State) -> Job {
         Job {
             id: "j-1".into(),
-            work: Some(proto::job::v1::job::Work::Crawl(proto::discovery::v1::Crawl::default())),
+            work: Some(proto::job::v1::job::Work::Crawl(
+                proto::discovery::v1::Crawl::default(),
+            )),
             state: state.into(),
             counts: Some(JobCounts {
                 total: 4,
@@ -238,7 +264,11 @@ mod tests {
         assert!(text.ends_with("and 20 lines more; all are in -o json"), "{text}");
         let names: Vec<String> = (0..20).map(|n| format!("{}0", "ab".repeat(n + 1))).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert!(names_of(&names).ends_with("and 12 others"), "{}", names_of(&names));
+        assert!(
+            names_of(&names).ends_with("and 12 others"),
+            "{}",
+            names_of(&names)
+        );
     }
 
     #[test]

@@ -89,7 +89,10 @@ mod tests {
             ..Job::default()
         };
         assert_eq!(counts(&job), "197 succeeded, 2 failed, 1 unknown of 200");
-        assert_eq!((kind(&job), state(&job), is_over(&job)), ("crawl", "running", false));
+        assert_eq!(
+            (kind(&job), state(&job), is_over(&job)),
+            ("crawl", "running", false)
+        );
         assert_eq!(counts(&Job::default()), "no targets");
     }
 

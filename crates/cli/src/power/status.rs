@@ -71,7 +71,11 @@ pub(super) async fn run(global: &GlobalArgs, args: StatusArgs) -> Result<(), Cli
 }
 
 fn judge(answer: &ListPowerStatusResponse) -> Result<(), CliError> {
-    let silent = answer.status.iter().filter(|status| !status.error.is_empty()).count();
+    let silent = answer
+        .status
+        .iter()
+        .filter(|status| !status.error.is_empty())
+        .count();
     match silent {
         0 => Ok(()),
         _ => {
@@ -143,13 +147,19 @@ mod tests {
     #[test]
     fn a_row_says_what_the_bmc_offers() {
         let text = render(&[status("x0c0s0b0n0", "on", "")]).to_string();
-        assert!(text.contains("On, Force-Off") && text.contains("available"), "{text}");
+        assert!(
+            text.contains("On, Force-Off") && text.contains("available"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_bmc_that_is_silent_is_exit_code_7() {
         let answer = |errors: &[&str]| ListPowerStatusResponse {
-            status: errors.iter().map(|error| status("x0c0s0b0n0", "on", error)).collect(),
+            status: errors
+                .iter()
+                .map(|error| status("x0c0s0b0n0", "on", error))
+                .collect(),
         };
         judge(&answer(&["", ""])).unwrap();
         let error = judge(&answer(&["", "no answer"])).unwrap_err();

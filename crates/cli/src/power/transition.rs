@@ -72,7 +72,9 @@ fn stagger(text: &str) -> Result<Duration, String> {
         (None, None) => (text, 1000),
     };
     let number: Option<u64> = digits.parse().ok();
-    let pause = number.and_then(|number| number.checked_mul(unit_ms)).map(Duration::from_millis);
+    let pause = number
+        .and_then(|number| number.checked_mul(unit_ms))
+        .map(Duration::from_millis);
     pause
         .filter(|pause| *pause <= STAGGER_MAX)
         .ok_or_else(|| format!("`{text}`: write milliseconds as 500ms or seconds as 2s, up to 60s"))
@@ -81,7 +83,10 @@ fn stagger(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(global: &GlobalArgs, operation: Operation, args: SwitchArgs) -> Result<(), CliError> {
     let waits = args.waits;
     let mut client = TransitionServiceClient::new(connect::to_any(global)?);
-    let started = client.start_transition(request(operation, args)).await?.into_inner();
+    let started = client
+        .start_transition(request(operation, args))
+        .await?
+        .into_inner();
     job::started(global, &started.transition_id, waits).await
 }
 
@@ -119,13 +124,18 @@ mod tests {
 
     #[test]
     fn every_option_reaches_the_member() {
-        let asked = asked("cycle x0c0s[0-7]b0n0 x1 --stagger 500ms --deadline -1 --concurrency 8 --deputy-key k");
+        let asked =
+            asked("cycle x0c0s[0-7]b0n0 x1 --stagger 500ms --deadline -1 --concurrency 8 --deputy-key k");
         assert_eq!(asked.operation, "Init");
         let places: Vec<&str> = asked.location.iter().map(|place| place.xname.as_str()).collect();
         assert_eq!(places, ["x0c0s[0-7]b0n0", "x1"]);
         assert!(asked.location.iter().all(|place| place.deputy_key == "k"));
         assert_eq!(
-            (asked.task_deadline_minutes, asked.stagger_ms, asked.concurrency_max),
+            (
+                asked.task_deadline_minutes,
+                asked.stagger_ms,
+                asked.concurrency_max
+            ),
             (Some(-1), 500, 8)
         );
     }
@@ -135,17 +145,36 @@ mod tests {
     fn what_is_not_said_is_left_to_the_cluster() {
         let asked = asked("on x0c0s0b0n0");
         assert_eq!(
-            (asked.task_deadline_minutes, asked.stagger_ms, asked.concurrency_max),
+            (
+                asked.task_deadline_minutes,
+                asked.stagger_ms,
+                asked.concurrency_max
+            ),
             (None, 0, 0)
         );
     }
 
     #[test]
     fn a_pause_has_a_unit_and_a_bound() {
-        for (text, ms) in [("500ms", 500), ("2s", 2000), ("2", 2000), ("0", 0), ("60s", 60_000)] {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("2s", 2000),
+            ("2", 2000),
+            ("0", 0),
+            ("60s", 60_000),
+        ] {
             assert_eq!(stagger(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for wrong in ["", "s", "ms", "61s", "2m", "-1s", "99999999999999999999", "18446744073709551615"] {
+        for wrong in [
+            "",
+            "s",
+            "ms",
+            "61s",
+            "2m",
+            "-1s",
+            "99999999999999999999",
+            "18446744073709551615",
+        ] {
             assert!(stagger(wrong).unwrap_err().contains("500ms"), "{wrong}");
         }
     }

@@ -11,7 +11,10 @@ use crate::output::{self, Format};
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = BmcCredentialServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
-    let answer = client.list_bmc_credentials(ListBmcCredentialsRequest {}).await?.into_inner();
+    let answer = client
+        .list_bmc_credentials(ListBmcCredentialsRequest {})
+        .await?
+        .into_inner();
     match global.output {
         Format::Json => output::print_json("chamois.discovery.v1.ListBmcCredentialsResponse", &answer),
         Format::Table => output::print(render(&answer.credentials)),

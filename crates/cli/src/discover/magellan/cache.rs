@@ -31,7 +31,12 @@ pub(super) fn path(named: Option<&Path>) -> Result<PathBuf, CliError> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")));
-    let missing = || CliError::new(Kind::Usage, "name a file with --cache, or set XDG_CACHE_HOME or HOME");
+    let missing = || {
+        CliError::new(
+            Kind::Usage,
+            "name a file with --cache, or set XDG_CACHE_HOME or HOME",
+        )
+    };
     Ok(cache.ok_or_else(missing)?.join("chamois/bmcs.json"))
 }
 
@@ -45,8 +50,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CliError> {
     }
     let text = form::file(path)?;
     serde_json::from_str(&text).map_err(|problem| {
-        let text = format!("{} is not what `chamois discover scan` writes: {problem}", path.display());
-        CliError::new(Kind::Usage, text).with_remedy("Name another file with --cache, or scan again and let it be replaced.")
+        let text = format!(
+            "{} is not what `chamois discover scan` writes: {problem}",
+            path.display()
+        );
+        CliError::new(Kind::Usage, text)
+            .with_remedy("Name another file with --cache, or scan again and let it be replaced.")
     })
 }
 
@@ -56,8 +65,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CliError> {
 /// Naming the file.
 pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<(), CliError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| CliError::other(&format!("cannot make the folder {}", folder.display()), error))?;
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder);
+        made.map_err(|error| {
+            CliError::other(&format!("cannot make the folder {}", folder.display()), error)
+        })?;
     }
     let all = read(path)?.into_iter().chain(found);
     let by_place: BTreeMap<(String, u16), Row> = all
@@ -91,10 +105,28 @@ pub(super) mod tests {
     fn a_later_scan_adds_to_an_earlier_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/folder/bmcs.json");
-        assert_eq!(read(&path).unwrap(), []);
-        add(&path, vec![row("https://10.0.0.2", 443, "a"), row("https://10.0.0.1", 443, "b")]).unwrap();
-        add(&path, vec![row("https://10.0.0.2", 443, "c"), row("https://10.0.0.2", 8443, "d")]).unwrap();
-        let keys: Vec<String> = read(&path).unwrap().into_iter().map(|row| row.key_sha256).collect();
+        assert!(read(&path).unwrap().is_empty());
+        add(
+            &path,
+            vec![
+                row("https://10.0.0.2", 443, "a"),
+                row("https://10.0.0.1", 443, "b"),
+            ],
+        )
+        .unwrap();
+        add(
+            &path,
+            vec![
+                row("https://10.0.0.2", 443, "c"),
+                row("https://10.0.0.2", 8443, "d"),
+            ],
+        )
+        .unwrap();
+        let keys: Vec<String> = read(&path)
+            .unwrap()
+            .into_iter()
+            .map(|row| row.key_sha256)
+            .collect();
         assert_eq!(keys, ["b", "c", "d"]);
     }
 
@@ -104,7 +136,10 @@ pub(super) mod tests {
         let path = dir.path().join("assets.db");
         std::fs::write(&path, "SQLite format 3\0").unwrap();
         let error = add(&path, Vec::new()).unwrap_err().to_string();
-        assert!(error.contains("assets.db") && error.contains("--cache"), "{error}");
+        assert!(
+            error.contains("assets.db") && error.contains("--cache"),
+            "{error}"
+        );
         assert!(std::fs::read(&path).unwrap().starts_with(b"SQLite"));
     }
 
@@ -113,8 +148,11 @@ pub(super) mod tests {
     fn rows_of_magellan_are_rows_without_keys() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("found.json");
-        std::fs::write(&path, r#"[{"host":"https://10.0.0.1","port":443,"protocol":"tcp","state":true,"timestamp":"x"}]"#)
-            .unwrap();
+        std::fs::write(
+            &path,
+            r#"[{"host":"https://10.0.0.1","port":443,"protocol":"tcp","state":true,"timestamp":"x"}]"#,
+        )
+        .unwrap();
         assert_eq!(read(&path).unwrap()[0].key_sha256, "");
     }
 }

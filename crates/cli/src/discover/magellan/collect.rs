@@ -6,13 +6,13 @@ use clap::Args;
 use discovery::magellan::{RemoteAsset, read_assets, write_collection};
 use redfish::Address;
 
+use super::Common;
 use super::cache::{self, Row};
 use super::failures::{self, Failure};
 use super::form::{self, Form};
 use super::login::{LoginArgs, Logins};
 use super::naming::{self, MapArgs};
 use super::reading::{Read, Reading, TlsArgs};
-use super::Common;
 use crate::error::{CliError, Kind};
 
 /// What a PDU is in the cache; its outlets are not read by Redfish.
@@ -136,7 +136,10 @@ fn write_each(folder: &Path, read: &[Read], form: Form) -> Result<(), CliError> 
     made.map_err(|error| CliError::other(&format!("cannot make the folder {}", folder.display()), error))?;
     for one in read {
         let path = folder.join(format!("{}.{}", one.0.id, form.ending()));
-        form::write(Some(&path), &write_collection(std::slice::from_ref(one), form.format()))?;
+        form::write(
+            Some(&path),
+            &write_collection(std::slice::from_ref(one), form.format()),
+        )?;
     }
     Ok(())
 }
@@ -173,9 +176,14 @@ mod tests {
     fn pdus_are_left_out_and_what_is_no_address_is_told() {
         let mut pdu = row("https://10.0.0.3", 443, "");
         pdu.asset.service_type = JAWS.into();
-        let rows = vec![row("https://10.0.0.1", 443, "k"), pdu, row("https://a b", 443, "")];
+        let rows = vec![
+            row("https://10.0.0.1", 443, "k"),
+            pdu,
+            row("https://a b", 443, ""),
+        ];
         let (bmcs, failed) = addresses(rows);
-        assert_eq!(bmcs, [("10.0.0.1".parse().unwrap(), "k".to_owned())]);
+        let address: Address = "10.0.0.1".parse().unwrap();
+        assert_eq!(bmcs, [(address, "k".to_owned())]);
         assert_eq!((failed.len(), failed[0].word), (1, "no-address"));
     }
 
@@ -191,6 +199,6 @@ mod tests {
         assert_eq!(found[0].asset.host, "https://10.0.0.1");
         let error = rows(&common, Some("[1]")).unwrap_err();
         assert!(error.to_string().contains("--data"), "{error}");
-        assert_eq!(rows(&common, None).unwrap(), []);
+        assert!(rows(&common, None).unwrap().is_empty());
     }
 }

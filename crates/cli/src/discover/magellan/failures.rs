@@ -32,7 +32,9 @@ impl Failure {
 /// What to do from this host, where the cluster's commands know of nothing.
 fn local_remedy(error: &redfish::Error) -> &'static str {
     match error {
-        redfish::Error::Credentials { .. } => "name the right user and password with -u and --password-file, or --secrets-file",
+        redfish::Error::Credentials { .. } => {
+            "name the right user and password with -u and --password-file, or --secrets-file"
+        }
         redfish::Error::KeyChanged { .. } => {
             "if the BMC was replaced or got a new certificate, scan it again; else somebody is in between"
         }
@@ -45,7 +47,11 @@ pub(super) fn judge(failures: &[Failure], all: usize) -> Option<CliError> {
     if failures.is_empty() {
         return None;
     }
-    let text = format!("{} of {all} BMCs could not be read whole:\n{}", failures.len(), folded(failures));
+    let text = format!(
+        "{} of {all} BMCs could not be read whole:\n{}",
+        failures.len(),
+        folded(failures)
+    );
     Some(CliError::new(Kind::Partly, text))
 }
 
@@ -53,7 +59,10 @@ pub(super) fn judge(failures: &[Failure], all: usize) -> Option<CliError> {
 fn folded(failures: &[Failure]) -> String {
     let mut alike: BTreeMap<(&str, &str), Vec<&Failure>> = BTreeMap::new();
     for failure in failures {
-        alike.entry((failure.word, &failure.remedy)).or_default().push(failure);
+        alike
+            .entry((failure.word, failure.remedy.as_str()))
+            .or_default()
+            .push(failure);
     }
     let entry = |((word, remedy), of): ((&str, &str), Vec<&Failure>)| {
         let places: Vec<&str> = of.iter().map(|failure| failure.place.as_str()).collect();
@@ -107,6 +116,9 @@ mod tests {
         };
         let failure = Failure::of(&address, &refused);
         assert!(failure.remedy.contains("--secrets-file"), "{failure:?}");
-        assert_eq!((failure.place.as_str(), failure.word), ("10.1.0.7:443", "credentials"));
+        assert_eq!(
+            (failure.place.as_str(), failure.word),
+            ("10.1.0.7:443", "credentials")
+        );
     }
 }

@@ -83,7 +83,8 @@ pub(super) fn write(to: Option<&Path>, text: &str) -> Result<(), CliError> {
         return crate::output::print(text.trim_end());
     };
     // for its owner only: users of BMCs are in it
-    auth::write_token(path, text).map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
+    auth::write_token(path, text)
+        .map_err(|error| CliError::other(&format!("cannot write {}", path.display()), error))
 }
 
 #[cfg(test)]
@@ -97,7 +98,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("data");
         write(Some(&path), "[1]\n").unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(data("[2]").unwrap(), "[2]");
         assert_eq!(data(&format!("@{}", path.display())).unwrap(), "[1]\n");
         let error = data("@/none/data").unwrap_err();

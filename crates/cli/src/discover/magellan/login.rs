@@ -1,6 +1,6 @@
 //! Who logs in to which BMC: -u and -p, or Magellan's `secrets.json`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use discovery::magellan::{MasterKey, open_secrets};
@@ -22,7 +22,13 @@ pub(super) struct LoginArgs {
     #[arg(short, long, value_name = "NAME")]
     pub(super) username: Option<String>,
     /// Its password. Everybody on this host can read it: better is --password-file
-    #[arg(short, long, requires = "username", conflicts_with = "password_file", value_name = "PASSWORD")]
+    #[arg(
+        short,
+        long,
+        requires = "username",
+        conflicts_with = "password_file",
+        value_name = "PASSWORD"
+    )]
     pub(super) password: Option<String>,
     /// Where the password is.
     #[command(flatten)]
@@ -68,7 +74,9 @@ impl Logins {
             let known: Result<Address, _> = known.parse();
             known.is_ok_and(|known| known == *address)
         });
-        of_address.or_else(|| of_id(DEFAULT)).map(|(_, login)| login.clone())
+        of_address
+            .or_else(|| of_id(DEFAULT))
+            .map(|(_, login)| login.clone())
     }
 }
 
@@ -76,11 +84,12 @@ impl Logins {
 ///
 /// # Errors
 /// `Usage` for a file that is none, or a key that does not open it.
-pub(in crate::discover) fn secrets(path: &std::path::Path) -> Result<Vec<(String, Login)>, CliError> {
+pub(in crate::discover) fn secrets(path: &Path) -> Result<Vec<(String, Login)>, CliError> {
     let refused = |problem: String| CliError::new(Kind::Usage, problem);
     let key = std::env::var(MASTER_KEY).map_err(|_| {
-        refused(format!("{MASTER_KEY} is not set"))
-            .with_remedy("Export the key that `magellan secrets generatekey` printed and the secrets were stored with.")
+        refused(format!("{MASTER_KEY} is not set")).with_remedy(
+            "Export the key that `magellan secrets generatekey` printed and the secrets were stored with.",
+        )
     })?;
     let key: MasterKey = key
         .parse()

@@ -28,7 +28,8 @@ impl MapArgs {
             return Ok(None);
         };
         let map = IdMap::read(&form::data(argument)?);
-        map.map(Some).map_err(|invalid| CliError::new(Kind::Usage, format!("--bmc-id-map: {invalid}")))
+        map.map(Some)
+            .map_err(|invalid| CliError::new(Kind::Usage, format!("--bmc-id-map: {invalid}")))
     }
 }
 
@@ -56,11 +57,18 @@ pub(super) fn name(bmcs: Vec<(Address, String)>, map: Option<&IdMap>) -> (Vec<Na
     }
     let mut owners: BTreeMap<Xname, Vec<Address>> = BTreeMap::new();
     for bmc in &named {
-        owners.entry(bmc.xname.clone()).or_default().push(bmc.address.clone());
+        owners
+            .entry(bmc.xname.clone())
+            .or_default()
+            .push(bmc.address.clone());
     }
     owners.retain(|_, addresses| addresses.len() > 1);
     named.retain(|bmc| !owners.contains_key(&bmc.xname));
-    failures.extend(owners.iter().map(|(xname, addresses)| collision(xname, addresses)));
+    failures.extend(
+        owners
+            .iter()
+            .map(|(xname, addresses)| collision(xname, addresses)),
+    );
     (named, failures)
 }
 
@@ -91,7 +99,8 @@ fn collision(xname: &Xname, addresses: &[Address]) -> Failure {
         place: places.join(" and "),
         word: "collision",
         reason: format!("they would all be {xname}"),
-        remedy: "name them in --bmc-id-map: Magellan's computed xnames leave out a part of the address".to_owned(),
+        remedy: "name them in --bmc-id-map: Magellan's computed xnames leave out a part of the address"
+            .to_owned(),
     }
 }
 
@@ -100,7 +109,10 @@ mod tests {
     use super::*;
 
     fn bmcs(places: &[&str]) -> Vec<(Address, String)> {
-        places.iter().map(|place| (place.parse().unwrap(), String::new())).collect()
+        places
+            .iter()
+            .map(|place| (place.parse().unwrap(), String::new()))
+            .collect()
     }
 
     /// Measured: Magellan gives both the xname x4064c0s127b9.
@@ -111,7 +123,10 @@ mod tests {
         assert_eq!(named[0].xname.as_str(), "x4064c0s127b10");
         assert_eq!(failures.len(), 1);
         let failure = &failures[0];
-        assert!(failure.place.contains("127.0.24.9:443 and 127.0.25.9:443"), "{failure:?}");
+        assert!(
+            failure.place.contains("127.0.24.9:443 and 127.0.25.9:443"),
+            "{failure:?}"
+        );
         assert!(failure.reason.contains("x4064c0s127b9"), "{failure:?}");
     }
 
@@ -124,7 +139,10 @@ mod tests {
         let map = args.read().unwrap();
         let (named, failures) = name(bmcs(&["10.0.0.1", "10.0.0.2"]), map.as_ref());
         assert_eq!(named[0].xname.as_str(), "x1000c0s0b0");
-        assert_eq!((failures[0].word, failures[0].place.as_str()), ("no-xname", "10.0.0.2:443"));
+        assert_eq!(
+            (failures[0].word, failures[0].place.as_str()),
+            ("no-xname", "10.0.0.2:443")
+        );
     }
 
     #[test]

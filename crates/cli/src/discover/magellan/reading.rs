@@ -1,6 +1,6 @@
 //! Reads BMCs from this host, as the cluster's crawls do: the same client, the same bounds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Reading {
         Ok(Reading {
             connector: Connector::system(REQUESTS_MAX),
             logins,
-            roots: tls.cacert.as_ref().map(roots).transpose()?,
+            roots: tls.cacert.as_deref().map(roots).transpose()?,
             insecure: tls.insecure,
             limits: Limits {
                 connect: wait,
@@ -79,7 +79,9 @@ impl Reading {
                 (place, read)
             }
         };
-        let all = stream::iter(bmcs.iter().enumerate()).map(one).buffer_unordered(self.at_once);
+        let all = stream::iter(bmcs.iter().enumerate())
+            .map(one)
+            .buffer_unordered(self.at_once);
         let mut all: Vec<(usize, (Option<Read>, Option<Failure>))> = all.collect().await;
         bar.finish_and_clear();
         all.sort_by_key(|(place, _)| *place);
@@ -98,7 +100,10 @@ impl Reading {
         match crawled {
             Ok(crawled) => {
                 let payload = discovery::payload(&crawled.inventory, &bmc.xname, &bmc.address, &user);
-                (Some((payload, bmc.address.clone())), partial(&bmc.address, &crawled.inventory))
+                (
+                    Some((payload, bmc.address.clone())),
+                    partial(&bmc.address, &crawled.inventory),
+                )
             }
             Err(error) => (None, Some(Failure::of(&bmc.address, &error))),
         }
@@ -126,15 +131,19 @@ fn partial(address: &Address, inventory: &Inventory) -> Option<Failure> {
             first.uri,
             first.problem
         ),
-        remedy: "what could be read is written; read it again, and if it stays, update the BMC's firmware".to_owned(),
+        remedy: "what could be read is written; read it again, and if it stays, update the BMC's firmware"
+            .to_owned(),
     })
 }
 
-fn roots(path: &PathBuf) -> Result<Arc<RootCertStore>, CliError> {
+fn roots(path: &Path) -> Result<Arc<RootCertStore>, CliError> {
     let mut roots = RootCertStore::empty();
     for certificate in read_ca(path)? {
         roots.add(certificate).map_err(|error| {
-            CliError::new(Kind::Usage, format!("{} holds no CA's certificate: {error}", path.display()))
+            CliError::new(
+                Kind::Usage,
+                format!("{} holds no CA's certificate: {error}", path.display()),
+            )
         })?;
     }
     Ok(Arc::new(roots))
@@ -189,7 +198,10 @@ mod tests {
         assert!(read.is_empty());
         let places: Vec<&str> = failures.iter().map(|failure| failure.place.as_str()).collect();
         assert_eq!(places, ["127.0.0.1:1", "127.0.0.2:1"]);
-        assert!(failures.iter().all(|failure| !failure.remedy.is_empty()), "{failures:?}");
+        assert!(
+            failures.iter().all(|failure| !failure.remedy.is_empty()),
+            "{failures:?}"
+        );
     }
 
     #[test]

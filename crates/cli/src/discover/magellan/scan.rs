@@ -132,8 +132,12 @@ pub(super) fn shown(assets: &[RemoteAsset], form: Form) -> String {
 /// # Errors
 /// `Usage` for a mask that is none.
 fn request(common: &Common, args: &ScanArgs) -> Result<Scan, CliError> {
-    let prefix = prefix_of(args.subnet_mask)
-        .ok_or_else(|| CliError::new(Kind::Usage, format!("--subnet-mask {} is no mask", args.subnet_mask)))?;
+    let prefix = prefix_of(args.subnet_mask).ok_or_else(|| {
+        CliError::new(
+            Kind::Usage,
+            format!("--subnet-mask {} is no mask", args.subnet_mask),
+        )
+    })?;
     let subnet = |subnet: &String| match subnet.parse::<Ipv4Addr>() {
         Ok(address) => format!("{}/{prefix}", network_of(address, prefix)),
         Err(_) => subnet.clone(),
@@ -180,10 +184,17 @@ mod tests {
     fn magellans_options_say_where_is_asked() {
         let scan = asked("scan https://10.0.0.7 --subnet 172.16.3.9 --subnet-mask 255.255.0.0 --subnet 10.1.0.0/24 -j 50 -t 3").unwrap();
         assert_eq!(scan.targets, ["https://10.0.0.7", "172.16.0.0/16", "10.1.0.0/24"]);
-        assert_eq!((scan.concurrency_max, scan.timeout_ms, scan.pdus), (50, 3000, false));
-        let scan = asked("scan --subnet 10.0.0.0 --include bmcs,pdus --port 443,5000 --exclude 10.0.0.1").unwrap();
+        assert_eq!(
+            (scan.concurrency_max, scan.timeout_ms, scan.pdus),
+            (50, 3000, false)
+        );
+        let scan =
+            asked("scan --subnet 10.0.0.0 --include bmcs,pdus --port 443,5000 --exclude 10.0.0.1").unwrap();
         assert_eq!((scan.concurrency_max, scan.pdus), (256, true));
-        assert_eq!((scan.ports, scan.excludes), (vec![443, 5000], vec!["10.0.0.1".to_owned()]));
+        assert_eq!(
+            (scan.ports, scan.excludes),
+            (vec![443, 5000], vec!["10.0.0.1".to_owned()])
+        );
     }
 
     #[test]
@@ -206,7 +217,10 @@ mod tests {
     fn what_is_found_is_a_line_or_magellans_json() {
         let asset = super::super::cache::tests::row("https://10.0.0.1", 443, "").asset;
         let lines = shown(std::slice::from_ref(&asset), Form::List);
-        assert!(lines.starts_with("https://10.0.0.1 tcp 2025-11-25") && lines.ends_with('\n'), "{lines}");
+        assert!(
+            lines.starts_with("https://10.0.0.1 tcp 2025-11-25") && lines.ends_with('\n'),
+            "{lines}"
+        );
         let json: serde_json::Value = serde_json::from_str(&shown(&[asset], Form::Json)).unwrap();
         assert_eq!(json[0]["port"], 443);
     }

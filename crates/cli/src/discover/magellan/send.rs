@@ -7,9 +7,9 @@ use discovery::magellan::read_collection;
 use http::Method;
 use serde_json::Value;
 
+use super::Common;
 use super::form::{self, Form};
 use super::smd_http::{Answer, Smd};
-use super::Common;
 use crate::error::{CliError, Kind};
 use crate::output;
 
@@ -45,18 +45,32 @@ pub(super) struct SendArgs {
 pub(super) async fn run(common: &Common, args: SendArgs) -> Result<(), CliError> {
     tracing::debug!(form = ?args.format, "a send begins");
     let entries = entries(&args.data)?;
-    let mut smd = Smd::new(&args.host, args.cacert.as_deref(), common.access_token.as_deref(), common.timeout)?;
+    let mut smd = Smd::new(
+        &args.host,
+        args.cacert.as_deref(),
+        common.access_token.as_deref(),
+        common.timeout,
+    )?;
     let mut refused = Vec::new();
     for entry in &entries {
         if let Some(problem) = send(&mut smd, entry, args.force_update).await? {
             refused.push(problem);
         }
     }
-    output::print(format_args!("sent {} of {} BMCs", entries.len() - refused.len(), entries.len()))?;
+    output::print(format_args!(
+        "sent {} of {} BMCs",
+        entries.len() - refused.len(),
+        entries.len()
+    ))?;
     match refused.as_slice() {
         [] => Ok(()),
         refused => {
-            let text = format!("{} of {} BMCs were refused:\n  {}", refused.len(), entries.len(), refused.join("\n  "));
+            let text = format!(
+                "{} of {} BMCs were refused:\n  {}",
+                refused.len(),
+                entries.len(),
+                refused.join("\n  ")
+            );
             Err(CliError::new(Kind::Partly, text)
                 .with_remedy("What is there already is replaced with --force-update."))
         }
@@ -85,7 +99,9 @@ async fn send(smd: &mut Smd, entry: &Value, force_update: bool) -> Result<Option
     }
     // an ID is an xname in what `collect` wrote; whatever it is, it stays one segment
     let segment = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
-    let answer = smd.request(Method::PUT, &format!("{ENDPOINTS}/{segment}"), &body).await?;
+    let answer = smd
+        .request(Method::PUT, &format!("{ENDPOINTS}/{segment}"), &body)
+        .await?;
     Ok((!answer.is_success()).then(|| problem(id, &answer)))
 }
 
@@ -126,8 +142,16 @@ mod tests {
         run(&common(), sent(&url, false)).await.unwrap();
         let asked = serving.await.unwrap();
         assert_eq!(asked.len(), 2);
-        assert!(asked[0].starts_with("POST /hsm/v2/Inventory/RedfishEndpoints HTTP/1.1"), "{}", asked[0]);
-        assert!(asked[0].to_lowercase().contains("authorization: bearer c4n4ry"), "{}", asked[0]);
+        assert!(
+            asked[0].starts_with("POST /hsm/v2/Inventory/RedfishEndpoints HTTP/1.1"),
+            "{}",
+            asked[0]
+        );
+        assert!(
+            asked[0].to_lowercase().contains("authorization: bearer c4n4ry"),
+            "{}",
+            asked[0]
+        );
         assert!(asked[1].contains(r#"{"ID":"x0c0s1b0"}"#), "{}", asked[1]);
     }
 
@@ -146,7 +170,11 @@ mod tests {
         let (url, serving) = serve(&["409 Conflict|", "200 OK|[]", "201 Created|[]"]).await;
         run(&common(), sent(&url, true)).await.unwrap();
         let asked = serving.await.unwrap();
-        assert!(asked[1].starts_with("PUT /hsm/v2/Inventory/RedfishEndpoints/x0c0s0b0 "), "{}", asked[1]);
+        assert!(
+            asked[1].starts_with("PUT /hsm/v2/Inventory/RedfishEndpoints/x0c0s0b0 "),
+            "{}",
+            asked[1]
+        );
     }
 
     #[tokio::test]
@@ -156,6 +184,9 @@ mod tests {
             ..sent("http://127.0.0.1:1", false)
         };
         let error = run(&common(), wrong).await.unwrap_err();
-        assert!(error.kind() == Kind::Usage && error.to_string().contains("data[0]"), "{error}");
+        assert!(
+            error.kind() == Kind::Usage && error.to_string().contains("data[0]"),
+            "{error}"
+        );
     }
 }

@@ -61,7 +61,12 @@ impl Answer {
 impl Smd {
     /// # Errors
     /// `Usage` for a URL that is none, CAs that cannot be read, and a token that would go in clear to another host.
-    pub(super) fn new(url: &str, cacert: Option<&Path>, token: Option<&str>, timeout_s: u32) -> Result<Smd, CliError> {
+    pub(super) fn new(
+        url: &str,
+        cacert: Option<&Path>,
+        token: Option<&str>,
+        timeout_s: u32,
+    ) -> Result<Smd, CliError> {
         let refused = |problem: &str| {
             let text = format!("the URL of the SMD is not accepted: {problem}");
             CliError::new(Kind::Usage, text).with_remedy("Write e.g. https://smd.example:27779.")
@@ -73,16 +78,23 @@ impl Smd {
             _ => return Err(refused("it begins with neither https:// nor http://")),
         };
         // a password may stand before it
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-        let host = authority.ok_or_else(|| refused("it names no host, or a user"))?.host();
+        let authority = uri
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'));
+        let host = authority
+            .ok_or_else(|| refused("it names no host, or a user"))?
+            .host();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let is_own = host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+        let is_own = host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback());
         if token.is_some() && !secure && !is_own {
             return Err(refused("a token would go there in clear; write https://"));
         }
         let ca = match secure {
-            true => read_ca(cacert.unwrap_or(Path::new(HOSTS_CAS)))
-                .map_err(|error| error.with_remedy("Name the certificate that signs the SMD's with --cacert."))?,
+            true => read_ca(cacert.unwrap_or(Path::new(HOSTS_CAS))).map_err(|error| {
+                error.with_remedy("Name the certificate that signs the SMD's with --cacert.")
+            })?,
             false => Vec::new(),
         };
         Ok(Smd {
@@ -101,7 +113,12 @@ impl Smd {
     ///
     /// # Errors
     /// `Unavailable` without an answer.
-    pub(super) async fn request(&mut self, method: Method, path: &str, body: &str) -> Result<Answer, CliError> {
+    pub(super) async fn request(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<Answer, CliError> {
         let what = format!("{method} {}{path} at {}", self.path, self.authority());
         let failed = |cause: Cause| CliError::new(Kind::Unavailable, format!("{what}: {cause}"));
         let sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
@@ -117,7 +134,13 @@ impl Smd {
         }
     }
 
-    async fn exchange(&mut self, mut sender: Sender, method: Method, path: &str, body: &str) -> Result<Answer, Cause> {
+    async fn exchange(
+        &mut self,
+        mut sender: Sender,
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Result<Answer, Cause> {
         sender.ready().await?;
         let mut request = Request::builder()
             .method(method)
@@ -126,11 +149,16 @@ impl Smd {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
         if let Some(authorization) = &self.authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+            request
+                .headers_mut()
+                .insert(header::AUTHORIZATION, authorization.clone());
         }
         let answer = sender.send_request(request).await?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await?
+            .to_bytes();
         self.sender = Some(sender);
         Ok(Answer {
             status,
@@ -178,7 +206,9 @@ fn bearer(token: &str) -> Result<HeaderValue, CliError> {
 /// What an error says, on one line.
 fn detail(body: &[u8]) -> String {
     let said: Option<Value> = serde_json::from_slice(body).ok();
-    let said = said.as_ref().and_then(|said| said["detail"].as_str().map(str::to_owned));
+    let said = said
+        .as_ref()
+        .and_then(|said| said["detail"].as_str().map(str::to_owned));
     let said = said.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     let line = said.chars().map(|c| if c.is_control() { ' ' } else { c });
     line.take(DETAIL_CHARS_MAX).collect::<String>().trim().to_owned()
@@ -219,7 +249,9 @@ pub(super) mod tests {
     }
 
     fn refused(url: &str, token: Option<&str>) -> String {
-        let error = Smd::new(url, Some(Path::new("/none/ca.pem")), token, 1).err().unwrap();
+        let error = Smd::new(url, Some(Path::new("/none/ca.pem")), token, 1)
+            .err()
+            .unwrap();
         assert_eq!(error.kind(), Kind::Usage);
         error.to_string()
     }
@@ -254,7 +286,10 @@ pub(super) mod tests {
 
     #[test]
     fn what_an_smd_says_is_one_line() {
-        assert_eq!(detail(br#"{"title":"Conflict","detail":"it is\nthere"}"#), "it is there");
+        assert_eq!(
+            detail(br#"{"title":"Conflict","detail":"it is\nthere"}"#),
+            "it is there"
+        );
         assert_eq!(detail(b"<html>\x1b[2J"), "<html> [2J");
         assert_eq!(detail(b""), "");
         assert_eq!(detail(&[b'a'; 1000]).len(), DETAIL_CHARS_MAX);

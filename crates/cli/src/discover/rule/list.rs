@@ -15,7 +15,10 @@ const PRIORITY: u32 = 500;
 pub(super) async fn run(global: &GlobalArgs) -> Result<(), CliError> {
     let client = XnameRuleServiceClient::new(connect::to_any(global)?);
     let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
-    let answer = client.list_xname_rules(ListXnameRulesRequest {}).await?.into_inner();
+    let answer = client
+        .list_xname_rules(ListXnameRulesRequest {})
+        .await?
+        .into_inner();
     match global.output {
         Format::Json => output::print_json("chamois.discovery.v1.ListXnameRulesResponse", &answer),
         Format::Table => output::print(render(&answer.rules)),
@@ -51,14 +54,23 @@ fn meaning(rule: &XnameRule) -> (String, String) {
             let xname = format!("{}  {}", template.xname, digits.join(" "));
             (format!("in {}", template.subnet), xname.trim_end().to_owned())
         }
-        Some(Rule::Dhcp(_)) => ("with an interface in SMD".to_owned(), "that of its component".to_owned()),
+        Some(Rule::Dhcp(_)) => (
+            "with an interface in SMD".to_owned(),
+            "that of its component".to_owned(),
+        ),
         None => ("?".to_owned(), "?".to_owned()),
     }
 }
 
 /// As `--digit` takes it.
 fn digit(digit: &TemplateDigit) -> String {
-    format!("{}={}:{}:{}", digit.name, digit.count, digit.first, digit.step.max(1))
+    format!(
+        "{}={}:{}:{}",
+        digit.name,
+        digit.count,
+        digit.first,
+        digit.step.max(1)
+    )
 }
 
 #[cfg(test)]
@@ -100,7 +112,13 @@ mod tests {
             }),
         );
         let text = render(&[explicit, template, rule("dhcp", Rule::Dhcp(DhcpHint {}))]).to_string();
-        for part in ["serial number CZ1", "500", "in 10.1.0.0/24", "slot=42:1:1", "that of its component"] {
+        for part in [
+            "serial number CZ1",
+            "500",
+            "in 10.1.0.0/24",
+            "slot=42:1:1",
+            "that of its component",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -56,7 +56,13 @@ pub struct PutArgs {
     #[arg(long, required_unless_present = "dhcp", value_name = "XNAME")]
     pub xname: Option<String>,
     /// Address that is number 0; default: the first of the subnet
-    #[arg(long, requires = "subnet", default_value = "", hide_default_value = true, value_name = "ADDRESS")]
+    #[arg(
+        long,
+        requires = "subnet",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ADDRESS"
+    )]
     pub first: String,
     /// A digit: how many there are (0: no bound), what the first is called, and by how much the next is called more
     #[arg(long = "digit", requires = "subnet", value_name = "NAME=COUNT[:FIRST[:STEP]]")]
@@ -74,7 +80,9 @@ impl FromStr for Digit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}`: write NAME=COUNT, NAME=COUNT:FIRST or NAME=COUNT:FIRST:STEP, e.g. slot=42:1");
+        let wrong = || {
+            format!("`{text}`: write NAME=COUNT, NAME=COUNT:FIRST or NAME=COUNT:FIRST:STEP, e.g. slot=42:1")
+        };
         let (name, numbers) = text.split_once('=').ok_or_else(wrong)?;
         let numbers: Result<Vec<u32>, _> = numbers.split(':').map(str::parse).collect();
         let numbers = numbers.map_err(|_| wrong())?;
@@ -169,7 +177,10 @@ mod tests {
             .collect();
         assert_eq!(digits, [("bmc", 2, 0, 0), ("slot", 0, 1, 2)]);
         let dhcp = parse("put a --dhcp --priority 100").unwrap();
-        assert_eq!((dhcp.priority, dhcp.rule), (Some(100), Some(Rule::Dhcp(DhcpHint {}))));
+        assert_eq!(
+            (dhcp.priority, dhcp.rule),
+            (Some(100), Some(Rule::Dhcp(DhcpHint {})))
+        );
     }
 
     #[test]
@@ -190,7 +201,10 @@ mod tests {
     #[test]
     fn a_digit_shows_its_form_when_it_is_wrong() {
         for wrong in ["slot", "=1", "slot=", "slot=a", "slot=1:2:3:4", "slot=-1"] {
-            assert!(wrong.parse::<Digit>().unwrap_err().contains("slot=42:1"), "{wrong}");
+            assert!(
+                wrong.parse::<Digit>().unwrap_err().contains("slot=42:1"),
+                "{wrong}"
+            );
         }
     }
 }
