@@ -1,5 +1,6 @@
 //! The service: who may, which node, where its console is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bmcs::{Bmcs, What};
@@ -138,7 +139,12 @@ impl ConsoleService {
             some => Some(self.bmcs.expand("node", some, What::Nodes)?),
         };
         let state = self.bmcs.store().state();
-        let is_wanted = |id: &String| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
+        let wanted = wanted.map(BTreeSet::from_iter);
+        let is_wanted = |id: &String| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted: &BTreeSet<String>| wanted.contains(id))
+        };
         let systems = state.smd.component_endpoints();
         let systems = systems.filter(|endpoint| endpoint.redfish_type == SYSTEM && is_wanted(&endpoint.id));
         let console = |bmc: &str, node: &str| {
