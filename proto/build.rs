@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".chamois.auth.v1.LoginSession",
             ".chamois.auth.v1.CallbackRequest",
             ".chamois.auth.v1.PutOidcProviderRequest",
+            ".chamois.discovery.v1.PutBmcCredentialRequest",
             ".chamois.cluster.v1.JoinResponse",
             ".chamois.cluster.v1.RotateKekRequest",
             ".chamois.cluster.v1.KeepKekRequest",

@@ -45,12 +45,56 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dns", &["model", "state", "proto", "raft", "tally"]),
     ("address", &[]),
     ("base2histogram", &[]),
+    ("redfish", &[]),
+    ("discovery", &["model", "proto", "redfish"]),
+    ("jobs", &["model", "state", "proto", "rpc", "raft"]),
+    (
+        "bmcs",
+        &[
+            "model",
+            "state",
+            "proto",
+            "rpc",
+            "auth",
+            "raft",
+            "smd",
+            "redfish",
+            "discovery",
+            "jobs",
+        ],
+    ),
+    (
+        "power",
+        &[
+            "model", "state", "proto", "rpc", "raft", "jobs", "bmcs", "redfish",
+        ],
+    ),
+    (
+        "firmware",
+        &[
+            "model", "state", "proto", "rpc", "raft", "jobs", "bmcs", "redfish",
+        ],
+    ),
+    (
+        "console",
+        &["model", "state", "proto", "rpc", "raft", "bmcs", "redfish"],
+    ),
     ("lab", &["model"]),
     ("bench", &["rpc"]),
     ("supply-chain", &[]),
     (
         "cli",
-        &["model", "proto", "rpc", "auth", "lab", "bench", "address"],
+        &[
+            "model",
+            "proto",
+            "rpc",
+            "auth",
+            "lab",
+            "bench",
+            "address",
+            "redfish",
+            "discovery",
+        ],
     ),
 ];
 

@@ -53,9 +53,34 @@ pub mod chamois {
             package!("chamois.cloud_init.v1");
         }
     }
+    pub mod console {
+        pub mod v1 {
+            package!("chamois.console.v1");
+        }
+    }
     pub mod dhcp {
         pub mod v1 {
             package!("chamois.dhcp.v1");
+        }
+    }
+    pub mod discovery {
+        pub mod v1 {
+            package!("chamois.discovery.v1");
+        }
+    }
+    pub mod firmware {
+        pub mod v1 {
+            package!("chamois.firmware.v1");
+        }
+    }
+    pub mod job {
+        pub mod v1 {
+            package!("chamois.job.v1");
+        }
+    }
+    pub mod power {
+        pub mod v1 {
+            package!("chamois.power.v1");
         }
     }
     pub mod cluster {
@@ -77,4 +102,7 @@ pub mod chamois {
 
 mod redacted;
 
-pub use chamois::{audit, auth, boot_file, bss, cloud_init, cluster, dhcp, http, raft, smd, watch};
+pub use chamois::{
+    audit, auth, boot_file, bss, cloud_init, cluster, console, dhcp, discovery, firmware, http, job, power,
+    raft, smd, watch,
+};

@@ -8,6 +8,7 @@ use crate::auth::v1::{
 };
 use crate::cloud_init::v1::{Group, GroupDataRequest, GroupFile, InstanceInfo, NodeDataRequest};
 use crate::cluster::v1::{FetchKekResponse, JoinResponse, KeepKekRequest, RotateKekRequest};
+use crate::discovery::v1::PutBmcCredentialRequest;
 use crate::smd::v1::{PatchRedfishEndpointRequest, RedfishEndpointPayload};
 
 impl fmt::Debug for JoinResponse {
@@ -208,6 +209,15 @@ impl fmt::Debug for PutOidcProviderRequest {
     }
 }
 
+impl fmt::Debug for PutBmcCredentialRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PutBmcCredentialRequest")
+            .field("scope", &self.scope)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::{Struct, Value, value::Kind};
@@ -284,10 +294,16 @@ mod tests {
             password: "c4n4ry".into(),
             ..Default::default()
         };
+        let credential = PutBmcCredentialRequest {
+            scope: "bmc:x0c0s0b0".into(),
+            user: "root".into(),
+            password: "c4n4ry".into(),
+        };
         for shown in [
             format!("{payload:?}"),
             format!("{several:#?}"),
             format!("{patch:?}"),
+            format!("{credential:?}"),
         ] {
             assert!(shown.contains("x0c0s0b0") && !shown.contains("c4n4ry"), "{shown}");
         }

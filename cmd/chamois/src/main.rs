@@ -8,7 +8,7 @@ use chamois::{
     snapshot_files,
 };
 use clap::Parser as _;
-use cli::{Cli, ClientCommand, Command, GlobalArgs, SnapshotCommand};
+use cli::{Cli, CliError, ClientCommand, Command, GlobalArgs, SnapshotCommand};
 
 /// A member allocates small objects on several threads all the time; glibc's allocator took a fifth of its CPU time
 /// under many writes.
@@ -21,6 +21,10 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     // first: everything that touches TLS or a token expects one provider for the whole process
     rpc::tls::install_crypto_provider();
+    // ssh runs this executable to ask for a BMC's password
+    if let Some(answered) = console::answer_for_ssh() {
+        return answered;
+    }
     // ends the process itself: 0 for --help and --version, 2 for what cannot be parsed
     let cli = Cli::parse();
     match run(cli) {
@@ -43,6 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let default_filter = match &command {
         Command::ScaleWorker(_)
         | Command::AuthzWorker(_)
+        | Command::DiscoverWorker(_)
         | Command::Client(_)
         | Command::Snapshot(_)
         | Command::BreakGlass(_)
@@ -60,6 +65,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         | Command::BreakGlass(_)
         | Command::ScaleWorker(_)
         | Command::AuthzWorker(_)
+        | Command::DiscoverWorker(_)
         | Command::Client(_) => Default::default(),
     };
     let (filter, format) = (global.log.as_deref().unwrap_or(default_filter), global.log_format);
@@ -77,18 +83,22 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::AddressWatchdog(args) => address_watchdog::run(&args).map_err(failed),
         Command::ScaleWorker(args) => scale_worker::run(&args).map_err(failed),
         Command::AuthzWorker(args) => authz_worker::run(&args).map_err(failed),
+        Command::DiscoverWorker(args) => ended(cli::discover_worker(&args)),
         Command::Client(command) => client(&global, command),
     }
 }
 
 fn client(global: &GlobalArgs, command: cli::ClientCommand) -> Result<(), Failure> {
+    ended(cli::run(global, command))
+}
+
+/// Runs a command of `cli` to its end.
+fn ended(command: impl Future<Output = Result<(), CliError>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(failed)?;
-    runtime
-        .block_on(cli::run(global, command))
-        .map_err(|error| Failure {
-            code: error.exit_code(),
-            text: error.to_string(),
-        })
+    runtime.block_on(command).map_err(|error| Failure {
+        code: error.exit_code(),
+        text: error.to_string(),
+    })
 }
 
 /// The error with all its causes, one after the other.

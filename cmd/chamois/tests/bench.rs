@@ -235,6 +235,36 @@ fn decisions_by_policies_are_measured() {
     assert!(err.contains("8 policies") && !err.contains("0 of 600"), "{err}");
 }
 
+/// All are read whole and once, and no session is left on them.
+#[test]
+fn bmcs_are_read_whole_and_once() {
+    let little = ["--bmcs", "1,6", "--latency-ms", "5", "--rounds", "1", "--json"];
+    let (rows, err) = rows_with("discover", &little);
+    for bmcs in ["1 BMC", "6 BMCs"] {
+        let seconds = row(&rows, &format!("read whole, {bmcs}"));
+        assert!(
+            seconds["ours"].as_f64() > Some(0.0) && seconds["aim"].is_null(),
+            "{seconds}"
+        );
+        assert!(row(&rows, &format!("requests for each, {bmcs}"))["ours"].as_f64() > Some(10.0));
+        assert!(row(&rows, &format!("memory of the reader, most, {bmcs}"))["ours"].as_f64() > Some(1.0));
+        for none in [
+            "resources read twice",
+            "sessions left open",
+            "errors: not read whole",
+        ] {
+            assert_eq!(
+                row(&rows, &format!("{none}, {bmcs}"))["met"],
+                true,
+                "{rows:?}\n{err}"
+            );
+        }
+        let at_once = row(&rows, &format!("requests at once to one, most, {bmcs}"));
+        assert!(at_once["ours"].as_f64() <= Some(5.0), "{at_once}");
+    }
+    assert!(err.contains("thinks 5 ms about each request"), "{err}");
+}
+
 /// All clients get the whole file, and the member's memory does not grow with it.
 #[test]
 fn a_large_file_goes_to_many_clients() {
@@ -374,6 +404,7 @@ fn the_help_has_examples() {
         ("authz", "--policies"),
         ("image", "--mib"),
         ("dhcp", "--seconds"),
+        ("discover", "--bmcs"),
     ] {
         assert!(all.contains(&format!("chamois bench {bench}")), "{all}");
         let (code, out, _) = outcome(&chamois(&["bench", bench, "--help"]));

@@ -9,6 +9,8 @@
 mod checks;
 #[path = "config_parts/dhcp_keys.rs"]
 mod dhcp_keys;
+#[path = "config_parts/discovery_keys.rs"]
+mod discovery_keys;
 #[path = "config_parts/parser.rs"]
 mod parser;
 
@@ -105,6 +107,7 @@ fn the_example_shows_every_key_of_every_section() {
         "[dhcp]",
         "[tftp]",
         "[dns]",
+        "[discovery]",
         "[log]",
         "[audit]",
         "[secrets]",
@@ -153,6 +156,7 @@ fn keys_left_out_have_the_values_of_the_example() {
                 "[dhcp]",
                 "[tftp]",
                 "[dns]",
+                "[discovery]",
                 "[log]",
                 "[audit]",
                 "[secrets]",
@@ -184,6 +188,10 @@ fn keys_left_out_have_the_values_of_the_example() {
     assert_eq!(format!("{:?}", defaults.dhcp), format!("{:?}", shown.dhcp));
     assert_eq!(format!("{:?}", defaults.tftp), format!("{:?}", shown.tftp));
     assert_eq!(format!("{:?}", defaults.dns), format!("{:?}", shown.dns));
+    assert_eq!(
+        format!("{:?}", defaults.discovery),
+        format!("{:?}", shown.discovery)
+    );
     assert_eq!(format!("{:?}", defaults.log), format!("{:?}", shown.log));
     assert_eq!(format!("{:?}", defaults.secrets), format!("{:?}", shown.secrets));
     assert_eq!(format!("{:?}", defaults.address), format!("{:?}", shown.address));

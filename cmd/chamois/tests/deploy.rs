@@ -110,7 +110,9 @@ fn alerts_name_metrics_and_reasons_that_exist() {
     let rules = text("deploy/examples/prometheus/security.rules.yml");
     let sources: String = [
         "cmd/chamois/src/serve/counters.rs",
+        "cmd/chamois/src/serve/bmc_connections.rs",
         "cmd/chamois/src/serve/metrics/audit.rs",
+        "cmd/chamois/src/serve/metrics/discovery.rs",
         "cmd/chamois/src/serve/metrics/tokens.rs",
         "crates/rpc/src/server/counters.rs",
         "gateway/src/port.rs",

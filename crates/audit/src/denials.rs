@@ -60,8 +60,9 @@ impl DenialLog {
         add(&self.0.left_out, 1);
     }
 
-    /// What was done and is in no entry of the log, by root on this host or by whoever has certificates signed: a line of its own, which no
-    /// limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, or `signed`.
+    /// What was done and is in no entry of the log, by root on this host by whoever has certificates signed or uses a console: a line of its
+    /// own, which no limit leaves out. `outcome` is `used` or `denied` of the break-glass socket, `signed`, or `opened` or `ended` of
+    /// a console.
     pub fn note(&self, author: &str, method: &str, outcome: &str, reason: &str) {
         let at_ms = (self.0.now_ms)();
         self.hand_over(Denial {

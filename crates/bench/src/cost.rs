@@ -114,15 +114,31 @@ fn ticks_in(stat: &str) -> Option<u64> {
 /// # Errors
 /// `Step` if it has ended.
 pub fn resident_bytes(pid: u32) -> Result<u64, BenchError> {
-    let step = BenchError::step(format!("cannot read the memory of process {pid}: did it end?"));
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
-    let resident = status.and_then(|status| resident_in(&status).ok_or(io::ErrorKind::NotFound.into()));
-    resident.map_err(step)
+    memory_of(pid, RESIDENT)
 }
 
-/// `VmRSS` in kB; a process that has ended has none.
-fn resident_in(status: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// The most that [`resident_bytes`] has been since the process began.
+///
+/// # Errors
+/// `Step` if it has ended.
+pub fn peak_resident_bytes(pid: u32) -> Result<u64, BenchError> {
+    memory_of(pid, PEAK)
+}
+
+/// Names of both in `/proc/<pid>/status` (proc_pid_status(5)).
+const RESIDENT: &str = "VmRSS:";
+const PEAK: &str = "VmHWM:";
+
+fn memory_of(pid: u32, which: &str) -> Result<u64, BenchError> {
+    let step = BenchError::step(format!("cannot read the memory of process {pid}: did it end?"));
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let memory = status.and_then(|status| memory_in(&status, which).ok_or(io::ErrorKind::NotFound.into()));
+    memory.map_err(step)
+}
+
+/// In kB; a process that has ended has none.
+fn memory_in(status: &str, which: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(which))?;
     let kib: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib << 10)
 }
@@ -157,9 +173,12 @@ mod tests {
     #[test]
     fn resident_memory_is_read_in_bytes() {
         let status = "Name:\tx\nVmHWM:\t    9000 kB\nVmRSS:\t    2048 kB\n";
-        assert_eq!(resident_in(status), Some(2 << 20));
-        assert_eq!(resident_in("Name:\tx\nState:\tZ (zombie)\n"), None);
-        assert!(resident_bytes(std::process::id()).unwrap() > 1 << 20);
+        assert_eq!(memory_in(status, RESIDENT), Some(2 << 20));
+        assert_eq!(memory_in(status, PEAK), Some(9000 << 10));
+        assert_eq!(memory_in("Name:\tx\nState:\tZ (zombie)\n", RESIDENT), None);
+        let own = std::process::id();
+        let now = resident_bytes(own).unwrap();
+        assert!(now > 1 << 20 && peak_resident_bytes(own).unwrap() >= now);
     }
 
     /// The children's own time must not be missed, nor another process's be counted.

@@ -28,7 +28,7 @@ mod tools;
 mod udp_port;
 
 pub use child::Child;
-pub use cost::{Cost, Meter, resident_bytes};
+pub use cost::{Cost, Meter, peak_resident_bytes, resident_bytes};
 pub use download::download;
 pub use error::BenchError;
 pub use first_answer::{ANSWER_MAX, TRY_PAUSE, first_answer};

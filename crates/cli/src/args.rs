@@ -1,5 +1,6 @@
 //! What can be typed: one command per verb, noun first, as `chamois cluster status`.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -157,6 +158,9 @@ pub enum Command {
     /// The process of `chamois bench authz`
     #[command(hide = true)]
     AuthzWorker(AuthzWorkerArgs),
+    /// The processes of `chamois bench discover`
+    #[command(hide = true)]
+    DiscoverWorker(DiscoverWorkerArgs),
     /// What this crate runs itself.
     #[command(flatten)]
     Client(ClientCommand),
@@ -342,6 +346,38 @@ pub struct AuthzWorkerArgs {
     /// Policies in the state
     #[arg(long)]
     pub policies: u32,
+}
+
+/// `chamois discover-worker`, which only `chamois bench discover` starts.
+#[derive(Clone, Debug, Args)]
+pub struct DiscoverWorkerArgs {
+    /// What to be
+    #[arg(value_enum)]
+    pub phase: DiscoverPhase,
+    /// Address of the first BMC
+    #[arg(long)]
+    pub first: Ipv4Addr,
+    /// BMCs
+    #[arg(long)]
+    pub bmcs: u32,
+    /// Milliseconds that a BMC thinks about each request
+    #[arg(long)]
+    pub latency_ms: u32,
+    /// BMCs that are read at once
+    #[arg(long)]
+    pub at_once: u32,
+    /// A captured tree
+    #[arg(long)]
+    pub tree: Option<PathBuf>,
+}
+
+/// One side of the measurement, in a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiscoverPhase {
+    /// Be the BMCs, until standard input ends.
+    Fleet,
+    /// Read them.
+    Crawl,
 }
 
 /// One phase of the measurement, in a process of its own.

@@ -6,6 +6,7 @@ mod authz;
 mod bootscript;
 mod cloud_init;
 mod dhcp;
+mod discover;
 mod failover;
 mod figures;
 mod image;
@@ -26,9 +27,10 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, FailoverArgs, ImageArgs, Place, ReadArgs,
-    RestartArgs, ScaleArgs, SmdArgs, StormArgs, WriteArgs,
+    AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, DiscoverArgs, FailoverArgs, ImageArgs, Place,
+    ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WriteArgs,
 };
+pub use self::discover::worker::discover_worker;
 use crate::error::{CliError, Kind};
 use crate::output;
 
@@ -49,6 +51,7 @@ Examples:
   chamois bench image                    1 GiB to 8 and to 32 clients beside nginx (package nginx-light)
   chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin), and 1 MiB by
                                          TFTP beside tftp-hpa (packages curl, tftpd-hpa)
+  chamois bench discover                 1, 200 and 2,000 emulated BMCs at 100 ms a reply, read whole
 
 Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
 pub enum BenchCommand {
@@ -76,6 +79,8 @@ pub enum BenchCommand {
     Image(ImageArgs),
     /// DHCP exchanges of nodes with reserved addresses, beside Kea; a file over TFTP, beside tftp-hpa
     Dhcp(DhcpArgs),
+    /// Emulated BMCs, read whole: time, memory, requests
+    Discover(DiscoverArgs),
 }
 
 impl BenchCommand {
@@ -93,6 +98,7 @@ impl BenchCommand {
             Self::Authz(args) => &args.place,
             Self::Image(args) => &args.place,
             Self::Dhcp(args) => &args.common.place,
+            Self::Discover(args) => &args.place,
         }
     }
 }
@@ -151,6 +157,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Authz(args) => authz::measure(&args).await,
         BenchCommand::Image(args) => image::measure(&args).await,
         BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
+        BenchCommand::Discover(args) => discover::measure(&args).await,
     }
 }
 

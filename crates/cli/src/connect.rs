@@ -119,6 +119,13 @@ impl Target {
         self.connect(&endpoints)
     }
 
+    /// A channel to all members: what one cannot answer is asked of the next, nothing is done twice, and a call takes at most
+    /// `at_most`, with all attempts.
+    pub(crate) fn connect_exactly_once(&self, at_most: Duration) -> Result<ExactlyOnce, CliError> {
+        let Connection { channel, .. } = self.connect(&self.endpoints)?;
+        Ok(ExactlyOnce::new(channel, at_most))
+    }
+
     /// The CA that signs the members' certificates.
     pub(crate) fn ca(&self) -> &[CertificateDer<'static>] {
         &self.ca

@@ -5,6 +5,8 @@
 //! root. The members are children of this process and end with it, however it ends.
 
 mod args;
+mod bmc_jobs;
+mod bmcs;
 mod cluster;
 mod faults;
 mod files;
@@ -31,6 +33,7 @@ use lab::FleetReport;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::args::{DemoArgs, NODES_MAX};
+use self::bmcs::Hardware;
 pub(crate) use self::cluster::Cluster;
 use self::faults::{Faults, Inflicted};
 pub(crate) use self::files::{FILE_BYTES, KERNEL, write as write_boot_files};
@@ -84,9 +87,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         }
     };
     let ended = match finished {
-        Ok((cluster, summary)) => {
+        Ok((cluster, summary, hardware)) => {
             let announce = args.keep.then_some(&progress);
-            conclude(cluster, &summary, announce, &mut interrupted).await
+            let ended = conclude(cluster, &summary, announce, &mut interrupted).await;
+            drop(hardware); // a cluster that is kept keeps its BMCs
+            ended
         }
         Err(error) => Err(error),
     };
@@ -126,7 +131,7 @@ async fn boot_under_fire(
     args: &DemoArgs,
     dir: &Path,
     progress: &Progress,
-) -> Result<(Cluster, Summary), CliError> {
+) -> Result<(Cluster, Summary, Option<Hardware>), CliError> {
     let net = lab::claim_loopback_net().map_err(|e| CliError::other("cannot claim a network", e))?;
     let layout = Layout::new(net, dir).with(args.addresses);
     let executable =
@@ -136,10 +141,15 @@ async fn boot_under_fire(
     let mut cluster = Cluster::start(layout, args.members, &executable).await?;
     progress.note(status::render(&cluster.views().await));
     let ledger = SharedLedger::default();
-    let mut summary = Summary::default();
+    let (mut summary, mut hardware) = (Summary::default(), None);
     if args.nodes > 0 {
-        seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
-        summary = measure(&mut cluster, args, &ledger, progress).await?;
+        if args.bmcs {
+            let found = hardware.insert(Hardware::start(cluster.layout(), args.nodes)?);
+            Box::pin(found.discover(&cluster, progress)).await?;
+        } else {
+            seed::subnet_and_nodes(&cluster, args.nodes, progress).await?;
+        }
+        summary = measure(&mut cluster, args, hardware.as_ref(), &ledger, progress).await?;
         progress.finish();
         progress.note(status::render(&cluster.views().await));
         progress.note(summary.to_table(ledger.lock().unknown()));
@@ -147,13 +157,14 @@ async fn boot_under_fire(
     if args.json {
         output::print(summary.to_json())?;
     }
-    Ok((cluster, summary))
+    Ok((cluster, summary, hardware))
 }
 
 /// Boots the fleet while writers write and members die, then counts.
 async fn measure(
     cluster: &mut Cluster,
     args: &DemoArgs,
+    hardware: Option<&Hardware>,
     ledger: &SharedLedger,
     progress: &Progress,
 ) -> Result<Summary, CliError> {
@@ -161,7 +172,13 @@ async fn measure(
     let mut writers = Writers::start(&target, ledger)?;
     let layout = cluster.layout().clone();
     let (report, booted) = tokio::sync::watch::channel(0);
-    let fleet = fleet::boot(&layout, cluster.size(), args.nodes, report, progress);
+    let members = cluster.size();
+    let fleet = async {
+        match hardware {
+            Some(hardware) => Box::pin(hardware.boot(&layout, &target, members, report, progress)).await,
+            None => fleet::boot(&layout, members, args.nodes, report, progress).await,
+        }
+    };
     let faults = Faults {
         cluster,
         nodes: args.nodes,

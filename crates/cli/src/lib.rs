@@ -47,9 +47,10 @@ mod token;
 mod utc;
 mod watch;
 
+pub use self::bench::discover_worker;
 pub use args::{
-    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, GlobalArgs,
-    LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
+    AddressHelperArgs, AddressWatchdogArgs, AuthzWorkerArgs, Cli, ClientCommand, Command, DiscoverPhase,
+    DiscoverWorkerArgs, GlobalArgs, LogFormat, RecoverArgs, ScalePhase, ScaleWorkerArgs, ServeArgs,
 };
 pub use break_glass::{BreakGlassCommand, GlassArgs, GlassExportArgs, GlassRecoverArgs};
 pub use demo::member_config_example;

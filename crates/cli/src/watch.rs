@@ -73,6 +73,12 @@ pub enum KindArg {
     PowerMap,
     Role,
     Policy,
+    Bmc,
+    XnameRule,
+    BmcCredential,
+    FirmwareInventory,
+    Job,
+    JobTarget,
 }
 
 impl KindArg {
@@ -104,6 +110,12 @@ impl KindArg {
             KindArg::PowerMap => Kind::PowerMap,
             KindArg::Role => Kind::Role,
             KindArg::Policy => Kind::Policy,
+            KindArg::Bmc => Kind::Bmc,
+            KindArg::XnameRule => Kind::XnameRule,
+            KindArg::BmcCredential => Kind::BmcCredential,
+            KindArg::FirmwareInventory => Kind::FirmwareInventory,
+            KindArg::Job => Kind::Job,
+            KindArg::JobTarget => Kind::JobTarget,
         }
     }
 }

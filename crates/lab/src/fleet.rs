@@ -1,5 +1,6 @@
 //! Boots many nodes at once, tells how far they are, and sums up.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::panic::AssertUnwindSafe;
@@ -7,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::http_client::FileDigest;
 use crate::node::{self, NodeSpec, Site};
@@ -75,6 +76,23 @@ impl Fleet {
     /// # Errors
     /// See [`FleetError`].
     pub fn start(config: FleetConfig) -> Result<Fleet, FleetError> {
+        let order = PowerOn::InTurn(0..config.nodes.len());
+        Fleet::begin(config, order)
+    }
+
+    /// As [`Fleet::start`], but each node is switched on by somebody else, e.g. through its BMC: `switched_on` has its place in
+    /// `config.nodes`. A node boots once; when the channel closes, the nodes that were never switched on have failed.
+    ///
+    /// # Errors
+    /// See [`FleetError`].
+    pub fn start_on_demand(
+        config: FleetConfig,
+        switched_on: mpsc::Receiver<usize>,
+    ) -> Result<Fleet, FleetError> {
+        Fleet::begin(config, PowerOn::OnDemand(switched_on))
+    }
+
+    fn begin(config: FleetConfig, order: PowerOn) -> Result<Fleet, FleetError> {
         if config.booting_max == 0 || config.starts_per_second == 0 {
             return Err(FleetError::NothingMayStart);
         }
@@ -93,7 +111,7 @@ impl Fleet {
         });
         Ok(Fleet {
             progress: receiver,
-            task: tokio::spawn(boot_all(site)),
+            task: tokio::spawn(boot_all(site, order)),
         })
     }
 
@@ -117,28 +135,66 @@ impl Drop for Fleet {
     }
 }
 
-async fn boot_all(site: Arc<Site>) -> FleetReport {
+/// Which node is switched on next.
+enum PowerOn {
+    /// One after the other.
+    InTurn(std::ops::Range<usize>),
+    /// As somebody says.
+    OnDemand(mpsc::Receiver<usize>),
+}
+
+impl PowerOn {
+    /// The place of the next node that is off; `None`: no other one will be switched on.
+    async fn next(&mut self, ramp: &mut Interval, off: &mut BTreeSet<usize>) -> Option<usize> {
+        loop {
+            let place = match self {
+                PowerOn::InTurn(places) => places.next(),
+                PowerOn::OnDemand(_) if off.is_empty() => None,
+                PowerOn::OnDemand(switched_on) => switched_on.recv().await,
+            }?;
+            if off.remove(&place) {
+                ramp.tick().await;
+                return Some(place);
+            }
+        }
+    }
+}
+
+async fn boot_all(site: Arc<Site>, mut order: PowerOn) -> FleetReport {
     let began = Instant::now();
     let places = Arc::new(Semaphore::new(site.config.booting_max));
     let mut ramp = tokio::time::interval(Duration::from_secs(1) / site.config.starts_per_second);
     ramp.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut off: BTreeSet<usize> = (0..site.config.nodes.len()).collect();
     let mut nodes = JoinSet::new();
-    for (node, number) in site.config.nodes.clone().into_iter().zip(1..) {
+    loop {
         let place = Arc::clone(&places)
             .acquire_owned()
             .await
             .expect("this semaphore is never closed");
-        ramp.tick().await;
+        let Some(number) = order.next(&mut ramp, &mut off).await else {
+            break;
+        };
         site.progress.send_modify(|progress| progress.started += 1);
-        let seed = site.config.seed.wrapping_add(number);
-        let site = Arc::clone(&site);
+        let seed = site.config.seed.wrapping_add(number as u64 + 1);
+        let (site, node) = (Arc::clone(&site), site.config.nodes[number].clone());
         nodes.spawn(async move {
             let report = boot_one(&site, node, seed).await;
             drop(place);
             report
         });
     }
-    FleetReport::new(nodes.join_all().await, began.elapsed())
+    let mut reports: Vec<NodeReport> = off.iter().map(|number| never_on(&site, *number)).collect();
+    reports.extend(nodes.join_all().await);
+    FleetReport::new(reports, began.elapsed())
+}
+
+fn never_on(site: &Site, number: usize) -> NodeReport {
+    site.progress.send_modify(|progress| progress.failed += 1);
+    failed_before_it_began(
+        site.config.nodes[number].xname.to_string(),
+        "it was never switched on",
+    )
 }
 
 /// A node whose own code panics is a failed node, not the end of the fleet.
@@ -157,13 +213,18 @@ async fn boot_one(site: &Arc<Site>, node: NodeSpec, seed: u64) -> NodeReport {
 }
 
 fn panicked(xname: String) -> NodeReport {
-    let reason =
-        "the emulated node itself panicked: a mistake in crates/lab, see its message on stderr".to_owned();
+    failed_before_it_began(
+        xname,
+        "the emulated node itself panicked: a mistake in crates/lab, see its message on stderr",
+    )
+}
+
+fn failed_before_it_began(xname: String, reason: &str) -> NodeReport {
     NodeReport {
         failure: Some(NodeFailure {
             xname: xname.clone(),
             phase: crate::Phase::Dhcp,
-            reason,
+            reason: reason.to_owned(),
         }),
         xname,
         seconds: 0.0,

@@ -3,9 +3,10 @@
 //!
 //! Nothing here shares code with the servers: DHCP packets, iPXE scripts and cloud-init documents are read
 //! anew, so that a mistake in a server is not repeated by its judge. Start with [`Fleet`]; real guests by real
-//! firmware are in [`machine`].
+//! firmware are in [`machine`], and the BMCs that switch nodes on are in [`bmc`].
 #![forbid(unsafe_code)]
 
+pub mod bmc;
 mod cloud_init;
 mod dhcp_client;
 mod dhcp_packet;
@@ -23,9 +24,10 @@ mod rng;
 mod script;
 mod url;
 
+pub use bmc::{BmcFleet, BmcHandle, BmcSpec, Fault, Faults, Power, PowerChange, Tree};
 pub use fleet::{Fleet, FleetConfig, FleetError};
 pub use http_client::FileDigest;
-pub use net::{LoopbackNet, MEMBERS_MAX, NODES_MAX, NetError, claim_loopback_net};
+pub use net::{BMCS_MAX, LoopbackNet, MEMBERS_MAX, NODES_MAX, NetError, claim_loopback_net};
 pub use node::NodeSpec;
 pub use pace::Pace;
 pub use phase::{Phase, Progress};

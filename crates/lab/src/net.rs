@@ -5,6 +5,7 @@
 //! | 127.B.0.1 | the service address |
 //! | 127.B.1.m | member m's own address, m = 1 … 250 |
 //! | 127.B.2.1 | the DHCP relay |
+//! | 127.B.3.1 … 127.B.15.254 | BMCs, one after the other |
 //! | 127.B.16.1 … 127.B.255.250 | nodes, 250 in each /24 |
 //! | 127.B.100.1 … 127.B.255.250 | clients without a reservation, where there are fewer than 21,000 nodes |
 //!
@@ -24,6 +25,10 @@ pub const NODES_MAX: usize = (256 - FIRST_NODE_OCTET as usize) * NODES_PER_OCTET
 /// Members that fit one network.
 pub const MEMBERS_MAX: u64 = 250;
 
+/// BMCs that fit one network.
+pub const BMCS_MAX: usize = (FIRST_NODE_OCTET as usize - FIRST_BMC_OCTET as usize) * 256 - 2;
+
+const FIRST_BMC_OCTET: u8 = 3;
 const FIRST_NODE_OCTET: u8 = 16;
 const NODES_PER_OCTET: usize = 250;
 const FIRST_POOL_OCTET: u8 = 100;
@@ -103,6 +108,21 @@ impl LoopbackNet {
         Ipv4Addr::new(127, self.octet, 2, 1)
     }
 
+    /// The address of BMC `index`, counted from 0; `None` from [`BMCS_MAX`] on. They follow each other without a gap, so that a rule
+    /// can compute with them.
+    pub fn bmc_address(&self, index: usize) -> Option<Ipv4Addr> {
+        let first = u32::from(Ipv4Addr::new(127, self.octet, FIRST_BMC_OCTET, 1));
+        let index = u32::try_from(index).ok().filter(|_| index < BMCS_MAX)?;
+        Some(Ipv4Addr::from(first + index))
+    }
+
+    /// The network of all BMCs.
+    pub fn bmc_subnet(&self) -> Ipv4Net {
+        format!("127.{}.0.0/20", self.octet)
+            .parse()
+            .expect("a network in its usual form")
+    }
+
     /// The address of node `index`, counted from 0; `None` from [`NODES_MAX`] on.
     pub fn node_address(&self, index: usize) -> Option<Ipv4Addr> {
         let third = u8::try_from(usize::from(FIRST_NODE_OCTET) + index / NODES_PER_OCTET).ok()?;
@@ -150,8 +170,16 @@ mod tests {
         let mut used = BTreeSet::from([net.service_address(), net.relay_address()]);
         used.extend((1..=MEMBERS_MAX).map(|id| net.member_address(id)));
         used.extend((0..NODES_MAX).map(|index| net.node_address(index).unwrap()));
-        assert_eq!(used.len(), 2 + 250 + NODES_MAX);
+        let bmcs: BTreeSet<Ipv4Addr> = (0..BMCS_MAX)
+            .map(|index| net.bmc_address(index).unwrap())
+            .collect();
+        assert!(bmcs.iter().all(|address| net.bmc_subnet().contains(*address)));
+        used.extend(bmcs);
+        assert_eq!(used.len(), 2 + 250 + NODES_MAX + BMCS_MAX);
         assert!(used.iter().all(|address| net.subnet().contains(*address)));
-        assert_eq!(net.node_address(NODES_MAX), None);
+        assert_eq!(
+            (net.node_address(NODES_MAX), net.bmc_address(BMCS_MAX)),
+            (None, None)
+        );
     }
 }

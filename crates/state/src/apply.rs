@@ -10,12 +10,15 @@ use proto::raft::v1::{Entry, Header, Outcome, outcome};
 use crate::bounds::{NAME_BYTES_MAX, check_text};
 use crate::changes::Changes;
 use crate::cluster::{
-    FEATURE_LEVEL_AUTH, FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY,
+    FEATURE_LEVEL_AUTH, FEATURE_LEVEL_BOOT, FEATURE_LEVEL_DHCP, FEATURE_LEVEL_DISCOVERY, FEATURE_LEVEL_FIRST,
+    FEATURE_LEVEL_INVENTORY,
 };
 use crate::log_position::LogPosition;
 use crate::outcome::{applied, rejected};
 use crate::session::Admission;
-use crate::{Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, dhcp, smd, together};
+use crate::{
+    Event, RowKey, RowKind, State, auth, boot_files, bss, cloud_init, dhcp, discovery, jobs, smd, together,
+};
 
 /// What became of one entry.
 #[derive(Clone, Debug)]
@@ -138,7 +141,7 @@ impl State {
         changes: &mut Changes,
     ) -> Result<outcome::Applied, Rejection> {
         let result = self.dispatch(command, at, changes)?;
-        self.follow_interfaces(at, changes);
+        self.follow(at, changes);
         Ok(result)
     }
 
@@ -193,15 +196,30 @@ impl State {
             Command::Auth(command) => self.auth.apply(command, &mut self.cluster, at, changes),
             Command::Cluster(command) => match self.change_sealing(command, at, changes) {
                 Some(result) => result,
-                None => self.cluster.apply(command, at, changes),
+                None => {
+                    let applied = self.cluster.apply(command, at, changes)?;
+                    self.auth.set_level(self.cluster.feature_level());
+                    Ok(applied)
+                }
             },
+            Command::Job(command) => self.jobs.apply(command, at, changes),
+            Command::Discovery(command) => self.discovery.apply(command, &mut self.cluster, at, changes),
         }
     }
 }
 
 impl State {
+    /// What follows from a change by itself, whoever made it.
+    pub(crate) fn follow(&mut self, at: &LogPosition<'_>, changes: &mut Changes) {
+        self.follow_interfaces(at, changes);
+        if self.feature_level() >= FEATURE_LEVEL_DISCOVERY {
+            self.discovery.follow(&mut self.smd, at, changes);
+            self.jobs.follow(at, changes);
+        }
+    }
+
     /// DHCP holds the addresses that interfaces have lost.
-    pub(crate) fn follow_interfaces(&mut self, at: &LogPosition<'_>, changes: &mut Changes) {
+    fn follow_interfaces(&mut self, at: &LogPosition<'_>, changes: &mut Changes) {
         if self.feature_level() < FEATURE_LEVEL_DHCP {
             return;
         }
@@ -255,6 +273,8 @@ fn feature_level(command: &Command) -> u32 {
         Command::BootFile(command) => boot_files::feature_level(command),
         Command::Dhcp(command) => dhcp::feature_level(command),
         Command::Auth(command) => auth::feature_level(command),
+        Command::Job(command) => jobs::feature_level(command),
+        Command::Discovery(command) => discovery::feature_level(command),
         Command::Cluster(ClusterCommand {
             change:
                 Some(

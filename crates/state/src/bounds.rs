@@ -282,6 +282,56 @@ pub const CA_PEM_BYTES_MAX: usize = 64 * 1024;
 pub const OIDC_KEYS_AGE_S_MAX: u32 = 24 * 60 * 60;
 /// CAs of the cluster.
 pub const AUTHORITIES_MAX: usize = 8;
+/// Jobs that are not over.
+pub const JOBS_ACTIVE_MAX: usize = 500;
+/// Jobs that are over and are remembered; the oldest leaves first.
+pub const JOBS_OVER_MAX: usize = 500;
+/// How long a job that is over is remembered at most, milliseconds: 30 days.
+pub const JOB_REMEMBERED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Targets of one job.
+pub const TARGETS_PER_JOB_MAX: usize = 100_000;
+/// Targets of all jobs, some 300 bytes of memory each; jobs that are over leave where there are more.
+pub const JOB_TARGETS_MAX: usize = 300_000;
+/// Targets of jobs that go with one entry; one job goes as a whole.
+pub const JOB_TARGETS_SWEPT_PER_ENTRY_MAX: usize = 100_000;
+/// Targets that one report may tell of, those that are known and new ones each.
+pub const JOB_TARGETS_PER_REPORT_MAX: usize = 10_000;
+/// Bytes of what a job is to do, encoded, without the list of its targets: its row is written with every report.
+pub const JOB_WORK_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a scan, encoded: it has networks and ranges for targets, which stay a part of it.
+pub const SCAN_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a job's own note on a target: the URI of a task.
+pub const JOB_NOTE_BYTES_MAX: usize = 4096;
+/// Seconds that a claim to a job is good without a report, at least.
+pub const CLAIM_LAPSE_S_MIN: u32 = 5;
+/// The same, at most.
+pub const CLAIM_LAPSE_S_MAX: u32 = 300;
+/// BMCs that were found.
+pub const BMCS_MAX: usize = 100_000;
+/// BMCs, or firmware inventories, in one entry.
+pub const BMCS_PER_COMMAND_MAX: usize = 1000;
+/// Rules for the xnames of BMCs, each of which is held against every BMC that is found.
+pub const XNAME_RULES_MAX: usize = 10_000;
+/// Bytes of the name of such a rule.
+pub const XNAME_RULE_NAME_BYTES_MAX: usize = 128;
+/// Highest priority of such a rule.
+pub const XNAME_RULE_PRIORITY_MAX: u32 = 1000;
+/// Priority of a rule that names none.
+pub const XNAME_RULE_PRIORITY_DEFAULT: u32 = 500;
+/// Numbers of one template.
+pub const TEMPLATE_DIGITS_MAX: usize = 16;
+/// Credentials of BMCs, groups and addresses.
+pub const BMC_CREDENTIALS_MAX: usize = 100_000;
+/// Bytes of the scope of one, without its kind: sealed it has a name of its own, which is longer.
+pub const CREDENTIAL_SCOPE_BYTES_MAX: usize = 220;
+/// Firmware of one BMC.
+pub const FIRMWARE_PER_BMC_MAX: usize = 256;
+/// Systems behind one BMC.
+pub const SYSTEMS_PER_BMC_MAX: usize = 64;
+/// BIOS attributes of one system.
+pub const BIOS_ATTRIBUTES_MAX: usize = 2000;
+/// Bytes of the firmware inventory of one BMC, encoded.
+pub const FIRMWARE_INVENTORY_BYTES_MAX: usize = 1024 * 1024;
 /// Rows of what has ended that go with one entry.
 pub const ENDED_FORGOTTEN_MAX: usize = 10_000;
 /// Secrets that one entry seals anew.
@@ -323,6 +373,19 @@ pub(crate) fn check_text(field: &str, text: &str, bytes_max: usize) -> Result<()
         }
         None => Ok(()),
     }
+}
+
+/// One line of at most `bytes_max` bytes of what a device says: it is not the client's to mend, so what [`check_text`] would refuse
+/// becomes a blank or is cut off.
+pub(crate) fn line(text: &str, bytes_max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(bytes_max));
+    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if line.len() + c.len_utf8() > bytes_max {
+            break;
+        }
+        line.push(c);
+    }
+    line.trim().to_owned()
 }
 
 /// As `check_text`, and not empty.
@@ -389,6 +452,18 @@ mod tests {
         );
         assert!(check_ids("ids", 0).is_err() && check_ids("ids", 1).is_ok());
         assert!(check_name("key", "").is_err());
+    }
+
+    #[test]
+    fn what_a_device_says_becomes_one_line_that_fits() {
+        assert_eq!(line(" a\nb\u{1b}[2J ", 64), "a b [2J");
+        assert_eq!(
+            line("\u{e9}\u{e9}\u{e9}", 5),
+            "\u{e9}\u{e9}",
+            "no character is cut in two"
+        );
+        assert_eq!(line("", 5), "");
+        assert_eq!(check_text("reason", &line("\r\n\0", 64), 64), Ok(()));
     }
 
     #[test]

@@ -11,7 +11,9 @@ use proto::boot_file::v1::{BootFile, Image};
 use proto::bss::v1::{BootConfiguration, BootParametersEntry, BootRecord, BootRollout};
 use proto::cloud_init::v1::{ClusterDefaults, Group as CloudInitGroup, Instance, InstanceInfo, Profile};
 use proto::dhcp::v1::{DhcpLease, DhcpPolicy, HeldAddress, Subnet, UnknownClient};
+use proto::discovery::v1::{Bmc, BmcCredential, FirmwareInventory, XnameRule};
 use proto::http::v1::Change;
+use proto::job::v1::{Job, JobTarget};
 use proto::smd::v1::{
     Component, ComponentEndpoint, EthernetInterface, Group, HardwareFruRecord, HardwareLocationRecord,
     NodeMap, Partition, PowerMap, RedfishEndpoint, ServiceEndpoint,
@@ -54,6 +56,12 @@ pub enum Object {
     PowerMap(Arc<PowerMap>),
     Role(Arc<Role>),
     Policy(Arc<Policy>),
+    Bmc(Arc<Bmc>),
+    XnameRule(Arc<XnameRule>),
+    BmcCredential(Arc<BmcCredential>),
+    FirmwareInventory(Arc<FirmwareInventory>),
+    Job(Arc<Job>),
+    JobTarget(Arc<JobTarget>),
 }
 
 impl Object {
@@ -89,6 +97,12 @@ impl Object {
             Object::PowerMap(_) => RowKind::PowerMap,
             Object::Role(_) => RowKind::Role,
             Object::Policy(_) => RowKind::Policy,
+            Object::Bmc(_) => RowKind::Bmc,
+            Object::XnameRule(_) => RowKind::XnameRule,
+            Object::BmcCredential(_) => RowKind::BmcCredential,
+            Object::FirmwareInventory(_) => RowKind::FirmwareInventory,
+            Object::Job(_) => RowKind::Job,
+            Object::JobTarget(_) => RowKind::JobTarget,
         }
     }
 
@@ -128,6 +142,12 @@ impl Object {
             Object::PowerMap(object) => object.id.clone(),
             Object::Role(object) => object.name.clone(),
             Object::Policy(object) => object.name.clone(),
+            Object::Bmc(object) => object.address.clone(),
+            Object::XnameRule(object) => object.name.clone(),
+            Object::BmcCredential(object) => object.scope.clone(),
+            Object::FirmwareInventory(object) => object.id.clone(),
+            Object::Job(object) => object.id.clone(),
+            Object::JobTarget(object) => format!("{}/{}", object.job, object.place),
         }
     }
 
@@ -155,6 +175,10 @@ impl Object {
             Object::InstanceInfo(object) => object.id.as_str(),
             Object::NodeMap(object) => object.id.as_str(),
             Object::PowerMap(object) => object.id.as_str(),
+            Object::Bmc(object) => object.xname.as_str(),
+            Object::BmcCredential(object) => object.scope.strip_prefix("bmc:").unwrap_or_default(),
+            Object::FirmwareInventory(object) => object.id.as_str(),
+            Object::JobTarget(object) if object.target.parse::<Xname>().is_ok() => object.target.as_str(),
             Object::BootParameters(_)
             | Object::BootConfiguration(_)
             | Object::BootRollout(_)
@@ -172,12 +196,15 @@ impl Object {
             | Object::BootFile(_)
             | Object::Role(_)
             | Object::Policy(_)
+            | Object::XnameRule(_)
+            | Object::Job(_)
+            | Object::JobTarget(_)
             | Object::Image(_) => "",
         };
         Some(id).filter(|id| !id.is_empty())
     }
 
-    /// When it was last changed and by whom, as it says itself.
+    /// When it was last changed and by whom, as it says itself; the target of a job does not.
     pub fn modified(&self) -> Option<Change> {
         let meta = match self {
             Object::Component(object) => &object.meta,
@@ -209,6 +236,12 @@ impl Object {
             Object::PowerMap(object) => &object.meta,
             Object::Role(object) => &object.meta,
             Object::Policy(object) => &object.meta,
+            Object::Bmc(object) => &object.meta,
+            Object::XnameRule(object) => &object.meta,
+            Object::BmcCredential(object) => &object.meta,
+            Object::FirmwareInventory(object) => &object.meta,
+            Object::Job(object) => &object.meta,
+            Object::JobTarget(_) => return None,
         };
         meta.as_ref()?.modified.clone()
     }
@@ -245,6 +278,12 @@ impl Object {
             Object::PowerMap(object) => object.encode_to_vec(),
             Object::Role(object) => object.encode_to_vec(),
             Object::Policy(object) => object.encode_to_vec(),
+            Object::Bmc(object) => object.encode_to_vec(),
+            Object::XnameRule(object) => object.encode_to_vec(),
+            Object::BmcCredential(object) => object.encode_to_vec(),
+            Object::FirmwareInventory(object) => object.encode_to_vec(),
+            Object::Job(object) => object.encode_to_vec(),
+            Object::JobTarget(object) => object.encode_to_vec(),
         }
     }
 
@@ -283,6 +322,12 @@ impl Object {
             Object::PowerMap(object) => of(object),
             Object::Role(object) => of(object),
             Object::Policy(object) => of(object),
+            Object::Bmc(object) => of(object),
+            Object::XnameRule(object) => of(object),
+            Object::BmcCredential(object) => of(object),
+            Object::FirmwareInventory(object) => of(object),
+            Object::Job(object) => of(object),
+            Object::JobTarget(object) => of(object),
         }
     }
 }
@@ -354,5 +399,7 @@ impl State {
             .chain(self.boot_files.images().cloned().map(Object::Image))
             .chain(self.smd.power_maps().cloned().map(Object::PowerMap))
             .chain(self.auth.objects())
+            .chain(self.discovery.objects())
+            .chain(self.jobs.objects())
     }
 }

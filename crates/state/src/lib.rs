@@ -16,8 +16,10 @@ pub mod cloud_init;
 pub mod cluster;
 pub mod dhcp;
 mod digest;
+pub mod discovery;
 mod event;
 mod hostname;
+pub mod jobs;
 mod join_tokens;
 mod json_text;
 mod last_changes;
@@ -76,6 +78,10 @@ pub struct State {
     pub boot_files: boot_files::BootFiles,
     /// Who may do what, and what proves who somebody is.
     pub auth: auth::Auth,
+    /// BMCs that were found, which xnames they get, how they are logged in to, and their firmware.
+    pub discovery: discovery::Discovery,
+    /// Work that takes long.
+    pub jobs: jobs::Jobs,
     /// The cluster's id, name, feature level and sealed secrets.
     pub cluster: cluster::Cluster,
 }
@@ -95,10 +101,12 @@ impl State {
 
     /// As [`State::new`], of members that know everything up to this feature level.
     pub fn at_level(feature_level: u32) -> State {
-        State {
+        let mut state = State {
             cluster: cluster::Cluster::at_level(feature_level),
             ..State::default()
-        }
+        };
+        state.auth.set_level(feature_level);
+        state
     }
 
     /// Log index of the last entry applied or skipped.
@@ -120,6 +128,7 @@ impl State {
         self.cluster
             .become_another(cluster_id, next_member_id, &mut changes);
         self.auth.become_another(&mut changes);
+        self.jobs.become_another(self.time_ms, &mut changes);
         let (digest, changed, _) = changes.into_parts();
         self.digest.add(digest);
         self.applied_index += indexes;

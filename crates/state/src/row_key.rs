@@ -103,11 +103,23 @@ pub enum RowKind {
     OidcProvider = 77,
     /// A CA that signs certificates.
     CertificateAuthority = 78,
+    /// A BMC that was found.
+    Bmc = 80,
+    /// Which xname a BMC gets.
+    XnameRule = 81,
+    /// How BMCs are logged in to.
+    BmcCredential = 82,
+    /// The firmware behind one BMC.
+    FirmwareInventory = 83,
+    /// Work that takes long.
+    Job = 84,
+    /// What became of one target of it.
+    JobTarget = 85,
 }
 
 impl RowKind {
     /// Every kind, in the order of the rows.
-    pub const ALL: [RowKind; 47] = [
+    pub const ALL: [RowKind; 53] = [
         RowKind::Header,
         RowKind::Session,
         RowKind::Secret,
@@ -155,6 +167,12 @@ impl RowKind {
         RowKind::Revocation,
         RowKind::OidcProvider,
         RowKind::CertificateAuthority,
+        RowKind::Bmc,
+        RowKind::XnameRule,
+        RowKind::BmcCredential,
+        RowKind::FirmwareInventory,
+        RowKind::Job,
+        RowKind::JobTarget,
     ];
 
     /// The kind of this number, as [`RowKind`] has it.
@@ -513,11 +531,21 @@ impl RowKey {
         }
     }
 
-    /// Of what identities and rights have rows of: each kind is keyed by one text.
-    pub(crate) fn auth(kind: RowKind, key: &str) -> RowKey {
+    /// Of identities and rights, discovery and jobs: each of these kinds is keyed by one text.
+    pub(crate) fn text(kind: RowKind, key: &str) -> RowKey {
         RowKey {
             kind,
             key: key.into(),
+        }
+    }
+
+    /// `place` is that of the target in its job.
+    pub(crate) fn job_target(job: &str, place: u32) -> RowKey {
+        // The zero sorts a job's targets before those of a longer id, as the table does.
+        let key = [job.as_bytes(), &[0], &place.to_be_bytes()].concat();
+        RowKey {
+            kind: RowKind::JobTarget,
+            key,
         }
     }
 
@@ -598,16 +626,25 @@ mod tests {
             RowKey::scn_subscription(9),
             RowKey::scn_subscription(256),
             RowKey::hardware_history(&short),
-            RowKey::auth(RowKind::Role, "boot"),
-            RowKey::auth(RowKind::Policy, "a"),
-            RowKey::auth(RowKind::Policy, "a-b"),
-            RowKey::auth(RowKind::SigningKey, "k"),
-            RowKey::auth(RowKind::ApiToken, "00c0ffee00c0ffee"),
-            RowKey::auth(RowKind::LoginSession, "00c0ffee00c0ffee"),
-            RowKey::auth(RowKind::DeviceApproval, "BCDFGHJK"),
-            RowKey::auth(RowKind::Revocation, "jti/a"),
-            RowKey::auth(RowKind::OidcProvider, "site"),
-            RowKey::auth(RowKind::CertificateAuthority, "00"),
+            RowKey::text(RowKind::Role, "boot"),
+            RowKey::text(RowKind::Policy, "a"),
+            RowKey::text(RowKind::Policy, "a-b"),
+            RowKey::text(RowKind::SigningKey, "k"),
+            RowKey::text(RowKind::ApiToken, "00c0ffee00c0ffee"),
+            RowKey::text(RowKind::LoginSession, "00c0ffee00c0ffee"),
+            RowKey::text(RowKind::DeviceApproval, "BCDFGHJK"),
+            RowKey::text(RowKind::Revocation, "jti/a"),
+            RowKey::text(RowKind::OidcProvider, "site"),
+            RowKey::text(RowKind::CertificateAuthority, "00"),
+            RowKey::text(RowKind::Bmc, "10.1.0.7:443"),
+            RowKey::text(RowKind::Bmc, "[fd00::7]:443"),
+            RowKey::text(RowKind::XnameRule, "rack"),
+            RowKey::text(RowKind::BmcCredential, "default"),
+            RowKey::text(RowKind::FirmwareInventory, "x0c0s0b0"),
+            RowKey::text(RowKind::Job, "a"),
+            RowKey::job_target("a", 3),
+            RowKey::job_target("a", 256),
+            RowKey::job_target("a-b", 1),
         ]
     }
 
@@ -631,6 +668,8 @@ mod tests {
             (RowKind::HardwareFru, "hardware_fru"),
             (RowKind::CloudInitGroup, "cloud_init_group"),
             (RowKind::OidcProvider, "oidc_provider"),
+            (RowKind::XnameRule, "xname_rule"),
+            (RowKind::JobTarget, "job_target"),
         ] {
             assert_eq!((kind.name().as_str(), RowKind::of_name(name)), (name, Some(kind)));
         }

@@ -6,6 +6,7 @@ use proto::cloud_init::v1::cloud_init_command;
 use proto::cluster::v1::cluster_command::reseal_secrets::Resealed;
 use proto::cluster::v1::cluster_command::{ResealSecrets, RetireSealingKey, RotateSealingKey};
 use proto::cluster::v1::{SealedSecret, SealingKeys};
+use proto::discovery::v1::discovery_command;
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::outcome::Applied;
 use proto::smd::v1::smd_command;
@@ -48,6 +49,23 @@ pub fn sealing_key_id(public_key: &[u8]) -> String {
 /// Lower-case hex digits, two a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 122 bits of `random` as a UUID of version 4.
+pub(crate) fn uuid(random: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, byte) in random.iter().take(16).enumerate() {
+        let byte = match place {
+            6 => byte & 0x0f | 0x40,
+            8 => byte & 0x3f | 0x80,
+            _ => *byte,
+        };
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }
 
 impl State {
@@ -267,9 +285,22 @@ fn sealed_in(command: &Command) -> Vec<&SealedSecret> {
             _ => Vec::new(),
         },
         Command::Auth(command) => command.change.as_ref().map_or_else(Vec::new, sealed_in_auth),
-        Command::Bss(_) | Command::Dhcp(_) | Command::BootFile(_) | Command::Cluster(_) => Vec::new(),
+        Command::Discovery(command) => command.change.as_ref().map_or_else(Vec::new, sealed_in_discovery),
+        Command::Bss(_) | Command::Dhcp(_) | Command::BootFile(_) | Command::Cluster(_) | Command::Job(_) => {
+            Vec::new()
+        }
     };
     found.into_iter().flatten().collect()
+}
+
+fn sealed_in_discovery(change: &discovery_command::Change) -> Vec<Option<&SealedSecret>> {
+    use discovery_command::Change;
+    match change {
+        Change::PutCredential(put) => vec![put.password.as_ref()],
+        Change::PutNextPassword(put) => vec![put.password.as_ref()],
+        Change::KeepNextPassword(keep) => vec![keep.password.as_ref()],
+        _ => Vec::new(),
+    }
 }
 
 fn sealed_in_auth(change: &auth_command::Change) -> Vec<Option<&SealedSecret>> {

@@ -106,6 +106,12 @@ impl RowKey {
             Row::Revocation(row) => key_of(row, RowKind::Revocation),
             Row::OidcProvider(row) => key_of(row, RowKind::OidcProvider),
             Row::CertificateAuthority(row) => key_of(row, RowKind::CertificateAuthority),
+            Row::Bmc(row) => key_of(row, RowKind::Bmc),
+            Row::XnameRule(row) => key_of(row, RowKind::XnameRule),
+            Row::BmcCredential(row) => key_of(row, RowKind::BmcCredential),
+            Row::FirmwareInventory(row) => key_of(row, RowKind::FirmwareInventory),
+            Row::Job(row) => key_of(row, RowKind::Job),
+            Row::JobTarget(row) => key_of(row, RowKind::JobTarget),
         }
     }
 }
@@ -132,6 +138,8 @@ impl State {
             .chain(self.boot_files.rows())
             .chain(self.smd.later_rows())
             .chain(self.auth.rows())
+            .chain(self.discovery.rows())
+            .chain(self.jobs.rows())
             .map(|row| SnapshotRow { row: Some(row) })
     }
 
@@ -183,6 +191,10 @@ impl State {
             | RowKind::Revocation
             | RowKind::OidcProvider
             | RowKind::CertificateAuthority => self.auth.row(key)?,
+            RowKind::Bmc | RowKind::XnameRule | RowKind::BmcCredential | RowKind::FirmwareInventory => {
+                self.discovery.row(key)?
+            }
+            RowKind::Job | RowKind::JobTarget => self.jobs.row(key)?,
         };
         Some(SnapshotRow { row: Some(row) })
     }
@@ -247,6 +259,12 @@ impl State {
                 Row::Revocation(row) => state.auth.load_revocation(row, &mut changes)?,
                 Row::OidcProvider(row) => state.auth.load_oidc_provider(row, &mut changes)?,
                 Row::CertificateAuthority(row) => state.auth.load_certificate_authority(row, &mut changes)?,
+                Row::Bmc(row) => state.discovery.load_bmc(row, &mut changes)?,
+                Row::XnameRule(row) => state.discovery.load_rule(row, &mut changes)?,
+                Row::BmcCredential(row) => state.discovery.load_credential(row, &mut changes)?,
+                Row::FirmwareInventory(row) => state.discovery.load_firmware(row, &mut changes)?,
+                Row::Job(row) => state.jobs.load_job(row, &mut changes)?,
+                Row::JobTarget(row) => state.jobs.load_target(row, &mut changes)?,
             }
         }
         if headers != 1 {
@@ -256,6 +274,8 @@ impl State {
         state.revisions.index_loaded();
         state.boot_files.check_loaded()?;
         state.bss.check_loaded(&state.boot_files)?;
+        state.jobs.check_loaded()?;
+        state.auth.set_level(state.cluster.feature_level());
         state.digest = changes.into_parts().0;
         Ok(state)
     }

@@ -103,3 +103,33 @@ impl<R: Record> Table<R> {
         Ok(key)
     }
 }
+
+/// Rows that are found by one text: the message, the field with the text, and what watchers see.
+macro_rules! text_record {
+    ($message:ident, $key:ident, $object:expr) => {
+        impl $crate::table::Record for $message {
+            type Key = String;
+
+            fn row_key(key: &String) -> $crate::RowKey {
+                $crate::RowKey::text($crate::RowKind::$message, key)
+            }
+
+            fn key(&self) -> Result<String, String> {
+                match self.$key.is_empty() {
+                    true => Err(concat!("it has no ", stringify!($key)).to_owned()),
+                    false => Ok(self.$key.clone()),
+                }
+            }
+
+            fn into_row(self) -> proto::raft::v1::snapshot_row::Row {
+                proto::raft::v1::snapshot_row::Row::$message(self)
+            }
+
+            fn object(self: std::sync::Arc<Self>) -> Option<$crate::event::Object> {
+                let object: fn(std::sync::Arc<$message>) -> Option<$crate::event::Object> = $object;
+                object(self)
+            }
+        }
+    };
+}
+pub(crate) use text_record;

@@ -171,6 +171,7 @@ fn normal_id(kind: RowKind, text: &str) -> Result<String, Error> {
         | RowKind::HardwareLocation
         | RowKind::NodeMap
         | RowKind::PowerMap
+        | RowKind::FirmwareInventory
         | RowKind::Instance
         | RowKind::InstanceInfo => text.parse().map(|id: Xname| id.to_string()).map_err(wrong),
         RowKind::EthernetInterface => text.parse().map(|mac: MacAddr| mac.id()).map_err(wrong),

@@ -1,5 +1,6 @@
 //! Objects and events as they are sent.
 
+use proto::job::v1::Job;
 use proto::watch::v1::event::Change;
 use proto::watch::v1::object::{Kind, Value};
 use proto::watch::v1::{Event, Object};
@@ -38,6 +39,16 @@ pub(crate) fn object(object: &state::Object) -> Object {
         Stored::PowerMap(stored) => Value::PowerMap(stored.as_ref().clone()),
         Stored::Role(stored) => Value::Role(stored.as_ref().clone()),
         Stored::Policy(stored) => Value::Policy(stored.as_ref().clone()),
+        Stored::Bmc(stored) => Value::Bmc(stored.as_ref().clone()),
+        Stored::XnameRule(stored) => Value::XnameRule(stored.as_ref().clone()),
+        Stored::BmcCredential(stored) => Value::BmcCredential(stored.as_ref().clone()),
+        Stored::FirmwareInventory(stored) => Value::FirmwareInventory(stored.as_ref().clone()),
+        // what proves its author is nobody's business
+        Stored::Job(stored) => Value::Job(Job {
+            grant: None,
+            ..stored.as_ref().clone()
+        }),
+        Stored::JobTarget(stored) => Value::JobTarget(stored.as_ref().clone()),
     };
     Object {
         kind: kind(object.kind()).into(),
@@ -115,6 +126,12 @@ pub(crate) fn kind(kind: RowKind) -> Kind {
         RowKind::PowerMap => Kind::PowerMap,
         RowKind::Role => Kind::Role,
         RowKind::Policy => Kind::Policy,
+        RowKind::Bmc => Kind::Bmc,
+        RowKind::XnameRule => Kind::XnameRule,
+        RowKind::BmcCredential => Kind::BmcCredential,
+        RowKind::FirmwareInventory => Kind::FirmwareInventory,
+        RowKind::Job => Kind::Job,
+        RowKind::JobTarget => Kind::JobTarget,
     }
 }
 
@@ -139,5 +156,18 @@ mod tests {
         for row in shown {
             assert_eq!(i32::from(row as u8), kind(row) as i32, "{row:?}");
         }
+    }
+
+    /// Token, session and certificate of whoever asked for a job are not told to those who watch it.
+    #[test]
+    fn a_job_is_shown_without_its_grant() {
+        let job = Job {
+            id: "j".into(),
+            grant: Some(proto::auth::v1::Grant::default()),
+            ..Job::default()
+        };
+        let shown = object(&state::Object::Job(job.clone().into()));
+        let expected = Value::Job(Job { grant: None, ..job });
+        assert_eq!((shown.key.as_str(), shown.value), ("j", Some(expected)));
     }
 }

@@ -24,6 +24,7 @@ mod lock_enforcement;
 mod locks;
 mod maps;
 mod partitions;
+mod power;
 mod redfish_endpoints;
 mod routes;
 mod sent_files;

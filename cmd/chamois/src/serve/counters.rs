@@ -47,6 +47,8 @@ pub(super) enum Server {
     Raft,
     /// What was seen of boots, and what became of it.
     Timeline,
+    /// Jobs about BMCs, and connections to BMCs.
+    Discovery,
 }
 
 /// All sources; cheap to clone.
@@ -115,6 +117,11 @@ impl Server {
                 "part",
                 "What was seen of boots (`dropped`: no room), and the entries of the log that tell of it (`told`).",
             ),
+            Self::Discovery => (
+                "chamois_discovery_events_total",
+                "part",
+                "Jobs that this member has taken, by kind, and its connections to BMCs, by what became of them.",
+            ),
         }
     }
 
@@ -132,6 +139,7 @@ impl Server {
             Self::Grpc => "grpc",
             Self::Raft => "raft",
             Self::Timeline => "boot timeline",
+            Self::Discovery => "discovery",
         }
     }
 }

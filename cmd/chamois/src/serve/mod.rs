@@ -5,6 +5,7 @@ mod api_port;
 mod api_ports;
 mod api_tls;
 mod audit_journal;
+mod bmc_connections;
 mod boot_files;
 pub mod break_glass;
 pub mod check;
@@ -13,6 +14,7 @@ pub mod config;
 mod counters;
 mod device;
 mod dial;
+mod discovery;
 mod drain;
 mod error;
 mod freed_memory;
@@ -71,7 +73,7 @@ use self::drain::Drain;
 use self::health::Health;
 use self::held_addresses::HeldAddresses;
 use self::identity::Identity;
-use self::metrics::{AuditPage, DhcpPage, MetricsPage, TokenPage};
+use self::metrics::{AuditPage, DhcpPage, DiscoveryPage, MetricsPage, TokenPage};
 use self::node_ports::NodePorts;
 use self::open_roles::OpenRoles;
 use self::outgoing::Outgoing;
@@ -170,6 +172,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let timeline = timeline::start(&store, config.member.id, &counters, &drain, &mut tasks);
     let loaders = loaders::load(&config);
     secrets.start(&drain, &mut tasks);
+    let bmcs = discovery::bmcs(&config, &store, &identity.sealer, &counters);
     let parts = Parts {
         config: &config,
         store: &store,
@@ -183,6 +186,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
         tokens: &tokens,
         oidc: &oidc,
         audit: &audit,
+        bmcs: &bmcs,
     };
     let (services, health, authorities) = services::assemble(parts, page, drain.finishing()).await?;
     let asked = open_break_glass(&config, &store, &authorities, &audit, &drain, &mut tasks);
@@ -199,6 +203,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let gateway = api_ports::gateway(&config, &services, &store, node_files, &open_roles, leaving)?;
     follow_catalogue(files, &drain, &mut tasks);
     work_on_the_state(&store, &identity, &config, &drain, &mut tasks);
+    discovery::start(&config, &bmcs, &counters, &drain, &mut tasks);
     report(&store, &gateway, health, &counters, &drain, &mut tasks);
     let api = api_ports.serve(&services, &gateway, &counters, &drain, &mut tasks);
     let is_moved_by_others = config.address.mode == AddressMode::External;
@@ -298,6 +303,7 @@ fn metrics_page(
             store: store.clone(),
             servers,
         },
+        discovery: DiscoveryPage(store.clone()),
         tokens: TokenPage {
             store,
             checks,

@@ -24,7 +24,7 @@ impl OpenRoles {
     /// None is open yet. From `leaving` on none is ready any more, though the ports stay open for those who are on the
     /// way.
     pub(super) fn new(config: &Config, leaving: Stop) -> Self {
-        let configured = Role::ALL.into_iter().filter(|role| config.serves(*role));
+        let configured = Role::OF_NODES.into_iter().filter(|role| config.serves(*role));
         Self {
             configured: configured.collect(),
             open: Arc::default(),
@@ -52,7 +52,7 @@ impl OpenRoles {
     /// # Errors
     /// Why not.
     pub(super) fn ready(&self, name: &str) -> Result<(), String> {
-        let Some(role) = Role::ALL.into_iter().find(|role| role.to_string() == name) else {
+        let Some(role) = Role::OF_NODES.into_iter().find(|role| role.to_string() == name) else {
             return Err(format!("`{name}` is not a role; accepted: boot, dhcp, tftp, dns"));
         };
         if !self.configured.contains(&role) {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use access::{Authorities, CertificateLog, Oidc, TokenChecks};
 use audit::Audit;
 use auth::BootTokens;
+use bmcs::Bmcs;
 use boot_files::BootFiles;
+use console::{ConsoleLog, SshProgram};
 use model::{NodeNetwork, NodeUrls};
 use proto::cluster::v1::cluster_service_server::ClusterServiceServer;
 use proto::cluster::v1::join_service_server::JoinServiceServer;
@@ -56,6 +58,8 @@ pub(super) struct Parts<'a> {
     pub(super) tokens: &'a TokenChecks,
     pub(super) oidc: &'a Oidc,
     pub(super) audit: &'a Audit,
+    /// BMCs, as this member knows and reaches them.
+    pub(super) bmcs: &'a Bmcs,
 }
 
 /// The method that signs certificates, as the log of refused calls names it.
@@ -65,6 +69,15 @@ const ISSUE_CERTIFICATE: &str = "/chamois.auth.v1.CertificateService/IssueCertif
 fn certificate_log(audit: &Audit) -> CertificateLog {
     let log = audit.denials();
     CertificateLog::new(move |by, what| log.note(by, ISSUE_CERTIFICATE, "signed", what))
+}
+
+/// The method that opens consoles, as the log of refused calls names it.
+const CONNECT_CONSOLE: &str = "/chamois.console.v1.ConsoleService/ConnectConsole";
+
+/// No row says who has looked at which console, so that this member's log does.
+fn console_log(audit: &Audit) -> ConsoleLog {
+    let log = audit.denials();
+    ConsoleLog::new(move |by, what, more| log.note(by, CONNECT_CONSOLE, what, more))
 }
 
 /// Puts the services of this member together, and whom their guard asks. Their health is "not serving" until the reporter says
@@ -87,6 +100,7 @@ pub(super) async fn assemble(
         tokens: bearer_tokens,
         oidc,
         audit,
+        bmcs,
     } = parts;
     let rules = Rules::from_descriptor(proto::DESCRIPTOR).map_err(ServeError::setup("the permissions"))?;
     let authorities = Authorities::with_providers(store.clone(), &rules, bearer_tokens.clone(), oidc.clone());
@@ -121,6 +135,7 @@ pub(super) async fn assemble(
     cloud_init::add_services(&mut routes, store, &cloud_init, &tokens);
     ::dhcp::add_services(&mut routes, store, dhcp);
     files.add_services(&mut routes);
+    add_services_of_bmcs(&mut routes, config, bmcs, audit, finishing.clone())?;
     watch::add_services(&mut routes, store, config.member.id, finishing.clone().reached());
     ::audit::add_services(&mut routes, store, audit, finishing.reached());
     access::add_services(&mut routes, store, &authorities, &rules, certificate_log(audit))
@@ -146,6 +161,24 @@ pub(super) async fn assemble(
         .map_err(ServeError::setup("health and reflection"))?;
     let health = Health::new(reporter, &rules).await;
     Ok((guard.layer(routes.routes()), health, authorities))
+}
+
+/// Jobs, and all that is done to BMCs.
+fn add_services_of_bmcs(
+    routes: &mut RoutesBuilder,
+    config: &Config,
+    bmcs: &Bmcs,
+    audit: &Audit,
+    finishing: Stop,
+) -> Result<(), ServeError> {
+    jobs::add_services(routes, bmcs.store());
+    bmcs::add_services(routes, bmcs);
+    power::add_services(routes, bmcs);
+    firmware::add_services(routes, bmcs);
+    let ssh = SshProgram::new(&config.discovery.ssh_program, &config.data_dir)
+        .map_err(ServeError::setup("consoles"))?;
+    console::add_services(routes, bmcs, ssh, console_log(audit), finishing.reached());
+    Ok(())
 }
 
 /// Where nodes of each network find this cluster: at its service address, or in mode `list` at each member's own.

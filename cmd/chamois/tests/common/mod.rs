@@ -147,6 +147,17 @@ impl Single {
         self.configure(id, "raft", lines);
     }
 
+    /// Gives member `id` the role `discovery` for BMCs in its own network.
+    pub(crate) fn let_work_on_bmcs(&self, id: u64) {
+        let text = std::fs::read_to_string(self.config_of(id)).unwrap();
+        let with = format!(
+            "\"dns\", \"discovery\"]\nbmc-subnets = [\"{}\"]\n",
+            self.net.subnet()
+        );
+        let text = text.replace("\"dns\"]\n", &with);
+        std::fs::write(self.config_of(id), text).unwrap();
+    }
+
     fn configure(&self, id: u64, section: &str, lines: &str) {
         let text = std::fs::read_to_string(self.config_of(id)).unwrap();
         let begin = format!("[{section}]\n");

@@ -259,7 +259,7 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
     case(
         "kind = \"bmc\"",
         "router-advertisements = true\nkind = \"bmc\"",
-        &["network `bmc`, router-advertisements", "of kind bmc with 0 roles"],
+        &["network `bmc`, router-advertisements", "of kind bmc"],
     ),
     case(
         "mode = \"helper\"",
@@ -319,8 +319,8 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         &["network `bmc`, dhcp-answer-only: the network has no role `dhcp`"],
     ),
     case(
-        "kind = \"bmc\"",
-        "roles = [\"dhcp\"]\ndhcp-mode = \"proxy\"\nkind = \"bmc\"",
+        "roles = [\"discovery\"]",
+        "roles = [\"dhcp\"]\ndhcp-mode = \"proxy\"",
         &[
             "network `bmc`, dhcp-mode: `proxy` tells nodes what to boot",
             "use `observe`",
@@ -336,7 +336,7 @@ const REFUSED_BY_THE_CHECKS: &[Case] = &[
         "service-address = \"10.99.0.1\"\nkind = \"bmc\"",
         &[
             "network `bmc`, service-address: nothing would answer on it",
-            "has no roles",
+            "has no role for nodes",
         ],
     ),
     case(

@@ -7,7 +7,7 @@ use proto::http::v1::Permission;
 use rpc::Rules;
 
 /// For everybody. None of them shows or changes what is stored, but for what they are shown themselves.
-const FOR_EVERYBODY: [&str; 25] = [
+const FOR_EVERYBODY: [&str; 27] = [
     "/chamois.auth.v1.CertificateService/ListAuthorities",
     "/chamois.auth.v1.LoginService/ApproveDevice",
     "/chamois.auth.v1.LoginService/BeginDevice",
@@ -27,6 +27,8 @@ const FOR_EVERYBODY: [&str; 25] = [
     "/chamois.bss.v1.StateChangeService/NotifyStateChange",
     "/chamois.cloud_init.v1.ServiceVersionService/GetVersion",
     "/chamois.cluster.v1.JoinService/Join",
+    "/chamois.power.v1.PowerHealthService/GetLiveness",
+    "/chamois.power.v1.PowerHealthService/GetReadiness",
     "/chamois.smd.v1.ServiceStatusService/GetLiveness",
     "/chamois.smd.v1.ServiceStatusService/GetReady",
     "/chamois.smd.v1.ServiceStatusService/GetValues",
@@ -56,11 +58,12 @@ const FOR_LIMITED_TOKENS: [&str; 3] = [
 ];
 
 /// For who has only the right to read, by another name than those of reads.
-const READS_OF_OTHER_NAMES: [&str; 11] = [
+const READS_OF_OTHER_NAMES: [&str; 12] = [
     "/chamois.audit.v1.AuditService/FollowAuditRecords",
     "/chamois.bss.v1.BootExplainService/ExplainBoot",
     "/chamois.bss.v1.HostService/DumpState",
     "/chamois.dhcp.v1.DhcpExplainService/ExplainDhcp",
+    "/chamois.power.v1.PowerStatusService/QueryPowerStatus",
     "/chamois.smd.v1.ComponentQueryService/QueryComponent",
     "/chamois.smd.v1.ComponentQueryService/QueryComponents",
     "/chamois.smd.v1.ComponentQueryService/QueryComponentsByNid",

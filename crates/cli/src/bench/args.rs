@@ -15,6 +15,8 @@ const OBJECTS_MAX: i64 = 2_000_000;
 const SCALE_NODES_MAX: i64 = 2_000_000;
 /// MiB of the file of `bench image`: what a boot file may have.
 const IMAGE_MIB_MAX: i64 = 16 << 10;
+/// BMCs of `bench discover` at most: the process that is all of them holds a socket for each.
+const BMCS_MAX: i64 = 10_000;
 /// Of a load's time comes the same again before it, up to this, so that caches and connections are warm.
 const WARM_UP_MAX: Duration = Duration::from_secs(2);
 
@@ -294,6 +296,39 @@ pub struct AuthzArgs {
     /// Policies; the user has four of them
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(4..=1000))]
     pub policies: u32,
+    /// How often everything is measured; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub rounds: u32,
+    /// What every benchmark takes.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `chamois bench discover`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench discover
+  chamois bench discover --bmcs 200 --latency-ms 20 --rounds 1 --json
+  chamois bench discover --bmcs 50 --tree captured.tar.gz
+
+Two processes without a cluster: one is so many BMCs (Redfish over TLS on loopback addresses, with a login), the other reads all of
+them whole, as a member does, and makes of each what SMD is sent. What is read twice, and sessions that are left open, are counted by the
+BMCs.")]
+pub struct DiscoverArgs {
+    /// BMCs, one load for each
+    #[arg(long, value_delimiter = ',', default_value = "1,200,2000",
+        value_parser = clap::value_parser!(u32).range(1..=BMCS_MAX))]
+    pub bmcs: Vec<u32>,
+    /// Milliseconds that a BMC thinks about each request
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub latency_ms: u32,
+    /// BMCs that are read at once
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub at_once: u32,
+    /// A captured Redfish tree that all of them serve: a folder, or a .tar.gz of one. Default: that of a rack server made for tests
+    #[arg(long, value_name = "PATH")]
+    pub tree: Option<PathBuf>,
     /// How often everything is measured; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
     pub rounds: u32,

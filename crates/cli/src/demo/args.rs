@@ -9,6 +9,9 @@ use crate::error::{CliError, Kind};
 /// Nodes that one loopback network has room for, and then some.
 pub(crate) const NODES_MAX: u32 = 20_000;
 
+/// Nodes whose BMCs one loopback network has room for: two behind each.
+pub(crate) const NODES_WITH_BMCS_MAX: u32 = 6_000;
+
 /// `chamois demo`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -17,6 +20,7 @@ Examples:
   chamois demo --nodes 200 --members 5 --json   the summary as one line of JSON, last
   chamois demo --freeze                         two more are stopped (SIGSTOP), and one of them goes on later
   chamois demo --addresses list                 without a service address: nodes try one member after the other
+  chamois demo --nodes 8 --bmcs                 emulated BMCs: found, read and told to switch the nodes on
   chamois demo --real                           one real guest (QEMU) on the terminal, its member is killed under it
   chamois demo --nodes 20 --keep --state-dir d  leave the cluster running to try curl, ochami and chamois on it
 
@@ -36,8 +40,12 @@ pub struct DemoArgs {
     /// How nodes find a living member
     #[arg(long, value_enum, default_value_t)]
     pub addresses: Addresses,
+    /// Begin with bare hardware: emulated BMCs on loopback are scanned and crawled, the inventory comes from them, and nodes boot
+    /// because the cluster switches them on
+    #[arg(long)]
+    pub bmcs: bool,
     /// Boot one real guest in QEMU, show its console, and kill the member that it is using
-    #[arg(long, conflicts_with_all = ["nodes", "members", "freeze", "addresses", "json", "keep"])]
+    #[arg(long, conflicts_with_all = ["nodes", "members", "freeze", "addresses", "bmcs", "json", "keep"])]
     pub real: bool,
     /// End with one line of JSON on standard output; all that people read goes to standard error
     #[arg(long)]
@@ -67,6 +75,14 @@ impl DemoArgs {
         if self.freeze && self.members == 1 {
             let text = "--freeze with one member: nobody is left to go on while it is frozen";
             return Err(CliError::new(Kind::Usage, text).with_remedy("Use --members 3 or 5."));
+        }
+        if self.bmcs && self.nodes > NODES_WITH_BMCS_MAX {
+            let text = format!(
+                "--bmcs with {} nodes: one loopback network has no room for their BMCs",
+                self.nodes
+            );
+            let remedy = format!("Use --nodes {NODES_WITH_BMCS_MAX} or fewer.");
+            return Err(CliError::new(Kind::Usage, text).with_remedy(remedy));
         }
         Ok(())
     }
@@ -114,11 +130,29 @@ mod tests {
         assert!(parse(&["--freeze"]).unwrap().check().is_ok());
     }
 
+    #[test]
+    fn there_is_room_for_so_many_bmcs() {
+        let text = parse(&["--bmcs", "--nodes", "6001"])
+            .unwrap()
+            .check()
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("--nodes 6000"), "{text}");
+        assert!(parse(&["--bmcs", "--nodes", "6000"]).unwrap().check().is_ok());
+        assert!(NODES_WITH_BMCS_MAX as usize <= 2 * lab::BMCS_MAX);
+    }
+
     /// A real guest has its own cluster and its own summary.
     #[test]
     fn a_real_guest_takes_no_options_of_the_emulated_ones() {
         assert!(parse(&["--real"]).unwrap().real);
-        for other in [&["--nodes", "3"][..], &["--json"], &["--freeze"], &["--keep"]] {
+        for other in [
+            &["--nodes", "3"][..],
+            &["--json"],
+            &["--freeze"],
+            &["--keep"],
+            &["--bmcs"],
+        ] {
             assert!(parse(&[&["--real"], other].concat()).is_err(), "{other:?}");
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use lab::{Fleet, FleetConfig, FleetReport, NodeSpec, Pace, Phase};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::files;
 use super::layout::{DHCP_PORT, Layout, mac, nid, xname};
@@ -62,6 +62,32 @@ pub(crate) async fn boot_storm(
 ) -> Result<FleetReport, CliError> {
     let fleet = Fleet::start(config(layout, members, nodes, storm)?)
         .map_err(|e| CliError::other("cannot emulate nodes", e))?;
+    until_over(fleet, booted, progress).await
+}
+
+/// As [`boot`], but a node boots when its number comes from `switched_on`.
+pub(crate) async fn boot_on_demand(
+    layout: &Layout,
+    members: usize,
+    nodes: u32,
+    switched_on: mpsc::Receiver<usize>,
+    booted: watch::Sender<u32>,
+    progress: &Progress,
+) -> Result<FleetReport, CliError> {
+    let storm = Storm {
+        starts_per_second: STARTS_PER_SECOND_MAX,
+        booting_max: BOOTING_MAX,
+    };
+    let fleet = Fleet::start_on_demand(config(layout, members, nodes, storm)?, switched_on)
+        .map_err(|e| CliError::other("cannot emulate nodes", e))?;
+    until_over(fleet, booted, progress).await
+}
+
+async fn until_over(
+    fleet: Fleet,
+    booted: watch::Sender<u32>,
+    progress: &Progress,
+) -> Result<FleetReport, CliError> {
     let mut counts = fleet.progress();
     let watching = async {
         while counts.changed().await.is_ok() {
@@ -120,7 +146,8 @@ fn node(layout: &Layout, index: u32) -> Result<NodeSpec, CliError> {
     })
 }
 
-fn rate(nodes: usize) -> u32 {
+/// Nodes to switch on per second.
+pub(crate) fn rate(nodes: usize) -> u32 {
     let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
     (nodes / POWER_ON_S).clamp(STARTS_PER_SECOND_MIN, STARTS_PER_SECOND_MAX)
 }

@@ -17,6 +17,10 @@ pub(crate) const ADVERT_PORT: u16 = 7442;
 /// 67 and 69 need privileges; the emulated relay and firmware are told these.
 pub(crate) const DHCP_PORT: u16 = 6767;
 pub(crate) const TFTP_PORT: u16 = 6969;
+/// 443 needs privileges.
+pub(crate) const BMC_PORT: u16 = 4443;
+/// Nodes behind one BMC, as [`xname`] numbers them.
+pub(crate) const NODES_PER_BMC: u32 = 2;
 
 /// Where Debian's `ipxe` puts the loaders; without them BIOS and UEFI firmware gets no boot file, which
 /// the emulated nodes, being iPXE already, do not need.
@@ -117,6 +121,17 @@ impl Layout {
         address.expect("the number of nodes is bounded by the command line")
     }
 
+    /// The address of the BMC of the `index`-th pair of nodes.
+    pub(crate) fn bmc(&self, index: u32) -> Ipv4Addr {
+        let address = self.net.bmc_address(index as usize);
+        address.expect("the number of nodes with BMCs is bounded by the command line")
+    }
+
+    /// The network that all BMCs are in, CIDR.
+    pub(crate) fn bmc_network(&self) -> String {
+        self.net.bmc_subnet().to_string()
+    }
+
     /// A port on a member's own address.
     pub(crate) fn on_member(&self, id: u64, port: u16) -> SocketAddrV4 {
         SocketAddrV4::new(self.member(id), port)
@@ -152,6 +167,12 @@ pub(crate) fn xname(index: u32) -> String {
     format!("x{cabinet}c{chassis}s{slot}b{bmc}n{node}")
 }
 
+/// Xname of BMC `index`.
+pub(crate) fn bmc_xname(index: u32) -> String {
+    let node = xname(index * NODES_PER_BMC);
+    node.trim_end_matches("n0").to_owned()
+}
+
 /// NID of node `index`.
 pub(crate) fn nid(index: u32) -> u64 {
     u64::from(index) + 1
@@ -180,6 +201,20 @@ mod tests {
         }
         let macs: BTreeSet<String> = (0..NODES_MAX).map(|index| mac(index).to_string()).collect();
         assert_eq!(macs.len(), NODES_MAX as usize);
+    }
+
+    #[test]
+    fn every_pair_of_nodes_has_a_bmc() {
+        assert_eq!(
+            (bmc_xname(0), bmc_xname(33)),
+            ("x1000c0s0b0".to_owned(), "x1000c2s0b1".to_owned())
+        );
+        for index in 0..1000 {
+            let bmc = bmc_xname(index);
+            for node in [2 * index, 2 * index + 1] {
+                assert_eq!(xname(node), format!("{bmc}n{}", node % 2));
+            }
+        }
     }
 
     /// As many nodes as the command line accepts have an address each.

@@ -48,7 +48,8 @@ pub(crate) fn render(layout: &Layout, id: u64, members: u64, identity_dir: &std:
          member-address = \"{own}\"\n\
          peers = {{ {peers} }}\n\
          {service}\
-         roles = [\"boot\", \"dhcp\", \"tftp\"]\n\
+         roles = [\"boot\", \"dhcp\", \"tftp\", \"discovery\"]\n\
+         bmc-subnets = [\"127.0.0.0/8\"]\n\
          relayed-subnets = [\"{network}\"]\n",
         profile = layout.profile(),
         loaders = layout.loaders(),
@@ -94,6 +95,8 @@ mod tests {
         );
         assert_eq!(network["peers"].as_table().unwrap().len(), 3);
         assert_eq!(table["dhcp"]["loaders-dir"].as_str(), Some("/usr/lib/ipxe"));
+        // emulated BMCs are on loopback, like everything else
+        assert_eq!(network["bmc-subnets"][0].as_str(), Some("127.0.0.0/8"));
         // the load of benchmarks stands for thousands of nodes, and comes from a few addresses
         let shared = table["boot"]["shared-addresses"].as_array().unwrap();
         assert_eq!(shared[0].as_str(), Some("127.0.0.0/8"));

@@ -88,6 +88,27 @@ async fn no_more_nodes_than_allowed_boot_at_once() {
     );
 }
 
+/// A node boots when its BMC is told to switch it on, once, and not before.
+#[tokio::test]
+async fn nodes_boot_when_they_are_switched_on() {
+    let cluster = Cluster::start(4, Trick::None).await;
+    let (switch, switched_on) = tokio::sync::mpsc::channel(8);
+    let fleet = Fleet::start_on_demand(config(&cluster), switched_on).unwrap();
+    let mut progress = fleet.progress();
+    for place in [2, 0, 2, 99] {
+        switch.send(place).await.unwrap();
+    }
+    let two = *progress.wait_for(|progress| progress.booted == 2).await.unwrap();
+    assert_eq!((two.started, two.total), (2, 4));
+    switch.send(1).await.unwrap();
+    drop(switch);
+    let report = fleet.finish().await;
+    assert_eq!((report.booted, report.failed), (3, 1), "{:?}", report.failures);
+    let failure = &report.failures[0];
+    assert_eq!(failure.xname, cluster.nodes()[3].xname.to_string());
+    assert!(failure.reason.contains("never switched on"), "{failure:?}");
+}
+
 /// The member dies in the middle of a transfer: the script's retry boots the node, and the time is counted.
 #[tokio::test]
 async fn a_transfer_that_breaks_off_is_retried_by_the_script() {

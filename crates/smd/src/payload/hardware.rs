@@ -5,47 +5,100 @@
 use std::collections::BTreeSet;
 
 use model::{HmsType, Xname};
-use proto::smd::v1::{HardwareEntry, InventoryDetail, PayloadManager};
+use proto::smd::v1::{HardwareEntry, InventoryDetail, PayloadManager, PayloadPart};
+use rpc::Error;
 use serde_json::{Map, Value, json};
 use state::smd::fru_id_of_place;
 
-use super::{path_of, text};
+use super::parts::{self, Parts};
+use super::{last_segment, text};
 use crate::hardware_input::unit;
 
 /// Trusted modules kept of one system.
 const TRUSTED_MODULES_MAX: usize = 16;
-/// The hardware behind a Redfish endpoint: its manager at the endpoint's own xname, each system at its node's, and the
-/// enclosure of the first that tells of one. Each place and each unit is there once, as `state` demands.
-pub(super) fn entries(
-    endpoint: &Xname,
-    manager: Option<&PayloadManager>,
-    systems: &[(&InventoryDetail, &Xname)],
-) -> Vec<HardwareEntry> {
-    let of_manager = manager
-        .filter(|_| endpoint.hms_type().has_hardware())
-        .map(|manager| manager_entry(endpoint, manager));
-    let of_enclosure = enclosure(endpoint).and_then(|place| {
-        let told = systems.iter().find(|(system, _)| tells_of_chassis(system));
-        told.map(|(system, _)| enclosure_entry(&place, system))
-    });
-    let of_systems = systems.iter().map(|(system, node)| system_entry(node, system));
+/// Key in the location info of a node, an enclosure or a controller: how many of its parts HSM has no xnames for. They are not
+/// stored.
+const WITHOUT_XNAME: &str = "PartsWithoutXname";
+
+/// The hardware behind a Redfish endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Hardware {
+    /// Each place and each unit once, as `state` demands.
+    pub(super) entries: Vec<HardwareEntry>,
+    /// Nodes and enclosure of which `entries` has all parts.
+    pub(super) complete_below: Vec<Xname>,
+}
+
+/// What a payload says of hardware.
+pub(super) struct Told<'a> {
+    /// The endpoint.
+    pub(super) endpoint: &'a Xname,
+    pub(super) manager: Option<&'a PayloadManager>,
+    /// Each system with its node.
+    pub(super) systems: &'a [(&'a InventoryDetail, &'a Xname)],
+    /// Parts of the enclosure.
+    pub(super) parts: &'a [PayloadPart],
+    /// Whether there are no other parts than these.
+    pub(super) parts_are_complete: bool,
+}
+
+/// The hardware behind a Redfish endpoint: its manager at the endpoint's own xname, each system at its node's with its parts
+/// below, and the enclosure of the first that tells of one with its own.
+///
+/// # Errors
+/// `Invalid` for a part that cannot be meant.
+pub(super) fn found(told: &Told<'_>) -> Result<Hardware, Error> {
+    let mut found = Hardware::default();
+    let enclosure = enclosure(told.endpoint);
+    let without_enclosure = Parts {
+        entries: Vec::new(),
+        without_xname: if enclosure.is_none() { told.parts.len() } else { 0 },
+    };
+    let manager = told.manager.filter(|_| told.endpoint.hms_type().has_hardware());
+    let of_manager = manager.map(|manager| manager_entry(told.endpoint, manager, &without_enclosure));
+    found.entries.extend(of_manager);
+    if let Some(place) = enclosure {
+        add_enclosure(&place, told, &mut found)?;
+    }
+    for (system, node) in told.systems {
+        let parts = parts::of(node, &system.parts, &format!("Systems[{node}].parts"))?;
+        found.entries.push(system_entry(node, system, &parts));
+        found.entries.extend(parts.entries);
+        found.complete_below.push((*node).clone());
+    }
+    if !told.parts_are_complete {
+        found.complete_below.clear();
+    }
+    tell_apart(&mut found.entries);
+    Ok(found)
+}
+
+/// The enclosure is there if a system tells of its chassis, or if parts are in it.
+fn add_enclosure(place: &Xname, told: &Told<'_>, found: &mut Hardware) -> Result<(), Error> {
+    let parts = parts::of(place, told.parts, "parts")?;
+    let silent = InventoryDetail::default();
+    let mut systems = told.systems.iter().map(|(system, _)| *system);
+    let teller = systems.find(|system| tells_of_chassis(system));
+    if let Some(system) = teller.or((!told.parts.is_empty()).then_some(&silent)) {
+        found.entries.push(enclosure_entry(place, system, &parts));
+    }
+    found.entries.extend(parts.entries);
+    found.complete_below.push(place.clone());
+    Ok(())
+}
+
+/// Nodes of one chassis often have the chassis' serial number, each of them, and modules of one kit that of the kit.
+fn tell_apart(entries: &mut [HardwareEntry]) {
     let mut units = BTreeSet::new();
-    let mut entries: Vec<HardwareEntry> = of_manager
-        .into_iter()
-        .chain(of_enclosure)
-        .chain(of_systems)
-        .collect();
-    for entry in &mut entries {
-        // nodes of one chassis often have the chassis' serial number, each of them
+    for entry in entries {
         if let Some(fru) = entry.fru.as_mut().filter(|fru| !units.insert(fru.fru_id.clone())) {
             fru.fru_id = fru_id_of_place(&entry.id);
         }
     }
-    entries
 }
 
-fn system_entry(node: &Xname, system: &InventoryDetail) -> HardwareEntry {
-    let info = json!({
+fn system_entry(node: &Xname, system: &InventoryDetail, parts: &Parts) -> HardwareEntry {
+    let mut info = json!({
         "Id": last_segment(&system.uri),
         "Name": text(&system.name),
         "Description": "",
@@ -53,6 +106,7 @@ fn system_entry(node: &Xname, system: &InventoryDetail) -> HardwareEntry {
         "ProcessorSummary": { "Count": system.processor_count, "Model": text(&system.processor_type) },
         "MemorySummary": { "TotalSystemMemoryGiB": number(system.memory_total) },
     });
+    note(parts, &mut info);
     let mut fru = fields([
         ("AssetTag", ""),
         ("BiosVersion", &system.bios_version),
@@ -74,8 +128,8 @@ fn system_entry(node: &Xname, system: &InventoryDetail) -> HardwareEntry {
     entry(node, &info, &fru)
 }
 
-fn manager_entry(place: &Xname, manager: &PayloadManager) -> HardwareEntry {
-    let info = json!({
+fn manager_entry(place: &Xname, manager: &PayloadManager, parts: &Parts) -> HardwareEntry {
+    let mut info = json!({
         "Id": last_segment(&manager.uri),
         "Name": text(&manager.name),
         "Description": text(&manager.description),
@@ -83,6 +137,7 @@ fn manager_entry(place: &Xname, manager: &PayloadManager) -> HardwareEntry {
         "DateTime": "",
         "DateTimeLocalOffset": "",
     });
+    note(parts, &mut info);
     let fru = fields([
         ("ManagerType", &manager.r#type),
         ("Model", &manager.model),
@@ -94,8 +149,9 @@ fn manager_entry(place: &Xname, manager: &PayloadManager) -> HardwareEntry {
     entry(place, &info, &fru)
 }
 
-fn enclosure_entry(place: &Xname, system: &InventoryDetail) -> HardwareEntry {
-    let info = json!({ "Id": "", "Name": "", "Description": "", "HostName": "" });
+fn enclosure_entry(place: &Xname, system: &InventoryDetail, parts: &Parts) -> HardwareEntry {
+    let mut info = json!({ "Id": "", "Name": "", "Description": "", "HostName": "" });
+    note(parts, &mut info);
     let fru = fields([
         ("AssetTag", &system.chassis_asset_tag),
         ("ChassisType", ""),
@@ -106,6 +162,12 @@ fn enclosure_entry(place: &Xname, system: &InventoryDetail) -> HardwareEntry {
         ("SerialNumber", &system.chassis_serial),
     ]);
     entry(place, &info, &fru)
+}
+
+fn note(parts: &Parts, info: &mut Value) {
+    if parts.without_xname > 0 {
+        info[WITHOUT_XNAME] = parts.without_xname.into();
+    }
 }
 
 fn entry(place: &Xname, info: &Value, fru: &Map<String, Value>) -> HardwareEntry {
@@ -151,18 +213,10 @@ fn number(number: f64) -> Value {
     }
 }
 
-/// The id of a Redfish resource; none of a URI without a path.
-fn last_segment(uri: &str) -> String {
-    let path = path_of(uri);
-    path.trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use proto::smd::v1::payload_part::Kind;
+
     use super::*;
 
     fn xname(text: &str) -> Xname {
@@ -206,6 +260,33 @@ mod tests {
         let nodes: Vec<Xname> = systems.iter().map(|(node, _)| xname(node)).collect();
         let placed: Vec<_> = systems.iter().map(|(_, system)| system).zip(&nodes).collect();
         entries(&xname("x0c0s1b2"), Some(&manager()), &placed)
+    }
+
+    fn entries(
+        endpoint: &Xname,
+        manager: Option<&PayloadManager>,
+        systems: &[(&InventoryDetail, &Xname)],
+    ) -> Vec<HardwareEntry> {
+        let told = Told {
+            endpoint,
+            manager,
+            systems,
+            parts: &[],
+            parts_are_complete: false,
+        };
+        let found = found(&told).unwrap();
+        assert!(found.complete_below.is_empty());
+        found.entries
+    }
+
+    fn part(kind: Kind, place: u32, serial: &str) -> PayloadPart {
+        PayloadPart {
+            kind: kind.into(),
+            place,
+            manufacturer: "Hynix".to_owned(),
+            serial: serial.to_owned(),
+            ..PayloadPart::default()
+        }
     }
 
     fn fru_ids(entries: &[HardwareEntry]) -> Vec<(&str, &str)> {
@@ -300,7 +381,63 @@ mod tests {
                 .info
                 .contains(r#""TrustedModules":["TPM2_0"]"#)
         );
-        assert!(super::entries(&xname("x0c0w1"), None, &[]).is_empty());
+        assert!(entries(&xname("x0c0w1"), None, &[]).is_empty());
+    }
+
+    /// Modules of one kit have one serial number; and a payload with power supplies has their enclosure.
+    #[test]
+    fn parts_are_below_what_they_are_in() {
+        let (bmc, node) = (xname("x0c0s1b2"), xname("x0c0s1b2n0"));
+        let system = InventoryDetail {
+            parts: vec![
+                part(Kind::Memory, 0, "K1"),
+                part(Kind::Memory, 1, "K1"),
+                part(Kind::Processor, 4, "P5"),
+            ],
+            ..InventoryDetail::default()
+        };
+        let mut told = Told {
+            endpoint: &bmc,
+            manager: None,
+            systems: &[(&system, &node)],
+            parts: &[part(Kind::PowerSupply, 1, "T2")],
+            parts_are_complete: true,
+        };
+        let hardware = found(&told).unwrap();
+        assert_eq!(
+            fru_ids(&hardware.entries),
+            [
+                ("x0c0s1e2", "FRUIDforx0c0s1e2"),
+                ("x0c0s1e2t1", "NodeEnclosurePowerSupply.Hynix.T2"),
+                ("x0c0s1b2n0", "FRUIDforx0c0s1b2n0"),
+                ("x0c0s1b2n0d0", "Memory.Hynix.K1"),
+                ("x0c0s1b2n0d1", "FRUIDforx0c0s1b2n0d1"),
+            ]
+        );
+        assert_eq!(hardware.complete_below, [xname("x0c0s1e2"), node.clone()]);
+        let noted = |place: usize| hardware.entries[place].info.contains(r#""PartsWithoutXname":1"#);
+        assert!(!noted(0) && noted(2), "of the fifth processor");
+        told.parts_are_complete = false;
+        assert!(found(&told).unwrap().complete_below.is_empty());
+    }
+
+    /// A chassis' controller tells of power supplies, too. They must not keep it out, nor be thrown away without a word.
+    #[test]
+    fn parts_without_an_enclosure_are_counted_at_the_controller() {
+        let (controller, manager) = (xname("x0c0b0"), manager());
+        let parts = [part(Kind::PowerSupply, 0, "T1"), part(Kind::PowerSupply, 1, "T2")];
+        let told = Told {
+            endpoint: &controller,
+            manager: Some(&manager),
+            systems: &[],
+            parts: &parts,
+            parts_are_complete: true,
+        };
+        let hardware = found(&told).unwrap();
+        assert!(hardware.complete_below.is_empty());
+        assert_eq!(hardware.entries.len(), 1);
+        let info = &hardware.entries[0].info;
+        assert!(info.contains(r#""PartsWithoutXname":2"#), "{info}");
     }
 
     /// A BMC may say anything, of any length.

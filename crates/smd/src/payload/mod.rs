@@ -3,6 +3,7 @@
 mod hardware;
 mod interfaces;
 mod managers;
+mod parts;
 mod pdu;
 mod redfish_documents;
 mod systems;
@@ -12,8 +13,10 @@ use std::net::IpAddr;
 
 use model::{HmsType, MacAddr, Xname};
 use proto::smd::v1::smd_command::{DiscoveredComponent, DiscoveredEndpoint};
-use proto::smd::v1::{ComponentEndpoint, HardwareEntry, RedfishEndpoint, RedfishEndpointPayload};
+use proto::smd::v1::{ComponentEndpoint, RedfishEndpoint, RedfishEndpointPayload};
 use rpc::Error;
+
+use self::hardware::{Hardware, Told};
 
 /// Longest free text that is kept of a payload, bytes; the rest is cut off.
 const TEXT_BYTES_MAX: usize = 255;
@@ -24,6 +27,8 @@ const ENDPOINTS_MAX: usize = 1024;
 const PARTS_MAX: usize = 1024;
 /// NICs of one system or manager.
 const NICS_MAX: usize = 256;
+/// Replaceable parts of all systems of one payload and their enclosure: with the systems they are at most what one endpoint may have.
+const HARDWARE_PARTS_MAX: usize = 3072;
 
 /// NICs and addresses that an earlier part of the payload has: the first to claim one gets it.
 #[derive(Default)]
@@ -83,7 +88,7 @@ pub(crate) fn read(
     check_counts(payload)?;
     let (mut components, hardware) = if let Some(inventory) = &payload.pdu_inventory {
         let outlets = pdu::components(&id, payload.enabled.unwrap_or(true), inventory)?;
-        (outlets, Vec::new())
+        (outlets, Hardware::default())
     } else {
         behind_controller(&id, payload, known)?
     };
@@ -98,7 +103,8 @@ pub(crate) fn read(
         password: None,
         components,
         service_endpoints: payload.service_endpoints.clone(),
-        hardware,
+        hardware: hardware.entries,
+        complete_below: hardware.complete_below.iter().map(Xname::to_string).collect(),
         if_revision: payload.if_revision,
     })
 }
@@ -128,7 +134,9 @@ fn check_counts(payload: &RedfishEndpointPayload) -> Result<(), Error> {
         .iter()
         .map(|manager| manager.ethernet_interfaces.len());
     let nics = of_systems.chain(of_managers).max().unwrap_or(0);
-    check_count("ethernet_interfaces", nics, NICS_MAX)
+    check_count("ethernet_interfaces", nics, NICS_MAX)?;
+    let of_systems: usize = payload.systems.iter().map(|system| system.parts.len()).sum();
+    check_count("parts", of_systems + payload.parts.len(), HARDWARE_PARTS_MAX)
 }
 
 fn check_count(field: &str, count: usize, most: usize) -> Result<(), Error> {
@@ -144,7 +152,7 @@ fn behind_controller(
     id: &Xname,
     payload: &RedfishEndpointPayload,
     known: &[&ComponentEndpoint],
-) -> Result<(Vec<DiscoveredComponent>, Vec<HardwareEntry>), Error> {
+) -> Result<(Vec<DiscoveredComponent>, Hardware), Error> {
     let systems = match payload.schema_version {
         1.. => systems::from_inventory(&payload.systems),
         _ => redfish_documents::systems(&payload.systems)?,
@@ -162,10 +170,14 @@ fn behind_controller(
         .iter()
         .map(|(system, node)| (&system.detail, node))
         .collect();
-    Ok((
-        components,
-        hardware::entries(id, managers::bmc(payload), &details),
-    ))
+    let hardware = hardware::found(&Told {
+        endpoint: id,
+        manager: managers::bmc(payload),
+        systems: &details,
+        parts: &payload.parts,
+        parts_are_complete: payload.parts_are_complete,
+    })?;
+    Ok((components, hardware))
 }
 
 fn endpoint(id: &Xname, payload: &RedfishEndpointPayload) -> RedfishEndpoint {
@@ -203,6 +215,16 @@ fn path_of(uri: &str) -> String {
     } else {
         String::new()
     }
+}
+
+/// The id of a Redfish resource; none of a URI without a path.
+fn last_segment(uri: &str) -> String {
+    let path = path_of(uri);
+    path.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A free text of a BMC: bounded, in one line. What is odd about it must not keep a machine out of the inventory.

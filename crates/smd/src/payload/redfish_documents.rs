@@ -24,7 +24,10 @@ pub(super) fn systems(details: &[InventoryDetail]) -> Result<Vec<System>, Error>
         let state = text(data, &["Status", "State"]);
         Ok(System {
             enabled: state.is_empty() || state == "Enabled",
-            detail: from_document(data, &detail.redfish_interfaces),
+            detail: InventoryDetail {
+                parts: detail.parts.clone(),
+                ..from_document(data, &detail.redfish_interfaces)
+            },
         })
     };
     details.iter().enumerate().map(system).collect()

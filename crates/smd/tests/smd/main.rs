@@ -12,6 +12,7 @@ mod component_patches;
 mod component_queries;
 mod components;
 mod create_ethernet_interfaces;
+mod discovered_parts;
 mod endpoints;
 mod ethernet_interfaces;
 mod groups;

@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use model::Rejection;
 use proto::auth::v1::{Grant, Policy};
+use proto::job::v1::JobTarget;
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::outcome::Applied;
 
-use super::areas::{area_of, of_permission};
+use super::areas::{CREDENTIALS, of_event, of_permission, of_secret};
 use super::policies::{is_for, stands};
 use super::{Auth, Part, Proof, gives};
 use crate::bounds::{GRANT_POLICIES_MAX, SESSION_GROUPS_MAX, check_count};
 use crate::changes::Changes;
 use crate::cluster::FEATURE_LEVEL_AUTH;
 use crate::log_position::LogPosition;
-use crate::{Event, State};
+use crate::{Event, Object, RowKind, State, discovery};
 
 /// Why something of the part could not be done, for somebody who may know of the part only: the reason may name others.
 const NOT_TOLD: &str = "it is not possible; whoever may change everything is told why";
@@ -157,11 +158,13 @@ impl State {
             true => done?,
             false => done.map_err(|no| self.told(no, &part, grant, command, at))?,
         };
-        self.check_areas(grant, &part, at, made.events())?;
+        self.check_areas(&next, grant, &part, at, made.events())?;
         if !part.is_everything() {
-            check_told(&mut applied, &part, &grant.permission, &made)?;
+            let is_of_part = |id: &str| part.of_kind(RowKind::BmcCredential).has_component(id);
+            let is_judged = discovery::changes_unseen(command).is_some_and(is_of_part);
+            check_told(&mut applied, &part, &grant.permission, &made, is_judged)?;
         }
-        next.follow_interfaces(at, &mut made);
+        next.follow(at, &mut made);
         *self = next;
         changes.append(made);
         Ok(applied)
@@ -175,6 +178,7 @@ impl State {
     /// `Denied`, naming the permission that is missing.
     fn check_areas(
         &self,
+        next: &State,
         grant: &Grant,
         part: &Part,
         at: &LogPosition<'_>,
@@ -185,14 +189,15 @@ impl State {
         }
         let mut by_area: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
         for event in events {
-            by_area
-                .entry(area_of(event.key().kind()))
-                .or_default()
-                .push(event);
+            let area = match event.key().kind() {
+                RowKind::Secret => of_secret(event.key().key(), &grant.permission),
+                _ => of_event(event, self, next),
+            };
+            by_area.entry(area).or_default().push(event);
         }
         for (area, events) in by_area {
             if area == of_permission(&grant.permission) {
-                check_covered(part, &grant.permission, &events)?;
+                self.check_covered(next, part, &grant.permission, &events)?;
                 continue;
             }
             let permission = format!("{area}.write");
@@ -200,10 +205,44 @@ impl State {
                 return Err(denied(&permission));
             }
             let given = policies_for(&self.auth, at.principal, &grant.groups, &permission, at.time_ms);
+            // a sealed password cannot be watched, so no object says whose it is
+            if area == CREDENTIALS && given.is_empty() {
+                return Err(denied(&permission));
+            }
             let given: Vec<Arc<Policy>> = given.into_iter().cloned().collect();
-            check_covered(&self.stored_part(&given, at.time_ms), &permission, &events)?;
+            self.check_covered(next, &self.stored_part(&given, at.time_ms), &permission, &events)?;
         }
         Ok(())
+    }
+
+    /// Whether every object is in the part, as it was and as it became.
+    fn check_covered(
+        &self,
+        next: &State,
+        part: &Part,
+        permission: &str,
+        events: &[&Event],
+    ) -> Result<(), Rejection> {
+        let covers = |object: &Object| match object {
+            Object::Job(job) => part.covers(object) || self.has_targets_in(next, part, &job.id),
+            _ => part.covers(object),
+        };
+        let is_covered = |event: &&Event| {
+            let mut objects = event.before().into_iter().chain(event.after());
+            objects.all(covers)
+        };
+        match events.iter().all(is_covered) {
+            true => Ok(()),
+            false => Err(denied(permission)),
+        }
+    }
+
+    /// Whether a job has targets, before the change or after it, and all of them are in the part. A scan finds what nobody knows
+    /// yet, so it is in no part but everything.
+    fn has_targets_in(&self, next: &State, part: &Part, job: &str) -> bool {
+        let targets = || self.jobs.targets(job).chain(next.jobs.targets(job));
+        let is_in = |target: &Arc<JobTarget>| part.covers(&Object::JobTarget(Arc::clone(target)));
+        targets().next().is_some() && targets().all(is_in)
     }
 
     /// A "no" as it is told to somebody who may know of a part only: that something is there, is not there or has another owner
@@ -257,27 +296,22 @@ pub(super) fn denied(permission: &str) -> Rejection {
     }
 }
 
-/// Whether every object is in the part, as it was and as it became.
-fn check_covered(part: &Part, permission: &str, events: &[&Event]) -> Result<(), Rejection> {
-    let is_covered = |event: &&Event| {
-        let mut objects = event.before().into_iter().chain(event.after());
-        objects.all(|object| part.covers(object))
-    };
-    match events.iter().all(is_covered) {
-        true => Ok(()),
-        false => Err(denied(permission)),
-    }
-}
-
 /// What somebody who may know of a part only is told of a change. What was left as it was, or could not be done, has no events; but
-/// naming it tells of it. What changes nothing that can be watched cannot be judged, so it is refused, unless it changes nothing at all.
-fn check_told(applied: &mut Applied, part: &Part, permission: &str, made: &Changes) -> Result<(), Rejection> {
+/// naming it tells of it. What changes nothing that can be watched cannot be judged, so it is refused, unless it changes nothing at all,
+/// or is known by its command to be of the part (`is_judged`).
+fn check_told(
+    applied: &mut Applied,
+    part: &Part,
+    permission: &str,
+    made: &Changes,
+    is_judged: bool,
+) -> Result<(), Rejection> {
     let refused = applied.refused.iter().map(|refusal| &refusal.id);
     let mut named = applied.unchanged.iter().chain(refused);
     let is_of_part = named.all(|id| part.has_component(id) || part.has_group(id));
     let mut events = made.events().iter();
     let can_be_watched = events.any(|event| event.before().or(event.after()).is_some());
-    let is_judged = can_be_watched || (made.is_empty() && is_no_change(applied));
+    let is_judged = is_judged || can_be_watched || (made.is_empty() && is_no_change(applied));
     if !is_of_part || !is_judged {
         return Err(denied(permission));
     }

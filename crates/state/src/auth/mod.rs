@@ -32,7 +32,7 @@ use proto::raft::v1::StateHeader;
 use proto::raft::v1::outcome::Applied;
 use proto::raft::v1::snapshot_row::Row;
 
-pub use self::areas::area_of;
+pub use self::areas::{area_of, area_of_job};
 pub use self::devices::{USER_CODE_ALPHABET, USER_CODE_CHARS};
 pub use self::grants::policies_for;
 pub use self::part::Part;
@@ -58,7 +58,7 @@ use crate::cluster::{Cluster, FEATURE_LEVEL_AUTH, check_secret};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::snapshot::SnapshotError;
-use crate::table::{Record, Table};
+use crate::table::{Record, Table, text_record};
 use crate::{RowKey, RowKind};
 
 /// Name of the secret that logins in progress are authenticated with.
@@ -88,7 +88,12 @@ impl Auth {
 
     /// The shipped roles, then those that are stored, by name.
     pub fn roles(&self) -> impl Iterator<Item = Arc<Role>> {
-        shipped_roles().iter().chain(self.roles.in_use()).cloned()
+        self.roles.shipped().iter().chain(self.roles.in_use()).cloned()
+    }
+
+    /// Which level the shipped roles are of: the cluster's.
+    pub(crate) fn set_level(&mut self, feature_level: u32) {
+        self.roles.set_level(feature_level);
     }
 
     /// A policy by its name, also one that has ended.
@@ -517,42 +522,13 @@ fn row_of<R: Record>(object: Option<&Arc<R>>) -> Option<Row> {
     object.map(|object| object.as_ref().clone().into_row())
 }
 
-/// Rows that are found by one text.
-macro_rules! record {
-    ($message:ident, $key:ident, $object:expr) => {
-        impl Record for $message {
-            type Key = String;
-
-            fn row_key(key: &String) -> RowKey {
-                RowKey::auth(RowKind::$message, key)
-            }
-
-            fn key(&self) -> Result<String, String> {
-                match self.$key.is_empty() {
-                    true => Err(concat!("it has no ", stringify!($key)).to_owned()),
-                    false => Ok(self.$key.clone()),
-                }
-            }
-
-            fn into_row(self) -> Row {
-                Row::$message(self)
-            }
-
-            fn object(self: Arc<Self>) -> Option<Object> {
-                let object: fn(Arc<$message>) -> Option<Object> = $object;
-                object(self)
-            }
-        }
-    };
-}
-
-record!(Role, name, |role| Some(Object::Role(role)));
-record!(Policy, name, |policy| Some(Object::Policy(policy)));
+text_record!(Role, name, |role| Some(Object::Role(role)));
+text_record!(Policy, name, |policy| Some(Object::Policy(policy)));
 // Nobody watches what opens something.
-record!(SigningKey, id, |_| None);
-record!(ApiToken, id, |_| None);
-record!(LoginSession, id, |_| None);
-record!(DeviceApproval, user_code, |_| None);
-record!(Revocation, id, |_| None);
-record!(OidcProvider, name, |_| None);
-record!(CertificateAuthority, id, |_| None);
+text_record!(SigningKey, id, |_| None);
+text_record!(ApiToken, id, |_| None);
+text_record!(LoginSession, id, |_| None);
+text_record!(DeviceApproval, user_code, |_| None);
+text_record!(Revocation, id, |_| None);
+text_record!(OidcProvider, name, |_| None);
+text_record!(CertificateAuthority, id, |_| None);

@@ -12,6 +12,7 @@ use super::{created, forms, full, malformed, permissions, updated};
 use crate::RowKind;
 use crate::bounds::{DESCRIPTION_BYTES_MAX, ROLES_MAX, check_text};
 use crate::changes::Changes;
+use crate::cluster::{FEATURE_LEVEL_DISCOVERY, FEATURE_LEVEL_KNOWN};
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
 use crate::snapshot::SnapshotError;
@@ -20,7 +21,7 @@ use crate::table::Table;
 /// Name, what it is for, permissions.
 ///
 /// `apply` judges by them and they stand in no snapshot: members of two versions that disagree would make different states of one log.
-/// So every change here, another role too, is a feature level of its own, and below it the roles are as they were; the test
+/// So every change here, another role too, is a feature level of its own, and below it the roles are as they were ([`BEFORE`]); the test
 /// `shipped_roles_are_what_every_member_of_this_level_has` holds them.
 const SHIPPED: [(&str, &str, &[&str]); 7] = [
     (
@@ -30,8 +31,16 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ),
     (
         "operator",
-        "Runs the nodes: inventory, locks, boot parameters",
-        &["*.read", "bss.write", "smd.write", "watch.write"],
+        "Runs the nodes: inventory, discovery, power, consoles, locks, boot parameters",
+        &[
+            "*.read",
+            "bss.write",
+            "console.write",
+            "discovery.write",
+            "power.write",
+            "smd.write",
+            "watch.write",
+        ],
     ),
     (
         "boot-admin",
@@ -47,8 +56,14 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ),
     (
         "security-admin",
-        "Decides who may do what, and reads who did what",
-        &["audit.read", "auth.*", "cluster.read", "watch.read"],
+        "Decides who may do what and how BMCs are logged in to, and reads who did what",
+        &[
+            "audit.read",
+            "auth.*",
+            "bmc-credential.*",
+            "cluster.read",
+            "watch.read",
+        ],
     ),
     ("admin", "May do everything", &["*.*"]),
     (
@@ -59,14 +74,49 @@ const SHIPPED: [(&str, &str, &[&str]); 7] = [
     ("node", "Nothing beyond what every node may", &[]),
 ];
 
-static SHIPPED_ROLES: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| SHIPPED.iter().map(shipped).collect());
+/// From which level on these roles are as [`SHIPPED`] has them, and their permissions before it.
+const BEFORE: [(u32, &str, &[&str]); 2] = [
+    (
+        FEATURE_LEVEL_DISCOVERY,
+        "operator",
+        &["*.read", "bss.write", "smd.write", "watch.write"],
+    ),
+    (
+        FEATURE_LEVEL_DISCOVERY,
+        "security-admin",
+        &["audit.read", "auth.*", "cluster.read", "watch.read"],
+    ),
+];
 
-/// The roles that every version has, in the order in which they are shown.
+static SHIPPED_ROLES: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| {
+    SHIPPED
+        .iter()
+        .map(|role| shipped(role, FEATURE_LEVEL_KNOWN))
+        .collect()
+});
+static SHIPPED_BEFORE: LazyLock<Vec<Arc<Role>>> = LazyLock::new(|| {
+    let before = FEATURE_LEVEL_DISCOVERY - 1;
+    SHIPPED.iter().map(|role| shipped(role, before)).collect()
+});
+
+/// The roles that this version ships, in the order in which they are shown, as they are in a cluster whose members all have it.
 pub fn shipped_roles() -> &'static [Arc<Role>] {
     &SHIPPED_ROLES
 }
 
-fn shipped((name, description, permissions): &(&str, &str, &[&str])) -> Arc<Role> {
+/// As [`shipped_roles`], in a cluster at this feature level.
+pub(super) fn shipped_at(level: u32) -> &'static [Arc<Role>] {
+    match level < FEATURE_LEVEL_DISCOVERY {
+        true => &SHIPPED_BEFORE,
+        false => &SHIPPED_ROLES,
+    }
+}
+
+fn shipped((name, description, permissions): &(&str, &str, &[&str]), level: u32) -> Arc<Role> {
+    let mut before = BEFORE
+        .iter()
+        .filter(|(from, role, _)| role == name && level < *from);
+    let permissions = before.next().map_or(*permissions, |(_, _, before)| *before);
     Arc::new(Role {
         name: (*name).to_owned(),
         description: (*description).to_owned(),
@@ -75,31 +125,47 @@ fn shipped((name, description, permissions): &(&str, &str, &[&str])) -> Arc<Role
     })
 }
 
-fn shipped_as(name: &str) -> Option<&'static Arc<Role>> {
-    shipped_roles().iter().find(|role| role.name == name)
+fn is_shipped(name: &str) -> bool {
+    SHIPPED.iter().any(|(shipped, _, _)| *shipped == name)
 }
 
-/// Those that are stored, by name.
+/// Those that are stored, by name, and which of the shipped ones there are.
 #[derive(Clone, Default)]
-pub(super) struct Roles(Table<Role>);
+pub(super) struct Roles {
+    table: Table<Role>,
+    /// The cluster's.
+    feature_level: u32,
+}
 
 impl Roles {
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Role>> {
-        shipped_as(name).or_else(|| self.stored_as(name))
+        let mut shipped = self.shipped().iter();
+        shipped
+            .find(|role| role.name == name)
+            .or_else(|| self.stored_as(name))
+    }
+
+    /// In the order in which they are shown.
+    pub(super) fn shipped(&self) -> &'static [Arc<Role>] {
+        shipped_at(self.feature_level)
+    }
+
+    pub(super) fn set_level(&mut self, feature_level: u32) {
+        self.feature_level = feature_level;
     }
 
     pub(super) fn stored_as(&self, name: &str) -> Option<&Arc<Role>> {
-        self.0.get(&name.to_owned())
+        self.table.get(&name.to_owned())
     }
 
     /// Sorted by name; one that a later version ships is not what its name means any more, see [`Roles::in_use`].
     pub(super) fn stored(&self) -> impl Iterator<Item = &Arc<Role>> {
-        self.0.values()
+        self.table.values()
     }
 
     /// Those that are what their name means: the shipped one wins where there are two.
     pub(super) fn in_use(&self) -> impl Iterator<Item = &Arc<Role>> {
-        self.stored().filter(|role| shipped_as(&role.name).is_none())
+        self.stored().filter(|role| !is_shipped(&role.name))
     }
 
     pub(super) fn put(
@@ -115,7 +181,7 @@ impl Roles {
         check_not_shipped(&given.name)?;
         let mut role = normalised(given)?;
         let before = self.stored_as(&role.name).cloned();
-        if before.is_none() && self.0.len() >= ROLES_MAX {
+        if before.is_none() && self.table.len() >= ROLES_MAX {
             return Err(full(ROLES_MAX));
         }
         let name = role.name.clone();
@@ -124,7 +190,7 @@ impl Roles {
             None => (at.created(), created(&name)),
         };
         role.meta = meta;
-        self.0.put(name, role, changes);
+        self.table.put(name, role, changes);
         Ok(applied)
     }
 
@@ -140,7 +206,7 @@ impl Roles {
             return Err(Rejection::not_found("role", name));
         }
         // what policies mean by a name that is shipped is not this one
-        let policy = policies.with_role(name).filter(|_| shipped_as(name).is_none());
+        let policy = policies.with_role(name).filter(|_| !is_shipped(name));
         if let Some(policy) = policy {
             let detail = format!(
                 "policy {} gives the role {name}; change or delete the policy first",
@@ -148,13 +214,13 @@ impl Roles {
             );
             return Err(Rejection::Conflict { detail });
         }
-        self.0.remove(name, changes);
+        self.table.remove(name, changes);
         Ok(deleted(std::iter::once(name.clone())))
     }
 
     /// A role whose name this version ships was stored by one that did not: it is kept, or the snapshot could not be read.
     pub(super) fn load(&mut self, row: Role, changes: &mut Changes) -> Result<(), SnapshotError> {
-        let name = self.0.check_load(&row, RowKind::Role)?;
+        let name = self.table.check_load(&row, RowKind::Role)?;
         let normal = normalised(&row).map_err(|problem| malformed(RowKind::Role, problem))?;
         if normal.permissions != row.permissions {
             return Err(malformed(
@@ -162,7 +228,7 @@ impl Roles {
                 "its permissions are not sorted, each once",
             ));
         }
-        self.0.put(name, row, changes);
+        self.table.put(name, row, changes);
         Ok(())
     }
 }
@@ -179,9 +245,9 @@ fn normalised(given: &Role) -> Result<Role, Rejection> {
 }
 
 fn check_not_shipped(name: &str) -> Result<(), Rejection> {
-    match shipped_as(name) {
-        None => Ok(()),
-        Some(_) => {
+    match is_shipped(name) {
+        false => Ok(()),
+        true => {
             let problem = format!("{name} is shipped and stays as it is; choose another name");
             Err(Rejection::invalid("name", problem))
         }
@@ -194,7 +260,13 @@ mod tests {
     use crate::auth::gives;
 
     fn may(role: &str, permission: &str) -> bool {
-        gives(&shipped_as(role).unwrap().permissions, permission)
+        may_at(FEATURE_LEVEL_KNOWN, role, permission)
+    }
+
+    fn may_at(level: u32, role: &str, permission: &str) -> bool {
+        let mut roles = Roles::default();
+        roles.set_level(level);
+        gives(&roles.get(role).unwrap().permissions, permission)
     }
 
     /// A shipped role that could not be stored under another name could not be copied.
@@ -212,19 +284,47 @@ mod tests {
     /// Whoever changes this test needs a feature level for it: see [`SHIPPED`].
     #[test]
     fn shipped_roles_are_what_every_member_of_this_level_has() {
-        let lines = shipped_roles()
-            .iter()
-            .map(|role| format!("{}: {}", role.name, role.permissions.join(" ")));
-        let expected = [
+        let lines = |level: u32| -> Vec<String> {
+            let line = |role: &Arc<Role>| format!("{}: {}", role.name, role.permissions.join(" "));
+            shipped_at(level).iter().map(line).collect()
+        };
+        let operator = "operator: *.read bss.write smd.write watch.write";
+        let security = "security-admin: audit.read auth.* cluster.read watch.read";
+        let at_level_6 = [
             "viewer: *.read",
-            "operator: *.read bss.write smd.write watch.write",
+            operator,
             "boot-admin: *.read boot-file.* bss.* cloud-init.* dhcp.* watch.write",
-            "security-admin: audit.read auth.* cluster.read watch.read",
+            security,
             "admin: *.*",
             "service: bss.* smd.* watch.*",
             "node: ",
         ];
-        assert_eq!(lines.collect::<Vec<_>>(), expected);
+        assert_eq!(lines(6), at_level_6);
+        let at_level_7 = at_level_6.map(|line| match line {
+            _ if line == operator => {
+                "operator: *.read bss.write console.write discovery.write power.write smd.write watch.write"
+            }
+            _ if line == security => {
+                "security-admin: audit.read auth.* bmc-credential.* cluster.read watch.read"
+            }
+            line => line,
+        });
+        assert_eq!(lines(7), at_level_7);
+        assert_eq!(shipped_roles(), shipped_at(FEATURE_LEVEL_KNOWN));
+    }
+
+    /// As long as there is a member that does not know it, nobody is given what it would refuse.
+    #[test]
+    fn what_a_level_gives_is_not_given_before_it() {
+        for (role, permission) in [
+            ("operator", "power.write"),
+            ("operator", "discovery.write"),
+            ("operator", "console.write"),
+            ("security-admin", "bmc-credential.write"),
+        ] {
+            assert!(!may_at(6, role, permission), "{role}: {permission}");
+            assert!(may_at(7, role, permission), "{role}: {permission}");
+        }
     }
 
     /// An older version let somebody store a role under a name that this one ships.
@@ -286,6 +386,16 @@ mod tests {
             ("operator", "cluster.admin", false),
             ("service", "watch.read", true),
             ("node", "smd.read", false),
+            ("viewer", "discovery.read", true),
+            ("viewer", "power.read", true),
+            ("viewer", "power.write", false),
+            ("viewer", "console.write", false),
+            ("operator", "firmware.write", false),
+            ("operator", "bmc-credential.write", false),
+            ("boot-admin", "power.write", false),
+            ("security-admin", "power.write", false),
+            ("admin", "firmware.write", true),
+            ("admin", "bmc-credential.write", true),
         ] {
             assert_eq!(may(role, permission), expected, "{role}: {permission}");
         }

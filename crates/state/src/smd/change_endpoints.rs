@@ -2,11 +2,11 @@
 
 use model::{Rejection, Xname};
 use proto::raft::v1::outcome::Applied;
-use proto::smd::v1::Component;
 use proto::smd::v1::component::{Flag, State};
 use proto::smd::v1::smd_command::{
     DeleteComponentEndpoints, DeleteRedfishEndpoints, PatchRedfishEndpoint, RequestDiscovery,
 };
+use proto::smd::v1::{Component, RedfishEndpoint};
 
 use super::discovery::password;
 use super::redfish_endpoints::{self, normalise, password_name, patched};
@@ -92,6 +92,26 @@ impl Smd {
             self.remove_component_endpoint(id, at, changes);
         }
         Ok(deleted(ids.iter().map(Xname::to_string)))
+    }
+
+    /// The user that the BMC of an endpoint is logged in to as, if there is such an endpoint.
+    pub(crate) fn set_endpoint_user(
+        &mut self,
+        id: &Xname,
+        user: &str,
+        at: &LogPosition<'_>,
+        changes: &mut Changes,
+    ) {
+        let before = self.redfish_endpoints.get(id).cloned();
+        let Some(before) = before.filter(|endpoint| endpoint.user != user) else {
+            return;
+        };
+        let after = RedfishEndpoint {
+            user: user.to_owned(),
+            meta: at.modified(before.meta.as_ref()),
+            ..before.as_ref().clone()
+        };
+        self.redfish_endpoints.put(id.clone(), after, changes);
     }
 
     pub(super) fn request_discovery(

@@ -146,7 +146,7 @@ impl Smd {
         for service in &found.service_endpoints {
             self.service_endpoints.store_found(service, behind, at, changes)?;
         }
-        self.store_found_hardware(&found.hardware, &behind.id, at, changes)
+        self.store_found_hardware(found, &behind.id, at, changes)
     }
 
     fn store_component(

@@ -1,29 +1,51 @@
-//! Hardware as a discovery finds it: which of it is a unit that is somewhere else already.
+//! Hardware as a discovery finds it: which of it is a unit that is somewhere else already, and which of what was there is gone.
+
+use std::collections::BTreeSet;
 
 use model::{HmsType, Rejection, Xname};
+use proto::smd::v1::smd_command::DiscoveredEndpoint;
 use proto::smd::v1::{HardwareEntry, HardwareFruRecord};
 
 use super::Smd;
 use super::hardware_frus::fru_id_of_place;
-use crate::bounds::{HARDWARE_PER_ENDPOINT_MAX, check_count};
+use crate::bounds::{COMPONENTS_PER_ENDPOINT_MAX, HARDWARE_PER_ENDPOINT_MAX, check_count};
 use crate::changes::Changes;
 use crate::log_position::LogPosition;
 
 impl Smd {
-    /// Stores the hardware that was found behind the Redfish endpoint `behind`.
+    /// Stores the hardware that was found behind the Redfish endpoint `behind`. What the endpoint says all of, it has no
+    /// more than that.
     pub(super) fn store_found_hardware(
         &mut self,
-        found: &[HardwareEntry],
+        found: &DiscoveredEndpoint,
         behind: &str,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<(), Rejection> {
-        check_count("hardware", found.len(), HARDWARE_PER_ENDPOINT_MAX)?;
-        let told_apart: Vec<HardwareEntry> =
-            found.iter().map(|entry| self.told_apart(entry, behind)).collect();
+        check_count("hardware", found.hardware.len(), HARDWARE_PER_ENDPOINT_MAX)?;
+        let told_apart: Vec<HardwareEntry> = found
+            .hardware
+            .iter()
+            .map(|entry| self.told_apart(entry, behind))
+            .collect();
         let checked = self.hardware.check(&told_apart)?;
+        let whole = wholes(&found.complete_below, behind)?;
         self.hardware.put_checked(checked, at, changes);
+        for place in self.places_left(&whole, &found.hardware) {
+            self.hardware.vacate(&place, at, changes);
+        }
         Ok(())
+    }
+
+    /// The places below those of `whole` where a part is stored that is not among what was found.
+    fn places_left(&self, whole: &[Xname], found: &[HardwareEntry]) -> Vec<Xname> {
+        let found: BTreeSet<Xname> = found.iter().filter_map(|entry| entry.id.parse().ok()).collect();
+        let stored = whole.iter().flat_map(|place| self.hardware.within(place));
+        let with_part = stored.filter(|record| !record.fru_id.is_empty());
+        let places = with_part.filter_map(|record| record.id.parse::<Xname>().ok());
+        places
+            .filter(|place| is_part(place.hms_type()) && !found.contains(place))
+            .collect()
     }
 
     /// The entry with a name of its own for its unit. The nodes of a chassis often have the chassis' serial number, each of
@@ -52,10 +74,12 @@ impl Smd {
         endpoint.is_some_and(|endpoint| endpoint.as_str() != behind)
     }
 
-    /// The Redfish endpoint that tells of what is in a place. An enclosure is told of by the BMC of its number.
+    /// The Redfish endpoint that tells of what is in a place. An enclosure, and what supplies it with power, is told of by the
+    /// BMC of its number.
     fn endpoint_telling_of(&self, place: &Xname) -> Option<Xname> {
         let begin = match place.hms_type() {
             HmsType::NodeEnclosure => bmc_of(place),
+            HmsType::NodeEnclosurePowerSupply => place.parent().as_ref().and_then(bmc_of),
             _ => Some(place.clone()),
         };
         std::iter::successors(begin, Xname::parent).find_map(|id| match self.component_endpoints.get(&id) {
@@ -63,6 +87,42 @@ impl Smd {
             None => self.redfish_endpoints.get(&id).map(|_| id),
         })
     }
+}
+
+/// What a discovery finds below a node or an enclosure. Other hardware there was posted, and no crawl tells that it is gone.
+fn is_part(kind: HmsType) -> bool {
+    matches!(
+        kind,
+        HmsType::Processor
+            | HmsType::Memory
+            | HmsType::Drive
+            | HmsType::NodeAccel
+            | HmsType::NodeHsnNic
+            | HmsType::NodeEnclosurePowerSupply
+    )
+}
+
+/// The places of which an endpoint may say all: its nodes, and the enclosure of its number.
+fn wholes(given: &[String], behind: &str) -> Result<Vec<Xname>, Rejection> {
+    check_count("complete_below", given.len(), COMPONENTS_PER_ENDPOINT_MAX)?;
+    let one = |text: &String| {
+        let place: Xname = text
+            .parse()
+            .map_err(|error| Rejection::invalid("complete_below", error))?;
+        let teller = match place.hms_type() {
+            HmsType::Node => place.parent(),
+            HmsType::NodeEnclosure => bmc_of(&place),
+            _ => None,
+        };
+        match teller {
+            Some(teller) if teller.as_str() == behind => Ok(place),
+            _ => {
+                let problem = format!("{place} is neither a node nor the enclosure of {behind}");
+                Err(Rejection::invalid("complete_below", problem))
+            }
+        }
+    };
+    given.iter().map(one).collect()
 }
 
 fn bmc_of(enclosure: &Xname) -> Option<Xname> {

@@ -193,7 +193,7 @@ impl Hardware {
     }
 
     /// Leaves a place empty; what is known of it stays.
-    fn vacate(&mut self, id: &Xname, at: &LogPosition<'_>, changes: &mut Changes) {
+    pub(super) fn vacate(&mut self, id: &Xname, at: &LogPosition<'_>, changes: &mut Changes) {
         let Some(before) = self.table.get(id).cloned() else {
             return;
         };

@@ -52,6 +52,7 @@ pub use self::redfish_endpoints::{DISCOVERY_STATUSES, password_name};
 pub use self::reservation_keys::{Grant, ReservationKeys, key_sha256};
 
 pub(crate) use self::lock_enforcement::check_lock_enforcement;
+pub(crate) use self::redfish_endpoints::may_be_endpoint;
 
 use self::component_endpoints::ComponentEndpoints;
 use self::components::Components;
@@ -69,7 +70,7 @@ use self::subscriptions::Subscriptions;
 use crate::apply::no_command;
 use crate::bounds::check_ids;
 use crate::changes::Changes;
-use crate::cluster::{Cluster, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
+use crate::cluster::{Cluster, FEATURE_LEVEL_DISCOVERY, FEATURE_LEVEL_FIRST, FEATURE_LEVEL_INVENTORY};
 use crate::event::Object;
 use crate::log_position::LogPosition;
 use crate::outcome::deleted;
@@ -525,6 +526,9 @@ fn ids_to_delete<R: Record<Key = Xname>>(
 
 /// From which level on the log may have this command.
 pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
+    if command.change.as_ref().is_some_and(empties_places) {
+        return FEATURE_LEVEL_DISCOVERY;
+    }
     if command.change.as_ref().is_some_and(says_more) {
         return FEATURE_LEVEL_INVENTORY;
     }
@@ -580,6 +584,17 @@ pub(crate) fn feature_level(command: &SmdCommand) -> u32 {
             | Change::DeleteHardwareHistory(_)
             | Change::CreateEthernetInterfaces(_),
         ) => FEATURE_LEVEL_INVENTORY,
+    }
+}
+
+/// Whether a discovery says of what it has found all that there is.
+fn empties_places(change: &Change) -> bool {
+    match change {
+        Change::StoreDiscovery(store) => store
+            .endpoints
+            .iter()
+            .any(|found| !found.complete_below.is_empty()),
+        _ => false,
     }
 }
 

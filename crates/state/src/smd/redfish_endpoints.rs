@@ -191,8 +191,9 @@ pub(super) fn normalise(given: &RedfishEndpoint) -> Result<(Xname, RedfishEndpoi
     Ok((id, endpoint))
 }
 
-/// HSM also takes the management switches, which speak Redfish here and there.
-fn may_be_endpoint(hms_type: HmsType) -> bool {
+/// Whether something of this type may be a Redfish endpoint: controllers, and as HSM has it the management switches, which speak Redfish
+/// here and there.
+pub(crate) fn may_be_endpoint(hms_type: HmsType) -> bool {
     hms_type.is_controller()
         || matches!(
             hms_type,

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use model::Xname;
 use sha2::{Digest, Sha256};
 
+use crate::sealed::uuid;
+
 /// Bytes of a SHA-256.
 pub(crate) const KEY_DIGEST_BYTES: usize = 32;
 
@@ -50,23 +52,6 @@ impl Grant {
             .finalize();
         format!("{id}:{kind}:{}", uuid(&hash))
     }
-}
-
-/// The first 122 bits of `random` as a UUID of version 4.
-fn uuid(random: &[u8]) -> String {
-    let mut text = String::with_capacity(36);
-    for (place, byte) in random.iter().take(16).enumerate() {
-        let byte = match place {
-            6 => byte & 0x0f | 0x40,
-            8 => byte & 0x3f | 0x80,
-            _ => *byte,
-        };
-        if matches!(place, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
 }
 
 /// What the state has of a key. SMD takes keys in any case.

@@ -20,7 +20,8 @@ use crate::support::{IntoCommand, Log, START_MS, entry, session};
 use crate::{
     boot_choice, boot_configurations, boot_records, boot_rollouts, boot_sessions, cloud_init_groups,
     cloud_init_secrets, cluster_defaults, discoveries, hardware, images, instance_info, instances,
-    join_tokens, profiles, random_auth, random_dhcp, random_hardware, random_smd, redfish_endpoints,
+    join_tokens, profiles, random_auth, random_dhcp, random_discovery, random_hardware, random_smd,
+    redfish_endpoints,
 };
 
 /// Few names, so that commands meet each other; some are wrong.
@@ -456,6 +457,7 @@ fn command() -> impl Strategy<Value = Command> {
         6 => boot_files(),
         8 => random_dhcp::commands(),
         8 => random_auth::commands(),
+        10 => random_discovery::commands(),
         1 => (any::<bool>(), 0..4_u32).prop_map(|(first, level)| {
             if first {
                 join_tokens::bootstrap().into_command()
@@ -496,10 +498,10 @@ pub fn log() -> impl Strategy<Value = Vec<Entry>> {
         random_auth::grant(),
     );
     proptest::collection::vec(step, 1..90).prop_map(|steps| {
-        let mut now_ms = START_MS;
+        let (mut now_ms, mut jobs) = (START_MS, random_discovery::Jobs::default());
         let entry = |(index, (command, client, seq, ack, passed, enforcement, grant))| {
             now_ms += passed;
-            let command = random_auth::at(command, now_ms);
+            let command = jobs.at(random_auth::at(command, now_ms), index);
             // most are new requests, some repeat one, some come late
             let seq = index / 3 + seq % 4 + 1;
             let session = session(client, seq, u64::saturating_sub(seq, ack));
@@ -551,6 +553,7 @@ fn check_indexes(state: &State) {
     check_endpoints(state);
     random_hardware::check(state);
     random_auth::check_indexes(state);
+    random_discovery::check_indexes(state);
     boot_choice::check_index(state);
     let mut owners: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut networks = BTreeSet::new();

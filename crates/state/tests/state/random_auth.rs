@@ -198,8 +198,14 @@ pub fn check(before: &State, entry: &Entry, applied: &Applied) {
             Part::of(&all, &before.smd, now_ms)
         }
     };
-    let is_own =
-        |event: &&Event| !matches!(event.key().kind(), RowKind::HeldAddress | RowKind::UnknownClient);
+    let is_discovery = matches!(entry.command, Some(Command::Discovery(_)));
+    // what follows by itself is nobody's; whose a job is, its targets say, in the area of what it does
+    let is_own = |event: &&Event| match event.key().kind() {
+        RowKind::HeldAddress | RowKind::UnknownClient | RowKind::Job | RowKind::JobTarget => false,
+        RowKind::BmcCredential | RowKind::FirmwareInventory => is_discovery,
+        RowKind::RedfishEndpoint => !is_discovery,
+        _ => true,
+    };
     for event in applied.events.iter().filter(is_own) {
         let part = part_of(area_of(event.key().kind()));
         let objects = [event.before(), event.after()].into_iter().flatten();

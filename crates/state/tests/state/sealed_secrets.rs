@@ -9,6 +9,7 @@ use state::cluster::FEATURE_LEVEL_AUTH;
 use state::{State, ciphertext_mark, sealed_for, sealing_key_id};
 
 use crate::auth_support::{add, authority, first_keys, provider, put_provider};
+use crate::bmc_credentials;
 use crate::redfish_endpoints::{bmc, post, put, sealed};
 use crate::support::Log;
 
@@ -41,7 +42,8 @@ fn anew(public_key: [u8; 32], secret: &SealedSecret) -> Resealed {
     }
 }
 
-/// One secret of each kind: a password, a signing key and its successor, a client secret, the key of a CA.
+/// One secret of each kind: a password, a signing key and its successor, a client secret, the key of a CA, the
+/// password of all BMCs, and one that a rotation is about to set.
 fn with_secrets() -> Log {
     let mut log = Log::latest();
     let endpoint = bmc("x0c0s0b0", "bmc0.lab");
@@ -49,6 +51,8 @@ fn with_secrets() -> Log {
     log.ok(first_keys('a', 'b'));
     log.ok(put_provider(provider("site")));
     log.ok(add(authority()));
+    log.ok(bmc_credentials::put("default", "root"));
+    log.ok(bmc_credentials::put_next("x0c0s1b0"));
     log
 }
 
@@ -92,7 +96,14 @@ fn conflict(rejection: &Rejection) -> &str {
 fn every_kind_of_secret_is_sealed_anew_before_the_old_key_retires() {
     let mut log = with_secrets();
     let names: Vec<String> = all(&log.state).into_iter().map(|secret| secret.name).collect();
-    for kind in ["bmc/x0c0s0b0", "signing-key/", "oidc-client/site", "ca-key/"] {
+    for kind in [
+        "bmc/x0c0s0b0",
+        "signing-key/",
+        "oidc-client/site",
+        "ca-key/",
+        "bmc-credential/default",
+        "bmc-next/x0c0s1b0",
+    ] {
         assert!(
             names.iter().any(|name| name.starts_with(kind)),
             "{kind}: {names:?}"
@@ -293,4 +304,20 @@ fn an_older_cluster_keeps_its_key() {
         matches!(refused, Rejection::FeatureLevel { needed, .. } if needed == FEATURE_LEVEL_AUTH),
         "{refused}"
     );
+}
+
+/// A rotation that was on its way while the cluster's key retired would store what nobody can open.
+#[test]
+fn a_password_that_is_sealed_for_a_retired_key_is_refused() {
+    let mut log = with_secrets();
+    log.ok(rotate(NEW_KEY, FIRST));
+    log.ok(reseal(&log.clone()));
+    log.ok(retire(FIRST));
+    for refused in [
+        log.refused(bmc_credentials::put("group:a", "root")),
+        log.refused(bmc_credentials::put_next("x0c0s2b0")),
+        log.refused(bmc_credentials::keep("x0c0s1b0")),
+    ] {
+        assert!(conflict(&refused).contains("is retired"), "{refused}");
+    }
 }

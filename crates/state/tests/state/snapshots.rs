@@ -10,6 +10,9 @@ use proto::cloud_init::v1::ClusterDefaults;
 use proto::cloud_init::v1::cloud_init_command::PutInstanceInfo;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use proto::dhcp::v1::{DeletedSubnet, DhcpLease, DhcpPolicy, HeldAddress};
+use proto::discovery::v1::{BmcCredential, XnameRule};
+use proto::job::v1::job::State as JobStage;
+use proto::job::v1::{Job, JobTarget};
 use proto::raft::v1::snapshot_row::Row;
 use proto::raft::v1::{SessionRow, SnapshotRow, StateHeader, StoredOutcome};
 use proto::smd::v1::hardware_history_record::Event;
@@ -23,11 +26,11 @@ use state::{RowKey, RowKind, SnapshotError, State, rejection};
 
 use crate::support::{Log, entry, session};
 use crate::{
-    auth_support, boot_configurations, boot_files, boot_parameters, boot_records, boot_rollouts,
-    boot_sessions, cloud_init_groups, cluster_defaults, create_components, deleted_subnets, dhcp_leases,
-    dhcp_policies, discoveries, ethernet_interfaces, groups, hardware, held_addresses, images, instance_info,
-    instances, join_tokens, node_maps, partitions, power_maps, profiles, redfish_endpoints, reservations,
-    subnets, subscriptions, unknown_clients,
+    auth_support, bmc_credentials, bmcs, boot_configurations, boot_files, boot_parameters, boot_records,
+    boot_rollouts, boot_sessions, cloud_init_groups, cluster_defaults, create_components, deleted_subnets,
+    dhcp_leases, dhcp_policies, discoveries, ethernet_interfaces, firmware, groups, hardware, held_addresses,
+    images, instance_info, instances, jobs, join_tokens, node_maps, partitions, power_maps, profiles,
+    redfish_endpoints, reservations, subnets, subscriptions, unknown_clients, xname_rules,
 };
 
 /// One object of every kind.
@@ -95,6 +98,7 @@ fn full() -> Log {
     log.ok(subnets::put(subnets::subnet("10.98.0.0/16")));
     log.ok(deleted_subnets::delete_subnet("10.98.0.0/16"));
     with_rights(&mut log);
+    with_discovery(&mut log);
     log
 }
 
@@ -119,6 +123,15 @@ fn with_rights(log: &mut Log) {
     log.ok(auth_support::revoke("jti/a", 0));
     log.ok(auth_support::put_provider(auth_support::provider("site")));
     log.ok(auth_support::add(auth_support::authority()));
+}
+
+/// A row of each kind of what was found, and of jobs.
+fn with_discovery(log: &mut Log) {
+    log.ok(bmcs::put(vec![bmcs::seen(bmcs::ADDRESS, "ab", "x0c0s1b0")]));
+    log.ok(xname_rules::put(xname_rules::rule("dhcp", None)));
+    log.ok(bmc_credentials::put("default", "root"));
+    log.ok(firmware::put(vec![firmware::inventory("x0c0s1b0")]));
+    log.ok(jobs::power(&["x0c0s1b0n0"]));
 }
 
 fn row(row: Row) -> SnapshotRow {
@@ -150,7 +163,7 @@ fn kind_name(row: Row) -> &'static str {
         Row::Header(header) => {
             assert_eq!(
                 (header.format, header.applied_index, header.cluster_name.as_str()),
-                (1, 45, "prod")
+                (1, 51, "prod")
             );
             "header"
         }
@@ -200,6 +213,12 @@ fn kind_name(row: Row) -> &'static str {
         Row::Revocation(_) => "revocation",
         Row::OidcProvider(_) => "provider",
         Row::CertificateAuthority(_) => "CA",
+        Row::Bmc(_) => "BMC",
+        Row::XnameRule(_) => "xname rule",
+        Row::BmcCredential(_) => "BMC credential",
+        Row::FirmwareInventory(_) => "firmware",
+        Row::Job(_) => "job",
+        Row::JobTarget(_) => "job target",
     }
 }
 
@@ -210,6 +229,7 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
     let expected = [
         "header",
         "session",
+        "secret",
         "secret",
         "join token",
         "component",
@@ -265,6 +285,12 @@ fn rows_come_by_kind_and_key_with_the_header_first() {
         "revocation",
         "provider",
         "CA",
+        "BMC",
+        "xname rule",
+        "BMC credential",
+        "firmware",
+        "job",
+        "job target",
     ];
     assert_eq!(kinds, expected);
 }
@@ -366,6 +392,14 @@ fn a_key_of_nothing_finds_nothing() {
         [&[RowKind::Revocation as u8][..], b"jti/b"].concat(),
         [&[RowKind::OidcProvider as u8][..], b"none"].concat(),
         [&[RowKind::CertificateAuthority as u8][..], b"00"].concat(),
+        [&[RowKind::Bmc as u8][..], b"10.1.0.9:443"].concat(),
+        [&[RowKind::Bmc as u8][..], b"\xff"].concat(),
+        [&[RowKind::XnameRule as u8][..], b"none"].concat(),
+        [&[RowKind::BmcCredential as u8][..], b"group:none"].concat(),
+        [&[RowKind::FirmwareInventory as u8][..], b"x0c0s9b0"].concat(),
+        [&[RowKind::Job as u8][..], b"none"].concat(),
+        [&[RowKind::JobTarget as u8][..], b"\0\0\x01"].concat(),
+        [&[RowKind::JobTarget as u8][..], b"none\0\0\0\0\x01"].concat(),
     ];
     for bytes in unknown {
         assert_eq!(
@@ -701,6 +735,75 @@ fn tokens_that_no_apply_wrote_are_refused() {
         }))
     };
     assert_malformed(RowKind::CertificateAuthority, [vec![authority("00")]]);
+}
+
+/// Two owners of one xname would each be sent the other's password.
+#[test]
+fn what_was_found_that_no_apply_wrote_is_refused() {
+    let bmc = |address: &str, xname: &str| row(Row::Bmc(bmcs::seen(address, "ab", xname)));
+    assert_malformed(
+        RowKind::Bmc,
+        [
+            vec![bmc("10.1.0.7", "")],
+            vec![bmc("10.1.0.7:443", "X0c0s0b0")],
+            vec![bmc("10.1.0.7:443", "x0c0s0b0"), bmc("10.1.0.8:443", "x0c0s0b0")],
+        ],
+    );
+    let no_rule = XnameRule {
+        rule: None,
+        ..xname_rules::rule("a", None)
+    };
+    assert_malformed(RowKind::XnameRule, [vec![row(Row::XnameRule(no_rule))]]);
+    let credential = |scope: &str| {
+        row(Row::BmcCredential(BmcCredential {
+            scope: scope.into(),
+            user: "root".into(),
+            meta: None,
+        }))
+    };
+    assert_malformed(
+        RowKind::BmcCredential,
+        [vec![credential("all")], vec![credential("bmc:X0c0s0b0")]],
+    );
+    let mut unsorted = firmware::inventory("x0c0s0b0");
+    unsorted.firmware.reverse();
+    assert_malformed(
+        RowKind::FirmwareInventory,
+        [vec![row(Row::FirmwareInventory(unsorted))]],
+    );
+}
+
+/// A member that counts otherwise than the others would end a job otherwise.
+#[test]
+fn jobs_that_no_apply_wrote_are_refused() {
+    let job = |state: JobStage, ended_at_ms: u64| {
+        row(Row::Job(Job {
+            id: "a".into(),
+            state: state.into(),
+            ended_at_ms,
+            ..Job::default()
+        }))
+    };
+    let target = |place: u32| {
+        row(Row::JobTarget(JobTarget {
+            job: "a".into(),
+            place,
+            ..JobTarget::default()
+        }))
+    };
+    assert_malformed(
+        RowKind::Job,
+        [
+            vec![job(JobStage::Unspecified, 0)],
+            vec![job(JobStage::Succeeded, 0)],
+            vec![job(JobStage::Running, 7)],
+            vec![job(JobStage::Waiting, 0), target(0)],
+        ],
+    );
+    assert_malformed(
+        RowKind::JobTarget,
+        [vec![target(0)], vec![job(JobStage::Waiting, 0), target(1)]],
+    );
 }
 
 #[test]

@@ -9,7 +9,9 @@ use proto::bss::v1::{BssCommand, bss_command};
 use proto::cloud_init::v1::{CloudInitCommand, cloud_init_command};
 use proto::cluster::v1::{ClusterCommand, cluster_command};
 use proto::dhcp::v1::{DhcpCommand, dhcp_command};
+use proto::discovery::v1::{DiscoveryCommand, discovery_command};
 use proto::http::v1::{Change, ObjectMeta};
+use proto::job::v1::{JobCommand, job_command};
 use proto::raft::v1::entry::Command;
 use proto::raft::v1::outcome;
 use proto::raft::v1::{ClientSession, Entry, Header, SnapshotRow};
@@ -243,4 +245,7 @@ into_command! {
     auth_command, Auth, AuthCommand: PutRole DeleteRole PutPolicy DeletePolicy RotateSigningKey EndSigningKeys
         CreateApiToken DeleteApiToken Revoke OpenSession RefreshSession EndSession ApproveDevice PutProvider
         DeleteProvider AddAuthority ActivateAuthority RemoveAuthority PutAuthSecret ForgetEnded;
+    job_command, Job, JobCommand: CreateJob ClaimJob ReportJob EndJob CancelJob DeleteJobs;
+    discovery_command, Discovery, DiscoveryCommand: PutBmcs AssignXname TrustKey DeleteBmcs PutXnameRule
+        DeleteXnameRule PutCredential DeleteCredential PutNextPassword KeepNextPassword PutFirmware;
 }

@@ -1,6 +1,8 @@
-//! What nodes are answered on: `chamois serve --check` says it before anything is opened.
+//! What nodes are answered on, and which BMCs are worked on: `chamois serve --check` says it before anything is opened.
 
 use std::fmt::Write as _;
+
+use model::IpNet;
 
 use crate::serve::config::{Config, NetworkConfig, Role};
 
@@ -23,6 +25,7 @@ fn ports(config: &Config, network: &NetworkConfig) -> Vec<String> {
             Role::Dhcp => format!("DHCP UDP {}", config.dhcp.port),
             Role::Tftp => format!("TFTP UDP {}", config.tftp.port),
             Role::Dns => format!("DNS UDP and TCP {}", config.dns.port),
+            Role::Discovery => asked(network),
         })
         .collect();
     if network.serves_ipv6() {
@@ -32,6 +35,12 @@ fn ports(config: &Config, network: &NetworkConfig) -> Vec<String> {
         ports.push("router advertisements ICMPv6".to_owned());
     }
     ports
+}
+
+/// The only thing on a network that is asked and does not answer.
+fn asked(network: &NetworkConfig) -> String {
+    let subnets: Vec<String> = network.bmc_subnets.iter().map(IpNet::to_string).collect();
+    format!("asks BMCs in {}", subnets.join(" and "))
 }
 
 #[cfg(test)]
@@ -45,16 +54,24 @@ mod tests {
         let text = include_str!("../../../../../deploy/examples/member-1.toml");
         let said = |text: &str| answers_on(&Config::parse(text, Path::new("member-1.toml")).unwrap());
         let plain = "  boot on eth1: HTTP TCP 8081, DHCP UDP 67, TFTP UDP 69, DNS UDP and TCP 53";
-        assert_eq!(said(text), format!("{plain}, router advertisements ICMPv6\n"));
+        let bmcs = "  bmc on eth2: asks BMCs in 10.99.0.0/16\n";
+        assert_eq!(
+            said(text),
+            format!("{plain}, router advertisements ICMPv6\n{bmcs}")
+        );
         let with_v6 = text.replace("\nprefixes-v6 = []", "\nprefixes-v6 = [\"fd00:97::/64\"]");
-        let expected = format!("{plain}, DHCPv6 UDP 547, router advertisements ICMPv6\n");
+        let expected = format!("{plain}, DHCPv6 UDP 547, router advertisements ICMPv6\n{bmcs}");
         assert_eq!(said(&with_v6), expected);
         let some = with_v6.replacen("dhcp-answer-only = []", "dhcp-answer-only = [\"moved\"]", 1);
-        assert_eq!(said(&some), format!("{plain}, DHCPv6 UDP 547\n"));
+        assert_eq!(said(&some), format!("{plain}, DHCPv6 UDP 547\n{bmcs}"));
         for mode in ["observe", "proxy"] {
             let mode = format!("dhcp-mode = \"{mode}\"");
             let moving = with_v6.replacen("dhcp-mode = \"answer\"", &mode, 1);
-            assert_eq!(said(&moving), format!("{plain}\n"), "{mode}: nothing over IPv6");
+            assert_eq!(
+                said(&moving),
+                format!("{plain}\n{bmcs}"),
+                "{mode}: nothing over IPv6"
+            );
         }
     }
 }

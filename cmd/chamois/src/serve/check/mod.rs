@@ -2,6 +2,7 @@
 
 mod audit;
 mod dhcp_rules;
+mod discovery;
 mod files;
 mod host;
 mod ipv6;
@@ -27,6 +28,7 @@ pub fn check(config: &Config, listed: &Listed, host: &Host) -> Result<(), Config
     ports::check(config, &mut problems);
     networks::check(config, listed, host, &mut problems);
     files::check(config, &mut problems);
+    discovery::check(config, &mut problems);
     audit::check(config, &mut problems);
     secrets::check(config, &mut problems);
     if problems.0.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::{Host, Listed, Problems, dhcp_rules, ipv6};
+use super::{Host, Listed, Problems, dhcp_rules, discovery, ipv6};
 use crate::serve::config::{AddressMode, Config, NetworkConfig, NetworkKind, Role};
 
 pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mut Problems) {
@@ -45,10 +45,11 @@ pub(super) fn check(config: &Config, listed: &Listed, host: &Host, problems: &mu
 fn check_roles(config: &Config, network: &NetworkConfig, problems: &mut Problems) {
     let key = format!("network `{}`, roles", network.name);
     for (index, role) in network.roles.iter().enumerate() {
-        let allowed = match network.kind {
-            NetworkKind::Boot => true,
-            NetworkKind::Bmc => matches!(role, Role::Dhcp | Role::Dns),
-            NetworkKind::Management | NetworkKind::Peer => false,
+        let allowed = match (role, network.kind) {
+            (Role::Discovery, _) => discovery::may_have_role(network),
+            (_, NetworkKind::Boot) => true,
+            (_, NetworkKind::Bmc) => matches!(role, Role::Dhcp | Role::Dns),
+            (_, NetworkKind::Management | NetworkKind::Peer) => false,
         };
         if !allowed {
             problems.add(
@@ -60,10 +61,10 @@ fn check_roles(config: &Config, network: &NetworkConfig, problems: &mut Problems
             problems.add(&key, format_args!("`{role}` is named twice; once is enough"));
         }
     }
-    if !network.roles.is_empty() && config.node_address(network).is_none() {
+    if network.answers_nodes() && config.node_address(network).is_none() {
         problems.add(
             &format!("network `{}`, service-address", network.name),
-            "missing; with any role, name the address that nodes are to know, one that no host has",
+            "missing; with any role but `discovery`, name the address that nodes are to know, one that no host has",
         );
     }
 }
@@ -79,13 +80,12 @@ fn check_router_advertisements(
         return;
     }
     let key = format!("network `{}`, router-advertisements", network.name);
-    if network.kind != NetworkKind::Boot || network.roles.is_empty() {
+    if network.kind != NetworkKind::Boot || !network.answers_nodes() {
         problems.add(
             &key,
             format_args!(
-                "only for a boot network with roles; this one is of kind {} with {} roles: remove it",
-                network.kind,
-                network.roles.len()
+                "only for a boot network where nodes are answered; this one is of kind {}: remove it",
+                network.kind
             ),
         );
     }
@@ -158,14 +158,14 @@ fn check_peers(config: &Config, network: &NetworkConfig, listed: &Listed, proble
 fn needs_peers(config: &Config, network: &NetworkConfig) -> bool {
     match config.address.mode {
         AddressMode::External => network.roles.contains(&Role::Boot),
-        AddressMode::Helper => !network.roles.is_empty() || network.service_address.is_some(),
-        AddressMode::Loopback | AddressMode::List => !network.roles.is_empty(),
+        AddressMode::Helper => network.answers_nodes() || network.service_address.is_some(),
+        AddressMode::Loopback | AddressMode::List => network.answers_nodes(),
     }
 }
 
 /// A service address without roles is the API's; it must not be claimed for nothing.
 fn check_address_of_the_api(config: &Config, network: &NetworkConfig, problems: &mut Problems) {
-    let is_of_the_api = network.roles.is_empty() && network.service_address.is_some();
+    let is_of_the_api = !network.answers_nodes() && network.service_address.is_some();
     if !is_of_the_api || config.address.mode == AddressMode::List {
         return; // in mode `list` any service address is refused
     }
@@ -174,7 +174,7 @@ fn check_address_of_the_api(config: &Config, network: &NetworkConfig, problems: 
         problems.add(
             &key,
             format_args!(
-                "nothing would answer on it: this {} network has no roles; give it one, or remove the address",
+                "nothing would answer on it: this {} network has no role for nodes; give it one, or remove the address",
                 network.kind
             ),
         );

@@ -10,6 +10,7 @@ mod audit;
 mod boot;
 mod bss;
 mod dhcp;
+mod discovery;
 mod dns;
 mod error;
 mod log;
@@ -23,6 +24,7 @@ mod value;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use model::IpNet;
 use serde::Deserialize;
 
 pub use self::address::{AddressConfig, AddressMode};
@@ -31,6 +33,7 @@ pub use self::audit::AuditConfig;
 pub use self::boot::BootConfig;
 pub use self::bss::{BssConfig, S3Config};
 pub use self::dhcp::DhcpConfig;
+pub use self::discovery::DiscoveryConfig;
 pub use self::dns::DnsConfig;
 pub use self::error::ConfigError;
 pub use self::log::{LogConfig, LogFormat};
@@ -75,6 +78,9 @@ pub struct Config {
     /// The DNS server.
     #[serde(default)]
     pub dns: DnsConfig,
+    /// Work on BMCs.
+    #[serde(default)]
+    pub discovery: DiscoveryConfig,
     /// The log on standard error.
     #[serde(default)]
     pub log: LogConfig,
@@ -137,16 +143,23 @@ impl Config {
         others.map(|(_, address)| *address).collect()
     }
 
-    /// Service addresses on which the API's ports answer: those of management networks, which have no roles.
+    /// Service addresses on which the API's ports answer: those of management networks, where no node is answered.
     pub fn api_addresses(&self) -> impl Iterator<Item = (&NetworkConfig, Ipv4Addr)> {
-        let without_roles = self.networks.iter().filter(|network| network.roles.is_empty());
-        without_roles.filter_map(|network| Some((network, network.service_address?)))
+        let without_nodes = self.networks.iter().filter(|network| !network.answers_nodes());
+        without_nodes.filter_map(|network| Some((network, network.service_address?)))
     }
 
     /// Whether any network has this mode of DHCP.
     pub fn has_dhcp_mode(&self, mode: DhcpMode) -> bool {
         let mut with_dhcp = self.networks.iter().filter(|n| n.roles.contains(&Role::Dhcp));
         with_dhcp.any(|network| network.dhcp_mode == mode)
+    }
+
+    /// Networks of the BMCs that this member reaches.
+    pub fn bmc_subnets(&self) -> impl Iterator<Item = IpNet> + '_ {
+        let networks = self.networks.iter();
+        let with_role = networks.filter(|network| network.roles.contains(&Role::Discovery));
+        with_role.flat_map(|network| network.bmc_subnets.iter().copied())
     }
 
     /// Whether any network has this role here.

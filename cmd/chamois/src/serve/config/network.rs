@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use model::{Ipv4Net, Ipv6Net};
+use model::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::value;
@@ -33,7 +33,8 @@ pub struct NetworkConfig {
     /// answer on it too; name it in the certificates (`names` of `chamois init --static`).
     #[serde(default, deserialize_with = "value::optional_ipv4")]
     pub service_address: Option<Ipv4Addr>,
-    /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`, `dns`.
+    /// What this member answers there: `boot` (plain HTTP), `dhcp`, `tftp`, `dns`; and with `discovery` that it works on BMCs from
+    /// there, which needs `bmc-subnets`.
     #[serde(default)]
     pub roles: Vec<Role>,
     /// Networks (CIDR) behind DHCP relays whose nodes are served through this network.
@@ -70,12 +71,22 @@ pub struct NetworkConfig {
     /// DHCP servers (their identifiers) that are to answer on the network, too. Others are reported as rogues.
     #[serde(default, deserialize_with = "value::ipv4_list")]
     pub dhcp_other_servers: Vec<Ipv4Addr>,
+    /// Networks (CIDR, IPv4 and IPv6) of the BMCs that this member reaches through this network; needed with the role `discovery`.
+    /// Jobs about them are worked on here, and nothing else is connected to with a BMC's password, whatever name or address
+    /// somebody gives.
+    #[serde(default, deserialize_with = "value::ip_networks")]
+    pub bmc_subnets: Vec<IpNet>,
 }
 
 impl NetworkConfig {
     /// Whether everything of it is on this host's loopback interface, as in a demo.
     pub fn is_loopback(&self) -> bool {
         self.interface == "lo"
+    }
+
+    /// Whether nodes are answered there in any role. To work on BMCs opens no port.
+    pub fn answers_nodes(&self) -> bool {
+        self.roles.iter().any(|role| Role::OF_NODES.contains(role))
     }
 
     /// Every member's own address there, as far as this one has been told.
@@ -119,15 +130,15 @@ pub enum DhcpMode {
 pub enum NetworkKind {
     /// Compute nodes boot there: any role.
     Boot,
-    /// BMCs: the roles `dhcp` and `dns` only.
+    /// BMCs: the roles `dhcp`, `dns` and `discovery` only.
     Bmc,
-    /// Administrators and services: no roles.
+    /// Administrators and services: `discovery` at most.
     Management,
     /// Members among themselves: no roles.
     Peer,
 }
 
-/// What a member answers on a network.
+/// What a member does on a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -139,6 +150,8 @@ pub enum Role {
     Tftp,
     /// Names and addresses of nodes and BMCs.
     Dns,
+    /// Scans, crawls, power, firmware and consoles of the BMCs in `bmc-subnets`.
+    Discovery,
 }
 
 impl fmt::Display for NetworkKind {
@@ -159,11 +172,12 @@ impl fmt::Display for Role {
             Self::Dhcp => "dhcp",
             Self::Tftp => "tftp",
             Self::Dns => "dns",
+            Self::Discovery => "discovery",
         })
     }
 }
 
 impl Role {
-    /// All of them.
-    pub const ALL: [Role; 4] = [Role::Boot, Role::Dhcp, Role::Tftp, Role::Dns];
+    /// Those in which nodes are answered.
+    pub const OF_NODES: [Role; 4] = [Role::Boot, Role::Dhcp, Role::Tftp, Role::Dns];
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod dhcp;
+mod discovery;
 mod exposition;
 mod process;
 mod raft;
@@ -20,6 +21,7 @@ use super::peer_traffic::PeerTraffic;
 
 pub(super) use self::audit::AuditPage;
 pub(super) use self::dhcp::DhcpPage;
+pub(super) use self::discovery::DiscoveryPage;
 pub(super) use self::exposition::{Exposition, Kind};
 pub(super) use self::tokens::TokenPage;
 
@@ -38,6 +40,8 @@ pub(super) struct MetricsPage {
     pub(super) dhcp: DhcpPage,
     /// Tokens and the keys that sign them.
     pub(super) tokens: TokenPage,
+    /// BMCs and jobs.
+    pub(super) discovery: DiscoveryPage,
     /// The journal of who did what.
     pub(super) audit: AuditPage,
 }
@@ -50,6 +54,7 @@ impl MetricsPage {
         self.counters.add_to(&mut page);
         self.dhcp.add_to(&mut page);
         self.tokens.add_to(&mut page);
+        self.discovery.add_to(&mut page);
         self.audit.add_to(&mut page);
         add_calls(&mut page, &self.calls);
         process::add_to(&mut page);

@@ -78,7 +78,7 @@ impl NodePorts {
             .config
             .networks
             .iter()
-            .filter(|network| !network.roles.is_empty());
+            .filter(|network| network.answers_nodes());
         for network in with_roles.chain(of_the_api).cloned() {
             // at start an error ends the member: it is the configuration's
             let opened = self.open(&network, &stop).await?;
@@ -94,7 +94,7 @@ impl NodePorts {
     async fn open(&self, network: &NetworkConfig, stop: &Stop) -> Result<Opened, ServeError> {
         let device = Device::now(&network.interface).map_err(ServeError::setup("a network's interface"))?;
         let holding = self.hold(network)?;
-        let ports = if network.roles.is_empty() {
+        let ports = if !network.answers_nodes() {
             Tasks::default()
         } else {
             Roles::new(self, network, &holding)?.open(stop)?
@@ -131,7 +131,7 @@ impl NodePorts {
             }
         };
         let finished = opened.ports.wait_until_left(0, FINISH_MAX).await.map(drop);
-        if network.roles.is_empty() {
+        if !network.answers_nodes() {
             self.api.ended().await;
         }
         // last: whoever still fetches from the address has finished

@@ -319,6 +319,7 @@ impl Roles {
             Role::Dhcp => ("dhcp.port", self.config.dhcp.port),
             Role::Tftp => ("tftp.port", self.config.tftp.port),
             Role::Dns => (dns_ports::KEY, self.config.dns.port),
+            Role::Discovery => return None,
         };
         self.network.has(role).then_some(port)
     }
