@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use redfish::Password;
 
 use crate::error::{CliError, Kind};
 
@@ -55,9 +56,10 @@ struct Common {
         global = true,
         env = "ACCESS_TOKEN",
         hide_env_values = true,
+        value_parser = login::hidden,
         value_name = "TOKEN"
     )]
-    access_token: Option<String>,
+    access_token: Option<Password>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! Who logs in to which BMC: -u and -p, or Magellan's `secrets.json`.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -26,13 +27,18 @@ pub(super) struct LoginArgs {
         short,
         long,
         requires = "username",
-        conflicts_with = "password_file",
+        conflicts_with = "password_file", value_parser = hidden,
         value_name = "PASSWORD"
     )]
-    pub(super) password: Option<String>,
+    pub(super) password: Option<Password>,
     /// Where the password is.
     #[command(flatten)]
     pub(super) source: PasswordSource,
+}
+
+/// What no `Debug` shows from then on.
+pub(super) fn hidden(text: &str) -> Result<Password, Infallible> {
+    Ok(Password::new(text))
 }
 
 /// Logins by BMC.
@@ -55,7 +61,7 @@ impl Logins {
             (Some(user), password) => Some(Login {
                 user: user.clone(),
                 password: match password {
-                    Some(password) => Password::new(password.clone()),
+                    Some(password) => password.clone(),
                     None => args.source.read(user)?,
                 },
             }),
@@ -138,9 +144,13 @@ mod tests {
     fn a_password_comes_from_its_option_or_its_file() {
         let args = LoginArgs {
             username: Some("root".into()),
-            password: Some("c4n4ry".into()),
+            password: Some(Password::new("c4n4ry")),
             ..LoginArgs::default()
         };
+        assert!(
+            !format!("{args:?}").contains("c4n4ry"),
+            "options are shown without it"
+        );
         let logins = Logins::read(&args, None).unwrap();
         assert_eq!(logins.at(&"10.0.0.1".parse().unwrap()), Some(login("root")));
         let none = Logins::read(&LoginArgs::default(), None).unwrap();

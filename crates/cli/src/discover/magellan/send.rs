@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use discovery::magellan::read_collection;
 use http::Method;
+use redfish::Password;
 use serde_json::Value;
 
 use super::Common;
@@ -45,12 +46,9 @@ pub(super) struct SendArgs {
 pub(super) async fn run(common: &Common, args: SendArgs) -> Result<(), CliError> {
     tracing::debug!(form = ?args.format, "a send begins");
     let entries = entries(&args.data)?;
-    let mut smd = Smd::new(
-        &args.host,
-        args.cacert.as_deref(),
-        common.access_token.as_deref(),
-        common.timeout,
-    )?;
+    let token = common.access_token.as_ref().map(Password::expose);
+    let token = token.filter(|token| !token.is_empty()); // a variable may be there and empty
+    let mut smd = Smd::new(&args.host, args.cacert.as_deref(), token, common.timeout)?;
     let mut refused = Vec::new();
     for entry in &entries {
         if let Some(problem) = send(&mut smd, entry, args.force_update).await? {
@@ -132,7 +130,7 @@ mod tests {
             cache: None,
             concurrency: -1,
             timeout: 10,
-            access_token: Some("c4n4ry".into()),
+            access_token: Some(Password::new("c4n4ry")),
         }
     }
 
