@@ -61,6 +61,15 @@ fn what_cannot_be_parsed_is_usage() {
         &["address-helper"],
         &["token", "issue"],
         &["token", "issue", "--key", "k", "--subject", "../x"],
+        &["power", "on"],
+        &["power", "on", "nid0001"],
+        &["power", "on", "x0c0s0b0n0", "--stagger", "2m"],
+        &["bmc", "credential", "put", "everything", "--user", "root"],
+        &["console"],
+        &["discover", "rule", "put", "a", "--xname", "x0c0s0b0"],
+        &["discover", "scna"],
+        &["discover", "scan", "--bogus"],
+        &["discover", "scan", "10.0.0.0/99"],
     ] {
         let (code, _, err) = outcome(&chamois(command));
         assert_eq!(code, 2, "{command:?}: {err}");
@@ -87,6 +96,47 @@ fn missing_endpoints_and_certificates_are_usage_with_the_variable_named() {
     ]));
     assert_eq!(code, 2);
     assert!(err.contains("/none"), "{err}");
+}
+
+/// Magellan's verbs need no cluster; what they find out is told by BMC, with what to do.
+#[test]
+fn magellans_verbs_work_without_a_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("bmcs.json");
+    let found = r#"[{"host":"https://127.0.0.1","port":1},{"host":"https://127.0.0.2","port":1}]"#;
+    let (code, out, err) = outcome(&chamois(&["discover", "collect", "-d", found, "-t", "1"]));
+    assert_eq!(code, 7, "{out}{err}");
+    assert!(err.contains("127.0.0.[1-2]:1: unreachable"), "{err}");
+    assert_eq!(out.trim(), "[]");
+    let scan = [
+        "discover",
+        "scan",
+        "127.0.0.1",
+        "--port",
+        "1",
+        "-t",
+        "1",
+        "--cache",
+        text(&cache),
+    ];
+    let (code, _, err) = outcome(&chamois(&scan));
+    assert_eq!(code, 0, "{err}");
+    let (code, out, _) = outcome(&chamois(&[
+        "discover",
+        "list",
+        "-F",
+        "json",
+        "--cache",
+        text(&cache),
+    ]));
+    assert_eq!((code, out.trim()), (0, "[]"), "nothing answers there");
+    let (code, out, err) = outcome(&chamois(&["discover", "scan", "--help"]));
+    assert!(
+        code == 0 && out.contains("chamois discover scan --subnet"),
+        "{out}{err}"
+    );
+    let (code, out, err) = outcome(&chamois(&["discover", "--help"]));
+    assert!(code == 0 && out.contains("collect  Read all"), "{out}{err}");
 }
 
 #[test]
@@ -166,6 +216,7 @@ fn commands_against_a_member_answer_with_their_class() {
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("component list"), "{err}");
     boot_configurations(&single);
+    bmcs_and_jobs(&single);
     let bad_token = single.dir.path().join("bad.token");
     std::fs::write(&bad_token, "not.a.token").unwrap();
     let mut args = single.client_args();
@@ -175,6 +226,50 @@ fn commands_against_a_member_answer_with_their_class() {
     let (code, _, err) = outcome(&chamois(&all));
     assert_eq!(code, 5, "{err}");
     assert!(err.contains("CHAMOIS_TOKEN"), "{err}");
+}
+
+/// Rules and credentials are kept, no answer has a password, and what is not there says so.
+fn bmcs_and_jobs(single: &Single) {
+    let words = [
+        "discover", "rule", "put", "spare", "--serial", "CZ1", "--xname", "x0c0s0b0",
+    ];
+    let (code, out, err) = single.ask(&words);
+    assert!(code == 0 && out.contains("serial number CZ1"), "{out}{err}");
+    let (code, out, _) = single.ask(&["discover", "rule", "list"]);
+    assert!(code == 0 && out.contains("spare"), "{out}");
+    assert_eq!(single.ask(&["discover", "rule", "delete", "spare"]).0, 0);
+    assert_eq!(single.ask(&["discover", "rule", "delete", "spare"]).0, 3);
+    let password = single.dir.path().join("bmc-password");
+    std::fs::write(&password, "c4n4ry-of-a-bmc\n").unwrap();
+    let put = [
+        "bmc",
+        "credential",
+        "put",
+        "default",
+        "--user",
+        "root",
+        "--password-file",
+        text(&password),
+    ];
+    let (code, out, err) = single.ask(&put);
+    assert!(code == 0 && out.contains("root"), "{out}{err}");
+    let (code, out, err) = single.ask(&["bmc", "credential", "list", "-o", "json"]);
+    assert!(code == 0 && out.contains("root") && !(out + &err).contains("c4n4ry"));
+    assert_eq!(single.ask(&["bmc", "credential", "delete", "default"]).0, 0);
+    for (words, code) in [
+        (&["bmc", "list"][..], 0),
+        (&["bmc", "show", "10.1.0.7"][..], 3),
+        (&["job", "list"][..], 0),
+        (&["job", "show", "6f9619ff-8b86-4011-b42d-00c04fc964ff"][..], 3),
+        (&["firmware", "list"][..], 0),
+        (&["firmware", "show", "x0c0s0b0"][..], 3),
+        (&["console", "list"][..], 0),
+        (&["console", "x0c0s0b0n0"][..], 3),
+        (&["power", "status"][..], 0),
+    ] {
+        let (got, out, err) = single.ask(words);
+        assert_eq!(got, code, "{words:?}: {out}{err}");
+    }
 }
 
 /// Set, shown, explained and deleted, with the exit code of each refusal.

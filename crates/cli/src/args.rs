@@ -7,20 +7,25 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::audit::AuditArgs;
 use crate::bench::BenchCommand;
+use crate::bmc::BmcCommand;
 use crate::boot::BootCommand;
 use crate::break_glass::BreakGlassCommand;
 use crate::certificate::CertificateCommand;
 use crate::cloud_init::CloudInitCommand;
 use crate::cluster::ClusterCommand;
 use crate::component::ComponentCommand;
+use crate::console::ConsoleArgs;
 use crate::demo::DemoArgs;
 use crate::dhcp::DhcpCommand;
+use crate::discover::DiscoverCommand;
 use crate::export::ExportArgs;
 use crate::file::FileCommand;
+use crate::firmware::FirmwareCommand;
 use crate::group::GroupCommand;
 use crate::image::ImageCommand;
 use crate::import::ImportCommand;
 use crate::init::InitArgs;
+use crate::job::JobCommand;
 use crate::join::JoinArgs;
 use crate::login::LoginArgs;
 use crate::member::MemberCommand;
@@ -28,6 +33,7 @@ use crate::migrate::MigrateCommand;
 use crate::oidc::OidcCommand;
 use crate::output::Format;
 use crate::policy::PolicyCommand;
+use crate::power::PowerCommand;
 use crate::secrets::SecretsCommand;
 use crate::snapshot::{SaveArgs, SnapshotCommand};
 use crate::subnet::SubnetCommand;
@@ -48,6 +54,9 @@ Examples:
   chamois cluster status                        who leads, who follows, how far
   chamois component list --type Node -o json    the inventory
   chamois group create compute x1000c0s0b0n0    a named set of nodes
+  chamois discover start scan 10.1.0.0/24 --crawl --wait   BMCs, and everything that is in them
+  chamois power on 'x1000c0s[0-7]b0n0' --wait   nodes, verified by reading back
+  chamois console x1000c0s0b0n0                 its serial line; ~. ends it
   chamois boot script x1000c0s0b0n0             what a node would boot
   chamois cloud-init node data x1000c0s0b0n0    what cloud-init would tell it
   chamois file put vmlinuz /boot/vmlinuz        a kernel for every member
@@ -59,7 +68,7 @@ Examples:
   chamois watch --kind component                components as they are, then every change
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG.
-Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable, 7 some of many failed.";
 
 /// HPC system management: one binary, one replicated state.
 #[derive(Debug, Parser)]
@@ -192,6 +201,23 @@ pub enum ClientCommand {
     /// Named sets of components
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Find BMCs and read them, through the cluster or from this host as Magellan does
+    #[command(subcommand)]
+    Discover(Box<DiscoverCommand>),
+    /// BMCs that were found: which is which, whose key is believed, how they are logged in to
+    #[command(subcommand)]
+    Bmc(BmcCommand),
+    /// Switch nodes on and off
+    #[command(subcommand)]
+    Power(PowerCommand),
+    /// The serial console of a node
+    Console(ConsoleArgs),
+    /// Firmware behind BMCs, and its updates
+    #[command(subcommand)]
+    Firmware(FirmwareCommand),
+    /// Scans, crawls, power transitions, updates: what runs, and what became of it
+    #[command(subcommand)]
+    Job(JobCommand),
     /// What nodes boot and what they booted
     #[command(subcommand)]
     Boot(BootCommand),

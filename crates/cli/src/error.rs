@@ -27,6 +27,8 @@ pub enum Kind {
     Denied = 5,
     /// No member can be reached, or no majority.
     Unavailable = 6,
+    /// Of several things some failed; the rest was done.
+    Partly = 7,
 }
 
 impl CliError {
@@ -154,6 +156,11 @@ mod tests {
         ] {
             assert_eq!(CliError::from(status.clone()).exit_code(), code, "{status:?}");
         }
+    }
+
+    #[test]
+    fn some_failures_of_many_have_a_code_of_their_own() {
+        assert_eq!(CliError::new(Kind::Partly, "2 of 200 failed").exit_code(), 7);
     }
 
     #[test]

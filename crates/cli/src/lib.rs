@@ -6,6 +6,7 @@
 mod args;
 mod audit;
 mod bench;
+mod bmc;
 mod boot;
 mod break_glass;
 mod certificate;
@@ -13,17 +14,22 @@ mod cloud_init;
 mod cluster;
 mod component;
 mod connect;
+mod console;
 mod demo;
 mod dhcp;
+mod discover;
 mod error;
 mod export;
 mod file;
+mod firmware;
+mod fold;
 mod group;
 mod host_config;
 mod hsm;
 mod image;
 mod import;
 mod init;
+mod job;
 mod join;
 mod login;
 mod logout;
@@ -32,9 +38,11 @@ mod migrate;
 mod oidc;
 mod output;
 mod policy;
+mod power;
 mod secrets;
 mod snapshot;
 mod subnet;
+mod terminal;
 mod token;
 mod utc;
 mod watch;
@@ -74,6 +82,12 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Cluster(command) => cluster::run(global, command).await,
         ClientCommand::Component(command) => component::run(global, command).await,
         ClientCommand::Group(command) => group::run(global, command).await,
+        ClientCommand::Discover(command) => discover::run(global, *command).await,
+        ClientCommand::Bmc(command) => bmc::run(global, command).await,
+        ClientCommand::Power(command) => power::run(global, command).await,
+        ClientCommand::Console(args) => console::run(global, args).await,
+        ClientCommand::Firmware(command) => firmware::run(global, command).await,
+        ClientCommand::Job(command) => job::run(global, command).await,
         ClientCommand::Boot(command) => boot::run(global, command).await,
         ClientCommand::File(command) => file::run(global, command).await,
         ClientCommand::Image(command) => image::run(global, command).await,

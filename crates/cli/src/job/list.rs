@@ -1,0 +1,134 @@
+//! `chamois job list`.
+
+use clap::{Args, ValueEnum};
+use proto::job::v1::{Job, ListJobsRequest, ListJobsResponse};
+
+use super::{told, words};
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+use crate::output::{self, Format};
+use crate::utc;
+
+/// Jobs that a member sends at once; it keeps hardly more.
+const PAGE_SIZE: u32 = 1_000;
+
+/// `chamois job list`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois job list
+  chamois job list --active --kind power-transition")]
+pub struct ListArgs {
+    /// Only those that do this
+    #[arg(long, value_enum)]
+    pub kind: Option<KindArg>,
+    /// Only those that are not over
+    #[arg(long)]
+    pub active: bool,
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)] // the names say it
+pub enum KindArg {
+    Scan,
+    Crawl,
+    CredentialRotation,
+    PowerTransition,
+    FirmwareUpdate,
+}
+
+impl KindArg {
+    fn wire(self) -> &'static str {
+        match self {
+            KindArg::Scan => "scan",
+            KindArg::Crawl => "crawl",
+            KindArg::CredentialRotation => "credential_rotation",
+            KindArg::PowerTransition => "power_transition",
+            KindArg::FirmwareUpdate => "firmware_update",
+        }
+    }
+}
+
+pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
+    let mut client = told::client(global)?;
+    let mut request = ListJobsRequest {
+        kind: args.kind.map(KindArg::wire).unwrap_or_default().to_owned(),
+        active: args.active,
+        page_size: PAGE_SIZE,
+        page_token: String::new(),
+    };
+    let mut all = ListJobsResponse::default();
+    loop {
+        let page = client.list_jobs(request.clone()).await?.into_inner();
+        all.jobs.extend(page.jobs);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    match global.output {
+        Format::Json => output::print_json("chamois.job.v1.ListJobsResponse", &all),
+        Format::Table => output::print(render(&all.jobs)),
+    }
+}
+
+fn render(jobs: &[Job]) -> comfy_table::Table {
+    let mut table = output::table(["ID", "KIND", "STATE", "TARGETS", "BY", "STARTED", "REASON"]);
+    for job in jobs {
+        let started = match job.started_at_ms {
+            0 => String::new(),
+            at_ms => utc::timestamp(at_ms),
+        };
+        table.add_row([
+            job.id.clone(),
+            words::kind(job).to_owned(),
+            words::state(job).to_owned(),
+            words::counts(job),
+            job.principal.clone(),
+            started,
+            job.reason.clone(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::discovery::v1::Scan;
+    use proto::job::v1::job::{State, Work};
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_a_row_that_says_whose_it_is() {
+        let job = Job {
+            id: "j-1".into(),
+            work: Some(Work::Scan(Scan::default())),
+            state: State::Cancelling.into(),
+            principal: "user/ada".into(),
+            reason: "it was cancelled".into(),
+            ..Job::default()
+        };
+        let text = render(&[job]).to_string();
+        for part in [
+            "j-1",
+            "scan",
+            "cancelling",
+            "no targets",
+            "user/ada",
+            "it was cancelled",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    /// What is shown can be typed, and is what the API calls it, in the form of the command line.
+    #[test]
+    fn kinds_are_called_as_they_are_shown() {
+        for kind in KindArg::value_variants() {
+            let name = kind.to_possible_value().unwrap();
+            assert_eq!(name.get_name(), kind.wire().replace('_', "-"));
+        }
+    }
+}
