@@ -80,5 +80,5 @@ mod support;
 mod together;
 mod trials;
 mod unknown_clients;
-mod xname_rules;
 mod vanished_hardware;
+mod xname_rules;
