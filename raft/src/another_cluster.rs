@@ -343,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn a_recovery_that_fails_leaves_the_data_where_they_are() {
         let folder = tempfile::tempdir().unwrap();
-        let member = stopped(folder.path()).await;
+        let member = Box::pin(stopped(folder.path())).await;
         let partial = folder.path().join("data.partial");
         fs::write(&partial, "in the way").unwrap();
         let again = || async { recover("", &member, &Sources::deterministic(2)).await };
@@ -360,7 +360,7 @@ mod tests {
     #[tokio::test]
     async fn a_member_that_moved_is_recovered_where_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let mut identity = stopped(folder.path()).await;
+        let mut identity = Box::pin(stopped(folder.path())).await;
         identity.node.peer_address = "127.0.0.9:7440".into();
         recover("", &identity, &Sources::deterministic(2)).await.unwrap();
         let files = fs::read_dir(identity.data_dir.join("snapshots")).unwrap();
@@ -372,7 +372,7 @@ mod tests {
     #[tokio::test]
     async fn an_interrupted_recovery_is_gone_on_with() {
         let folder = tempfile::tempdir().unwrap();
-        let member = stopped(folder.path()).await;
+        let member = Box::pin(stopped(folder.path())).await;
         let aside = folder.path().join("data.before-recovery");
         fs::rename(&member.data_dir, &aside).unwrap();
         let found = recover("", &member, &Sources::deterministic(2)).await.unwrap();

@@ -176,14 +176,14 @@ impl console_service_server::ConsoleService for ConsoleService {
         let slot = self.slot()?;
         let found = self.find(node.clone()).await?;
         found.place.check_can_be_connected(node.as_str())?;
-        let session = Session::start(&self.ssh, &self.line(&found)?).map_err(cannot_start)?;
+        let session = Session::start(&self.ssh, &self.line(&found)?).map_err(|error| cannot_start(&error))?;
         let (told, receiver) = mpsc::channel(MESSAGES_AHEAD);
         // the queue is new and has room
         let _ = told.try_send(Ok(opened(found.told())));
         let node_of_right = node.clone();
         let how = How {
             read_only,
-            entry_command: found.place.entry_command.clone(),
+            entry_command: found.place.entry_command,
             may_go_on: Box::new(move || check_right(&rights, &node_of_right)),
             idle_at_most: IDLE_AT_MOST,
             prompt_at_most: PROMPT_AT_MOST,
@@ -266,7 +266,7 @@ fn not_ready(reason: String) -> Error {
     }
 }
 
-fn cannot_start(error: std::io::Error) -> Error {
+fn cannot_start(error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::InvalidInput => Error::Conflict {
             detail: error.to_string(),
@@ -319,8 +319,8 @@ mod tests {
     #[test]
     fn a_password_that_ssh_cannot_send_is_no_fault_of_this_member() {
         let line = std::io::Error::new(std::io::ErrorKind::InvalidInput, "no line");
-        assert_eq!(Status::from(cannot_start(line)).code(), Code::FailedPrecondition);
-        let absent = Status::from(cannot_start(std::io::ErrorKind::NotFound.into()));
+        assert_eq!(Status::from(cannot_start(&line)).code(), Code::FailedPrecondition);
+        let absent = Status::from(cannot_start(&std::io::ErrorKind::NotFound.into()));
         assert_eq!(absent.code(), Code::Unavailable);
         assert!(absent.message().contains("ssh-program"), "{absent}");
     }

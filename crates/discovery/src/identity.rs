@@ -58,13 +58,13 @@ fn is_meant(explicit: &ExplicitXname, seen: &Seen<'_>) -> bool {
         ..
     } = explicit;
     is_at(address, seen.address)
-        || same(mac.parse::<MacAddr>().ok(), seen.mac.trim().parse().ok())
-        || same(text(serial), text(seen.serial))
-        || same(text(uuid), text(seen.uuid))
+        || same(&mac.parse::<MacAddr>().ok(), &seen.mac.trim().parse().ok())
+        || same(&text(serial), &text(seen.serial))
+        || same(&text(uuid), &text(seen.uuid))
 }
 
 /// What is not told is like nothing.
-fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+fn same<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
     one.is_some() && one == other
 }
 
@@ -79,7 +79,7 @@ fn is_at(address: &str, at: &Address) -> bool {
         Ok(address) => at
             .ip()
             .is_some_and(|at| at.to_canonical() == address.to_canonical()),
-        Err(_) => same(text(address), text(at.host())),
+        Err(_) => same(&text(address), &text(at.host())),
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
             let one = rule("r", 1, one);
             check_rule(&one).unwrap();
             assert_eq!(
-                found(&[one.clone()], None).as_deref(),
+                found(std::slice::from_ref(&one), None).as_deref(),
                 Some("x1000c0s0b0"),
                 "{one:?}"
             );

@@ -226,13 +226,11 @@ mod tests {
 
     /// Kind, group, place and name of each.
     fn shown(parts: &[PayloadPart]) -> Vec<(Kind, u32, u32, &str)> {
-        let one = |part| {
-            let PayloadPart {
-                group, place, name, ..
-            } = part;
-            (part.kind(), *group, *place, name.as_str())
-        };
-        parts.iter().map(one).collect()
+        let mut shown = Vec::new();
+        for part in parts {
+            shown.push((part.kind(), part.group, part.place, part.name.as_str()));
+        }
+        shown
     }
 
     #[test]

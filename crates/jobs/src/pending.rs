@@ -93,7 +93,7 @@ impl Pending {
             release: None,
             waiters: Vec::new(),
         };
-        if self.len() == 0 {
+        if self.targets.is_empty() && self.found.is_empty() {
             batch.cursor = std::mem::take(&mut self.cursor);
             batch.release = self.release.take();
             batch.waiters = std::mem::take(&mut self.waiters);

@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn every_kind_of_job_has_its_work_and_its_counter() {
         let taken = Arc::default();
-        let works = works(&made(&config(EXAMPLE)), &taken);
+        let works = works(&made(&config(EXAMPLE)), NodeUrls::default(), &taken);
         let kinds: BTreeSet<JobKind> = works.iter().map(|work| work.kind()).collect();
         assert_eq!(kinds, BTreeSet::from(JobKind::ALL));
         assert_eq!(works.len(), JobKind::ALL.len());

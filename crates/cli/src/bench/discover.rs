@@ -186,24 +186,19 @@ impl Figures {
         };
         let aimed = SECONDS_MAX.iter().find(|(aimed, _)| *aimed == bmcs);
         let aimed = aimed.filter(|_| latency_ms == AIMED_LATENCY_MS);
-        let seconds = Row::less(&of("read whole"), "s", &self.seconds, None);
+        let seconds = Row::less(of("read whole"), "s", &self.seconds, None);
         let zero = |what: &str, count: u64| {
-            Row::less(&of(what), "", &super::figures::one(count), None).map(|row| row.aiming(Aim::Zero))
+            Row::less(of(what), "", &super::figures::one(count), None).map(|row| row.aiming(Aim::Zero))
         };
         let rows = [
             match aimed {
                 Some((_, bound)) => seconds.map(|row| row.aiming(Aim::Below(*bound))),
                 None => seconds,
             },
-            Row::less(&of("memory of the reader, most"), "MiB", &self.memory_mib, None)
+            Row::less(of("memory of the reader, most"), "MiB", &self.memory_mib, None)
                 .map(|row| row.aiming(Aim::Below(MEMORY_MIB_MAX))),
-            Row::less(&of("requests for each"), "", &self.requests_per_bmc, None),
-            Row::less(
-                &of("requests at once to one, most"),
-                "",
-                &self.in_flight_max,
-                None,
-            ),
+            Row::less(of("requests for each"), "", &self.requests_per_bmc, None),
+            Row::less(of("requests at once to one, most"), "", &self.in_flight_max, None),
             zero("resources read twice", self.read_twice),
             zero("sessions left open", self.sessions_left),
             zero("errors: not read whole", self.errors),

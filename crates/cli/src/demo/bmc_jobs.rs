@@ -248,12 +248,9 @@ mod tests {
         for index in [0_u32, 1, 2, 15, 16, 127, 128, 2999] {
             let (mut rest, mut text) = (index, template.xname.clone());
             for digit in &template.digits {
-                let value = if digit.count == 0 {
-                    rest
-                } else {
-                    rest % digit.count
-                };
-                rest = if digit.count == 0 { 0 } else { rest / digit.count };
+                // without a bound it is the last, and takes what is left
+                let value = rest.checked_rem(digit.count).unwrap_or(rest);
+                rest = rest.checked_div(digit.count).unwrap_or_default();
                 text = text.replace(&format!("{{{}}}", digit.name), &(digit.first + value).to_string());
             }
             assert_eq!(text, bmc_xname(index), "{index}");

@@ -64,8 +64,14 @@ async fn jobs_are_found_by_kind_and_by_whether_they_are_over() {
         kind: kind.to_owned(),
         ..ListJobsRequest::default()
     };
-    assert_eq!(list(&service, of_kind("scan")).await.0, [scan.clone()]);
-    assert_eq!(list(&service, of_kind("crawl")).await.0, [crawled.clone()]);
+    assert_eq!(
+        list(&service, of_kind("scan")).await.0,
+        std::slice::from_ref(&scan)
+    );
+    assert_eq!(
+        list(&service, of_kind("crawl")).await.0,
+        std::slice::from_ref(&crawled)
+    );
     let wrong = service.list_jobs(admin(of_kind("scans"))).await.unwrap_err();
     assert_eq!(wrong.code(), Code::InvalidArgument);
     assert!(

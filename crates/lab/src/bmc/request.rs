@@ -235,9 +235,7 @@ fn spoilt(reply: Reply, fault: &Fault, uri: &str) -> Response<Body> {
 
 /// The head of `reply`, and another body.
 fn with_body(reply: Reply, body: Body) -> Response<Body> {
-    let without = Reply {
-        content: Content::Json(Bytes::new()),
-        ..reply
-    };
+    let mut without = reply;
+    without.content = Content::Json(Bytes::new());
     without.into_response().map(|_| body)
 }

@@ -35,7 +35,7 @@ pub(crate) fn places<'a>(
         of_each.iter().filter(has_it).count()
     };
     let place = |member: &&'a Member| Place {
-        member: *member,
+        member,
         is_shared: systems_in(member) > 1,
     };
     of_each

@@ -78,7 +78,8 @@ async fn whatever_is_wrong_a_reading_ends_and_reads_nothing_twice() {
     for round in 0..ROUNDS {
         let tree = mutated(&whole[numbers.below(whole.len())], &mut numbers);
         let server = Server::on("127.0.0.1:0", tree, Tls::None).await;
-        let opened = connector().open(&server.address, login(), Trust::FirstUse, &limits());
+        let (connector, limits) = (connector(), limits());
+        let opened = connector.open(&server.address, login(), Trust::FirstUse, &limits);
         match opened.await {
             Err(error) => assert!(
                 !error.to_string().is_empty() && !error.remedy().is_empty(),

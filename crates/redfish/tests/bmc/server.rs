@@ -50,12 +50,15 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
+/// Status, headers, body.
+type Prepared = (u16, Vec<(String, String)>, Value);
+
 #[derive(Default)]
 struct Inner {
     tree: BTreeMap<String, Value>,
     faults: BTreeMap<String, Fault>,
-    /// Answers to POST and PATCH: status, headers, body.
-    answers: BTreeMap<String, (u16, Vec<(String, String)>, Value)>,
+    /// Answers to POST and PATCH.
+    answers: BTreeMap<String, Prepared>,
     asked: Vec<Asked>,
     sessions: BTreeSet<String>,
     sessions_made: u64,

@@ -82,7 +82,8 @@ async fn a_wrong_password_is_said_at_once_and_not_repeated() {
         user: "root".to_owned(),
         password: Password::new("guess"),
     });
-    let opened = connector().open(&server.address, wrong, Trust::FirstUse, &limits());
+    let (connector, limits) = (connector(), limits());
+    let opened = connector.open(&server.address, wrong, Trust::FirstUse, &limits);
     let error = opened.await.err().unwrap();
     assert_eq!(error.word(), "credentials");
     assert!(error.to_string().contains("wrong user or password"), "{error}");

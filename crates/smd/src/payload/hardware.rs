@@ -370,11 +370,11 @@ mod tests {
             memory_total: 503.5,
             ..InventoryDetail::default()
         };
-        let entries = entries(&xname("x0c0s1b2"), None, &[(&bare, &xname("x0c0s1b2n0"))]);
-        assert_eq!(fru_ids(&entries), [("x0c0s1b2n0", "FRUIDforx0c0s1b2n0")]);
-        assert!(entries[0].info.contains(r#""TotalSystemMemoryGiB":503.5"#));
+        let found = entries(&xname("x0c0s1b2"), None, &[(&bare, &xname("x0c0s1b2n0"))]);
+        assert_eq!(fru_ids(&found), [("x0c0s1b2n0", "FRUIDforx0c0s1b2n0")]);
+        assert!(found[0].info.contains(r#""TotalSystemMemoryGiB":503.5"#));
         assert!(
-            entries[0]
+            found[0]
                 .fru
                 .as_ref()
                 .unwrap()

@@ -295,7 +295,7 @@ mod tests {
         let two = ExplicitXname {
             serial: "s".into(),
             uuid: "u".into(),
-            ..none.clone()
+            ..none
         };
         assert!(refused(Rule::Explicit(two)).contains("exactly one"));
         for (address, mac, xname, field) in [

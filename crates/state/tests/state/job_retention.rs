@@ -171,7 +171,7 @@ fn only_what_is_over_is_deleted_and_all_or_nothing() {
         Rejection::NotFound { .. }
     ));
     assert!(log.state.jobs.get(&one).is_some());
-    assert_eq!(log.ok(delete(&[&one])).deleted, [one.clone()]);
+    assert_eq!(log.ok(delete(&[&one])).deleted, std::slice::from_ref(&one));
     assert!(log.state.jobs.get(&one).is_none());
 }
 

@@ -106,7 +106,7 @@ fn a_new_job_waits_with_its_targets() {
     let mut log = Log::latest();
     let made = log.ok(power(&["X0c0s0b0n0", "10.1.0.7:443"]));
     let id = made.value.clone();
-    assert_eq!(made.created, [id.clone()]);
+    assert_eq!(made.created, std::slice::from_ref(&id));
     let parts: Vec<usize> = id.split('-').map(str::len).collect();
     assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
     let expected = Job {
@@ -479,7 +479,7 @@ fn a_job_that_is_worked_on_is_cancelled_by_its_member() {
     log.ok(report(&id, fence, &[(0, Target::Running)]));
     log.ok(cancel(&id));
     assert_eq!(stored(&log.state, &id).state(), Stage::Cancelling);
-    assert_eq!(log.ok(cancel(&id)).unchanged, [id.clone()]);
+    assert_eq!(log.ok(cancel(&id)).unchanged, std::slice::from_ref(&id));
     log.now_ms += 60_000;
     let fence: u64 = log.ok(claim(&id, 2)).value.parse().unwrap();
     assert_eq!(stored(&log.state, &id).state(), Stage::Cancelling);

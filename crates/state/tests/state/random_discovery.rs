@@ -105,7 +105,7 @@ impl Jobs {
         let id = self.id.clone();
         match change {
             // some are about the one before
-            Change::CreateJob(_) if id.is_empty() || index % 3 == 0 => self.id = id_at(index),
+            Change::CreateJob(_) if id.is_empty() || index.is_multiple_of(3) => self.id = id_at(index),
             Change::CreateJob(_) => {}
             Change::ClaimJob(claim) => {
                 claim.id = id;

@@ -2,7 +2,7 @@
 //! the host can read.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal as _, Read as _, Write as _};
+use std::io::{BufRead, BufReader, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;

@@ -47,6 +47,9 @@ pub(super) struct Reading {
 /// A BMC that was read, whole or in part.
 pub(super) type Read = (RedfishEndpointPayload, Address);
 
+/// What was read of a BMC, and why that is not all.
+type Outcome = (Option<Read>, Option<Failure>);
+
 impl Reading {
     /// # Errors
     /// `Usage` for CAs that cannot be read.
@@ -82,7 +85,7 @@ impl Reading {
         let all = stream::iter(bmcs.iter().enumerate())
             .map(one)
             .buffer_unordered(self.at_once);
-        let mut all: Vec<(usize, (Option<Read>, Option<Failure>))> = all.collect().await;
+        let mut all: Vec<(usize, Outcome)> = all.collect().await;
         bar.finish_and_clear();
         all.sort_by_key(|(place, _)| *place);
         let (read, failures): (Vec<_>, Vec<_>) = all.into_iter().map(|(_, outcome)| outcome).unzip();
@@ -92,7 +95,7 @@ impl Reading {
         )
     }
 
-    async fn read(&self, bmc: &Named) -> (Option<Read>, Option<Failure>) {
+    async fn read(&self, bmc: &Named) -> Outcome {
         let login = self.logins.at(&bmc.address);
         let user = login.as_ref().map(|login| login.user.clone()).unwrap_or_default();
         let trust = self.trust(&bmc.key_sha256);
