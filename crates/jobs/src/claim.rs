@@ -78,7 +78,7 @@ impl Lease {
             (false, false) => self.sent_at + self.pace.report,
             (false, true) => self.sent_at + self.pace.lapse / 3,
         };
-        wanted.max(self.not_before)
+        wanted.max(self.not_before).min(self.good_until)
     }
 }
 
@@ -173,9 +173,13 @@ impl Claim {
         )
     }
 
-    /// One report, which renews the claim.
+    /// One report, which renews the claim. After it has lapsed for this member none is sent: nobody would work on what it renewed.
     async fn send(&self, running: &Running, lease: &mut Lease) -> Sent {
         let at = Instant::now();
+        if at >= lease.good_until {
+            tracing::warn!(job = ?running, "the claim of a job has lapsed");
+            return Sent::Lost;
+        }
         let batch: Batch = running.take();
         let report = batch.report(&running.job().id, running.fence(), self.pace.lapse_s());
         let proposed = self.propose(Change::ReportJob(report));
@@ -273,4 +277,25 @@ fn is_worth_a_repeat(error: &Error) -> bool {
             | Error::Overloaded { .. }
             | Error::DeadlineExceeded { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::job::v1::Job;
+
+    use super::*;
+
+    /// Reports that fail wait ever longer, and the work must not go on while another member may have the job.
+    #[tokio::test]
+    async fn however_long_a_report_has_to_wait_the_claim_is_not_trusted_beyond_its_time() {
+        let running = Running::new(Store::in_memory(), Job::default(), Vec::new(), 1);
+        let (pace, at) = (Pace::default(), Instant::now());
+        let mut lease = Lease::new(pace, at);
+        assert_eq!(lease.due(&running), at + pace.lapse / 3);
+        for _ in 0..10 {
+            lease.failed();
+            assert!(lease.due(&running) <= at + pace.good_for());
+        }
+        assert!(lease.not_before > lease.good_until, "it would have waited longer");
+    }
 }

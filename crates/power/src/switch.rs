@@ -69,6 +69,7 @@ async fn in_turn(link: &mut Link, node: &Node<'_>, turn: &Turn<'_>) -> Result<St
         turn,
         said: &said,
         steps: steps.len(),
+        has_told: false,
     };
     switching.all(&steps).await
 }
@@ -176,6 +177,7 @@ struct Switching<'s, 'a> {
     turn: &'s Turn<'a>,
     said: &'s SystemPower,
     steps: usize,
+    has_told: bool,
 }
 
 impl Switching<'_, '_> {
@@ -197,7 +199,8 @@ impl Switching<'_, '_> {
         let Some(force) = step.forced else {
             return Err(not_done(&told, &last));
         };
-        let (forced, seen) = self.tell_and_look(place, Some(force), step.goal).await?;
+        let forced = self.tell_and_look(place, Some(force), step.goal).await;
+        let (forced, seen) = forced.map_err(|outcome| not_forced(&told, outcome))?;
         match not_reached(seen) {
             None => {
                 let first = match &step.reset {
@@ -206,7 +209,13 @@ impl Switching<'_, '_> {
                 };
                 Ok(format!("{first} in vain, then {}", done(&forced, step.goal)))
             }
-            Some(last) => Err(not_done(&forced, &last)),
+            Some(last) => {
+                let outcome = not_done(&forced, &last);
+                Err(match forced {
+                    Told::Refused(..) => not_forced(&told, outcome),
+                    Told::Nothing | Told::Accepted(_) | Told::Silent(..) => outcome,
+                })
+            }
         }
     }
 
@@ -247,16 +256,39 @@ impl Switching<'_, '_> {
 
     /// Once, and not before the log says so.
     async fn tell(&mut self, place: usize, reset: ResetType, reset_time: &str) -> Result<Told, Outcome> {
-        if let Some(reason) = (self.turn.hold)() {
-            return Err(Outcome::failed(reason, holds::REMEDY));
-        }
+        self.check_not_held()?;
         let note = Note::new(reset, place, self.steps, reset_time);
         (self.turn.begin)(note.to_string()).await?;
+        // the log may have been away for long: what it took before the note counts, too
+        self.check_not_held()?;
+        if !self.has_told && (self.turn.is_aborted)() {
+            let reason = "the transition was aborted before it was told anything";
+            return Err(Outcome::Skipped(reason.to_owned()));
+        }
+        self.has_told = true;
         Ok(match self.link.reset(&self.said.reset_target, reset).await {
             Ok(()) => Told::Accepted(reset),
             Err(error) if error.is_outcome_unknown() => Told::Silent(reset, error),
             Err(error) => Told::Refused(reset, error),
         })
+    }
+
+    fn check_not_held(&self) -> Result<(), Outcome> {
+        match (self.turn.hold)() {
+            Some(reason) => Err(Outcome::failed(reason, holds::REMEDY)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why force did not come about. Whether the reset before it is done still, nobody knows if there was no answer to it.
+fn not_forced(first: &Told, outcome: Outcome) -> Outcome {
+    match (first, outcome) {
+        (Told::Silent(reset, error), Outcome::Failed { reason, .. } | Outcome::Skipped(reason)) => {
+            let reason = format!("{} was sent, and {error}; then {reason}", reset.as_str());
+            Outcome::unknown(reason, UNKNOWN_REMEDY)
+        }
+        (_, outcome) => outcome,
     }
 }
 

@@ -17,6 +17,9 @@ use crate::times::tests::fast;
 const SYSTEM: &str = "/redfish/v1/Systems/1";
 const SHORT: Grace = Grace::Until(Duration::from_millis(60));
 
+/// Whether something is so, by how many notes are in the log and how much the BMC was told.
+type When = fn(usize, usize) -> bool;
+
 /// What was written into the log, with how much the BMC had been told by then.
 type Notes = Arc<Mutex<Vec<(String, usize)>>>;
 
@@ -25,9 +28,8 @@ struct Scene {
     fake: FakeBmc,
     notes: Notes,
     verified: Arc<Mutex<Vec<Power>>>,
-    /// From this note on the node is held.
-    held_from: usize,
-    is_aborted: bool,
+    is_held: When,
+    is_aborted: When,
     log_takes_it: bool,
     stagger: Stagger,
 }
@@ -40,8 +42,8 @@ impl Scene {
             fake,
             notes: Arc::default(),
             verified: Arc::default(),
-            held_from: usize::MAX,
-            is_aborted: false,
+            is_held: |_, _| false,
+            is_aborted: |_, _| false,
             log_takes_it: true,
             stagger: Stagger::new(Duration::ZERO),
         }
@@ -82,8 +84,8 @@ impl Scene {
                     }
                 })
             },
-            hold: &|| (self.notes.lock().unwrap().len() >= self.held_from).then(|| "it is locked".to_owned()),
-            is_aborted: &|| self.is_aborted,
+            hold: &|| self.is_so(self.is_held).then(|| "it is locked".to_owned()),
+            is_aborted: &|| self.is_so(self.is_aborted),
             verified: &|power: Power| self.verified.lock().unwrap().push(power),
         };
         let mut link = self.fake.link();
@@ -93,6 +95,10 @@ impl Scene {
         };
         link.close().await;
         outcome
+    }
+
+    fn is_so(&self, when: When) -> bool {
+        when(self.notes().len(), self.told().len())
     }
 
     fn told(&self) -> Vec<String> {
@@ -285,7 +291,7 @@ async fn what_is_refused_fails_with_what_the_bmc_said() {
 #[tokio::test]
 async fn an_endless_wait_ends_when_the_transition_is_aborted() {
     let mut scene = Scene::behaving("On", Manner::IgnoresGrace).await;
-    scene.is_aborted = true;
+    scene.is_aborted = |_, told| told > 0;
     let outcome = scene.switch(Operation::Off, Grace::Endless).await;
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert_eq!(scene.told(), ["1 GracefulShutdown"]);
@@ -295,16 +301,51 @@ async fn an_endless_wait_ends_when_the_transition_is_aborted() {
 #[tokio::test]
 async fn what_was_begun_is_finished_though_the_transition_is_aborted() {
     let mut scene = Scene::new("On").await;
-    scene.is_aborted = true;
+    scene.is_aborted = |_, told| told > 0;
     let outcome = scene.switch(Operation::Init, SHORT).await;
     assert!(matches!(outcome, Outcome::Succeeded(_)), "{outcome:?}");
     assert_eq!(scene.fake.power(1), "On");
 }
 
+/// Without a majority a note waits for long, and whoever aborted meanwhile was told that nothing more is begun.
+#[tokio::test]
+async fn an_abort_that_the_log_has_before_the_note_is_honoured() {
+    let mut scene = Scene::new("On").await;
+    scene.is_aborted = |notes, _| notes > 0;
+    let outcome = scene.switch(Operation::ForceOff, SHORT).await;
+    assert!(matches!(outcome, Outcome::Skipped(_)), "{outcome:?}");
+    assert!(scene.told().is_empty());
+}
+
+#[tokio::test]
+async fn a_lock_that_the_log_has_before_the_note_is_honoured() {
+    let mut scene = Scene::new("On").await;
+    scene.is_held = |notes, _| notes > 0;
+    let outcome = scene.switch(Operation::ForceOff, SHORT).await;
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    assert_eq!(reason(&outcome), "it is locked");
+    assert!(scene.told().is_empty());
+}
+
+/// That force was not allowed any more says nothing of the shutdown that was sent.
+#[tokio::test]
+async fn what_was_not_answered_stays_unknown_though_it_may_not_be_forced() {
+    let mut scene = Scene::behaving("On", Manner::BreaksOff).await;
+    scene.is_held = |_, told| told > 0;
+    let outcome = scene.switch(Operation::Off, SHORT).await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    let reason = reason(&outcome);
+    assert!(
+        reason.starts_with("GracefulShutdown was sent, and ") && reason.ends_with("then it is locked"),
+        "{reason}"
+    );
+    assert_eq!(scene.told(), ["1 GracefulShutdown"]);
+}
+
 #[tokio::test]
 async fn a_node_that_is_locked_is_told_nothing() {
     let mut scene = Scene::new("On").await;
-    scene.held_from = 0;
+    scene.is_held = |_, _| true;
     let outcome = scene.switch(Operation::ForceOff, SHORT).await;
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert_eq!(reason(&outcome), "it is locked");
@@ -314,7 +355,7 @@ async fn a_node_that_is_locked_is_told_nothing() {
 #[tokio::test]
 async fn a_lock_that_comes_between_two_steps_holds_the_second() {
     let mut scene = Scene::new("On").await;
-    scene.held_from = 1;
+    scene.is_held = |_, told| told > 0;
     let outcome = scene.switch(Operation::Init, SHORT).await;
     assert_eq!(reason(&outcome), "it is locked");
     assert_eq!(scene.told(), ["1 GracefulShutdown"]);
@@ -446,7 +487,7 @@ async fn a_node_whose_turn_comes_late_is_asked_again() {
 #[tokio::test]
 async fn a_node_whose_turn_comes_after_an_abort_is_not_begun() {
     let mut scene = staggered("Off").await;
-    scene.is_aborted = true;
+    scene.is_aborted = |_, _| true;
     let outcome = scene.switch(Operation::On, SHORT).await;
     assert!(matches!(outcome, Outcome::Skipped(_)), "{outcome:?}");
     assert!(scene.told().is_empty() && scene.notes().is_empty());

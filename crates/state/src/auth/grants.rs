@@ -15,7 +15,7 @@ use super::policies::{is_for, stands};
 use super::{Auth, Part, Proof, gives};
 use crate::bounds::{GRANT_POLICIES_MAX, SESSION_GROUPS_MAX, check_count};
 use crate::changes::Changes;
-use crate::cluster::FEATURE_LEVEL_AUTH;
+use crate::cluster::{FEATURE_LEVEL_AUTH, FEATURE_LEVEL_DISCOVERY};
 use crate::log_position::LogPosition;
 use crate::{Event, Object, RowKind, State, discovery};
 
@@ -190,7 +190,10 @@ impl State {
         let mut by_area: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
         for event in events {
             let area = match event.key().kind() {
-                RowKind::Secret => of_secret(event.key().key(), &grant.permission),
+                // before it a secret is the cluster's, whatever it opens: a member of the release before would say no
+                RowKind::Secret if self.feature_level() >= FEATURE_LEVEL_DISCOVERY => {
+                    of_secret(event.key().key(), &grant.permission)
+                }
                 _ => of_event(event, self, next),
             };
             by_area.entry(area).or_default().push(event);

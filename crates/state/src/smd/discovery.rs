@@ -38,8 +38,9 @@ impl Smd {
         check_ids("endpoints", store.endpoints.len())?;
         let (mut next, mut part, mut applied) = (self.clone(), Changes::default(), Applied::default());
         let (mut seen, mut passwords) = (BTreeSet::new(), Vec::new());
+        let level = secrets.feature_level();
         for found in &store.endpoints {
-            let id = next.store_endpoint(found, store.update, at, &mut part, &mut applied)?;
+            let id = next.store_endpoint(found, store.update, level, at, &mut part, &mut applied)?;
             passwords.extend(password(&id, found.password.as_ref())?);
             if !seen.insert(id.clone()) {
                 return Err(Rejection::invalid(
@@ -60,6 +61,7 @@ impl Smd {
         &mut self,
         found: &DiscoveredEndpoint,
         update: bool,
+        level: u32,
         at: &LogPosition<'_>,
         changes: &mut Changes,
         applied: &mut Applied,
@@ -85,6 +87,7 @@ impl Smd {
         }
         self.redfish_endpoints.check_fqdn(&id, &after.fqdn)?;
         self.store_behind(found, &after, update, at, changes)?;
+        self.store_found_hardware(found, id.as_str(), level, at, changes)?;
         match before.as_deref() {
             Some(before) if *before == after && found.password.is_none() => {
                 applied.unchanged.push(id.to_string());
@@ -146,7 +149,7 @@ impl Smd {
         for service in &found.service_endpoints {
             self.service_endpoints.store_found(service, behind, at, changes)?;
         }
-        self.store_found_hardware(found, &behind.id, at, changes)
+        Ok(())
     }
 
     fn store_component(

@@ -10,15 +10,17 @@ use super::Smd;
 use super::hardware_frus::fru_id_of_place;
 use crate::bounds::{COMPONENTS_PER_ENDPOINT_MAX, HARDWARE_PER_ENDPOINT_MAX, check_count};
 use crate::changes::Changes;
+use crate::cluster::FEATURE_LEVEL_DISCOVERY;
 use crate::log_position::LogPosition;
 
 impl Smd {
     /// Stores the hardware that was found behind the Redfish endpoint `behind`. What the endpoint says all of, it has no
-    /// more than that.
+    /// more than that. `level` is the cluster's.
     pub(super) fn store_found_hardware(
         &mut self,
         found: &DiscoveredEndpoint,
         behind: &str,
+        level: u32,
         at: &LogPosition<'_>,
         changes: &mut Changes,
     ) -> Result<(), Rejection> {
@@ -26,7 +28,7 @@ impl Smd {
         let told_apart: Vec<HardwareEntry> = found
             .hardware
             .iter()
-            .map(|entry| self.told_apart(entry, behind))
+            .map(|entry| self.told_apart(entry, behind, level))
             .collect();
         let checked = self.hardware.check(&told_apart)?;
         let whole = wholes(&found.complete_below, behind)?;
@@ -51,10 +53,10 @@ impl Smd {
     /// The entry with a name of its own for its unit. The nodes of a chassis often have the chassis' serial number, each of
     /// them, and so have machines that are emulated: what another endpoint has found stays where it is, and what is
     /// found here is another unit, named after its place. Only a UUID tells that it is the same one, and has moved.
-    fn told_apart(&self, entry: &HardwareEntry, behind: &str) -> HardwareEntry {
+    fn told_apart(&self, entry: &HardwareEntry, behind: &str, level: u32) -> HardwareEntry {
         let mut entry = entry.clone();
         if let Some(fru) = entry.fru.as_mut()
-            && self.is_behind_another(&fru.fru_id, behind)
+            && self.is_behind_another(&fru.fru_id, behind, level)
             && !self.is_same_machine(fru)
         {
             fru.fru_id = fru_id_of_place(&entry.id);
@@ -68,18 +70,20 @@ impl Smd {
     }
 
     /// Whether a unit is where another Redfish endpoint than `behind` tells of it.
-    fn is_behind_another(&self, fru_id: &str, behind: &str) -> bool {
+    fn is_behind_another(&self, fru_id: &str, behind: &str, level: u32) -> bool {
         let place = self.hardware.place_of(fru_id);
-        let endpoint = place.and_then(|place| self.endpoint_telling_of(place));
+        let endpoint = place.and_then(|place| self.endpoint_telling_of(place, level));
         endpoint.is_some_and(|endpoint| endpoint.as_str() != behind)
     }
 
     /// The Redfish endpoint that tells of what is in a place. An enclosure, and what supplies it with power, is told of by the
-    /// BMC of its number.
-    fn endpoint_telling_of(&self, place: &Xname) -> Option<Xname> {
+    /// BMC of its number; the release before knew the latter for nobody's, and where a unit is must be the same on every member.
+    fn endpoint_telling_of(&self, place: &Xname, level: u32) -> Option<Xname> {
         let begin = match place.hms_type() {
             HmsType::NodeEnclosure => bmc_of(place),
-            HmsType::NodeEnclosurePowerSupply => place.parent().as_ref().and_then(bmc_of),
+            HmsType::NodeEnclosurePowerSupply if level >= FEATURE_LEVEL_DISCOVERY => {
+                place.parent().as_ref().and_then(bmc_of)
+            }
             _ => Some(place.clone()),
         };
         std::iter::successors(begin, Xname::parent).find_map(|id| match self.component_endpoints.get(&id) {

@@ -1,14 +1,16 @@
 //! Members of an earlier release know nothing of discovery and jobs: as long as there are some, nothing of it is in log or rows.
 
 use model::Rejection;
+use proto::auth::v1::Grant;
 use proto::cluster::v1::cluster_command::SetFeatureLevel;
 use proto::discovery::v1::DiscoveryCommand;
 use proto::job::v1::JobCommand;
 use proto::raft::v1::entry::Command;
+use proto::smd::v1::smd_command::DiscoveredEndpoint;
 use state::State;
 use state::cluster::{FEATURE_LEVEL_DISCOVERY, FEATURE_LEVEL_KNOWN};
 
-use crate::auth_support::{grant, granted, policy, put};
+use crate::auth_support::{grant, granted, policy, put, put_role, sealed};
 use crate::discoveries::blade;
 use crate::jobs::{power, scan};
 use crate::redfish_endpoints::post;
@@ -79,6 +81,31 @@ fn shipped_roles_are_those_of_the_level() {
     log.ok(put(policy("p", "operator", &["user/ada"])));
     let power = power(&["x0c0s0b0n0"]);
     granted(&mut log, "user/ada", grant("power.write", &["p"]), power).unwrap();
+}
+
+/// A member of the release before says that a password is the cluster's, so until it is gone all say so.
+#[test]
+fn a_narrow_token_for_smd_gives_passwords_to_endpoints_from_level_7_on() {
+    let mut log = before();
+    log.ok(put_role("inventory", &["smd.write"]));
+    log.ok(put(policy("inventory", "inventory", &["user/eve"])));
+    let narrow = Grant {
+        scope: Some("smd.write".into()),
+        ..grant("smd.write", &["inventory"])
+    };
+    let with_password = || {
+        post(vec![DiscoveredEndpoint {
+            password: Some(sealed("bmc/x0c0s0b0")),
+            ..blade(0)
+        }])
+    };
+    let denied = Rejection::Denied {
+        permission: "cluster.write".into(),
+    };
+    let refused = granted(&mut log, "user/eve", narrow.clone(), with_password());
+    assert_eq!(refused, Err(denied));
+    raise(&mut log);
+    granted(&mut log, "user/eve", narrow, with_password()).unwrap();
 }
 
 /// SMD's own changes of users and endpoints leave no trace in rows that older members do not have.

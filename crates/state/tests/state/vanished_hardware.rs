@@ -151,6 +151,26 @@ fn an_endpoint_speaks_of_its_own_places_only() {
     assert_eq!(field, "complete_below");
 }
 
+/// Power supplies often have one serial number, or none. A member of the release before lets such a unit move to whoever found it
+/// last, and all members must say the same of where it is.
+#[test]
+fn supplies_of_two_enclosures_are_told_apart_from_level_7_on() {
+    let (first, second) = ("x0c0s0e0t0", "x0c0s1e0t0");
+    for level in [6, 7] {
+        let mut log = Log::new();
+        log.state = State::at_level(level);
+        let supply = |slot: u8, place: &str| DiscoveredEndpoint {
+            hardware: vec![hardware::entry(place, "NodeEnclosurePowerSupply.0")],
+            ..blade(slot)
+        };
+        log.ok(post(vec![supply(0, first)]));
+        log.ok(post(vec![supply(1, second)]));
+        let stays = unit_in(&log.state, first) == "NodeEnclosurePowerSupply.0";
+        let moved = unit_in(&log.state, second) == "NodeEnclosurePowerSupply.0";
+        assert_eq!((stays, moved), (level == 7, level == 6), "level {level}");
+    }
+}
+
 /// Members that do not know the word would keep what has left.
 #[test]
 fn it_needs_members_that_know_it() {
