@@ -266,10 +266,14 @@ async fn write(bmcs: &Bmcs, job: &Running, mut read: mpsc::UnboundedReceiver<Fir
 }
 
 /// Waits until the log says so. Without a majority that takes as long as it takes; when the claim is lost meanwhile, this is
-/// dropped.
-async fn begin(job: Running, place: u32, note: String, again: Duration) -> Result<(), Outcome> {
+/// dropped. What was cancelled before the log took it is not told.
+pub(crate) async fn begin(job: Running, place: u32, note: String, again: Duration) -> Result<(), Outcome> {
     loop {
         match job.begin(place, &note).await {
+            Ok(()) if note == update::TOLD && job.is_cancelled() => {
+                let reason = "the update was cancelled before its BMC was told";
+                return Err(Outcome::Skipped(reason.to_owned()));
+            }
             Ok(()) => return Ok(()),
             Err(
                 Error::NoQuorum { .. }

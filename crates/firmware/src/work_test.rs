@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobs::Jobs;
+use futures::future::BoxFuture;
+use jobs::{JobKind, Jobs, Outcome, Running, Work};
 use model::{NodeNetwork, NodeUrls, Xname};
 use proto::firmware::v1::FirmwareUpdate;
-use proto::job::v1::job_command::{Change, ClaimJob, ReportJob};
+use proto::job::v1::job_command::{CancelJob, Change, ClaimJob, ReportJob};
 use proto::job::v1::job_target::State;
 use proto::job::v1::{Job, JobCommand, JobTarget, job};
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
 use rpc::Author;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::fake_bmc::{FakeBmc, Manner, TaskStep, bmcs, fast, inventory, open_by};
-use crate::work::FirmwareWork;
+use crate::update::TOLD;
+use crate::work::{FirmwareWork, begin};
 
 /// Until the end of a rollout; a machine that is busy with other tests is slow.
 const AT_MOST: Duration = Duration::from_secs(60);
@@ -270,4 +273,50 @@ async fn a_step_that_others_reach_is_left_to_them_and_no_later_one_begins() {
     let work = work(&store, &fakes);
     assert!(!jobs::Work::can_run(work.as_ref(), &job, &open));
     assert!(jobs::Work::can_run(work.as_ref(), &job, &[]));
+}
+
+/// Is cancelled while it waits for the log.
+struct CancelledMeanwhile {
+    store: Store,
+    begun: mpsc::UnboundedSender<Result<(), Outcome>>,
+}
+
+impl Work for CancelledMeanwhile {
+    fn kind(&self) -> JobKind {
+        JobKind::FirmwareUpdate
+    }
+
+    fn can_run(&self, _: &Job, _: &[JobTarget]) -> bool {
+        true
+    }
+
+    fn run(self: Arc<Self>, running: Running) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let id = running.job().id.clone();
+            job(&self.store, Change::CancelJob(CancelJob { id })).await;
+            for note in [TOLD, TASK] {
+                let begun = begin(running.clone(), 0, note.to_owned(), Duration::from_millis(5)).await;
+                self.begun.send(begun).unwrap();
+            }
+        })
+    }
+}
+
+/// Whoever cancels it was told that nothing more is begun; a task that runs already is followed.
+#[tokio::test]
+async fn what_is_cancelled_while_the_log_is_away_is_not_told() {
+    let (store, _fakes) = scene(1).await;
+    start(&store, asked(&[], 0), 1).await;
+    let (begun, mut told) = mpsc::unbounded_channel();
+    let work: Arc<dyn Work> = Arc::new(CancelledMeanwhile {
+        store: store.clone(),
+        begun,
+    });
+    let member = Jobs::new(store.clone(), 1, vec![work]);
+    let working = tokio::spawn(member.run(std::future::pending::<()>()));
+    let first = tokio::time::timeout(AT_MOST, told.recv()).await.unwrap();
+    assert!(matches!(first, Some(Err(Outcome::Skipped(_)))), "{first:?}");
+    let later = tokio::time::timeout(AT_MOST, told.recv()).await.unwrap();
+    assert_eq!(later, Some(Ok(())));
+    working.abort();
 }
