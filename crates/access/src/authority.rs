@@ -75,6 +75,8 @@ struct View {
 struct Revisions {
     policies: Option<u64>,
     places: Option<u64>,
+    /// The shipped roles are those of the level, and no row says so.
+    feature_level: u32,
 }
 
 impl Revisions {
@@ -82,6 +84,7 @@ impl Revisions {
         Revisions {
             policies: state.last_change(POLICIES),
             places: state.last_change(PLACES),
+            feature_level: state.feature_level(),
         }
     }
 }
@@ -299,7 +302,8 @@ impl Inner {
         if known.at == at {
             return known;
         }
-        let table = match known.at.policies == at.policies {
+        let decides = |at: Revisions| (at.policies, at.feature_level);
+        let table = match decides(known.at) == decides(at) {
             true => Arc::clone(&known.table),
             false => Arc::new(Table::of(state, &self.permissions)),
         };

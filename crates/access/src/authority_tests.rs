@@ -1,8 +1,11 @@
 use proto::auth::v1::auth_command::{AddAuthority, Change, RemoveAuthority};
 use proto::auth::v1::certificate_authority::Stage;
 use proto::auth::v1::{AuthCommand, CertificateAuthority};
+use proto::cluster::v1::ClusterCommand;
+use proto::cluster::v1::cluster_command::{self, SetFeatureLevel};
 use proto::raft::v1::entry::Command;
 use raft::Store;
+use state::cluster::FEATURE_LEVEL_DISCOVERY;
 use tonic::{Code, Status};
 
 use super::*;
@@ -80,6 +83,22 @@ async fn below_the_feature_level_nothing_has_changed() {
         Code::PermissionDenied
     );
     assert_eq!(authorities.proof(&user("ada")), None);
+}
+
+/// The shipped roles give more from a level on, though no role and no policy has changed.
+#[tokio::test]
+async fn what_shipped_roles_give_is_that_of_the_level_as_soon_as_it_is_raised() {
+    let store = Store::in_memory_with(State::at_level(FEATURE_LEVEL_DISCOVERY - 1));
+    put(&store, policy("a", "operator", &["user/ada"])).await;
+    let authorities = authorities(&store);
+    let power = || code(authorities.access(&user("ada"), "power.write"));
+    assert_eq!(power(), Code::PermissionDenied);
+    let raise = cluster_command::Change::SetFeatureLevel(SetFeatureLevel {
+        level: FEATURE_LEVEL_DISCOVERY,
+    });
+    let command = Command::Cluster(ClusterCommand { change: Some(raise) });
+    store.propose("token/admin", command, None).await.unwrap();
+    assert_eq!(power(), Code::Ok);
 }
 
 /// What is one's own is changed with what proves one, and with nothing that policies give.
