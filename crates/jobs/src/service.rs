@@ -61,11 +61,7 @@ impl job_service_server::JobService for JobService {
                 && kind.is_none_or(|kind| JobKind::of(job) == Some(kind))
                 && (!request.active || is_active(job))
         });
-        let (jobs, next_page_token) = page.cut(
-            wanted,
-            |(_, key, _)| key.as_str(),
-            |(_, _, job)| job.as_ref().clone(),
-        );
+        let (jobs, next_page_token) = page.cut(wanted, |(_, key, _)| key.as_str(), |(_, _, job)| shown(job));
         Ok(Response::new(ListJobsResponse {
             jobs,
             next_page_token,
@@ -75,7 +71,7 @@ impl job_service_server::JobService for JobService {
     #[tracing::instrument(level = "debug", name = "jobs.get", skip_all, fields(id = ?request.get_ref().id))]
     async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<Job>, Status> {
         let job = job_of(&self.store.state(), &request.get_ref().id)?;
-        Ok(Response::new(job.as_ref().clone()))
+        Ok(Response::new(shown(&job)))
     }
 
     #[tracing::instrument(level = "debug", name = "jobs.list_targets", skip_all, fields(id = ?request.get_ref().id))]
@@ -113,7 +109,7 @@ impl job_service_server::JobService for JobService {
         let cancel = job_command::CancelJob { id: id.clone() };
         propose(&self.store, &author, Change::CancelJob(cancel)).await?;
         let job = job_of(&self.store.state_after(&author), &id)?;
-        Ok(Response::new(job.as_ref().clone()))
+        Ok(Response::new(shown(&job)))
     }
 
     #[tracing::instrument(name = "jobs.delete", skip_all, fields(id = ?request.get_ref().id))]
@@ -126,6 +122,14 @@ impl job_service_server::JobService for JobService {
         let delete = Change::DeleteJobs(job_command::DeleteJobs { ids });
         propose(&self.store, &author, delete).await?;
         Ok(Response::new(DeleteJobResponse {}))
+    }
+}
+
+/// Without what proves who asked for it, as watches show it: token, session and certificate are nobody else's business.
+fn shown(job: &Job) -> Job {
+    Job {
+        grant: None,
+        ..job.clone()
     }
 }
 

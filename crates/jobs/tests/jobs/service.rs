@@ -1,11 +1,15 @@
 //! Jobs as people see them.
 
 use jobs::{JobService, Outcome, Running};
-use proto::discovery::v1::Scan;
+use proto::auth::v1::Grant;
+use proto::discovery::v1::{Crawl, Scan};
+use proto::job::v1::job_command::{Change, CreateJob};
 use proto::job::v1::job_service_server::JobService as _;
 use proto::job::v1::{
-    CancelJobRequest, DeleteJobRequest, GetJobRequest, ListJobTargetsRequest, ListJobsRequest, job,
+    CancelJobRequest, DeleteJobRequest, GetJobRequest, Job, JobCommand, ListJobTargetsRequest,
+    ListJobsRequest, job,
 };
+use proto::raft::v1::entry::Command;
 use raft::Store;
 use rpc::Author;
 use tonic::Code;
@@ -169,4 +173,36 @@ async fn what_is_not_there_or_not_over_is_told() {
     assert_eq!(again.code(), Code::FailedPrecondition, "{}", again.message());
     service.delete_job(admin(delete())).await.unwrap();
     assert!(store.state().jobs.get(&id).is_none());
+}
+
+/// Who may see jobs need not know by which token or session somebody else came.
+#[tokio::test]
+async fn what_gave_its_author_the_right_is_not_shown() {
+    let store = Store::in_memory();
+    let service = JobService::new(store.clone());
+    let job = Job {
+        work: Some(job::Work::Crawl(Crawl::default())),
+        principal: "user/ada".to_owned(),
+        grant: Some(Grant {
+            session_id: "00c0ffee00c0ffee".to_owned(),
+            ..Grant::default()
+        }),
+        ..Job::default()
+    };
+    let create = Change::CreateJob(CreateJob {
+        job: Some(job),
+        targets: vec!["x0c0s0b0".to_owned()],
+    });
+    let command = Command::Job(JobCommand { change: Some(create) });
+    let created = store.propose("member/1", command, None).await.unwrap();
+    let id = created.applied.value;
+    assert!(store.state().jobs.get(&id).unwrap().grant.is_some());
+    let get = GetJobRequest { id: id.clone() };
+    let got = service.get_job(admin(get)).await.unwrap().into_inner();
+    let listed = service.list_jobs(admin(ListJobsRequest::default())).await;
+    let listed = listed.unwrap().into_inner().jobs;
+    let cancelled = service.cancel_job(admin(CancelJobRequest { id })).await;
+    for shown in [got, listed[0].clone(), cancelled.unwrap().into_inner()] {
+        assert_eq!((shown.principal.as_str(), shown.grant), ("user/ada", None));
+    }
 }
