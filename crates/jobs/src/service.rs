@@ -61,7 +61,7 @@ impl job_service_server::JobService for JobService {
                 && kind.is_none_or(|kind| JobKind::of(job) == Some(kind))
                 && (!request.active || is_active(job))
         });
-        let (jobs, next_page_token) = page.cut(wanted, |(_, key, _)| key.as_str(), |(_, _, job)| shown(job));
+        let (jobs, next_page_token) = page.cut(wanted, |(_, key, _)| key.as_str(), |(_, _, job)| shown(&job));
         Ok(Response::new(ListJobsResponse {
             jobs,
             next_page_token,
