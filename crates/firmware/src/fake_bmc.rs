@@ -121,6 +121,10 @@ impl FakeBmc {
         self.lock().looks = Some(0);
     }
 
+    pub(crate) fn is_at(&self, version: &'static str) {
+        self.lock().version = version;
+    }
+
     pub(crate) fn becomes(&self, version: &'static str) {
         self.lock().next = version;
     }

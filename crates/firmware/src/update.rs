@@ -29,8 +29,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) inventory: &'a FirmwareInventory,
     /// Writes a note into the log; it is there when this returns. The error is the outcome of the BMC.
     pub(crate) begin: &'a (dyn Fn(String) -> BoxFuture<'static, Result<(), Outcome>> + Send + Sync),
-    /// Told the versions that were read after an update.
-    pub(crate) read_after: &'a (dyn Fn(Versions) + Send + Sync),
+    /// Told the versions that were read after an update, and those before it that the inventory has otherwise.
+    pub(crate) read: &'a (dyn Fn(Versions) + Send + Sync),
 }
 
 /// How far telling came.
@@ -55,6 +55,10 @@ pub(crate) async fn update(link: &mut Link, turn: &Turn<'_>) -> Outcome {
         Ok(before) => before,
         Err(error) => return not_told(&error),
     };
+    // whoever takes over knows the inventory only: what is old in it would look like a success
+    if !versions::changes(&versions::known(&firmware), &before).is_empty() {
+        (turn.read)(before.clone());
+    }
     let told = match tell(link, turn, &target, &firmware).await {
         Ok(told) => told,
         Err(outcome) => return outcome,
@@ -141,7 +145,7 @@ fn done(turn: &Turn<'_>, before: &Versions, after: Result<Versions, Error>, mess
     let found = match after {
         Ok(after) => {
             let changes = versions::changes(before, &after);
-            (turn.read_after)(after);
+            (turn.read)(after);
             match changes.as_str() {
                 "" => "done, and its versions are as they were: it may take them with its next restart"
                     .to_owned(),

@@ -227,7 +227,7 @@ impl Rollout<'_> {
             begin: &move |note: String| -> BoxFuture<'static, Result<(), Outcome>> {
                 Box::pin(begin(job.clone(), place, note, again))
             },
-            read_after: &|read: Versions| {
+            read: &|read: Versions| {
                 // Nobody listens any more only when the rollout itself is gone.
                 let _ = self.read.send(versions::with(&inventory, &read));
             },
@@ -250,7 +250,7 @@ impl Rollout<'_> {
     }
 }
 
-/// What was read after updates becomes the inventory, by the author of the rollout.
+/// What was read before and after updates becomes the inventory, by the author of the rollout.
 async fn write(bmcs: &Bmcs, job: &Running, mut read: mpsc::UnboundedReceiver<FirmwareInventory>) {
     while let Some(inventory) = read.recv().await {
         if inventory.firmware.is_empty() {
