@@ -59,11 +59,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CliError> {
     })
 }
 
-/// Adds what was found; what was found before at the same place is replaced, with its key.
+/// Adds what was found; what was found before at the same place is replaced, with its key. Gives the places that show another key
+/// than before.
 ///
 /// # Errors
 /// Naming the file.
-pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<(), CliError> {
+pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<Vec<String>, CliError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = std::fs::DirBuilder::new()
             .recursive(true)
@@ -73,14 +74,21 @@ pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<(), CliError> {
             CliError::other(&format!("cannot make the folder {}", folder.display()), error)
         })?;
     }
-    let all = read(path)?.into_iter().chain(found);
-    let by_place: BTreeMap<(String, u16), Row> = all
-        .map(|row| ((row.asset.host.clone(), row.asset.port), row))
-        .collect();
+    let placed = |row: Row| ((row.asset.host.clone(), row.asset.port), row);
+    let mut by_place: BTreeMap<(String, u16), Row> = read(path)?.into_iter().map(placed).collect();
+    let mut changed = Vec::new();
+    for (place, row) in found.into_iter().map(placed) {
+        let key = row.key_sha256.clone();
+        let before = by_place.insert(place.clone(), row);
+        if before.is_some_and(|before| !before.key_sha256.is_empty() && before.key_sha256 != key) {
+            changed.push(format!("{}:{}", place.0, place.1));
+        }
+    }
     let rows: Vec<Row> = by_place.into_values().collect();
     let text = serde_json::to_string_pretty(&rows);
     let text = text.map_err(|error| CliError::other("cannot write the cache", error))?;
-    form::write(Some(path), &(text + "\n"))
+    form::write(Some(path), &(text + "\n"))?;
+    Ok(changed)
 }
 
 #[cfg(test)]
@@ -106,22 +114,17 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/folder/bmcs.json");
         assert!(read(&path).unwrap().is_empty());
-        add(
-            &path,
-            vec![
-                row("https://10.0.0.2", 443, "a"),
-                row("https://10.0.0.1", 443, "b"),
-            ],
-        )
-        .unwrap();
-        add(
-            &path,
-            vec![
-                row("https://10.0.0.2", 443, "c"),
-                row("https://10.0.0.2", 8443, "d"),
-            ],
-        )
-        .unwrap();
+        let first = vec![
+            row("https://10.0.0.2", 443, "a"),
+            row("https://10.0.0.1", 443, "b"),
+        ];
+        assert!(add(&path, first.clone()).unwrap().is_empty());
+        assert!(add(&path, first).unwrap().is_empty(), "the same keys");
+        let second = vec![
+            row("https://10.0.0.2", 443, "c"),
+            row("https://10.0.0.2", 8443, "d"),
+        ];
+        assert_eq!(add(&path, second).unwrap(), ["https://10.0.0.2:443"]);
         let keys: Vec<String> = read(&path)
             .unwrap()
             .into_iter()
