@@ -1,6 +1,7 @@
 //! The service: who may, which node, where its console is.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bmcs::{Bmcs, What};
@@ -111,7 +112,8 @@ impl ConsoleService {
 
     async fn line(&self, found: &Found) -> Result<Line, Error> {
         let (name, port) = (found.address.host(), found.place.port);
-        let host = within_reach(name, port, |address| self.bmcs.reaches(address)).await;
+        let looked_up = tokio::net::lookup_host((name, port)).await;
+        let host = within_reach(looked_up, |address| self.bmcs.reaches(address));
         let host =
             host.map_err(|problem| not_ready(format!("{name}, the BMC of {}: {problem}", found.node)))?;
         let login = self.bmcs.login_for(&found.bmc, &found.address)?;
@@ -221,11 +223,13 @@ impl console_service_server::ConsoleService for ConsoleService {
     }
 }
 
-/// The first address of `name` that this member reaches. ssh is given that and not the name, which it would look up again: what has
+/// The first address of a name that this member reaches. ssh is given that and not the name, which it would look up again: what has
 /// been judged is what is connected to.
-async fn within_reach(name: &str, port: u16, reaches: impl Fn(&Address) -> bool) -> Result<String, String> {
-    let found = tokio::net::lookup_host((name, port)).await;
-    let mut found = found.map_err(|error| format!("it has no address: {error}"))?;
+fn within_reach(
+    looked_up: std::io::Result<impl Iterator<Item = SocketAddr>>,
+    reaches: impl Fn(&Address) -> bool,
+) -> Result<String, String> {
+    let mut found = looked_up.map_err(|error| format!("it has no address: {error}"))?;
     match found.find(|at| reaches(&Address::new(*at))) {
         Some(at) => Ok(at.ip().to_string()),
         None => Err("it leads to no `bmc-subnets` of this member; ask another member".to_owned()),
@@ -296,6 +300,7 @@ fn cannot_start(error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::lookup_host;
     use tonic::Code;
 
     use super::*;
@@ -338,12 +343,12 @@ mod tests {
     async fn ssh_is_given_an_address_that_was_judged_and_never_a_name() {
         let loopback = |address: &Address| address.ip().is_some_and(|ip| ip.is_loopback());
         for name in ["localhost", "127.0.0.1", "::1"] {
-            let host = within_reach(name, 22, loopback).await.unwrap();
+            let host = within_reach(lookup_host((name, 22)).await, loopback).unwrap();
             assert!(host.parse::<std::net::IpAddr>().unwrap().is_loopback(), "{host}");
-            let refused = within_reach(name, 22, |_| false).await.unwrap_err();
+            let refused = within_reach(lookup_host((name, 22)).await, |_| false).unwrap_err();
             assert!(refused.contains("bmc-subnets"), "{refused}");
         }
-        let nowhere = within_reach("bmc\0", 22, loopback).await.unwrap_err();
+        let nowhere = within_reach(lookup_host(("bmc\0", 22)).await, loopback).unwrap_err();
         assert!(nowhere.contains("no address"), "{nowhere}");
     }
 
