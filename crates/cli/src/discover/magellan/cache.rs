@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use discovery::magellan::RemoteAsset;
+use redfish::Address;
 use serde::{Deserialize, Serialize};
 
 use super::form;
@@ -57,6 +58,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CliError> {
         CliError::new(Kind::Usage, text)
             .with_remedy("Name another file with --cache, or scan again and let it be replaced.")
     })
+}
+
+/// The keys of what was found, by address; none where there is no cache.
+///
+/// # Errors
+/// `Usage` for a file that is something else.
+pub(super) fn keys(named: Option<&Path>) -> Result<BTreeMap<Address, String>, CliError> {
+    let Ok(path) = path(named) else {
+        return Ok(BTreeMap::new());
+    };
+    let rows = read(&path)?.into_iter();
+    Ok(rows
+        .filter_map(|row| Some((row.asset.address().ok()?, row.key_sha256)))
+        .collect())
 }
 
 /// Adds what was found; what was found before at the same place is replaced, with its key. Gives the places that show another key
@@ -131,6 +146,19 @@ pub(super) mod tests {
             .map(|row| row.key_sha256)
             .collect();
         assert_eq!(keys, ["b", "c", "d"]);
+    }
+
+    /// Whoever reads a single BMC must not believe another key than the scan saw.
+    #[test]
+    fn a_key_is_found_by_its_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bmcs.json");
+        assert!(keys(Some(path.as_path())).unwrap().is_empty());
+        add(&path, vec![row("https://10.0.0.2", 8443, "a")]).unwrap();
+        let keys = keys(Some(path.as_path())).unwrap();
+        let of = |address: &str| keys.get(&address.parse().unwrap()).map(String::as_str);
+        assert_eq!(of("https://10.0.0.2:8443"), Some("a"));
+        assert_eq!(of("https://10.0.0.2"), None);
     }
 
     #[test]
