@@ -112,6 +112,7 @@ fn nothing_is_left_out() {
         "### Tokens",
         "### Rights",
         "### Members",
+        "### BMCs",
         "### Secrets at rest",
         "### Supply chain",
         "### Login with the site's provider",

@@ -3,6 +3,10 @@
 use std::io::Result;
 
 use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a shell adds to the number of the signal that ended a process.
+const ENDED_BY_SIGNAL: i32 = 128;
 
 /// Nothing that is typed is shown.
 pub(crate) struct Quiet {
@@ -15,13 +19,21 @@ pub(crate) struct Raw {
 }
 
 impl Quiet {
+    /// From then on Ctrl-C ends this process with the terminal as before: a shell that shows nothing would be left else. Within a runtime.
+    ///
     /// # Errors
     /// If standard input is no terminal.
     pub(crate) fn begin() -> Result<Quiet> {
         let change = |settings: &mut Termios| settings.local_flags.remove(LocalFlags::ECHO);
-        Ok(Quiet {
-            _before: Before::change(change)?,
-        })
+        let before = Before::change(change)?;
+        let (settings, mut ends) = (before.0.clone(), Ends::listen()?);
+        // it is not stopped when this drops: the signals do not end the process by themselves any more
+        tokio::spawn(async move {
+            let number = ends.received().await;
+            put_back(&settings);
+            std::process::exit(ENDED_BY_SIGNAL + number);
+        });
+        Ok(Quiet { _before: before })
     }
 }
 
@@ -50,8 +62,44 @@ impl Before {
 
 impl Drop for Before {
     fn drop(&mut self) {
-        // without a terminal there is nothing to put back
-        let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &self.0);
+        put_back(&self.0);
+    }
+}
+
+fn put_back(settings: &Termios) {
+    // without a terminal there is nothing to put back
+    let _ = termios::tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, settings);
+}
+
+/// The signals that end this process; heard, so that the terminal is as before.
+pub(crate) struct Ends {
+    interrupt: Signal,
+    quit: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Ends {
+    /// # Errors
+    /// What the system says against it.
+    pub(crate) fn listen() -> Result<Ends> {
+        Ok(Ends {
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The number of the next of them.
+    pub(crate) async fn received(&mut self) -> i32 {
+        let kind = tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.quit.recv() => SignalKind::quit(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.hang_up.recv() => SignalKind::hangup(),
+        };
+        kind.as_raw_value()
     }
 }
 
@@ -60,6 +108,17 @@ mod tests {
     use std::io::IsTerminal as _;
 
     use super::*;
+
+    /// A raw terminal sends none by its keys, but `kill` does.
+    #[tokio::test]
+    async fn whatever_ends_this_process_is_heard_before_it_does() {
+        use nix::sys::signal::{Signal as Number, raise};
+        let mut ends = Ends::listen().unwrap();
+        for number in [Number::SIGINT, Number::SIGQUIT, Number::SIGTERM, Number::SIGHUP] {
+            raise(number).unwrap();
+            assert_eq!(ends.received().await, number as i32);
+        }
+    }
 
     /// A script's input is left alone.
     #[test]

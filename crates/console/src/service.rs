@@ -1,6 +1,7 @@
 //! The service: who may, which node, where its console is.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bmcs::{Bmcs, What};
@@ -109,7 +110,12 @@ impl ConsoleService {
         })
     }
 
-    fn line(&self, found: &Found) -> Result<Line, Error> {
+    async fn line(&self, found: &Found) -> Result<Line, Error> {
+        let (name, port) = (found.address.host(), found.place.port);
+        let looked_up = tokio::net::lookup_host((name, port)).await;
+        let host = within_reach(looked_up, |address| self.bmcs.reaches(address));
+        let host =
+            host.map_err(|problem| not_ready(format!("{name}, the BMC of {}: {problem}", found.node)))?;
         let login = self.bmcs.login_for(&found.bmc, &found.address)?;
         let login = login.ok_or_else(|| Error::Conflict {
             detail: format!(
@@ -118,8 +124,9 @@ impl ConsoleService {
             ),
         })?;
         Ok(Line {
-            host: found.address.host().to_owned(),
-            port: found.place.port,
+            known_as: (host != name).then(|| format!("{name}:{port}")),
+            host,
+            port,
             login,
         })
     }
@@ -176,7 +183,8 @@ impl console_service_server::ConsoleService for ConsoleService {
         let slot = self.slot()?;
         let found = self.find(node.clone()).await?;
         found.place.check_can_be_connected(node.as_str())?;
-        let session = Session::start(&self.ssh, &self.line(&found)?).map_err(|error| cannot_start(&error))?;
+        let line = self.line(&found).await?;
+        let session = Session::start(&self.ssh, &line).map_err(|error| cannot_start(&error))?;
         let (told, receiver) = mpsc::channel(MESSAGES_AHEAD);
         // the queue is new and has room
         let _ = told.try_send(Ok(opened(found.told())));
@@ -212,6 +220,19 @@ impl console_service_server::ConsoleService for ConsoleService {
     ) -> Result<Response<ListConsolesResponse>, Status> {
         let consoles = self.list(&request.get_ref().node)?;
         Ok(Response::new(ListConsolesResponse { consoles }))
+    }
+}
+
+/// The first address of a name that this member reaches. ssh is given that and not the name, which it would look up again: what has
+/// been judged is what is connected to.
+fn within_reach(
+    looked_up: std::io::Result<impl Iterator<Item = SocketAddr>>,
+    reaches: impl Fn(&Address) -> bool,
+) -> Result<String, String> {
+    let mut found = looked_up.map_err(|error| format!("it has no address: {error}"))?;
+    match found.find(|at| reaches(&Address::new(*at))) {
+        Some(at) => Ok(at.ip().to_string()),
+        None => Err("it leads to no `bmc-subnets` of this member; ask another member".to_owned()),
     }
 }
 
@@ -279,6 +300,7 @@ fn cannot_start(error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::lookup_host;
     use tonic::Code;
 
     use super::*;
@@ -314,6 +336,20 @@ mod tests {
     #[test]
     fn whoever_needs_no_policies_may_use_every_console() {
         check_right(&Rights::default(), &node_of("x0c0s0b0n0").unwrap()).unwrap();
+    }
+
+    /// Whoever names a BMC could else have a member show its password to any host that the name leads to.
+    #[tokio::test]
+    async fn ssh_is_given_an_address_that_was_judged_and_never_a_name() {
+        let loopback = |address: &Address| address.ip().is_some_and(|ip| ip.is_loopback());
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            let host = within_reach(lookup_host((name, 22)).await, loopback).unwrap();
+            assert!(host.parse::<std::net::IpAddr>().unwrap().is_loopback(), "{host}");
+            let refused = within_reach(lookup_host((name, 22)).await, |_| false).unwrap_err();
+            assert!(refused.contains("bmc-subnets"), "{refused}");
+        }
+        let nowhere = within_reach(lookup_host(("bmc\0", 22)).await, loopback).unwrap_err();
+        assert!(nowhere.contains("no address"), "{nowhere}");
     }
 
     #[test]

@@ -129,6 +129,7 @@ pub(crate) mod tests {
     pub(crate) fn line() -> Line {
         Line {
             host: "192.0.2.1".into(),
+            known_as: None,
             port: 22,
             login: Login {
                 user: "root".into(),

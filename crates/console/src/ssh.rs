@@ -45,8 +45,10 @@ pub struct SshProgram {
 /// A console's SSH server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// Address or name, without brackets.
+    /// Address, without brackets. No name: ssh would look it up by itself and go wherever it leads.
     pub host: String,
+    /// What its host key is kept as, where that is not the address.
+    pub known_as: Option<String>,
     /// TCP port.
     pub port: u16,
     /// Who logs in.
@@ -118,7 +120,12 @@ fn arguments(line: &Line, known_hosts: &Path) -> Vec<String> {
         format!("UserKnownHostsFile=\"{known_hosts}\""),
         format!("Port={}", line.port),
     ];
-    let options = OPTIONS.iter().map(|option| (*option).to_owned()).chain(own);
+    let known_as = line.known_as.iter().map(|name| format!("HostKeyAlias={name}"));
+    let options = OPTIONS
+        .iter()
+        .map(|option| (*option).to_owned())
+        .chain(own)
+        .chain(known_as);
     let mut arguments: Vec<String> = ["-F", "none", "-tt"].map(str::to_owned).to_vec();
     arguments.extend(options.flat_map(|option| ["-o".to_owned(), option]));
     // behind `--` nothing is an option, whatever a BMC's name is
@@ -138,6 +145,7 @@ mod tests {
     fn line() -> Line {
         Line {
             host: "10.1.0.7".into(),
+            known_as: None,
             port: 2200,
             login: Login {
                 user: "root".into(),
@@ -183,6 +191,22 @@ mod tests {
             let place = place.unwrap_or_else(|| panic!("{option}: {arguments:?}"));
             assert_eq!(arguments[place - 1], "-o");
         }
+    }
+
+    /// A name may lead elsewhere tomorrow; the BMC of that name still has its key.
+    #[test]
+    fn the_key_of_a_bmc_with_a_name_is_kept_by_its_name() {
+        let mut line = line();
+        let alias = |line: &Line| {
+            let arguments = arguments(line, Path::new("/k"));
+            let found = arguments
+                .iter()
+                .find(|argument| argument.starts_with("HostKeyAlias="));
+            found.cloned()
+        };
+        assert_eq!(alias(&line), None);
+        line.known_as = Some("bmc-7:2200".into());
+        assert_eq!(alias(&line).as_deref(), Some("HostKeyAlias=bmc-7:2200"));
     }
 
     /// A name that begins with a dash is a name, and so is a user's.

@@ -117,6 +117,7 @@ fn program(dir: &Path) -> SshProgram {
 fn line(port: u16, password: &str) -> Line {
     Line {
         host: "127.0.0.1".into(),
+        known_as: None,
         port,
         login: Login {
             user: USER.into(),

@@ -8,7 +8,6 @@ use proto::console::v1::console_input::{Input, Open};
 use proto::console::v1::console_output::Output;
 use proto::console::v1::console_service_client::ConsoleServiceClient;
 use proto::console::v1::{Console, ConsoleInput, ConsoleOutput};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
 
@@ -16,7 +15,7 @@ use super::escape::Escapes;
 use crate::args::GlobalArgs;
 use crate::connect::{self, Connection};
 use crate::error::{CliError, Kind};
-use crate::terminal::Raw;
+use crate::terminal::{Ends, Raw};
 
 /// Bytes that are read at once.
 const TYPED_BYTES_MAX: usize = 4 << 10;
@@ -81,7 +80,7 @@ async fn open_at(
 
 /// Passes bytes until one side ends.
 async fn pass(mut console: Session, read_only: bool, is_terminal: bool) -> Result<(), CliError> {
-    let mut ends = Ends::listen()?;
+    let mut ends = Ends::listen().map_err(|error| CliError::other("cannot listen for signals", error))?;
     let mut keys = typed();
     let mut escapes = is_terminal.then(Escapes::new);
     let mut types = true;
@@ -113,7 +112,7 @@ async fn pass(mut console: Session, read_only: bool, is_terminal: bool) -> Resul
                     types = console.inputs.send(input).await.is_ok();
                 }
             }
-            () = ends.received() => return Ok(()),
+            _ = ends.received() => return Ok(()),
         }
     }
 }
@@ -150,28 +149,5 @@ fn tell_opened(console: &Console, is_terminal: bool) {
             std::io::stderr(),
             "console of {node} at {address} port {port}; ~. ends it\r\n"
         );
-    }
-}
-
-/// What ends this process in order, so that the terminal is as before.
-struct Ends {
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Ends {
-    fn listen() -> Result<Ends, CliError> {
-        let on = |kind| signal(kind).map_err(|error| CliError::other("cannot listen for signals", error));
-        Ok(Ends {
-            terminate: on(SignalKind::terminate())?,
-            hang_up: on(SignalKind::hangup())?,
-        })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
     }
 }

@@ -14,7 +14,9 @@ use crate::output::{self, Format};
 #[command(after_help = "\
 Examples:
   chamois console list
-  chamois console list 'x1000c0s*' --conman >> /etc/conman.conf")]
+  chamois console list 'x1000c0s*' --conman >> /etc/conman.conf
+
+conmand runs these lines itself: it needs CHAMOIS_ENDPOINTS, CHAMOIS_CA and CHAMOIS_TOKEN_FILE in its environment.")]
 pub struct ListArgs {
     /// Xnames and nodesets; none: all
     #[arg(value_name = "NODESET", value_parser = crate::power::node_set)]

@@ -36,8 +36,9 @@ pub(super) async fn run(global: &GlobalArgs, args: ImportSecretsArgs) -> Result<
     let requests = requests?;
     if !args.dry_run {
         let mut client = BmcCredentialServiceClient::new(connect::to_any(global)?);
-        for request in requests.clone() {
-            client.put_bmc_credential(request).await?;
+        for (done, request) in requests.iter().enumerate() {
+            let put = client.put_bmc_credential(request.clone()).await;
+            put.map_err(|status| stopped(status.into(), done, requests.len(), &request.scope))?;
         }
     }
     match global.output {
@@ -46,6 +47,12 @@ pub(super) async fn run(global: &GlobalArgs, args: ImportSecretsArgs) -> Result<
         }
         Format::Table => output::print(render(&requests, args.dry_run)),
     }
+}
+
+/// What is done stays done, and all of it may be done again.
+fn stopped(error: CliError, done: usize, all: usize, scope: &str) -> CliError {
+    let text = format!("{scope}: {error}\n{done} of {all} credentials are stored");
+    CliError::new(error.kind(), text).with_remedy("Repeat the import: those are set again to the same.")
 }
 
 /// # Errors
@@ -106,6 +113,17 @@ mod tests {
         assert!(
             error.to_string().contains("chamois bmc credential put"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn an_import_that_stops_says_where() {
+        let error = stopped(CliError::new(Kind::Denied, "no right"), 2, 5, "address:10.1.0.7");
+        assert_eq!(error.kind(), Kind::Denied);
+        let text = error.to_string();
+        assert!(
+            text.contains("address:10.1.0.7: no right") && text.contains("2 of 5"),
+            "{text}"
         );
     }
 

@@ -91,7 +91,12 @@ pub(super) async fn run(words: Vec<OsString>) -> Result<(), CliError> {
         Ok(line) => line,
         // help, too: it is printed, and ends with 0
         Err(error) if !error.use_stderr() => return crate::output::print(error.render()),
-        Err(error) => return Err(CliError::new(Kind::Usage, error.render().to_string().trim_end())),
+        Err(error) => {
+            let text = error.render().to_string();
+            // that it is one is said by whoever prints it
+            let text = text.trim_start_matches("error: ").trim_end();
+            return Err(CliError::new(Kind::Usage, text));
+        }
     };
     match line.verb {
         Verb::Scan(args) => scan::run(&line.common, args).await,
@@ -151,7 +156,8 @@ mod tests {
         let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
         let error = run(words("scna")).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
-        assert!(error.to_string().contains("scna"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("scna") && !text.starts_with("error"), "{text}");
         run(words("scan --help")).await.unwrap();
     }
 }

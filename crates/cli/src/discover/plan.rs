@@ -1,5 +1,7 @@
 //! `chamois discover plan`: what a crawl would change, before it does.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use proto::discovery::v1::crawl_service_client::CrawlServiceClient;
 use proto::discovery::v1::{Crawl, PlanCrawlRequest, PlanCrawlResponse};
@@ -9,6 +11,7 @@ use super::crawl_args::CrawlArgs;
 use crate::args::GlobalArgs;
 use crate::connect::{self, ANSWER_BYTES_MAX};
 use crate::error::{CliError, Kind};
+use crate::job::names_of;
 use crate::output::{self, Format};
 
 /// Status of a BMC that was read whole.
@@ -64,13 +67,22 @@ struct Seen {
     bmcs: usize,
     failed: usize,
     changes: usize,
+    /// Addresses by status and remedy.
+    failures: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl Seen {
     fn count(&mut self, answer: &PlanCrawlResponse) {
         self.bmcs += 1;
-        self.failed += usize::from(answer.status != OK);
         self.changes += answer.changes.len();
+        if answer.status != OK {
+            self.failed += 1;
+            let alike = (answer.status.clone(), answer.remedy.clone());
+            self.failures
+                .entry(alike)
+                .or_default()
+                .push(answer.address.clone());
+        }
     }
 
     fn line(&self) -> String {
@@ -86,10 +98,23 @@ impl Seen {
         match self.failed {
             0 => Ok(()),
             failed => {
-                let text = format!("{failed} of {} BMCs could not be read whole", self.bmcs);
+                let folded = self.folded();
+                let text = format!(
+                    "{failed} of {} BMCs could not be read whole:\n{folded}",
+                    self.bmcs
+                );
                 Err(CliError::new(Kind::Partly, text))
             }
         }
+    }
+
+    /// A line for all that failed alike, with what to do: among the changes of a thousand others nobody would find them.
+    fn folded(&self) -> String {
+        let entry = |((status, remedy), addresses): (&(String, String), &Vec<String>)| {
+            let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+            format!("  {}: {status}\n      {remedy}", names_of(&addresses))
+        };
+        self.failures.iter().map(entry).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -205,10 +230,19 @@ mod tests {
         seen.count(&read());
         seen.judge().unwrap();
         seen.count(&failed);
-        assert_eq!(seen.judge().unwrap_err().exit_code(), 7);
+        seen.count(&PlanCrawlResponse {
+            address: "10.1.0.9:443".into(),
+            ..failed.clone()
+        });
+        let error = seen.judge().unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        assert_eq!(
+            error.to_string(),
+            "2 of 3 BMCs could not be read whole:\n  10.1.0.[8-9]:443: credentials\n      set the password"
+        );
         assert!(
             seen.line()
-                .starts_with("1 BMCs were read, 1 not or in part; 1 objects"),
+                .starts_with("1 BMCs were read, 2 not or in part; 1 objects"),
             "{}",
             seen.line()
         );

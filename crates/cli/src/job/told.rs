@@ -1,6 +1,7 @@
 //! What is said of a job that was begun, that runs, and that is over.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use proto::job::v1::job_service_client::JobServiceClient;
 use proto::job::v1::{GetJobRequest, Job, JobTarget, ListJobTargetsRequest};
 use rpc::client::ExactlyOnce;
 use serde_json::{Value, json};
+use tonic::Status;
 
 use super::words;
 use crate::args::GlobalArgs;
@@ -20,12 +22,17 @@ use crate::output::{self, Format};
 
 /// How often a job that is followed is asked for.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After so many looks at a job that no member has taken it is said why that may be.
+const LOOKS_UNTAKEN: u32 = 20;
 /// Targets of one page.
 const PAGE_SIZE: u32 = 5_000;
 /// Lines of failures that people are shown; all are in the JSON.
 const LINES_MAX: usize = 40;
 /// Folded names of one line.
 const NAMES_MAX: usize = 8;
+/// Said once of a job that waits for a member.
+const UNTAKEN: &str = "no member has taken the job yet: it waits for one that reaches these BMCs, that is, whose configuration has a \
+                       network with the role `discovery` and their addresses in its `bmc-subnets`";
 
 /// Whether a command that begins a job waits for it.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -97,7 +104,18 @@ async fn follow(client: &mut Client, id: &str) -> Result<Job, CliError> {
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{elapsed_precise} {bar:32} {pos}/{len}  {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut untaken = 0;
     while !words::is_over(&job) {
+        untaken = if job.state() == State::Waiting {
+            untaken + 1
+        } else {
+            0
+        };
+        if untaken == LOOKS_UNTAKEN {
+            bar.suspend(|| {
+                let _ = writeln!(std::io::stderr(), "{UNTAKEN}"); // nobody reads it: nothing to be done
+            });
+        }
         let counts = job.counts.unwrap_or_default();
         bar.set_length(counts.total.into());
         bar.set_position(
@@ -108,10 +126,19 @@ async fn follow(client: &mut Client, id: &str) -> Result<Job, CliError> {
         );
         bar.set_message(format!("{}: {}", words::state(&job), words::counts(&job)));
         tokio::time::sleep(PAUSE).await;
-        job = client.get_job(request.clone()).await?.into_inner();
+        let answer = client.get_job(request.clone()).await;
+        job = answer.map_err(|status| lost_sight(status, id))?.into_inner();
     }
     bar.finish_and_clear();
     Ok(job)
+}
+
+/// Whoever waits must not take that for the end of the job.
+fn lost_sight(status: Status, id: &str) -> CliError {
+    let error = CliError::from(status);
+    CliError::new(error.kind(), error.to_string()).with_remedy(format!(
+        "The job goes on without this command; `chamois job wait {id}` follows it again."
+    ))
 }
 
 /// All targets of a job in these states, or in any.
@@ -279,6 +306,17 @@ mod tests {
             assert_eq!(error.exit_code(), 7);
             assert!(error.to_string().contains("chamois job show j-1"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_job_that_is_lost_sight_of_goes_on() {
+        let error = lost_sight(Status::unavailable("no majority"), "j-1");
+        assert_eq!(error.kind(), Kind::Unavailable);
+        let text = error.to_string();
+        assert!(
+            text.contains("no majority") && text.contains("chamois job wait j-1"),
+            "{text}"
+        );
     }
 
     #[test]

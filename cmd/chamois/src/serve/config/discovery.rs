@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DiscoveryConfig {
-    /// Requests at once to all BMCs together; 1 to 4096. One BMC never gets more than 5.
+    /// Requests at once to all BMCs together; 1 to 4096. One BMC gets 5, or what a crawl asks for, 16 at most.
     pub requests_max: u32,
     /// Seconds between two looks at power and health of a BMC that sends no events; 5 to 3600.
     pub poll_s: u32,

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use discovery::magellan::RemoteAsset;
+use redfish::Address;
 use serde::{Deserialize, Serialize};
 
 use super::form;
@@ -59,11 +60,26 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CliError> {
     })
 }
 
-/// Adds what was found; what was found before at the same place is replaced, with its key.
+/// The keys of what was found, by address; none where there is no cache.
+///
+/// # Errors
+/// `Usage` for a file that is something else.
+pub(super) fn keys(named: Option<&Path>) -> Result<BTreeMap<Address, String>, CliError> {
+    let Ok(path) = path(named) else {
+        return Ok(BTreeMap::new());
+    };
+    let rows = read(&path)?.into_iter();
+    Ok(rows
+        .filter_map(|row| Some((row.asset.address().ok()?, row.key_sha256)))
+        .collect())
+}
+
+/// Adds what was found; what was found before at the same place is replaced, with its key. Gives the places that show another key
+/// than before.
 ///
 /// # Errors
 /// Naming the file.
-pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<(), CliError> {
+pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<Vec<String>, CliError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = std::fs::DirBuilder::new()
             .recursive(true)
@@ -73,14 +89,21 @@ pub(super) fn add(path: &Path, found: Vec<Row>) -> Result<(), CliError> {
             CliError::other(&format!("cannot make the folder {}", folder.display()), error)
         })?;
     }
-    let all = read(path)?.into_iter().chain(found);
-    let by_place: BTreeMap<(String, u16), Row> = all
-        .map(|row| ((row.asset.host.clone(), row.asset.port), row))
-        .collect();
+    let placed = |row: Row| ((row.asset.host.clone(), row.asset.port), row);
+    let mut by_place: BTreeMap<(String, u16), Row> = read(path)?.into_iter().map(placed).collect();
+    let mut changed = Vec::new();
+    for (place, row) in found.into_iter().map(placed) {
+        let key = row.key_sha256.clone();
+        let before = by_place.insert(place.clone(), row);
+        if before.is_some_and(|before| !before.key_sha256.is_empty() && before.key_sha256 != key) {
+            changed.push(format!("{}:{}", place.0, place.1));
+        }
+    }
     let rows: Vec<Row> = by_place.into_values().collect();
     let text = serde_json::to_string_pretty(&rows);
     let text = text.map_err(|error| CliError::other("cannot write the cache", error))?;
-    form::write(Some(path), &(text + "\n"))
+    form::write(Some(path), &(text + "\n"))?;
+    Ok(changed)
 }
 
 #[cfg(test)]
@@ -106,28 +129,36 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/folder/bmcs.json");
         assert!(read(&path).unwrap().is_empty());
-        add(
-            &path,
-            vec![
-                row("https://10.0.0.2", 443, "a"),
-                row("https://10.0.0.1", 443, "b"),
-            ],
-        )
-        .unwrap();
-        add(
-            &path,
-            vec![
-                row("https://10.0.0.2", 443, "c"),
-                row("https://10.0.0.2", 8443, "d"),
-            ],
-        )
-        .unwrap();
+        let first = vec![
+            row("https://10.0.0.2", 443, "a"),
+            row("https://10.0.0.1", 443, "b"),
+        ];
+        assert!(add(&path, first.clone()).unwrap().is_empty());
+        assert!(add(&path, first).unwrap().is_empty(), "the same keys");
+        let second = vec![
+            row("https://10.0.0.2", 443, "c"),
+            row("https://10.0.0.2", 8443, "d"),
+        ];
+        assert_eq!(add(&path, second).unwrap(), ["https://10.0.0.2:443"]);
         let keys: Vec<String> = read(&path)
             .unwrap()
             .into_iter()
             .map(|row| row.key_sha256)
             .collect();
         assert_eq!(keys, ["b", "c", "d"]);
+    }
+
+    /// Whoever reads a single BMC must not believe another key than the scan saw.
+    #[test]
+    fn a_key_is_found_by_its_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bmcs.json");
+        assert!(keys(Some(path.as_path())).unwrap().is_empty());
+        add(&path, vec![row("https://10.0.0.2", 8443, "a")]).unwrap();
+        let keys = keys(Some(path.as_path())).unwrap();
+        let of = |address: &str| keys.get(&address.parse().unwrap()).map(String::as_str);
+        assert_eq!(of("https://10.0.0.2:8443"), Some("a"));
+        assert_eq!(of("https://10.0.0.2"), None);
     }
 
     #[test]

@@ -90,9 +90,13 @@ fn rows(common: &Common, data: Option<&str>) -> Result<Vec<Row>, CliError> {
     };
     let assets = read_assets(&form::data(data)?);
     let assets = assets.map_err(|invalid| CliError::new(Kind::Usage, format!("--data: {invalid}")))?;
-    let row = |asset: RemoteAsset| Row {
-        asset,
-        key_sha256: String::new(),
+    let keys = cache::keys(common.cache.as_deref())?;
+    let row = |asset: RemoteAsset| {
+        let address = asset.address().ok();
+        let key_sha256 = address
+            .and_then(|address| keys.get(&address).cloned())
+            .unwrap_or_default();
+        Row { asset, key_sha256 }
     };
     Ok(assets.into_iter().map(row).collect())
 }

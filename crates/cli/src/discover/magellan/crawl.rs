@@ -10,7 +10,7 @@ use super::form::{self, Form};
 use super::login::{LoginArgs, Logins};
 use super::naming::{self, MapArgs};
 use super::reading::{Reading, TlsArgs};
-use super::{Common, failures};
+use super::{Common, cache, failures};
 use crate::error::{CliError, Kind};
 
 /// `chamois discover crawl`.
@@ -50,7 +50,8 @@ pub(super) async fn run(common: &Common, args: CrawlArgs) -> Result<(), CliError
         .map_err(|problem: redfish::AddressError| CliError::new(Kind::Usage, problem.to_string()))?;
     tracing::debug!(%address, show = args.show, "a crawl begins");
     let map = args.map.read()?;
-    let (named, mut failed) = naming::name(vec![(address, String::new())], map.as_ref());
+    let key = cache::keys(common.cache.as_deref())?.remove(&address);
+    let (named, mut failed) = naming::name(vec![(address, key.unwrap_or_default())], map.as_ref());
     let logins = Logins::read(&args.login, args.secrets_file.as_ref())?;
     let reading = Reading::new(common, &args.tls, logins)?;
     let (read, more) = reading.read_all(&named).await;

@@ -1,5 +1,6 @@
 //! `chamois discover scan`.
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -16,6 +17,7 @@ use super::cache::{self, Row};
 use super::form::{self, Form};
 use super::{Common, reading};
 use crate::error::{CliError, Kind};
+use crate::job::names_of;
 use crate::utc;
 
 /// Places asked at once.
@@ -93,9 +95,28 @@ pub(super) async fn run(common: &Common, args: ScanArgs) -> Result<(), CliError>
     let rows: Vec<Row> = found.iter().map(|one| row(one, &at)).collect();
     let assets: Vec<RemoteAsset> = rows.iter().map(|row| row.asset.clone()).collect();
     if let Some(path) = cache {
-        cache::add(&path, rows)?;
+        tell_changed(&cache::add(&path, rows)?);
     }
     form::write(args.output.as_deref(), &shown(&assets, args.format))
+}
+
+/// To standard error: from now on the new keys are believed, so this is the moment to look.
+fn tell_changed(places: &[String]) {
+    if let Some(text) = changed(places) {
+        let _ = writeln!(std::io::stderr(), "{text}"); // nobody reads it: nothing to be done
+    }
+}
+
+fn changed(places: &[String]) -> Option<String> {
+    let names: Vec<&str> = places.iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} BMCs show another key than in an earlier scan, which is believed now: {}\nIf they were neither replaced nor renewed, \
+             somebody is in between: send them no password.",
+            names.len(),
+            names_of(&names)
+        )
+    })
 }
 
 async fn search(plan: &ScanPlan) -> Vec<Found> {
@@ -178,6 +199,18 @@ mod tests {
             Verb::Scan(args) => request(&line.common, &args),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn changed_keys_are_told_and_folded() {
+        assert_eq!(changed(&[]), None);
+        let places = [
+            "https://10.0.0.1:443".to_owned(),
+            "https://10.0.0.2:443".to_owned(),
+        ];
+        let text = changed(&places).unwrap();
+        assert!(text.starts_with("2 BMCs show another key"), "{text}");
+        assert!(text.contains("https://10.0.0.[1-2]:443"), "{text}");
     }
 
     #[test]

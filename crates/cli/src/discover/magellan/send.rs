@@ -49,30 +49,36 @@ pub(super) async fn run(common: &Common, args: SendArgs) -> Result<(), CliError>
     let token = common.access_token.as_ref().map(Password::expose);
     let token = token.filter(|token| !token.is_empty()); // a variable may be there and empty
     let mut smd = Smd::new(&args.host, args.cacert.as_deref(), token, common.timeout)?;
-    let mut refused = Vec::new();
+    let (mut sent, mut refused) = (0, Vec::new());
     for entry in &entries {
-        if let Some(problem) = send(&mut smd, entry, args.force_update).await? {
-            refused.push(problem);
+        match send(&mut smd, entry, args.force_update).await {
+            Ok(None) => sent += 1,
+            Ok(Some(problem)) => refused.push(problem),
+            // nothing was sent yet: the SMD is the problem, and no BMC
+            Err(error) if sent == 0 && refused.is_empty() => return Err(error),
+            Err(error) => {
+                let id = entry["ID"].as_str().unwrap_or_default();
+                refused.push(format!("{id} and all after it: {error}"));
+                break;
+            }
         }
     }
-    output::print(format_args!(
-        "sent {} of {} BMCs",
-        entries.len() - refused.len(),
-        entries.len()
-    ))?;
-    match refused.as_slice() {
-        [] => Ok(()),
-        refused => {
-            let text = format!(
-                "{} of {} BMCs were refused:\n  {}",
-                refused.len(),
-                entries.len(),
-                refused.join("\n  ")
-            );
-            Err(CliError::new(Kind::Partly, text)
-                .with_remedy("What is there already is replaced with --force-update."))
-        }
+    output::print(format_args!("sent {sent} of {} BMCs", entries.len()))?;
+    judge(sent, entries.len(), &refused)
+}
+
+fn judge(sent: usize, all: usize, refused: &[String]) -> Result<(), CliError> {
+    if refused.is_empty() {
+        return Ok(());
     }
+    let text = format!(
+        "{} of {all} BMCs were not taken:\n  {}",
+        all - sent,
+        refused.join("\n  ")
+    );
+    let remedy =
+        "What is there already is replaced with --force-update; that makes it safe to send all of it again.";
+    Err(CliError::new(Kind::Partly, text).with_remedy(remedy))
 }
 
 fn entries(data: &[String]) -> Result<Vec<Value>, CliError> {
@@ -161,6 +167,24 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("x0c0s0b0: 409 Conflict: it is there"), "{text}");
         assert!(text.contains("1 of 2") && !text.contains("c4n4ry"), "{text}");
+    }
+
+    /// An SMD that goes away in between must not hide what it refused before.
+    #[test]
+    fn what_was_sent_before_the_smd_went_is_counted() {
+        judge(2, 2, &[]).unwrap();
+        let refused = [
+            "x0c0s1b0: 409 Conflict".to_owned(),
+            "x0c0s2b0 and all after it: gone".to_owned(),
+        ];
+        let error = judge(1, 9, &refused).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        let text = error.to_string();
+        assert!(text.starts_with("8 of 9 BMCs were not taken"), "{text}");
+        assert!(
+            text.contains("x0c0s1b0: 409") && text.contains("all after it: gone"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
