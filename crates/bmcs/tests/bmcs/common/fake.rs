@@ -29,6 +29,9 @@ pub struct Mind {
     pub refuses_passwords: bool,
     /// It says that it has a new password, and has not.
     pub forgets_passwords: bool,
+    /// It has no sessions and believes everybody, and shows no accounts any more once one was changed.
+    pub lacks_sessions: bool,
+    hides_accounts: bool,
     /// It tells of changes by itself.
     pub has_events: bool,
     /// Each ring is an event.
@@ -78,6 +81,8 @@ impl FakeBmc {
             health: "OK".to_owned(),
             refuses_passwords: false,
             forgets_passwords: false,
+            lacks_sessions: false,
+            hides_accounts: false,
             has_events: false,
             bell: Arc::default(),
             seen: Vec::new(),
@@ -213,10 +218,10 @@ impl Mind {
         if path == "/redfish/v1" {
             return (200, String::new(), self.root());
         }
-        if method == "POST" && path == SESSIONS {
+        if method == "POST" && path == SESSIONS && !self.lacks_sessions {
             return self.log_in(body);
         }
-        if token.is_none_or(|token| !self.tokens.contains(token)) {
+        if !self.lacks_sessions && token.is_none_or(|token| !self.tokens.contains(token)) {
             return (401, String::new(), json!({}));
         }
         match method {
@@ -252,6 +257,7 @@ impl Mind {
                 json!({ "error": { "message": "too simple" } }),
             );
         }
+        self.hides_accounts = self.lacks_sessions;
         if let Some(password) = body["Password"].as_str().filter(|_| !self.forgets_passwords) {
             self.password = password.to_owned();
             self.tokens.clear();
@@ -302,6 +308,7 @@ impl Mind {
                 "@odata.id": path, "Id": "AccountService", "Name": "Accounts",
                 "Accounts": { "@odata.id": "/redfish/v1/AccountService/Accounts" }
             }),
+            "/redfish/v1/AccountService/Accounts" if self.hides_accounts => return None,
             "/redfish/v1/AccountService/Accounts" => collection("1"),
             ACCOUNT => json!({ "@odata.id": ACCOUNT, "Id": "1", "Name": "User", "UserName": USER }),
             "/redfish/v1/Systems/1" => self.system(),
