@@ -16,8 +16,9 @@ use rpc::{Author, Error};
 use crate::Bmcs;
 use crate::crawl_limits::CrawlLimits;
 use crate::known_endpoint;
+use crate::partial_firmware::with_known;
 use crate::propose::{propose, put_bmcs};
-use crate::reading::{self, Failure, Place, Read, failed_row, place_of};
+use crate::reading::{self, Failure, Place, Read, WHOLE, failed_row, place_of};
 
 /// Does crawls.
 #[derive(Debug)]
@@ -165,7 +166,11 @@ async fn put_firmware(bmcs: &Bmcs, author: &Author, read: &Read) -> Result<(), F
             .filter_map(|endpoint| Some((endpoint.odata_id.clone(), endpoint.id.parse().ok()?)))
             .collect()
     };
-    let inventory = discovery::firmware(&read.crawled.inventory, &read.xname, &nodes);
+    let mut inventory = discovery::firmware(&read.crawled.inventory, &read.xname, &nodes);
+    let known = bmcs.store().state().discovery.firmware(&read.xname).cloned();
+    if let Some(known) = known.filter(|_| read.word() != WHOLE) {
+        inventory = with_known(inventory, &known);
+    }
     let put = Change::PutFirmware(PutFirmware {
         inventories: vec![inventory],
     });

@@ -177,9 +177,6 @@ impl<'a> Rotation<'a> {
     /// forgot it then would lock everybody out. It has begun in the log before its password was there.
     fn job_at_it(&self, own: &str) -> Option<String> {
         let state = self.bmcs.store().state();
-        let is_begun = |target: &Arc<JobTarget>| {
-            target.state() == job_target::State::Running && target.target == self.bmc.as_str()
-        };
         let others = state.jobs.iter().filter(|job| {
             let is_over = matches!(
                 job.state(),
@@ -187,7 +184,12 @@ impl<'a> Rotation<'a> {
             );
             job.id != own && !is_over && JobKind::of(job) == Some(JobKind::CredentialRotation)
         });
-        let mut at_it = others.filter(|job| state.jobs.targets(&job.id).any(|target| is_begun(target)));
+        let mut at_it = others.filter(|job| {
+            let mut targets = state.jobs.targets(&job.id);
+            targets.any(|target| {
+                target.state() == job_target::State::Running && target.target == self.bmc.as_str()
+            })
+        });
         at_it.next().map(|job| job.id.clone())
     }
 
