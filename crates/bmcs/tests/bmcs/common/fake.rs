@@ -1,6 +1,7 @@
 //! A small BMC over HTTPS: one manager, one chassis and one system, sessions, an account, and a mind of its own.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -43,6 +44,7 @@ pub struct Mind {
 
 /// One that listens until it is dropped.
 pub struct FakeBmc {
+    host: IpAddr,
     pub port: u16,
     pub mind: Arc<Mutex<Mind>>,
     task: tokio::task::JoinHandle<()>,
@@ -57,7 +59,12 @@ impl Drop for FakeBmc {
 impl FakeBmc {
     /// With this UUID, on a free port.
     pub async fn start(uuid: &str) -> FakeBmc {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        FakeBmc::start_at("127.0.0.1", uuid).await
+    }
+
+    /// On a free port of this address.
+    pub async fn start_at(host: &str, uuid: &str) -> FakeBmc {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         FakeBmc::on(listener, uuid)
     }
 
@@ -88,13 +95,18 @@ impl FakeBmc {
             seen: Vec::new(),
             tokens: BTreeSet::new(),
         }));
-        let port = listener.local_addr().unwrap().port();
+        let at = listener.local_addr().unwrap();
         let task = tokio::spawn(serve(listener, acceptor(), Arc::clone(&mind)));
-        FakeBmc { port, mind, task }
+        FakeBmc {
+            host: at.ip(),
+            port: at.port(),
+            mind,
+            task,
+        }
     }
 
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.host, self.port)
     }
 
     pub fn password(&self) -> String {
