@@ -116,8 +116,8 @@ async fn a_uuid_that_another_bmc_has_too_leaves_it_to_the_rules() {
         ..ExplicitXname::default()
     };
     let rule = XnameRule {
-        name: "by serial".to_owned(),
-        priority: 10,
+        name: "by-serial".to_owned(),
+        priority: Some(900),
         rule: Some(xname_rule::Rule::Explicit(explicit)),
         ..XnameRule::default()
     };
