@@ -269,6 +269,12 @@ impl Bmcs {
     }
 }
 
+/// Whether it is worth a crawl: of a PDU that speaks JAWS nobody reads a tree, and it is shown no password.
+pub(crate) fn is_redfish(state: &State, address: &str) -> bool {
+    let known = state.discovery.bmc(address);
+    known.is_none_or(|known| known.service == REDFISH)
+}
+
 fn no_address(bmc: &Xname, error: &Error) -> redfish::Error {
     redfish::Error::Unreachable {
         address: bmc.to_string(),

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::bmcs::is_redfish;
 use crate::crawl_limits::CrawlLimits;
 use crate::expand::all_bmcs;
 use crate::reading::{self, Failure, Place, place_of};
@@ -170,6 +171,7 @@ pub(crate) fn targets_of(bmcs: &Bmcs, crawl: &Crawl) -> Result<Vec<String>, Erro
         let state = bmcs.store().state();
         targets.extend(all_bmcs(&state).into_iter().map(|xname| xname.to_string()));
         let unassigned = state.discovery.bmcs().filter(|bmc| bmc.xname.is_empty());
+        let unassigned = unassigned.filter(|bmc| is_redfish(&state, &bmc.address));
         targets.extend(unassigned.map(|bmc| bmc.address.clone()));
     }
     if targets.is_empty() {

@@ -13,6 +13,7 @@ use proto::job::v1::{Job, JobTarget, job, job_target};
 use tokio::sync::mpsc;
 
 use crate::Bmcs;
+use crate::bmcs::is_redfish;
 use crate::propose::put_bmcs;
 
 /// What was found goes into the log together: so many at once, and at least so long apart.
@@ -233,6 +234,7 @@ async fn crawl_found(bmcs: &Bmcs, running: &Running, mut found: BTreeSet<String>
         let earlier = state.jobs.targets(&running.job().id);
         let succeeded = earlier.filter(|target| target.state() == job_target::State::Succeeded);
         found.extend(succeeded.map(|target| target.target.clone()));
+        found.retain(|address| is_redfish(&state, address));
     }
     if found.is_empty() {
         return;
