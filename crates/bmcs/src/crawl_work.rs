@@ -116,7 +116,7 @@ pub(crate) async fn crawl_one(bmcs: &Bmcs, author: &Author, target: &str, limits
 }
 
 /// The xname first, so that no two BMCs get one; then the inventory, as one change; then the firmware.
-async fn store(bmcs: &Bmcs, author: &Author, address: &Address, read: Read) -> Result<String, Failure> {
+async fn store(bmcs: &Bmcs, author: &Author, address: &Address, mut read: Read) -> Result<String, Failure> {
     let store = bmcs.store();
     let row = read.row(address);
     let assigned = {
@@ -127,7 +127,12 @@ async fn store(bmcs: &Bmcs, author: &Author, address: &Address, read: Read) -> R
     if assigned != row.xname {
         take_place(bmcs, author, address, &read).await?;
     }
-    let stored = smd::store_discovered(store, bmcs.sealer(), author, &read.payload).await;
+    let mut stored = smd::store_discovered(store, bmcs.sealer(), author, &read.payload).await;
+    if matches!(&stored, Err(Error::AlreadyExists { kind, .. }) if kind == "FQDN") {
+        // another BMC behind the same address was stored meanwhile
+        read.payload.fqdn = address.to_string();
+        stored = smd::store_discovered(store, bmcs.sealer(), author, &read.payload).await;
+    }
     let stored = stored.map_err(|error| not_stored(&error))?;
     put_firmware(bmcs, author, &read).await?;
     let noted = put_bmcs(store, author, vec![row]).await;
