@@ -165,6 +165,24 @@ impl Bmcs {
         }
     }
 
+    /// [`Bmcs::trust_for`] of a BMC that may have been found elsewhere: at another address it must show the key that it had there.
+    /// Whoever may change where an endpoint is could else have its password sent to any host.
+    pub(crate) fn trust(&self, bmc: Option<&Xname>, address: &Address) -> Trust {
+        let elsewhere = bmc.and_then(|bmc| self.found_elsewhere(bmc, address));
+        match elsewhere {
+            Some(found) => Trust::Pinned(found.key_sha256),
+            None => self.trust_for(address),
+        }
+    }
+
+    /// The BMC as it was found, if that was at another address than this one and its key is known.
+    pub(crate) fn found_elsewhere(&self, bmc: &Xname, address: &Address) -> Option<Bmc> {
+        let state = self.0.store.state();
+        let found = state.discovery.bmc_of(bmc)?;
+        let is_elsewhere = found.address != address.to_string() && !found.key_sha256.is_empty();
+        is_elsewhere.then(|| Bmc::clone(found))
+    }
+
     /// A connection to the BMC, logged in. A first key is remembered, a changed one noted: nothing is sent to who shows it.
     ///
     /// # Errors
@@ -187,10 +205,12 @@ impl Bmcs {
         login: Option<Login>,
         limits: &Limits,
     ) -> Result<redfish::Bmc, redfish::Error> {
-        let trust = self.trust_for(address);
+        let trust = self.trust(Some(bmc), address);
         let opened = self.0.connector.open(address, login, trust, limits).await;
         match &opened {
             Ok(open) => self.saw_key(Some(bmc), address, open.key_sha256()).await,
+            // what shows another key at another address is another BMC: its key is none of this one
+            Err(redfish::Error::KeyChanged { .. }) if self.found_elsewhere(bmc, address).is_some() => {}
             Err(redfish::Error::KeyChanged { shown, .. }) => self.saw_key(Some(bmc), address, shown).await,
             Err(_) => {}
         }
@@ -247,6 +267,12 @@ impl Bmcs {
                 .unwrap_or_default(),
         })
     }
+}
+
+/// Whether it is worth a crawl: of a PDU that speaks JAWS nobody reads a tree, and it is shown no password.
+pub(crate) fn is_redfish(state: &State, address: &str) -> bool {
+    let known = state.discovery.bmc(address);
+    known.is_none_or(|known| known.service == REDFISH)
 }
 
 fn no_address(bmc: &Xname, error: &Error) -> redfish::Error {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::bmcs::is_redfish;
 use crate::crawl_limits::CrawlLimits;
 use crate::expand::all_bmcs;
 use crate::reading::{self, Failure, Place, place_of};
@@ -170,6 +171,7 @@ pub(crate) fn targets_of(bmcs: &Bmcs, crawl: &Crawl) -> Result<Vec<String>, Erro
         let state = bmcs.store().state();
         targets.extend(all_bmcs(&state).into_iter().map(|xname| xname.to_string()));
         let unassigned = state.discovery.bmcs().filter(|bmc| bmc.xname.is_empty());
+        let unassigned = unassigned.filter(|bmc| is_redfish(&state, &bmc.address));
         targets.extend(unassigned.map(|bmc| bmc.address.clone()));
     }
     if targets.is_empty() {
@@ -181,13 +183,13 @@ pub(crate) fn targets_of(bmcs: &Bmcs, crawl: &Crawl) -> Result<Vec<String>, Erro
 
 /// `address:port`. Passwords are sent to it, so TLS is the only way.
 fn address_of(text: &str) -> Result<String, String> {
-    if text.trim_start().starts_with("http:") {
-        return Err("a crawl logs in, and does so over TLS only; leave http:// out".to_owned());
+    let address: Address = text
+        .parse()
+        .map_err(|problem: redfish::AddressError| problem.to_string())?;
+    match address.is_plain() {
+        true => Err("a crawl logs in, and does so over TLS only; leave http:// out".to_owned()),
+        false => Ok(address.to_string()),
     }
-    let address = text.parse::<Address>();
-    address
-        .map(|address| address.to_string())
-        .map_err(|problem| problem.to_string())
 }
 
 #[cfg(test)]
@@ -201,7 +203,9 @@ mod tests {
             address_of("https://[fd00::7]:8443"),
             Ok("[fd00::7]:8443".to_owned())
         );
-        assert!(address_of("http://10.1.0.7").unwrap_err().contains("TLS only"));
+        for plain in ["http://10.1.0.7", "HTTP://10.1.0.7:80"] {
+            assert!(address_of(plain).unwrap_err().contains("TLS only"), "{plain}");
+        }
         assert!(address_of("a b").is_err());
     }
 }

@@ -16,8 +16,9 @@ use rpc::{Author, Error};
 use crate::Bmcs;
 use crate::crawl_limits::CrawlLimits;
 use crate::known_endpoint;
+use crate::partial_firmware::with_known;
 use crate::propose::{propose, put_bmcs};
-use crate::reading::{self, Failure, Place, Read, failed_row, place_of};
+use crate::reading::{self, Failure, Place, Read, WHOLE, failed_row, place_of};
 
 /// Does crawls.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ pub(crate) async fn crawl_one(bmcs: &Bmcs, author: &Author, target: &str, limits
 }
 
 /// The xname first, so that no two BMCs get one; then the inventory, as one change; then the firmware.
-async fn store(bmcs: &Bmcs, author: &Author, address: &Address, read: Read) -> Result<String, Failure> {
+async fn store(bmcs: &Bmcs, author: &Author, address: &Address, mut read: Read) -> Result<String, Failure> {
     let store = bmcs.store();
     let row = read.row(address);
     let assigned = {
@@ -126,7 +127,12 @@ async fn store(bmcs: &Bmcs, author: &Author, address: &Address, read: Read) -> R
     if assigned != row.xname {
         take_place(bmcs, author, address, &read).await?;
     }
-    let stored = smd::store_discovered(store, bmcs.sealer(), author, &read.payload).await;
+    let mut stored = smd::store_discovered(store, bmcs.sealer(), author, &read.payload).await;
+    if matches!(&stored, Err(Error::AlreadyExists { kind, .. }) if kind == "FQDN") {
+        // another BMC behind the same address was stored meanwhile
+        read.payload.fqdn = address.to_string();
+        stored = smd::store_discovered(store, bmcs.sealer(), author, &read.payload).await;
+    }
     let stored = stored.map_err(|error| not_stored(&error))?;
     put_firmware(bmcs, author, &read).await?;
     let noted = put_bmcs(store, author, vec![row]).await;
@@ -165,7 +171,11 @@ async fn put_firmware(bmcs: &Bmcs, author: &Author, read: &Read) -> Result<(), F
             .filter_map(|endpoint| Some((endpoint.odata_id.clone(), endpoint.id.parse().ok()?)))
             .collect()
     };
-    let inventory = discovery::firmware(&read.crawled.inventory, &read.xname, &nodes);
+    let mut inventory = discovery::firmware(&read.crawled.inventory, &read.xname, &nodes);
+    let known = bmcs.store().state().discovery.firmware(&read.xname).cloned();
+    if let Some(known) = known.filter(|_| read.word() != WHOLE) {
+        inventory = with_known(inventory, &known);
+    }
     let put = Change::PutFirmware(PutFirmware {
         inventories: vec![inventory],
     });

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 use model::Xname;
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{Change, PatchComponents};
@@ -24,6 +24,8 @@ const ROOT: &str = "/redfish/v1/";
 const LOOKS_SAVED: u32 = 10;
 /// After an event the BMC may have more to say: so long it is waited before it is looked at.
 const SETTLE: Duration = Duration::from_millis(300);
+/// Events that are taken for one; a BMC that sends them without end is looked at all the same.
+const EVENTS_TOGETHER_MAX: usize = 1_000;
 /// The longest pause of one that does not answer.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 
@@ -83,10 +85,10 @@ impl Follower {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 goes_on = next(&mut events) => {
-                    if !goes_on {
+                    tokio::time::sleep(SETTLE).await;
+                    if !goes_on || !take_waiting(&mut events) {
                         events = None;
                     }
-                    tokio::time::sleep(SETTLE).await;
                 }
             }
         }
@@ -198,9 +200,44 @@ async fn next(events: &mut Option<Events>) -> bool {
     }
 }
 
+/// Takes what has come by now: one look answers all of it. `false` if there will be no more.
+fn take_waiting(events: &mut Option<Events>) -> bool {
+    let Some(events) = events else { return true };
+    for _ in 0..EVENTS_TOGETHER_MAX {
+        match events.next().now_or_never() {
+            Some(Some(Ok(_))) => {}
+            Some(Some(Err(_)) | None) => return false,
+            None => return true,
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn event() -> Event {
+        Event {
+            message_id: String::new(),
+            origin: String::new(),
+            severity: String::new(),
+            message: String::new(),
+        }
+    }
+
+    /// A BMC that tells of each of a hundred sensors is looked at once, not a hundred times.
+    #[tokio::test]
+    async fn events_that_came_together_are_one() {
+        let burst = futures::stream::iter((0..100).map(|_| Ok(event())));
+        let mut events: Option<Events> = Some(burst.chain(futures::stream::pending()).boxed());
+        assert!(next(&mut events).await);
+        assert!(take_waiting(&mut events));
+        let another = next(&mut events).now_or_never();
+        assert_eq!(another, None, "nothing is left");
+        let mut ended: Option<Events> = Some(futures::stream::iter([Ok(event())]).boxed());
+        assert!(!take_waiting(&mut ended));
+    }
 
     #[test]
     fn bmcs_are_opened_one_after_another() {
@@ -214,13 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_ends_is_no_event() {
-        let event = Event {
-            message_id: String::new(),
-            origin: String::new(),
-            severity: String::new(),
-            message: String::new(),
-        };
-        let mut events: Option<Events> = Some(futures::stream::iter([Ok(event)]).boxed());
+        let mut events: Option<Events> = Some(futures::stream::iter([Ok(event())]).boxed());
         assert!(next(&mut events).await);
         assert!(!next(&mut events).await);
     }

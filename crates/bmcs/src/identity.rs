@@ -2,7 +2,8 @@
 
 use discovery::identity::Seen;
 use model::{MacAddr, Xname};
-use proto::discovery::v1::XnameRule;
+use proto::discovery::v1::{Bmc, XnameRule};
+use proto::smd::v1::RedfishEndpoint;
 use redfish::{Address, Inventory};
 use state::State;
 
@@ -58,32 +59,37 @@ pub(crate) fn xname_for(
 ) -> Result<Xname, Failure> {
     let xname = named
         .cloned()
-        .or_else(|| known(state, address, marks))
+        .or_else(|| known(state, address, key, marks))
         .or_else(|| by_rules(state, address, marks))
         .ok_or_else(|| without_rule(address, marks))?;
     check_free(state, &xname, address, key, marks)?;
     Ok(xname)
 }
 
-/// The one that was assigned to it, or that a BMC with its UUID, or at its address, has.
-fn known(state: &State, address: &Address, marks: &Marks) -> Option<Xname> {
+/// The one that was assigned to it, or that a BMC with its UUID, or at its address, has. Some makers give all their BMCs one UUID, and
+/// several may be behind one address: what was found elsewhere with another key is not asked.
+fn known(state: &State, address: &Address, key: &str, marks: &Marks) -> Option<Xname> {
     let found = state.discovery.bmc(&address.to_string());
     let assigned = found.and_then(|found| found.xname.parse().ok());
-    assigned
-        .or_else(|| {
-            let mut endpoints = state.smd.redfish_endpoints();
-            let same = |uuid: &str| !uuid.is_empty() && uuid.eq_ignore_ascii_case(&marks.uuid);
-            endpoints.find(|endpoint| same(&endpoint.uuid))?.id.parse().ok()
+    let text = address.to_string();
+    let with = |is_it: &dyn Fn(&RedfishEndpoint) -> bool| {
+        let endpoints = state.smd.redfish_endpoints().filter(|endpoint| is_it(endpoint));
+        let mut xnames = endpoints.filter_map(|endpoint| endpoint.id.parse::<Xname>().ok());
+        xnames.find(|xname| {
+            let holder = state.discovery.bmc_of(xname);
+            let is_it = |holder: &Bmc| !key.is_empty() && holder.key_sha256 == key;
+            holder.is_none_or(|holder| holder.address == text || is_it(holder))
         })
-        .or_else(|| {
-            let mut endpoints = state.smd.redfish_endpoints();
-            let is_there = |host: String| host.parse::<Address>().is_ok_and(|at| at == *address);
-            endpoints
-                .find(|endpoint| is_there(host_of(endpoint)))?
-                .id
-                .parse()
-                .ok()
-        })
+    };
+    let has_uuid = |endpoint: &RedfishEndpoint| {
+        !endpoint.uuid.is_empty() && endpoint.uuid.eq_ignore_ascii_case(&marks.uuid)
+    };
+    let is_there = |endpoint: &RedfishEndpoint| {
+        host_of(endpoint)
+            .parse::<Address>()
+            .is_ok_and(|at| at == *address)
+    };
+    assigned.or_else(|| with(&has_uuid)).or_else(|| with(&is_there))
 }
 
 fn by_rules(state: &State, address: &Address, marks: &Marks) -> Option<Xname> {
@@ -163,7 +169,8 @@ fn check_free(
     }
 }
 
-fn taken(xname: &Xname, holder: &str, claimant: &str) -> Failure {
+/// That the BMC at `claimant` is another one than that which has the xname.
+pub(crate) fn taken(xname: &Xname, holder: &str, claimant: &str) -> Failure {
     Failure::new(
         "collision",
         format!("{xname} belongs to the BMC at {holder}; {claimant} is another one and cannot have it"),

@@ -28,6 +28,7 @@ mod follow;
 mod identity;
 mod known_endpoint;
 mod leases;
+mod partial_firmware;
 mod password;
 mod propose;
 mod reach;

@@ -6,11 +6,15 @@ use model::Xname;
 use proto::discovery::v1::Bmc;
 use proto::smd::v1::RedfishEndpointPayload;
 use redfish::{Address, Limits};
+use state::State;
 
 use crate::Bmcs;
 use crate::bmcs::REDFISH;
 use crate::identity::{self, Marks};
 use crate::known_endpoint::{self, DISCOVER_OK};
+
+/// `Bmc.crawl_status` of one of which nothing is missing.
+pub(crate) const WHOLE: &str = "ok";
 
 /// Why a BMC is not in the inventory, or not anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,9 +116,9 @@ pub(crate) async fn read(bmcs: &Bmcs, place: &Place, limits: &Limits) -> Result<
         Failure::new("credentials", error.to_string(), remedy)
     })?;
     let user = login.as_ref().map(|login| login.user.clone()).unwrap_or_default();
-    let trust = bmcs.trust_for(address);
+    let trust = bmcs.trust(known.as_ref(), address);
     let crawled = discovery::crawl(bmcs.connector(), address, login, trust, limits).await;
-    let crawled = crawled.map_err(|error| Failure::from(&error))?;
+    let crawled = crawled.map_err(|error| failure_at(bmcs, known.as_ref(), address, &error))?;
     let marks = Marks::of(&crawled.inventory);
     let state = bmcs.store().state();
     let xname = identity::xname_for(&state, xname.as_ref(), address, &crawled.key_sha256, &marks)?;
@@ -126,6 +130,10 @@ pub(crate) async fn read(bmcs: &Bmcs, place: &Place, limits: &Limits) -> Result<
     let version = &crawled.inventory.root.redfish_version;
     payload.discovery_info = Some(known_endpoint::info(now_ms, DISCOVER_OK, version));
     payload.password.clear();
+    if is_fqdn_of_another(&state, &xname, &payload.fqdn) {
+        // several BMCs behind one address: the port tells them apart
+        payload.fqdn = address.to_string();
+    }
     Ok(Read {
         xname,
         crawled,
@@ -134,11 +142,27 @@ pub(crate) async fn read(bmcs: &Bmcs, place: &Place, limits: &Limits) -> Result<
     })
 }
 
+fn is_fqdn_of_another(state: &State, xname: &Xname, fqdn: &str) -> bool {
+    let owner = state.smd.redfish_endpoint_by_fqdn(fqdn);
+    owner.is_some_and(|owner| owner.id != xname.as_str())
+}
+
+/// One that shows another key at another address than where the BMC was found is not that BMC with a new key.
+fn failure_at(bmcs: &Bmcs, known: Option<&Xname>, address: &Address, error: &redfish::Error) -> Failure {
+    match (error, known) {
+        (redfish::Error::KeyChanged { .. }, Some(xname)) => match bmcs.found_elsewhere(xname, address) {
+            Some(found) => identity::taken(xname, &found.address, &address.to_string()),
+            None => Failure::from(error),
+        },
+        _ => Failure::from(error),
+    }
+}
+
 impl Read {
-    /// `ok`, or `partial` if something could not be read.
+    /// [`WHOLE`], or `partial` if something could not be read.
     pub(crate) fn word(&self) -> &'static str {
         match self.crawled.inventory.problems.is_empty() {
-            true => "ok",
+            true => WHOLE,
             false => "partial",
         }
     }

@@ -33,7 +33,7 @@ fn requested_at(endpoint: &RedfishEndpoint) -> Option<u64> {
 }
 
 /// The revision of the last crawl of each target.
-fn begun(state: &State) -> BTreeMap<String, u64> {
+pub(crate) fn begun(state: &State) -> BTreeMap<String, u64> {
     let mut begun = BTreeMap::new();
     for job in state
         .jobs
@@ -49,6 +49,23 @@ fn begun(state: &State) -> BTreeMap<String, u64> {
     begun
 }
 
+/// Those of `now` that are still there after `patience` looks; `seen` counts the looks. The member that leads sees to them at once,
+/// if it has the role; what is left after a while it does not see to.
+pub(crate) fn left_alone(
+    seen: &mut BTreeMap<String, u32>,
+    now: impl IntoIterator<Item = String>,
+    patience: u32,
+) -> Vec<String> {
+    let counted = now.into_iter().map(|target| {
+        let looks = seen.get(&target).map_or(0, |looks| looks.saturating_add(1));
+        (target, looks)
+    });
+    let counted: BTreeMap<String, u32> = counted.collect();
+    *seen = counted;
+    let ripe = seen.iter().filter(|(_, looks)| **looks >= patience);
+    ripe.map(|(target, _)| target.clone()).collect()
+}
+
 fn created_at(meta: Option<&ObjectMeta>) -> u64 {
     let created = meta.and_then(|meta| meta.created.as_ref());
     created.map_or(0, |created| created.revision)
@@ -59,6 +76,24 @@ mod tests {
     use proto::http::v1::Change;
 
     use super::*;
+
+    /// Members that do not lead wait for the one that does, and not for ever.
+    #[test]
+    fn what_nobody_sees_to_is_seen_to_in_the_end() {
+        let now = |targets: &[&str]| {
+            targets
+                .iter()
+                .map(|target| (*target).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut seen = BTreeMap::new();
+        assert_eq!(left_alone(&mut seen, now(&["a"]), 0), ["a"], "the leader");
+        assert!(left_alone(&mut seen, now(&["a", "b"]), 2).is_empty());
+        assert_eq!(left_alone(&mut seen, now(&["a", "b"]), 2), ["a"]);
+        assert!(left_alone(&mut seen, now(&["b"]), 3).is_empty());
+        assert_eq!(seen.len(), 1, "what is seen to is forgotten");
+        assert_eq!(left_alone(&mut seen, now(&["b"]), 3), ["b"]);
+    }
 
     #[test]
     fn a_request_is_known_by_its_revision() {

@@ -9,7 +9,7 @@ use futures::stream;
 use jobs::{JobKind, Outcome, Running, Work};
 use model::Xname;
 use proto::discovery::v1::discovery_command::{Change, KeepNextPassword, PutNextPassword};
-use proto::job::v1::{Job, JobTarget, job_target};
+use proto::job::v1::{Job, JobTarget, job, job_target};
 use redfish::{Address, Limits, Login, Password};
 use rpc::{Author, Error};
 use state::discovery::next_password_name;
@@ -98,7 +98,7 @@ async fn rotate(bmcs: &Bmcs, running: &Running, target: &JobTarget) -> Option<Ou
     if running.is_cancelled() || running.begin(target.place, &note).await.is_err() {
         return None;
     }
-    Some(rotation.rotate().await)
+    Some(rotation.rotate(&running.job().id).await)
 }
 
 fn not_begun() -> Outcome {
@@ -148,9 +148,15 @@ impl<'a> Rotation<'a> {
         })
     }
 
-    /// A password of an earlier rotation, of which nobody knows whether it is taken, comes first.
-    async fn rotate(&self) -> Outcome {
+    /// A password of an earlier rotation, of which nobody knows whether it is taken, comes first; `job` is the rotation's own.
+    async fn rotate(&self, job: &str) -> Outcome {
         if self.next().is_ok_and(|next| next.is_some()) {
+            if let Some(other) = self.job_at_it(job) {
+                return Outcome::failed(
+                    format!("job {other} is giving it a new password; nothing was done"),
+                    "begin another rotation when that job is over",
+                );
+            }
             match self.read_back().await {
                 Some(Outcome::Unknown { reason, remedy }) => return Outcome::Unknown { reason, remedy },
                 Some(Outcome::Succeeded(_)) => {
@@ -165,6 +171,26 @@ impl<'a> Rotation<'a> {
             Ok(()) => self.verify().await,
             Err(outcome) => outcome,
         }
+    }
+
+    /// Another job that has begun with this BMC. Its next password must not be judged: the BMC may be told it only now, and who
+    /// forgot it then would lock everybody out. It has begun in the log before its password was there.
+    fn job_at_it(&self, own: &str) -> Option<String> {
+        let state = self.bmcs.store().state();
+        let others = state.jobs.iter().filter(|job| {
+            let is_over = matches!(
+                job.state(),
+                job::State::Succeeded | job::State::Failed | job::State::Cancelled
+            );
+            job.id != own && !is_over && JobKind::of(job) == Some(JobKind::CredentialRotation)
+        });
+        let mut at_it = others.filter(|job| {
+            let mut targets = state.jobs.targets(&job.id);
+            targets.any(|target| {
+                target.state() == job_target::State::Running && target.target == self.bmc.as_str()
+            })
+        });
+        at_it.next().map(|job| job.id.clone())
     }
 
     /// The new password into the log, then to the BMC.
@@ -246,7 +272,10 @@ impl<'a> Rotation<'a> {
     async fn verify(&self) -> Outcome {
         let takes = match self.next() {
             Ok(Some(next)) => self.takes(next).await,
-            Ok(None) => return not_begun(),
+            Ok(None) => {
+                let reason = "its next password is gone, and whether it takes that one is not known";
+                return Outcome::unknown(reason, UNKNOWN_REMEDY);
+            }
             Err(error) => return Outcome::unknown(error.to_string(), UNKNOWN_REMEDY),
         };
         match takes {
@@ -287,22 +316,18 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// A service that shows its tree to anybody would take every password; accounts it shows to those who logged in.
+    /// A service that shows its tree to anybody would take every password; accounts it shows to those who logged in. Where neither
+    /// accounts are shown nor a session was made, nothing has been looked at.
     async fn logs_in(&self, login: Login) -> Result<(), redfish::Error> {
         let open = self.open(login).await?;
         let shown = open.fresh("/redfish/v1/AccountService/Accounts").await;
+        let has_session = open.has_session().await;
         open.close().await;
         match shown {
+            Ok(_) => Ok(()),
             Err(error @ redfish::Error::Credentials { .. }) => Err(error),
-            Err(error)
-                if matches!(
-                    error,
-                    redfish::Error::Timeout { .. } | redfish::Error::Unreachable { .. }
-                ) =>
-            {
-                Err(error)
-            }
-            Ok(_) | Err(_) => Ok(()),
+            Err(_) if has_session => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

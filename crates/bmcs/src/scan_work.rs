@@ -13,11 +13,15 @@ use proto::job::v1::{Job, JobTarget, job, job_target};
 use tokio::sync::mpsc;
 
 use crate::Bmcs;
+use crate::bmcs::is_redfish;
 use crate::propose::put_bmcs;
 
 /// What was found goes into the log together: so many at once, and at least so long apart.
 const STEPS_TOGETHER_MAX: usize = 500;
 const STEPS_PAUSE: Duration = Duration::from_millis(200);
+
+/// A million places are looked through, and others have something to do, too.
+const PLACES_PER_TURN: u64 = 10_000;
 
 /// Does scans.
 #[derive(Debug)]
@@ -61,6 +65,19 @@ fn is_in_reach(bmcs: &Bmcs, plan: &ScanPlan, place: u64) -> bool {
     plan.nth(place).is_none_or(|address| bmcs.reaches(&address))
 }
 
+/// The first place from `from` on that is not this member's: another one asks it, and nobody takes it for empty.
+async fn end_of_reach(bmcs: &Bmcs, plan: &ScanPlan, from: u64) -> u64 {
+    for place in from..plan.len() {
+        if !is_in_reach(bmcs, plan, place) {
+            return place;
+        }
+        if place.is_multiple_of(PLACES_PER_TURN) {
+            tokio::task::yield_now().await;
+        }
+    }
+    plan.len()
+}
+
 async fn scan_all(bmcs: &Bmcs, running: &Running) {
     let Some(asked) = scan_of(running.job()) else {
         return;
@@ -72,8 +89,12 @@ async fn scan_all(bmcs: &Bmcs, running: &Running) {
             return;
         }
     };
+    let cursor = running.job().cursor;
+    let end = end_of_reach(bmcs, &plan, cursor).await;
+    let beyond = plan.nth(end).map(|next| next.to_string());
+    let plan = plan.up_to(end);
     let (steps, mut taken) = mpsc::unbounded_channel();
-    let (connector, cursor, of_plan) = (bmcs.connector(), running.job().cursor, &plan);
+    let (connector, of_plan) = (bmcs.connector(), &plan);
     let asking = async move {
         {
             let mut sink = move |step: Step| {
@@ -88,7 +109,8 @@ async fn scan_all(bmcs: &Bmcs, running: &Running) {
     let mut noting = Noting {
         bmcs,
         running,
-        plan: &plan,
+        end,
+        beyond,
         below: cursor,
         found: BTreeSet::new(),
     };
@@ -120,7 +142,9 @@ enum Ended {
 struct Noting<'a> {
     bmcs: &'a Bmcs,
     running: &'a Running,
-    plan: &'a ScanPlan,
+    /// Where this member's part of the scan ends, and what comes then, if anything does.
+    end: u64,
+    beyond: Option<String>,
     /// All places before this one were asked.
     below: u64,
     /// Addresses.
@@ -141,8 +165,8 @@ impl Noting<'_> {
             }
             self.note(&found).await;
             self.running.cursor(self.below);
-            if let Some(next) = self.plan.nth(self.below).filter(|next| !self.bmcs.reaches(next)) {
-                return Ended::OutOfReach(next.to_string());
+            if let Some(next) = self.beyond.take_if(|_| self.below >= self.end) {
+                return Ended::OutOfReach(next);
             }
             tokio::time::sleep(STEPS_PAUSE).await;
         }
@@ -210,6 +234,7 @@ async fn crawl_found(bmcs: &Bmcs, running: &Running, mut found: BTreeSet<String>
         let earlier = state.jobs.targets(&running.job().id);
         let succeeded = earlier.filter(|target| target.state() == job_target::State::Succeeded);
         found.extend(succeeded.map(|target| target.target.clone()));
+        found.retain(|address| is_redfish(&state, address));
     }
     if found.is_empty() {
         return;

@@ -10,6 +10,8 @@ use crate::words::{is_same, path, told};
 
 /// Items of one BMC.
 const FIRMWARE_MAX: usize = 256;
+/// Systems of one BMC, as the state takes them.
+const SYSTEMS_MAX: usize = 64;
 /// BIOS attributes of one system, and of all systems of a BMC.
 const BIOS_MAX: usize = 2_000;
 const BIOS_OF_ALL_MAX: usize = 8_000;
@@ -26,6 +28,7 @@ pub fn firmware(inventory: &Inventory, bmc: &Xname, nodes: &[(String, Xname)]) -
         .collect();
     systems.sort_by(|a, b| a.id.cmp(&b.id));
     systems.dedup_by(|a, b| a.id == b.id);
+    systems.truncate(SYSTEMS_MAX);
     FirmwareInventory {
         id: bmc.to_string(),
         firmware: items(&inventory.firmware),

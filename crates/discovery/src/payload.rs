@@ -14,10 +14,10 @@ pub const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Systems of one BMC, and managers: a rack's controller has some dozens.
 const SYSTEMS_MAX: usize = 256;
 const MANAGERS_MAX: usize = 64;
-/// NICs, network interfaces and parts of all of them together.
+/// NICs, network interfaces and parts of all of them together; SMD refuses a payload with more parts.
 const NICS_MAX: usize = 2_048;
 const NETWORK_INTERFACES_MAX: usize = 1_024;
-const PARTS_MAX: usize = 4_096;
+const PARTS_MAX: usize = 3_072;
 
 /// The payload for the BMC that is called `xname` and was read at `address` with the account `user`.
 ///

@@ -15,7 +15,8 @@ pub async fn set_password(bmc: &Bmc, user: &str, password: &Password) -> Result<
     // its ETag of now: some BMCs want it, and refuse an old one
     bmc.fresh(&account).await?;
     let body = json!({"Password": password.expose()});
-    bmc.patch(&account, &body).await.map(|_| ())
+    let patched = bmc.patch(&account, &body).await;
+    patched.map(|_| ()).map_err(|error| error.without(password))
 }
 
 async fn account(bmc: &Bmc, user: &str) -> Result<String, Error> {

@@ -73,6 +73,12 @@ impl Bmc {
         &self.key_sha256
     }
 
+    /// Whether it has made a session for the login, and so taken the password. One that has no sessions is sent the password with each
+    /// request, and may look at it or not.
+    pub async fn has_session(&self) -> bool {
+        self.core().auth.has_session().await
+    }
+
     /// Requests that were sent to it so far.
     #[must_use]
     pub fn requests(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! Why a BMC could not be read or told something, in words that an administrator can act on.
 
+use crate::Password;
+
 /// What went wrong with one BMC. The text says what; [`Error::word`] is for tables, [`Error::remedy`] for people.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -125,6 +127,27 @@ impl Error {
             Error::Broken { .. } => "crawl it again; if it stays, reset the BMC or update its firmware",
             Error::Limit { .. } => "its tree loops or is not a BMC's; exclude it, or report the tree",
             Error::Unsupported(_) => "use another operation, or update the BMC's firmware",
+        }
+    }
+
+    /// The same without `password`: some BMCs repeat what they refuse, and errors are shown and stored.
+    #[must_use]
+    pub(crate) fn without(self, password: &Password) -> Error {
+        match self {
+            Error::Status {
+                what,
+                status,
+                message,
+            } => Error::Status {
+                what,
+                status,
+                message: password.hidden_in(&message),
+            },
+            Error::Credentials { what, problem } => Error::Credentials {
+                what,
+                problem: password.hidden_in(&problem),
+            },
+            other => other,
         }
     }
 

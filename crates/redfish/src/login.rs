@@ -17,6 +17,14 @@ impl Password {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// `text` without this password.
+    pub(crate) fn hidden_in(&self, text: &str) -> String {
+        match self.0.is_empty() {
+            true => text.to_owned(),
+            false => text.replace(&self.0, "…"),
+        }
+    }
 }
 
 impl fmt::Debug for Password {
@@ -47,5 +55,12 @@ mod tests {
         let shown = format!("{login:?} {:#?}", login.password);
         assert!(shown.contains("root") && !shown.contains("initial0"), "{shown}");
         assert_eq!(login.password.expose(), "initial0");
+    }
+
+    #[test]
+    fn a_password_is_hidden_wherever_it_stands_in_a_text() {
+        let hidden = |password: &str| Password::new(password).hidden_in("a secret is a secret");
+        assert_eq!(hidden("secret"), "a … is a …");
+        assert_eq!(hidden(""), "a secret is a secret");
     }
 }

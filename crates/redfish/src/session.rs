@@ -51,6 +51,12 @@ impl Auth {
         self.login.is_some()
     }
 
+    /// Whether there is a session: the BMC has looked at user and password, then.
+    pub(crate) async fn has_session(&self) -> bool {
+        let state = self.state.lock().await;
+        is_session(&state)
+    }
+
     /// Sends user and password with each request from now on.
     ///
     /// # Errors
@@ -133,9 +139,8 @@ impl Auth {
         if state.generation != generation {
             return Ok(()); // somebody else was refused, too, and has logged in since
         }
-        let is_session = state.header.as_ref().is_some_and(|(name, _)| *name == TOKEN);
         let is_too_soon = state.renewed.is_some_and(|at| at.elapsed() < RENEWAL_PAUSE);
-        if !is_session || is_too_soon {
+        if !is_session(&state) || is_too_soon {
             return Err(refused(wire, sent, received));
         }
         state.renewed = Some(Instant::now());
@@ -163,10 +168,11 @@ impl Auth {
             return Ok(());
         }
         if !received.status.is_success() {
-            return Err(match received.status.as_u16() {
+            let error = match received.status.as_u16() {
                 400 | 401 | 403 => refused(wire, &sent, &received),
                 _ => answer::status(wire.limits(), &sent, &received),
-            });
+            };
+            return Err(error.without(&login.password));
         }
         state.header = Some((TOKEN, secret(token, &sent.what())?));
         state.sessions.extend(session_uri(wire, &received));
@@ -190,6 +196,10 @@ impl Auth {
     pub(crate) async fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         self.state.lock().await.header.clone()
     }
+}
+
+fn is_session(state: &State) -> bool {
+    state.header.as_ref().is_some_and(|(name, _)| *name == TOKEN)
 }
 
 fn secret(text: &str, what: &str) -> Result<HeaderValue, Error> {

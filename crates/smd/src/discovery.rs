@@ -1,7 +1,10 @@
 //! HSM's Inventory/Discover and Inventory/DiscoveryStatus. SMD asks no BMC: a request is written down with its endpoints,
-//! for whoever discovers, and its status says just that.
+//! for whoever discovers, and its status says just that, and how far the cluster's own crawls are with it.
+
+use std::collections::BTreeSet;
 
 use model::Xname;
+use proto::job::v1::{Job, job};
 use proto::raft::v1::entry::Command;
 use proto::smd::v1::smd_command::{self, Change};
 use proto::smd::v1::{
@@ -105,20 +108,46 @@ fn no_such_endpoint(id: &str) -> Error {
 fn status(state: &State) -> DiscoveryStatus {
     let requested = state.smd.redfish_endpoints();
     let requested = requested.filter_map(|endpoint| Some((endpoint, endpoint.discovery_requested.as_ref()?)));
-    let mut pending = Vec::new();
+    let mut pending = BTreeSet::new();
     let mut newest_ms = 0;
     for (endpoint, request) in requested {
-        pending.push(endpoint.id.clone());
+        pending.insert(endpoint.id.clone());
         newest_ms = newest_ms.max(request.at_ms);
     }
-    let (status, last_update_time) = match pending.is_empty() {
-        true => ("NotStarted", String::new()),
-        false => ("Pending", state::time_text(newest_ms)),
+    let (status, at_ms) = match (pending.is_empty(), last_crawl_ms(state)) {
+        (false, _) if is_crawled(state, &pending) => ("InProgress", newest_ms),
+        (false, _) => ("Pending", newest_ms),
+        (true, 0) => ("NotStarted", 0),
+        (true, ended_ms) => ("Complete", ended_ms),
+    };
+    let last_update_time = match at_ms {
+        0 => String::new(),
+        at_ms => state::time_text(at_ms),
     };
     DiscoveryStatus {
         id: 0,
         status: status.to_owned(),
         last_update_time,
-        pending,
+        pending: pending.into_iter().collect(),
     }
+}
+
+/// The cluster's own crawls: they answer the requests.
+fn crawls(state: &State) -> impl Iterator<Item = &Job> {
+    let jobs = state.jobs.iter().map(|job| job.as_ref());
+    jobs.filter(|job| matches!(job.work, Some(job::Work::Crawl(_))))
+}
+
+/// Whether a member reads one of these now.
+fn is_crawled(state: &State, pending: &BTreeSet<String>) -> bool {
+    let mut running = crawls(state).filter(|job| job.state() == job::State::Running);
+    running.any(|job| {
+        let mut targets = state.jobs.targets(&job.id);
+        targets.any(|target| pending.contains(&target.target))
+    })
+}
+
+/// When the last crawl was over; 0: there was none.
+fn last_crawl_ms(state: &State) -> u64 {
+    crawls(state).map(|job| job.ended_at_ms).max().unwrap_or(0)
 }

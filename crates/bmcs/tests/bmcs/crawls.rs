@@ -1,10 +1,12 @@
 //! A BMC is read whole and becomes inventory; one that cannot be read takes nothing away.
 
 use proto::discovery::v1::bmc_service_server::BmcService as _;
+use proto::discovery::v1::discovery_command::{Change, PutBmcs};
 use proto::discovery::v1::{
-    Crawl, StartCrawlRequest, TrustKeyRequest, crawl_service_server::CrawlService as _,
+    Bmc, Crawl, DiscoveryCommand, StartCrawlRequest, TrustKeyRequest, crawl_service_server::CrawlService as _,
 };
 use proto::job::v1::{job, job_target};
+use proto::raft::v1::entry::Command;
 use tonic::Code;
 
 use crate::common::{FakeBmc, Site, UUID, admin, crawled};
@@ -174,6 +176,23 @@ async fn a_crawl_out_of_reach_waits_for_another_member() {
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     let job = site.store.state().jobs.get(&id).unwrap().as_ref().clone();
     assert_eq!(job.state(), job::State::Waiting);
+}
+
+/// All that are known are those that speak Redfish: a PDU has no tree, and must be shown no password.
+#[tokio::test]
+async fn a_pdu_without_redfish_is_not_crawled() {
+    let site = Site::new();
+    let pdu = Bmc {
+        address: "127.0.0.1:1".to_owned(),
+        service: "jaws".to_owned(),
+        ..Bmc::default()
+    };
+    let change = Some(Change::PutBmcs(PutBmcs { bmcs: vec![pdu] }));
+    let command = Command::Discovery(DiscoveryCommand { change });
+    site.store.propose("user/admin", command, None).await.unwrap();
+    let service = bmcs::CrawlService::new(site.bmcs.clone());
+    let all = service.start_crawl(admin(StartCrawlRequest::default())).await;
+    assert_eq!(all.unwrap_err().code(), Code::InvalidArgument);
 }
 
 #[tokio::test]

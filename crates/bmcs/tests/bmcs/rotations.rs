@@ -78,8 +78,8 @@ async fn propose(site: &Site, command: Command) -> u64 {
         .revision
 }
 
-/// A rotation that a member began, and then died; `told` is what the BMC was told, if it was.
-async fn died(site: &Site, told: Option<&str>) -> String {
+/// A rotation that a member has begun; `told` is what the BMC is being told, if it is.
+async fn begun(site: &Site, told: Option<&str>) -> String {
     let id = start(site).await;
     let claim = ClaimJob {
         id: id.clone(),
@@ -111,6 +111,12 @@ async fn died(site: &Site, told: Option<&str>) -> String {
         let change = Some(Change::PutNextPassword(put));
         propose(site, Command::Discovery(DiscoveryCommand { change })).await;
     }
+    id
+}
+
+/// A rotation that a member began, and then died; `told` is what the BMC was told, if it was.
+async fn died(site: &Site, told: Option<&str>) -> String {
+    let id = begun(site, told).await;
     (0..6000).for_each(|_| {
         site.store.cluster_time_ms();
     });
@@ -171,4 +177,32 @@ async fn when_neither_password_is_taken_both_are_kept() {
     let (_, targets) = site.over(&id).await;
     assert_eq!(targets[0].state(), job_target::State::Unknown, "{targets:?}");
     assert_eq!(site.password(NEXT).as_deref(), Some("perhaps"));
+}
+
+/// Between the log and the BMC a password is nowhere else: another rotation that finds it not taken must not forget it.
+#[tokio::test]
+async fn a_rotation_keeps_away_from_one_that_is_under_way() {
+    let (site, bmc, working) = crawled().await;
+    drop(working);
+    let first = begun(&site, Some("on its way")).await;
+    let _other = site.work();
+    let target = rotate(&site).await;
+    assert_eq!(target.state(), job_target::State::Failed, "{target:?}");
+    assert!(target.reason.contains(&first), "{target:?}");
+    assert_eq!(site.password(NEXT).as_deref(), Some("on its way"));
+    assert_eq!(bmc.count("PATCH /redfish/v1/AccountService/Accounts/1"), 0);
+}
+
+/// Without sessions and without accounts to see, any password looks right.
+#[tokio::test]
+async fn a_password_that_nobody_looked_at_is_not_taken_for_the_right_one() {
+    let (site, bmc, _working) = crawled().await;
+    bmc.set(|mind| {
+        mind.lacks_sessions = true;
+        mind.forgets_passwords = true;
+    });
+    let target = rotate(&site).await;
+    assert_eq!(target.state(), job_target::State::Unknown, "{target:?}");
+    assert_eq!(site.password(STORED), None);
+    assert!(site.password(NEXT).is_some());
 }

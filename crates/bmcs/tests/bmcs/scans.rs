@@ -86,6 +86,24 @@ async fn a_scan_of_where_no_member_reaches_waits() {
     assert_eq!(job.state(), job::State::Waiting);
 }
 
+/// Its second half is another member's: who cannot ask it must not say that nothing is there.
+#[tokio::test]
+async fn what_this_member_does_not_reach_is_left_to_another() {
+    let (site, bmc) = (Site::reaching(&["127.0.0.1/32"]), FakeBmc::start(UUID).await);
+    let _working = site.work();
+    let half = Scan {
+        targets: vec!["127.0.0.1-127.0.0.2".to_owned()],
+        ..scan(&[bmc.port])
+    };
+    let id = start(&site, half).await;
+    until(|| site.found(&bmc.address())).await;
+    let job = until(|| {
+        let job = site.store.state().jobs.get(&id)?.as_ref().clone();
+        (job.cursor == 1).then_some(job)
+    });
+    assert_ne!(job.await.state(), job::State::Succeeded);
+}
+
 #[tokio::test]
 async fn a_scan_that_cannot_be_meant_is_refused() {
     let site = Site::new();

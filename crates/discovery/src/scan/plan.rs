@@ -32,6 +32,8 @@ pub struct ScanPlan {
     names: Vec<String>,
     with_port: Vec<Address>,
     ports: Vec<u16>,
+    /// Places behind this one are left to somebody else.
+    end: u64,
     pub(super) concurrency_max: usize,
     pub(super) rate_per_s: u32,
     pub(super) timeout: Duration,
@@ -76,6 +78,7 @@ impl ScanPlan {
             names,
             with_port: Vec::new(),
             ports: ports(&scan.ports)?,
+            end: u64::MAX,
             concurrency_max: within("concurrency_max", scan.concurrency_max, 256, 1, CONCURRENCY_MAX)?
                 as usize,
             rate_per_s: within("rate_per_s", scan.rate_per_s, 1_000, 1, RATE_PER_S_MAX)?,
@@ -94,15 +97,22 @@ impl ScanPlan {
         }
     }
 
-    /// How many places there are, 1 to [`PLACES_MAX`].
+    /// The same without the places from number `end` on.
+    #[must_use]
+    pub fn up_to(self, end: u64) -> ScanPlan {
+        ScanPlan { end, ..self }
+    }
+
+    /// How many places there are, 1 to [`PLACES_MAX`] of a whole scan.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.hosts()
             .saturating_mul(self.ports.len() as u64)
             .saturating_add(self.with_port.len() as u64)
+            .min(self.end)
     }
 
-    /// Never: a plan of nothing is refused.
+    /// Never of a whole scan: a plan of nothing is refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -111,6 +121,9 @@ impl ScanPlan {
     /// The place of this number; `None` behind the last.
     #[must_use]
     pub fn nth(&self, place: u64) -> Option<Address> {
+        if place >= self.end {
+            return None;
+        }
         let ports = self.ports.len() as u64;
         let (host, port) = (place / ports, usize::try_from(place % ports).ok()?);
         let port = *self.ports.get(port)?;
@@ -343,6 +356,19 @@ mod tests {
         assert!(refused(&some).starts_with("excludes: they leave nothing"));
         some.excludes = vec!["10.0.0.9:8443".to_owned()];
         assert!(refused(&some).starts_with("excludes: write addresses without a port"));
+    }
+
+    #[test]
+    fn a_plan_up_to_a_place_ends_there() {
+        let plan = |end: u64| {
+            ScanPlan::of(&scan(&["10.0.0.1-10.0.0.9"]))
+                .ok()
+                .unwrap()
+                .up_to(end)
+        };
+        assert_eq!((plan(4).len(), plan(0).len(), plan(100).len()), (4, 0, 9));
+        assert_eq!(plan(4).nth(3).unwrap().to_string(), "10.0.0.4:443");
+        assert!(plan(4).nth(4).is_none() && plan(0).is_empty());
     }
 
     #[test]

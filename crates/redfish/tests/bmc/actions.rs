@@ -167,6 +167,20 @@ async fn a_password_of_nobody_is_not_set() {
     assert!(told(&server, "PATCH").is_empty());
 }
 
+/// Some repeat what they do not like, and an error goes into logs, jobs and answers.
+#[tokio::test]
+async fn a_password_that_a_bmc_repeats_is_not_shown() {
+    let (server, bmc) = started().await;
+    let account = "/redfish/v1/AccountService/Accounts/2";
+    let said = json!({"error": {"message": "The value changed0 of Password is too short."}});
+    server.answer(account, 400, &[], said);
+    let set = set_password(&bmc, "root", &Password::new("changed0")).await;
+    assert_eq!(
+        set.unwrap_err().to_string(),
+        format!("PATCH {account} was answered with 400: The value … of Password is too short.")
+    );
+}
+
 #[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
     let (server, bmc) = started().await;

@@ -27,6 +27,7 @@ async fn a_session_is_made_used_and_deleted() {
     let server = Server::start(trees::rack_server()).await;
     let bmc = open(&server).await.unwrap();
     assert_eq!(server.sessions(), 1);
+    assert!(bmc.has_session().await);
     bmc.get("/redfish/v1/Systems").await.unwrap();
     let asked = server.asked();
     let with_password = |asked: &&crate::server::Asked| asked.headers.contains_key("authorization");
@@ -48,6 +49,7 @@ async fn without_sessions_each_request_carries_user_and_password() {
         let server = Server::start(trees::rack_server()).await;
         server.refuse_sessions(status);
         let bmc = open(&server).await.unwrap();
+        assert!(!bmc.has_session().await);
         let inventory = read_inventory(&bmc).await.unwrap();
         assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
     }

@@ -1,6 +1,10 @@
 //! HSM's Inventory/ComponentEndpoints, ServiceEndpoints, Discover and DiscoveryStatus, method by method.
 
 use crate::common::{admin, blade, cut_off, endpoints};
+use proto::discovery::v1::Crawl;
+use proto::job::v1::job_command::{Change as JobChange, ClaimJob, CreateJob, EndJob};
+use proto::job::v1::{Job, JobCommand, job};
+use proto::raft::v1::entry::Command;
 use proto::smd::v1::component_endpoint_service_server::ComponentEndpointService as _;
 use proto::smd::v1::discovery_service_server::DiscoveryService as _;
 use proto::smd::v1::redfish_endpoint_service_server::RedfishEndpointService as _;
@@ -12,7 +16,7 @@ use proto::smd::v1::{
     ListEndpointsOfServiceRequest, ListServiceEndpointsRequest, RedfishEndpointPayload,
     RequestDiscoveryRequest, ResourceUris, ServiceEndpoint, component,
 };
-use raft::Store;
+use raft::{Committed, Store};
 use smd::{ComponentEndpointService, DiscoveryService, ServiceEndpointService};
 use tonic::{Code, Response, Status};
 
@@ -225,6 +229,58 @@ async fn a_request_to_discover_is_pending_until_a_discovery_is_stored() {
         .list_discovery_status(admin(ListDiscoveryStatusRequest {}))
         .await;
     assert_eq!(list.unwrap().into_inner().statuses, [idle]);
+}
+
+async fn change_job(store: &Store, change: JobChange) -> Committed {
+    let command = Command::Job(JobCommand { change: Some(change) });
+    store.propose("cluster/jobs", command, None).await.unwrap()
+}
+
+/// The cluster's own crawls answer requests.
+#[tokio::test]
+async fn a_crawl_of_what_was_requested_is_in_progress_and_then_complete() {
+    let store = two_blades().await;
+    let service = DiscoveryService::new(store.clone());
+    discover(&service, &["x1000c0s1b0"]).await.unwrap();
+    let create = CreateJob {
+        job: Some(Job {
+            work: Some(job::Work::Crawl(Crawl::default())),
+            principal: "user/admin".to_owned(),
+            ..Job::default()
+        }),
+        targets: vec!["x1000c0s1b0".to_owned()],
+    };
+    let id = change_job(&store, JobChange::CreateJob(create))
+        .await
+        .applied
+        .value;
+    assert_eq!(status(&service).await.status, "Pending", "nobody does it yet");
+    let claim = ClaimJob {
+        id: id.clone(),
+        member_id: 1,
+        lapse_s: 30,
+    };
+    let fence = change_job(&store, JobChange::ClaimJob(claim)).await.revision;
+    let crawled = status(&service).await;
+    assert_eq!(
+        (crawled.status.as_str(), crawled.pending),
+        ("InProgress", vec!["x1000c0s1b0".to_owned()])
+    );
+    let endpoints = smd::RedfishEndpointService::new(store.clone(), &auth::Sealer::generate().unwrap());
+    let stored = endpoints.update_redfish_endpoint(admin(blade(1))).await;
+    stored.unwrap();
+    let end = EndJob {
+        id,
+        fence,
+        ..EndJob::default()
+    };
+    change_job(&store, JobChange::EndJob(end)).await;
+    let complete = status(&service).await;
+    assert_eq!(
+        (complete.status.as_str(), complete.pending.len()),
+        ("Complete", 0)
+    );
+    assert!(complete.last_update_time.ends_with('Z'), "{complete:?}");
 }
 
 #[tokio::test]

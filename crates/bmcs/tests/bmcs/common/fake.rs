@@ -1,6 +1,7 @@
 //! A small BMC over HTTPS: one manager, one chassis and one system, sessions, an account, and a mind of its own.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
@@ -29,6 +30,9 @@ pub struct Mind {
     pub refuses_passwords: bool,
     /// It says that it has a new password, and has not.
     pub forgets_passwords: bool,
+    /// It has no sessions and believes everybody, and shows no accounts any more once one was changed.
+    pub lacks_sessions: bool,
+    hides_accounts: bool,
     /// It tells of changes by itself.
     pub has_events: bool,
     /// Each ring is an event.
@@ -40,6 +44,7 @@ pub struct Mind {
 
 /// One that listens until it is dropped.
 pub struct FakeBmc {
+    host: IpAddr,
     pub port: u16,
     pub mind: Arc<Mutex<Mind>>,
     task: tokio::task::JoinHandle<()>,
@@ -54,7 +59,12 @@ impl Drop for FakeBmc {
 impl FakeBmc {
     /// With this UUID, on a free port.
     pub async fn start(uuid: &str) -> FakeBmc {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        FakeBmc::start_at("127.0.0.1", uuid).await
+    }
+
+    /// On a free port of this address.
+    pub async fn start_at(host: &str, uuid: &str) -> FakeBmc {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         FakeBmc::on(listener, uuid)
     }
 
@@ -78,18 +88,25 @@ impl FakeBmc {
             health: "OK".to_owned(),
             refuses_passwords: false,
             forgets_passwords: false,
+            lacks_sessions: false,
+            hides_accounts: false,
             has_events: false,
             bell: Arc::default(),
             seen: Vec::new(),
             tokens: BTreeSet::new(),
         }));
-        let port = listener.local_addr().unwrap().port();
+        let at = listener.local_addr().unwrap();
         let task = tokio::spawn(serve(listener, acceptor(), Arc::clone(&mind)));
-        FakeBmc { port, mind, task }
+        FakeBmc {
+            host: at.ip(),
+            port: at.port(),
+            mind,
+            task,
+        }
     }
 
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.host, self.port)
     }
 
     pub fn password(&self) -> String {
@@ -213,10 +230,10 @@ impl Mind {
         if path == "/redfish/v1" {
             return (200, String::new(), self.root());
         }
-        if method == "POST" && path == SESSIONS {
+        if method == "POST" && path == SESSIONS && !self.lacks_sessions {
             return self.log_in(body);
         }
-        if token.is_none_or(|token| !self.tokens.contains(token)) {
+        if !self.lacks_sessions && token.is_none_or(|token| !self.tokens.contains(token)) {
             return (401, String::new(), json!({}));
         }
         match method {
@@ -252,6 +269,7 @@ impl Mind {
                 json!({ "error": { "message": "too simple" } }),
             );
         }
+        self.hides_accounts = self.lacks_sessions;
         if let Some(password) = body["Password"].as_str().filter(|_| !self.forgets_passwords) {
             self.password = password.to_owned();
             self.tokens.clear();
@@ -302,6 +320,7 @@ impl Mind {
                 "@odata.id": path, "Id": "AccountService", "Name": "Accounts",
                 "Accounts": { "@odata.id": "/redfish/v1/AccountService/Accounts" }
             }),
+            "/redfish/v1/AccountService/Accounts" if self.hides_accounts => return None,
             "/redfish/v1/AccountService/Accounts" => collection("1"),
             ACCOUNT => json!({ "@odata.id": ACCOUNT, "Id": "1", "Name": "User", "UserName": USER }),
             "/redfish/v1/Systems/1" => self.system(),
