@@ -148,7 +148,10 @@ fn check_free(
         .bmc_of(xname)
         .filter(|holder| holder.address != text);
     if let Some(holder) = holder {
-        let is_same = !key.is_empty() && holder.key_sha256 == key && holder.uuid == marks.uuid;
+        let is_same = !key.is_empty()
+            && !marks.uuid.is_empty()
+            && holder.key_sha256 == key
+            && holder.uuid == marks.uuid;
         return match is_same {
             true => Ok(()),
             false => Err(taken(xname, &holder.address, &text)),

@@ -15,8 +15,8 @@ const PORT: u16 = 443;
 /// Crawled in one job.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// Addresses of BMCs that nobody has crawled: those of leases and Ethernet interfaces of BMCs, and of leases in the networks
-/// where this member looks for BMCs. What was crawled, however it went, is remembered as a BMC.
+/// Addresses of BMCs that nobody has crawled: those of leases and Ethernet interfaces of BMCs. Others may get a lease there, too, and a
+/// crawl logs in. What was crawled, however it went, is remembered as a BMC.
 pub(crate) fn new_bmcs(state: &State, reach: &Reach, now_ms: u64) -> BTreeSet<String> {
     let leases = state
         .dhcp
@@ -24,13 +24,8 @@ pub(crate) fn new_bmcs(state: &State, reach: &Reach, now_ms: u64) -> BTreeSet<St
         .filter(|lease| lease.state() == dhcp_lease::State::Bound && lease.ends_at_ms > now_ms);
     let leases = leases.filter_map(|lease| {
         let address = address_of(&lease.address)?;
-        let is_bmcs = || {
-            lease
-                .mac
-                .parse::<MacAddr>()
-                .is_ok_and(|mac| is_of_bmc(state, &mac))
-        };
-        (reach.contains(&address) || is_bmcs()).then_some(address)
+        let mac = lease.mac.parse::<MacAddr>().ok()?;
+        is_of_bmc(state, &mac).then_some(address)
     });
     let interfaces = state
         .smd

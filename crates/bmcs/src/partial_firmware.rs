@@ -14,9 +14,10 @@ pub(crate) fn with_known(mut read: FirmwareInventory, known: &FirmwareInventory)
         }
     }
     for before in &known.systems {
+        let has_room = read.systems.len() < SYSTEMS_MAX;
         match read.systems.iter_mut().find(|system| system.id == before.id) {
             Some(system) => fill(system, before),
-            None if read.systems.len() < SYSTEMS_MAX => read.systems.push(before.clone()),
+            None if has_room => read.systems.push(before.clone()),
             None => {}
         }
     }

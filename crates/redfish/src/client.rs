@@ -85,6 +85,16 @@ impl Core {
         Ok(value)
     }
 
+    /// The resource at `uri` as it is now, asked for without a condition: the ETag of some BMCs stays when the power changes.
+    pub(crate) async fn read_back(&self, uri: &str) -> Result<Arc<Value>, Error> {
+        let key = self.key(uri)?;
+        let (sent, received) = self.asked(&key, "").await?;
+        let resource = self.resource(&key, &sent, &received)?;
+        let value = resource.value.clone();
+        self.held.replace(&key, resource)?;
+        Ok(value)
+    }
+
     /// Sends `body` to `uri`. Redirects are not followed: what is told to one place is not repeated at another.
     pub(crate) async fn send(&self, method: Method, uri: &str, body: &Value) -> Result<Received, Error> {
         // another kind of error than that of a broken answer: nothing was sent, so the outcome is known

@@ -106,7 +106,7 @@ pub struct SystemPower {
 /// As [`Bmc::fresh`].
 pub async fn system_power(bmc: &Bmc, system_uri: &str) -> Result<SystemPower, Error> {
     let reading = Reading::new(bmc);
-    let system = bmc.fresh(system_uri).await?;
+    let system = Box::pin(bmc.core().read_back(system_uri)).await?;
     Ok(SystemPower {
         state: value::text(&system, "PowerState"),
         health: value::text(&system, "Status/Health"),

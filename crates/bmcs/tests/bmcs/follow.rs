@@ -50,7 +50,7 @@ async fn power_and_health_become_state_and_flag() {
     let (site, bmc, _working) = crawled().await;
     let _following = follow(&site, false);
     bmc.set(|mind| mind.power = "Off".to_owned());
-    is_now(&site, State::Off, site.component(NODE).unwrap().flag()).await;
+    is_now(&site, State::Off, Flag::Ok).await;
     bmc.set(|mind| mind.power = "On".to_owned());
     until(|| (site.component(NODE)?.state() == State::On).then_some(())).await;
     bmc.set(|mind| mind.health = "Critical".to_owned());

@@ -38,7 +38,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ImportSecretsArgs) -> Result<
         let mut client = BmcCredentialServiceClient::new(connect::to_any(global)?);
         for (done, request) in requests.iter().enumerate() {
             let put = client.put_bmc_credential(request.clone()).await;
-            put.map_err(|status| stopped(status.into(), done, requests.len(), &request.scope))?;
+            put.map_err(|status| stopped(&status.into(), done, requests.len(), &request.scope))?;
         }
     }
     match global.output {
@@ -50,7 +50,7 @@ pub(super) async fn run(global: &GlobalArgs, args: ImportSecretsArgs) -> Result<
 }
 
 /// What is done stays done, and all of it may be done again.
-fn stopped(error: CliError, done: usize, all: usize, scope: &str) -> CliError {
+fn stopped(error: &CliError, done: usize, all: usize, scope: &str) -> CliError {
     let text = format!("{scope}: {error}\n{done} of {all} credentials are stored");
     CliError::new(error.kind(), text).with_remedy("Repeat the import: those are set again to the same.")
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn an_import_that_stops_says_where() {
-        let error = stopped(CliError::new(Kind::Denied, "no right"), 2, 5, "address:10.1.0.7");
+        let error = stopped(&CliError::new(Kind::Denied, "no right"), 2, 5, "address:10.1.0.7");
         assert_eq!(error.kind(), Kind::Denied);
         let text = error.to_string();
         assert!(

@@ -137,7 +137,7 @@ impl Bmcs {
         };
         let owner = Arc::clone(owner);
         let has_same_key = !seen.key_sha256.is_empty() && seen.key_sha256 == owner.key_sha256;
-        if !has_same_key || seen.uuid != owner.uuid {
+        if !has_same_key || seen.uuid.is_empty() || seen.uuid != owner.uuid {
             return Err(format!("{xname} is that of the BMC at {}", owner.address));
         }
         let moved = Bmc {

@@ -65,9 +65,11 @@ impl Jobs {
                 Rejection::invalid("targets.place", format!("job {} has no place {place}", report.id))
             })?;
             let state = known_state("targets.state", given)?;
-            if !is_open(before.state()) && is_open(state) {
+            // what was begun may have been done
+            let was_begun = before.state() != TargetStage::Waiting;
+            if (!is_open(before.state()) && is_open(state)) || (was_begun && state == TargetStage::Waiting) {
                 let detail = format!(
-                    "place {place} of job {} is over; it is not begun again",
+                    "place {place} of job {} was begun or is over; it is not begun again",
                     report.id
                 );
                 return Err(Rejection::Conflict { detail });

@@ -322,9 +322,12 @@ fn reports_replace_what_is_known_and_counts_follow() {
 
 /// What was begun once must never be begun again because of a report that came late.
 #[test]
-fn a_target_that_is_over_stays_so() {
+fn a_target_that_was_begun_or_is_over_stays_so() {
     let mut log = Log::latest();
     let (id, fence) = claimed(&mut log, power(&["x0c0s0b0n0"]));
+    log.ok(report(&id, fence, &[(0, Target::Running)]));
+    let again = log.refused(report(&id, fence, &[(0, Target::Waiting)]));
+    assert!(conflict(&again).contains("not begun again"), "{again}");
     log.ok(report(&id, fence, &[(0, Target::Unknown)]));
     for state in [Target::Waiting, Target::Running] {
         let again = log.refused(report(&id, fence, &[(0, state)]));

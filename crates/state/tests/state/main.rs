@@ -74,6 +74,7 @@ mod revisions;
 mod sealed_secrets;
 mod sessions;
 mod snapshots;
+mod snapshots_of_discovery;
 mod subnets;
 mod subscriptions;
 mod support;
