@@ -58,9 +58,9 @@ impl Hardware {
         progress.note(format_args!("scanning {first}-{last} for BMCs"));
         admin.scan(format!("{first}-{last}"), BMC_PORT).await?;
         let found = admin.bmcs().await?;
-        self.check_found(&found)?;
         progress.note(format_args!("found {} BMCs, crawling them", found.len()));
         admin.crawl().await?;
+        self.check_found(&admin.bmcs().await?)?;
         seed::addresses(cluster, self.nodes).await?;
         let requests: u64 = self.fleet.bmcs().iter().map(lab::BmcHandle::total).sum();
         progress.note(format_args!("read {bmcs} BMCs with {requests} requests"));

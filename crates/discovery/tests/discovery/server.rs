@@ -27,6 +27,7 @@ impl Server {
         let (bodies, counted) = (Arc::new(bodies), Arc::clone(&asked));
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
                 tokio::spawn(serve(stream, Arc::clone(&bodies), Arc::clone(&counted)));
             }
         });

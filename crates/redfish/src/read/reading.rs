@@ -124,6 +124,8 @@ impl<'a> Reading<'a> {
         let mut seen = BTreeSet::new();
         let distinct = entries.iter().filter(|entry| match value::link_of(entry) {
             "" => true,
+            // a part of a resource: its path is that of all others there
+            link if link.contains('#') => seen.insert(link.to_owned()),
             link => seen.insert(match self.path(link) {
                 path if path.is_empty() => link.to_owned(),
                 path => path,
@@ -135,7 +137,8 @@ impl<'a> Reading<'a> {
 
     async fn member(&self, entry: &Value, of: &str) -> Option<Member> {
         let link = value::link_of(entry);
-        if value::is_whole(entry) || (link.is_empty() && value::is_inline(entry)) {
+        let has_no_resource = link.is_empty() || link.contains('#');
+        if value::is_whole(entry) || (has_no_resource && value::is_inline(entry)) {
             return Some(Member {
                 uri: self.path(link),
                 value: Arc::new(entry.clone()),

@@ -145,6 +145,30 @@ async fn a_chassis_manager_has_no_systems_and_no_problems() {
     assert_eq!((inventory.managers.len(), inventory.chassis.len()), (1, 3));
 }
 
+/// Such parts have the path of the resource that they stand in, all of them, and some have no id of their own.
+#[tokio::test]
+async fn parts_that_are_told_apart_by_a_fragment_are_several() {
+    let mut tree = trees::rack_server();
+    let power = tree
+        .iter_mut()
+        .find(|(_, value)| value.get("PowerSupplies").is_some());
+    let (uri, power) = power.unwrap();
+    let link = |place: u32| format!("{uri}#/PowerSupplies/{place}");
+    power["PowerSupplies"] = json!([
+        {"@odata.id": link(300), "Name": "Rectifier 1", "SerialNumber": "P1"},
+        {"@odata.id": link(500), "Name": "Rectifier 3", "SerialNumber": "P3"},
+        {"@odata.id": link(300), "Name": "Rectifier 1", "SerialNumber": "P1"},
+    ]);
+    let (_, inventory) = read(tree).await;
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
+    let supplies = inventory
+        .chassis
+        .iter()
+        .flat_map(|chassis| &chassis.power_supplies);
+    let serials: Vec<&str> = supplies.map(|supply| supply.serial.as_str()).collect();
+    assert_eq!(serials, ["P1", "P3"]);
+}
+
 #[tokio::test]
 async fn one_reading_is_as_the_other() {
     let (_, first) = read(trees::rack_server()).await;

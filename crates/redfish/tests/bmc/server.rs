@@ -127,6 +127,7 @@ impl Server {
         let shared = inner.clone();
         let task = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
+                tcp.set_nodelay(true).unwrap();
                 let (inner, acceptor) = (shared.clone(), acceptor.clone());
                 tokio::spawn(async move {
                     inner.lock().unwrap().connections += 1;

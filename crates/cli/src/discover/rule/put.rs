@@ -59,13 +59,19 @@ pub struct PutArgs {
     #[arg(
         long,
         requires = "subnet",
+        conflicts_with_all = ["address", "mac", "serial", "uuid", "dhcp"],
         default_value = "",
         hide_default_value = true,
         value_name = "ADDRESS"
     )]
     pub first: String,
     /// A digit: how many there are (0: no bound), what the first is called, and by how much the next is called more
-    #[arg(long = "digit", requires = "subnet", value_name = "NAME=COUNT[:FIRST[:STEP]]")]
+    #[arg(
+        long = "digit",
+        requires = "subnet",
+        conflicts_with_all = ["address", "mac", "serial", "uuid", "dhcp"],
+        value_name = "NAME=COUNT[:FIRST[:STEP]]"
+    )]
     pub digits: Vec<Digit>,
     /// Refuse unless the rule is at this revision
     #[arg(long, value_name = "REVISION")]
