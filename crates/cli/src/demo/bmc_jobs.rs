@@ -19,6 +19,7 @@ use proto::power::v1::start_transition_request::Location;
 use proto::power::v1::transition_service_client::TransitionServiceClient;
 use proto::power::v1::{GetTransitionRequest, StartTransitionRequest, Transition};
 use rpc::client::ExactlyOnce;
+use tonic::Code;
 
 use crate::connect::Target;
 use crate::error::{CliError, Kind};
@@ -133,11 +134,19 @@ impl Admin {
             let request = GetTransitionRequest {
                 transition_id: transition_id.clone(),
             };
-            let transition = client.get_transition(request).await?.into_inner();
-            if ["completed", "aborted"].contains(&transition.transition_status.as_str()) {
-                return Ok(not_done(transition));
-            }
-            in_time(deadline, "switching nodes on", &transition.transition_status)?;
+            let state = match client.get_transition(request).await {
+                Ok(found) => {
+                    let transition = found.into_inner();
+                    if ["completed", "aborted"].contains(&transition.transition_status.as_str()) {
+                        return Ok(not_done(transition));
+                    }
+                    transition.transition_status
+                }
+                // the only member was killed and starts again
+                Err(status) if status.code() == Code::Unavailable => "not known".to_owned(),
+                Err(status) => return Err(status.into()),
+            };
+            in_time(deadline, "switching nodes on", &state)?;
             tokio::time::sleep(POLL).await;
         }
     }
