@@ -61,8 +61,14 @@ fn module(locator: &str, mib: u64) -> Value {
 
 /// One system, padded texts, `N/A` for an address, an empty memory slot, power supplies of the old kind.
 pub(crate) fn rack_server() -> Tree {
+    let mut whole = rack_server_system();
+    whole.extend(rack_server_beside());
+    whole
+}
+
+/// What it computes with.
+fn rack_server_system() -> Tree {
     tree([
-        ("", root("Acme Lights-Out")),
         ("/Systems", collection(&["/Systems/1"])),
         (
             "/Systems/1",
@@ -113,6 +119,13 @@ pub(crate) fn rack_server() -> Tree {
             "/Systems/1/SecureBoot",
             json!({ "Id": "SecureBoot", "SecureBootEnable": false, "SecureBootCurrentBoot": "Disabled" }),
         ),
+    ])
+}
+
+/// The root, its chassis, its BMC and its firmware.
+fn rack_server_beside() -> Tree {
+    tree([
+        ("", root("Acme Lights-Out")),
         ("/Chassis", collection(&["/Chassis/1"])),
         (
             "/Chassis/1",

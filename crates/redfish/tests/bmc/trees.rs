@@ -42,7 +42,13 @@ fn root(more: &Value) -> Value {
 /// One system, one chassis; padded names, addresses that are none, `Bios` in another case and with a slash, actions that list their
 /// values, expansion of what is no reference.
 pub(crate) fn rack_server() -> Tree {
-    tree(vec![
+    let parts = [service(), system(), system_parts(), manager(), chassis()];
+    tree(parts.concat())
+}
+
+/// What is beside the hardware: the root, updates, events, sessions, accounts.
+fn service() -> Vec<(&'static str, Value)> {
+    vec![
         (
             "/redfish/v1",
             root(&json!({
@@ -52,6 +58,50 @@ pub(crate) fn rack_server() -> Tree {
                 "AccountService": link("/redfish/v1/AccountService"),
             })),
         ),
+        (
+            "/redfish/v1/UpdateService",
+            json!({
+                "Id": "UpdateService", "FirmwareInventory": link("/redfish/v1/UpdateService/FirmwareInventory"),
+                "Actions": {"#UpdateService.SimpleUpdate": {"target": "/redfish/v1/UpdateService/Actions/SimpleUpdate"}},
+            }),
+        ),
+        (
+            "/redfish/v1/UpdateService/FirmwareInventory",
+            members(&["/redfish/v1/UpdateService/FirmwareInventory/BMC"]),
+        ),
+        (
+            "/redfish/v1/UpdateService/FirmwareInventory/BMC",
+            json!({"Id": "BMC", "Name": "BMC", "Version": "2.46", "Updateable": true}),
+        ),
+        (
+            "/redfish/v1/EventService",
+            json!({"Id": "EventService", "ServiceEnabled": true, "ServerSentEventUri": "/redfish/v1/EventService/SSE"}),
+        ),
+        (
+            "/redfish/v1/AccountService",
+            json!({"Id": "A", "Accounts": link("/redfish/v1/AccountService/Accounts")}),
+        ),
+        (
+            "/redfish/v1/AccountService/Accounts",
+            members(&[
+                "/redfish/v1/AccountService/Accounts/1",
+                "/redfish/v1/AccountService/Accounts/2",
+            ]),
+        ),
+        (
+            "/redfish/v1/AccountService/Accounts/1",
+            json!({"Id": "1", "UserName": "guest"}),
+        ),
+        (
+            "/redfish/v1/AccountService/Accounts/2",
+            json!({"Id": "2", "UserName": "root"}),
+        ),
+    ]
+}
+
+/// The system itself, and what it has once.
+fn system() -> Vec<(&'static str, Value)> {
+    vec![
         ("/redfish/v1/Systems", members(&["/redfish/v1/Systems/1"])),
         (
             "/redfish/v1/Systems/1",
@@ -94,6 +144,12 @@ pub(crate) fn rack_server() -> Tree {
             "/redfish/v1/Systems/1/EthernetInterfaces/2",
             json!({"Id": "2", "MACAddress": "14:02:ec:d9:3a:a1", "InterfaceEnabled": false}),
         ),
+    ]
+}
+
+/// What it has several of.
+fn system_parts() -> Vec<(&'static str, Value)> {
+    vec![
         (
             "/redfish/v1/Systems/1/NetworkInterfaces",
             members(&["/redfish/v1/Systems/1/NetworkInterfaces/DE1"]),
@@ -101,10 +157,6 @@ pub(crate) fn rack_server() -> Tree {
         (
             "/redfish/v1/Systems/1/NetworkInterfaces/DE1",
             json!({"Id": "DE1", "Name": "DE1", "Links": {"NetworkAdapter": link("/redfish/v1/Chassis/1/NetworkAdapters/DE1")}}),
-        ),
-        (
-            "/redfish/v1/Chassis/1/NetworkAdapters/DE1",
-            json!({"Id": "DE1", "Name": "HSN", "Manufacturer": "Nicmaker", "SerialNumber": "N1"}),
         ),
         (
             "/redfish/v1/Systems/1/Memory",
@@ -141,6 +193,12 @@ pub(crate) fn rack_server() -> Tree {
             "/redfish/v1/Systems/1/Storage/A/Drives/1",
             json!({"Id": "1", "SerialNumber": "D1      ", "CapacityBytes": 2_000_000_000_000_u64}),
         ),
+    ]
+}
+
+/// Its BMC.
+fn manager() -> Vec<(&'static str, Value)> {
+    vec![
         ("/redfish/v1/Managers", members(&["/redfish/v1/Managers/1"])),
         (
             "/redfish/v1/Managers/1",
@@ -163,6 +221,16 @@ pub(crate) fn rack_server() -> Tree {
         (
             "/redfish/v1/Managers/1/EthernetInterfaces/1",
             json!({"Id": "1", "MACAddress": "14:02:EC:D9:3A:B0", "IPv4Addresses": [{"Address": "10.1.0.7"}]}),
+        ),
+    ]
+}
+
+/// What it stands in.
+fn chassis() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "/redfish/v1/Chassis/1/NetworkAdapters/DE1",
+            json!({"Id": "DE1", "Name": "HSN", "Manufacturer": "Nicmaker", "SerialNumber": "N1"}),
         ),
         ("/redfish/v1/Chassis", members(&["/redfish/v1/Chassis/1"])),
         (
@@ -188,45 +256,7 @@ pub(crate) fn rack_server() -> Tree {
             "/redfish/v1/Chassis/1/PCIeDevices/1",
             json!({"Id": "1", "Name": "NIC", "SerialNumber": "N1"}),
         ),
-        (
-            "/redfish/v1/UpdateService",
-            json!({
-                "Id": "UpdateService", "FirmwareInventory": link("/redfish/v1/UpdateService/FirmwareInventory"),
-                "Actions": {"#UpdateService.SimpleUpdate": {"target": "/redfish/v1/UpdateService/Actions/SimpleUpdate"}},
-            }),
-        ),
-        (
-            "/redfish/v1/UpdateService/FirmwareInventory",
-            members(&["/redfish/v1/UpdateService/FirmwareInventory/BMC"]),
-        ),
-        (
-            "/redfish/v1/UpdateService/FirmwareInventory/BMC",
-            json!({"Id": "BMC", "Name": "BMC", "Version": "2.46", "Updateable": true}),
-        ),
-        (
-            "/redfish/v1/EventService",
-            json!({"Id": "EventService", "ServiceEnabled": true, "ServerSentEventUri": "/redfish/v1/EventService/SSE"}),
-        ),
-        (
-            "/redfish/v1/AccountService",
-            json!({"Id": "A", "Accounts": link("/redfish/v1/AccountService/Accounts")}),
-        ),
-        (
-            "/redfish/v1/AccountService/Accounts",
-            members(&[
-                "/redfish/v1/AccountService/Accounts/1",
-                "/redfish/v1/AccountService/Accounts/2",
-            ]),
-        ),
-        (
-            "/redfish/v1/AccountService/Accounts/1",
-            json!({"Id": "1", "UserName": "guest"}),
-        ),
-        (
-            "/redfish/v1/AccountService/Accounts/2",
-            json!({"Id": "2", "UserName": "root"}),
-        ),
-    ])
+    ]
 }
 
 /// Two nodes behind one BMC, the root's links as bare texts, no `Links` in the systems, resets by ActionInfo, GPUs among the
