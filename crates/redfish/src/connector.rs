@@ -51,6 +51,14 @@ impl Connector {
         Connector::new(dial, requests_max)
     }
 
+    /// A connection for what speaks no Redfish, made as those of this connector are: where it may not go, this does not either.
+    ///
+    /// # Errors
+    /// Those of the dialler.
+    pub async fn dial(&self, to: &Address) -> std::io::Result<TcpStream> {
+        (self.dial)(to.host().to_owned(), to.port()).await
+    }
+
     /// Asks for the service root, without logging in.
     ///
     /// # Errors

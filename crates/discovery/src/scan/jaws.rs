@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redfish::Address;
+use redfish::{Address, Connector};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
@@ -20,14 +20,16 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// SHA-256 of the key of the PDU at `address`, empty if its certificate cannot be read; `None` if there is no PDU.
 ///
 /// Source: Magellan asks `/jaws/monitor/outlets` and takes 200 for a PDU.
-pub(super) async fn probe(address: &Address, timeout: Duration) -> Option<String> {
-    tokio::time::timeout(timeout * 2, ask(address)).await.ok()?
+pub(super) async fn probe(connector: &Connector, address: &Address, timeout: Duration) -> Option<String> {
+    tokio::time::timeout(timeout * 2, ask(connector, address))
+        .await
+        .ok()?
 }
 
-async fn ask(address: &Address) -> Option<String> {
-    let stream = TcpStream::connect((address.host(), address.port())).await.ok()?;
-    let connector = TlsConnector::from(Arc::new(config()?));
-    let mut stream = connector.connect(server_name(address)?, stream).await.ok()?;
+async fn ask(connector: &Connector, address: &Address) -> Option<String> {
+    let stream = connector.dial(address).await.ok()?;
+    let tls = TlsConnector::from(Arc::new(config()?));
+    let mut stream = tls.connect(server_name(address)?, stream).await.ok()?;
     let key = key_sha256(&stream).unwrap_or_default();
     stream.write_all(request(address).as_bytes()).await.ok()?;
     let mut answer = Vec::new();
@@ -189,6 +191,9 @@ mod tests {
         let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address::new(free.local_addr().unwrap());
         drop(free);
-        assert_eq!(probe(&address, Duration::from_secs(1)).await, None);
+        assert_eq!(
+            probe(&Connector::system(1), &address, Duration::from_secs(1)).await,
+            None
+        );
     }
 }

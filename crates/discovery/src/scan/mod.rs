@@ -90,7 +90,7 @@ async fn found(connector: &Connector, plan: &ScanPlan, limits: &Limits, address:
             key_sha256: probe.key_sha256,
         }),
         Err(error) if plan.pdus && !address.is_plain() && may_be_a_pdu(&error) => {
-            let key_sha256 = jaws::probe(&address, plan.timeout).await?;
+            let key_sha256 = jaws::probe(connector, &address, plan.timeout).await?;
             Some(Found {
                 address,
                 service: "jaws".to_owned(),
