@@ -29,9 +29,12 @@ pub(crate) fn why(said: &[u8], status: Option<ExitStatus>, known_hosts: &Path) -
     }
     match (status.and_then(|status| status.code()), last.as_str()) {
         (Some(SSH_FAILED) | None, "") => {
-            "the connection to the BMC's SSH server ended without a reason".to_owned()
+            "the connection to the BMC's SSH server ended without a reason; connect again, and see whether SSH is on there"
+                .to_owned()
         }
-        (Some(SSH_FAILED) | None, last) => format!("the BMC's SSH server could not be used: {last}"),
+        (Some(SSH_FAILED) | None, last) => format!(
+            "the BMC's SSH server could not be used (is SSH on there, and its port within reach of this member?): {last}"
+        ),
         (Some(_), "") => "the BMC has ended the console".to_owned(),
         (Some(_), last) => format!("the BMC has ended the console: {last}"),
     }

@@ -32,7 +32,10 @@ pub(super) async fn run(global: &GlobalArgs, node: &Xname, read_only: bool) -> R
     let console = open(global, node, read_only).await?;
     let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let raw = match is_terminal {
-        true => Some(Raw::begin().map_err(|error| CliError::other("cannot set up the terminal", error))?),
+        true => Some(Raw::begin().map_err(|error| {
+            CliError::other("cannot set up the terminal", error)
+                .with_remedy("Pipe standard input or output to use the console without a terminal.")
+        })?),
         false => None,
     };
     let ended = pass(console, read_only, is_terminal).await;
@@ -92,7 +95,11 @@ async fn pass(mut console: Session, read_only: bool, is_terminal: bool) -> Resul
                 },
                 Some(Output::Opened(opened)) => tell_opened(&opened.console.unwrap_or_default(), is_terminal),
                 Some(Output::Ended(why)) => return Err(CliError::new(Kind::Other, why)),
-                None => return Err(CliError::new(Kind::Unavailable, "the member has ended the console without a reason")),
+                None => {
+                    let text = "the member has ended the console without a reason";
+                    return Err(CliError::new(Kind::Unavailable, text)
+                        .with_remedy("Connect again; another member takes it if this one is gone."));
+                }
             },
             piece = keys.recv(), if types => {
                 let Some(piece) = piece else {

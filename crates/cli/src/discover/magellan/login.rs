@@ -91,12 +91,12 @@ impl Logins {
 /// # Errors
 /// `Usage` for a file that is none, or a key that does not open it.
 pub(in crate::discover) fn secrets(path: &Path) -> Result<Vec<(String, Login)>, CliError> {
-    let refused = |problem: String| CliError::new(Kind::Usage, problem);
-    let key = std::env::var(MASTER_KEY).map_err(|_| {
-        refused(format!("{MASTER_KEY} is not set")).with_remedy(
+    let refused = |problem: String| {
+        CliError::new(Kind::Usage, problem).with_remedy(
             "Export the key that `magellan secrets generatekey` printed and the secrets were stored with.",
         )
-    })?;
+    };
+    let key = std::env::var(MASTER_KEY).map_err(|_| refused(format!("{MASTER_KEY} is not set")))?;
     let key: MasterKey = key
         .parse()
         .map_err(|problem: discovery::Invalid| refused(problem.to_string()))?;

@@ -158,6 +158,7 @@ fn request(common: &Common, args: &ScanArgs) -> Result<Scan, CliError> {
             Kind::Usage,
             format!("--subnet-mask {} is no mask", args.subnet_mask),
         )
+        .with_remedy("Write e.g. 255.255.255.0, or the prefix in --subnet: 10.1.0.0/24.")
     })?;
     let subnet = |subnet: &String| match subnet.parse::<Ipv4Addr>() {
         Ok(address) => format!("{}/{prefix}", network_of(address, prefix)),
