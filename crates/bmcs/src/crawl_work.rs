@@ -18,6 +18,7 @@ use crate::crawl_limits::CrawlLimits;
 use crate::known_endpoint;
 use crate::partial_firmware::with_known;
 use crate::propose::{propose, put_bmcs};
+use crate::reached_targets;
 use crate::reading::{self, Failure, Place, Read, WHOLE, failed_row, place_of};
 
 /// Does crawls.
@@ -40,17 +41,12 @@ impl Work for CrawlWork {
     }
 
     fn can_run(&self, _: &Job, targets: &[JobTarget]) -> bool {
-        self.bmcs.reaches_any() && targets.iter().any(|target| is_for_us(&self.bmcs, &target.target))
+        reached_targets::any(&self.bmcs, targets)
     }
 
     fn run(self: Arc<Self>, job: Running) -> BoxFuture<'static, ()> {
         Box::pin(async move { crawl_all(&self.bmcs, &job).await })
     }
-}
-
-/// Whether this member reaches the target. One whose place nobody knows is told as failed by anybody.
-pub(crate) fn is_for_us(bmcs: &Bmcs, target: &str) -> bool {
-    place_of(bmcs, target).map_or(true, |place| bmcs.reaches(&place.address))
 }
 
 /// A crawl is only read, so one that another member has begun is read again.
@@ -63,10 +59,7 @@ async fn crawl_all(bmcs: &Bmcs, running: &Running) {
         Ok(limits) => limits,
         Err(error) => return refuse_all(running, &error),
     };
-    let (ours, others): (Vec<_>, Vec<_>) = running
-        .targets()
-        .into_iter()
-        .partition(|target| is_for_us(bmcs, &target.target));
+    let (ours, others) = reached_targets::split(bmcs, running);
     let author = running.author();
     let (author, of_bmc) = (&author, &limits.of_bmc);
     stream::iter(ours)
@@ -77,14 +70,7 @@ async fn crawl_all(bmcs: &Bmcs, running: &Running) {
             }
         })
         .await;
-    if let Some(first) = others.first().filter(|_| !running.is_cancelled()) {
-        let reason = format!(
-            "{} of its BMCs, e.g. {}, are out of the reach of this member",
-            others.len(),
-            first.target
-        );
-        running.release(&reason).await;
-    }
+    reached_targets::leave(&others, running).await;
 }
 
 fn refuse_all(running: &Running, error: &Error) {

@@ -105,9 +105,9 @@ impl Following {
             stays
         });
         for bmc in wanted {
-            let follower = || Follower::new(self.bmcs.clone(), bmc.clone(), self.poll);
             if !self.running.contains_key(&bmc) {
-                let task = self.followers.spawn(follower().run());
+                let follower = Follower::new(self.bmcs.clone(), bmc.clone(), self.poll);
+                let task = self.followers.spawn(follower.run());
                 self.running.insert(bmc, task);
             }
         }

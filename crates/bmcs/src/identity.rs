@@ -2,7 +2,7 @@
 
 use discovery::identity::Seen;
 use model::{MacAddr, Xname};
-use proto::discovery::v1::{Bmc, XnameRule};
+use proto::discovery::v1::Bmc;
 use proto::smd::v1::RedfishEndpoint;
 use redfish::{Address, Inventory};
 use state::State;
@@ -93,18 +93,14 @@ fn known(state: &State, address: &Address, key: &str, marks: &Marks) -> Option<X
 }
 
 fn by_rules(state: &State, address: &Address, marks: &Marks) -> Option<Xname> {
-    let rules: Vec<XnameRule> = state
-        .discovery
-        .rules()
-        .map(|rule| XnameRule::clone(rule))
-        .collect();
+    let rules = state.discovery.rules().map(AsRef::as_ref);
     let seen = Seen {
         address,
         mac: &marks.mac,
         serial: &marks.serial,
         uuid: &marks.uuid,
     };
-    discovery::identity::by_rules(&rules, &seen, &|seen: &Seen<'_>| by_interface(state, seen))
+    discovery::identity::by_rules(rules, &seen, &|seen: &Seen<'_>| by_interface(state, seen))
 }
 
 /// The controller whose Ethernet interface has this address or MAC.

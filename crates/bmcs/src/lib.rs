@@ -32,6 +32,7 @@ mod partial_firmware;
 mod password;
 mod propose;
 mod reach;
+mod reached_targets;
 mod reading;
 mod requests;
 mod rotation_work;

@@ -1,20 +1,19 @@
 //! The firmware of a BMC that was read in part: what it did not tell this time stays as it was known.
 
 use proto::discovery::v1::{FirmwareInventory, SystemFirmware};
-
-/// As many as the state takes of one BMC.
-const ITEMS_MAX: usize = 256;
-const SYSTEMS_MAX: usize = 64;
+use state::bounds::{FIRMWARE_PER_BMC_MAX, SYSTEMS_PER_BMC_MAX};
 
 /// What was read, and of `known` what is missing in it.
 pub(crate) fn with_known(mut read: FirmwareInventory, known: &FirmwareInventory) -> FirmwareInventory {
     for item in &known.firmware {
-        if read.firmware.len() < ITEMS_MAX && !read.firmware.iter().any(|other| other.id == item.id) {
+        if read.firmware.len() < FIRMWARE_PER_BMC_MAX
+            && !read.firmware.iter().any(|other| other.id == item.id)
+        {
             read.firmware.push(item.clone());
         }
     }
     for before in &known.systems {
-        let has_room = read.systems.len() < SYSTEMS_MAX;
+        let has_room = read.systems.len() < SYSTEMS_PER_BMC_MAX;
         match read.systems.iter_mut().find(|system| system.id == before.id) {
             Some(system) => fill(system, before),
             None if has_room => read.systems.push(before.clone()),
@@ -94,6 +93,6 @@ mod tests {
             inventory(items(0), Vec::new()),
             &inventory(items(1_000), Vec::new()),
         );
-        assert_eq!(merged.firmware.len(), ITEMS_MAX);
+        assert_eq!(merged.firmware.len(), FIRMWARE_PER_BMC_MAX);
     }
 }

@@ -15,9 +15,8 @@ use rpc::{Author, Error};
 use state::discovery::next_password_name;
 use state::smd::password_name;
 
-use crate::crawl_work::is_for_us;
 use crate::propose::propose;
-use crate::{Bmcs, password, sealed};
+use crate::{Bmcs, password, reached_targets, sealed};
 
 /// BMCs at once.
 const CONCURRENCY: usize = 16;
@@ -48,7 +47,7 @@ impl Work for RotationWork {
     }
 
     fn can_run(&self, _: &Job, targets: &[JobTarget]) -> bool {
-        self.bmcs.reaches_any() && targets.iter().any(|target| is_for_us(&self.bmcs, &target.target))
+        reached_targets::any(&self.bmcs, targets)
     }
 
     fn run(self: Arc<Self>, job: Running) -> BoxFuture<'static, ()> {
@@ -57,10 +56,7 @@ impl Work for RotationWork {
 }
 
 async fn rotate_all(bmcs: &Bmcs, running: &Running) {
-    let (ours, others): (Vec<_>, Vec<_>) = running
-        .targets()
-        .into_iter()
-        .partition(|target| is_for_us(bmcs, &target.target));
+    let (ours, others) = reached_targets::split(bmcs, running);
     stream::iter(ours)
         .for_each_concurrent(CONCURRENCY, |target| async move {
             if let Some(outcome) = Box::pin(rotate(bmcs, running, &target)).await {
@@ -68,14 +64,7 @@ async fn rotate_all(bmcs: &Bmcs, running: &Running) {
             }
         })
         .await;
-    if let Some(first) = others.first().filter(|_| !running.is_cancelled()) {
-        let reason = format!(
-            "{} of its BMCs, e.g. {}, are out of the reach of this member",
-            others.len(),
-            first.target
-        );
-        running.release(&reason).await;
-    }
+    reached_targets::leave(&others, running).await;
 }
 
 /// What became of one target; `None`: it was not begun.

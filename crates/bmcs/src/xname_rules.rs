@@ -56,7 +56,7 @@ impl xname_rule_service_server::XnameRuleService for XnameRuleService {
         };
         propose(&self.store, &author, Change::PutXnameRule(put)).await?;
         let state = self.store.state_after(&author);
-        let stored = state.discovery.rules().find(|rule| rule.name == name);
+        let stored = state.discovery.rule(&name);
         let stored = stored
             .map(|rule| XnameRule::clone(rule))
             .ok_or_else(|| deleted(&name))?;

@@ -34,12 +34,12 @@ pub struct Seen<'a> {
 /// The xname by the first rule that fits, the highest priority first, of equal ones the first by name. `dhcp` is what SMD's
 /// Ethernet interfaces know of a BMC with that MAC or address.
 #[must_use]
-pub fn by_rules(
-    rules: &[XnameRule],
+pub fn by_rules<'r>(
+    rules: impl IntoIterator<Item = &'r XnameRule>,
     seen: &Seen<'_>,
     dhcp: &dyn Fn(&Seen<'_>) -> Option<Xname>,
 ) -> Option<Xname> {
-    let mut rules: Vec<&XnameRule> = rules.iter().collect();
+    let mut rules: Vec<&XnameRule> = rules.into_iter().collect();
     let priority = |rule: &XnameRule| Reverse(rule.priority.unwrap_or(PRIORITY_DEFAULT));
     rules.sort_by(|a, b| (priority(a), &a.name).cmp(&(priority(b), &b.name)));
     rules.into_iter().find_map(|rule| match rule.rule.as_ref()? {

@@ -121,7 +121,7 @@ fn is_active(job: &Job) -> bool {
 }
 
 /// Revision: the order of the log, the same for every member.
-fn created_at(job: &Job) -> u64 {
+pub(crate) fn created_at(job: &Job) -> u64 {
     let created = job.meta.as_ref().and_then(|meta| meta.created.as_ref());
     created.map_or(0, |created| created.revision)
 }

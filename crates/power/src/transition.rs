@@ -4,12 +4,10 @@ use proto::job::v1::job_target::State as TargetState;
 use proto::job::v1::{Job, JobTarget, job};
 use proto::power::v1::transition::{Task, TaskCounts};
 use proto::power::v1::{PowerTransition, Transition};
+use state::bounds::JOB_REMEMBERED_MS;
 
 use crate::operation;
 use crate::switch::NOTHING_TO_DO;
-
-/// Jobs that are over are forgotten after this; earlier when there are too many.
-const KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// The transition of a job; `None` for a job of another kind.
 pub(crate) fn asked(job: &Job) -> Option<&PowerTransition> {
@@ -31,7 +29,7 @@ pub(crate) fn transition<'a>(
         transition_id: job.id.clone(),
         operation: operation::name(asked.operation()).to_owned(),
         create_time: state::time_text(created_ms),
-        automatic_expiration_time: state::time_text(created_ms.max(job.ended_at_ms) + KEPT_MS),
+        automatic_expiration_time: state::time_text(created_ms.max(job.ended_at_ms) + JOB_REMEMBERED_MS),
         transition_status: status(job).to_owned(),
         task_counts: Some(counts(targets)),
         tasks: Vec::new(),

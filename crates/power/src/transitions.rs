@@ -15,6 +15,7 @@ use rpc::Error;
 use state::State;
 use tonic::{Request, Response, Status};
 
+use crate::targets::created_at;
 use crate::transition::{asked, task, transition};
 use crate::{operation, start};
 
@@ -60,7 +61,7 @@ impl transition_service_server::TransitionService for TransitionService {
     ) -> Result<Response<ListTransitionsResponse>, Status> {
         let state = self.bmcs.store().state();
         let mut jobs: Vec<&Arc<Job>> = state.jobs.iter().filter(|job| asked(job).is_some()).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(revision(job)));
+        jobs.sort_by_key(|job| std::cmp::Reverse(created_at(job)));
         let transitions = jobs.into_iter().filter_map(|job| shown(&state, job)).collect();
         Ok(Response::new(ListTransitionsResponse { transitions }))
     }
@@ -115,12 +116,6 @@ fn not_found(id: &str) -> Error {
         kind: "transition".to_owned(),
         id: id.escape_debug().to_string(),
     }
-}
-
-/// Of its creation: the order of the log.
-fn revision(job: &Job) -> u64 {
-    let created = job.meta.as_ref().and_then(|meta| meta.created.as_ref());
-    created.map_or(0, |created| created.revision)
 }
 
 #[cfg(test)]

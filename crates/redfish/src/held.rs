@@ -73,7 +73,7 @@ impl Held {
         slot.get()?.clone().ok()
     }
 
-    /// Counts the bytes of `resource`, which is about to be held.
+    /// Counts `weight` bytes, which are about to be held.
     ///
     /// # Errors
     /// [`Error::Limit`] if that is too much.
@@ -113,7 +113,7 @@ impl Held {
         }
     }
 
-    /// Holds `value` if nothing was asked for at `key` yet: it came along with another resource.
+    /// Holds `resource` if nothing was asked for at `key` yet: it came along with another resource.
     pub(crate) fn seed(&self, key: &str, resource: Resource) {
         let mut inner = self.lock();
         if inner.slots.len() < self.resources_max && !inner.slots.contains_key(key) {

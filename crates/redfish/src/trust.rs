@@ -1,7 +1,7 @@
 //! Which key a BMC may show. Names, dates and issuers of its certificate are not looked at, except with [`Trust::Roots`]; that it
 //! holds the key is proven in every handshake, whatever is trusted.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -46,11 +46,14 @@ enum Rule {
     Any,
 }
 
+/// The same for every BMC: a scan makes a verifier for each address.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+
 impl Verifier {
     /// # Errors
     /// A text, if the roots cannot be used.
     pub(crate) fn new(trust: Trust) -> Result<Arc<Verifier>, String> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::clone(&PROVIDER);
         let rule = match trust {
             Trust::Pinned(key) => Rule::Key(OnceLock::from(key.to_ascii_lowercase())),
             Trust::FirstUse => Rule::Key(OnceLock::new()),

@@ -28,39 +28,29 @@ pub(crate) async fn subnet_and_nodes(
     nodes: u32,
     progress: &Progress,
 ) -> Result<(), CliError> {
-    let layout = cluster.layout();
     progress.note(format_args!("seeding {nodes} nodes through /hsm/v2 and /boot/v1"));
     subnet(cluster).await?;
-    let mut client = LegacyClient::connect(cluster.target(), layout.on_member(1, HTTPS_PORT)).await?;
-    for some in parts(nodes) {
-        client
-            .send(
-                Method::POST,
-                "/hsm/v2/State/Components",
-                &components(some.clone()),
-            )
-            .await?;
-        let parameters = boot_parameters(layout, some);
-        client
-            .send(Method::POST, "/boot/v1/bootparameters", &parameters)
-            .await?;
-    }
+    with_parameters(cluster, nodes, "/hsm/v2/State/Components", components).await?;
     interfaces(cluster, nodes, Interfaces::New).await
 }
 
 /// What an administrator decides before the hardware is there: the subnet, which NID and role each node will have, and what it boots.
 pub(crate) async fn plans(cluster: &Cluster, nodes: u32) -> Result<(), CliError> {
-    let layout = cluster.layout();
     subnet(cluster).await?;
+    with_parameters(cluster, nodes, "/hsm/v2/Defaults/NodeMaps", node_maps).await
+}
+
+/// Posts what SMD is to know of the nodes, and what they boot.
+async fn with_parameters(
+    cluster: &Cluster,
+    nodes: u32,
+    path: &str,
+    known: fn(Range<u32>) -> Value,
+) -> Result<(), CliError> {
+    let layout = cluster.layout();
     let mut client = LegacyClient::connect(cluster.target(), layout.on_member(1, HTTPS_PORT)).await?;
     for some in parts(nodes) {
-        client
-            .send(
-                Method::POST,
-                "/hsm/v2/Defaults/NodeMaps",
-                &node_maps(some.clone()),
-            )
-            .await?;
+        client.send(Method::POST, path, &known(some.clone())).await?;
         let parameters = boot_parameters(layout, some);
         client
             .send(Method::POST, "/boot/v1/bootparameters", &parameters)
