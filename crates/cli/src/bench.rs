@@ -1,6 +1,7 @@
 //! `chamois bench`: how fast a cluster of real processes on this host is, beside what others use for the same, and
 //! what it costs. Client, servers and disk share the host: ratios within one run count, figures only beside it.
 
+mod api;
 mod args;
 mod authz;
 mod bootscript;
@@ -27,8 +28,8 @@ use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
-    AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, DiscoverArgs, FailoverArgs, ImageArgs, Place,
-    ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WriteArgs,
+    ApiArgs, AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, DiscoverArgs, FailoverArgs, ImageArgs,
+    Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WriteArgs,
 };
 pub use self::discover::worker::discover_worker;
 use crate::error::{CliError, Kind};
@@ -44,6 +45,7 @@ Examples:
   chamois bench write --json             writes beside etcd (package etcd-server); one line of JSON, last
   chamois bench read --clients 64        reads beside etcd, linearizable and local
   chamois bench smd                      the inventory of 10,000 nodes through /hsm/v2 and gRPC
+  chamois bench api                      small calls over mTLS on one connection, and what the gateway adds to one
   chamois bench failover --rounds 5      kills leaders; the time to the next write, beside etcd's
   chamois bench restart                  500,000 objects, a member comes back, beside etcd's
   chamois bench scale                    the state of 100,000 nodes in one process
@@ -67,6 +69,8 @@ pub enum BenchCommand {
     Read(ReadArgs),
     /// SMD's inventory: gets, lists, patches and bulk changes over gRPC and HTTP, and what they cost
     Smd(SmdArgs),
+    /// Small calls over one connection with a client certificate, and what the gateway adds to one
+    Api(ApiArgs),
     /// From the death of a leader to the first write, beside etcd
     Failover(FailoverArgs),
     /// A member with many objects comes back: time and memory, beside etcd
@@ -92,6 +96,7 @@ impl BenchCommand {
             Self::Write(args) => &args.common.place,
             Self::Read(args) => &args.common.place,
             Self::Smd(args) => &args.common.place,
+            Self::Api(args) => &args.common.place,
             Self::Failover(args) => &args.place,
             Self::Restart(args) => &args.place,
             Self::Scale(args) => &args.place,
@@ -151,6 +156,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Write(args) => write::measure(&args).await,
         BenchCommand::Read(args) => read::measure(&args).await,
         BenchCommand::Smd(args) => smd::measure(&args).await,
+        BenchCommand::Api(args) => api::measure(&args).await,
         BenchCommand::Failover(args) => failover::measure(&args).await,
         BenchCommand::Restart(args) => restart::measure(&args).await,
         BenchCommand::Scale(args) => scale::measure(&args).await,

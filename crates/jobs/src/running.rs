@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::job::v1::{Job, JobTarget, job, job_target};
 use raft::Store;
 use rpc::{Author, Error};
+use state::bounds::JOB_NOTE_BYTES_MAX;
 use tokio::sync::{Notify, oneshot};
 
 use crate::pending::{Batch, Pending};
@@ -76,12 +77,17 @@ impl Running {
     /// Says that a target is begun; it is in the log when this returns, so that whoever takes over reads back and never repeats.
     ///
     /// # Errors
-    /// `Conflict` when the claim is lost: nothing may be begun then.
+    /// `Conflict` when the claim is lost: nothing may be begun then. `Invalid` for a note that the log would not have whole: whoever
+    /// takes over must find what was noted.
     pub async fn begin(&self, place: u32, note: &str) -> Result<(), Error> {
+        if note.len() > JOB_NOTE_BYTES_MAX {
+            let accepted = format!("{} bytes are given, {JOB_NOTE_BYTES_MAX} are kept", note.len());
+            return Err(rpc::invalid("note", accepted));
+        }
         let target = JobTarget {
             place,
             state: job_target::State::Running.into(),
-            note: cut(note.to_owned()),
+            note: note.to_owned(),
             ..JobTarget::default()
         };
         self.say_and_wait(|pending| pending.target(target)).await

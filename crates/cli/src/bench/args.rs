@@ -190,6 +190,28 @@ pub struct SmdArgs {
     pub clients: u32,
 }
 
+/// `chamois bench api`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench api
+  chamois bench api --callers 1,8 --seconds 1 --rounds 1 --json
+
+Three members with an inventory of so many nodes. Callers get one component after the other from the leader, all on one gRPC
+connection that is known by a client certificate; the most of them over HTTPS too, a connection each. An error makes the run
+fail.")]
+pub struct ApiArgs {
+    /// What every benchmark under load takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// Callers at once; several numbers are measured one after the other
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16], value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub callers: Vec<u32>,
+}
+
 /// `chamois bench failover`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

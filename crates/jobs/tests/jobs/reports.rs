@@ -94,6 +94,29 @@ async fn a_silent_work_keeps_its_claim() {
     assert_eq!(work.begun(), 1);
 }
 
+/// Whoever takes over asks for the task that is noted: half of its URI would be another one's.
+#[tokio::test]
+async fn a_note_is_in_the_log_whole_or_not_at_all() {
+    let store = Store::in_memory();
+    let work = Told::crawl(|running: Running| async move {
+        let uri = "/task".repeat(600);
+        running.begin(0, &uri).await.unwrap();
+        let refused = running.begin(0, &uri.repeat(2)).await.unwrap_err();
+        assert!(refused.to_string().starts_with("note: 6000 bytes"), "{refused}");
+        running.cancelled().await;
+        running.report(0, Outcome::Succeeded(String::new()));
+    });
+    let _member = Member::start(&store, 1, work);
+    let id = crawl(&store, 1).await;
+    until(&store, &id, |job| {
+        job.counts.is_some_and(|counts| counts.running == 1)
+    })
+    .await;
+    assert_eq!(targets(&store, &id)[0].note.len(), 3000);
+    cancel(&store, &id).await;
+    over(&store, &id).await;
+}
+
 #[tokio::test]
 async fn a_cancelled_job_finishes_what_it_began() {
     let store = Store::in_memory();
