@@ -107,7 +107,10 @@ async fn what_a_handler_says_arrives_with_its_details() {
 #[tokio::test]
 async fn a_status_of_a_handlers_own_making_has_a_reason_too() {
     let status = refused(LIVENESS, &[("do", "own")], EMPTY).await;
-    assert_eq!((status.code(), status.message()), (Code::NotFound, "of its own making"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::NotFound, "of its own making")
+    );
     assert_eq!(reason(&status.check_error_details().unwrap()).0, "NOT_FOUND");
 }
 
@@ -149,7 +152,10 @@ async fn a_message_that_does_not_decode_is_invalid() {
         status.message().contains("not encoded as this method's request"),
         "{status:?}"
     );
-    assert_eq!(reason(&status.check_error_details().unwrap()).1["field"], "message");
+    assert_eq!(
+        reason(&status.check_error_details().unwrap()).1["field"],
+        "message"
+    );
 }
 
 /// Fields of a newer client are skipped, as protobuf has it: that is how a fleet is upgraded.
@@ -173,8 +179,5 @@ async fn details_survive_the_wire() {
     let channel = channel(&[port.endpoint()], cluster.api_client(None));
     let answer = call(&channel, "/a.B/C").await.unwrap();
     let status = Status::from_header_map(answer.headers()).unwrap();
-    assert_eq!(
-        status.get_details_error_info().unwrap().reason,
-        "NO_SUCH_METHOD"
-    );
+    assert_eq!(status.get_details_error_info().unwrap().reason, "NO_SUCH_METHOD");
 }

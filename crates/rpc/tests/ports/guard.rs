@@ -209,7 +209,11 @@ async fn the_rule_of_the_method_decides() {
             Code::Unauthenticated,
             "{reflection}"
         );
-        assert_eq!(fixture.code(user(), reflection, &[]).await, Code::Ok, "{reflection}");
+        assert_eq!(
+            fixture.code(user(), reflection, &[]).await,
+            Code::Ok,
+            "{reflection}"
+        );
     }
 }
 
