@@ -1,5 +1,7 @@
 //! Errors as RFC 7807 problems, as the services this replaces answer them; the one gRPC to HTTP status table.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rpc::client::{ClientError, FieldProblem};
@@ -55,6 +57,15 @@ impl Problem {
         }
     }
 
+    /// A problem of the gateway's own that says to programs what a service would say with `error`.
+    pub(crate) fn as_error(status: StatusCode, detail: impl Into<String>, error: rpc::Error) -> Self {
+        let told = ClientError::from(Status::from(error));
+        Self {
+            told: Some(Box::new(told)),
+            ..Self::new(status, detail)
+        }
+    }
+
     /// The path is known for other verbs: `allow` lists them, e.g. `GET,POST`.
     pub(crate) fn other_verbs(allow: &str) -> Self {
         let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("allow {allow}"));
@@ -66,7 +77,12 @@ impl Problem {
 
     /// Something that passes by itself; iPXE and cloud-init both wait and ask again.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        let detail = detail.into();
+        let error = rpc::Error::NotReady {
+            retry_after: Duration::from_secs(1),
+            reason: detail.clone(),
+        };
+        let mut problem = Self::as_error(StatusCode::SERVICE_UNAVAILABLE, detail, error);
         problem.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         problem
     }
@@ -184,7 +200,6 @@ fn http_status(code: Code) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// Every code a service can answer, and what today's clients see of it.
     #[test]
@@ -284,6 +299,11 @@ mod tests {
         assert_eq!(passes["reason"], "NO_QUORUM");
         assert_eq!(passes["retry_after_s"], 3);
         assert!(passes.get("errors").is_none());
+        let busy: serde_json::Value = serde_json::from_slice(&Problem::busy("later").body()).unwrap();
+        assert_eq!(
+            (busy["reason"].as_str(), busy["retry_after_s"].as_u64()),
+            (Some("NOT_READY"), Some(1))
+        );
         let names: Vec<_> = invalid.as_object().unwrap().keys().map(String::as_str).collect();
         assert!(names.contains(&"detail") && names.len() == 6, "{names:?}");
     }
