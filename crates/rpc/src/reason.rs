@@ -165,11 +165,11 @@ mod tests {
             }
             Reason::of_code(&status)
         };
-        for (code, metadata, reason) in [
-            (Code::InvalidArgument, &[][..], Reason::InvalidField),
+        let table: [(Code, &[(&'static str, &str)], Reason); 15] = [
+            (Code::InvalidArgument, &[], Reason::InvalidField),
             (
                 Code::InvalidArgument,
-                &[(HTTP_STATUS, "422")][..],
+                &[(HTTP_STATUS, "422")],
                 Reason::RequestDiffers,
             ),
             (Code::FailedPrecondition, &[], Reason::Conflict),
@@ -193,7 +193,8 @@ mod tests {
             (Code::Unimplemented, &[], Reason::NoSuchMethod),
             (Code::Cancelled, &[], Reason::Cancelled),
             (Code::DataLoss, &[], Reason::Internal),
-        ] {
+        ];
+        for (code, metadata, reason) in table {
             assert_eq!(with(code, metadata), reason, "{code:?} {metadata:?}");
         }
     }
