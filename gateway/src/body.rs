@@ -110,7 +110,11 @@ impl Budget {
 /// The body is over the limit, which the text names.
 pub(crate) fn too_large(bytes_max: usize) -> Problem {
     let limit = format!("the body is larger than the limit of {bytes_max} bytes; send it in parts");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, limit)
+    let error = rpc::Error::TooLarge {
+        what: "the body".to_owned(),
+        limit: format!("{bytes_max} bytes"),
+    };
+    Problem::as_error(StatusCode::PAYLOAD_TOO_LARGE, limit, error)
 }
 
 /// Takes up to `bytes_max` more off the connection: closing it at once would reset it, and a client that is

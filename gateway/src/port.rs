@@ -292,14 +292,14 @@ impl Port {
             } else {
                 StatusCode::BAD_REQUEST
             };
-            Problem::new(status, error.detail())
+            Problem::as_error(status, error.detail(), error.as_error())
         })
     }
 }
 
 impl From<BadRequest> for Problem {
     fn from(error: BadRequest) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error.detail())
+        Self::as_error(StatusCode::BAD_REQUEST, error.detail(), error.as_error())
     }
 }
 

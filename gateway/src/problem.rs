@@ -1,7 +1,10 @@
 //! Errors as RFC 7807 problems, as the services this replaces answer them; the one gRPC to HTTP status table.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use rpc::client::{ClientError, FieldProblem};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
@@ -13,6 +16,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// Sent beside it; boxed, because results that hold a problem are everywhere.
     pub(crate) headers: Box<HeaderMap>,
+    /// What a service said to programs; boxed likewise.
+    told: Option<Box<ClientError>>,
 }
 
 #[derive(serde::Serialize)]
@@ -24,6 +29,21 @@ struct Body<'a> {
     /// The current ETag, where another one was expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<&'a str>,
+    /// Why, in one word; those that there are lists `proto/README.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// The fields that are not accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError<'a>>,
+    /// When a repeat makes sense, as `Retry-After` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+}
+
+#[derive(serde::Serialize)]
+struct FieldError<'a> {
+    field: &'a str,
+    description: &'a str,
 }
 
 impl Problem {
@@ -33,6 +53,16 @@ impl Problem {
             status,
             detail: detail.into(),
             headers: Box::default(),
+            told: None,
+        }
+    }
+
+    /// A problem of the gateway's own that says to programs what a service would say with `error`.
+    pub(crate) fn as_error(status: StatusCode, detail: impl Into<String>, error: rpc::Error) -> Self {
+        let told = ClientError::from(Status::from(error));
+        Self {
+            told: Some(Box::new(told)),
+            ..Self::new(status, detail)
         }
     }
 
@@ -47,7 +77,12 @@ impl Problem {
 
     /// Something that passes by itself; iPXE and cloud-init both wait and ask again.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        let detail = detail.into();
+        let error = rpc::Error::NotReady {
+            retry_after: Duration::from_secs(1),
+            reason: detail.clone(),
+        };
+        let mut problem = Self::as_error(StatusCode::SERVICE_UNAVAILABLE, detail, error);
         problem.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         problem
     }
@@ -58,12 +93,17 @@ impl Problem {
             return Vec::new();
         }
         let title = self.status.canonical_reason().unwrap_or("Unknown Status");
+        let told = self.told.as_deref();
+        let errors = told.map(ClientError::fields).unwrap_or_default();
         let body = Body {
             r#type: "about:blank",
             title,
             detail: &self.detail,
             status: self.status.as_u16(),
             etag: self.headers.get(ETAG).and_then(|etag| etag.to_str().ok()),
+            reason: told.map(|told| told.reason().as_str()),
+            errors: errors.iter().map(FieldError::of).collect(),
+            retry_after_s: told.and_then(|told| Some(told.retry_after()?.as_secs())),
         };
         serde_json::to_vec(&body).expect("strings and a number always have a JSON form")
     }
@@ -78,11 +118,22 @@ impl Problem {
     }
 }
 
+impl<'a> FieldError<'a> {
+    fn of(problem: &'a FieldProblem) -> Self {
+        Self {
+            field: &problem.field,
+            description: &problem.description,
+        }
+    }
+}
+
 impl From<Status> for Problem {
-    /// The service's own words, status override and headers.
+    /// The service's own words, status override and headers; and its details, of which what is not modified shows none.
     fn from(status: Status) -> Self {
         let usual = http_status(status.code());
         let mut problem = Self::new(overridden(status.metadata()).unwrap_or(usual), status.message());
+        let is_told = problem.status != StatusCode::NOT_MODIFIED && !status.details().is_empty();
+        problem.told = is_told.then(|| Box::new(ClientError::of(&status)));
         *problem.headers = headers(status.metadata());
         if problem.status == StatusCode::UNAUTHORIZED {
             problem
@@ -149,7 +200,6 @@ fn http_status(code: Code) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// Every code a service can answer, and what today's clients see of it.
     #[test]
@@ -229,6 +279,33 @@ mod tests {
             actual: 7,
         };
         assert_eq!(Problem::from(Status::from(stale)).status, 412);
+    }
+
+    /// What a program would otherwise have to read out of the text; RFC 7807 has readers skip what they do not know.
+    #[test]
+    fn a_problem_says_to_programs_what_the_service_said() {
+        let body = |error: rpc::Error| {
+            let body = Problem::from(Status::from(error)).body();
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+        };
+        let invalid = body(rpc::invalid("NID", "7 is x1's"));
+        assert_eq!(invalid["reason"], "INVALID_FIELD");
+        let errors = serde_json::json!([{ "field": "NID", "description": "7 is x1's" }]);
+        assert_eq!(invalid["errors"], errors);
+        assert!(invalid.get("retry_after_s").is_none());
+        let passes = body(rpc::Error::NoQuorum {
+            retry_after: Duration::from_millis(2500),
+        });
+        assert_eq!(passes["reason"], "NO_QUORUM");
+        assert_eq!(passes["retry_after_s"], 3);
+        assert!(passes.get("errors").is_none());
+        let busy: serde_json::Value = serde_json::from_slice(&Problem::busy("later").body()).unwrap();
+        assert_eq!(
+            (busy["reason"].as_str(), busy["retry_after_s"].as_u64()),
+            (Some("NOT_READY"), Some(1))
+        );
+        let names: Vec<_> = invalid.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(names.contains(&"detail") && names.len() == 6, "{names:?}");
     }
 
     /// Without Retry-After iPXE gives up at once.

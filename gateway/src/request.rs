@@ -97,6 +97,15 @@ impl BadRequest {
         }
     }
 
+    /// The same as a service would say it; `request` stands for the request as a whole.
+    pub(crate) fn as_error(&self) -> rpc::Error {
+        let field = match self.place.as_str() {
+            "" => "request",
+            place => place,
+        };
+        rpc::invalid(field, &self.problem)
+    }
+
     /// The same problem, seen from one level further out.
     pub(crate) fn within(mut self, outer: &str) -> Self {
         let joint = if self.place.is_empty() || self.place.starts_with('[') {

@@ -86,11 +86,8 @@ impl Upstream {
             client.unary(request, call.path, BytesCodec).await
         };
         let in_time = tokio::time::timeout(call.deadline + GRACE, answer).await;
-        in_time.unwrap_or_else(|_| {
-            Err(Status::deadline_exceeded(
-                "no answer in time; a change may still be made",
-            ))
-        })
+        let after = call.deadline;
+        in_time.unwrap_or_else(|_| Err(rpc::Error::DeadlineExceeded { after }.into()))
     }
 }
 

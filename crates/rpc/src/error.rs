@@ -7,6 +7,7 @@ use model::Rejection;
 use tonic::Status;
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
+use crate::error_details;
 use crate::{ETAG, Etag};
 
 /// Metadata of a response or error: the HTTP status that the gateway sends instead of the usual one.
@@ -246,64 +247,84 @@ pub fn set_http_header(metadata: &mut MetadataMap, name: &str, value: &str) {
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        let text = error.to_string();
-        // No `_` arm: a new variant does not compile until someone picks its code.
-        match error {
-            Error::Invalid { .. } => telling_of(Self::invalid_argument(text), THE_REQUEST),
-            Error::NotFound { id, .. } => telling_of(Self::not_found(text), &id),
-            Error::AlreadyExists { id, detail, .. } if detail.is_empty() => {
-                telling_of(Self::already_exists(text), &id)
-            }
-            Error::AlreadyExists { .. } => telling_of(Self::already_exists(text), SEVERAL),
-            Error::Conflict { .. } => telling_of(http_status(Self::failed_precondition(text), 409), SEVERAL),
-            Error::RevisionMismatch { id, actual, .. } => {
-                let mut status = telling_of(http_status(Self::aborted(text), 412), &id);
-                status
-                    .metadata_mut()
-                    .insert(REVISION, MetadataValue::from(actual));
-                status
-            }
-            Error::SessionExpired => {
-                telling_of(http_status(Self::failed_precondition(text), 409), THE_REQUEST)
-            }
-            Error::RequestDiffers => telling_of(http_status(Self::invalid_argument(text), 422), THE_REQUEST),
-            Error::Unauthenticated { .. } => Self::unauthenticated(text),
-            Error::Denied { .. } => Self::permission_denied(text),
-            Error::TooLarge { .. } => http_status(Self::resource_exhausted(text), 413),
-            Error::NoQuorum { retry_after } | Error::NotReady { retry_after, .. } => {
-                with_retry(Self::unavailable(text), retry_after)
-            }
-            Error::OutcomeUnknown => {
-                outcome_unknown(with_retry(Self::unavailable(text), OUTCOME_RETRY_AFTER))
-            }
-            Error::Overloaded { retry_after, .. } => {
-                with_retry(http_status(Self::resource_exhausted(text), 503), retry_after)
-            }
-            Error::DeadlineExceeded { .. } => outcome_unknown(Self::deadline_exceeded(text)),
-            Error::Unimplemented { .. } => Self::unimplemented(text),
-            Error::Compacted { oldest } => {
-                let mut status = telling_of(http_status(Self::out_of_range(text), 410), THE_REQUEST);
-                status
-                    .metadata_mut()
-                    .insert(OLDEST_REVISION, MetadataValue::from(oldest));
-                status
-            }
-            Error::NotModified { etag } => {
-                let mut status = http_status(Self::failed_precondition(text), 304);
-                set_etag(status.metadata_mut(), &etag);
-                status
-            }
-            Error::FeatureLevel { .. } => {
-                telling_of(http_status(Self::failed_precondition(text), 409), THE_REQUEST)
-            }
-            Error::Storage(source) => {
-                tracing::error!(error = &source as &dyn std::error::Error, "{text}");
-                Self::internal(text) // the cause stays in the log, not on the wire
-            }
-            Error::Internal(_) => {
-                tracing::error!("{text}");
-                Self::internal(text)
-            }
+        let details = error_details::of(&error);
+        error_details::attached(without_details(error), details)
+    }
+}
+
+/// When a repeat makes sense, in whole seconds, rounded up: a client that comes a moment too early has waited for nothing. Never zero.
+pub(crate) fn retry_after(error: &Error) -> Option<Duration> {
+    let after = match error {
+        Error::NoQuorum { retry_after }
+        | Error::NotReady { retry_after, .. }
+        | Error::Overloaded { retry_after, .. } => *retry_after,
+        Error::OutcomeUnknown => OUTCOME_RETRY_AFTER,
+        _ => return None,
+    };
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    Some(Duration::from_secs(seconds.max(RETRY_AFTER_S_MIN)))
+}
+
+/// Code, words and metadata.
+fn without_details(error: Error) -> Status {
+    let text = error.to_string();
+    let retry_after = retry_after(&error);
+    let status = coded(error, text);
+    match retry_after {
+        Some(after) => with_retry(status, after),
+        None => status,
+    }
+}
+
+/// No `_` arm: a new variant does not compile until someone picks its code.
+fn coded(error: Error, text: String) -> Status {
+    match error {
+        Error::Invalid { .. } => telling_of(Status::invalid_argument(text), THE_REQUEST),
+        Error::NotFound { id, .. } => telling_of(Status::not_found(text), &id),
+        Error::AlreadyExists { id, detail, .. } if detail.is_empty() => {
+            telling_of(Status::already_exists(text), &id)
+        }
+        Error::AlreadyExists { .. } => telling_of(Status::already_exists(text), SEVERAL),
+        Error::Conflict { .. } => telling_of(http_status(Status::failed_precondition(text), 409), SEVERAL),
+        Error::RevisionMismatch { id, actual, .. } => {
+            let mut status = telling_of(http_status(Status::aborted(text), 412), &id);
+            status
+                .metadata_mut()
+                .insert(REVISION, MetadataValue::from(actual));
+            status
+        }
+        Error::SessionExpired => telling_of(http_status(Status::failed_precondition(text), 409), THE_REQUEST),
+        Error::RequestDiffers => telling_of(http_status(Status::invalid_argument(text), 422), THE_REQUEST),
+        Error::Unauthenticated { .. } => Status::unauthenticated(text),
+        Error::Denied { .. } => Status::permission_denied(text),
+        Error::TooLarge { .. } => http_status(Status::resource_exhausted(text), 413),
+        Error::NoQuorum { .. } | Error::NotReady { .. } => Status::unavailable(text),
+        Error::OutcomeUnknown => outcome_unknown(Status::unavailable(text)),
+        Error::Overloaded { .. } => http_status(Status::resource_exhausted(text), 503),
+        Error::DeadlineExceeded { .. } => outcome_unknown(Status::deadline_exceeded(text)),
+        Error::Unimplemented { .. } => Status::unimplemented(text),
+        Error::Compacted { oldest } => {
+            let mut status = telling_of(http_status(Status::out_of_range(text), 410), THE_REQUEST);
+            status
+                .metadata_mut()
+                .insert(OLDEST_REVISION, MetadataValue::from(oldest));
+            status
+        }
+        Error::NotModified { etag } => {
+            let mut status = http_status(Status::failed_precondition(text), 304);
+            set_etag(status.metadata_mut(), &etag);
+            status
+        }
+        Error::FeatureLevel { .. } => {
+            telling_of(http_status(Status::failed_precondition(text), 409), THE_REQUEST)
+        }
+        Error::Storage(source) => {
+            tracing::error!(error = &source as &dyn std::error::Error, "{text}");
+            Status::internal(text) // the cause stays in the log, not on the wire
+        }
+        Error::Internal(_) => {
+            tracing::error!("{text}");
+            Status::internal(text)
         }
     }
 }
@@ -327,12 +348,10 @@ fn outcome_unknown(mut status: Status) -> Status {
     status
 }
 
-/// Rounds up: a client that comes a moment too early has waited for nothing. Never zero.
 fn with_retry(mut status: Status, retry_after: Duration) -> Status {
-    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
     status
         .metadata_mut()
-        .insert(RETRY_AFTER_S, MetadataValue::from(seconds.max(RETRY_AFTER_S_MIN)));
+        .insert(RETRY_AFTER_S, MetadataValue::from(retry_after.as_secs()));
     status
 }
 

@@ -22,9 +22,10 @@ use tracing::Instrument;
 use crate::admission::{Admission, Given};
 use crate::deadline::{DEADLINE_DEFAULT, DEADLINE_MAX, deadline};
 use crate::error::SUBJECT;
+use crate::error_details::{complete, refused_by_codec};
 use crate::held_keys::HeldKeys;
 use crate::kept_unary::KeptUnary;
-use crate::live_stream::{until_revoked, without_subject};
+use crate::live_stream::{as_told, until_revoked};
 use crate::log_limit::LogLimit;
 use crate::part_caller::{Cuts, PartCaller, check_method};
 use crate::request_id::RequestId;
@@ -164,6 +165,7 @@ where
                 false => guard.inner.calls.count(&path, &answer),
             }
             answer.headers_mut().remove(SUBJECT); // it was for the guard
+            complete(answer.headers_mut());
             Ok(answer)
         })
     }
@@ -328,7 +330,7 @@ impl Guard {
         if !rule.server_streaming {
             return answer;
         }
-        let answer = answer.map(without_subject);
+        let answer = answer.map(as_told);
         let (changes, rights) = (given.changes, given.rights);
         let ends_in = rights.end_in().or(ends_in);
         if changes.is_none() && ends_in.is_none() {
@@ -507,7 +509,10 @@ where
 {
     // Nothing that the handler left half done is looked at again: its state is dropped with the future.
     match call(&mut inner, request).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(response)) => match refused_by_codec(response.headers()) {
+            None => Ok(response),
+            Some(error) => Err(error),
+        },
         Ok(Err(never)) => match never {},
         Err(_panic) => Err(Error::Internal(
             "the handler of this method panicked; see the log".to_owned(),

@@ -13,6 +13,7 @@ pub mod client;
 mod deadline;
 mod denials;
 mod error;
+mod error_details;
 mod etag;
 mod frame;
 mod guard;
@@ -30,6 +31,7 @@ mod page_token;
 mod part_caller;
 mod part_pages;
 mod permission_id;
+mod reason;
 mod request_id;
 mod rights;
 mod rules;
@@ -49,6 +51,7 @@ pub use error::{
     Error, HTTP_HEADER_PREFIX, HTTP_STATUS, OLDEST_REVISION, OUTCOME, OUTCOME_UNKNOWN, RETRY_AFTER_S,
     REVISION, invalid, set_etag, set_http_header, set_http_status,
 };
+pub use error_details::ERROR_DOMAIN;
 pub use etag::{ETAG, Etag, IF_NONE_MATCH, is_current};
 pub use guard::{AGE_MS, CONSISTENCY, CONSISTENCY_LOCAL, Guard, Guarded, LOCAL_REVISION};
 pub use held_keys::{HeldKeys, RESERVATION_KEY};
@@ -60,6 +63,7 @@ pub use known_tokens::{KnownTokens, TokenDigest, token_digest};
 pub use object_change::object_change;
 pub use page_token::PageScope;
 pub use permission_id::PermissionId;
+pub use reason::Reason;
 pub use request_id::{
     ACK_BELOW, Author, CLIENT_ID, IDEMPOTENCY_KEY, RequestSession, SEQ, SESSION_AGE_MS, author,
 };

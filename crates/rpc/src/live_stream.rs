@@ -12,6 +12,7 @@ use tonic::{Code, Status};
 
 use crate::Error;
 use crate::error::SUBJECT;
+use crate::error_details;
 
 /// When is asked again whether what had an end has ended, if the authority's clock is behind.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -88,11 +89,12 @@ async fn ended(at: Option<Instant>) {
     }
 }
 
-/// The same body without what an error at its end says for the guard alone.
-pub(crate) fn without_subject(body: Body) -> Body {
+/// The same body; an error at its end does not say what is for the guard alone, and says to programs what every error does.
+pub(crate) fn as_told(body: Body) -> Body {
     Body::new(body.map_frame(|frame| match frame.into_trailers() {
         Ok(mut trailers) => {
             trailers.remove(SUBJECT);
+            error_details::complete(&mut trailers);
             Frame::trailers(trailers)
         }
         Err(frame) => frame,
@@ -231,10 +233,11 @@ mod tests {
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a"))),
             Ok(Frame::trailers(trailers)),
         ];
-        let body = without_subject(Body::new(StreamBody::new(stream::iter(frames))));
+        let body = as_told(Body::new(StreamBody::new(stream::iter(frames))));
         let whole = body.collect().await.unwrap();
         let left = whole.trailers().unwrap();
         assert!(!left.contains_key(SUBJECT) && left.contains_key(Status::GRPC_STATUS));
+        assert!(left.contains_key(Status::GRPC_STATUS_DETAILS));
         assert_eq!(whole.to_bytes(), b"a"[..]);
     }
 

@@ -253,6 +253,24 @@ mod tests {
         assert_eq!(told(expired).await, text);
     }
 
+    /// What programs read must hide what people must not read.
+    #[tokio::test]
+    async fn what_is_withheld_leaves_no_details() {
+        let caller = PartCaller::of(&scope(), "smd.read").unwrap();
+        let stale = Error::RevisionMismatch {
+            id: "x1".into(),
+            expected: 1,
+            actual: 2,
+        };
+        for error in [not_found("x1"), stale] {
+            let answer = Status::from(error).into_http();
+            let withheld = caller.answer(&Cuts::default(), answer).await.unwrap_err();
+            let told = crate::client::ClientError::from(Status::from(withheld));
+            assert_eq!(told.reason(), crate::Reason::PermissionDenied);
+            assert_eq!((told.id(), told.kind(), told.revision()), (None, None, None));
+        }
+    }
+
     /// A handler that makes its status by itself has not said of what it tells.
     #[tokio::test]
     async fn an_error_without_a_subject_is_not_passed_on() {

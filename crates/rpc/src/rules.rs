@@ -37,12 +37,16 @@ const SECRET: &str = "secret";
 const KINDS_MAX: usize = 4;
 
 /// Rules of the two standard services that [`crate::add_standard_services`] adds; their protos are not ours.
-const STANDARD: [(&str, Permission); 4] = [
+const STANDARD: [(&str, Permission); 5] = [
     ("/grpc.health.v1.Health/Check", Permission::Public),
     ("/grpc.health.v1.Health/List", Permission::Public),
     ("/grpc.health.v1.Health/Watch", Permission::Public),
     (
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Permission::Administrator,
+    ),
+    (
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         Permission::Administrator,
     ),
 ];
@@ -578,6 +582,10 @@ mod tests {
             ("/chamois.cluster.v1.MetricsService/GetMetrics", "cluster.read"),
             (
                 "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "cluster.read",
+            ),
+            (
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
                 "cluster.read",
             ),
         ] {

@@ -164,7 +164,8 @@ async fn a_stale_if_match_is_412_with_the_etag_that_counts() {
     assert_eq!((got.status, got.header("etag")), (412, "\"4f2a6c1e9b3d8a70-9\""));
     let expected = concat!(
         r#"{"type":"about:blank","title":"Precondition Failed","detail":"x0c0s0b0n0 is at revision 9, not 7; "#,
-        r#"read it again and repeat the change","status":412,"etag":"\"4f2a6c1e9b3d8a70-9\""}"#
+        r#"read it again and repeat the change","status":412,"etag":"\"4f2a6c1e9b3d8a70-9\"","#,
+        r#""reason":"REVISION_MISMATCH"}"#
     );
     assert_eq!(got.text(), expected);
 }

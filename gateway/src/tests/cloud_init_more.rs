@@ -52,7 +52,7 @@ async fn defaults_are_changed_and_deleted_under_a_condition() {
     });
     let problem = concat!(
         r#"{"type":"about:blank","title":"Precondition Failed","detail":"cluster-defaults is at revision 8, not 7; read it "#,
-        r#"again and repeat the change","status":412,"etag":"\"-8\""}"#
+        r#"again and repeat the change","status":412,"etag":"\"-8\"","reason":"REVISION_MISMATCH"}"#
     );
     check_with(delete(), &AT_7, method, asked(Some(7)), Err(stale), 412, problem).await;
     let shown = cloud_init::ClusterDefaults {

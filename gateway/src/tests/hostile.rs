@@ -254,6 +254,26 @@ async fn a_panic_is_one_500_and_counted() {
     assert_eq!(gateway.api_counters().panics.load(Ordering::Relaxed), 1);
 }
 
+/// A program finds the field, the limit and the reason without reading the text.
+#[tokio::test]
+async fn what_the_gateway_refuses_is_said_to_programs_too() {
+    let fake = Fake::new();
+    let gateway = gateway(&fake, Options::default());
+    let problem = async |verb: &str, uri: &str, body: String| {
+        let got = send(&gateway, verb, uri, &[], body).await;
+        serde_json::from_str::<serde_json::Value>(got.text()).unwrap()
+    };
+    let partition = "/hsm/v2/partitions/p1";
+    let wrong_type = problem("PATCH", partition, r#"{"description":7}"#.to_owned()).await;
+    assert_eq!(wrong_type["reason"], "INVALID_FIELD");
+    assert_eq!(wrong_type["errors"][0]["field"], "description");
+    let no_json = problem("PATCH", partition, "{".to_owned()).await;
+    assert_eq!(no_json["errors"][0]["field"], "request");
+    let large = problem("POST", POST, " ".repeat(17 << 20)).await;
+    assert_eq!(large["reason"], "TOO_LARGE");
+    assert!(fake.take_asked().is_empty());
+}
+
 /// A service that hangs is given up: the client is told so in time.
 #[tokio::test]
 async fn a_service_that_hangs_is_504() {

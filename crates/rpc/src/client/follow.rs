@@ -10,13 +10,17 @@ use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Bytes, StdError};
 use tonic::{Code, Status, Streaming};
 
+use super::ClientError;
+use crate::Reason;
+
 /// Pause before a new attempt, doubled with each that fails.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A member that is alive sends something in less than this: its progress marks come each minute at most.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
-/// Messages of a watch are half a megabyte, but one object may be as large as a change.
-const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Longest message that a client should accept, bytes (`max_decoding_message_size` of generated clients): those of a watch are half
+/// a megabyte, but one object may be as large as a change, and lists of a large cluster exceed the 4 MiB that are usual.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// What a watch tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,13 +152,15 @@ where
     async fn recover(&mut self, status: Status) -> Result<(), Status> {
         self.stream = None;
         match status.code() {
-            Code::OutOfRange => {
+            Code::OutOfRange if ClientError::of(&status).reason() == Reason::Compacted => {
                 tracing::info!("the watch begins again with the state: {}", status.message());
                 self.request.from_revision = 0;
                 self.request.cluster_id.clear();
                 return Ok(());
             }
-            Code::InvalidArgument
+            // a message that is too long is as long at the next member
+            Code::OutOfRange
+            | Code::InvalidArgument
             | Code::NotFound
             | Code::AlreadyExists
             | Code::PermissionDenied

@@ -1,29 +1,37 @@
-//! A gRPC channel to one of several members over TLS, for the command line, and for members among
-//! themselves.
+//! The Rust client: a gRPC channel to one of several members over TLS, changes that are never made twice, watches that go on,
+//! errors that say what happened. The command line and members among themselves use the same; `OVERVIEW.md` says how to.
 
 mod dial;
+mod error;
 mod exactly_once;
 mod follow;
+mod pages;
 mod send;
+mod token_source;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use crate::tls::{self, Material, PinnedKeys, TlsError};
+use crate::tls::{self, Material, PinnedKeys, RenewedCertificate, TlsError};
 use dial::Endpoint;
 pub use dial::{Dialler, EndpointError, Stream, endpoint_host, tcp_dialler};
+pub use error::{ClientError, FieldProblem};
 pub use exactly_once::ExactlyOnce;
-pub use follow::{Follow, Told};
-use send::Connections;
+pub use follow::{Follow, MESSAGE_BYTES_MAX, Told};
+pub use pages::Pages;
+use send::{Authorization, Connections};
+use token_source::bearer;
+pub use token_source::{TokenError, TokenFile, TokenSource};
 
 /// Time for TCP connect, TLS and HTTP/2 together, to one endpoint.
 pub const CONNECT_AT_MOST: Duration = Duration::from_secs(3);
@@ -36,8 +44,19 @@ pub enum Credentials {
     None,
     /// A bearer token, sent with every call.
     Token(String),
+    /// A file with a bearer token, read again when it is written anew.
+    TokenFile(PathBuf),
+    /// Whatever gives a bearer token for each call.
+    TokenSource(Arc<dyn TokenSource>),
     /// A client certificate chain and its key.
     Certificate(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+    /// The same in two PEM files, read again when they are renewed; the next call then makes a connection of its own.
+    CertificateFiles {
+        /// The chain, own certificate first.
+        chain: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
 }
 
 /// Where to connect, whom to trust, who calls.
@@ -48,6 +67,21 @@ pub struct Options {
     pub ca: Vec<CertificateDer<'static>>,
     /// Who calls.
     pub credentials: Credentials,
+}
+
+impl Options {
+    /// `endpoints` as in `CHAMOIS_ENDPOINTS`: `host:port`, with commas between them; the CA of the cluster in a PEM file.
+    ///
+    /// # Errors
+    /// If the CA cannot be read.
+    pub fn new(endpoints: &str, ca: &Path, credentials: Credentials) -> Result<Self, ConnectError> {
+        let endpoints = endpoints.split(',').map(str::trim).map(str::to_owned);
+        Ok(Self {
+            endpoints: endpoints.collect(),
+            ca: tls::ca_file(ca)?,
+            credentials,
+        })
+    }
 }
 
 /// Why a channel could not be made.
@@ -62,6 +96,9 @@ pub enum ConnectError {
     /// A token with characters that no token has.
     #[error("the bearer token holds characters that no token has; is it the right file?")]
     Token,
+    /// A token file that cannot be used.
+    #[error(transparent)]
+    TokenFile(#[from] TokenError),
 }
 
 /// A channel that generated clients take: `ClusterServiceClient::new(channel)`. Connects at the first
@@ -77,16 +114,33 @@ pub struct Channel(Arc<Connections>);
 /// # Errors
 /// If an endpoint, the CA or the credentials cannot be used. Nothing is dialled yet.
 pub fn connect(options: Options) -> Result<Channel, ConnectError> {
-    let (token, certificate) = match options.credentials {
-        Credentials::None => (None, None),
-        Credentials::Token(token) => (Some(token), None),
-        Credentials::Certificate(chain, key) => (None, Some((chain, key))),
+    let Options {
+        endpoints,
+        ca,
+        credentials,
+    } = options;
+    let showing = |certificate| -> Result<Channel, ConnectError> {
+        Channel::new(
+            &endpoints,
+            tls::api_client_config(&ca, certificate)?,
+            tcp_dialler(),
+        )
     };
-    let tls = tls::api_client_config(&options.ca, certificate)?;
-    let channel = Channel::new(&options.endpoints, tls, tcp_dialler())?;
-    match token {
-        Some(token) => channel.with_token(&token),
-        None => Ok(channel),
+    match credentials {
+        Credentials::None => showing(None),
+        Credentials::Token(token) => showing(None)?.with_token(&token),
+        Credentials::TokenFile(path) => {
+            let file = TokenFile::new(&path)?;
+            Ok(showing(None)?.with_token_source(Arc::new(file)))
+        }
+        Credentials::TokenSource(source) => Ok(showing(None)?.with_token_source(source)),
+        Credentials::Certificate(chain, key) => showing(Some((chain, key))),
+        Credentials::CertificateFiles { chain, key } => {
+            let certificate = RenewedCertificate::new(&chain, &key)?;
+            let tls = tls::renewing_client_config(&ca, &certificate)?;
+            let channel = Channel::new(&endpoints, tls, tcp_dialler())?;
+            Ok(Channel(Arc::new(channel.0.with_certificate(certificate))))
+        }
     }
 }
 
@@ -140,9 +194,16 @@ impl Channel {
     /// # Errors
     /// If the token cannot be an HTTP header.
     pub fn with_token(self, token: &str) -> Result<Self, ConnectError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ConnectError::Token)?;
-        value.set_sensitive(true);
-        Ok(Self(Arc::new(self.0.with_authorization(value))))
+        let value = bearer(token).ok_or(ConnectError::Token)?;
+        let authorization = Authorization::Fixed(value);
+        Ok(Self(Arc::new(self.0.with_authorization(authorization))))
+    }
+
+    /// The same endpoints, with the token that `source` gives for each call; connections are not shared with `self`.
+    #[must_use]
+    pub fn with_token_source(self, source: Arc<dyn TokenSource>) -> Self {
+        let authorization = Authorization::Source(source);
+        Self(Arc::new(self.0.with_authorization(authorization)))
     }
 }
 

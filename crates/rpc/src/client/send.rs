@@ -12,7 +12,9 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::dial::{DialError, Dialler, Endpoint, Sender, dial};
+use super::token_source::{TokenSource, bearer};
 use crate::Error;
+use crate::tls::RenewedCertificate;
 
 /// A connection being made or in use; all waiting calls share it.
 type Connecting = Shared<BoxFuture<'static, Result<Sender, Arc<DialError>>>>;
@@ -22,14 +24,27 @@ pub(super) struct Connections {
     endpoints: Vec<Endpoint>,
     tls: TlsConnector,
     dialler: Dialler,
-    authorization: Option<HeaderValue>,
+    authorization: Option<Authorization>,
+    /// What `tls` shows, if it may change.
+    certificate: Option<RenewedCertificate>,
     current: Mutex<Current>,
+}
+
+/// The bearer token of each call.
+#[derive(Clone)]
+pub(super) enum Authorization {
+    /// One for all.
+    Fixed(HeaderValue),
+    /// Asked for with each.
+    Source(Arc<dyn TokenSource>),
 }
 
 #[derive(Default)]
 struct Current {
     /// Counts connections; its remainder is the endpoint in use.
     turn: usize,
+    /// Which of the certificate's turns it was made with.
+    certificate: u64,
     connecting: Option<Connecting>,
 }
 
@@ -41,24 +56,43 @@ impl Connections {
             tls,
             dialler,
             authorization: None,
+            certificate: None,
             current: Mutex::default(),
         }
     }
 
-    pub(super) fn with_authorization(&self, value: HeaderValue) -> Self {
+    pub(super) fn with_authorization(&self, authorization: Authorization) -> Self {
+        Self {
+            authorization: Some(authorization),
+            ..self.afresh()
+        }
+    }
+
+    /// The same, whose TLS configuration shows `certificate`: connections that were made before it was renewed are left.
+    pub(super) fn with_certificate(&self, certificate: RenewedCertificate) -> Self {
+        Self {
+            certificate: Some(certificate),
+            ..self.afresh()
+        }
+    }
+
+    /// The same endpoints without a connection.
+    fn afresh(&self) -> Self {
         Self {
             endpoints: self.endpoints.clone(),
             tls: self.tls.clone(),
             dialler: Arc::clone(&self.dialler),
-            authorization: Some(value),
+            authorization: self.authorization.clone(),
+            certificate: self.certificate.clone(),
             current: Mutex::default(),
         }
     }
 
     /// Sends `request` to the member in use, or to the next one that can be reached.
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Status> {
-        if let Some(value) = &self.authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+        if let Some(authorization) = &self.authorization {
+            let value = authorization.header().await?;
+            request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         let mut problems = Vec::new();
         // Each endpoint once, and one more: the connection in use may have died since the last call.
@@ -96,7 +130,13 @@ impl Connections {
 
     /// The connection in use, or a new one to the endpoint whose turn it is.
     fn connection(&self) -> (usize, &Endpoint, Connecting) {
+        let certificate = self.certificate.as_ref().map_or(0, RenewedCertificate::turn);
         let mut current = self.current();
+        if current.certificate != certificate {
+            // the one before was made with a certificate that ends; its calls go on until they are done
+            current.certificate = certificate;
+            current.connecting = None;
+        }
         let turn = current.turn;
         let endpoint = &self.endpoints[turn % self.endpoints.len()];
         let connecting = current.connecting.get_or_insert_with(|| {
@@ -115,10 +155,8 @@ impl Connections {
     pub(super) fn give_up(&self, turn: usize) {
         let mut current = self.current();
         if current.turn == turn {
-            *current = Current {
-                turn: turn.wrapping_add(1),
-                connecting: None,
-            };
+            current.turn = turn.wrapping_add(1);
+            current.connecting = None;
         }
     }
 
@@ -135,6 +173,20 @@ impl Connections {
 
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Authorization {
+    /// # Errors
+    /// `UNAUTHENTICATED` if the source gives no token; nothing was sent.
+    async fn header(&self) -> Result<HeaderValue, Status> {
+        let source = match self {
+            Self::Fixed(value) => return Ok(value.clone()),
+            Self::Source(source) => source,
+        };
+        let none = |reason: String| Status::from(Error::Unauthenticated { reason });
+        let token = source.token().await.map_err(|error| none(error.to_string()))?;
+        bearer(&token).ok_or_else(|| none("the token source gives characters that no token has".to_owned()))
     }
 }
 

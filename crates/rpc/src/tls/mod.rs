@@ -6,19 +6,22 @@ mod extensions;
 mod material;
 mod pinned;
 mod pinned_ca;
+mod renewed;
 mod signers;
 mod spiffe;
 mod swapped;
 mod users;
 mod validity;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use certified::{BACKDATED_BY, authority_name, identity_of, validity};
@@ -26,6 +29,7 @@ pub use extensions::{host_names, is_authority};
 pub use material::Material;
 pub use pinned::{PeerRefused, PinnedKeys};
 pub use pinned_ca::IsCa;
+pub use renewed::RenewedCertificate;
 pub use spiffe::{NameError, SpiffeId};
 pub use swapped::{ServerCertificate, TrustedClients};
 
@@ -35,6 +39,14 @@ const HTTP2: &[u8] = b"h2";
 /// Why a TLS configuration could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// A file that cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Bytes that should be PEM.
     #[error("{what} is not a PEM file with at least one {block} block")]
     Pem {
@@ -179,15 +191,50 @@ pub fn api_client_config(
     ca: &[CertificateDer<'static>],
     certificate: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 ) -> Result<ClientConfig, TlsError> {
-    let builder = ClientConfig::builder_with_provider(crypto_provider())
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_root_certificates(roots(ca)?);
+    let builder = trusting(ca)?;
     let mut config = match certificate {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![HTTP2.to_vec()];
     Ok(config)
+}
+
+/// The same, showing what `certificate`'s files hold by the time of a handshake.
+///
+/// # Errors
+/// If `ca` is empty or unusable.
+pub fn renewing_client_config(
+    ca: &[CertificateDer<'static>],
+    certificate: &RenewedCertificate,
+) -> Result<ClientConfig, TlsError> {
+    let mut config = trusting(ca)?.with_client_cert_resolver(Arc::new(certificate.clone()));
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    Ok(config)
+}
+
+fn trusting(
+    ca: &[CertificateDer<'static>],
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    Ok(ClientConfig::builder_with_provider(crypto_provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_root_certificates(roots(ca)?))
+}
+
+/// The CA certificates of a PEM file, e.g. `ca.pem`.
+///
+/// # Errors
+/// If it cannot be read, or holds none.
+pub fn ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = std::fs::read(path).map_err(|source| TlsError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    found.ok().filter(|ca| !ca.is_empty()).ok_or(TlsError::Pem {
+        what: "the CA file",
+        block: "CERTIFICATE",
+    })
 }
 
 /// The TLS configuration of a machine that is about to join: it knows the cluster's CA by a digest, which `is_ca` checks.

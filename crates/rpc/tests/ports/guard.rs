@@ -32,7 +32,10 @@ const STATUS: &str = "/chamois.cluster.v1.ClusterService/GetStatus";
 const READY: &str = "/chamois.smd.v1.ServiceStatusService/GetReady";
 const LIVENESS: &str = "/chamois.smd.v1.ServiceStatusService/GetLiveness";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
-const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
 
 /// A barrier that counts and can be made to fail.
 #[derive(Default)]
@@ -200,11 +203,18 @@ async fn the_rule_of_the_method_decides() {
     assert_eq!(fixture.code(node, STATUS, &[]).await, Code::PermissionDenied);
     assert_eq!(fixture.code(Identity::Anonymous, LIVENESS, &[]).await, Code::Ok);
     assert_eq!(fixture.code(Identity::Anonymous, HEALTH, &[]).await, Code::Ok);
-    assert_eq!(
-        fixture.code(Identity::Anonymous, REFLECTION, &[]).await,
-        Code::Unauthenticated
-    );
-    assert_eq!(fixture.code(user(), REFLECTION, &[]).await, Code::Ok);
+    for reflection in REFLECTION {
+        assert_eq!(
+            fixture.code(Identity::Anonymous, reflection, &[]).await,
+            Code::Unauthenticated,
+            "{reflection}"
+        );
+        assert_eq!(
+            fixture.code(user(), reflection, &[]).await,
+            Code::Ok,
+            "{reflection}"
+        );
+    }
 }
 
 /// A list that has not changed costs a look at a number: no handler runs, and none could here.

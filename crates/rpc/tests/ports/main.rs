@@ -5,6 +5,8 @@ mod api_port;
 mod authority;
 mod authority_support;
 mod channel;
+mod client_errors;
+mod error_details;
 mod exactly_once;
 mod follow;
 mod guard;

@@ -50,6 +50,18 @@ impl Ca {
 
     /// A certificate for 127.0.0.1 and the given URIs, with `key`.
     pub(crate) fn issue_for(&self, key: &KeyPair, uris: &[&str], years: (i32, i32)) -> Material {
+        let certificate = self.sign(key, uris, years);
+        let key = key.serialize_pem();
+        Material::from_pem(self.pem.as_bytes(), certificate.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    /// A certificate in PEM with a key of its own, as files hold them.
+    pub(crate) fn issue_pem(&self, uri: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        (self.sign(&key, &[uri], VALID), key.serialize_pem())
+    }
+
+    fn sign(&self, key: &KeyPair, uris: &[&str], years: (i32, i32)) -> String {
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params
             .subject_alt_names
@@ -60,14 +72,17 @@ impl Ca {
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        let certificate = params.signed_by(key, &self.issuer).unwrap().pem();
-        let key = key.serialize_pem();
-        Material::from_pem(self.pem.as_bytes(), certificate.as_bytes(), key.as_bytes()).unwrap()
+        params.signed_by(key, &self.issuer).unwrap().pem()
     }
 
     /// A certificate with a key of its own.
     pub(crate) fn issue(&self, uri: &str) -> Material {
         self.issue_for(&KeyPair::generate().unwrap(), &[uri], VALID)
+    }
+
+    /// Its own certificate in PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
     }
 
     pub(crate) fn certificates(&self) -> Vec<CertificateDer<'static>> {
