@@ -95,13 +95,26 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     #[tracing::instrument(level = "debug", name = "dhcp.list_held_addresses", skip_all)]
     async fn list_held_addresses(
         &self,
-        _request: Request<ListHeldAddressesRequest>,
+        request: Request<ListHeldAddressesRequest>,
     ) -> Result<Response<ListHeldAddressesResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let (state, now_ms) = (self.store.state(), self.store.cluster_time_ms());
-        let held = state.dhcp.held_addresses();
-        let held = held.filter(|held| held.ends_at_ms == 0 || held.ends_at_ms > now_ms);
+        let page = asked.of(&request, state.cluster_id())?;
+        let held = state.dhcp.held_addresses().filter(|held| {
+            page.after().is_none_or(|after: &IpAddr| {
+                let address = held.address.parse();
+                address.is_ok_and(|address: IpAddr| address > *after)
+            })
+        });
+        let (addresses, next_page_token) = page.cut(
+            held.filter(|held| held.ends_at_ms == 0 || held.ends_at_ms > now_ms),
+            |held| &held.address,
+            |held| held.as_ref().clone(),
+        );
         Ok(Response::new(ListHeldAddressesResponse {
-            addresses: held.map(|held| held.as_ref().clone()).collect(),
+            addresses,
+            next_page_token,
         }))
     }
 
@@ -145,12 +158,22 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     #[tracing::instrument(level = "debug", name = "dhcp.list_unknown_clients", skip_all)]
     async fn list_unknown_clients(
         &self,
-        _request: Request<ListUnknownClientsRequest>,
+        request: Request<ListUnknownClientsRequest>,
     ) -> Result<Response<ListUnknownClientsResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let clients = state.dhcp.unknown_clients();
+        let page = asked.of(&request, state.cluster_id())?;
+        // MACs are written in one way, so that texts are sorted as MACs are
+        let clients = state.dhcp.unknown_clients().filter(|client| {
+            let after = page.after();
+            after.is_none_or(|after: &String| client.mac > *after)
+        });
+        let (clients, next_page_token) =
+            page.cut(clients, |client| &client.mac, |client| client.as_ref().clone());
         Ok(Response::new(ListUnknownClientsResponse {
-            clients: clients.map(|client| client.as_ref().clone()).collect(),
+            clients,
+            next_page_token,
         }))
     }
 }
@@ -341,7 +364,7 @@ mod tests {
         }
         let held = async || {
             let listed = service
-                .list_held_addresses(Request::new(ListHeldAddressesRequest {}))
+                .list_held_addresses(Request::new(ListHeldAddressesRequest::default()))
                 .await;
             let addresses = listed.unwrap().into_inner().addresses;
             addresses.into_iter().map(|held| held.address).collect::<Vec<_>>()
@@ -380,7 +403,7 @@ mod tests {
         )
         .await;
         let listed = service
-            .list_unknown_clients(Request::new(ListUnknownClientsRequest {}))
+            .list_unknown_clients(Request::new(ListUnknownClientsRequest::default()))
             .await;
         let macs: Vec<_> = listed
             .unwrap()

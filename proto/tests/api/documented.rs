@@ -30,7 +30,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn of(file: &FileDescriptorProto) -> Vec<Documented> {
-        let locations = file.source_code_info.as_ref().map(|info| info.location.as_slice());
+        let locations = file
+            .source_code_info
+            .as_ref()
+            .map(|info| info.location.as_slice());
         let mut walk = Walk {
             locations: locations.unwrap_or_default(),
             found: Vec::new(),
@@ -49,13 +52,20 @@ impl Walk<'_> {
 
     fn message(&mut self, message: &DescriptorProto, path: &[i32], scope: &str) {
         // the entry of a map is made by the compiler
-        if message.options.as_ref().is_some_and(|options| options.map_entry()) {
+        if message
+            .options
+            .as_ref()
+            .is_some_and(|options| options.map_entry())
+        {
             return;
         }
         let name = format!("{scope}.{}", message.name());
         self.add(path, &name);
         for (place, field) in numbered(&message.field) {
-            self.add(&[path, &[FIELDS, place]].concat(), &format!("{name}.{}", field.name()));
+            self.add(
+                &[path, &[FIELDS, place]].concat(),
+                &format!("{name}.{}", field.name()),
+            );
         }
         for (place, nested) in numbered(&message.nested_type) {
             self.message(nested, &[path, &[MESSAGES, place]].concat(), &name);
@@ -100,9 +110,7 @@ fn numbered<T>(items: &[T]) -> impl Iterator<Item = (i32, &T)> {
 /// Names of those in all files of which `is_wrong` is true.
 fn those(is_wrong: impl Fn(&Documented) -> bool) -> Vec<String> {
     let all = files().flat_map(Walk::of);
-    all.filter(|documented| is_wrong(documented))
-        .map(|documented| documented.name)
-        .collect()
+    all.filter(is_wrong).map(|documented| documented.name).collect()
 }
 
 /// Letters and digits alone, in small letters.

@@ -113,14 +113,21 @@ fn no_field_value_or_method_of_a_recorded_release_is_gone_or_changed() {
 fn what_breaks_a_promise_is_found() {
     let promises = |changed: &[(&str, &str)]| {
         let mut promises = Promises::default();
-        for (what, how) in [("a.B 1", "name String"), ("a.S/Get", ".a.B to .a.B")].iter().chain(changed) {
+        for (what, how) in [("a.B 1", "name String"), ("a.S/Get", ".a.B to .a.B")]
+            .iter()
+            .chain(changed)
+        {
             promises.0.insert((*what).to_owned(), (*how).to_owned());
         }
         promises
     };
     let before = promises(&[]);
     assert!(before.broken_by(&before).is_empty());
-    assert!(before.broken_by(&promises(&[("a.B 2", "more String")])).is_empty());
+    assert!(
+        before
+            .broken_by(&promises(&[("a.B 2", "more String")]))
+            .is_empty()
+    );
     assert_eq!(before.broken_by(&promises(&[("a.B 1", "name Bytes")])).len(), 1);
     assert_eq!(before.broken_by(&Promises::default()).len(), 2);
 }

@@ -87,7 +87,7 @@ fn query(name: &[&str], mac: &[&str], nid: &[&str]) -> ListBootParametersRequest
         name: owned(name),
         mac: owned(mac),
         nid: owned(nid),
-        filter: None,
+        ..Default::default()
     }
 }
 

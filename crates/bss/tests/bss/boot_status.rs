@@ -40,6 +40,7 @@ async fn list(store: &Store, nodes: &[&str], group: &str) -> Result<Vec<BootStat
     let request = ListBootStatusRequest {
         nodes: nodes.iter().map(|text| (*text).to_owned()).collect(),
         group: group.to_owned(),
+        ..ListBootStatusRequest::default()
     };
     let service = BootStatusService::new(store.clone(), PhaseDeadlines::default());
     let answer = service.list_boot_status(Request::new(request)).await?;

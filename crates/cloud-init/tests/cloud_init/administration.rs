@@ -154,7 +154,7 @@ async fn instance_info_shows_the_instance_id_in_force() {
         ("x0c0s0b0n0", "i-mine", "west")
     );
     let all = service
-        .list_instance_info(Request::new(ListInstanceInfoRequest {}))
+        .list_instance_info(Request::new(ListInstanceInfoRequest::default()))
         .await;
     assert_eq!(all.unwrap().into_inner().items, [one]);
     let delete = || DeleteInstanceInfoRequest {
