@@ -370,6 +370,21 @@ mod tests {
             addresses.into_iter().map(|held| held.address).collect::<Vec<_>>()
         };
         assert_eq!(held().await, BOTH);
+        let page = async |page_token: String| {
+            let request = ListHeldAddressesRequest {
+                page_size: 1,
+                page_token,
+            };
+            let answer = service.list_held_addresses(Request::new(request)).await;
+            let answer = answer.unwrap().into_inner();
+            (answer.addresses[0].address.clone(), answer.next_page_token)
+        };
+        let (first, token) = page(String::new()).await;
+        let (second, end) = page(token).await;
+        assert_eq!(
+            (first.as_str(), second.as_str(), end.as_str()),
+            (BOTH[0], BOTH[1], "")
+        );
         let let_go = async |address: &str, force| {
             let address = address.into();
             let request = Request::new(DeleteHeldAddressRequest { address, force });
@@ -413,6 +428,38 @@ mod tests {
             .map(|client| client.mac)
             .collect();
         assert_eq!(macs, [A.to_string()]);
+    }
+
+    #[tokio::test]
+    async fn unknown_clients_come_in_pages() {
+        let service = service().await;
+        let macs = ["02:00:00:00:0a:01", "02:00:00:00:0a:02", "02:00:00:00:0a:03"];
+        let clients = macs.map(|mac| UnknownClient {
+            mac: mac.into(),
+            ..UnknownClient::default()
+        });
+        let note = NoteUnknownClients {
+            clients: clients.into(),
+        };
+        testing::dhcp(&service.store, Change::NoteUnknownClients(note)).await;
+        let page = async |page_token: String| {
+            let request = ListUnknownClientsRequest {
+                page_size: 2,
+                page_token,
+            };
+            let answer = service.list_unknown_clients(Request::new(request)).await?;
+            let answer = answer.into_inner();
+            let macs = answer.clients.into_iter().map(|client| client.mac);
+            Ok::<_, Status>((macs.collect::<Vec<_>>(), answer.next_page_token))
+        };
+        let (first, token) = page(String::new()).await.unwrap();
+        assert_eq!(first, macs[..2]);
+        let (second, end) = page(token).await.unwrap();
+        assert_eq!((second.as_slice(), end.as_str()), (&[macs[2].to_owned()][..], ""));
+        assert_eq!(
+            page("elsewhere".to_owned()).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
     }
 
     async fn adopt_as(
