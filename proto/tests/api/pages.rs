@@ -9,18 +9,10 @@ use crate::files;
 
 /// Lists without pages: `<package>.<method>`, and why. The numbers are those of `state::bounds`.
 const WITHOUT_PAGES: &[(&str, &str)] = &[
-    (
-        "auth.ListApiTokens",
-        "256 of one principal; all of them are for the security administrator",
-    ),
     ("auth.ListAuthorities", "8 at most"),
     ("auth.ListOidcProviders", "16 at most"),
     ("auth.ListPolicies", "1,024 at most"),
     ("auth.ListRoles", "128 at most, and the shipped ones"),
-    (
-        "auth.ListSessions",
-        "256 of one principal; all of them are for the security administrator",
-    ),
     (
         "auth.ListSigningKeys",
         "a few: one rotation a month, and they are gone after 90 days",
