@@ -4,9 +4,9 @@ use auth::{OpaqueKind, OpaqueToken};
 use proto::auth::v1::auth_command::{Change, CreateApiToken, DeleteApiToken};
 use proto::auth::v1::{
     ApiToken, ApiTokenInfo, CreateApiTokenRequest, CreateApiTokenResponse, DeleteApiTokenRequest,
-    DeleteApiTokenResponse, ListApiTokensResponse,
+    DeleteApiTokenResponse, ListApiTokensRequest, ListApiTokensResponse,
 };
-use rpc::{Error, Identity, invalid};
+use rpc::{Error, Identity, invalid, page};
 use tonic::Request;
 
 use crate::issued::{CLOCKS_MS, internal};
@@ -119,25 +119,29 @@ impl TokenService {
     /// One's own; with `auth.read` everybody's.
     ///
     /// # Errors
-    /// If the authority cannot say.
-    pub(crate) fn api_tokens(&self, caller: &Identity) -> Result<ListApiTokensResponse, Error> {
+    /// If the authority cannot say; `Invalid` for a page that cannot be meant.
+    pub(crate) fn api_tokens(
+        &self,
+        caller: &Identity,
+        mut request: ListApiTokensRequest,
+    ) -> Result<ListApiTokensResponse, Error> {
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let own = own_name(caller);
         let sees_all = self.rights.has(caller, READ)?;
         let state = self.checks.store().state();
-        let shown = state
-            .auth
-            .api_tokens()
-            .filter(|token| sees_all || own.as_ref() == Some(&token.principal));
-        let tokens = shown.map(|token| ApiTokenInfo {
-            id: token.id.clone(),
-            principal: token.principal.clone(),
-            description: token.description.clone(),
-            permissions: token.permissions.clone(),
-            expires_at_ms: token.expires_at_ms,
-            meta: token.meta.clone(),
+        let page = asked.of(&request, state.cluster_id())?;
+        let ahead = state.auth.api_tokens().filter(|token| {
+            let after = page.after();
+            after.is_none_or(|after: &String| token.id > *after)
         });
+        let (tokens, next_page_token) = page.cut(
+            ahead.filter(|token| sees_all || own.as_ref() == Some(&token.principal)),
+            |token| &token.id,
+            |token| info(token),
+        );
         Ok(ListApiTokensResponse {
-            tokens: tokens.collect(),
+            tokens,
+            next_page_token,
         })
     }
 
@@ -163,6 +167,18 @@ impl TokenService {
         Ok(DeleteApiTokenResponse {
             revision: committed.revision,
         })
+    }
+}
+
+/// A token without what proves it.
+fn info(token: &ApiToken) -> ApiTokenInfo {
+    ApiTokenInfo {
+        id: token.id.clone(),
+        principal: token.principal.clone(),
+        description: token.description.clone(),
+        permissions: token.permissions.clone(),
+        expires_at_ms: token.expires_at_ms,
+        meta: token.meta.clone(),
     }
 }
 
@@ -400,7 +416,7 @@ mod tests {
         bed.api_token("user/ada", &["smd.read"]).await;
         bed.api_token("user/bob", &["smd.read"]).await;
         let own = service(&bed, FakeAuthority::nobody())
-            .api_tokens(&user("ada"))
+            .api_tokens(&user("ada"), ListApiTokensRequest::default())
             .unwrap();
         assert_eq!(
             own.tokens
@@ -409,7 +425,8 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["user/ada"]
         );
-        let all = service(&bed, FakeAuthority::everything(&["auth.read"])).api_tokens(&user("ada"));
+        let all = service(&bed, FakeAuthority::everything(&["auth.read"]))
+            .api_tokens(&user("ada"), ListApiTokensRequest::default());
         assert_eq!(all.unwrap().tokens.len(), 2);
     }
 

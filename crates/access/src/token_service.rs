@@ -87,7 +87,8 @@ impl token_service_server::TokenService for TokenService {
         &self,
         request: Request<ListApiTokensRequest>,
     ) -> Result<Response<ListApiTokensResponse>, Status> {
-        Ok(Response::new(self.api_tokens(&rpc::caller(&request).identity)?))
+        let caller = rpc::caller(&request).identity.clone();
+        Ok(Response::new(self.api_tokens(&caller, request.into_inner())?))
     }
 
     #[tracing::instrument(name = "auth.delete_api_token", skip_all, fields(id = ?request.get_ref().id))]
@@ -105,7 +106,8 @@ impl token_service_server::TokenService for TokenService {
         &self,
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
-        Ok(Response::new(self.sessions(&rpc::caller(&request).identity)?))
+        let caller = rpc::caller(&request).identity.clone();
+        Ok(Response::new(self.sessions(&caller, request.into_inner())?))
     }
 
     #[tracing::instrument(name = "auth.revoke_tokens", skip_all)]

@@ -11,7 +11,7 @@ use proto::bss::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::{Author, Error};
+use rpc::{Author, Error, page};
 use state::State;
 use tonic::{Request, Response, Status};
 
@@ -115,9 +115,16 @@ impl boot_parameters_service_server::BootParametersService for BootParametersSer
         &self,
         request: Request<ListBootParametersRequest>,
     ) -> Result<Response<ListBootParametersResponse>, Status> {
-        let query = Query::parse(request.get_ref())?;
-        let items = query.answer(&self.store.state())?;
-        Ok(Response::new(ListBootParametersResponse { items }))
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let query = Query::parse(&request)?;
+        let state = self.store.state();
+        let page = asked.of(&request, state.cluster_id())?;
+        let (items, next_page_token) = query.answer(&state, &page)?;
+        Ok(Response::new(ListBootParametersResponse {
+            items,
+            next_page_token,
+        }))
     }
 
     #[tracing::instrument(level = "debug", name = "bss.get_boot_parameters", skip_all, fields(key = ?request.get_ref().key))]

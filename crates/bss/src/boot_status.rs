@@ -9,7 +9,7 @@ use proto::bss::v1::{
 };
 use proto::smd::v1::{Component, Group};
 use raft::Store;
-use rpc::Error;
+use rpc::{Error, page};
 use state::State;
 use tonic::{Request, Response, Status};
 
@@ -40,21 +40,30 @@ impl boot_status_service_server::BootStatusService for BootStatusService {
         &self,
         request: Request<ListBootStatusRequest>,
     ) -> Result<Response<ListBootStatusResponse>, Status> {
-        let wanted = Wanted::parse(request.get_ref())?;
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
+        let wanted = Wanted::parse(&request)?;
         let (state, now_ms) = (self.store.state(), self.store.cluster_time_ms());
+        let page = asked.of(&request, state.cluster_id())?;
         let group = wanted.group(&state)?;
-        let nodes = state.smd.components().filter_map(|component| {
+        let found = state.smd.components_after(page.after()).filter_map(|component| {
             let node: Xname = component.id.parse().ok()?;
-            (node.is_node() && wanted.has(&node, component, group.as_deref())).then_some(node)
+            let is_wanted = node.is_node() && wanted.has(&node, component, group.as_deref());
+            is_wanted.then_some((node, component))
         });
-        let statuses = nodes.map(|node| {
-            let newest = state.bss.boot_records(&node);
-            status(&node, newest.first(), now_ms, self.deadlines)
-        });
+        let (nodes, next_page_token) = page.cut(
+            found,
+            |(_, component)| &component.id,
+            |(node, _)| {
+                let newest = state.bss.boot_records(&node);
+                status(&node, newest.first(), now_ms, self.deadlines)
+            },
+        );
         Ok(Response::new(ListBootStatusResponse {
-            nodes: statuses.collect(),
+            nodes,
             now_ms,
             revision: state.applied_index(),
+            next_page_token,
         }))
     }
 }

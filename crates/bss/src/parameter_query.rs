@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proto::bss::v1::{BootParameters, BootParametersEntry, ListBootParametersRequest};
 use rpc::Error;
+use rpc::page::Page;
 use state::State;
 use tonic::Status;
 
@@ -76,11 +77,15 @@ impl Query {
         }
     }
 
-    /// What is found.
+    /// What is found, and the token of the next page: everything is cut into pages, what names were asked for is not.
     ///
     /// # Errors
     /// 404 in BSS's words, if something was asked for and nothing is found.
-    pub(crate) fn answer(&self, state: &State) -> Result<Vec<BootParameters>, Status> {
+    pub(crate) fn answer(
+        &self,
+        state: &State,
+        page: &Page<String>,
+    ) -> Result<(Vec<BootParameters>, String), Status> {
         let Query::Of {
             kernel,
             initrd,
@@ -88,8 +93,9 @@ impl Query {
             kinds,
         } = self
         else {
-            let all = state.bss.entries();
-            return Ok(all.map(|entry| parameters::shown(entry)).collect());
+            let entries = state.bss.entries();
+            let ahead = entries.filter(|entry| page.after().is_none_or(|after| entry.key > *after));
+            return Ok(page.cut(ahead, |entry| &entry.key, |entry| parameters::shown(entry)));
         };
         let images = images(state, kernel, initrd);
         let entries = found(state, asked);
@@ -97,7 +103,7 @@ impl Query {
         let found: Vec<_> = images.chain(entries).collect();
         match found.is_empty() {
             true => Err(legacy::none_found(kinds)),
-            false => Ok(found),
+            false => Ok((found, String::new())),
         }
     }
 }

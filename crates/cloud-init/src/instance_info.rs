@@ -1,6 +1,7 @@
 //! OpenCHAMI's `/cloud-init/admin/instance-info`: what is said about one node.
 
 use auth::Sealer;
+use model::Xname;
 use proto::cloud_init::v1::cloud_init_command::{self, Change};
 use proto::cloud_init::v1::{
     CloudInitCommand, DeleteInstanceInfoRequest, GetInstanceInfoRequest, InstanceInfo, InstanceInfoChange,
@@ -8,7 +9,7 @@ use proto::cloud_init::v1::{
 };
 use proto::raft::v1::entry::Command;
 use raft::{Committed, Store};
-use rpc::{Author, Error};
+use rpc::{Author, Error, page};
 use state::State;
 use tonic::{Request, Response, Status};
 
@@ -63,12 +64,20 @@ impl instance_info_service_server::InstanceInfoService for InstanceInfoService {
     #[tracing::instrument(level = "debug", name = "cloud_init.list_instance_info", skip_all)]
     async fn list_instance_info(
         &self,
-        _: Request<ListInstanceInfoRequest>,
+        request: Request<ListInstanceInfoRequest>,
     ) -> Result<Response<ListInstanceInfoResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let items = state.cloud_init.instance_infos().map(|info| shown(&state, info));
+        let page = asked.of(&request, state.cluster_id())?;
+        let infos = state.cloud_init.instance_infos().filter(|info| {
+            page.after()
+                .is_none_or(|after: &Xname| info.id.parse().is_ok_and(|id: Xname| id > *after))
+        });
+        let (items, next_page_token) = page.cut(infos, |info| &info.id, |info| shown(&state, info));
         Ok(Response::new(ListInstanceInfoResponse {
-            items: items.collect(),
+            items,
+            next_page_token,
         }))
     }
 

@@ -95,13 +95,26 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     #[tracing::instrument(level = "debug", name = "dhcp.list_held_addresses", skip_all)]
     async fn list_held_addresses(
         &self,
-        _request: Request<ListHeldAddressesRequest>,
+        request: Request<ListHeldAddressesRequest>,
     ) -> Result<Response<ListHeldAddressesResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let (state, now_ms) = (self.store.state(), self.store.cluster_time_ms());
-        let held = state.dhcp.held_addresses();
-        let held = held.filter(|held| held.ends_at_ms == 0 || held.ends_at_ms > now_ms);
+        let page = asked.of(&request, state.cluster_id())?;
+        let held = state.dhcp.held_addresses().filter(|held| {
+            page.after().is_none_or(|after: &IpAddr| {
+                let address = held.address.parse();
+                address.is_ok_and(|address: IpAddr| address > *after)
+            })
+        });
+        let (addresses, next_page_token) = page.cut(
+            held.filter(|held| held.ends_at_ms == 0 || held.ends_at_ms > now_ms),
+            |held| &held.address,
+            |held| held.as_ref().clone(),
+        );
         Ok(Response::new(ListHeldAddressesResponse {
-            addresses: held.map(|held| held.as_ref().clone()).collect(),
+            addresses,
+            next_page_token,
         }))
     }
 
@@ -145,12 +158,22 @@ impl dhcp_lease_service_server::DhcpLeaseService for LeaseService {
     #[tracing::instrument(level = "debug", name = "dhcp.list_unknown_clients", skip_all)]
     async fn list_unknown_clients(
         &self,
-        _request: Request<ListUnknownClientsRequest>,
+        request: Request<ListUnknownClientsRequest>,
     ) -> Result<Response<ListUnknownClientsResponse>, Status> {
+        let mut request = request.into_inner();
+        let asked = page::Asked::take(&mut request.page_size, &mut request.page_token);
         let state = self.store.state();
-        let clients = state.dhcp.unknown_clients();
+        let page = asked.of(&request, state.cluster_id())?;
+        // MACs are written in one way, so that texts are sorted as MACs are
+        let clients = state.dhcp.unknown_clients().filter(|client| {
+            let after = page.after();
+            after.is_none_or(|after: &String| client.mac > *after)
+        });
+        let (clients, next_page_token) =
+            page.cut(clients, |client| &client.mac, |client| client.as_ref().clone());
         Ok(Response::new(ListUnknownClientsResponse {
-            clients: clients.map(|client| client.as_ref().clone()).collect(),
+            clients,
+            next_page_token,
         }))
     }
 }
@@ -341,12 +364,27 @@ mod tests {
         }
         let held = async || {
             let listed = service
-                .list_held_addresses(Request::new(ListHeldAddressesRequest {}))
+                .list_held_addresses(Request::new(ListHeldAddressesRequest::default()))
                 .await;
             let addresses = listed.unwrap().into_inner().addresses;
             addresses.into_iter().map(|held| held.address).collect::<Vec<_>>()
         };
         assert_eq!(held().await, BOTH);
+        let page = async |page_token: String| {
+            let request = ListHeldAddressesRequest {
+                page_size: 1,
+                page_token,
+            };
+            let answer = service.list_held_addresses(Request::new(request)).await;
+            let answer = answer.unwrap().into_inner();
+            (answer.addresses[0].address.clone(), answer.next_page_token)
+        };
+        let (first, token) = page(String::new()).await;
+        let (second, end) = page(token).await;
+        assert_eq!(
+            (first.as_str(), second.as_str(), end.as_str()),
+            (BOTH[0], BOTH[1], "")
+        );
         let let_go = async |address: &str, force| {
             let address = address.into();
             let request = Request::new(DeleteHeldAddressRequest { address, force });
@@ -380,7 +418,7 @@ mod tests {
         )
         .await;
         let listed = service
-            .list_unknown_clients(Request::new(ListUnknownClientsRequest {}))
+            .list_unknown_clients(Request::new(ListUnknownClientsRequest::default()))
             .await;
         let macs: Vec<_> = listed
             .unwrap()
@@ -390,6 +428,38 @@ mod tests {
             .map(|client| client.mac)
             .collect();
         assert_eq!(macs, [A.to_string()]);
+    }
+
+    #[tokio::test]
+    async fn unknown_clients_come_in_pages() {
+        let service = service().await;
+        let macs = ["02:00:00:00:0a:01", "02:00:00:00:0a:02", "02:00:00:00:0a:03"];
+        let clients = macs.map(|mac| UnknownClient {
+            mac: mac.into(),
+            ..UnknownClient::default()
+        });
+        let note = NoteUnknownClients {
+            clients: clients.into(),
+        };
+        testing::dhcp(&service.store, Change::NoteUnknownClients(note)).await;
+        let page = async |page_token: String| {
+            let request = ListUnknownClientsRequest {
+                page_size: 2,
+                page_token,
+            };
+            let answer = service.list_unknown_clients(Request::new(request)).await?;
+            let answer = answer.into_inner();
+            let macs = answer.clients.into_iter().map(|client| client.mac);
+            Ok::<_, Status>((macs.collect::<Vec<_>>(), answer.next_page_token))
+        };
+        let (first, token) = page(String::new()).await.unwrap();
+        assert_eq!(first, macs[..2]);
+        let (second, end) = page(token).await.unwrap();
+        assert_eq!((second.as_slice(), end.as_str()), (&[macs[2].to_owned()][..], ""));
+        assert_eq!(
+            page("elsewhere".to_owned()).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
     }
 
     async fn adopt_as(

@@ -15,6 +15,7 @@ async fn boot_status_is_listed_for_nodesets_and_a_group() {
     let asked = bss::ListBootStatusRequest {
         nodes: vec!["x[1000-1003]c*".into(), "x0".into()],
         group: "compute".into(),
+        ..Default::default()
     };
     let shown = bss::ListBootStatusResponse {
         nodes: vec![
@@ -38,6 +39,7 @@ async fn boot_status_is_listed_for_nodesets_and_a_group() {
         ],
         now_ms: 1_764_054_200_000,
         revision: 99,
+        ..Default::default()
     };
     let body = concat!(
         r#"{"nodes":[{"node":"x0c0s0b0n0","bootId":"00000000000000ab","phase":"meta-data","beganAtMs":1764054000000,"#,

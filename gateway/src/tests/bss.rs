@@ -333,7 +333,10 @@ const ENTRY: &str =
 
 #[tokio::test]
 async fn boot_parameters_are_a_bare_list() {
-    let found = bss::ListBootParametersResponse { items: vec![entry()] };
+    let found = bss::ListBootParametersResponse {
+        items: vec![entry()],
+        ..Default::default()
+    };
     let asked = bss::ListBootParametersRequest {
         name: owned(&["x0c0s0b0n0,x0c0s0b0n1"]),
         ..Default::default()
@@ -355,7 +358,7 @@ async fn boot_parameters_are_a_bare_list() {
             mac: owned(&["m"]),
             name: owned(&["n"]),
             nid: owned(&["1"]),
-            filter: None,
+            ..Default::default()
         },
         refused(Code::NotFound, 0, text),
         404,

@@ -207,7 +207,10 @@ async fn instance_info_is_put_shown_listed_and_deleted() {
         shown,
     )
     .await;
-    let all = cloud_init::ListInstanceInfoResponse { items: vec![info()] };
+    let all = cloud_init::ListInstanceInfoResponse {
+        items: vec![info()],
+        ..Default::default()
+    };
     let asked = cloud_init::ListInstanceInfoRequest::default();
     let list = Sent("GET /cloud-init/admin/instance-info", "");
     check(

@@ -493,7 +493,10 @@ async fn free_form_json_survives_both_ways() {
     send(&gateway, "PUT", "/boot/v1/bootparameters", &[], body.clone()).await;
     let asked = bss::BootParameters::decode(fake.one_asked().message).unwrap();
     assert!(asked.cloud_init.as_ref().unwrap().user_data.is_none());
-    fake.will_answer(answer(&bss::ListBootParametersResponse { items: vec![asked] }));
+    fake.will_answer(answer(&bss::ListBootParametersResponse {
+        items: vec![asked],
+        ..Default::default()
+    }));
     let got = send(&gateway, "GET", "/boot/v1/bootparameters", &[], "").await;
     assert_eq!(got.text(), format!("[{body}]"));
 }

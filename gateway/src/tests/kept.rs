@@ -105,6 +105,7 @@ async fn a_question_with_another_body_is_another_question() {
     };
     let response = bss::ListBootParametersResponse {
         items: vec![entry; 32],
+        ..Default::default()
     };
     let mut metadata = MetadataMap::new();
     rpc::set_etag(&mut metadata, &etag(7));

@@ -87,7 +87,7 @@ fn query(name: &[&str], mac: &[&str], nid: &[&str]) -> ListBootParametersRequest
         name: owned(name),
         mac: owned(mac),
         nid: owned(nid),
-        filter: None,
+        ..Default::default()
     }
 }
 
@@ -489,6 +489,35 @@ async fn a_list_shows_one_item_per_key_in_the_field_it_belongs_to() {
         .await
         .unwrap();
     assert!(empty.is_empty(), "all of nothing is no error");
+}
+
+/// What is asked for by name is told whole, in the order of the question.
+#[tokio::test]
+async fn all_entries_come_in_pages() {
+    let store = seeded().await;
+    for body in [
+        hosts(&["x0c0s0b0n0", "Default"]),
+        macs(&[UNKNOWN_MAC]),
+        nids(&[77]),
+    ] {
+        replace(&store, body).await.unwrap();
+    }
+    let mut request = ListBootParametersRequest {
+        page_size: 3,
+        ..Default::default()
+    };
+    let lister = service(&store);
+    let answer = lister.list_boot_parameters(Request::new(request.clone())).await;
+    let answer = answer.unwrap().into_inner();
+    assert_eq!(answer.items.len(), 3);
+    request.page_token = answer.next_page_token;
+    let rest = list(&store, request.clone()).await.unwrap();
+    assert_eq!(rest, [hosts(&["x0c0s0b0n0"])]);
+    let named = ListBootParametersRequest {
+        page_size: 1,
+        ..query(&["x0c0s0b0n0,Default"], &[], &[])
+    };
+    assert_eq!(list(&store, named).await.unwrap().len(), 2);
 }
 
 /// BSS takes the question as a body too; ignoring it would answer with everybody's parameters.

@@ -40,6 +40,7 @@ async fn list(store: &Store, nodes: &[&str], group: &str) -> Result<Vec<BootStat
     let request = ListBootStatusRequest {
         nodes: nodes.iter().map(|text| (*text).to_owned()).collect(),
         group: group.to_owned(),
+        ..ListBootStatusRequest::default()
     };
     let service = BootStatusService::new(store.clone(), PhaseDeadlines::default());
     let answer = service.list_boot_status(Request::new(request)).await?;
@@ -73,6 +74,33 @@ async fn every_node_of_the_inventory_is_shown_with_its_newest_boot() {
     assert_eq!((shown[1].boot_id.as_str(), shown[1].stuck), ("", false));
     assert_eq!((shown[2].boot_id.as_str(), shown[2].stuck), ("b2", true));
     assert_eq!((shown[2].member, shown[2].bytes), (2, 5));
+}
+
+/// Every node once, in order, and none that the filter leaves out.
+#[tokio::test]
+async fn boot_status_comes_in_pages() {
+    let store = seeded().await;
+    let service = BootStatusService::new(store.clone(), PhaseDeadlines::default());
+    let mut request = ListBootStatusRequest {
+        nodes: vec!["x0c0s0b0n[1-4]".to_owned()],
+        page_size: 3,
+        ..ListBootStatusRequest::default()
+    };
+    let mut pages = Vec::new();
+    loop {
+        let answer = service.list_boot_status(Request::new(request.clone())).await;
+        let answer = answer.unwrap().into_inner();
+        pages.push(names(&answer.nodes).join(" "));
+        if answer.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = answer.next_page_token;
+    }
+    assert_eq!(pages, ["x0c0s0b0n1 x0c0s0b0n2 x0c0s0b0n3", "x0c0s0b0n4"]);
+    // the first page's token, with another filter
+    request.nodes.clear();
+    let refused = service.list_boot_status(Request::new(request)).await.unwrap_err();
+    assert!(refused.message().starts_with("page_token: "), "{refused}");
 }
 
 #[tokio::test]

@@ -75,6 +75,7 @@ impl StatusArgs {
         ListBootStatusRequest {
             nodes: self.sets().map(NodeSet::to_string).collect(),
             group: self.group.clone().map(String::from).unwrap_or_default(),
+            ..ListBootStatusRequest::default()
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct DeleteHeldArgs {
 pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = DhcpLeaseServiceClient::new(connect::to_any(global)?);
     let answer = client
-        .list_held_addresses(ListHeldAddressesRequest {})
+        .list_held_addresses(ListHeldAddressesRequest::default())
         .await?
         .into_inner();
     match global.output {

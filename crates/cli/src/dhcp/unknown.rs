@@ -12,7 +12,7 @@ use crate::utc;
 pub(super) async fn list(global: &GlobalArgs) -> Result<(), CliError> {
     let mut client = DhcpLeaseServiceClient::new(connect::to_any(global)?);
     let answer = client
-        .list_unknown_clients(ListUnknownClientsRequest {})
+        .list_unknown_clients(ListUnknownClientsRequest::default())
         .await?
         .into_inner();
     match global.output {

@@ -126,7 +126,7 @@ pub(crate) async fn read_ours(connection: &ExactlyOnce) -> Result<Objects, CliEr
         .await?;
     let infos = InstanceInfoServiceClient::new(connection.clone())
         .max_decoding_message_size(ANSWER_BYTES_MAX)
-        .list_instance_info(ListInstanceInfoRequest {})
+        .list_instance_info(ListInstanceInfoRequest::default())
         .await?;
     Ok(Objects {
         defaults: Some(defaults.into_inner()),

@@ -20,14 +20,17 @@ pub struct ListArgs {
 pub(super) async fn run(global: &GlobalArgs, args: ListArgs) -> Result<(), CliError> {
     let mut client = TokenServiceClient::new(connect::to_any(global)?);
     if args.sessions {
-        let answer = client.list_sessions(ListSessionsRequest {}).await?.into_inner();
+        let answer = client
+            .list_sessions(ListSessionsRequest::default())
+            .await?
+            .into_inner();
         return match global.output {
             Format::Json => output::print_json("chamois.auth.v1.ListSessionsResponse", &answer),
             Format::Table => output::print(sessions(&answer.sessions)),
         };
     }
     let answer = client
-        .list_api_tokens(ListApiTokensRequest {})
+        .list_api_tokens(ListApiTokensRequest::default())
         .await?
         .into_inner();
     match global.output {

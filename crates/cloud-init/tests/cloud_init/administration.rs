@@ -154,9 +154,25 @@ async fn instance_info_shows_the_instance_id_in_force() {
         ("x0c0s0b0n0", "i-mine", "west")
     );
     let all = service
-        .list_instance_info(Request::new(ListInstanceInfoRequest {}))
+        .list_instance_info(Request::new(ListInstanceInfoRequest::default()))
         .await;
     assert_eq!(all.unwrap().into_inner().items, [one]);
+    put("x0c0s0b0n1", "").await.unwrap();
+    let page = async |page_token: String| {
+        let request = ListInstanceInfoRequest {
+            page_size: 1,
+            page_token,
+        };
+        let answer = service.list_instance_info(Request::new(request)).await;
+        let answer = answer.unwrap().into_inner();
+        (answer.items[0].id.clone(), answer.next_page_token)
+    };
+    let (first, token) = page(String::new()).await;
+    let (second, end) = page(token).await;
+    assert_eq!(
+        (first.as_str(), second.as_str(), end.as_str()),
+        ("x0c0s0b0n0", "x0c0s0b0n1", "")
+    );
     let delete = || DeleteInstanceInfoRequest {
         id: "x0c0s0b0n0".to_owned(),
         ..Default::default()

@@ -479,7 +479,7 @@ async fn a_secret_is_found_nowhere_and_opens_with_the_key() {
             .encode_to_vec(),
     );
     let list = infos
-        .list_instance_info(Request::new(ListInstanceInfoRequest {}))
+        .list_instance_info(Request::new(ListInstanceInfoRequest::default()))
         .await
         .unwrap();
     assert!(list.get_ref().items[0].secret);

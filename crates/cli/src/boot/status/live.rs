@@ -168,6 +168,7 @@ mod tests {
             nodes: nodes.to_vec(),
             now_ms: 100_000,
             revision: 1,
+            ..ListBootStatusResponse::default()
         };
         let text = board(&answer(&nodes));
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

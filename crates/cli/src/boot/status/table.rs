@@ -94,6 +94,7 @@ mod tests {
             ],
             now_ms: 245_000,
             revision: 9,
+            ..ListBootStatusResponse::default()
         };
         let text = render(&answer).to_string();
         let line = |node: &str| text.lines().find(|line| line.contains(node)).unwrap().to_owned();
