@@ -187,11 +187,12 @@ mod tests {
     }
 
     fn facts_told(error: Error) -> (String, Vec<(String, String)>) {
-        let info = told(error).error_info().unwrap();
+        let details = told(error);
+        let info = details.error_info().unwrap();
         assert_eq!(info.domain, ERROR_DOMAIN);
-        let mut facts: Vec<_> = info.metadata.into_iter().collect();
+        let mut facts: Vec<_> = info.metadata.clone().into_iter().collect();
         facts.sort();
-        (info.reason, facts)
+        (info.reason.clone(), facts)
     }
 
     fn pairs(facts: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn a_field_that_is_not_accepted_is_a_violation_of_its_own() {
         let details = told(invalid("nid", "7 is x1's"));
-        let violations = details.bad_request().unwrap().field_violations;
+        let violations = &details.bad_request().unwrap().field_violations;
         assert_eq!(violations.len(), 1);
         assert_eq!(
             (violations[0].field.as_str(), violations[0].description.as_str()),
