@@ -248,7 +248,11 @@ mod tests {
             (1, 9, vec![2, 3, 4], 6),
         ] {
             let page = history.after_until(seen, last).unwrap();
-            assert_eq!((indexes(&page), page.upto), (found, upto), "after {seen} until {last}");
+            assert_eq!(
+                (indexes(&page), page.upto),
+                (found, upto),
+                "after {seen} until {last}"
+            );
         }
     }
 

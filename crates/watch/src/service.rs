@@ -4,26 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use proto::watch::v1::watch_service_server;
-use proto::watch::v1::{WatchRequest, WatchResponse};
+use proto::watch::v1::{WatchRequest, watch_service_server};
 use raft::Store;
 use rpc::Error;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use crate::Ending;
 use crate::filter::Filter;
+use crate::hub::Hub;
 use crate::limits::{
-    Limits, MESSAGES_AHEAD, PROGRESS_INTERVAL_DEFAULT, PROGRESS_INTERVAL_MAX, PROGRESS_INTERVAL_MIN,
-    RETRY_AFTER, SNAPSHOTS_MAX,
+    Limits, PROGRESS_INTERVAL_DEFAULT, PROGRESS_INTERVAL_MAX, PROGRESS_INTERVAL_MIN, RETRY_AFTER,
+    SNAPSHOTS_MAX,
 };
+use crate::messages::{self, Messages};
 use crate::telling::{Begin, Telling};
 
 /// The service of the API port.
 #[derive(Clone)]
 pub struct Service {
     store: Store,
+    hub: Arc<Hub>,
     member_id: u64,
     ending: Ending,
     limits: Limits,
@@ -45,6 +46,7 @@ impl Service {
         limits: Limits,
     ) -> Service {
         Service {
+            hub: Hub::new(store.clone()),
             store,
             member_id,
             ending: ending.boxed().shared(),
@@ -79,7 +81,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl watch_service_server::WatchService for Service {
-    type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;
+    type WatchStream = Messages;
 
     #[tracing::instrument(name = "watch", skip_all, fields(from = request.get_ref().from_revision))]
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -96,21 +98,22 @@ impl watch_service_server::WatchService for Service {
             0 => Begin::State(Arc::clone(&self.snapshots)),
             _ => self.go_on(&request, &mut filter).await?,
         };
-        let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD);
-        let telling = Telling::new(
-            self.store.clone(),
-            self.member_id,
+        let (messages, receiver) = messages::channel();
+        let telling = Telling {
+            store: self.store.clone(),
+            hub: Arc::clone(&self.hub),
+            member_id: self.member_id,
             filter,
             rights,
             progress,
             messages,
-        );
+        };
         let (ending, at_most) = (self.ending.clone(), self.limits.watch_at_most);
         tokio::spawn(async move {
             telling.run(begin, ending, at_most).await;
             drop(slot);
         });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(receiver))
     }
 }
 

@@ -84,8 +84,16 @@ async fn a_thousand_watches_get_every_change_and_hold_up_no_write() {
 /// More than a member serves at once are refused with a word, and those that end make room.
 #[tokio::test]
 async fn the_number_of_watches_is_bounded() {
+    assert!(
+        Limits::default().watches_max >= 10_000,
+        "what a member is to serve"
+    );
     let store = Store::in_memory();
-    let service = service(&store);
+    let limits = Limits {
+        watches_max: 100,
+        ..Limits::default()
+    };
+    let service = impatient(&store, limits);
     let first = put(&store, NODE, "").await;
     let mut clients = Vec::new();
     let refused = loop {
@@ -94,7 +102,7 @@ async fn the_number_of_watches_is_bounded() {
             Err(status) => break status,
         }
     };
-    assert_eq!((clients.len(), refused.code()), (4096, Code::ResourceExhausted));
+    assert_eq!((clients.len(), refused.code()), (100, Code::ResourceExhausted));
     clients.truncate(10);
     let freed = async {
         while Client::begin(&service, from(first)).await.is_err() {
