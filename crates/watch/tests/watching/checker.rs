@@ -1,5 +1,6 @@
 //! The nine guarantees that etcd's robustness tests check of every watch, as functions over what clients were sent: Ordered,
-//! Unique, Atomic, Reliable, Resumable, Bookmarkable, Filter, PrevKV and IsCreate.
+//! Unique, Atomic, Reliable, Resumable, Bookmarkable, Filter, PrevKV and IsCreate. A history is everything that happened, oldest
+//! first, from when there was none of the objects that it is about.
 //!
 //! Source: <https://etcd.io/docs/v3.6/learning/api_guarantees/#watch-apis> and etcd's `tests/robustness/validate/watch.go`.
 
@@ -69,19 +70,6 @@ impl Record {
         due.retain(|event| event.revision > self.request.from_revision && event.revision <= self.revision());
         due
     }
-}
-
-/// All nine. `history` is everything that happened, oldest first, from when there were no objects.
-pub fn check_all(record: &Record, history: &[Event]) {
-    ordered(record);
-    unique(record);
-    atomic(record, history);
-    reliable(record, history);
-    resumable(record, history);
-    bookmarkable(record);
-    filter(record, history);
-    previous_value(record, history);
-    is_create(record, history);
 }
 
 /// Ordered: an event never comes after one of a later revision.

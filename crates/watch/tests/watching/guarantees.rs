@@ -42,7 +42,7 @@ async fn run() -> &'static Run {
                 .build();
             runtime.unwrap().block_on(watched_changes())
         });
-        tokio::task::spawn_blocking(|| thread.join().unwrap())
+        tokio::task::spawn_blocking(move || thread.join().unwrap())
             .await
             .unwrap()
     })
@@ -67,7 +67,7 @@ async fn watched_changes() -> Run {
     for step in 0..CHANGES {
         change(&store, step).await;
     }
-    last.send_replace(Some(put(&store, "x9c0s0b0n0", "last").await));
+    last.send_replace(Some(put(&store, "x9c0s1b0n0", "last").await));
     let mut records = Vec::new();
     for client in clients {
         records.push(client.await.unwrap());
@@ -128,20 +128,21 @@ async fn change(store: &Store, step: u64) {
     let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let id = format!("x0c0s{}b0n0", mixed % 6);
     let label = if mixed / 8 % 2 == 0 { "a" } else { "b" };
-    match (step, mixed / 16 % 10) {
-        (0, _) => drop(group(store, "a").await),
-        (1, _) => drop(group(store, "b").await),
+    let is_there = store.state().smd.component(&id.parse().unwrap()).is_some();
+    let _revision = match (step, mixed / 16 % 10) {
+        (0, _) => group(store, "a").await,
+        (1, _) => group(store, "b").await,
         // one revision that is larger than a message
         (700, _) => {
             let ids = (0..4000).map(|n| format!("x1c{}s{}b{}n0", n % 8, n / 8 % 64, n / 512));
-            drop(create_all(store, ids, &"s".repeat(300)).await);
+            create_all(store, ids, &"s".repeat(300)).await
         }
-        (_, 0..=1) if store.state().smd.component(&id).is_some() => drop(delete(store, &id).await),
-        (_, 2..=3) if store.state().smd.component(&id).is_some() => drop(try_join(store, label, &id).await),
+        (_, 0..=1) if is_there => delete(store, &id).await,
+        (_, 2..=3) if is_there => try_join(store, label, &id).await,
         (_, 4) => leave(store, label, &id).await,
-        _ => drop(put(store, &id, &step.to_string()).await),
-    }
-    if step % 20 == 0 {
+        _ => put(store, &id, &step.to_string()).await,
+    };
+    if step.is_multiple_of(20) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -156,7 +157,7 @@ async fn try_join(store: &Store, label: &str, id: &str) -> u64 {
     }
 }
 
-async fn leave(store: &Store, label: &str, id: &str) {
+async fn leave(store: &Store, label: &str, id: &str) -> u64 {
     let remove = Change::RemoveGroupMember(RemoveGroupMember {
         label: label.to_owned(),
         ids: vec![id.to_owned()],
@@ -164,7 +165,8 @@ async fn leave(store: &Store, label: &str, id: &str) {
     });
     let command = Command::Smd(SmdCommand { change: Some(remove) });
     // refused of what is no member
-    let _ = store.propose("user/admin", command, None).await;
+    let left = store.propose("user/admin", command, None).await;
+    left.map_or(0, |committed| committed.revision)
 }
 
 /// What the others are about must have happened.
@@ -175,8 +177,8 @@ async fn the_run_has_what_the_guarantees_speak_of() {
     assert!(broke > 50, "{broke}");
     let told: Vec<usize> = run.records.iter().map(|record| record.told().len()).collect();
     assert!(told.iter().filter(|told| **told > 10).count() >= 8, "{told:?}");
-    let revisions = run.history.chunk_by(|one, next| one.revision == next.revision);
-    assert!(revisions.clone().count() > 500 && revisions.clone().any(|events| events.len() == 4000));
+    let revisions = || run.history.chunk_by(|one, next| one.revision == next.revision);
+    assert!(revisions().count() > 500 && revisions().any(|events| events.len() == 4000));
 }
 
 #[tokio::test]
