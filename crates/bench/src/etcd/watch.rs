@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn values_are_found_in_a_message() {
         let kv = b"\x0a\x01k\x10\x02\x18\x03\x20\x01\x2a\x02va";
-        let event = [&[0x12, kv.len() as u8], &kv[..]].concat();
+        let event = [&[0x12, kv.len() as u8][..], &kv[..]].concat();
         let wire = [
             b"\x0a\x02\x08\x01\x10\x07\x5a".as_slice(),
             &[event.len() as u8],
