@@ -20,7 +20,7 @@ use self::point::{Figures, Point};
 use self::side::{Feed, WATCHERS_PER_CONNECTION, Writer};
 use super::args::WatchArgs;
 use super::figures::Elections;
-use super::objects::{channel_to, fill_theirs, spread};
+use super::objects::{channel_to, fill_theirs};
 use super::peers;
 use super::progress::Progress;
 use super::servers::{MEMBERS, Servers};
@@ -108,10 +108,7 @@ impl Sides {
             groups
                 .create_group(Group {
                     label: side::label(group),
-                    members: Some(GroupMembers {
-                        ids,
-                        ..GroupMembers::default()
-                    }),
+                    members: Some(GroupMembers { ids }),
                     ..Group::default()
                 })
                 .await?;
@@ -197,7 +194,7 @@ impl Sides {
         }
         let watchers = Watchers::listen(feeds);
         rest(figures, &meter, pid, before, plan).await?;
-        let connect = || Ok(etcd::Kv::new(cluster.connect(leader)?));
+        let connect = || -> Result<_, CliError> { Ok(etcd::Kv::new(cluster.connect(leader)?)) };
         let writers = spread_writers(connect, Writer::Theirs)?;
         measured_load(figures, &meter, watchers, writers, plan, args).await
     }
@@ -288,6 +285,7 @@ fn line(name: &str, outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::{Common, Place};
     use super::*;
 
     #[test]
@@ -308,10 +306,10 @@ mod tests {
     #[test]
     fn every_watcher_has_one_connection() {
         let args = WatchArgs {
-            common: super::super::args::Common {
+            common: Common {
                 seconds: 1,
                 rounds: 1,
-                place: super::super::args::Place {
+                place: Place {
                     json: false,
                     state_dir: None,
                 },

@@ -111,6 +111,7 @@ async fn listen(
     };
     loop {
         let next = tokio::select! {
+            biased;
             next = feed.next() => next,
             _ = stop.changed() => return heard,
         };
@@ -169,14 +170,15 @@ async fn change_all(
 mod tests {
     use futures::stream;
 
+    use super::super::super::args::{Common, Place, WatchArgs};
     use super::*;
 
     fn plan() -> Plan {
-        Plan::of(&super::super::super::args::WatchArgs {
-            common: super::super::super::args::Common {
+        Plan::of(&WatchArgs {
+            common: Common {
                 seconds: 1,
                 rounds: 1,
-                place: super::super::super::args::Place {
+                place: Place {
                     json: false,
                     state_dir: None,
                 },
