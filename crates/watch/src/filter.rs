@@ -121,12 +121,22 @@ impl Filter {
         }
         let after = self.group.as_ref().and_then(|followed| followed.group.as_deref());
         let members = [before.as_deref(), after];
-        let selected =
-            |object: Option<&Object>| object.is_some_and(|object| self.selects_among(object, &members));
         let events = revision.events.iter();
         events
-            .filter(|event| selected(event.before()) || selected(event.after()))
+            .filter(|event| self.selects_event(event, &members))
             .collect()
+    }
+
+    /// Whether the object before or after an event is selected; what cannot differ between the two is asked once.
+    fn selects_event(&self, event: &Event, groups: &[Option<&Group>]) -> bool {
+        match (event.before(), event.after()) {
+            (Some(before), Some(after)) => {
+                let moved = before.component() != after.component();
+                self.selects_among(before, groups) || (moved && self.selects_among(after, groups))
+            }
+            (Some(object), None) | (None, Some(object)) => self.selects_among(object, groups),
+            (None, None) => false,
+        }
     }
 
     fn selects_among(&self, object: &Object, groups: &[Option<&Group>]) -> bool {
