@@ -41,8 +41,9 @@ impl Stretch {
 
     /// Events that count as told: of a revision that broke off, nothing does.
     fn told(&self) -> impl Iterator<Item = &Event> {
+        let upto = self.revision();
         let events = self.messages.iter().flat_map(events);
-        events.filter(|event| event.revision <= self.revision())
+        events.filter(move |event| event.revision <= upto)
     }
 }
 
