@@ -215,9 +215,8 @@ impl Telling {
         self.tell_revisions(&revisions, upto, told).await
     }
 
-    /// Tells that nothing has changed. Not to who may not watch any more.
+    /// Tells that nothing has changed.
     async fn tell_progress(&self, told: &mut Told) -> Result<(), End> {
-        Sight::of(&self.rights)?;
         self.send(told.revision, Message::Progress(Progress {})).await?;
         told.at = Instant::now();
         Ok(())
@@ -230,14 +229,17 @@ impl Telling {
         upto: u64,
         told: &mut Told,
     ) -> Result<(), End> {
-        // these changes may be of what the caller is given, and he is shown them by what is given after them
-        let sight = Sight::of(&self.rights)?;
         let (mut pending, mut bytes, mut whole) = (Events::default(), 0, told.revision);
+        let mut sight = None;
         for revision in revisions {
             let selected = self.filter.select(revision);
+            if sight.is_none() && !selected.is_empty() {
+                // these changes may be of what the caller is given, and he is shown them by what is given after them
+                sight = Some(Sight::of(&self.rights)?);
+            }
             for event in selected
                 .into_iter()
-                .filter_map(|event| sight.event(revision.index, event))
+                .filter_map(|event| sight.as_ref()?.event(revision.index, event))
             {
                 if bytes >= MESSAGE_BYTES {
                     pending.continued = pending
