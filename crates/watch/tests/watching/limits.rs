@@ -142,6 +142,28 @@ async fn a_watch_that_nothing_concerns_is_never_too_far_behind() {
     assert_eq!(told(&events), [(own, Change::Created, "x9c0s0b0n0".to_owned())]);
 }
 
+/// Nobody watches for a while: who comes then is told of everything after where he begins, whatever became of the hub.
+#[tokio::test]
+async fn watches_come_back_after_the_last_has_gone() {
+    let store = Store::in_memory();
+    let service = service(&store);
+    let mut seen = put(&store, NODE, "0").await;
+    for round in 1..=5 {
+        let mut client = Client::begin(&service, from(seen)).await.unwrap();
+        let before = put(&store, NODE, &format!("{round} before")).await;
+        assert_eq!(client.events().await[0].revision, before);
+        drop(client);
+        // the hub finds out with a change, sooner or later
+        for n in 0..round {
+            seen = put(&store, NODE, &format!("{round} without {n}")).await;
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+    let mut late = Client::begin(&service, from(1)).await.unwrap();
+    let revisions: Vec<u64> = late.upto(seen).await.iter().map(|event| event.revision).collect();
+    assert_eq!(revisions, (2..=seen).collect::<Vec<_>>());
+}
+
 /// More than a member serves at once are refused with a word, and those that end make room.
 #[tokio::test]
 async fn the_number_of_watches_is_bounded() {
