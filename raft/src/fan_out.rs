@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Pause after waking the watches: under load each is woken for many entries at once.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Pause after waking the watches: under load each is woken for many entries at once. There are few of them, one for all
+/// watchers of the API, and what a watcher is told may be no later than this by it.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Tells watches that something was applied. Runs only while somebody watches.
 #[derive(Debug)]

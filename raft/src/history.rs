@@ -127,20 +127,29 @@ impl History {
 
     /// The changes after `revision`, or the first of them.
     pub(crate) fn after(&self, revision: u64) -> Result<Page, Compacted> {
+        self.after_until(revision, u64::MAX)
+    }
+
+    /// The same without what comes after `last`.
+    pub(crate) fn after_until(&self, revision: u64, last: u64) -> Result<Page, Compacted> {
         let ring = self.ring();
         if revision < ring.begin {
             return Err(Compacted { oldest: ring.begin });
         }
         let from = ring.revisions.partition_point(|(kept, _)| kept.index <= revision);
-        let to = ring.revisions.len().min(from + PAGE_REVISIONS_MAX);
+        let end = match last {
+            u64::MAX => ring.revisions.len(),
+            _ => ring.revisions.partition_point(|(kept, _)| kept.index <= last),
+        };
+        let to = end.min(from + PAGE_REVISIONS_MAX).max(from);
         let revisions: Vec<_> = ring
             .revisions
             .range(from..to)
             .map(|(kept, _)| Arc::clone(kept))
             .collect();
         let upto = match revisions.last() {
-            Some(last) if to < ring.revisions.len() => last.index,
-            _ => ring.upto,
+            Some(newest) if to < end => newest.index,
+            _ => ring.upto.min(last),
         };
         Ok(Page { revisions, upto })
     }
@@ -223,6 +232,27 @@ mod tests {
         for seen in [3, 4, 9] {
             let page = history.after(seen).unwrap();
             assert_eq!((indexes(&page), page.upto), (Vec::new(), 9));
+        }
+    }
+
+    /// What is recorded and not shown yet is for later, and no page says that it has been seen.
+    #[test]
+    fn a_page_ends_where_it_is_told_to() {
+        let history = History::new(0);
+        history.record(revisions(1..=4), 6);
+        for (seen, last, found, upto) in [
+            (0, 2, vec![1, 2], 2),
+            (2, 2, vec![], 2),
+            (3, 2, vec![], 2),
+            (1, 5, vec![2, 3, 4], 5),
+            (1, 9, vec![2, 3, 4], 6),
+        ] {
+            let page = history.after_until(seen, last).unwrap();
+            assert_eq!(
+                (indexes(&page), page.upto),
+                (found, upto),
+                "after {seen} until {last}"
+            );
         }
     }
 

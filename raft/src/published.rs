@@ -74,6 +74,11 @@ impl Published {
         self.show(state);
     }
 
+    /// Up to here readers see what was applied.
+    pub(crate) fn applied(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
     pub(crate) fn history(&self) -> &History {
         &self.history
     }

@@ -36,15 +36,17 @@ impl Watch {
     }
 
     /// The next revisions with changes, oldest first, at most 256; waits until there is something new. None, if the
-    /// revision has moved on without a change. Cancelling loses nothing.
+    /// revision has moved on without a change. The state that readers see has them. Cancelling loses nothing.
     ///
     /// # Errors
     /// `Compacted` for a watch that was too slow, or after this member was caught up by a snapshot.
     pub async fn next(&mut self) -> Result<Vec<Arc<Revision>>, Error> {
         loop {
             self.told.mark_unchanged();
-            let Page { revisions, upto } =
-                self.published.history().after(self.revision).map_err(compacted)?;
+            // The history is written first. Who is told of a change asks what it means of the state, which must have it.
+            let shown = self.published.applied();
+            let page = self.published.history().after_until(self.revision, shown);
+            let Page { revisions, upto } = page.map_err(compacted)?;
             if upto > self.revision {
                 self.revision = upto;
                 return Ok(revisions);

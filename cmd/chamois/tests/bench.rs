@@ -417,6 +417,35 @@ fn peers_are_measured_in_the_same_run() {
     );
 }
 
+/// Whoever watches one node, a group or everything is told of each change, once.
+#[test]
+fn watchers_are_told_of_every_change_once() {
+    let (rows, err) = rows_of(
+        "watch",
+        &[
+            "--watchers",
+            "300",
+            "--everything",
+            "3",
+            "--changes",
+            "100",
+            "--nodes",
+            "40",
+            "--groups",
+            "4",
+        ],
+    );
+    let changes = row(&rows, "changes")["ours"].as_f64();
+    let events = row(&rows, "events told")["ours"].as_f64();
+    assert!(changes > Some(0.0) && events > changes, "{rows:?}\n{err}");
+    for none in ["events lost", "events told twice", "errors"] {
+        assert_eq!(row(&rows, none)["ours"], 0.0, "{none}: {err}");
+    }
+    let behind = row(&rows, "p99 behind the acknowledgement");
+    assert_eq!(behind["aim"], "< 5", "{behind}");
+    assert!(err.contains("0 if that came first"), "{err}");
+}
+
 /// The benchmarks and their options are found from the help alone.
 #[test]
 fn the_help_has_examples() {
@@ -434,6 +463,7 @@ fn the_help_has_examples() {
         ("image", "--mib"),
         ("dhcp", "--seconds"),
         ("discover", "--bmcs"),
+        ("watch", "--watchers"),
     ] {
         assert!(all.contains(&format!("chamois bench {bench}")), "{all}");
         let (code, out, _) = outcome(&chamois(&["bench", bench, "--help"]));

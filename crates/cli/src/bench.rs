@@ -21,6 +21,7 @@ mod servers;
 mod smd;
 mod storm;
 mod table;
+mod watch;
 mod write;
 
 use bench::{BenchError, Report, Row};
@@ -29,7 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::args::{
     ApiArgs, AuthzArgs, BootscriptArgs, CloudInitArgs, DhcpArgs, DiscoverArgs, FailoverArgs, ImageArgs,
-    Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WriteArgs,
+    Place, ReadArgs, RestartArgs, ScaleArgs, SmdArgs, StormArgs, WatchArgs, WriteArgs,
 };
 pub use self::discover::worker::discover_worker;
 use crate::error::{CliError, Kind};
@@ -54,6 +55,7 @@ Examples:
   chamois bench dhcp --rounds 1          DHCP exchanges beside Kea (packages kea-dhcp4-server, kea-admin), and 1 MiB by
                                          TFTP beside tftp-hpa (packages curl, tftpd-hpa)
   chamois bench discover                 1, 200 and 2,000 emulated BMCs at 100 ms a reply, read whole
+  chamois bench watch                    10,000 watchers of one member at 1,000 changes a second, beside etcd
 
 Everything runs on 127.0.0.0/8 of this host without root. Run it while the host has nothing else to do.")]
 pub enum BenchCommand {
@@ -85,6 +87,8 @@ pub enum BenchCommand {
     Dhcp(DhcpArgs),
     /// Emulated BMCs, read whole: time, memory, requests
     Discover(DiscoverArgs),
+    /// Thousands of watchers while objects change: how far behind, at what cost, whether anything is lost; beside etcd
+    Watch(WatchArgs),
 }
 
 impl BenchCommand {
@@ -104,6 +108,7 @@ impl BenchCommand {
             Self::Image(args) => &args.place,
             Self::Dhcp(args) => &args.common.place,
             Self::Discover(args) => &args.place,
+            Self::Watch(args) => &args.common.place,
         }
     }
 }
@@ -164,6 +169,7 @@ async fn measure(command: BenchCommand) -> Result<Report, CliError> {
         BenchCommand::Image(args) => image::measure(&args).await,
         BenchCommand::Dhcp(args) => dhcp::measure(&args).await,
         BenchCommand::Discover(args) => discover::measure(&args).await,
+        BenchCommand::Watch(args) => watch::measure(&args).await,
     }
 }
 

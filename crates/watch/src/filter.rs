@@ -9,8 +9,10 @@ use proto::watch::v1::WatchRequest;
 use proto::watch::v1::object::Kind;
 use raft::{Revision, Watch};
 use rpc::Error;
-use state::{Event, Object, RowKind, State};
+use state::{Event, Object, State};
 
+use crate::above::and_above;
+use crate::interest::{GroupChange, Interest, Of, group_change, has};
 use crate::limits::{KINDS_MAX, XNAMES_MAX};
 use crate::wire;
 
@@ -18,7 +20,7 @@ use crate::wire;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     kinds: BTreeSet<i32>,
-    xnames: BTreeSet<String>,
+    xnames: Arc<BTreeSet<String>>,
     group: Option<Followed>,
 }
 
@@ -56,12 +58,25 @@ impl Filter {
         };
         Ok(Filter {
             kinds: kinds.collect::<Result<_, Error>>()?,
-            xnames: xnames.collect::<Result<_, Error>>()?,
+            xnames: Arc::new(xnames.collect::<Result<_, Error>>()?),
             group: group.map(|label| Followed {
                 label: label.into(),
                 group: None,
             }),
         })
+    }
+
+    /// What no change that this filter selects, and none of its group, is outside of.
+    pub(crate) fn interest(&self) -> Interest {
+        let of = match &self.group {
+            Some(followed) => Of::Group(followed.label.clone()),
+            None if self.xnames.is_empty() => Of::All,
+            None => Of::Xnames(Arc::clone(&self.xnames)),
+        };
+        Interest {
+            kinds: self.kinds.clone(),
+            of,
+        }
     }
 
     /// Sets the members of the group to those of `state`.
@@ -79,7 +94,7 @@ impl Filter {
     pub(crate) fn begin_before(&mut self, watch: &Watch, state: &State) -> Result<(), Error> {
         if let Some(followed) = &mut self.group {
             let ahead =
-                watch.find_ahead(|event| followed.changed_by(event).map(|(before, _)| before.cloned()))?;
+                watch.find_ahead(|event| followed.changed_by(event).map(|change| change.before.cloned()))?;
             followed.group = ahead.unwrap_or_else(|| state.smd.group(&followed.label));
         }
         Ok(())
@@ -100,18 +115,28 @@ impl Filter {
                 .events
                 .iter()
                 .find_map(|event| followed.changed_by(event));
-            if let Some((_, after)) = changed {
-                followed.group = after.cloned();
+            if let Some(change) = changed {
+                followed.group = change.after.cloned();
             }
         }
         let after = self.group.as_ref().and_then(|followed| followed.group.as_deref());
         let members = [before.as_deref(), after];
-        let selected =
-            |object: Option<&Object>| object.is_some_and(|object| self.selects_among(object, &members));
         let events = revision.events.iter();
         events
-            .filter(|event| selected(event.before()) || selected(event.after()))
+            .filter(|event| self.selects_event(event, &members))
             .collect()
+    }
+
+    /// Whether the object before or after an event is selected; what cannot differ between the two is asked once.
+    fn selects_event(&self, event: &Event, groups: &[Option<&Group>]) -> bool {
+        match (event.before(), event.after()) {
+            (Some(before), Some(after)) => {
+                let moved = before.component() != after.component();
+                self.selects_among(before, groups) || (moved && self.selects_among(after, groups))
+            }
+            (Some(object), None) | (None, Some(object)) => self.selects_among(object, groups),
+            (None, None) => false,
+        }
     }
 
     fn selects_among(&self, object: &Object, groups: &[Option<&Group>]) -> bool {
@@ -129,38 +154,16 @@ impl Filter {
     }
 }
 
-/// A group before and after an event; none where it was created or deleted.
-type BeforeAfter<'a> = (Option<&'a Arc<Group>>, Option<&'a Arc<Group>>);
-
 impl Followed {
-    /// The group before and after an event, if it is one of the group.
-    fn changed_by<'a>(&self, event: &'a Event) -> Option<BeforeAfter<'a>> {
-        if event.key().kind() != RowKind::Group {
-            return None;
-        }
-        let group = |object: Option<&'a Object>| match object {
-            Some(Object::Group(group)) => Some(group),
-            _ => None,
-        };
-        let (before, after) = (group(event.before()), group(event.after()));
-        let label = &before.or(after)?.label;
-        (*label == self.label).then_some((before, after))
+    /// What an event does to the group, if it is about it.
+    fn changed_by<'a>(&self, event: &'a Event) -> Option<GroupChange<'a>> {
+        group_change(event).filter(|change| change.label == self.label)
     }
 }
 
-/// Members are stored sorted.
-fn has(group: &Group, id: &str) -> bool {
-    let ids = group.members.as_ref().map_or(&[][..], |members| &members.ids[..]);
-    ids.binary_search_by(|member| member.as_str().cmp(id)).is_ok()
-}
-
-/// Whether `xnames` holds `id` or something that it is part of: all of `x1000c0s0b0n0`, `x1000c0s0b0`, …, `s0`.
+/// Whether `xnames` holds `id` or something that it is part of.
 fn is_at_or_below(id: &str, xnames: &BTreeSet<String>) -> bool {
-    if xnames.contains(id) {
-        return true;
-    }
-    let above = std::iter::successors(id.parse::<Xname>().ok(), Xname::parent);
-    above.into_iter().any(|xname| xnames.contains(xname.as_str()))
+    and_above(id).any(|name| xnames.contains(name))
 }
 
 fn check_count(field: &str, given: usize, max: usize) -> Result<(), Error> {

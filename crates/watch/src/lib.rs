@@ -3,9 +3,15 @@
 //! `OVERVIEW.md` beside `Cargo.toml` says how it goes and what is never done.
 #![forbid(unsafe_code)]
 
+mod above;
 mod filter;
 mod history;
+mod hub;
+mod index;
+mod interest;
 mod limits;
+mod line;
+mod messages;
 mod service;
 mod sight;
 mod telling;
@@ -22,6 +28,7 @@ pub use history::HistoryService;
 pub use limits::{
     Limits, PROGRESS_INTERVAL_DEFAULT, PROGRESS_INTERVAL_MAX, PROGRESS_INTERVAL_MIN, XNAMES_MAX,
 };
+pub use messages::Messages;
 pub use service::Service;
 
 /// Completes when this member is to end its watches.

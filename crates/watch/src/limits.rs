@@ -47,7 +47,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            watches_max: 4096,
+            watches_max: 16_384,
             behind_at_most: Duration::from_secs(5),
             watch_at_most: Duration::from_secs(3600),
         }

@@ -1,34 +1,42 @@
 //! `WatchService`: checks a request, finds where it begins, and leaves the rest to a task of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use proto::watch::v1::watch_service_server;
-use proto::watch::v1::{WatchRequest, WatchResponse};
+use proto::watch::v1::{WatchRequest, watch_service_server};
 use raft::Store;
 use rpc::Error;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use crate::Ending;
 use crate::filter::Filter;
+use crate::hub::Hub;
 use crate::limits::{
-    Limits, MESSAGES_AHEAD, PROGRESS_INTERVAL_DEFAULT, PROGRESS_INTERVAL_MAX, PROGRESS_INTERVAL_MIN,
-    RETRY_AFTER, SNAPSHOTS_MAX,
+    Limits, PROGRESS_INTERVAL_DEFAULT, PROGRESS_INTERVAL_MAX, PROGRESS_INTERVAL_MIN, RETRY_AFTER,
+    SNAPSHOTS_MAX,
 };
+use crate::messages::{self, Messages};
 use crate::telling::{Begin, Telling};
+
+/// Watches end within the last so-manieth part of the time that they may last, at so many different times.
+const END_SPREAD_PART: u32 = 8;
+const END_PLACES: u64 = 512;
 
 /// The service of the API port.
 #[derive(Clone)]
 pub struct Service {
     store: Store,
+    hub: Arc<Hub>,
     member_id: u64,
     ending: Ending,
     limits: Limits,
     watches: Arc<Semaphore>,
     snapshots: Arc<Semaphore>,
+    /// Watches so far.
+    begun: Arc<AtomicU64>,
 }
 
 impl Service {
@@ -45,12 +53,14 @@ impl Service {
         limits: Limits,
     ) -> Service {
         Service {
+            hub: Hub::new(store.clone()),
             store,
             member_id,
             ending: ending.boxed().shared(),
             limits,
             watches: Arc::new(Semaphore::new(limits.watches_max)),
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
+            begun: Arc::default(),
         }
     }
 
@@ -63,6 +73,14 @@ impl Service {
         let state = self.store.state();
         filter.begin_before(&watch, &state)?;
         Ok(Begin::Events(watch))
+    }
+
+    /// How long the next watch may last. Thousands that came together, because another member died, do not go together.
+    fn lasts(&self) -> Duration {
+        let place = self.begun.fetch_add(1, Ordering::Relaxed) % END_PLACES;
+        let spread = self.limits.watch_at_most / END_SPREAD_PART;
+        let earlier = spread.mul_f64(place as f64 / END_PLACES as f64);
+        self.limits.watch_at_most.saturating_sub(earlier)
     }
 
     /// A revision of another cluster means nothing here, however well it would fit.
@@ -79,7 +97,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl watch_service_server::WatchService for Service {
-    type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;
+    type WatchStream = Messages;
 
     #[tracing::instrument(name = "watch", skip_all, fields(from = request.get_ref().from_revision))]
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
@@ -96,21 +114,22 @@ impl watch_service_server::WatchService for Service {
             0 => Begin::State(Arc::clone(&self.snapshots)),
             _ => self.go_on(&request, &mut filter).await?,
         };
-        let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD);
-        let telling = Telling::new(
-            self.store.clone(),
-            self.member_id,
+        let (messages, receiver) = messages::channel();
+        let telling = Telling {
+            store: self.store.clone(),
+            hub: Arc::clone(&self.hub),
+            member_id: self.member_id,
             filter,
             rights,
             progress,
             messages,
-        );
-        let (ending, at_most) = (self.ending.clone(), self.limits.watch_at_most);
+        };
+        let (ending, at_most) = (self.ending.clone(), self.lasts());
         tokio::spawn(async move {
             telling.run(begin, ending, at_most).await;
             drop(slot);
         });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(receiver))
     }
 }
 
@@ -127,5 +146,25 @@ fn progress_interval(ms: u32) -> Result<Duration, Error> {
             );
             Err(rpc::invalid("progress_interval_ms", accepted))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn watches_that_begin_together_end_one_after_the_other() {
+        let service = Service::new(Store::in_memory(), 1, std::future::pending());
+        let at_most = service.limits.watch_at_most;
+        let lasts: Vec<Duration> = (0..END_PLACES).map(|_| service.lasts()).collect();
+        assert_eq!(lasts[0], at_most);
+        assert!(lasts.windows(2).all(|pair| pair[1] < pair[0]));
+        assert!(
+            lasts
+                .iter()
+                .all(|lasts| *lasts > at_most - at_most / END_SPREAD_PART)
+        );
+        assert_eq!(service.lasts(), at_most);
     }
 }

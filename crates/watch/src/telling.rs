@@ -1,6 +1,7 @@
 //! One watch: the state if it is asked for, then every change, with a mark of progress when nothing happens.
 
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prost::Message as _;
@@ -8,15 +9,17 @@ use proto::watch::v1::watch_response::{Events, Message, Progress, Rows, Snapshot
 use proto::watch::v1::{WatchHeader, WatchResponse};
 use raft::{Revision, Store, Watch};
 use rpc::{Error, Rights};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
-use tonic::Status;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, Sleep, timeout, timeout_at};
 
 use crate::Ending;
 use crate::filter::Filter;
+use crate::hub::{Hub, Place};
 use crate::limits::{
     LAST_WORD_MAX, MESSAGE_BYTES, OBJECTS_AT_A_STRETCH, RETRY_AFTER, SNAPSHOT_TIME_MAX, SNAPSHOT_WAIT_MAX,
 };
+use crate::line::Taken;
+use crate::messages::Sender;
 use crate::sight::Sight;
 use crate::wire;
 
@@ -30,12 +33,22 @@ pub(crate) enum Begin {
 
 /// The far end of one watch.
 pub(crate) struct Telling {
-    store: Store,
-    member_id: u64,
-    filter: Filter,
-    rights: Rights,
-    progress: Duration,
-    messages: mpsc::Sender<Result<WatchResponse, Status>>,
+    pub(crate) store: Store,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) member_id: u64,
+    pub(crate) filter: Filter,
+    pub(crate) rights: Rights,
+    /// Pause after which a watch without changes tells its revision.
+    pub(crate) progress: Duration,
+    pub(crate) messages: Sender,
+}
+
+/// How far a watch has come.
+struct Told {
+    /// Everything up to here.
+    revision: u64,
+    /// When the client was told something last.
+    at: Instant,
 }
 
 /// Why a watch ends.
@@ -53,24 +66,6 @@ impl From<Error> for End {
 }
 
 impl Telling {
-    pub(crate) fn new(
-        store: Store,
-        member_id: u64,
-        filter: Filter,
-        rights: Rights,
-        progress: Duration,
-        messages: mpsc::Sender<Result<WatchResponse, Status>>,
-    ) -> Telling {
-        Telling {
-            store,
-            member_id,
-            filter,
-            rights,
-            progress,
-            messages,
-        }
-    }
-
     /// Until the client goes, the member ends, or `at_most` is over.
     pub(crate) async fn run(mut self, begin: Begin, ending: Ending, at_most: Duration) {
         let messages = self.messages.clone();
@@ -84,13 +79,14 @@ impl Telling {
         };
         if let End::Told(error) = end {
             // It comes after what the client has not read yet; one that does not read sees the stream just end.
-            let _unread = timeout(LAST_WORD_MAX, messages.send(Err(error.into()))).await;
+            let _unread = timeout(LAST_WORD_MAX, messages.send(Box::new(Err(error.into())))).await;
         }
     }
 
     async fn tell(&mut self, begin: Begin) -> End {
         let told = match begin {
-            Begin::State(permits) => self.tell_state(&permits).await,
+            // In a place of its own, which is freed before the events begin: they last.
+            Begin::State(permits) => Box::pin(self.tell_state(&permits)).await,
             Begin::Events(watch) => Ok(watch),
         };
         match told {
@@ -140,44 +136,110 @@ impl Telling {
         Ok(watch)
     }
 
-    async fn tell_events(&mut self, mut watch: Watch) -> Result<End, End> {
-        let mut quiet_until = Instant::now() + self.progress;
+    async fn tell_events(&mut self, watch: Watch) -> Result<End, End> {
+        let place = self.hub.enter(self.filter.interest());
+        let mut told = Told {
+            revision: watch.revision(),
+            at: Instant::now(),
+        };
+        self.catch_up(watch, place.from(), &mut told).await?;
+        // One timer, set anew only when it has run out: what is told meanwhile costs it nothing.
+        let mut quiet = pin!(tokio::time::sleep_until(told.at + self.progress));
         loop {
-            let from = watch.revision();
-            let revisions = tokio::select! {
-                biased;
-                () = self.messages.closed() => return Ok(End::Gone),
-                () = tokio::time::sleep_until(quiet_until) => None,
-                revisions = watch.next() => Some(revisions?),
-            };
-            let told = match revisions {
-                Some(revisions) => self.tell_revisions(from, &revisions, watch.revision()).await?,
-                None => {
-                    self.send(from, Message::Progress(Progress {})).await?;
-                    true
+            let routed = place.routed();
+            match place.take() {
+                Taken::Behind(from) => self.look_back(from, &mut told).await?,
+                Taken::Revisions(waiting) if !waiting.is_empty() => {
+                    self.tell_waiting(&waiting, routed, &mut told).await?;
                 }
-            };
-            if told {
-                quiet_until = Instant::now() + self.progress;
+                Taken::Revisions(_) => {
+                    told.revision = told.revision.max(routed);
+                    if told.at + self.progress <= Instant::now() {
+                        self.tell_progress(&mut told).await?;
+                    }
+                    if !self.rest(&place, quiet.as_mut(), told.at).await {
+                        return Ok(End::Gone);
+                    }
+                }
             }
         }
     }
 
-    /// Whether anything of them was selected and is seen. They take the watch from revision `from` to `upto`.
+    /// Until something concerns the watch, or its revision is to be told; false: the client has gone.
+    async fn rest(&self, place: &Place, mut quiet: Pin<&mut Sleep>, told_at: Instant) -> bool {
+        if quiet.is_elapsed() {
+            quiet.as_mut().reset(told_at + self.progress);
+        }
+        tokio::select! {
+            biased;
+            () = self.messages.closed() => false,
+            () = place.woken() => true,
+            () = quiet => true,
+        }
+    }
+
+    /// Tells what the history has after the revision of `watch`, up to `upto` at least.
+    async fn catch_up(&mut self, mut watch: Watch, upto: u64, told: &mut Told) -> Result<(), End> {
+        while watch.revision() < upto {
+            let revisions = watch.next().await?;
+            self.tell_revisions(&revisions, watch.revision(), told).await?;
+            // A filter may leave out all of a long history.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Tells what the history has, because what waited for the watch was too much: nothing up to `from` was missed.
+    async fn look_back(&mut self, from: u64, told: &mut Told) -> Result<(), End> {
+        // After it was found that something is missing: all that was left out is in this state.
+        let upto = self.store.state().applied_index();
+        told.revision = told.revision.max(from);
+        let watch = self.store.watch_after(told.revision, Duration::ZERO).await?;
+        self.catch_up(watch, upto, told).await
+    }
+
+    /// Tells what waited for the watch. All that concerns it up to `routed` is in there.
+    async fn tell_waiting(
+        &mut self,
+        waiting: &[Weak<Revision>],
+        routed: u64,
+        told: &mut Told,
+    ) -> Result<(), End> {
+        let kept: Option<Vec<_>> = waiting.iter().map(Weak::upgrade).collect();
+        let Some(mut revisions) = kept else {
+            return self.look_back(0, told).await; // which may find that the history has left the watch behind
+        };
+        revisions.retain(|revision| revision.index > told.revision);
+        let last = revisions.last().map_or(0, |revision| revision.index);
+        let upto = routed.max(last).max(told.revision);
+        self.tell_revisions(&revisions, upto, told).await
+    }
+
+    /// Tells that nothing has changed.
+    async fn tell_progress(&self, told: &mut Told) -> Result<(), End> {
+        self.send(told.revision, Message::Progress(Progress {})).await?;
+        told.at = Instant::now();
+        Ok(())
+    }
+
+    /// Tells what of them is selected and seen. They take the watch to revision `upto`.
     async fn tell_revisions(
         &mut self,
-        from: u64,
         revisions: &[Arc<Revision>],
         upto: u64,
-    ) -> Result<bool, End> {
-        // these changes may be of what the caller is given, and he is shown them by what is given after them
-        let sight = Sight::of(&self.rights)?;
-        let (mut pending, mut bytes, mut told, mut whole) = (Events::default(), 0, false, from);
+        told: &mut Told,
+    ) -> Result<(), End> {
+        let (mut pending, mut bytes, mut whole) = (Events::default(), 0, told.revision);
+        let mut sight = None;
         for revision in revisions {
             let selected = self.filter.select(revision);
+            if sight.is_none() && !selected.is_empty() {
+                // these changes may be of what the caller is given, and he is shown them by what is given after them
+                sight = Some(Sight::of(&self.rights)?);
+            }
             for event in selected
                 .into_iter()
-                .filter_map(|event| sight.event(revision.index, event))
+                .filter_map(|event| sight.as_ref()?.event(revision.index, event))
             {
                 if bytes >= MESSAGE_BYTES {
                     pending.continued = pending
@@ -190,14 +252,15 @@ impl Telling {
                 }
                 bytes += event.encoded_len();
                 pending.events.push(event);
-                told = true;
             }
             whole = revision.index;
         }
         if !pending.events.is_empty() {
             self.send(upto, Message::Events(pending)).await?;
+            told.at = Instant::now();
         }
-        Ok(told)
+        told.revision = upto;
+        Ok(())
     }
 
     /// Waits until the client has read enough of what came before.
@@ -212,7 +275,8 @@ impl Telling {
             header: Some(header),
             message: Some(message),
         };
-        self.messages.send(Ok(response)).await.map_err(|_| End::Gone)
+        let sent = self.messages.send(Box::new(Ok(response))).await;
+        sent.map_err(|_| End::Gone)
     }
 }
 

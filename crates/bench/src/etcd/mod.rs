@@ -6,6 +6,7 @@
 
 mod kv;
 mod metrics;
+mod watch;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use tokio::process::Command;
 
 pub use self::kv::Kv;
 pub use self::metrics::Counts;
+pub use self::watch::{Watched, Watches};
 use crate::tools::{ETCD, find};
 use crate::{BenchError, Child};
 

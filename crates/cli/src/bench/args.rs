@@ -17,6 +17,8 @@ const SCALE_NODES_MAX: i64 = 2_000_000;
 const IMAGE_MIB_MAX: i64 = 16 << 10;
 /// BMCs of `bench discover` at most: the process that is all of them holds a socket for each.
 const BMCS_MAX: i64 = 10_000;
+/// Watchers of `bench watch` at most: what one member takes.
+const WATCHERS_MAX: i64 = 16_000;
 /// Of a load's time comes the same again before it, up to this, so that caches and connections are warm.
 const WARM_UP_MAX: Duration = Duration::from_secs(2);
 
@@ -357,6 +359,38 @@ pub struct DiscoverArgs {
     /// What every benchmark takes.
     #[command(flatten)]
     pub place: Place,
+}
+
+/// `chamois bench watch`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chamois bench watch
+  chamois bench watch --watchers 1000 --changes 200 --rounds 1 --json
+
+Three members of each, beside each other, everything under TLS. Watchers of one node, of a group, or of everything are at the
+leader; first nothing changes, then boot parameters of one node after the other do. Each event is waited for: counted are how
+long after the writer's acknowledgement it came, and any that did not come or came twice. Without etcd (package etcd-server) ours
+is measured alone.")]
+pub struct WatchArgs {
+    /// What every benchmark under load takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// Watchers, 128 to a connection
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=WATCHERS_MAX))]
+    pub watchers: u32,
+    /// How many of them watch everything
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=WATCHERS_MAX))]
+    pub everything: u32,
+    /// Changes a second
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub changes: u32,
+    /// Nodes in the inventory
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: u32,
+    /// Groups that all nodes are in, one each
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub groups: u32,
 }
 
 /// `chamois bench dhcp`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::watch::v1::event::Change;
+use proto::watch::v1::watch_response::Message;
 use raft::Store;
 use tonic::Code;
 use watch::{Limits, Service};
@@ -81,11 +83,100 @@ async fn a_thousand_watches_get_every_change_and_hold_up_no_write() {
     }
 }
 
+/// Ten thousand watches, of one node each: whose node changes is told of it, and the others of nothing but how far it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_watches_are_told_of_their_own_node_alone() {
+    let store = Store::in_memory();
+    let service = service(&store);
+    let first = put(&store, NODE, "").await;
+    let node = |n: usize| format!("x{}c0s{}b0n0", 1 + n / 64, n % 64);
+    let mut clients = Vec::new();
+    for n in 0..10_000 {
+        let mut request = from(first);
+        request.xnames = vec![node(n)];
+        clients.push(Client::begin(&service, request).await.unwrap());
+    }
+    let changed = |n: usize| n.is_multiple_of(20);
+    let mut made = Vec::new();
+    for round in ["a", "b"] {
+        for n in (0..10_000).filter(|n| changed(*n)) {
+            made.push((n, put(&store, &node(n), round).await));
+        }
+    }
+    for (n, client) in clients.iter_mut().enumerate() {
+        let own: Vec<u64> = made
+            .iter()
+            .filter(|(of, _)| *of == n)
+            .map(|(_, revision)| *revision)
+            .collect();
+        let mut seen = Vec::new();
+        while seen.len() < own.len() {
+            seen.extend(client.events().await.iter().map(|event| event.revision));
+        }
+        assert_eq!(seen, own, "{}", node(n));
+    }
+    let quiet = clients.iter_mut().enumerate().filter(|(n, _)| !changed(*n));
+    for (n, client) in quiet.take(3) {
+        let next = client.next().await.unwrap();
+        assert!(matches!(next, Message::Progress(_)), "{n}: {next:?}");
+    }
+}
+
+/// One that sleeps while others are told of more than the history keeps has missed nothing: it goes on.
+#[tokio::test]
+async fn a_watch_that_nothing_concerns_is_never_too_far_behind() {
+    let store = Store::in_memory();
+    let first = put(&store, NODE, "0").await;
+    let mut request = from(first);
+    request.xnames = vec!["x9".to_owned()];
+    request.progress_interval_ms = 60_000;
+    let mut client = Client::begin(&service(&store), request).await.unwrap();
+    for n in 1..=750 {
+        put_large(&store, n, 8).await; // 90 MB, of which 64 MiB are kept
+        if n % 50 == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let own = put(&store, "x9c0s0b0n0", "a").await;
+    let events = client.events().await;
+    assert_eq!(told(&events), [(own, Change::Created, "x9c0s0b0n0".to_owned())]);
+}
+
+/// Nobody watches for a while: who comes then is told of everything after where he begins, whatever became of the hub.
+#[tokio::test]
+async fn watches_come_back_after_the_last_has_gone() {
+    let store = Store::in_memory();
+    let service = service(&store);
+    let mut seen = put(&store, NODE, "0").await;
+    for round in 1..=5 {
+        let mut client = Client::begin(&service, from(seen)).await.unwrap();
+        let before = put(&store, NODE, &format!("{round} before")).await;
+        assert_eq!(client.events().await[0].revision, before);
+        drop(client);
+        // the hub finds out with a change, sooner or later
+        for n in 0..round {
+            seen = put(&store, NODE, &format!("{round} without {n}")).await;
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+    let mut late = Client::begin(&service, from(1)).await.unwrap();
+    let revisions: Vec<u64> = late.upto(seen).await.iter().map(|event| event.revision).collect();
+    assert_eq!(revisions, (2..=seen).collect::<Vec<_>>());
+}
+
 /// More than a member serves at once are refused with a word, and those that end make room.
 #[tokio::test]
 async fn the_number_of_watches_is_bounded() {
+    assert!(
+        Limits::default().watches_max >= 10_000,
+        "what a member is to serve"
+    );
     let store = Store::in_memory();
-    let service = service(&store);
+    let limits = Limits {
+        watches_max: 100,
+        ..Limits::default()
+    };
+    let service = impatient(&store, limits);
     let first = put(&store, NODE, "").await;
     let mut clients = Vec::new();
     let refused = loop {
@@ -94,7 +185,7 @@ async fn the_number_of_watches_is_bounded() {
             Err(status) => break status,
         }
     };
-    assert_eq!((clients.len(), refused.code()), (4096, Code::ResourceExhausted));
+    assert_eq!((clients.len(), refused.code()), (100, Code::ResourceExhausted));
     clients.truncate(10);
     let freed = async {
         while Client::begin(&service, from(first)).await.is_err() {

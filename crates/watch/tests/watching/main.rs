@@ -1,8 +1,10 @@
 //! What a watcher is told: everything once and in order, whatever it misses in between.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)] // a test fails by panicking
 
+mod checker;
 mod dhcp;
 mod filters;
+mod guarantees;
 mod guarded;
 mod limits;
 mod parts;

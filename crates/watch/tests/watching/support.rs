@@ -9,12 +9,11 @@ use proto::smd::v1::smd_command::{AddGroupMember, Change, CreateComponents, Crea
 use proto::smd::v1::{Component, Group, SmdCommand, component};
 use proto::watch::v1::watch_response::Message;
 use proto::watch::v1::watch_service_server::WatchService as _;
-use proto::watch::v1::{Event, Object, WatchRequest, WatchResponse, event};
+use proto::watch::v1::{Event, Object, WatchRequest, event};
 use raft::Store;
 use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
-use watch::Service;
+use watch::{Messages, Service};
 
 /// Bound of every wait.
 const AT_MOST: Duration = Duration::from_secs(20);
@@ -114,7 +113,7 @@ pub async fn put_large(store: &Store, n: usize, objects: usize) -> u64 {
 
 /// A client of one watch. It checks what must hold of every message.
 pub struct Client {
-    stream: ReceiverStream<Result<WatchResponse, Status>>,
+    stream: Messages,
     /// What it knows by what it was told.
     pub copy: BTreeMap<Key, Object>,
     /// Where it would go on.
