@@ -20,6 +20,10 @@ pub struct ApiConfig {
     /// client certificate.
     #[serde(deserialize_with = "value::listen_address")]
     pub https_listen: SocketAddr,
+    /// More names (DNS) by which clients dial this member, such as the one that haproxy had: they are in the member's own certificate,
+    /// beside its addresses and the service addresses. Default: none.
+    #[serde(default, deserialize_with = "value::host_names")]
+    pub names: Vec<String>,
     /// A site's own certificate for the HTTPS port, PEM: own certificate first, then those between it and its root. Read again when
     /// it changes. Default: the member's own, of the cluster's CA, which the gRPC port presents always.
     pub https_certificate: Option<PathBuf>,
