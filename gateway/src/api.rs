@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::compress::Compressor;
 use crate::connections::Greeted;
@@ -54,6 +55,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         proxies: None,
         counters: Counters::default(),
         spread: None,
+        access_log: options.access_log.then(|| AccessLog::new("api")),
     })
 }
 

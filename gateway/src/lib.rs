@@ -1,5 +1,6 @@
 //! HTTP/JSON to gRPC, driven by the descriptor: knows no service by name. `OVERVIEW.md` shows how.
 
+mod access_log;
 mod admission;
 mod answer;
 mod api;

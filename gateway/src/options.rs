@@ -65,6 +65,8 @@ pub struct Options {
     /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks; its connections are
     /// many nodes'. Default: none is.
     pub trusted_proxies: SharedAddresses,
+    /// Whether each request of the API port has a line in the log, target `access`. Default: no.
+    pub access_log: bool,
     /// Bounds of the node port.
     pub nodes: Limits,
     /// Bounds of the API port.
@@ -182,6 +184,7 @@ impl Default for Options {
             sent_files: Arc::new(|_| {}),
             shared_addresses: Arc::new(|_| false),
             trusted_proxies: Arc::new(|_| false),
+            access_log: false,
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

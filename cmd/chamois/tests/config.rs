@@ -172,6 +172,7 @@ fn keys_left_out_have_the_values_of_the_example() {
             "anonymous-legacy-reads",
             "enforce-locks",
             "connections-",
+            "access-log",
             "allow-",
         ]
         .iter()

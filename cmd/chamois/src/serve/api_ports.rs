@@ -146,6 +146,7 @@ pub(super) fn gateway(
         sent_files: node_files.sent,
         shared_addresses: Arc::new(move |address| contains(&shared, address)),
         trusted_proxies: Arc::new(move |address| contains(&proxies, address)),
+        access_log: config.api.access_log,
         ..Options::default()
     };
     options.nodes.requests_per_address = request_rate(config);
