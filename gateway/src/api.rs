@@ -24,7 +24,8 @@ use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body};
 
-const PASSED: [&str; 7] = [
+/// Headers that travel on where callers have names.
+pub(crate) const PASSED: [&str; 7] = [
     "authorization",
     rpc::IF_NONE_MATCH,
     rpc::CONSISTENCY,
@@ -56,6 +57,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         counters: Counters::default(),
         spread: None,
         access_log: options.access_log.then(|| AccessLog::new("api")),
+        direct: None,
     })
 }
 

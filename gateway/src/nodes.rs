@@ -57,6 +57,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         counters: Counters::default(),
         spread: Some(Spread::default()),
         access_log: None,
+        direct: None,
     })
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rpc::server::{Http2Limits, Rate};
 
 use crate::admission::SharedAddresses;
+use crate::direct::DirectPort;
 use crate::file_source::FileSource;
 use crate::sent::SentFiles;
 
@@ -67,9 +68,11 @@ pub struct Options {
     pub trusted_proxies: SharedAddresses,
     /// Whether each request of the API port has a line in the log, target `access`. Default: no.
     pub access_log: bool,
+    /// Ports that have the routes of one service, in plain HTTP. Default: none.
+    pub direct: Vec<DirectPort>,
     /// Bounds of the node port.
     pub nodes: Limits,
-    /// Bounds of the API port.
+    /// Bounds of the API port, and of each direct one.
     pub api: Limits,
 }
 
@@ -185,6 +188,7 @@ impl Default for Options {
             shared_addresses: Arc::new(|_| false),
             trusted_proxies: Arc::new(|_| false),
             access_log: false,
+            direct: Vec::new(),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

@@ -22,6 +22,7 @@ use crate::answer::Asked;
 use crate::body::{self, Body, Budget, Incoming};
 use crate::compress::Compressor;
 use crate::conditional;
+use crate::direct::Direct;
 use crate::fields::Selection;
 use crate::files::Files;
 use crate::from_headers;
@@ -70,6 +71,8 @@ pub(crate) struct Port {
     pub(crate) spread: Option<Spread>,
     /// Has a line for each request, where that is wanted.
     pub(crate) access_log: Option<AccessLog>,
+    /// The port of one service.
+    pub(crate) direct: Option<Direct>,
 }
 
 /// What a port has refused or survived since it was made.
@@ -111,6 +114,9 @@ impl Port {
             None => caller,
         };
         let peer = caller.peer;
+        if let Some(direct) = &self.direct {
+            parts.uri = direct.uri(parts.uri);
+        }
         let logged = self.access_log.as_ref().map(|log| {
             let seen_as = SeenAs::default();
             let entry = log.begin(&caller, &parts, seen_as.clone());
@@ -164,6 +170,9 @@ impl Port {
         })?;
         check_form(&parts.headers)?;
         let path = self.own_path(&parts.uri)?;
+        if let Some(direct) = &self.direct {
+            direct.check(path)?;
+        }
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
         }
@@ -188,6 +197,10 @@ impl Port {
                     format!("no such route: {}", shown(path)),
                 ));
             }
+        };
+        let caller = match &self.direct {
+            Some(direct) => direct.caller(caller, &parts.headers, route),
+            None => caller,
         };
         let query = parts.uri.query().unwrap_or("");
         let asked = Asked {
