@@ -24,6 +24,7 @@ mod http_client;
 mod huge_pages;
 mod identity;
 mod join_service;
+mod legacy_ports;
 mod loaders;
 mod member_service;
 mod metrics;

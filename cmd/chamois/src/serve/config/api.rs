@@ -20,6 +20,16 @@ pub struct ApiConfig {
     /// client certificate.
     #[serde(deserialize_with = "value::listen_address")]
     pub https_listen: SocketAddr,
+    /// Address and port of SMD alone, below `/hsm/v2`, in plain HTTP, for what asks the service past haproxy (today 27779). Whoever
+    /// listens on that network can repeat the tokens that are sent there: name a loopback address if that will do. Default: none.
+    #[serde(default, deserialize_with = "value::optional_listen_address")]
+    pub legacy_smd_listen: Option<SocketAddr>,
+    /// The same of BSS, below `/boot/v1` (today 27778).
+    #[serde(default, deserialize_with = "value::optional_listen_address")]
+    pub legacy_bss_listen: Option<SocketAddr>,
+    /// The same of the cloud-init server, at the root and below `/cloud-init` (today 27777).
+    #[serde(default, deserialize_with = "value::optional_listen_address")]
+    pub legacy_cloud_init_listen: Option<SocketAddr>,
     /// More names (DNS) by which clients dial this member, such as the one that haproxy had: they are in the member's own certificate,
     /// beside its addresses and the service addresses. Default: none.
     #[serde(default, deserialize_with = "value::host_names")]

@@ -65,6 +65,13 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= HOST_NAME_BYTES_MAX && !ends_in_number && name.split('.').all(is_label)
 }
 
+/// The same, where nothing need be listened to.
+pub(super) fn optional_listen_address<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    listen_address(from).map(Some)
+}
+
 /// Fewer entries between two snapshots than this would make them all that the disk does.
 const SNAPSHOT_ENTRIES_MIN: u64 = 100;
 /// More would outgrow what a start can replay.
