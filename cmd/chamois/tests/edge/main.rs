@@ -11,7 +11,6 @@ mod legacy_ports;
 mod names;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use common::Single;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -26,7 +25,7 @@ fn presented_for(single: &Single, ca: &[CertificateDer<'static>], name: &'static
         return Vec::new();
     };
     let name = ServerName::try_from(name).unwrap();
-    let connection = ClientConnection::new(Arc::clone(&common::http::tls(ca, None)), name).unwrap();
+    let connection = ClientConnection::new(common::http::tls(ca, None), name).unwrap();
     let mut stream = StreamOwned::new(connection, tcp);
     // the handshake is done when something is to be written
     if stream
