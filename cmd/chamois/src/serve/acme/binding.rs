@@ -16,7 +16,7 @@ const OTHERS: u32 = 0o077;
 
 /// RFC 8555, 7.3.4.
 #[derive(PartialEq, Eq)]
-pub(super) struct Binding {
+pub(in crate::serve) struct Binding {
     pub(super) key_id: String,
     pub(super) key: Vec<u8>,
 }
@@ -40,7 +40,10 @@ pub(in crate::serve) fn load(config: &AcmeConfig) -> Result<Option<Binding>, Str
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
     let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
-    let mode = opened.metadata().map_err(|error| error.to_string())?.permissions();
+    let mode = opened
+        .metadata()
+        .map_err(|error| error.to_string())?
+        .permissions();
     if mode.mode() & OTHERS != 0 {
         let mode = mode.mode() & 0o7777;
         return Err(format!(
@@ -73,7 +76,12 @@ mod tests {
         let mut config = config("");
         assert!(load(&config).unwrap().is_none());
         config.eab_key_id = Some("kid-1".to_owned());
-        assert!(load(&config).err().unwrap().starts_with("eab-key-file: it is missing"));
+        assert!(
+            load(&config)
+                .err()
+                .unwrap()
+                .starts_with("eab-key-file: it is missing")
+        );
         config.eab_key_file = Some(file.clone());
         assert!(load(&config).err().unwrap().starts_with("eab-key-file: /"));
         write("AQID\n", 0o600);
@@ -82,8 +90,16 @@ mod tests {
         assert!(load(&config).err().unwrap().contains("set 0600"));
         write("c4n4ry c4n4ry", 0o600);
         let problem = load(&config).err().unwrap();
-        assert!(problem.contains("base64url") && !problem.contains("c4n4ry"), "{problem}");
+        assert!(
+            problem.contains("base64url") && !problem.contains("c4n4ry"),
+            "{problem}"
+        );
         config.eab_key_id = None;
-        assert!(load(&config).err().unwrap().starts_with("eab-key-id: it is missing"));
+        assert!(
+            load(&config)
+                .err()
+                .unwrap()
+                .starts_with("eab-key-id: it is missing")
+        );
     }
 }

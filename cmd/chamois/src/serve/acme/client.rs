@@ -1,6 +1,5 @@
 //! HTTPS to the CA: one request a connection, bounded in time and in what is read.
 
-use std::convert::Infallible;
 use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
@@ -43,7 +42,9 @@ impl Client {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
         if roots.is_empty() {
-            return Err("no CA is trusted: name the CA's own in api.acme.ca, or install ca-certificates".to_owned());
+            return Err(
+                "no CA is trusted: name the CA's own in api.acme.ca, or install ca-certificates".to_owned(),
+            );
         }
         Ok(Self { tls: trusting(roots) })
     }
@@ -95,7 +96,8 @@ impl Client {
 async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>, String> {
     let (parts, body) = answer.into_parts();
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| format!("the answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
+    let body =
+        body.map_err(|error| format!("the answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
@@ -107,7 +109,7 @@ impl HttpClient for Client {
         let client = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let body = body.collect().await.map_err(|never: Infallible| match never {})?;
+            let Ok(body) = body.collect().await; // it is in memory
             let url = parts.uri.to_string();
             let answer = client
                 .send(parts.method, &url, &parts.headers, body.to_bytes())
@@ -133,7 +135,12 @@ mod tests {
         std::fs::write(&file, ca.certificate_pem()).unwrap();
         let client = Client::new(Some(&file)).unwrap();
         let answer = client
-            .send(Method::GET, "http://127.0.0.1:9/dir", &HeaderMap::new(), Bytes::new())
+            .send(
+                Method::GET,
+                "http://127.0.0.1:9/dir",
+                &HeaderMap::new(),
+                Bytes::new(),
+            )
             .await;
         let problem = answer.unwrap_err();
         assert!(problem.contains("over https only"), "{problem}");

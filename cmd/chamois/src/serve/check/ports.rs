@@ -143,6 +143,9 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
         ("api.grpc-listen".to_owned(), config.api.grpc_listen),
         ("api.https-listen".to_owned(), config.api.https_listen),
     ];
+    if let Some(acme) = &config.api.acme {
+        listeners.push(("api.acme.http-listen".to_owned(), acme.http_listen));
+    }
     for (key, address) in legacy_ports::listens(&config.api) {
         if address.ip().is_unspecified() {
             let problem = "plain HTTP is not served on all interfaces; name one address, e.g. 127.0.0.1";

@@ -7,7 +7,7 @@ use model::Ipv4Net;
 use rpc::server::Rate;
 use serde::Deserialize;
 
-use super::value;
+use super::{AcmeConfig, value};
 
 /// `[api]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,6 +74,8 @@ pub struct ApiConfig {
     /// reaches them. Default: no. To link-local addresses, a cloud's metadata among them, nothing is sent ever.
     #[serde(default)]
     pub allow_loopback_webhooks: bool,
+    /// A certificate for the HTTPS port that a CA gives by itself. Default: none is ordered.
+    pub acme: Option<AcmeConfig>,
 }
 
 fn connections_max() -> u32 {
