@@ -195,16 +195,8 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let (services, health, authorities) = services::assemble(parts, page, drain.finishing()).await?;
     let asked = open_break_glass(&config, &store, &authorities, &audit, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
-    let (ordered, secrets_of) = (api_tls.ordered(), (&store, &identity.sealer));
-    acme::start(
-        &config,
-        challenge_port,
-        ordered,
-        secrets_of,
-        &counters,
-        &drain,
-        &mut tasks,
-    );
+    let source = acme::Source::new(&config, &api_tls, &store, &identity);
+    acme::start(challenge_port, source, &counters, &drain, &mut tasks);
     let keeper = Keeper::new(api_tls, &config, &identity, &store);
     keep_certificates(keeper, &drain, &mut tasks).await;
     let open_roles = OpenRoles::new(&config, drain.leaving());

@@ -48,7 +48,8 @@ pub(super) async fn register(
     key: &AccountKey,
     binding: Option<&Binding>,
 ) -> Result<String, String> {
-    let asked = client.send(Method::GET, &config.directory, &HeaderMap::new(), Bytes::new());
+    let nothing = HeaderMap::new();
+    let asked = client.send(Method::GET, &config.directory, &nothing, Bytes::new());
     let directory: Directory = serde_json::from_slice(asked.await?.body())
         .map_err(|error| format!("{}: no ACME directory: {error}", config.directory))?;
     let payload = payload(config, key, binding, &directory.new_account)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::{HeaderMap, Method, Request, Response, header};
+use hyper::{HeaderMap, Method, Request, Response};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use rustls::RootCertStore;
 use tokio::net::TcpStream;
@@ -83,7 +83,7 @@ impl Client {
         // each request names this program and its host already
         let others = headers
             .iter()
-            .filter(|(name, _)| **name != header::USER_AGENT && **name != header::HOST);
+            .filter(|(name, _)| !["user-agent", "host"].contains(&name.as_str()));
         for (name, value) in others {
             request = request.header(name, value);
         }

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use auth::Sealer;
 use raft::Store;
 use rpc::tls::NamedCertificate;
 
@@ -25,9 +24,11 @@ use self::account_key::AccountKeys;
 use self::kept::{Keeper, Kept};
 use super::ServeError;
 use super::api_port::{self, ApiPort};
+use super::api_tls::ApiTls;
 use super::config::{AcmeConfig, Config};
 use super::counters::{Counters, Server};
 use super::drain::{Drain, Stop};
+use super::identity::Identity;
 use super::tasks::Tasks;
 
 /// How often is looked whether a certificate is due.
@@ -47,22 +48,37 @@ impl ChallengePort {
     }
 }
 
-/// Answers the CA, orders and renews until the drain; what is ordered is presented by `certificate`.
-pub(super) fn start(
-    config: &Config,
-    port: ChallengePort,
+/// What orders need of a member.
+pub(super) struct Source {
+    acme: Option<AcmeConfig>,
+    keeper: Keeper,
+    keys: AccountKeys,
     certificate: NamedCertificate,
-    (store, sealer): (&Store, &Sealer),
+}
+
+impl Source {
+    /// The HTTPS port of `api_tls` presents what is ordered.
+    pub(super) fn new(config: &Config, api_tls: &ApiTls, store: &Store, identity: &Identity) -> Self {
+        Self {
+            acme: config.api.acme.clone(),
+            keeper: Keeper::new(&config.data_dir),
+            keys: AccountKeys::new(store.clone(), identity.sealer.clone()),
+            certificate: api_tls.ordered(),
+        }
+    }
+}
+
+/// Answers the CA, orders and renews until the drain.
+pub(super) fn start(
+    port: ChallengePort,
+    source: Source,
     counters: &Counters,
     drain: &Drain,
     tasks: &mut Tasks,
 ) {
-    let Some(acme) = config.api.acme.clone() else {
-        return;
-    };
-    let keys = AccountKeys::new(store.clone(), sealer.clone());
+    let Some(acme) = source.acme else { return };
     for port in port.0 {
-        let (keys, stop) = (keys.clone(), drain.finishing());
+        let (keys, stop) = (source.keys.clone(), drain.finishing());
         let serve = move |listener, stop: Stop| challenges::serve(listener, keys.clone(), stop);
         tasks.spawn("the port for the CA's questions", async move {
             port.serve(&stop, serve).await;
@@ -73,10 +89,10 @@ pub(super) fn start(
     let counted = Arc::clone(&counts);
     counters.add(Server::Acme, "https", move || counted.all());
     let orders = Orders {
-        keeper: Keeper::new(&config.data_dir),
         acme,
-        keys,
-        certificate,
+        keys: source.keys,
+        keeper: source.keeper,
+        certificate: source.certificate,
         counts,
         due: None,
         failures: 0,
@@ -153,8 +169,8 @@ impl Orders {
         match self.order().await {
             Ok(()) => {
                 self.counts.ordered.fetch_add(1, Ordering::Relaxed);
-                let (names, ms) = (self.acme.names.join(", "), began.elapsed().as_millis());
-                tracing::info!(names, ms, "the HTTPS port presents a new certificate by ACME");
+                let (names, took_s) = (self.acme.names.join(", "), began.elapsed().as_secs());
+                tracing::info!(names, took_s, "the HTTPS port presents a new certificate by ACME");
                 self.failures = 0;
             }
             Err(problem) => {
@@ -173,7 +189,7 @@ impl Orders {
     }
 
     async fn order(&mut self) -> Result<(), String> {
-        let ordered = order::order(&self.acme, self.keys.get()?).await?;
+        let ordered = Box::pin(order::order(&self.acme, self.keys.get()?)).await?;
         let (keeper, directory) = (self.keeper.clone(), self.acme.directory.clone());
         let storing = tokio::task::spawn_blocking(move || keeper.store(&directory, &ordered));
         let kept = storing.await.map_err(|error| error.to_string())??;
