@@ -5,23 +5,23 @@
 )]
 
 mod access_log;
+mod acme;
 #[path = "../common/mod.rs"]
 mod common;
 mod legacy_ports;
 mod names;
+mod pebble;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use common::Single;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConnection, StreamOwned};
 
 /// Names of the certificate that the HTTPS port presents to a client which trusts `ca` and asks for `name`; nothing where the
 /// handshake fails.
-fn presented_for(single: &Single, ca: &[CertificateDer<'static>], name: &'static str) -> Vec<String> {
+fn presented_for(ip: IpAddr, ca: &[CertificateDer<'static>], name: &'static str) -> Vec<String> {
     use std::io::Write as _;
-    let address = SocketAddr::new(single.own().into(), 8443);
-    let Ok(tcp) = std::net::TcpStream::connect(address) else {
+    let Ok(tcp) = std::net::TcpStream::connect(SocketAddr::new(ip, 8443)) else {
         return Vec::new();
     };
     let name = ServerName::try_from(name).unwrap();

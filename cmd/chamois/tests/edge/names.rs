@@ -24,10 +24,12 @@ fn a_member_presents_a_certificate_for_the_old_name() {
     let (code, _, err) = single.ask(&["certificate", "rotate-ca", "--activate", id, "--urgent"]);
     assert_eq!(code, 0, "{err}");
     member.until("the old name is in what is presented", || {
-        presented_for(&single, &ca, OLD).iter().any(|name| name == OLD)
+        presented_for(single.own().into(), &ca, OLD)
+            .iter()
+            .any(|name| name == OLD)
     });
     // and an address goes on to be one of its names
-    let names = presented_for(&single, &ca, OLD);
+    let names = presented_for(single.own().into(), &ca, OLD);
     assert!(names.contains(&single.own().to_string()), "{names:?}");
 }
 
