@@ -11,6 +11,8 @@ mod checks;
 mod dhcp_keys;
 #[path = "config_parts/discovery_keys.rs"]
 mod discovery_keys;
+#[path = "config_parts/edge_keys.rs"]
+mod edge_keys;
 #[path = "config_parts/parser.rs"]
 mod parser;
 

@@ -76,7 +76,6 @@ impl Pebble {
             .args(["-config", at("config.json").to_str().unwrap()])
             .args(["-dnsserver", &names.address.to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
-            .env("PEBBLE_WFE_NONCEREJECT", "20") // of a hundred nonces, as CAs may
             .stdin(Stdio::null())
             .stderr(written.try_clone().unwrap())
             .stdout(written)
@@ -99,10 +98,6 @@ impl Pebble {
         format!("https://{}:{PORT}/dir", self.ip)
     }
 
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
     /// The CA that signs what it gives; another one at every start.
     pub(crate) fn root(&self) -> Vec<CertificateDer<'static>> {
         let tcp = TcpStream::connect(SocketAddr::new(IpAddr::V4(self.ip), MANAGEMENT_PORT)).unwrap();
@@ -123,6 +118,9 @@ impl Drop for Pebble {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
     }
 }
 

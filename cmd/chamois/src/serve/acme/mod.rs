@@ -97,6 +97,7 @@ pub(super) fn start(
         due: None,
         failures: 0,
         not_before: Instant::now(),
+        said: String::new(),
     };
     let stop = drain.finishing();
     tasks.spawn("certificates by ACME", async move {
@@ -135,13 +136,15 @@ struct Orders {
     failures: u32,
     /// No order before this.
     not_before: Instant,
+    /// What was said last of the account's key, so that it is said once.
+    said: String,
 }
 
 impl Orders {
     async fn run(mut self) {
         self.load().await;
         loop {
-            if self.is_due(SystemTime::now(), Instant::now()) {
+            if self.is_due(SystemTime::now(), Instant::now()) && self.has_key() {
                 self.turn().await;
             }
             tokio::time::sleep(LOOK_PAUSE).await;
@@ -161,6 +164,16 @@ impl Orders {
 
     fn is_due(&self, now: SystemTime, clock: Instant) -> bool {
         self.due.is_none_or(|due| now >= due) && clock >= self.not_before
+    }
+
+    /// Not before the cluster has begun; on a member without the key of secrets not at all. Neither is a failure of the CA's.
+    fn has_key(&mut self) -> bool {
+        let problem = self.keys.get().err().unwrap_or_default();
+        if !problem.is_empty() && problem != self.said {
+            tracing::info!(problem, "certificates by ACME wait for the cluster's secrets");
+        }
+        self.said = problem;
+        self.said.is_empty()
     }
 
     /// One order. Whatever fails, what is presented stays, and it is tried again later.
@@ -228,6 +241,7 @@ mod tests {
             due: None,
             failures: 0,
             not_before: Instant::now(),
+            said: String::new(),
         }
     }
 
@@ -259,6 +273,19 @@ mod tests {
         assert!(!orders.is_due(now, Instant::now()));
         let in_ten_years = now + Duration::from_secs(10 * 365 * 24 * 3600);
         assert!(orders.is_due(in_ten_years, Instant::now()));
+    }
+
+    /// A start before the cluster has begun must not cost a minute's pause.
+    #[tokio::test]
+    async fn an_order_waits_for_the_clusters_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut orders = orders(dir.path());
+        assert!(orders.has_key());
+        let sealer = auth::Sealer::generate().unwrap();
+        orders.keys = AccountKeys::new(Store::in_memory(), sealer);
+        assert!(!orders.has_key());
+        assert!(orders.said.contains("first entry"), "{}", orders.said);
+        assert_eq!(orders.counts.all(), [("ordered", 0), ("failures", 0)]);
     }
 
     #[tokio::test]
