@@ -12,7 +12,6 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use raft::Store;
-use rustls_pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
 use crate::serve::identity::ADVERT_KEY;
@@ -60,13 +59,6 @@ impl AccountKey {
         let signed = self.pair.sign(&SystemRandom::new(), message);
         let signed = signed.map_err(|_| "the account's key cannot sign".to_owned())?;
         Ok(signed.as_ref().to_vec())
-    }
-
-    /// The key as the ACME client takes it.
-    pub(super) fn pkcs8(&self) -> Result<PrivatePkcs8KeyDer<'static>, String> {
-        let document = self.pair.to_pkcs8v1();
-        let document = document.map_err(|_| "the account's key has no PKCS#8 form".to_owned())?;
-        Ok(PrivatePkcs8KeyDer::from(document.as_ref().to_vec()))
     }
 }
 
@@ -143,7 +135,7 @@ pub(super) mod tests {
     #[test]
     fn a_secret_has_one_key_and_another_secret_another() {
         assert_eq!(key().thumbprint(), key().thumbprint());
-        assert_eq!(key().pkcs8().unwrap(), key().pkcs8().unwrap());
+        assert_eq!(key().jwk(), key().jwk());
         let other = AccountKey::derive(&[8; 32]).unwrap();
         assert_ne!(other.thumbprint(), key().thumbprint());
     }

@@ -1,14 +1,12 @@
 //! HTTPS to the CA: one request a connection, bounded in time and in what is read.
 
 use std::path::Path;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::{HeaderMap, Method, Request, Response};
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use hyper::{HeaderMap, Method, Response};
 use rustls::RootCertStore;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -20,8 +18,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// The body of an answer, bytes: a chain of certificates has a hundredth of it.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Trusts the CAs of a file, or those of the system; cheap to clone.
-#[derive(Clone)]
+/// Trusts the CAs of a file, or those of the system.
 pub(super) struct Client {
     tls: TlsConnector,
 }
@@ -80,11 +77,7 @@ impl Client {
         let tcp = TcpStream::connect(to.address()).await;
         let tcp = tcp.map_err(|error| to.unreached(error))?;
         let mut request = to.request(method);
-        // each request names this program and its host already
-        let others = headers
-            .iter()
-            .filter(|(name, _)| !["user-agent", "host"].contains(&name.as_str()));
-        for (name, value) in others {
+        for (name, value) in headers {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body));
@@ -99,27 +92,6 @@ async fn whole(answer: Response<Incoming>) -> Result<Response<Bytes>, String> {
     let body =
         body.map_err(|error| format!("the answer is broken or over {BODY_BYTES_MAX} bytes: {error}"))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
-}
-
-impl HttpClient for Client {
-    fn request(
-        &self,
-        request: Request<BodyWrapper<Bytes>>,
-    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let client = self.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let Ok(body) = body.collect().await; // it is in memory
-            let url = parts.uri.to_string();
-            let answer = client
-                .send(parts.method, &url, &parts.headers, body.to_bytes())
-                .await;
-            match answer {
-                Ok(answer) => Ok(BytesResponse::from(answer.map(Full::new))),
-                Err(problem) => Err(Error::Other(problem.into())),
-            }
-        })
-    }
 }
 
 #[cfg(test)]

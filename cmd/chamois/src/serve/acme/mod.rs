@@ -4,14 +4,15 @@
 //! Each member orders its own, so none waits for another that may be dead. All of them have one account, whose key each derives from the
 //! cluster's secrets: whichever member the CA asks answers for every order.
 
-mod account;
 mod account_key;
 pub(in crate::serve) mod binding;
 mod challenges;
 mod client;
+mod jws;
 mod kept;
 mod order;
 mod renewal;
+mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
