@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, Method, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ use crate::serve::config::AcmeConfig;
 /// A CA may refuse a nonce that it has just given (RFC 8555, 6.5).
 const TRIES_MAX: u32 = 5;
 const BAD_NONCE: &str = "urn:ietf:params:acme:error:badNonce";
-const NONCE: HeaderName = HeaderName::from_static("replay-nonce");
+const NONCE: &str = "replay-nonce";
 
 /// What is needed of the CA's directory.
 #[derive(Deserialize)]
