@@ -1,14 +1,11 @@
 //! Pebble, Let's Encrypt's own ACME server for tests, with a name server that leads every name to one member.
 
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use auth::pki::CertificateAuthority;
 use rustls::pki_types::CertificateDer;
@@ -34,7 +31,6 @@ pub(crate) struct Wanted {
 /// A server that runs; it ends when dropped.
 pub(crate) struct Pebble {
     child: Child,
-    _names: NameServer,
     ip: Ipv4Addr,
     /// Of its own certificate.
     ca: CertificateDer<'static>,
@@ -68,13 +64,13 @@ impl Pebble {
             "profiles": { "default": { "description": "test", "validityPeriod": wanted.life_s } },
         }});
         std::fs::write(at("config.json"), config.to_string()).unwrap();
-        let names = NameServer::start(ip, member);
+        let names = serve_names(ip, member);
         let log = at("log");
         let written = std::fs::File::create(&log).unwrap();
         let mut command = Command::new(binary());
         command
             .args(["-config", at("config.json").to_str().unwrap()])
-            .args(["-dnsserver", &names.address.to_string()])
+            .args(["-dnsserver", &names.to_string()])
             .env("PEBBLE_VA_NOSLEEP", "1")
             .stdin(Stdio::null())
             .stderr(written.try_clone().unwrap())
@@ -82,7 +78,6 @@ impl Pebble {
             .process_group(0);
         let pebble = Self {
             child: command.spawn().unwrap(),
-            _names: names,
             ip,
             ca: auth::certificates(ca.certificate_pem()).unwrap().remove(0),
             ca_file: at("ca.pem"),
@@ -140,42 +135,30 @@ fn binary() -> PathBuf {
     program
 }
 
-/// Answers every question for an IPv4 address with one address, and every other one with nothing.
-struct NameServer {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl NameServer {
-    fn start(ip: Ipv4Addr, leads_to: Ipv4Addr) -> Self {
-        let socket = UdpSocket::bind((ip, 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let address = socket.local_addr().unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let mut question = [0; 1500];
-            while !stopped.load(Ordering::Relaxed) {
-                if let Ok((length, from)) = socket.recv_from(&mut question) {
-                    let answer = answer(&question[..length], leads_to);
-                    let _ = answer.map(|answer| socket.send_to(&answer, from));
-                }
-            }
-        });
-        Self {
-            address,
-            stop,
-            thread: Some(thread),
+/// Answers every question for an IPv4 address with one address, and every other one with nothing, until the process ends. Pebble asks over
+/// TCP only.
+fn serve_names(ip: Ipv4Addr, leads_to: Ipv4Addr) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // the end of the connection is an error of the last read
+            std::thread::spawn(move || while answer_one(&mut stream, leads_to).is_ok() {});
         }
-    }
+    });
+    address
 }
 
-impl Drop for NameServer {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
+/// RFC 1035, 4.2.2: each message has its length before it.
+fn answer_one(stream: &mut TcpStream, leads_to: Ipv4Addr) -> std::io::Result<()> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut question = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut question)?;
+    let answer = answer(&question, leads_to).ok_or(ErrorKind::InvalidData)?;
+    let length = u16::try_from(answer.len()).unwrap();
+    stream.write_all(&[&length.to_be_bytes()[..], &answer[..]].concat())
 }
 
 /// RFC 1035, 4.1: the question again, and one record that names it by a pointer.
