@@ -3,10 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rustls::ClientConnection;
-use rustls::StreamOwned;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConnection, StreamOwned};
 
 use crate::common::{Member, Single, until};
 use crate::pebble::{HTTP_PORT, KEY, KEY_ID, Pebble, Wanted};
@@ -62,7 +62,7 @@ fn every_member_gets_a_certificate_whichever_the_ca_asks() {
     let members: Vec<Member> = (1..=3).map(|id| single.spawn_member(id)).collect();
     let root = pebble.root();
     for id in 1..=3 {
-        until("a certificate of the CA is presented", &members, || {
+        until_long("a certificate of the CA is presented", &members, || {
             presents(&single, id, &root)
         });
     }
@@ -74,6 +74,17 @@ fn every_member_gets_a_certificate_whichever_the_ca_asks() {
         let file = single.dir.path().join(format!("data-{id}/acme/https.pem"));
         assert_eq!(mode(&file), 0o600);
     }
+}
+
+/// A member that is asked before it has the cluster's secrets refuses, and who has ordered tries again after a minute.
+fn until_long(what: &str, members: &[Member], mut condition: impl FnMut() -> bool) {
+    let half = Instant::now() + Duration::from_secs(58);
+    let mut holds = false;
+    while !holds && Instant::now() < half {
+        std::thread::sleep(Duration::from_millis(100));
+        holds = condition();
+    }
+    until(what, members, condition);
 }
 
 /// What the HTTPS port presents to clients that dial its address and trust the cluster's CA.

@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
@@ -74,8 +73,7 @@ impl Pebble {
             .env("PEBBLE_VA_NOSLEEP", "1")
             .stdin(Stdio::null())
             .stderr(written.try_clone().unwrap())
-            .stdout(written)
-            .process_group(0);
+            .stdout(written);
         let pebble = Self {
             child: command.spawn().unwrap(),
             ip,

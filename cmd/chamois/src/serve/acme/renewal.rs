@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 /// A member's own moment is within this part of the certificate's life, so that members do not order all at once.
 const SPREAD_PART: u32 = 24;
-/// After the first failure. CAs allow few failures an hour (Let's Encrypt: 5 for a name), and all members fail together.
+/// After the first failure. CAs allow few failures an hour (Let's Encrypt: 5 for a name), and all members fail together: hours must pass
+/// soon.
 const PAUSE_MIN: Duration = Duration::from_secs(60);
 const PAUSE_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Each further pause is this many times as long.
@@ -48,7 +49,7 @@ mod tests {
         assert_eq!(due((from, from), 7), from, "one without a life is due at once");
     }
 
-    /// Three members that fail together stay below five failures an hour and name after their first minutes.
+    /// What goes on to fail is asked for four times a day.
     #[test]
     fn failures_are_repeated_less_and_less_often() {
         let minutes = |failures| pause(failures, 0).as_secs() / 60;
