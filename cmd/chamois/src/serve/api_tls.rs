@@ -45,7 +45,7 @@ pub(super) struct ApiTls {
 struct Named {
     /// A site's own.
     site: NamedCertificate,
-    /// What `[acme]` has ordered.
+    /// What `[api.acme]` has ordered.
     ordered: NamedCertificate,
     /// The member's own, for its names that a site's own does not have.
     own: NamedCertificate,
@@ -101,7 +101,7 @@ impl ApiTls {
         self.grpc.clone()
     }
 
-    /// Where the HTTPS port takes what `[acme]` has ordered.
+    /// Where the HTTPS port takes what `[api.acme]` has ordered.
     pub(super) fn ordered(&self) -> NamedCertificate {
         self.named.ordered.clone()
     }
