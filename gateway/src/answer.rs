@@ -23,6 +23,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) cluster_id: String,
     /// The change is only tried out.
     pub(crate) validate_only: bool,
+    /// Told whose token it is, where requests are logged.
+    pub(crate) seen_as: Option<rpc::SeenAs>,
 }
 
 impl Asked<'_> {

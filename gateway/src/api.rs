@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::compress::Compressor;
 use crate::connections::Greeted;
@@ -23,7 +24,8 @@ use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::{Options, StartError, body};
 
-const PASSED: [&str; 7] = [
+/// Headers that travel on where callers have names.
+pub(crate) const PASSED: [&str; 7] = [
     "authorization",
     rpc::IF_NONE_MATCH,
     rpc::CONSISTENCY,
@@ -54,6 +56,8 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         proxies: None,
         counters: Counters::default(),
         spread: None,
+        access_log: options.access_log.then(|| AccessLog::new("api")),
+        direct: None,
     })
 }
 

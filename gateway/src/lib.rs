@@ -1,5 +1,6 @@
 //! HTTP/JSON to gRPC, driven by the descriptor: knows no service by name. `OVERVIEW.md` shows how.
 
+mod access_log;
 mod admission;
 mod answer;
 mod api;
@@ -7,6 +8,7 @@ mod body;
 mod compress;
 mod conditional;
 mod connections;
+mod direct;
 mod fields;
 mod file_range;
 mod file_source;
@@ -46,6 +48,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
 pub use admission::SharedAddresses;
+pub use direct::{DirectPort, DirectServer};
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
 pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
@@ -61,11 +64,12 @@ pub struct StartError {
     problem: String,
 }
 
-/// Both HTTP ports of a member; cheap to clone.
+/// The HTTP ports of a member; cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
     nodes: Arc<port::Port>,
     api: Arc<port::Port>,
+    direct: Vec<DirectServer>,
     options: Arc<Options>,
 }
 
@@ -86,6 +90,7 @@ impl Gateway {
         let upstream = upstream::Upstream::new(service);
         Ok(Self {
             nodes: Arc::new(nodes::port(&pool, upstream.clone(), &options)?),
+            direct: direct_servers(&pool, &upstream, &options)?,
             api: Arc::new(api::port(&pool, upstream, &options)?),
             options: Arc::new(options),
         })
@@ -142,6 +147,11 @@ impl Gateway {
         self.nodes.answer(caller, request).await
     }
 
+    /// The ports of [`Options::direct`], in its order.
+    pub fn direct_ports(&self) -> &[DirectServer] {
+        &self.direct
+    }
+
     /// Counters of the node port.
     pub fn node_counters(&self) -> &Counters {
         &self.nodes.counters
@@ -151,6 +161,18 @@ impl Gateway {
     pub fn api_counters(&self) -> &Counters {
         &self.api.counters
     }
+}
+
+fn direct_servers(
+    pool: &DescriptorPool,
+    upstream: &upstream::Upstream,
+    options: &Options,
+) -> Result<Vec<DirectServer>, StartError> {
+    let server = |wanted: &DirectPort| -> Result<DirectServer, StartError> {
+        let port = direct::port(pool, upstream.clone(), options, wanted)?;
+        Ok(DirectServer::new(wanted.name, port))
+    };
+    options.direct.iter().map(server).collect()
 }
 
 impl StartError {

@@ -56,6 +56,8 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         proxies: Some(Proxies(options.trusted_proxies.clone())),
         counters: Counters::default(),
         spread: Some(Spread::default()),
+        access_log: None,
+        direct: None,
     })
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rpc::server::{Http2Limits, Rate};
 
 use crate::admission::SharedAddresses;
+use crate::direct::DirectPort;
 use crate::file_source::FileSource;
 use crate::sent::SentFiles;
 
@@ -65,9 +66,13 @@ pub struct Options {
     /// Whether an address is that of a proxy of the node port, whose `X-Forwarded-For` says which node asks; its connections are
     /// many nodes'. Default: none is.
     pub trusted_proxies: SharedAddresses,
+    /// Whether each request of the API port has a line in the log, target `access`. Default: no.
+    pub access_log: bool,
+    /// Ports that have the routes of one service, in plain HTTP. Default: none.
+    pub direct: Vec<DirectPort>,
     /// Bounds of the node port.
     pub nodes: Limits,
-    /// Bounds of the API port.
+    /// Bounds of the API port, and of each direct one.
     pub api: Limits,
 }
 
@@ -182,6 +187,8 @@ impl Default for Options {
             sent_files: Arc::new(|_| {}),
             shared_addresses: Arc::new(|_| false),
             trusted_proxies: Arc::new(|_| false),
+            access_log: false,
+            direct: Vec::new(),
             nodes: Limits::nodes(),
             api: Limits::api(),
         }

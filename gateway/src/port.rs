@@ -13,13 +13,16 @@ use http::header::{
 };
 use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
 use http_body::Body as _;
+use rpc::SeenAs;
 use rpc::server::PortCounters;
 
+use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::answer::Asked;
 use crate::body::{self, Body, Budget, Incoming};
 use crate::compress::Compressor;
 use crate::conditional;
+use crate::direct::Direct;
 use crate::fields::Selection;
 use crate::files::Files;
 use crate::from_headers;
@@ -66,6 +69,10 @@ pub(crate) struct Port {
     pub(crate) counters: Counters,
     /// Spreads those that are to come back, where clients are nodes.
     pub(crate) spread: Option<Spread>,
+    /// Has a line for each request, where that is wanted.
+    pub(crate) access_log: Option<AccessLog>,
+    /// The port of one service.
+    pub(crate) direct: Option<Direct>,
 }
 
 /// What a port has refused or survived since it was made.
@@ -101,12 +108,21 @@ impl Port {
         caller: rpc::Caller,
         request: Request<impl Incoming>,
     ) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let caller = match &self.proxies {
             Some(proxies) => proxies.caller(caller, &parts.headers),
             None => caller,
         };
         let peer = caller.peer;
+        if let Some(direct) = &self.direct {
+            parts.uri = direct.uri(parts.uri);
+        }
+        let logged = self.access_log.as_ref().map(|log| {
+            let seen_as = SeenAs::default();
+            let entry = log.begin(&caller, &parts, seen_as.clone());
+            parts.extensions.insert(seen_as);
+            (log, entry)
+        });
         let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
@@ -135,6 +151,9 @@ impl Port {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
+        if let Some((log, entry)) = &logged {
+            log.end(entry, &response);
+        }
         let status = response.status().as_u16();
         tracing::debug!(?peer, verb = %parts.method, path = %shown(parts.uri.path()), status, "answered");
         response
@@ -151,6 +170,9 @@ impl Port {
         })?;
         check_form(&parts.headers)?;
         let path = self.own_path(&parts.uri)?;
+        if let Some(direct) = &self.direct {
+            direct.check(path)?;
+        }
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
         }
@@ -176,6 +198,10 @@ impl Port {
                 ));
             }
         };
+        let caller = match &self.direct {
+            Some(direct) => direct.caller(caller, &parts.headers, route),
+            None => caller,
+        };
         let query = parts.uri.query().unwrap_or("");
         let asked = Asked {
             table: &self.routes,
@@ -184,6 +210,7 @@ impl Port {
             headers: &parts.headers,
             cluster_id: (self.cluster_id)(),
             validate_only: trial::is_asked(route, &parts.headers, query)?,
+            seen_as: parts.extensions.get::<SeenAs>().cloned(),
         };
         let mut message = self.message(route, &values, parts, body).await?;
         conditional::put_if_match(route, asked.headers, &asked.cluster_id, &mut message)?;
@@ -210,6 +237,7 @@ impl Port {
             passed: &self.passed,
             kept: question.as_ref().and_then(Question::etag),
             validate_only: asked.validate_only,
+            seen_as: asked.seen_as.clone(),
             deadline: match asked.route.takes_long {
                 true => self.limits.long_answer_at_most,
                 false => self.limits.answer_at_most,
@@ -319,7 +347,7 @@ fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// A path as the log may have it: a segment that is longer than names are may be a token, and is left out.
-fn shown(path: &str) -> String {
+pub(crate) fn shown(path: &str) -> String {
     let segments = path.split('/').map(|segment| match segment.len() {
         0..=LOGGED_SEGMENT_BYTES_MAX => segment,
         _ => "…",

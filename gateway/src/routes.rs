@@ -10,7 +10,7 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MethodDescriptor,
 };
 use proto::google::api::{HttpRule, http_rule::Pattern};
-use proto::http::v1::MethodRule;
+use proto::http::v1::{MethodRule, Permission};
 
 use crate::StartError;
 use crate::schema::{MessageId, Schema, SchemaBuilder, extension};
@@ -46,6 +46,8 @@ pub(crate) struct Route {
     pub(crate) from_headers: Vec<(HeaderName, u32)>,
     /// The guard tells whether the answer has changed (`made_of`), so it may be kept.
     pub(crate) may_be_kept: bool,
+    /// Nodes ask for it, each known by its address.
+    pub(crate) is_for_nodes: bool,
     /// The service may take `Limits::long_answer_at_most`.
     pub(crate) takes_long: bool,
     /// Number of the response's `ObjectMeta`.
@@ -250,6 +252,7 @@ impl Compiler {
             if_match: self.if_match(method)?,
             from_headers: self.filled_by_headers(method)?,
             may_be_kept: !rule.made_of.is_empty(),
+            is_for_nodes: rule.permission() == Permission::Node,
             takes_long: rule.takes_long,
             meta: method.output().fields().find(is_meta).map(|field| field.number()),
         });

@@ -38,6 +38,8 @@ pub(crate) struct Call<'a> {
     pub(crate) kept: Option<&'a HeaderValue>,
     /// The change is only to be tried out.
     pub(crate) validate_only: bool,
+    /// Told whose token it is.
+    pub(crate) seen_as: Option<rpc::SeenAs>,
     pub(crate) deadline: Duration,
 }
 
@@ -75,6 +77,9 @@ impl Upstream {
         request.set_timeout(call.deadline);
         request.extensions_mut().insert(call.caller);
         request.extensions_mut().insert(rpc::KeepsAnswers);
+        if let Some(seen_as) = call.seen_as {
+            request.extensions_mut().insert(seen_as);
+        }
         let mut client = tonic::client::Grpc::new(self.service.clone())
             .max_decoding_message_size(RESPONSE_BYTES_MAX)
             .max_encoding_message_size(usize::MAX);

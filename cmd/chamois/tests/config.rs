@@ -11,6 +11,8 @@ mod checks;
 mod dhcp_keys;
 #[path = "config_parts/discovery_keys.rs"]
 mod discovery_keys;
+#[path = "config_parts/edge_keys.rs"]
+mod edge_keys;
 #[path = "config_parts/parser.rs"]
 mod parser;
 
@@ -172,6 +174,7 @@ fn keys_left_out_have_the_values_of_the_example() {
             "anonymous-legacy-reads",
             "enforce-locks",
             "connections-",
+            "access-log",
             "allow-",
         ]
         .iter()

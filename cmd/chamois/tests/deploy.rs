@@ -109,6 +109,7 @@ fn alerts_name_metrics_and_reasons_that_exist() {
         |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
     let rules = text("deploy/examples/prometheus/security.rules.yml");
     let sources: String = [
+        "cmd/chamois/src/serve/acme/mod.rs",
         "cmd/chamois/src/serve/counters.rs",
         "cmd/chamois/src/serve/bmc_connections.rs",
         "cmd/chamois/src/serve/metrics/audit.rs",

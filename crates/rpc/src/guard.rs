@@ -33,7 +33,7 @@ use crate::token::Verifier;
 use crate::trial::{self, Trial, WOULD_CHANGE};
 use crate::{
     Authority, Barrier, Caller, Calls, Denial, Denials, ETAG, Error, Etag, Freshness, IF_NONE_MATCH, Rule,
-    Rules,
+    Rules, SeenAs,
 };
 
 /// Metadata of a request: how fresh a read must be, if not as the method says.
@@ -270,6 +270,9 @@ impl Guard {
             .identify(rule, &caller.identity, request.headers())
             .and_then(|identified| {
                 caller.identity = identified.identity;
+                if let Some(seen_as) = request.extensions().get::<SeenAs>() {
+                    seen_as.tell(&caller.identity);
+                }
                 let given = admission.decide(path, rule, &caller.identity)?;
                 Ok((given, identified.ends_in))
             });

@@ -3,13 +3,23 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines per [`WINDOW`]; the rest is counted.
+/// Lines per [`WINDOW`] of what a log can do without; the rest is counted.
 const LINES_PER_WINDOW_MAX: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Says which lines of one kind go to the log.
-#[derive(Debug, Default)]
-pub(crate) struct LogLimit(Mutex<Window>);
+#[derive(Debug)]
+pub struct LogLimit {
+    lines_max: u32,
+    window: Mutex<Window>,
+}
+
+impl Default for LogLimit {
+    /// Of refusals: 20 lines a second.
+    fn default() -> Self {
+        Self::per_second(LINES_PER_WINDOW_MAX)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Window {
@@ -19,9 +29,17 @@ struct Window {
 }
 
 impl LogLimit {
+    /// At most `lines_max` lines a second.
+    pub fn per_second(lines_max: u32) -> Self {
+        Self {
+            lines_max,
+            window: Mutex::default(),
+        }
+    }
+
     /// `Some(lines left out since the last one)` if a line may be written at `now`.
-    pub(crate) fn admit(&self, now: Instant) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn admit(&self, now: Instant) -> Option<u64> {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if window
             .began
             .is_none_or(|began| now.duration_since(began) >= WINDOW)
@@ -29,7 +47,7 @@ impl LogLimit {
             window.began = Some(now);
             window.lines = 0;
         }
-        if window.lines >= LINES_PER_WINDOW_MAX {
+        if window.lines >= self.lines_max {
             window.left_out += 1;
             return None;
         }

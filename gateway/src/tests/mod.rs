@@ -8,6 +8,7 @@ mod bss;
 mod cloud_init;
 mod cloud_init_more;
 mod component_routes;
+mod direct;
 mod downloads;
 mod endpoints;
 mod files;

@@ -58,6 +58,21 @@ pub(super) async fn listen_on_all(
     Ok(ports)
 }
 
+/// Binds a port on the one address that is named, which may be a service address that is elsewhere now.
+pub(super) async fn listen_at(
+    key: &'static str,
+    address: SocketAddr,
+    config: &Config,
+) -> Result<Vec<ApiPort>, ServeError> {
+    if let SocketAddr::V4(v4) = address {
+        let mut services = config.api_addresses();
+        if let Some((network, _)) = services.find(|(_, service)| service == v4.ip()) {
+            return on(key, &network.interface, v4);
+        }
+    }
+    listen(key, address).await
+}
+
 fn on(key: &'static str, interface: &str, address: SocketAddrV4) -> Result<Vec<ApiPort>, ServeError> {
     let both = [interface, LOOPBACK].into_iter();
     both.map(|interface| ApiPort::bind(key, interface, address))

@@ -18,6 +18,7 @@ use super::boot_files::Source;
 use super::config::{Config, Role};
 use super::counters::{Counters, Server};
 use super::drain::{Drain, Stop};
+use super::legacy_ports::{self, LegacyPorts};
 use super::loaders;
 use super::open_roles::OpenRoles;
 use super::readiness;
@@ -27,28 +28,30 @@ use super::tasks::Tasks;
 /// Where boot files are in a node's URL.
 const FILES_PREFIX: &str = "/files/";
 
-/// Both ports, bound but not served yet.
+/// Both ports, and those of single services, bound but not served yet.
 pub(super) struct ApiPorts {
     grpc: Vec<ApiPort>,
     https: Vec<ApiPort>,
+    legacy: LegacyPorts,
     grpc_tls: ServerConfig,
     https_tls: ServerConfig,
     limits: Limits,
 }
 
 impl ApiPorts {
-    /// Binds both.
+    /// Binds them.
     pub(super) async fn bind(config: &Config, tls: &ApiTls) -> Result<Self, ServeError> {
         Ok(Self {
             grpc: api_port::listen_on_all("api.grpc-listen", config.api.grpc_listen, config).await?,
             https: api_port::listen_on_all("api.https-listen", config.api.https_listen, config).await?,
+            legacy: LegacyPorts::bind(config).await?,
             grpc_tls: tls.grpc_config().map_err(ServeError::setup("TLS of the API"))?,
             https_tls: tls.https_config().map_err(ServeError::setup("TLS of the API"))?,
             limits: grpc_limits(config),
         })
     }
 
-    /// Serves both until the drain. What it gives ends with the last request.
+    /// Serves them until the drain. What it gives ends with the last request.
     pub(super) fn serve(
         self,
         services: &Services,
@@ -88,6 +91,7 @@ impl ApiPorts {
                 Ok(())
             });
         }
+        self.legacy.serve(gateway, counters, drain, &running, tasks);
         drop(running);
         ApiServed(served)
     }
@@ -146,6 +150,8 @@ pub(super) fn gateway(
         sent_files: node_files.sent,
         shared_addresses: Arc::new(move |address| contains(&shared, address)),
         trusted_proxies: Arc::new(move |address| contains(&proxies, address)),
+        access_log: config.api.access_log,
+        direct: legacy_ports::wanted(&config.api),
         ..Options::default()
     };
     options.nodes.requests_per_address = request_rate(config);
@@ -167,6 +173,9 @@ fn say_what_is_open(config: &Config) {
     if !boot.trusted_proxies.is_empty() {
         let networks = list(&boot.trusted_proxies);
         tracing::warn!(%networks, "proxies say which node asks (`boot.trusted-proxies`)");
+    }
+    for (key, address) in legacy_ports::listens(api) {
+        tracing::warn!(%address, "a service has a port of its own without TLS: whoever listens there can repeat a token (`{key}`)");
     }
     if api.allow_tls12 {
         tracing::warn!("TLS 1.2 is spoken beside 1.3 (`api.allow-tls12`)");

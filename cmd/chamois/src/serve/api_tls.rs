@@ -8,7 +8,10 @@ use std::time::{Duration, SystemTime};
 use auth::Sealer;
 use raft::Store;
 use rpc::client::endpoint_host;
-use rpc::tls::{Material, ServerCertificate, TlsError, TrustedClients, host_names, validity};
+use rpc::tls::{
+    Certificates, Material, NamedCertificate, ServerCertificate, TlsError, TrustedClients, host_names,
+    validity,
+};
 use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 
@@ -26,13 +29,33 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct ApiTls {
     /// Of the cluster's CA: members and machines that join know that.
     grpc: ServerCertificate,
-    /// The same, or a site's own.
+    /// The same, or a site's own: for clients that ask for no name, or for one that no other certificate has.
     https: ServerCertificate,
+    /// For clients of the HTTPS port that ask for one of its names; the first that has it counts.
+    named: Named,
     clients: TrustedClients,
     /// A site's own files as they were when the ports were bound.
     loaded: Arc<SiteFiles>,
     /// `api.allow-tls12`.
     allows_tls12: bool,
+}
+
+/// Certificates that are presented to who asks for their names, on the HTTPS port.
+#[derive(Clone, Debug, Default)]
+struct Named {
+    /// A site's own.
+    site: NamedCertificate,
+    /// What `[api.acme]` has ordered.
+    ordered: NamedCertificate,
+    /// The member's own, for its names that a site's own does not have.
+    own: NamedCertificate,
+}
+
+impl Named {
+    fn beside(&self, usual: &ServerCertificate) -> Certificates {
+        let all = [&self.site, &self.ordered, &self.own];
+        Certificates::new(all.into_iter().cloned().collect(), usual.clone())
+    }
 }
 
 impl ApiTls {
@@ -52,8 +75,13 @@ impl ApiTls {
     fn of(cluster: &str, material: &Material, site: SiteFiles) -> Result<Self, TlsError> {
         let chain = with(material.chain.clone(), &material.ca);
         let own = |chain| ServerCertificate::new(chain, material.key.clone_key());
+        let named = Named::default();
+        named.own.replace(chain.clone(), material.key.clone_key())?;
         let https = match &site.https {
-            Some((chain, key)) => ServerCertificate::new(chain.clone(), key.clone_key())?,
+            Some((chain, key)) => {
+                named.site.replace(chain.clone(), key.clone_key())?;
+                ServerCertificate::new(chain.clone(), key.clone_key())?
+            }
             None => own(chain.clone())?,
         };
         let clients = TrustedClients::new(cluster, &material.ca)?;
@@ -61,6 +89,7 @@ impl ApiTls {
         Ok(Self {
             grpc: own(chain)?,
             https,
+            named,
             clients,
             loaded: Arc::new(site),
             allows_tls12: false,
@@ -72,12 +101,17 @@ impl ApiTls {
         self.grpc.clone()
     }
 
+    /// Where the HTTPS port takes what `[api.acme]` has ordered.
+    pub(super) fn ordered(&self) -> NamedCertificate {
+        self.named.ordered.clone()
+    }
+
     /// TLS of the gRPC port.
     ///
     /// # Errors
     /// If the provider lacks a protocol version.
     pub(super) fn grpc_config(&self) -> Result<ServerConfig, TlsError> {
-        self.showing(&self.grpc)
+        self.showing(&self.grpc.clone().into())
     }
 
     /// TLS of the HTTPS port.
@@ -85,10 +119,10 @@ impl ApiTls {
     /// # Errors
     /// If the provider lacks a protocol version.
     pub(super) fn https_config(&self) -> Result<ServerConfig, TlsError> {
-        self.showing(&self.https)
+        self.showing(&self.named.beside(&self.https))
     }
 
-    fn showing(&self, shown: &ServerCertificate) -> Result<ServerConfig, TlsError> {
+    fn showing(&self, shown: &Certificates) -> Result<ServerConfig, TlsError> {
         match self.allows_tls12 {
             true => rpc::tls::api_server_config_allowing_tls12(shown, &self.clients),
             false => rpc::tls::api_server_config(shown, &self.clients),
@@ -151,6 +185,7 @@ impl Keeper {
         let listens = listens.into_iter().filter(|ip| !ip.is_unspecified());
         names.extend(listens.map(|ip| ip.to_string()));
         names.extend(config.api_addresses().map(|(_, address)| address.to_string()));
+        names.extend(config.api.names.iter().cloned());
         // what has changed since the ports were bound is seen at the first look
         let https = tls.loaded.https.as_ref();
         let https = https.map(|(chain, key)| (chain.clone(), key.clone_key()));
@@ -219,7 +254,8 @@ impl Keeper {
         }
         if let Some((chain, key)) = &loaded {
             let replaced = self.tls.https.replace(chain.clone(), key.clone_key());
-            replaced.map_err(|error| error.to_string())?;
+            let named = self.tls.named.site.replace(chain.clone(), key.clone_key());
+            replaced.and(named).map_err(|error| error.to_string())?;
             tracing::info!("the HTTPS port presents what is in `api.https-certificate`");
         }
         self.https = loaded;
@@ -268,6 +304,12 @@ impl Keeper {
         let chain = with(chain, &self.of_the_cluster());
         let present = |port: &ServerCertificate| port.replace(chain.clone(), self.material.key.clone_key());
         present(&self.tls.grpc).map_err(|error| error.to_string())?;
+        let named = self
+            .tls
+            .named
+            .own
+            .replace(chain.clone(), self.material.key.clone_key());
+        named.map_err(|error| error.to_string())?;
         if self.https.is_none() {
             present(&self.tls.https).map_err(|error| error.to_string())?;
         }
@@ -332,6 +374,7 @@ mod tests {
         let tls = ApiTls::of("demo", &material, SiteFiles::default()).unwrap();
         assert_eq!(tls.grpc.presented(), material.chain.first().cloned());
         assert_eq!(tls.https.presented(), material.chain.first().cloned());
+        assert_eq!(tls.named.own.presented(), material.chain.first().cloned());
         tls.grpc_config().unwrap();
         tls.https_config().unwrap();
     }
@@ -407,5 +450,9 @@ mod tests {
         let tls = ApiTls::of("demo", &own, files).unwrap();
         assert_eq!(tls.grpc.presented(), own.chain.first().cloned());
         assert_eq!(tls.https.presented(), site.chain.first().cloned());
+        // who asks by name for what the site's does not have gets the member's own
+        assert_eq!(tls.named.site.presented(), site.chain.first().cloned());
+        assert_eq!(tls.named.own.presented(), own.chain.first().cloned());
+        assert_eq!(tls.ordered().presented(), None, "nothing has been ordered");
     }
 }

@@ -49,6 +49,8 @@ pub(super) enum Server {
     Timeline,
     /// Jobs about BMCs, and connections to BMCs.
     Discovery,
+    /// Certificates that a CA gives by itself.
+    Acme,
 }
 
 /// All sources; cheap to clone.
@@ -122,6 +124,11 @@ impl Server {
                 "part",
                 "Jobs that this member has taken, by kind, and its connections to BMCs, by what became of them.",
             ),
+            Self::Acme => (
+                "chamois_acme_events_total",
+                "port",
+                "Certificates that this member has ordered by ACME, and orders that failed.",
+            ),
         }
     }
 
@@ -140,6 +147,7 @@ impl Server {
             Self::Raft => "raft",
             Self::Timeline => "boot timeline",
             Self::Discovery => "discovery",
+            Self::Acme => "acme",
         }
     }
 }

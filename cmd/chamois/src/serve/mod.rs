@@ -1,6 +1,7 @@
 //! `chamois serve`: one member. `OVERVIEW.md` beside `Cargo.toml` says in which order it starts and stops,
 //! and what happens when a part fails.
 
+mod acme;
 mod api_port;
 mod api_ports;
 mod api_tls;
@@ -24,6 +25,7 @@ mod http_client;
 mod huge_pages;
 mod identity;
 mod join_service;
+mod legacy_ports;
 mod loaders;
 mod member_service;
 mod metrics;
@@ -63,6 +65,7 @@ pub use self::drain::Signals;
 pub use self::error::ServeError;
 use crate::logging::Origin;
 
+use self::acme::ChallengePort;
 use self::api_ports::{ApiPorts, NodeFiles};
 use self::api_tls::{ApiTls, Keeper};
 use self::break_glass::{Asked, Uses};
@@ -147,6 +150,7 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let mut signals = listen_to_signals()?;
     let api_tls = ApiTls::new(&config, &identity.material)?;
     let api_ports = ApiPorts::bind(&config, &api_tls).await?;
+    let challenge_port = ChallengePort::bind(&config).await?;
     let peer_listeners = peer_port::listen(config.raft.peer_listen, &raft).await?;
     let peers = PeerTraffic::default();
     let member = start_member(&config, &identity, &peers, &raft).await?;
@@ -191,6 +195,8 @@ async fn serve(config: Config, identity: Identity, apart: Apart) -> Result<(), S
     let (services, health, authorities) = services::assemble(parts, page, drain.finishing()).await?;
     let asked = open_break_glass(&config, &store, &authorities, &audit, &drain, &mut tasks);
     follow_rights(authorities, &drain, &mut tasks);
+    let source = acme::Source::new(&config, &api_tls, &store, &identity);
+    acme::start(challenge_port, source, &counters, &drain, &mut tasks);
     let keeper = Keeper::new(api_tls, &config, &identity, &store);
     keep_certificates(keeper, &drain, &mut tasks).await;
     let open_roles = OpenRoles::new(&config, drain.leaving());
@@ -295,7 +301,7 @@ fn metrics_page(
     let (raft, store, counters) = (member.metrics(), member.store(), counters.clone());
     let (servers, checks, oidc) = (dhcp.clone(), tokens.clone(), oidc.clone());
     let audit = AuditPage(Arc::new(audit.counters()));
-    let presented = api_tls.presented();
+    let (presented, ordered) = (api_tls.presented(), api_tls.ordered());
     move |calls| MetricsPage {
         raft,
         peers,
@@ -311,6 +317,7 @@ fn metrics_page(
             checks,
             oidc,
             presented,
+            ordered,
         },
         audit,
     }

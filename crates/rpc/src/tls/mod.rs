@@ -4,6 +4,7 @@ mod certified;
 mod der;
 mod extensions;
 mod material;
+mod named;
 mod pinned;
 mod pinned_ca;
 mod renewed;
@@ -27,6 +28,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use certified::{BACKDATED_BY, authority_name, identity_of, validity};
 pub use extensions::{host_names, is_authority};
 pub use material::Material;
+pub use named::{Certificates, NamedCertificate};
 pub use pinned::{PeerRefused, PinnedKeys};
 pub use pinned_ca::IsCa;
 pub use renewed::RenewedCertificate;
@@ -115,7 +117,7 @@ pub fn server_config(material: &Material, clients: ClientCerts) -> Result<Server
             // for whoever knows the CA by a digest only: a machine that is about to join
             chain.extend(material.ca.iter().cloned());
             let shown = ServerCertificate::new(chain, material.key.clone_key())?;
-            api_server_config(&shown, &TrustedClients::new(&cluster, &material.ca)?)
+            api_server_config(&shown.into(), &TrustedClients::new(&cluster, &material.ca)?)
         }
     }
 }
@@ -125,10 +127,7 @@ pub fn server_config(material: &Material, clients: ClientCerts) -> Result<Server
 ///
 /// # Errors
 /// If the provider lacks a protocol version.
-pub fn api_server_config(
-    shown: &ServerCertificate,
-    clients: &TrustedClients,
-) -> Result<ServerConfig, TlsError> {
+pub fn api_server_config(shown: &Certificates, clients: &TrustedClients) -> Result<ServerConfig, TlsError> {
     config_of_versions(shown, clients, &[&TLS13])
 }
 
@@ -137,14 +136,14 @@ pub fn api_server_config(
 /// # Errors
 /// As [`api_server_config`].
 pub fn api_server_config_allowing_tls12(
-    shown: &ServerCertificate,
+    shown: &Certificates,
     clients: &TrustedClients,
 ) -> Result<ServerConfig, TlsError> {
     config_of_versions(shown, clients, &[&TLS13, &TLS12])
 }
 
 fn config_of_versions(
-    shown: &ServerCertificate,
+    shown: &Certificates,
     clients: &TrustedClients,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ServerConfig, TlsError> {

@@ -1,5 +1,6 @@
 //! Everything that can be known to fail before a port is bound: `chamois serve --check` stops after it.
 
+mod acme;
 mod audit;
 mod dhcp_rules;
 mod discovery;
@@ -30,6 +31,7 @@ pub fn check(config: &Config, listed: &Listed, host: &Host) -> Result<(), Config
     files::check(config, &mut problems);
     discovery::check(config, &mut problems);
     audit::check(config, &mut problems);
+    acme::check(config, &mut problems);
     secrets::check(config, &mut problems);
     if problems.0.is_empty() {
         Ok(())

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::Problems;
 use crate::serve::config::{Config, DhcpMode, NetworkConfig, Role};
+use crate::serve::legacy_ports;
 
 /// A node that sleeps longer than this between tries looks dead.
 const RETRY_DELAY_S_MAX: u32 = 3600;
@@ -142,6 +143,16 @@ fn check_tcp(config: &Config, problems: &mut Problems) {
         ("api.grpc-listen".to_owned(), config.api.grpc_listen),
         ("api.https-listen".to_owned(), config.api.https_listen),
     ];
+    if let Some(acme) = &config.api.acme {
+        listeners.push(("api.acme.http-listen".to_owned(), acme.http_listen));
+    }
+    for (key, address) in legacy_ports::listens(&config.api) {
+        if address.ip().is_unspecified() {
+            let problem = "plain HTTP is not served on all interfaces; name one address, e.g. 127.0.0.1";
+            problems.add(key, problem);
+        }
+        listeners.push((key.to_owned(), address));
+    }
     for (role, key, port) in [
         (Role::Boot, "boot.http-port", config.boot.http_port),
         (Role::Dns, "dns.port", config.dns.port),

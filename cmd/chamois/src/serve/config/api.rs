@@ -7,7 +7,7 @@ use model::Ipv4Net;
 use rpc::server::Rate;
 use serde::Deserialize;
 
-use super::value;
+use super::{AcmeConfig, value};
 
 /// `[api]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +20,20 @@ pub struct ApiConfig {
     /// client certificate.
     #[serde(deserialize_with = "value::listen_address")]
     pub https_listen: SocketAddr,
+    /// Address and port of SMD alone, below `/hsm/v2`, in plain HTTP, for what asks the service past haproxy (today 27779). Whoever
+    /// listens on that network can repeat the tokens that are sent there: name a loopback address if that will do. Default: none.
+    #[serde(default, deserialize_with = "value::optional_listen_address")]
+    pub legacy_smd_listen: Option<SocketAddr>,
+    /// The same of BSS, below `/boot/v1` (today 27778).
+    #[serde(default, deserialize_with = "value::optional_listen_address")]
+    pub legacy_bss_listen: Option<SocketAddr>,
+    /// The same of the cloud-init server, at the root and below `/cloud-init` (today 27777).
+    #[serde(default, deserialize_with = "value::optional_listen_address")]
+    pub legacy_cloud_init_listen: Option<SocketAddr>,
+    /// More names (DNS) by which clients dial this member, such as the one that haproxy had: they are in the member's own certificate,
+    /// beside its addresses and the service addresses. Default: none.
+    #[serde(default, deserialize_with = "value::host_names")]
+    pub names: Vec<String>,
     /// A site's own certificate for the HTTPS port, PEM: own certificate first, then those between it and its root. Read again when
     /// it changes. Default: the member's own, of the cluster's CA, which the gRPC port presents always.
     pub https_certificate: Option<PathBuf>,
@@ -48,6 +62,10 @@ pub struct ApiConfig {
     /// closed and counted (`connections_too_often`). 0: no limit.
     #[serde(default = "connections_per_s_max")]
     pub connections_per_s_max: u32,
+    /// Whether each request of the HTTPS port has a line in the log (target `access`): peer, principal, verb, path, status, bytes,
+    /// milliseconds. 1,000 lines a second at most. Default: no; changes and refusals are in the audit journal anyway.
+    #[serde(default)]
+    pub access_log: bool,
     /// Whether TLS 1.2 is spoken, too, for clients that are too old for TLS 1.3. Default: no. Members speak TLS 1.3 among
     /// themselves whatever this says.
     #[serde(default)]
@@ -56,6 +74,8 @@ pub struct ApiConfig {
     /// reaches them. Default: no. To link-local addresses, a cloud's metadata among them, nothing is sent ever.
     #[serde(default)]
     pub allow_loopback_webhooks: bool,
+    /// A certificate for the HTTPS port that a CA gives by itself. Default: none is ordered.
+    pub acme: Option<AcmeConfig>,
 }
 
 fn connections_max() -> u32 {

@@ -4,6 +4,7 @@
 //! The file holds only what is this host's own. Subnets, boot parameters and everything else that
 //! the members share are replicated resources, changed through the API.
 
+mod acme;
 mod address;
 mod api;
 mod audit;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use model::IpNet;
 use serde::Deserialize;
 
+pub use self::acme::AcmeConfig;
 pub use self::address::{AddressConfig, AddressMode};
 pub use self::api::ApiConfig;
 pub use self::audit::AuditConfig;

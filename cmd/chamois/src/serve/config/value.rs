@@ -23,6 +23,55 @@ pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<Socke
     Ok(address)
 }
 
+/// As many as any certificate of a host has; more are a mistake.
+const HOST_NAMES_MAX: usize = 32;
+/// RFC 1035, 2.3.4, without the dot at the end.
+const HOST_NAME_BYTES_MAX: usize = 253;
+
+/// A list of DNS names, in small letters then.
+pub(super) fn host_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    if texts.len() > HOST_NAMES_MAX {
+        let count = texts.len();
+        return Err(D::Error::custom(format!(
+            "{count} names; at most {HOST_NAMES_MAX} are accepted"
+        )));
+    }
+    let mut names: Vec<String> = Vec::new();
+    for text in texts {
+        let name = text.to_ascii_lowercase();
+        if !is_host_name(&name) {
+            return Err(D::Error::custom(format!(
+                "`{text}` is not a host's name; accepted is e.g. `smd.hpc.example.org`, without wildcard, port or dot at the end"
+            )));
+        }
+        if names.contains(&name) {
+            return Err(D::Error::custom(format!("`{name}` is there twice; name it once")));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Labels of letters, digits and inner hyphens (RFC 1123, 2.1); not an address.
+fn is_host_name(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_label = |label: &str| {
+        let fits = !label.is_empty() && label.len() <= 63;
+        fits && label.bytes().all(is_inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let ends_in_number = name.rsplit('.').next().is_none_or(is_number);
+    name.len() <= HOST_NAME_BYTES_MAX && !ends_in_number && name.split('.').all(is_label)
+}
+
+/// The same, where nothing need be listened to.
+pub(super) fn optional_listen_address<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    listen_address(from).map(Some)
+}
+
 /// Fewer entries between two snapshots than this would make them all that the disk does.
 const SNAPSHOT_ENTRIES_MIN: u64 = 100;
 /// More would outgrow what a start can replay.
@@ -145,4 +194,35 @@ fn parse_ipv4<E: Error>(text: &str) -> Result<Ipv4Addr, E> {
             "`{text}` is not an IPv4 address; accepted is e.g. `10.97.1.1`"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_host_name;
+
+    /// They are put into certificates: what is no name there makes none.
+    #[test]
+    fn names_of_hosts_are_labels_and_no_addresses() {
+        for name in ["smd", "smd.hpc.example.org", "1a.example", "a-b.c2"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        let long = ["a".repeat(64), vec!["a".repeat(60); 5].join(".")];
+        let wrong = [
+            "",
+            ".",
+            "a.",
+            "-a",
+            "a-",
+            "a b",
+            "*.a",
+            "a:80",
+            "10.97.1.1",
+            "a_b",
+            "fd00::1",
+            "a..b",
+        ];
+        for name in wrong.into_iter().chain(long.iter().map(String::as_str)) {
+            assert!(!is_host_name(name), "{name}");
+        }
+    }
 }

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use access::{Oidc, TokenChecks};
 use raft::Store;
-use rpc::tls::{ServerCertificate, validity};
+use rpc::tls::{NamedCertificate, ServerCertificate, validity};
+use rustls_pki_types::CertificateDer;
 
 use super::exposition::{Exposition, Kind};
 
@@ -17,6 +18,8 @@ pub(in crate::serve) struct TokenPage {
     pub(in crate::serve) oidc: Oidc,
     /// What the gRPC port presents.
     pub(in crate::serve) presented: ServerCertificate,
+    /// What the HTTPS port presents by ACME.
+    pub(in crate::serve) ordered: NamedCertificate,
 }
 
 impl TokenPage {
@@ -52,20 +55,23 @@ impl TokenPage {
 
     /// A member signs its own anew at half its life; where no CA signs here, an administrator does.
     fn add_certificate(&self, page: &mut Exposition) {
-        let presented = self.presented.presented();
-        let ends = presented
-            .and_then(|certificate| validity(&certificate))
-            .map(|(_, to)| to);
-        let ends = ends.and_then(|ends| ends.duration_since(SystemTime::UNIX_EPOCH).ok());
-        if let Some(ends) = ends {
+        if let Some(ends_s) = self.presented.presented().and_then(ends_s) {
             let help = "When the certificate ends that this member presents on its gRPC port, seconds since the Unix epoch.";
-            page.gauge(
-                "chamois_api_certificate_ends_timestamp_seconds",
-                help,
-                ends.as_secs(),
-            );
+            page.gauge("chamois_api_certificate_ends_timestamp_seconds", help, ends_s);
+        }
+        if let Some(ends_s) = self.ordered.presented().and_then(ends_s) {
+            let help = "When the certificate ends that this member presents on its HTTPS port by ACME, seconds since the Unix epoch.";
+            page.gauge("chamois_acme_certificate_ends_timestamp_seconds", help, ends_s);
         }
     }
+}
+
+/// When a certificate ends, seconds since the Unix epoch.
+#[allow(clippy::needless_pass_by_value, reason = "for `and_then`")]
+fn ends_s(certificate: CertificateDer<'static>) -> Option<u64> {
+    let (_, ends) = validity(&certificate)?;
+    let since = ends.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
 
 #[cfg(test)]
@@ -98,7 +104,8 @@ mod tests {
             store,
             checks,
             oidc,
-            presented: ServerCertificate::new(chain, key).unwrap(),
+            presented: ServerCertificate::new(chain.clone(), key.clone_key()).unwrap(),
+            ordered: NamedCertificate::default(),
         };
         let mut shown = Exposition::default();
         page.add_to(&mut shown);
@@ -106,9 +113,15 @@ mod tests {
         let ends_s = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let line = format!("chamois_api_certificate_ends_timestamp_seconds {ends_s}");
         assert!(text.contains(&line), "{text}");
+        assert!(!text.contains("chamois_acme_certificate_ends"), "{text}");
         assert!(text.contains("chamois_auth_tokens_refused_total 0"), "{text}");
         assert!(!text.contains("signing_key_age"), "{text}");
         assert!(text.contains("chamois_auth_provider_failures_total 0"), "{text}");
         assert!(!text.contains("provider_keys_age"), "{text}");
+        page.ordered.replace(chain, key).unwrap();
+        let mut shown = Exposition::default();
+        page.add_to(&mut shown);
+        let line = format!("chamois_acme_certificate_ends_timestamp_seconds {ends_s}");
+        assert!(shown.into_text().contains(&line));
     }
 }
