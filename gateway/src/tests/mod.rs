@@ -1,6 +1,7 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
 mod better;
+mod bmc_resources;
 mod boot_configurations;
 mod boot_rollouts;
 mod boot_timeline;
