@@ -18,7 +18,7 @@ use http::{Response, StatusCode, request};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -429,8 +429,14 @@ where
         code,
         reason: cut(why).into(),
     };
-    if socket.close(Some(frame)).await.is_ok() {
-        while let Some(Ok(_)) = socket.next().await {}
+    if socket.close(Some(frame)).await.is_err() {
+        return;
+    }
+    while let Some(Ok(_)) = socket.next().await {}
+    // what is left unread of a message that was refused would reset the connection, and with it go what was just said
+    if matches!(code, CloseCode::Size | CloseCode::Protocol | CloseCode::Invalid) {
+        let mut unread = vec![0; BUFFER_BYTES];
+        while let Ok(1..) = socket.get_mut().read(&mut unread).await {}
     }
 }
 

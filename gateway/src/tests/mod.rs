@@ -25,6 +25,7 @@ mod lock_enforcement;
 mod locks;
 mod maps;
 mod partitions;
+mod paths;
 mod power;
 mod redfish_endpoints;
 mod routes;
@@ -32,6 +33,7 @@ mod sent_files;
 mod sockets;
 mod subscriptions;
 mod transcoding;
+mod websockets;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
