@@ -16,6 +16,8 @@ mod smd;
 use request::{Answer, Request, Without};
 use site::Site;
 
+const DOCUMENT: &str = include_str!("../../../../docs/ochami.md");
+
 /// All requests, in the order in which each can succeed.
 fn requests() -> impl Iterator<Item = &'static Request> {
     [
@@ -36,10 +38,9 @@ fn requests() -> impl Iterator<Item = &'static Request> {
 fn every_request_of_ochami_is_answered_with_and_without_a_token() {
     let site = Site::start();
     let (administrator, reader, stranger) = (site.administrator(), site.reader(), site.stranger());
-    println!("| command | request | without a token | with a token |\n|---|---|---|---|");
     let mut wrong = Vec::new();
     for request in requests() {
-        let refused = stranger.send(request.line, request.body);
+        let refused = stranger.run(request);
         check(
             request,
             "a stranger",
@@ -49,7 +50,7 @@ fn every_request_of_ochami_is_answered_with_and_without_a_token() {
         );
         // a change that anybody may make would be made twice
         if request.without != Without::Everybody {
-            let read = reader.send(request.line, request.body);
+            let read = reader.run(request);
             check(
                 request,
                 "a reader",
@@ -58,25 +59,26 @@ fn every_request_of_ochami_is_answered_with_and_without_a_token() {
                 &mut wrong,
             );
         }
-        let answer = administrator.send(request.line, request.body);
+        let answer = administrator.run(request);
         check(request, "the administrator", &answer, request.status, &mut wrong);
-        println!(
-            "| {} | `{}` | {} | {} |",
-            request.command,
-            request.line,
-            said(request),
-            answer.status
-        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn said(request: &Request) -> String {
-    match request.without {
+/// A request as the document shows it.
+fn row(request: &Request) -> String {
+    let Request {
+        command,
+        line,
+        status,
+        ..
+    } = request;
+    let without = match request.without {
         Without::Nobody => "401".to_owned(),
-        Without::Readers => format!("{} from `anonymous-legacy-reads`, else 401", request.status),
-        Without::Everybody => request.status.to_string(),
-    }
+        Without::Readers => format!("{status} from `anonymous-legacy-reads`, else 401"),
+        Without::Everybody => status.to_string(),
+    };
+    format!("| {command} | `{line}` | {without} | {status} |")
 }
 
 fn check(request: &Request, who: &str, answer: &Answer, expected: u16, wrong: &mut Vec<String>) {
@@ -94,14 +96,28 @@ fn check(request: &Request, who: &str, answer: &Answer, expected: u16, wrong: &m
     }
 }
 
-/// The table is the documentation of what is compatible: each command is in it, and no request twice.
+/// Whoever moves here reads there what he may rely on.
+#[test]
+fn the_document_shows_these_requests_and_no_others() {
+    let shown: Vec<&str> = DOCUMENT
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    let rows: Vec<String> = requests().map(row).collect();
+    for (shown, row) in shown.iter().zip(&rows) {
+        assert_eq!(shown, row);
+    }
+    assert_eq!(shown.len(), rows.len(), "docs/ochami.md:\n{}", rows.join("\n"));
+}
+
+/// Each command is there, and no request twice.
 #[test]
 fn the_table_has_every_command_and_no_request_twice() {
     let mut lines: Vec<(&str, &str)> = requests().map(|request| (request.line, request.body)).collect();
     let all = lines.len();
     lines.sort_unstable();
     lines.dedup();
-    // `bss boot image set` reads what `bss boot params get` may read, too
     assert_eq!(lines.len(), all);
     for service in [
         "smd component",

@@ -1,6 +1,6 @@
-//! A request as `ochami` sends it: its User-Agent, Go's Accept-Encoding, and neither Content-Type nor Accept.
+//! A request as `ochami` sends it: its User-Agent, Go's Accept-Encoding, and neither Content-Type nor Accept, but for boot-service.
 //!
-//! Source: recorded against a logging server, one command after the other (ochami v0.7; `cmd` and `pkg/client` of its repository).
+//! Source: ochami v0.10.2, recorded against a logging server, one command after the other.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -86,6 +86,16 @@ impl Request {
         Request { shows, ..self }
     }
 
+    /// What kind of body it says it has: only the client of boot-service, which is generated, says any.
+    fn headers(&self) -> &'static str {
+        let is_patch = self.line.starts_with("PATCH ");
+        match self.line.contains(" /boot-service/") {
+            false => "",
+            true if is_patch => "Accept: application/json\r\nContent-Type: application/merge-patch+json\r\n",
+            true => "Accept: application/json\r\nContent-Type: application/json\r\n",
+        }
+    }
+
     /// What somebody without a token gets.
     pub(crate) fn status_without_token(&self, is_reader: bool) -> u16 {
         match (self.without, is_reader) {
@@ -113,6 +123,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// Sends a request of a command.
+    pub(crate) fn run(&self, request: &Request) -> Answer {
+        self.send_with(request.line, request.headers(), request.body)
+    }
+
     /// Sends a request as `ochami` does.
     pub(crate) fn send(&self, line: &str, body: &str) -> Answer {
         self.send_with(line, "", body)
@@ -130,7 +145,7 @@ impl Client {
         };
         let host = self.to;
         self.say(&format!(
-            "{line} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ochami/v0.7.0\r\nAccept-Encoding: gzip\r\n\
+            "{line} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ochami/v0.10.2\r\nAccept-Encoding: gzip\r\n\
              {authorization}{headers}{length}\r\n{body}"
         ))
     }
