@@ -286,7 +286,7 @@ impl Bridge {
         Io: AsyncRead + AsyncWrite + Unpin,
     {
         if let End::Said(code, why) = self.pass(&mut socket, draining).await {
-            tracing::debug!(%code, why, "a WebSocket ends");
+            tracing::debug!(%code, %why, "a WebSocket ends");
             let farewell = farewell(&mut socket, code, &why);
             // who does not read does not hear it
             let _ = timeout(FAREWELL_AT_MOST, farewell).await;
