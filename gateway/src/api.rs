@@ -41,7 +41,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
     Ok(Port {
         routes: RouteTable::new(pool, |_| true)?,
         upstream,
-        prefixes: options.prefixes.clone(),
+        aliases: options.aliases.clone(),
         cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         compressor: Some(Compressor::new()),

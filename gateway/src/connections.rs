@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::body::Body;
 use crate::options::Limits;
 use crate::port::Port;
+use crate::websocket::{self, Upgraded};
 use crate::wire::Wire;
 
 /// A peer that is silent for this long is asked whether it lives, and every `PROBE_PAUSE_S` then.
@@ -93,8 +94,13 @@ where
         wire,
     } = greeted;
     let (peer, answering) = (caller.peer, Arc::clone(&port));
+    let upgraded = Upgraded::new(draining.clone());
+    let upgrading = upgraded.clone();
     let answer = move |mut request: Request<Incoming>| {
         let (port, caller) = (Arc::clone(&answering), caller.clone());
+        if websocket::asks_for_upgrade(request.headers()) {
+            request.extensions_mut().insert(upgrading.clone());
+        }
         if let Some(wire) = &wire {
             request.extensions_mut().insert(wire.clone());
         }
@@ -106,8 +112,13 @@ where
     } else {
         serve_http1(io, answer, &port.limits, draining).await
     };
-    if let Err(error) = ended {
-        tracing::debug!(?peer, %error, "connection ended");
+    match ended {
+        Err(error) => tracing::debug!(?peer, %error, "connection ended"),
+        Ok(()) => {
+            if let Some(work) = upgraded.take() {
+                work.await;
+            }
+        }
     }
 }
 
@@ -132,7 +143,9 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.headers_at_most)
         .max_buf_size(limits.header_bytes_max);
-    let connection = builder.serve_connection(TokioIo::new(io), service);
+    let connection = builder
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended,

@@ -98,7 +98,7 @@ pub(crate) fn port(
         // what opens something is not shown on plain HTTP, as on the nodes' port
         routes: RouteTable::new(pool, |rule: &MethodRule| !rule.tls_only)?,
         upstream,
-        prefixes: Vec::new(),
+        aliases: Vec::new(),
         cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         compressor: Some(Compressor::new()),

@@ -20,7 +20,7 @@ use crate::retry_after::Spread;
 use crate::routes::RouteTable;
 use crate::upstream::Upstream;
 use crate::wire::Wire;
-use crate::{Options, StartError, body};
+use crate::{Alias, Options, StartError, body};
 
 /// No `authorization`: whoever listens on plain HTTP could repeat it.
 const PASSED: [&str; 2] = ["traceparent", "tracestate"];
@@ -37,7 +37,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
     Ok(Port {
         routes: RouteTable::new(pool, serves)?,
         upstream,
-        prefixes: options.prefixes.clone(),
+        aliases: plain_aliases(options),
         cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         compressor: None,
@@ -59,6 +59,11 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         access_log: None,
         direct: None,
     })
+}
+
+fn plain_aliases(options: &Options) -> Vec<Alias> {
+    let aliases = options.aliases.iter().filter(|alias| !alias.tls_only);
+    aliases.cloned().collect()
 }
 
 /// A node is who its address says; what is forwarded counts from [`Proxies`] only.

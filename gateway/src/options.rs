@@ -35,6 +35,27 @@ impl Check {
     }
 }
 
+/// Another beginning of the paths of some routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// What a client writes: whole segments, e.g. `/apis/smd/hsm/v2`.
+    pub from: String,
+    /// What stands for it, e.g. `/hsm/v2`.
+    pub to: String,
+    /// Not on the plain HTTP port of nodes.
+    pub tls_only: bool,
+}
+
+impl Alias {
+    fn new(from: &str, to: &str, tls_only: bool) -> Self {
+        Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            tls_only,
+        }
+    }
+}
+
 /// The id of the cluster, which is part of ETags; empty before there is one.
 pub type ClusterId = Arc<dyn Fn() -> String + Send + Sync>;
 
@@ -43,9 +64,9 @@ pub type ClusterId = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Options {
     /// The id of the cluster. Default: none.
     pub cluster_id: ClusterId,
-    /// Path prefixes of today's deployment that are taken off before a route is looked up. Default:
-    /// `/apis/smd` and `/apis/bss`.
-    pub prefixes: Vec<String>,
+    /// Other beginnings of paths, as gateways of today's deployments have them. Default: `/apis/smd/hsm/v2`, `/apis/bss/boot/v1` and,
+    /// over TLS, `/cloud-init-secure`.
+    pub aliases: Vec<Alias>,
     /// Boot files on the node port. Default: none.
     pub files: Option<BootFiles>,
     /// Whether a caller from this address, without credentials, is a legacy reader on the API port
@@ -178,7 +199,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cluster_id: Arc::new(String::new),
-            prefixes: vec!["/apis/smd".to_owned(), "/apis/bss".to_owned()],
+            aliases: vec![
+                Alias::new("/apis/smd/hsm/v2", "/hsm/v2", false),
+                Alias::new("/apis/bss/boot/v1", "/boot/v1", false),
+                Alias::new("/cloud-init-secure", "/cloud-init", true),
+            ],
             files: None,
             is_legacy_reader: Arc::new(|_| false),
             readiness: Arc::new(Vec::new),

@@ -1,6 +1,5 @@
 //! One exchange, the same on both ports: find the route, transcode, ask the service, transcode back.
 
-use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,11 +27,12 @@ use crate::files::Files;
 use crate::from_headers;
 use crate::kept::{KeptLists, Question};
 use crate::loaders::Loaders;
-use crate::options::{ClusterId, Limits};
+use crate::options::{Alias, ClusterId, Limits};
+use crate::path;
 use crate::probes::Probes;
 use crate::problem::Problem;
 use crate::proxies::Proxies;
-use crate::request::{BadRequest, Parts, decode, encode};
+use crate::request::{BadRequest, Parts, encode};
 use crate::retry_after::Spread;
 use crate::routes::{self, Found, Route, RouteTable};
 use crate::sent::{self, SentFiles};
@@ -46,7 +46,8 @@ const LOGGED_SEGMENT_BYTES_MAX: usize = 40;
 pub(crate) struct Port {
     pub(crate) routes: RouteTable,
     pub(crate) upstream: Upstream,
-    pub(crate) prefixes: Vec<String>,
+    /// Other beginnings of paths.
+    pub(crate) aliases: Vec<Alias>,
     /// The id of the cluster, for ETags.
     pub(crate) cluster_id: ClusterId,
     /// HTTP headers that travel on as metadata.
@@ -169,7 +170,9 @@ impl Port {
             self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
         })?;
         check_form(&parts.headers)?;
-        let path = self.own_path(&parts.uri)?;
+        self.check_length(&parts.uri)?;
+        let path = path::own(parts.uri.path(), &self.aliases);
+        let path = path.as_ref();
         if let Some(direct) = &self.direct {
             direct.check(path)?;
         }
@@ -187,7 +190,7 @@ impl Port {
         {
             return files.answer(name, parts, caller.local).await.map(told);
         }
-        let segments = segments(path)?;
+        let segments = path::segments(path)?;
         let (route, values) = match self.routes.find(&parts.method, &segments) {
             Found::Route(route, values) => (route, values),
             Found::OtherVerbs(allow) => return Err(Problem::other_verbs(&allow)),
@@ -202,6 +205,11 @@ impl Port {
             Some(direct) => direct.caller(caller, &parts.headers, route),
             None => caller,
         };
+        if let Some(frames) = route.websocket {
+            let first = self.message(route, &values, parts, body).await?;
+            // in a box: it is rare, and every other request would carry its size
+            return Box::pin(self.attach(route, frames, first.into(), parts, caller)).await;
+        }
         let query = parts.uri.query().unwrap_or("");
         let asked = Asked {
             table: &self.routes,
@@ -243,7 +251,7 @@ impl Port {
                 false => self.limits.answer_at_most,
             },
         };
-        let answer = match self.upstream.call(call).await {
+        let answer = match self.upstream.call(&call).await {
             Ok(answer) => answer,
             Err(status) => {
                 let problem = asked.problem(status);
@@ -267,29 +275,25 @@ impl Port {
         Ok(response)
     }
 
-    /// The path without a prefix of today's deployment and without one trailing slash.
-    fn own_path<'u>(&self, uri: &'u Uri) -> Result<&'u str, Problem> {
+    /// # Errors
+    /// 414 for a path and query over the limit.
+    fn check_length(&self, uri: &Uri) -> Result<(), Problem> {
         let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
-        if length > self.limits.uri_bytes_max {
-            let limit = format!(
-                "path and query have {length} bytes, the limit is {}",
-                self.limits.uri_bytes_max
-            );
-            return Err(Problem::new(StatusCode::URI_TOO_LONG, limit));
+        if length <= self.limits.uri_bytes_max {
+            return Ok(());
         }
-        let path = uri.path();
-        let rests = self
-            .prefixes
-            .iter()
-            .filter_map(|prefix| path.strip_prefix(prefix.as_str()));
-        let path = rests
-            .into_iter()
-            .find(|rest| rest.starts_with('/'))
-            .unwrap_or(path);
-        Ok(path.strip_suffix('/').unwrap_or(path))
+        let limit = format!(
+            "path and query have {length} bytes, the limit is {}",
+            self.limits.uri_bytes_max
+        );
+        Err(Problem::new(StatusCode::URI_TOO_LONG, limit))
     }
 
-    async fn message(
+    /// The request message of a route.
+    ///
+    /// # Errors
+    /// A body that is too large, too slow or has no meaning; a path or query that has none.
+    pub(crate) async fn message(
         &self,
         route: &Route,
         values: &[&str],
@@ -365,15 +369,6 @@ fn without_body(mut response: Response<Body>) -> Response<Body> {
             .or_insert(length.into());
     }
     response.map(|_| body::empty())
-}
-
-/// The decoded segments of a path.
-fn segments(path: &str) -> Result<Vec<Cow<'_, str>>, BadRequest> {
-    path.strip_prefix('/')
-        .unwrap_or(path)
-        .split('/')
-        .map(decode)
-        .collect()
 }
 
 fn says_form(headers: &HeaderMap) -> bool {

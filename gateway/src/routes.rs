@@ -7,10 +7,11 @@ use http::header::LOCATION;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Method, StatusCode};
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MethodDescriptor,
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    MethodDescriptor,
 };
 use proto::google::api::{HttpRule, http_rule::Pattern};
-use proto::http::v1::{MethodRule, Permission};
+use proto::http::v1::{FieldRule, MethodRule, Permission};
 
 use crate::StartError;
 use crate::schema::{MessageId, Schema, SchemaBuilder, extension};
@@ -52,6 +53,19 @@ pub(crate) struct Route {
     pub(crate) takes_long: bool,
     /// Number of the response's `ObjectMeta`.
     pub(crate) meta: Option<u32>,
+    /// It is a WebSocket, and where its messages are.
+    pub(crate) websocket: Option<Frames>,
+}
+
+/// Where a `websocket` method has the messages of its client: numbers of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frames {
+    /// Of the request.
+    pub(crate) asked: u32,
+    /// Of the answers.
+    pub(crate) answered: u32,
+    /// Of the answers: the text that says why it ends.
+    pub(crate) reason: Option<u32>,
 }
 
 /// Where the HTTP body goes.
@@ -217,10 +231,11 @@ impl Compiler {
         binding: &HttpRule,
         rule: &MethodRule,
     ) -> Result<(), String> {
-        if method.is_client_streaming() || method.is_server_streaming() {
+        let (verb, template) = pattern(binding)?;
+        let websocket = self.websocket(method, rule, &verb)?;
+        if websocket.is_none() && (method.is_client_streaming() || method.is_server_streaming()) {
             return Err("a streaming method has no HTTP route".into());
         }
-        let (verb, template) = pattern(binding)?;
         let input = self
             .schema
             .message(&method.input())
@@ -255,8 +270,62 @@ impl Compiler {
             is_for_nodes: rule.permission() == Permission::Node,
             takes_long: rule.takes_long,
             meta: method.output().fields().find(is_meta).map(|field| field.number()),
+            websocket,
         });
         Ok(())
+    }
+
+    /// Where the messages of a WebSocket are; `None` for another method.
+    fn websocket(
+        &self,
+        method: &MethodDescriptor,
+        rule: &MethodRule,
+        verb: &Method,
+    ) -> Result<Option<Frames>, String> {
+        if !rule.websocket {
+            return Ok(None);
+        }
+        let both_ways = method.is_client_streaming() && method.is_server_streaming();
+        let asked = self.marked(&method.input(), |rule| rule.frame)?;
+        let answered = self.marked(&method.output(), |rule| rule.frame)?;
+        let reason = self.marked(&method.output(), |rule| rule.close_reason)?;
+        let is_text = |field: &FieldDescriptor| matches!(field.kind(), Kind::String);
+        let is_bytes = |field: &FieldDescriptor| matches!(field.kind(), Kind::Bytes);
+        match (asked, answered) {
+            (Some(asked), Some(answered))
+                if both_ways
+                    && *verb == Method::GET
+                    && is_bytes(&asked)
+                    && is_bytes(&answered)
+                    && reason.as_ref().is_none_or(is_text) =>
+            {
+                Ok(Some(Frames {
+                    asked: asked.number(),
+                    answered: answered.number(),
+                    reason: reason.map(|field| field.number()),
+                }))
+            }
+            _ => Err(
+                "websocket: needs a GET, streams both ways, native-only bytes marked `frame` in each, and a text as \
+                 `close_reason` if there is one"
+                    .into(),
+            ),
+        }
+    }
+
+    /// The native-only field, no list, that `is_it` marks.
+    fn marked(
+        &self,
+        message: &MessageDescriptor,
+        is_it: impl Fn(&FieldRule) -> bool,
+    ) -> Result<Option<FieldDescriptor>, String> {
+        for field in message.fields() {
+            let rule = self.schema.rule(&field).map_err(|error| error.to_string())?;
+            if is_it(&rule) && rule.native_only && !field.is_list() {
+                return Ok(Some(field));
+            }
+        }
+        Ok(None)
     }
 
     /// Headers that show a field of the response.

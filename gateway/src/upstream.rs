@@ -1,14 +1,15 @@
-//! The unary gRPC call into this process's guarded services: bytes in, bytes out, no network.
+//! The gRPC call into this process's guarded services: bytes in, bytes out, no network.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
+use futures::Stream;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{MetadataMap, MetadataValue};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
@@ -17,11 +18,13 @@ const RESPONSE_BYTES_MAX: usize = 256 << 20;
 /// What the service has beyond the caller's deadline to say so itself.
 const GRACE: Duration = Duration::from_secs(1);
 
+type Services =
+    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, Infallible>;
+
 /// The services behind the gateway.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    service:
-        BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, Infallible>,
+    service: Services,
 }
 
 /// One call.
@@ -59,41 +62,77 @@ impl Upstream {
     ///
     /// # Errors
     /// The service's status, or `DEADLINE_EXCEEDED`.
-    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Response<Bytes>, Status> {
-        let mut request = Request::new(call.message);
-        let all_of = |name| {
-            let values = call.headers.get_all(name).iter();
-            values.map(move |value| (HeaderName::clone(name), value.clone()))
-        };
-        let passed = call.passed.iter().flat_map(all_of);
-        *request.metadata_mut() = MetadataMap::from_headers(passed.collect());
-        if let Some(etag) = call.kept.and_then(|etag| etag.to_str().ok()?.parse().ok()) {
-            request.metadata_mut().append(rpc::IF_NONE_MATCH, etag);
-        }
-        if call.validate_only {
-            let metadata = request.metadata_mut();
-            metadata.insert(rpc::VALIDATE_ONLY, MetadataValue::from_static("true"));
-        }
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Response<Bytes>, Status> {
+        let mut request = call.request(call.message.clone());
         request.set_timeout(call.deadline);
-        request.extensions_mut().insert(call.caller);
         request.extensions_mut().insert(rpc::KeepsAnswers);
-        if let Some(seen_as) = call.seen_as {
-            request.extensions_mut().insert(seen_as);
-        }
+        let answer = async {
+            let mut client = self.client().await?;
+            client.unary(request, call.path.clone(), BytesCodec).await
+        };
+        in_time(call.deadline, answer).await
+    }
+
+    /// Calls with a stream of messages and waits at most for the deadline until there is an answer; that has none for itself, as long
+    /// as both ends go on.
+    ///
+    /// # Errors
+    /// As [`Upstream::call`], where the service refuses before its first message.
+    pub(crate) async fn stream(
+        &self,
+        call: &Call<'_>,
+        messages: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Result<Response<Streaming<Bytes>>, Status> {
+        let request = call.request(messages);
+        let answer = async {
+            let mut client = self.client().await?;
+            client.streaming(request, call.path.clone(), BytesCodec).await
+        };
+        in_time(call.deadline, answer).await
+    }
+
+    /// Ready for one call.
+    async fn client(&self) -> Result<tonic::client::Grpc<Services>, Status> {
         let mut client = tonic::client::Grpc::new(self.service.clone())
             .max_decoding_message_size(RESPONSE_BYTES_MAX)
             .max_encoding_message_size(usize::MAX);
-        let answer = async {
-            client
-                .ready()
-                .await
-                .map_err(|error| Status::unavailable(error.to_string()))?;
-            client.unary(request, call.path, BytesCodec).await
-        };
-        let in_time = tokio::time::timeout(call.deadline + GRACE, answer).await;
-        let after = call.deadline;
-        in_time.unwrap_or_else(|_| Err(rpc::Error::DeadlineExceeded { after }.into()))
+        let ready = client.ready().await;
+        ready.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(client)
     }
+}
+
+impl Call<'_> {
+    /// With its caller and what its headers say.
+    fn request<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        let all_of = |name| {
+            let values = self.headers.get_all(name).iter();
+            values.map(move |value| (HeaderName::clone(name), value.clone()))
+        };
+        let passed = self.passed.iter().flat_map(all_of);
+        *request.metadata_mut() = MetadataMap::from_headers(passed.collect());
+        if let Some(etag) = self.kept.and_then(|etag| etag.to_str().ok()?.parse().ok()) {
+            request.metadata_mut().append(rpc::IF_NONE_MATCH, etag);
+        }
+        if self.validate_only {
+            let metadata = request.metadata_mut();
+            metadata.insert(rpc::VALIDATE_ONLY, MetadataValue::from_static("true"));
+        }
+        request.extensions_mut().insert(self.caller.clone());
+        if let Some(seen_as) = &self.seen_as {
+            request.extensions_mut().insert(seen_as.clone());
+        }
+        request
+    }
+}
+
+async fn in_time<T>(
+    deadline: Duration,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let answer = tokio::time::timeout(deadline + GRACE, answer).await;
+    answer.unwrap_or_else(|_| Err(rpc::Error::DeadlineExceeded { after: deadline }.into()))
 }
 
 /// Messages stay encoded.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use auth::BootTokens;
 use model::{NodeUrls, Xname};
 use proto::bss::v1::BootDocument;
+use proto::bss::v1::bmc_resource_service_server::BmcResourceServiceServer;
 use proto::bss::v1::boot_configuration_service_server::BootConfigurationServiceServer;
 use proto::bss::v1::boot_explain_service_server::BootExplainServiceServer;
 use proto::bss::v1::boot_parameters_service_server::BootParametersServiceServer;
@@ -30,6 +31,7 @@ use tonic::service::RoutesBuilder;
 
 mod alternatives;
 mod answer;
+mod bmc_resources;
 mod boot_configurations;
 mod boot_parameters;
 mod boot_records;
@@ -60,6 +62,7 @@ mod s3;
 mod service_status;
 mod state_changes;
 
+pub use bmc_resources::BmcResourceService;
 pub use boot_configurations::BootConfigurationService;
 pub use boot_parameters::BootParametersService;
 pub use boot_records::BootRecordService;
@@ -156,6 +159,10 @@ pub fn add_services(routes: &mut RoutesBuilder, store: &Store, config: &Config, 
         .add_service(
             BootServiceServiceServer::new(BootServiceService::new(store.clone(), config.clone()))
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            BmcResourceServiceServer::new(BmcResourceService::new(store.clone()))
                 .max_encoding_message_size(usize::MAX),
         )
         .add_service(

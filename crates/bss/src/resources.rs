@@ -14,7 +14,7 @@ use state::State;
 use crate::lookup::{self, Asked};
 
 /// What boot-service says of its API.
-const API_VERSION: &str = "v1";
+pub(crate) const API_VERSION: &str = "v1";
 /// The host that stands for every node, and another word for it.
 const EVERY_NODE: [&str; 2] = ["default", "*"];
 /// The profile that everything is in.
@@ -31,7 +31,8 @@ pub(crate) fn shown(configuration: BootConfiguration) -> BootConfigurationResour
     }
 }
 
-fn metadata(name: &str, meta: Option<&ObjectMeta>) -> ResourceMetadata {
+/// Name and uid are the same here; the times are those of `meta`.
+pub(crate) fn metadata(name: &str, meta: Option<&ObjectMeta>) -> ResourceMetadata {
     let time = |change: Option<&Change>| {
         change
             .map(|change| state::time_text(change.at_ms))

@@ -1,4 +1,4 @@
-//! `ConsoleService`: the serial consoles of nodes, over the SSH servers of their BMCs. OpenSSH's own client is the child process
+//! `ConsoleService` and `RemoteConsoleService`: the serial consoles of nodes, over the SSH servers of their BMCs. OpenSSH's own client is the child process
 //! that speaks SSH; here is who may look, where the console is, and what goes in and out.
 //!
 //! `OVERVIEW.md` beside `Cargo.toml` says how it goes, what ends a console, and what is never done.
@@ -10,12 +10,14 @@ mod log;
 mod password;
 mod place;
 mod pump;
+mod remote;
 mod service;
 mod session;
 mod ssh;
 
 use bmcs::Bmcs;
 use proto::console::v1::console_service_server::ConsoleServiceServer;
+use proto::console::v1::remote_console_service_server::RemoteConsoleServiceServer;
 use tonic::service::RoutesBuilder;
 
 pub use log::ConsoleLog;
@@ -23,7 +25,7 @@ pub use password::answer_for_ssh;
 pub use session::{Session, Step};
 pub use ssh::{Line, SshProgram};
 
-/// Adds the service to `routes`. Consoles end when `stop` completes; `log` is told of each that is opened and ended.
+/// Adds both services to `routes`. Consoles end when `stop` completes; `log` is told of each that is opened and ended.
 pub fn add_services(
     routes: &mut RoutesBuilder,
     bmcs: &Bmcs,
@@ -32,9 +34,16 @@ pub fn add_services(
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let service = service::ConsoleService::new(bmcs.clone(), ssh, log, stop);
-    routes.add_service(
-        ConsoleServiceServer::new(service)
-            .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(usize::MAX),
-    );
+    let remote = remote::RemoteConsoleService::new(service.clone());
+    routes
+        .add_service(
+            ConsoleServiceServer::new(service)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        )
+        .add_service(
+            RemoteConsoleServiceServer::new(remote)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(usize::MAX),
+        );
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bmcs::{Bmcs, What};
-use futures::FutureExt as _;
+use futures::{FutureExt as _, Stream};
 use model::Xname;
 use proto::console::v1::console_input::{Input, Open};
 use proto::console::v1::console_output::{Opened, Output};
@@ -44,6 +44,16 @@ pub(crate) struct ConsoleService {
     log: ConsoleLog,
     ending: Ending,
     open: Arc<Semaphore>,
+}
+
+/// Which console somebody wants, and how.
+pub(crate) struct Wanted {
+    /// Principal.
+    pub(crate) by: String,
+    pub(crate) rights: Rights,
+    pub(crate) node: Xname,
+    /// Only looks on.
+    pub(crate) read_only: bool,
 }
 
 /// A node, its BMC, and where the BMC says that the console is.
@@ -139,8 +149,50 @@ impl ConsoleService {
         })
     }
 
+    /// Opens a console; what is typed into it goes there until one of both ends, and what it shows can be received.
+    ///
+    /// # Errors
+    /// `Denied` without the right to the node; those of finding and reaching its console.
+    pub(crate) async fn open<T>(&self, wanted: Wanted, typed: T) -> Result<mpsc::Receiver<Told>, Status>
+    where
+        T: Stream<Item = Result<ConsoleInput, Status>> + Send + Unpin + 'static,
+    {
+        let Wanted {
+            by,
+            rights,
+            node,
+            read_only,
+        } = wanted;
+        check_right(&rights, &node)?;
+        let slot = self.slot()?;
+        let found = self.find(node.clone()).await?;
+        found.place.check_can_be_connected(node.as_str())?;
+        let line = self.line(&found).await?;
+        let session = Session::start(&self.ssh, &line).map_err(|error| cannot_start(&error))?;
+        let (told, receiver) = mpsc::channel(MESSAGES_AHEAD);
+        // the queue is new and has room
+        let _ = told.try_send(Ok(opened(found.told())));
+        let node_of_right = node.clone();
+        let how = How {
+            read_only,
+            entry_command: found.place.entry_command,
+            may_go_on: Box::new(move || check_right(&rights, &node_of_right)),
+            idle_at_most: IDLE_AT_MOST,
+            prompt_at_most: PROMPT_AT_MOST,
+            tick: TICK,
+        };
+        let (log, ending) = (self.log.clone(), self.ending.clone());
+        tokio::spawn(async move {
+            log.opened(&by, node.as_str(), read_only);
+            let why = pump::run(session, &how, typed, &told, ending).await;
+            log.ended(&by, node.as_str(), &why);
+            drop(slot);
+        });
+        Ok(receiver)
+    }
+
     /// Of every node with a BMC that is known, or of `wanted`.
-    fn list(&self, wanted: &[String]) -> Result<Vec<Console>, Error> {
+    pub(crate) fn list(&self, wanted: &[String]) -> Result<Vec<Console>, Error> {
         let wanted = match wanted {
             [] => None,
             some => Some(self.bmcs.expand("node", some, What::Nodes)?),
@@ -178,32 +230,13 @@ impl console_service_server::ConsoleService for ConsoleService {
         let rights = rpc::rights(&request);
         let mut typed = request.into_inner();
         let Open { node, read_only, .. } = opening(&mut typed).await?;
-        let node: Xname = node_of(&node)?;
-        check_right(&rights, &node)?;
-        let slot = self.slot()?;
-        let found = self.find(node.clone()).await?;
-        found.place.check_can_be_connected(node.as_str())?;
-        let line = self.line(&found).await?;
-        let session = Session::start(&self.ssh, &line).map_err(|error| cannot_start(&error))?;
-        let (told, receiver) = mpsc::channel(MESSAGES_AHEAD);
-        // the queue is new and has room
-        let _ = told.try_send(Ok(opened(found.told())));
-        let node_of_right = node.clone();
-        let how = How {
+        let wanted = Wanted {
+            by,
+            rights,
+            node: node_of(&node)?,
             read_only,
-            entry_command: found.place.entry_command,
-            may_go_on: Box::new(move || check_right(&rights, &node_of_right)),
-            idle_at_most: IDLE_AT_MOST,
-            prompt_at_most: PROMPT_AT_MOST,
-            tick: TICK,
         };
-        let (log, ending) = (self.log.clone(), self.ending.clone());
-        tokio::spawn(async move {
-            log.opened(&by, node.as_str(), read_only);
-            let why = pump::run(session, &how, typed, &told, ending).await;
-            log.ended(&by, node.as_str(), &why);
-            drop(slot);
-        });
+        let receiver = self.open(wanted, typed).await?;
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -238,9 +271,14 @@ fn within_reach(
 
 /// The first message.
 async fn opening(typed: &mut Streaming<ConsoleInput>) -> Result<Open, Status> {
-    let first = tokio::time::timeout(OPEN_AT_MOST, typed.message()).await;
-    let first = first.map_err(|_| Error::DeadlineExceeded { after: OPEN_AT_MOST })??;
-    Ok(opening_of(first)?)
+    Ok(opening_of(first_of(typed).await?)?)
+}
+
+/// # Errors
+/// `DeadlineExceeded` for a caller that says nothing; its own, where its stream breaks.
+pub(crate) async fn first_of<M>(said: &mut Streaming<M>) -> Result<Option<M>, Status> {
+    let first = tokio::time::timeout(OPEN_AT_MOST, said.message()).await;
+    first.map_err(|_| Error::DeadlineExceeded { after: OPEN_AT_MOST })?
 }
 
 fn opening_of(first: Option<ConsoleInput>) -> Result<Open, Error> {
@@ -250,7 +288,9 @@ fn opening_of(first: Option<ConsoleInput>) -> Result<Open, Error> {
     }
 }
 
-fn node_of(text: &str) -> Result<Xname, Error> {
+/// # Errors
+/// `Invalid` for what is no node.
+pub(crate) fn node_of(text: &str) -> Result<Xname, Error> {
     let node: Xname = text.parse().map_err(|problem| rpc::invalid("node", problem))?;
     match node.is_node() {
         true => Ok(node),

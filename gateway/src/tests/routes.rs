@@ -159,7 +159,11 @@ async fn every_route_of_the_descriptor_reaches_its_method() {
             Body::Field(_) | Body::Whole | Body::None => "{}",
         };
         let got = send(&gateway, route.verb.as_str(), &uri, &[], body).await;
-        assert_eq!(got.status, route.success.as_u16(), "{route:?}: {got:?}");
+        let expected = match route.websocket {
+            None => route.success.as_u16(),
+            Some(_) => 426, // asked without a message, whether this caller may
+        };
+        assert_eq!(got.status, expected, "{route:?}: {got:?}");
         assert_eq!(
             fake.one_asked().path,
             route.grpc_path.as_str(),
@@ -402,6 +406,9 @@ fn start(methods: &str) -> Result<Gateway, String> {
         message Head {{ uint64 at = 1 [(chamois.http.v1.field).header = "x-at"]; }}
         message Name {{ string at = 1 [(chamois.http.v1.field).header = "x at"]; }}
         message Loop {{ Loop next = 1; string id = 2; }}
+        message Typed {{ string id = 1; bytes typed = 2 [(chamois.http.v1.field) = {{ native_only: true frame: true }}]; }}
+        message Shown {{ bytes shown = 1 [(chamois.http.v1.field) = {{ native_only: true frame: true }}]; }}
+        message Open {{ bytes typed = 1 [(chamois.http.v1.field).frame = true]; }}
         service S {{ {methods} }}"#
     );
     std::fs::write(folder.path().join("t.proto"), text).unwrap();
@@ -556,6 +563,30 @@ fn a_message_that_cannot_be_served_is_an_error_at_start() {
             "t.S.Get: has a route but no (chamois.http.v1.method) option",
         ),
     ]);
+}
+
+/// A WebSocket that cannot be one must not wait for its first client to be noticed.
+#[test]
+fn a_websocket_that_cannot_be_one_is_an_error_at_start() {
+    const PROBLEM: &str = "t.S.Get: websocket: needs a GET, streams both ways, native-only bytes marked `frame` in each, and a text as \
+         `close_reason` if there is one";
+    let socket = |ask: &str, answer: &str, http: &str| method("Get", ask, answer, http, "websocket: true");
+    check_refused([
+        (socket("Typed", "stream Shown", r#"get: "/a""#), PROBLEM),
+        (socket("stream Typed", "Shown", r#"get: "/a""#), PROBLEM),
+        (socket("stream Typed", "stream Ask", r#"get: "/a""#), PROBLEM),
+        (socket("stream Ask", "stream Shown", r#"get: "/a""#), PROBLEM),
+        (socket("stream Open", "stream Shown", r#"get: "/a""#), PROBLEM),
+        (
+            socket("stream Typed", "stream Shown", r#"post: "/a" body: "*""#),
+            PROBLEM,
+        ),
+        (
+            one_get("stream Typed", "stream Shown", r#"get: "/a""#),
+            "t.S.Get: a streaming method has no HTTP route",
+        ),
+    ]);
+    start(&socket("stream Typed", "stream Shown", r#"get: "/a/{id}""#)).unwrap();
 }
 
 /// One template, two verbs, two methods: no conflict.

@@ -29,8 +29,8 @@ pub(super) async fn bounded<T>(what: impl Future<Output = T>) -> T {
 /// A port that is being served; dropping `stop` begins the drain.
 pub(super) struct Serving {
     pub(super) address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) ended: JoinHandle<()>,
 }
 
 pub(super) async fn serve_nodes(gateway: &Gateway) -> Serving {
@@ -527,13 +527,13 @@ async fn drain_lets_requests_end() {
 }
 
 /// A CA, the server's material and a user's certificate.
-struct Pki {
+pub(super) struct Pki {
     server: Material,
-    user: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+    pub(super) user: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
     member: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
 }
 
-fn pki() -> Pki {
+pub(super) fn pki() -> Pki {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -561,7 +561,7 @@ fn pki() -> Pki {
     }
 }
 
-async fn serve_api(gateway: &Gateway, pki: &Pki) -> Serving {
+pub(super) async fn serve_api(gateway: &Gateway, pki: &Pki) -> Serving {
     install_crypto_provider();
     let tls = server_config(
         &pki.server,
@@ -582,7 +582,7 @@ async fn serve_api(gateway: &Gateway, pki: &Pki) -> Serving {
     Serving { address, stop, ended }
 }
 
-async fn connect(
+pub(super) async fn connect(
     address: SocketAddr,
     pki: &Pki,
     certificate: Option<&(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,

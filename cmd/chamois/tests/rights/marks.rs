@@ -7,7 +7,7 @@ use proto::http::v1::Permission;
 use rpc::Rules;
 
 /// For everybody. None of them shows or changes what is stored, but for what they are shown themselves.
-const FOR_EVERYBODY: [&str; 27] = [
+const FOR_EVERYBODY: [&str; 29] = [
     "/chamois.auth.v1.CertificateService/ListAuthorities",
     "/chamois.auth.v1.LoginService/ApproveDevice",
     "/chamois.auth.v1.LoginService/BeginDevice",
@@ -19,6 +19,7 @@ const FOR_EVERYBODY: [&str; 27] = [
     "/chamois.auth.v1.OauthService/GetToken",
     "/chamois.auth.v1.OauthService/Revoke",
     "/chamois.auth.v1.OauthService/Token",
+    "/chamois.bss.v1.BmcResourceService/GetBootServiceHealth",
     "/chamois.bss.v1.ServiceStatusService/GetHsmStatus",
     "/chamois.bss.v1.ServiceStatusService/GetStatus",
     "/chamois.bss.v1.ServiceStatusService/GetStatusOfAll",
@@ -27,6 +28,7 @@ const FOR_EVERYBODY: [&str; 27] = [
     "/chamois.bss.v1.StateChangeService/NotifyStateChange",
     "/chamois.cloud_init.v1.ServiceVersionService/GetVersion",
     "/chamois.cluster.v1.JoinService/Join",
+    "/chamois.console.v1.RemoteConsoleService/ProbeRemoteConsole",
     "/chamois.power.v1.PowerHealthService/GetLiveness",
     "/chamois.power.v1.PowerHealthService/GetReadiness",
     "/chamois.smd.v1.ServiceStatusService/GetLiveness",

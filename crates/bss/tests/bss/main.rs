@@ -1,6 +1,7 @@
 //! BSS as its callers see it: scripts, parameters, configurations, boots.
 #![allow(clippy::unwrap_used, unreachable_pub)] // helpers of tests: an unwrap is the assertion
 
+mod bmc_resources;
 mod boot_configurations;
 mod boot_explain;
 mod boot_parameters;
