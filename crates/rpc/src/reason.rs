@@ -165,7 +165,8 @@ mod tests {
             }
             Reason::of_code(&status)
         };
-        let table: [(Code, &[(&'static str, &str)], Reason); 15] = [
+        type Metadata = &'static [(&'static str, &'static str)];
+        let table: [(Code, Metadata, Reason); 15] = [
             (Code::InvalidArgument, &[], Reason::InvalidField),
             (
                 Code::InvalidArgument,

@@ -311,7 +311,7 @@ async fn nothing_that_a_filter_selects_is_missed() {
 fn any_change(step: u64) -> Change {
     let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let id = format!("x0c0s{}b0n0", mixed % 4);
-    let label = if mixed / 4 % 2 == 0 { "a" } else { "b" };
+    let label = if (mixed / 4).is_multiple_of(2) { "a" } else { "b" };
     match mixed / 8 % 8 {
         0 => group(label),
         1 => Change::DeleteGroup(DeleteGroup {

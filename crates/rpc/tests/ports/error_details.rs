@@ -89,7 +89,7 @@ async fn refused(path: &str, headers: &[(&str, &str)], body: &'static [u8]) -> S
 fn reason(details: &ErrorDetails) -> (String, HashMap<String, String>) {
     let info = details.error_info().expect("every error has a reason");
     assert_eq!(info.domain, rpc::ERROR_DOMAIN);
-    (info.reason, info.metadata)
+    (info.reason.clone(), info.metadata.clone())
 }
 
 const EMPTY: &[u8] = &[0; 5];
@@ -99,7 +99,7 @@ async fn what_a_handler_says_arrives_with_its_details() {
     let status = refused(LIVENESS, &[("do", "invalid")], EMPTY).await;
     let details = status.check_error_details().unwrap();
     assert_eq!(reason(&details).0, "INVALID_FIELD");
-    let violations = details.bad_request().unwrap().field_violations;
+    let violations = &details.bad_request().unwrap().field_violations;
     assert_eq!(violations[0].field, "nid");
     assert_eq!(violations[0].description, "7 is x1's");
 }

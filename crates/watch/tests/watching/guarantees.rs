@@ -127,7 +127,7 @@ fn filters() -> Vec<WatchRequest> {
 async fn change(store: &Store, step: u64) {
     let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let id = format!("x0c0s{}b0n0", mixed % 6);
-    let label = if mixed / 8 % 2 == 0 { "a" } else { "b" };
+    let label = if (mixed / 8).is_multiple_of(2) { "a" } else { "b" };
     let is_there = store.state().smd.component(&id.parse().unwrap()).is_some();
     let _revision = match (step, mixed / 16 % 10) {
         (0, _) => group(store, "a").await,

@@ -129,8 +129,8 @@ mod tests {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let issued = ca.issue_member(1, names, SystemTime::now()).unwrap();
         Ordered {
-            chain: issued.certificate_pem.clone(),
-            key: issued.key_pem.clone(),
+            chain: issued.certificate_pem,
+            key: issued.key_pem,
         }
     }
 

@@ -252,8 +252,8 @@ mod tests {
             .issue_member(1, vec![name.to_owned()], SystemTime::now())
             .unwrap();
         order::Ordered {
-            chain: issued.certificate_pem.clone(),
-            key: issued.key_pem.clone(),
+            chain: issued.certificate_pem,
+            key: issued.key_pem,
         }
     }
 

@@ -139,11 +139,8 @@ mod tests {
                 cpu: Duration::from_micros(1000 * micros),
                 disk_bytes: 0,
             };
-            let load = Load {
-                answered: 1000,
-                seconds: 0.1,
-                ..Load::default()
-            };
+            let mut load = Load::default();
+            (load.answered, load.seconds) = (1000, 0.1);
             point.add(&load, cost);
         }
         points
