@@ -236,7 +236,10 @@ mod tests {
     }
 
     fn method<'c>(catalogue: &'c Catalogue, name: &str) -> &'c Method {
-        let found = catalogue.methods().iter().find(|method| method.name().ends_with(name));
+        let found = catalogue
+            .methods()
+            .iter()
+            .find(|method| method.name().ends_with(name));
         found.unwrap_or_else(|| panic!("no {name}"))
     }
 
@@ -248,7 +251,11 @@ mod tests {
         assert_eq!(get.permission(), "smd.read");
         assert_eq!(get.caller(), "administrator");
         assert_eq!(get.consistency(), Some("linearizable"));
-        assert!(get.grpc_path().ends_with("ComponentService/GetComponent"), "{}", get.grpc_path());
+        assert!(
+            get.grpc_path().ends_with("ComponentService/GetComponent"),
+            "{}",
+            get.grpc_path()
+        );
         let [route] = get.routes() else {
             panic!("{:?}", get.routes());
         };
@@ -260,8 +267,15 @@ mod tests {
     fn additional_bindings_are_routes_too() {
         let catalogue = catalogue();
         let token = method(&catalogue, ".TokenService.Token");
-        let templates: Vec<&str> = token.routes().iter().map(|route| route.template.as_str()).collect();
-        assert!(templates.contains(&"/oauth/token") && templates.contains(&"/token"), "{templates:?}");
+        let templates: Vec<&str> = token
+            .routes()
+            .iter()
+            .map(|route| route.template.as_str())
+            .collect();
+        assert!(
+            templates.contains(&"/oauth/token") && templates.contains(&"/token"),
+            "{templates:?}"
+        );
     }
 
     #[test]

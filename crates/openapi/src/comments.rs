@@ -17,7 +17,11 @@ pub struct Comments(HashMap<String, HashMap<Vec<i32>, String>>);
 impl Comments {
     /// Those of the files in `pool`.
     pub fn of(pool: &DescriptorPool) -> Self {
-        Self(pool.files().map(|file| (file.name().to_owned(), places(&file))).collect())
+        Self(
+            pool.files()
+                .map(|file| (file.name().to_owned(), places(&file)))
+                .collect(),
+        )
     }
 
     /// What is written above a message.
@@ -105,7 +109,10 @@ mod tests {
             ("Lists components", "Lists components"),
             ("Lists\ncomponents. In pages.", "Lists components"),
             ("As HSM does, e.g. `x0c0`. More.", "As HSM does, e.g. `x0c0`"),
-            ("A port (i.e. 8443) is\nopen.\n\nMore.", "A port (i.e. 8443) is open"),
+            (
+                "A port (i.e. 8443) is\nopen.\n\nMore.",
+                "A port (i.e. 8443) is open",
+            ),
             ("Version 1.2 is old. So what", "Version 1.2 is old"),
             ("First paragraph\n\nSecond one.", "First paragraph"),
         ] {
@@ -133,10 +140,19 @@ mod tests {
         let admin = access.get_value_by_name("ACCESS_ADMIN").unwrap();
         assert!(comments.value(&admin).contains("hands out everything"));
         let services: Vec<_> = pool.services().collect();
-        let of_services = services.iter().filter(|service| !comments.service(service).is_empty());
+        let of_services = services
+            .iter()
+            .filter(|service| !comments.service(service).is_empty());
         assert!(of_services.count() > 20);
-        let methods = services.iter().flat_map(|service| service.methods().collect::<Vec<_>>());
-        assert!(methods.filter(|method| !comments.method(method).is_empty()).count() > 100);
+        let methods = services
+            .iter()
+            .flat_map(|service| service.methods().collect::<Vec<_>>());
+        assert!(
+            methods
+                .filter(|method| !comments.method(method).is_empty())
+                .count()
+                > 100
+        );
     }
 
     /// What members work with is the smaller descriptor.
