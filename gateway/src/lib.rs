@@ -3,6 +3,7 @@
 mod admission;
 mod answer;
 mod api;
+mod api_document;
 mod body;
 mod compress;
 mod conditional;
@@ -48,7 +49,7 @@ use tower::Service;
 pub use admission::SharedAddresses;
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
-pub use options::{BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
+pub use options::{ApiDocument, BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
 pub use port::Counters;
 pub use rpc::server::Rate as RequestRate;
 pub use sent::{SentFile, SentFiles};

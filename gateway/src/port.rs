@@ -17,6 +17,7 @@ use rpc::server::PortCounters;
 
 use crate::admission::Admission;
 use crate::answer::Asked;
+use crate::api_document::Document;
 use crate::body::{self, Body, Budget, Incoming};
 use crate::compress::Compressor;
 use crate::conditional;
@@ -58,6 +59,8 @@ pub(crate) struct Port {
     /// Told of both kinds of files that were sent.
     pub(crate) sent_files: SentFiles,
     pub(crate) probes: Probes,
+    /// What the port can be asked, where clients are no nodes.
+    pub(crate) document: Option<Document>,
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
     pub(crate) admission: Admission,
@@ -154,6 +157,9 @@ impl Port {
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
         }
+        if let Some(document) = self.document.as_ref().filter(|document| document.is_at(path)) {
+            return Ok(self.described(document, parts).await?.map(body::full));
+        }
         let told = |response| sent::told(response, path, caller.peer, &self.sent_files);
         if let Some(answer) = self.loaders.answer(&parts.method, path) {
             return answer.map(told);
@@ -190,6 +196,19 @@ impl Port {
         from_headers::put(route, parts, &mut message)?;
         let answer = self.ask(&asked, &parts.uri, caller, message).await;
         Ok(answer?.map(body::full))
+    }
+
+    /// The document of the API, as this client takes it.
+    async fn described(
+        &self,
+        document: &Document,
+        parts: &request::Parts,
+    ) -> Result<Response<Bytes>, Problem> {
+        let response = document.answer(&parts.method, &parts.headers).await?;
+        Ok(match &self.compressor {
+            Some(compressor) => compressor.compress(&parts.headers, response).await,
+            None => response,
+        })
     }
 
     /// The service's answer to a request message, or that to the same request a moment ago if it has not changed.

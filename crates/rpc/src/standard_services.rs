@@ -3,7 +3,7 @@
 use tonic::service::RoutesBuilder;
 use tonic_health::server::HealthReporter;
 
-/// Adds `grpc.health.v1` and `grpc.reflection.v1` (of `descriptor`, i.e. `proto::DESCRIPTOR`) to the routes
+/// Adds `grpc.health.v1` and `grpc.reflection.v1` (of `descriptor`; `proto::DOCUMENTED_DESCRIPTOR`: tools show comments) to the routes
 /// of the API port, and returns the handle that says what is healthy.
 ///
 /// # Errors

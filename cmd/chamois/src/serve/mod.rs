@@ -1,6 +1,7 @@
 //! `chamois serve`: one member. `OVERVIEW.md` beside `Cargo.toml` says in which order it starts and stops,
 //! and what happens when a part fails.
 
+mod api_document;
 mod api_port;
 mod api_ports;
 mod api_tls;
