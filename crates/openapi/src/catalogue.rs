@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn additional_bindings_are_routes_too() {
         let catalogue = catalogue();
-        let token = method(&catalogue, ".TokenService.Token");
+        let token = method(&catalogue, ".OauthService.Token");
         let templates: Vec<&str> = token
             .routes()
             .iter()

@@ -116,7 +116,7 @@ fn responses(
     if let Some(message) = would_change {
         let tried = schemas.reference(&message);
         if success == OK {
-            content = Some(either(content, &tried));
+            content = Some(either(content.as_ref(), &tried));
         } else {
             let described =
                 json!({ "description": "What would change", "content": { JSON: { "schema": tried } } });
@@ -157,8 +157,8 @@ fn content(schemas: &mut Schemas<'_>, method: &Method, route: &Route) -> Result<
 }
 
 /// The content of an answer that may also be `tried`.
-fn either(content: Option<Value>, tried: &Value) -> Value {
-    let own = content.as_ref().and_then(|content| content[JSON].get("schema"));
+fn either(content: Option<&Value>, tried: &Value) -> Value {
+    let own = content.and_then(|content| content[JSON].get("schema"));
     match own {
         Some(own) => json!({ JSON: { "schema": { "anyOf": [own, tried] } } }),
         None => json!({ JSON: { "schema": tried } }),
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_raw_answer_is_of_any_type_and_a_login_needs_no_token() {
-        let token = of(".TokenService.Token");
+        let token = of(".OauthService.Token");
         assert_eq!(token["responses"]["200"]["content"]["*/*"], json!({}));
         assert_eq!(token["security"], json!([]));
         let content = token["requestBody"]["content"].as_object().unwrap();

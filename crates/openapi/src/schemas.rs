@@ -140,17 +140,14 @@ pub(crate) fn name_of(full_name: &str) -> String {
     full_name.strip_prefix(OURS).unwrap_or(full_name).to_owned()
 }
 
-/// `schema` with this description, unless that is empty.
+/// `schema` with this description, unless that is empty. An enum says itself what its values mean: that stays, below.
 pub(crate) fn described(schema: Value, text: &str) -> Value {
-    match (text, schema.get("description")) {
-        ("", _) => schema,
-        (text, None) => with(schema, "description", json!(text)),
-        // an enum says itself what its values mean
-        (text, Some(own)) => {
-            let both = format!("{text}\n\n{}", own.as_str().unwrap_or_default());
-            with(schema, "description", json!(both))
-        }
+    if text.is_empty() {
+        return schema;
     }
+    let own = schema.get("description").and_then(Value::as_str);
+    let text = own.map_or_else(|| text.to_owned(), |own| format!("{text}\n\n{own}"));
+    with(schema, "description", json!(text))
 }
 
 /// `object` with one more member.

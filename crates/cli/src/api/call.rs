@@ -169,7 +169,10 @@ where
     let path = path.map_err(|error| CliError::other("cannot name the method", error))?;
     let mut client = Grpc::new(channel).max_decoding_message_size(connect::ANSWER_BYTES_MAX);
     let ready = client.ready().await;
-    ready.map_err(|error| Status::unavailable(error.into().to_string()))?;
+    ready.map_err(|error| {
+        let error: StdError = error.into();
+        Status::unavailable(error.to_string())
+    })?;
     let request = request.map(futures::stream::iter);
     Ok(client.streaming(request, path, BytesCodec).await?)
 }
@@ -245,8 +248,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_usage() {
-        for (data, headers) in [
-            ("{", &[][..]),
+        let cases: [(&str, &[&str]); 8] = [
+            ("{", &[]),
             ("", &[]),
             ("{} {}", &[]),
             (r#"{"idd": 1}"#, &[]),
@@ -254,7 +257,8 @@ mod tests {
             ("{}", &["no colon"]),
             ("{}", &["a-bin: AA=="]),
             ("{}", &["a key: 1"]),
-        ] {
+        ];
+        for (data, headers) in cases {
             let refused = made(".ComponentService.GetComponent", &args(data, headers));
             assert_eq!(refused.unwrap_err().kind(), Kind::Usage, "{data} {headers:?}");
         }

@@ -16,7 +16,7 @@ use crate::output::{self, Format};
 Examples:
   chamois api explain ListComponents                 a method: its routes, permission, request and answer
   chamois api explain smd.v1.Component               a message
-  chamois api explain Component.State                a field
+  chamois api explain smd.v1.Component.State         a field, and its values
   chamois api explain GroupService                   a service
   chamois api explain /hsm/v2/groups                 what is behind a route
 
@@ -28,7 +28,6 @@ pub struct ExplainArgs {
 }
 
 /// What a name can mean.
-#[derive(Clone)]
 enum Thing<'c> {
     Method(&'c Method),
     Service(ServiceDescriptor),
@@ -59,12 +58,11 @@ fn explain(catalogue: &Catalogue, name: &str) -> Result<Vec<Value>, CliError> {
     }
     let things = things(catalogue);
     let all = things.iter().map(|(name, thing)| (name.as_str(), thing));
+    let field = field(catalogue, name).map(|field| shown::field(catalogue, &field));
     match names::find("name in the API", name, all) {
-        Ok(thing) => Ok(vec![thing.explained(catalogue)]),
-        Err(error) if error.kind() == Kind::NotFound => match field(catalogue, name) {
-            Some(field) => Ok(vec![shown::field(catalogue, &field)]),
-            None => Err(error),
-        },
+        // a field and the enum of its values may have one name
+        Ok(thing) => Ok(field.into_iter().chain([thing.explained(catalogue)]).collect()),
+        Err(error) if error.kind() == Kind::NotFound => field.map(|field| vec![field]).ok_or(error),
         Err(error) => Err(error),
     }
 }
@@ -147,8 +145,8 @@ mod tests {
             ),
             ("smd.v1.Component", "message", "chamois.smd.v1.Component"),
             ("http.v1.Access", "enum", "chamois.http.v1.Access"),
-            ("chamois.smd.v1.Component.state", "field", "State"),
-            ("smd.v1.Component.State", "field", "State"),
+            ("chamois.smd.v1.Component.nid", "field", "NID"),
+            ("smd.v1.Component.NID", "field", "NID"),
         ] {
             let [one] = &explained(name).unwrap()[..] else {
                 panic!("{name}");
@@ -159,6 +157,15 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_field_is_shown_with_the_enum_that_is_called_so() {
+        let all = explained("smd.v1.Component.State").unwrap();
+        let kinds: Vec<&str> = all.iter().map(|one| one["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["field", "enum"]);
+        let pages: Vec<String> = all.iter().map(shown::page).collect();
+        assert!(pages[1].contains("Ready"), "{pages:?}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn one_of(kind: &Kind) -> String {
         Kind::Enum(of) => short(of.full_name()).to_owned(),
         Kind::Bytes => "bytes (base64)".to_owned(),
         // prost-reflect calls scalars as protobuf does: uint64, string
-        scalar => format!("{scalar:?}").to_lowercase(),
+        scalar => format!("{scalar:?}"),
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) fn page(explained: &Value) -> String {
     put(&mut page, 2, text(explained, "type"));
     put(&mut page, 2, text(explained, "comment"));
     if explained["kind"] == "method" {
-        put(&mut page, 0, "");
+        page.push('\n');
         facts(&mut page, explained);
         for (title, key) in [("request", "request"), ("answer", "answer")] {
             let stream = if explained[format!("{key}_is_stream")] == true {
@@ -189,6 +189,7 @@ fn members(page: &mut String, explained: &Value) {
 /// `text` in lines of its own, `indent` blanks from the left; nothing where there is none.
 fn put(page: &mut String, indent: usize, text: &str) {
     for line in text.lines() {
+        let indent = if line.is_empty() { 0 } else { indent };
         let _infallible = writeln!(page, "{:indent$}{line}", "");
     }
 }
