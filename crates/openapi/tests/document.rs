@@ -22,13 +22,13 @@ fn paths(document: &Value) -> &Map<String, Value> {
 
 /// Path, verb and operation of everything.
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
-    let of_path = |(path, item)| {
-        let item: &Map<String, Value> = Value::as_object(item).unwrap();
-        let path: &String = path;
-        item.iter()
-            .map(move |(verb, operation)| (path.as_str(), verb.as_str(), operation))
-    };
-    paths(document).iter().flat_map(of_path).collect()
+    let mut all = Vec::new();
+    for (path, item) in paths(document) {
+        for (verb, operation) in item.as_object().unwrap() {
+            all.push((path.as_str(), verb.as_str(), operation));
+        }
+    }
+    all
 }
 
 fn variables(path: &str) -> BTreeSet<&str> {
