@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -11,14 +11,14 @@ use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue,
     TRANSFER_ENCODING,
 };
-use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
+use http::{HeaderName, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
 use rpc::server::PortCounters;
 
 use crate::admission::Admission;
 use crate::answer::Asked;
 use crate::api_document::Document;
-use crate::body::{self, Body, Budget, Incoming};
+use crate::body::{self, Body, Budget, Incoming, Received};
 use crate::compress::Compressor;
 use crate::conditional;
 use crate::fields::Selection;
@@ -99,6 +99,9 @@ impl Port {
     ///
     /// A request with `Transfer-Encoding` is the last of its connection: if it had a `Content-Length` too, which is not to be seen
     /// here any more, a proxy in front may take for its body what would be read as the next request (RFC 9112, 6.1).
+    ///
+    /// So is one whose body nobody has read, which hyper may be unable to skip: a client that is not told sends its next request into
+    /// a connection that is being closed.
     pub(crate) async fn answer(
         &self,
         caller: rpc::Caller,
@@ -110,7 +113,8 @@ impl Port {
             None => caller,
         };
         let peer = caller.peer;
-        let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
+        let is_read = AtomicBool::new(body.is_end_stream());
+        let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body, &is_read)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
             tracing::error!(verb = %parts.method, path = %shown(parts.uri.path()), "a request panicked");
@@ -134,7 +138,8 @@ impl Port {
         } else {
             response
         };
-        if parts.headers.contains_key(TRANSFER_ENCODING) {
+        let is_left = parts.version < Version::HTTP_2 && !is_read.load(Ordering::Relaxed);
+        if is_left || parts.headers.contains_key(TRANSFER_ENCODING) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -148,6 +153,7 @@ impl Port {
         caller: rpc::Caller,
         parts: &request::Parts,
         body: impl Incoming,
+        is_read: &AtomicBool,
     ) -> Result<Response<Body>, Problem> {
         self.admission.request(caller.peer).inspect_err(|_| {
             self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
@@ -191,7 +197,11 @@ impl Port {
             cluster_id: (self.cluster_id)(),
             validate_only: trial::is_asked(route, &parts.headers, query)?,
         };
-        let mut message = self.message(route, &values, parts, body).await?;
+        let mut message = {
+            let received = self.received(route, parts, body).await?; // in memory no longer than it is needed
+            is_read.fetch_or(received.is_some(), Ordering::Relaxed);
+            self.message(route, &values, parts, received.as_ref())?
+        };
         conditional::put_if_match(route, asked.headers, &asked.cluster_id, &mut message)?;
         from_headers::put(route, parts, &mut message)?;
         let answer = self.ask(&asked, &parts.uri, caller, message).await;
@@ -280,30 +290,42 @@ impl Port {
         Ok(path.strip_suffix('/').unwrap_or(path))
     }
 
-    async fn message(
+    /// The body, of a route that has one.
+    async fn received(
         &self,
         route: &Route,
-        values: &[&str],
         parts: &request::Parts,
         body: impl Incoming,
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<Option<Received>, Problem> {
         let Limits {
             body_bytes_max,
             body_at_most,
             ..
         } = self.limits;
-        let received = if route.body == routes::Body::None {
-            None
+        if route.body == routes::Body::None {
+            Ok(None)
         } else if body.size_hint().lower() > body_bytes_max as u64 && parts.headers.contains_key(EXPECT) {
-            return Err(body::too_large(body_bytes_max)); // before the client sends it
+            Err(body::too_large(body_bytes_max)) // before the client sends it
         } else {
-            Some(self.bodies.read(body, body_bytes_max, body_at_most).await?)
-        };
+            self.bodies
+                .read(body, body_bytes_max, body_at_most)
+                .await
+                .map(Some)
+        }
+    }
+
+    fn message(
+        &self,
+        route: &Route,
+        values: &[&str],
+        parts: &request::Parts,
+        received: Option<&Received>,
+    ) -> Result<Vec<u8>, Problem> {
         let said = Parts {
             values,
             query: parts.uri.query().unwrap_or(""),
             says_form: says_form(&parts.headers),
-            body: received.as_ref().map_or(&[], |received| &received.bytes),
+            body: received.map_or(&[], |received| &received.bytes),
         };
         encode(&self.routes.schema, route, said).map_err(|error| {
             let status = if error.malformed {
