@@ -12,7 +12,7 @@ use crate::Options;
 fn options() -> (Options, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
-    let make = move || {
+    let make = move || -> Result<Bytes, String> {
         counted.fetch_add(1, Ordering::Relaxed);
         Ok(Bytes::from(format!("{{\"openapi\":\"{}\"}}", "3".repeat(8192))))
     };
