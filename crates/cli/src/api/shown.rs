@@ -122,17 +122,14 @@ pub(super) fn page(explained: &Value) -> String {
     if explained["kind"] == "method" {
         page.push('\n');
         facts(&mut page, explained);
-        for (title, key) in [("request", "request"), ("answer", "answer")] {
+        for key in ["request", "answer"] {
             let stream = if explained[format!("{key}_is_stream")] == true {
                 "a stream of "
             } else {
                 ""
             };
-            put(
-                &mut page,
-                0,
-                &format!("\n{title}: {stream}{}", text(&explained[key], "name")),
-            );
+            let name = text(&explained[key], "name");
+            put(&mut page, 0, &format!("\n{key}: {stream}{name}"));
             put(&mut page, 2, text(&explained[key], "comment"));
             members(&mut page, &explained[key]);
         }
