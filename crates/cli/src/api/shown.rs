@@ -115,7 +115,7 @@ fn one_of(kind: &Kind) -> String {
 pub(super) fn page(explained: &Value) -> String {
     let mut page = String::new();
     let texts = ["name", "field"].map(|key| explained[key].as_str());
-    let name = texts.into_iter().flatten().last().unwrap_or_default();
+    let name = texts.into_iter().flatten().next_back().unwrap_or_default();
     put(&mut page, 0, &format!("{name} ({})", text(explained, "kind")));
     put(&mut page, 2, text(explained, "type"));
     put(&mut page, 2, text(explained, "comment"));
