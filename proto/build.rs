@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .include_source_info(true)
         .open_files(&files)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    // The runtime copy carries the options, which prost's own types would drop, but no comments.
+    // Both carry the options, which prost's own types would drop.
+    std::fs::write(out.join("documented.bin"), compiler.encode_file_descriptor_set())?;
+    let documented = compiler.file_descriptor_set();
+    compiler.include_source_info(false);
     std::fs::write(out.join("descriptor.bin"), compiler.encode_file_descriptor_set())?;
     // What may carry a password, a secret or a token has a `Debug` of its own, in src/redacted.rs.
     tonic_prost_build::configure()
@@ -48,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".chamois.cluster.v1.FetchKekResponse",
         ])
         .compile_well_known_types(false)
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds(documented)?;
     Ok(())
 }
 

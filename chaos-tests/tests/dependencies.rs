@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("auth", &["model", "proto", "rpc"]),
     ("raft", &["model", "state", "proto", "rpc"]),
     ("gateway", &["model", "proto", "rpc"]),
+    ("openapi", &["proto", "rpc"]),
     ("smd", &["model", "state", "proto", "rpc", "auth", "raft"]),
     ("tally", &[]),
     ("timeline", &["model", "state", "proto", "rpc", "raft", "tally"]),
@@ -94,6 +95,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "address",
             "redfish",
             "discovery",
+            "openapi",
         ],
     ),
 ];

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::access_log::AccessLog;
 use crate::admission::Admission;
+use crate::api_document::Document;
 use crate::compress::Compressor;
 use crate::connections::Greeted;
 use crate::kept::KeptLists;
@@ -50,6 +51,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         loaders: Loaders::none(),
         sent_files: Arc::clone(&options.sent_files),
         probes: Probes::of_the_api(options),
+        document: options.api_document.clone().map(Document::new),
         limits: options.api,
         bodies: body::Budget::new(options.api.bodies_bytes_max),
         admission: Admission::of_the_api(&options.api),

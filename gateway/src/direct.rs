@@ -99,6 +99,7 @@ pub(crate) fn port(
         routes: RouteTable::new(pool, |rule: &MethodRule| !rule.tls_only)?,
         upstream,
         aliases: Vec::new(),
+        document: None,
         cluster_id: Arc::clone(&options.cluster_id),
         passed: PASSED.map(HeaderName::from_static).to_vec(),
         compressor: Some(Compressor::new()),

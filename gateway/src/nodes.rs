@@ -46,6 +46,7 @@ pub(crate) fn port(pool: &DescriptorPool, upstream: Upstream, options: &Options)
         loaders: Loaders::new(&options.loaders),
         sent_files: Arc::clone(&options.sent_files),
         probes: Probes::of_nodes(options),
+        document: None,
         limits: options.nodes,
         bodies: body::Budget::new(options.nodes.bodies_bytes_max),
         admission: Admission::of_nodes(

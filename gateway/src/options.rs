@@ -59,6 +59,9 @@ impl Alias {
 /// The id of the cluster, which is part of ETags; empty before there is one.
 pub type ClusterId = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Makes the OpenAPI document of the API port; why it cannot, otherwise.
+pub type ApiDocument = Arc<dyn Fn() -> Result<Bytes, String> + Send + Sync>;
+
 /// What the owner of a gateway chooses.
 #[derive(Clone)]
 pub struct Options {
@@ -80,6 +83,8 @@ pub struct Options {
     pub role_readiness: RoleReadiness,
     /// Boot loaders by name, for UEFI HTTP boot, on the node port below [`crate::LOADERS_PREFIX`]. Default: none.
     pub loaders: BTreeMap<String, Bytes>,
+    /// `/openapi.json` of the API port; made when it is first asked for. Default: none.
+    pub api_document: Option<ApiDocument>,
     /// Told of each boot file and each loader that a node was sent to its end. Default: nobody.
     pub sent_files: SentFiles,
     /// Whether an address is that of many nodes (behind NAT): no limit per address of the node port holds there. Default: none is.
@@ -209,6 +214,7 @@ impl Default for Options {
             readiness: Arc::new(Vec::new),
             role_readiness: Arc::new(|_| Ok(())),
             loaders: BTreeMap::new(),
+            api_document: None,
             sent_files: Arc::new(|_| {}),
             shared_addresses: Arc::new(|_| false),
             trusted_proxies: Arc::new(|_| false),

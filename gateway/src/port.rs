@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -10,7 +10,7 @@ use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderMap, HeaderValue,
     TRANSFER_ENCODING,
 };
-use http::{HeaderName, Method, Request, Response, StatusCode, Uri, request};
+use http::{HeaderName, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
 use rpc::SeenAs;
 use rpc::server::PortCounters;
@@ -18,7 +18,8 @@ use rpc::server::PortCounters;
 use crate::access_log::AccessLog;
 use crate::admission::Admission;
 use crate::answer::Asked;
-use crate::body::{self, Body, Budget, Incoming};
+use crate::api_document::Document;
+use crate::body::{self, Body, Budget, Incoming, Received};
 use crate::compress::Compressor;
 use crate::conditional;
 use crate::direct::Direct;
@@ -62,6 +63,8 @@ pub(crate) struct Port {
     /// Told of both kinds of files that were sent.
     pub(crate) sent_files: SentFiles,
     pub(crate) probes: Probes,
+    /// What the port can be asked, where clients are no nodes.
+    pub(crate) document: Option<Document>,
     pub(crate) limits: Limits,
     pub(crate) bodies: Budget,
     pub(crate) admission: Admission,
@@ -104,6 +107,9 @@ impl Port {
     ///
     /// A request with `Transfer-Encoding` is the last of its connection: if it had a `Content-Length` too, which is not to be seen
     /// here any more, a proxy in front may take for its body what would be read as the next request (RFC 9112, 6.1).
+    ///
+    /// So is one whose body nobody has read, which hyper may be unable to skip: a client that is not told sends its next request into
+    /// a connection that is being closed.
     pub(crate) async fn answer(
         &self,
         caller: rpc::Caller,
@@ -124,7 +130,8 @@ impl Port {
             parts.extensions.insert(seen_as);
             (log, entry)
         });
-        let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body)).catch_unwind();
+        let is_read = AtomicBool::new(body.is_end_stream());
+        let exchange = AssertUnwindSafe(self.exchange(caller, &parts, body, &is_read)).catch_unwind();
         let answer = exchange.await.unwrap_or_else(|_| {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);
             tracing::error!(verb = %parts.method, path = %shown(parts.uri.path()), "a request panicked");
@@ -148,7 +155,8 @@ impl Port {
         } else {
             response
         };
-        if parts.headers.contains_key(TRANSFER_ENCODING) {
+        let is_left = parts.version < Version::HTTP_2 && !is_read.load(Ordering::Relaxed);
+        if is_left || parts.headers.contains_key(TRANSFER_ENCODING) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -165,6 +173,7 @@ impl Port {
         caller: rpc::Caller,
         parts: &request::Parts,
         body: impl Incoming,
+        is_read: &AtomicBool,
     ) -> Result<Response<Body>, Problem> {
         self.admission.request(caller.peer).inspect_err(|_| {
             self.counters.requests_refused.fetch_add(1, Ordering::Relaxed);
@@ -178,6 +187,9 @@ impl Port {
         }
         if let Some(answer) = self.probes.answer(path, parts.uri.query()) {
             return answer;
+        }
+        if let Some(document) = self.document.as_ref().filter(|document| document.is_at(path)) {
+            return Ok(self.described(document, parts).await?.map(body::full));
         }
         let told = |response| sent::told(response, path, caller.peer, &self.sent_files);
         if let Some(answer) = self.loaders.answer(&parts.method, path) {
@@ -206,7 +218,7 @@ impl Port {
             None => caller,
         };
         if let Some(frames) = route.websocket {
-            let first = self.message(route, &values, parts, body).await?;
+            let first = self.message(route, &values, parts, None)?;
             // in a box: it is rare, and every other request would carry its size
             return Box::pin(self.attach(route, frames, first.into(), parts, caller)).await;
         }
@@ -220,11 +232,28 @@ impl Port {
             validate_only: trial::is_asked(route, &parts.headers, query)?,
             seen_as: parts.extensions.get::<SeenAs>().cloned(),
         };
-        let mut message = self.message(route, &values, parts, body).await?;
+        let mut message = {
+            let received = self.received(route, parts, body).await?; // in memory no longer than it is needed
+            is_read.fetch_or(received.is_some(), Ordering::Relaxed);
+            self.message(route, &values, parts, received.as_ref())?
+        };
         conditional::put_if_match(route, asked.headers, &asked.cluster_id, &mut message)?;
         from_headers::put(route, parts, &mut message)?;
         let answer = self.ask(&asked, &parts.uri, caller, message).await;
         Ok(answer?.map(body::full))
+    }
+
+    /// The document of the API, as this client takes it.
+    async fn described(
+        &self,
+        document: &Document,
+        parts: &request::Parts,
+    ) -> Result<Response<Bytes>, Problem> {
+        let response = document.answer(&parts.method, &parts.headers).await?;
+        Ok(match &self.compressor {
+            Some(compressor) => compressor.compress(&parts.headers, response).await,
+            None => response,
+        })
     }
 
     /// The service's answer to a request message, or that to the same request a moment ago if it has not changed.
@@ -289,34 +318,42 @@ impl Port {
         Err(Problem::new(StatusCode::URI_TOO_LONG, limit))
     }
 
-    /// The request message of a route.
-    ///
-    /// # Errors
-    /// A body that is too large, too slow or has no meaning; a path or query that has none.
-    pub(crate) async fn message(
+    /// The body, of a route that has one.
+    async fn received(
         &self,
         route: &Route,
-        values: &[&str],
         parts: &request::Parts,
         body: impl Incoming,
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<Option<Received>, Problem> {
         let Limits {
             body_bytes_max,
             body_at_most,
             ..
         } = self.limits;
-        let received = if route.body == routes::Body::None {
-            None
+        if route.body == routes::Body::None {
+            Ok(None)
         } else if body.size_hint().lower() > body_bytes_max as u64 && parts.headers.contains_key(EXPECT) {
-            return Err(body::too_large(body_bytes_max)); // before the client sends it
+            Err(body::too_large(body_bytes_max)) // before the client sends it
         } else {
-            Some(self.bodies.read(body, body_bytes_max, body_at_most).await?)
-        };
+            self.bodies
+                .read(body, body_bytes_max, body_at_most)
+                .await
+                .map(Some)
+        }
+    }
+
+    fn message(
+        &self,
+        route: &Route,
+        values: &[&str],
+        parts: &request::Parts,
+        received: Option<&Received>,
+    ) -> Result<Vec<u8>, Problem> {
         let said = Parts {
             values,
             query: parts.uri.query().unwrap_or(""),
             says_form: says_form(&parts.headers),
-            body: received.as_ref().map_or(&[], |received| &received.bytes),
+            body: received.map_or(&[], |received| &received.bytes),
         };
         encode(&self.routes.schema, route, said).map_err(|error| {
             let status = if error.malformed {

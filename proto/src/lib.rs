@@ -2,8 +2,12 @@
 //! that gateway, authorizer and reflection read.
 #![allow(missing_docs, unreachable_pub, clippy::all)]
 
-/// Encoded `FileDescriptorSet` of every file, options included.
+/// Encoded `FileDescriptorSet` of every file, options included, comments left out: what a member works with.
 pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
+
+/// The same with the comments and their places, for what explains the API to people: three times as large, so nothing
+/// that a member keeps is made of it.
+pub const DOCUMENTED_DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documented.bin"));
 
 macro_rules! package {
     ($name:literal) => {

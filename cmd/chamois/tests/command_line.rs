@@ -70,6 +70,10 @@ fn what_cannot_be_parsed_is_usage() {
         &["discover", "scna"],
         &["discover", "scan", "--bogus"],
         &["discover", "scan", "10.0.0.0/99"],
+        &["api", "call"],
+        &["api", "explain"],
+        &["api", "call", "GetComponent", "-d", "{"],
+        &["api", "call", "GetComponent", "-d", "{\"idd\": 1}"],
     ] {
         let (code, _, err) = outcome(&chamois(command));
         assert_eq!(code, 2, "{command:?}: {err}");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::api::ApiCommand;
 use crate::audit::AuditArgs;
 use crate::bench::BenchCommand;
 use crate::bmc::BmcCommand;
@@ -66,6 +67,7 @@ Examples:
   chamois import smd https://smd/hsm/v2 --dry-run   what an SMD has and this cluster has not
   chamois migrate openchami --url https://gateway:8443 --diff   what would change for each node
   chamois watch --kind component                components as they are, then every change
+  chamois api explain /hsm/v2/groups            what a route does, needs and answers
 
 Environment: CHAMOIS_ENDPOINTS, CHAMOIS_CA, CHAMOIS_TOKEN or CHAMOIS_TOKEN_FILE, CHAMOIS_CLIENT_CERTIFICATE, CHAMOIS_LOG.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable, 7 some of many failed.";
@@ -254,6 +256,9 @@ pub enum ClientCommand {
     Export(ExportArgs),
     /// Show what changes, as it changes
     Watch(Box<WatchArgs>),
+    /// What the API has and means, and any method of it by hand
+    #[command(subcommand)]
+    Api(ApiCommand),
     /// Start a cluster on this host, boot emulated nodes and kill members meanwhile
     Demo(DemoArgs),
     /// Measure a cluster on this host, beside what others use

@@ -3,6 +3,7 @@
 //! A client of the API like any other: it knows the protos and `rpc`'s channel, never the state.
 #![forbid(unsafe_code)]
 
+mod api;
 mod args;
 mod audit;
 mod bench;
@@ -100,6 +101,7 @@ pub async fn run(global: &GlobalArgs, command: ClientCommand) -> Result<(), CliE
         ClientCommand::Migrate(command) => migrate::run(global, command).await,
         ClientCommand::Export(args) => export::run(global, args).await,
         ClientCommand::Watch(args) => watch::run(global, *args).await,
+        ClientCommand::Api(command) => api::run(global, command).await,
         ClientCommand::Demo(args) => demo::run(args).await,
         ClientCommand::Bench(command) => bench::run(command).await,
     }

@@ -4,8 +4,8 @@ use tonic::service::RoutesBuilder;
 use tonic_health::server::HealthReporter;
 use tonic_reflection::server::{Builder, Error};
 
-/// Adds `grpc.health.v1` and `grpc.reflection.v1` (of `descriptor`, i.e. `proto::DESCRIPTOR`) to the routes
-/// of the API port, and returns the handle that says what is healthy. Reflection is there as `v1alpha` too: older `grpcurl`,
+/// Adds `grpc.health.v1` and `grpc.reflection.v1` (of `descriptor`; `proto::DOCUMENTED_DESCRIPTOR`: tools show comments) to the
+/// routes of the API port, and returns the handle that says what is healthy. Reflection is there as `v1alpha` too: older `grpcurl`,
 /// Postman and `grpc_cli` ask for nothing else.
 ///
 /// # Errors

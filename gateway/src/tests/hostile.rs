@@ -39,6 +39,24 @@ async fn a_deep_body_is_refused() {
     assert!(fake.take_asked().is_empty());
 }
 
+/// A body that nobody has read may end the connection: a client that is not told sends its next request into that.
+#[tokio::test]
+async fn a_body_that_is_not_read_ends_its_connection() {
+    let gateway = gateway(&Fake::new(), Options::default());
+    for (verb, path, body, expected) in [
+        ("POST", "/no/such/route", "{}", "close"),
+        ("TRACE", POST, "{}", "close"),
+        ("GET", "/hsm/v2/State/Components/x0c0s0b0n0", "{}", "close"),
+        ("POST", POST, "{", ""),
+        ("POST", POST, r#"{"Components":[]}"#, ""),
+        ("POST", "/no/such/route", "", ""),
+        ("GET", "/hsm/v2/State/Components/x0c0s0b0n0", "", ""),
+    ] {
+        let got = send(&gateway, verb, path, &[], body).await;
+        assert_eq!(got.header("connection"), expected, "{verb} {path} {body}");
+    }
+}
+
 /// The text names the limit; with `Expect: 100-continue` the answer comes before the body is asked for.
 #[tokio::test]
 async fn a_body_over_the_limit_is_413() {

@@ -1,5 +1,6 @@
 //! The gateway with the real descriptor in front of a service that records what it is asked.
 
+mod api_document;
 mod better;
 mod bmc_resources;
 mod boot_configurations;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServeError;
+use super::api_document;
 use super::api_port::{self, ApiPort};
 use super::api_tls::ApiTls;
 use super::boot_files::Source;
@@ -147,6 +148,7 @@ pub(super) fn gateway(
         readiness: Arc::new(move || readiness::checks(&store, &leaving)),
         role_readiness: Arc::new(move |role| open_roles.ready(role)),
         loaders: loaders::by_name(node_files.loaders),
+        api_document: Some(Arc::new(api_document::make)),
         sent_files: node_files.sent,
         shared_addresses: Arc::new(move |address| contains(&shared, address)),
         trusted_proxies: Arc::new(move |address| contains(&proxies, address)),

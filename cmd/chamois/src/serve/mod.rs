@@ -2,6 +2,7 @@
 //! and what happens when a part fails.
 
 mod acme;
+mod api_document;
 mod api_port;
 mod api_ports;
 mod api_tls;

@@ -157,7 +157,7 @@ pub(super) async fn assemble(
         token_pem: identity.token_pem.clone(),
     }));
     routes.add_service(MetricsServiceServer::new(page(guard.calls())));
-    let reporter = rpc::add_standard_services(&mut routes, proto::DESCRIPTOR)
+    let reporter = rpc::add_standard_services(&mut routes, proto::DOCUMENTED_DESCRIPTOR)
         .map_err(ServeError::setup("health and reflection"))?;
     let health = Health::new(reporter, &rules).await;
     Ok((guard.layer(routes.routes()), health, authorities))

@@ -1,0 +1,44 @@
+//! `chamois api …`: what the API has, what it means, and any method of it by hand.
+
+mod call;
+mod codec;
+mod explain;
+mod list;
+mod message;
+mod names;
+mod openapi_document;
+mod shown;
+
+use clap::Subcommand;
+
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+
+/// Verbs of `api`.
+#[derive(Debug, Subcommand)]
+pub enum ApiCommand {
+    /// List the methods, with their routes and permissions; needs no cluster
+    List(list::ListArgs),
+    /// Explain a service, method, message, field or route; needs no cluster
+    Explain(explain::ExplainArgs),
+    /// Call any method over gRPC, with JSON
+    Call(call::CallArgs),
+    /// Write the OpenAPI document of all HTTP routes, as `/openapi.json` has it; needs no cluster
+    #[command(after_help = "Example:\n  chamois api openapi")]
+    Openapi,
+}
+
+pub(crate) async fn run(global: &GlobalArgs, command: ApiCommand) -> Result<(), CliError> {
+    match command {
+        ApiCommand::List(args) => list::run(global, &args),
+        ApiCommand::Explain(args) => explain::run(global, &args),
+        ApiCommand::Call(args) => call::run(global, &args).await,
+        ApiCommand::Openapi => openapi_document::run(),
+    }
+}
+
+/// All of the API that this version knows.
+fn catalogue() -> Result<openapi::Catalogue, CliError> {
+    let read = openapi::Catalogue::new(proto::DOCUMENTED_DESCRIPTOR);
+    read.map_err(|error| CliError::other("cannot read the API's own description", error))
+}
