@@ -115,7 +115,7 @@ func (c *Client) reach(
 	ctx context.Context, call *call, once func(context.Context, *connection, *arrival) *Error,
 ) *Error {
 	var problems []string
-	var last *Error
+	untrusted := false
 	for range len(c.config.Endpoints) + 1 {
 		pairs, err := c.authorized(ctx, call.metadata())
 		if err != nil {
@@ -126,7 +126,7 @@ func (c *Client) reach(
 			return localError(call.method, status.Convert(err))
 		}
 		seen := &arrival{}
-		last = once(metadata.AppendToOutgoingContext(withArrival(ctx, seen), pairs...), used, seen)
+		last := once(metadata.AppendToOutgoingContext(withArrival(ctx, seen), pairs...), used, seen)
 		if last == nil {
 			return nil
 		}
@@ -137,11 +137,12 @@ func (c *Client) reach(
 		if seen.sent.Load() || seen.answered.Load() || !unreached || ctx.Err() != nil {
 			return last
 		}
+		untrusted = untrusted || last.Reason == ReasonUntrusted
 		if problem := used.endpoint + ": " + last.Message; !slices.Contains(problems, problem) {
 			problems = append(problems, problem)
 		}
 	}
-	return last.unreachable(problems)
+	return unreachable(call.method, untrusted, problems)
 }
 
 // failure says what an attempt's error means.

@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 )
@@ -132,7 +131,7 @@ func (c *connections) dial(endpoint string) (*connection, error) {
 		return nil, err
 	}
 	conn, err := grpc.NewClient("passthrough:///"+endpoint,
-		grpc.WithTransportCredentials(credentials.NewTLS(tls)),
+		grpc.WithTransportCredentials(tellingTLS(tls)),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, connectAtMost)
 			defer cancel()

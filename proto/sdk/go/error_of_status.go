@@ -99,14 +99,14 @@ func lostError(method, endpoint string, given *status.Status) *Error {
 	return e
 }
 
-// unreachable is what remains of e, the last of problems, when every endpoint was tried.
-func (e *Error) unreachable(problems []string) *Error {
+// unreachable is for a call that came to no member: what went wrong at each, and whether a certificate did at any.
+func unreachable(method string, untrusted bool, problems []string) *Error {
 	reason := ReasonUnreachable
-	if e.Reason == ReasonUntrusted {
+	if untrusted {
 		reason = ReasonUntrusted
 	}
 	return &Error{
-		Method: e.Method, Code: codes.Unavailable, Reason: reason,
+		Method: method, Code: codes.Unavailable, Reason: reason,
 		Message: "no member can be reached: " + strings.Join(problems, "; "),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -113,20 +114,45 @@ func (c *Cluster) Stop() {
 }
 
 // Kill ends a member as a crash would.
-func (c *Cluster) Kill(t testing.TB, id uint64) { c.signal(t, id, syscall.SIGKILL) }
-
-// Freeze stops every thread of a member; Thaw lets it go on.
-func (c *Cluster) Freeze(t testing.TB, id uint64) { c.signal(t, id, syscall.SIGSTOP) }
-
-// Thaw lets a frozen member go on.
-func (c *Cluster) Thaw(t testing.TB, id uint64) { c.signal(t, id, syscall.SIGCONT) }
-
-func (c *Cluster) signal(t testing.TB, id uint64, signal syscall.Signal) {
+func (c *Cluster) Kill(t testing.TB, id uint64) {
 	t.Helper()
-	if err := syscall.Kill(c.Members[id-1].PID, signal); err != nil {
+	if err := c.signal(id, syscall.SIGKILL); err != nil {
 		t.Fatalf("member %d: %v", id, err)
 	}
-	if member, ok := c.started[id]; ok && signal == syscall.SIGKILL {
+	c.ended(id)
+}
+
+// Freeze stops every thread of a member.
+func (c *Cluster) Freeze(t testing.TB, id uint64) {
+	t.Helper()
+	if err := c.signal(id, syscall.SIGSTOP); err != nil {
+		t.Fatalf("member %d: %v", id, err)
+	}
+}
+
+// Thaw lets a frozen member go on; false if it has ended meanwhile: the holder of the service address has a watchdog.
+func (c *Cluster) Thaw(t testing.TB, id uint64) bool {
+	t.Helper()
+	if c.signal(id, syscall.SIGCONT) == nil && c.runs(id) {
+		return true
+	}
+	c.ended(id)
+	return false
+}
+
+// runs: a process that ended and was not waited for is a zombie, which takes signals too.
+func (c *Cluster) runs(id uint64) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.Members[id-1].PID))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func (c *Cluster) signal(id uint64, signal syscall.Signal) error {
+	return syscall.Kill(c.Members[id-1].PID, signal)
+}
+
+// ended reaps a member that was restarted; the others are the demo's children.
+func (c *Cluster) ended(id uint64) {
+	if member, ok := c.started[id]; ok {
 		delete(c.started, id)
 		_ = member.Wait()
 	}
