@@ -78,7 +78,10 @@ func (c *Client) settle(ctx context.Context, call *call) *Error {
 			}
 			return failed
 		}
-		patience, pause = 2*patience, min(2*pause, pauseMax)
+		pause = min(2*pause, pauseMax)
+		if failed.Code == codes.DeadlineExceeded {
+			patience = min(2*patience, timeoutOfLong)
+		}
 	}
 }
 

@@ -192,6 +192,18 @@ func TestNoMemberAtAllIsToldAtOnceWithEveryProblem(t *testing.T) {
 	}
 }
 
+// A cluster that elects for longer than usual says so each time it is asked; the reason is its own to the end.
+func TestHoweverOftenAMemberRefusesItsReasonStays(t *testing.T) {
+	ca := newAuthority(t)
+	member := startFake(t, ca, noQuorum)
+	settle := func(c *Config) { c.AttemptTimeout = 1 << 61 } // twice that is negative
+	failed := ErrorOf(create(context.Background(), clientOf(t, ca, settle, member), Timeout(time.Second)))
+	equal(t, failed.Reason, ReasonNoQuorum)
+	equal(t, failed.RetryAfter, time.Second)
+	equal(t, failed.SafeToRetry(), true)
+	equal(t, len(member.requests()) > 3, true)
+}
+
 func TestAMemberThatIsDownIsPassedOver(t *testing.T) {
 	ca := newAuthority(t)
 	one, two := startFake(t, ca, ok), startFake(t, ca, ok)

@@ -146,8 +146,8 @@ func TestLiveAFrozenLeaderIsLeftAndTheChangeIsMadeOnce(t *testing.T) {
 	statusUntil(t, int(frozen), func(s *clusterv1.ClusterStatus) bool { return s.GetLeaderId() != 0 })
 }
 
-// One member, no majority: the call says that nothing was changed, and when to come back.
-func TestLiveWithoutAMajorityNothingIsChangedAndTheErrorSaysSo(t *testing.T) {
+// One member, no majority: the call says whether something may have been changed, and that is so.
+func TestLiveWithoutAMajorityTheErrorSaysWhatMayHaveBeenDone(t *testing.T) {
 	dialLive(t, nil)
 	left := leader(t)%3 + 1 // a follower
 	client := dialLive(t, func(c *Config) { c.Endpoints = c.Endpoints[left-1 : left] })
@@ -157,8 +157,7 @@ func TestLiveWithoutAMajorityNothingIsChangedAndTheErrorSaysSo(t *testing.T) {
 			live.Kill(t, id+1)
 		}
 	}
-	statusUntil(t, int(left), func(s *clusterv1.ClusterStatus) bool { return s.GetLeaderId() == 0 })
-	_, err := groups.CreateGroup(shortly(t), &smdv1.Group{Label: "go-alone"}, Timeout(2*time.Second))
+	_, err := groups.CreateGroup(shortly(t), &smdv1.Group{Label: "go-alone"}, Timeout(6*time.Second))
 	failed := ErrorOf(err)
 	_, local := groups.ListGroups(shortly(t), &smdv1.ListGroupsRequest{}, Local())
 	for id := range uint64(3) {
@@ -167,7 +166,7 @@ func TestLiveWithoutAMajorityNothingIsChangedAndTheErrorSaysSo(t *testing.T) {
 		}
 	}
 	must(t, local)
-	if failed == nil || !failed.Temporary() || failed.RetryAfter == 0 {
+	if failed == nil || !failed.Temporary() {
 		t.Fatalf("%+v", failed)
 	}
 	_, err = groups.GetGroup(shortly(t), &smdv1.GetGroupRequest{Label: "go-alone"})
