@@ -10,7 +10,7 @@ import (
 
 // Members before 0.10 send no details: the reason follows from code and metadata, the rest from their words.
 var (
-	textInvalid  = regexp.MustCompile(`^([A-Za-z][\w.\[\]/-]*): (.+)$`)
+	textInvalid  = regexp.MustCompile(`(?:^|: )([A-Za-z][\w.\[\]/-]*): (.+)$`)
 	textNotFound = regexp.MustCompile(`^no such ([^:]+): (.+)$`)
 	textExists   = regexp.MustCompile(`^(.+) (\S+) exists already`)
 	textRevision = regexp.MustCompile(`^(\S+) is at revision `)

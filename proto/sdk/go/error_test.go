@@ -99,6 +99,8 @@ func TestErrorsWithoutDetailsHaveTheirReasonsToo(t *testing.T) {
 func TestTheWordsOfOldMembersNameFieldsAndObjects(t *testing.T) {
 	e := ErrorOf(status.Error(codes.InvalidArgument, "id: not an xname"))
 	equal(t, e.Fields[0], FieldViolation{"id", "not an xname"})
+	e = ErrorOf(status.Error(codes.InvalidArgument, "couldn't validate components: Components[0].ID: `?` is not an xname: write"))
+	equal(t, e.Fields[0], FieldViolation{"Components[0].ID", "`?` is not an xname: write"})
 	e = ErrorOf(status.Error(codes.NotFound, "no such component: x0"))
 	equal(t, e.Kind+"/"+e.ID, "component/x0")
 	e = ErrorOf(status.Error(codes.AlreadyExists, "boot parameters x0 exists already: NID 5 is x1's"))

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,6 +46,16 @@ func newAuthority(t testing.TB) *authority {
 	return &authority{key, cert}
 }
 
+// readAuthority reads the CA of a real cluster that was made for tests.
+func readAuthority(t testing.TB, certFile, keyFile string) *authority {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	must(t, err)
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	equal(t, ok, true)
+	return &authority{key, pair.Leaf}
+}
+
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -53,12 +64,16 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 // issue gives a certificate and its key, both as PEM.
-func (a *authority) issue(t testing.TB, name string) (certPEM, keyPEM []byte) {
+func (a *authority) issue(t testing.TB, name string, uris ...*url.URL) (certPEM, keyPEM []byte) {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Minute), KeyUsage: x509.KeyUsageDigitalSignature,
+		URIs: uris, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}
+	if len(uris) == 0 {
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	must(t, err)

@@ -3,6 +3,7 @@ package chamois
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,7 +112,9 @@ func TestLiveErrorsAboutObjectsNameThem(t *testing.T) {
 	bad := &smdv1.CreateComponentsRequest{Components: []*smdv1.Component{{Id: "no xname"}}}
 	_, err = smd.CreateComponents(ctx, bad)
 	failed = failsWith(t, err, ReasonInvalidField, true)
-	equal(t, len(failed.Fields), 1)
+	if len(failed.Fields) != 1 {
+		t.Fatalf("%v", failed)
+	}
 	_, err = groups.CreateGroup(ctx, &smdv1.Group{Label: "go-twice"})
 	must(t, err)
 	_, err = groups.CreateGroup(ctx, &smdv1.Group{Label: "go-twice"})
@@ -183,13 +186,11 @@ func TestLiveCredentialsThatAreNotAcceptedAreToldApart(t *testing.T) {
 }
 
 func TestLiveACertificateOfTheClusterIsACredential(t *testing.T) {
-	client := dialLive(t, nil)
-	file := filepath.Join(t.TempDir(), "me.pem")
-	if said, err := live.Run(shortly(t), "certificate", "issue", "user/admin", "--out", file); err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
-	_ = client.Close()
-	client = dialLive(t, func(c *Config) { c.Token, c.CertFile, c.KeyFile = "", file, besideCertificate(file) })
+	dialLive(t, nil)
+	ca := readAuthority(t, live.CA, filepath.Join(filepath.Dir(live.CA), "ca.key"))
+	certPEM, keyPEM := ca.issue(t, "", &url.URL{Scheme: "spiffe", Host: "demo", Path: "/user/admin"})
+	cert, key := write(t, "me.pem", certPEM), write(t, "me.key", keyPEM)
+	client := dialLive(t, func(c *Config) { c.Token, c.CertFile, c.KeyFile = "", cert, key })
 	must(t, create(shortly(t), client))
 }
 

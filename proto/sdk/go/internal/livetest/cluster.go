@@ -2,7 +2,6 @@
 package livetest
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,13 +168,4 @@ func (c *Cluster) Restart(t testing.TB, id uint64) {
 	}
 	c.started[id] = member
 	c.Members[id-1].PID = member.Process.Pid
-}
-
-// Run runs a command of the executable against the cluster, as its administrator.
-func (c *Cluster) Run(ctx context.Context, arguments ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, c.program, arguments...)
-	command.Dir = c.dir
-	command.Env = append(os.Environ(),
-		"CHAMOIS_ENDPOINTS="+c.Endpoints[0], "CHAMOIS_CA="+c.CA, "CHAMOIS_TOKEN="+c.Token)
-	return command.CombinedOutput()
 }
