@@ -161,7 +161,12 @@ func (c *call) failure(err error, used *connection, seen *arrival, trailer metad
 		failed = localError(c.method, given)
 	}
 	// what only reads is done or not done, nobody minds which
-	failed.OutcomeUnknown = failed.OutcomeUnknown && !c.rule.reads
+	if c.rule.reads && failed.OutcomeUnknown {
+		failed.OutcomeUnknown = false
+		if failed.Reason == ReasonOutcomeUnknown {
+			failed.Reason = ReasonConnectionLost
+		}
+	}
 	return failed
 }
 

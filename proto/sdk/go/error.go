@@ -41,11 +41,12 @@ const (
 
 // What this package says by itself.
 const (
-	ReasonUnreachable Reason = "UNREACHABLE" // no member could be connected to, so nothing was sent
-	ReasonUntrusted   Reason = "UNTRUSTED"   // a certificate, the member's or the caller's, was not accepted; nothing was sent
-	ReasonCancelled   Reason = "CANCELLED"   // the caller's context was cancelled
-	ReasonRefused     Reason = "REFUSED"     // the call could not even be sent: credentials or a message that cannot be used
-	ReasonUnknown     Reason = "UNKNOWN"     // no error of a Chamois cluster
+	ReasonUnreachable    Reason = "UNREACHABLE"     // no member could be connected to, so nothing was sent
+	ReasonUntrusted      Reason = "UNTRUSTED"       // a certificate, the member's or the caller's, was not accepted; nothing was sent
+	ReasonConnectionLost Reason = "CONNECTION_LOST" // the connection broke during a read
+	ReasonCancelled      Reason = "CANCELLED"       // the caller's context was cancelled
+	ReasonRefused        Reason = "REFUSED"         // the call could not even be sent: credentials or a message that cannot be used
+	ReasonUnknown        Reason = "UNKNOWN"         // no error of a Chamois cluster
 )
 
 // A FieldViolation names a field of the request, what is wrong with it, and what is accepted.
@@ -108,7 +109,8 @@ func (e *Error) SafeToRetry() bool { return !e.OutcomeUnknown }
 // Temporary reports whether the same call may well succeed later, after RetryAfter.
 func (e *Error) Temporary() bool {
 	switch e.Reason {
-	case ReasonNoQuorum, ReasonNotReady, ReasonOverloaded, ReasonUnreachable, ReasonDeadlineExceeded, ReasonOutcomeUnknown:
+	case ReasonNoQuorum, ReasonNotReady, ReasonOverloaded, ReasonUnreachable, ReasonConnectionLost, ReasonDeadlineExceeded,
+		ReasonOutcomeUnknown:
 		return true
 	default:
 		return e.RetryAfter > 0
