@@ -81,22 +81,23 @@ func TestLiveNothingIsDoneTwiceAndNothingMissedWhileTheLeaderDies(t *testing.T) 
 	client := dialLive(t, firstAsking(killed))
 	groups := smdv1.NewGroupServiceClient(client)
 	ctx := shortly(t)
-	begin, err := groups.CreateGroup(ctx, &smdv1.Group{Label: "go-begin"})
+	begin, err := groups.CreateGroup(ctx, &smdv1.Group{Label: unused("begin")})
 	must(t, err)
 
+	end, run := unused("end"), unused("write")
 	seen := &counted{created: map[string]int{}}
 	watched := make(chan error, 1)
 	follow := NewFollow(dialLive(t, firstAsking(killed)), &watchv1.WatchRequest{
 		FromRevision: begin.GetRevision(), Kinds: []watchv1.Object_Kind{watchv1.Object_KIND_GROUP}, ProgressIntervalMs: 500,
 	})
-	go func() { watched <- seen.follow(ctx, follow, "go-end") }()
+	go func() { watched <- seen.follow(ctx, follow, end) }()
 
 	const writers, each = 8, 40
 	var all sync.WaitGroup
 	for writer := range writers {
 		all.Go(func() {
 			for i := range each {
-				label := fmt.Sprintf("go-%d-%d", writer, i)
+				label := fmt.Sprintf("%s-%d-%d", run, writer, i)
 				if _, err := groups.CreateGroup(ctx, &smdv1.Group{Label: label}); err != nil {
 					t.Errorf("%s: %v", label, err)
 				}
@@ -107,13 +108,13 @@ func TestLiveNothingIsDoneTwiceAndNothingMissedWhileTheLeaderDies(t *testing.T) 
 		})
 	}
 	all.Wait()
-	_, err = groups.CreateGroup(ctx, &smdv1.Group{Label: "go-end"})
+	_, err = groups.CreateGroup(ctx, &smdv1.Group{Label: end})
 	must(t, err)
 	must(t, <-watched)
 
 	for writer := range writers {
 		for i := range each {
-			label := fmt.Sprintf("go-%d-%d", writer, i)
+			label := fmt.Sprintf("%s-%d-%d", run, writer, i)
 			if seen.created[label] != 1 {
 				t.Errorf("%s was told %d times", label, seen.created[label])
 			}
@@ -135,10 +136,10 @@ func TestLiveAFrozenLeaderIsLeftAndTheChangeIsMadeOnce(t *testing.T) {
 	dialLive(t, nil)
 	frozen := leader(t)
 	groups := smdv1.NewGroupServiceClient(dialLive(t, firstAsking(frozen)))
-	_, err := groups.CreateGroup(shortly(t), &smdv1.Group{Label: "go-warm"})
+	_, err := groups.CreateGroup(shortly(t), &smdv1.Group{Label: unused("warm")})
 	must(t, err)
 	live.Freeze(t, frozen)
-	_, err = groups.CreateGroup(shortly(t), &smdv1.Group{Label: "go-frozen"})
+	_, err = groups.CreateGroup(shortly(t), &smdv1.Group{Label: unused("frozen")})
 	if thawed := live.Thaw(t, frozen); !thawed {
 		live.Restart(t, frozen)
 	}
@@ -157,7 +158,8 @@ func TestLiveWithoutAMajorityTheErrorSaysWhatMayHaveBeenDone(t *testing.T) {
 			live.Kill(t, id+1)
 		}
 	}
-	_, err := groups.CreateGroup(shortly(t), &smdv1.Group{Label: "go-alone"}, Timeout(6*time.Second))
+	label := unused("alone")
+	_, err := groups.CreateGroup(shortly(t), &smdv1.Group{Label: label}, Timeout(6*time.Second))
 	failed := ErrorOf(err)
 	_, local := groups.ListGroups(shortly(t), &smdv1.ListGroupsRequest{}, Local())
 	for id := range uint64(3) {
@@ -169,7 +171,7 @@ func TestLiveWithoutAMajorityTheErrorSaysWhatMayHaveBeenDone(t *testing.T) {
 	if failed == nil || !failed.Temporary() {
 		t.Fatalf("%+v", failed)
 	}
-	_, err = groups.GetGroup(shortly(t), &smdv1.GetGroupRequest{Label: "go-alone"})
+	_, err = groups.GetGroup(shortly(t), &smdv1.GetGroupRequest{Label: label})
 	if found := ErrorOf(err); failed.SafeToRetry() && (found == nil || found.Reason != ReasonNotFound) {
 		t.Fatalf("it was made all the same: %v", err)
 	}
