@@ -17,6 +17,7 @@ import (
 	clusterv1 "chamois.dev/sdk/go/gen/chamois/cluster/v1"
 	httpv1 "chamois.dev/sdk/go/gen/chamois/http/v1"
 	smdv1 "chamois.dev/sdk/go/gen/chamois/smd/v1"
+	watchv1 "chamois.dev/sdk/go/gen/chamois/watch/v1"
 	"chamois.dev/sdk/go/internal/livetest"
 )
 
@@ -232,4 +233,24 @@ func TestLiveAReadOfWhatAMemberHas(t *testing.T) {
 	_, err := bssv1.NewBootParametersServiceClient(client).ListBootParameters(
 		shortly(t), &bssv1.ListBootParametersRequest{}, Local())
 	must(t, err)
+}
+
+// A restored cluster is another one: its revisions mean nothing to a copy of the first, which begins again.
+func TestLiveTheRevisionsOfAnotherClusterAreRefusedAndFollowBeginsAgain(t *testing.T) {
+	client, ctx := dialLive(t, nil), shortly(t)
+	createNodes(t, client, 2300, 1)
+	other := &watchv1.WatchRequest{FromRevision: 1, ClusterId: "0123456789abcdef", Xnames: []string{nodeID(2300, 0)}}
+	stream, err := watchv1.NewWatchServiceClient(client).Watch(ctx, other)
+	must(t, err)
+	_, err = stream.Recv()
+	failsWith(t, err, ReasonCompacted, true)
+	var all []string
+	for told, err := range NewFollow(client, other).All(ctx) {
+		must(t, err)
+		all = append(all, shown(told))
+		if _, ends := told.(StateEnds); ends {
+			break
+		}
+	}
+	equal(t, strings.Join(all[:2], ", "), "begins, 1 rows")
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // A stream is a grpc.ClientStream whose errors are of type *Error, and whose end frees its connection.
@@ -54,8 +55,25 @@ func (s *stream) SendMsg(message any) error {
 
 func (s *stream) failure(err error) error {
 	failed := s.call.failure(err, s.used, s.seen, s.Trailer())
+	if compacted := s.compacted(failed); compacted != nil {
+		return compacted
+	}
 	if failed.Code == codes.Unavailable {
 		s.client.connections.leave(s.used)
 	}
 	return failed
+}
+
+// compacted reads the one refusal of a watch that has a remedy from members before 0.10: their refusals of streams end with an
+// empty message after the headers, so that gRPC does not see the status.
+func (s *stream) compacted(failed *Error) *Error {
+	if failed.Code != codes.Internal || s.seen.answered.Load() {
+		return nil
+	}
+	header, err := s.Header()
+	if err != nil || first(header, metadataOldestRevision) == "" {
+		return nil
+	}
+	given := status.New(codes.OutOfRange, "the changes after this revision are not kept any more; begin again with 0")
+	return serverError(s.call.method, given, header)
 }
