@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 import grpc
 
@@ -21,6 +21,14 @@ _LOOK_S = 1.0
 _CONNECT_MS = 2000
 _KEEPALIVE_MS = 5000
 _ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):(\d{1,5})")
+
+_VARIABLES = (
+    "CHAMOIS_ENDPOINTS",
+    "CHAMOIS_CA",
+    "CHAMOIS_TOKEN",
+    "CHAMOIS_TOKEN_FILE",
+    "CHAMOIS_CLIENT_CERTIFICATE",
+)
 
 PathLike = Union[str, "os.PathLike[str]"]
 OPTIONS: list[tuple[str, int]] = [
@@ -77,6 +85,26 @@ def config(
         raise ConfigError("cert_file, key_file: give both or none")
     paths = [Path(path) if path is not None else None for path in (token_file, cert_file, key_file)]
     return Config(listed, Path(ca), token, *paths)
+
+
+def from_env() -> dict[str, Any]:
+    """The arguments of a client, as the command line takes them from the environment.
+
+    Raises `ConfigError` naming what is missing.
+    """
+    given = {name: value for name in _VARIABLES if (value := os.environ.get(name))}
+    for name in ("CHAMOIS_ENDPOINTS", "CHAMOIS_CA"):
+        if name not in given:
+            raise ConfigError(f"{name} is not set; `chamois demo --keep` prints an example")
+    arguments: dict[str, Any] = {"endpoints": given["CHAMOIS_ENDPOINTS"], "ca": given["CHAMOIS_CA"]}
+    if "CHAMOIS_CLIENT_CERTIFICATE" in given:
+        certificate = Path(given["CHAMOIS_CLIENT_CERTIFICATE"])
+        arguments |= {"cert_file": certificate, "key_file": certificate.with_suffix(".key")}
+    elif "CHAMOIS_TOKEN" in given:
+        arguments["token"] = given["CHAMOIS_TOKEN"]
+    elif "CHAMOIS_TOKEN_FILE" in given:
+        arguments["token_file"] = given["CHAMOIS_TOKEN_FILE"]
+    return arguments
 
 
 class Credentials:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from chamois import errors
-from chamois._config import PathLike, config
+from chamois._config import PathLike, config, from_env
 from chamois._links import Link, Links
 from chamois._session import Attempts, Session, Ticket, leaves, unreachable
 from chamois.client import would_change_of
@@ -51,6 +51,11 @@ class Client(grpc.aio.Channel):
         self._closing: set[asyncio.Task[None]] = set()
         self._links: Links[grpc.aio.Channel] = Links(given, grpc.aio.secure_channel, self._close_later)
         self._session = Session()
+
+    @classmethod
+    def from_env(cls) -> Client:
+        """As `chamois.Client.from_env`."""
+        return cls(**from_env())
 
     def _close_later(self, channel: grpc.aio.Channel) -> None:
         task = asyncio.ensure_future(_closed(channel))
@@ -202,8 +207,10 @@ class _Call(_CallBase):
 class _Sending(_Method, _SendingBase):
     """One attempt: what an iterator gave cannot be given again."""
 
-    def __call__(self, requests: Any = None, timeout: float | None = None, metadata: Any = None, **named: Any) -> Any:
-        return _Call(self._send(requests, timeout, metadata, named))
+    def __call__(
+        self, request_iterator: Any = None, timeout: float | None = None, metadata: Any = None, *_rest: Any, **named: Any
+    ) -> Any:
+        return _Call(self._send(request_iterator, timeout, metadata, named))
 
     async def _send(self, requests: Any, timeout: float | None, metadata: Any, named: Any) -> tuple[Any, Any]:
         signed = [*(metadata or ()), *self._links.authorization()]

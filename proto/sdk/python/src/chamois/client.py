@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from chamois import _names, errors
-from chamois._config import PathLike, config
+from chamois._config import PathLike, config, from_env
 from chamois._links import Link, Links
 from chamois._session import Attempts, Session, leaves, unreachable
 from chamois.errors import Error
@@ -52,6 +53,15 @@ class Client(grpc.Channel):
         given = config(endpoints, ca, token, token_file, cert_file, key_file)
         self._links: Links[grpc.Channel] = Links(given, grpc.secure_channel, lambda channel: channel.close())
         self._session = Session()
+
+    @classmethod
+    def from_env(cls) -> Client:
+        """With what the command line takes: CHAMOIS_ENDPOINTS, CHAMOIS_CA, and CHAMOIS_TOKEN, CHAMOIS_TOKEN_FILE or
+        CHAMOIS_CLIENT_CERTIFICATE, whose key is beside it with the ending `.key`.
+
+        Raises `ConfigError` naming what is missing.
+        """
+        return cls(**from_env())
 
     def close(self) -> None:
         """Ends the connection and the calls that use it."""
@@ -108,7 +118,9 @@ class _Unary(_Method, _UnaryBase):
         super().__init__(links, "unary_unary", path, coding, named)
         self._session = session
 
-    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any) -> Any:
+    def __call__(
+        self, request: Any, timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any
+    ) -> Any:
         return self.with_call(request, timeout, metadata, *rest, **named)[0]
 
     def with_call(
@@ -140,16 +152,18 @@ class _Unary(_Method, _UnaryBase):
 class _Sending(_Method, _SendingBase):
     """One attempt: what an iterator gave cannot be given again."""
 
-    def __call__(self, requests: Iterator[Any], timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any) -> Any:
-        return self.with_call(requests, timeout, metadata, *rest, **named)[0]
+    def __call__(
+        self, request_iterator: Iterator[Any], timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any
+    ) -> Any:
+        return self.with_call(request_iterator, timeout, metadata, *rest, **named)[0]
 
     def with_call(
-        self, requests: Iterator[Any], timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any
+        self, request_iterator: Iterator[Any], timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any
     ) -> tuple[Any, grpc.Call]:
         signed = [*(metadata or ()), *self._links.authorization()]
         link = self._links.take()
         try:
-            answer: tuple[Any, grpc.Call] = self._on(link).with_call(requests, timeout, signed, *rest, **named)
+            answer: tuple[Any, grpc.Call] = self._on(link).with_call(request_iterator, timeout, signed, *rest, **named)
             return answer
         except grpc.RpcError as raw:
             raise self._failed(raw, link) from raw
@@ -161,7 +175,9 @@ class _Sending(_Method, _SendingBase):
 
 
 class _Streaming(_Method, _StreamingBase):
-    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any) -> Any:
+    def __call__(
+        self, request: Any, timeout: float | None = None, metadata: Any = None, *rest: Any, **named: Any
+    ) -> Any:
         def start() -> tuple[Link[grpc.Channel], Any]:
             signed = [*(metadata or ()), *self._links.authorization()]
             link = self._links.take()
@@ -179,6 +195,7 @@ class _Responses:
         self._start, self._failed, self._release = start, failed, release
         self._tries = tries
         self._problems: list[str] = []
+        self._lock = threading.Lock()
         self._link, self._call = start()
         self._open = True
 
@@ -216,8 +233,9 @@ class _Responses:
         raise error from raw
 
     def _end(self) -> None:
-        if self._open:
-            self._open = False
+        with self._lock:  # another thread may cancel
+            was_open, self._open = self._open, False
+        if was_open:
             self._release(self._link)
 
     def __del__(self) -> None:

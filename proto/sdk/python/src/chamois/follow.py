@@ -177,12 +177,13 @@ class Follow:
         return self._course.ready.popleft()
 
     def _receive(self) -> WatchResponse:
-        if self._stream is None:
+        stream = self._stream  # `close` may take it away at any time
+        if stream is None:
             self._heard = time.monotonic()
-            self._stream = self._stub.Watch(self._course.request)
+            self._stream = stream = self._stub.Watch(self._course.request)
             self._course.begin()
         try:
-            response: WatchResponse = next(self._stream)
+            response: WatchResponse = next(stream)
         except StopIteration:
             raise errors.from_status(grpc.StatusCode.UNAVAILABLE, "the watch ended without a reason", ()) from None
         self._heard = time.monotonic()
