@@ -34,7 +34,8 @@ class Links(Generic[C]):
         self._credentials = Credentials(given)
         self._dial = dial
         self._close = close
-        self._lock = threading.Lock()
+        # Again and again by one thread: a stream that is collected as garbage gives its connection back at any time.
+        self._lock = threading.RLock()
         self._turn = 0
         self._link: Link[C] | None = None
         self._closed = False
