@@ -47,10 +47,15 @@ class LiveCluster:
         named = {"CHAMOIS_ENDPOINTS": ",".join(self.endpoints), "CHAMOIS_CA": self.ca, "CHAMOIS_TOKEN": self.token}
         return {**os.environ, **named}
 
-    def run(self, *arguments: str) -> str:
-        """The command line's answer."""
-        command = [str(BINARY), *arguments]
-        return subprocess.run(command, env=self.environment(), check=True, text=True, capture_output=True).stdout
+    def certificate(self, principal: str, folder: Path) -> tuple[Path, Path]:
+        """A certificate for `principal` and its key, signed by the demo's CA, whose key lies beside it."""
+        cert, key, asked, names = (folder / f"p.{ending}" for ending in ("pem", "key", "csr", "ext"))
+        names.write_text(f"subjectAltName=URI:spiffe://demo/{principal}\nextendedKeyUsage=clientAuth\n")
+        curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=p"
+        ca = ["-CA", self.ca, "-CAkey", str(Path(self.ca).with_suffix(".key")), "-set_serial", "77", "-days", "1"]
+        _openssl("req", "-new", *curve.split(), "-keyout", str(key), "-out", str(asked))
+        _openssl("x509", "-req", "-in", str(asked), *ca, "-extfile", str(names), "-out", str(cert))
+        return cert, key
 
     def leader(self) -> int:
         """The member that leads, as any member knows it."""
@@ -98,6 +103,10 @@ def wait_for(holds: Callable[[], bool], at_most_s: float) -> None:
         if time.monotonic() > until:
             raise AssertionError(f"not within {at_most_s} s")
         time.sleep(0.05)
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
 def _command(pid: int) -> list[str]:

@@ -102,8 +102,9 @@ def test_refusals_are_typed(client: chamois.Client) -> None:
     with pytest.raises(errors.AlreadyExists):
         groups.CreateGroup(Group(label="refusals"))
     with pytest.raises(errors.InvalidField) as invalid:
-        groups.CreateGroup(Group(label="No Spaces"))
-    assert invalid.value.fields and invalid.value.fields[0].field == "label"
+        groups.ListGroups(ListGroupsRequest(page_size=10_001))
+    assert [each.field for each in invalid.value.fields] == ["page_size"]
+    assert "at most 10000" in invalid.value.fields[0].description
     with pytest.raises(errors.Error) as other:
         BootParametersServiceStub(client).CreateBootParameters(BootParameters(hosts=["x0c0"], kernel="k"))
     assert not other.value.safe_to_retry
@@ -121,11 +122,11 @@ def test_strangers_are_told_so(cluster: LiveCluster) -> None:
 
 
 def test_a_client_certificate_says_who_calls(cluster: LiveCluster, tmp_path: Path) -> None:
-    file = tmp_path / "ada.pem"
-    cluster.run("certificate", "issue", "user/ada", "--out", str(file))
-    arguments = cluster.arguments(token=None, cert_file=file, key_file=file.with_suffix(".key"))
-    with chamois.Client(**arguments) as client:
-        ClusterServiceStub(client).GetStatus(GetStatusRequest())
+    cert, key = cluster.certificate("user/ada", tmp_path)
+    with chamois.Client(**cluster.arguments(token=None, cert_file=cert, key_file=key)) as client:
+        GroupServiceStub(client).CreateGroup(Group(label="made-by-ada"))
+        made = GroupServiceStub(client).GetGroup(GetGroupRequest(label="made-by-ada"))
+        assert made.meta.created.principal == "user/ada"
 
 
 def test_a_certificate_of_another_ca_is_not_accepted(cluster: LiveCluster, tmp_path: Path) -> None:
