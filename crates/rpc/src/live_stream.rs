@@ -34,6 +34,10 @@ pub(crate) fn until_revoked(
     ends_in: Option<Duration>,
     check: impl Fn() -> Result<(), Error> + Send + 'static,
 ) -> Body {
+    if hyper::body::Body::is_end_stream(&body) {
+        // A refusal is nothing but headers: gRPC's C core takes an empty data frame after them for a stream that broke.
+        return body;
+    }
     let live = Live {
         body,
         changes,
@@ -120,6 +124,12 @@ mod tests {
     use super::*;
 
     const AT_MOST: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_refusal_stays_without_a_body() {
+        let body = until_revoked(Body::empty(), None, None, || Ok(()));
+        assert!(hyper::body::Body::is_end_stream(&body));
+    }
 
     /// A stream of one message that never ends by itself, and what makes it end.
     struct Stream {

@@ -110,4 +110,7 @@ def _openssl(*arguments: str) -> None:
 
 
 def _command(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+    """How a member was started, so that it ends with this process and not with the demo."""
+    command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+    command[command.index("--parent") + 1] = str(os.getpid())
+    return command

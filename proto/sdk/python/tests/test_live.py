@@ -30,6 +30,7 @@ from chamois.smd.v1 import (
     PatchGroupRequest,
     PatchStateDataRequest,
 )
+from chamois.watch.v1 import WatchRequest, WatchServiceStub
 from live_cluster import BINARY, LiveCluster
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -102,15 +103,27 @@ def test_refusals_are_typed(client: chamois.Client) -> None:
     with pytest.raises(errors.AlreadyExists):
         groups.CreateGroup(Group(label="refusals"))
     with pytest.raises(errors.InvalidField) as invalid:
-        groups.ListGroups(ListGroupsRequest(page_size=10_001))
-    assert [each.field for each in invalid.value.fields] == ["page_size"]
-    assert "at most 10000" in invalid.value.fields[0].description
+        components.PatchStateData(PatchStateDataRequest(id=node))
+    assert invalid.value.fields and invalid.value.fields[0].description
     with pytest.raises(errors.Error) as other:
         BootParametersServiceStub(client).CreateBootParameters(BootParameters(hosts=["x0c0"], kernel="k"))
     assert not other.value.safe_to_retry
     with pytest.raises(errors.RevisionMismatch):
         groups.PatchGroup(PatchGroupRequest(label="refusals", description="x", if_revision=1))
     groups.DeleteGroup(DeleteGroupRequest(label="refusals"))
+
+
+def test_a_list_and_a_watch_that_are_refused_say_why(client: chamois.Client) -> None:
+    """Members before 0.10.0 send what gRPC's C core takes for a broken stream."""
+    if ClusterServiceStub(client).GetStatus(GetStatusRequest()).version.startswith("0.9."):
+        pytest.skip("of 0.10.0")
+    with pytest.raises(errors.InvalidField) as invalid:
+        GroupServiceStub(client).ListGroups(ListGroupsRequest(page_size=10_001))
+    assert [each.field for each in invalid.value.fields] == ["page_size"]
+    assert "at most 10000" in invalid.value.fields[0].description
+    for refused in (WatchServiceStub(client).Watch, lambda request: chamois.Follow(client, request)):
+        with pytest.raises(errors.InvalidField):
+            next(refused(WatchRequest(progress_interval_ms=1)))
 
 
 def test_strangers_are_told_so(cluster: LiveCluster) -> None:
