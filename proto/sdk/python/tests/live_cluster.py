@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class LiveCluster:
         self._pids: dict[int, int] = {member["id"]: member["pid"] for member in told["members"]}
         self._commands = {id: _command(pid) for id, pid in self._pids.items()}
         self._restarted: dict[int, subprocess.Popen[bytes]] = {}
+        # A member ends with the thread that has started it.
+        self._starter = ThreadPoolExecutor(1)
         self._demo.send_signal(signal.SIGSTOP)
 
     def arguments(self, **other: Any) -> dict[str, Any]:
@@ -75,7 +78,7 @@ class LiveCluster:
     def start(self, member: int) -> None:
         """Starts a killed member again and waits until it answers."""
         log = (self.folder / f"member-{member}.log").open("a")
-        process = subprocess.Popen(self._commands[member], stdout=log, stderr=log)
+        process = self._starter.submit(subprocess.Popen, self._commands[member], stdout=log, stderr=log).result()
         self._restarted[member], self._pids[member] = process, process.pid
         with chamois.Client(**self.arguments(endpoints=[self.endpoints[member - 1]])) as client:
             stub = ClusterServiceStub(client)
@@ -92,6 +95,7 @@ class LiveCluster:
         for process in self._restarted.values():
             process.terminate()
             process.wait()
+        self._starter.shutdown()
         self._demo.send_signal(signal.SIGTERM)
         self._demo.send_signal(signal.SIGCONT)
         self._demo.wait()
