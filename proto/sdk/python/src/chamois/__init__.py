@@ -1,6 +1,7 @@
 """Chamois from Python: `chamois.Client` (threads) and `chamois.aio.Client` (asyncio) are channels that the stubs of
 `chamois.<service>.v1` take. README.md has the ten lines to begin with."""
 
+from chamois._config import from_env
 from chamois._names import LOCAL, VALIDATE_ONLY
 from chamois.client import Client, would_change
 from chamois.errors import ConfigError, Error, FieldViolation
@@ -21,6 +22,7 @@ __all__ = [
     "Rows",
     "StateEnds",
     "Told",
+    "from_env",
     "items",
     "pages",
     "would_change",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -87,12 +87,12 @@ def config(
     return Config(listed, Path(ca), token, *paths)
 
 
-def from_env() -> dict[str, Any]:
+def from_env(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The arguments of a client, as the command line takes them from the environment.
 
     Raises `ConfigError` naming what is missing.
     """
-    given = {name: value for name in _VARIABLES if (value := os.environ.get(name))}
+    given = {name: value for name in _VARIABLES if (value := environment.get(name))}
     for name in ("CHAMOIS_ENDPOINTS", "CHAMOIS_CA"):
         if name not in given:
             raise ConfigError(f"{name} is not set; `chamois demo --keep` prints an example")

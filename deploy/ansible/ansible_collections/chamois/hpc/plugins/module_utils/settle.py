@@ -66,6 +66,7 @@ def run(arguments, thing, **more):
 def settle(thing, check_mode):
     """Steps until there is what is wanted; what a module answers."""
     first = before = thing.read()
+    last = None
     for _ in range(ROUNDS_MAX):
         after = thing.wanted(before)
         if before == after:
@@ -90,31 +91,26 @@ def settle(thing, check_mode):
 
 
 def _result(before, after):
-    # `revision` says which object was read; it is no property of it
     return {"changed": before != after, "object": after, "diff": {"before": before or {}, "after": after or {}}}
 
 
 def _arguments(params):
-    given = dict(params)
-    has_credentials = any(given[name] for name in ("token", "token_file", "client_certificate"))
-    if given["endpoints"] and given["ca"] and has_credentials:
-        from_env = {}
-    else:
-        os.environ.update(
-            {
-                name: value
-                for name, value in (("CHAMOIS_ENDPOINTS", ",".join(given["endpoints"] or [])), ("CHAMOIS_CA", given["ca"]))
-                if value
-            }
-        )
-        from_env = chamois._config.from_env()
-    if has_credentials:
-        from_env = {}
-        certificate = given["client_certificate"]
-        key = given["client_key"] or (os.path.splitext(certificate)[0] + ".key" if certificate else None)
-        from_env.update(token=given["token"], token_file=given["token_file"], cert_file=certificate, key_file=key)
-    endpoints = given["endpoints"] or os.environ.get("CHAMOIS_ENDPOINTS", "")
-    return {**from_env, "endpoints": endpoints, "ca": given["ca"] or os.environ.get("CHAMOIS_CA", "")}
+    """Options come before the environment; credentials of the one are not mixed with those of the other."""
+    named = {
+        "token": "CHAMOIS_TOKEN",
+        "token_file": "CHAMOIS_TOKEN_FILE",
+        "client_certificate": "CHAMOIS_CLIENT_CERTIFICATE",
+    }
+    environment = dict(os.environ)
+    if any(params[option] for option in named):
+        for option, variable in named.items():
+            environment[variable] = params[option] or ""
+    environment["CHAMOIS_ENDPOINTS"] = ",".join(params["endpoints"] or []) or os.environ.get("CHAMOIS_ENDPOINTS", "")
+    environment["CHAMOIS_CA"] = params["ca"] or os.environ.get("CHAMOIS_CA", "")
+    arguments = chamois.from_env(environment)
+    if params["client_key"]:
+        arguments["key_file"] = params["client_key"]
+    return arguments
 
 
 def names(enum):
