@@ -19,7 +19,7 @@ options:
     choices: [present, absent]
     default: present
   component_state:
-    description: SMD's state, e.g. C(Ready). A transition that SMD does not allow takes C(force).
+    description: SMD's state, e.g. C(Ready). A transition that SMD does not allow takes C(force). Of a new one C(Populated).
     type: str
   flag:
     description: SMD's flag, e.g. C(OK).
@@ -96,6 +96,8 @@ try:
 except ImportError:
     ENUMS = {}  # `settle.run` says so
 
+# It is there, and nobody has seen yet what it does.
+STATE_AT_FIRST = "Populated"
 PLAIN = ("role", "sub_role", "nid", "enabled", "software_status")
 
 
@@ -123,7 +125,7 @@ class ComponentThing(settle.Thing):
     def wanted(self, before):
         if self.given["state"] == "absent":
             return None
-        after = dict(before or {"id": self.id})
+        after = dict(before or {"id": self.id, "component_state": STATE_AT_FIRST})
         after.update({name: self.given[name] for name in (*PLAIN, *ENUMS) if self.given[name] is not None})
         return after
 
