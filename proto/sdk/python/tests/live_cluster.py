@@ -20,12 +20,14 @@ UP_AT_MOST_S = 120.0
 
 
 class LiveCluster:
-    """`chamois demo --keep`, stopped (SIGSTOP) once it is up: it would end with the first member that is killed."""
+    """`chamois demo --keep`, stopped (SIGSTOP) once it is up: it would end with the first member that is killed. With BMCs it
+    goes on, because it is them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, members: int = 3, stands_still: bool = True) -> None:
         self.folder = folder
         log = (folder / "demo.log").open("w")
-        command = [str(BINARY), "demo", "--keep", "--nodes", "0", "--members", "3", "--state-dir", str(folder / "demo")]
+        command = [str(BINARY), "demo", "--keep", "--members", str(members), "--state-dir", str(folder / "demo")]
+        command += options or ("--nodes", "0")
         self._demo = subprocess.Popen(command, stdout=log, stderr=log)
         described = folder / "demo" / "endpoints.json"
         wait_for(lambda: described.exists() or self._demo.poll() is not None, UP_AT_MOST_S)
@@ -40,7 +42,8 @@ class LiveCluster:
         self._restarted: dict[int, subprocess.Popen[bytes]] = {}
         # A member ends with the thread that has started it.
         self._starter = ThreadPoolExecutor(1)
-        self._demo.send_signal(signal.SIGSTOP)
+        if stands_still:
+            self._demo.send_signal(signal.SIGSTOP)
 
     def arguments(self, **other: Any) -> dict[str, Any]:
         """For `chamois.Client` and `chamois.aio.Client`."""
