@@ -120,9 +120,14 @@ impl Whole {
     }
 
     fn into_response(self) -> Response<Body> {
-        let trailers = (!self.trailers.is_empty()).then_some(Ok::<_, Infallible>(self.trailers));
-        let body = Full::new(self.message).with_trailers(std::future::ready(trailers));
-        let mut response = Response::new(Body::new(body));
+        let body = if self.message.is_empty() && self.trailers.is_empty() {
+            // An error is nothing but headers: gRPC's C core takes an empty data frame after them for a stream that broke.
+            Body::empty()
+        } else {
+            let trailers = Some(Ok::<_, Infallible>(self.trailers));
+            Body::new(Full::new(self.message).with_trailers(std::future::ready(trailers)))
+        };
+        let mut response = Response::new(body);
         *response.headers_mut() = self.headers;
         response
     }
@@ -217,6 +222,10 @@ mod tests {
             let answer = handler.ask("/a", &ETAG, request(b"refused")).await;
             let status = Status::from_header_map(answer.headers()).unwrap();
             assert_eq!((status.code(), status.message()), (Code::NotFound, "no"));
+            assert!(
+                hyper::body::Body::is_end_stream(answer.body()),
+                "no data frame follows"
+            );
         }
         assert_eq!(handler.calls.load(Ordering::Relaxed), 2);
     }

@@ -35,8 +35,8 @@ pub(crate) fn until_revoked(
     ends_in: Option<Duration>,
     check: impl Fn() -> Result<(), Error> + Send + 'static,
 ) -> Body {
-    // An error that is told by the headers alone: wrapped, it would be followed by an empty frame, and Go's gRPC takes that for
-    // a stream that broke, whatever the headers say.
+    // An error that is told by the headers alone: wrapped, it would be followed by an empty frame, and gRPC of Go and of the C
+    // core takes that for a stream that broke, whatever the headers say.
     if body.is_end_stream() {
         return body;
     }
@@ -127,6 +127,12 @@ mod tests {
     use super::*;
 
     const AT_MOST: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_refusal_stays_without_a_body() {
+        let body = until_revoked(Body::empty(), None, None, || Ok(()));
+        assert!(hyper::body::Body::is_end_stream(&body));
+    }
 
     /// A stream of one message that never ends by itself, and what makes it end.
     struct Stream {
