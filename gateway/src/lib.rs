@@ -54,7 +54,9 @@ pub use admission::SharedAddresses;
 pub use direct::{DirectPort, DirectServer};
 pub use file_source::{AskedFile, FileSource, FoundFile, OpenedFile};
 pub use loaders::LOADERS_PREFIX;
-pub use options::{Alias, ApiDocument, BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness};
+pub use options::{
+    Alias, ApiDocument, BootFiles, Check, ClusterId, Limits, Options, Readiness, RoleReadiness,
+};
 pub use port::Counters;
 pub use rpc::server::Rate as RequestRate;
 pub use sent::{SentFile, SentFiles};

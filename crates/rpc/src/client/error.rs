@@ -39,7 +39,11 @@ impl ClientError {
         let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);
         let told = info.as_ref().and_then(|info| Reason::of_word(&info.reason));
         let reason = told.unwrap_or_else(|| Reason::of_code(status));
-        let mut facts: BTreeMap<_, _> = info.map(|info| info.metadata.clone()).into_iter().flatten().collect();
+        let mut facts: BTreeMap<_, _> = info
+            .map(|info| info.metadata.clone())
+            .into_iter()
+            .flatten()
+            .collect();
         for (key, fact) in [(REVISION, "actual"), (OLDEST_REVISION, "oldest")] {
             if let Some(value) = status.metadata().get(key).and_then(|value| value.to_str().ok()) {
                 facts.entry(fact.to_owned()).or_insert_with(|| value.to_owned());
